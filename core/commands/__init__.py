@@ -1,0 +1,1 @@
+"""The commands of `isoline` that need no window, one module each."""

@@ -1,0 +1,140 @@
+"""Datasets from files: a folder of images, or an NPZ file in the manner of dSprites. Nothing read can execute code."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from core.config import DataConfig
+from core.datasets import DatasetError
+
+if TYPE_CHECKING:
+    from core.datasets import Progress
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+MAX_PIXELS = 64_000_000  # of one file: larger ones are refused before they fill the memory
+
+Loaded = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
+
+
+def read_folder(config: DataConfig, progress: Progress | None = None) -> Loaded:
+    """Every image file below ``config.path`` in sorted order; with sub-folders, the first is the factor "class".
+
+    Returns images uint8 (N, S, S, C), factors float32 (N, 0 or 1) and their names. Images are stretched to the square,
+    averaging when they shrink. Raises ``DatasetError``.
+    """
+    root = Path(config.path)
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder; give a folder with image files.")
+    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise DatasetError(f"{root} holds no image file ({', '.join(SUFFIXES)}).")
+    size, channels = config.image_size, config.channels
+    images = np.empty((len(files), size, size, channels), dtype=np.uint8)
+    for index, file in enumerate(files):
+        images[index] = read_image(file, size, channels)
+        if progress is not None and index % 32 == 0:
+            progress(index / len(files))
+    images.flags.writeable = False
+    classes = [file.relative_to(root).parts[0] if file.parent != root else "" for file in files]
+    names = sorted(set(classes))
+    if len(names) < 2:
+        return images, np.zeros((len(files), 0), dtype=np.float32), ()
+    labels = np.array([[names.index(name)] for name in classes], dtype=np.float32)
+    return images, labels, ("class",)
+
+
+def read_image(file: Path, size: int, channels: int) -> np.ndarray:
+    """One file as uint8 (size, size, channels). Raises ``DatasetError`` that names it."""
+    try:
+        with Image.open(file) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DatasetError(
+                    f"{file} has {image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read. Shrink it."
+                )
+            converted = image.convert("L" if channels == 1 else "RGB")
+            return _resize(converted, size).reshape(size, size, channels)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{file} is not an image that can be read ({error}). Repair or remove it.") from error
+
+
+def _resize(image: Image.Image, size: int) -> np.ndarray:
+    if image.size != (size, size):
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def read_npz(config: DataConfig, progress: Progress | None = None) -> Loaded:
+    """An NPZ file with dSprites' keys: imgs (N, H, W[, C]), and if there latents_values or latents_classes (N, F).
+
+    Factors that never change are left out. Names come from ``latents_names`` or are factor1, factor2, … dSprites' own
+    pickled ``metadata`` is not read. Raises ``DatasetError``.
+    """
+    file = Path(config.path)
+    if not file.is_file():
+        raise DatasetError(f"{file} does not exist; give an .npz file with the key imgs.")
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            if not isinstance(data, np.lib.npyio.NpzFile):
+                raise DatasetError(f"{file} is a single array; give an .npz file with the key imgs.")
+            if "imgs" not in data.files:
+                raise DatasetError(f"{file} holds {', '.join(data.files) or 'nothing'}; it must hold imgs.")
+            raw = data["imgs"]
+            key = next((k for k in ("latents_values", "latents_classes") if k in data.files), None)
+            values = data[key] if key else np.zeros((len(raw), 0))
+            names = [str(name) for name in data["latents_names"]] if "latents_names" in data.files else []
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, NotImplementedError) as error:
+        if isinstance(error, DatasetError):
+            raise
+        raise DatasetError(f"{file} cannot be read as NPZ ({error}). Write it anew with numpy.savez.") from error
+    images = _as_images(raw, file, config, progress)
+    factors = _as_factors(values, len(images), key or "latents_values", file)
+    if len(names) != factors.shape[1]:
+        names = [f"factor{i + 1}" for i in range(factors.shape[1])]
+    changing = [i for i in range(factors.shape[1]) if np.ptp(factors[:, i]) > 0]
+    return images, np.ascontiguousarray(factors[:, changing]), tuple(names[i] for i in changing)
+
+
+def _as_factors(values: np.ndarray, count: int, key: str, file: Path) -> np.ndarray:
+    if values.ndim != 2 or len(values) != count or values.dtype.kind not in "iufb":
+        raise DatasetError(f"{key} of {file} is {values.dtype} {values.shape}; it must be numbers ({count}, F).")
+    factors = values.astype(np.float32)
+    if not np.isfinite(factors).all():
+        raise DatasetError(f"{key} of {file} holds numbers that are not finite.")
+    return factors
+
+
+def _as_images(raw: np.ndarray, file: Path, config: DataConfig, progress: Progress | None) -> np.ndarray:
+    """uint8 (N, S, S, C): booleans and 0/1 integers become 0/255, floats in [0, 1] are scaled."""
+    shape = f"imgs of {file} is {raw.dtype} {raw.shape}"
+    if raw.ndim == 3:
+        raw = raw[..., None]
+    if raw.ndim != 4 or raw.shape[-1] not in (1, 3) or min(raw.shape) < 1:
+        raise DatasetError(f"{shape}; it must be (N, H, W), (N, H, W, 1) or (N, H, W, 3).")
+    if raw.dtype.kind == "b":
+        scale = 255.0
+    elif raw.dtype.kind == "f":
+        if not np.isfinite(raw).all() or raw.min() < 0.0 or raw.max() > 1.0:
+            raise DatasetError(f"{shape}; floating-point images must be in [0, 1].")
+        scale = 255.0
+    elif raw.dtype == np.uint8:
+        scale = 255.0 if raw.max() <= 1 else 1.0
+    else:
+        raise DatasetError(f"{shape}; images must be uint8, bool, or floating point in [0, 1].")
+    size, channels = config.image_size, config.channels
+    images = np.empty((len(raw), size, size, channels), dtype=np.uint8)
+    for index in range(len(raw)):
+        frame = np.rint(raw[index].astype(np.float32) * scale).astype(np.uint8)
+        picture = Image.fromarray(frame[..., 0] if frame.shape[-1] == 1 else frame)
+        picture = picture.convert("L" if channels == 1 else "RGB")
+        images[index] = _resize(picture, size).reshape(size, size, channels)
+        if progress is not None and index % 256 == 0:
+            progress(index / len(raw))
+    images.flags.writeable = False
+    return images

@@ -1,0 +1,284 @@
+"""Writing a path's frames: PNG strip, GIF, MP4, and NPZ with the latents themselves.
+
+Every file is written whole or not at all: into a temporary file beside it, flushed to the disk, then renamed. Progress
+is told as a share from 0 to 1; a cancelled export leaves nothing behind. numpy at import, Pillow and PyAV at first use.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+
+SCHEMA_VERSION = 1
+Format = Literal["png", "gif", "mp4", "npz"]
+FORMATS: tuple[Format, ...] = ("png", "gif", "mp4", "npz")
+MAX_STRIP = 16_384  # pixels: wider strips are wrapped into rows; common viewers and GPUs stop here
+GIF_MAX_FPS = 50.0  # a GIF counts in hundredths of a second, and viewers slow down what is below two of them
+MP4_QUALITY = 16  # x264's constant rate factor; visually lossless on line art
+
+Progress = Callable[[float], None]
+Cancelled = Callable[[], bool]
+
+
+class ExportError(ValueError):
+    """An export that cannot be written; the message names the file, the reason and what would do."""
+
+
+class ExportCancelled(ExportError):
+    """The export was cancelled; nothing was written."""
+
+
+def export_path(
+    path: str | Path,
+    format: Format,
+    frames: np.ndarray,
+    latents: np.ndarray | None = None,
+    fps: float = 30.0,
+    control: np.ndarray | None = None,
+    metadata: str = "{}",
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Path:
+    """Write frames uint8 (n, H, W, C) to ``path`` as ``format``; ``npz`` needs ``latents`` float32 (n, d) as well.
+
+    The functions below say what each format holds. Raises ``ExportError``.
+    """
+    if format == "png":
+        return export_png_strip(path, frames, progress=progress, cancelled=cancelled)
+    if format == "gif":
+        return export_gif(path, frames, fps, progress, cancelled)
+    if format == "mp4":
+        return export_mp4(path, frames, fps, progress, cancelled)
+    if format == "npz":
+        if latents is None:
+            raise ExportError(f"{path}: an npz holds the path's latents; none were given.")
+        return export_npz(path, latents, frames, control, metadata, progress, cancelled)
+    raise ExportError(f"format is {format!r}; it must be one of {', '.join(FORMATS)}.")
+
+
+def export_png_strip(
+    path: str | Path,
+    frames: np.ndarray,
+    columns: int | None = None,
+    gap: int = 0,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Path:
+    """All frames beside one another in one lossless PNG, left to right, then top to bottom.
+
+    ``columns`` frames a row; left out: one row, or as many as fit ``MAX_STRIP`` pixels. ``gap`` pixels between frames
+    are white.
+    """
+    from PIL import Image
+
+    frames = _check_frames(path, frames)
+    count, height, width, channels = frames.shape
+    across = columns or min(count, max(1, (MAX_STRIP + gap) // (width + gap)))
+    if across < 1 or gap < 0:
+        raise ExportError(f"{path}: columns is {columns} and gap {gap}; they must be 1 or more, and 0 or more.")
+    rows = -(-count // across)
+    shape = (rows * (height + gap) - gap, across * (width + gap) - gap, channels)
+    strip = np.full(shape, 255 if gap else 0, dtype=np.uint8)
+    step = _Steps(count, progress, cancelled)
+    for i, frame in enumerate(step.over(frames)):
+        top, left = (i // across) * (height + gap), (i % across) * (width + gap)
+        strip[top : top + height, left : left + width] = frame
+    with _written_whole(path) as file:
+        Image.fromarray(_squeeze(strip)).save(file, format="PNG", compress_level=6)
+    step.done()
+    return Path(path)
+
+
+def export_gif(
+    path: str | Path,
+    frames: np.ndarray,
+    fps: float = 30.0,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Path:
+    """An endless GIF. Grey frames keep every one of their 256 levels; colour frames get 256 colours each.
+
+    Durations are whole hundredths of a second, chosen so that the whole lasts n / fps; at most 50 frames a second
+    (faster than that, viewers do not play: such a file is slower than asked). Frames equal to the one before them are
+    stored once, shown longer.
+    """
+    frames = _check_frames(path, frames)
+    fps = min(_check_fps(path, fps), GIF_MAX_FPS)
+    ends = np.round(np.arange(1, len(frames) + 1) * 100.0 / fps).astype(int)
+    keep, milliseconds = _without_repeats(frames, np.diff(ends, prepend=0) * 10)
+    step = _Steps(len(keep), progress, cancelled)
+    images = (_gif_image(frame) for frame in step.over(frames[keep]))
+    with _written_whole(path) as file:
+        first = next(images)
+        first.save(file, "GIF", save_all=True, append_images=images, duration=milliseconds, loop=0, optimize=False)
+    step.done()
+    return Path(path)
+
+
+def _without_repeats(frames: np.ndarray, durations: np.ndarray) -> tuple[list[int], list[int]]:
+    keep, shown = [0], [int(durations[0])]
+    for i in range(1, len(frames)):
+        if np.array_equal(frames[i], frames[keep[-1]]):
+            shown[-1] += int(durations[i])
+        else:
+            keep.append(i)
+            shown.append(int(durations[i]))
+    return keep, shown
+
+
+def _gif_image(frame: np.ndarray) -> Any:
+    from PIL import Image
+
+    image = Image.fromarray(_squeeze(frame))
+    return image if image.mode == "L" else image.quantize(256, Image.Quantize.MEDIANCUT)
+
+
+def export_mp4(
+    path: str | Path,
+    frames: np.ndarray,
+    fps: float = 30.0,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Path:
+    """An MP4 that every player reads: H.264 where PyAV has an encoder, else MPEG-4; 4:2:0 colour, even sizes.
+
+    An odd height or width repeats its last row or column once.
+    """
+    import av
+    import av.error
+
+    frames = _check_frames(path, frames)
+    rate = Fraction(_check_fps(path, fps)).limit_denominator(1001)
+    frames = np.pad(frames, ((0, 0), (0, frames.shape[1] % 2), (0, frames.shape[2] % 2), (0, 0)), mode="edge")
+    codec = next((name for name in ("libx264", "libopenh264", "mpeg4") if name in av.codecs_available), None)
+    if codec is None:
+        raise ExportError(
+            f"{path}: this PyAV has no MP4 encoder (libx264, libopenh264 or mpeg4); export a GIF instead."
+        )
+    step = _Steps(len(frames), progress, cancelled)
+    with _written_whole(path) as file:
+        try:
+            with av.open(file, "w", format="mp4") as container:
+                stream: Any = container.add_stream(codec, rate=rate)  # a video stream, by its codec
+                stream.height, stream.width = frames.shape[1:3]
+                stream.pix_fmt = "yuv420p"
+                if codec == "libx264":
+                    stream.options = {"crf": str(MP4_QUALITY), "preset": "medium"}
+                else:
+                    stream.bit_rate = int(frames.shape[1] * frames.shape[2] * float(rate))  # one bit a pixel
+                for frame in step.over(frames):
+                    picture = np.ascontiguousarray(np.broadcast_to(frame, (*frame.shape[:2], 3)))
+                    container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+                container.mux(stream.encode(None))
+        except av.error.FFmpegError as error:
+            raise ExportError(f"{path}: the {codec} encoder failed: {error}. A GIF or PNG may work.") from error
+    step.done()
+    return Path(path)
+
+
+def export_npz(
+    path: str | Path,
+    latents: np.ndarray,
+    frames: np.ndarray,
+    control: np.ndarray | None = None,
+    metadata: str = "{}",
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Path:
+    """A compressed NPZ, read with ``np.load(path)`` (no pickle): the path in numbers.
+
+    ``latents`` float32 (n, d); ``frames`` uint8 (n, H, W, C); ``control`` float32 (m, d), with no rows if unknown;
+    ``metadata`` a JSON object as text; ``schema`` int64.
+    """
+    frames = _check_frames(path, frames)
+    latents = np.asarray(latents, dtype=np.float32)
+    if latents.ndim != 2 or len(latents) != len(frames):
+        raise ExportError(f"{path}: latents have shape {latents.shape}; they must be ({len(frames)}, d), one a frame.")
+    control = np.zeros((0, latents.shape[1])) if control is None else np.asarray(control)
+    if control.ndim != 2 or control.shape[1] != latents.shape[1]:
+        raise ExportError(f"{path}: control has shape {control.shape}; it must be (m, {latents.shape[1]}).")
+    try:
+        json.loads(metadata)
+    except ValueError as error:
+        raise ExportError(f"{path}: metadata is not JSON: {error}") from error
+    step = _Steps(len(frames), progress, cancelled)
+    with _written_whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        small = {
+            "schema": np.array(SCHEMA_VERSION),
+            "metadata": np.array(metadata),
+            "control": control.astype(np.float32),
+            "latents": latents,
+        }
+        for name, array in small.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+        with archive.open("frames.npy", "w", force_zip64=True) as member:  # frame by frame, to tell progress
+            header = {"descr": "|u1", "fortran_order": False, "shape": frames.shape}
+            np.lib.format.write_array_header_1_0(member, header)
+            for frame in step.over(frames):
+                member.write(np.ascontiguousarray(frame).tobytes())
+    step.done()
+    return Path(path)
+
+
+class _Steps:
+    """Counts frames, tells progress (the last hundredth is the file's closing) and stops when cancelled."""
+
+    def __init__(self, count: int, progress: Progress | None, cancelled: Cancelled | None) -> None:
+        self._count = count
+        self._progress = progress or (lambda fraction: None)
+        self._cancelled = cancelled or (lambda: False)
+
+    def over(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+        for i, frame in enumerate(frames):
+            if self._cancelled():
+                raise ExportCancelled("the export was cancelled; nothing was written.")
+            yield frame
+            self._progress(0.99 * (i + 1) / self._count)
+
+    def done(self) -> None:
+        self._progress(1.0)
+
+
+@contextmanager
+def _written_whole(path: str | Path) -> Iterator[BinaryIO]:
+    """A temporary file beside ``path`` that takes its name once it is whole; on any error it is removed."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ExportError(f"{path}: cannot be written: {reason}. Choose another folder or free some space.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _check_frames(path: str | Path, frames: np.ndarray) -> np.ndarray:
+    frames = np.asarray(frames)
+    if frames.ndim != 4 or frames.dtype != np.uint8 or 0 in frames.shape or frames.shape[3] not in (1, 3):
+        wanted = "uint8 (n, H, W, C) with one or more frames and 1 or 3 channels"
+        raise ExportError(f"{path}: frames are {frames.dtype} {frames.shape}; they must be {wanted}.")
+    return frames
+
+
+def _check_fps(path: str | Path, fps: float) -> float:
+    if not 0.1 <= fps <= 1000.0:
+        raise ExportError(f"{path}: fps is {fps!r}; it must be 0.1 to 1000 frames a second.")
+    return float(fps)
+
+
+def _squeeze(image: np.ndarray) -> np.ndarray:
+    return image[:, :, 0] if image.shape[2] == 1 else image

@@ -1,0 +1,281 @@
+"""Messages between the window and the engine process, and how they travel.
+
+Requests go to the engine's standard input, replies come from its standard output. Each message is one frame: a
+4-byte little-endian length, then MessagePack. Arrays travel as (dtype, shape, bytes); nothing in a frame can execute
+code. This module imports no torch, so that both ends can.
+
+Every request carries a ``stamp`` (increasing, unique in a session) and belongs to the channel named by its type:
+a newer request of a channel replaces an older one that has not finished. Replies repeat the stamp.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import msgspec
+import numpy as np
+
+FRAME_HEADER = struct.Struct("<I")
+MAX_FRAME = 1 << 30
+
+_ARRAY = 1
+_ALLOWED_DTYPES = ("uint8", "int64", "float32", "float64", "bool")
+
+
+class ProtocolError(ValueError):
+    """Bytes that are not a message of this protocol."""
+
+
+class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """One message; ``stamp`` ties a reply to its request (0: unasked)."""
+
+    stamp: int = 0
+
+
+# Requests ---------------------------------------------------------------------------------------------------------
+
+
+class Load(_Message):
+    """Open a run directory or a weights file. Answered by ``Loaded``; then ``WeightsChanged`` as they change."""
+
+    path: str
+
+
+class Decode(_Message):
+    """Decode one latent point, z float32 (d,). Answered by ``Decoded``. The probe's channel: newest wins."""
+
+    z: np.ndarray
+
+
+class Inspect(_Message):
+    """Original, reconstruction and latent mean of sample ``index`` of the dataset. Answered by ``Inspected``."""
+
+    index: int
+
+
+class Reconstruct(_Message):
+    """The first ``count`` validation samples beside their reconstructions. Answered by ``Reconstructed``."""
+
+    count: int
+
+
+class Score(_Message):
+    """Reconstruction loss of samples ``indices`` int64 (n,). Answered by several ``Scored``; a newer one replaces it."""
+
+    indices: np.ndarray
+
+
+class DecodePath(_Message):
+    """Decode z float32 (n, d) in slices. Answered by several ``PathFrames``; a newer one replaces it."""
+
+    z: np.ndarray
+
+
+class Export(_Message):
+    """Decode z float32 (n, d) and write ``path``; ``format`` is png, gif, mp4 or npz. ``metadata`` is JSON text.
+
+    Answered by ``ExportProgress`` and finally ``Exported``.
+    """
+
+    z: np.ndarray
+    path: str
+    format: str
+    fps: float = 30.0
+    metadata: str = "{}"
+
+
+class Cancel(_Message):
+    """Drop the unfinished request whose stamp is ``request``."""
+
+    request: int
+
+
+class Follow(_Message):
+    """Whether to reload the weights as a training writes them (on after ``Load``)."""
+
+    enabled: bool
+
+
+class Shutdown(_Message):
+    """End the engine process."""
+
+
+Request = Load | Decode | Inspect | Reconstruct | Score | DecodePath | Export | Cancel | Follow | Shutdown
+
+# Replies ----------------------------------------------------------------------------------------------------------
+
+
+class Ready(_Message):
+    """The engine has started: the device it computes on and torch's version."""
+
+    device: str
+    torch_version: str
+
+
+class Loaded(_Message):
+    """A model is ready. ``step`` is the training step of its weights; ``samples`` the size of its dataset (0: none)."""
+
+    path: str
+    latent_dim: int
+    image_size: int
+    channels: int
+    step: int
+    samples: int
+    factor_names: tuple[str, ...]
+    preset: str
+    precision: str
+
+
+class WeightsChanged(_Message):
+    """The loaded run wrote new weights, now in use."""
+
+    step: int
+
+
+class Decoded(_Message):
+    """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time."""
+
+    z: np.ndarray
+    image: np.ndarray
+    milliseconds: float
+
+
+class Inspected(_Message):
+    """A sample: original and reconstruction uint8 (H, W, C), mu float32 (d,), factors float32 (F,)."""
+
+    index: int
+    original: np.ndarray
+    reconstruction: np.ndarray
+    mu: np.ndarray
+    factors: np.ndarray
+    excess_bce: float
+
+
+class Reconstructed(_Message):
+    """indices int64 (n,); originals and reconstructions uint8 (n, H, W, C); excess_bce float32 (n,)."""
+
+    indices: np.ndarray
+    originals: np.ndarray
+    reconstructions: np.ndarray
+    excess_bce: np.ndarray
+    step: int
+
+
+class Scored(_Message):
+    """Losses ``start`` to ``start + n`` of ``total``: excess_bce float32 (n,)."""
+
+    start: int
+    total: int
+    excess_bce: np.ndarray
+
+
+class PathFrames(_Message):
+    """Frames ``start`` to ``start + n`` of ``total``: images uint8 (n, H, W, C)."""
+
+    start: int
+    total: int
+    images: np.ndarray
+
+
+class ExportProgress(_Message):
+    """Share of an export that is done, 0 to 1."""
+
+    fraction: float
+
+
+class Exported(_Message):
+    """An export was written whole to ``path``."""
+
+    path: str
+
+
+class Failed(_Message):
+    """The request failed; the engine lives on. ``message`` is for a person."""
+
+    request: str
+    message: str
+
+
+Reply = (
+    Ready
+    | Loaded
+    | WeightsChanged
+    | Decoded
+    | Inspected
+    | Reconstructed
+    | Scored
+    | PathFrames
+    | ExportProgress
+    | Exported
+    | Failed
+)
+
+
+def _encode_extra(value: object) -> object:
+    if isinstance(value, np.ndarray):
+        array = np.ascontiguousarray(value)
+        if array.dtype.name not in _ALLOWED_DTYPES:
+            raise ProtocolError(f"an array of dtype {array.dtype} cannot be sent; use one of {_ALLOWED_DTYPES}.")
+        head = msgspec.msgpack.encode((array.dtype.name, array.shape))
+        return msgspec.msgpack.Ext(_ARRAY, struct.pack("<H", len(head)) + head + array.tobytes())
+    raise ProtocolError(f"a {type(value).__name__} cannot be sent.")
+
+
+def _decode_array(code: int, data: memoryview) -> np.ndarray:
+    if code != _ARRAY or len(data) < 2:
+        raise ProtocolError(f"unknown extension {code} in a message.")
+    (size,) = struct.unpack("<H", data[:2])
+    try:
+        dtype, shape = msgspec.msgpack.decode(data[2 : 2 + size], type=tuple[str, tuple[int, ...]])
+        if dtype not in _ALLOWED_DTYPES:
+            raise ProtocolError(f"an array of dtype {dtype!r} was sent; allowed are {_ALLOWED_DTYPES}.")
+        return np.frombuffer(data[2 + size :], dtype=dtype).reshape(shape)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ProtocolError(f"a broken array in a message: {error}") from error
+
+
+def _as_array(expected: type, value: Any) -> Any:
+    if expected is np.ndarray and isinstance(value, np.ndarray):
+        return value
+    raise ProtocolError(f"a message holds a {type(value).__name__} where {expected} is expected.")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_extra)
+_request_decoder = msgspec.msgpack.Decoder(Request, dec_hook=_as_array, ext_hook=_decode_array)
+_reply_decoder = msgspec.msgpack.Decoder(Reply, dec_hook=_as_array, ext_hook=_decode_array)
+
+
+def frame(message: Request | Reply) -> bytes:
+    """The bytes of one message, length first."""
+    body = _encoder.encode(message)
+    if len(body) > MAX_FRAME:
+        raise ProtocolError(f"a message of {len(body)} bytes is longer than the limit of {MAX_FRAME}.")
+    return FRAME_HEADER.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts a stream of bytes into messages. ``kind`` is "request" or "reply". Raises ``ProtocolError``."""
+
+    def __init__(self, kind: str) -> None:
+        self._decoder = _request_decoder if kind == "request" else _reply_decoder
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Add bytes; return the messages that are now whole, in order."""
+        self._buffer += data
+        messages = []
+        while len(self._buffer) >= FRAME_HEADER.size:
+            (size,) = FRAME_HEADER.unpack_from(self._buffer)
+            if size > MAX_FRAME:
+                raise ProtocolError(f"a frame of {size} bytes is longer than the limit of {MAX_FRAME}.")
+            end = FRAME_HEADER.size + size
+            if len(self._buffer) < end:
+                break
+            body = bytes(self._buffer[FRAME_HEADER.size : end])
+            del self._buffer[:end]
+            try:
+                messages.append(self._decoder.decode(body))
+            except msgspec.MsgspecError as error:
+                raise ProtocolError(f"a message could not be read: {error}") from error
+        return messages

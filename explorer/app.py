@@ -1,0 +1,222 @@
+"""The composition root: makes state, engine, views and controllers, and ties them. The only module that knows all."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from time import perf_counter
+
+from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtGui import QColor
+from PySide6.QtWidgets import QApplication
+
+from core.protocol import Failed, Loaded, Ready, Reply
+from explorer.control.cloud import CloudController
+from explorer.control.commands import Commands, Controllers
+from explorer.control.editing import Editing
+from explorer.control.path import PathController
+from explorer.control.playback import PlaybackController
+from explorer.control.probe import ProbeController
+from explorer.control.reconstructions import ReconstructionsController
+from explorer.control.session import Session
+from explorer.control.status import StatusController
+from explorer.control.timeline import TimelineController
+from explorer.control.training import TrainingController
+from explorer.engine_client import EngineClient
+from explorer.icons import icon
+from explorer.main_window import MainWindow, Panels
+from explorer.run_watcher import RunWatcher
+from explorer.settings import Settings
+from explorer.state import State
+from explorer.theme import DARK, LIGHT, Theme, apply_theme, system_theme
+from explorer.views.cloud import CloudView
+from explorer.views.filmstrip import FilmstripView
+from explorer.views.image import ImageView
+from explorer.views.losses import LossesView
+from explorer.views.path import PathView
+from explorer.views.points import PointsView
+from explorer.views.probe import ProbeView
+from explorer.views.reconstructions import ReconstructionsView
+from explorer.views.timeline import TimelineView
+from explorer.views.training import TrainingView
+
+FRAME_MS = 16
+
+
+def bundled_run() -> Path:
+    """The run directory that comes with the package."""
+    return Path(str(files("resources"))) / "model"
+
+
+class Explorer(QObject):
+    """The running program: one window and what moves it."""
+
+    def __init__(self, application: QApplication, engine: EngineClient, renderer: str = "auto") -> None:
+        super().__init__()
+        self._application = application
+        self.settings = Settings()
+        self.state = State()
+        self.engine = engine
+        self.watcher = RunWatcher(self)
+        self._make_views(renderer)
+        self._make_controllers()
+        self._connect()
+        self._last_theme: Theme | None = None
+        self.apply_theme()
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(FRAME_MS)
+        self._timer.timeout.connect(self.redraw)
+        self.redraw_seconds: list[float] = []
+
+    def _make_views(self, renderer: str) -> None:
+        self.cloud = CloudView(renderer)
+        self.timeline_view = TimelineView()
+        self.training_view = TrainingView()
+        self.points = PointsView()
+        self.image = ImageView()
+        self.probe_view = ProbeView()
+        self.losses = LossesView()
+        self.path_view = PathView()
+        self.film = FilmstripView()
+        self.reconstructions_view = ReconstructionsView()
+        self.window = MainWindow(
+            Panels(
+                self.cloud,
+                self.timeline_view,
+                self.training_view,
+                self.points,
+                self.image,
+                self.probe_view,
+                self.losses,
+                self.path_view,
+                self.film,
+                self.reconstructions_view,
+            )
+        )
+        self.window.setWindowIcon(icon("isoline", DARK))
+
+    def _make_controllers(self) -> None:
+        state, engine = self.state, self.engine
+        self.editing = Editing(state)
+        self.session = Session(state, engine, self.watcher, self.editing, self.settings)
+        self.probe = ProbeController(state, self.editing, engine, self.probe_view, self.image)
+        self.cloud_control = CloudController(state, self.editing, self.probe, self.cloud, self.points)
+        self.path = PathController(state, self.editing, self.cloud_control, self.cloud, self.path_view)
+        self.playback = PlaybackController(
+            state, engine, self.cloud_control, self.cloud, self.path_view, self.film, self.image
+        )
+        self.training = TrainingController(
+            state, self.session, self.watcher, self.settings, self.training_view, self.losses
+        )
+        self.reconstructions = ReconstructionsController(state, engine, self.probe, self.reconstructions_view)
+        self.timeline = TimelineController(state, self.session, self.timeline_view)
+        controllers = Controllers(
+            self.session, self.editing, self.cloud_control, self.path, self.playback, self.training
+        )
+        self.commands = Commands(
+            self.window,
+            state,
+            self.settings,
+            controllers,
+            self.cloud,
+            self.path_view,
+            self.training_view,
+            bundled_run(),
+        )
+        self.status = StatusController(state, self.window, self.cloud)
+
+    def _connect(self) -> None:
+        for source in (self.session, self.path, self.playback, self.training, self.commands):
+            source.trouble.connect(self.window.notice.set_message)
+        self.engine.died.connect(self.window.notice.set_message)
+        self.engine.replied.connect(self._on_reply)
+        self.watcher.failed.connect(self.window.notice.set_message)
+        self.watcher.records.connect(self.status.on_records)
+        self.window.notice.dismissed.connect(lambda: self.window.notice.set_message(""))
+        self.session.opened.connect(lambda _: self._on_opened())
+        self.playback.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
+        self.path_view.export_requested.connect(lambda _: self.window.raise_dock("path"))
+        self.state.events.mode.connect(self._on_mode)
+        self.window.theme_chosen.connect(self.choose_theme)
+        self.window.closing.connect(self.close)
+        hints = self._application.styleHints()
+        hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Ready):
+            self.status.set_device(reply.device)
+        elif isinstance(reply, Loaded):
+            self.state.message = f"{reply.preset} · {reply.latent_dim} latent dimensions · {reply.image_size}² pixels"
+        elif isinstance(reply, Failed):
+            self.window.notice.set_message(reply.message)
+
+    def _on_opened(self) -> None:
+        self.window.notice.set_message("")
+        self.window.set_recent(self.settings.recent_runs)
+        run = self.session.run
+        if run is not None:
+            self.window.setWindowTitle(f"{run.path.name} · Isoline" if run.path != bundled_run() else "Isoline")
+
+    def _on_mode(self, mode: str) -> None:
+        if mode in ("draw", "edit"):
+            self.window.raise_dock("path")
+
+    def choose_theme(self, name: str) -> None:
+        """system, dark or light; remembered."""
+        self.settings.theme = name
+        self.apply_theme()
+
+    def apply_theme(self) -> None:
+        """Give every view the chosen theme's colours."""
+        choice = self.settings.theme
+        theme = {"dark": DARK, "light": LIGHT}.get(choice) or system_theme(self._application)
+        if theme is self._last_theme:
+            return
+        self._last_theme = theme
+        apply_theme(self._application, theme)
+        views = (
+            self.cloud,
+            self.timeline_view,
+            self.training_view,
+            self.points,
+            self.image,
+            self.probe_view,
+            self.losses,
+            self.path_view,
+            self.film,
+            self.reconstructions_view,
+        )
+        for view in (*views, self.window):
+            view.set_theme(theme)
+        accent = QColor(theme.accent)
+        self.cloud_control.set_plain_colour((accent.red(), accent.green(), accent.blue()))
+
+    def show(self) -> None:
+        """Put the window where it was, and start the clock."""
+        layout = self.settings.layout()
+        if layout is not None:
+            self.window.restoreGeometry(layout[0])
+        self.window.show()
+        if layout is None or not self.window.restoreState(layout[1]):
+            self.window.arrange()
+        self.window.set_recent(self.settings.recent_runs)
+        self._timer.start()
+
+    def redraw(self) -> None:
+        """The one clock: advance what plays, start what is due, draw what is dirty."""
+        begun = perf_counter()
+        self.training.tick()
+        self.playback.tick()
+        self.reconstructions.tick()
+        self.cloud_control.redraw()
+        self.path.redraw()
+        self.losses.redraw()
+        self.redraw_seconds = [*self.redraw_seconds[-255:], perf_counter() - begun]
+
+    def close(self) -> None:
+        """Put layout and processes away; a training goes on."""
+        self._timer.stop()
+        self.watcher.watch(None)
+        self.settings.save_layout(self.window.saveGeometry(), self.window.saveState())
+        self.engine.stop()

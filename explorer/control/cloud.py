@@ -1,0 +1,189 @@
+"""The cloud: which points, in which colours, along which axes; clicks and the probe in it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from PySide6.QtCore import QObject, Qt
+
+from explorer import colormaps
+from explorer.control.editing import Editing
+from explorer.control.probe import ProbeController
+from explorer.projection import Projection, make_projection
+from explorer.state import Axes, Document, Samples, State
+from explorer.views.cloud import CloudView, Mode
+from explorer.views.points import PointsView
+
+EXCESS_BCE = "excess BCE"
+SPLIT = "training / validation"
+NO_COLOUR = "one colour"
+FADED_ALPHA = 45
+
+
+class CloudController(QObject):
+    """Binds cloud and display panel to the state; what changed is shown at the next ``redraw``."""
+
+    def __init__(
+        self, state: State, editing: Editing, probe: ProbeController, cloud: CloudView, points: PointsView
+    ) -> None:
+        super().__init__()
+        self._state, self._editing, self._probe = state, editing, probe
+        self._cloud, self._points = cloud, points
+        self.projection: Projection | None = None
+        self._dirty: set[str] = set()
+        self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
+        self._listen()
+
+    def _listen(self) -> None:
+        events = self._state.events
+        events.embedding.connect(lambda *_: self._mark("points", "marks"))
+        events.samples.connect(self._on_samples)
+        events.losses.connect(lambda *_: self._mark("colours"))
+        events.selected.connect(lambda *_: self._mark("colours"))
+        events.display.connect(lambda *_: self._mark("points", "colours", "marks"))
+        events.document.connect(lambda *_: self._mark("marks"))
+        events.mode.connect(lambda mode: self._cloud.set_mode(Mode(mode)))
+        self._cloud.clicked.connect(self._on_click)
+        self._cloud.probe_moved.connect(self._on_probe_moved)
+        self._cloud.probe_released.connect(self._editing.settle)
+        self._cloud.picked.connect(self._on_picked)
+        self._points.color_by_changed.connect(lambda name: self._display(color_by=name))
+        self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
+        self._points.size_changed.connect(lambda size: self._display(point_size=size))
+        self._points.opacity_changed.connect(lambda opacity: self._display(opacity=opacity))
+        self._points.axes_changed.connect(self._on_axes)
+
+    def _mark(self, *parts: str) -> None:
+        self._dirty.update(parts)
+
+    def _display(self, **fields: object) -> None:
+        self._state.display = dataclasses.replace(self._state.display, **fields)  # pyright: ignore[reportArgumentType]
+
+    def _on_axes(self, choice: tuple) -> None:
+        self._display(axes=Axes(principal=True) if choice[0] == "pca" else Axes(dimensions=tuple(choice[1])))
+
+    def set_plain_colour(self, rgb: tuple[int, int, int]) -> None:
+        """The colour of points that no value colours (from the theme)."""
+        self._plain = np.array([*rgb, 255], dtype=np.uint8)
+        self._mark("colours")
+
+    # gestures
+
+    def _on_click(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
+        if modifiers & Qt.KeyboardModifier.ShiftModifier:
+            self._on_picked(np.array([index]), True)
+        else:
+            self._probe.choose(index)
+
+    def _on_probe_moved(self, xyz: np.ndarray) -> None:
+        probe = self._state.document.probe
+        if self.projection is not None and probe is not None:
+            self._probe.move(self.projection.from_view(xyz, probe))
+
+    def _on_picked(self, indices: np.ndarray, add: bool) -> None:
+        before = self._state.selected
+        if add and before is not None:
+            indices = np.union1d(before, indices)
+        self._state.selected = np.asarray(indices, dtype=np.int64) if len(indices) else None
+
+    # showing
+
+    def _on_samples(self, samples: Samples | None) -> None:
+        self._mark("colours", "thumbnails")
+        names = list(samples.factor_names) if samples is not None else []
+        options = [*names, EXCESS_BCE, SPLIT, NO_COLOUR]
+        self._points.set_color_options(options)
+        if self._state.display.color_by not in options:
+            self._display(color_by=options[0])
+        self._points.set_color_by(self._state.display.color_by)
+
+    def redraw(self) -> None:
+        """Hand the view what has changed since the last call."""
+        if not self._dirty:
+            return
+        dirty, self._dirty = self._dirty, set()
+        if "points" in dirty:
+            self._show_points()
+        if "colours" in dirty:
+            self._show_colours()
+        if "thumbnails" in dirty:
+            samples = self._state.samples
+            self._cloud.set_thumbnails(samples.thumbnails if samples is not None else None)
+            self._cloud.set_hover_labels(_labels(samples) if samples is not None else None)
+        if "marks" in dirty:
+            self._show_marks(self._state.document)
+
+    def _show_points(self) -> None:
+        means, display = self._state.embedding, self._state.display
+        if means is None:
+            self.projection = None
+            self._cloud.set_points(np.empty((0, 3), dtype=np.float32))
+            return
+        before = self.projection
+        self.projection = make_projection(display.axes, means.shape[1], means)
+        if before is None or before.labels != self.projection.labels:
+            self._cloud.set_axes(self.projection.labels, self.projection.dims)
+            self._points.set_latent_dim(means.shape[1])
+        self._cloud.set_points(self.projection.to_view(means))
+        self._cloud.set_point_size(display.point_size)
+        self._cloud.set_opacity(display.opacity)
+        if before is None or len(means) != self._cloud.point_count:
+            self._show_colours()
+
+    def _show_colours(self) -> None:
+        means = self._state.embedding
+        if means is None:
+            return
+        display, samples = self._state.display, self._state.samples
+        count = len(means)
+        values, bar = self._values(display.color_by, samples, count)
+        if values is None:
+            colours = np.tile(self._plain, (count, 1))
+            self._cloud.set_colorbar("", 0.0, 1.0, None)
+        else:
+            low, high = bar
+            colours = colormaps.colours(values, display.colormap, low, high)
+            categories = ("training", "validation") if display.color_by == SPLIT else None
+            lut = colormaps.lut(display.colormap)
+            self._cloud.set_colorbar(display.color_by, low, high, lut, categories)
+        selected = self._state.selected
+        if selected is not None:
+            faded = np.ones(count, dtype=bool)
+            faded[selected[selected < count]] = False
+            colours = colours.copy()
+            colours[faded, 3] = FADED_ALPHA
+        self._cloud.set_colors(colours)
+
+    def _values(self, name: str, samples: Samples | None, count: int) -> tuple[np.ndarray | None, tuple[float, float]]:
+        values = None
+        if name == EXCESS_BCE:
+            values = self._state.losses
+        elif samples is not None and name == SPLIT:
+            values = samples.split.astype(np.float32)
+        elif samples is not None and name in samples.factor_names:
+            values = samples.factors[:, samples.factor_names.index(name)]
+        if values is None or len(values) != count or not np.isfinite(values).any():
+            return None, (0.0, 1.0)
+        if name == EXCESS_BCE:  # a few bad reconstructions must not flatten the colours of all others
+            low, high = np.nanquantile(values, (0.01, 0.99))
+        else:
+            low, high = np.nanmin(values), np.nanmax(values)
+        return values, (float(low), float(high) if high > low else float(low) + 1.0)
+
+    def _show_marks(self, document: Document) -> None:
+        if self.projection is None:
+            self._cloud.set_probe(None)
+            self._cloud.set_selected(None)
+            return
+        probe = document.probe
+        self._cloud.set_probe(self.projection.to_view(probe) if probe is not None else None)
+        self._cloud.set_selected(document.sample)
+
+
+def _labels(samples: Samples) -> list[str]:
+    names = samples.factor_names
+    return [
+        "\n".join([f"sample {index}", *(f"{name} = {value:.3f}" for name, value in zip(names, row, strict=True))])
+        for index, row in zip(samples.indices, samples.factors, strict=True)
+    ]

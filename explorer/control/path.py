@@ -1,0 +1,150 @@
+"""Paths through latent space: drawn, edited, shown in the cloud, undone."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from core.paths import LatentPath
+from explorer.control.cloud import CloudController
+from explorer.control.editing import Editing
+from explorer.state import Document, State
+from explorer.views.cloud import CloudView, StrokeGesture
+from explorer.views.path import PathView
+
+CURVE_POINTS = 257
+
+
+class PathController(QObject):
+    """Turns strokes and control-point gestures into ``document.path`` and draws it."""
+
+    trouble = Signal(str)
+
+    def __init__(
+        self, state: State, editing: Editing, cloud_control: CloudController, cloud: CloudView, path: PathView
+    ) -> None:
+        super().__init__()
+        self._state, self._editing = state, editing
+        self._cloud_control, self._cloud, self._view = cloud_control, cloud, path
+        self._dirty = True
+        cloud.stroke_drawn.connect(self._on_stroke)
+        cloud.control_added.connect(self._on_added)
+        cloud.control_moved.connect(self._on_moved)
+        cloud.control_released.connect(lambda _: editing.settle())
+        cloud.control_inserted.connect(self._on_inserted)
+        cloud.control_removed.connect(self.remove_control)
+        cloud.control_selected.connect(self._select_control)
+        path.kind_changed.connect(self._on_kind)
+        path.closed_changed.connect(self._on_closed)
+        path.clear_requested.connect(self.clear)
+        for event in (
+            state.events.document,
+            state.events.display,
+            state.events.embedding,
+            state.events.selected_control,
+        ):
+            event.connect(self._mark)
+
+    def _mark(self, *_: object) -> None:
+        self._dirty = True
+
+    # gestures
+
+    def _on_stroke(self, stroke: StrokeGesture) -> None:
+        # scipy, which lifting needs, takes 0.3 s to import: not before the first stroke.
+        from core.stroke import Camera, StrokeError, lift_stroke, simplify_stroke
+
+        means, projection = self._state.embedding, self._cloud_control.projection
+        if means is None or projection is None:
+            return
+        try:
+            camera = Camera(stroke.projection, stroke.viewport)
+            lifted = lift_stroke(stroke.points, means, projection.to_view(means), camera)
+            path, _ = simplify_stroke(lifted.curve)
+        except StrokeError as error:
+            self.trouble.emit(str(error))
+            return
+        self._commit("draw path", path)
+
+    def _to_latent(self, xyz: np.ndarray) -> np.ndarray | None:
+        projection, means = self._cloud_control.projection, self._state.embedding
+        if projection is None or means is None:
+            return None
+        document = self._state.document
+        if document.path is not None and len(document.path.control):
+            keep = document.path.control[-1]
+        else:
+            keep = document.probe if document.probe is not None else means.mean(axis=0)
+        return projection.from_view(xyz, keep)
+
+    def _on_added(self, xyz: np.ndarray) -> None:
+        point = self._to_latent(xyz)
+        if point is None:
+            return
+        path = self._state.document.path
+        path = LatentPath(point[None]) if path is None else path.appended(point)
+        self._commit("add control point", path)
+        self._state.selected_control = len(path) - 1
+
+    def _on_moved(self, index: int, xyz: np.ndarray) -> None:
+        path, projection = self._state.document.path, self._cloud_control.projection
+        if path is not None and projection is not None and 0 <= index < len(path):
+            point = projection.from_view(xyz, path.control[index])
+            self._editing.live("move control point", path=path.moved(index, point))
+            self._state.selected_control = index
+
+    def _on_inserted(self, position: int, xyz: np.ndarray) -> None:
+        path, projection = self._state.document.path, self._cloud_control.projection
+        if path is None or projection is None:
+            return
+        keep = path.control[min(max(position - 1, 0), len(path) - 1)]
+        self._commit("insert control point", path.with_point(position, projection.from_view(xyz, keep)))
+        self._state.selected_control = position
+
+    def remove_control(self, index: int | None) -> None:
+        """Take a control point out; the last one takes the path with it."""
+        path = self._state.document.path
+        if path is None or index is None or not 0 <= index < len(path):
+            return
+        self._state.selected_control = None
+        self._commit("remove control point", path.removed(index) if len(path) > 1 else None)
+
+    def _select_control(self, index: int) -> None:
+        self._state.selected_control = index if index >= 0 else None
+
+    def clear(self) -> None:
+        """Remove the path."""
+        if self._state.document.path is not None:
+            self._state.selected_control = None
+            self._commit("clear path", None)
+
+    def _on_kind(self, kind: str) -> None:
+        path = self._state.document.path
+        if path is not None and path.kind != kind:
+            self._commit("change spline", path.with_kind(kind))
+
+    def _on_closed(self, closed: bool) -> None:
+        path = self._state.document.path
+        if path is not None and path.closed != closed:
+            self._commit("close path" if closed else "open path", path.with_closed(closed))
+
+    def _commit(self, label: str, path: LatentPath | None) -> None:
+        self._editing.commit(label, path=path)
+
+    # showing
+
+    def redraw(self) -> None:
+        """Draw the path if anything about it changed."""
+        projection = self._cloud_control.projection
+        if not self._dirty or projection is None:
+            return
+        self._dirty = False
+        document: Document = self._state.document
+        path = document.path
+        if path is None or not len(path):
+            self._cloud.set_path(None, None, None)
+            self._view.set_path(None)
+            return
+        curve = projection.to_view(path.sample(CURVE_POINTS)) if len(path) > 1 else None
+        self._cloud.set_path(curve, projection.to_view(path.control), self._state.selected_control)
+        self._view.set_path(path.kind, path.closed, len(path), path.length)

@@ -1,0 +1,64 @@
+"""The status bar: what is going on, which tool, how fast, on what."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject
+
+from explorer.main_window import MainWindow
+from explorer.state import State
+from explorer.views.cloud import CloudView
+
+TRAINING_TEXT = {
+    "starting": "Starting the training …",
+    "running": "Training",
+    "paused": "Training paused",
+    "stopping": "Stopping after this step …",
+    "failed": "The training failed",
+    "interrupted": "This training was interrupted; its last checkpoint is intact",
+}
+
+
+class StatusController(QObject):
+    """Shows parts of the state as short texts."""
+
+    def __init__(self, state: State, window: MainWindow, cloud: CloudView) -> None:
+        super().__init__()
+        self._state, self._window, self._cloud = state, window, cloud
+        self._device = ""
+        state.events.mode.connect(lambda mode: window.status["mode"].setText(mode.capitalize()))
+        state.events.message.connect(lambda text: window.message.setText(text))
+        state.events.training.connect(self._show_training)
+        state.events.embedding.connect(lambda _: self._show_points())
+        state.events.selected.connect(lambda _: self._show_points())
+        window.status["mode"].setText(state.mode.capitalize())
+        self._show_device()
+
+    def set_device(self, device: str) -> None:
+        """What the engine computes on."""
+        self._device = device
+        self._show_device()
+
+    def on_records(self, records: list[dict]) -> None:
+        """Show the throughput of the newest step."""
+        rates = [record["images_per_second"] for record in records if record.get("images_per_second")]
+        if rates:
+            self._window.status["speed"].setText(f"{rates[-1]:.0f} images/s")
+
+    def _show_training(self, training: str) -> None:
+        if training not in ("running", "paused"):
+            self._window.status["speed"].setText("")
+        if training in TRAINING_TEXT:
+            self._state.message = TRAINING_TEXT[training]
+
+    def _show_points(self) -> None:
+        means, selected = self._state.embedding, self._state.selected
+        text = f"{len(means):,} points" if means is not None else ""
+        if selected is not None:
+            text = f"{len(selected):,} of {text}"
+        self._window.status["points"].setText(text)
+
+    def _show_device(self) -> None:
+        label = self._window.status["device"]
+        drawing = "software drawing" if self._cloud.renderer_note else "OpenGL"
+        label.setText(f"{self._device or 'engine starting'} · {drawing}")
+        label.setToolTip(self._cloud.renderer_note or self._cloud.renderer_name)

@@ -1,0 +1,221 @@
+"""The window: where each view stands, menus, toolbar and status bar. It holds no state and decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction, QCloseEvent
+from PySide6.QtWidgets import (
+    QDockWidget,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QTabWidget,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from explorer.actions import make_actions, set_icons
+from explorer.theme import Theme
+from explorer.views.notice import NoticeView
+
+LEFT, RIGHT, BOTTOM = (
+    Qt.DockWidgetArea.LeftDockWidgetArea,
+    Qt.DockWidgetArea.RightDockWidgetArea,
+    Qt.DockWidgetArea.BottomDockWidgetArea,
+)
+TOOLBAR = (
+    ("open",),
+    ("train", "pause", "step", "stop"),
+    ("orbit", "probe", "draw", "edit", "select"),
+    ("undo", "redo"),
+    ("home",),
+)
+ICON_ONLY = ("undo", "redo", "home", "step", "stop", "pause")
+
+
+@dataclass(frozen=True)
+class Panels:
+    """The views that the window arranges."""
+
+    cloud: QWidget
+    timeline: QWidget
+    training: QWidget
+    points: QWidget
+    image: QWidget
+    probe: QWidget
+    losses: QWidget
+    path: QWidget
+    film: QWidget
+    reconstructions: QWidget
+
+
+class MainWindow(QMainWindow):
+    """Docks around the cloud; each can be moved, tabbed, floated, closed, and comes back where it was."""
+
+    closing = Signal()
+    recent_chosen = Signal(str)
+    theme_chosen = Signal(str)
+
+    def __init__(self, panels: Panels) -> None:
+        super().__init__()
+        self.setWindowTitle("Isoline")
+        self.setObjectName("window")
+        self.setDockOptions(
+            QMainWindow.DockOption.AnimatedDocks
+            | QMainWindow.DockOption.AllowTabbedDocks
+            | QMainWindow.DockOption.AllowNestedDocks
+        )
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
+        self.setCorner(Qt.Corner.BottomLeftCorner, LEFT)
+        self.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
+        self.actions_by_name = make_actions(self)
+        self.notice = NoticeView()
+        self._set_central(panels)
+        self.docks = self._make_docks(panels)
+        self._make_toolbar()
+        self._make_menus()
+        self._make_status()
+        self.resize(1600, 960)
+        self.setMinimumSize(960, 600)
+
+    def _set_central(self, panels: Panels) -> None:
+        centre = QWidget(objectName="centre")
+        layout = QVBoxLayout(centre)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.notice)
+        layout.addWidget(panels.cloud, 1)
+        layout.addWidget(panels.timeline)
+        self.setCentralWidget(centre)
+
+    def _make_docks(self, panels: Panels) -> dict[str, QDockWidget]:
+        path = QWidget(objectName="path.panel")
+        layout = QVBoxLayout(path)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(panels.path)
+        layout.addWidget(panels.film, 1)
+        self.bottom_order = ("losses", "path", "reconstructions")
+        docks = {
+            "training": self._dock("training", "Training", panels.training, LEFT),
+            "points": self._dock("points", "Samples", panels.points, LEFT),
+            "image": self._dock("image", "Image", panels.image, RIGHT),
+            "probe": self._dock("probe", "Probe", panels.probe, RIGHT),
+            "losses": self._dock("losses", "Losses", panels.losses, BOTTOM),
+            "path": self._dock("path", "Path", path, BOTTOM),
+            "reconstructions": self._dock("reconstructions", "Reconstructions", panels.reconstructions, BOTTOM),
+        }
+        self.tabifyDockWidget(docks["losses"], docks["path"])
+        self.tabifyDockWidget(docks["path"], docks["reconstructions"])
+        docks["losses"].raise_()
+        return docks
+
+    def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(f"dock.{name}")
+        dock.setWidget(widget)
+        self.addDockWidget(area, dock)
+        return dock
+
+    def arrange(self) -> None:
+        """The sizes a first start has: the cloud gets most of the room."""
+        width, height = self.width(), self.height()
+        side = max(280, min(360, width // 5))
+        docks = self.docks
+        self.resizeDocks([docks["training"], docks["image"]], [side, side], Qt.Orientation.Horizontal)
+        self.resizeDocks([docks["losses"]], [max(190, height // 4)], Qt.Orientation.Vertical)
+        body = height - 120
+        self.resizeDocks([docks["training"], docks["points"]], [body * 2 // 3, body // 3], Qt.Orientation.Vertical)
+        self.resizeDocks([docks["image"], docks["probe"]], [body * 2 // 3, body // 3], Qt.Orientation.Vertical)
+
+    def _make_toolbar(self) -> None:
+        bar = QToolBar("Main", objectName="toolbar")
+        bar.setMovable(False)
+        bar.setIconSize(QSize(18, 18))
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        for number, group in enumerate(TOOLBAR):
+            if number:
+                bar.addSeparator()
+            for name in group:
+                bar.addAction(self.actions_by_name[name])
+                button = bar.widgetForAction(self.actions_by_name[name])
+                if isinstance(button, QToolButton):
+                    button.setObjectName(f"toolbar.{name}")
+                    if name in ICON_ONLY:
+                        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        self.addToolBar(bar)
+        self.toolbar = bar
+
+    def _make_menus(self) -> None:
+        menus = self.menuBar()
+        file = menus.addMenu("&File")
+        file.addAction(self.actions_by_name["open"])
+        self.recent_menu = QMenu("Open &recent", file)
+        file.addMenu(self.recent_menu)
+        file.addAction(self.actions_by_name["bundled"])
+        file.addSeparator()
+        for name in ("export", "export_selection", "runs_folder"):
+            file.addAction(self.actions_by_name[name])
+        file.addSeparator()
+        file.addAction(self.actions_by_name["quit"])
+        self._fill(menus.addMenu("&Edit"), "undo", "redo", None, "remove", "clear_path", "cancel")
+        self._fill(menus.addMenu("&Mode"), "orbit", "probe", "draw", "edit", "select")
+        self._fill(menus.addMenu("&Path"), "play", "previous", "next", None, "export")
+        self._fill(menus.addMenu("&Training"), "train", "pause", "step", "stop")
+        view = menus.addMenu("&View")
+        view.addAction(self.actions_by_name["home"])
+        view.addSeparator()
+        for dock in self.docks.values():
+            view.addAction(dock.toggleViewAction())
+        view.addSeparator()
+        theme = view.addMenu("Theme")
+        for name in ("system", "dark", "light"):
+            choice = QAction(name.capitalize(), self, objectName=f"theme.{name}")
+            choice.triggered.connect(lambda _=False, name=name: self.theme_chosen.emit(name))
+            theme.addAction(choice)
+        self._fill(menus.addMenu("&Help"), "keys", "about")
+
+    def _fill(self, menu: QMenu, *names: str | None) -> None:
+        for name in names:
+            if name is None:
+                menu.addSeparator()
+            else:
+                menu.addAction(self.actions_by_name[name])
+
+    def _make_status(self) -> None:
+        bar = self.statusBar()
+        bar.setSizeGripEnabled(False)
+        self.status = {name: QLabel(objectName=f"status.{name}") for name in ("mode", "speed", "points", "device")}
+        for label in self.status.values():
+            label.setContentsMargins(8, 0, 8, 0)
+            bar.addPermanentWidget(label)
+        self.message = QLabel(objectName="status.message")
+        self.message.setContentsMargins(8, 0, 8, 0)
+        bar.addWidget(self.message, 1)
+
+    def set_recent(self, paths: list[str]) -> None:
+        """Fill "Open recent"."""
+        self.recent_menu.clear()
+        for path in paths:
+            action = self.recent_menu.addAction(path.replace("&", "&&"))
+            action.triggered.connect(lambda _=False, path=path: self.recent_chosen.emit(path))
+        self.recent_menu.setEnabled(bool(paths))
+
+    def set_theme(self, theme: Theme) -> None:
+        """Icons in the colours of ``theme``."""
+        set_icons(self.actions_by_name, theme)
+        self.notice.set_theme(theme)
+
+    def raise_dock(self, name: str) -> None:
+        """Bring a dock to the front; a closed one stays closed."""
+        if not self.docks[name].isHidden():
+            self.docks[name].raise_()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Tell the program first, so that layout and processes are put away while the window still exists."""
+        self.closing.emit()
+        super().closeEvent(event)

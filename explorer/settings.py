@@ -1,0 +1,76 @@
+"""What the window remembers between starts: recent runs, dock layout, theme. Nothing else lives here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
+
+RECENT_LIMIT = 10
+LAYOUT_VERSION = 1
+
+
+class Settings:
+    """Typed access to an INI file in the user's configuration folder (``ISOLINE_CONFIG`` moves it)."""
+
+    def __init__(self) -> None:
+        folder = os.environ.get("ISOLINE_CONFIG") or QStandardPaths.writableLocation(
+            QStandardPaths.StandardLocation.AppConfigLocation
+        )
+        self._store = QSettings(str(Path(folder) / "isoline.ini"), QSettings.Format.IniFormat)
+
+    @property
+    def recent_runs(self) -> list[str]:
+        """Run folders, newest first."""
+        stored = self._store.value("recent_runs", [])
+        values = [stored] if isinstance(stored, str) else list(stored or [])
+        return [str(value) for value in values]
+
+    def add_recent_run(self, path: Path) -> None:
+        """Put a run first in the list."""
+        name = str(path)
+        runs = [name, *(run for run in self.recent_runs if run != name)]
+        self._store.setValue("recent_runs", runs[:RECENT_LIMIT])
+
+    def forget_recent_run(self, path: str) -> None:
+        """Take a run off the list."""
+        self._store.setValue("recent_runs", [run for run in self.recent_runs if run != path])
+
+    @property
+    def theme(self) -> str:
+        """system, dark or light."""
+        value = str(self._store.value("theme", "system"))
+        return value if value in ("system", "dark", "light") else "system"
+
+    @theme.setter
+    def theme(self, name: str) -> None:
+        self._store.setValue("theme", name)
+
+    def layout(self) -> tuple[QByteArray, QByteArray] | None:
+        """(geometry, dock state) as they were saved by this version's window, or None."""
+        if self._store.value("layout/version", 0, int) != LAYOUT_VERSION:
+            return None
+        geometry, docks = self._store.value("layout/geometry"), self._store.value("layout/docks")
+        if isinstance(geometry, QByteArray) and isinstance(docks, QByteArray):
+            return geometry, docks
+        return None
+
+    def save_layout(self, geometry: QByteArray, docks: QByteArray) -> None:
+        """Remember the window's geometry and docks."""
+        self._store.setValue("layout/version", LAYOUT_VERSION)
+        self._store.setValue("layout/geometry", geometry)
+        self._store.setValue("layout/docks", docks)
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where trainings started from the window write their runs."""
+        stored = str(self._store.value("runs_folder", ""))
+        if stored:
+            return Path(stored)
+        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        return Path(os.environ.get("ISOLINE_RUNS") or Path(documents or Path.home()) / "Isoline runs")
+
+    @runs_folder.setter
+    def runs_folder(self, path: Path) -> None:
+        self._store.setValue("runs_folder", str(path))

@@ -1,0 +1,41 @@
+"""Starting the program in the order that shows a window soonest.
+
+The engine process needs seconds to import torch, so it is started first and imports while the window is built.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QApplication
+
+from explorer.engine_client import EngineClient
+
+
+def make_application(arguments: list[str]) -> QApplication:
+    """The QApplication; must exist before any widget."""
+    # Before QApplication: without shared contexts a second GL widget, or a floated dock, draws black.
+    QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    if os.environ.get("WAYLAND_DISPLAY") and os.environ.get("QT_QPA_PLATFORM", "").startswith("xcb"):
+        os.environ.setdefault("PYOPENGL_PLATFORM", "glx")  # else PyOpenGL may pick EGL, which Qt does not use there
+    application = QApplication(arguments)
+    application.setApplicationName("Isoline")
+    application.setOrganizationName("Isoline")
+    application.setDesktopFileName("isoline")
+    return application
+
+
+def open_window(run: Path | None, renderer: str) -> int:
+    """Show the window on ``run`` (None: the bundled model) and return when it has been closed."""
+    application = make_application(sys.argv[:1])
+    engine = EngineClient()
+    engine.start(threads=1)
+    from explorer.app import Explorer, bundled_run  # after the engine's start: this import takes most of a second
+
+    explorer = Explorer(application, engine, renderer)
+    explorer.show()
+    explorer.session.open(run or bundled_run(), remember=run is not None)
+    return application.exec()

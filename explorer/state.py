@@ -1,0 +1,120 @@
+"""Everything the window knows, as plain evented data: no widget, no Qt.
+
+Controllers write it, views never see it. Setting a field to a new value emits ``state.events.<field>``; arrays are
+compared by content, so setting an equal one is silent. Arrays in the state are never changed in place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from psygnal import SignalGroupDescriptor
+
+from core.config import RunConfig
+from core.paths import LatentPath
+
+
+class Speed(StrEnum):
+    """What stays constant while a path is played: latent length or image length a second."""
+
+    LATENT = "latent"
+    IMAGE = "image"
+
+
+@dataclass(frozen=True)
+class Model:
+    """What the engine has loaded: d latent dimensions, images of ``image_size``² × ``channels``."""
+
+    path: Path
+    latent_dim: int
+    image_size: int
+    channels: int
+    samples: int
+    factor_names: tuple[str, ...]
+    preset: str
+    precision: str
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """The samples drawn in the cloud.
+
+    ``indices`` int64 (N,) into the dataset; ``factors`` float32 (N, F); ``thumbnails`` uint8 (N, h, w, C);
+    ``split`` uint8 (N,), 0 training and 1 validation.
+    """
+
+    indices: np.ndarray
+    factors: np.ndarray
+    factor_names: tuple[str, ...]
+    thumbnails: np.ndarray
+    split: np.ndarray
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Which three directions of latent space are drawn: dimensions, or principal components."""
+
+    principal: bool = False
+    dimensions: tuple[int, ...] = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Display:
+    """How the cloud is drawn."""
+
+    color_by: str = ""
+    colormap: str = "viridis"
+    point_size: float = 5.0
+    opacity: float = 1.0
+    axes: Axes = field(default_factory=Axes)
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """What a person makes, and what undo brings back: the probe, the chosen sample and the path.
+
+    ``probe`` float32 (d,) or None; ``sample`` a position among ``Samples`` or None.
+    """
+
+    probe: np.ndarray | None = None
+    sample: int | None = None
+    path: LatentPath | None = None
+
+
+@dataclass(frozen=True)
+class Playback:
+    """How a path is played; ``position`` is 0 to 1 along it in the chosen unit."""
+
+    position: float = 0.0
+    playing: bool = False
+    loop: bool = True
+    rate: float = 1.0
+    speed: Speed = Speed.LATENT
+    frames: int = 65
+
+
+@dataclass
+class State:
+    """The evented whole."""
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    model: Model | None = None
+    config: RunConfig | None = None
+    samples: Samples | None = None
+    embedding: np.ndarray | None = None  # float32 (N, d): means, of the epoch shown or the newest
+    epochs: tuple[int, ...] = ()
+    epoch: int | None = None  # None: the newest ("live")
+    losses: np.ndarray | None = None  # float32 (N,) excess BCE of each sample, where it is known
+    display: Display = field(default_factory=Display)
+    mode: str = "orbit"
+    document: Document = field(default_factory=Document)
+    selected: np.ndarray | None = None  # int64: positions picked by rectangle
+    selected_control: int | None = None
+    playback: Playback = field(default_factory=Playback)
+    training: str = "idle"
+    message: str = ""

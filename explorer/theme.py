@@ -1,0 +1,281 @@
+"""Colours and metrics of the dark and the light theme, and how they reach Qt.
+
+Views take a ``Theme`` and never name a colour themselves, so that both themes stay consistent and contrasts are
+checked in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QGuiApplication, QPalette
+from PySide6.QtWidgets import QApplication
+
+FAINT = 0.75
+"""How much of the muted colour is left in what is disabled."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """A palette; every colour is ``#rrggbb``.
+
+    ``window`` lies behind docks, ``surface`` inside them, ``raised`` under controls; ``ground`` is the neutral
+    ground of images; ``series`` colours curves in plots (safe for colour blindness).
+    """
+
+    name: str
+    window: str
+    surface: str
+    raised: str
+    border: str
+    text: str
+    muted: str
+    accent: str
+    accent_text: str
+    warning: str
+    danger: str
+    plot: str
+    grid: str
+    ground: str
+    series: tuple[str, ...]
+
+    @property
+    def dark(self) -> bool:
+        """Whether light text stands on dark ground."""
+        return self.name == "dark"
+
+
+DARK = Theme(
+    name="dark",
+    window="#16181c",
+    surface="#1d2025",
+    raised="#2a2e35",
+    border="#343941",
+    text="#e6e8eb",
+    muted="#9aa3ae",
+    accent="#4da3ff",
+    accent_text="#06121f",
+    warning="#f0b429",
+    danger="#ff6b6b",
+    plot="#191c20",
+    grid="#3a4048",
+    ground="#101214",
+    series=("#4da3ff", "#f0a04b", "#4cc9a4", "#d98ae8", "#e6e06a", "#ff7a7a"),
+)
+LIGHT = Theme(
+    name="light",
+    window="#eceef1",
+    surface="#f8f9fa",
+    raised="#ffffff",
+    border="#cfd4da",
+    text="#1b1f24",
+    muted="#59636e",
+    accent="#0b66c3",
+    accent_text="#ffffff",
+    warning="#8f5b00",
+    danger="#c22f2f",
+    plot="#ffffff",
+    grid="#c9ced5",
+    ground="#dfe2e6",
+    series=("#0b66c3", "#b85c00", "#00795c", "#8b3aa8", "#7a6f00", "#c22f2f"),
+)
+
+
+def system_theme(application: QGuiApplication) -> Theme:
+    """The theme that the desktop asks for; dark where it does not say."""
+    return LIGHT if application.styleHints().colorScheme() == Qt.ColorScheme.Light else DARK
+
+
+def apply_theme(application: QApplication, theme: Theme) -> None:
+    """Give every widget of ``application`` the colours of ``theme``: Fusion, a palette, and one style sheet."""
+    if application.style().name() != "fusion":
+        application.setStyle("Fusion")
+    application.setPalette(make_palette(theme))
+    application.setStyleSheet(style_sheet(theme))
+
+
+def make_palette(theme: Theme) -> QPalette:
+    """``theme`` as a Qt palette, disabled colours included."""
+    roles = {
+        QPalette.ColorRole.Window: theme.surface,
+        QPalette.ColorRole.WindowText: theme.text,
+        QPalette.ColorRole.Base: theme.raised,
+        QPalette.ColorRole.AlternateBase: theme.surface,
+        QPalette.ColorRole.ToolTipBase: theme.raised,
+        QPalette.ColorRole.ToolTipText: theme.text,
+        QPalette.ColorRole.PlaceholderText: theme.muted,
+        QPalette.ColorRole.Text: theme.text,
+        QPalette.ColorRole.Button: theme.raised,
+        QPalette.ColorRole.ButtonText: theme.text,
+        QPalette.ColorRole.BrightText: theme.danger,
+        QPalette.ColorRole.Link: theme.accent,
+        QPalette.ColorRole.LinkVisited: theme.accent,
+        QPalette.ColorRole.Highlight: theme.accent,
+        QPalette.ColorRole.HighlightedText: theme.accent_text,
+        QPalette.ColorRole.Accent: theme.accent,
+        QPalette.ColorRole.Light: theme.raised,
+        QPalette.ColorRole.Midlight: theme.border,
+        QPalette.ColorRole.Mid: theme.border,
+        QPalette.ColorRole.Dark: theme.border,
+        QPalette.ColorRole.Shadow: theme.window,
+    }
+    palette = QPalette()
+    for role, colour in roles.items():
+        palette.setColor(role, QColor(colour))
+    faint = blend(theme.muted, theme.surface, FAINT)
+    for role in (
+        QPalette.ColorRole.WindowText,
+        QPalette.ColorRole.Text,
+        QPalette.ColorRole.ButtonText,
+        QPalette.ColorRole.PlaceholderText,
+    ):
+        palette.setColor(QPalette.ColorGroup.Disabled, role, faint)
+    palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Highlight, QColor(theme.border))
+    palette.setColor(QPalette.ColorGroup.Disabled, QPalette.ColorRole.Accent, QColor(theme.border))
+    return palette
+
+
+def blend(colour: str, ground: str, share: float) -> QColor:
+    """``share`` (0 to 1) of ``colour`` over ``ground``."""
+    over, under = QColor(colour), QColor(ground)
+    mixed = (share * o + (1.0 - share) * u for o, u in zip(over.getRgb()[:3], under.getRgb()[:3], strict=True))
+    return QColor(*(round(channel) for channel in mixed))
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours, 1 to 21 (WCAG 2.2, "relative luminance")."""
+    bright, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = (QColor(colour).redF(), QColor(colour).greenF(), QColor(colour).blueF())
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def style_sheet(theme: Theme) -> str:
+    """The style sheet of the whole window."""
+    arrows = Path(str(files("resources"))) / "icons"
+    values = {f.name: getattr(theme, f.name) for f in fields(theme) if f.name != "series"}
+    values |= {
+        "hover": blend(theme.text, theme.surface, 0.09).name(),
+        "pressed": blend(theme.text, theme.surface, 0.16).name(),
+        "chosen": blend(theme.accent, theme.surface, 0.22).name(),
+        "faint": blend(theme.muted, theme.surface, FAINT).name(),
+        "bright": blend(theme.text, theme.accent, 0.18).name(),
+        "down": (arrows / "chevron-down.svg").as_posix(),
+        "up": (arrows / "chevron-up.svg").as_posix(),
+        "tick": (arrows / f"tick-{theme.name}.svg").as_posix(),
+    }
+    return Template(_STYLE).substitute(values)
+
+
+_STYLE = """
+QMainWindow, QMenuBar, QToolBar, QStatusBar { background: $window; color: $text; }
+QMainWindow::separator { background: $window; width: 5px; height: 5px; }
+QMainWindow::separator:hover { background: $accent; }
+QDialog, QMessageBox { background: $surface; }
+QToolTip { background: $raised; color: $text; border: 1px solid $border; padding: 4px 6px; }
+
+QMenuBar { border: none; padding: 2px 4px; }
+QMenuBar::item { background: transparent; padding: 4px 8px; border-radius: 4px; }
+QMenuBar::item:selected { background: $hover; }
+QMenu { background: $raised; color: $text; border: 1px solid $border; padding: 4px; }
+QMenu::item { padding: 5px 24px 5px 10px; border-radius: 4px; }
+QMenu::icon { padding-left: 8px; }
+QMenu::item:selected { background: $accent; color: $accent_text; }
+QMenu::item:disabled { color: $faint; background: transparent; }
+QMenu::separator { height: 1px; background: $border; margin: 4px 8px; }
+
+QToolBar { border: none; border-bottom: 1px solid $border; padding: 3px 6px; spacing: 2px; }
+QToolBar::separator { background: $border; width: 1px; margin: 5px 6px; }
+QToolButton { color: $text; background: transparent; border: 1px solid transparent; border-radius: 5px;
+  padding: 4px 6px; }
+QToolButton:hover { background: $hover; }
+QToolButton:pressed { background: $pressed; }
+QToolButton:checked { background: $chosen; border-color: $accent; }
+QToolButton:focus { border-color: $accent; }
+QToolButton:disabled { color: $faint; }
+QToolButton[popupMode="2"]::menu-indicator { image: none; }
+QStatusBar { border-top: 1px solid $border; }
+QStatusBar::item { border: none; }
+QStatusBar QLabel { color: $muted; }
+
+QDockWidget { color: $muted; font-weight: 600; }
+QDockWidget::title { background: $window; padding: 6px 8px; text-align: left; }
+QDockWidget > QWidget { background: $surface; }
+QTabBar { background: transparent; }
+QTabBar::tab { background: transparent; color: $muted; padding: 6px 12px; border: none;
+  border-bottom: 2px solid transparent; }
+QTabBar::tab:hover { color: $text; }
+QTabBar::tab:selected { color: $text; border-bottom-color: $accent; }
+QTabBar::tab:focus { background: $hover; }
+
+QPushButton { background: $raised; color: $text; border: 1px solid $border; border-radius: 5px; padding: 5px 12px; }
+QPushButton:hover { background: $hover; }
+QPushButton:pressed { background: $pressed; }
+QPushButton:checked { background: $chosen; border-color: $accent; }
+QPushButton:focus { border-color: $accent; }
+QPushButton:disabled { color: $faint; background: $surface; }
+QPushButton[primary="true"] { background: $accent; color: $accent_text; border-color: $accent; font-weight: 600; }
+QPushButton[primary="true"]:hover { background: $bright; }
+QPushButton[primary="true"]:focus { border: 2px solid $text; padding: 4px 11px; }
+QPushButton[primary="true"]:disabled { background: $surface; color: $faint; border-color: $border; }
+
+QLineEdit, QAbstractSpinBox, QComboBox { background: $raised; color: $text; border: 1px solid $border;
+  border-radius: 5px; min-height: 18px; padding: 3px 6px; selection-background-color: $accent;
+  selection-color: $accent_text; }
+QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover { border-color: $muted; }
+QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus { border-color: $accent; }
+QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled { color: $faint; background: $surface; }
+QLineEdit[invalid="true"], QAbstractSpinBox[invalid="true"], QComboBox[invalid="true"] { border-color: $danger; }
+QAbstractSpinBox QLineEdit { border: none; background: transparent; padding: 0 0 0 2px; min-height: 0; }
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; background: transparent; width: 16px; }
+QAbstractSpinBox::up-button { subcontrol-origin: border; subcontrol-position: top right; margin: 2px 2px 0 0; }
+QAbstractSpinBox::down-button { subcontrol-origin: border; subcontrol-position: bottom right; margin: 0 2px 2px 0; }
+QAbstractSpinBox::up-arrow { image: url("$up"); width: 9px; height: 9px; }
+QAbstractSpinBox::down-arrow { image: url("$down"); width: 9px; height: 9px; }
+QAbstractSpinBox::up-button:hover, QAbstractSpinBox::down-button:hover { background: $hover; border-radius: 3px; }
+QComboBox::drop-down { border: none; width: 20px; subcontrol-origin: border; subcontrol-position: center right; }
+QComboBox::down-arrow { image: url("$down"); width: 10px; height: 10px; }
+QComboBox QAbstractItemView { background: $raised; color: $text; border: 1px solid $border; outline: none;
+  selection-background-color: $accent; selection-color: $accent_text; }
+
+QCheckBox { spacing: 6px; color: $text; }
+QCheckBox:disabled { color: $faint; }
+QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid $muted; border-radius: 3px; background: $raised; }
+QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$tick"); }
+QCheckBox::indicator:focus { border: 2px solid $accent; }
+QCheckBox::indicator:checked:focus { border: 2px solid $text; }
+QCheckBox::indicator:disabled { border-color: $border; background: $surface; }
+
+QProgressBar { background: $border; border: none; border-radius: 3px; max-height: 6px; min-height: 6px;
+  text-align: center; color: transparent; }
+QProgressBar::chunk { background: $accent; border-radius: 3px; }
+QProgressBar:disabled::chunk { background: $faint; }
+
+QScrollArea { border: none; background: transparent; }
+QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
+QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
+QScrollBar::handle { background: $border; border-radius: 3px; }
+QScrollBar::handle:vertical { min-height: 24px; margin: 1px 2px; }
+QScrollBar::handle:horizontal { min-width: 24px; margin: 2px 1px; }
+QScrollBar::handle:hover { background: $muted; }
+QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
+QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+
+QLabel[role="muted"] { color: $muted; }
+QLabel[role="error"] { color: $danger; }
+QLabel[role="warning"] { color: $warning; }
+QLabel[role="heading"] { color: $text; font-weight: 600; }
+QToolButton[fold="true"] { padding: 4px 2px; color: $muted; }
+QToolButton[role="section"] { color: $text; font-weight: 600; }
+QToolButton[fold="true"]:checked { background: transparent; border-color: transparent; }
+QToolButton[fold="true"]:hover { background: $hover; }
+QToolButton[fold="true"]:focus { border-color: $accent; }
+"""

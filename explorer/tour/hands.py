@@ -1,0 +1,96 @@
+"""Mouse and keyboard: events that enter through the window system's queue, as a person's do.
+
+They are sent to the top-level window at a position; Qt finds the widget there, so a control that is hidden, covered
+or disabled cannot be used.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QPoint, QPointF, QRect, Qt
+from PySide6.QtGui import QKeySequence, QWindow
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QWidget
+
+LEFT = Qt.MouseButton.LeftButton
+NONE = Qt.KeyboardModifier.NoModifier
+
+
+class CannotReach(RuntimeError):
+    """A person could not have used this control: it is hidden, disabled or outside the window."""
+
+
+def _window(widget: QWidget) -> QWindow:
+    handle = widget.window().windowHandle()
+    if handle is None:
+        raise CannotReach(f"{widget.objectName() or widget} is in no window")
+    return handle
+
+
+def place(widget: QWidget, at: QPoint | QPointF | None = None) -> QPoint:
+    """``at`` (default: the centre) in the coordinates of the widget's window."""
+    if not widget.isVisible() or not widget.isEnabled():
+        raise CannotReach(f"{widget.objectName() or widget} is hidden or disabled")
+    point = widget.rect().center() if at is None else QPointF(at).toPoint()
+    return widget.mapTo(widget.window(), point)
+
+
+def move(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
+    """Move the mouse."""
+    QTest.mouseMove(_window(widget), place(widget, at))
+
+
+def press(widget: QWidget, at: QPoint | QPointF | None = None, modifiers: Qt.KeyboardModifier = NONE) -> None:
+    """Press the left button."""
+    QTest.mousePress(_window(widget), LEFT, modifiers, place(widget, at))
+
+
+def release(widget: QWidget, at: QPoint | QPointF | None = None, modifiers: Qt.KeyboardModifier = NONE) -> None:
+    """Release the left button."""
+    QTest.mouseRelease(_window(widget), LEFT, modifiers, place(widget, at))
+
+
+def click(widget: QWidget, at: QPoint | QPointF | None = None, modifiers: Qt.KeyboardModifier = NONE) -> None:
+    """Press and release."""
+    press(widget, at, modifiers)
+    release(widget, at, modifiers)
+
+
+def key(widget: QWidget, name: str) -> None:
+    """Press a key or a combination such as "Ctrl+Z"."""
+    QTest.keySequence(_window(widget), QKeySequence(name))
+
+
+def hold(widget: QWidget, which: Qt.Key) -> None:
+    """Press a key and keep it down."""
+    QTest.keyPress(_window(widget), which)
+
+
+def let_go(widget: QWidget, which: Qt.Key) -> None:
+    """Release a held key."""
+    QTest.keyRelease(_window(widget), which)
+
+
+def type_text(widget: QWidget, text: str) -> None:
+    """Type into the widget that has the focus."""
+    QTest.keyClicks(widget, text)
+
+
+def child(root: QWidget, name: str) -> QWidget:
+    """The widget called ``name``; ``CannotReach`` if the window has none."""
+    found = root.findChild(QWidget, name)
+    if found is None:
+        raise CannotReach(f"there is no {name} in {root.objectName() or root}")
+    return found
+
+
+def top_level(name: str) -> QWidget | None:
+    """A visible window or dialog called ``name``."""
+    for widget in QApplication.topLevelWidgets():
+        if widget.objectName() == name and widget.isVisible():
+            return widget
+    return None
+
+
+def centre(rectangle: QRect) -> QPoint:
+    """The middle of a rectangle."""
+    return rectangle.center()

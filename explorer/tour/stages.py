@@ -1,0 +1,39 @@
+"""The stages, in the order a newcomer would meet them: look, click, trace a path, train."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from explorer.tour.director import Director, Stage
+from explorer.tour.stages_look import click_points, drag_probe, hover, open_window, orbit, sliders
+from explorer.tour.stages_path import draw_path, edit_path, export_path, play_path, undo_redo
+from explorer.tour.stages_train import (
+    change_beta,
+    click_while_training,
+    pause_step_resume,
+    replay,
+    start_training,
+    stop_training,
+    watch_cloud,
+)
+
+STAGES: list[tuple[str, Callable[[Director], Stage]]] = [
+    ("open", open_window),
+    ("orbit", orbit),
+    ("hover", hover),
+    ("click points", click_points),
+    ("drag probe", drag_probe),
+    ("probe sliders", sliders),
+    ("draw path", draw_path),
+    ("edit path", edit_path),
+    ("undo and redo", undo_redo),
+    ("play path", play_path),
+    ("export path", export_path),
+    ("start training", start_training),
+    ("watch the cloud", watch_cloud),
+    ("change beta", change_beta),
+    ("click while training", click_while_training),
+    ("pause, step, resume", pause_step_resume),
+    ("stop training", stop_training),
+    ("replay epochs", replay),
+]

@@ -1,0 +1,71 @@
+"""Which canvas to use: OpenGL where a graphics card draws it, numpy where OpenGL is missing or itself software."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
+
+Renderer = Literal["auto", "gl", "software"]
+SOFTWARE_NAMES = ("llvmpipe", "softpipe", "swrast", "software", "swiftshader", "microsoft basic render")
+WINDOWLESS = ("offscreen", "minimal", "vnc", "linuxfb")  # Qt platforms without OpenGL
+GL_RENDERER, GL_VERSION = 0x1F01, 0x1F02
+VARIABLE = "ISOLINE_RENDERER"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """``opengl`` or not; ``name`` of the renderer; ``note``: why not OpenGL, or empty."""
+
+    opengl: bool
+    name: str
+    note: str
+
+
+def choose_renderer(wanted: str) -> Choice:
+    """Decide for ``wanted`` ("auto", "gl" or "software"); the environment's ISOLINE_RENDERER comes before it.
+
+    Raises ``ValueError`` for any other word. Asking for OpenGL takes it even where it is software, but not where there
+    is none.
+    """
+    origin = "renderer"
+    if os.environ.get(VARIABLE):
+        wanted, origin = os.environ[VARIABLE], VARIABLE
+    if wanted not in ("auto", "gl", "software"):
+        raise ValueError(f"{origin} is {wanted!r}; it must be auto, gl or software.")
+    if wanted == "software":
+        return Choice(False, "software", "Software drawing was asked for.")
+    platform = QGuiApplication.platformName()
+    if platform in WINDOWLESS:
+        return Choice(False, "software", f"The display platform {platform!r} has no OpenGL; drawing in software.")
+    name, version = describe_opengl()
+    if not name:
+        return Choice(
+            False,
+            "software",
+            "OpenGL could not be started; drawing in software. Install your graphics card's driver to use it.",
+        )
+    if wanted == "auto" and any(word in name.lower() for word in SOFTWARE_NAMES):
+        note = f"OpenGL here is itself software ({name}), slower than Isoline's own; drawing in software."
+        return Choice(False, "software", note)
+    return Choice(True, f"OpenGL {version} · {name}", "")
+
+
+def describe_opengl() -> tuple[str, str]:
+    """Name and version of what draws OpenGL; two empty strings where no context can be made."""
+    surface = QOffscreenSurface()
+    surface.create()
+    context = QOpenGLContext()
+    if not surface.isValid() or not context.create() or not context.makeCurrent(surface):
+        return "", ""
+    functions = context.functions()
+    name, version = functions.glGetString(GL_RENDERER), functions.glGetString(GL_VERSION)
+    context.doneCurrent()
+    surface.destroy()
+    return _text(name), _text(version).split(" ")[0]
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value or "")

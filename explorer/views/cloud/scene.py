@@ -1,0 +1,208 @@
+"""What the cloud shows: points, colours, probe, path and marks, with the camera that looks at them.
+
+The canvas, the overlay and the gestures share one scene. It knows nothing of Qt; who changes it asks for a redraw.
+Positions that come in and go out are those of the caller; with one dimension the points are spread sideways for display
+(a beeswarm), which nobody outside sees.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from explorer.views.cloud.axes import Box, flat_grid, make_box
+from explorer.views.cloud.camera import Camera, box_corners, broadside
+from explorer.views.cloud.picking import ScreenPoints, project_points
+
+MARGINS_3D = (56.0, 36.0, 56.0, 48.0)  # pixels for tick numbers and names: left, top, right, bottom
+MARGINS_FLAT = (64.0, 32.0, 64.0, 56.0)
+SWARM_HEIGHT = 0.16  # half the height of a one-dimensional cloud, as a share of its length
+
+
+@dataclass(frozen=True, eq=False)
+class Colorbar:
+    """What the colours mean: ``label``, ``low`` and ``high`` ends, ``lut`` uint8 (256, 4), names of ``categories``."""
+
+    label: str
+    low: float
+    high: float
+    lut: np.ndarray
+    categories: tuple[str, ...] | None = None
+
+
+@dataclass(eq=False)
+class Scene:
+    """The state of one cloud view.
+
+    ``points`` float32 (N, 3) as given; ``colors`` uint8 (N, 4) or None; ``curve`` float64 (K, 3), ``control``
+    float64 (M, 3). ``hover`` and ``selected`` are indices of points. ``stroke`` and ``lasso`` are pixels (S, 2).
+    """
+
+    camera: Camera = field(default_factory=Camera)
+    dims: int = 3
+    labels: tuple[str, ...] = ("μ₁", "μ₂", "μ₃")
+    points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), dtype=np.float32))
+    colors: np.ndarray | None = None
+    point_size: float = 5.0
+    opacity: float = 1.0
+    thumbnails: np.ndarray | None = None
+    hover_labels: list[str] | None = None
+    colorbar: Colorbar | None = None
+    hover: int | None = None
+    selected: int | None = None
+    probe: np.ndarray | None = None
+    probe_axis: int | None = None
+    curve: np.ndarray | None = None
+    control: np.ndarray | None = None
+    selected_control: int | None = None
+    hover_control: int | None = None
+    ghost: np.ndarray | None = None
+    marker: np.ndarray | None = None
+    preview: np.ndarray | None = None
+    stroke: np.ndarray | None = None
+    lasso: np.ndarray | None = None
+    moving: bool = False
+    box: Box = field(default_factory=lambda: make_box(np.full(3, -1.0), np.full(3, 1.0)))
+    columns: np.ndarray = field(default_factory=lambda: np.empty((3, 0), dtype=np.float32))
+    version: int = 0
+    color_version: int = 0
+    _screen: ScreenPoints | None = None
+    _screen_key: tuple | None = None
+    _fitted: tuple[np.ndarray, np.ndarray] | None = None
+    home_distance: float = 4.0
+
+    @property
+    def count(self) -> int:
+        """Number of points, N."""
+        return self.columns.shape[1]
+
+    def set_points(self, points: np.ndarray) -> None:
+        """Replace the points, float32 (N, 3); rows that are not finite are not drawn."""
+        points = np.ascontiguousarray(points, dtype=np.float32)
+        if points.ndim != 2 or points.shape[1] != 3:
+            raise ValueError(f"points have shape {points.shape}; the cloud needs (N, 3).")
+        self.points = points
+        self._display()
+
+    def set_dims(self, labels: tuple[str, ...], dims: int) -> None:
+        """Name the axes and say how many there are, 1 to 3."""
+        if dims not in (1, 2, 3) or len(labels) < dims:
+            raise ValueError(f"dims is {dims} with labels {labels}; wanted 1, 2 or 3 and a label for each.")
+        self.labels, self.dims = tuple(labels), dims
+        self.camera.flat = dims < 3
+        self._display()
+
+    def _display(self) -> None:
+        columns = np.ascontiguousarray(self.points.T)
+        columns = np.where(np.isfinite(columns).all(axis=0), columns, np.float32(np.nan))
+        if self.dims == 1:
+            columns[1] = beeswarm(columns[0])
+            columns[2] = 0.0
+        elif self.dims == 2:
+            columns[2] = np.where(np.isfinite(columns[0]), np.float32(0.0), np.float32(np.nan))
+        self.columns = columns
+        self.version += 1
+        low, high = self.bounds()
+        self.box = make_box(low, high, self.dims)
+
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Smallest and largest displayed coordinate of the finite points, float64 (3,) each; ±1 without points."""
+        finite = self.columns[:, np.isfinite(self.columns[0])]
+        if not finite.shape[1]:
+            return np.full(3, -1.0), np.full(3, 1.0)
+        return finite.min(axis=1).astype(np.float64), finite.max(axis=1).astype(np.float64)
+
+    def screen(self) -> ScreenPoints:
+        """The points in widget pixels, projected anew only when the camera or the points have changed."""
+        camera = self.camera
+        state = (*camera.target, camera.distance, camera.azimuth, camera.elevation)
+        key = (*state, camera.flat, camera.viewport, self.version)
+        if self._screen is None or key != self._screen_key:
+            self._screen, self._screen_key = project_points(self.columns, camera), key
+        return self._screen
+
+    def place(self, index: int) -> np.ndarray:
+        """Where point ``index`` is drawn, float64 (3,)."""
+        return self.columns[:, index].astype(np.float64)
+
+    def true_place(self, index: int) -> np.ndarray:
+        """Where point ``index`` really is, float64 (3,)."""
+        return self.flatten(self.points[index].astype(np.float64))
+
+    def flatten(self, xyz: np.ndarray) -> np.ndarray:
+        """``xyz`` with the coordinates of axes that do not exist set to 0."""
+        xyz = np.array(xyz, dtype=np.float64)
+        xyz[..., self.dims :] = 0.0
+        return xyz
+
+    def point_radius(self) -> float:
+        """Radius in pixels at the target's depth."""
+        return max(0.5, self.point_size / 2)
+
+    def spread_of_depth(self) -> tuple[float, float]:
+        """Nearest and farthest depth of the box, for depth cues."""
+        depth = self.camera.depth(box_corners(self.box.low, self.box.high))
+        return float(depth.min()), float(depth.max())
+
+    def fit(self, orient: bool) -> None:
+        """Show the whole cloud; with ``orient`` also turn its broad side to the eye."""
+        if orient and self.dims == 3:
+            self.camera.azimuth, self.camera.elevation = broadside(self.points)
+        low, high = self.bounds()
+        bar = 72.0 if self.colorbar is not None else 0.0
+        if self.dims == 3:
+            left, top, right, bottom = MARGINS_3D
+            self.camera.fit(self.box.low, self.box.high, (left, top, right + bar / 2, bottom))
+        else:
+            left, top, right, bottom = MARGINS_FLAT
+            span = np.maximum(high - low, self.box.step)
+            middle = (low + high) / 2
+            self.camera.fit(middle - span * 0.52, middle + span * 0.52, (left, top, right + bar, bottom))
+        self.home_distance = self.camera.distance
+        self._fitted = (low, high)
+
+    def outgrown(self) -> bool:
+        """Whether the bounding box has become twice as large or small, or has left its place, since the last fit."""
+        low, high = self.bounds()
+        if self._fitted is None:
+            return True
+        old_low, old_high = self._fitted
+        size, old_size = float(np.linalg.norm(high - low)), float(np.linalg.norm(old_high - old_low))
+        if not (0.5 * old_size <= size <= 2.0 * old_size):
+            return True
+        return float(np.linalg.norm((low + high - old_low - old_high) / 2)) > 0.5 * old_size
+
+    def forget_fit(self) -> None:
+        """The next points are the first of another cloud."""
+        self._fitted = None
+
+    def grid_step(self) -> float:
+        """Distance between grid lines, in view units."""
+        return self.box.step if self.dims == 3 else flat_grid(self.camera, 1)[1]
+
+
+def beeswarm(x: np.ndarray) -> np.ndarray:
+    """Sideways offsets float32 (N,) that spread points of one coordinate ``x`` (N,) into the shape of their density.
+
+    Points of one of up to 160 bins are stacked about the axis in the order of their index, so that a point keeps its
+    place while others move.
+    """
+    offsets = np.zeros(len(x), dtype=np.float32)
+    known = np.flatnonzero(np.isfinite(x))
+    if len(known) < 2:
+        return offsets
+    values = x[known].astype(np.float64)
+    low, span = values.min(), float(np.ptp(values))
+    if span == 0:
+        return offsets
+    bins = max(1, min(160, int(2 * math.sqrt(len(known)))))
+    where = np.minimum(((values - low) / span * bins).astype(np.int64), bins - 1)
+    order = np.argsort(where, kind="stable")
+    counts = np.bincount(where, minlength=bins)
+    first = np.cumsum(counts) - counts
+    rank = np.arange(len(known)) - first[where[order]]
+    stacked = rank - (counts[where[order]] - 1) / 2
+    offsets[known[order]] = stacked * (2 * SWARM_HEIGHT * span / counts.max())
+    return offsets

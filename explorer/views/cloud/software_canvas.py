@@ -1,0 +1,133 @@
+"""The canvas without OpenGL: grid by QPainter, points by numpy, into one image that is kept until something changes.
+
+With Mesa's software rasteriser in OpenGL's place this is several times faster, and it needs no context at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, QTimer
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
+
+from explorer.theme import DARK, Theme
+from explorer.views.cloud.axes import back_grid, flat_grid
+from explorer.views.cloud.scene import Scene
+from explorer.views.cloud.shading import depth_cue, fades, far_to_near, rgba, size_factors
+from explorer.views.cloud.splat import PAD, Discs, draw_discs, mix, pack
+
+MOVING_LIMIT = 60_000  # points drawn while the view turns; all of them when it rests
+SLICE = 150_000  # points drawn without returning to the event loop
+
+
+class SoftwareCanvas(QWidget):
+    """Draws grid and points of ``scene``; calls ``drawn(milliseconds)`` for each new picture."""
+
+    def __init__(self, scene: Scene, drawn: Callable[[float], None], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._scene, self._drawn = scene, drawn
+        self._theme: Theme = DARK
+        self._image: QImage | None = None
+        self._fresh = False
+        self._waiting: list[Discs] = []
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self.update)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+
+    @property
+    def name(self) -> str:
+        """What draws."""
+        return "software"
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Something that this canvas draws has changed; at most one picture is drawn for each frame."""
+        self._fresh = False
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw a new picture if one is due, and show it."""
+        ratio = self.devicePixelRatioF()
+        width, height = max(1, round(self.width() * ratio)), max(1, round(self.height() * ratio))
+        size = (width + 2 * PAD, height + 2 * PAD)
+        image = self._image
+        if image is None or (image.width(), image.height()) != size:
+            image = self._image = QImage(*size, QImage.Format.Format_RGB32)
+            self._fresh = False
+        begun = perf_counter()
+        if not self._fresh:
+            self._draw_ground(image, ratio)
+            self._waiting = self._slices(ratio)
+        if not self._fresh or self._waiting:
+            self._draw_slice(image)
+            self._fresh = True
+            self._drawn((perf_counter() - begun) * 1000)
+            if self._waiting:
+                self._timer.start()
+        painter = QPainter(self)
+        painter.drawImage(QRectF(self.rect()), image, QRectF(PAD, PAD, width, height))
+        painter.end()
+
+    def _draw_slice(self, image: QImage) -> None:
+        if not self._waiting:
+            return
+        picture = np.frombuffer(image.bits(), dtype=np.uint32).reshape(image.height(), image.width())
+        draw_discs(picture, self._waiting.pop(0))
+        picture |= np.uint32(0xFF000000)
+
+    def _draw_ground(self, image: QImage, ratio: float) -> None:
+        scene, theme = self._scene, self._theme
+        image.fill(QColor(theme.plot))
+        grid = back_grid(scene.box, scene.camera) if scene.dims == 3 else flat_grid(scene.camera, scene.dims)[0]
+        if not len(grid.lines) or not scene.count:
+            return
+        pixels = scene.camera.project(grid.lines.reshape(-1, 3))[0].reshape(-1, 2, 2)
+        painter = QPainter(image)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, scene.dims == 3)
+        painter.translate(PAD, PAD)
+        painter.scale(ratio, ratio)
+        for strong in (False, True):
+            colour = QColor(theme.grid)
+            colour.setAlphaF(1.0 if strong else 0.55)
+            painter.setPen(QPen(colour, 1.0))
+            chosen = pixels[(grid.strong == strong) & np.isfinite(pixels).all(axis=(1, 2))]
+            if scene.dims < 3:
+                chosen = np.floor(chosen) + 0.5
+            painter.drawLines([QLineF(QPointF(*start), QPointF(*end)) for start, end in chosen.tolist()])
+        painter.end()
+
+    def _slices(self, ratio: float) -> list[Discs]:
+        """The points to draw, from far to near, in portions that each take a few hundredths of a second at most."""
+        scene = self._scene
+        screen = scene.screen()
+        visible = np.flatnonzero(
+            (screen.x > -40) & (screen.x < self.width() + 40) & (screen.y > -40) & (screen.y < self.height() + 40)
+        )
+        if scene.moving and len(visible) > MOVING_LIMIT:
+            visible = visible[:: -(-len(visible) // MOVING_LIMIT)]
+        if not len(visible):
+            return []
+        order = visible[far_to_near(screen.depth[visible])] if scene.dims == 3 else visible
+        depth, cue = screen.depth[order], depth_cue(scene)
+        plain = QColor(self._theme.accent)
+        colors = rgba(scene, (plain.red(), plain.green(), plain.blue()))[order]
+        ground = np.uint32(QColor(self._theme.plot).rgb() & 0xFFFFFF)
+        radius = size_factors(depth, cue) * np.float32(scene.point_radius() * ratio)
+        if len(order) > SLICE:
+            radius = np.minimum(radius, np.float32(1.25 * ratio))
+        rgb = mix(pack(colors), ground, (fades(depth, cue) * 256).astype(np.uint32))
+        discs = Discs(screen.x[order] * ratio, screen.y[order] * ratio, radius, rgb, colors[:, 3])
+        return [
+            Discs(*(part[start : start + SLICE] for part in (discs.x, discs.y, discs.radius, discs.rgb, discs.alpha)))
+            for start in range(0, len(order), SLICE)
+        ]

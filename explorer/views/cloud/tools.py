@@ -1,0 +1,360 @@
+"""One small class for each mouse mode: from presses and moves of the left button to gestures."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import Qt
+
+from explorer.views.cloud.base import CloudBase, Mode, StrokeGesture
+from explorer.views.cloud.picking import hit_curve, insert_position
+
+Pixel = tuple[float, float]
+PICK_RADIUS = 12.0  # pixels within which a point is hit
+CONTROL_RADIUS = 11.0
+PROBE_RADIUS = 16.0
+CURVE_RADIUS = 7.0
+DRAG_THRESHOLD = 4.0  # pixels: less is a click
+MIN_STROKE = 6.0  # pixels of length
+
+
+class Tool:
+    """What the left button does in one mode. ``threshold``: pixels before a press becomes a drag."""
+
+    cursor = Qt.CursorShape.CrossCursor
+    threshold = DRAG_THRESHOLD
+    hovers = True
+
+    def __init__(self, host: CloudBase) -> None:
+        self.host = host
+        self.scene = host.scene
+
+    def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        """The button goes down."""
+
+    def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        """The mouse has moved, from ``last``, with the button down."""
+
+    def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
+        """The button goes up; ``moved``: after a drag."""
+
+    def hover(self, at: Pixel) -> None:
+        """The mouse moves with no button down."""
+
+    def cancel(self) -> None:
+        """The gesture is given up, or the mode is left."""
+
+    def secondary_click(self, at: Pixel) -> None:
+        """The right button was clicked."""
+
+    def delete(self) -> bool:
+        """Delete or Backspace; whether it meant something."""
+        return False
+
+    def axis_held(self, axis: int | None) -> None:
+        """X, Y or Z went down (0, 1, 2), or up again (None)."""
+
+    def pick(self, at: Pixel) -> int | None:
+        """The point at this pixel."""
+        return self.scene.screen().nearest(at, PICK_RADIUS, self.scene.point_radius() + 1.0)
+
+    def on_plane(self, at: Pixel, depth: float) -> np.ndarray:
+        """The position float32 (3,) at this pixel and depth, on the axes that exist."""
+        return self.scene.flatten(self.scene.camera.unproject(at, depth)).astype(np.float32)
+
+    def pixel(self, point: np.ndarray) -> Pixel:
+        """Where ``point`` (3,) is drawn."""
+        x, y = self.scene.camera.project(np.asarray(point, dtype=np.float64)[None])[0][0].tolist()
+        return x, y
+
+    def depth(self, point: np.ndarray) -> float:
+        """How far ``point`` (3,) lies in front of the eye."""
+        return float(self.scene.camera.depth(np.asarray(point, dtype=np.float64)[None])[0])
+
+
+class OrbitTool(Tool):
+    """Drag to turn (Shift: to shift), click to choose a point. A flat view has nothing to turn: a drag shifts it."""
+
+    cursor = Qt.CursorShape.ArrowCursor
+
+    def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        dx, dy = at[0] - last[0], at[1] - last[1]
+        if modifiers & Qt.KeyboardModifier.ShiftModifier or self.scene.camera.flat:
+            self.scene.camera.pan(dx, dy)
+        else:
+            self.scene.camera.orbit(dx, dy)
+        self.host.turned()
+
+    def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
+        index = None if moved else self.pick(at)
+        if index is not None:
+            self.host.clicked.emit(index, modifiers)
+
+
+class ProbeTool(Tool):
+    """Press to take the probe, or to call it here; drag it in the screen's plane, or along the axis that is held."""
+
+    threshold = 0.0
+    hovers = False
+
+    def __init__(self, host: CloudBase) -> None:
+        super().__init__(host)
+        self._position: np.ndarray | None = None
+        self._anchor = np.zeros(3)
+        self._offset: Pixel = (0.0, 0.0)
+        self._at: Pixel = (0.0, 0.0)
+
+    def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        probe, scene = self.scene.probe, self.scene
+        self._at = at
+        if probe is not None:
+            x, y = self.pixel(probe)
+            if np.hypot(x - at[0], (y - at[1]) if scene.dims > 1 else 0.0) <= PROBE_RADIUS:
+                self._take(probe, at)
+                return
+        index = self.pick(at)
+        if index is not None:
+            place = scene.true_place(index)
+        else:
+            place = self.on_plane(at, self.depth(probe) if probe is not None else scene.camera.distance)
+        self._take(place, at)
+        self._move_to(place)
+
+    def _take(self, place: np.ndarray, at: Pixel) -> None:
+        self._anchor = np.asarray(place, dtype=np.float64).copy()
+        self._position = self._anchor
+        x, y = self.pixel(self._anchor)
+        self._offset = (x - at[0], y - at[1])
+
+    def _move_to(self, place: np.ndarray) -> None:
+        self._position = self.scene.flatten(place)
+        self.host.probe_moved.emit(self._position.astype(np.float32))
+
+    def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        if self._position is None:
+            return
+        self._at = at
+        pixel = (at[0] + self._offset[0], at[1] + self._offset[1])
+        axis = self.scene.probe_axis
+        if axis is not None and axis < self.scene.dims:
+            self._move_to(self.scene.camera.along_axis(self._anchor, axis, pixel))
+        else:
+            self._move_to(self.on_plane(pixel, self.depth(self._anchor)))
+
+    def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
+        if self._position is not None:
+            self._position = None
+            self.host.probe_released.emit()
+
+    def cancel(self) -> None:
+        self.release(self._at, False, Qt.KeyboardModifier.NoModifier)
+        self.scene.probe_axis = None
+
+    def axis_held(self, axis: int | None) -> None:
+        self.scene.probe_axis = axis if axis is not None and axis < self.scene.dims else None
+        if self._position is not None:  # go on from here, in the new direction
+            self._take(self._position, self._at)
+        self.host.refresh()
+
+
+class DrawTool(Tool):
+    """Draw a stroke freehand; it is shown until it ends."""
+
+    threshold = 0.0
+    hovers = False
+
+    def __init__(self, host: CloudBase) -> None:
+        super().__init__(host)
+        self._points: list[Pixel] = []
+
+    def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        self._points = [at]
+
+    def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        if self._points and np.hypot(at[0] - self._points[-1][0], at[1] - self._points[-1][1]) >= 1.0:
+            self._points.append(at)
+            self.scene.stroke = np.array(self._points)
+            self.host.refresh()
+
+    def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
+        if self._points:
+            self.drag(at, at, modifiers)
+        points = np.array(self._points, dtype=np.float64).reshape(-1, 2)
+        self.cancel()
+        if len(points) > 1 and np.hypot(*np.diff(points, axis=0).T).sum() >= MIN_STROKE:
+            camera = self.scene.camera
+            self.host.stroke_drawn.emit(StrokeGesture(points, camera.matrix(), camera.viewport))
+
+    def cancel(self) -> None:
+        self._points = []
+        self.scene.stroke = None
+        self.host.refresh()
+
+
+class EditTool(Tool):
+    """Control points: click to add, drag to move, click the curve to insert, right-click or Delete to remove."""
+
+    def __init__(self, host: CloudBase) -> None:
+        super().__init__(host)
+        self._index: int | None = None
+        self._depth = 0.0
+        self._offset: Pixel = (0.0, 0.0)
+        self._dragged = False
+        self._adding = False
+
+    def _control_at(self, at: Pixel) -> int | None:
+        control = self.scene.control
+        if control is None or not len(control):
+            return None
+        pixels, depth = self.scene.camera.project(control)
+        distance = np.hypot(*(pixels - at).T)
+        near = np.flatnonzero(distance <= CONTROL_RADIUS)
+        if not len(near):
+            return None
+        return int(near[np.lexsort((depth[near], distance[near].round()))[0]])
+
+    def _curve_at(self, at: Pixel) -> tuple[int, np.ndarray] | None:
+        """Index and place of the control point that a click here would insert."""
+        curve, control = self.scene.curve, self.scene.control
+        if curve is None or control is None or len(curve) < 2 or len(control) < 2:
+            return None
+        hit = hit_curve(self.scene.camera.project(curve)[0], at)
+        if hit is None or hit.distance > CURVE_RADIUS:
+            return None
+        place = curve[hit.segment] + hit.share * (curve[hit.segment + 1] - curve[hit.segment])
+        closed = np.allclose(curve[0], curve[-1]) and not np.allclose(control[0], control[-1])
+        last = len(control) if closed else len(control) - 1
+        return min(insert_position(curve, control, hit.segment), last), place
+
+    def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        self._dragged = self._adding = False
+        index, control = self._control_at(at), self.scene.control
+        if index is not None and control is not None:
+            self._hold(index, control[index], at)
+            self.host.control_selected.emit(index)
+            return
+        inserted = self._curve_at(at)
+        if inserted is not None:
+            position, place = inserted
+            self._hold(position, place, at)
+            self.scene.ghost = None
+            self.host.control_inserted.emit(position, place.astype(np.float32))
+            return
+        self._index, self._adding = None, True
+
+    def _hold(self, index: int, place: np.ndarray, at: Pixel) -> None:
+        x, y = self.pixel(place)
+        self._index, self._depth, self._offset = index, self.depth(place), (x - at[0], y - at[1])
+
+    def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        if self._index is None:
+            self._adding = False
+            if self.scene.camera.flat:
+                self.scene.camera.pan(at[0] - last[0], at[1] - last[1])
+            else:
+                self.scene.camera.orbit(at[0] - last[0], at[1] - last[1])
+            self.host.turned()
+            return
+        self._dragged = True
+        pixel = (at[0] + self._offset[0], at[1] + self._offset[1])
+        self.host.control_moved.emit(self._index, self.on_plane(pixel, self._depth))
+
+    def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
+        if self._adding and not moved:
+            self.host.control_added.emit(self._place_for_new(at))
+        self._finish()
+
+    def _finish(self) -> None:
+        index, dragged = self._index, self._dragged
+        self._index, self._dragged, self._adding = None, False, False
+        if index is not None and dragged:
+            self.host.control_released.emit(index)
+
+    def _place_for_new(self, at: Pixel) -> np.ndarray:
+        index = self.pick(at)
+        if index is not None:
+            return self.scene.true_place(index).astype(np.float32)
+        control = self.scene.control
+        return self.on_plane(at, self.depth(control[-1]) if control is not None and len(control) else self._middle())
+
+    def _middle(self) -> float:
+        screen = self.scene.screen()
+        return float(np.nanmedian(screen.depth)) if self.scene.count else self.scene.camera.distance
+
+    def hover(self, at: Pixel) -> None:
+        control = self._control_at(at)
+        inserted = self._curve_at(at) if control is None else None
+        ghost = inserted[1] if inserted is not None else None
+        if control != self.scene.hover_control or ghost is not None or self.scene.ghost is not None:
+            self.scene.hover_control, self.scene.ghost = control, ghost
+            self.host.refresh()
+
+    def cancel(self) -> None:
+        self._finish()
+        self.scene.hover_control = self.scene.ghost = None
+        self.host.refresh()
+
+    def secondary_click(self, at: Pixel) -> None:
+        index = self._control_at(at)
+        if index is not None:
+            self.scene.hover_control = None
+            self.host.control_removed.emit(index)
+
+    def delete(self) -> bool:
+        index = self.scene.selected_control
+        if index is None:
+            return False
+        self.host.control_removed.emit(index)
+        return True
+
+
+class SelectTool(Tool):
+    """Drag a rectangle (Ctrl: a lasso) about points; click one; Shift adds to what is selected."""
+
+    def __init__(self, host: CloudBase) -> None:
+        super().__init__(host)
+        self._start: Pixel | None = None
+        self._corners: list[Pixel] = []
+        self._free = False
+
+    def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        self._start, self._corners = at, [at]
+        self._free = bool(modifiers & Qt.KeyboardModifier.ControlModifier)
+
+    def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        if self._start is None:
+            return
+        if self._free:
+            self._corners.append(at)
+        else:
+            (x0, y0), (x1, y1) = self._start, at
+            self._corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
+        self.scene.lasso = np.array(self._corners)
+        self.host.refresh()
+
+    def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
+        start, corners, screen = self._start, np.array(self._corners), self.scene.screen()
+        self.cancel()
+        if start is None:
+            return
+        if not moved:
+            index = self.pick(at)
+            chosen = np.array([] if index is None else [index], dtype=np.int64)
+        elif self._free:
+            chosen = screen.inside_polygon(corners)
+        else:
+            chosen = screen.inside_rectangle(start, at)
+        self.host.picked.emit(chosen, bool(modifiers & Qt.KeyboardModifier.ShiftModifier))
+
+    def cancel(self) -> None:
+        self._start = None
+        self.scene.lasso = None
+        self.host.refresh()
+
+
+TOOLS: dict[Mode, type[Tool]] = {
+    Mode.ORBIT: OrbitTool,
+    Mode.PROBE: ProbeTool,
+    Mode.DRAW: DrawTool,
+    Mode.EDIT: EditTool,
+    Mode.SELECT: SelectTool,
+}

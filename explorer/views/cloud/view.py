@@ -1,0 +1,382 @@
+"""The cloud view: one canvas (OpenGL or software) under one overlay, and the gestures upon them.
+
+Setters change the scene and ask for a redraw, at most one for each frame; they never emit a gesture. Signals report
+what a hand did and change nothing here: whoever listens answers through the setters.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer
+from PySide6.QtGui import (
+    QColor,
+    QEnterEvent,
+    QFocusEvent,
+    QHideEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QNativeGestureEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QPlainTextEdit,
+    QTextEdit,
+    QWidget,
+)
+
+from explorer.theme import DARK, Theme
+from explorer.views.cloud.base import CloudBase, Mode
+from explorer.views.cloud.interaction import AXIS_KEYS, Interaction
+from explorer.views.cloud.overlay import Overlay
+from explorer.views.cloud.renderer import Choice, choose_renderer
+from explorer.views.cloud.scene import Colorbar, Scene
+from explorer.views.cloud.software_canvas import SoftwareCanvas
+
+FRAMES_KEPT = 256
+SETTLE_MS = 160  # after the last turn, the picture is drawn in full
+TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
+
+
+class CloudView(CloudBase):
+    """The latent cloud. ``renderer``: "auto" takes OpenGL where a graphics card draws it, else numpy."""
+
+    def __init__(self, renderer: str = "auto", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("cloud")
+        self.setAccessibleName("Latent cloud")
+        self.setMinimumSize(240, 180)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.scene = Scene()
+        self._theme: Theme = DARK
+        self._interaction = Interaction(self)
+        self._touched = False
+        self._inside = False
+        self._canvas_ms: float | None = None
+        self._frame_ms: deque[float] = deque(maxlen=FRAMES_KEPT)
+        self.frames_drawn = 0
+        self._overlay = Overlay(self.scene, self._on_overlay_painted, self)
+        choice = choose_renderer(renderer)
+        self.renderer_name, self.renderer_note = choice.name, choice.note
+        self._canvas = self._make_canvas(choice)
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._on_settled)
+        self._arrange()
+
+    def sizeHint(self) -> QSize:
+        """A comfortable size."""
+        return QSize(900, 640)
+
+    # renderers
+
+    def _make_canvas(self, choice: Choice) -> Any:
+        if not choice.opengl:
+            return SoftwareCanvas(self.scene, self._on_canvas_drawn, self)
+        # pyqtgraph.opengl takes 0.2 s to import, for nothing where OpenGL is not used.
+        from explorer.views.cloud.gl_canvas import GLCanvas
+
+        canvas = GLCanvas(self.scene, choice.name, self._on_canvas_drawn, self)
+        canvas.failed.connect(self._on_opengl_failed, Qt.ConnectionType.QueuedConnection)
+        return canvas
+
+    def _on_opengl_failed(self, reason: str) -> None:
+        """Go on in software: a black panel helps nobody."""
+        self.renderer_name = "software"
+        self.renderer_note = f"OpenGL could not draw the cloud ({reason}); drawing in software."
+        broken, self._canvas = self._canvas, SoftwareCanvas(self.scene, self._on_canvas_drawn, self)
+        broken.hide()
+        broken.deleteLater()
+        self._canvas.set_theme(self._theme)
+        self._arrange()
+        self._canvas.show()
+        self._redraw()
+
+    def _arrange(self) -> None:
+        self._canvas.setGeometry(self.rect())
+        self._overlay.setGeometry(self.rect())
+        self._overlay.raise_()
+
+    def _on_canvas_drawn(self, milliseconds: float) -> None:
+        self.frames_drawn += 1
+        self._canvas_ms = milliseconds
+
+    def _on_overlay_painted(self, milliseconds: float) -> None:
+        if self._canvas_ms is not None:
+            self._frame_ms.append(self._canvas_ms + milliseconds)
+            self._canvas_ms = None
+
+    @property
+    def frame_ms(self) -> list[float]:
+        """Milliseconds that each of the latest new pictures took to draw, overlay included."""
+        return list(self._frame_ms)
+
+    def refresh(self) -> None:
+        """Redraw the overlay, in the next frame."""
+        self._overlay.update()
+
+    def _redraw(self) -> None:
+        self._canvas.redraw()
+        self._overlay.update()
+
+    def turned(self) -> None:
+        """A hand has changed the camera: no automatic fit from now on."""
+        self._touched = True
+        self.scene.moving = True
+        self._settle.start()
+        self._redraw()
+        self.view_changed.emit()
+
+    def _on_settled(self) -> None:
+        self.scene.moving = False
+        self._interaction.update_hover()
+        self._redraw()
+
+    # what is shown
+
+    @property
+    def point_count(self) -> int:
+        """Number of points."""
+        return self.scene.count
+
+    def set_points(self, xyz: np.ndarray) -> None:
+        """Show ``xyz`` float32 (N, 3); rows that are not finite are left out. Raises ``ValueError``."""
+        first = not self.scene.count
+        self.scene.set_points(xyz)
+        if self.scene.hover is not None and self.scene.hover >= self.scene.count:
+            self.scene.hover = None
+        if not self.scene.count:
+            self.scene.forget_fit()
+        elif first:
+            self._touched = False
+            self.scene.fit(orient=True)
+        elif not self._touched and self.scene.outgrown():
+            self.scene.fit(orient=False)
+        self._interaction.update_hover()
+        self._redraw()
+
+    def set_colors(self, rgba: np.ndarray) -> None:
+        """Colour the points, uint8 (N, 4); with another N they keep one colour until both agree."""
+        rgba = np.asarray(rgba, dtype=np.uint8)
+        if rgba.ndim != 2 or rgba.shape[1] != 4:
+            raise ValueError(f"colours have shape {rgba.shape}; the cloud needs (N, 4).")
+        self.scene.colors = rgba
+        self.scene.color_version += 1
+        self._redraw()
+
+    def set_axes(self, labels: tuple[str, ...], dims: int) -> None:
+        """Name the axes; with 1 or 2 of them the view is flat."""
+        changed = dims != self.scene.dims
+        self.scene.set_dims(labels, dims)
+        if changed and self.scene.count:
+            self._touched = False
+            self.scene.fit(orient=True)
+        self._redraw()
+
+    def set_point_size(self, pixels: float) -> None:
+        """Diameter of a point in pixels."""
+        self.scene.point_size = float(pixels)
+        self._redraw()
+
+    def set_opacity(self, opacity: float) -> None:
+        """Opacity of the points, 0 to 1."""
+        self.scene.opacity = float(np.clip(opacity, 0.0, 1.0))
+        self.scene.color_version += 1
+        self._redraw()
+
+    def set_thumbnails(self, images: np.ndarray | None) -> None:
+        """Pictures uint8 (N, h, w, C) that hovering shows."""
+        self.scene.thumbnails = images
+        self.refresh()
+
+    def set_hover_labels(self, labels: list[str] | None) -> None:
+        """Texts that hovering shows, one for each point; lines end in a line feed."""
+        self.scene.hover_labels = labels
+        self.refresh()
+
+    def set_selected(self, index: int | None) -> None:
+        """Ring the chosen sample."""
+        self.scene.selected = index
+        self.refresh()
+
+    def set_probe(self, xyz: np.ndarray | None) -> None:
+        """Put the cross-hair at ``xyz`` (3,)."""
+        self.scene.probe = None if xyz is None else self.scene.flatten(xyz)
+        self.refresh()
+
+    def set_path(self, curve: np.ndarray | None, control: np.ndarray | None, selected_control: int | None) -> None:
+        """Draw ``curve`` (K, 3) through ``control`` (M, 3)."""
+        scene = self.scene
+        scene.curve = None if curve is None else scene.flatten(curve)
+        scene.control = None if control is None else scene.flatten(control)
+        scene.selected_control = selected_control
+        scene.hover_control = scene.ghost = None
+        self.refresh()
+
+    def set_marker(self, xyz: np.ndarray | None) -> None:
+        """Put the moving marker at ``xyz`` (3,)."""
+        self.scene.marker = None if xyz is None else self.scene.flatten(xyz)
+        self.refresh()
+
+    def set_preview(self, curve: np.ndarray | None) -> None:
+        """Draw a curve (K, 3) that is only proposed, dashed."""
+        self.scene.preview = None if curve is None else self.scene.flatten(curve)
+        self.refresh()
+
+    def set_colorbar(
+        self, label: str, low: float, high: float, lut: np.ndarray | None, categories: tuple[str, ...] | None = None
+    ) -> None:
+        """Say what the colours mean; ``lut`` uint8 (256, 4), None: no bar."""
+        before = self.scene.colorbar
+        self.scene.colorbar = None if lut is None else Colorbar(label, float(low), float(high), lut, categories)
+        if (before is None) != (lut is None) and not self._touched and self.scene.count:
+            self.scene.fit(orient=False)
+            self._redraw()
+        self.refresh()
+
+    def set_mode(self, mode: Mode) -> None:
+        """What the left button does from now on."""
+        self._interaction.set_mode(Mode(mode))
+
+    @property
+    def mode(self) -> Mode:
+        """What the left button does."""
+        return self._interaction.mode
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        palette = self.palette()
+        palette.setColor(self.backgroundRole(), QColor(theme.plot))
+        self.setPalette(palette)
+        self._canvas.set_theme(theme)
+        self._overlay.set_theme(theme)
+
+    # the camera
+
+    def home(self) -> None:
+        """Show the whole cloud, from its broad side."""
+        self._touched = False
+        self.scene.fit(orient=True)
+        self._interaction.update_hover()
+        self._redraw()
+        self.view_changed.emit()
+
+    def camera(self) -> dict[str, Any]:
+        """The view as plain numbers that ``set_camera`` takes."""
+        return self.scene.camera.state()
+
+    def set_camera(self, state: dict[str, Any]) -> None:
+        """Go to a view that ``camera`` gave; raises ``ValueError`` for anything else."""
+        self.scene.camera.restore(state)
+        self._touched = True
+        self._redraw()
+
+    def project(self, xyz: np.ndarray) -> QPointF:
+        """The pixel of the widget at which ``xyz`` (3,) is drawn."""
+        x, y = self.scene.camera.project(np.asarray(xyz, dtype=np.float64)[None])[0][0].tolist()
+        return QPointF(x, y)
+
+    def screen_positions(self) -> np.ndarray:
+        """float32 (N, 3): pixel x, pixel y and depth of every point."""
+        screen = self.scene.screen()
+        return np.stack([screen.x, screen.y, screen.depth], axis=1)
+
+    def probe_position(self) -> QPointF | None:
+        """The pixel at which the probe is drawn; None without a probe or when it is out of sight."""
+        if self.scene.probe is None:
+            return None
+        place = self.project(self.scene.probe)
+        return place if QRectF(self.rect()).contains(place) else None
+
+    # events
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the whole cloud in sight until a hand has chosen a view."""
+        self.scene.camera.viewport = (float(max(1, self.width())), float(max(1, self.height())))
+        self._arrange()
+        if self.scene.count and not self._touched:
+            self.scene.fit(orient=False)
+        self._redraw()
+
+    def event(self, event: QEvent) -> bool:
+        """Claim keys before the window's shortcuts do, and follow pinches."""
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
+            plain = not event.modifiers()
+            held = event.key() == Qt.Key.Key_Space and self._inside
+            axis = event.key() in AXIS_KEYS and self.mode is Mode.PROBE
+            if plain and (held or axis):
+                event.accept()
+                return True
+        if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
+            self._interaction.pinch(event.value(), (event.position().x(), event.position().y()))
+            return True
+        return super().event(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """To the interaction."""
+        self._inside = True
+        self._interaction.press(event.button(), _pixel(event), event.modifiers())
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """To the interaction."""
+        self._inside = True
+        self._interaction.move(_pixel(event), event.modifiers())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """To the interaction."""
+        self._interaction.release(event.button(), _pixel(event), event.modifiers())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom about the mouse."""
+        self._interaction.wheel(event.angleDelta().y(), (event.position().x(), event.position().y()))
+        event.accept()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Keys held over the cloud (Space, X, Y, Z) must reach it, unless the person is typing somewhere."""
+        self._inside = True
+        if not isinstance(QApplication.focusWidget(), TYPING):
+            self.setFocus(Qt.FocusReason.MouseFocusReason)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Nothing is hovered any more."""
+        self._inside = False
+        self._interaction.leave()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """To the interaction; Home resets the view."""
+        if event.isAutoRepeat() and (event.key() == Qt.Key.Key_Space or event.key() in AXIS_KEYS):
+            return
+        if event.key() == Qt.Key.Key_Home:
+            self.home()
+        elif not self._interaction.key_press(event.key(), event.modifiers()):
+            super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """To the interaction."""
+        if not event.isAutoRepeat() and not self._interaction.key_release(event.key()):
+            super().keyReleaseEvent(event)
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """A key that is released elsewhere is not held here any more."""
+        self._interaction.release_keys()
+        super().focusOutEvent(event)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """A gesture does not outlive the widget's visibility."""
+        self._interaction.cancel()
+        super().hideEvent(event)
+
+
+def _pixel(event: QMouseEvent) -> tuple[float, float]:
+    return event.position().x(), event.position().y()

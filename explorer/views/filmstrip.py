@@ -1,0 +1,256 @@
+"""The film strip under a path: its decoded frames from beginning to end, with the current place marked."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
+
+from explorer import pixels
+from explorer.theme import DARK, Theme
+
+_PAD, _GAP = 8, 3
+_LEAST = 24  # pixels that a frame is high at least
+_NOTCH = 120
+
+
+class FilmstripView(QAbstractScrollArea):
+    """As many frames as fit, evenly chosen; the wheel stretches the strip until every frame has its place.
+
+    ``frame_chosen`` carries the place (0 to 1) of the frame that was pressed or dragged to; ``frame_hovered`` the
+    frame's number under the mouse, -1 for none.
+    """
+
+    frame_chosen = Signal(float)
+    frame_hovered = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("film")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumHeight(56)
+        self.viewport().setMouseTracking(True)
+        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
+        self._theme = DARK
+        self._images: list[QImage | None] = []
+        self._known: set[int] = set()
+        self._thumbs: dict[int, QPixmap] = {}
+        self._thumbs_for: tuple[float, float] = (0.0, 0.0)
+        self._position, self._zoom, self._hovered = 0.0, 1.0, -1
+
+    def sizeHint(self) -> QSize:
+        return QSize(600, 110)
+
+    # setters
+
+    def set_frames(self, total: int) -> None:
+        """There will be ``total`` frames. Those of before stay, faded, until theirs arrive."""
+        self._known.clear()
+        if total != len(self._images):
+            self._images = [None] * total
+            self._thumbs.clear()
+            self._zoom = 1.0
+        self._layout()
+
+    def set_images(self, start: int, images: np.ndarray) -> None:
+        """Frames ``start`` onwards, uint8 (n, H, W, C)."""
+        for number, image in enumerate(images, start):
+            if 0 <= number < len(self._images):
+                self._images[number] = pixels.to_image(image)
+                self._thumbs.pop(number, None)
+                self._known.add(number)
+        self._layout()
+
+    def set_position(self, position: float) -> None:
+        """Mark the place ``position``, 0 to 1."""
+        if position != self._position:
+            self._position = position
+            self.viewport().update()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every frame has its image."""
+        return bool(self._images) and len(self._known) == len(self._images)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        self.viewport().update()
+
+    # geometry: the first frame's centre is place 0, the last one's place 1
+
+    def _thumb(self) -> QSize:
+        height = max(_LEAST, self.viewport().height() - 2 * _PAD)
+        some = next((image for image in self._images if image is not None), None)
+        aspect = some.width() / some.height() if some is not None and some.height() else 1.0
+        return QSize(max(1, round(height * aspect)), height)
+
+    def _content(self) -> float:
+        return max(1.0, (self.viewport().width() - 2 * _PAD) * self._zoom)
+
+    def _most_zoom(self) -> float:
+        needed = len(self._images) * (self._thumb().width() + _GAP)
+        return max(1.0, needed / max(1, self.viewport().width() - 2 * _PAD))
+
+    def _shown(self) -> list[int]:
+        """The frames that have room, first and last among them."""
+        total = len(self._images)
+        room = max(1, int((self._content() + _GAP) // (self._thumb().width() + _GAP)))
+        count = min(total, room)
+        if count < 2:
+            return [0] if total else []
+        return [round(k * (total - 1) / (count - 1)) for k in range(count)]
+
+    def _span(self) -> float:
+        """Distance from the first frame's centre to the last one's."""
+        shown, width = len(self._shown()), self._thumb().width()
+        packed = (shown - 1) * (width + _GAP)
+        stretched = self._content() - width
+        return packed if shown == len(self._images) and packed < stretched else stretched
+
+    def _x(self, position: float) -> float:
+        return _PAD + self._thumb().width() / 2 + position * self._span() - self.horizontalScrollBar().value()
+
+    def _position_at(self, x: float) -> float:
+        """The place of the frame that is nearest to ``x``."""
+        shown = self._shown()
+        if len(shown) < 2:
+            return 0.0
+        share = (x - self._x(0.0)) / max(1.0, self._span())
+        return round(min(1.0, max(0.0, share)) * (len(self._images) - 1)) / (len(self._images) - 1)
+
+    def _layout(self) -> None:
+        bar, view = self.horizontalScrollBar(), self.viewport().width()
+        bar.setPageStep(view)
+        bar.setSingleStep(self._thumb().width())
+        bar.setRange(0, max(0, round(self._content() + 2 * _PAD - view)))
+        self.viewport().update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._zoom = min(self._zoom, self._most_zoom())
+        self._layout()
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        self.viewport().update()
+
+    # painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        painter.fillRect(self.viewport().rect(), QColor(self._theme.ground))
+        if not self._images:
+            painter.setPen(QColor(self._theme.muted))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            text = "The frames of a path appear here. Draw one on the cloud (3), or add points with Edit (4)."
+            painter.drawText(self.viewport().rect().adjusted(16, 4, -16, -4), flags, text)
+            return
+        size, ratio, width = self._thumb(), self.devicePixelRatioF(), self.viewport().width()
+        if self._thumbs_for != (size.height(), ratio):
+            self._thumbs.clear()
+            self._thumbs_for = (size.height(), ratio)
+        last = max(1, len(self._images) - 1)
+        here = round(self._position * last)
+        for number in self._shown():
+            left = round(self._x(number / last) - size.width() / 2)
+            if left + size.width() >= 0 and left <= width:
+                self._paint_frame(painter, number, QRectF(left, _PAD, size.width(), size.height()), ratio)
+        self._paint_place(painter, here, size)
+
+    def _paint_frame(self, painter: QPainter, number: int, box: QRectF, ratio: float) -> None:
+        image = self._images[number]
+        if image is None:
+            painter.setPen(QPen(QColor(self._theme.grid), 1, Qt.PenStyle.DotLine))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+            return
+        thumb = self._thumbs.get(number)
+        if thumb is None:
+            thumb = self._thumbs[number] = pixels.scaled(image, pixels.place(image.size(), box, ratio), ratio)
+        painter.setOpacity(1.0 if number in self._known else 0.35)
+        offset = QPointF((box.width() - thumb.width() / ratio) / 2, (box.height() - thumb.height() / ratio) / 2)
+        painter.drawPixmap(box.topLeft() + offset, thumb)
+        painter.setOpacity(1.0)
+        if number == self._hovered:
+            painter.setPen(QPen(QColor(self._theme.muted), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
+
+    def _paint_place(self, painter: QPainter, here: int, size: QSize) -> None:
+        accent = QColor(self._theme.accent)
+        x = round(self._x(self._position))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        last = max(1, len(self._images) - 1)
+        if here in self._shown():
+            left = round(self._x(here / last) - size.width() / 2)
+            painter.setPen(QPen(accent, 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(QRectF(left - 1, _PAD - 1, size.width() + 2, size.height() + 2))
+        painter.fillRect(QRectF(x - 1, 0, 2, _PAD - 2), accent)
+        painter.fillRect(QRectF(x - 1, _PAD + size.height() + 2, 2, _PAD - 2), accent)
+        if self.hasFocus():
+            painter.setPen(QPen(accent, 1))
+            painter.drawRect(self.viewport().rect().adjusted(0, 0, -1, -1))
+
+    # hands
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self._images:
+            self.frame_chosen.emit(self._position_at(event.position().x()))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if not self._images:
+            return
+        place = self._position_at(event.position().x())
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self.frame_chosen.emit(place)
+        self._hover(round(place * (len(self._images) - 1)))
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Leave:
+            self._hover(-1)
+        return super().viewportEvent(event)
+
+    def _hover(self, number: int) -> None:
+        if number != self._hovered:
+            self._hovered = number
+            text = f"frame {number + 1} of {len(self._images)} · wheel: show more frames" if number >= 0 else ""
+            self.viewport().setToolTip(text)
+            self.frame_hovered.emit(number)
+            self.viewport().update()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if not self._images:
+            return
+        turn, side = event.angleDelta().y(), event.angleDelta().x()
+        if side or event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            bar = self.horizontalScrollBar()
+            bar.setValue(bar.value() - (side or turn))
+            return
+        x = event.position().x()
+        place = (x - self._x(0.0)) / max(1.0, self._span())
+        self._zoom = min(self._most_zoom(), max(1.0, self._zoom * 1.25 ** (turn / _NOTCH)))
+        self._layout()
+        bar = self.horizontalScrollBar()  # what was under the mouse stays there
+        bar.setValue(round(bar.value() + self._x(place) - x))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        last = len(self._images) - 1
+        ends = {Qt.Key.Key_Home: 0.0, Qt.Key.Key_End: 1.0}
+        if last > 0 and event.key() in ends:
+            self.frame_chosen.emit(ends[Qt.Key(event.key())])
+        else:
+            super().keyPressEvent(event)

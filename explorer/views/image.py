@@ -1,0 +1,247 @@
+"""The decoded image, large, and for a clicked sample its original, reconstruction and difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QFontMetricsF, QGuiApplication, QImage, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
+
+from explorer import pixels
+from explorer.colormaps import signed_difference
+from explorer.theme import DARK, Theme
+from explorer.widgets import label, set_role
+
+_GAP = 6
+_EMPTY = "Click a point or drag the probe: the image decoded there appears here."
+_NO_SAMPLE = "Click a point to compare its original with the reconstruction."
+
+
+class ImageView(QWidget):
+    """Shows one decoded image; ``painted`` follows when a new one has really been painted.
+
+    The context menu copies or saves it with its own pixels, not those of the screen.
+    """
+
+    painted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("image")
+        self._canvas = _Canvas()
+        self._canvas.painted.connect(self.painted)
+        self._caption = label("", "muted", "image.caption")
+        self._caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._panes = _Panes()
+        self._factors = label("", "", "image.factors")
+        self._factors.setWordWrap(True)
+        self._factors.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._factors.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(4)
+        layout.addWidget(self._canvas, 1)
+        layout.addWidget(self._caption)
+        layout.addWidget(self._panes)
+        layout.addWidget(self._factors)
+        self._make_menu()
+        self.set_theme(DARK)
+        self.set_image(None, "")
+        self.clear_sample()
+
+    def _make_menu(self) -> None:
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+        self._copy = QAction("Copy image", self, objectName="image.copy")
+        self._save = QAction("Save image…", self, objectName="image.save")
+        self._copy.triggered.connect(self.copy_image)
+        self._save.triggered.connect(self._ask_where)
+        self.addActions([self._copy, self._save])
+
+    # setters
+
+    def set_image(self, image: np.ndarray | None, caption: str, milliseconds: float | None = None) -> None:
+        """Show ``image`` uint8 (H, W, C), what it is, and how long it took to decode; None: the empty state."""
+        self._canvas.set_image(None if image is None else pixels.to_image(image))
+        text = caption if milliseconds is None else f"{caption} · decoded in {milliseconds:.1f} ms"
+        self._caption.setText(text)
+        set_role(self._caption, "muted")
+        self._copy.setEnabled(image is not None)
+        self._save.setEnabled(image is not None)
+
+    def set_sample(
+        self,
+        original: np.ndarray,
+        reconstruction: np.ndarray,
+        factors: list[tuple[str, float]],
+        index: int,
+        excess_bce: float,
+    ) -> None:
+        """Compare a sample with its reconstruction (both uint8 (H, W, C)) and show its factors and excess BCE."""
+        difference, ends = signed_difference(original, reconstruction)
+        self._panes.set_images(
+            [
+                (pixels.to_image(original), "original"),
+                (pixels.to_image(reconstruction), "reconstruction"),
+                (pixels.to_image(difference), f"difference ±{ends:g}"),
+            ]
+        )
+        values = [f"{name} = {value:.4g}" for name, value in factors]
+        self._factors.setText(" · ".join([f"sample {index}", *values, f"excess BCE {excess_bce:.2g}"]))
+
+    def clear_sample(self) -> None:
+        """No sample: only the decoded image."""
+        self._panes.set_images([])
+        self._factors.setText("")
+
+    @property
+    def has_image(self) -> bool:
+        """Whether a decoded image is on show."""
+        return self._canvas.image is not None
+
+    @property
+    def has_sample(self) -> bool:
+        """Whether a sample is compared with its reconstruction."""
+        return bool(self._panes.images)
+
+    @property
+    def caption(self) -> str:
+        """The line under the image."""
+        return self._caption.text()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        for canvas in (self._canvas, self._panes):
+            canvas.set_theme(theme)
+
+    # what a hand may do with the image
+
+    def copy_image(self) -> None:
+        """Put the image on the clipboard."""
+        if self._canvas.image is not None:
+            QGuiApplication.clipboard().setImage(self._canvas.image)
+
+    def save_image(self, path: Path) -> None:
+        """Write the image to ``path``; what goes wrong is said in the caption."""
+        image = self._canvas.image
+        if image is not None and not image.save(str(path)):
+            self._caption.setText(f"{path} could not be written. Choose a folder you may write to, and .png.")
+            set_role(self._caption, "error")
+
+    def _ask_where(self) -> None:
+        dialog = QFileDialog(self.window(), "Save image", str(Path.home()), "PNG (*.png)")
+        dialog.setObjectName("dialog.image")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setDefaultSuffix("png")
+        dialog.selectFile("image.png")
+        dialog.fileSelected.connect(lambda name: self.save_image(Path(name)))
+        dialog.open()  # never exec(): the cloud goes on moving behind it
+
+
+class _Canvas(QWidget):
+    """The image itself."""
+
+    painted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("image.canvas")
+        self.setMinimumSize(96, 96)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.image: QImage | None = None
+        self._theme, self._new = DARK, False
+
+    def sizeHint(self) -> QSize:
+        return QSize(264, 264)
+
+    def set_image(self, image: QImage | None) -> None:
+        """Show ``image``."""
+        self.image, self._new = image, image is not None
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the ground of ``theme``."""
+        self._theme = theme
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(self._theme.ground))
+        if self.image is None:
+            painter.setPen(QColor(self._theme.muted))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, _EMPTY)
+        else:
+            pixels.draw(painter, self.image, QRectF(self.rect()), self.devicePixelRatioF())
+        painter.end()
+        if self._new:
+            self._new = False
+            self.painted.emit()
+
+
+class _Panes(QWidget):
+    """Three small images side by side, each with a word under it. Its room is kept when it is empty."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("image.sample")
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.images: list[tuple[QImage, str]] = []
+        self._theme = DARK
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        side = min(128, (width - 2 * _GAP) // 3)
+        return max(56, side) + self._text_height()
+
+    def sizeHint(self) -> QSize:
+        return QSize(264, self.heightForWidth(264))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(180, 56 + self._text_height())
+
+    def set_images(self, images: list[tuple[QImage, str]]) -> None:
+        """Show these, with their words; none: the empty state."""
+        self.images = images
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the ground of ``theme``."""
+        self._theme = theme
+        self.update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
+        super().changeEvent(event)
+
+    def _text_height(self) -> int:
+        return self.fontMetrics().height() + 4
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        text, side = self._text_height(), (self.width() - 2 * _GAP) / 3
+        height = self.height() - text
+        if not self.images:
+            painter.setPen(QColor(self._theme.muted))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.rect().adjusted(16, 0, -16, 0), flags, _NO_SAMPLE)
+            return
+        painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
+        font = painter.font()
+        font.setPointSizeF(font.pointSizeF() * 0.9)
+        painter.setFont(font)
+        metrics = QFontMetricsF(font)
+        for number, (image, word) in enumerate(self.images):
+            box = QRectF(number * (side + _GAP), 0, side, height)
+            painter.fillRect(box, QColor(self._theme.ground))
+            pixels.draw(painter, image, box, self.devicePixelRatioF())
+            below = QRectF(box.left(), height, side, text)
+            word = metrics.elidedText(word, Qt.TextElideMode.ElideRight, side)
+            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, word)

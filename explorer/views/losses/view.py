@@ -1,0 +1,192 @@
+"""The losses panel: one check box a curve, scale and smoothing, and the plot under them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from superqt import QFlowLayout
+
+from explorer.icons import icon
+from explorer.theme import DARK, Theme
+from explorer.views.losses.data import CURVES, X_AXES, LossData
+from explorer.views.losses.plot import LossPlot, PlotSettings
+from explorer.widgets import MarkedSlider, label
+
+_NAMES = {
+    "loss": "Total",
+    "reconstruction": "Reconstruction",
+    "kl": "KL",
+    "entanglement": "Entanglement",
+    "validation": "Validation",
+}
+_MOST = 999  # thousandths of smoothing
+
+
+class LossesView(QWidget):
+    """Curves named ``loss``, ``reconstruction``, ``kl``, ``entanglement`` and ``validation``, from metrics records.
+
+    ``append`` only stores; ``redraw``, called by the program's clock, draws what has changed.
+    """
+
+    settings_changed = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("losses")
+        self._data, self._settings, self._dirty = LossData(), PlotSettings(), False
+        self.plot = LossPlot(self._data, self._settings)
+        self._checks: dict[str, QCheckBox] = {}
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 4)
+        layout.setSpacing(4)
+        layout.addLayout(self._make_controls())
+        layout.addWidget(self.plot, 1)
+        self.plot.zoom_changed.connect(self._show_zoom)
+        self.set_theme(DARK)
+        self._show_zoom()
+
+    def _make_controls(self) -> QFlowLayout:
+        flow = QFlowLayout()
+        flow.setContentsMargins(0, 0, 0, 0)
+        flow.setHorizontalSpacing(12)
+        flow.setVerticalSpacing(4)
+        for name in CURVES:
+            box = QCheckBox(_NAMES[name], objectName=f"losses.show.{name}")
+            box.setChecked(True)
+            box.setToolTip(f"Show the curve {_NAMES[name]!r}")
+            box.toggled.connect(lambda on, name=name: self._on_shown(name, on))
+            flow.addWidget(box)
+            self._checks[name] = box
+        self._log = QCheckBox("Log axis", objectName="losses.log")
+        self._log.setChecked(self._settings.log)
+        self._log.setToolTip("Logarithmic loss axis")
+        self._log.toggled.connect(self._on_log)
+        flow.addWidget(self._log)
+        flow.addWidget(self._make_smoothing())
+        flow.addWidget(self._make_axis())
+        return flow
+
+    def _make_smoothing(self) -> QWidget:
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self._smoothing = MarkedSlider()
+        self._smoothing.setObjectName("losses.smoothing")
+        self._smoothing.setFixedWidth(84)
+        self._smoothing.setRange(0, 1000)
+        self._smoothing.setToolTip("Weight of the past in the moving average, 0 (raw) to 0.999")
+        self._smoothing.setValue(_to_slider(self._settings.smoothing))
+        self._smoothing.valueChanged.connect(self._on_smoothing)
+        self._weight = label(f"{self._settings.smoothing:.3f}", "muted", "losses.smoothing.value")
+        self._weight.setMinimumWidth(36)
+        caption = label("Smoothing")
+        caption.setBuddy(self._smoothing)
+        for widget in (caption, self._smoothing, self._weight):
+            row.addWidget(widget)
+        return holder
+
+    def _make_axis(self) -> QWidget:
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(6)
+        self._axis = QComboBox(objectName="losses.axis")
+        self._axis.addItems([f"by {name}" for name in X_AXES])
+        self._axis.setToolTip("What runs along the horizontal axis")
+        self._axis.activated.connect(self._on_axis)
+        self._reset = QToolButton(objectName="losses.reset", text="Show all")
+        self._reset.setToolTip("Show all: leave the zoom (double click in the plot)")
+        self._reset.clicked.connect(self.plot.reset_zoom)
+        row.addWidget(self._axis)
+        row.addWidget(self._reset)
+        return holder
+
+    # setters
+
+    def append(self, records: list[dict[str, Any]]) -> None:
+        """Store records of ``metrics.jsonl``: "step" and "epoch" give curves, changed hyperparameters give marks."""
+        before = len(self._data), len(self._data.marks)
+        self._data.append(records)
+        self._dirty = self._dirty or (len(self._data), len(self._data.marks)) != before
+
+    def clear(self) -> None:
+        """Forget the run; the settings stay."""
+        self._data.clear()
+        self.plot.zoom = None
+        self._show_zoom()
+        self._dirty = True
+
+    def redraw(self) -> None:
+        """Draw what has changed since the last call; costs nothing if nothing has."""
+        if self._dirty and self.isVisible():
+            self._dirty = False
+            self.plot.refresh()
+
+    @property
+    def settings(self) -> PlotSettings:
+        """How the curves are drawn now."""
+        return self._settings
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self.plot.set_theme(theme)
+        self._reset.setIcon(icon("home", theme))
+        for name, box in self._checks.items():
+            box.setIcon(_swatch(self.plot.colour(name)))
+            box.setIconSize(QSize(10, 10))
+
+    # gestures
+
+    def _on_shown(self, name: str, on: bool) -> None:
+        (self._settings.shown.add if on else self._settings.shown.discard)(name)
+        self._changed()
+
+    def _on_log(self, on: bool) -> None:
+        self._settings.log = on
+        self.plot.zoom = None
+        self._changed()
+
+    def _on_smoothing(self, value: int) -> None:
+        self._settings.smoothing = _from_slider(value)
+        self._weight.setText(f"{self._settings.smoothing:.3f}")
+        self._changed()
+
+    def _on_axis(self, place: int) -> None:
+        self._settings.axis = X_AXES[place]
+        self.plot.zoom = None
+        self._changed()
+
+    def _changed(self) -> None:
+        self._show_zoom()
+        self.plot.refresh()
+        self.settings_changed.emit()
+
+    def _show_zoom(self) -> None:
+        self._reset.setEnabled(self.plot.zoom is not None)
+
+
+def _from_slider(value: int) -> float:
+    """0 to 1000 becomes 0 to 0.999, finer towards the end, where it matters."""
+    return min(_MOST / 1000, round(1.0 - 10.0 ** (-3.0 * value / 1000), 3))
+
+
+def _to_slider(weight: float) -> int:
+    return round(-1000.0 / 3.0 * math.log10(1.0 - min(weight, _MOST / 1000)))
+
+
+def _swatch(colour: QColor) -> QIcon:
+    image = QPixmap(20, 20)
+    image.setDevicePixelRatio(2.0)
+    image.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(image)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colour)
+    painter.drawEllipse(1, 1, 8, 8)
+    painter.end()
+    return QIcon(image)

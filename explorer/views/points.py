@@ -1,0 +1,235 @@
+"""How the samples are drawn in the cloud: colours, size, opacity, and which axes."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QFormLayout, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+
+from explorer import colormaps, pixels
+from explorer.theme import Theme
+from explorer.widgets import MarkedSlider, label
+
+SIZES = (1.0, 20.0)  # pixels
+_TENTHS = 10
+_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+class PointsView(QWidget):
+    """Display choices. ``axes_changed`` carries ("axes", (i, j, k)) or ("pca",)."""
+
+    color_by_changed = Signal(str)
+    colormap_changed = Signal(str)
+    size_changed = Signal(float)
+    opacity_changed = Signal(float)
+    axes_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("points")
+        self._dimensions = 0
+        body = QWidget()
+        self._form = QFormLayout(body)
+        self._form.setContentsMargins(8, 8, 8, 8)
+        self._form.setHorizontalSpacing(8)
+        self._form.setVerticalSpacing(6)
+        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._make_colours()
+        self._make_sliders()
+        self._make_axes()
+        scroll = QScrollArea(objectName="points.scroll")
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(body)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(scroll)
+        self.set_latent_dim(3)
+        self.set_size(5.0)
+        self.set_opacity(1.0)
+
+    def _row(self, text: str, widget: QWidget) -> None:
+        caption = label(text)
+        caption.setMinimumWidth(72)
+        caption.setBuddy(widget)
+        self._form.addRow(caption, widget)
+
+    def _make_colours(self) -> None:
+        self._color_by = _Choice("points.color_by", "Which value colours the points")
+        self._color_by.setPlaceholderText("open a run first")
+        self._color_by.activated.connect(lambda _: self.color_by_changed.emit(self._color_by.currentText()))
+        self._map = _Choice("points.colormap", "Colour map; all are safe for colour blindness, twilight is cyclic")
+        self._map.setIconSize(QSize(56, 12))
+        for name in colormaps.NAMES:
+            self._map.addItem(_swatch(name), name)
+        self._map.activated.connect(lambda _: self.colormap_changed.emit(self._map.currentText()))
+        self._row("Colour by", self._color_by)
+        self._row("Colours", self._map)
+
+    def _make_sliders(self) -> None:
+        low, high = SIZES
+        self._size = _Slider("points.size", "Diameter of a point in pixels, 1 to 20")
+        self._size.slider.setRange(round(low * _TENTHS), round(high * _TENTHS))
+        self._size.slider.setSingleStep(5)
+        self._size.slider.valueChanged.connect(self._on_size)
+        self._opacity = _Slider("points.opacity", "Opacity of the points in percent, 2 to 100")
+        self._opacity.slider.setRange(2, 100)
+        self._opacity.slider.setSingleStep(2)
+        self._opacity.slider.valueChanged.connect(self._on_opacity)
+        self._row("Size", self._size)
+        self._row("Opacity", self._opacity)
+
+    def _make_axes(self) -> None:
+        self._kind = _Choice("points.axes", "Which three directions of latent space are drawn")
+        self._kind.addItem("Dimensions", "axes")
+        self._kind.addItem("Principal components", "pca")
+        self._kind.activated.connect(lambda _: self._on_axes())
+        self._three = QWidget()
+        row = QHBoxLayout(self._three)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        self._axes = [_Choice(f"points.axis.{n}", f"Latent dimension on axis {'xyz'[n]}") for n in range(3)]
+        for number, box in enumerate(self._axes):
+            box.activated.connect(lambda _, number=number: self._on_axis(number))
+            row.addWidget(box, 1)
+        self._row("Axes", self._kind)
+        self._row("x, y, z", self._three)
+
+    # setters
+
+    def set_color_options(self, names: list[str]) -> None:
+        """What the points can be coloured by; the choice is kept if it is still there."""
+        before = self._color_by.currentText()
+        with QSignalBlocker(self._color_by):
+            self._color_by.clear()
+            self._color_by.addItems(names)
+            self._color_by.setCurrentIndex(max(0, self._color_by.findText(before)) if names else -1)
+        self._color_by.setEnabled(bool(names))
+
+    def set_color_by(self, name: str) -> None:
+        """Show that ``name`` colours the points."""
+        with QSignalBlocker(self._color_by):
+            self._color_by.setCurrentIndex(self._color_by.findText(name))
+
+    def set_colormap(self, name: str) -> None:
+        """Show the colour map."""
+        with QSignalBlocker(self._map):
+            self._map.setCurrentIndex(self._map.findText(name))
+
+    def set_size(self, size: float) -> None:
+        """Diameter of a point in pixels."""
+        with QSignalBlocker(self._size.slider):
+            self._size.slider.setValue(round(size * _TENTHS))
+        self._size.show_text(f"{size:.1f} px")
+
+    def set_opacity(self, opacity: float) -> None:
+        """0 to 1."""
+        with QSignalBlocker(self._opacity.slider):
+            self._opacity.slider.setValue(round(opacity * 100))
+        self._opacity.show_text(f"{round(opacity * 100)} %")
+
+    def set_latent_dim(self, dimensions: int) -> None:
+        """Number of latent dimensions d; axes are chosen only where there are more than three."""
+        if dimensions != self._dimensions:
+            self._dimensions = dimensions
+            for number, box in enumerate(self._axes):
+                with QSignalBlocker(box):
+                    box.clear()
+                    for i in range(dimensions):
+                        box.addItem("μ" + str(i + 1).translate(_SUBSCRIPT), i)
+                    box.setCurrentIndex(min(number, dimensions - 1))
+        self._show_axes()
+
+    def set_axes(self, choice: tuple) -> None:
+        """("axes", (i, j, k)) or ("pca",)."""
+        with QSignalBlocker(self._kind):
+            self._kind.setCurrentIndex(self._kind.findData(choice[0]))
+        if choice[0] == "axes":
+            for box, dimension in zip(self._axes, choice[1], strict=False):
+                with QSignalBlocker(box):
+                    box.setCurrentIndex(dimension)
+        self._show_axes()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours come from the palette; the sliders are painted by hand."""
+        for holder in (self._size, self._opacity):
+            holder.slider.update()
+
+    # hands
+
+    def _on_size(self, value: int) -> None:
+        self._size.show_text(f"{value / _TENTHS:.1f} px")
+        self.size_changed.emit(value / _TENTHS)
+
+    def _on_opacity(self, value: int) -> None:
+        self._opacity.show_text(f"{value} %")
+        self.opacity_changed.emit(value / 100)
+
+    def _on_axis(self, number: int) -> None:
+        """No dimension on two axes: the other one takes what this one had."""
+        chosen = [box.currentIndex() for box in self._axes]
+        missing = next((i for i in range(self._dimensions) if i not in chosen), None)
+        for other, box in enumerate(self._axes):
+            if other != number and chosen[other] == chosen[number] and missing is not None:
+                with QSignalBlocker(box):
+                    box.setCurrentIndex(missing)
+        self._on_axes()
+
+    def _on_axes(self) -> None:
+        self._show_axes()
+        if self._kind.currentData() == "pca":
+            self.axes_changed.emit(("pca",))
+        else:
+            self.axes_changed.emit(("axes", tuple(box.currentIndex() for box in self._axes)))
+
+    def _show_axes(self) -> None:
+        many = self._dimensions > 3
+        self._form.setRowVisible(self._kind, many)
+        self._form.setRowVisible(self._three, many and self._kind.currentData() == "axes")
+
+
+class _Choice(QComboBox):
+    """A combo box that lets the panel scroll under the mouse."""
+
+    def __init__(self, name: str, tip: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setToolTip(tip)
+        self.setAccessibleName(tip)
+        self.setMinimumContentsLength(3)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class _Slider(QWidget):
+    """A slider with its value in words beside it."""
+
+    def __init__(self, name: str, tip: str) -> None:
+        super().__init__()
+        self.slider = MarkedSlider()
+        self.slider.setObjectName(name)
+        self.slider.setToolTip(tip)
+        self.slider.setAccessibleName(tip)
+        self._text = label("", "muted", f"{name}.text")
+        self._text.setFixedWidth(52)
+        self._text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self.slider, 1)
+        row.addWidget(self._text)
+
+    def show_text(self, text: str) -> None:
+        """The value in words."""
+        self._text.setText(text)
+
+
+def _swatch(name: str) -> QIcon:
+    strip = np.ascontiguousarray(np.broadcast_to(colormaps.lut(name)[None, ::2, :3], (24, 128, 3)))
+    image: QImage = pixels.to_image(strip)
+    return QIcon(QPixmap.fromImage(image.scaled(112, 24)))

@@ -1,0 +1,216 @@
+"""The probe's coordinates: one slider and one number for each latent dimension."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import (
+    QDoubleSpinBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from explorer.theme import Theme
+from explorer.widgets import MarkedSlider, label
+
+STEPS = 4000
+MARGIN_SHARE = 0.15  # how far beyond the data's range a slider goes, as a share of that range
+_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+class ProbeView(QWidget):
+    """Sliders over the data's range of each dimension.
+
+    On the groove the strong stretch is the 1st to 99th percentile of the data, the strokes its least and greatest
+    value. ``value_changed`` carries float32 (d,) at every move, ``released`` follows when the hand lets go.
+    """
+
+    value_changed = Signal(object)
+    released = Signal()
+    center_requested = Signal()
+    snap_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("probe")
+        self._z = np.zeros(0, dtype=np.float32)
+        self._low = self._high = np.zeros(0)
+        self._sliders: list[MarkedSlider] = []
+        self._numbers: list[_Number] = []
+        self._rows = QWidget()
+        self._grid = QGridLayout(self._rows)
+        self._grid.setContentsMargins(8, 4, 8, 8)
+        self._grid.setHorizontalSpacing(8)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(1, 1)
+        scroll = QScrollArea(objectName="probe.scroll")
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self._rows)
+        self._empty = label("Open a run to move a probe through its latent space.", "muted", "probe.empty")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(self._make_buttons())
+        layout.addWidget(self._empty, 1)
+        layout.addWidget(scroll, 1)
+        self._scroll = scroll
+        self._show_rows()
+
+    def _make_buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setContentsMargins(8, 4, 8, 4)
+        row.setSpacing(8)
+        self._center = QPushButton("Centre", objectName="probe.center")
+        self._center.setToolTip("Move the probe to the mean of all samples")
+        self._snap = QPushButton("Nearest sample", objectName="probe.snap")
+        self._snap.setToolTip("Move the probe to the sample nearest to it, and compare that one with its original")
+        self._center.clicked.connect(self.center_requested)
+        self._snap.clicked.connect(self.snap_requested)
+        row.addWidget(self._center, 1)
+        row.addWidget(self._snap, 1)
+        return row
+
+    # setters
+
+    def set_ranges(self, low: np.ndarray, high: np.ndarray, q01: np.ndarray, q99: np.ndarray) -> None:
+        """The data's least and greatest value and 1st and 99th percentile of each dimension, all (d,)."""
+        if len(low) != len(self._sliders):
+            self._build(len(low))
+        low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+        span = np.where(high > low, high - low, 1.0)
+        self._low, self._high = low - MARGIN_SHARE * span, high + MARGIN_SHARE * span
+        width = self._high - self._low
+        for i, slider in enumerate(self._sliders):
+            shares = [float((value[i] - self._low[i]) / width[i]) for value in (q01, q99, low, high)]
+            slider.set_span((shares[0], shares[1]))
+            slider.set_ticks((shares[2], shares[3]))
+            slider.setToolTip(
+                f"{name_of(i)}: samples {low[i]:.3g} to {high[i]:.3g}, 98 % of them {q01[i]:.3g} to {q99[i]:.3g}"
+            )
+            with QSignalBlocker(self._numbers[i]):
+                self._numbers[i].setSingleStep(float(f"{width[i] / 100:.1g}"))
+        self._show_values()
+
+    def set_values(self, z: np.ndarray) -> None:
+        """The probe's place (d,)."""
+        z = np.asarray(z, dtype=np.float32)
+        if len(z) != len(self._sliders):
+            self._build(len(z))
+            self._low, self._high = np.full(len(z), -3.0), np.full(len(z), 3.0)
+        self._z = z.copy()
+        self._show_values()
+
+    def values(self) -> np.ndarray:
+        """The place on show, float32 (d,)."""
+        return self._z.copy()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Colours come from the palette; only what is painted by hand is drawn anew."""
+        for slider in self._sliders:
+            slider.update()
+
+    # building
+
+    def _build(self, dimensions: int) -> None:
+        while (item := self._grid.takeAt(0)) is not None:
+            widget = item.widget()
+            if widget is not None:
+                widget.hide()
+                widget.deleteLater()
+        self._sliders, self._numbers = [], []
+        for i in range(dimensions):
+            caption, slider, number = label(name_of(i)), MarkedSlider(), _Number()
+            slider.setObjectName(f"probe.slider.{i}")
+            slider.setAccessibleName(name_of(i))
+            slider.setRange(0, STEPS)
+            slider.setSingleStep(STEPS // 200)
+            slider.setPageStep(STEPS // 20)
+            slider.set_filled(False)
+            number.setObjectName(f"probe.value.{i}")
+            number.setAccessibleName(name_of(i))
+            number.setToolTip(f"{name_of(i)}, any finite value")
+            caption.setBuddy(number)
+            slider.valueChanged.connect(lambda value, i=i: self._on_slider(i, value))
+            slider.sliderReleased.connect(self.released)
+            number.valueChanged.connect(lambda value, i=i: self._on_number(i, value))
+            for column, widget in enumerate((caption, slider, number)):
+                self._grid.addWidget(widget, i, column)
+            self._grid.setRowStretch(i, 0)
+            self._sliders.append(slider)
+            self._numbers.append(number)
+        self._grid.setRowStretch(dimensions, 1)
+        self._z = np.zeros(dimensions, dtype=np.float32)
+        self._low, self._high = np.full(dimensions, -3.0), np.full(dimensions, 3.0)
+        self._show_rows()
+
+    def _show_rows(self) -> None:
+        any_row = bool(self._sliders)
+        self._scroll.setVisible(any_row)
+        self._empty.setVisible(not any_row)
+        self._center.setEnabled(any_row)
+        self._snap.setEnabled(any_row)
+
+    # hands
+
+    def _on_slider(self, i: int, value: int) -> None:
+        self._z[i] = self._low[i] + value / STEPS * (self._high[i] - self._low[i])
+        with QSignalBlocker(self._numbers[i]):
+            self._numbers[i].setValue(float(self._z[i]))
+        self.value_changed.emit(self._z.copy())
+        if not self._sliders[i].isSliderDown():  # by key or wheel: there is no release
+            self.released.emit()
+
+    def _on_number(self, i: int, value: float) -> None:
+        self._z[i] = value
+        self._show_slider(i)
+        self.value_changed.emit(self._z.copy())
+        self.released.emit()
+
+    def _show_values(self) -> None:
+        for i, number in enumerate(self._numbers):
+            with QSignalBlocker(number):
+                number.setValue(float(self._z[i]))
+            self._show_slider(i)
+
+    def _show_slider(self, i: int) -> None:
+        slider = self._sliders[i]
+        share = (float(self._z[i]) - self._low[i]) / (self._high[i] - self._low[i])
+        place = round(STEPS * min(1.0, max(0.0, share)))
+        if not slider.isSliderDown() and place != slider.value():
+            with QSignalBlocker(slider):
+                slider.setValue(place)
+            slider.update()
+
+
+class _Number(QDoubleSpinBox):
+    """A coordinate; it takes the wheel only with the focus, so that a list of them can be scrolled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setLocale(QLocale.c())
+        self.setDecimals(4)
+        self.setRange(-1e6, 1e6)
+        self.setKeyboardTracking(False)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setFixedWidth(92)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+def name_of(dimension: int) -> str:
+    """μ₁ for dimension 0."""
+    return "μ" + str(dimension + 1).translate(_SUBSCRIPT)

@@ -1,0 +1,249 @@
+"""Truth beside reconstruction for a number of validation samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
+
+from explorer import pixels
+from explorer.theme import DARK, Theme
+from explorer.widgets import label
+
+SIDE, GAP, PAD = 88, 12, 8
+_EMPTY = "Open a run to see validation images beside their reconstructions."
+
+
+@dataclass
+class _Pair:
+    index: int
+    original: QImage
+    reconstruction: QImage
+    excess_bce: float
+    drawn: tuple[float, QPixmap, QPixmap] | None = None  # for one device pixel ratio
+
+
+class ReconstructionsView(QWidget):
+    """A grid of pairs. ``sample_chosen`` carries the sample's index in the dataset."""
+
+    sample_chosen = Signal(int)
+    count_changed = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("reconstructions")
+        self._grid = _Grid()
+        self._grid.chosen.connect(self.sample_chosen)
+        self._count = QSpinBox(objectName="reconstructions.count")
+        self._count.setRange(1, 500)
+        self._count.setValue(20)
+        self._count.setKeyboardTracking(False)
+        self._count.setToolTip("How many validation samples are shown, 1 to 500")
+        self._count.valueChanged.connect(self.count_changed)
+        self._summary = label("", "muted", "reconstructions.summary")
+        caption = label("Samples")
+        caption.setBuddy(self._count)
+        row = QHBoxLayout()
+        row.setContentsMargins(8, 6, 8, 2)
+        row.setSpacing(8)
+        row.addWidget(caption)
+        row.addWidget(self._count)
+        row.addWidget(self._summary, 1)
+        scroll = QScrollArea(objectName="reconstructions.scroll")
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(self._grid)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
+        layout.addLayout(row)
+        layout.addWidget(scroll, 1)
+
+    def set_pairs(
+        self, indices: np.ndarray, originals: np.ndarray, reconstructions: np.ndarray, excess_bce: np.ndarray
+    ) -> None:
+        """Samples ``indices`` (n,), their images uint8 (n, H, W, C) twice, and their excess BCE (n,)."""
+        self._grid.set_pairs(
+            [
+                _Pair(int(index), pixels.to_image(original), pixels.to_image(made), float(loss))
+                for index, original, made, loss in zip(indices, originals, reconstructions, excess_bce, strict=True)
+            ]
+        )
+        if len(excess_bce):
+            mean = float(np.mean(excess_bce))
+            self._summary.setText(f"left: original · right: reconstruction · mean excess BCE {mean:.2g}")
+        else:
+            self._summary.setText("")
+
+    def clear(self) -> None:
+        """The empty state."""
+        self._grid.set_pairs([])
+        self._summary.setText("")
+
+    def set_count(self, count: int) -> None:
+        """The number in the spin box."""
+        with QSignalBlocker(self._count):
+            self._count.setValue(count)
+
+    @property
+    def shown(self) -> list[int]:
+        """The samples on show."""
+        return [pair.index for pair in self._grid.pairs]
+
+    def rect_of(self, place: int) -> QRectF:
+        """Where the pair number ``place`` stands in the grid widget."""
+        return self._grid.rect_of(place)
+
+    @property
+    def grid(self) -> QWidget:
+        """The widget that the pairs are painted on."""
+        return self._grid
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._grid.set_theme(theme)
+
+
+class _Grid(QWidget):
+    """Paints the pairs in as many columns as fit; arrow keys move, Enter chooses."""
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("reconstructions.grid")
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.pairs: list[_Pair] = []
+        self._theme, self._hovered, self._current = DARK, -1, 0
+
+    def set_pairs(self, pairs: list[_Pair]) -> None:
+        """Show these."""
+        self.pairs = pairs
+        self._current = min(self._current, max(0, len(pairs) - 1))
+        self.updateGeometry()
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        self.update()
+
+    # geometry
+
+    def _cell(self) -> tuple[int, int]:
+        return 2 * SIDE + 2 + GAP, SIDE + self.fontMetrics().height() + GAP
+
+    def _columns(self, width: int) -> int:
+        return max(1, (width - 2 * PAD + GAP) // self._cell()[0])
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        rows = -(-len(self.pairs) // self._columns(width))
+        return 2 * PAD + rows * self._cell()[1]
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(self._cell()[0], 60)
+
+    def sizeHint(self) -> QSize:
+        return QSize(600, self.heightForWidth(600))
+
+    def rect_of(self, place: int) -> QRectF:
+        """The cell of a pair."""
+        columns, (width, height) = self._columns(self.width()), self._cell()
+        row, column = divmod(place, columns)
+        return QRectF(PAD + column * width, PAD + row * height, width - GAP, height - GAP)
+
+    def _at(self, x: float, y: float) -> int:
+        columns, (width, height) = self._columns(self.width()), self._cell()
+        column, row = int((x - PAD) // width), int((y - PAD) // height)
+        place = row * columns + column
+        inside = 0 <= column < columns and row >= 0 and 0 <= place < len(self.pairs)
+        return place if inside and self.rect_of(place).contains(x, y) else -1
+
+    # painting
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(event.rect(), QColor(self._theme.surface))
+        if not self.pairs:
+            painter.setPen(QColor(self._theme.muted))
+            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, _EMPTY)
+            return
+        font = painter.font()
+        font.setPointSizeF(font.pointSizeF() * 0.9)
+        painter.setFont(font)
+        for place, pair in enumerate(self.pairs):
+            box = self.rect_of(place)
+            if box.intersects(QRectF(event.rect())):
+                self._paint_pair(painter, place, pair, box)
+
+    def _paint_pair(self, painter: QPainter, place: int, pair: _Pair, box: QRectF) -> None:
+        ratio = self.devicePixelRatioF()
+        left = QRectF(box.left(), box.top(), SIDE, SIDE)
+        right = left.translated(SIDE + 2, 0)
+        if pair.drawn is None or pair.drawn[0] != ratio:
+            target = pixels.place(pair.original.size(), QRectF(0, 0, SIDE, SIDE), ratio)
+            pair.drawn = (
+                ratio,
+                pixels.scaled(pair.original, target, ratio),
+                pixels.scaled(pair.reconstruction, target, ratio),
+            )
+        for area, drawn in ((left, pair.drawn[1]), (right, pair.drawn[2])):
+            painter.fillRect(area, QColor(self._theme.ground))
+            width, height = drawn.width() / ratio, drawn.height() / ratio
+            painter.drawPixmap(round(area.left() + (SIDE - width) / 2), round(area.top() + (SIDE - height) / 2), drawn)
+        if place == self._hovered or (self.hasFocus() and place == self._current):
+            painter.setPen(QPen(QColor(self._theme.accent), 2))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRect(left.united(right).adjusted(-1, -1, 1, 1))
+        below = QRectF(box.left(), left.bottom() + 2, box.width(), box.height() - SIDE - 2)
+        painter.setPen(QColor(self._theme.text))
+        painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, str(pair.index))
+        painter.setPen(QColor(self._theme.muted))
+        painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, f"{pair.excess_bce:.2g}")
+
+    # hands
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._hover(self._at(event.position().x(), event.position().y()))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._hover(-1)
+
+    def _hover(self, place: int) -> None:
+        if place != self._hovered:
+            self._hovered = place
+            self.setCursor(Qt.CursorShape.PointingHandCursor if place >= 0 else Qt.CursorShape.ArrowCursor)
+            pair = self.pairs[place] if place >= 0 else None
+            self.setToolTip(f"sample {pair.index} · excess BCE {pair.excess_bce:.3g}" if pair is not None else "")
+            self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        place = self._at(event.position().x(), event.position().y())
+        if event.button() == Qt.MouseButton.LeftButton and place >= 0:
+            self._current = place
+            self.update()
+            self.chosen.emit(self.pairs[place].index)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        columns = self._columns(self.width())
+        moves = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns}
+        key = Qt.Key(event.key())
+        if self.pairs and key in moves:
+            self._current = min(len(self.pairs) - 1, max(0, self._current + moves[key]))
+            self.update()
+        elif self.pairs and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.chosen.emit(self.pairs[self._current].index)
+        else:
+            super().keyPressEvent(event)

@@ -1,0 +1,111 @@
+"""The time-line under the cloud: a slider over the stored epochs whose right end is the newest state."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+
+from explorer.icons import icon
+from explorer.theme import DARK, Theme
+from explorer.widgets import MarkedSlider, label
+
+_MOST_TICKS = 60  # more would run into one another
+
+
+class TimelineView(QWidget):
+    """One slider position for each stored epoch and, last, the live state.
+
+    ``epoch_chosen`` carries the epoch number, or None for live; ``play_toggled`` what the play button asks for.
+    """
+
+    epoch_chosen = Signal(object)
+    play_toggled = Signal(bool)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("timeline")
+        self._epochs: list[int] = []
+        self._theme = DARK
+        self._play = QToolButton(objectName="timeline.play")
+        self._play.setCheckable(True)
+        self._play.setAccessibleName("Replay the epochs")
+        self._slider = MarkedSlider()
+        self._slider.setObjectName("timeline.slider")
+        self._slider.setAccessibleName("Epoch")
+        self._slider.setToolTip("Which epoch the cloud shows; the right end is the newest")
+        self._label: QLabel = label("", "muted", "timeline.label")
+        self._label.setMinimumWidth(132)
+        self._label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 2, 12, 2)
+        layout.setSpacing(8)
+        layout.addWidget(self._play)
+        layout.addWidget(self._slider, 1)
+        layout.addWidget(self._label)
+        self._play.toggled.connect(self._on_play)
+        self._slider.valueChanged.connect(self._on_value)
+        self.set_epochs([])
+        self.set_theme(DARK)
+
+    def set_epochs(self, epochs: list[int]) -> None:
+        """The stored epochs, ascending. The position keeps its epoch, or follows the live end."""
+        position = self.position()
+        self._epochs = list(epochs)
+        with QSignalBlocker(self._slider):
+            self._slider.setRange(0, len(self._epochs))
+            self._slider.setPageStep(1)
+        self._slider.setEnabled(bool(self._epochs))
+        self._play.setEnabled(len(self._epochs) > 1)
+        count = len(self._epochs)
+        self._slider.set_ticks(tuple(i / count for i in range(count + 1)) if 0 < count <= _MOST_TICKS else ())
+        self.set_position(position if position in self._epochs else None)
+
+    def set_position(self, epoch: int | None) -> None:
+        """Show ``epoch``; None, or one that is not stored, is live."""
+        with QSignalBlocker(self._slider):
+            place = self._epochs.index(epoch) if epoch in self._epochs else len(self._epochs)
+            self._slider.setValue(place)
+        self._slider.update()
+        self._show_label()
+
+    def position(self) -> int | None:
+        """The epoch on show, None when live."""
+        place = self._slider.value()
+        return self._epochs[place] if place < len(self._epochs) else None
+
+    def set_playing(self, playing: bool) -> None:
+        """Show whether the epochs are being replayed."""
+        with QSignalBlocker(self._play):
+            self._play.setChecked(playing)
+        self._show_play()
+
+    def text(self) -> str:
+        """The label on screen."""
+        return self._label.text()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        self.setAutoFillBackground(True)
+        self._show_play()
+
+    def _on_play(self, playing: bool) -> None:
+        self._show_play()
+        self.play_toggled.emit(playing)
+
+    def _on_value(self, _: int) -> None:
+        self._show_label()
+        self.epoch_chosen.emit(self.position())
+
+    def _show_play(self) -> None:
+        playing = self._play.isChecked()
+        self._play.setIcon(icon("pause" if playing else "play", self._theme))
+        self._play.setToolTip("Stop the replay" if playing else "Replay how the cloud folded, epoch by epoch")
+
+    def _show_label(self) -> None:
+        if not self._epochs:
+            self._label.setText("no epochs stored yet")
+            return
+        last = self._epochs[-1]
+        epoch = self.position()
+        self._label.setText(f"epoch {last} · live" if epoch is None else f"epoch {epoch} of {last}")

@@ -1,0 +1,208 @@
+"""The form of a training's settings, made from the configuration's dataclasses, in folding sections."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from core.config import ConfigError, RunConfig, preset_config
+from explorer.icons import icon
+from explorer.theme import DARK, Theme
+from explorer.views.training.fields import SETTINGS, TITLES, Editor, PathEditor, Setting, build, flatten, make_editor
+from explorer.widgets import label
+
+LABEL_WIDTH = 92
+
+
+class Section(QWidget):
+    """A title that folds the rows under it, and a second fold for the settings that few need."""
+
+    def __init__(self, name: str, title: str) -> None:
+        super().__init__()
+        self._theme = DARK
+        self._head = self._fold(title, f"training.section.{name}", "section")
+        self._more = self._fold("More", f"training.more.{name}", "more")
+        self._basic, self.basic = self._rows()
+        self._advanced, self.advanced = self._rows()
+        self._body = QWidget()
+        body = QVBoxLayout(self._body)
+        body.setContentsMargins(2, 4, 0, 8)
+        body.setSpacing(6)
+        body.addWidget(self._basic)
+        body.addWidget(self._more)
+        body.addWidget(self._advanced)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._head)
+        layout.addWidget(self._body)
+        self._head.setChecked(True)
+        self._head.toggled.connect(self._show)
+        self._more.toggled.connect(self._show)
+        self._show()
+
+    def _fold(self, text: str, name: str, role: str) -> QToolButton:
+        button = QToolButton(objectName=name, text=text)
+        button.setCheckable(True)
+        button.setProperty("role", role)
+        button.setProperty("fold", True)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        return button
+
+    def _rows(self) -> tuple[QWidget, QFormLayout]:
+        holder = QWidget()
+        form = QFormLayout(holder)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setHorizontalSpacing(8)
+        form.setVerticalSpacing(6)
+        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        return holder, form
+
+    def open_advanced(self) -> None:
+        """Unfold everything, so that a field in it can be seen."""
+        self._head.setChecked(True)
+        self._more.setChecked(True)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        self._show()
+
+    def _show(self, _: bool = False) -> None:
+        self._body.setVisible(self._head.isChecked())
+        self._advanced.setVisible(self._more.isChecked())
+        self._more.setText("Fewer settings" if self._more.isChecked() else "More settings")
+        for button in (self._head, self._more):
+            button.setIcon(icon("fold-open" if button.isChecked() else "fold-closed", self._theme))
+
+
+class TrainingForm(QWidget):
+    """Editors for a whole ``RunConfig``. ``edited`` follows every change that a person makes."""
+
+    edited = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._base = RunConfig()
+        self._editors: dict[str, Editor] = {}
+        self._notes: dict[str, QLabel] = {}
+        self._sections: dict[str, Section] = {}
+        self._error = ""
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 4, 8, 8)
+        layout.setSpacing(2)
+        for name, title in TITLES.items():
+            self._sections[name] = Section(name, title)
+            layout.addWidget(self._sections[name])
+        layout.addStretch(1)
+        for setting in SETTINGS:
+            self._add(setting)
+        self.set_config(self._base)
+
+    def _add(self, setting: Setting) -> None:
+        form = self._form_of(setting)
+        editor = make_editor(setting)
+        text, note = label(setting.text), label("", "error", f"training.{setting.name}.error")
+        text.setMinimumWidth(LABEL_WIDTH)
+        text.setToolTip(setting.tip)
+        text.setBuddy(editor.control)
+        note.setWordWrap(True)
+        form.addRow(text, editor)
+        form.addRow(note)
+        self._editors[setting.name], self._notes[setting.name] = editor, note
+        editor.edited.connect(lambda name=setting.name: self._on_edited(name))
+
+    def _form_of(self, setting: Setting) -> QFormLayout:
+        section = self._sections[setting.section]
+        return section.advanced if setting.advanced else section.basic
+
+    # what it holds
+
+    def set_config(self, config: RunConfig) -> None:
+        """Show ``config``; emits nothing."""
+        self._base = config
+        for name, value in flatten(config).items():
+            if name in self._editors:
+                self._editors[name].set_value(value)
+        self._refresh()
+
+    def config(self) -> RunConfig:
+        """The configuration on screen; raises ``ConfigError`` as ``core.config`` does, and for a missing path."""
+        values = flatten(self._base) | {name: editor.value() for name, editor in self._editors.items()}
+        if values["data.source"] == "curves":
+            values["data.path"] = ""  # a path left over from another source says nothing about drawn curves
+        config = build(values)
+        path, source = config.data.path, config.data.source
+        if source == "folder" and not Path(path).is_dir():
+            raise ConfigError(f"data.path is {path!r}; it must be an existing folder of images.")
+        if source == "npz" and not Path(path).is_file():
+            raise ConfigError(f"data.path is {path!r}; it must be an existing .npz file.")
+        return config
+
+    @property
+    def error(self) -> str:
+        """Why the settings cannot be used; empty if they can."""
+        return self._error
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        for section in self._sections.values():
+            section.set_theme(theme)
+
+    # reacting to hands
+
+    def _on_edited(self, name: str) -> None:
+        if name == "model.preset":
+            self._take_preset()
+        self._refresh()
+        self.edited.emit()
+
+    def _take_preset(self) -> None:
+        """A preset brings its own loss, training and dataset variant; the images stay those that were chosen."""
+        chosen = preset_config(self._editors["model.preset"].value())
+        data = {
+            field.name: self._editors[f"data.{field.name}"].value()
+            for field in dataclasses.fields(chosen.data)
+            if f"data.{field.name}" in self._editors
+        }
+        data |= {"punctured": chosen.data.punctured, "weighted": chosen.data.weighted}
+        for name, value in flatten(chosen).items():
+            if name in self._editors and not name.startswith("data."):
+                self._editors[name].set_value(value)
+        for name, value in data.items():
+            self._editors[f"data.{name}"].set_value(value)
+
+    def _refresh(self) -> None:
+        """Show the rows that mean something now, and what is wrong beneath its field."""
+        values = {name: editor.value() for name, editor in self._editors.items()}
+        path = self._editors["data.path"]
+        if isinstance(path, PathEditor):
+            path.set_wants_folder(values["data.source"] == "folder")
+        for setting in SETTINGS:
+            shown = setting.shown(values)
+            self._form_of(setting).setRowVisible(self._editors[setting.name], shown)
+        try:
+            self.config()
+            self._error, wrong = "", ""
+        except ConfigError as error:
+            self._error = str(error)
+            wrong = self._error.split(" ", 1)[0]
+        for setting in SETTINGS:
+            name = setting.name
+            here = name == wrong
+            self._editors[name].set_invalid(here)
+            self._notes[name].setText(_reason(self._error, setting) if here else "")
+            self._form_of(setting).setRowVisible(self._notes[name], here)
+            if here and setting.advanced:
+                self._sections[setting.section].open_advanced()
+
+
+def _reason(message: str, setting: Setting) -> str:
+    """The configuration's message in the form's own words: "Path must be set for source 'folder'."."""
+    _, found, wanted = message.partition("; it must be ")
+    return f"{setting.text.rstrip(':')} must be {wanted}" if found else message

@@ -1,0 +1,254 @@
+"""The training panel: transport buttons, progress and live hyperparameters above the form of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.config import ConfigError, RunConfig
+from explorer.icons import icon
+from explorer.theme import DARK, Theme
+from explorer.views.training.form import TrainingForm
+from explorer.widgets import MagnitudeSpinBox, duration, label, set_role
+
+ACTIVE = ("starting", "running", "paused", "stopping")
+STEERABLE = ("running", "paused")
+_WORDS = {
+    "idle": "Not training",
+    "starting": "Starting …",
+    "running": "Training",
+    "paused": "Paused",
+    "stopping": "Stopping after this step …",
+    "stopped": "Stopped",
+    "finished": "Finished",
+    "interrupted": "Interrupted",
+    "failed": "Failed",
+}
+_PERMILLE = 1000
+
+
+class TrainingView(QWidget):
+    """Chooses what to train and steers what trains. It starts nothing itself."""
+
+    start_requested = Signal(object)
+    pause_requested = Signal()
+    resume_requested = Signal()
+    step_requested = Signal()
+    epoch_requested = Signal()
+    stop_requested = Signal()
+    hyperparameters_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("training")
+        self._state, self._theme, self._reason = "idle", DARK, ""
+        self._form = TrainingForm()
+        self._scroll = QScrollArea(objectName="training.scroll")
+        self._scroll.setWidget(self._form)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self._make_head())
+        layout.addWidget(self._scroll, 1)
+        self._form.edited.connect(self._show)
+        self.set_theme(DARK)
+        self.set_state("idle")
+
+    def _make_head(self) -> QWidget:
+        head = QWidget(objectName="training.head")
+        layout = QVBoxLayout(head)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(8)
+        self._start = QPushButton("Start training", objectName="training.start")
+        self._start.setProperty("primary", True)
+        self._start.clicked.connect(self.request_start)
+        layout.addWidget(self._start)
+        layout.addWidget(self._make_transport())
+        self._status = label("", "muted", "training.status")
+        self._status.setWordWrap(True)
+        self._bar = QProgressBar(objectName="training.progress")
+        self._bar.setRange(0, _PERMILLE)
+        self._bar.setTextVisible(False)
+        self._numbers = label("", "muted", "training.numbers")
+        self._numbers.setWordWrap(True)
+        layout.addWidget(self._status)
+        layout.addWidget(self._bar)
+        layout.addWidget(self._numbers)
+        layout.addWidget(self._make_live())
+        return head
+
+    def _make_transport(self) -> QWidget:
+        self._transport = QWidget()
+        row = QHBoxLayout(self._transport)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        self._pause = self._button("pause", "Pause", "Pause after this step; nothing is unloaded")
+        self._step = self._button("step", "Step", "One optimiser step, then pause")
+        self._epoch = self._button("epoch", "Epoch", "To the end of this epoch, then pause")
+        self._stop = self._button("stop", "Stop", "Stop after this step; a checkpoint is kept")
+        for button in (self._pause, self._step, self._epoch, self._stop):
+            row.addWidget(button, 1)
+        self._pause.clicked.connect(self._on_pause)
+        self._step.clicked.connect(self.step_requested)
+        self._epoch.clicked.connect(self.epoch_requested)
+        self._stop.clicked.connect(self.stop_requested)
+        return self._transport
+
+    def _button(self, name: str, text: str, tip: str) -> QToolButton:
+        button = QToolButton(objectName=f"training.{name}", text=text)
+        button.setToolTip(tip)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+        button.setIconSize(QSize(18, 18))
+        button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        return button
+
+    def _make_live(self) -> QWidget:
+        """Learning rate, beta and gamma of the running training; a change is sent when it is committed."""
+        self._live = QWidget(objectName="training.live")
+        grid = QGridLayout(self._live)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(2)
+        self._fields: dict[str, MagnitudeSpinBox] = {}
+        rows = (
+            ("learning_rate", "Learning rate", "Peak learning rate from the next step on, above 0", 1e-12, 1e3),
+            ("beta", "β", "Weight of the KL term from the next step on, 0 or more", 0.0, 1e6),
+            ("gamma", "γ", "Weight of the entanglement term from the next step on, 0 or more", 0.0, 1e6),
+        )
+        for column, (name, text, tip, low, high) in enumerate(rows):
+            field = MagnitudeSpinBox(low, high)
+            field.setObjectName(f"training.live.{name}")
+            field.setToolTip(f"{tip}. Enter applies it.")
+            field.setAccessibleName(f"{text}, live")
+            field.committed.connect(lambda value, name=name: self.hyperparameters_changed.emit({name: value}))
+            caption = label(text, "muted")
+            caption.setBuddy(field)
+            grid.addWidget(caption, 0, column)
+            grid.addWidget(field, 1, column)
+            grid.setColumnStretch(column, 1)
+            self._fields[name] = field
+        return self._live
+
+    # setters
+
+    def set_config(self, config: RunConfig) -> None:
+        """Fill the form."""
+        self._form.set_config(config)
+        self._show()
+
+    def config(self) -> RunConfig:
+        """What the form holds; raises ``core.config.ConfigError``."""
+        return self._form.config()
+
+    def set_state(self, state: str, message: str = "") -> None:
+        """idle, starting, running, paused, stopping, stopped, interrupted, finished or failed, and why."""
+        self._state = state
+        word = _WORDS.get(state, state.capitalize())
+        self._status.setText(f"{word}: {message}" if message else word)
+        set_role(self._status, "error" if state == "failed" else "muted")
+        if state in ("idle", "starting"):
+            self._bar.setValue(0)
+            self._numbers.setText("")
+        elif state == "finished":
+            self._bar.setValue(_PERMILLE)
+        self._show()
+
+    def set_enabled_reason(self, reason: str) -> None:
+        """Why nothing can be started now, shown with the button; empty: it can."""
+        self._reason = reason
+        self._show()
+
+    def set_progress(self, record: Mapping[str, Any], total_epochs: int) -> None:
+        """The newest "step" record of the run: epoch, images/s, seconds gone (``time``) and left (``eta_seconds``)."""
+        epoch, eta = record.get("epoch"), record.get("eta_seconds")
+        gone, rate = record.get("time"), record.get("images_per_second")
+        parts = []
+        if epoch is not None:
+            parts.append(f"epoch {min(int(epoch), total_epochs)} of {total_epochs}")
+        if rate is not None:
+            parts.append(f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s")
+        if eta is not None:
+            parts.append(f"{duration(eta)} left")
+        if record.get("device"):
+            parts.append(str(record["device"]))
+        self._numbers.setText(" · ".join(parts))
+        if record.get("total_steps"):
+            share = record["step"] / record["total_steps"]
+        elif eta is not None and gone is not None and gone + eta > 0:
+            share = gone / (gone + eta)
+        else:
+            share = (int(epoch or 0)) / max(1, total_epochs)
+        self._bar.setValue(round(_PERMILLE * min(1.0, max(0.0, share))))
+        self._show()
+
+    def set_live(self, learning_rate: float, beta: float, gamma: float) -> None:
+        """Show the hyperparameters that the trainer uses now. A field that is being typed in keeps its text."""
+        for name, value in (("learning_rate", learning_rate), ("beta", beta), ("gamma", gamma)):
+            field = self._fields[name]
+            if field.hasFocus() and field.lineEdit().isModified() and field.text() != field.textFromValue(value):
+                continue
+            with QSignalBlocker(field):
+                field.setValue(value)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        self._form.set_theme(theme)
+        for button, name in ((self._step, "step"), (self._epoch, "epoch"), (self._stop, "stop")):
+            button.setIcon(icon(name, theme))
+        self._show()
+
+    # gestures
+
+    def request_start(self) -> None:
+        """Ask for a training with the settings on screen; wrong ones are shown instead."""
+        try:
+            config = self._form.config()
+        except ConfigError:
+            self._show()
+            return
+        self.start_requested.emit(config)
+
+    def _on_pause(self) -> None:
+        if self._state == "paused":
+            self.resume_requested.emit()
+        else:
+            self.pause_requested.emit()
+
+    # showing
+
+    def _show(self) -> None:
+        active, steerable = self._state in ACTIVE, self._state in STEERABLE
+        paused = self._state == "paused"
+        self._start.setVisible(not active)
+        self._transport.setVisible(active)
+        self._live.setVisible(active)
+        self._bar.setVisible(active or self._bar.value() > 0)
+        self._numbers.setVisible(bool(self._numbers.text()))
+        problem = self._reason or self._form.error
+        self._start.setEnabled(not active and not problem)
+        self._start.setToolTip(problem or "Train with these settings in a new run folder")
+        self._pause.setText("Resume" if paused else "Pause")
+        self._pause.setIcon(icon("play" if paused else "pause", self._theme))
+        self._pause.setToolTip("Go on training" if paused else "Pause after this step; nothing is unloaded")
+        for widget in (self._pause, self._step, self._epoch, self._stop, self._live):
+            widget.setEnabled(steerable)
+        self._form.setEnabled(not active)

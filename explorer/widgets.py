@@ -1,0 +1,241 @@
+"""Small controls that several views share: a slim slider with marks, a number field for any magnitude, labels."""
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtCore import QLocale, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QValidator, QWheelEvent
+from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QSizePolicy, QSlider, QWidget
+
+HANDLE = 14
+MARGIN = 8  # from the widget's edge to the handle's centre at either end
+GROOVE = 4
+_WHEEL_NOTCH = 120
+
+
+class MarkedSlider(QSlider):
+    """A slim horizontal slider that jumps to where it is pressed and can carry marks.
+
+    ``set_span`` draws a stronger stretch of the groove (shares 0 to 1), ``set_ticks`` short strokes under it.
+    Colours come from the palette, so it needs no theme of its own.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._span: tuple[float, float] | None = None
+        self._ticks: tuple[float, ...] = ()
+        self._filled = True
+        self._wheel = 0
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    def set_span(self, span: tuple[float, float] | None) -> None:
+        """Emphasise the groove from share to share; None: nothing."""
+        self._span = span
+        self.update()
+
+    def set_ticks(self, shares: tuple[float, ...]) -> None:
+        """Strokes at these shares of the groove."""
+        self._ticks = shares
+        self.update()
+
+    def set_filled(self, filled: bool) -> None:
+        """Whether the groove is coloured up to the handle (a progress) or not (a coordinate)."""
+        self._filled = filled
+        self.update()
+
+    def x_of(self, share: float) -> float:
+        """Widget x in pixels of a share (0 to 1) of the range."""
+        return MARGIN + share * max(0, self.width() - 2 * MARGIN)
+
+    def share(self) -> float:
+        """Where the handle stands, 0 to 1."""
+        return (self.value() - self.minimum()) / max(1, self.maximum() - self.minimum())
+
+    def sizeHint(self) -> QSize:
+        return QSize(120, 22)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(48, 22)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.setSliderDown(True)
+            # Pressed on the handle, it stays; elsewhere it jumps there.
+            if abs(event.position().x() - self.x_of(self.share())) > HANDLE / 2:
+                self._move_to(event.position().x())
+            self.update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self.isSliderDown():
+            self._move_to(event.position().x())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton and self.isSliderDown():
+            self.setSliderDown(False)
+            self.update()
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        # Only a focused slider listens: else scrolling a panel of sliders would change what passes under the mouse.
+        if not self.hasFocus():
+            event.ignore()
+            return
+        self._wheel += event.angleDelta().y()
+        notches, self._wheel = divmod(self._wheel, _WHEEL_NOTCH)
+        self.setValue(self.value() + notches * self.singleStep())
+        event.accept()
+
+    def _move_to(self, x: float) -> None:
+        share = (x - MARGIN) / max(1, self.width() - 2 * MARGIN)
+        share = min(1.0, max(0.0, share))
+        self.setSliderPosition(round(self.minimum() + share * (self.maximum() - self.minimum())))
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        middle, handle = self.height() / 2, self.x_of(self.share())
+        accent = self.palette().color(QPalette.ColorRole.Highlight)
+        groove = self.palette().color(QPalette.ColorRole.Mid)
+        self._stretch(painter, groove, self.x_of(0.0), self.x_of(1.0), middle)
+        if self._span is not None:
+            strong = QColor(self.palette().color(QPalette.ColorRole.PlaceholderText))
+            strong.setAlphaF(0.55 if self.isEnabled() else 0.2)
+            self._stretch(painter, strong, self.x_of(self._span[0]), self.x_of(self._span[1]), middle)
+        if self._filled:
+            self._stretch(painter, accent, self.x_of(0.0), handle, middle)
+        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.PlaceholderText), 1))
+        for share in self._ticks:
+            x = round(self.x_of(share)) + 0.5
+            painter.drawLine(QPointF(x, middle + 5), QPointF(x, middle + 9))
+        self._paint_handle(painter, QPointF(handle, middle), accent)
+
+    def _stretch(self, painter: QPainter, colour: QColor, left: float, right: float, middle: float) -> None:
+        painter.setBrush(colour)
+        painter.drawRoundedRect(QRectF(left, middle - GROOVE / 2, max(0.0, right - left), GROOVE), 2, 2)
+
+    def _paint_handle(self, painter: QPainter, centre: QPointF, accent: QColor) -> None:
+        text = self.palette().color(QPalette.ColorRole.WindowText)
+        active = self.hasFocus() or self.isSliderDown()
+        if self.hasFocus():
+            ring = QColor(accent)
+            ring.setAlphaF(0.35)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(ring)
+            painter.drawEllipse(centre, HANDLE / 2 + 1, HANDLE / 2 + 1)
+        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Window), 1.5))
+        painter.setBrush(accent if active else text)
+        painter.drawEllipse(centre, HANDLE / 2 - 2, HANDLE / 2 - 2)
+
+
+class MagnitudeSpinBox(QDoubleSpinBox):
+    """A field for numbers of any magnitude (3e-5, 0.002, 40): shown with ``%g``, stepped by factors.
+
+    ``committed`` is emitted with the value after Enter, a step, or when the focus leaves a changed field, never
+    while typing. A step multiplies or divides by ``10 ** (1/5)``, rounded to two digits; 0 steps to ``smallest``.
+    """
+
+    committed = Signal(float)
+
+    def __init__(self, low: float, high: float, smallest: float = 1e-6, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._smallest = smallest
+        self._last = 0.0
+        self.setLocale(QLocale.c())
+        self.setDecimals(12)
+        self.setRange(low, high)
+        self.setKeyboardTracking(False)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMinimumWidth(72)
+        self.editingFinished.connect(self._commit)
+
+    def setValue(self, value: float) -> None:
+        self._last = value
+        super().setValue(value)
+
+    def textFromValue(self, value: float) -> str:
+        return f"{value:.6g}"
+
+    def valueFromText(self, text: str) -> float:
+        try:
+            return float(text)
+        except ValueError:
+            return self.value()
+
+    def validate(self, text: str, position: int) -> object:
+        try:
+            value = float(text)
+        except ValueError:
+            partial = all(letter in "0123456789.eE+-" for letter in text)
+            return (QValidator.State.Intermediate if partial else QValidator.State.Invalid), text, position
+        inside = math.isfinite(value) and self.minimum() <= value <= self.maximum()
+        return (QValidator.State.Acceptable if inside else QValidator.State.Intermediate), text, position
+
+    def stepBy(self, steps: int) -> None:
+        value = self.value()
+        if value == 0.0:
+            value = self._smallest if steps > 0 else 0.0
+        else:
+            value = float(f"{value * 10 ** (steps / 5):.2g}")
+            if value < self._smallest:
+                value = max(self.minimum(), 0.0)
+        super().setValue(value)
+        self._commit()
+
+    def sizeHint(self) -> QSize:
+        return QSize(88, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(72, super().minimumSizeHint().height())
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() == Qt.Key.Key_Escape and float(self.textFromValue(self._last)) != self.valueFromText(
+            self.text()
+        ):
+            super().setValue(self._last)
+            self.lineEdit().setText(self.textFromValue(self._last))
+            event.accept()
+            return
+        super().keyPressEvent(event)
+
+    def _commit(self) -> None:
+        if self.value() != self._last:
+            self._last = self.value()
+            self.committed.emit(self._last)
+
+
+def label(text: str, role: str = "", name: str = "") -> QLabel:
+    """A label in a role of the style sheet: "muted", "heading", "error", "warning"."""
+    made = QLabel(text)
+    if name:
+        made.setObjectName(name)
+    if role:
+        made.setProperty("role", role)
+    return made
+
+
+def set_role(widget: QWidget, role: str) -> None:
+    """Change the style sheet's role of a widget that is already on screen."""
+    if widget.property("role") != role:
+        widget.setProperty("role", role)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
+def duration(seconds: float) -> str:
+    """A time span for reading: "8 s", "3 min 05 s", "2 h 10 min"."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "–"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

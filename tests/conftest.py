@@ -1,0 +1,153 @@
+"""What every test runs under: one thread, folders of its own, and no window, thread or process left behind.
+
+Nothing here imports Qt or torch unless the test itself does, so that the tests of the core stay quick.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Read when torch, OpenBLAS and OpenMP are loaded, here and in the processes that tests start: results and timings must
+# not depend on the number of cores.
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[_variable] = "1"
+if sys.platform.startswith("linux"):
+    os.environ.setdefault("PYOPENGL_PLATFORM", "glx")  # under Wayland PyOpenGL may pick EGL while Qt uses GLX
+    for _variable in ("WAYLAND_DISPLAY", "XDG_SESSION_TYPE"):
+        os.environ.pop(_variable, None)  # the windows belong on the virtual X display, not on the person's own
+
+GRACE_SECONDS = 5.0
+"""How long something that is on its way out may take to go."""
+
+_HELPERS = ("resource_tracker", "forkserver", "loky")  # multiprocessing's own, one for the whole session
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Rendered datasets are kept for the session: they are addressed by content, so no test can disturb another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISOLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _folders_of_the_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, recent runs and new runs of each test go to folders of its own, never to the person's."""
+    folder = tmp_path_factory.mktemp("user")
+    for variable, name in (("ISOLINE_CONFIG", "config"), ("ISOLINE_RUNS", "runs")):
+        monkeypatch.setenv(variable, str(folder / name))
+
+
+@pytest.fixture(scope="session")
+def qapp_cls() -> type:
+    """The application's class, for pytest-qt. OpenGL contexts are shared before there is an application: pyqtgraph
+    keeps its shader programs per class, so the second OpenGL widget of a session would draw black without it."""
+    from PySide6.QtCore import QCoreApplication, Qt
+    from PySide6.QtWidgets import QApplication
+
+    QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
+    return QApplication
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a child process, and a test of the window that leaves a window or a thread."""
+    graphical = bool({"qtbot", "qapp"} & set(request.fixturenames))
+    if graphical:
+        request.getfixturevalue("qapp")
+    processes = _children()
+    threads = set(threading.enumerate())
+    qt_threads = _qt_threads() if graphical else set()
+    windows = _windows() if graphical else set()
+    yield
+    left = {f"process {pid} ({name})" for pid, name in _wait_until_gone(_children, processes)}
+    if graphical:
+        _settle_qt()
+        left |= {f"thread {thread.name}" for thread in _wait_until_gone(_python_threads, threads)}
+        left |= {f"running QThread {thread!r}" for thread in _wait_until_gone(_qt_threads, qt_threads)}
+        left |= {f"window {kind} {title!r}" for _, kind, title in _windows() - windows}
+    if left:
+        pytest.fail("the test left behind: " + ", ".join(sorted(left)), pytrace=False)
+
+
+def _wait_until_gone(look: Any, before: set[Any]) -> set[Any]:
+    """What ``look()`` finds that was not there before, once the time of grace has passed."""
+    deadline = time.monotonic() + GRACE_SECONDS
+    while (left := look() - before) and time.monotonic() < deadline:
+        if "PySide6.QtCore" in sys.modules:
+            _settle_qt()  # QProcess and QThread report their end through events
+        time.sleep(0.02)
+    return left
+
+
+def _children() -> set[tuple[int, str]]:
+    """(pid, command) of the child processes, on Linux; zombies too, for they mean that nobody waited."""
+    found: set[tuple[int, str]] = set()
+    for task in Path("/proc/self/task").glob("*/children"):
+        try:
+            pids = task.read_text().split()
+        except OSError:  # a thread that has just ended
+            continue
+        for pid in pids:
+            try:
+                command = Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if not any(helper in command for helper in _HELPERS):
+                found.add((int(pid), command.strip()[:120] or "ended, not waited for"))
+    return found
+
+
+def _python_threads() -> set[threading.Thread]:
+    return set(threading.enumerate())
+
+
+def _qt_threads() -> set[Any]:
+    """QThreads of this process's own classes that are running."""
+    from PySide6.QtCore import QThread
+    from shiboken6 import isValid
+
+    kinds: set[type] = set()
+    waiting: list[type] = [QThread]
+    while waiting:
+        kind = waiting.pop()
+        kinds.add(kind)
+        waiting += kind.__subclasses__()
+    found = [thing for thing in gc.get_objects() if type(thing) in kinds and isValid(thing)]
+    current = QThread.currentThread()
+    return {thread for thread in found if thread is not current and thread.isRunning()}
+
+
+def _windows() -> set[tuple[int, str, str]]:
+    """(address, class, title) of every visible top-level widget, and of hidden ones of Isoline's own classes.
+
+    Hidden menus and forms of pyqtgraph have no parent and live until they are collected; they are not leaks.
+    """
+    from PySide6.QtWidgets import QApplication
+    from shiboken6 import getCppPointer
+
+    return {
+        (getCppPointer(widget)[0], type(widget).__name__, widget.windowTitle())
+        for widget in QApplication.topLevelWidgets()
+        if widget.isVisible() or type(widget).__module__.startswith("explorer")
+    }
+
+
+def _settle_qt() -> None:
+    """Deliver what is queued, deletions included."""
+    from PySide6.QtCore import QCoreApplication, QEvent
+
+    if QCoreApplication.instance() is None:
+        return
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    QCoreApplication.processEvents()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
