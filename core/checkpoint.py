@@ -198,7 +198,7 @@ def _read_header(path: Path, data: bytes) -> dict[str, Any]:
         metadata = entries.get("__metadata__", {}) if isinstance(entries, dict) else {}
         text = metadata.get(_METADATA_KEY) if isinstance(metadata, dict) else None
         header = msgspec.json.decode(text) if isinstance(text, str) else None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _damaged(path, f"its header is not valid JSON: {error}") from error
     if not isinstance(header, dict):
         raise CheckpointError(

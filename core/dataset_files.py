@@ -28,11 +28,7 @@ def read_folder(config: DataConfig, progress: Progress | None = None) -> Loaded:
     averaging when they shrink. Raises ``DatasetError``.
     """
     root = Path(config.path)
-    if not root.is_dir():
-        raise DatasetError(f"{root} is not a folder; give a folder with image files.")
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not files:
-        raise DatasetError(f"{root} holds no image file ({', '.join(SUFFIXES)}).")
+    files = image_files(root)
     size, channels = config.image_size, config.channels
     images = np.empty((len(files), size, size, channels), dtype=np.uint8)
     for index, file in enumerate(files):
@@ -46,6 +42,16 @@ def read_folder(config: DataConfig, progress: Progress | None = None) -> Loaded:
         return images, np.zeros((len(files), 0), dtype=np.float32), ()
     labels = np.array([[names.index(name)] for name in classes], dtype=np.float32)
     return images, labels, ("class",)
+
+
+def image_files(root: Path) -> list[Path]:
+    """The image files below folder ``root``, sorted. Raises ``DatasetError`` if it is no folder or holds none."""
+    if not root.is_dir():
+        raise DatasetError(f"{root} is not a folder; give a folder with image files.")
+    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    if not files:
+        raise DatasetError(f"{root} holds no image file ({', '.join(SUFFIXES)}).")
+    return files
 
 
 def read_image(file: Path, size: int, channels: int) -> np.ndarray:

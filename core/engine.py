@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import os
 import queue
+import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from typing import BinaryIO
 
 from core.protocol import (
@@ -27,6 +28,7 @@ from core.protocol import (
     Failed,
     Follow,
     FrameReader,
+    FramingError,
     Inspect,
     Load,
     ProtocolError,
@@ -39,10 +41,14 @@ from core.protocol import (
     frame,
 )
 
-# Which waiting request is served first.
+# Which waiting request is served first. A model that is being opened is what all the others are about.
 PRIORITY: tuple[type, ...] = (Load, Decode, Inspect, DecodePath, Reconstruct, Export, Score)
-RELOAD_POLL_S = 0.2
+IDLE_S = 0.1  # between looks at the run while there is nothing to do
 WAIT_S = 0.01  # while a job waits for something outside, such as a dataset being read
+SWITCH_S = 0.0005  # how soon a thread that wants the interpreter gets it: decoding must not stumble over a reader
+
+Incoming = Request | ProtocolError | None
+"""What the reader thread hands over: a request, bytes that are none, or None at the end of the stream."""
 
 
 class Engine:
@@ -58,23 +64,23 @@ class Engine:
     def accept(self, request: Request) -> None:
         """Take a request: it replaces an unfinished one of its type."""
         if isinstance(request, Cancel):
-            for kind, (waiting, job) in list(self._running.items()):
-                if waiting.stamp == request.request:
-                    self._drop(kind, job)
+            for kind, (running, _) in list(self._running.items()):
+                if running.stamp == request.request:
+                    self._drop(kind)
         elif isinstance(request, Follow):
             self._jobs.following = request.enabled
+        elif isinstance(request, Load):
+            for kind in list(self._running):  # they were about the model before
+                self._drop(kind)
+            self._running[Load] = (request, self._jobs.start(request))
         elif type(request) in PRIORITY:
-            earlier = self._running.get(type(request))
-            if earlier is not None:
-                self._drop(type(request), earlier[1])
-            if isinstance(request, Load):
-                for kind, (_, job) in list(self._running.items()):  # they were about the model before
-                    self._drop(kind, job)
+            self._drop(type(request))
             self._running[type(request)] = (request, self._jobs.start(request))
 
-    def _drop(self, kind: type, job: Generator[bool, None, None]) -> None:
-        self._running.pop(kind, None)
-        job.close()  # lets an export remove its half-written file
+    def _drop(self, kind: type) -> None:
+        dropped = self._running.pop(kind, None)
+        if dropped is not None:
+            dropped[1].close()  # runs the job's own clean-up
 
     @property
     def busy(self) -> bool:
@@ -90,64 +96,98 @@ class Engine:
             try:
                 moved = next(job)
             except StopIteration:
-                self._running.pop(kind, None)
+                del self._running[kind]
                 return True
             except Exception as error:
-                self._running.pop(kind, None)
+                del self._running[kind]
                 self._fail(request, error)
                 return True
             if moved:
                 return True
+            if kind is Load:
+                return False
         return False
 
     def poll_weights(self) -> None:
         """Take over newer weights if the run has written some."""
         self._jobs.poll_weights()
 
+    def refuse(self, error: ProtocolError) -> None:
+        """Say that a message could not be read."""
+        self._send(Failed(request="", message=f"The engine received a message that it cannot read: {error}"))
+
+    def close(self) -> None:
+        """Leave nothing half-written behind."""
+        for kind in list(self._running):
+            self._drop(kind)
+        self._jobs.close()
+
     def _fail(self, request: Request, error: Exception) -> None:
         from core.engine_jobs import EXPECTED
 
+        text = str(error)
         if not isinstance(error, EXPECTED):
             traceback.print_exception(error)
-        name = type(request).__name__
-        text = str(error) or type(error).__name__
-        self._send(Failed(stamp=request.stamp, request=name, message=text))
+            text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        self._send(Failed(stamp=request.stamp, request=type(request).__name__, message=text))
 
 
-def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Request | None]) -> None:
-    """Put requests from ``stream`` into ``inbox``, and None at its end or at bytes that are no request."""
+def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Incoming]) -> None:
+    """Put what comes from ``stream`` into ``inbox``, and None at its end or when its framing is lost."""
     reader = FrameReader("request")
     descriptor = stream.fileno()
     try:
         while data := os.read(descriptor, 1 << 16):
-            for request in reader.feed(data):
-                inbox.put(request)
-    except (OSError, ProtocolError) as error:
+            reader.add(data)
+            for incoming in _messages(reader):
+                inbox.put(incoming)
+    except (OSError, FramingError) as error:
         print(f"engine: {error}", file=sys.stderr)
     inbox.put(None)
 
 
+def _messages(reader: FrameReader) -> Iterator[Incoming]:
+    while True:
+        try:
+            message = reader.take()
+        except FramingError:
+            raise
+        except ProtocolError as error:
+            yield error
+            continue
+        if message is None:
+            return
+        yield message
+
+
 def serve(stream: BinaryIO, send: Callable[[Reply], None]) -> None:
     """Answer requests until the stream ends or ``Shutdown`` comes."""
-    inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+    inbox: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
     threading.Thread(target=read_requests, args=(stream, inbox), name="requests", daemon=True).start()
     engine = Engine(send)
+    try:
+        _answer(engine, inbox)
+    finally:
+        engine.close()
+
+
+def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming]) -> None:
     moved = True
     while True:
         try:
-            wait = RELOAD_POLL_S if not engine.busy else (0.0 if moved else WAIT_S)
-            request = inbox.get(timeout=wait) if wait else inbox.get_nowait()
+            wait = 0.0 if engine.busy and moved else (WAIT_S if engine.busy else IDLE_S)
+            incoming = inbox.get(timeout=wait) if wait else inbox.get_nowait()
+            while True:  # take all that has come before working: only the newest of each kind is done
+                if incoming is None or isinstance(incoming, Shutdown):
+                    return
+                if isinstance(incoming, ProtocolError):
+                    engine.refuse(incoming)
+                else:
+                    engine.accept(incoming)
+                incoming = inbox.get_nowait()
         except queue.Empty:
-            request = False
-        if request is None or isinstance(request, Shutdown):
-            return
-        if request is not False:
-            engine.accept(request)
-            moved = True
-            if not inbox.empty():
-                continue  # take all that has come before working: only the newest of each kind is done
-        moved = engine.advance()
-        engine.poll_weights()
+            moved = engine.advance()
+            engine.poll_weights()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -155,26 +195,33 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="core.engine", description="Isoline's engine process; started by the window.")
     parser.add_argument("--threads", type=int, default=1, help="threads that compute")
     options = parser.parse_args(argv)
-    # The protocol takes the real standard output; everything that prints now prints to standard error.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is meant for the window, which then ends this
+    send = _take_standard_output()
+    import torch
+
+    torch.set_num_threads(max(1, options.threads))
+    sys.setswitchinterval(SWITCH_S)
+    from core.devices import resolve_device
+
+    send(Ready(device=resolve_device("auto"), torch_version=str(torch.__version__)))
+    serve(sys.stdin.buffer, send)
+    return 0
+
+
+def _take_standard_output() -> Callable[[Reply], None]:
+    """Keep the real standard output for the protocol; whatever prints from now on prints to standard error."""
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
     def send(reply: Reply) -> None:
-        view = memoryview(frame(reply))
-        while view:
-            view = view[channel.write(view) :]
+        rest = memoryview(frame(reply))
+        try:
+            while rest:
+                rest = rest[channel.write(rest) :]
+        except OSError as error:
+            raise SystemExit(0) from error  # the window is gone; SystemExit, for no job may answer that with a reply
 
-    import torch
-
-    torch.set_num_threads(max(1, options.threads))
-    from core.devices import resolve_device
-
-    send(Ready(device=resolve_device("auto"), torch_version=str(torch.__version__)))
-    try:
-        serve(sys.stdin.buffer, send)
-    except BrokenPipeError:
-        return 0  # the window is gone
-    return 0
+    return send
 
 
 if __name__ == "__main__":

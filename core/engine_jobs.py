@@ -1,11 +1,12 @@
 """What the engine does for each request, as generators: each ``yield`` ends a slice.
 
-A job yields True after it did something and False while it waits for something outside, such as files being read.
+A job yields True after it did something and False while it waits for something outside, such as files being read. No
+slice is longer than the work on one image, so the probe never waits for more than that.
 """
 
 from __future__ import annotations
 
-import threading
+import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from time import perf_counter
@@ -13,16 +14,17 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from core import path_export
 from core.checkpoint import CheckpointError, fitting_weights, newest_weights, read_stored
 from core.config import ConfigError, RunConfig
 from core.datasets import DatasetError
 from core.devices import DeviceError
+from core.engine_export import ExportWriter
 from core.engine_samples import Samples, samples_of
+from core.engine_weights import WeightsFollower
 from core.inference import Inference
 from core.losses import excess_bce
 from core.model import build_model
-from core.path_frames import decode_slices
+from core.path_export import ExportError
 from core.protocol import (
     Decode,
     Decoded,
@@ -45,33 +47,26 @@ from core.protocol import (
     WeightsChanged,
 )
 from core.runs import RunDirectory, RunError
+from core.single_images import decode_each, encode_each
 
-POLL_S = 0.2
-PAIR_SLICE = 2
-SCORE_SLICE = 4
+MESSAGE_IMAGES = 4  # of a path, in one message
+MESSAGE_SCORES = 16
+DECODED_SHARE = 0.8  # of an export's progress; the rest is writing the file
+CLOSE_S = 0.5
 
 
 class EngineError(RuntimeError):
     """A request that cannot be answered now; the message is for a person."""
 
 
-EXPECTED = (
-    EngineError,
-    CheckpointError,
-    RunError,
-    DatasetError,
-    ConfigError,
-    DeviceError,
-    OSError,
-    ValueError,
-    path_export.ExportError,
-)
+EXPECTED = (EngineError, CheckpointError, RunError, DatasetError, ConfigError, DeviceError, ExportError, OSError)
+"""Errors that are answers: their message says all. Any other is a fault of the engine and gets a traceback as well."""
 
 Job = Generator[bool, None, None]
 
 
 class Jobs:
-    """The loaded model and what can be done with it."""
+    """The loaded model and what can be done with it. ``send`` takes each reply."""
 
     def __init__(self, send: Callable[[Reply], None]) -> None:
         self._send = send
@@ -79,11 +74,9 @@ class Jobs:
         self._inference: Inference | None = None
         self._config: RunConfig | None = None
         self._samples: Samples | None = None
-        self._run: RunDirectory | None = None
-        self._stamp: int | None = None
+        self._follower: WeightsFollower | None = None
         self._step = 0
-        self._polled = 0.0
-        self._broken = ""
+        self._writer: ExportWriter | None = None
 
     def start(self, request: Request) -> Job:
         """The job that answers ``request``; nothing is done before its first ``next``."""
@@ -97,6 +90,12 @@ class Jobs:
             Export: self._export,
         }
         return makers[type(request)](request)
+
+    def close(self) -> None:
+        """Let an export that is being written remove its file."""
+        if self._writer is not None:
+            self._writer.cancel()
+            self._writer.join(CLOSE_S)
 
     def _model(self) -> Inference:
         if self._inference is None:
@@ -115,68 +114,53 @@ class Jobs:
     def _load(self, request: Load) -> Job:
         path = Path(request.path)
         run = RunDirectory.open(path) if path.is_dir() else None
-        file = newest_weights(run) if run is not None else path
-        stamp = run.weights_stamp() if run is not None else None
-        stored = read_stored(file)
+        stamp = run.weights_stamp() if run is not None else None  # before reading: what comes later is news
+        stored = read_stored(newest_weights(run) if run is not None else path)
         config = run.config if run is not None else stored.config
         model = build_model(config)
         model.load_state_dict(fitting_weights(stored, model))
-        inference = Inference(model)
         yield True
-        inference.decode(
-            np.zeros((1, inference.latent_dim), dtype=np.float32)
-        )  # the first decode is slow: now, not later
-        self._inference, self._config, self._samples = inference, config, None
-        self._run, self._stamp, self._step, self._broken = run, stamp, stored.step, ""
-        self._send(self._loaded(request, config, inference))
-
-    def _loaded(self, request: Load, config: RunConfig, inference: Inference) -> Loaded:
-        names: tuple[str, ...] = ()
-        count = 0
-        if self._run is not None and self._run.probe_path.exists():
-            probe = self._run.read_probe()
-            names, count = probe.factor_names, len(probe.indices)
-        return Loaded(
+        inference = Inference(model)
+        for _ in decode_each(inference, np.zeros((1, model.latent_dim), np.float32)):
+            yield True  # the first decode is slow: now, not under the hand
+        names, count = _recorded(run)
+        self._inference, self._config, self._samples, self._step = inference, config, None, stored.step
+        self._follower = None if run is None else WeightsFollower(run, model, inference, stamp)
+        self.following = True
+        loaded = Loaded(
             stamp=request.stamp,
             path=request.path,
             latent_dim=inference.latent_dim,
             image_size=inference.image_size,
             channels=inference.channels,
-            step=self._step,
+            step=stored.step,
             samples=count,
             factor_names=names,
             preset=config.model.preset,
             precision=str(inference.dtype).removeprefix("torch."),
         )
+        self._send(loaded)
 
     def poll_weights(self) -> None:
-        """Look for newer weights a few times a second. Unreadable ones are reported once; the old ones stay."""
-        now = perf_counter()
-        if not self.following or self._run is None or self._inference is None or now - self._polled < POLL_S:
+        """Take over newer weights once they are ready."""
+        if not self.following or self._follower is None:
             return
-        self._polled = now
-        stamp = self._run.weights_stamp()
-        if stamp is None or stamp == self._stamp:
+        renewed = self._follower.poll()
+        if renewed is None:
             return
-        try:
-            stored = read_stored(self._run.weights_path)
-            with torch.device("meta"):
-                like = build_model(self._run.config)
-            self._inference.reload(fitting_weights(stored, like))
-        except (CheckpointError, RunError, OSError, RuntimeError) as error:
-            if str(error) != self._broken:
-                self._broken = str(error)
-                self._send(Failed(request="Follow", message=f"New weights were not taken over: {error}"))
+        if renewed.inference is None:
+            self._send(Failed(request="Follow", message=renewed.trouble))
             return
-        self._stamp, self._step, self._broken = stamp, stored.step, ""
-        self._send(WeightsChanged(step=stored.step))
+        self._inference, self._step = renewed.inference, renewed.step
+        self._send(WeightsChanged(step=renewed.step))
 
     # single images
 
     def _decode(self, request: Decode) -> Job:
         model = self._model()
+        z = _latents(request.z.reshape(1, -1), model)
         begun = perf_counter()
-        image = model.decode(_latents(request.z[None], model))[0]
+        image = next(decode_each(model, z))
         milliseconds = (perf_counter() - begun) * 1000
         self._send(Decoded(stamp=request.stamp, z=request.z, image=image, milliseconds=milliseconds))
         yield True
@@ -185,112 +169,118 @@ class Jobs:
         model, source = self._model(), self._source()
         while not source.ready():
             yield False
-        original = source.image(request.index)[None]
-        mu = model.encode(original)
+        original = source.image(request.index)
+        factors = source.factors(request.index)
         yield True
-        image = model.decode(mu)
-        self._send(
-            Inspected(
-                stamp=request.stamp,
-                index=request.index,
-                original=original[0],
-                reconstruction=image[0],
-                mu=mu[0],
-                factors=source.factors(request.index),
-                excess_bce=float(_excess(original, image)[0]),
-            )
+        mu, image = yield from _reconstructed(model, original)
+        inspected = Inspected(
+            stamp=request.stamp,
+            index=request.index,
+            original=original,
+            reconstruction=image,
+            mu=mu,
+            factors=factors,
+            excess_bce=_excess(original, image),
         )
-        yield True
+        self._send(inspected)
 
     # many images
 
     def _reconstruct(self, request: Reconstruct) -> Job:
         model, source = self._model(), self._source()
+        step = self._step
         while not source.ready():
             yield False
         indices = source.validation()[: max(0, request.count)]
         shape = (len(indices), model.image_size, model.image_size, model.channels)
         originals, images = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-        for start in range(0, len(indices), PAIR_SLICE):
-            part = slice(start, start + PAIR_SLICE)
-            originals[part] = np.stack([source.image(int(index)) for index in indices[part]])
-            images[part] = model.decode(model.encode(originals[part]))
+        losses = np.empty(len(indices), np.float32)
+        for i, index in enumerate(indices):
+            originals[i] = source.image(int(index))
             yield True
-        self._send(
-            Reconstructed(
-                stamp=request.stamp,
-                indices=indices,
-                originals=originals,
-                reconstructions=images,
-                excess_bce=_excess(originals, images),
-                step=self._step,
-            )
+            _, images[i] = yield from _reconstructed(model, originals[i])
+            losses[i] = _excess(originals[i], images[i])
+        reconstructed = Reconstructed(
+            stamp=request.stamp,
+            indices=indices,
+            originals=originals,
+            reconstructions=images,
+            excess_bce=losses,
+            step=step,
         )
+        self._send(reconstructed)
 
     def _score(self, request: Score) -> Job:
         model, source = self._model(), self._source()
         while not source.ready():
             yield False
-        for start in range(0, len(request.indices), SCORE_SLICE):
-            originals = np.stack([source.image(int(index)) for index in request.indices[start : start + SCORE_SLICE]])
-            yield True
-            losses = _excess(originals, model.decode(model.encode(originals)))
-            total = len(request.indices)
-            self._send(Scored(stamp=request.stamp, start=start, total=total, excess_bce=losses))
-            yield True
+        total = len(request.indices)
+        for start in range(0, total, MESSAGE_SCORES):
+            losses = []
+            for index in request.indices[start : start + MESSAGE_SCORES]:
+                original = source.image(int(index))
+                yield True
+                _, image = yield from _reconstructed(model, original)
+                losses.append(_excess(original, image))
+            found = np.array(losses, np.float32)
+            self._send(Scored(stamp=request.stamp, start=start, total=total, excess_bce=found))
 
     def _decode_path(self, request: DecodePath) -> Job:
         model = self._model()
         z = _latents(request.z, model)
-        for start, images in decode_slices(model, z):
-            self._send(PathFrames(stamp=request.stamp, start=start, total=len(z), images=images))
-            yield True
+        for start in range(0, len(z), MESSAGE_IMAGES):
+            images = []
+            for image in decode_each(model, z[start : start + MESSAGE_IMAGES]):
+                images.append(image)
+                yield True
+            self._send(PathFrames(stamp=request.stamp, start=start, total=len(z), images=np.stack(images)))
 
     def _export(self, request: Export) -> Job:
         model = self._model()
         z = _latents(request.z, model)
         frames = np.empty((len(z), model.image_size, model.image_size, model.channels), np.uint8)
-        for start, images in decode_slices(model, z):
-            frames[start : start + len(images)] = images
-            self._send(ExportProgress(stamp=request.stamp, fraction=0.9 * (start + len(images)) / len(z)))
+        for i, image in enumerate(decode_each(model, z)):
+            frames[i] = image
+            self._send(ExportProgress(stamp=request.stamp, fraction=DECODED_SHARE * (i + 1) / len(z)))
             yield True
-        # Compression takes long and lets go of the interpreter: in a thread, so that the probe is served meanwhile.
-        writer = _Writer(request, frames, z)
+        while self._writer is not None and self._writer.is_alive():
+            yield False  # one that was cancelled and is still leaving: it may be of the same file
+        writer = self._writer = ExportWriter(request, frames, z)
         writer.start()
+        told = 0.0
         try:
             while writer.is_alive():
                 yield False
+                if writer.fraction >= told + 0.05:
+                    told = writer.fraction
+                    share = DECODED_SHARE + (1.0 - DECODED_SHARE) * told
+                    self._send(ExportProgress(stamp=request.stamp, fraction=share))
         finally:
-            writer.cancelled.set()  # this job was dropped, or it is done and nobody asks any more
-            writer.join()
+            writer.cancel()  # nothing to one that has finished; else this job was dropped
         if writer.error is not None:
             raise writer.error
         self._send(Exported(stamp=request.stamp, path=request.path))
 
 
-class _Writer(threading.Thread):
-    """Writes an export's file; ``error`` says why it could not."""
+def _recorded(run: RunDirectory | None) -> tuple[tuple[str, ...], int]:
+    """Factor names and number of the samples that the run recorded."""
+    if run is None or not run.probe_path.exists():
+        return (), 0
+    try:
+        probe = run.read_probe()
+    except RunError as error:  # the window reads them too and reports it; the model is none the worse
+        print(f"engine: {error}", file=sys.stderr)
+        return (), 0
+    return probe.factor_names, len(probe.indices)
 
-    def __init__(self, request: Export, frames: np.ndarray, z: np.ndarray) -> None:
-        super().__init__(name="export", daemon=True)
-        self._request, self._frames, self._z = request, frames, z
-        self.cancelled = threading.Event()
-        self.error: Exception | None = None
 
-    def run(self) -> None:
-        request = self._request
-        try:
-            path_export.export_path(
-                request.path,
-                request.format,  # pyright: ignore[reportArgumentType]  # checked there
-                self._frames,
-                self._z,
-                request.fps,
-                metadata=request.metadata,
-                cancelled=self.cancelled.is_set,
-            )
-        except (path_export.ExportError, OSError, MemoryError) as error:
-            self.error = error
+def _reconstructed(model: Inference, original: np.ndarray) -> Generator[bool, None, tuple[np.ndarray, np.ndarray]]:
+    """mu float32 (d,) and its image, of ``original`` uint8 (H, W, C): two slices."""
+    mu = next(encode_each(model, [original]))
+    yield True
+    image = next(decode_each(model, mu[None]))
+    yield True
+    return mu, image
 
 
 def _latents(z: np.ndarray, model: Inference) -> np.ndarray:
@@ -301,7 +291,7 @@ def _latents(z: np.ndarray, model: Inference) -> np.ndarray:
     return np.array(z, dtype=np.float32)  # a copy: what came in a message is read-only
 
 
-def _excess(originals: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """float32 (n,) from uint8 (n, H, W, C)."""
-    pair = [torch.from_numpy(array.astype(np.float32) / 255.0) for array in (originals, images)]
-    return excess_bce(pair[0], pair[1]).numpy()
+def _excess(original: np.ndarray, image: np.ndarray) -> float:
+    """Excess BCE of one uint8 (H, W, C) pair."""
+    pair = [torch.from_numpy(array[None].astype(np.float32) / 255.0) for array in (original, image)]
+    return float(excess_bce(pair[0], pair[1])[0])

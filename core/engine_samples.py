@@ -7,12 +7,15 @@ Other sources are read whole in a background thread, so that decoding never wait
 from __future__ import annotations
 
 import threading
+import traceback
 from typing import Protocol
 
 import numpy as np
 
-from core.config import ConfigError, DataConfig
-from core.datasets import DatasetError, curve_parameters, image_at, load_dataset, split
+from core.config import DataConfig
+from core.datasets import Dataset, DatasetError, curve_parameters, image_at, load_dataset, split
+
+KEPT_BYTES = 32 << 20  # of drawn curves: the same few are asked for again whenever the weights change
 
 
 class Samples(Protocol):
@@ -27,7 +30,7 @@ class Samples(Protocol):
         ...
 
     def factors(self, index: int) -> np.ndarray:
-        """Its factors float32 (F,)."""
+        """Its factors float32 (F,). Raises ``DatasetError`` if there is no such sample."""
         ...
 
     def validation(self) -> np.ndarray:
@@ -36,21 +39,27 @@ class Samples(Protocol):
 
 
 class CurveSamples:
-    """Samples of a ``curves`` dataset."""
+    """Samples of a ``curves`` dataset. Raises ``DatasetError`` if its hole leaves none."""
 
     def __init__(self, config: DataConfig) -> None:
         self._config = config
         self._ab = curve_parameters(config)
         _, self._validation = split(len(self._ab), config)
+        self._drawn: dict[int, np.ndarray] = {}
+        self._most = max(1, KEPT_BYTES // (config.image_size**2 * config.channels))
 
     def ready(self) -> bool:
         """Always."""
         return True
 
     def image(self, index: int) -> np.ndarray:
-        """Drawn now."""
+        """Drawn now, or lately."""
         _check(index, len(self._ab))
-        return image_at(self._config, self._ab, index)
+        if index not in self._drawn:
+            if len(self._drawn) >= self._most:
+                self._drawn.pop(next(iter(self._drawn)))  # the oldest
+            self._drawn[index] = image_at(self._config, self._ab, index)
+        return self._drawn[index]
 
     def factors(self, index: int) -> np.ndarray:
         """(a, b)."""
@@ -67,26 +76,29 @@ class FileSamples:
 
     def __init__(self, config: DataConfig) -> None:
         self._config = config
-        self._dataset = None
-        self._error: Exception | None = None
+        self._dataset: Dataset | None = None
+        self._error = ""
         self._thread: threading.Thread | None = None
 
     def ready(self) -> bool:
-        """Whether the files have been read."""
+        """Whether the files have been read. Once that failed, opening the run again tries again."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._read, name="dataset", daemon=True)
             self._thread.start()
-        if self._error is not None:
-            raise DatasetError(str(self._error))
+        if self._error:
+            raise DatasetError(self._error)
         return self._dataset is not None
 
     def _read(self) -> None:
         try:
             self._dataset = load_dataset(self._config)
-        except (DatasetError, ConfigError, OSError, MemoryError) as error:
-            self._error = error
+        except Exception as error:  # whatever it is, the thread that waits for the images must hear of it
+            if not isinstance(error, (DatasetError, OSError)):
+                traceback.print_exception(error)
+            reason = str(error) or type(error).__name__
+            self._error = f"The images of this run cannot be shown: {reason} Decoding works without them."
 
-    def _loaded(self):
+    def _loaded(self) -> Dataset:
         if self._dataset is None:
             raise DatasetError(f"{self._config.path} has not been read yet.")
         return self._dataset

@@ -22,7 +22,7 @@ _TAPS = torch.tensor([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0
 
 
 def upsampled_kernel(kernel: Tensor) -> Tensor:
-    """A 3 x 3 kernel (out, in, 3, 3) applied after nearest doubling, as a (in, out, 4, 4) transposed-convolution kernel."""
+    """A 3 x 3 kernel (out, in, 3, 3) applied after nearest doubling, as a transposed one (in, out, 4, 4)."""
     taps = _TAPS.to(kernel)
     return torch.einsum("ay,oiyx,bx->ioab", taps, kernel, taps).contiguous()
 

@@ -57,8 +57,8 @@ def entanglement_loss(mu: Tensor, form: Entanglement) -> Tensor:
     """(N,): penalty on latent dimensions that vary together; zeros for ``none`` and for d = 1.
 
     ``product`` is the article's: mean over pairs i < j of |mu_i mu_j|, one value a sample. It is no covariance: on a
-    uniform square it prefers the diagonals (1/4 axis-aligned, 1/6 at 45 degrees). ``covariance`` is the mean over pairs of
-    |cov(mu_i, mu_j)| of the batch (unbiased; 0 for one sample), the same value for every sample.
+    uniform square it prefers the diagonals (1/4 axis-aligned, 1/6 at 45 degrees). ``covariance`` is the mean over
+    pairs of |cov(mu_i, mu_j)| of the batch (unbiased; 0 for one sample), the same value for every sample.
     """
     count, dimensions = mu.shape
     if form == "none" or dimensions < 2:

@@ -11,7 +11,7 @@ a newer request of a channel replaces an older one that has not finished. Replie
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -24,7 +24,11 @@ _ALLOWED_DTYPES = ("uint8", "int64", "float32", "float64", "bool")
 
 
 class ProtocolError(ValueError):
-    """Bytes that are not a message of this protocol."""
+    """Bytes that are not a message of this protocol. Only this message is lost: the next one can be read."""
+
+
+class FramingError(ProtocolError):
+    """A length that no frame has: where messages begin is lost, and the stream must be closed."""
 
 
 class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -36,43 +40,43 @@ class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 # Requests ---------------------------------------------------------------------------------------------------------
 
 
-class Load(_Message):
+class Load(_Message, frozen=True):
     """Open a run directory or a weights file. Answered by ``Loaded``; then ``WeightsChanged`` as they change."""
 
     path: str
 
 
-class Decode(_Message):
+class Decode(_Message, frozen=True):
     """Decode one latent point, z float32 (d,). Answered by ``Decoded``. The probe's channel: newest wins."""
 
     z: np.ndarray
 
 
-class Inspect(_Message):
+class Inspect(_Message, frozen=True):
     """Original, reconstruction and latent mean of sample ``index`` of the dataset. Answered by ``Inspected``."""
 
     index: int
 
 
-class Reconstruct(_Message):
+class Reconstruct(_Message, frozen=True):
     """The first ``count`` validation samples beside their reconstructions. Answered by ``Reconstructed``."""
 
     count: int
 
 
-class Score(_Message):
-    """Reconstruction loss of samples ``indices`` int64 (n,). Answered by several ``Scored``; a newer one replaces it."""
+class Score(_Message, frozen=True):
+    """Reconstruction loss of samples ``indices`` int64 (n,). Answered by several ``Scored``."""
 
     indices: np.ndarray
 
 
-class DecodePath(_Message):
+class DecodePath(_Message, frozen=True):
     """Decode z float32 (n, d) in slices. Answered by several ``PathFrames``; a newer one replaces it."""
 
     z: np.ndarray
 
 
-class Export(_Message):
+class Export(_Message, frozen=True):
     """Decode z float32 (n, d) and write ``path``; ``format`` is png, gif, mp4 or npz. ``metadata`` is JSON text.
 
     Answered by ``ExportProgress`` and finally ``Exported``.
@@ -85,19 +89,19 @@ class Export(_Message):
     metadata: str = "{}"
 
 
-class Cancel(_Message):
+class Cancel(_Message, frozen=True):
     """Drop the unfinished request whose stamp is ``request``."""
 
     request: int
 
 
-class Follow(_Message):
+class Follow(_Message, frozen=True):
     """Whether to reload the weights as a training writes them (on after ``Load``)."""
 
     enabled: bool
 
 
-class Shutdown(_Message):
+class Shutdown(_Message, frozen=True):
     """End the engine process."""
 
 
@@ -106,15 +110,15 @@ Request = Load | Decode | Inspect | Reconstruct | Score | DecodePath | Export | 
 # Replies ----------------------------------------------------------------------------------------------------------
 
 
-class Ready(_Message):
+class Ready(_Message, frozen=True):
     """The engine has started: the device it computes on and torch's version."""
 
     device: str
     torch_version: str
 
 
-class Loaded(_Message):
-    """A model is ready. ``step`` is the training step of its weights; ``samples`` the size of its dataset (0: none)."""
+class Loaded(_Message, frozen=True):
+    """A model is ready. ``step`` is the training step of its weights; ``samples`` how many the run recorded."""
 
     path: str
     latent_dim: int
@@ -127,13 +131,13 @@ class Loaded(_Message):
     precision: str
 
 
-class WeightsChanged(_Message):
+class WeightsChanged(_Message, frozen=True):
     """The loaded run wrote new weights, now in use."""
 
     step: int
 
 
-class Decoded(_Message):
+class Decoded(_Message, frozen=True):
     """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time."""
 
     z: np.ndarray
@@ -141,7 +145,7 @@ class Decoded(_Message):
     milliseconds: float
 
 
-class Inspected(_Message):
+class Inspected(_Message, frozen=True):
     """A sample: original and reconstruction uint8 (H, W, C), mu float32 (d,), factors float32 (F,)."""
 
     index: int
@@ -152,7 +156,7 @@ class Inspected(_Message):
     excess_bce: float
 
 
-class Reconstructed(_Message):
+class Reconstructed(_Message, frozen=True):
     """indices int64 (n,); originals and reconstructions uint8 (n, H, W, C); excess_bce float32 (n,)."""
 
     indices: np.ndarray
@@ -162,7 +166,7 @@ class Reconstructed(_Message):
     step: int
 
 
-class Scored(_Message):
+class Scored(_Message, frozen=True):
     """Losses ``start`` to ``start + n`` of ``total``: excess_bce float32 (n,)."""
 
     start: int
@@ -170,7 +174,7 @@ class Scored(_Message):
     excess_bce: np.ndarray
 
 
-class PathFrames(_Message):
+class PathFrames(_Message, frozen=True):
     """Frames ``start`` to ``start + n`` of ``total``: images uint8 (n, H, W, C)."""
 
     start: int
@@ -178,19 +182,19 @@ class PathFrames(_Message):
     images: np.ndarray
 
 
-class ExportProgress(_Message):
+class ExportProgress(_Message, frozen=True):
     """Share of an export that is done, 0 to 1."""
 
     fraction: float
 
 
-class Exported(_Message):
+class Exported(_Message, frozen=True):
     """An export was written whole to ``path``."""
 
     path: str
 
 
-class Failed(_Message):
+class Failed(_Message, frozen=True):
     """The request failed; the engine lives on. ``message`` is for a person."""
 
     request: str
@@ -214,11 +218,10 @@ Reply = (
 
 def _encode_extra(value: object) -> object:
     if isinstance(value, np.ndarray):
-        array = np.ascontiguousarray(value)
-        if array.dtype.name not in _ALLOWED_DTYPES:
-            raise ProtocolError(f"an array of dtype {array.dtype} cannot be sent; use one of {_ALLOWED_DTYPES}.")
-        head = msgspec.msgpack.encode((array.dtype.name, array.shape))
-        return msgspec.msgpack.Ext(_ARRAY, struct.pack("<H", len(head)) + head + array.tobytes())
+        if value.dtype.name not in _ALLOWED_DTYPES:
+            raise ProtocolError(f"an array of dtype {value.dtype} cannot be sent; use one of {_ALLOWED_DTYPES}.")
+        head = msgspec.msgpack.encode((value.dtype.name, value.shape))
+        return msgspec.msgpack.Ext(_ARRAY, struct.pack("<H", len(head)) + head + value.tobytes())
     raise ProtocolError(f"a {type(value).__name__} cannot be sent.")
 
 
@@ -228,10 +231,10 @@ def _decode_array(code: int, data: memoryview) -> np.ndarray:
     (size,) = struct.unpack("<H", data[:2])
     try:
         dtype, shape = msgspec.msgpack.decode(data[2 : 2 + size], type=tuple[str, tuple[int, ...]])
-        if dtype not in _ALLOWED_DTYPES:
-            raise ProtocolError(f"an array of dtype {dtype!r} was sent; allowed are {_ALLOWED_DTYPES}.")
+        if dtype not in _ALLOWED_DTYPES or min(shape, default=0) < 0:
+            raise ProtocolError(f"an array {dtype!r} {shape} was sent; allowed are shapes of {_ALLOWED_DTYPES}.")
         return np.frombuffer(data[2 + size :], dtype=dtype).reshape(shape)
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise ProtocolError(f"a broken array in a message: {error}") from error
 
 
@@ -255,27 +258,41 @@ def frame(message: Request | Reply) -> bytes:
 
 
 class FrameReader:
-    """Cuts a stream of bytes into messages. ``kind`` is "request" or "reply". Raises ``ProtocolError``."""
+    """Cuts a stream of bytes into messages. ``kind`` is "request" or "reply"."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: Literal["request", "reply"]) -> None:
         self._decoder = _request_decoder if kind == "request" else _reply_decoder
         self._buffer = bytearray()
 
-    def feed(self, data: bytes) -> list[Any]:
-        """Add bytes; return the messages that are now whole, in order."""
+    def add(self, data: bytes) -> None:
+        """Take the next bytes of the stream; ``take`` gives the messages in them."""
         self._buffer += data
+
+    def take(self) -> Any:
+        """The next message that is whole; None if there is none yet.
+
+        Raises ``ProtocolError`` for a frame that is no message (it is skipped, so ``take`` may be called again), or
+        ``FramingError`` for a length that no frame has.
+        """
+        if len(self._buffer) < FRAME_HEADER.size:
+            return None
+        (size,) = FRAME_HEADER.unpack_from(self._buffer)
+        if size > MAX_FRAME:
+            raise FramingError(f"a frame of {size} bytes is longer than the limit of {MAX_FRAME}.")
+        end = FRAME_HEADER.size + size
+        if len(self._buffer) < end:
+            return None
+        body = bytes(memoryview(self._buffer)[FRAME_HEADER.size : end])
+        del self._buffer[:end]
+        try:
+            return self._decoder.decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise ProtocolError(f"a message could not be read: {error}") from error
+
+    def feed(self, data: bytes) -> list[Any]:
+        """Add bytes; return the messages that are now whole, in order. Raises what ``take`` raises."""
+        self.add(data)
         messages = []
-        while len(self._buffer) >= FRAME_HEADER.size:
-            (size,) = FRAME_HEADER.unpack_from(self._buffer)
-            if size > MAX_FRAME:
-                raise ProtocolError(f"a frame of {size} bytes is longer than the limit of {MAX_FRAME}.")
-            end = FRAME_HEADER.size + size
-            if len(self._buffer) < end:
-                break
-            body = bytes(self._buffer[FRAME_HEADER.size : end])
-            del self._buffer[:end]
-            try:
-                messages.append(self._decoder.decode(body))
-            except msgspec.MsgspecError as error:
-                raise ProtocolError(f"a message could not be read: {error}") from error
+        while (message := self.take()) is not None:
+            messages.append(message)
         return messages

@@ -49,7 +49,7 @@ def read_holder(path: Path) -> Holder | None:
     """Who holds the lock file ``path``; None if nobody does or the file says nothing readable."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Holder)
-    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError):
+    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

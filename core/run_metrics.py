@@ -115,7 +115,7 @@ def _parse_lines(data: bytes) -> list[Record]:
     for line in data.split(b"\n"):
         try:
             record = msgspec.json.decode(line)
-        except msgspec.DecodeError:  # torn by a crash, or not ours
+        except (msgspec.DecodeError, UnicodeDecodeError):  # torn by a crash, or not ours
             continue
         if isinstance(record, dict):
             records.append(record)

@@ -196,7 +196,7 @@ class RunDirectory:
             content = msgspec.json.decode(file.read_bytes())
         except OSError as error:
             raise RunError(f"{file} cannot be read ({error.strerror or error}).") from error
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RunError(f"{file} is not valid JSON ({error}). Restore it from a copy of the run.") from error
         if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
             raise RunError(f"{file} states no schema version; it is not the configuration of a run.")
@@ -230,7 +230,7 @@ class RunDirectory:
         """The fixed samples. Raises ``RunError`` if the file is missing or damaged."""
         path = self.probe_path
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
                 names = tuple(str(name) for name in data["factor_names"])
                 return ProbeSet(data["indices"], data["factors"], names, data["thumbnails"], data["split"])
         except FileNotFoundError as error:
@@ -249,7 +249,8 @@ class RunDirectory:
         """Means float32 (n, d) after ``epoch``; None: the newest. Raises ``RunError`` if there are none."""
         path = self.embedding_path(epoch)
         try:
-            mu = np.load(path, allow_pickle=False)
+            with open(path, "rb") as file:
+                mu = np.load(file, allow_pickle=False)
         except FileNotFoundError as error:
             raise RunError(f"{path} does not exist; stored are epochs {self.embedding_epochs()}.") from error
         except (OSError, ValueError, EOFError) as error:
@@ -286,7 +287,7 @@ class RunDirectory:
             return msgspec.json.decode(self.control_path.read_bytes(), type=Control)
         except FileNotFoundError:
             return Control()
-        except (msgspec.MsgspecError, RunError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RunError) as error:
             raise RunError(f"{self.control_path} is not a command ({error}); it is ignored.") from error
         except OSError as error:
             raise RunError(f"{self.control_path} cannot be read ({error.strerror or error}).") from error

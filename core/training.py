@@ -229,8 +229,8 @@ def _check_dataset(config: RunConfig, dataset: Dataset) -> None:
     size, channels = config.data.image_size, config.data.channels
     if dataset.images.shape[1:] != (size, size, channels):
         raise TrainingError(
-            f"the dataset's images are {dataset.images.shape[1:]}; the configuration says ({size}, {size}, {channels}): "
-            "load it with the same configuration."
+            f"the dataset's images are {dataset.images.shape[1:]}; the configuration says ({size}, {size}, {channels}):"
+            " load it with the same configuration."
         )
     if len(dataset.train) == 0:
         raise TrainingError("the dataset has no training samples; lower data.validation_fraction or add images.")
@@ -245,7 +245,7 @@ def _move_moments(state: TrainingState, device: torch.device) -> None:
 
 
 def _share_of_rank(batch: np.ndarray, order: np.ndarray, fabric: lightning_fabric.Fabric) -> np.ndarray:
-    """This rank's part of a global batch; an epoch's last one is filled up from its start, so that all are equally long."""
+    """This rank's part of a global batch; a short last one is filled up from the epoch's start: equal parts for all."""
     missing = -len(batch) % fabric.world_size
     filled = np.concatenate([batch, np.resize(order, missing)]) if missing else batch
     return filled[fabric.global_rank :: fabric.world_size]
@@ -264,7 +264,7 @@ def _check_finite(unchecked: list[Tensor], state: TrainingState, rate: float) ->
 
 def _not_finite(what: str, value: float, state: TrainingState, rate: float) -> TrainingError:
     return TrainingError(
-        f"the {what} is {value} at step {state.step + 1} (epoch {state.epoch + 1}): the weights have diverged, mostly because "
-        f"the learning rate ({rate:.3g} here) is too high. Go back to the last checkpoint and use a learning rate ten times "
-        "lower, a gradient clip (training.clip 1), or precision float32."
+        f"the {what} is {value} at step {state.step + 1} (epoch {state.epoch + 1}): the weights have diverged, mostly "
+        f"because the learning rate ({rate:.3g} here) is too high. Go back to the last checkpoint and use a learning "
+        "rate ten times lower, a gradient clip (training.clip 1), or precision float32."
     )

@@ -65,7 +65,7 @@ class TrainingState:
         self.position = 0
 
     def state_dict(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """(tensors, JSON-ready values). Tensors are detached views of the live ones: copy or write them before going on.
+        """(tensors, JSON-ready values). Tensors are views of the live ones: copy or write them before going on.
 
         Names are ``model.…`` for parameters and buffers, ``optimizer.<parameter's name>.<moment>`` for the rest.
         """

@@ -18,6 +18,7 @@ from explorer.control.path import PathController
 from explorer.control.playback import PlaybackController
 from explorer.control.probe import ProbeController
 from explorer.control.reconstructions import ReconstructionsController
+from explorer.control.scores import ScoresController
 from explorer.control.session import Session
 from explorer.control.status import StatusController
 from explorer.control.timeline import TimelineController
@@ -110,6 +111,7 @@ class Explorer(QObject):
             state, self.session, self.watcher, self.settings, self.training_view, self.losses
         )
         self.reconstructions = ReconstructionsController(state, engine, self.probe, self.reconstructions_view)
+        self.scores = ScoresController(state, engine)
         self.timeline = TimelineController(state, self.session, self.timeline_view)
         controllers = Controllers(
             self.session, self.editing, self.cloud_control, self.path, self.playback, self.training
@@ -198,6 +200,7 @@ class Explorer(QObject):
         if layout is not None:
             self.window.restoreGeometry(layout[0])
         self.window.show()
+        self.window.activateWindow()  # without a window manager nobody else gives it the keyboard
         if layout is None or not self.window.restoreState(layout[1]):
             self.window.arrange()
         self.window.set_recent(self.settings.recent_runs)
@@ -209,6 +212,7 @@ class Explorer(QObject):
         self.training.tick()
         self.playback.tick()
         self.reconstructions.tick()
+        self.scores.tick()
         self.cloud_control.redraw()
         self.path.redraw()
         self.losses.redraw()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent
 from PySide6.QtWidgets import (
     QDockWidget,
@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from explorer.actions import make_actions, set_icons
 from explorer.theme import Theme
 from explorer.views.notice import NoticeView
+from explorer.widgets import named
 
 LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.LeftDockWidgetArea,
@@ -72,6 +73,8 @@ class MainWindow(QMainWindow):
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.setCorner(Qt.Corner.BottomLeftCorner, LEFT)
         self.setCorner(Qt.Corner.BottomRightCorner, RIGHT)
+        self._titles = QTimer(self, interval=0, singleShot=True)
+        self._titles.timeout.connect(self._show_titles)
         self.actions_by_name = make_actions(self)
         self.notice = NoticeView()
         self._set_central(panels)
@@ -83,7 +86,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(960, 600)
 
     def _set_central(self, panels: Panels) -> None:
-        centre = QWidget(objectName="centre")
+        centre = named(QWidget(), "centre")
         layout = QVBoxLayout(centre)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -93,13 +96,12 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(centre)
 
     def _make_docks(self, panels: Panels) -> dict[str, QDockWidget]:
-        path = QWidget(objectName="path.panel")
+        path = named(QWidget(), "path.panel")
         layout = QVBoxLayout(path)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
         layout.addWidget(panels.path)
         layout.addWidget(panels.film, 1)
-        self.bottom_order = ("losses", "path", "reconstructions")
         docks = {
             "training": self._dock("training", "Training", panels.training, LEFT),
             "points": self._dock("points", "Samples", panels.points, LEFT),
@@ -115,11 +117,23 @@ class MainWindow(QMainWindow):
         return docks
 
     def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
-        dock = QDockWidget(title, self)
-        dock.setObjectName(f"dock.{name}")
+        dock = named(QDockWidget(title, self), f"dock.{name}")
         dock.setWidget(widget)
         self.addDockWidget(area, dock)
+        # After Qt has finished moving the dock: then it is known who shares its place.
+        for moved in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
+            moved.connect(lambda *_: self._titles.start())
         return dock
+
+    def _show_titles(self) -> None:
+        """A dock among tabs shows its name on its tab alone; floating or by itself it has its title bar."""
+        for dock in self.docks.values():
+            tabbed = bool(self.tabifiedDockWidgets(dock)) and not dock.isFloating()
+            if tabbed and dock.titleBarWidget() is None:
+                dock.setTitleBarWidget(QWidget())
+            elif not tabbed and dock.titleBarWidget() is not None:
+                dock.titleBarWidget().deleteLater()
+                dock.setTitleBarWidget(None)  # pyright: ignore[reportArgumentType]  # Qt's own bar again
 
     def arrange(self) -> None:
         """The sizes a first start has: the cloud gets most of the room."""
@@ -133,7 +147,7 @@ class MainWindow(QMainWindow):
         self.resizeDocks([docks["image"], docks["probe"]], [body * 2 // 3, body // 3], Qt.Orientation.Vertical)
 
     def _make_toolbar(self) -> None:
-        bar = QToolBar("Main", objectName="toolbar")
+        bar = named(QToolBar("Main"), "toolbar")
         bar.setMovable(False)
         bar.setIconSize(QSize(18, 18))
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -174,7 +188,7 @@ class MainWindow(QMainWindow):
         view.addSeparator()
         theme = view.addMenu("Theme")
         for name in ("system", "dark", "light"):
-            choice = QAction(name.capitalize(), self, objectName=f"theme.{name}")
+            choice = named(QAction(name.capitalize(), self), f"theme.{name}")
             choice.triggered.connect(lambda _=False, name=name: self.theme_chosen.emit(name))
             theme.addAction(choice)
         self._fill(menus.addMenu("&Help"), "keys", "about")
@@ -189,11 +203,11 @@ class MainWindow(QMainWindow):
     def _make_status(self) -> None:
         bar = self.statusBar()
         bar.setSizeGripEnabled(False)
-        self.status = {name: QLabel(objectName=f"status.{name}") for name in ("mode", "speed", "points", "device")}
+        self.status = {name: named(QLabel(), f"status.{name}") for name in ("mode", "speed", "points", "device")}
         for label in self.status.values():
             label.setContentsMargins(8, 0, 8, 0)
             bar.addPermanentWidget(label)
-        self.message = QLabel(objectName="status.message")
+        self.message = named(QLabel(), "status.message")
         self.message.setContentsMargins(8, 0, 8, 0)
         bar.addWidget(self.message, 1)
 

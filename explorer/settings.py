@@ -24,7 +24,7 @@ class Settings:
     def recent_runs(self) -> list[str]:
         """Run folders, newest first."""
         stored = self._store.value("recent_runs", [])
-        values = [stored] if isinstance(stored, str) else list(stored or [])
+        values = stored if isinstance(stored, list) else [stored] if isinstance(stored, str) else []
         return [str(value) for value in values]
 
     def add_recent_run(self, path: Path) -> None:

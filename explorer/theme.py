@@ -142,8 +142,12 @@ def make_palette(theme: Theme) -> QPalette:
 def blend(colour: str, ground: str, share: float) -> QColor:
     """``share`` (0 to 1) of ``colour`` over ``ground``."""
     over, under = QColor(colour), QColor(ground)
-    mixed = (share * o + (1.0 - share) * u for o, u in zip(over.getRgb()[:3], under.getRgb()[:3], strict=True))
-    return QColor(*(round(channel) for channel in mixed))
+    rest = 1.0 - share
+    return QColor(
+        round(share * over.red() + rest * under.red()),
+        round(share * over.green() + rest * under.green()),
+        round(share * over.blue() + rest * under.blue()),
+    )
 
 
 def contrast(one: str, other: str) -> float:
@@ -208,7 +212,7 @@ QStatusBar QLabel { color: $muted; }
 
 QDockWidget { color: $muted; font-weight: 600; }
 QDockWidget::title { background: $window; padding: 6px 8px; text-align: left; }
-QDockWidget > QWidget { background: $surface; }
+#training, #points, #image, #probe, #path, #losses, #reconstructions, #timeline { background: $surface; }
 QTabBar { background: transparent; }
 QTabBar::tab { background: transparent; color: $muted; padding: 6px 12px; border: none;
   border-bottom: 2px solid transparent; }
@@ -234,7 +238,7 @@ QLineEdit:hover, QAbstractSpinBox:hover, QComboBox:hover { border-color: $muted;
 QLineEdit:focus, QAbstractSpinBox:focus, QComboBox:focus { border-color: $accent; }
 QLineEdit:disabled, QAbstractSpinBox:disabled, QComboBox:disabled { color: $faint; background: $surface; }
 QLineEdit[invalid="true"], QAbstractSpinBox[invalid="true"], QComboBox[invalid="true"] { border-color: $danger; }
-QAbstractSpinBox QLineEdit { border: none; background: transparent; padding: 0 0 0 2px; min-height: 0; }
+QAbstractSpinBox QLineEdit { border: none; background: transparent; margin: 0 0 0 3px; padding: 0; min-height: 0; }
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button { border: none; background: transparent; width: 16px; }
 QAbstractSpinBox::up-button { subcontrol-origin: border; subcontrol-position: top right; margin: 2px 2px 0 0; }
 QAbstractSpinBox::down-button { subcontrol-origin: border; subcontrol-position: bottom right; margin: 0 2px 2px 0; }
@@ -257,7 +261,6 @@ QCheckBox::indicator:disabled { border-color: $border; background: $surface; }
 QProgressBar { background: $border; border: none; border-radius: 3px; max-height: 6px; min-height: 6px;
   text-align: center; color: transparent; }
 QProgressBar::chunk { background: $accent; border-radius: 3px; }
-QProgressBar:disabled::chunk { background: $faint; }
 
 QScrollArea { border: none; background: transparent; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }

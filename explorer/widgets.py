@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
-from PySide6.QtCore import QLocale, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QLocale, QObject, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QValidator, QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QSizePolicy, QSlider, QWidget
 
@@ -12,6 +13,18 @@ HANDLE = 14
 MARGIN = 8  # from the widget's edge to the handle's centre at either end
 GROOVE = 4
 _WHEEL_NOTCH = 120
+_MOVES = (
+    Qt.Key.Key_Left,
+    Qt.Key.Key_Right,
+    Qt.Key.Key_Up,
+    Qt.Key.Key_Down,
+    Qt.Key.Key_Home,
+    Qt.Key.Key_End,
+    Qt.Key.Key_PageUp,
+    Qt.Key.Key_PageDown,
+)
+
+W = TypeVar("W", bound=QObject)
 
 
 class MarkedSlider(QSlider):
@@ -75,6 +88,13 @@ class MarkedSlider(QSlider):
         if event.button() == Qt.MouseButton.LeftButton and self.isSliderDown():
             self.setSliderDown(False)
             self.update()
+
+    def event(self, event: QEvent) -> bool:
+        # A window may use arrows and Home as its own keys: while the slider has the focus they move the slider.
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _MOVES:
+            event.accept()
+            return True
+        return super().event(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         # Only a focused slider listens: else scrolling a panel of sliders would change what passes under the mouse.
@@ -163,7 +183,7 @@ class MagnitudeSpinBox(QDoubleSpinBox):
         except ValueError:
             return self.value()
 
-    def validate(self, text: str, position: int) -> object:
+    def validate(self, text: str, position: int) -> tuple[QValidator.State, str, int]:
         try:
             value = float(text)
         except ValueError:
@@ -195,17 +215,29 @@ class MagnitudeSpinBox(QDoubleSpinBox):
         else:
             event.ignore()
 
+    def event(self, event: QEvent) -> bool:
+        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if event.type() == QEvent.Type.ShortcutOverride and escape and self.being_typed:
+            event.accept()  # before a window's own Escape
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and float(self.textFromValue(self._last)) != self.valueFromText(
-            self.text()
-        ):
+        if event.key() == Qt.Key.Key_Escape and self.being_typed:  # takes back what was typed
             super().setValue(self._last)
             self.lineEdit().setText(self.textFromValue(self._last))
+            self.lineEdit().setModified(False)
             event.accept()
             return
         super().keyPressEvent(event)
 
+    @property
+    def being_typed(self) -> bool:
+        """Whether the field holds text that nobody has committed yet."""
+        return self.lineEdit().isModified()
+
     def _commit(self) -> None:
+        self.lineEdit().setModified(False)
         if self.value() != self._last:
             self._last = self.value()
             self.committed.emit(self._last)
@@ -219,6 +251,14 @@ def label(text: str, role: str = "", name: str = "") -> QLabel:
     if role:
         made.setProperty("role", role)
     return made
+
+
+def named(widget: W, name: str, text: str | None = None) -> W:
+    """``widget`` with its objectName, by which tests and style sheets find it, and its text."""
+    widget.setObjectName(name)
+    if text is not None:
+        widget.setProperty("text", text)
+    return widget
 
 
 def set_role(widget: QWidget, role: str) -> None:

@@ -91,20 +91,21 @@ class CloudController(QObject):
 
     def _on_samples(self, samples: Samples | None) -> None:
         self._mark("colours", "thumbnails")
-        names = list(samples.factor_names) if samples is not None else []
-        options = [*names, EXCESS_BCE, SPLIT, NO_COLOUR]
+        if samples is None:
+            return
+        options = [*samples.factor_names, EXCESS_BCE, SPLIT, NO_COLOUR]
         self._points.set_color_options(options)
         if self._state.display.color_by not in options:
-            self._display(color_by=options[0])
+            self._display(color_by=options[0] if samples.factor_names else NO_COLOUR)
         self._points.set_color_by(self._state.display.color_by)
 
     def redraw(self) -> None:
         """Hand the view what has changed since the last call."""
         if not self._dirty:
             return
-        dirty, self._dirty = self._dirty, set()
-        if "points" in dirty:
+        if "points" in self._dirty:
             self._show_points()
+        dirty, self._dirty = self._dirty, set()
         if "colours" in dirty:
             self._show_colours()
         if "thumbnails" in dirty:
@@ -122,14 +123,18 @@ class CloudController(QObject):
             return
         before = self.projection
         self.projection = make_projection(display.axes, means.shape[1], means)
-        if before is None or before.labels != self.projection.labels:
+        if (
+            before is None
+            or before.labels != self.projection.labels
+            or before.basis.shape != self.projection.basis.shape
+        ):
             self._cloud.set_axes(self.projection.labels, self.projection.dims)
             self._points.set_latent_dim(means.shape[1])
+        if len(means) != self._cloud.point_count:
+            self._dirty.add("colours")
         self._cloud.set_points(self.projection.to_view(means))
         self._cloud.set_point_size(display.point_size)
         self._cloud.set_opacity(display.opacity)
-        if before is None or len(means) != self._cloud.point_count:
-            self._show_colours()
 
     def _show_colours(self) -> None:
         means = self._state.embedding

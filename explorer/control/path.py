@@ -121,7 +121,7 @@ class PathController(QObject):
     def _on_kind(self, kind: str) -> None:
         path = self._state.document.path
         if path is not None and path.kind != kind:
-            self._commit("change spline", path.with_kind(kind))
+            self._commit("change spline", path.with_kind(kind))  # pyright: ignore[reportArgumentType]  # the view offers LatentPath's kinds
 
     def _on_closed(self, closed: bool) -> None:
         path = self._state.document.path

@@ -84,13 +84,23 @@ class TrainingController(QObject):
             return
         process = QProcess()
         process.setProgram(sys.executable)
-        arguments = ["-m", "core.cli", "train", "--config", str(request), "--out", str(run), "--nice", str(NICENESS)]
+        arguments = [
+            "-P",
+            "-m",
+            "core.cli",
+            "train",
+            "--config",
+            str(request),
+            "--out",
+            str(run),
+            "--nice",
+            str(NICENESS),
+        ]
         process.setArguments(arguments)
         process.setStandardOutputFile(str(run / "trainer.log"))
         process.setStandardErrorFile(str(run / "trainer.log"), QProcess.OpenModeFlag.Append)
         process.setStandardInputFile(QProcess.nullDevice())
-        started, _ = process.startDetached()
-        if not started:
+        if not process.startDetached():
             self.trouble.emit(f"The trainer could not be started: {process.errorString()}.")
             return
         self._starting = (run, monotonic())

@@ -54,4 +54,6 @@ def main(argv: list[str]) -> int:
         if problem:
             print(f"isoline tour: {problem}", file=sys.stderr)
             return 2
-        return subprocess.run([sys.executable, "-m", "explorer", "tour", *argv], env=environment, check=False).returncode
+        return subprocess.run(
+            [sys.executable, "-m", "explorer", "tour", *argv], env=environment, check=False
+        ).returncode

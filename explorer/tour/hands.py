@@ -6,10 +6,12 @@ or disabled cannot be used.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QPointF, QRect, Qt
+from collections.abc import Generator
+
+from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QKeySequence, QWindow
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QWidget
 
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
@@ -55,6 +57,12 @@ def click(widget: QWidget, at: QPoint | QPointF | None = None, modifiers: Qt.Key
     release(widget, at, modifiers)
 
 
+def open_menu(button: QWidget) -> None:
+    """Click a button that opens a menu. The press lasts until the menu closes, so the loop sends it."""
+    place(button)  # raises now if it cannot be reached
+    QTimer.singleShot(0, button, lambda: click(button))
+
+
 def key(widget: QWidget, name: str) -> None:
     """Press a key or a combination such as "Ctrl+Z"."""
     QTest.keySequence(_window(widget), QKeySequence(name))
@@ -91,6 +99,14 @@ def top_level(name: str) -> QWidget | None:
     return None
 
 
-def centre(rectangle: QRect) -> QPoint:
-    """The middle of a rectangle."""
-    return rectangle.center()
+def choose(combo: QWidget, row: int) -> Generator[float, None, None]:
+    """Open a combo box by mouse, close its list, and go to a row by arrow keys; yields a person's pauses."""
+    if not isinstance(combo, QComboBox):
+        raise CannotReach(f"{combo.objectName()} is no combo box")
+    click(combo)
+    yield 0.3
+    key(combo, "Escape")
+    yield 0.2
+    for _ in range(abs(row - combo.currentIndex())):
+        key(combo, "Down" if row > combo.currentIndex() else "Up")
+        yield 0.05

@@ -20,6 +20,8 @@ def open_window(tour: Director) -> Stage:
     yield Until(lambda: explorer.cloud.point_count > 0, "the cloud has points")
     yield Until(lambda: explorer.image.has_image, "the first decoded image", 30.0)
     tour.figures["first_image_s"] = round(process_age(), 3)
+    explorer.window.activateWindow()
+    yield Until(explorer.window.isActiveWindow, "the window has the keyboard", 5.0)
     yield 0.6
     tour.shot("open")
 

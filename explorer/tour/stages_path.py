@@ -59,7 +59,9 @@ def edit_path(tour: Director) -> Stage:
         raise StageFailed("dragging a control point did not move it")
     projection = explorer.cloud_control.projection
     path = explorer.state.document.path
-    on_curve = cloud.project(projection.to_view(path.evaluate(np.array([middle + 0.5]))[0]))
+    gaps = [_control(tour, i + 1) - _control(tour, i) for i in range(count - 1)]
+    widest = int(np.argmax([math.hypot(gap.x(), gap.y()) for gap in gaps]))
+    on_curve = cloud.project(projection.to_view(path.evaluate(widest + 0.5)))
     hands.move(cloud, on_curve)
     yield 0.1
     hands.click(cloud, on_curve)
@@ -97,13 +99,7 @@ def play_path(tour: Director) -> Stage:
     seen = explorer.state.playback.position
     yield Until(lambda: abs(explorer.state.playback.position - seen) > 0.15, "the marker moves", 5.0)
     tour.shot("play")
-    unit = hands.child(explorer.path_view, "path.unit")
-    hands.click(unit)
-    yield 0.2
-    if explorer.state.playback.speed.value != "image":
-        hands.key(QApplication.focusWidget() or unit, "Down")
-        yield 0.1
-        hands.key(QApplication.focusWidget() or unit, "Return")
+    yield from hands.choose(hands.child(explorer.path_view, "path.unit"), 1)
     yield Until(lambda: explorer.state.playback.speed.value == "image", "constant image speed is chosen", 3.0)
     yield Until(lambda: explorer.film.complete, "frames at equal image steps", 30.0)
     yield 0.6
@@ -122,9 +118,11 @@ def export_path(tour: Director) -> Stage:
     for kind in ("png", "gif", "mp4", "npz"):
         target = folder / f"path.{kind}"
         target.unlink(missing_ok=True)
-        hands.click(hands.child(explorer.path_view, "path.export"))
+        hands.open_menu(hands.child(explorer.path_view, "path.export"))
         yield Until(lambda: isinstance(QApplication.activePopupWidget(), QMenu), "the export menu opens", 3.0)
         menu = QApplication.activePopupWidget()
+        if not isinstance(menu, QMenu):
+            raise StageFailed("the export menu closed by itself")
         action = next(a for a in menu.actions() if a.objectName() == f"path.export.{kind}")
         hands.click(menu, QPointF(menu.actionGeometry(action).center()))
         yield Until(lambda: hands.top_level("dialog.export") is not None, "the file dialog opens", 5.0)

@@ -44,7 +44,7 @@ def start_training(tour: Director) -> Stage:
 def _fill(tour: Director, name: str, value: str) -> Stage:
     field = hands.child(tour.explorer.training_view, f"training.{name}")
     edit = field.findChild(QLineEdit) if isinstance(field, QAbstractSpinBox) else field
-    if edit is None:
+    if not isinstance(edit, QLineEdit):
         raise StageFailed(f"training.{name} has no field to type in")
     hands.click(edit)
     hands.key(edit, "Ctrl+A")
@@ -70,14 +70,8 @@ def watch_cloud(tour: Director) -> Stage:
 
 def change_beta(tour: Director) -> Stage:
     """Change beta in flight; the trainer acknowledges it and the curves are marked."""
-    explorer = tour.explorer
-    field = hands.child(explorer.training_view, "training.live.beta")
-    edit = field.findChild(QLineEdit) if isinstance(field, QAbstractSpinBox) else field
     before = len(_events(tour, "hyperparameters"))
-    hands.click(edit)
-    hands.key(edit, "Ctrl+A")
-    hands.type_text(edit, "0.0001")
-    hands.key(edit, "Return")
+    yield from _fill(tour, "live.beta", "0.0001")
     yield Until(lambda: len(_events(tour, "hyperparameters")) > before, "the trainer acknowledges the new beta")
     yield 1.0
     if abs(_events(tour, "hyperparameters")[-1].get("beta", 0) - 1e-4) > 1e-9:

@@ -115,6 +115,12 @@ class FilmstripView(QAbstractScrollArea):
             return [0] if total else []
         return [round(k * (total - 1) / (count - 1)) for k in range(count)]
 
+    def _lefts(self, width: int) -> dict[int, int]:
+        """Frame number to left edge, for those that have room: evenly spaced, each within half a frame of its place."""
+        shown = self._shown()
+        last = max(1, len(shown) - 1)
+        return {number: round(self._x(k / last) - width / 2) for k, number in enumerate(shown)}
+
     def _span(self) -> float:
         """Distance from the first frame's centre to the last one's."""
         shown, width = len(self._shown()), self._thumb().width()
@@ -164,8 +170,7 @@ class FilmstripView(QAbstractScrollArea):
             self._thumbs_for = (size.height(), ratio)
         last = max(1, len(self._images) - 1)
         here = round(self._position * last)
-        for number in self._shown():
-            left = round(self._x(number / last) - size.width() / 2)
+        for number, left in self._lefts(size.width()).items():
             if left + size.width() >= 0 and left <= width:
                 self._paint_frame(painter, number, QRectF(left, _PAD, size.width(), size.height()), ratio)
         self._paint_place(painter, here, size)
@@ -193,9 +198,8 @@ class FilmstripView(QAbstractScrollArea):
         accent = QColor(self._theme.accent)
         x = round(self._x(self._position))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        last = max(1, len(self._images) - 1)
-        if here in self._shown():
-            left = round(self._x(here / last) - size.width() / 2)
+        left = self._lefts(size.width()).get(here)
+        if left is not None:
             painter.setPen(QPen(accent, 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(QRectF(left - 1, _PAD - 1, size.width() + 2, size.height() + 2))
@@ -210,6 +214,10 @@ class FilmstripView(QAbstractScrollArea):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and self._images:
             self.frame_chosen.emit(self._position_at(event.position().x()))
+        event.accept()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        event.accept()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if not self._images:

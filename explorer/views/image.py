@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 from explorer import pixels
 from explorer.colormaps import signed_difference
 from explorer.theme import DARK, Theme
-from explorer.widgets import label, set_role
+from explorer.widgets import label, named, set_role
 
 _GAP = 6
 _EMPTY = "Click a point or drag the probe: the image decoded there appears here."
@@ -30,6 +30,7 @@ class ImageView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("image")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._canvas = _Canvas()
         self._canvas.painted.connect(self.painted)
         self._caption = label("", "muted", "image.caption")
@@ -53,8 +54,8 @@ class ImageView(QWidget):
 
     def _make_menu(self) -> None:
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
-        self._copy = QAction("Copy image", self, objectName="image.copy")
-        self._save = QAction("Save image…", self, objectName="image.save")
+        self._copy = named(QAction("Copy image", self), "image.copy")
+        self._save = named(QAction("Save image…", self), "image.save")
         self._copy.triggered.connect(self.copy_image)
         self._save.triggered.connect(self._ask_where)
         self.addActions([self._copy, self._save])
@@ -84,16 +85,22 @@ class ImageView(QWidget):
             [
                 (pixels.to_image(original), "original"),
                 (pixels.to_image(reconstruction), "reconstruction"),
-                (pixels.to_image(difference), f"difference ±{ends:g}"),
+                (pixels.to_image(difference), f"diff. ±{ends:g}"),
             ]
         )
-        values = [f"{name} = {value:.4g}" for name, value in factors]
-        self._factors.setText(" · ".join([f"sample {index}", *values, f"excess BCE {excess_bce:.2g}"]))
+        values = " · ".join(f"{name} = {value:.4g}" for name, value in factors)
+        loss = f"excess BCE {excess_bce:.2g}"
+        self._factors.setText(f"{values}\n{loss}" if values else loss)
+        self._panes.setToolTip(
+            f"Sample {index}: original, reconstruction, and reconstruction - original from -{ends:g} (blue) to "
+            f"+{ends:g} (orange) of full scale"
+        )
 
     def clear_sample(self) -> None:
         """No sample: only the decoded image."""
         self._panes.set_images([])
-        self._factors.setText("")
+        self._factors.setText("\n")  # as high as with a sample, so that the image above does not jump
+        self._panes.setToolTip("")
 
     @property
     def has_image(self) -> bool:

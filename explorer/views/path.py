@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal, SignalInstance
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -16,17 +16,17 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel, QFlowLayout
 
 from explorer.icons import icon
+from explorer.layouts import ElidedLabel, FlowLayout
 from explorer.theme import DARK, Theme
-from explorer.widgets import MarkedSlider, label
+from explorer.widgets import MarkedSlider, label, named
 
 KINDS = (("catmull-rom", "Catmull-Rom"), ("natural", "Natural cubic"), ("straight", "Straight"))
 UNITS = (("latent", "Latent speed"), ("image", "Image speed"))
 FORMATS = (("png", "PNG strip…"), ("gif", "GIF…"), ("mp4", "MP4 video…"), ("npz", "Latents and frames (NPZ)…"))
 _SCRUB = 10_000
-_EMPTY = "No path yet. Draw one on the cloud (3), or add points with Edit (4)."
+_EMPTY = "No path yet: draw one (3) or add points (4)"
 
 
 class PathView(QWidget):
@@ -47,6 +47,7 @@ class PathView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("path")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._theme, self._points, self._info = DARK, 0, ""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 4)
@@ -71,13 +72,17 @@ class PathView(QWidget):
         self._scrub.setRange(0, _SCRUB)
         self._scrub.setSingleStep(_SCRUB // 100)
         self._scrub.setPageStep(_SCRUB // 10)
+        self._info_label = named(ElidedLabel(), "path.info")
+        self._info_label.setProperty("role", "muted")
+        self._info_label.setContentsMargins(8, 0, 0, 0)
         self._frame = label("", "muted", "path.frame")
-        self._frame.setMinimumWidth(110)
+        self._frame.setMinimumWidth(84)
         self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         for widget in (self._previous, self._play, self._next, self._loop):
             row.addWidget(widget)
-        row.addWidget(self._scrub, 1)
+        row.addWidget(self._scrub, 2)
         row.addWidget(self._frame)
+        row.addWidget(self._info_label, 3)
         self._play.toggled.connect(self._on_play)
         self._loop.toggled.connect(self.loop_toggled)
         self._previous.clicked.connect(lambda: self._step(-1))
@@ -85,27 +90,26 @@ class PathView(QWidget):
         self._scrub.valueChanged.connect(self._on_scrub)
         return row
 
-    def _make_settings(self) -> QFlowLayout:
-        flow = QFlowLayout()
-        flow.setContentsMargins(0, 0, 0, 0)
-        flow.setHorizontalSpacing(8)
-        flow.setVerticalSpacing(4)
+    def _make_settings(self) -> FlowLayout:
+        flow = FlowLayout()
         self._kind = self._choice("kind", KINDS, "Which curve runs through the control points", self.kind_changed)
-        self._closed = QCheckBox("Closed", objectName="path.closed")
+        self._closed = named(QCheckBox("Closed"), "path.closed")
         self._closed.setToolTip("Join the end to the beginning")
         self._closed.toggled.connect(self.closed_changed)
         self._unit = self._choice(
             "unit", UNITS, "What stays constant while it plays: latent length or image length", self.unit_changed
         )
-        self._frames = QSpinBox(objectName="path.frames")
+        self._frames = named(QSpinBox(), "path.frames")
+        self._frames.setFixedWidth(104)
         self._frames.setRange(2, 1025)
         self._frames.setValue(65)
         self._frames.setSuffix(" frames")
         self._frames.setToolTip("Frames K along the path, 2 to 1025")
         self._frames.setKeyboardTracking(False)
         self._frames.valueChanged.connect(self._on_frames)
-        self._speed = QDoubleSpinBox(objectName="path.speed")
+        self._speed = named(QDoubleSpinBox(), "path.speed")
         self._speed.setLocale(QLocale.c())
+        self._speed.setFixedWidth(84)
         self._speed.setRange(0.05, 20.0)
         self._speed.setDecimals(2)
         self._speed.setSingleStep(0.25)
@@ -116,15 +120,9 @@ class PathView(QWidget):
         self._speed.valueChanged.connect(self.speed_changed)
         self._clear = self._button("clear", "Remove the path", text="Clear")
         self._clear.clicked.connect(self.clear_requested)
-        self._info_label = QElidingLabel()
-        self._info_label.setObjectName("path.info")
-        self._info_label.setProperty("role", "muted")
-        self._info_label.setMinimumWidth(240)
-        for widget in (self._kind, self._closed, self._unit, self._frames, self._speed, self._clear):
+        row = (self._kind, self._closed, self._unit, self._frames, self._speed, self._clear, self._make_export())
+        for widget in (*row, self._make_progress()):
             flow.addWidget(widget)
-        flow.addWidget(self._make_export())
-        flow.addWidget(self._make_progress())
-        flow.addWidget(self._info_label)
         return flow
 
     def _make_export(self) -> QToolButton:
@@ -132,14 +130,14 @@ class PathView(QWidget):
         self._export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self._export)
         for name, text in FORMATS:
-            action = QAction(text, menu, objectName=f"path.export.{name}")
+            action = named(QAction(text, menu), f"path.export.{name}")
             action.triggered.connect(lambda _=False, name=name: self.export_requested.emit(name))
             menu.addAction(action)
         self._export.setMenu(menu)
         return self._export
 
     def _make_progress(self) -> QWidget:
-        self._progress = QWidget(objectName="path.progress")
+        self._progress = named(QWidget(), "path.progress")
         row = QHBoxLayout(self._progress)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
@@ -147,7 +145,7 @@ class PathView(QWidget):
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
         self._bar.setFixedWidth(96)
-        self._cancel = QToolButton(objectName="path.export.cancel", text="Cancel")
+        self._cancel = named(QToolButton(), "path.export.cancel", "Cancel")
         self._cancel.setToolTip("Stop the export; nothing is left on disk")
         self._cancel.clicked.connect(self.cancel_export_requested)
         row.addWidget(label("Exporting", "muted"))
@@ -156,7 +154,7 @@ class PathView(QWidget):
         return self._progress
 
     def _button(self, name: str, tip: str, checkable: bool = False, text: str = "") -> QToolButton:
-        button = QToolButton(objectName=f"path.{name}", text=text or tip.split(" (")[0])
+        button = named(QToolButton(), f"path.{name}", text or tip.split(" (")[0])
         button.setToolTip(tip)
         button.setCheckable(checkable)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -164,8 +162,8 @@ class PathView(QWidget):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         return button
 
-    def _choice(self, name: str, options: tuple[tuple[str, str], ...], tip: str, changed: Signal) -> QComboBox:
-        box = QComboBox(objectName=f"path.{name}")
+    def _choice(self, name: str, options: tuple[tuple[str, str], ...], tip: str, changed: SignalInstance) -> QComboBox:
+        box = named(QComboBox(), f"path.{name}")
         box.setToolTip(tip)
         for value, text in options:
             box.addItem(text, value)
@@ -224,7 +222,6 @@ class PathView(QWidget):
         self._info = text
         if text:
             self._info_label.setText(text)
-            self._info_label.setToolTip(text)
         self._show()
 
     def set_export_progress(self, fraction: float | None) -> None:
@@ -236,7 +233,7 @@ class PathView(QWidget):
     @property
     def info(self) -> str:
         """The read-out on screen."""
-        return self._info_label.text()
+        return self._info_label.whole()
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
@@ -291,5 +288,4 @@ class PathView(QWidget):
         self._export.setEnabled(playable and self._progress.isHidden())
         if not some:
             self._info_label.setText(_EMPTY)
-            self._info_label.setToolTip("")
         self._show_frame()

@@ -5,11 +5,20 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QFormLayout, QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 from explorer import colormaps, pixels
 from explorer.theme import Theme
-from explorer.widgets import MarkedSlider, label
+from explorer.widgets import MarkedSlider, label, named
 
 SIZES = (1.0, 20.0)  # pixels
 _TENTHS = 10
@@ -28,6 +37,7 @@ class PointsView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("points")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._dimensions = 0
         body = QWidget()
         self._form = QFormLayout(body)
@@ -39,7 +49,7 @@ class PointsView(QWidget):
         self._make_colours()
         self._make_sliders()
         self._make_axes()
-        scroll = QScrollArea(objectName="points.scroll")
+        scroll = named(QScrollArea(), "points.scroll")
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -94,6 +104,8 @@ class PointsView(QWidget):
         self._axes = [_Choice(f"points.axis.{n}", f"Latent dimension on axis {'xyz'[n]}") for n in range(3)]
         for number, box in enumerate(self._axes):
             box.activated.connect(lambda _, number=number: self._on_axis(number))
+            box.setMinimumContentsLength(1)
+            box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             row.addWidget(box, 1)
         self._row("Axes", self._kind)
         self._row("x, y, z", self._three)

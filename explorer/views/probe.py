@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.theme import Theme
-from explorer.widgets import MarkedSlider, label
+from explorer.widgets import MarkedSlider, label, named
 
 STEPS = 4000
 MARGIN_SHARE = 0.15  # how far beyond the data's range a slider goes, as a share of that range
@@ -39,6 +39,7 @@ class ProbeView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("probe")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._z = np.zeros(0, dtype=np.float32)
         self._low = self._high = np.zeros(0)
         self._sliders: list[MarkedSlider] = []
@@ -49,7 +50,7 @@ class ProbeView(QWidget):
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
-        scroll = QScrollArea(objectName="probe.scroll")
+        scroll = named(QScrollArea(), "probe.scroll")
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -70,9 +71,9 @@ class ProbeView(QWidget):
         row = QHBoxLayout()
         row.setContentsMargins(8, 4, 8, 4)
         row.setSpacing(8)
-        self._center = QPushButton("Centre", objectName="probe.center")
+        self._center = named(QPushButton("Centre"), "probe.center")
         self._center.setToolTip("Move the probe to the mean of all samples")
-        self._snap = QPushButton("Nearest sample", objectName="probe.snap")
+        self._snap = named(QPushButton("Nearest sample"), "probe.snap")
         self._snap.setToolTip("Move the probe to the sample nearest to it, and compare that one with its original")
         self._center.clicked.connect(self.center_requested)
         self._snap.clicked.connect(self.snap_requested)

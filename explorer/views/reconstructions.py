@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QSp
 
 from explorer import pixels
 from explorer.theme import DARK, Theme
-from explorer.widgets import label
+from explorer.widgets import label, named
 
 SIDE, GAP, PAD = 88, 12, 8
 _EMPTY = "Open a run to see validation images beside their reconstructions."
@@ -23,7 +23,7 @@ class _Pair:
     original: QImage
     reconstruction: QImage
     excess_bce: float
-    drawn: tuple[float, QPixmap, QPixmap] | None = None  # for one device pixel ratio
+    drawn: tuple[tuple[int, float], QPixmap, QPixmap] | None = None  # for one (side, device pixel ratio)
 
 
 class ReconstructionsView(QWidget):
@@ -35,9 +35,10 @@ class ReconstructionsView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("reconstructions")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._grid = _Grid()
         self._grid.chosen.connect(self.sample_chosen)
-        self._count = QSpinBox(objectName="reconstructions.count")
+        self._count = named(QSpinBox(), "reconstructions.count")
         self._count.setRange(1, 500)
         self._count.setValue(20)
         self._count.setKeyboardTracking(False)
@@ -52,7 +53,7 @@ class ReconstructionsView(QWidget):
         row.addWidget(caption)
         row.addWidget(self._count)
         row.addWidget(self._summary, 1)
-        scroll = QScrollArea(objectName="reconstructions.scroll")
+        scroll = named(QScrollArea(), "reconstructions.scroll")
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidgetResizable(True)
         scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -138,33 +139,39 @@ class _Grid(QWidget):
 
     # geometry
 
-    def _cell(self) -> tuple[int, int]:
-        return 2 * SIDE + 2 + GAP, SIDE + self.fontMetrics().height() + GAP
-
     def _columns(self, width: int) -> int:
-        return max(1, (width - 2 * PAD + GAP) // self._cell()[0])
+        return max(1, (width - 2 * PAD + GAP) // (2 * SIDE + 2 + GAP))
+
+    def _side(self, width: int) -> int:
+        """Width and height of one image: ``SIDE``, or a little more so that the columns fill the row."""
+        columns = self._columns(width)
+        return max(SIDE, ((width - 2 * PAD + GAP) // columns - GAP - 2) // 2)
+
+    def _cell(self, width: int) -> tuple[int, int]:
+        side = self._side(width)
+        return 2 * side + 2 + GAP, side + self.fontMetrics().height() + GAP
 
     def hasHeightForWidth(self) -> bool:
         return True
 
     def heightForWidth(self, width: int) -> int:
         rows = -(-len(self.pairs) // self._columns(width))
-        return 2 * PAD + rows * self._cell()[1]
+        return 2 * PAD + rows * self._cell(width)[1]
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(self._cell()[0], 60)
+        return QSize(2 * SIDE + 2 + 2 * PAD, 60)
 
     def sizeHint(self) -> QSize:
         return QSize(600, self.heightForWidth(600))
 
     def rect_of(self, place: int) -> QRectF:
         """The cell of a pair."""
-        columns, (width, height) = self._columns(self.width()), self._cell()
+        columns, (width, height) = self._columns(self.width()), self._cell(self.width())
         row, column = divmod(place, columns)
         return QRectF(PAD + column * width, PAD + row * height, width - GAP, height - GAP)
 
     def _at(self, x: float, y: float) -> int:
-        columns, (width, height) = self._columns(self.width()), self._cell()
+        columns, (width, height) = self._columns(self.width()), self._cell(self.width())
         column, row = int((x - PAD) // width), int((y - PAD) // height)
         place = row * columns + column
         inside = 0 <= column < columns and row >= 0 and 0 <= place < len(self.pairs)
@@ -189,25 +196,25 @@ class _Grid(QWidget):
                 self._paint_pair(painter, place, pair, box)
 
     def _paint_pair(self, painter: QPainter, place: int, pair: _Pair, box: QRectF) -> None:
-        ratio = self.devicePixelRatioF()
-        left = QRectF(box.left(), box.top(), SIDE, SIDE)
-        right = left.translated(SIDE + 2, 0)
-        if pair.drawn is None or pair.drawn[0] != ratio:
-            target = pixels.place(pair.original.size(), QRectF(0, 0, SIDE, SIDE), ratio)
+        ratio, side = self.devicePixelRatioF(), self._side(self.width())
+        left = QRectF(box.left(), box.top(), side, side)
+        right = left.translated(side + 2, 0)
+        if pair.drawn is None or pair.drawn[0] != (side, ratio):
+            target = pixels.place(pair.original.size(), QRectF(0, 0, side, side), ratio)
             pair.drawn = (
-                ratio,
+                (side, ratio),
                 pixels.scaled(pair.original, target, ratio),
                 pixels.scaled(pair.reconstruction, target, ratio),
             )
         for area, drawn in ((left, pair.drawn[1]), (right, pair.drawn[2])):
             painter.fillRect(area, QColor(self._theme.ground))
             width, height = drawn.width() / ratio, drawn.height() / ratio
-            painter.drawPixmap(round(area.left() + (SIDE - width) / 2), round(area.top() + (SIDE - height) / 2), drawn)
+            painter.drawPixmap(round(area.left() + (side - width) / 2), round(area.top() + (side - height) / 2), drawn)
         if place == self._hovered or (self.hasFocus() and place == self._current):
             painter.setPen(QPen(QColor(self._theme.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(left.united(right).adjusted(-1, -1, 1, 1))
-        below = QRectF(box.left(), left.bottom() + 2, box.width(), box.height() - SIDE - 2)
+        below = QRectF(box.left(), left.bottom() + 2, box.width(), box.height() - side - 2)
         painter.setPen(QColor(self._theme.text))
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, str(pair.index))
         painter.setPen(QColor(self._theme.muted))

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from explorer.icons import icon
 from explorer.theme import DARK, Theme
-from explorer.widgets import MarkedSlider, label
+from explorer.widgets import MarkedSlider, label, named
 
 _MOST_TICKS = 60  # more would run into one another
 
@@ -24,9 +24,10 @@ class TimelineView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("timeline")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._epochs: list[int] = []
         self._theme = DARK
-        self._play = QToolButton(objectName="timeline.play")
+        self._play = named(QToolButton(), "timeline.play")
         self._play.setCheckable(True)
         self._play.setAccessibleName("Replay the epochs")
         self._slider = MarkedSlider()
@@ -86,7 +87,6 @@ class TimelineView(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
         self._theme = theme
-        self.setAutoFillBackground(True)
         self._show_play()
 
     def _on_play(self, playing: bool) -> None:

@@ -51,7 +51,9 @@ def test_kl_of_the_prior_with_itself_is_zero(form):
 
 def test_textbook_kl_is_the_divergence_between_the_two_normals():
     mu, sigma = torch.tensor([[0.7, -1.2]]), torch.tensor([[0.3, 2.0]])
-    expected = torch.distributions.kl_divergence(torch.distributions.Normal(mu, sigma), torch.distributions.Normal(0, 1))
+    expected = torch.distributions.kl_divergence(
+        torch.distributions.Normal(mu, sigma), torch.distributions.Normal(0, 1)
+    )
     assert kl_divergence(mu, 2 * sigma.log(), "textbook").item() == pytest.approx(expected.sum().item(), rel=1e-6)
 
 

@@ -234,7 +234,9 @@ def test_a_state_of_another_architecture_is_refused_and_changes_nothing():
     tensors, meta = TrainingState(replace(TINY, model=ModelConfig(latent_dim=5))).state_dict()
     state = TrainingState(TINY)
     before = {name: value.clone() for name, value in state.model.state_dict().items()}
-    with pytest.raises(TrainingStateError, match=r"model\.encoder\.head\.weight has shape \(5, \d+\), this model's \(2,"):
+    with pytest.raises(
+        TrainingStateError, match=r"model\.encoder\.head\.weight has shape \(5, \d+\), this model's \(2,"
+    ):
         state.load_state_dict(tensors, meta)
     assert all(torch.equal(before[name], value) for name, value in state.model.state_dict().items())
 

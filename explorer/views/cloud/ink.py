@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPainterPath, QPen, QPolygonF
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPolygonF
 
 Pixel = tuple[float, float]
+TEXT_BORDER = 3  # pixels around a text for its halo
 
 
 def tint(colour: str, alpha: float = 1.0) -> QColor:
@@ -53,19 +56,41 @@ def dot(painter: QPainter, place: Pixel, radius: float, fill: QColor | None, out
 
 def halo_text(painter: QPainter, rect: QRectF, flags: Qt.AlignmentFlag, text: str, ink: QColor, halo: QColor) -> None:
     """Text that stays legible over points: an outline of the ground's colour under it."""
-    metrics = QFontMetricsF(painter.font())
-    width = metrics.horizontalAdvance(text)
-    x = rect.left()
+    ratio = painter.device().devicePixelRatioF()
+    picture = _text_picture(text, painter.font().toString(), ink.rgba(), halo.rgba(), ratio)
+    width, height = picture.width() / ratio, picture.height() / ratio
+    x = rect.left() - TEXT_BORDER
     if flags & Qt.AlignmentFlag.AlignHCenter:
         x = rect.center().x() - width / 2
     elif flags & Qt.AlignmentFlag.AlignRight:
-        x = rect.right() - width
-    y = rect.center().y() + (metrics.ascent() - metrics.descent()) / 2
+        x = rect.right() - width + TEXT_BORDER
+    # On whole device pixels, or resampling would blur it.
+    place = QPointF(round(x * ratio) / ratio, round((rect.center().y() - height / 2) * ratio) / ratio)
+    painter.drawImage(place, picture)
+
+
+@lru_cache(maxsize=512)
+def _text_picture(text: str, font_name: str, ink: int, halo: int, ratio: float) -> QImage:
+    """Text with its halo, painted once: outlines cost 0.1 ms each, and a cloud that turns shows twenty."""
+    font = QFont()
+    font.fromString(font_name)
+    metrics = QFontMetricsF(font)
+    width = math.ceil(metrics.horizontalAdvance(text)) + 2 * TEXT_BORDER
+    height = math.ceil(metrics.height()) + 2 * TEXT_BORDER
+    picture = QImage(math.ceil(width * ratio), math.ceil(height * ratio), QImage.Format.Format_ARGB32_Premultiplied)
+    picture.setDevicePixelRatio(ratio)
+    picture.fill(Qt.GlobalColor.transparent)
+    place = QPointF(TEXT_BORDER, TEXT_BORDER + metrics.ascent())
     outline = QPainterPath()
-    outline.addText(QPointF(x, y), painter.font(), text)
-    painter.strokePath(outline, pen(halo, 3.0))
-    painter.setPen(ink)
-    painter.drawText(QPointF(x, y), text)
+    outline.addText(place, font, text)
+    painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setFont(font)
+    painter.strokePath(outline, pen(QColor.fromRgba(halo), 3.0))
+    painter.setPen(QColor.fromRgba(ink))
+    painter.drawText(place, text)
+    painter.end()
+    return picture
 
 
 def small_font(base: QFont, points: float = -1.0, bold: bool = False) -> QFont:

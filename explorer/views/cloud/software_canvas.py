@@ -82,7 +82,7 @@ class SoftwareCanvas(QWidget):
         if not self._waiting:
             return
         picture = np.frombuffer(image.bits(), dtype=np.uint32).reshape(image.height(), image.width())
-        draw_discs(picture, self._waiting.pop(0))
+        draw_discs(picture, self._waiting.pop(0), quick=self._scene.moving)
         picture |= np.uint32(0xFF000000)
 
     def _draw_ground(self, image: QImage, ratio: float) -> None:

@@ -64,7 +64,9 @@ class LossData:
         self.best = int(np.nanargmin(curve)) if np.isfinite(curve).any() else None
 
     def _take_change(self, record: dict[str, Any]) -> None:
-        parts = [f"{text} {record[name]:.3g}" for name, text in _MARKED.items() if record.get(name) is not None]
+        changed = record.get("changed") or list(_MARKED)  # a record states all three values, and which of them are new
+        values = {text: record.get(name) for name, text in _MARKED.items() if name in changed}
+        parts = [f"{text} {value:.3g}" for text, value in values.items() if isinstance(value, (int, float))]
         step = _number(record.get("step"))
         self.marks.append(Mark(step, _number(record.get("time", self._now())), "  ".join(parts)))
 

@@ -156,8 +156,9 @@ class LossPlot(QWidget):
         polygon = QPolygonF()
         polygon.resize(len(x))
         if len(x):
-            memory = VoidPtr(polygon.data(), len(x) * 16, True)  # two float64 a point; a list of QPointF is 20x slower
-            points = np.frombuffer(memory, dtype=np.float64).reshape(-1, 2)  # pyright: ignore[reportCallIssue, reportArgumentType]
+            # Written in place, two float64 a point: a list of QPointF takes twenty times as long.
+            memory = VoidPtr(polygon.data(), len(x) * 16, True)  # pyright: ignore[reportCallIssue]
+            points = np.frombuffer(memory, dtype=np.float64).reshape(-1, 2)  # pyright: ignore
             points[:, 0], points[:, 1] = self._to_x(x), self._to_y(y)
         return polygon
 
@@ -194,7 +195,7 @@ class LossPlot(QWidget):
                 painter.drawLines([QLineF(one, other) for one, other in pairwise(points)])
             if name == "validation":
                 painter.setBrush(colour)
-                for point in polygon if polygon.size() <= 200 else []:
+                for point in polygon.toList() if polygon.size() <= 200 else []:
                     painter.drawEllipse(point, 2.2, 2.2)
         painter.restore()
         self._paint_marks(painter)
@@ -281,7 +282,9 @@ class LossPlot(QWidget):
         if self._mouse is None or self._press is not None or not self._frame().contains(self._mouse):
             return
         x, _ = self._from_pixel(self._mouse)
-        rows = [(f"{self._settings.axis} {self._x_text(round(x) if self._settings.axis != 'epoch' else x)}", None)]
+        rows: list[tuple[str, QColor | None]] = [
+            (f"{self._settings.axis} {self._x_text(round(x) if self._settings.axis != 'epoch' else x)}", None)
+        ]
         for name, value in self.values_at(x).items():
             rows.append((f"{name}  {value:.4g}", self.colour(name)))
         metrics = QFontMetricsF(painter.font())

@@ -5,23 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
-from superqt import QFlowLayout
 
 from explorer.icons import icon
+from explorer.layouts import FlowLayout
 from explorer.theme import DARK, Theme
 from explorer.views.losses.data import CURVES, X_AXES, LossData
 from explorer.views.losses.plot import LossPlot, PlotSettings
-from explorer.widgets import MarkedSlider, label
+from explorer.widgets import MarkedSlider, label, named
 
-_NAMES = {
-    "loss": "Total",
-    "reconstruction": "Reconstruction",
-    "kl": "KL",
-    "entanglement": "Entanglement",
-    "validation": "Validation",
+_NAMES = {  # short, and in full
+    "loss": ("Total", "Total loss"),
+    "reconstruction": ("Recon.", "Reconstruction term"),
+    "kl": ("KL", "KL term"),
+    "entanglement": ("Entangl.", "Entanglement term"),
+    "validation": ("Validation", "Validation loss, after each epoch"),
 }
 _MOST = 999  # thousandths of smoothing
 
@@ -37,6 +36,7 @@ class LossesView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("losses")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._data, self._settings, self._dirty = LossData(), PlotSettings(), False
         self.plot = LossPlot(self._data, self._settings)
         self._checks: dict[str, QCheckBox] = {}
@@ -49,25 +49,23 @@ class LossesView(QWidget):
         self.set_theme(DARK)
         self._show_zoom()
 
-    def _make_controls(self) -> QFlowLayout:
-        flow = QFlowLayout()
-        flow.setContentsMargins(0, 0, 0, 0)
-        flow.setHorizontalSpacing(12)
-        flow.setVerticalSpacing(4)
+    def _make_controls(self) -> FlowLayout:
+        flow = FlowLayout()
+        row: list[QWidget] = []
         for name in CURVES:
-            box = QCheckBox(_NAMES[name], objectName=f"losses.show.{name}")
+            box = named(QCheckBox(_NAMES[name][0]), f"losses.show.{name}")
             box.setChecked(True)
-            box.setToolTip(f"Show the curve {_NAMES[name]!r}")
+            box.setToolTip(_NAMES[name][1])
+            box.setAccessibleName(_NAMES[name][1])
             box.toggled.connect(lambda on, name=name: self._on_shown(name, on))
-            flow.addWidget(box)
+            row.append(box)
             self._checks[name] = box
-        self._log = QCheckBox("Log axis", objectName="losses.log")
+        self._log = named(QCheckBox("Log"), "losses.log")
         self._log.setChecked(self._settings.log)
         self._log.setToolTip("Logarithmic loss axis")
         self._log.toggled.connect(self._on_log)
-        flow.addWidget(self._log)
-        flow.addWidget(self._make_smoothing())
-        flow.addWidget(self._make_axis())
+        for widget in (*row, self._log, self._make_smoothing(), self._make_axis()):
+            flow.addWidget(widget)
         return flow
 
     def _make_smoothing(self) -> QWidget:
@@ -77,14 +75,14 @@ class LossesView(QWidget):
         row.setSpacing(6)
         self._smoothing = MarkedSlider()
         self._smoothing.setObjectName("losses.smoothing")
-        self._smoothing.setFixedWidth(84)
+        self._smoothing.setFixedWidth(76)
         self._smoothing.setRange(0, 1000)
         self._smoothing.setToolTip("Weight of the past in the moving average, 0 (raw) to 0.999")
         self._smoothing.setValue(_to_slider(self._settings.smoothing))
         self._smoothing.valueChanged.connect(self._on_smoothing)
         self._weight = label(f"{self._settings.smoothing:.3f}", "muted", "losses.smoothing.value")
         self._weight.setMinimumWidth(36)
-        caption = label("Smoothing")
+        caption = label("Smooth")
         caption.setBuddy(self._smoothing)
         for widget in (caption, self._smoothing, self._weight):
             row.addWidget(widget)
@@ -95,11 +93,11 @@ class LossesView(QWidget):
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(6)
-        self._axis = QComboBox(objectName="losses.axis")
+        self._axis = named(QComboBox(), "losses.axis")
         self._axis.addItems([f"by {name}" for name in X_AXES])
         self._axis.setToolTip("What runs along the horizontal axis")
         self._axis.activated.connect(self._on_axis)
-        self._reset = QToolButton(objectName="losses.reset", text="Show all")
+        self._reset = named(QToolButton(), "losses.reset", "Show all")
         self._reset.setToolTip("Show all: leave the zoom (double click in the plot)")
         self._reset.clicked.connect(self.plot.reset_zoom)
         row.addWidget(self._axis)
@@ -137,8 +135,11 @@ class LossesView(QWidget):
         self.plot.set_theme(theme)
         self._reset.setIcon(icon("home", theme))
         for name, box in self._checks.items():
-            box.setIcon(_swatch(self.plot.colour(name)))
-            box.setIconSize(QSize(10, 10))
+            colour = self.plot.colour(name).name()
+            box.setStyleSheet(
+                f"QCheckBox::indicator:checked {{ background: {colour}; border-color: {colour}; }}"
+                f"QCheckBox::indicator:focus {{ border: 2px solid {theme.text}; }}"
+            )
 
     # gestures
 
@@ -167,7 +168,7 @@ class LossesView(QWidget):
         self.settings_changed.emit()
 
     def _show_zoom(self) -> None:
-        self._reset.setEnabled(self.plot.zoom is not None)
+        self._reset.setVisible(self.plot.zoom is not None)
 
 
 def _from_slider(value: int) -> float:
@@ -177,16 +178,3 @@ def _from_slider(value: int) -> float:
 
 def _to_slider(weight: float) -> int:
     return round(-1000.0 / 3.0 * math.log10(1.0 - min(weight, _MOST / 1000)))
-
-
-def _swatch(colour: QColor) -> QIcon:
-    image = QPixmap(20, 20)
-    image.setDevicePixelRatio(2.0)
-    image.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(image)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(colour)
-    painter.drawEllipse(1, 1, 8, 8)
-    painter.end()
-    return QIcon(image)

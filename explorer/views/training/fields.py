@@ -18,7 +18,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QWidget
 
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
-from explorer.widgets import MagnitudeSpinBox
+from explorer.widgets import MagnitudeSpinBox, named
 
 Condition = Callable[[dict[str, Any]], bool]
 
@@ -83,7 +83,7 @@ SETTINGS = (
     Setting("data.geometry", "Geometry", "How a curve becomes pixels: as published, or a plain square", True, _curves),
     Setting("data.weighted", "Sample weights", "Weigh shallow petals most, as the published one did", True, _curves),
     Setting("data.seed", "Draw seed", "Seed of the uniform draw of (a, b)", True, _curves, high=2**31 - 1),
-    Setting("data.validation_fraction", "Validation", "Share kept aside, 0 to 0.9; empty: as published", True, high=0.9),
+    Setting("data.validation_fraction", "Validation", "Share kept, 0 to 0.9; empty: as published", True, high=0.9),
     Setting("model.preset", "Preset", "compact: small and fast. article, article-weighted: as published, slower"),
     Setting("model.latent_dim", "Dimensions d", "Number of latent dimensions, 1 to 64", low=1, high=64),
     Setting("model.variance", "Variance", "constant: z = μ + σ ε. learned: a log-variance head", True),
@@ -166,10 +166,10 @@ class Editor(QWidget):
         control.setToolTip(setting.tip)
         control.setAccessibleName(setting.text)
         control.setAccessibleDescription(setting.tip)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(4)
-        layout.addWidget(control, 1)
+        self.row = QHBoxLayout(self)
+        self.row.setContentsMargins(0, 0, 0, 0)
+        self.row.setSpacing(4)
+        self.row.addWidget(control, 1)
         self.setFocusProxy(control)
 
     def value(self) -> Any:
@@ -308,11 +308,11 @@ class PathEditor(Editor):
         self._line = QLineEdit()
         super().__init__(setting, self._line)
         self._wants_folder = True
-        self._browse = QPushButton("…", objectName=f"training.{setting.name}.browse")
+        self._browse = named(QPushButton("…"), f"training.{setting.name}.browse")
         self._browse.setToolTip("Browse …")
         self._browse.setAccessibleName("Browse")
         self._browse.setMaximumWidth(36)
-        self.layout().addWidget(self._browse)
+        self.row.addWidget(self._browse)
         self._line.textEdited.connect(lambda _: self.edited.emit())
         self._browse.clicked.connect(self._ask)
 

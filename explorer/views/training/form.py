@@ -12,7 +12,7 @@ from core.config import ConfigError, RunConfig, preset_config
 from explorer.icons import icon
 from explorer.theme import DARK, Theme
 from explorer.views.training.fields import SETTINGS, TITLES, Editor, PathEditor, Setting, build, flatten, make_editor
-from explorer.widgets import label
+from explorer.widgets import label, named
 
 LABEL_WIDTH = 92
 
@@ -45,7 +45,7 @@ class Section(QWidget):
         self._show()
 
     def _fold(self, text: str, name: str, role: str) -> QToolButton:
-        button = QToolButton(objectName=name, text=text)
+        button = named(QToolButton(), name, text)
         button.setCheckable(True)
         button.setProperty("role", role)
         button.setProperty("fold", True)

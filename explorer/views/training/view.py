@@ -23,7 +23,7 @@ from core.config import ConfigError, RunConfig
 from explorer.icons import icon
 from explorer.theme import DARK, Theme
 from explorer.views.training.form import TrainingForm
-from explorer.widgets import MagnitudeSpinBox, duration, label, set_role
+from explorer.widgets import MagnitudeSpinBox, duration, label, named, set_role
 
 ACTIVE = ("starting", "running", "paused", "stopping")
 STEERABLE = ("running", "paused")
@@ -55,9 +55,10 @@ class TrainingView(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("training")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._state, self._theme, self._reason = "idle", DARK, ""
         self._form = TrainingForm()
-        self._scroll = QScrollArea(objectName="training.scroll")
+        self._scroll = named(QScrollArea(), "training.scroll")
         self._scroll.setWidget(self._form)
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
@@ -72,18 +73,18 @@ class TrainingView(QWidget):
         self.set_state("idle")
 
     def _make_head(self) -> QWidget:
-        head = QWidget(objectName="training.head")
+        head = named(QWidget(), "training.head")
         layout = QVBoxLayout(head)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
-        self._start = QPushButton("Start training", objectName="training.start")
+        self._start = named(QPushButton("Start training"), "training.start")
         self._start.setProperty("primary", True)
         self._start.clicked.connect(self.request_start)
         layout.addWidget(self._start)
         layout.addWidget(self._make_transport())
         self._status = label("", "muted", "training.status")
         self._status.setWordWrap(True)
-        self._bar = QProgressBar(objectName="training.progress")
+        self._bar = named(QProgressBar(), "training.progress")
         self._bar.setRange(0, _PERMILLE)
         self._bar.setTextVisible(False)
         self._numbers = label("", "muted", "training.numbers")
@@ -112,7 +113,7 @@ class TrainingView(QWidget):
         return self._transport
 
     def _button(self, name: str, text: str, tip: str) -> QToolButton:
-        button = QToolButton(objectName=f"training.{name}", text=text)
+        button = named(QToolButton(), f"training.{name}", text)
         button.setToolTip(tip)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setIconSize(QSize(18, 18))
@@ -122,7 +123,7 @@ class TrainingView(QWidget):
 
     def _make_live(self) -> QWidget:
         """Learning rate, beta and gamma of the running training; a change is sent when it is committed."""
-        self._live = QWidget(objectName="training.live")
+        self._live = named(QWidget(), "training.live")
         grid = QGridLayout(self._live)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(6)
@@ -203,7 +204,7 @@ class TrainingView(QWidget):
         """Show the hyperparameters that the trainer uses now. A field that is being typed in keeps its text."""
         for name, value in (("learning_rate", learning_rate), ("beta", beta), ("gamma", gamma)):
             field = self._fields[name]
-            if field.hasFocus() and field.lineEdit().isModified() and field.text() != field.textFromValue(value):
+            if field.being_typed:
                 continue
             with QSignalBlocker(field):
                 field.setValue(value)
@@ -241,8 +242,8 @@ class TrainingView(QWidget):
         self._start.setVisible(not active)
         self._transport.setVisible(active)
         self._live.setVisible(active)
-        self._bar.setVisible(active or self._bar.value() > 0)
-        self._numbers.setVisible(bool(self._numbers.text()))
+        self._bar.setVisible(active)
+        self._numbers.setVisible(active and bool(self._numbers.text()))
         problem = self._reason or self._form.error
         self._start.setEnabled(not active and not problem)
         self._start.setToolTip(problem or "Train with these settings in a new run folder")

@@ -1,0 +1,185 @@
+"""The path panel: transport, settings, export."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
+
+from core.splines import KINDS
+from explorer.theme import LIGHT
+from explorer.views import path as module
+from explorer.views.path import PathView
+
+LEFT = Qt.MouseButton.LeftButton
+SIGNALS = [
+    "play_toggled",
+    "scrubbed",
+    "loop_toggled",
+    "speed_changed",
+    "unit_changed",
+    "frames_changed",
+    "kind_changed",
+    "closed_changed",
+    "clear_requested",
+    "export_requested",
+    "cancel_export_requested",
+]
+
+
+@pytest.fixture
+def view(qtbot) -> PathView:
+    made = PathView()
+    qtbot.addWidget(made)
+    made.resize(900, 80)
+    made.show()
+    return made
+
+
+@pytest.fixture
+def said(view) -> list:
+    heard: list = []
+    for name in SIGNALS:
+        getattr(view, name).connect(lambda *values, name=name: heard.append((name, *values)))
+    return heard
+
+
+def _find(view: PathView, name: str) -> QWidget:
+    return view.findChild(QWidget, f"path.{name}")
+
+
+def _type(field: QAbstractSpinBox, text: str) -> None:
+    field.setFocus()
+    field.selectAll()
+    QTest.keyClicks(field, text)
+    QTest.keyClick(field, Qt.Key.Key_Return)
+
+
+def test_without_a_path_the_panel_says_how_to_make_one(view, said):
+    for name in ("play", "previous", "next", "scrub", "export", "clear", "kind", "closed"):
+        assert not _find(view, name).isEnabled()
+    assert "No path yet" in view.info
+    assert said == []
+
+
+def test_every_kind_of_spline_is_offered():
+    assert {kind for kind, _ in module.KINDS} == set(KINDS)
+
+
+def test_a_path_is_shown_silently(view, said):
+    view.set_path("natural", True, 9, 12.34)
+    view.set_position(0.5)
+    view.set_playing(True)
+    view.set_loop(True)
+    view.set_speed(2.0)
+    view.set_unit("image")
+    view.set_frame_count(33)
+    view.set_theme(LIGHT)
+    assert _find(view, "kind").currentText() == "Natural cubic"
+    assert _find(view, "closed").isChecked()
+    assert _find(view, "play").isChecked()
+    assert _find(view, "loop").isChecked()
+    assert _find(view, "speed").value() == 2.0
+    assert _find(view, "unit").currentData() == "image"
+    assert view.findChild(QLabel, "path.frame").text() == "frame 17 of 33"
+    assert said == []
+
+
+def test_lengths_are_read_out(view, said):
+    view.set_path("catmull-rom", False, 9, 12.34)
+    assert view.info == "9 control points · length 12.3"
+    view.set_info("latent length 12.3 · image length 34 (K = 65)")
+    assert view.info.startswith("latent length")
+    view.set_path(None)
+    view.set_info("")
+    assert "No path yet" in view.info
+    assert said == []
+
+
+def test_one_point_is_a_path_that_cannot_be_played(view):
+    view.set_path("catmull-rom", False, 1, 0.0)
+    assert not _find(view, "play").isEnabled()
+    assert _find(view, "clear").isEnabled()
+
+
+def test_transport_buttons(view, said):
+    view.set_path("catmull-rom", False, 9, 1.0)
+    view.set_frame_count(11)
+    view.set_position(0.5)
+    for name in ("play", "loop", "next", "previous", "clear"):
+        QTest.mouseClick(_find(view, name), LEFT)
+    assert said == [
+        ("play_toggled", True),
+        ("loop_toggled", True),
+        ("scrubbed", 0.6),
+        ("scrubbed", 0.4),
+        ("clear_requested",),
+    ]
+
+
+def test_stepping_stops_at_the_ends(view, said):
+    view.set_path("catmull-rom", False, 9, 1.0)
+    view.set_position(1.0)
+    QTest.mouseClick(_find(view, "next"), LEFT)
+    assert said == [("scrubbed", 1.0)]
+
+
+def test_the_slider_scrubs_and_is_not_pulled_from_the_hand(view, said):
+    view.set_path("catmull-rom", False, 9, 1.0)
+    slider = _find(view, "scrub")
+    assert isinstance(slider, QSlider)
+    middle = QPoint(slider.width() // 2, slider.height() // 2)
+    QTest.mousePress(slider, LEFT, pos=middle)
+    view.set_position(0.9)
+    assert said[-1][0] == "scrubbed"
+    assert said[-1][1] == pytest.approx(0.5, abs=0.01)
+    assert slider.value() == pytest.approx(5000, abs=100)
+    QTest.mouseRelease(slider, LEFT, pos=middle)
+
+
+def test_settings_are_changed_by_keyboard(view, said):
+    view.set_path("catmull-rom", False, 9, 1.0)
+    for name in ("kind", "unit"):
+        box = _find(view, name)
+        assert isinstance(box, QComboBox)
+        box.setFocus()
+        QTest.keyClick(box, Qt.Key.Key_Down)
+    _type(_find(view, "frames"), "129")
+    _type(_find(view, "speed"), "0.5")
+    closed = _find(view, "closed")
+    QTest.mouseClick(closed, LEFT, pos=QPoint(6, closed.height() // 2))
+    assert said == [
+        ("kind_changed", "natural"),
+        ("unit_changed", "image"),
+        ("frames_changed", 129),
+        ("speed_changed", 0.5),
+        ("closed_changed", True),
+    ]
+
+
+@pytest.mark.parametrize("name", ["png", "gif", "mp4", "npz"])
+def test_each_format_can_be_exported(view, said, name: str):
+    view.set_path("catmull-rom", False, 9, 1.0)
+    button = _find(view, "export")
+    assert isinstance(button, QToolButton)
+    assert button.isEnabled()
+    view.findChild(QAction, f"path.export.{name}").trigger()
+    assert said == [("export_requested", name)]
+
+
+def test_an_export_shows_its_progress_and_can_be_cancelled(view, said):
+    view.set_path("catmull-rom", False, 9, 1.0)
+    view.set_export_progress(0.4)
+    assert _find(view, "progress").isVisible()
+    assert not _find(view, "export").isEnabled()
+    QTest.mouseClick(_find(view, "export.cancel"), LEFT)
+    assert said == [("cancel_export_requested",)]
+    view.set_export_progress(None)
+    assert not _find(view, "progress").isVisible()
+    assert _find(view, "export").isEnabled()
+
+
+def test_the_panel_fits_a_dock_of_280_pixels(view):
+    assert view.minimumSizeHint().width() <= 280
