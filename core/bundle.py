@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 
@@ -17,11 +18,9 @@ KEPT_STEPS = 600  # records of single steps: enough for smooth curves
 def bundle_run(source: Path, target: Path) -> int:
     """Write run ``source`` to folder ``target``, replacing it; returns the bytes of its weights.
 
-    The weights are those of the best checkpoint, in bfloat16. Raises ``RunError`` or ``CheckpointError`` if the source
+    The weights are the newest, in bfloat16. Raises ``RunError`` or ``CheckpointError`` if the source
     cannot be read; the old target is replaced only when the new one is whole.
     """
-    import msgspec
-
     run = RunDirectory.open(source)
     if run.status() in ("running", "paused"):
         raise RunError(f"{source} is being trained; bundle it when it has finished.")

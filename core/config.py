@@ -124,7 +124,7 @@ class LossConfig:
     """article: mean over dimensions of mu^2 + sigma^2 - log sigma^2 - 1; textbook: half the sum over them."""
     entanglement: Entanglement = "none"
     """product: mean |mu_i mu_j| over pairs; covariance: mean |cov(mu_i, mu_j)| over pairs of the batch."""
-    beta: float = 3e-5
+    beta: float = 3e-6
     """Weight of the KL term."""
     gamma: float = 0.0
     """Weight of the entanglement term."""
@@ -142,7 +142,7 @@ class LossConfig:
 class TrainingConfig:
     """How the network is optimised, and on what."""
 
-    epochs: int = 16
+    epochs: int = 20
     """Passes over the training images."""
     batch_size: int = 16
     """Images a step, on each device."""

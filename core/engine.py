@@ -225,4 +225,6 @@ def _take_standard_output() -> Callable[[Reply], None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stderr.flush()
+    os._exit(status)  # all is written; taking torch apart would make the window wait for most of a second

@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.model_article import SEED_CHANNELS, ArticleDecoder, crop_centre
+from core.layers import PreciseLinear, crop_centre
+from core.model_article import SEED_CHANNELS, ArticleDecoder
 
 # Which output tap of the 4-tap kernel gets which taps of the 3-tap one: output 2i + phase of an upsampled convolution
 # reads inputs floor((2i + phase + t) / 2), t = -1, 0, 1.
@@ -68,7 +69,8 @@ class FusedArticleDecoder(nn.Module):
     def __init__(self, decoder: ArticleDecoder) -> None:
         super().__init__()
         self.image_size, self.grid = decoder.image_size, decoder.grid
-        self.register_buffer("seed", decoder.seed.weight.detach().clone())
+        self.seed = PreciseLinear(decoder.seed.in_features, decoder.seed.out_features, bias=False)
+        self.seed.weight.data = decoder.seed.weight.detach().clone()
         layers = list(decoder.layers)
         convolutions = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
         affines = [batchnorm_affine(layer) for layer in layers if isinstance(layer, nn.BatchNorm2d)]
@@ -82,7 +84,7 @@ class FusedArticleDecoder(nn.Module):
         self.head = _folded(convolutions[4], *affines[3])
 
     def forward(self, z: Tensor) -> Tensor:
-        seed = F.linear(z, self.seed).relu_()  # type: ignore[arg-type]
+        seed = self.seed(z).relu_().to(self.wide.weight.dtype)
         grid = seed.view(-1, SEED_CHANNELS, self.grid, self.grid).contiguous(memory_format=torch.channels_last)
         out = self.head(self.wide(self.ups(grid)).relu_())
         return crop_centre(out, self.image_size)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from core.config import Device, Precision
 from core.devices import resolve_device, resolve_precision
 from core.fused_article import FusedArticleDecoder
+from core.layers import convert
 from core.model import VAE
 from core.model_article import ArticleDecoder
 
@@ -58,7 +59,7 @@ class Inference:
             raise ValueError(f"z has shape {z.shape}; this model decodes (n, {self.latent_dim}).")
         images = np.empty((len(z), self.image_size, self.image_size, self.channels), np.uint8)
         for start in range(0, len(z), DECODE_BATCH):
-            part = torch.from_numpy(z[start : start + DECODE_BATCH]).to(self.device, self.dtype)
+            part = torch.from_numpy(z[start : start + DECODE_BATCH]).to(self.device)
             levels = torch.sigmoid(self._decoder(part).float()).mul_(255.0).round_().to(torch.uint8)
             images[start : start + len(part)] = levels.permute(0, 2, 3, 1).cpu().numpy()  # waits for the device
         return images
@@ -86,5 +87,4 @@ class Inference:
         self._encoder = self._placed(copy.deepcopy(self._model.encoder))
 
     def _placed(self, module: nn.Module) -> nn.Module:
-        module = module.to(self.device, self.dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        return module.eval().requires_grad_(False)
+        return convert(module, self.device, self.dtype).eval().requires_grad_(False)

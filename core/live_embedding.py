@@ -1,130 +1,123 @@
 """The cloud while it trains, for a few per cent of the training's time.
 
-Encoding thousands of images every second would cost more than the training itself. But each training step computes
-the means of its own batch anyway, and the encoder changes smoothly: between two looks, neighbouring samples move
-alike. So the samples measured since the last look give a displacement field (an affine map, fitted, and what it leaves
-over, averaged over the nearest measured samples), and the others are carried along with it until their turn comes.
-A sample that was never measured yet is placed among those that look like it.
+Encoding thousands of images every second would cost more than is fair, but the encoder is a smooth function of the
+image. So a few dozen landmarks, spread evenly over the samples, are encoded, and the other means are interpolated: the
+last exact ones, displaced by a spline through the landmarks' displacements (polyharmonic, kernel r, with an affine
+part; Duchon 1977). The spline's coordinates are what the images look like (principal components of small thumbnails)
+and the last exact means themselves, so it works from the first step on, and nothing accumulates.
+
+Measured on the punctured curves (128 px), error relative to the cloud's size with 96 landmarks: 0.16 within the first
+100 steps, 0.05 at the end of the first epoch, 0.02 from the third on; carrying the samples along from look to look by
+their latent neighbours instead went astray by half its size.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-NEIGHBOURS = 8
-REFERENCES = 1024
-"""Most measured samples among which one that was never measured is placed."""
-_RIDGE = 1e-4
+FEATURE_SIZE = 16
+"""Side of the thumbnails that say which samples look alike."""
+MAX_FEATURES = 12
+MAX_BASE = 6
+_RIDGE = 1e-3
+_CHUNK = 4096
 
 
 class LiveEmbedding:
-    """Means of n samples in d dimensions, measured bit by bit.
+    """Means of n samples from those of a few landmarks.
 
-    ``features`` float32 (n, k) says which samples look alike (small thumbnails). ``carry`` is called at each look.
+    ``thumbnails`` uint8 (n, S, S, C) with S a multiple of 16. Deterministic.
     """
 
-    def __init__(self, features: np.ndarray, dimension: int, seed: int = 0) -> None:
-        count = len(features)
-        self._features = np.ascontiguousarray(features, dtype=np.float32)
-        self._generator = np.random.default_rng(seed)
-        self._mu = np.zeros((count, dimension), np.float32)
-        self._known = np.zeros(count, bool)
-        self._measured = np.zeros((count, dimension), np.float32)
-        self._fresh = np.zeros(count, bool)
-        self._age = np.full(count, np.iinfo(np.int64).max // 2, np.int64)
-        self._exact = np.zeros(count, bool)
-        self._look_alikes: tuple[int, np.ndarray] | None = None
+    def __init__(self, thumbnails: np.ndarray, dimension: int) -> None:
+        self._features = principal_components(_pooled(thumbnails), MAX_FEATURES)
+        self._base = np.zeros((len(thumbnails), dimension), np.float32)
+        self._landmarks = np.empty(0, np.int64)
+        self._weights = np.empty((len(thumbnails), 0), np.float32)
 
-    @property
-    def started(self) -> bool:
-        """Whether anything was measured."""
-        return bool(self._known.any() or self._fresh.any())
+    def rebase(self, mu: np.ndarray) -> None:
+        """mu float32 (n, d) are the exact means now. New landmarks are chosen at the next look."""
+        self._base = mu
+        self._landmarks = np.empty(0, np.int64)
 
-    @property
-    def exact(self) -> bool:
-        """Whether every sample was measured since the weights last changed."""
-        return bool(self._exact.all())
+    def landmarks(self, count: int) -> np.ndarray:
+        """Places int64 (k,) of k = min(count, n) landmarks, the same until ``rebase`` or another ``count``."""
+        count = min(count, len(self._features))
+        if len(self._landmarks) != count:
+            coordinates = self._coordinates(count)
+            self._landmarks = spread(coordinates, count)
+            self._weights = spline_weights(coordinates, self._landmarks)
+        return self._landmarks
 
-    def weights_changed(self) -> None:
-        """What was measured so far belongs to older weights."""
-        self._exact[:] = False
-
-    def measure(self, places: np.ndarray, mu: np.ndarray, *, exact: bool = True) -> None:
-        """Samples ``places`` int64 (m,) have means mu (m, d); ``exact`` if measured with the present weights."""
-        self._measured[places] = mu
-        self._fresh[places] = True
-        if exact:
-            self._exact[places] = True
-
-    def oldest(self, count: int) -> np.ndarray:
-        """Places of up to ``count`` samples that most need measuring; none once all are exact."""
-        waiting = np.flatnonzero(~self._exact)
-        if len(waiting) <= count:
-            return waiting
-        # Equal ages in random order: the displacement field needs samples from everywhere.
-        urgency = self._age[waiting] + self._generator.random(len(waiting))
-        return np.sort(waiting[np.argpartition(urgency, -count)[-count:]])
-
-    def carry(self) -> np.ndarray:
-        """Bring every sample to the present; returns mu float32 (n, d), a copy. Measured samples are as measured."""
-        guides = np.flatnonzero(self._fresh & self._known)
-        stale = np.flatnonzero(self._known & ~self._fresh)
-        if len(guides) and len(stale):
-            moved = self._measured[guides] - self._mu[guides]
-            self._mu[stale] += displacement(self._mu[guides], moved, self._mu[stale])
-        self._mu[self._fresh] = self._measured[self._fresh]
-        self._known |= self._fresh
-        self._age += 1
-        self._age[self._fresh] = 0
-        self._fresh[:] = False
-        unknown = np.flatnonzero(~self._known)
-        if len(unknown) and self._known.any():
-            self._mu[unknown] = self._mu[self._alike(unknown)].mean(axis=1)
-        return self._mu.copy()
-
-    def _alike(self, unknown: np.ndarray) -> np.ndarray:
-        """Places (m, k) of the measured samples whose features are nearest to those of the ``unknown`` (m,)."""
-        known = np.flatnonzero(self._known)
-        if self._look_alikes is not None and self._look_alikes[0] == len(known):
-            return self._look_alikes[1]
-        if len(known) > REFERENCES:
-            known = np.sort(self._generator.choice(known, REFERENCES, replace=False))
-        k = min(NEIGHBOURS, len(known))
-        references = self._features[known]
-        lengths = (references**2).sum(axis=1)
-        found = np.empty((len(unknown), k), np.int64)
-        for start in range(0, len(unknown), 4096):
-            part = unknown[start : start + 4096]
-            # Squared distances up to a constant of the row: one matrix product.
-            distances = lengths - 2.0 * (self._features[part] @ references.T)
-            found[start : start + len(part)] = known[np.argpartition(distances, k - 1, axis=1)[:, :k]]
-        self._look_alikes = (int(self._known.sum()), found)
+    def predict(self, mu: np.ndarray) -> np.ndarray:
+        """All means float32 (n, d), given those of the last ``landmarks``, mu (k, d); these come out as they are."""
+        places = self._landmarks
+        moved = np.asarray(mu - self._base[places], dtype=np.float32)
+        found = self._base + self._weights @ moved
+        found[places] = mu
         return found
 
+    def _coordinates(self, count: int) -> np.ndarray:
+        """(n, c) coordinates, few enough for ``count`` landmarks; features and base weigh the same."""
+        parts = [_unit_scale(self._features[:, : int(np.clip(count // 6, 1, MAX_FEATURES))])]
+        if self._base.any():
+            parts.append(_unit_scale(principal_components(self._base, int(np.clip(count // 12, 1, MAX_BASE)))))
+        return np.concatenate(parts, axis=1)
 
-def displacement(guides: np.ndarray, moved: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """How ``points`` (n, d) move when ``guides`` (m, d) move by ``moved`` (m, d); float32 (n, d).
 
-    An affine map by ridge regression, plus its residuals averaged over the nearest guides with inverse square
-    distances; an affine motion is reproduced (up to the ridge), and no point moves farther than the farthest guide.
+def principal_components(x: np.ndarray, count: int) -> np.ndarray:
+    """x (n, k) in its first ``count`` principal directions: float64 (n, min(count, k))."""
+    centred = np.asarray(x, dtype=np.float64) - x.mean(axis=0)
+    _, directions = np.linalg.eigh(centred.T @ centred)  # rising eigenvalues
+    return centred @ directions[:, ::-1][:, :count]
+
+
+def spread(points: np.ndarray, count: int) -> np.ndarray:
+    """Indices int64 (count,) of points (n, c), each the farthest from all before (Gonzalez 1985)."""
+    chosen = np.empty(count, np.int64)
+    distances = ((points - points.mean(axis=0)) ** 2).sum(axis=1)
+    for i in range(count):
+        chosen[i] = distances.argmax()
+        from_chosen = ((points - points[chosen[i]]) ** 2).sum(axis=1)
+        distances = from_chosen if i == 0 else np.minimum(distances, from_chosen)
+        distances[chosen[i]] = -1.0  # among points that coincide, each is chosen once
+    return chosen
+
+
+def spline_weights(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """float32 (n, k) with which values at the ``landmarks`` (k,) of points (n, c) are interpolated at all points.
+
+    Reproduces affine functions (constant ones if there are too few landmarks for that); a small ridge keeps landmarks
+    that nearly coincide from shouting at each other.
     """
-    from scipy.spatial import KDTree
+    knots = points[landmarks]
+    count = len(knots)
+    affine = count >= 2 * (points.shape[1] + 1)
 
-    count, dimension = guides.shape
-    centre = guides.mean(axis=0)
-    mean = moved.mean(axis=0)
-    linear = np.zeros((dimension, dimension), np.float64)
-    if count >= 4 * (dimension + 1):
-        x = (guides - centre).astype(np.float64)
-        gram = x.T @ x
-        gram += _RIDGE * (np.trace(gram) / dimension + 1e-12) * np.eye(dimension)
-        linear = np.linalg.solve(gram, x.T @ (moved - mean))
-    residual = moved - mean - (guides - centre) @ linear
-    found = KDTree(guides).query(points, k=min(NEIGHBOURS, count))
-    distances, near = (np.reshape(part, (len(points), -1)) for part in found)
-    nearness = 1.0 / (distances**2 + 1e-12)
-    nearness /= nearness.sum(axis=1, keepdims=True)
-    shift = mean + (points - centre) @ linear + (nearness[..., None] * residual[near]).sum(axis=1)
-    farthest = float(np.linalg.norm(moved, axis=1).max())
-    lengths = np.linalg.norm(shift, axis=1, keepdims=True)
-    return (shift * np.minimum(1.0, farthest / np.maximum(lengths, 1e-30))).astype(np.float32)
+    def rows(x: np.ndarray) -> np.ndarray:
+        squared = (x**2).sum(axis=1)[:, None] + (knots**2).sum(axis=1) - 2.0 * x @ knots.T
+        parts = [-np.sqrt(np.maximum(squared, 0.0)), np.ones((len(x), 1))]
+        return np.concatenate([*parts, x] if affine else parts, axis=1)
+
+    upper = rows(knots)
+    upper[:, :count] += _RIDGE * np.eye(count)
+    polynomial = upper[:, count:]
+    system = np.block([[upper], [polynomial.T, np.zeros((polynomial.shape[1],) * 2)]])
+    inverse = np.linalg.pinv(system)[:, :count]  # symmetric; pinv: points on a line leave the affine part undetermined
+    weights = np.empty((len(points), count), np.float32)
+    for start in range(0, len(points), _CHUNK):
+        weights[start : start + _CHUNK] = rows(points[start : start + _CHUNK]) @ inverse
+    return weights
+
+
+def _pooled(thumbnails: np.ndarray) -> np.ndarray:
+    """Block means of the thumbnails, float32 (n, 16 x 16 x C) in [0, 1]."""
+    count, side, _, channels = thumbnails.shape
+    block = side // FEATURE_SIZE
+    shape = (count, FEATURE_SIZE, block, FEATURE_SIZE, block, channels)
+    return (thumbnails.reshape(shape).mean(axis=(2, 4), dtype=np.float32) / 255.0).reshape(count, -1)
+
+
+def _unit_scale(x: np.ndarray) -> np.ndarray:
+    size = float(x.std())
+    return x / size if size > 0.0 else x

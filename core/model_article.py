@@ -16,6 +16,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from core.layers import PreciseLinear, crop_centre
+
 ENCODER_CHANNELS = (64, 64, 128, 128)
 DECODER_CHANNELS = (64, 64, 128)
 SEED_CHANNELS = 16
@@ -23,13 +25,6 @@ HEAD_CHANNELS = 256
 BATCHNORM_EPS = 1e-3  # Keras' default
 BATCHNORM_MOMENTUM = 0.01  # Keras' 0.99 in PyTorch's sense
 INITIAL_SPREAD = 0.05  # kernels start as N(0, 0.05)
-
-
-def crop_centre(images: Tensor, size: int) -> Tensor:
-    """The central (N, C, size, size) window of ``images`` (N, C, H, W); a view."""
-    top = (images.shape[2] - size) // 2
-    left = (images.shape[3] - size) // 2
-    return images[:, :, top : top + size, left : left + size]
 
 
 def _batchnorm(channels: int) -> nn.BatchNorm2d:
@@ -59,7 +54,7 @@ class ArticleEncoder(nn.Module):
             layers.append(nn.MaxPool2d(2, ceil_mode=True))
             width, size = out, math.ceil((size - 2) / 2)
         self.features = nn.Sequential(*layers)
-        self.head = nn.Linear(width * size * size, outputs)
+        self.head = PreciseLinear(width * size * size, outputs)
         _initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -73,7 +68,7 @@ class ArticleDecoder(nn.Module):
         super().__init__()
         self.image_size = image_size
         self.grid = math.ceil(image_size / 2 ** len(DECODER_CHANNELS))
-        self.seed = nn.Linear(latent_dim, SEED_CHANNELS * self.grid**2, bias=False)
+        self.seed = PreciseLinear(latent_dim, SEED_CHANNELS * self.grid**2, bias=False)
         layers: list[nn.Module] = []
         width = SEED_CHANNELS
         for out in DECODER_CHANNELS:

@@ -16,7 +16,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.model_article import crop_centre
+from core.layers import PreciseLinear, crop_centre
 
 BLOCK = 4  # pixels that one cell of the decoder's last map becomes, on each axis
 COARSE_PATCH = 8  # pixels, on each axis, that one cell of the encoder's first map sees
@@ -70,7 +70,7 @@ class CompactEncoder(nn.Module):
         for width, out in pairwise(widths):
             layers += [nn.Conv2d(width, out, 4, stride=2, padding=1), GroupNorm(out), nn.SiLU()]
         self.features = nn.Sequential(*layers)
-        self.head = nn.Linear(widths[-1] * grid * grid, outputs)
+        self.head = PreciseLinear(widths[-1] * grid * grid, outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         if any(self.margins):
@@ -92,9 +92,8 @@ class CompactDecoder(nn.Module):
         stages, self.grid, _ = canvas(image_size)
         widths = _widths(stages)[::-1]
         self.width = widths[0]
-        self.seed = nn.Sequential(
-            nn.Linear(latent_dim, HIDDEN), nn.SiLU(), nn.Linear(HIDDEN, self.width * self.grid**2), nn.SiLU()
-        )
+        self.lift = PreciseLinear(latent_dim, HIDDEN)
+        self.seed = nn.Linear(HIDDEN, self.width * self.grid**2)
         layers: list[nn.Module] = []
         for width, out in pairwise(widths):
             layers += [nn.ConvTranspose2d(width, out, 4, stride=2, padding=1), GroupNorm(out), nn.SiLU()]
@@ -104,5 +103,7 @@ class CompactDecoder(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z: Tensor) -> Tensor:
-        grid = self.seed(z).view(-1, self.grid, self.grid, self.width).permute(0, 3, 1, 2)  # channels last
+        hidden = F.silu(self.lift(z)).to(self.seed.weight.dtype)
+        grid = F.silu(self.seed(hidden)).view(-1, self.grid, self.grid, self.width)
+        grid = grid.permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
         return crop_centre(self.layers(grid), self.image_size)

@@ -1,7 +1,8 @@
 """Writes a run directory while its training goes on: records, live snapshots, epochs, checkpoints. Rank zero's alone.
 
 Looking is paid for out of a small share of the training's time: a live snapshot that took c seconds is followed by
-none for at least c / ``LIVE_SHARE``, and an epoch's means get ``EPOCH_SHARE`` of the epoch.
+none for at least c / ``LIVE_SHARE``, and an epoch's means are exact only if that takes at most ``EPOCH_SHARE`` of the
+epoch (the last ones always are; the record of the epoch says which).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 
 from core.checkpoint import copy_checkpoint, save_checkpoint, save_weights
 from core.run_lock import RunLock
-from core.run_means import FIRST_SLICE_S, SLICE_S, Means
+from core.run_means import Means
 from core.run_metrics import MetricsWriter, Record
 from core.runs import ProbeSet, RunDirectory
 from core.training import EpochEnd, Hyperparameters, Step
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 
 LIVE_INTERVAL_S = 1.0
 LIVE_SHARE = 0.05
-EPOCH_SHARE = 0.02
+EPOCH_SHARE = 0.07
+FIRST_LOOK_S = 4.0
+"""Seconds that exact means may take before the training starts."""
 RECORD_INTERVAL_S = 0.05
 """Steps that follow faster are not all recorded: reading a loss makes an accelerator wait."""
 RATE_WINDOW_S = 10.0
+REFINE_S = 0.1
+"""Seconds of encoding at a time while the training waits: commands are looked for in between."""
 
 
 @dataclass
@@ -113,8 +118,7 @@ class Recorder:
         self._epoch_began = self.clock.seconds()
 
     def close(self) -> None:
-        """Let go of model and files."""
-        self._means.close()
+        """Let go of the files."""
         self._metrics.close()
 
     # records
@@ -157,20 +161,18 @@ class Recorder:
 
     def begin(self) -> None:
         """Weights and a first cloud, before the first step; the files of a resumed run stay until there are newer."""
-        if self._state.step == 0:
-            self._save_weights()
-            self._means.encode_for(FIRST_SLICE_S)
-            mu = self._means.carried()
+        fresh = self._state.step == 0
+        if fresh:
+            self._save_weights()  # points can be decoded while the first means are encoded
+        mu = self._means.exact() if self._means.exact_seconds <= FIRST_LOOK_S else self._means.careful_look()
+        if fresh:
             self._run.write_embedding(mu, 0)
-            self._run.write_embedding(mu)
-        else:
-            self._means.encode_for(FIRST_SLICE_S)
-            self.snapshot()
+        self._write_live(mu)
         self._epoch_began = self.clock.seconds()
 
     def step(self, step: Step) -> None:
         """A step is done."""
-        self._means.step_done(step)
+        self._means.weights_changed()
         self._rates = self.clock.rates(step)
         self._unrecorded = step
         now = time.monotonic()
@@ -182,20 +184,16 @@ class Recorder:
     def epoch(self, end: EpochEnd, *, last: bool) -> None:
         """An epoch is done and validated: means, checkpoints and, last of all, the record that says so."""
         self.flush_step()
-        self._means.epoch_done(end)
-        if last:
-            mu = self._means.encode_all()
-        else:
-            self._means.encode_for(max(EPOCH_SHARE * (self.clock.seconds() - self._epoch_began), SLICE_S))
-            mu = self._means.carried()
+        allowed = EPOCH_SHARE * (self.clock.seconds() - self._epoch_began)
+        exact = last or self._means.exact_seconds <= allowed
+        mu = self._means.exact() if exact else self._means.careful_look()
         loss = end.validation.get("loss")
         best = loss is None or self.history.best_loss is None or loss < self.history.best_loss
         if best:
             self.history.best_loss, self.history.best_epoch = loss, end.epoch
         self.history.validation = dict(end.validation)
-        if np.isfinite(mu).all():
-            self._run.write_embedding(mu, end.epoch)
-            self._write_live(mu)
+        self._run.write_embedding(mu, end.epoch)
+        self._write_live(mu)
         self.save_checkpoint()
         if best:
             copy_checkpoint(self._run.last_checkpoint_path, self._run.best_checkpoint_path)
@@ -207,7 +205,7 @@ class Recorder:
                 "time": self.clock.seconds(),
                 "validation": end.validation,
                 "best": best,
-                "exact_means": self._means.exact,
+                "exact_means": exact,
             }
         )
         self._epoch_began = self.clock.seconds()
@@ -215,20 +213,15 @@ class Recorder:
     def snapshot(self) -> None:
         """Newest weights and live means."""
         began = time.monotonic()
-        self._means.encode_for(SLICE_S)
-        mu = self._means.carried()
-        if np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at
-            self._write_live(mu)
+        self._write_live(self._means.look())
         cost = time.monotonic() - began
         self._next_live = began + max(LIVE_INTERVAL_S, cost / LIVE_SHARE)
 
     def refine(self) -> None:
         """While nothing else is to do: bring the live means nearer to exact ones."""
-        if self._means.exact:
-            return
-        self._means.encode_for(10 * SLICE_S)
-        if self._means.exact:
-            self._run.write_embedding(self._means.carried())
+        mu = self._means.refine(REFINE_S)
+        if mu is not None:
+            self._write_live(mu)
 
     def save_checkpoint(self) -> None:
         """The whole state, as ``last``."""
@@ -252,11 +245,12 @@ class Recorder:
 
     def final_means(self) -> np.ndarray:
         """Exact means of the probe set."""
-        return self._means.encode_all()
+        return self._means.exact()
 
     def _write_live(self, mu: np.ndarray) -> None:
-        self._save_weights()
-        self._run.write_embedding(mu)
+        if np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at
+            self._save_weights()
+            self._run.write_embedding(mu)
 
     def _save_weights(self) -> None:
         state = self._state

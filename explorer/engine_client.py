@@ -85,6 +85,11 @@ class EngineClient(QObject):
         """The engine's process number; 0 while it does not run."""
         return int(self._process.processId()) if self._process is not None else 0
 
+    @property
+    def last_stamp(self) -> int:
+        """The stamp of the newest request."""
+        return self._stamp
+
     def start(self, threads: int = 1) -> None:
         """Start the process; requests can be sent at once and are answered when it is ready."""
         self._threads, self._stopping = threads, False

@@ -18,6 +18,7 @@ STATUS_EVERY = 5
 class RunWatcher(QObject):
     """Emits what a run has written since the last tick; errors of reading are emitted once each, never raised."""
 
+    restarted = Signal()  # the metrics begin anew: a resumed training has dropped what came after its checkpoint
     records = Signal(object)  # list[dict]: new lines of metrics.jsonl
     embedding = Signal(object)  # float32 (N, d): the newest means
     epochs = Signal(object)  # tuple[int, ...]: epochs with a stored embedding
@@ -71,7 +72,10 @@ class RunWatcher(QObject):
             means: np.ndarray = run.read_embedding(None)
             self._stamp = stamp
             self.embedding.emit(means)
+        restarts = tail.restarts
         records = tail.poll()
+        if tail.restarts != restarts:
+            self.restarted.emit()
         if records:
             self.records.emit(records)
         if not self._epochs or any(record.get("kind") == "epoch" for record in records):

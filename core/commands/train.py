@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from core.config import (
     config_from_dict,
     preset_config,
 )
+from core.priority import lower_priority
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ def read_config(path: Path) -> RunConfig:
 
 def run(options: Options) -> int:
     """Train; returns 0 when the training finished or was stopped."""
-    if options.nice and hasattr(os, "nice"):
-        os.nice(options.nice)
+    lower_priority(options.nice)
 
     from core.run_processes import RankFailed
     from core.run_report import describe_report

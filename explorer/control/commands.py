@@ -94,6 +94,8 @@ class Commands(QObject):
         for name in MODES:
             window.actions_by_name[name].triggered.connect(lambda _=False, name=name: self._set_mode(name))
         window.recent_chosen.connect(lambda name: controllers.session.open(Path(name)))
+        cloud.space_tapped.connect(controllers.playback.toggle)
+        cloud.finished.connect(self.finish)
         state.events.mode.connect(lambda mode: window.actions_by_name[mode].setChecked(True))
         for event in (
             state.events.training,
@@ -134,6 +136,12 @@ class Commands(QObject):
         actions["pause"].setText("Resume" if training == "paused" else "Pause")
         actions["undo"].setText(f"Undo {editing.undo_label}" if editing.undo_label else "Undo")
         actions["redo"].setText(f"Redo {editing.redo_label}" if editing.redo_label else "Redo")
+
+    def finish(self) -> None:
+        """Enter over the cloud: the path is as it should be."""
+        if self._state.mode in ("draw", "edit"):
+            self._state.selected_control = None
+            self._state.mode = "orbit"
 
     def cancel(self) -> None:
         """Esc: first the selection, then the tool."""

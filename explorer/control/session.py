@@ -50,13 +50,13 @@ class Session(QObject):
         state.selected_control = None
         state.config = run.config
         self._editing.begin(Document())
-        self._read_samples(run)
-        self._watcher.watch(run)
-        self._load_engine(run)
         if remember:
             self._settings.add_recent_run(run.path)
         state.message = f"Opened {run.path.name}"
-        self.opened.emit(run)
+        self.opened.emit(run)  # before anything of the new run is read, so that what shows the old one is cleared
+        self._read_samples(run)
+        self._watcher.watch(run)
+        self._load_engine(run)
         return True
 
     def show_epoch(self, epoch: int | None) -> None:

@@ -40,6 +40,8 @@ class StatusController(QObject):
 
     def on_records(self, records: list[dict]) -> None:
         """Show the throughput of the newest step."""
+        if self._state.training != "running":
+            return
         rates = [record["images_per_second"] for record in records if record.get("images_per_second")]
         if rates:
             self._window.status["speed"].setText(f"{rates[-1]:.0f} images/s")

@@ -56,6 +56,7 @@ class TrainingController(QObject):
         view.epoch_requested.connect(lambda: self._steer(state="paused", advance="epoch"))
         view.stop_requested.connect(self.stop)
         view.hyperparameters_changed.connect(lambda values: self._steer(**values))
+        watcher.restarted.connect(losses.clear)
         watcher.records.connect(self._on_records)
         watcher.status.connect(self._on_status)
         session.opened.connect(self._on_opened)

@@ -28,8 +28,11 @@ def _events(tour: Director, name: str) -> list[dict]:
 def start_training(tour: Director) -> Stage:
     """Choose the published dataset and the default preset, press Start."""
     explorer = tour.explorer
+    explorer.window.activateWindow()  # after a dialog: without a window manager nobody else does
+    yield Until(explorer.window.isActiveWindow, "the window has the keyboard again", 5.0)
     explorer.window.raise_dock("losses")
     hands.key(explorer.cloud, "1")
+    yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit", 3.0)
     if tour.options.quick:
         for name, value in (("data.image_size", "64"), ("data.count", "600")):
             yield from _fill(tour, name, value)

@@ -11,6 +11,7 @@ from torch import nn
 from core.config import DataConfig, ModelConfig, Preset, RunConfig
 from core.fused_article import FusedArticleDecoder, FusedUpConvolution, upsampled_kernel
 from core.inference import DECODE_BATCH, Inference
+from core.layers import PreciseLinear
 from core.model import VAE, build_model
 from core.model_article import ArticleDecoder
 
@@ -99,6 +100,24 @@ def test_bfloat16_stays_near_float32(preset: Preset):
     z = latents(4)
     exact, fast = (Inference(model, "cpu", precision).decode(z).astype(int) for precision in ("float32", "bfloat16"))
     assert np.abs(exact - fast).mean() < 2.0
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_latents_keep_their_precision_in_bfloat16(preset: Preset):
+    """bfloat16 steps at 5 are 1/32: a smaller move must still be seen, and means must not fall on such a grid."""
+    model = trained_like(preset, 48)
+    inference = Inference(model, "cpu", "bfloat16")
+    here = np.array([[5.0, -5.0, 5.0]], np.float32)
+    with torch.no_grad():
+        lifted = [
+            next(layer for layer in inference._decoder.modules() if isinstance(layer, PreciseLinear))(
+                torch.from_numpy(z)
+            )
+            for z in (here, here + 1e-3)
+        ]
+    assert not torch.equal(*lifted)
+    mu = inference.encode(np.random.default_rng(0).integers(0, 256, (4, 48, 48, 1)).astype(np.uint8))
+    assert not np.array_equal(mu, torch.from_numpy(mu).bfloat16().float().numpy())
 
 
 def test_nothing_to_decode_or_encode_is_no_error():

@@ -175,6 +175,22 @@ def test_looking_on_does_not_change_the_training(finished: Outcome, tmp_path: Pa
     assert same_weights(run_training(CONFIG, tmp_path / "run").run, finished.run)
 
 
+def test_where_encoding_takes_too_long_landmarks_stand_in_but_the_last_means_are_exact(
+    finished: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("core.run_recorder.EPOCH_SHARE", "core.run_recorder.FIRST_LOOK_S"):
+        monkeypatch.setattr(name, 0.0)
+    monkeypatch.setattr("core.run_means.EPOCH_LANDMARKS", 48)
+    run = run_training(CONFIG, tmp_path / "run").run
+    told = [record["exact_means"] for record in read_metrics(run.metrics_path) if record["kind"] == "epoch"]
+    assert told == [False, True]
+    assert run.embedding_epochs() == [0, 1, 2]
+    np.testing.assert_array_equal(run.read_embedding(2), finished.run.read_embedding(2))
+    exact, found = finished.run.read_embedding(1), run.read_embedding(1)
+    size = np.linalg.norm(exact - exact.mean(axis=0), axis=1).mean()
+    assert np.linalg.norm(found - exact, axis=1).mean() < 0.2 * size
+
+
 def same_weights(one: RunDirectory, other: RunDirectory) -> bool:
     first, second = (read_stored(run.last_checkpoint_path) for run in (one, other))
     assert first.tensors.keys() == second.tensors.keys()

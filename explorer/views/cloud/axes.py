@@ -31,16 +31,22 @@ def tick_text(value: float, step: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Box:
-    """A box that ends at ticks: ``low``, ``high`` float64 (3,), and the ``step`` that all its axes share."""
+    """A box that holds the points: ``low``, ``high`` float64 (3,), and the ``step`` of the ticks on all its axes."""
 
     low: np.ndarray
     high: np.ndarray
     step: float
 
     def ticks(self, axis: int) -> np.ndarray:
-        """Tick positions on ``axis``, ends included."""
-        first, last = round(self.low[axis] / self.step), round(self.high[axis] / self.step)
-        return np.arange(first, last + 1) * self.step
+        """Tick positions on ``axis``."""
+        first, last = np.ceil(self.low[axis] / self.step - 1e-6), np.floor(self.high[axis] / self.step + 1e-6)
+        return np.arange(int(first), int(last) + 1) * self.step
+
+    def lines(self, axis: int) -> np.ndarray:
+        """Positions on ``axis`` where grid lines cross it: the ticks, and the box's ends."""
+        ticks = self.ticks(axis)
+        inner = ticks[(ticks > self.low[axis] + self.step * 1e-6) & (ticks < self.high[axis] - self.step * 1e-6)]
+        return np.concatenate([[self.low[axis]], inner, [self.high[axis]]])
 
     @property
     def centre(self) -> np.ndarray:
@@ -48,17 +54,19 @@ class Box:
         return (self.low + self.high) / 2
 
 
-def make_box(low: np.ndarray, high: np.ndarray, dims: int = 3, count: int = 8) -> Box:
-    """The smallest box with ends at ticks that holds ``low`` to ``high``; axes from ``dims`` on keep those ends."""
+def make_box(low: np.ndarray, high: np.ndarray, dims: int = 3, count: int = 6) -> Box:
+    """The box that holds ``low`` to ``high`` with a little room; axes from ``dims`` on keep those ends.
+
+    It ends at quarters of a tick's step, so that it stands still while the points stir a little.
+    """
     low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     span = float((high - low)[:dims].max())
     middle = float(np.abs(np.stack([low, high])).max())
     span = max(span, 1e-6 * middle, 1e-9)  # equal points still have a box around them
     step = nice_step(span, count)
-    # A point that lies on a tick, but for rounding, needs no further cell.
-    floor, ceiling = np.floor(low / step + 1e-6), np.ceil(high / step - 1e-6)
-    ceiling = np.maximum(ceiling, floor + 1)
-    snapped_low, snapped_high = floor * step, ceiling * step
+    quarter = step / 4
+    snapped_low = np.floor((low - 0.02 * span) / quarter) * quarter
+    snapped_high = np.ceil((high + 0.02 * span) / quarter) * quarter
     snapped_low[dims:], snapped_high[dims:] = low[dims:], high[dims:]
     return Box(snapped_low, snapped_high, step)
 
@@ -86,7 +94,7 @@ def back_grid(box: Box, camera: Camera) -> GridLines:
             if along == face:
                 continue
             across = 3 - face - along
-            for tick in box.ticks(across):
+            for tick in box.lines(across):
                 at_back = math.isclose(tick, behind[across], abs_tol=box.step * 1e-6)
                 if at_back and across < face:
                     continue  # the edge where two back faces meet has been drawn with the other face
@@ -153,8 +161,8 @@ def labelled_edges(box: Box, camera: Camera) -> list[LabelledEdge]:
 
 def _edge(box: Box, camera: Camera, axis: int, fixed: dict[int, float], centre: np.ndarray) -> LabelledEdge | None:
     ticks = box.ticks(axis)
-    points = np.empty((len(ticks), 3))
-    points[:, axis] = ticks
+    points = np.empty((len(ticks) + 2, 3))
+    points[:, axis] = [box.low[axis], *ticks, box.high[axis]]
     for other, value in fixed.items():
         points[:, other] = value
     pixels, _ = camera.project(points)
@@ -167,4 +175,4 @@ def _edge(box: Box, camera: Camera, axis: int, fixed: dict[int, float], centre: 
     outward = np.array([-along[1], along[0]]) / length
     if outward @ ((pixels[0] + pixels[-1]) / 2 - centre) < 0:
         outward = -outward
-    return LabelledEdge(axis, ticks, pixels, pixels[0], pixels[-1], outward)
+    return LabelledEdge(axis, ticks, pixels[1:-1], pixels[0], pixels[-1], outward)

@@ -57,6 +57,7 @@ class CloudBase(QWidget):
     """Indices int64 of points chosen in SELECT mode; whether they are added to the selection."""
     view_changed = Signal()
     space_tapped = Signal()
+    finished = Signal()
     """Space was tapped over the cloud without turning it: the window's meaning of Space applies."""
 
     scene: Scene

@@ -124,8 +124,11 @@ class Camera:
         Seen along the axis itself every point of the line is equally near, and ``point`` is returned.
         """
         start, direction = self.ray(pixel)
+        towards = self.axes()[2] if self.flat else (self.eye() - point) / np.linalg.norm(self.eye() - point)
+        if 1.0 - towards[axis] ** 2 < 0.02:  # less than 8° between axis and line of sight
+            return point.copy()
         across = 1.0 - direction[axis] ** 2
-        if across < 1e-3:
+        if across < 1e-6:
             return point.copy()
         offset = start - point
         shift = (offset[axis] - direction[axis] * (offset @ direction)) / across

@@ -294,7 +294,7 @@ class GridItem(SceneItem):
             corners[:, corner, 0] = 2 * place[:, 0] - 1
             corners[:, corner, 1] = 1 - 2 * place[:, 1]
             corners[:, corner, 2] = side * reach
-            corners[:, corner, 3] = np.where(strong, 1.0, 0.55)
+            corners[:, corner, 3] = np.where(strong, 1.0, 0.7)
         return corners.reshape(-1, 4)
 
 

@@ -148,6 +148,9 @@ class Interaction:
             return True
         if key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             return self.tool.delete()
+        if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._host.finished.emit()
+            return True
         return self._navigate_by_key(key, modifiers)
 
     def _navigate_by_key(self, key: int, modifiers: Qt.KeyboardModifier) -> bool:

@@ -69,7 +69,7 @@ def draw_probe(painter: QPainter, scene: Scene, theme: Theme) -> None:
         if scene.dims == 1 and axis == 0:
             continue  # the axis itself is no guide; the line across it marks the place
         pixels, _ = scene.camera.project(ends)
-        colour = QColor(theme.accent) if held else tint(ink, 0.75)
+        colour = QColor(theme.accent) if held else tint(ink, 0.6)
         stroke_lines(painter, polyline(pixels), [pen(halo, 3.5), pen(colour, 2.0 if held else 1.0)])
         if scene.dims == 3:
             for end in pixels[np.isfinite(pixels).all(axis=1)].tolist():

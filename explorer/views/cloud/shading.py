@@ -9,7 +9,7 @@ import numpy as np
 from explorer.views.cloud.scene import Scene
 
 SMALLEST, LARGEST = 0.6, 1.8  # limits of the size factor
-FADE = 0.45  # how far the farthest points fade into the ground
+FADE = 0.38  # how far the farthest points fade into the ground
 
 
 @dataclass(frozen=True)

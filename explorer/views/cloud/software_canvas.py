@@ -82,8 +82,11 @@ class SoftwareCanvas(QWidget):
         if not self._waiting:
             return
         picture = np.frombuffer(image.bits(), dtype=np.uint32).reshape(image.height(), image.width())
-        draw_discs(picture, self._waiting.pop(0), quick=self._scene.moving)
+        draw_discs(picture, self._waiting.pop(0), self._scene.moving, self._ground())
         picture |= np.uint32(0xFF000000)
+
+    def _ground(self) -> int:
+        return QColor(self._theme.plot).rgb() & 0xFFFFFF
 
     def _draw_ground(self, image: QImage, ratio: float) -> None:
         scene, theme = self._scene, self._theme
@@ -98,7 +101,7 @@ class SoftwareCanvas(QWidget):
         painter.scale(ratio, ratio)
         for strong in (False, True):
             colour = QColor(theme.grid)
-            colour.setAlphaF(1.0 if strong else 0.55)
+            colour.setAlphaF(1.0 if strong else 0.7)
             painter.setPen(QPen(colour, 1.0))
             chosen = pixels[(grid.strong == strong) & np.isfinite(pixels).all(axis=(1, 2))]
             if scene.dims < 3:
@@ -121,11 +124,10 @@ class SoftwareCanvas(QWidget):
         depth, cue = screen.depth[order], depth_cue(scene)
         plain = QColor(self._theme.accent)
         colors = rgba(scene, (plain.red(), plain.green(), plain.blue()))[order]
-        ground = np.uint32(QColor(self._theme.plot).rgb() & 0xFFFFFF)
         radius = size_factors(depth, cue) * np.float32(scene.point_radius() * ratio)
         if len(order) > SLICE:
             radius = np.minimum(radius, np.float32(1.25 * ratio))
-        rgb = mix(pack(colors), ground, (fades(depth, cue) * 256).astype(np.uint32))
+        rgb = mix(pack(colors), np.uint32(self._ground()), (fades(depth, cue) * 256).astype(np.uint32))
         discs = Discs(screen.x[order] * ratio, screen.y[order] * ratio, radius, rgb, colors[:, 3])
         return [
             Discs(*(part[start : start + SLICE] for part in (discs.x, discs.y, discs.radius, discs.rgb, discs.alpha)))

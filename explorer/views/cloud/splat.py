@@ -55,8 +55,8 @@ class _Stamps:
 
 
 @lru_cache(maxsize=4)
-def _stamps(largest: int, width: int) -> tuple[_Stamps, _Stamps]:
-    """The pixels that discs cover fully, and those at their edges; radii up to ``largest`` steps."""
+def _stamps(largest: int, width: int) -> tuple[_Stamps, _Stamps, _Stamps]:
+    """Pixels that discs cover fully, those at their edges, and those of hard discs; radii up to ``largest`` steps."""
     reach = int(np.ceil(largest * RADIUS_STEP + 0.5)) + 1
     grid = np.arange(-reach, reach + 1)
     dy, dx = (axis.ravel() for axis in np.meshgrid(grid, grid, indexing="ij"))
@@ -70,7 +70,10 @@ def _stamps(largest: int, width: int) -> tuple[_Stamps, _Stamps]:
     coverage, shade = coverage.reshape(-1, len(dx)), shade.reshape(-1, len(dx))
     offset = np.broadcast_to(dy * width + dx, coverage.shape)
     full = coverage >= FULL
-    return _table(full, offset, coverage, shade), _table((coverage > 0) & ~full, offset, coverage, shade)
+    hard = (coverage > 127) | (offset == 0)  # the smallest discs keep a pixel
+    kinds = (full, (coverage > 0) & ~full, hard)
+    core, edge, solid = (_table(used, offset, coverage, shade) for used in kinds)
+    return core, edge, solid
 
 
 def _table(used: np.ndarray, offset: np.ndarray, coverage: np.ndarray, shade: np.ndarray) -> _Stamps:
@@ -99,10 +102,10 @@ def pack(rgb: np.ndarray) -> np.ndarray:
     return wide[:, 0] << 16 | wide[:, 1] << 8 | wide[:, 2]
 
 
-def draw_discs(picture: np.ndarray, discs: Discs, quick: bool = False) -> None:
+def draw_discs(picture: np.ndarray, discs: Discs, quick: bool = False, ground: int = 0) -> None:
     """Draw onto ``picture``, packed colours uint32 (H + 2 PAD, W + 2 PAD); what is seen of it starts at (PAD, PAD).
 
-    ``quick`` leaves the soft edges out sooner.
+    ``quick`` leaves the soft edges out sooner. Where they are left out, translucent discs are mixed with ``ground``.
     """
     height, width = picture.shape
     border = PAD / 2  # a stamp reaches no farther than the other half
@@ -116,11 +119,12 @@ def draw_discs(picture: np.ndarray, discs: Discs, quick: bool = False) -> None:
     column, row = np.floor(x).astype(np.int32), np.floor(y).astype(np.int32)
     place = ((y - row) * SUBPIXEL).astype(np.int32) * SUBPIXEL + ((x - column) * SUBPIXEL).astype(np.int32)
     base = (row * width + column).astype(np.intp)
-    core, edge = _stamps(int(level.max()), width)
+    core, edge, solid = _stamps(int(level.max()), width)
     stamp = (level * (SUBPIXEL * SUBPIXEL) + place).astype(np.intp)
     flat, rgb, opacity = picture.reshape(-1), discs.rgb[kept], discs.alpha[kept]
     if core.count[stamp].sum() + edge.count[stamp].sum() > (QUICK_LIMIT if quick else SOFT_LIMIT):
-        _draw_hard(flat, base, (core, edge), stamp, rgb)
+        rgb = mix(np.uint32(ground), rgb, opacity.astype(np.uint32) + (opacity >> 7))
+        _draw_hard(flat, base, solid, stamp, rgb)
     elif (opacity == 255).all():
         _draw_opaque(flat, base, (core, edge), stamp, rgb)
     else:
@@ -203,13 +207,9 @@ def _peel(size: int, where: np.ndarray, alpha: np.ndarray, rounds: int) -> list[
     return layers
 
 
-def _draw_hard(
-    flat: np.ndarray, base: np.ndarray, stamps: tuple[_Stamps, _Stamps], stamp: np.ndarray, rgb: np.ndarray
-) -> None:
+def _draw_hard(flat: np.ndarray, base: np.ndarray, stamps: _Stamps, stamp: np.ndarray, rgb: np.ndarray) -> None:
     """Discs without soft edges, in slices from far to near: the last write to a pixel is the nearest disc."""
-    core, edge = stamps
-    table = core if (core.count.take(stamp) > 0).all() else edge  # the smallest discs cover no pixel fully
     for start in range(0, len(base), HARD_SLICE):
         part = slice(start, start + HARD_SLICE)
-        owner, source = _fragments(table, stamp[part])
-        flat[base[part].take(owner) + table.offset.take(source)] = rgb[part].take(owner)
+        owner, source = _fragments(stamps, stamp[part])
+        flat[base[part].take(owner) + stamps.offset.take(source)] = rgb[part].take(owner)

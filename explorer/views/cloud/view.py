@@ -330,7 +330,8 @@ class CloudView(CloudBase):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """To the interaction."""
-        self._inside = True
+        if not self._inside:
+            self._arrive()
         self._interaction.move(_pixel(event), event.modifiers())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
@@ -343,6 +344,10 @@ class CloudView(CloudBase):
         event.accept()
 
     def enterEvent(self, event: QEnterEvent) -> None:
+        """The mouse has come."""
+        self._arrive()
+
+    def _arrive(self) -> None:
         """Keys held over the cloud (Space, X, Y, Z) must reach it, unless the person is typing somewhere."""
         self._inside = True
         if not isinstance(QApplication.focusWidget(), TYPING):

@@ -1,0 +1,214 @@
+"""Measure Isoline on this machine, each figure beside its bar.
+
+    python scripts/benchmark.py                 # everything; the window's part starts a training of the full dataset
+    python scripts/benchmark.py --quick         # fewer repetitions, a small training
+    python scripts/benchmark.py --json FILE     # the figures for a program
+
+The core's part runs here; the window's part is the guided tour, in a process of its own. Comparisons are made in the
+same run, because machines differ and drift. A figure above its bar is marked; the exit status does not depend on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number: at most (or, with ``at_least``, at least) ``bar`` is wanted; None: no bar."""
+
+    name: str
+    value: float | None
+    unit: str
+    bar: float | None = None
+    at_least: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """How it stands to its bar."""
+        if self.value is None:
+            return "not measured"
+        if self.bar is None:
+            return ""
+        return "ok" if (self.value >= self.bar if self.at_least else self.value <= self.bar) else "ABOVE THE BAR"
+
+
+def timed(action: Callable[[], object], repeats: int) -> float:
+    """Median milliseconds of ``repeats`` calls after one that is not counted."""
+    action()
+    times = []
+    for _ in range(repeats):
+        begun = perf_counter()
+        action()
+        times.append((perf_counter() - begun) * 1000)
+    return median(times)
+
+
+def dataset_figures(quick: bool) -> list[Figure]:
+    """Seconds to draw 5000 images of 256²; measured on fewer, scaled."""
+    from core import curves
+
+    count = 500 if quick else 5000
+    ab = curves.draw_parameters(count, 0)
+    figures = []
+    for geometry, bar in (("article", 8.0), ("square", 5.0)):
+        curves.render(ab[:8], 256, geometry)
+        begun = perf_counter()
+        curves.render(ab, 256, geometry)
+        figures.append(Figure(f"draw 5000 images, {geometry}", (perf_counter() - begun) * 5000 / count, "s", bar))
+    return figures
+
+
+def decoder_figures(quick: bool) -> list[Figure]:
+    """One 256² image on one core, as the window decodes it, and beside the network as it was written."""
+    import numpy as np
+    import torch
+
+    from core.config import ModelConfig, RunConfig
+    from core.inference import Inference
+    from core.model import build_model, forward_flops
+
+    torch.set_num_threads(1)
+    repeats = 15 if quick else 60
+    figures = []
+    for preset, bar in (("compact", 6.0), ("article", None)):
+        model = build_model(RunConfig(model=ModelConfig(preset=preset))).eval()
+        inference = Inference(model, "cpu")
+        z = np.zeros((1, model.latent_dim), dtype=np.float32)
+        tensor = torch.from_numpy(z)
+        count = repeats if preset == "compact" else max(3, repeats // 5)
+        fast = timed(lambda inference=inference, z=z: inference.decode(z), count)
+        with torch.no_grad():
+            plain = timed(lambda model=model, z=tensor: torch.sigmoid(model.decode_logits(z)), count)
+        figures.append(Figure(f"decode one image, {preset}, one core", fast, "ms", bar))
+        figures.append(Figure(f"as written, {preset}, same run", plain / fast, "times as long"))
+        if preset == "compact":
+            figures.append(Figure("forward pass, compact", forward_flops(model) / 1e9, "GFLOP", 0.6))
+    torch.set_num_threads(max(1, os.cpu_count() or 1))
+    return figures
+
+
+def path_figures(quick: bool) -> list[Figure]:
+    """Editing a path, and lifting a stroke of 40 points onto 5000 samples."""
+    import numpy as np
+
+    from core.paths import LatentPath
+    from core.stroke import Camera, lift_stroke
+
+    rng = np.random.default_rng(0)
+    u, v = rng.uniform(-1, 1, (2, 5000))
+    cloud = np.stack([u, v, 0.5 * np.sin(2 * u)], axis=1)
+    control = cloud[:9].astype(np.float32)
+    stroke = np.stack([np.linspace(120, 680, 40), 300 + 80 * np.sin(np.linspace(0, 6, 40))], axis=1)
+    camera = Camera(np.diag([0.8, 0.8, -0.1, 1.0]), (800.0, 600.0))
+    repeats = 5 if quick else 25
+    return [
+        Figure("edit a path and place 65 frames", timed(lambda: LatentPath(control).resample(65), repeats), "ms"),
+        Figure(
+            "lift a stroke onto 5000 samples", timed(lambda: lift_stroke(stroke, cloud, cloud, camera), repeats), "ms"
+        ),
+    ]
+
+
+def training_figures(quick: bool) -> list[Figure]:
+    """Images a second of the default settings on this machine."""
+    from core.config import DataConfig, RunConfig
+    from core.datasets import load_dataset
+    from core.training import Hyperparameters, make_fabric, train
+    from core.training_state import TrainingState
+
+    config = RunConfig(data=DataConfig(count=600))
+    dataset = load_dataset(config.data)
+    fabric = make_fabric(config.training)
+    fabric.launch()
+    steps = train(TrainingState(config), dataset, Hyperparameters.of(config), fabric)
+    for _ in range(5):
+        next(steps)
+    begun, images = perf_counter(), 0
+    while perf_counter() - begun < (3.0 if quick else 12.0):
+        images += getattr(next(steps), "images", 0)
+    return [Figure("train, compact, default settings", images / (perf_counter() - begun), "images/s")]
+
+
+WINDOW = (
+    ("window_s", "window visible", "s", 1.0),
+    ("first_image_s", "first decoded image", "s", 3.0),
+    ("click_ms_p50_idle", "click to pixels, median, idle", "ms", None),
+    ("click_ms_p95_idle", "click to pixels, p95, idle", "ms", 33.0),
+    ("click_ms_p50_training", "click to pixels, median, training", "ms", None),
+    ("click_ms_p95_training", "click to pixels, p95, training", "ms", 66.0),
+    ("loop_ms_p99_training", "event loop lateness, p99, training", "ms", 25.0),
+    ("drag_fps", "images while the probe is dragged", "a second", None),
+    ("cloud_fps", "cloud while it is turned", "frames/s", None),
+)
+
+
+def window_figures(quick: bool, tour: Path | None) -> list[Figure]:
+    """What the tour measured: of the folder ``tour``, or of one that is taken now."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = tour or Path(folder)
+        if tour is None:
+            command = [sys.executable, "-m", "explorer", "tour", str(out), *(["--quick"] if quick else [])]
+            subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL)
+        file = out / "tour.json"
+        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return [Figure(text, found.get(key), unit, bar) for key, text, unit, bar in WINDOW]
+
+
+def machine() -> dict[str, str | int]:
+    """What this ran on."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        lines = [line for line in info.read_text(encoding="utf-8").splitlines() if line.startswith("model name")]
+        name = lines[0].partition(":")[2].strip() if lines else name
+    return {
+        "processor": name,
+        "cores": os.cpu_count() or 0,
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+    }
+
+
+def main() -> int:
+    """Measure, print, and write the JSON file if one was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, a small training")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--tour", type=Path, metavar="DIR", help="take the window's figures from a finished tour")
+    options = parser.parse_args()
+    # The window first: nothing else has warmed or loaded this process then.
+    figures = window_figures(options.quick, options.tour)
+    for part in (dataset_figures, decoder_figures, path_figures, training_figures):
+        figures += part(options.quick)
+    about = machine()
+    print(" · ".join(f"{key} {value}" for key, value in about.items()))
+    for figure in figures:
+        value = "-" if figure.value is None else f"{figure.value:.2f}"
+        bar = "" if figure.bar is None else f"{'at least' if figure.at_least else 'bar'} {figure.bar:g}"
+        print(f"{figure.name:<40}{value:>10} {figure.unit:<14}{bar:<12}{figure.verdict}")
+    if options.json is not None:
+        content = {"machine": about, "figures": [{**asdict(f), "verdict": f.verdict} for f in figures]}
+        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+    sys.exit(main())

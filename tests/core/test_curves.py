@@ -1,0 +1,138 @@
+"""The polar curves: parameter plane, hole, transects, and how a curve becomes pixels."""
+
+import numpy as np
+import pytest
+
+from core import curves
+
+
+def ink(image: np.ndarray) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of what is white, in pixels, to a fraction by the border pixels' coverage."""
+    rows, columns = np.flatnonzero(image.max(axis=1)), np.flatnonzero(image.max(axis=0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+def test_parameters_are_uniform_over_the_plane_and_depend_on_the_seed_alone():
+    ab = curves.draw_parameters(20_000, 3)
+    assert ab.min(axis=0) == pytest.approx([0.5, 0.0], abs=1e-3)
+    assert ab.max(axis=0) == pytest.approx([2.0, 2.0], abs=1e-3)
+    assert ab.mean(axis=0) == pytest.approx([1.25, 1.0], abs=0.02)
+    np.testing.assert_array_equal(ab, curves.draw_parameters(20_000, 3))
+    assert not np.array_equal(ab, curves.draw_parameters(20_000, 4))
+
+
+def test_the_grid_has_its_ends_and_b_runs_fastest():
+    ab = curves.grid(3, 2)
+    np.testing.assert_allclose(ab, [[0.5, 0], [0.5, 2], [1.25, 0], [1.25, 2], [2, 0], [2, 2]])
+
+
+@pytest.mark.parametrize("name", ["P1", "P2", "P3"])
+def test_published_transects_pass_through_the_centre_of_the_hole(name):
+    line = curves.transect(*curves.TRANSECTS[name])
+    assert line.shape == (15, 2)
+    np.testing.assert_allclose(line[7], [1.25, 1.0])
+    np.testing.assert_allclose(np.diff(line, axis=0), np.broadcast_to(np.diff(line[:2], axis=0), (14, 2)))
+
+
+def test_points_six_to_ten_of_p1_are_in_the_hole():
+    inside = curves.inside_hole(curves.transect(*curves.TRANSECTS["P1"]))
+    assert np.flatnonzero(inside).tolist() == [5, 6, 7, 8, 9]
+
+
+def test_hole_membership_is_a_circle():
+    ab = np.array([[1.25, 1.0], [1.54, 1.0], [1.56, 1.0], [1.25, 0.71], [1.25, 0.69], [1.47, 1.22]])
+    assert curves.inside_hole(ab).tolist() == [True, True, False, True, False, False]
+    assert not curves.inside_hole(ab, radius=0.0).any()
+
+
+def test_a_transect_needs_two_points():
+    with pytest.raises(ValueError, match="points is 1"):
+        curves.transect((0, 0), (1, 1), 1)
+
+
+def test_a_curve_with_negative_radius_passes_through_the_origin():
+    xy = curves.outline(0.5, 2.0)
+    assert np.linalg.norm(xy, axis=1).min() < 0.02
+    assert np.linalg.norm(curves.outline(1.0, 0.5), axis=1).min() == pytest.approx(0.5, abs=1e-3)
+
+
+def test_without_petals_the_curve_is_a_circle():
+    np.testing.assert_allclose(np.linalg.norm(curves.outline(1.3, 0.0), axis=1), 1.3)
+
+
+@pytest.mark.parametrize(("a", "b"), [(1.0, 0.0), (1.5, 1.0), (0.7, 1.8)])
+def test_article_geometry_places_the_bounding_box_where_the_published_plots_have_it(a, b):
+    image = curves.render_one(a, b)
+    left, top, right, bottom = ink(image)
+    points = curves.outline(a, b) * curves.CANVAS_UNIT
+    width, height = np.ptp(points, axis=0) + curves.CANVAS_STROKE
+    across, down = 256 / 875, 256 / 656
+    assert (left + right) / 2 == pytest.approx(454.73 * across, abs=1.0)
+    assert (top + bottom) / 2 == pytest.approx(318.15 * down, abs=1.0)
+    assert right - left == pytest.approx(width * across, abs=2.5)
+    assert bottom - top == pytest.approx(height * down, abs=2.5)
+
+
+def test_article_images_are_stretched_vertically():
+    left, top, right, bottom = ink(curves.render_one(1.5, 0.0))
+    assert (bottom - top) / (right - left) == pytest.approx(875 / 656, abs=0.04)
+
+
+def test_square_geometry_is_round_and_centred():
+    left, top, right, bottom = ink(curves.render_one(1.5, 0.0, 256, "square"))
+    assert right - left == bottom - top
+    assert (left + right) / 2 == pytest.approx(128, abs=0.51)
+
+
+@pytest.mark.parametrize("geometry", ["article", "square"])
+def test_the_largest_curve_fits_into_the_image(geometry):
+    image = curves.render_one(2.0, 2.0, 256, geometry)
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    assert image.max() > 200
+    assert border.max() == 0
+
+
+def test_coverage_of_a_stroke_adds_up_to_its_area():
+    raster = curves._Raster(np.arange(200) + 0.5, np.arange(200) + 0.5, 8.33)
+    points = np.array([[40.0, 60.0], [150.0, 130.0]])
+    length = float(np.hypot(*(points[1] - points[0])))
+    area = length * 8.33 + np.pi * (8.33 / 2) ** 2
+    assert curves._coverage(points, raster).sum() == pytest.approx(area, rel=0.01)
+
+
+def test_a_horizontal_stroke_has_its_exact_profile():
+    raster = curves._Raster(np.arange(60) + 0.5, np.arange(40) + 0.5, 4.0)
+    column = curves._coverage(np.array([[10.0, 20.25], [50.0, 20.25]]), raster)[:, 30]
+    np.testing.assert_allclose(column[17:24], [0.0, 0.75, 1, 1, 1, 0.25, 0], atol=1e-5)
+
+
+@pytest.mark.parametrize("geometry", ["article", "square"])
+def test_one_image_has_the_same_pixels_alone_and_in_a_batch(geometry):
+    ab = curves.draw_parameters(6, 1)
+    images = curves.render(ab, 96, geometry)
+    for index in range(6):
+        np.testing.assert_array_equal(images[index], curves.render_one(*ab[index], 96, geometry))
+
+
+@pytest.mark.parametrize("size", [32, 100, 256, 512])
+def test_every_size_shows_the_same_share_of_white(size):
+    share = curves.render_one(1.5, 1.0, size).mean() / 255
+    assert share == pytest.approx(curves.render_one(1.5, 1.0, 256).mean() / 255, rel=0.04)
+
+
+def test_progress_rises_to_one():
+    heard: list[float] = []
+    curves.render(curves.draw_parameters(130, 0), 32, "square", heard.append)
+    assert heard == sorted(heard)
+    assert heard[-1] == 1.0
+
+
+@pytest.mark.parametrize("size", [31, 513])
+def test_sizes_out_of_range_are_refused(size):
+    with pytest.raises(ValueError, match=f"size is {size}"):
+        curves.render(curves.draw_parameters(1, 0), size)
+
+
+def test_parameters_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="not finite"):
+        curves.render(np.array([[np.nan, 1.0]]), 32)

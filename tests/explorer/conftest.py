@@ -1,0 +1,63 @@
+"""A small trained run, and the whole program opened on it."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from core.config import DataConfig, RunConfig, TrainingConfig, config_to_dict
+
+TINY = RunConfig(
+    data=DataConfig(image_size=32, count=150, geometry="square"),
+    training=TrainingConfig(epochs=3, batch_size=16, device="cpu", precision="float32"),
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> RunConfig:
+    """The configuration of ``tiny_run``."""
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> Path:
+    """A finished run of 32² images, made by the command itself. Copy it before changing it."""
+    folder = tmp_path_factory.mktemp("runs")
+    config = folder / "config.json"
+    config.write_bytes(msgspec.json.encode(config_to_dict(TINY)))
+    run = folder / "tiny"
+    command = [sys.executable, "-m", "core.cli", "train", "--config", str(config), "--out", str(run)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return run
+
+
+@pytest.fixture
+def program(qtbot, qapp, monkeypatch, tmp_path) -> Iterator[Callable]:
+    """Call it with a run folder: the whole program, window shown, engine started."""
+    from explorer.app import Explorer
+    from explorer.engine_client import EngineClient
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    opened = []
+
+    def open_program(run: Path | None, renderer: str = "software"):
+        engine = EngineClient()
+        engine.start(threads=1)
+        explorer = Explorer(qapp, engine, renderer)
+        explorer.window.resize(1280, 720)
+        opened.append(explorer)
+        explorer.show()
+        qtbot.waitExposed(explorer.window)
+        if run is not None:
+            explorer.session.open(run)
+        return explorer
+
+    yield open_program
+    for explorer in opened:
+        explorer.window.close()
+        explorer.window.deleteLater()
+        explorer.deleteLater()
+    qapp.processEvents()

@@ -1,0 +1,318 @@
+"""The whole program: what a person sees when it opens, clicks, traces, and when things go wrong."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtTest import QTest
+
+from core.paths import LatentPath
+from core.runs import RunDirectory
+
+WAIT = 30_000
+
+
+def notice(program) -> str:
+    return program.window.notice.text() if program.window.notice.isVisible() else ""
+
+
+def press(program, keys: str) -> None:
+    program.window.activateWindow()
+    QTest.keySequence(program.window.windowHandle(), QKeySequence(keys))
+
+
+@pytest.fixture
+def opened(program, tiny_run, qtbot):
+    """The program with the small run open and its first image on screen."""
+    explorer = program(tiny_run)
+    qtbot.waitUntil(lambda: explorer.image.has_image, timeout=WAIT)
+    explorer.window.activateWindow()
+    qtbot.waitUntil(explorer.window.isActiveWindow, timeout=WAIT)
+    return explorer
+
+
+def test_a_run_opens_with_cloud_image_and_curves(opened, tiny_run, qtbot):
+    assert opened.cloud.point_count == len(RunDirectory.open(tiny_run).read_embedding())
+    assert opened.window.windowTitle().startswith("tiny")
+    qtbot.waitUntil(lambda: opened.image.has_sample, timeout=WAIT)
+    assert opened.state.epochs[-1] == 3
+    assert str(tiny_run) in opened.settings.recent_runs
+
+
+def test_a_click_on_a_point_decodes_it(opened, qtbot):
+    places = opened.cloud.screen_positions()
+    index = int(np.abs(places[:, :2] - [opened.cloud.width() / 2, opened.cloud.height() / 2]).sum(axis=1).argmin())
+    point = QPoint(*np.rint(places[index, :2]).astype(int).tolist())
+    with qtbot.waitSignal(opened.image.painted, timeout=WAIT):
+        QTest.mouseClick(opened.cloud, Qt.MouseButton.LeftButton, pos=point)
+    sample = opened.state.document.sample
+    assert sample is not None
+    np.testing.assert_array_equal(opened.state.document.probe, opened.state.embedding[sample])
+
+
+def test_digits_choose_the_mouse_mode_and_escape_leaves_it(opened):
+    for digit, mode in enumerate(("orbit", "probe", "draw", "edit", "select"), start=1):
+        press(opened, str(digit))
+        assert opened.state.mode == mode
+        assert opened.window.actions_by_name[mode].isChecked()
+    press(opened, "Esc")
+    assert opened.state.mode == "orbit"
+
+
+def test_enter_over_the_cloud_finishes_editing(opened):
+    press(opened, "4")
+    opened.cloud.setFocus()
+    press(opened, "Return")
+    assert opened.state.mode == "orbit"
+
+
+def test_probe_and_path_are_undone_and_redone(opened):
+    first = opened.state.document.probe
+    opened.probe.choose(5)
+    path = LatentPath(opened.state.embedding[:4])
+    opened.editing.commit("draw path", path=path)
+    press(opened, "Ctrl+Z")
+    assert opened.state.document.path is None
+    press(opened, "Ctrl+Z")
+    np.testing.assert_array_equal(opened.state.document.probe, first)
+    press(opened, "Ctrl+Shift+Z")
+    press(opened, "Ctrl+Shift+Z")
+    assert opened.state.document.path == path
+
+
+def test_a_path_is_decoded_played_and_exported(opened, qtbot, tmp_path):
+    opened.editing.commit("draw path", path=LatentPath(opened.state.embedding[[0, 40, 80]]))
+    qtbot.waitUntil(lambda: opened.film.complete, timeout=WAIT)
+    press(opened, "Space")
+    assert opened.state.playback.playing
+    qtbot.waitUntil(lambda: opened.state.playback.position > 0.05, timeout=WAIT)
+    press(opened, "Space")
+    here = opened.state.playback.position
+    press(opened, "Right")
+    assert opened.state.playback.position > here
+    with qtbot.waitSignal(opened.playback.exported, timeout=WAIT):
+        opened.playback.export(tmp_path / "path.npz", "npz")
+    with np.load(tmp_path / "path.npz", allow_pickle=False) as data:
+        assert data["frames"].shape == (65, 32, 32, 1)
+        ends = data["latents"][[0, -1]]
+    np.testing.assert_allclose(ends, opened.state.embedding[[0, 80]], atol=1e-5)
+
+
+def test_an_export_that_cannot_be_written_is_explained(opened, qtbot, tmp_path):
+    opened.editing.commit("draw path", path=LatentPath(opened.state.embedding[[0, 40]]))
+    opened.playback.export(tmp_path / "no such folder" / "path.gif", "gif")
+    qtbot.waitUntil(lambda: "path.gif" in notice(opened), timeout=WAIT)
+
+
+def test_colouring_by_loss_fills_in(opened, qtbot):
+    opened.points.color_by_changed.emit("excess BCE")
+    qtbot.waitUntil(lambda: opened.state.losses is not None and np.isfinite(opened.state.losses).all(), timeout=WAIT)
+    assert (opened.state.losses > 0).all()
+
+
+def test_the_epochs_are_replayed(opened, qtbot):
+    opened.timeline_view.play_toggled.emit(True)
+    assert opened.state.epoch == opened.state.epochs[0]
+    qtbot.waitUntil(lambda: opened.state.epoch is None, timeout=WAIT)
+
+
+def test_reconstructions_are_shown_and_open_in_the_image(opened, qtbot):
+    opened.window.raise_dock("reconstructions")
+    qtbot.waitUntil(lambda: len(opened.reconstructions_view.shown) > 0, timeout=WAIT)
+    index = opened.reconstructions_view.shown[0]
+    opened.reconstructions_view.sample_chosen.emit(index)
+    assert opened.state.samples.indices[opened.state.document.sample] == index
+
+
+def test_docks_come_back_where_they_were(program, tiny_run, qtbot):
+    first = program(tiny_run)
+    first.window.docks["probe"].hide()
+    first.window.addDockWidget(Qt.DockWidgetArea.LeftDockWidgetArea, first.window.docks["image"])
+    first.window.close()
+    second = program(tiny_run)
+    assert second.window.docks["probe"].isHidden()
+    assert second.window.dockWidgetArea(second.window.docks["image"]) == Qt.DockWidgetArea.LeftDockWidgetArea
+
+
+# what goes wrong
+
+
+def test_a_missing_run_is_refused_and_the_open_one_stays(opened, tmp_path):
+    before = opened.session.run
+    opened.session.open(tmp_path / "nowhere")
+    assert "nowhere does not exist" in notice(opened)
+    assert opened.session.run is before
+    assert opened.cloud.point_count > 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "config.json").write_text('{"schema": 1, "conf'), "config.json is not valid JSON"),
+        (lambda run: (run / "config.json").unlink(), "is not a run"),
+    ],
+)
+def test_a_truncated_run_is_refused(opened, tiny_run, tmp_path, damage, message):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_run, broken)
+    damage(broken)
+    opened.session.open(broken)
+    assert message in notice(opened)
+    assert opened.session.run.path == tiny_run
+
+
+def test_weights_cut_short_are_reported_while_the_cloud_is_shown(program, tiny_run, tmp_path, qtbot):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_run, broken)
+    weights = broken / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    explorer = program(broken)
+    qtbot.waitUntil(lambda: "weights.safetensors is damaged or truncated" in notice(explorer), timeout=WAIT)
+    qtbot.waitUntil(lambda: explorer.cloud.point_count > 0, timeout=WAIT)
+
+
+def test_weights_of_another_architecture_are_named(program, tiny_run, tmp_path, qtbot):
+    other = tmp_path / "other"
+    shutil.copytree(tiny_run, other)
+    content = json.loads((other / "config.json").read_text())
+    content["config"]["model"]["latent_dim"] = 5
+    (other / "config.json").write_text(json.dumps(content))
+    explorer = program(other)
+    qtbot.waitUntil(lambda: "does not fit this architecture" in notice(explorer), timeout=WAIT)
+    assert explorer.window.isVisible()
+
+
+def test_a_killed_engine_comes_back(opened, qtbot):
+    os.kill(opened.engine.process_id, signal.SIGKILL)
+    qtbot.waitUntil(lambda: "engine was killed" in notice(opened), timeout=WAIT)
+    opened.probe.choose(3)
+    with qtbot.waitSignal(opened.image.painted, timeout=WAIT):
+        opened.probe.choose(9)
+
+
+def slow_training(program, config) -> None:
+    """Start a training that goes on long enough to be disturbed."""
+    program.training.start(replace(config, training=replace(config.training, epochs=5000)))
+
+
+def trainer_pid(program) -> int:
+    return int(json.loads((program.session.run.path / "lock").read_text())["pid"])
+
+
+def running(program) -> bool:
+    return program.state.training == "running" and (program.session.run.path / "lock").is_file()
+
+
+def end(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        status = Path(f"/proc/{pid}/stat")
+        if not status.exists() or ") Z " in status.read_text():
+            return
+        time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_training_killed_midway_leaves_its_last_checkpoint_and_says_so(opened, qtbot, tiny_run, tiny_config):
+    from core.checkpoint import load_model
+
+    slow_training(opened, tiny_config)
+    qtbot.waitUntil(lambda: opened.session.run.path != tiny_run and running(opened), timeout=60_000)
+    run = opened.session.run
+    qtbot.waitUntil(run.last_checkpoint_path.exists, timeout=60_000)
+    end(trainer_pid(opened))
+    qtbot.waitUntil(lambda: opened.state.training == "interrupted", timeout=WAIT)
+    load_model(run.last_checkpoint_path)
+    assert opened.window.isVisible()
+    assert opened.window.actions_by_name["train"].isEnabled()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_training_goes_on_when_the_window_closes_and_is_found_again(program, tiny_run, tiny_config, qtbot):
+    first = program(tiny_run)
+    qtbot.waitUntil(lambda: first.state.model is not None, timeout=WAIT)
+    slow_training(first, tiny_config)
+    qtbot.waitUntil(lambda: first.session.run.path != tiny_run and running(first), timeout=60_000)
+    run, pid = first.session.run.path, trainer_pid(first)
+    try:
+        first.window.close()
+        size = (run / "metrics.jsonl").stat().st_size
+        qtbot.waitUntil(lambda: (run / "metrics.jsonl").stat().st_size > size, timeout=WAIT)
+        second = program(run)
+        qtbot.waitUntil(lambda: second.state.training == "running", timeout=WAIT)
+        second.training.stop()
+        qtbot.waitUntil(lambda: second.state.training == "stopped", timeout=WAIT)
+    finally:
+        end(pid)
+
+
+def test_a_runs_folder_that_cannot_be_written_is_explained(opened, tiny_config, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    opened.settings.runs_folder = blocked / "runs"
+    slow_training(opened, tiny_config)
+    assert "cannot be written" in notice(opened)
+    assert opened.state.training != "starting"
+
+
+def test_a_training_that_refuses_its_data_is_explained(opened, tiny_config, qtbot):
+    opened.training.start(replace(tiny_config, data=replace(tiny_config.data, hole_radius=9.0)))
+    qtbot.waitUntil(lambda: "make data.hole_radius smaller" in notice(opened), timeout=60_000)
+    assert opened.window.isVisible()
+
+
+def test_a_loss_that_is_not_a_number_is_explained(opened, tiny_config, qtbot):
+    training = replace(
+        tiny_config.training, learning_rate=900.0, clip=0.0, schedule="constant", optimizer="adam", epochs=200
+    )
+    opened.training.start(replace(tiny_config, training=training))
+    qtbot.waitUntil(lambda: "training failed" in notice(opened), timeout=60_000)
+    assert opened.state.training == "failed"
+
+
+def test_without_opengl_the_window_opens_and_says_why(tiny_run, tmp_path):
+    code = f"""
+import sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from explorer.start import make_application
+from explorer.engine_client import EngineClient
+application = make_application(["isoline"])
+engine = EngineClient()
+engine.start(1)
+from explorer.app import Explorer
+explorer = Explorer(application, engine)
+explorer.show()
+explorer.session.open(Path({str(tiny_run)!r}), remember=False)
+def look():
+    if not explorer.image.has_image:
+        return
+    picture = explorer.cloud.grab().toImage()
+    colours = {{picture.pixel(x, y) for x in range(0, picture.width(), 3) for y in range(0, picture.height(), 3)}}
+    print(len(colours), "|", explorer.cloud.renderer_note, "|", explorer.window.status["device"].text())
+    explorer.window.close()
+    application.quit()
+timer = QTimer(interval=50)
+timer.timeout.connect(look)
+timer.start()
+sys.exit(application.exec())
+"""
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=90, check=True
+    )
+    colours, note, device = (part.strip() for part in result.stdout.split("|"))
+    assert int(colours) > 50
+    assert note
+    assert "software" in device
