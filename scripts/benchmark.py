@@ -64,7 +64,8 @@ def dataset_figures(quick: bool) -> list[Figure]:
     count = 500 if quick else 5000
     ab = curves.draw_parameters(count, 0)
     figures = []
-    for geometry, bar in (("article", 8.0), ("square", 5.0)):
+    bars: dict[curves.Geometry, float] = {"article": 8.0, "square": 5.0}
+    for geometry, bar in bars.items():
         curves.render(ab[:8], 256, geometry)
         begun = perf_counter()
         curves.render(ab, 256, geometry)
@@ -77,14 +78,15 @@ def decoder_figures(quick: bool) -> list[Figure]:
     import numpy as np
     import torch
 
-    from core.config import ModelConfig, RunConfig
+    from core.config import ModelConfig, Preset, RunConfig
     from core.inference import Inference
     from core.model import build_model, forward_flops
 
     torch.set_num_threads(1)
     repeats = 15 if quick else 60
     figures = []
-    for preset, bar in (("compact", 6.0), ("article", None)):
+    bars: dict[Preset, float | None] = {"compact": 6.0, "article": None}
+    for preset, bar in bars.items():
         model = build_model(RunConfig(model=ModelConfig(preset=preset))).eval()
         inference = Inference(model, "cpu")
         z = np.zeros((1, model.latent_dim), dtype=np.float32)

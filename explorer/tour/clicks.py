@@ -35,6 +35,10 @@ class ClickTimer:
         """The button goes down now."""
         self._decoded, self._stamp, self._pressed = False, self._tour.explorer.engine.last_stamp, perf_counter()
 
+    def forget(self) -> None:
+        """The click hit nothing."""
+        self._pressed = 0.0
+
     @property
     def waiting(self) -> bool:
         """Whether the image has not been painted yet."""
@@ -71,14 +75,21 @@ def visible_points(tour: Director, count: int, seed: int) -> list[QPointF]:
 
 
 def timed_clicks(tour: Director, timer: ClickTimer, count: int, seed: int) -> Stage:
-    """Click ``count`` points one after another."""
+    """Click ``count`` points one after another, each where it is at that moment; a cloud in training moves."""
     cloud, state = tour.explorer.cloud, tour.explorer.state
-    for place in visible_points(tour, count, seed):
+    missed = 0
+    while len(timer.milliseconds) < count:
+        place = visible_points(tour, 1, seed + len(timer.milliseconds) + 1000 * missed)[0]
         hands.move(cloud, place)
         yield 0.02
+        before = state.document
         timer.begin()
         hands.click(cloud, place)
-        if state.document.sample is None:
-            raise StageFailed("the click chose no sample")
+        if state.document is before:  # the point went elsewhere between look and click, as it can for a person
+            timer.forget()
+            missed += 1
+            if missed > count:
+                raise StageFailed(f"{missed} clicks on points chose none")
+            continue
         yield Until(lambda: not timer.waiting, "the clicked point's image is painted", 10.0)
         yield PAUSE_S

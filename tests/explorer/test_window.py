@@ -278,7 +278,7 @@ def test_a_loss_that_is_not_a_number_is_explained(opened, tiny_config, qtbot):
     )
     opened.training.start(replace(tiny_config, training=training))
     qtbot.waitUntil(lambda: "training failed" in notice(opened), timeout=60_000)
-    assert opened.state.training == "failed"
+    qtbot.waitUntil(lambda: opened.state.training == "failed", timeout=WAIT)
 
 
 def test_without_opengl_the_window_opens_and_says_why(tiny_run, tmp_path):

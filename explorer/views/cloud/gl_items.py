@@ -24,7 +24,6 @@ from explorer.views.cloud.shading import FADE, LARGEST, SMALLEST, depth_cue, far
 from explorer.views.cloud.splat import RIM_SHADE
 
 SORT_LIMIT = 300_000  # with more points sorting costs more than it shows; the depth buffer orders them then
-MOVING_LIMIT = 1_000_000
 
 POINT_VERTEX = """
 uniform mat4 u_matrix;
