@@ -87,7 +87,9 @@ def _coverage(points: np.ndarray, raster: _Raster) -> np.ndarray:
     """float32 (h, w) in [0, 1]: how much of each pixel a polyline with round joins and caps covers.
 
     A pixel whose centre is at distance r of the line is covered by clip(stroke / 2 + 1/2 - r, 0, 1): exact for an
-    edge along the axes, within 0.03 for others. Only pixels near a segment are looked at.
+    edge along the axes, within 0.043 for a slanted one. Where strokes meet at an angle, the larger coverage counts and
+    not their union. Against 8 × 8 exact samples a pixel, images of 256² differ by a mean square of at most 1.4e-6
+    (article) and 8e-5 (square) of full scale². Only pixels near a segment are looked at.
     """
     start, step = points[:-1].astype(np.float32), np.diff(points, axis=0).astype(np.float32)
     reach = 0.5 * raster.stroke + 0.5

@@ -1,7 +1,7 @@
 """Drawn images kept on disk, found again by what defines them.
 
-A file is named by the hash of its recipe and carries the hash of its content, so a torn or altered file is noticed
-and drawn again. It is read as a memory map: opening 300 MB costs nothing.
+A file is named by the hash of its recipe; the hash of its content lies beside it, so that a torn or altered file is
+noticed and drawn again. It is read as a memory map: the check reads 300 MB in 0.2 s, but takes none of it into memory.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from core.atomic import atomic_file
+from core.atomic import TEMPORARY_SUFFIX, atomic_file
+
+_ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its writer
 
 
 def cache_folder() -> Path:
@@ -58,10 +61,11 @@ def cached_images(
     images = make()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(folder)
         with atomic_file(file) as stream:
             np.save(stream, images, allow_pickle=False)
         with atomic_file(seal) as stream:
-            stream.write(_seal(file, images).encode())
+            stream.write(_seal(images).encode())
     except OSError as error:
         warnings.warn(
             f"the image cache {folder} cannot be written ({error.strerror or error}); images are drawn anew each "
@@ -70,19 +74,25 @@ def cached_images(
         )
         images.flags.writeable = False
         return images
-    return _read(file, seal, shape) if images.size else images  # type: ignore[return-value]  # just written
+    written = _read(file, seal, shape)  # from the file, so that the drawn copy leaves the memory
+    return images if written is None else written
 
 
-def _seal(file: Path, images: np.ndarray) -> str:
-    """Size of the file and hash of a sample of its rows: cheap to check, and any torn file fails it."""
-    rows = images[:: max(1, len(images) // 64)]
-    return f"{file.stat().st_size} {fingerprint(np.asarray(rows))}"
+def _seal(images: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete what a process that was killed while writing left behind, hundreds of megabytes each."""
+    for leftover in folder.glob(f".images-*{TEMPORARY_SUFFIX}"):
+        if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+            leftover.unlink(missing_ok=True)
 
 
 def _read(file: Path, seal: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     try:
         images = np.load(file, mmap_mode="r", allow_pickle=False)
-        if images.dtype != np.uint8 or images.shape != shape or seal.read_text().strip() != _seal(file, images):
+        if images.dtype != np.uint8 or images.shape != shape or seal.read_text().strip() != _seal(images):
             return None
     except (OSError, ValueError, EOFError):
         return None

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import csv
-import io
+import os
+import re
+import secrets
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from core.atomic import atomic_file, write_atomic
+from core.atomic import TEMPORARY_SUFFIX, atomic_file, replace
 from core.datasets import Dataset
 
+TABLE = "parameters.csv"
+EXPORTED = re.compile(r"\d{6,}\.png")
 SHEET_COLUMNS, SHEET_ROWS = 16, 10
 SHEET_CELL, SHEET_GAP = 96, 4
 SHEET_GROUND = 96
 
 
 def export_npz(dataset: Dataset, target: Path) -> None:
-    """Write imgs uint8 (N, H, W) or (N, H, W, 3), latents_values float32 (N, F), latents_names, train, validation."""
+    """Write imgs uint8 (N, H, W) or (N, H, W, 3), latents_values float32 (N, F), latents_names, train, validation.
+
+    latents_classes int64 (N, F) numbers each factor's values from 0; it is written only where the values recur, which
+    those of a uniform draw do not.
+    """
+    classes = _classes(dataset.factors)
+    known = {} if classes is None else {"latents_classes": classes}
     images = dataset.images[..., 0] if dataset.images.shape[-1] == 1 else dataset.images
     with atomic_file(target) as file:
         np.savez_compressed(
@@ -29,29 +40,61 @@ def export_npz(dataset: Dataset, target: Path) -> None:
             latents_names=np.array(dataset.factor_names, dtype=np.str_),
             train=dataset.train,
             validation=dataset.validation,
+            **known,  # pyright: ignore[reportArgumentType]  # no key of it is named allow_pickle
         )
 
 
+def _classes(factors: np.ndarray) -> np.ndarray | None:
+    columns = [np.unique(column, return_inverse=True) for column in factors.T]
+    if not columns or any(2 * len(values) > len(factors) for values, _ in columns):
+        return None
+    return np.stack([index for _, index in columns], axis=1).astype(np.int64)
+
+
 def export_png(dataset: Dataset, folder: Path, progress: Callable[[float], None] | None = None) -> None:
-    """Write 000000.png … and parameters.csv (file, split, one column a factor) into ``folder``."""
-    folder.mkdir(parents=True, exist_ok=True)
-    count = len(dataset)
-    for index in range(count):
-        with atomic_file(folder / f"{index:06d}.png") as file:
-            _picture(dataset.images[index]).save(file, format="PNG")
-        if progress is not None and index % 64 == 0:
-            progress(index / count)
-    held = np.zeros(count, dtype=bool)
-    held[dataset.validation] = True
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["file", "split", *dataset.factor_names])
-    for index in range(count):
-        part = "validation" if held[index] else "train"
-        writer.writerow([f"{index:06d}.png", part, *(f"{value:.9g}" for value in dataset.factors[index])])
-    write_atomic(folder / "parameters.csv", text.getvalue().encode())
+    """Write 000000.png … and parameters.csv (file, split, one column a factor) into ``folder``.
+
+    Everything is written under a temporary name first, so that an interrupted export leaves ``folder`` as it was. The
+    files of an earlier export there are replaced, others are left alone. Raises ``OSError``.
+    """
+    home = folder if folder.is_dir() else folder.parent
+    temporary = home / f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}"
+    temporary.mkdir()
+    try:
+        for index, image in enumerate(dataset.images):
+            _picture(image).save(temporary / f"{index:06d}.png")
+            if progress is not None and index % 64 == 0:
+                progress(index / len(dataset))
+        _write_table(dataset, temporary / TABLE)
+        _publish(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # gone already unless writing failed, and that error matters
     if progress is not None:
         progress(1.0)
+
+
+def _write_table(dataset: Dataset, target: Path) -> None:
+    held = np.zeros(len(dataset), dtype=bool)
+    held[dataset.validation] = True
+    with open(target, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "split", *dataset.factor_names])
+        for index, values in enumerate(dataset.factors):
+            part = "validation" if held[index] else "train"
+            writer.writerow([f"{index:06d}.png", part, *(f"{value:.9g}" for value in values)])
+
+
+def _publish(temporary: Path, folder: Path) -> None:
+    """Give a finished export its name; in a folder that is there already, the table goes first and comes last."""
+    if not folder.is_dir():
+        replace(temporary, folder)
+        return
+    (folder / TABLE).unlink(missing_ok=True)
+    for old in folder.iterdir():
+        if EXPORTED.fullmatch(old.name):
+            old.unlink()
+    for new in sorted(temporary.iterdir()):  # "parameters.csv" sorts behind the numbers
+        replace(new, folder / new.name)
 
 
 def write_contact_sheet(dataset: Dataset, target: Path) -> None:

@@ -49,10 +49,20 @@ class Dataset:
 def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Dataset:
     """The dataset that ``config`` describes; ``cache`` is the folder of drawn images (None: the user's).
 
-    Raises ``DatasetError``.
+    ``progress`` is told the share that is done, 0 to 1. Raises ``DatasetError``.
     """
-    if config.source == "curves":
-        return _curves(config, progress, cache)
+    try:
+        return _curves(config, progress, cache) if config.source == "curves" else _from_files(config, progress)
+    except MemoryError as error:
+        what = f"{config.count} curves" if config.source == "curves" else config.path
+        advice = "data.count or data.image_size" if config.source == "curves" else "data.image_size"
+        raise DatasetError(
+            f"the images of {what} at {config.image_size} × {config.image_size} × {config.channels} do not fit into "
+            f"the memory; make {advice} smaller."
+        ) from error
+
+
+def _from_files(config: DataConfig, progress: Progress | None) -> Dataset:
     from core import dataset_files  # Pillow and file formats are needed only here
 
     read = dataset_files.read_folder if config.source == "folder" else dataset_files.read_npz

@@ -11,14 +11,14 @@ from core.config import DataConfig
 
 @dataclass(frozen=True)
 class Options:
-    """Write a dataset as NPZ (dSprites keys) or as PNG files with a table, with a contact sheet."""
+    """Write a dataset as NPZ (dSprites keys) or as PNG files with a table, and a contact sheet beside it."""
 
     out: Path
     """An .npz file, or for png a folder."""
     format: Literal["auto", "npz", "png"] = "auto"
     """auto: npz if --out ends in .npz, else png."""
     overwrite: bool = False
-    """Replace what is there."""
+    """Replace an earlier export; other files in the folder are left alone."""
     data: DataConfig = field(default_factory=DataConfig)
 
 
@@ -29,13 +29,17 @@ def run(options: Options) -> int:
     from core.dataset_export import export_npz, export_png, write_contact_sheet
     from core.datasets import DatasetError, load_dataset
 
-    out = options.out
+    out = options.out.resolve()
     kind = options.format if options.format != "auto" else ("npz" if out.suffix == ".npz" else "png")
     if kind == "npz" and out.suffix != ".npz":
         raise DatasetError(f"--out is {out}; an NPZ file's name ends in .npz.")
-    if not options.overwrite and (out.is_file() or (out.is_dir() and any(out.iterdir()))):
-        raise DatasetError(f"{out} is there already; choose another name or give --overwrite.")
-    sheet = out.with_name(f"{out.stem}-sheet.png") if kind == "npz" else out / "contact-sheet.png"
+    if out.is_dir() if kind == "npz" else out.is_file():
+        raise DatasetError(f"--out is {out}, which is a {'folder' if kind == 'npz' else 'file'}; choose another name.")
+    # Beside the folder, not in it: who trains on the folder wants no contact sheet among the images.
+    sheet = out.with_name(f"{out.stem if kind == 'npz' else out.name}-sheet.png")
+    for target in (out, sheet):
+        if not options.overwrite and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
+            raise DatasetError(f"{target} is there already; choose another name or give --overwrite.")
     with Progress() as bar:
         task = bar.add_task("Images", total=1.0)
         dataset = load_dataset(options.data, lambda share: bar.update(task, completed=share))

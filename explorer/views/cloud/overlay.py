@@ -10,7 +10,7 @@ from time import perf_counter
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPaintEvent
+from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
 from explorer.theme import DARK, Theme
@@ -31,6 +31,8 @@ class Overlay(QWidget):
         super().__init__(parent)
         self._scene, self._painted = scene, painted
         self._theme: Theme = DARK
+        self._fixed: QPixmap | None = None
+        self._fixed_key: tuple | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
 
@@ -49,12 +51,11 @@ class Overlay(QWidget):
         if scene.count:
             layers = [
                 lambda p: draw_axis_line(p, scene, theme) if scene.dims == 1 else None,
-                lambda p: draw_axes(p, scene, theme),
+                self._draw_fixed,
                 lambda p: draw_probe(p, scene, theme),
                 lambda p: draw_path(p, scene, theme),
                 lambda p: draw_rings(p, scene, theme),
                 lambda p: draw_hand(p, scene, theme),
-                self._draw_colorbar,
                 self._draw_card,
             ]
         else:
@@ -65,6 +66,33 @@ class Overlay(QWidget):
             painter.restore()
         painter.end()
         self._painted((perf_counter() - begun) * 1000)
+
+    def _draw_fixed(self, painter: QPainter) -> None:
+        """Axes and colour bar. They stay as they are while only marks change, and are half of this layer's time: the
+        second time that the same are asked for they are kept as a picture."""
+        ratio = self.devicePixelRatioF()
+        key = (self._scene.look(), self._theme.name, self.width(), self.height(), ratio, self.font().toString())
+        if key == self._fixed_key and self._fixed is None:
+            self._fixed = QPixmap(round(self.width() * ratio), round(self.height() * ratio))
+            self._fixed.setDevicePixelRatio(ratio)
+            self._fixed.fill(Qt.GlobalColor.transparent)
+            inner = QPainter(self._fixed)
+            inner.setRenderHint(QPainter.RenderHint.Antialiasing)
+            inner.setFont(painter.font())
+            self._draw_labels(inner)
+            inner.end()
+        if key != self._fixed_key:
+            self._fixed_key, self._fixed = key, None
+        if self._fixed is not None:
+            painter.drawPixmap(0, 0, self._fixed)
+        else:
+            self._draw_labels(painter)
+
+    def _draw_labels(self, painter: QPainter) -> None:
+        painter.save()
+        draw_axes(painter, self._scene, self._theme)
+        painter.restore()
+        self._draw_colorbar(painter)
 
     def _draw_colorbar(self, painter: QPainter) -> None:
         if self._scene.colorbar is not None:

@@ -73,6 +73,20 @@ class Scene:
     _fitted: tuple[np.ndarray, np.ndarray] | None = None
     home_distance: float = 4.0
 
+    def look(self) -> tuple:
+        """All that axes and colour bar depend on; equal looks draw alike."""
+        camera, box, bar = self.camera, self.box, self.colorbar
+        view = (
+            camera.target.tobytes(),
+            camera.distance,
+            camera.azimuth,
+            camera.elevation,
+            camera.flat,
+            camera.viewport,
+        )
+        shape = (self.dims, self.labels, box.low.tobytes(), box.high.tobytes(), box.step)
+        return view, shape, bar and (bar.label, bar.low, bar.high, bar.lut.tobytes(), bar.categories)
+
     @property
     def count(self) -> int:
         """Number of points, N."""
