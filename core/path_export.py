@@ -6,11 +6,11 @@ is told as a share from 0 to 1; a cancelled export leaves nothing behind. numpy 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -248,7 +248,7 @@ class _Steps:
         self._progress(1.0)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _written_whole(path: str | Path) -> Iterator[BinaryIO]:
     """A temporary file beside ``path`` that takes its name once it is whole; on any error it is removed."""
     path = Path(path)
@@ -263,7 +263,8 @@ def _written_whole(path: str | Path) -> Iterator[BinaryIO]:
         reason = error.strerror or str(error)
         raise ExportError(f"{path}: cannot be written: {reason}. Choose another folder or free some space.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder is none, or gone: the error above says so
+            temporary.unlink(missing_ok=True)
 
 
 def _check_frames(path: str | Path, frames: np.ndarray) -> np.ndarray:

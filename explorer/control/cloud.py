@@ -32,12 +32,13 @@ class CloudController(QObject):
         self._cloud, self._points = cloud, points
         self.projection: Projection | None = None
         self._dirty: set[str] = set()
+        self._fresh = True
         self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
         self._listen()
 
     def _listen(self) -> None:
         events = self._state.events
-        events.embedding.connect(lambda *_: self._mark("points", "marks"))
+        events.embedding.connect(self._on_embedding)
         events.samples.connect(self._on_samples)
         events.losses.connect(lambda *_: self._mark("colours"))
         events.selected.connect(lambda *_: self._mark("colours"))
@@ -53,6 +54,11 @@ class CloudController(QObject):
         self._points.size_changed.connect(lambda size: self._display(point_size=size))
         self._points.opacity_changed.connect(lambda opacity: self._display(opacity=opacity))
         self._points.axes_changed.connect(self._on_axes)
+
+    def _on_embedding(self, means: np.ndarray | None) -> None:
+        self._mark("points", "marks")
+        if means is None:  # another run is being opened: its cloud is shown whole, wherever the camera was
+            self._fresh = True
 
     def _mark(self, *parts: str) -> None:
         self._dirty.update(parts)
@@ -133,6 +139,9 @@ class CloudController(QObject):
         if len(means) != self._cloud.point_count:
             self._dirty.add("colours")
         self._cloud.set_points(self.projection.to_view(means))
+        if self._fresh:
+            self._fresh = False
+            self._cloud.home()
         self._cloud.set_point_size(display.point_size)
         self._cloud.set_opacity(display.opacity)
 

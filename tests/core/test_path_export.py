@@ -243,3 +243,10 @@ def test_unknown_formats_and_speeds_are_refused(tmp_path):
     for format in ("gif", "mp4"):
         with pytest.raises(ExportError, match="fps is nan"):
             export(tmp_path / "a", format, fps=float("nan"))
+
+
+def test_a_folder_that_is_a_file_is_explained(tmp_path):
+    (tmp_path / "blocked").write_text("in the way")
+    frames = np.zeros((2, 8, 8, 1), dtype=np.uint8)
+    with pytest.raises(ExportError, match=r"path\.png: cannot be written"):
+        export_path(tmp_path / "blocked" / "path.png", "png", frames)
