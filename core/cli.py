@@ -1,4 +1,4 @@
-"""The command line of the core: ``isoline train | encode | decode | dataset | info``.
+"""The command line of the core: ``isoline train | encode | decode | dataset | experiment | turntable | info``.
 
 Each command is a module of ``core.commands`` with a frozen dataclass ``Options``, of which tyro makes the flags, and
 ``run(options) -> int``. A command is imported only when it is chosen, and none imports torch before it runs, so that
@@ -18,6 +18,8 @@ COMMANDS = {
     "encode": "latent means of images",
     "decode": "images of latent points or of a path",
     "dataset": "write the images that a training would see",
+    "experiment": "train, measure and report one of the published experiments",
+    "turntable": "film the embedding of a run turning once",
     "info": "what a run folder holds and how its training stands",
 }
 

@@ -22,7 +22,7 @@ Preset = Literal["compact", "article", "article-weighted"]
 Variance = Literal["constant", "learned"]
 Reconstruction = Literal["bce", "mse"]
 KlForm = Literal["article", "textbook"]
-Entanglement = Literal["none", "product", "covariance"]
+Entanglement = Literal["none", "product", "covariance", "dip"]
 Optimizer = Literal["adamw", "adam"]
 Schedule = Literal["one-cycle", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -106,6 +106,8 @@ class ModelConfig:
     """constant: z = mu + sigma eps; learned: a log-variance head."""
     sigma: float = 0.1
     """The posterior's standard deviation when it is constant."""
+    deformation: bool = False
+    """Last, move what was drawn by a smooth displacement field (compact only); for images without aliased strokes."""
 
     def __post_init__(self) -> None:
         _check(self.preset in PRESETS, "model.preset", self.preset, "one of " + ", ".join(PRESETS))
@@ -123,7 +125,7 @@ class LossConfig:
     kl: KlForm = "article"
     """article: mean over dimensions of mu^2 + sigma^2 - log sigma^2 - 1; textbook: half the sum over them."""
     entanglement: Entanglement = "none"
-    """product: mean |mu_i mu_j| over pairs; covariance: mean |cov(mu_i, mu_j)| over pairs of the batch."""
+    """product: mean |mu_i mu_j|; covariance: mean |cov(mu_i, mu_j)| of the batch; dip: DIP-VAE-I, its squares."""
     beta: float = 3e-6
     """Weight of the KL term."""
     gamma: float = 0.0
@@ -132,7 +134,7 @@ class LossConfig:
     def __post_init__(self) -> None:
         _check(self.reconstruction in ("bce", "mse"), "loss.reconstruction", self.reconstruction, "bce or mse")
         _check(self.kl in ("article", "textbook"), "loss.kl", self.kl, "article or textbook")
-        wanted = ("none", "product", "covariance")
+        wanted = ("none", "product", "covariance", "dip")
         _check(self.entanglement in wanted, "loss.entanglement", self.entanglement, "one of " + ", ".join(wanted))
         _check(_finite(self.beta, 0.0, 1e6), "loss.beta", self.beta, "a finite number, 0 or more")
         _check(_finite(self.gamma, 0.0, 1e6), "loss.gamma", self.gamma, "a finite number, 0 or more")

@@ -1,4 +1,4 @@
-"""The engine process: holds the loaded model and answers the window's requests.
+"""The engine process: holds the loaded model, perhaps a second to compare it with, and answers the window's requests.
 
     python -m core.engine --threads 1
 
@@ -22,6 +22,7 @@ from typing import BinaryIO
 
 from core.protocol import (
     Cancel,
+    CompareAt,
     Decode,
     DecodePath,
     Export,
@@ -31,6 +32,9 @@ from core.protocol import (
     FramingError,
     Inspect,
     Load,
+    LoadOther,
+    Locate,
+    MeasureTransect,
     ProtocolError,
     Ready,
     Reconstruct,
@@ -42,7 +46,19 @@ from core.protocol import (
 )
 
 # Which waiting request is served first. A model that is being opened is what all the others are about.
-PRIORITY: tuple[type, ...] = (Load, Decode, Inspect, DecodePath, Reconstruct, Export, Score)
+PRIORITY: tuple[type, ...] = (
+    Load,
+    Decode,
+    Locate,
+    LoadOther,
+    CompareAt,
+    Inspect,
+    DecodePath,
+    MeasureTransect,
+    Reconstruct,
+    Export,
+    Score,
+)
 IDLE_S = 0.1  # between looks at the run while there is nothing to do
 WAIT_S = 0.01  # while a job waits for something outside, such as a dataset being read
 SWITCH_S = 0.0005  # how soon a thread that wants the interpreter gets it: decoding must not stumble over a reader
@@ -70,7 +86,7 @@ class Engine:
         elif isinstance(request, Follow):
             self._jobs.following = request.enabled
         elif isinstance(request, Load):
-            for kind in list(self._running):  # they were about the model before
+            for kind in self._running.keys() - {LoadOther}:  # they were about the model before
                 self._drop(kind)
             self._running[Load] = (request, self._jobs.start(request))
         elif type(request) in PRIORITY:

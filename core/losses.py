@@ -1,6 +1,6 @@
 """The training loss, L = reconstruction + beta KL + gamma entanglement, and the excess binary cross-entropy.
 
-Every term is a mean over the batch of a per-sample value (but the covariance, which is a statistic of the batch), so
+Every term is a mean over the batch of a per-sample value (but ``covariance`` and ``dip``, statistics of the batch), so
 that sample weights can multiply each sample's loss. Computed in float32 whatever precision the network ran in.
 """
 
@@ -15,6 +15,8 @@ from torch import Tensor
 from core.config import Entanglement, KlForm, LossConfig, Reconstruction
 
 CLIP = 1.0 / 512.0  # half a grey level: an 8-bit image says no more about a pixel
+DIP_DIAGONAL = 10.0
+"""lambda_d / lambda_od of DIP-VAE-I, as in its authors' experiments (Kumar et al., arXiv 1711.00848)."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +56,19 @@ def kl_divergence(mu: Tensor, log_variance: Tensor, form: KlForm) -> Tensor:
 
 
 def entanglement_loss(mu: Tensor, form: Entanglement) -> Tensor:
-    """(N,): penalty on latent dimensions that vary together; zeros for ``none`` and for d = 1.
+    """(N,): penalty on latent dimensions that vary together; zeros for ``none``.
 
     ``product`` is the article's: mean over pairs i < j of |mu_i mu_j|, one value a sample. It is no covariance: on a
     uniform square it prefers the diagonals (1/4 axis-aligned, 1/6 at 45 degrees). ``covariance`` is the mean over
-    pairs of |cov(mu_i, mu_j)| of the batch (unbiased; 0 for one sample), the same value for every sample.
+    pairs of |cov(mu_i, mu_j)| of the batch. Both are 0 for d = 1. ``dip`` is DIP-VAE-I of Kumar, Sattigeri and
+    Balakrishnan (arXiv 1711.00848, equation 6): sum over i != j of cov(mu_i, mu_j)^2 (each pair counts twice), plus 10
+    sum over i of (var(mu_i) - 1)^2, which also draws every variance, that of a single dimension too, towards 1.
+
+    The batch's covariance is the unbiased one, and 0 is returned for a batch of one sample, which has none. It is the
+    same value for every sample.
     """
     count, dimensions = mu.shape
-    if form == "none" or dimensions < 2:
+    if form == "none" or (dimensions < 2 and form != "dip"):
         return mu.new_zeros(count)
     i, j = torch.triu_indices(dimensions, dimensions, offset=1, device=mu.device)
     if form == "product":
@@ -70,7 +77,10 @@ def entanglement_loss(mu: Tensor, form: Entanglement) -> Tensor:
         return mu.new_zeros(count)
     centred = mu - mu.mean(0)
     covariance = centred.T @ centred / (count - 1)
-    return covariance[i, j].abs().mean().expand(count)
+    if form == "covariance":
+        return covariance[i, j].abs().mean().expand(count)
+    together = 2.0 * covariance[i, j].square().sum()
+    return (together + DIP_DIAGONAL * (covariance.diagonal() - 1.0).square().sum()).expand(count)
 
 
 def vae_loss(

@@ -3,7 +3,8 @@
 Nothing is computed at the image's full resolution. The encoder has only to tell where in a low-dimensional family an
 image lies, so it starts with coarse patches (8 x 8 pixels; 4 x 4 for images up to 128) and is cheap; the decoder has
 to draw, so most of the work is its own: transposed convolutions up to a quarter of the resolution, and each of the
-last map's cells is unfolded into 4 x 4 pixels (pixel shuffle).
+last map's cells is unfolded into 4 x 4 pixels (pixel shuffle). If asked for, a smooth deformation at the end moves
+what was drawn to where the latent point wants it (core.deformation).
 
 Any image size from 32 to 512 works. The network's own canvas is the image size rounded up to a multiple of
 4 x 2^stages; the image sits in its middle, zeros around it, and what the decoder draws beyond the image is cropped.
@@ -16,6 +17,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from core.deformation import Deformation
 from core.layers import PreciseLinear, crop_centre
 
 BLOCK = 4  # pixels that one cell of the decoder's last map becomes, on each axis
@@ -84,9 +86,9 @@ class CompactEncoder(nn.Module):
 
 
 class CompactDecoder(nn.Module):
-    """Latents (N, d) to logits (N, C, S, S)."""
+    """Latents (N, d) to logits (N, C, S, S); ``deformation``: whether what was drawn is moved at the end."""
 
-    def __init__(self, image_size: int, channels: int, latent_dim: int) -> None:
+    def __init__(self, image_size: int, channels: int, latent_dim: int, deformation: bool = False) -> None:
         super().__init__()
         self.image_size = image_size
         stages, self.grid, _ = canvas(image_size)
@@ -101,9 +103,11 @@ class CompactDecoder(nn.Module):
         layers += [nn.Conv2d(last, last, 3, padding=1), GroupNorm(last), nn.SiLU()]
         layers += [nn.Conv2d(last, channels * BLOCK**2, 3, padding=1), nn.PixelShuffle(BLOCK)]
         self.layers = nn.Sequential(*layers)
+        self.deformation = Deformation(HIDDEN, image_size) if deformation else None
 
     def forward(self, z: Tensor) -> Tensor:
-        hidden = F.silu(self.lift(z)).to(self.seed.weight.dtype)
-        grid = F.silu(self.seed(hidden)).view(-1, self.grid, self.grid, self.width)
+        hidden = F.silu(self.lift(z))
+        grid = F.silu(self.seed(hidden.to(self.seed.weight.dtype))).view(-1, self.grid, self.grid, self.width)
         grid = grid.permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
-        return crop_centre(self.layers(grid), self.image_size)
+        drawn = crop_centre(self.layers(grid), self.image_size)
+        return drawn if self.deformation is None else self.deformation.deform(drawn, hidden)

@@ -89,6 +89,50 @@ class Export(_Message, frozen=True):
     metadata: str = "{}"
 
 
+class Locate(_Message, frozen=True):
+    """Where a place of the parameter plane lands in latent space. Answered by ``Located``; newest wins.
+
+    ``factors`` float32 (F,): curves are drawn there, also outside the plane. ``index`` ≥ 0 is the nearest sample, for
+    data without a generator; curves ignore it.
+    """
+
+    factors: np.ndarray
+    index: int = -1
+
+
+class MeasureTransect(_Message, frozen=True):
+    """Originals and reconstructions along ``points`` float64 (n, F), n from 2 to 200.
+
+    Answered by several ``TransectMeasured``, in order. ``indices`` int64 (n,) are the nearest samples, for data
+    without a generator; no entries for curves.
+    """
+
+    points: np.ndarray
+    indices: np.ndarray
+
+
+class LoadOther(_Message, frozen=True):
+    """Open a second run, to compare with the first; an empty path closes it. Answered by ``OtherLoaded``.
+
+    It stays when another first run is loaded; then ``OtherChanged`` as its weights change.
+    """
+
+    path: str
+
+
+class CompareAt(_Message, frozen=True):
+    """Both models at one input. Answered by ``Compared``; newest wins.
+
+    ``index`` ≥ 0: sample of the first run's dataset, the same picture for both; otherwise ``factors`` float32 (F,) of a
+    curve, each drawn as its own run draws; where both are missing (-1 and no entries), both decode the latent point
+    ``z`` float32 (d,), which needs as many latent dimensions in both.
+    """
+
+    index: int
+    factors: np.ndarray
+    z: np.ndarray
+
+
 class Cancel(_Message, frozen=True):
     """Drop the unfinished request whose stamp is ``request``."""
 
@@ -105,7 +149,22 @@ class Shutdown(_Message, frozen=True):
     """End the engine process."""
 
 
-Request = Load | Decode | Inspect | Reconstruct | Score | DecodePath | Export | Cancel | Follow | Shutdown
+Request = (
+    Load
+    | Decode
+    | Inspect
+    | Reconstruct
+    | Score
+    | DecodePath
+    | Export
+    | Locate
+    | MeasureTransect
+    | LoadOther
+    | CompareAt
+    | Cancel
+    | Follow
+    | Shutdown
+)
 
 # Replies ----------------------------------------------------------------------------------------------------------
 
@@ -133,6 +192,12 @@ class Loaded(_Message, frozen=True):
 
 class WeightsChanged(_Message, frozen=True):
     """The loaded run wrote new weights, now in use."""
+
+    step: int
+
+
+class OtherChanged(_Message, frozen=True):
+    """The second run wrote new weights, now in use."""
 
     step: int
 
@@ -174,6 +239,65 @@ class Scored(_Message, frozen=True):
     excess_bce: np.ndarray
 
 
+class Located(_Message, frozen=True):
+    """A place of the parameter plane: original and reconstruction uint8 (H, W, C), mu float32 (d,).
+
+    ``factors`` float32 (F,) are those of the original (of the nearest sample, where nothing draws one).
+    """
+
+    factors: np.ndarray
+    index: int
+    original: np.ndarray
+    reconstruction: np.ndarray
+    mu: np.ndarray
+    excess_bce: float
+    ssim: float
+
+
+class TransectMeasured(_Message, frozen=True):
+    """Points ``start`` to ``start + n`` of ``total`` along a transect.
+
+    ``originals`` and ``reconstructions`` uint8 (n, H, W, C); ``mu`` float32 (n, d); ``excess_bce`` and ``ssim``
+    float64 (n,).
+    """
+
+    start: int
+    total: int
+    originals: np.ndarray
+    reconstructions: np.ndarray
+    mu: np.ndarray
+    excess_bce: np.ndarray
+    ssim: np.ndarray
+
+
+class OtherLoaded(_Message, frozen=True):
+    """The second run is ready; an empty path: there is none any more."""
+
+    path: str
+    latent_dim: int
+    image_size: int
+    channels: int
+    preset: str
+
+
+class Compared(_Message, frozen=True):
+    """Both models at one input: images uint8 (H, W, C) of ``first`` and ``second``, their mu float32 (d,).
+
+    Where the runs differ in image size or channels, curves are drawn at each model's size and other images resized to
+    the second's; each loss is measured at its own model's size. ``second`` has been resized to the first's afterwards.
+    ``original`` uint8 (H, W, C) is what the first was given; it has no pixels (0, 0, C) where both decoded one latent
+    point; the losses are then NaN.
+    """
+
+    original: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    first_mu: np.ndarray
+    second_mu: np.ndarray
+    first_excess_bce: float
+    second_excess_bce: float
+
+
 class PathFrames(_Message, frozen=True):
     """Frames ``start`` to ``start + n`` of ``total``: images uint8 (n, H, W, C)."""
 
@@ -210,6 +334,11 @@ Reply = (
     | Reconstructed
     | Scored
     | PathFrames
+    | Located
+    | TransectMeasured
+    | OtherLoaded
+    | OtherChanged
+    | Compared
     | ExportProgress
     | Exported
     | Failed

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-CORE_COMMANDS = ("train", "encode", "decode", "dataset", "info")
+CORE_COMMANDS = ("train", "encode", "decode", "dataset", "experiment", "turntable", "info")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def show(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="isoline",
         description="Explore latent spaces. Without a command, the window opens.",
-        epilog="Commands: train, encode, decode, dataset, info, tour. See: isoline COMMAND --help",
+        epilog=f"Commands: {', '.join(CORE_COMMANDS)}, tour. See: isoline COMMAND --help",
     )
     parser.add_argument("run", nargs="?", type=Path, help="run folder to open (default: the bundled model)")
     parser.add_argument("--renderer", choices=("auto", "gl", "software"), default="auto", help="how the cloud is drawn")

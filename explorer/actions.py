@@ -28,6 +28,7 @@ COMMANDS = (
     Command("bundled", "Open the bundled model", "isoline", "", "The trained model that comes with Isoline"),
     Command("export", "Export path…", "export", "Ctrl+S", "Write the path as PNG strip, GIF, MP4 or NPZ"),
     Command("export_selection", "Export selected samples…", "export", "", "Write indices, factors and means as CSV"),
+    Command("turntable", "Film the cloud…", "export", "", "Write the cloud turning once as MP4 or GIF"),
     Command("runs_folder", "Runs folder…", "", "", "Where trainings started here are written"),
     Command("quit", "Quit", "", "Ctrl+Q"),
     Command("undo", "Undo", "undo", "Ctrl+Z"),
@@ -38,6 +39,12 @@ COMMANDS = (
     Command("pause", "Pause", "pause", "Ctrl+P", "Pause or resume the training"),
     Command("step", "Step", "step", "Ctrl+.", "One training step, then pause"),
     Command("stop", "Stop", "stop", "", "Stop the training; a checkpoint is kept"),
+    Command("experiments", "Run an experiment", "report", "Ctrl+E", "The published experiments, run and reported"),
+    Command("plane", "Parameter plane", "hole", "Ctrl+Shift+P", "True parameters beside the latent space"),
+    Command(
+        "transects", "Transects", "straight", "Ctrl+Shift+T", "Truth and reconstruction along a line of parameters"
+    ),
+    Command("compare", "Compare two runs", "watch", "Ctrl+K", "A second run beside the open one, one input for both"),
     Command("orbit", "Orbit", "orbit", "1", "Turn the cloud; click a point to decode it", "mode"),
     Command(
         "probe", "Probe", "probe", "2", "Drag the probe through latent space (hold X, Y or Z for one axis)", "mode"

@@ -13,7 +13,10 @@ from PySide6.QtWidgets import QApplication
 from core.protocol import Failed, Loaded, Ready, Reply
 from explorer.control.cloud import CloudController
 from explorer.control.commands import Commands, Controllers
+from explorer.control.compare import CompareController
 from explorer.control.editing import Editing
+from explorer.control.experiments import ExperimentsController
+from explorer.control.parameters import ParametersController
 from explorer.control.path import PathController
 from explorer.control.playback import PlaybackController
 from explorer.control.probe import ProbeController
@@ -23,6 +26,8 @@ from explorer.control.session import Session
 from explorer.control.status import StatusController
 from explorer.control.timeline import TimelineController
 from explorer.control.training import TrainingController
+from explorer.control.transects import TransectsController
+from explorer.control.turntable import TurntableController
 from explorer.engine_client import EngineClient
 from explorer.icons import icon
 from explorer.main_window import MainWindow, Panels
@@ -31,15 +36,19 @@ from explorer.settings import Settings
 from explorer.state import State
 from explorer.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 from explorer.views.cloud import CloudView
+from explorer.views.compare import CompareView
+from explorer.views.experiments import ExperimentsView
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView
 from explorer.views.losses import LossesView
+from explorer.views.parameters import ParametersView
 from explorer.views.path import PathView
 from explorer.views.points import PointsView
 from explorer.views.probe import ProbeView
 from explorer.views.reconstructions import ReconstructionsView
 from explorer.views.timeline import TimelineView
 from explorer.views.training import TrainingView
+from explorer.views.transect import TransectView
 
 FRAME_MS = 16
 
@@ -81,20 +90,28 @@ class Explorer(QObject):
         self.path_view = PathView()
         self.film = FilmstripView()
         self.reconstructions_view = ReconstructionsView()
-        self.window = MainWindow(
-            Panels(
-                self.cloud,
-                self.timeline_view,
-                self.training_view,
-                self.points,
-                self.image,
-                self.probe_view,
-                self.losses,
-                self.path_view,
-                self.film,
-                self.reconstructions_view,
-            )
+        self.parameters_view = ParametersView()
+        self.transect_view = TransectView()
+        self.experiments_view = ExperimentsView()
+        self.other_cloud = CloudView(renderer)
+        self.compare_view = CompareView(self.other_cloud)
+        self.panels = Panels(
+            cloud=self.cloud,
+            timeline=self.timeline_view,
+            training=self.training_view,
+            points=self.points,
+            image=self.image,
+            probe=self.probe_view,
+            losses=self.losses,
+            path=self.path_view,
+            film=self.film,
+            reconstructions=self.reconstructions_view,
+            parameters=self.parameters_view,
+            transects=self.transect_view,
+            experiments=self.experiments_view,
+            compare=self.compare_view,
         )
+        self.window = MainWindow(self.panels)
         self.window.setWindowIcon(icon("isoline", DARK))
 
     def _make_controllers(self) -> None:
@@ -113,8 +130,32 @@ class Explorer(QObject):
         self.reconstructions = ReconstructionsController(state, engine, self.probe, self.reconstructions_view)
         self.scores = ScoresController(state, engine)
         self.timeline = TimelineController(state, self.session, self.timeline_view)
+        self.parameters = ParametersController(
+            state, self.editing, engine, self.probe, self.cloud_control, self.parameters_view, self.training_view
+        )
+        self.transects = TransectsController(
+            state,
+            self.editing,
+            engine,
+            self.cloud_control,
+            self.cloud,
+            self.parameters_view,
+            self.image,
+            self.transect_view,
+        )
+        self.experiments = ExperimentsController(self.settings, self.session, self.experiments_view)
+        self.compare = CompareController(
+            state, engine, self.cloud, self.cloud_control, self.other_cloud, self.compare_view, self.settings
+        )
+        self.turntable = TurntableController(state, self.session)
         controllers = Controllers(
-            self.session, self.editing, self.cloud_control, self.path, self.playback, self.training
+            self.session,
+            self.editing,
+            self.cloud_control,
+            self.path,
+            self.playback,
+            self.training,
+            self.turntable,
         )
         self.commands = Commands(
             self.window,
@@ -129,7 +170,16 @@ class Explorer(QObject):
         self.status = StatusController(state, self.window, self.cloud)
 
     def _connect(self) -> None:
-        for source in (self.session, self.path, self.playback, self.training, self.commands):
+        for source in (
+            self.session,
+            self.path,
+            self.playback,
+            self.training,
+            self.transects,
+            self.experiments,
+            self.turntable,
+            self.commands,
+        ):
             source.trouble.connect(self.window.notice.set_message)
         self.engine.died.connect(self.window.notice.set_message)
         self.engine.replied.connect(self._on_reply)
@@ -137,7 +187,10 @@ class Explorer(QObject):
         self.watcher.records.connect(self.status.on_records)
         self.window.notice.dismissed.connect(lambda: self.window.notice.set_message(""))
         self.session.opened.connect(lambda _: self._on_opened())
-        self.playback.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
+        for exporter in (self.playback, self.turntable):
+            exporter.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
+        self.experiments.finished.connect(lambda text: setattr(self.state, "message", text))
+        self.compare.sample_chosen.connect(self.probe.choose)
         self.path_view.export_requested.connect(lambda _: self.window.raise_dock("path"))
         self.state.events.mode.connect(self._on_mode)
         self.window.theme_chosen.connect(self.choose_theme)
@@ -177,22 +230,13 @@ class Explorer(QObject):
             return
         self._last_theme = theme
         apply_theme(self._application, theme)
-        views = (
-            self.cloud,
-            self.timeline_view,
-            self.training_view,
-            self.points,
-            self.image,
-            self.probe_view,
-            self.losses,
-            self.path_view,
-            self.film,
-            self.reconstructions_view,
-        )
-        for view in (*views, self.window):
+        for view in (*self.panels.all(), self.window):
             view.set_theme(theme)
+        self.other_cloud.set_theme(theme)
+        self.turntable.set_theme(theme)
         accent = QColor(theme.accent)
-        self.cloud_control.set_plain_colour((accent.red(), accent.green(), accent.blue()))
+        for cloud in (self.cloud_control, self.compare):
+            cloud.set_plain_colour((accent.red(), accent.green(), accent.blue()))
 
     def show(self) -> None:
         """Put the window where it was, and start the clock."""
@@ -213,6 +257,8 @@ class Explorer(QObject):
         self.playback.tick()
         self.reconstructions.tick()
         self.scores.tick()
+        self.transects.tick()
+        self.experiments.tick()
         self.cloud_control.redraw()
         self.path.redraw()
         self.losses.redraw()
@@ -223,4 +269,6 @@ class Explorer(QObject):
         self._timer.stop()
         self.watcher.watch(None)
         self.settings.save_layout(self.window.saveGeometry(), self.window.saveState())
+        self.transects.files.stop()
+        self.turntable.stop()
         self.engine.stop()

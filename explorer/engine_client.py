@@ -1,7 +1,8 @@
 """The window's side of the engine process: sends requests, hands out replies, starts it again if it dies.
 
-At most one probe decode is on its way; while it is, only the newest of the following ones is kept. So an image is never
-older than one decode, however fast the hand moves. An engine that dies is started again and gets the open run and what
+What follows a hand (the probe, the plane's cursor, a comparison) has at most one request of its kind on its way; while
+it is, only the newest of the following ones is kept. So an image is never older than one answer, however fast the hand
+moves. An engine that dies is started again and gets the open run and what
 it had not answered; if it dies again within a minute, it gets the run alone, for an answer may be what kills it.
 """
 
@@ -18,6 +19,8 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signa
 import core
 from core.protocol import (
     Cancel,
+    CompareAt,
+    Compared,
     Decode,
     Decoded,
     DecodePath,
@@ -30,6 +33,11 @@ from core.protocol import (
     Inspected,
     Load,
     Loaded,
+    LoadOther,
+    Locate,
+    Located,
+    MeasureTransect,
+    OtherLoaded,
     PathFrames,
     ProtocolError,
     Reconstruct,
@@ -39,6 +47,7 @@ from core.protocol import (
     Score,
     Scored,
     Shutdown,
+    TransectMeasured,
     frame,
 )
 
@@ -51,8 +60,14 @@ REQUEST_OF: dict[type, type] = {
     ExportProgress: Export,
     Exported: Export,
     Loaded: Load,
+    Located: Locate,
+    TransectMeasured: MeasureTransect,
+    OtherLoaded: LoadOther,
+    Compared: CompareAt,
 }
 """Channels: a newer request of one makes the answers to older ones moot."""
+LIVE = (Decode, Locate, CompareAt)
+"""Those that follow a hand: one is on its way at a time, and its answer is shown though the hand has moved on."""
 MAX_RESTARTS, RESTART_WINDOW_S = 3, 60.0
 STOP_MS = 1000
 STDERR_TAIL = 2000
@@ -73,9 +88,10 @@ class EngineClient(QObject):
         self._stamp = 0
         self._newest: dict[type, int] = {}
         self._unanswered: dict[type, Request] = {}
-        self._decoding = 0  # stamp of the decode that is on its way; 0: none
-        self._waiting: Decode | None = None
+        self._under_way: dict[type, int] = {}  # of each live kind, the stamp of the request that is on its way
+        self._waiting: dict[type, Request] = {}
         self._loaded: Load | None = None
+        self._other: LoadOther | None = None
         self._deaths: list[float] = []
         self._stderr = b""
         self._stopping = False
@@ -102,7 +118,9 @@ class EngineClient(QObject):
         process.readyReadStandardError.connect(self._read_errors)
         process.finished.connect(self._on_finished)
         process.errorOccurred.connect(self._on_error)
-        self._reader, self._decoding, self._waiting, self._stderr = FrameReader("reply"), 0, None, b""
+        self._reader, self._stderr = FrameReader("reply"), b""
+        self._under_way.clear()
+        self._waiting.clear()
         self._process = process
         process.start()
         self.started.emit()
@@ -116,19 +134,27 @@ class EngineClient(QObject):
             if self._process is None and not self._stopping:
                 self._deaths = []
                 self.start(self._threads)  # it had died too often; a person opens a run to try again
-            self._unanswered.clear()  # the engine drops what was asked about the model before
-            self._decoding, self._waiting = 0, None
+            self._drop_questions()
         if isinstance(request, Cancel):
             self._forget(request.request)
         elif kind in REQUEST_OF.values():
             self._unanswered[kind] = request
-        if isinstance(request, Decode):
-            if self._decoding:
-                self._waiting = request
+        if kind in LIVE:
+            if kind in self._under_way:
+                self._waiting[kind] = request
                 return self._stamp
-            self._decoding = self._stamp
+            self._under_way[kind] = self._stamp
         self._write(request)
         return self._stamp
+
+    def _drop_questions(self) -> None:
+        """Forget what was asked about the model before, as the engine does; the second model stays."""
+        other = self._unanswered.get(LoadOther)
+        self._unanswered.clear()
+        if other is not None:
+            self._unanswered[LoadOther] = other
+        self._under_way.clear()
+        self._waiting.clear()
 
     def stop(self) -> None:
         """End the process: politely, then by force. Returns when it is gone."""
@@ -167,28 +193,38 @@ class EngineClient(QObject):
     def _deliver(self, reply: Reply) -> None:
         if isinstance(reply, Loaded) and reply.stamp == self._newest.get(Load):
             self._loaded = Load(stamp=reply.stamp, path=reply.path)
+        if isinstance(reply, OtherLoaded) and reply.stamp == self._newest.get(LoadOther):
+            self._other = LoadOther(stamp=reply.stamp, path=reply.path) if reply.path else None
         if _final(reply):
             self._forget(reply.stamp)
         kind = REQUEST_OF.get(type(reply))
-        if kind is Decode:
-            if reply.stamp < self._newest.get(Load, 0):
+        if kind in LIVE:
+            if reply.stamp < self._newest_model(kind):
                 return  # of the model before; an older point of this model is shown, the image follows the hand
         elif kind is not None and reply.stamp != self._newest.get(kind):
             return  # out of date: something newer was asked
         self.replied.emit(reply)
 
+    def _newest_model(self, kind: type) -> int:
+        """The stamp since when requests of ``kind`` are about the models that are wanted now."""
+        other = self._newest.get(LoadOther, 0) if kind is CompareAt else 0
+        return max(self._newest.get(Load, 0), other)
+
     def _forget(self, stamp: int) -> None:
-        """Request ``stamp`` is answered or cancelled; if it was the probe's, the next one goes on its way."""
+        """Request ``stamp`` is answered or cancelled; if a hand's was on its way, the next one goes."""
         for kind, request in list(self._unanswered.items()):
             if request.stamp == stamp:
                 del self._unanswered[kind]
-        if self._waiting is not None and self._waiting.stamp == stamp:
-            self._waiting = None
-        if stamp and stamp == self._decoding:
-            waiting, self._waiting = self._waiting, None
-            self._decoding = 0 if waiting is None else waiting.stamp
-            if waiting is not None:
-                self._write(waiting)
+        for kind, request in list(self._waiting.items()):
+            if request.stamp == stamp:
+                del self._waiting[kind]
+        for kind, under_way in list(self._under_way.items()):
+            if under_way == stamp:
+                del self._under_way[kind]
+                waiting = self._waiting.pop(kind, None)
+                if waiting is not None:
+                    self._under_way[kind] = waiting.stamp
+                    self._write(waiting)
 
     # the process
 
@@ -237,16 +273,20 @@ class EngineClient(QObject):
         if self._stopping or self._process is not None:
             return
         load = self._unanswered.pop(Load, None) or self._loaded
-        asked = [] if len(self._deaths) > 1 else list(self._unanswered.values())
+        other = self._unanswered.pop(LoadOther, None) or self._other
+        asked = list(self._unanswered.values())
+        if len(self._deaths) > 1:
+            other, asked = None, []
         self._unanswered.clear()
         self.start(self._threads)
-        if load is not None:
-            self._newest[Load] = load.stamp
-            asked.insert(0, load)
+        for opened in (other, load):
+            if opened is not None:
+                self._newest[type(opened)] = opened.stamp
+                asked.insert(0, opened)
         for request in asked:  # under the stamps that those who asked know
             self._unanswered[type(request)] = request
-            if isinstance(request, Decode):
-                self._decoding = request.stamp
+            if type(request) in LIVE:
+                self._under_way[type(request)] = request.stamp
             self._write(request)
 
 
@@ -263,6 +303,6 @@ def _final(reply: Reply) -> bool:
     """Whether no more replies follow to the same request."""
     if isinstance(reply, PathFrames):
         return reply.start + len(reply.images) >= reply.total
-    if isinstance(reply, Scored):
+    if isinstance(reply, (Scored, TransectMeasured)):
         return reply.start + len(reply.excess_bce) >= reply.total
     return not isinstance(reply, ExportProgress)

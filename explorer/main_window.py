@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent
@@ -52,6 +54,14 @@ class Panels:
     path: QWidget
     film: QWidget
     reconstructions: QWidget
+    parameters: QWidget
+    transects: QWidget
+    experiments: QWidget
+    compare: QWidget
+
+    def all(self) -> tuple[Any, ...]:
+        """Every one of them; each has ``set_theme``."""
+        return tuple(getattr(self, field.name) for field in fields(self))
 
 
 class MainWindow(QMainWindow):
@@ -105,15 +115,24 @@ class MainWindow(QMainWindow):
         docks = {
             "training": self._dock("training", "Training", panels.training, LEFT),
             "points": self._dock("points", "Samples", panels.points, LEFT),
+            "compare": self._dock("compare", "Compare", panels.compare, RIGHT),
             "image": self._dock("image", "Image", panels.image, RIGHT),
             "probe": self._dock("probe", "Probe", panels.probe, RIGHT),
             "losses": self._dock("losses", "Losses", panels.losses, BOTTOM),
             "path": self._dock("path", "Path", path, BOTTOM),
             "reconstructions": self._dock("reconstructions", "Reconstructions", panels.reconstructions, BOTTOM),
+            "parameters": self._dock("parameters", "Parameters", panels.parameters, BOTTOM),
+            "transects": self._dock("transects", "Transects", panels.transects, BOTTOM),
+            "experiments": self._dock("experiments", "Experiments", panels.experiments, BOTTOM),
         }
-        self.tabifyDockWidget(docks["losses"], docks["path"])
-        self.tabifyDockWidget(docks["path"], docks["reconstructions"])
+        bottom = [dock for dock in docks.values() if self.dockWidgetArea(dock) == BOTTOM]
+        for left, right in pairwise(bottom):
+            self.tabifyDockWidget(left, right)
         docks["losses"].raise_()
+        # Two runs are compared side by side: beside the cloud, with image and probe at the right of both.
+        self.splitDockWidget(docks["compare"], docks["image"], Qt.Orientation.Horizontal)
+        self.splitDockWidget(docks["image"], docks["probe"], Qt.Orientation.Vertical)
+        docks["compare"].hide()
         return docks
 
     def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
@@ -172,7 +191,7 @@ class MainWindow(QMainWindow):
         file.addMenu(self.recent_menu)
         file.addAction(self.actions_by_name["bundled"])
         file.addSeparator()
-        for name in ("export", "export_selection", "runs_folder"):
+        for name in ("export", "export_selection", "turntable", "runs_folder"):
             file.addAction(self.actions_by_name[name])
         file.addSeparator()
         file.addAction(self.actions_by_name["quit"])
@@ -180,6 +199,7 @@ class MainWindow(QMainWindow):
         self._fill(menus.addMenu("&Mode"), "orbit", "probe", "draw", "edit", "select")
         self._fill(menus.addMenu("&Path"), "play", "previous", "next", None, "export")
         self._fill(menus.addMenu("&Training"), "train", "pause", "step", "stop")
+        self._fill(menus.addMenu("E&xperiments"), "experiments", "plane", "transects", None, "compare")
         view = menus.addMenu("&View")
         view.addAction(self.actions_by_name["home"])
         view.addSeparator()
@@ -223,6 +243,11 @@ class MainWindow(QMainWindow):
         """Icons in the colours of ``theme``."""
         set_icons(self.actions_by_name, theme)
         self.notice.set_theme(theme)
+
+    def open_dock(self, name: str) -> None:
+        """Show a dock, wherever it is, and bring it to the front."""
+        self.docks[name].show()
+        self.docks[name].raise_()
 
     def raise_dock(self, name: str) -> None:
         """Bring a dock to the front; a closed one stays closed."""

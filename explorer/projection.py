@@ -1,65 +1,15 @@
-"""From d latent dimensions to the one, two or three that are drawn, and back.
-
-The view is a linear map x = (z - origin) @ basis with orthonormal columns. Going back keeps what the view does not
-show: z = z₀ + (x - x(z₀)) @ basisᵀ, so a probe dragged in the cloud keeps its other coordinates.
-"""
+"""The projection that the display settings ask for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from core.drawing.projection import Projection, along_components, along_dimensions
 from explorer.state import Axes
-
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
-
-
-def subscript(number: int) -> str:
-    """A number in subscript digits, for axis names."""
-    return str(number).translate(_SUBSCRIPTS)
-
-
-@dataclass(frozen=True, eq=False)
-class Projection:
-    """basis float64 (d, v) with v = min(d, 3) orthonormal columns; origin float64 (d,); one label an axis."""
-
-    basis: np.ndarray
-    origin: np.ndarray
-    labels: tuple[str, ...]
-
-    @property
-    def dims(self) -> int:
-        """Number of axes drawn, 1 to 3."""
-        return self.basis.shape[1]
-
-    def to_view(self, z: np.ndarray) -> np.ndarray:
-        """z (..., d) to float32 (..., 3); axes that do not exist are 0."""
-        shown = (np.asarray(z, dtype=np.float64) - self.origin) @ self.basis
-        out = np.zeros((*shown.shape[:-1], 3), dtype=np.float32)
-        out[..., : self.dims] = shown
-        return out
-
-    def from_view(self, xyz: np.ndarray, keep: np.ndarray) -> np.ndarray:
-        """xyz (..., 3) to float32 (..., d), with ``keep`` (d,) giving the coordinates that are not drawn."""
-        keep = np.asarray(keep, dtype=np.float64)
-        shown = np.asarray(xyz, dtype=np.float64)[..., : self.dims]
-        change = shown - (keep - self.origin) @ self.basis
-        return (keep + change @ self.basis.T).astype(np.float32)
 
 
 def make_projection(axes: Axes, latent_dim: int, embedding: np.ndarray | None) -> Projection:
     """The projection that ``axes`` asks for; principal components need an ``embedding`` (N, d)."""
-    dims = min(latent_dim, 3)
     if axes.principal and embedding is not None and len(embedding) > 1:
-        mean = embedding.mean(axis=0, dtype=np.float64)
-        _, _, directions = np.linalg.svd(np.cov((embedding - mean).T).reshape(latent_dim, latent_dim))
-        # A component's sign is arbitrary: its largest entry is made positive, so the view does not flip while training.
-        largest = np.abs(directions).argmax(axis=1)
-        directions = directions * np.sign(directions[np.arange(latent_dim), largest])[:, None]
-        return Projection(directions[:dims].T, mean, tuple(f"PC{subscript(i + 1)}" for i in range(dims)))
-    chosen = [i for i in dict.fromkeys(axes.dimensions) if 0 <= i < latent_dim]
-    chosen += [i for i in range(latent_dim) if i not in chosen]
-    basis = np.eye(latent_dim)[:, chosen[:dims]]
-    labels = tuple(f"μ{subscript(i + 1)}" for i in chosen[:dims])
-    return Projection(basis, np.zeros(latent_dim), labels)
+        return along_components(embedding)
+    return along_dimensions(axes.dimensions, latent_dim)

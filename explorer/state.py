@@ -16,6 +16,7 @@ from psygnal import SignalGroupDescriptor
 
 from core.config import RunConfig
 from core.paths import LatentPath
+from core.transects import Transect
 
 
 class Speed(StrEnum):
@@ -75,14 +76,17 @@ class Display:
 
 @dataclass(frozen=True, eq=False)
 class Document:
-    """What a person makes, and what undo brings back: the probe, the chosen sample and the path.
+    """What a person makes, and what undo brings back: the probe, the chosen sample, the path, the plane's cursor.
 
-    ``probe`` float32 (d,) or None; ``sample`` a position among ``Samples`` or None.
+    ``probe`` float32 (d,) or None; ``sample`` a position among ``Samples`` or None; ``cursor`` a place in the plane of
+    the two factors on its axes, or None; ``transects`` lines through the plane, the published ones first.
     """
 
     probe: np.ndarray | None = None
     sample: int | None = None
     path: LatentPath | None = None
+    cursor: tuple[float, float] | None = None
+    transects: tuple[Transect, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,25 @@ class Playback:
     rate: float = 1.0
     speed: Speed = Speed.LATENT
     frames: int = 65
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredTransect:
+    """What is known along the chosen transect of n points; NaN and zeros where the engine has not answered yet.
+
+    ``points`` float64 (n, 2); ``originals`` and ``reconstructions`` uint8 (n, H, W, C); ``mu`` float32 (n, d);
+    ``excess_bce``, ``ssim``, ``distance`` float64 (n,); ``in_hole`` and ``known`` bool (n,).
+    """
+
+    points: np.ndarray
+    originals: np.ndarray
+    reconstructions: np.ndarray
+    mu: np.ndarray
+    excess_bce: np.ndarray
+    ssim: np.ndarray
+    distance: np.ndarray
+    in_hole: np.ndarray
+    known: np.ndarray
 
 
 @dataclass
@@ -115,6 +138,11 @@ class State:
     document: Document = field(default_factory=Document)
     selected: np.ndarray | None = None  # int64: positions picked by rectangle
     selected_control: int | None = None
+    hovered: int | None = None  # position of the sample under the pointer, in the cloud or in the plane
+    plane: tuple[int, int] = (0, 1)  # the factors on the axes of the parameter plane
+    transect: int | None = None  # the chosen one of document.transects
+    transect_position: int = 0  # its point that is shown
+    measured: MeasuredTransect | None = None
     playback: Playback = field(default_factory=Playback)
     training: str = "idle"
     message: str = ""

@@ -279,3 +279,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def on_screen(widget: QWidget) -> bool:
+    """Whether any of ``widget`` can be seen. Behind another tab of its dock, Qt still calls a widget visible."""
+    return widget.isVisible() and not widget.visibleRegion().isEmpty()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, Qt, Signal
 
-from explorer import colormaps
+from core.drawing import colormaps
+from core.drawing.projection import Projection
 from explorer.control.editing import Editing
 from explorer.control.probe import ProbeController
-from explorer.projection import Projection, make_projection
+from explorer.projection import make_projection
 from explorer.state import Axes, Document, Samples, State
 from explorer.views.cloud import CloudView, Mode
 from explorer.views.points import PointsView
@@ -22,7 +23,13 @@ FADED_ALPHA = 45
 
 
 class CloudController(QObject):
-    """Binds cloud and display panel to the state; what changed is shown at the next ``redraw``."""
+    """Binds cloud and display panel to the state; what changed is shown at the next ``redraw``.
+
+    ``colours_changed`` gives the points' colours, uint8 (N, 4), to whatever else draws the samples; ``colours`` are the
+    newest ones, None without a cloud.
+    """
+
+    colours_changed = Signal(object)
 
     def __init__(
         self, state: State, editing: Editing, probe: ProbeController, cloud: CloudView, points: PointsView
@@ -31,6 +38,7 @@ class CloudController(QObject):
         self._state, self._editing, self._probe = state, editing, probe
         self._cloud, self._points = cloud, points
         self.projection: Projection | None = None
+        self.colours: np.ndarray | None = None
         self._dirty: set[str] = set()
         self._fresh = True
         self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
@@ -45,10 +53,12 @@ class CloudController(QObject):
         events.display.connect(lambda *_: self._mark("points", "colours", "marks"))
         events.document.connect(lambda *_: self._mark("marks"))
         events.mode.connect(lambda mode: self._cloud.set_mode(Mode(mode)))
+        events.hovered.connect(lambda index: self._cloud.set_hovered(index))
+        self._cloud.hovered.connect(self.hover)
         self._cloud.clicked.connect(self._on_click)
         self._cloud.probe_moved.connect(self._on_probe_moved)
         self._cloud.probe_released.connect(self._editing.settle)
-        self._cloud.picked.connect(self._on_picked)
+        self._cloud.picked.connect(self.select)
         self._points.color_by_changed.connect(lambda name: self._display(color_by=name))
         self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
         self._points.size_changed.connect(lambda size: self._display(point_size=size))
@@ -78,7 +88,7 @@ class CloudController(QObject):
 
     def _on_click(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
         if modifiers & Qt.KeyboardModifier.ShiftModifier:
-            self._on_picked(np.array([index]), True)
+            self.select(np.array([index]), True)
         else:
             self._probe.choose(index)
 
@@ -87,7 +97,12 @@ class CloudController(QObject):
         if self.projection is not None and probe is not None:
             self._probe.move(self.projection.from_view(xyz, probe))
 
-    def _on_picked(self, indices: np.ndarray, add: bool) -> None:
+    def hover(self, index: int) -> None:
+        """Sample ``index`` is under the mouse, -1: none."""
+        self._state.hovered = None if index < 0 else index
+
+    def select(self, indices: np.ndarray, add: bool) -> None:
+        """Select the samples ``indices`` (k,), or with ``add`` these, too."""
         before = self._state.selected
         if add and before is not None:
             indices = np.union1d(before, indices)
@@ -148,6 +163,7 @@ class CloudController(QObject):
     def _show_colours(self) -> None:
         means = self._state.embedding
         if means is None:
+            self._tell_colours(None)
             return
         display, samples = self._state.display, self._state.samples
         count = len(means)
@@ -168,6 +184,11 @@ class CloudController(QObject):
             colours = colours.copy()
             colours[faded, 3] = FADED_ALPHA
         self._cloud.set_colors(colours)
+        self._tell_colours(colours)
+
+    def _tell_colours(self, colours: np.ndarray | None) -> None:
+        self.colours = colours
+        self.colours_changed.emit(colours)
 
     def _values(self, name: str, samples: Samples | None, count: int) -> tuple[np.ndarray | None, tuple[float, float]]:
         values = None

@@ -15,10 +15,12 @@ from core.atomic import write_atomic
 from explorer.actions import COMMANDS, MODES
 from explorer.control.cloud import CloudController
 from explorer.control.editing import Editing
+from explorer.control.filming import Filming
 from explorer.control.path import PathController
 from explorer.control.playback import PlaybackController
 from explorer.control.session import Session
 from explorer.control.training import TrainingController
+from explorer.control.turntable import TurntableController
 from explorer.main_window import MainWindow
 from explorer.settings import Settings
 from explorer.state import State
@@ -44,6 +46,7 @@ class Controllers:
     path: PathController
     playback: PlaybackController
     training: TrainingController
+    turntable: TurntableController
 
 
 class Commands(QObject):
@@ -65,12 +68,14 @@ class Commands(QObject):
         super().__init__()
         self._window, self._state, self._settings, self._to = window, state, settings, controllers
         self._cloud, self._training, self._bundled = cloud, training, bundled
+        self._filming = Filming(window, controllers.turntable)
         path.export_requested.connect(self.export_path)
         handlers = {
             "open": self.open_run,
             "bundled": lambda: controllers.session.open(bundled, remember=False),
             "export": lambda: self.export_path("mp4"),
             "export_selection": self.export_selection,
+            "turntable": self._filming.ask,
             "runs_folder": self.choose_runs_folder,
             "quit": window.close,
             "undo": controllers.editing.undo,
@@ -81,6 +86,10 @@ class Commands(QObject):
             "pause": controllers.training.pause_or_resume,
             "step": controllers.training.step,
             "stop": controllers.training.stop,
+            "experiments": lambda: window.open_dock("experiments"),
+            "plane": lambda: window.open_dock("parameters"),
+            "transects": lambda: window.open_dock("transects"),
+            "compare": lambda: window.open_dock("compare"),
             "home": cloud.home,
             "play": controllers.playback.toggle,
             "previous": lambda: controllers.playback.step(-1),
@@ -102,6 +111,7 @@ class Commands(QObject):
             state.events.document,
             state.events.selected,
             state.events.selected_control,
+            state.events.embedding,
         ):
             event.connect(self._enable)
         controllers.editing.changed.connect(self._enable)
@@ -130,6 +140,7 @@ class Commands(QObject):
             "clear_path": path is not None,
             "remove": state.selected_control is not None,
             "export_selection": state.selected is not None,
+            "turntable": state.embedding is not None,
         }
         for name, value in enabled.items():
             actions[name].setEnabled(value)

@@ -11,6 +11,7 @@ from explorer.control.probe import ProbeController
 from explorer.engine_client import EngineClient
 from explorer.state import Model, State
 from explorer.views.reconstructions import ReconstructionsView
+from explorer.widgets import on_screen
 
 RENEW_S = 3.0
 
@@ -46,7 +47,7 @@ class ReconstructionsController:
 
     def tick(self) -> None:
         """Ask when it is time and the view can be seen."""
-        if self._due is not None and monotonic() >= self._due and self._state.model and self._view.isVisible():
+        if self._due is not None and monotonic() >= self._due and self._state.model and on_screen(self._view):
             self._due = None
             self._engine.send(Reconstruct, count=self._count)
 

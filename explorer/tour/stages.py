@@ -1,12 +1,14 @@
-"""The stages, in the order a newcomer would meet them: look, click, trace a path, train."""
+"""The stages, in the order a newcomer would meet them: look, click, trace a path, question the model, train."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from explorer.tour.director import Director, Stage
+from explorer.tour.stages_files import film_cloud, run_experiment
 from explorer.tour.stages_look import click_points, drag_probe, hover, open_window, orbit, sliders
 from explorer.tour.stages_path import draw_path, edit_path, export_path, play_path, undo_redo
+from explorer.tour.stages_plane import compare_runs, draw_transect, edit_hole, plane_cursor
 from explorer.tour.stages_train import (
     change_beta,
     click_while_training,
@@ -29,6 +31,12 @@ STAGES: list[tuple[str, Callable[[Director], Stage]]] = [
     ("undo and redo", undo_redo),
     ("play path", play_path),
     ("export path", export_path),
+    ("plane cursor", plane_cursor),
+    ("edit the hole", edit_hole),
+    ("draw a transect", draw_transect),
+    ("compare two runs", compare_runs),
+    ("film the cloud", film_cloud),
+    ("run an experiment", run_experiment),
     ("start training", start_training),
     ("watch the cloud", watch_cloud),
     ("change beta", change_beta),

@@ -59,9 +59,10 @@ def edit_path(tour: Director) -> Stage:
         raise StageFailed("dragging a control point did not move it")
     projection = explorer.cloud_control.projection
     path = explorer.state.document.path
-    gaps = [_control(tour, i + 1) - _control(tour, i) for i in range(count - 1)]
-    widest = int(np.argmax([math.hypot(gap.x(), gap.y()) for gap in gaps]))
-    on_curve = cloud.project(projection.to_view(path.evaluate(widest + 0.5)))
+    controls = [_control(tour, i) for i in range(count)]
+    curve = [cloud.project(place) for place in projection.to_view(path.sample(40 * count))]
+    # As far from every control point as it can be, so that it is the curve that is hit.
+    on_curve = max(curve, key=lambda at: min(math.hypot((at - one).x(), (at - one).y()) for one in controls))
     hands.move(cloud, on_curve)
     yield 0.1
     hands.click(cloud, on_curve)

@@ -9,8 +9,8 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFontMetricsF, QGuiApplication, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
+from core.drawing.colormaps import signed_difference
 from explorer import pixels
-from explorer.colormaps import signed_difference
 from explorer.theme import DARK, Theme
 from explorer.widgets import label, named, set_role
 

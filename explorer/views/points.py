@@ -16,7 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer import colormaps, pixels
+from core.drawing import colormaps
+from explorer import pixels
 from explorer.theme import Theme
 from explorer.widgets import MarkedSlider, label, named
 

@@ -16,15 +16,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from engine_hand import TINY, Steps, make_run, seeded, write_weights
 from PIL import Image
 
 from core.checkpoint import save_weights
-from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from core.config import ModelConfig
 from core.datasets import load_dataset
-from core.engine import Engine
 from core.inference import Inference
 from core.losses import excess_bce
-from core.model import VAE, build_model
 from core.protocol import (
     FRAME_HEADER,
     MAX_FRAME,
@@ -46,47 +45,16 @@ from core.protocol import (
     Ready,
     Reconstruct,
     Reconstructed,
-    Request,
     Score,
     Scored,
     Shutdown,
     WeightsChanged,
     frame,
 )
-from core.runs import ProbeSet, RunDirectory
+from core.runs import RunDirectory
 
-TINY = RunConfig(
-    data=DataConfig(image_size=32, count=60),
-    model=ModelConfig(latent_dim=3),
-    training=TrainingConfig(device="cpu"),
-)
 Z = np.array([0.5, -1.0, 0.25], dtype=np.float32)
 REPLY_S = 60.0
-
-
-def seeded(config: RunConfig, seed: int) -> VAE:
-    return build_model(replace(config, training=replace(config.training, seed=seed)))
-
-
-def make_run(path: Path, config: RunConfig = TINY, seed: int = 0, step: int = 5) -> RunDirectory:
-    run = RunDirectory.create(path, config, {})
-    write_weights(run, seed, step)
-    probe = ProbeSet(
-        np.arange(4, dtype=np.int64),
-        np.zeros((4, 2), np.float32),
-        ("a", "b"),
-        np.zeros((4, 32, 32, 1), np.uint8),
-        np.zeros(4, np.uint8),
-    )
-    run.write_probe(probe)
-    return run
-
-
-def write_weights(run: RunDirectory, seed: int, step: int) -> Inference:
-    """Give the run other weights; returns them ready to decode."""
-    model = seeded(run.config, seed)
-    save_weights(run.weights_path, model.state_dict(), run.config, step=step)
-    return Inference(model)
 
 
 class EngineProcess:
@@ -461,27 +429,6 @@ def test_imports_neither_the_trainer_nor_what_it_does_not_need():
 
 
 # its scheduling, step by step
-
-
-class Steps:
-    """An engine in this process, worked by hand."""
-
-    def __init__(self, run: RunDirectory) -> None:
-        self.replies: list[Any] = []
-        self.engine = Engine(self.replies.append)
-        self.do(Load(stamp=1, path=str(run.path)))
-        self.replies.clear()
-
-    def do(self, *requests: Request, slices: int = 10_000) -> None:
-        for request in requests:
-            self.engine.accept(request)
-        while slices and self.engine.busy:
-            self.engine.advance()
-            slices -= 1
-
-    @property
-    def answered(self) -> list[int]:
-        return [reply.stamp for reply in self.replies]
 
 
 @pytest.fixture

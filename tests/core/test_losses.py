@@ -85,13 +85,59 @@ def test_product_prefers_the_diagonal_of_a_square_and_covariance_does_not_care()
         assert entanglement_loss(rotated_square(degrees), "covariance").mean().item() == pytest.approx(0, abs=1e-12)
 
 
+# Three samples of two dimensions: means (0, 2), sums of squares 2 and 8, of products 4: cov = [[1, 2], [2, 4]]
+BY_HAND = torch.tensor([(-1.0, 0.0), (0.0, 2.0), (1.0, 4.0)])
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        ("none", [0.0, 0.0, 0.0]),
+        ("product", [0.0, 0.0, 4.0]),
+        ("covariance", [2.0, 2.0, 2.0]),
+        ("dip", [2 * 2**2 + 10 * ((1 - 1) ** 2 + (4 - 1) ** 2)] * 3),
+    ],
+)
+def test_every_form_by_hand(form, expected):
+    assert entanglement_loss(BY_HAND, form).tolist() == pytest.approx(expected)
+
+
+def test_dip_equals_its_published_definition(random: np.random.Generator):
+    mu = random.normal(size=(50, 4)) @ random.normal(size=(4, 4))
+    covariance = np.cov(mu.T)
+    off_diagonal = sum(covariance[i, j] ** 2 for i in range(4) for j in range(4) if i != j)
+    diagonal = sum((covariance[i, i] - 1) ** 2 for i in range(4))
+    found = entanglement_loss(torch.tensor(mu), "dip")
+    assert found.shape == (50,)
+    assert found.mean().item() == pytest.approx(off_diagonal + 10 * diagonal, rel=1e-9)
+
+
+def test_dip_is_zero_for_independent_dimensions_of_variance_one_alone():
+    square = rotated_square(0) / rotated_square(0).std(0)
+    assert entanglement_loss(square, "dip").mean().item() == pytest.approx(0, abs=1e-12)
+    assert entanglement_loss(2 * square, "dip").mean().item() == pytest.approx(10 * 2 * 9)
+
+
+def test_dip_asks_a_single_dimension_for_variance_one():
+    assert entanglement_loss(torch.tensor([[0.0], [2.0]]), "dip").tolist() == pytest.approx([10.0, 10.0])
+
+
+@pytest.mark.parametrize("form", ["covariance", "dip"])
+def test_statistics_of_the_batch_reach_every_mean(form):
+    mu = torch.randn(6, 3, requires_grad=True)
+    entanglement_loss(mu, form).mean().backward()
+    assert mu.grad is not None
+    assert (mu.grad.abs().sum(1) > 0).all()
+
+
 @pytest.mark.parametrize("form", ["none", "product", "covariance"])
 def test_one_dimension_has_nothing_to_entangle_with(form):
     assert entanglement_loss(torch.randn(5, 1), form).tolist() == [0.0] * 5
 
 
-def test_covariance_of_a_single_sample_is_zero():
-    assert entanglement_loss(torch.randn(1, 3), "covariance").tolist() == [0.0]
+@pytest.mark.parametrize("form", ["covariance", "dip"])
+def test_covariance_of_a_single_sample_is_zero(form):
+    assert entanglement_loss(torch.randn(1, 3), form).tolist() == [0.0]
 
 
 def test_weights_multiply_each_samples_whole_loss(random: np.random.Generator):

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.views.cloud.axes import back_faces, back_grid, labelled_edges, make_box, nice_step, tick_text
-from explorer.views.cloud.camera import Camera
+from core.drawing.axes import back_faces, back_grid, labelled_edges, make_box, nice_step, tick_text
+from core.drawing.camera import Camera
+from core.drawing.depth import fades, far_to_near, size_factors
+from core.drawing.splat import PAD, Discs, draw_discs
 from explorer.views.cloud.scene import Scene, beeswarm
-from explorer.views.cloud.shading import depth_cue, fades, far_to_near, size_factors
-from explorer.views.cloud.splat import PAD, Discs, draw_discs
+from explorer.views.cloud.shading import depth_cue
 
 RNG = np.random.default_rng(5)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explorer.views.cloud.camera import Camera
+from core.drawing.camera import Camera
 from explorer.views.cloud.picking import ScreenPoints, hit_curve, insert_position, project_points
 
 RNG = np.random.default_rng(3)

@@ -7,7 +7,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLabel, QSlider, QWidget
 
-from explorer.colormaps import NAMES
+from core.drawing.colormaps import NAMES
 from explorer.theme import LIGHT
 from explorer.views.points import PointsView
 

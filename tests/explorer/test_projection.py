@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.projection import make_projection, subscript
+from core.drawing.projection import subscript
+from explorer.projection import make_projection
 from explorer.state import Axes
 
 

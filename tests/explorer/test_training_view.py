@@ -108,6 +108,15 @@ def test_typing_and_choosing_changes_the_configuration(view):
     assert config.data.punctured is False
 
 
+@pytest.mark.parametrize("form", ["product", "covariance", "dip"])
+def test_every_entanglement_is_offered_explained_and_has_its_weight(view, form):
+    box = _find(view, "loss.entanglement")
+    assert f"{form}:" in box.toolTip()
+    _choose(box, form)
+    assert view.config().loss.entanglement == form
+    assert _find(view, "loss.gamma").isVisible()
+
+
 def test_only_settings_that_mean_something_are_visible(view):
     assert _find(view, "data.hole_radius").isVisible()
     assert not _find(view, "data.path").isVisible()

@@ -17,6 +17,7 @@ from explorer.theme import DARK, Theme
 from explorer.views.cloud.ink import pen, small_font, tint
 from explorer.views.cloud.overlay_axes import draw_axes, draw_colorbar
 from explorer.views.cloud.overlay_marks import draw_axis_line, draw_hand, draw_path, draw_probe, draw_rings
+from explorer.views.cloud.overlay_transect import draw_transect
 from explorer.views.cloud.scene import Scene
 
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
@@ -54,6 +55,7 @@ class Overlay(QWidget):
                 self._draw_fixed,
                 lambda p: draw_probe(p, scene, theme),
                 lambda p: draw_path(p, scene, theme),
+                lambda p: draw_transect(p, scene, theme),
                 lambda p: draw_rings(p, scene, theme),
                 lambda p: draw_hand(p, scene, theme),
                 self._draw_card,

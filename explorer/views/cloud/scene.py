@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from explorer.views.cloud.axes import Box, flat_grid, make_box
-from explorer.views.cloud.camera import Camera, box_corners, broadside
+from core.drawing.axes import Box, flat_grid, make_box
+from core.drawing.camera import Camera, box_corners, broadside
+from core.drawing.colormaps import Colorbar
 from explorer.views.cloud.picking import ScreenPoints, project_points
 
 MARGINS_3D = (56.0, 36.0, 56.0, 48.0)  # pixels for tick numbers and names: left, top, right, bottom
@@ -22,14 +23,15 @@ SWARM_HEIGHT = 0.16  # half the height of a one-dimensional cloud, as a share of
 
 
 @dataclass(frozen=True, eq=False)
-class Colorbar:
-    """What the colours mean: ``label``, ``low`` and ``high`` ends, ``lut`` uint8 (256, 4), names of ``categories``."""
+class TransectMark:
+    """A transect's means: ``points`` float64 (n, 3), NaN where not known; ``in_hole`` bool (n,); the ``position``
+    that is looked at; ``thumbnails`` uint8 (n, h, w, C) or None."""
 
-    label: str
-    low: float
-    high: float
-    lut: np.ndarray
-    categories: tuple[str, ...] | None = None
+    points: np.ndarray
+    in_hole: np.ndarray
+    position: int | None
+    thumbnails: np.ndarray | None
+    drawn: dict[tuple[int, float], object] = field(default_factory=dict)  # pictures as the overlay has scaled them
 
 
 @dataclass(eq=False)
@@ -61,6 +63,7 @@ class Scene:
     ghost: np.ndarray | None = None
     marker: np.ndarray | None = None
     preview: np.ndarray | None = None
+    transect: TransectMark | None = None
     stroke: np.ndarray | None = None
     lasso: np.ndarray | None = None
     moving: bool = False

@@ -32,12 +32,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.drawing.colormaps import Colorbar
 from explorer.theme import DARK, Theme
-from explorer.views.cloud.base import CloudBase, Mode
+from explorer.views.cloud.base import Mode
 from explorer.views.cloud.interaction import AXIS_KEYS, Interaction
+from explorer.views.cloud.marks import CloudMarks
 from explorer.views.cloud.overlay import Overlay
 from explorer.views.cloud.renderer import Choice, choose_renderer
-from explorer.views.cloud.scene import Colorbar, Scene
+from explorer.views.cloud.scene import Scene
 from explorer.views.cloud.software_canvas import SoftwareCanvas
 
 FRAMES_KEPT = 256
@@ -45,7 +47,7 @@ SETTLE_MS = 160  # after the last turn, the picture is drawn in full
 TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
 
 
-class CloudView(CloudBase):
+class CloudView(CloudMarks):
     """The latent cloud. ``renderer``: "auto" takes OpenGL where a graphics card draws it, else numpy."""
 
     def __init__(self, renderer: str = "auto", parent: QWidget | None = None) -> None:
@@ -204,34 +206,11 @@ class CloudView(CloudBase):
         self.scene.hover_labels = labels
         self.refresh()
 
-    def set_selected(self, index: int | None) -> None:
-        """Ring the chosen sample."""
-        self.scene.selected = index
-        self.refresh()
-
-    def set_probe(self, xyz: np.ndarray | None) -> None:
-        """Put the cross-hair at ``xyz`` (3,)."""
-        self.scene.probe = None if xyz is None else self.scene.flatten(xyz)
-        self.refresh()
-
-    def set_path(self, curve: np.ndarray | None, control: np.ndarray | None, selected_control: int | None) -> None:
-        """Draw ``curve`` (K, 3) through ``control`` (M, 3)."""
-        scene = self.scene
-        scene.curve = None if curve is None else scene.flatten(curve)
-        scene.control = None if control is None else scene.flatten(control)
-        scene.selected_control = selected_control
-        scene.hover_control = scene.ghost = None
-        self.refresh()
-
-    def set_marker(self, xyz: np.ndarray | None) -> None:
-        """Put the moving marker at ``xyz`` (3,)."""
-        self.scene.marker = None if xyz is None else self.scene.flatten(xyz)
-        self.refresh()
-
-    def set_preview(self, curve: np.ndarray | None) -> None:
-        """Draw a curve (K, 3) that is only proposed, dashed."""
-        self.scene.preview = None if curve is None else self.scene.flatten(curve)
-        self.refresh()
+    def set_hovered(self, index: int | None) -> None:
+        """Ring a point, and show its card, as if the mouse were over it; None: none. The mouse here overrules it."""
+        if index != self.scene.hover:
+            self.scene.hover = index
+            self.refresh()
 
     def set_colorbar(
         self, label: str, low: float, high: float, lut: np.ndarray | None, categories: tuple[str, ...] | None = None

@@ -131,6 +131,17 @@ class TrainingForm(QWidget):
                 self._editors[name].set_value(value)
         self._refresh()
 
+    def set_hole(self, a: float, b: float, radius: float) -> None:
+        """Fill the hole's fields; emits nothing."""
+        for name, value in (("hole_a", a), ("hole_b", b), ("hole_radius", radius)):
+            self._editors[f"data.{name}"].set_value(value)
+        self._refresh()
+
+    def set_punctured(self, punctured: bool) -> None:
+        """Whether a hole is cut; emits nothing."""
+        self._editors["data.punctured"].set_value(punctured)
+        self._refresh()
+
     def config(self) -> RunConfig:
         """The configuration on screen; raises ``ConfigError`` as ``core.config`` does, and for a missing path."""
         values = flatten(self._base) | {name: editor.value() for name, editor in self._editors.items()}

@@ -51,10 +51,13 @@ class TrainingView(QWidget):
     epoch_requested = Signal()
     stop_requested = Signal()
     hyperparameters_changed = Signal(object)
+    edited = Signal()
+    """A person has changed a setting of the form."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("training")
+        self.setMinimumWidth(236)  # its fields stay whole when other docks want room
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._state, self._theme, self._reason = "idle", DARK, ""
         self._form = TrainingForm()
@@ -69,6 +72,7 @@ class TrainingView(QWidget):
         layout.addWidget(self._make_head())
         layout.addWidget(self._scroll, 1)
         self._form.edited.connect(self._show)
+        self._form.edited.connect(self.edited)
         self.set_theme(DARK)
         self.set_state("idle")
 
@@ -158,6 +162,16 @@ class TrainingView(QWidget):
     def config(self) -> RunConfig:
         """What the form holds; raises ``core.config.ConfigError``."""
         return self._form.config()
+
+    def set_hole(self, a: float, b: float, radius: float) -> None:
+        """Fill the fields of the next training's hole: its centre and radius in the (a, b) plane."""
+        self._form.set_hole(a, b, radius)
+        self._show()
+
+    def set_punctured(self, punctured: bool) -> None:
+        """Whether the next training's data has a hole."""
+        self._form.set_punctured(punctured)
+        self._show()
 
     def set_state(self, state: str, message: str = "") -> None:
         """idle, starting, running, paused, stopping, stopped, interrupted, finished or failed, and why."""

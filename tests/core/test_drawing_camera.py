@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from explorer.views.cloud.camera import HALF_TANGENT, Camera, box_corners, broadside
+from core.drawing.camera import HALF_TANGENT, Camera, box_corners, broadside
 
 SIZE = (800.0, 600.0)
 

@@ -7,6 +7,7 @@ diverging: blue below zero, dark at zero, orange above; dark so that it fits ima
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -32,6 +33,17 @@ MISSING = (128, 128, 128)
 """The grey of a value that is not known."""
 NAMES = ("viridis", "cividis", "inferno", "twilight")
 """The maps for points, in the order in which they are offered."""
+
+
+@dataclass(frozen=True, eq=False)
+class Colorbar:
+    """What the colours mean: ``label``, ``low`` and ``high`` ends, ``lut`` uint8 (256, 4), names of ``categories``."""
+
+    label: str
+    low: float
+    high: float
+    lut: np.ndarray
+    categories: tuple[str, ...] | None = None
 
 
 @lru_cache(maxsize=16)

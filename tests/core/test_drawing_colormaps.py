@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from explorer.colormaps import MISSING, NAMES, colours, lut, signed_difference
+from core.drawing.colormaps import MISSING, NAMES, colours, lut, signed_difference
 
 
 def _lightness(rgb: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from explorer.views.cloud.camera import Camera
+from core.drawing.camera import Camera
 
 
 def nice_step(span: float, count: int) -> float:

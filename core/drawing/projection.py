@@ -1,0 +1,68 @@
+"""From d latent dimensions to the one, two or three that are drawn, and back.
+
+The view is a linear map x = (z - origin) @ basis with orthonormal columns. Going back keeps what the view does not
+show: z = z₀ + (x - x(z₀)) @ basisᵀ, so a probe dragged in the cloud keeps its other coordinates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def subscript(number: int) -> str:
+    """A number in subscript digits, for axis names."""
+    return str(number).translate(_SUBSCRIPTS)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """basis float64 (d, v) with v = min(d, 3) orthonormal columns; origin float64 (d,); one label an axis."""
+
+    basis: np.ndarray
+    origin: np.ndarray
+    labels: tuple[str, ...]
+
+    @property
+    def dims(self) -> int:
+        """Number of axes drawn, 1 to 3."""
+        return self.basis.shape[1]
+
+    def to_view(self, z: np.ndarray) -> np.ndarray:
+        """z (..., d) to float32 (..., 3); axes that do not exist are 0."""
+        shown = (np.asarray(z, dtype=np.float64) - self.origin) @ self.basis
+        out = np.zeros((*shown.shape[:-1], 3), dtype=np.float32)
+        out[..., : self.dims] = shown
+        return out
+
+    def from_view(self, xyz: np.ndarray, keep: np.ndarray) -> np.ndarray:
+        """xyz (..., 3) to float32 (..., d), with ``keep`` (d,) giving the coordinates that are not drawn."""
+        keep = np.asarray(keep, dtype=np.float64)
+        shown = np.asarray(xyz, dtype=np.float64)[..., : self.dims]
+        change = shown - (keep - self.origin) @ self.basis
+        return (keep + change @ self.basis.T).astype(np.float32)
+
+
+def along_dimensions(dimensions: Sequence[int], latent_dim: int) -> Projection:
+    """The first three of ``dimensions`` (0-based); those that do not exist or come twice give way to the next free."""
+    chosen = [i for i in dict.fromkeys(dimensions) if 0 <= i < latent_dim]
+    chosen += [i for i in range(latent_dim) if i not in chosen]
+    dims = min(latent_dim, 3)
+    labels = tuple(f"μ{subscript(i + 1)}" for i in chosen[:dims])
+    return Projection(np.eye(latent_dim)[:, chosen[:dims]], np.zeros(latent_dim), labels)
+
+
+def along_components(embedding: np.ndarray) -> Projection:
+    """The first three principal components of ``embedding`` (N, d), finite, N at least 2; the origin is its mean."""
+    latent_dim = embedding.shape[1]
+    dims = min(latent_dim, 3)
+    mean = embedding.mean(axis=0, dtype=np.float64)
+    _, _, directions = np.linalg.svd(np.cov((embedding - mean).T).reshape(latent_dim, latent_dim))
+    # A component's sign is arbitrary: its largest entry is made positive, so the view does not flip while training.
+    largest = np.abs(directions).argmax(axis=1)
+    directions = directions * np.sign(directions[np.arange(latent_dim), largest])[:, None]
+    return Projection(directions[:dims].T, mean, tuple(f"PC{subscript(i + 1)}" for i in range(dims)))

@@ -1,0 +1,1 @@
+"""The published experiments, run again: trained, measured and reported, each in a folder of its own."""

@@ -1,0 +1,67 @@
+"""The setters of what is drawn over the points: they change the scene's marks and repaint the overlay alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from explorer.views.cloud.base import CloudBase
+from explorer.views.cloud.scene import TransectMark
+
+
+class CloudMarks(CloudBase):
+    """Chosen sample, probe, path, marker and transect. Positions are (..., 3) in the coordinates of ``set_points``."""
+
+    def set_selected(self, index: int | None) -> None:
+        """Ring the chosen sample."""
+        self.scene.selected = index
+        self.refresh()
+
+    def set_probe(self, xyz: np.ndarray | None) -> None:
+        """Put the cross-hair at ``xyz`` (3,)."""
+        self.scene.probe = None if xyz is None else self.scene.flatten(xyz)
+        self.refresh()
+
+    def set_path(self, curve: np.ndarray | None, control: np.ndarray | None, selected_control: int | None) -> None:
+        """Draw ``curve`` (K, 3) through ``control`` (M, 3)."""
+        scene = self.scene
+        scene.curve = None if curve is None else scene.flatten(curve)
+        scene.control = None if control is None else scene.flatten(control)
+        scene.selected_control = selected_control
+        scene.hover_control = scene.ghost = None
+        self.refresh()
+
+    def set_marker(self, xyz: np.ndarray | None) -> None:
+        """Put the moving marker at ``xyz`` (3,)."""
+        self.scene.marker = None if xyz is None else self.scene.flatten(xyz)
+        self.refresh()
+
+    def set_preview(self, curve: np.ndarray | None) -> None:
+        """Draw a curve (K, 3) that is only proposed, dashed."""
+        self.scene.preview = None if curve is None else self.scene.flatten(curve)
+        self.refresh()
+
+    def set_transect(
+        self,
+        xyz: np.ndarray | None,
+        in_hole: np.ndarray | None = None,
+        position: int | None = None,
+        thumbnails: np.ndarray | None = None,
+    ) -> None:
+        """Draw the means ``xyz`` (n, 3) of a transect as a second path, rows of NaN where they are not known yet.
+
+        ``in_hole`` bool (n,) fills those points with the accent colour; ``position`` is the point that is looked at;
+        ``thumbnails`` uint8 (n, h, w, C) stand beside some of the points. None: no transect.
+        """
+        mark = None
+        if xyz is not None and len(xyz):
+            inside = np.zeros(len(xyz), dtype=bool) if in_hole is None else np.asarray(in_hole, dtype=bool)
+            if len(inside) != len(xyz) or (thumbnails is not None and len(thumbnails) != len(xyz)):
+                raise ValueError(
+                    f"the transect has {len(xyz)} points, but {len(inside)} hole marks and "
+                    f"{'no' if thumbnails is None else len(thumbnails)} thumbnails; wanted one for each point."
+                )
+            before = self.scene.transect
+            kept = before.drawn if before is not None and before.thumbnails is thumbnails else {}
+            mark = TransectMark(self.scene.flatten(xyz), inside, position, thumbnails, kept)
+        self.scene.transect = mark
+        self.refresh()

@@ -1,0 +1,299 @@
+"""The comparison panel: which second run, its cloud, which input goes into both models, and what they make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.drawing.colormaps import signed_difference
+from explorer import pixels
+from explorer.icons import icon
+from explorer.theme import DARK, Theme
+from explorer.views.compare.panes import ComparePanes, Pane
+from explorer.widgets import label, named, set_role
+
+EMPTY = (
+    "Choose a second run to compare with the open one. Its cloud turns with this one, and one probe drives both models."
+)
+SHOWN_MU = 3  # coordinates written under an image; all of them are in its tooltip
+
+
+class Kind(StrEnum):
+    """What both models are given."""
+
+    IMAGE = "image"
+    PARAMETERS = "parameters"
+    LATENT = "latent"
+
+
+_KINDS = {
+    Kind.IMAGE: ("Image", "The chosen sample's image goes into both encoders. Click a point of either cloud."),
+    Kind.PARAMETERS: (
+        "Parameters",
+        "Each model is given the image at the cursor of the parameter plane, drawn as its own run draws.",
+    ),
+    Kind.LATENT: ("Latent point", "Both decoders draw the probe's latent point. Drag the probe."),
+}
+
+
+class CompareView(QWidget):
+    """Shows a second run beside the open one. ``cloud`` is the widget that draws the second run's samples.
+
+    Setters are silent. ``run_chosen`` carries a folder; ``runs_wanted`` comes before the list of recent runs opens;
+    ``shown`` follows when the panel has become visible.
+    """
+
+    run_chosen = Signal(str)
+    runs_wanted = Signal()
+    close_requested = Signal()
+    kind_chosen = Signal(str)
+    shown = Signal()
+
+    def __init__(self, cloud: QWidget, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("compare")
+        self.setAutoFillBackground(True)  # else the window shows through
+        self.setMinimumWidth(380)
+        self._theme = DARK
+        self._recent: list[str] = []
+        self._name = ""
+        self.images = ComparePanes()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 8)
+        layout.setSpacing(6)
+        layout.addLayout(self._make_head())
+        self._message = label("", "error", "compare.message")
+        self._message.setWordWrap(True)
+        self._message.hide()
+        layout.addWidget(self._message)
+        self._pages = QStackedWidget()
+        self._empty = self._make_empty()
+        self._pages.addWidget(self._empty)
+        self._pages.addWidget(self._make_body(cloud))
+        layout.addWidget(self._pages, 1)
+        self.set_theme(DARK)
+        self.set_run(None)
+        self.set_kind(Kind.IMAGE)
+        self.set_images(None, None)
+
+    def _make_head(self) -> QHBoxLayout:
+        head = QHBoxLayout()
+        head.setSpacing(6)
+        self._title = label("", "heading", "compare.run")
+        self._details = label("", "muted", "compare.details")
+        for text in (self._title, self._details):  # a long name is cut off, it must not widen the dock
+            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._menu = QMenu(self)
+        self._menu.setObjectName("compare.menu")
+        self._menu.aboutToShow.connect(self._fill_menu)
+        self._choose = named(QToolButton(), "compare.choose", "Choose run")
+        self._choose.setToolTip("Choose the run to compare with: one that was open lately, or any folder of a run")
+        self._choose.setAccessibleName("Choose the second run")
+        self._choose.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._choose.setMenu(self._menu)
+        self._close = named(QPushButton(), "compare.close", "Close")
+        self._close.setToolTip("Close the second run; the open one stays as it is")
+        self._close.clicked.connect(self.close_requested)
+        head.addWidget(self._title, 2)
+        head.addWidget(self._details, 3)
+        head.addWidget(self._choose)
+        head.addWidget(self._close)
+        return head
+
+    def _make_empty(self) -> QWidget:
+        text = label(EMPTY, "muted", "compare.empty")
+        text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        text.setWordWrap(True)
+        text.setContentsMargins(24, 8, 24, 8)
+        return text
+
+    def _make_body(self, cloud: QWidget) -> QWidget:
+        body = QWidget()
+        column = QVBoxLayout(body)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(cloud, 3)
+        column.addWidget(self._make_switch())
+        self._note = label("", "muted", "compare.note")
+        self._note.setWordWrap(True)
+        column.addWidget(self._note)
+        column.addWidget(self.images, 2)
+        return body
+
+    def _make_switch(self) -> QWidget:
+        switch = named(QWidget(), "compare.switch")
+        row = QHBoxLayout(switch)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(label("Same", "muted"))
+        self._kinds: dict[Kind, QPushButton] = {}
+        group = QButtonGroup(self)
+        for kind, (text, tip) in _KINDS.items():
+            button = named(QPushButton(), f"compare.kind.{kind}", text)
+            button.setCheckable(True)
+            button.setToolTip(tip)
+            button.setAccessibleName(f"Same {text.lower()} for both models")
+            button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            button.clicked.connect(lambda _=False, kind=kind: self.kind_chosen.emit(str(kind)))
+            group.addButton(button)
+            row.addWidget(button)
+            self._kinds[kind] = button
+        return switch
+
+    # choosing a run
+
+    def _fill_menu(self) -> None:
+        self.runs_wanted.emit()
+        self._menu.clear()
+        for path in self._recent:
+            action = named(self._menu.addAction(path.replace("&", "&&")), "compare.recent")
+            action.triggered.connect(lambda _=False, path=path: self.run_chosen.emit(path))
+        if self._recent:
+            self._menu.addSeparator()
+        browse = named(self._menu.addAction("Choose folder…"), "compare.browse")
+        browse.triggered.connect(self._ask_which)
+
+    def _ask_which(self) -> None:
+        folder = str(Path(self._recent[0]).parent) if self._recent else str(Path.home())
+        dialog = QFileDialog(self.window(), "Choose the run to compare with", folder)
+        dialog.setObjectName("dialog.compare")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(self.run_chosen)
+        dialog.open()  # never exec(): the clouds go on moving behind it
+
+    # setters
+
+    def set_recent(self, paths: list[str]) -> None:
+        """The folders that the menu offers."""
+        self._recent = list(paths)
+
+    def set_run(self, path: str | None, details: str = "") -> None:
+        """The second run's folder and a few words about it; None: there is none."""
+        self._name = "" if path is None else Path(path).name
+        self._title.setText(self._name or "No second run")
+        self._title.setToolTip(path or "")
+        self._details.setText(details)
+        self._details.setToolTip(details)
+        self._close.setVisible(path is not None)
+        self._choose.setText("Choose run" if path is None else "Other run")
+        self._pages.setCurrentIndex(0 if path is None else 1)
+
+    def set_message(self, text: str, *, error: bool = True) -> None:
+        """Say what is wrong with the second run, or what is awaited; empty: nothing."""
+        self._message.setText(text)
+        set_role(self._message, "error" if error else "muted")
+        self._message.setVisible(bool(text))
+
+    def set_kind(self, kind: str) -> None:
+        """Which input both models get."""
+        for name, button in self._kinds.items():
+            with QSignalBlocker(button):
+                button.setChecked(name == kind)
+
+    def set_kinds(self, reasons: Mapping[str, str]) -> None:
+        """Why each kind cannot be chosen; one without a reason can."""
+        for kind, button in self._kinds.items():
+            reason = reasons.get(kind, "")
+            button.setEnabled(not reason)
+            button.setToolTip(reason or _KINDS[kind][1])
+
+    def set_note(self, text: str) -> None:
+        """Say what is compared, or why nothing is."""
+        self._note.setText(text)
+        self._note.setVisible(bool(text))
+
+    def set_images(
+        self,
+        first: np.ndarray | None,
+        second: np.ndarray | None,
+        names: tuple[str, str] = ("", ""),
+        mu: tuple[np.ndarray, np.ndarray] | None = None,
+        excess_bce: tuple[float, float] = (float("nan"), float("nan")),
+        text: str = "",
+    ) -> None:
+        """Both models' images uint8 (H, W, C), of one size, with their runs' names, mu (d,) and excess BCE (NaN: none).
+
+        Without images, ``text`` says how to get them.
+        """
+        if first is None or second is None:
+            self.images.set_panes((), text)
+            return
+        difference, ends = signed_difference(first, second)
+        means = mu or (np.empty(0), np.empty(0))
+        apart = float(np.abs(second.astype(np.float32) - first).mean() / 255.0)
+        panes = [
+            _model_pane(image, name, point, loss)
+            for image, name, point, loss in zip((first, second), names, means, excess_bce, strict=True)
+        ]
+        hint = (
+            f"{names[1]} - {names[0]}, from -{ends:g} (blue) to +{ends:g} (orange) of full scale; "
+            f"the mean of its absolute values is {apart:.4f}."
+        )
+        lines = (f"±{ends:g} of full scale", f"mean |diff.| {apart:.2g}")
+        panes.append(Pane(pixels.to_image(difference), "Difference", lines, hint))
+        self.images.set_panes(tuple(panes), "")
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``. The cloud gets them from its owner."""
+        self._theme = theme
+        self._choose.setIcon(icon("open", theme))
+        self.images.set_theme(theme)
+
+    # what is on show
+
+    @property
+    def kind(self) -> str:
+        """The input that is chosen."""
+        return next((str(kind) for kind, button in self._kinds.items() if button.isChecked()), "")
+
+    @property
+    def note(self) -> str:
+        """The line over the images."""
+        return self._note.text()
+
+    @property
+    def message(self) -> str:
+        """What is wrong with the second run."""
+        return self._message.text()
+
+    @property
+    def title(self) -> QLabel:
+        """The label with the second run's name."""
+        return self._title
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Somebody looks: what was not asked for while nobody did can be asked now."""
+        super().showEvent(event)
+        self.shown.emit()
+
+
+def _model_pane(image: np.ndarray, name: str, mu: np.ndarray, loss: float) -> Pane:
+    known = not np.isnan(loss)
+    point = "  ".join(f"{value:.2f}" for value in mu[:SHOWN_MU]) + ("  …" if len(mu) > SHOWN_MU else "")
+    lines = [f"excess BCE {loss:.2g}"] if known else []
+    if len(mu):
+        lines.append(f"{'μ' if known else 'z'}  {point}")
+    words = f"excess BCE {loss:.6f}" if known else "decoded from the same latent point"
+    hint = f"{name}: {words}, {'μ' if known else 'z'} = ({', '.join(f'{value:.4f}' for value in mu)})."
+    return Pane(pixels.to_image(image), name, tuple(lines), hint)

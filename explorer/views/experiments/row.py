@@ -1,0 +1,223 @@
+"""One experiment in the list: what it is, how far it is, what it found, and what can be done with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from explorer.icons import icon
+from explorer.layouts import ElidedLabel
+from explorer.theme import DARK, Theme
+from explorer.widgets import duration, label, named, set_role
+
+ACTIVE = ("starting", "running", "stopping")
+RESUMABLE = ("stopped", "failed", "interrupted")
+_WORDS = {
+    "starting": "Starting …",
+    "running": "Running",
+    "stopping": "Stopping …",
+    "finished": "Finished",
+    "stopped": "Cancelled",
+    "interrupted": "Interrupted",
+    "failed": "Failed",
+}
+_ROLES = {"failed": "error", "interrupted": "warning"}
+_RESUME = "Go on where it stopped; what is done is not done again"
+_PERMILLE = 1000
+
+
+@dataclass(frozen=True)
+class ExperimentItem:
+    """What a row shows.
+
+    ``key`` tells experiments apart and comes back in the signals. ``state``: starting, running, stopping, finished,
+    stopped, interrupted or failed. ``fraction`` 0 to 1. ``message``: the step that runs, or why it failed;
+    ``numbers``: what a finished one found, ``numbers_tip`` what they mean. ``watchable``: a run is there to be opened;
+    ``has_report``: so is the report. ``log``: the last lines that its process wrote.
+    """
+
+    key: str
+    title: str
+    subtitle: str
+    state: str
+    fraction: float = 0.0
+    message: str = ""
+    eta_seconds: float | None = None
+    numbers: str = ""
+    numbers_tip: str = ""
+    watchable: bool = False
+    has_report: bool = False
+    log: str = ""
+
+
+class ExperimentRow(QFrame):
+    """Shows an ``ExperimentItem``; each signal carries its key."""
+
+    cancel_requested = Signal(str)
+    resume_requested = Signal(str)
+    watch_requested = Signal(str)
+    report_requested = Signal(str)
+    folder_requested = Signal(str)
+
+    def __init__(self, item: ExperimentItem, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("experiments.row")
+        self._item, self._theme, self._blocked = item, DARK, ""
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(10, 5, 6, 6)
+        layout.setSpacing(3)
+        layout.addLayout(self._make_head())
+        self._bar = named(QProgressBar(), "experiments.progress")
+        self._bar.setRange(0, _PERMILLE)
+        self._bar.setTextVisible(False)
+        self._text = ElidedLabel()
+        named(self._text, "experiments.text")
+        self._log = self._make_log()
+        layout.addWidget(self._bar)
+        layout.addWidget(self._text)
+        layout.addWidget(self._log)
+        self.set_theme(DARK)
+        self.set_item(item)
+
+    def _make_head(self) -> QHBoxLayout:
+        head = QHBoxLayout()
+        head.setSpacing(6)
+        self._title = label("", "heading", "experiments.title")
+        self._subtitle = ElidedLabel()
+        named(self._subtitle, "experiments.subtitle").setProperty("role", "muted")
+        self._state = label("", "muted", "experiments.state")
+        head.addWidget(self._title)
+        head.addWidget(self._state)
+        head.addWidget(self._subtitle, 1)
+        self._watch = self._button("watch", "Watch", "Open the run that is being trained in this window")
+        self._cancel = self._button(
+            "cancel", "Cancel", "Stop after this step. What is done is kept, and Resume goes on from there"
+        )
+        self._show_log = self._button("log", "Log", "The last lines that its process wrote")
+        self._show_log.setCheckable(True)
+        self._resume = self._button("resume", "Resume", _RESUME)
+        self._report = self._button("report", "Report", "Open the report in the browser")
+        self._folder = self._button("folder", "Show folder", "Show the folder with the runs and the report")
+        self._folder.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        for button, signal in (
+            (self._watch, self.watch_requested),
+            (self._cancel, self.cancel_requested),
+            (self._resume, self.resume_requested),
+            (self._report, self.report_requested),
+            (self._folder, self.folder_requested),
+        ):
+            button.clicked.connect(lambda _=False, signal=signal: signal.emit(self._item.key))
+        for button in (self._watch, self._cancel, self._show_log, self._resume, self._report, self._folder):
+            head.addWidget(button)
+        self._show_log.toggled.connect(lambda _: self._show())
+        return head
+
+    def _button(self, name: str, text: str, tip: str) -> QToolButton:
+        button = named(QToolButton(), f"experiments.{name}", text)
+        button.setToolTip(tip)
+        button.setAccessibleName(text)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setIconSize(QSize(16, 16))
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        return button
+
+    def _make_log(self) -> QLabel:
+        made = label("", "muted", "experiments.log.text")
+        made.setTextFormat(Qt.TextFormat.PlainText)
+        made.setWordWrap(True)
+        made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        return made
+
+    # setters
+
+    @property
+    def item(self) -> ExperimentItem:
+        """What is on show."""
+        return self._item
+
+    def set_item(self, item: ExperimentItem) -> None:
+        """Show ``item``; emits nothing."""
+        self._item = item
+        self._title.setText(item.title)
+        self._subtitle.setText(item.subtitle)
+        self._state.setText(_WORDS.get(item.state, item.state.capitalize()))
+        set_role(self._state, _ROLES.get(item.state, "muted"))
+        self._bar.setValue(round(_PERMILLE * min(1.0, max(0.0, item.fraction))))
+        self._text.setText(_sentence(item))
+        if item.numbers and item.state == "finished":
+            self._text.setToolTip(item.numbers_tip or item.numbers)
+        set_role(self._text, "error" if item.state == "failed" else "" if item.numbers else "muted")
+        self._log.setText(item.log)
+        self._show()
+
+    def set_blocked(self, reason: str) -> None:
+        """Why it cannot be resumed now; empty: it can."""
+        if reason != self._blocked:
+            self._blocked = reason
+            self._show()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        for button, name in (
+            (self._watch, "watch"),
+            (self._cancel, "stop"),
+            (self._show_log, "log"),
+            (self._resume, "play"),
+            (self._report, "report"),
+            (self._folder, "open"),
+        ):
+            button.setIcon(icon(name, theme))
+
+    def _show(self) -> None:
+        item = self._item
+        self._bar.setVisible(item.state in ACTIVE)
+        self._watch.setVisible(item.state in ACTIVE)
+        self._watch.setEnabled(item.watchable)
+        self._cancel.setVisible(item.state in ACTIVE)
+        self._cancel.setEnabled(item.state != "stopping")
+        self._resume.setVisible(item.state in RESUMABLE or _lost_report(item))
+        self._resume.setEnabled(not self._blocked)
+        self._resume.setToolTip(self._blocked or _RESUME)
+        self._report.setVisible(item.state == "finished" and item.has_report)
+        troubled = item.state in ("failed", "interrupted") and bool(item.log)
+        self._show_log.setVisible(troubled)
+        self._log.setVisible(troubled and self._show_log.isChecked())
+
+
+def _lost_report(item: ExperimentItem) -> bool:
+    """Whether somebody took the report away after it was written."""
+    return item.state == "finished" and not item.has_report
+
+
+def _sentence(item: ExperimentItem) -> str:
+    """The second line of a row."""
+    done = f"{item.fraction:.0%} done"
+    if item.state == "starting":
+        return item.message or "The process is starting"
+    if item.state == "running":
+        left = "" if item.eta_seconds is None else f"{duration(item.eta_seconds)} left"
+        return " · ".join(part for part in (f"{item.fraction:.0%}", left, item.message) if part)
+    if item.state == "stopping":
+        return "Stops after this step; what is done is kept"
+    if item.state == "stopped":
+        return f"{done} and kept: Resume goes on from there"
+    if item.state == "interrupted":
+        return f"Its process has ended. {done} and kept: Resume goes on from there"
+    if item.state == "failed":
+        return item.message or "It failed without a word; the log may tell more"
+    if _lost_report(item):
+        return "Its report is gone: Resume writes it again"
+    return item.numbers or "The report is written"

@@ -1,0 +1,213 @@
+"""The transect panel: which transect, how many points, its picture, and its export."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSpinBox, QToolButton, QVBoxLayout, QWidget
+
+from explorer.icons import icon
+from explorer.theme import DARK, Theme
+from explorer.views.transect.data import CURVES, TransectData
+from explorer.views.transect.picture import TransectPicture
+from explorer.widgets import label, named
+
+FORMATS = (("png", "PNG picture…"), ("svg", "SVG picture…"), ("csv", "Measures (CSV)…"), ("npz", "All arrays (NPZ)…"))
+SIDE_WIDTH = 150
+LEAST_POINTS, MOST_POINTS = 2, 200
+
+
+class TransectView(QWidget):
+    """Shows one of several transects. Setters are silent; signals tell what a hand did.
+
+    ``position_changed`` follows the hand from point to point, ``position_released`` comes when it lets go.
+    """
+
+    transect_chosen = Signal(int)
+    points_changed = Signal(int)
+    position_changed = Signal(int)
+    position_released = Signal()
+    removed = Signal(int)
+    export_requested = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("transect")
+        self.setAutoFillBackground(True)  # else the window shows through
+        self._theme = DARK
+        self._removable = self._complete = False
+        self._data = TransectData()
+        self.picture = TransectPicture(self._data)
+        self.picture.position_changed.connect(self.position_changed)
+        self.picture.released.connect(self.position_released)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 6)
+        layout.setSpacing(8)
+        layout.addWidget(self._make_side())
+        layout.addWidget(self.picture, 1)
+        self.set_theme(DARK)
+        self.set_transects([], None)
+        self.set_empty("Open a run of curves, or draw a line in the parameter plane: its images appear here.")
+
+    def _make_side(self) -> QWidget:
+        side = named(QWidget(), "transect.side")
+        side.setFixedWidth(SIDE_WIDTH)
+        column = QVBoxLayout(side)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(5)
+        choice = QHBoxLayout()
+        choice.setSpacing(4)
+        self._choice = named(QComboBox(), "transect.choice")
+        self._choice.setToolTip("Which line through the parameter plane. Draw more with the plane's line tools.")
+        self._choice.setAccessibleName("Transect")
+        self._choice.activated.connect(self.transect_chosen)
+        self._remove = named(QToolButton(), "transect.remove", "Remove")
+        self._remove.clicked.connect(self._on_remove)
+        choice.addWidget(self._choice, 1)
+        choice.addWidget(self._remove)
+        column.addLayout(choice)
+        column.addWidget(self._make_points())
+        column.addLayout(self._make_last_row())
+        self._summary = label("", "muted", "transect.summary")
+        self._summary.setWordWrap(True)
+        self._summary.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        column.addWidget(self._summary, 1)
+        return side
+
+    def _make_points(self) -> QSpinBox:
+        self._points = named(QSpinBox(), "transect.points")
+        self._points.setRange(LEAST_POINTS, MOST_POINTS)
+        self._points.setValue(15)
+        self._points.setSuffix(" points")
+        self._points.setToolTip(f"Points along the transect, {LEAST_POINTS} to {MOST_POINTS}, equally spaced")
+        self._points.setAccessibleName("Points along the transect")
+        self._points.setKeyboardTracking(False)
+        self._points.valueChanged.connect(self.points_changed)
+        return self._points
+
+    def _make_last_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        self._log = named(QCheckBox("Log"), "transect.log")
+        self._log.setChecked(True)
+        self._log.setToolTip("Logarithmic scale for the excess BCE")
+        self._log.toggled.connect(self._on_log)
+        self._export = named(QToolButton(), "transect.export", "Export")
+        self._export.setToolTip("Write the picture, or the numbers, of this transect to a file")
+        self._export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self._export)
+        for name, text in FORMATS:
+            action = named(QAction(text, menu), f"transect.export.{name}")
+            action.triggered.connect(lambda _=False, name=name: self.export_requested.emit(name))
+            menu.addAction(action)
+        self._export.setMenu(menu)
+        for button in (self._remove, self._export):
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        row.addWidget(self._log)
+        row.addStretch(1)
+        row.addWidget(self._export)
+        return row
+
+    # setters
+
+    def set_transects(self, names: list[str], chosen: int | None) -> None:
+        """Offer these transects; ``chosen`` is the one on show."""
+        with QSignalBlocker(self._choice):
+            self._choice.clear()
+            self._choice.addItems(names)
+            self._choice.setCurrentIndex(-1 if chosen is None else chosen)
+        self._enable()
+
+    def set_removable(self, removable: bool) -> None:
+        """Whether the transect on show may be removed: the published ones stay."""
+        self._removable = removable
+        self._enable()
+
+    def set_frames(self, total: int) -> None:
+        """Another transect of ``total`` points: nothing is known of it yet. 0: there is none."""
+        self._data.clear(total)
+        if total:
+            with QSignalBlocker(self._points):
+                self._points.setValue(total)
+            self.set_empty("")
+        self.picture.forget()
+        self._enable()
+
+    def set_points(self, points: np.ndarray, names: tuple[str, str]) -> None:
+        """Where the points are, float64 (n, 2), and what the two factors are called."""
+        self._data.points, self._data.names = np.asarray(points, dtype=np.float64), names
+        self.picture.update()
+
+    def set_images(self, start: int, originals: np.ndarray, reconstructions: np.ndarray) -> None:
+        """Images uint8 (k, H, W, C) of points ``start`` onwards."""
+        self.picture.forget(self._data.add_images(start, originals, reconstructions))
+        self._enable()
+
+    def set_curves(self, excess_bce: np.ndarray, ssim: np.ndarray, distance: np.ndarray, in_hole: np.ndarray) -> None:
+        """float64 (n,) each, NaN where not known yet; ``in_hole`` bool (n,). Raises ``ValueError`` for another n."""
+        total = self._data.total
+        for name, values in zip((*CURVES, "in_hole"), (excess_bce, ssim, distance, in_hole), strict=True):
+            if len(values) != total:
+                raise ValueError(f"{name} has {len(values)} values; the transect has {total} points.")
+        self._data.curves = dict(zip(CURVES, (excess_bce, ssim, distance), strict=True))
+        self._data.in_hole = np.asarray(in_hole, dtype=bool)
+        self.picture.update()
+
+    def set_position(self, position: int | None) -> None:
+        """Mark point ``position``; None: no point."""
+        self._data.position = position
+        self.picture.update()
+
+    def set_summary(self, text: str) -> None:
+        """A few words on the whole transect."""
+        self._summary.setText(text)
+        self._summary.setToolTip(
+            "Mean excess BCE of the points in the training hole and of those outside it (how many).\n"
+            "Excess BCE: mean over pixels of BCE(x, x̂) − BCE(x, x), in nats."
+            if text
+            else ""
+        )
+
+    def set_empty(self, text: str) -> None:
+        """Say why there is no picture and what to do; "": there is one."""
+        self.picture.empty = text
+        self._enable()
+        self.picture.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        self._remove.setIcon(icon("trash", theme))
+        self._export.setIcon(icon("export", theme))
+        self.picture.set_theme(theme)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every point has its images."""
+        return self._data.complete
+
+    @property
+    def position(self) -> int | None:
+        """The point that is marked."""
+        return self._data.position
+
+    # hands
+
+    def _on_remove(self) -> None:
+        if self._choice.currentIndex() >= 0:
+            self.removed.emit(self._choice.currentIndex())
+
+    def _on_log(self, on: bool) -> None:
+        self.picture.log = on
+        self.picture.update()
+
+    def _enable(self) -> None:
+        some = self._data.total > 0 and not self.picture.empty
+        self._choice.setEnabled(self._choice.count() > 0)
+        for widget in (self._points, self._log):
+            widget.setEnabled(some)
+        self._remove.setEnabled(some and self._removable)
+        self._remove.setToolTip("Remove this transect (can be undone)" if self._removable else "P1 to P3 stay")
+        self._export.setEnabled(some and self._data.complete)
