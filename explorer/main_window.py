@@ -133,6 +133,10 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["compare"], docks["image"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["image"], docks["probe"], Qt.Orientation.Vertical)
         docks["compare"].hide()
+        # Its room goes back to the cloud: Qt would give it to the image.
+        docks["compare"].toggleViewAction().toggled.connect(
+            lambda shown: None if shown else QTimer.singleShot(0, self, self._arrange_sides)
+        )
         return docks
 
     def _dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea) -> QDockWidget:
@@ -156,14 +160,17 @@ class MainWindow(QMainWindow):
 
     def arrange(self) -> None:
         """The sizes a first start has: the cloud gets most of the room."""
-        width, height = self.width(), self.height()
-        side = max(280, min(360, width // 5))
-        docks = self.docks
-        self.resizeDocks([docks["training"], docks["image"]], [side, side], Qt.Orientation.Horizontal)
+        height, docks = self.height(), self.docks
+        self._arrange_sides()
         self.resizeDocks([docks["losses"]], [max(190, height // 4)], Qt.Orientation.Vertical)
         body = height - 120
         self.resizeDocks([docks["training"], docks["points"]], [body * 2 // 3, body // 3], Qt.Orientation.Vertical)
         self.resizeDocks([docks["image"], docks["probe"]], [body * 2 // 3, body // 3], Qt.Orientation.Vertical)
+
+    def _arrange_sides(self) -> None:
+        side = max(280, min(360, self.width() // 5))
+        docks = [self.docks["training"], self.docks["image"]]
+        self.resizeDocks(docks, [side, side], Qt.Orientation.Horizontal)
 
     def _make_toolbar(self) -> None:
         bar = named(QToolBar("Main"), "toolbar")
