@@ -56,14 +56,15 @@ class Neighbourhoods:
         distances, indices = self._tree.query(z, k=np.arange(1, k + 1))
         return distances, indices.astype(np.int64, copy=False)
 
-    def of_samples(self, k: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same for every sample itself, which is not its own neighbour: (N, k), k at most N - 1."""
+    def of_samples(self, k: int, members: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The same for every sample, or the ``members`` int (M,), without itself: (N, k) or (M, k), k at most N - 1."""
         k = min(k, len(self) - 1)
-        distances, indices = self.query(self.points, k + 1)
-        own = indices == np.arange(len(self))[:, None]
+        members = np.arange(len(self)) if members is None else np.asarray(members)
+        distances, indices = self.query(self.points[members], k + 1)
+        own = indices == members[:, None]
         # Among samples that coincide a sample may be missing from its own list: then the farthest is dropped.
         own[~own.any(axis=1), -1] = True
-        return distances[~own].reshape(len(self), k), indices[~own].reshape(len(self), k)
+        return distances[~own].reshape(len(members), k), indices[~own].reshape(len(members), k)
 
 
 def kd_tree(points: np.ndarray) -> Any:
@@ -151,29 +152,69 @@ def project(
     return fit
 
 
-def _fit_once(samples: Neighbourhoods, x: np.ndarray, k: int, q: int, table: np.ndarray) -> LocalFit:
-    distances, indices = samples.query(x, k + 1)
+@dataclass(frozen=True, eq=False)
+class LocalModel:
+    """Q local quadratics, each over its own plane: the surface and the labels as functions of plane coordinates u.
+
+    ``centre`` float64 (Q, d) and ``plane`` float64 (Q, d, q), orthonormal; u = planeᵀ (z - centre) / ``scale`` (Q,).
+    ``coefficients`` float64 (Q, B, d + F) of the monomials of u up to ``order``, for the offset from the centre, then
+    the labels. ``distances`` and ``indices`` (Q, k): the samples that took part; their weights vanish at ``radius``.
+    """
+
+    centre: np.ndarray
+    plane: np.ndarray
+    scale: np.ndarray
+    coefficients: np.ndarray
+    order: int
+    distances: np.ndarray
+    indices: np.ndarray
+    radius: np.ndarray
+
+    def coordinates(self, z: np.ndarray) -> np.ndarray:
+        """u (Q, q) of the feet of z (Q, d) on the planes."""
+        return (np.swapaxes(self.plane, 1, 2) @ (z - self.centre)[:, :, None])[:, :, 0] / self.scale[:, None]
+
+    def evaluate(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The surface (Q, d) and the labels (Q, F) at u (Q, q)."""
+        values, d = (_monomials(u, self.order)[:, None] @ self.coefficients)[:, 0], self.centre.shape[1]
+        return self.centre + values[:, :d], values[:, d:]
+
+    def slopes(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Their derivatives (Q, d, q) and (Q, F, q) by u."""
+        slopes, d = np.swapaxes(self.coefficients, 1, 2) @ _monomial_slopes(u, self.order), self.centre.shape[1]
+        return slopes[:, :d], slopes[:, d:]
+
+
+def local_model(points: np.ndarray, nearest: tuple[np.ndarray, np.ndarray], q: int, table: np.ndarray) -> LocalModel:
+    """The quadratics, of q dimensions, over the ``nearest`` distances and indices (Q, k + 1) of points (N, d).
+
+    ``table`` float64 (N, F) are labels. The last neighbour only says where the weights vanish.
+    """
+    distances, indices = nearest
     radius = distances[:, -1]
-    if radius.size and distances.shape[1] > 1:
+    if distances.shape[1] > 1:
         indices, distances = indices[:, :-1], distances[:, :-1]
-    near = samples.points[indices]
+    near = points[indices]
     scale = np.where(radius > 0.0, radius, 1.0)
     centre, plane, weights = _plane(near, distances, scale, q)
     offsets = near - centre[:, None]
     # Coordinates on the plane in units of the radius keep the normal equations well scaled.
-    t = np.einsum("qkd,qde->qke", offsets, plane) / scale[:, None, None]
-    at = np.einsum("qd,qde->qe", x - centre, plane) / scale[:, None]
+    u = (offsets @ plane) / scale[:, None, None]
     order = _fit_order(indices.shape[1], q)
     targets = np.concatenate([offsets, table[indices]], axis=2)
-    coefficients = _weighted_fit(_monomials(t, order), weights, targets, 1 + q if order else 1)
-    values = np.einsum("qb,qbf->qf", _monomials(at[:, None], order)[:, 0], coefficients)
-    slopes = np.einsum("qbe,qbf->qfe", _monomial_slopes(at, order), coefficients) / scale[:, None, None]
-    d = samples.dim
-    tangent, stretch = _orthonormal(slopes[:, :d], plane)
+    coefficients = _weighted_fit(_monomials(u, order), weights, targets, 1 + q if order else 1)
+    return LocalModel(centre, plane, scale, coefficients, order, distances, indices, radius)
+
+
+def _fit_once(samples: Neighbourhoods, x: np.ndarray, k: int, q: int, table: np.ndarray) -> LocalFit:
+    model = local_model(samples.points, samples.query(x, k + 1), q, table)
+    u = model.coordinates(x)
+    surface, labels = model.evaluate(u)
+    slopes, label_slopes = (by_u / model.scale[:, None, None] for by_u in model.slopes(u))
+    tangent, stretch = _orthonormal(slopes, model.plane)
     # Slopes per plane coordinate become slopes per unit of length along the surface.
-    gradient = np.linalg.solve(np.swapaxes(stretch, 1, 2), np.swapaxes(slopes[:, d:], 1, 2)).swapaxes(1, 2)
-    surface = x.copy() if q >= d else centre + values[:, :d]
-    return LocalFit(surface, tangent, values[:, d:], gradient, radius)
+    gradient = np.linalg.solve(np.swapaxes(stretch, 1, 2), np.swapaxes(label_slopes, 1, 2)).swapaxes(1, 2)
+    return LocalFit(x.copy() if q >= samples.dim else surface, tangent, labels, gradient, model.radius)
 
 
 def _plane(near: np.ndarray, distances: np.ndarray, scale: np.ndarray, q: int) -> tuple[np.ndarray, ...]:
@@ -182,7 +223,7 @@ def _plane(near: np.ndarray, distances: np.ndarray, scale: np.ndarray, q: int) -
     inner_scale = np.maximum(distances[:, inner], 1e-12 * scale)
     centre, basis = _weighted_pca(near, _bump(distances / inner_scale[:, None]), q)
     offsets = near - centre[:, None]
-    along = np.einsum("qkd,qde->qke", offsets, basis)
+    along = offsets @ basis
     off_plane = np.sqrt(np.maximum(np.square(offsets).sum(2) - np.square(along).sum(2), 0.0))
     # A sheet bends away from its plane by r²/2R; half the radius is beyond any surface this fit can follow.
     weights = _bump(distances / scale[:, None]) * _bump(off_plane / (0.5 * scale[:, None]))
@@ -196,9 +237,9 @@ def _bump(r: np.ndarray) -> np.ndarray:
 
 def _weighted_pca(near: np.ndarray, weights: np.ndarray, q: int) -> tuple[np.ndarray, np.ndarray]:
     share = weights / weights.sum(axis=1, keepdims=True)
-    centre = np.einsum("qk,qkd->qd", share, near)
+    centre = (share[:, None, :] @ near)[:, 0]
     offsets = near - centre[:, None]
-    covariance = np.einsum("qkd,qke->qde", offsets * share[:, :, None], offsets)
+    covariance = np.swapaxes(offsets * share[:, :, None], 1, 2) @ offsets
     _, vectors = np.linalg.eigh(covariance)
     return centre, vectors[:, :, ::-1][:, :, :q]
 
@@ -241,12 +282,13 @@ def _weighted_fit(basis: np.ndarray, weights: np.ndarray, targets: np.ndarray, l
     is none, and linear functions are still reproduced exactly.
     """
     weighted = basis * weights[:, :, None]
-    normal = np.einsum("qkb,qkc->qbc", weighted, basis)
+    weighted = np.swapaxes(weighted, 1, 2)
+    normal = weighted @ basis
     damping = np.full(basis.shape[2], 1e-12)
     damping[linear:] = 1e-6
     diagonal = np.arange(basis.shape[2])
     normal[:, diagonal, diagonal] += damping * weights.sum(axis=1)[:, None]
-    return np.linalg.solve(normal, np.einsum("qkb,qkf->qbf", weighted, targets))
+    return np.linalg.solve(normal, weighted @ targets)
 
 
 def _orthonormal(slopes: np.ndarray, plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -298,8 +340,11 @@ class Support:
 
     def statistic(self, z: np.ndarray) -> np.ndarray:
         """The badge's statistic float64 (Q,) of z (Q, d): about 1 on the manifold, more off it."""
-        distances, indices = self._samples.query(z, SUPPORT_NEIGHBOURS)
-        return _relative(distances.mean(axis=1), self._own[0][indices])
+        return self.statistic_of(*self._samples.query(z, SUPPORT_NEIGHBOURS))
+
+    def statistic_of(self, distances: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """The same from the distances and indices (Q, k), k ≥ 8, of the nearest samples."""
+        return _relative(distances[:, :SUPPORT_NEIGHBOURS].mean(axis=1), self._own[0][indices[:, :SUPPORT_NEIGHBOURS]])
 
     def off_manifold(self, z: np.ndarray) -> np.ndarray:
         """Whether each of z (Q, d) is flagged: bool (Q,)."""

@@ -1,0 +1,242 @@
+"""The data's surface with the samples' labels on it: how large a neighbourhood describes both, and where it ends.
+
+A local fit over too few samples follows their noise, over too many it cuts across bends; which is which depends on the
+model and on the labels. So the neighbourhood is chosen by leave-one-out error: every candidate predicts samples that
+it has not seen, in their labels and in their place along the normal. numpy at import, scipy at first use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from core.manifold import (
+    DEFAULT_NEIGHBOURS,
+    SUPPORT_NEIGHBOURS,
+    LocalFit,
+    LocalModel,
+    Neighbourhoods,
+    Support,
+    check_points,
+    local_model,
+    project,
+)
+from core.metrics import nearest_ratio_slope
+
+CANDIDATES = (24, 48, 96, 192, 384, 768, 1536)  # neighbourhoods that are tried, if there are so many samples
+TOLERANCE = 0.05  # the largest neighbourhood within 5 % of the least error is chosen: the smoothest that is as good
+MAX_LANDMARKS = 20_000
+MAX_INTRINSIC = 8  # a quadratic in more dimensions has more coefficients than a neighbourhood can tell
+SUPPORT_MARGIN = 1.4  # of the badge's threshold: it flags 1 % of the samples, and a curve visits a hundred places
+
+_CHUNK = 1 << 20  # neighbours fitted at once
+_JUDGED = 160  # samples whose error is measured
+_HOPELESS = 3.0  # times the least error: larger neighbourhoods are not tried
+_ERROR_FLOOR = 3e-4  # of a standard deviation: below it all neighbourhoods are equally good
+
+
+class FactorError(ValueError):
+    """Labels, targets or starts that no factor curve can be made of; the message says what is wanted."""
+
+
+class LooError(NamedTuple):
+    """Leave-one-out errors of one neighbourhood, means of absolute values over the judged samples.
+
+    ``labels``: of each label, in its standard deviations; ``normal``: of the place along the normal, in the cloud's
+    standard deviation; ``score``: the mean of all of them, each over its least among the neighbourhoods, so 1 is best.
+    """
+
+    neighbours: int
+    labels: tuple[float, ...]
+    normal: float
+    score: float
+
+
+class Surface:
+    """The surface of the samples mu (N, d) and their ``labels`` (N, F), called ``names``; build it once an embedding.
+
+    ``intrinsic`` is its dimension q; left out, TwoNN rounded. Of more than 20,000 samples a random part of that size,
+    drawn by ``seed``, stands for all. ``samples`` are those, ``table`` float64 (N, F) their labels, ``spread`` float64
+    (F,) the labels' standard deviations (1 where a label is constant), ``neighbours`` the chosen neighbourhood k and
+    ``loo_errors`` the table it was chosen from. ``support`` judges places against the same samples.
+
+    Raises ``FactorError`` for labels or names that do not fit, ``core.manifold.ManifoldError`` for samples that are
+    not finite or fewer than 2.
+    """
+
+    def __init__(
+        self,
+        mu: np.ndarray,
+        labels: np.ndarray | None = None,
+        names: Sequence[str] | None = None,
+        intrinsic: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        points = check_points(mu, "mu")
+        table = _table(labels, len(points))
+        self.names = _names(names, table.shape[1])
+        generator = np.random.default_rng(seed)
+        if len(points) > MAX_LANDMARKS:
+            part = np.sort(generator.choice(len(points), MAX_LANDMARKS, replace=False))
+            points, table = points[part], table[part]
+        self.samples = Neighbourhoods(points)
+        self.table = table
+        self.support = Support(self.samples)
+        self.intrinsic = _estimated(self.samples) if intrinsic is None else int(intrinsic)
+        if not 1 <= self.intrinsic <= self.dim:
+            raise FactorError(f"intrinsic is {intrinsic}; a surface in {self.dim} dimensions has 1 to {self.dim}.")
+        deviation = table.std(axis=0)
+        varies = deviation > 1e-9 * np.abs(table).max(axis=0, initial=0.0)
+        self.constant = ~varies  # bool (F,): labels that say nothing
+        self.spread = np.where(varies, deviation, 1.0)
+        self.low, self.high = table.min(axis=0), table.max(axis=0)
+        judged = generator.permutation(len(points))[:_JUDGED]
+        self.loo_errors = _leave_one_out(self.samples, table / self.spread, self.intrinsic, judged, varies)
+        self.neighbours = chosen_neighbours(self.loo_errors, len(points))
+
+    @property
+    def dim(self) -> int:
+        """Number of latent dimensions d."""
+        return self.samples.dim
+
+    def index(self, label: int | str) -> int:
+        """The column of a label given by name or number. Raises ``FactorError`` if there is none."""
+        if isinstance(label, str) and label in self.names:
+            return self.names.index(label)
+        if isinstance(label, int | np.integer) and 0 <= label < len(self.names):
+            return int(label)
+        known = ", ".join(self.names) or "none: give labels"
+        raise FactorError(f"label is {label!r}; the labels are {known}.")
+
+    def project(self, z: np.ndarray) -> LocalFit:
+        """The surface nearest z (Q, d), with the labels there; see ``core.manifold.project``."""
+        return project(self.samples, z, self.neighbours, self.intrinsic, self.table)
+
+    def labels_at(self, z: np.ndarray) -> np.ndarray:
+        """The labels float64 (Q, F) where z (Q, d) meets the surface."""
+        part = max(1, _CHUNK // self.neighbours)
+        return np.concatenate([self.project(z[i : i + part]).labels for i in range(0, max(len(z), 1), part)])
+
+    def relabelled(self, encoded: np.ndarray, members: np.ndarray | None = None) -> Surface:
+        """The same surface with the labels of what the *decoder draws* there, as its own encoder reads them.
+
+        A decoder does not return quite the factors of the sample whose mean it is given, so a curve that holds the
+        samples' labels lets the images' labels drift by that much. ``encoded`` (M, d) are the means of the decoded
+        ``samples`` (encode(decode(samples.points))); ``members`` int (M,) says of which, left out of all. A thousand
+        spread over the cloud do, since the difference between the two labels is smooth. Nothing else than the model
+        and the samples' labels takes part. Raises ``FactorError`` for another number of means.
+        """
+        members = np.arange(len(self.samples)) if members is None else np.asarray(members)
+        encoded = check_points(encoded, "encoded", self.dim)
+        if len(encoded) != len(members):
+            raise FactorError(f"encoded has {len(encoded)} means; there must be {len(members)}, one a decoded sample.")
+        known = self.samples.points[members]
+        usable = ~self.off_support(encoded)  # a broken image is encoded anywhere
+        if usable.sum() < max(SUPPORT_NEIGHBOURS, 0.5 * len(members)):
+            raise FactorError(
+                f"of {len(members)} decoded samples only {usable.sum()} are encoded on the data; labels of the rest "
+                "would be guesses. Train the model for longer, or use the samples' own labels."
+            )
+        shift = self.labels_at(encoded[usable]) - self.labels_at(known[usable])
+        if len(self.names):
+            drawn = Surface(known[usable], shift, self.names, self.intrinsic)
+            shift = drawn.labels_at(self.samples.points)
+        else:
+            shift = np.zeros_like(self.table)
+        return Surface(self.samples.points, self.table + shift, self.names, self.intrinsic)
+
+    def model(self, z: np.ndarray) -> LocalModel:
+        """The local quadratics around z (Q, d), labels in units of their spread; ``neighbours`` + 1 nearest."""
+        nearest = self.samples.query(z, self.neighbours + 1)
+        return local_model(self.samples.points, nearest, self.intrinsic, self._scaled)
+
+    @cached_property
+    def _scaled(self) -> np.ndarray:
+        return self.table / self.spread
+
+    def off_support(self, z: np.ndarray) -> np.ndarray:
+        """Whether the samples no longer support a curve at each of z (Q, d): bool (Q,).
+
+        Stricter evidence than the badge's: a curve must not end at the one place in a hundred that is a little sparse.
+        """
+        return self.support.statistic(z) > SUPPORT_MARGIN * self.support.threshold
+
+    def off_support_of(self, model: LocalModel) -> np.ndarray:
+        """The same, for the places that ``model`` was asked for: its own neighbours are enough to tell."""
+        return self.support.statistic_of(model.distances, model.indices) > SUPPORT_MARGIN * self.support.threshold
+
+
+def chosen_neighbours(errors: Sequence[LooError], samples: int) -> int:
+    """The largest neighbourhood within 5 % of the best score; all other samples where there were too few to try."""
+    if not errors:
+        return max(1, min(DEFAULT_NEIGHBOURS, samples - 1))
+    best = min(error.score for error in errors)
+    return max(error.neighbours for error in errors if error.score <= (1.0 + TOLERANCE) * best)
+
+
+def _leave_one_out(
+    samples: Neighbourhoods, table: np.ndarray, q: int, judged: np.ndarray, varies: np.ndarray
+) -> tuple[LooError, ...]:
+    z, spread = samples.points[judged], float(np.sqrt(samples.points.var(axis=0).mean())) or 1.0
+    found: list[tuple[int, np.ndarray]] = []
+    coefficients = 1 + q + q * (q + 1) // 2
+    for k in CANDIDATES:
+        if k < 1.5 * coefficients:
+            continue
+        if k + 1 > len(samples) - 1:
+            break
+        model = local_model(samples.points, samples.of_samples(k + 1, judged), q, table)
+        surface, labels = model.evaluate(model.coordinates(z))
+        missed = surface - z
+        along = (missed[:, None, :] @ model.plane)[:, 0]
+        normal = np.sqrt(np.maximum(np.square(missed).sum(axis=1) - np.square(along).sum(axis=1), 0.0)) / spread
+        error = np.append(np.abs(labels - table[judged]).mean(axis=0), normal.mean())
+        found.append((k, np.maximum(error, _ERROR_FLOOR)))
+        least = np.min([error for _, error in found], axis=0)
+        if np.mean(found[-1][1] / least) > _HOPELESS:
+            break
+    if not found:
+        return ()
+    least = np.min([error for _, error in found], axis=0)
+    counted = np.append(varies, q < samples.dim)  # a constant label says nothing, nor a normal that isn't there
+    counted = counted if counted.any() else np.ones_like(counted)
+    return tuple(
+        LooError(k, tuple(error[:-1].tolist()), float(error[-1]), float(np.mean((error / least)[counted])))
+        for k, error in found
+    )
+
+
+def _estimated(samples: Neighbourhoods) -> int:
+    """TwoNN over at most 1000 of the samples, rounded; 2 where too few differ to tell."""
+    most = min(MAX_INTRINSIC, samples.dim)
+    members = np.arange(0, len(samples), max(1, len(samples) // 1000))
+    distances, _ = samples.of_samples(2, members)
+    if distances.shape[1] < 2:
+        return min(2, most)
+    usable = distances[distances[:, 0] > 0.0]
+    if len(usable) < 10:
+        return min(2, most)
+    return int(np.clip(round(nearest_ratio_slope(np.sort(np.log(usable[:, 1] / usable[:, 0])))), 1, most))
+
+
+def _table(labels: np.ndarray | None, count: int) -> np.ndarray:
+    if labels is None:
+        return np.zeros((count, 0))
+    table = np.asarray(labels, dtype=np.float64)
+    table = table[:, None] if table.ndim == 1 else table
+    if table.ndim != 2 or len(table) != count:
+        raise FactorError(f"labels have shape {np.shape(labels)}; they must be ({count}, F), one row a sample.")
+    broken = np.flatnonzero(~np.isfinite(table).all(axis=1))
+    if len(broken):
+        raise FactorError(f"labels hold a number that is not finite, in row {broken[0]}; leave such samples out.")
+    return table
+
+
+def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    chosen = tuple(f"factor {i + 1}" for i in range(count)) if names is None else tuple(names)
+    if len(chosen) != count or len(set(chosen)) != count:
+        raise FactorError(f"names are {chosen}; there must be {count} different ones, one a label.")
+    return chosen
