@@ -107,8 +107,10 @@ def draw_transect(tour: Director) -> Stage:
 def compare_runs(tour: Director) -> Stage:
     """A second run beside the first: one clicked sample goes into both models, and the clouds turn together."""
     explorer = tour.explorer
-    hands.key(explorer.window, "Ctrl+K")
-    yield Until(explorer.compare_view.isVisible, "the comparison opens", 3.0)
+    explorer.window.activateWindow()  # after a list's popup: without a window manager nobody else does
+    yield Until(explorer.window.isActiveWindow, "the window has the keyboard", 5.0)
+    hands.key(explorer.cloud, "Ctrl+K")
+    yield Until(explorer.compare_view.isVisible, "the comparison opens", 5.0)
     explorer.compare.open(str(bundled_run()))
     yield Until(lambda: explorer.other_cloud.point_count > 0, "the second cloud", 10.0)
     places = explorer.cloud.screen_positions()
