@@ -20,6 +20,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator
 from typing import BinaryIO
 
+from core.frames import FrameReader, FramingError, ProtocolError, frame
 from core.protocol import (
     Cancel,
     CompareAt,
@@ -28,21 +29,17 @@ from core.protocol import (
     Export,
     Failed,
     Follow,
-    FrameReader,
-    FramingError,
     Inspect,
     Load,
     LoadOther,
     Locate,
     MeasureTransect,
-    ProtocolError,
     Ready,
     Reconstruct,
     Reply,
     Request,
     Score,
     Shutdown,
-    frame,
 )
 
 # Which waiting request is served first. A model that is being opened is what all the others are about.

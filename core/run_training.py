@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +23,6 @@ import lightning_fabric
 import numpy as np
 import torch
 
-import core
 from core.atomic import remove_temporaries
 from core.checkpoint import CheckpointError, load_checkpoint
 from core.config import RunConfig
@@ -38,6 +36,7 @@ from core.run_report import make_report
 from core.runs import RunDirectory, RunError, unwritable
 from core.training import EpochEnd, Hyperparameters, Step, TrainingError, make_fabric, train
 from core.training_state import TrainingState
+from core.versions import versions
 
 if TYPE_CHECKING:
     from core.datasets import Dataset
@@ -344,12 +343,6 @@ def _metadata(dataset: Dataset) -> dict[str, Any]:
             "validation": len(dataset.validation),
             "factor_names": list(dataset.factor_names),
         },
-        "versions": {
-            "isoline": core.__version__,
-            "python": platform.python_version(),
-            "torch": str(torch.__version__),
-            "lightning_fabric": version("lightning-fabric"),
-            "numpy": np.__version__,
-        },
+        "versions": versions(),
         "platform": platform.platform(),
     }

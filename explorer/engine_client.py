@@ -17,6 +17,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 import core
+from core.frames import FrameReader, ProtocolError, frame
 from core.protocol import (
     Cancel,
     CompareAt,
@@ -28,7 +29,6 @@ from core.protocol import (
     Exported,
     ExportProgress,
     Failed,
-    FrameReader,
     Inspect,
     Inspected,
     Load,
@@ -39,7 +39,6 @@ from core.protocol import (
     MeasureTransect,
     OtherLoaded,
     PathFrames,
-    ProtocolError,
     Reconstruct,
     Reconstructed,
     Reply,
@@ -48,7 +47,6 @@ from core.protocol import (
     Scored,
     Shutdown,
     TransectMeasured,
-    frame,
 )
 
 REQUEST_OF: dict[type, type] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config import DataConfig, Entanglement, LossConfig, RunConfig, preset_config
-from core.experiments.folder import ExperimentError, ExperimentFolder, Planned
+from core.experiments.folder import ExperimentError, ExperimentFolder, Planned, check_seeds
 
 NAME = "entanglement"
 
@@ -54,8 +54,7 @@ class Options:
     """Also train with the published β, with and without the published penalty."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.seeds <= 100:
-            raise ExperimentError(f"seeds is {self.seeds}; it must be 1 to 100.")
+        check_seeds(self.seeds)
         for name in ("product", "covariance", "dip"):
             gammas = getattr(self, name)
             if any(not gamma > 0 for gamma in gammas) or len(set(gammas)) < len(gammas):

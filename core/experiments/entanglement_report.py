@@ -25,9 +25,9 @@ from core.experiments.entanglement_analysis import (
 )
 from core.experiments.folder import SCHEMA_VERSION
 from core.experiments.rotations import by_angle, diagonal_crossover, uniform_rectangle
-from core.experiments.transects_report import versions
 from core.metrics import Dimension
 from core.report.cells import ONE_SEED, Spread
+from core.versions import versions
 
 SIGNIFICANT = 0.05
 

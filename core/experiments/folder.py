@@ -38,6 +38,9 @@ BEAT_S = 0.7
 State = Literal["running", "finished", "stopped", "failed"]
 
 
+MAX_SEEDS = 100
+
+
 class ExperimentError(RuntimeError):
     """An experiment that cannot run as asked; the message names the file or option, its value and what to do."""
 
@@ -47,6 +50,12 @@ class Stopped(BaseException):
 
     Like ``KeyboardInterrupt`` no ``Exception``, so that nothing which handles errors takes it for one.
     """
+
+
+def check_seeds(seeds: int) -> None:
+    """Raise ``ExperimentError`` unless there are 1 to 100 seeds."""
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise ExperimentError(f"seeds is {seeds}; it must be 1 to {MAX_SEEDS}.")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from core.config import DataConfig, RunConfig, preset_config
 from core.experiments import ablations
-from core.experiments.folder import ExperimentError, ExperimentFolder, Planned
+from core.experiments.folder import ExperimentError, ExperimentFolder, Planned, check_seeds
 
 NAME = "transects"
 
@@ -56,8 +56,7 @@ class Options:
     """The hole's radius in the (a, b) plane."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.seeds <= 100:
-            raise ExperimentError(f"seeds is {self.seeds}; it must be 1 to 100.")
+        check_seeds(self.seeds)
         if self.article_steps < 0:
             raise ExperimentError(f"article_steps is {self.article_steps}; it must be 0 or more.")
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
-import core
 from core.config import config_to_dict
 from core.experiments.ablations import ABLATIONS, REFERENCE, Ablation
 from core.experiments.folder import SCHEMA_VERSION
@@ -18,6 +16,7 @@ from core.experiments.hole_readouts import READOUTS
 from core.experiments.transects import ABLATION, DEFAULT, NAME, Options
 from core.experiments.transects_analysis import Analysis, Measured
 from core.report.cells import Spread
+from core.versions import versions
 
 PUBLISHED: dict[str, Any] = {
     "transect": "P1",
@@ -51,16 +50,6 @@ def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
         "summary": _summary(defaults),
         "limits": _limits(defaults),
         "ablations": _ablations(analysis, noise_of(defaults)),
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of everything that the numbers depend on."""
-    packages = ("torch", "lightning-fabric", "numpy", "scipy")
-    return {
-        "isoline": core.__version__,
-        "python": platform.python_version(),
-        **{package: version(package) for package in packages},
     }
 
 

@@ -7,11 +7,12 @@ or disabled cannot be used.
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QKeySequence, QWindow
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QWidget
+from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLineEdit, QWidget
 
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
@@ -97,6 +98,19 @@ def top_level(name: str) -> QWidget | None:
         if widget.objectName() == name and widget.isVisible():
             return widget
     return None
+
+
+def name_file(dialog_name: str, target: Path) -> Generator[float, None, QWidget]:
+    """Type ``target`` into the open file dialog called ``dialog_name``; the name field comes back, for Return."""
+    dialog = top_level(dialog_name)
+    edit = dialog.findChild(QLineEdit, "fileNameEdit") if isinstance(dialog, QFileDialog) else None
+    if edit is None:
+        raise CannotReach(f"{dialog_name} is no file dialog with a name field")
+    yield 0.2
+    click(edit)
+    key(edit, "Ctrl+A")
+    type_text(edit, str(target))
+    return edit
 
 
 def choose(combo: QWidget, row: int) -> Generator[float, None, None]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QPointF, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QCheckBox, QFileDialog, QLineEdit
+from PySide6.QtWidgets import QCheckBox
 
 from explorer.tour import hands
-from explorer.tour.director import Director, Stage, StageFailed, Until
+from explorer.tour.director import Director, Stage, Until
 from explorer.tour.stages_plane import choose_tab
 
 FILM_S, REPORT_S = 240.0, 400.0
@@ -24,16 +24,7 @@ def film_cloud(tour: Director) -> Stage:
     target.unlink(missing_ok=True)
     explorer.window.actions_by_name["turntable"].trigger()
     yield Until(lambda: hands.top_level("dialog.film") is not None, "the file dialog opens", 5.0)
-    dialog = hands.top_level("dialog.film")
-    if not isinstance(dialog, QFileDialog):
-        raise StageFailed("the film's dialog is no file dialog")
-    edit = dialog.findChild(QLineEdit, "fileNameEdit")
-    if edit is None:
-        raise StageFailed("the file dialog has no name field")
-    yield 0.2
-    hands.click(edit)
-    hands.key(edit, "Ctrl+A")
-    hands.type_text(edit, str(target))
+    edit = yield from hands.name_file("dialog.film", target)
     hands.key(edit, "Return")
     yield Until(lambda: hands.top_level("dialog.filming") is not None, "the progress is shown", 10.0)
     yield 1.5

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QPointF
-from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QMenu
+from PySide6.QtWidgets import QApplication, QMenu
 
 from explorer.tour import hands
 from explorer.tour.director import Director, Stage, StageFailed, Until
@@ -127,16 +127,7 @@ def export_path(tour: Director) -> Stage:
         action = next(a for a in menu.actions() if a.objectName() == f"path.export.{kind}")
         hands.click(menu, QPointF(menu.actionGeometry(action).center()))
         yield Until(lambda: hands.top_level("dialog.export") is not None, "the file dialog opens", 5.0)
-        dialog = hands.top_level("dialog.export")
-        if not isinstance(dialog, QFileDialog):
-            raise StageFailed("the export dialog is no file dialog")
-        edit = dialog.findChild(QLineEdit, "fileNameEdit")
-        if edit is None:
-            raise StageFailed("the file dialog has no name field")
-        yield 0.2
-        hands.click(edit)
-        hands.key(edit, "Ctrl+A")
-        hands.type_text(edit, str(target))
+        edit = yield from hands.name_file("dialog.export", target)
         if kind == "mp4":
             tour.shot("export")
         hands.key(edit, "Return")

@@ -22,11 +22,10 @@ from PIL import Image
 from core.checkpoint import save_weights
 from core.config import ModelConfig
 from core.datasets import load_dataset
+from core.frames import FRAME_HEADER, MAX_FRAME, FrameReader, frame
 from core.inference import Inference
 from core.losses import excess_bce
 from core.protocol import (
-    FRAME_HEADER,
-    MAX_FRAME,
     Cancel,
     Decode,
     Decoded,
@@ -36,7 +35,6 @@ from core.protocol import (
     ExportProgress,
     Failed,
     Follow,
-    FrameReader,
     Inspect,
     Inspected,
     Load,
@@ -49,7 +47,6 @@ from core.protocol import (
     Scored,
     Shutdown,
     WeightsChanged,
-    frame,
 )
 from core.runs import RunDirectory
 

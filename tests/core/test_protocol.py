@@ -14,23 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from core.frames import FRAME_HEADER, MAX_FRAME, FrameReader, FramingError, ProtocolError, frame
 from core.protocol import (
-    FRAME_HEADER,
-    MAX_FRAME,
     Cancel,
     Decode,
     Decoded,
     Export,
     Failed,
     Follow,
-    FrameReader,
-    FramingError,
     Load,
     PathFrames,
-    ProtocolError,
     Reply,
     Request,
-    frame,
 )
 
 VALUES: dict[Any, Any] = {

@@ -35,7 +35,7 @@ from explorer.views.experiments import ExperimentsView
 
 WAIT = 30_000
 EXPERIMENT = """
-import sys, time
+import contextlib, sys, time
 from pathlib import Path
 from core.config import RunConfig
 from core.experiments.folder import ExperimentFolder, Stopped
@@ -44,7 +44,7 @@ print("begins", flush=True)
 if how == "refuses":
     sys.exit("isoline experiment: error: seeds is 99; it must be 1 to 10.")
 folder = ExperimentFolder(Path(out))
-try:
+with contextlib.suppress(Stopped):
     with folder.begin(name, {"seeds": int(seeds), "quick": quick == "True"}):
         folder.report("default, seed 0", 0.25, "default-0", 100.0)
         for _ in range(600 if how == "waits" else 0):
@@ -54,8 +54,6 @@ try:
             raise ValueError("the hole swallows all images; make it smaller.")
         folder.html_path.write_text("<html></html>")
         folder.report_path.write_text('{"conclusions": ["It does not orient the sheet.", "It prefers diagonals."]}')
-except Stopped:
-    pass
 """
 
 

@@ -13,8 +13,8 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from explorer.ink import pen, small_font, tint
 from explorer.theme import DARK, Theme
-from explorer.views.cloud.ink import pen, small_font, tint
 from explorer.views.cloud.overlay_axes import draw_axes, draw_colorbar
 from explorer.views.cloud.overlay_marks import draw_axis_line, draw_hand, draw_path, draw_probe, draw_rings
 from explorer.views.cloud.overlay_transect import draw_transect

@@ -8,8 +8,8 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter
 
 from core.drawing.axes import flat_grid, labelled_edges, nice_step, tick_text
 from core.drawing.colormaps import Colorbar
+from explorer.ink import halo_text, pen, small_font, tint
 from explorer.theme import Theme
-from explorer.views.cloud.ink import halo_text, pen, small_font, tint
 from explorer.views.cloud.scene import Scene
 
 TICK_GAP = 14.0  # pixels from an edge of the box to the middle of its numbers

@@ -6,8 +6,8 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPolygonF
 
+from explorer.ink import dot, pen, polyline, stroke_lines, tint
 from explorer.theme import Theme
-from explorer.views.cloud.ink import dot, pen, polyline, stroke_lines, tint
 from explorer.views.cloud.scene import Scene
 
 PATH_WIDTH, HALO_WIDTH = 2.25, 5.5  # pixels

@@ -7,8 +7,8 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPixmap
 
 from explorer import pixels
+from explorer.ink import dot, pen, polyline, stroke_lines, tint
 from explorer.theme import Theme
-from explorer.views.cloud.ink import dot, pen, polyline, stroke_lines, tint
 from explorer.views.cloud.scene import Scene, TransectMark
 
 SIDE = 44.0  # pixels, of a picture beside the path

@@ -9,8 +9,8 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPolygonF
 
+from explorer.ink import pen, stroke_lines, tint
 from explorer.theme import Theme
-from explorer.views.parameters.marks import pen, stroke, tint
 from explorer.views.parameters.scene import PlaneBase
 
 Pixel = tuple[float, float]
@@ -204,7 +204,7 @@ class Freehand(Gesture):
 def _paint_line(painter: QPainter, theme: Theme, plane: PlaneBase, way: list[Pixel]) -> None:
     frame = plane.scene.frame
     line = QPolygonF([QPointF(*frame.pixel(*frame.inside(at).tolist())) for at in way])
-    stroke(painter, line, [pen(tint(theme.plot, 0.85), 5.5), pen(QColor(theme.series[1]), 2.25)])
+    stroke_lines(painter, [line], [pen(tint(theme.plot, 0.85), 5.5), pen(QColor(theme.series[1]), 2.25)])
 
 
 def begin(plane: PlaneBase, tool: Tool, at: Pixel, modifiers: Qt.KeyboardModifier) -> Gesture | None:

@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import pairwise
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
+from explorer.ink import dot, pen, stroke_lines, tint
 from explorer.theme import Theme
 from explorer.views.parameters.frame import LEFT, RIGHT, TOP, PlaneFrame
 from explorer.views.parameters.scene import Hole, PlaneScene
 
 HALO = 0.85  # opacity of the ground's colour under a line
-
-
-def tint(colour: str, alpha: float = 1.0) -> QColor:
-    """``colour`` (#rrggbb) with an opacity of 0 to 1."""
-    made = QColor(colour)
-    made.setAlphaF(alpha)
-    return made
-
-
-def pen(colour: QColor, width: float, dashed: bool = False) -> QPen:
-    """A round pen, ``width`` in pixels."""
-    made = QPen(colour, width, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin)
-    if dashed:
-        made.setDashPattern([3.0, 3.0])
-    return made
-
-
-def stroke(painter: QPainter, line: QPolygonF, pens: Iterable[QPen]) -> None:
-    """Draw a line with each pen in turn: halo first, then ink."""
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    for each in pens:
-        painter.setPen(each)
-        painter.drawPolyline(line)
-
-
-def dot(
-    painter: QPainter, at: tuple[float, float], radius: float, fill: QColor | None, outline: QPen | None = None
-) -> None:
-    """A disc about a pixel."""
-    painter.setBrush(fill if fill is not None else Qt.BrushStyle.NoBrush)
-    painter.setPen(outline if outline is not None else Qt.PenStyle.NoPen)
-    painter.drawEllipse(QPointF(*at), radius, radius)
 
 
 def draw_grid(painter: QPainter, frame: PlaneFrame, theme: Theme) -> None:
@@ -146,7 +114,7 @@ def _transect(painter: QPainter, scene: PlaneScene, theme: Theme, name: str, poi
     line = QPolygonF([QPointF(x, y) for x, y in pixels.tolist()])
     ink = QColor(theme.series[1]) if chosen else tint(theme.text, 0.6)
     width = 2.25 if chosen else 1.25
-    stroke(painter, line, [pen(tint(theme.plot, HALO if chosen else 0.5), width + 3), pen(ink, width)])
+    stroke_lines(painter, [line], [pen(tint(theme.plot, HALO if chosen else 0.5), width + 3), pen(ink, width)])
     if chosen:
         for x, y in pixels.tolist():
             dot(painter, (x, y), 3.0, ink, pen(QColor(theme.plot), 1.0))

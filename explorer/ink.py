@@ -1,4 +1,4 @@
-"""Pens, halos and text for the overlay, in the colours of the theme."""
+"""Pens, dots, halos and text, for views that paint themselves; colours come from the theme."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def stroke_lines(painter: QPainter, polygons: Iterable[QPolygonF], pens: Iterabl
             painter.drawPolyline(polygon)
 
 
-def dot(painter: QPainter, place: Pixel, radius: float, fill: QColor | None, outline: QPen | None) -> None:
+def dot(painter: QPainter, place: Pixel, radius: float, fill: QColor | None, outline: QPen | None = None) -> None:
     """A disc about ``place``."""
     painter.setBrush(fill if fill is not None else Qt.BrushStyle.NoBrush)
     painter.setPen(outline if outline is not None else Qt.PenStyle.NoPen)
