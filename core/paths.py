@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from core.recipes import Recipe, RecipeError
 from core.splines import KINDS, Hermite, Kind, hermite
 
 SCHEMA_VERSION = 1
@@ -30,7 +31,8 @@ class LatentPath:
     """A curve through control points float32 (m, d), m ≥ 1, d ≥ 1; the array is copied and read-only.
 
     ``kind``: ``catmull-rom`` (centripetal), ``natural`` (cubic spline, continuous curvature) or ``straight``
-    (polygon). ``closed`` joins the last control point to the first. Two paths are equal if their control points are.
+    (polygon). ``closed`` joins the last control point to the first. ``recipe`` says how the control points were
+    computed; None: by hand, and whatever changes them by hand drops it. Two paths are equal if all of these are.
 
     Places on the path are named in two ways: u in [0, segments], with control point i at u = i, and s in [0, 1], the
     share of the arc length. Values outside are clipped. Raises ``PathError`` for a wrong shape or a number that is
@@ -40,6 +42,7 @@ class LatentPath:
     control: np.ndarray
     closed: bool = False
     kind: Kind = "catmull-rom"
+    recipe: Recipe | None = None
     _hermite: Hermite = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -53,7 +56,7 @@ class LatentPath:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LatentPath):
             return NotImplemented
-        same = self.closed == other.closed and self.kind == other.kind
+        same = self.closed == other.closed and self.kind == other.kind and self.recipe == other.recipe
         return same and np.array_equal(self.control, other.control)
 
     def __hash__(self) -> int:
@@ -145,7 +148,7 @@ class LatentPath:
         """``point`` (d,) inserted before control point ``index``, 0 to m."""
         if not 0 <= index <= len(self):
             raise PathError(f"index is {index}; a point can be inserted at 0 to {len(self)}.")
-        return replace(self, control=np.insert(self.control, index, self._one(point, "point"), axis=0))
+        return replace(self, control=np.insert(self.control, index, self._one(point, "point"), axis=0), recipe=None)
 
     def appended(self, point: np.ndarray) -> LatentPath:
         """``point`` (d,) added at the end."""
@@ -155,18 +158,18 @@ class LatentPath:
         """Control point ``index`` moved to ``point`` (d,)."""
         control = self.control.copy()
         control[self._index(index)] = self._one(point, "point")
-        return replace(self, control=control)
+        return replace(self, control=control, recipe=None)
 
     def removed(self, index: int) -> LatentPath:
         """Control point ``index`` taken out. The last one cannot be: drop the path instead."""
         index = self._index(index)
         if len(self) == 1:
             raise PathError("the path's only control point cannot be removed; clear the path instead.")
-        return replace(self, control=np.delete(self.control, index, axis=0))
+        return replace(self, control=np.delete(self.control, index, axis=0), recipe=None)
 
     def reversed(self) -> LatentPath:
         """The same curve, run the other way."""
-        return replace(self, control=self.control[::-1])
+        return replace(self, control=self.control[::-1], recipe=None)
 
     def with_kind(self, kind: Kind) -> LatentPath:
         """Another curve through the same control points."""
@@ -174,7 +177,7 @@ class LatentPath:
 
     def with_closed(self, closed: bool) -> LatentPath:
         """The same control points, joined into a loop or not."""
-        return replace(self, closed=closed)
+        return replace(self, closed=closed, recipe=None)
 
     def _index(self, index: int) -> int:
         if not 0 <= index < len(self):
@@ -191,12 +194,15 @@ class LatentPath:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-ready values; every float32 comes back bit for bit."""
-        return {
+        value: dict[str, Any] = {
             "schema": SCHEMA_VERSION,
             "kind": self.kind,
             "closed": self.closed,
             "control": [[float(x) for x in point] for point in self.control],
         }
+        if self.recipe is not None:
+            value["recipe"] = self.recipe.to_dict()
+        return value
 
     def to_json(self) -> str:
         """The path as JSON text; see ``to_dict``."""
@@ -209,7 +215,7 @@ class LatentPath:
             raise PathError(f"{origin}: a path is a JSON object, not a {type(value).__name__}.")
         if value.get("schema") != SCHEMA_VERSION:
             raise PathError(f"{origin}: schema is {value.get('schema')!r}; this version reads {SCHEMA_VERSION}.")
-        unknown = sorted(set(map(str, value)) - {"schema", "kind", "closed", "control"})
+        unknown = sorted(set(map(str, value)) - {"schema", "kind", "closed", "control", "recipe"})
         if unknown:
             raise PathError(f"{origin}: unknown field {unknown[0]!r}.")
         closed, kind, control = value.get("closed"), value.get("kind"), value.get("control")
@@ -218,8 +224,9 @@ class LatentPath:
         if not isinstance(control, list) or not all(_is_row(row) for row in control):
             raise PathError(f"{origin}: control must be a list of points, each a list of numbers.")
         try:
-            return LatentPath(control, closed, kind)  # type: ignore[arg-type]  # all three are checked there
-        except (PathError, TypeError) as error:
+            recipe = Recipe.from_dict(value["recipe"]) if "recipe" in value else None
+            return LatentPath(control, closed, kind, recipe)  # type: ignore[arg-type]  # all are checked there
+        except (PathError, RecipeError, TypeError) as error:
             raise PathError(f"{origin}: {error}") from error
 
     @staticmethod

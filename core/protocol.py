@@ -3,62 +3,71 @@
 Requests go to the engine's standard input, replies come from its standard output; how they become bytes is the business
 of core.frames. This module imports no torch, so that both ends can.
 
+What concerns curved paths is in core.protocol_curves.
+
 Every request carries a ``stamp`` (increasing, unique in a session) and belongs to the channel named by its type:
 a newer request of a channel replaces an older one that has not finished. Replies repeat the stamp.
 """
 
 from __future__ import annotations
 
-import msgspec
 import numpy as np
+from msgspec import field
 
-
-class _Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """One message; ``stamp`` ties a reply to its request (0: unasked)."""
-
-    stamp: int = 0
-
+from core.message import Message
+from core.protocol_curves import (
+    AttributesMeasured,
+    AttributesProgress,
+    ComparePaths,
+    LayNet,
+    MeasureAttributes,
+    NetLaid,
+    PathCompared,
+    PathTraced,
+    SetAttributes,
+    TracePath,
+)
 
 # Requests ---------------------------------------------------------------------------------------------------------
 
 
-class Load(_Message, frozen=True):
+class Load(Message, frozen=True):
     """Open a run directory or a weights file. Answered by ``Loaded``; then ``WeightsChanged`` as they change."""
 
     path: str
 
 
-class Decode(_Message, frozen=True):
+class Decode(Message, frozen=True):
     """Decode one latent point, z float32 (d,). Answered by ``Decoded``. The probe's channel: newest wins."""
 
     z: np.ndarray
 
 
-class Inspect(_Message, frozen=True):
+class Inspect(Message, frozen=True):
     """Original, reconstruction and latent mean of sample ``index`` of the dataset. Answered by ``Inspected``."""
 
     index: int
 
 
-class Reconstruct(_Message, frozen=True):
+class Reconstruct(Message, frozen=True):
     """The first ``count`` validation samples beside their reconstructions. Answered by ``Reconstructed``."""
 
     count: int
 
 
-class Score(_Message, frozen=True):
+class Score(Message, frozen=True):
     """Reconstruction loss of samples ``indices`` int64 (n,). Answered by several ``Scored``."""
 
     indices: np.ndarray
 
 
-class DecodePath(_Message, frozen=True):
+class DecodePath(Message, frozen=True):
     """Decode z float32 (n, d) in slices. Answered by several ``PathFrames``; a newer one replaces it."""
 
     z: np.ndarray
 
 
-class Export(_Message, frozen=True):
+class Export(Message, frozen=True):
     """Decode z float32 (n, d) and write ``path``; ``format`` is png, gif, mp4 or npz. ``metadata`` is JSON text.
 
     Answered by ``ExportProgress`` and finally ``Exported``.
@@ -71,7 +80,7 @@ class Export(_Message, frozen=True):
     metadata: str = "{}"
 
 
-class Locate(_Message, frozen=True):
+class Locate(Message, frozen=True):
     """Where a place of the parameter plane lands in latent space. Answered by ``Located``; newest wins.
 
     ``factors`` float32 (F,): curves are drawn there, also outside the plane. ``index`` ≥ 0 is the nearest sample, for
@@ -82,7 +91,7 @@ class Locate(_Message, frozen=True):
     index: int = -1
 
 
-class MeasureTransect(_Message, frozen=True):
+class MeasureTransect(Message, frozen=True):
     """Originals and reconstructions along ``points`` float64 (n, F), n from 2 to 200.
 
     Answered by several ``TransectMeasured``, in order. ``indices`` int64 (n,) are the nearest samples, for data
@@ -93,7 +102,7 @@ class MeasureTransect(_Message, frozen=True):
     indices: np.ndarray
 
 
-class LoadOther(_Message, frozen=True):
+class LoadOther(Message, frozen=True):
     """Open a second run, to compare with the first; an empty path closes it. Answered by ``OtherLoaded``.
 
     It stays when another first run is loaded; then ``OtherChanged`` as its weights change.
@@ -102,7 +111,7 @@ class LoadOther(_Message, frozen=True):
     path: str
 
 
-class CompareAt(_Message, frozen=True):
+class CompareAt(Message, frozen=True):
     """Both models at one input. Answered by ``Compared``; newest wins.
 
     ``index`` ≥ 0: sample of the first run's dataset, the same picture for both; otherwise ``factors`` float32 (F,) of a
@@ -115,19 +124,19 @@ class CompareAt(_Message, frozen=True):
     z: np.ndarray
 
 
-class Cancel(_Message, frozen=True):
+class Cancel(Message, frozen=True):
     """Drop the unfinished request whose stamp is ``request``."""
 
     request: int
 
 
-class Follow(_Message, frozen=True):
+class Follow(Message, frozen=True):
     """Whether to reload the weights as a training writes them (on after ``Load``)."""
 
     enabled: bool
 
 
-class Shutdown(_Message, frozen=True):
+class Shutdown(Message, frozen=True):
     """End the engine process."""
 
 
@@ -143,6 +152,11 @@ Request = (
     | MeasureTransect
     | LoadOther
     | CompareAt
+    | TracePath
+    | LayNet
+    | ComparePaths
+    | SetAttributes
+    | MeasureAttributes
     | Cancel
     | Follow
     | Shutdown
@@ -151,14 +165,14 @@ Request = (
 # Replies ----------------------------------------------------------------------------------------------------------
 
 
-class Ready(_Message, frozen=True):
+class Ready(Message, frozen=True):
     """The engine has started: the device it computes on and torch's version."""
 
     device: str
     torch_version: str
 
 
-class Loaded(_Message, frozen=True):
+class Loaded(Message, frozen=True):
     """A model is ready. ``step`` is the training step of its weights; ``samples`` how many the run recorded."""
 
     path: str
@@ -172,27 +186,34 @@ class Loaded(_Message, frozen=True):
     precision: str
 
 
-class WeightsChanged(_Message, frozen=True):
+class WeightsChanged(Message, frozen=True):
     """The loaded run wrote new weights, now in use."""
 
     step: int
 
 
-class OtherChanged(_Message, frozen=True):
+class OtherChanged(Message, frozen=True):
     """The second run wrote new weights, now in use."""
 
     step: int
 
 
-class Decoded(_Message, frozen=True):
-    """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time."""
+class Decoded(Message, frozen=True):
+    """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time.
+
+    ``support``: the off-manifold statistic there, ``threshold`` the value above which a place is off the data and
+    ``gap`` the distance to the nearest sample in radii of the cloud; all NaN where the run recorded no samples.
+    """
 
     z: np.ndarray
     image: np.ndarray
     milliseconds: float
+    support: float = float("nan")
+    threshold: float = float("nan")
+    gap: float = float("nan")
 
 
-class Inspected(_Message, frozen=True):
+class Inspected(Message, frozen=True):
     """A sample: original and reconstruction uint8 (H, W, C), mu float32 (d,), factors float32 (F,)."""
 
     index: int
@@ -203,7 +224,7 @@ class Inspected(_Message, frozen=True):
     excess_bce: float
 
 
-class Reconstructed(_Message, frozen=True):
+class Reconstructed(Message, frozen=True):
     """indices int64 (n,); originals and reconstructions uint8 (n, H, W, C); excess_bce float32 (n,)."""
 
     indices: np.ndarray
@@ -213,7 +234,7 @@ class Reconstructed(_Message, frozen=True):
     step: int
 
 
-class Scored(_Message, frozen=True):
+class Scored(Message, frozen=True):
     """Losses ``start`` to ``start + n`` of ``total``: excess_bce float32 (n,)."""
 
     start: int
@@ -221,7 +242,7 @@ class Scored(_Message, frozen=True):
     excess_bce: np.ndarray
 
 
-class Located(_Message, frozen=True):
+class Located(Message, frozen=True):
     """A place of the parameter plane: original and reconstruction uint8 (H, W, C), mu float32 (d,).
 
     ``factors`` float32 (F,) are those of the original (of the nearest sample, where nothing draws one).
@@ -236,7 +257,7 @@ class Located(_Message, frozen=True):
     ssim: float
 
 
-class TransectMeasured(_Message, frozen=True):
+class TransectMeasured(Message, frozen=True):
     """Points ``start`` to ``start + n`` of ``total`` along a transect.
 
     ``originals`` and ``reconstructions`` uint8 (n, H, W, C); ``mu`` float32 (n, d); ``excess_bce`` and ``ssim``
@@ -252,7 +273,7 @@ class TransectMeasured(_Message, frozen=True):
     ssim: np.ndarray
 
 
-class OtherLoaded(_Message, frozen=True):
+class OtherLoaded(Message, frozen=True):
     """The second run is ready; an empty path: there is none any more."""
 
     path: str
@@ -262,7 +283,7 @@ class OtherLoaded(_Message, frozen=True):
     preset: str
 
 
-class Compared(_Message, frozen=True):
+class Compared(Message, frozen=True):
     """Both models at one input: images uint8 (H, W, C) of ``first`` and ``second``, their mu float32 (d,).
 
     Where the runs differ in image size or channels, curves are drawn at each model's size and other images resized to
@@ -280,27 +301,33 @@ class Compared(_Message, frozen=True):
     second_excess_bce: float
 
 
-class PathFrames(_Message, frozen=True):
-    """Frames ``start`` to ``start + n`` of ``total``: images uint8 (n, H, W, C)."""
+class PathFrames(Message, frozen=True):
+    """Frames ``start`` to ``start + n`` of ``total``: images uint8 (n, H, W, C).
+
+    ``support`` and ``gap`` float64 (n,) and ``threshold`` as in ``Decoded``; no entries where nothing is known.
+    """
 
     start: int
     total: int
     images: np.ndarray
+    support: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    gap: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    threshold: float = float("nan")
 
 
-class ExportProgress(_Message, frozen=True):
+class ExportProgress(Message, frozen=True):
     """Share of an export that is done, 0 to 1."""
 
     fraction: float
 
 
-class Exported(_Message, frozen=True):
+class Exported(Message, frozen=True):
     """An export was written whole to ``path``."""
 
     path: str
 
 
-class Failed(_Message, frozen=True):
+class Failed(Message, frozen=True):
     """The request failed; the engine lives on. ``message`` is for a person."""
 
     request: str
@@ -321,6 +348,11 @@ Reply = (
     | OtherLoaded
     | OtherChanged
     | Compared
+    | PathTraced
+    | NetLaid
+    | PathCompared
+    | AttributesProgress
+    | AttributesMeasured
     | ExportProgress
     | Exported
     | Failed

@@ -1,0 +1,101 @@
+"""How a path was computed: its kind and what determines it, so that it can be computed again, turned, and saved.
+
+Kept apart from the computing (core.path_kinds, core.geodesics), so that the window knows kinds without importing scipy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+RecipeKind = Literal[
+    "straight", "spherical", "geodesic", "factor curve", "isoline", "tangent line", "mean difference", "regression"
+]
+RECIPE_KINDS: tuple[RecipeKind, ...] = get_args(RecipeKind)
+JOINING: tuple[RecipeKind, ...] = ("straight", "spherical", "geodesic")
+"""Kinds that lead from a start to an end; the others change a target from a start, as far as an end or a value says."""
+
+
+class RecipeError(ValueError):
+    """A recipe that makes no sense; the message says what was given and what is wanted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """``start`` float32 (d,); ``end`` float32 (d,) or None; ``target`` names a factor or attribute, "" for none.
+
+    ``value``: what the target is to reach, None for what ``end`` has or, without an end, as far as the data go.
+    ``penalty`` False: a geodesic that may leave the data. Raises ``RecipeError``.
+    """
+
+    kind: RecipeKind
+    start: np.ndarray
+    end: np.ndarray | None = None
+    target: str = ""
+    value: float | None = None
+    penalty: bool = True
+
+    def __post_init__(self) -> None:
+        if self.kind not in RECIPE_KINDS:
+            raise RecipeError(f"kind is {self.kind!r}; it must be one of {', '.join(RECIPE_KINDS)}.")
+        start = _place(self.start, "start")
+        object.__setattr__(self, "start", start)
+        if self.end is not None:
+            end = _place(self.end, "end")
+            if end.shape != start.shape:
+                raise RecipeError(f"end has {len(end)} dimensions and start {len(start)}; they must agree.")
+            object.__setattr__(self, "end", end)
+        if self.kind in JOINING and self.end is None:
+            raise RecipeError(f"a {self.kind} path joins two places; give an end.")
+        if self.kind not in JOINING and not self.target:
+            raise RecipeError(f"a {self.kind} changes a factor; give its name as target.")
+        if self.value is not None and not np.isfinite(self.value):
+            raise RecipeError(f"value is {self.value}; it must be a finite number or None.")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Recipe) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.start.tobytes(), self.target, self.value))
+
+    @property
+    def joins(self) -> bool:
+        """Whether it leads to an end, whatever factors do on the way."""
+        return self.kind in JOINING
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-ready values; every float32 comes back bit for bit."""
+        return {
+            "kind": self.kind,
+            "start": [float(x) for x in self.start],
+            "end": None if self.end is None else [float(x) for x in self.end],
+            "target": self.target,
+            "value": self.value,
+            "penalty": self.penalty,
+        }
+
+    @staticmethod
+    def from_dict(value: object) -> Recipe:
+        """The recipe of ``to_dict``'s value. Raises ``RecipeError`` that says what is wrong."""
+        wanted = {"kind", "start", "end", "target", "value", "penalty"}
+        if not isinstance(value, dict) or set(value) != wanted:
+            raise RecipeError(f"a recipe is an object of {', '.join(sorted(wanted))}.")
+        number = value["value"]
+        if not (number is None or (isinstance(number, int | float) and not isinstance(number, bool))):
+            raise RecipeError(f"value is {number!r}; it must be a number or null.")
+        if not isinstance(value["target"], str) or not isinstance(value["penalty"], bool):
+            raise RecipeError("target must be text and penalty true or false.")
+        return Recipe(**value)
+
+
+def _place(value: object, name: str) -> np.ndarray:
+    try:
+        place = np.array(value, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RecipeError(f"{name} is no place (d,): {error}") from error
+    if place.ndim != 1 or not len(place) or not np.isfinite(place).all():
+        raise RecipeError(f"{name} has shape {place.shape}; it must be (d,), d finite numbers.")
+    place.flags.writeable = False
+    return place
