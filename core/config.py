@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,6 +28,9 @@ Optimizer = Literal["adamw", "adam"]
 Schedule = Literal["one-cycle", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
+
+FULL = "full"
+_SIZE = re.compile(r"[1-9]\d{0,3}x[1-9]\d{0,3}", re.ASCII)
 
 PRESETS: tuple[Preset, ...] = ("compact", "article", "article-weighted")
 
@@ -106,14 +110,24 @@ class ModelConfig:
     """constant: z = mu + sigma eps; learned: a log-variance head."""
     sigma: float = 0.1
     """The posterior's standard deviation when it is constant."""
-    deformation: bool = False
-    """Last, move what was drawn by a smooth displacement field (compact only); for images without aliased strokes."""
+    native_size: str = "auto"
+    """What the compact decoder draws, then enlarges: HEIGHTxWIDTH pixels; full: the images; auto: found from them."""
 
     def __post_init__(self) -> None:
         _check(self.preset in PRESETS, "model.preset", self.preset, "one of " + ", ".join(PRESETS))
         _check(1 <= self.latent_dim <= 64, "model.latent_dim", self.latent_dim, "1 to 64")
         _check(self.variance in ("constant", "learned"), "model.variance", self.variance, "constant or learned")
         _check(_finite(self.sigma, 1e-6, 10.0), "model.sigma", self.sigma, "above 0, at most 10")
+        native = self.native_size
+        sound = native in ("auto", FULL) or (bool(_SIZE.fullmatch(native)) and min(self.native(512)) >= 2)
+        _check(sound, "model.native_size", native, "auto, full, or a height and width of 2 or more such as 172x229")
+
+    def native(self, image_size: int) -> tuple[int, int]:
+        """(height, width) that the compact decoder draws: ``image_size`` as long as no other size is known."""
+        if self.native_size in ("auto", FULL):
+            return image_size, image_size
+        height, width = self.native_size.split("x")
+        return int(height), int(width)
 
 
 @dataclass(frozen=True)
@@ -198,6 +212,11 @@ class RunConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        size = self.data.image_size
+        wanted = f"at most the image size, {size}x{size}: images are enlarged from it"
+        _check(max(self.model.native(size)) <= size, "model.native_size", self.model.native_size, wanted)
 
 
 def preset_config(preset: Preset) -> RunConfig:

@@ -87,7 +87,7 @@ class FusedArticleDecoder(nn.Module):
         seed = self.seed(z).relu_().to(self.wide.weight.dtype)
         grid = seed.view(-1, SEED_CHANNELS, self.grid, self.grid).contiguous(memory_format=torch.channels_last)
         out = self.head(self.wide(self.ups(grid)).relu_())
-        return crop_centre(out, self.image_size)
+        return crop_centre(out, (self.image_size, self.image_size))
 
 
 def _folded(convolution: nn.Conv2d, scale: Tensor, shift: Tensor) -> nn.Conv2d:

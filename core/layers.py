@@ -1,10 +1,12 @@
-"""What both networks are built with: a linear layer that is never rounded to 16 bits, and a central crop."""
+"""What both networks are built with: a linear layer that is never rounded to 16 bits, crops and enlargements."""
 
 from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_MARGIN = 1e-6
 
 
 class PreciseLinear(nn.Linear):
@@ -31,8 +33,20 @@ def convert(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.
     return network
 
 
-def crop_centre(images: Tensor, size: int) -> Tensor:
-    """The central (N, C, size, size) window of ``images`` (N, C, H, W); a view."""
-    top = (images.shape[2] - size) // 2
-    left = (images.shape[3] - size) // 2
-    return images[:, :, top : top + size, left : left + size]
+def crop_centre(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """The central (N, C, *size) window of ``images`` (N, C, H, W); a view."""
+    top = (images.shape[2] - size[0]) // 2
+    left = (images.shape[3] - size[1]) // 2
+    return images[:, :, top : top + size[0], left : left + size[1]]
+
+
+def enlarged_logits(logits: Tensor, size: int) -> Tensor:
+    """Logits float32 (N, C, size, size) of the images with ``logits`` (N, C, h, w), enlarged bilinearly.
+
+    Brightness is what is interpolated, in float32 whatever precision surrounds it; half pixel centres, as in
+    ``core.native_size.enlargement``.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        levels = F.interpolate(torch.sigmoid(logits.float()), size=(size, size), mode="bilinear", align_corners=False)
+        # Away from 0 and 1 by less than any grey level shows: a logit there is infinite, and has no gradient.
+        return torch.logit(levels * (1.0 - 2.0 * _MARGIN) + _MARGIN)

@@ -86,4 +86,4 @@ class ArticleDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         grid = torch.relu(self.seed(z)).view(-1, SEED_CHANNELS, self.grid, self.grid)
-        return crop_centre(self.layers(grid), self.image_size)
+        return crop_centre(self.layers(grid), (self.image_size, self.image_size))

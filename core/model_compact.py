@@ -3,11 +3,12 @@
 Nothing is computed at the image's full resolution. The encoder has only to tell where in a low-dimensional family an
 image lies, so it starts with coarse patches (8 x 8 pixels; 4 x 4 for images up to 128) and is cheap; the decoder has
 to draw, so most of the work is its own: transposed convolutions up to a quarter of the resolution, and each of the
-last map's cells is unfolded into 4 x 4 pixels (pixel shuffle). If asked for, a smooth deformation at the end moves
-what was drawn to where the latent point wants it (core.deformation).
+last map's cells is unfolded into 4 x 4 pixels (pixel shuffle). Images that were enlarged before they came here are
+drawn at the size they had and enlarged in the same way (core.native_size says why, and finds that size).
 
 Any image size from 32 to 512 works. The network's own canvas is the image size rounded up to a multiple of
 4 x 2^stages; the image sits in its middle, zeros around it, and what the decoder draws beyond the image is cropped.
+A native size has the stages of the image size, and fewer cells.
 """
 
 from __future__ import annotations
@@ -17,8 +18,7 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.deformation import Deformation
-from core.layers import PreciseLinear, crop_centre
+from core.layers import PreciseLinear, crop_centre, enlarged_logits
 
 BLOCK = 4  # pixels that one cell of the decoder's last map becomes, on each axis
 COARSE_PATCH = 8  # pixels, on each axis, that one cell of the encoder's first map sees
@@ -86,16 +86,17 @@ class CompactEncoder(nn.Module):
 
 
 class CompactDecoder(nn.Module):
-    """Latents (N, d) to logits (N, C, S, S); ``deformation``: whether what was drawn is moved at the end."""
+    """Latents (N, d) to logits (N, C, S, S), drawn at the ``native`` (height, width), at most S, and enlarged."""
 
-    def __init__(self, image_size: int, channels: int, latent_dim: int, deformation: bool = False) -> None:
+    def __init__(self, image_size: int, channels: int, latent_dim: int, native: tuple[int, int]) -> None:
         super().__init__()
-        self.image_size = image_size
-        stages, self.grid, _ = canvas(image_size)
+        self.image_size, self.native = image_size, native
+        stages, _, _ = canvas(image_size)
+        self.grid = tuple(-(-side // (BLOCK * 2**stages)) for side in native)
         widths = _widths(stages)[::-1]
         self.width = widths[0]
         self.lift = PreciseLinear(latent_dim, HIDDEN)
-        self.seed = nn.Linear(HIDDEN, self.width * self.grid**2)
+        self.seed = nn.Linear(HIDDEN, self.width * self.grid[0] * self.grid[1])
         layers: list[nn.Module] = []
         for width, out in pairwise(widths):
             layers += [nn.ConvTranspose2d(width, out, 4, stride=2, padding=1), GroupNorm(out), nn.SiLU()]
@@ -103,11 +104,10 @@ class CompactDecoder(nn.Module):
         layers += [nn.Conv2d(last, last, 3, padding=1), GroupNorm(last), nn.SiLU()]
         layers += [nn.Conv2d(last, channels * BLOCK**2, 3, padding=1), nn.PixelShuffle(BLOCK)]
         self.layers = nn.Sequential(*layers)
-        self.deformation = Deformation(HIDDEN, image_size) if deformation else None
 
     def forward(self, z: Tensor) -> Tensor:
         hidden = F.silu(self.lift(z))
-        grid = F.silu(self.seed(hidden.to(self.seed.weight.dtype))).view(-1, self.grid, self.grid, self.width)
+        grid = F.silu(self.seed(hidden.to(self.seed.weight.dtype))).view(-1, *self.grid, self.width)
         grid = grid.permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
-        drawn = crop_centre(self.layers(grid), self.image_size)
-        return drawn if self.deformation is None else self.deformation.deform(drawn, hidden)
+        drawn = crop_centre(self.layers(grid), self.native)
+        return drawn if self.native == (self.image_size,) * 2 else enlarged_logits(drawn, self.image_size)

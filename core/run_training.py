@@ -26,6 +26,7 @@ import torch
 from core.atomic import remove_temporaries
 from core.checkpoint import CheckpointError, load_checkpoint
 from core.config import RunConfig
+from core.native_size import agreeing, settle
 from core.run_control import Steering
 from core.run_lock import RunLock
 from core.run_means import make_probe
@@ -81,6 +82,7 @@ def run_training(
         together(fabric, lambda: session.load_data(on_data))  # rank zero fills the cache, the others read it
         if fabric.global_rank != 0:
             session.load_data(None)
+        session.build_state()
         together(fabric, lambda: session.prepare(stack))
         return session.train(signals)
 
@@ -103,7 +105,7 @@ class _Session:
         self._recorder: Recorder | None = None
         self._steering: Steering | None = None
         self._dataset: Dataset
-        self._state = TrainingState(config)
+        self._state: TrainingState
         self._live = Hyperparameters.of(config)
         self._ranks = Ranks(fabric)
 
@@ -124,6 +126,11 @@ class _Session:
         from core.datasets import load_dataset
 
         self._dataset = load_dataset(self._config.data, on_data)
+
+    def build_state(self) -> None:
+        """The model and its optimiser, once what the configuration leaves to the data is known."""
+        self._config = settle(self._config, self._dataset)
+        self._state = TrainingState(self._config)
 
     def prepare(self, stack: contextlib.ExitStack) -> None:
         """Rank zero: a new run directory, or the state of the one to resume; then everything that records."""
@@ -276,6 +283,7 @@ class _Session:
 
     def _resumable_run(self) -> RunDirectory:
         run = RunDirectory.open(self._out)
+        self._config = agreeing(self._config, run.config)
         if (name := _first_difference(self._config, run.config)) is not None:
             raise RunError(
                 f"{name} differs from the run in {self._out}: a run is resumed with the configuration it was started "

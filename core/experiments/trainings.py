@@ -12,6 +12,7 @@ from typing import Literal
 from core.config import RunConfig, TrainingConfig
 from core.experiments.folder import ExperimentError, ExperimentFolder, Planned, Stopped
 from core.experiments.workload import Workload
+from core.native_size import agreeing
 from core.run_metrics import Record, read_metrics
 from core.run_training import run_training
 from core.runs import Control, RunDirectory, RunError
@@ -174,7 +175,7 @@ def _complete(planned: Planned, folder: ExperimentFolder) -> RunDirectory | None
     if not RunDirectory.exists(path):
         return None
     run = RunDirectory.open(path)
-    if _without_machine(run.config) != _without_machine(planned.config):
+    if _without_machine(run.config) != _without_machine(agreeing(planned.config, run.config)):
         raise ExperimentError(
             f"{path} was trained with other settings than this experiment asks for. Remove that folder to train it "
             "anew, or choose another folder with --out."

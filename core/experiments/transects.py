@@ -139,8 +139,6 @@ def _default(options: Options, seed: int) -> Planned:
 
 def _ablation(options: Options, ablation: ablations.Ablation) -> Planned:
     config = _base(options, ablations.EPOCHS, QUICK_ABLATION_EPOCHS, preset_config("compact"))
-    size = min(config.data.image_size, ablations.IMAGE_SIZE)
-    config = dataclasses.replace(config, data=dataclasses.replace(config.data, image_size=size))
     config = ablations.with_changes(config, ablation.changes)
     return Planned(f"ablation-{ablation.name}", config, f"ablation: {ablation.label}", ABLATION, required=False)
 

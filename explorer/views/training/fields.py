@@ -89,8 +89,8 @@ SETTINGS = (
     Setting("model.variance", "Variance", "constant: z = μ + σ ε. learned: a log-variance head", True),
     Setting("model.sigma", "σ", "Posterior standard deviation when it is constant, up to 10", True,
             lambda values: values["model.variance"] == "constant", low=1e-6, high=10.0),
-    Setting("model.deformation", "Deformation", "Last, move what was drawn by a smooth displacement field", True,
-            lambda values: values["model.preset"] == "compact"),
+    Setting("model.native_size", "Drawn size", "What the decoder draws, then enlarges: auto (found from the images), "
+            "full, or HEIGHTxWIDTH", True, lambda values: values["model.preset"] == "compact"),
     Setting("loss.beta", "β (KL)", "Weight of the KL term, 0 or more"),
     Setting("loss.entanglement", "Entanglement",
             "product: mean |μᵢμⱼ|. covariance: mean |cov(μᵢ, μⱼ)|. dip: DIP-VAE-I, Σ cov² + 10 Σ (var − 1)²"),
