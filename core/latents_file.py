@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import zipfile
 import zlib
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from core.atomic import atomic_file, write_atomic
+from core.saved_paths import read_saved_path
 
 _LATENT_COLUMN = re.compile(r"(mu|z)_?\d+", re.IGNORECASE)
 _UNREADABLE = (OSError, EOFError, ValueError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
@@ -59,6 +61,19 @@ def read_latents(path: Path) -> np.ndarray:
         raise LatentsError(f"{path} does not exist; give a .npy, .npz or .csv file with latents.") from error
     except _UNREADABLE as error:
         raise LatentsError(f"{path} cannot be read ({error}); give a .npy, .npz or .csv file with latents.") from error
+
+
+def read_path(path: Path) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Latents float32 (n, d) of a path's frames, its control points float32 (m, d) and what else is known, as JSON.
+
+    ``path`` is a .json file that was saved with a run, or an .npz exported from a path (or any other file of latents:
+    its control points are not known, None). Raises ``LatentsError`` or ``core.saved_paths.SavedPathError``.
+    """
+    if path.suffix.lower() == ".json":
+        saved = read_saved_path(path)
+        metadata = json.dumps({"path": saved.path.to_dict(), "speed": saved.speed})
+        return saved.latents.copy(), saved.path.control, metadata  # a copy: torch takes no read-only arrays
+    return read_latents(path), None, "{}"
 
 
 def _read_csv(path: Path) -> np.ndarray:

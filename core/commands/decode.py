@@ -26,17 +26,21 @@ class Options:
     latents: Path | None = None
     """Latents (n, d) from a .npy, .npz (key latents) or .csv file."""
     path: Path | None = None
-    """An .npz file exported from a path in the window."""
+    """A path of the window: a .json file of a run's folder "paths", where paths are saved, or an exported .npz. Its
+    frames are those of the window, bit for bit."""
     fps: float = 16.0
     """Frames a second, for .gif and .mp4."""
 
 
 def run(options: Options) -> int:
-    """Decode and write; returns 0. Raises ``LatentsError``, ``CheckpointError``, ``RunError`` or ``ExportError``."""
+    """Decode and write; returns 0.
+
+    Raises ``LatentsError``, ``SavedPathError``, ``CheckpointError``, ``RunError`` or ``ExportError``.
+    """
     from core.latents_file import LatentsError
     from core.path_export import FORMATS, export_path
 
-    z = _latents(options)
+    z, control, metadata = _latents(options)
     kind = options.out.suffix.lstrip(".").lower()
     if kind and kind not in FORMATS:
         raise LatentsError(
@@ -44,21 +48,31 @@ def run(options: Options) -> int:
         )
     frames = _decoded(options.model, z)
     if kind:
-        export_path(options.out, kind, frames, z, options.fps)  # pyright: ignore[reportArgumentType]  # checked above
+        export_path(
+            options.out,
+            kind,  # pyright: ignore[reportArgumentType]  # checked above
+            frames,
+            z,
+            options.fps,
+            control=control,
+            metadata=metadata,
+        )
     else:
         _write_folder(options.out, frames)
     print(f"{len(frames)} {'image' if len(frames) == 1 else 'images'} in {options.out}")
     return 0
 
 
-def _latents(options: Options) -> np.ndarray:
-    from core.latents_file import LatentsError, parse_points, read_latents
+def _latents(options: Options) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Latents (n, d), and of a path its control points and its description."""
+    from core.latents_file import LatentsError, parse_points, read_latents, read_path
 
     given = [value for value in (options.z, options.latents, options.path) if value]
     if len(given) != 1:
         raise LatentsError("give the latents in exactly one way: --z, --latents or --path.")
-    source = options.path or options.latents
-    return parse_points(options.z) if source is None else read_latents(source)
+    if options.path is not None:
+        return read_path(options.path)
+    return parse_points(options.z) if options.latents is None else read_latents(options.latents), None, "{}"
 
 
 def _decoded(source: Path, z: np.ndarray) -> np.ndarray:

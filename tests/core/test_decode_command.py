@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from core.inference import Inference
 from core.latents_file import LatentsError, parse_points, read_latents, write_latents
 from core.model import build_model
 from core.path_export import export_npz
+from core.paths import LatentPath
 from core.runs import RunDirectory
+from core.saved_paths import SavedPath, save_path
 from core.single_images import THREADS, decode_each, encode_each
 
 TINY = RunConfig(
@@ -97,6 +100,28 @@ def test_an_exported_path_is_decoded_to_the_very_same_frames(run, inference, tmp
     isoline("decode", run, "--path", tmp_path / "path.npz", "--out", tmp_path / "again.npz")
     with np.load(tmp_path / "again.npz", allow_pickle=False) as data:
         np.testing.assert_array_equal(data["frames"], frames)
+
+
+def test_a_path_saved_with_the_run_is_decoded_at_the_latents_it_was_saved_with(run, inference, tmp_path):
+    path = LatentPath(Z)
+    save_path(run, SavedPath("curve", path, "image", Z))  # not where latent speed would put three frames
+    isoline("decode", run, "--path", run / "paths" / "curve.json", "--out", tmp_path / "o.npz")
+    with np.load(tmp_path / "o.npz", allow_pickle=False) as data:
+        np.testing.assert_array_equal(data["latents"], Z)
+        np.testing.assert_array_equal(data["frames"], np.stack(list(decode_each(inference, Z))))
+        np.testing.assert_array_equal(data["control"], Z)
+        assert json.loads(str(data["metadata"])) == {"path": path.to_dict(), "speed": "image"}
+
+
+def test_a_saved_path_that_cannot_be_decoded_is_named(run, tmp_path, refused):
+    out = tmp_path / "o.png"
+    assert "absent.json does not exist" in refused("decode", run, "--path", tmp_path / "absent.json", "--out", out)
+    (tmp_path / "bad.json").write_text("{}")
+    assert "bad.json is no saved path" in refused("decode", run, "--path", tmp_path / "bad.json", "--out", out)
+    save_path(tmp_path, SavedPath("flat", LatentPath(Z[:, :2]), "latent", Z[:, :2]))
+    file = tmp_path / "paths" / "flat.json"
+    assert "2 dimensions" in refused("decode", run, "--path", file, "--out", out)
+    assert not out.exists()
 
 
 def test_without_a_suffix_a_folder_of_pictures_is_written(run, inference, tmp_path):
