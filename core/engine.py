@@ -4,8 +4,9 @@
 
 A reader thread takes requests from standard input; the newest of each channel replaces an older one that has not been
 answered. The main thread serves the probe first and does long work (paths, exports, losses) in slices between, so a
-decode never waits for more than one slice. Standard output belongs to the protocol alone: whatever else is printed
-goes to standard error. The process ends when its input does, so it never outlives the window.
+decode never waits for more than one slice; what cannot be sliced is worked out in threads. Standard output belongs to
+the protocol alone: whatever else is printed goes to standard error. The process ends when its input does, so it never
+outlives the window.
 """
 
 from __future__ import annotations
@@ -24,37 +25,47 @@ from core.frames import FrameReader, FramingError, ProtocolError, frame
 from core.protocol import (
     Cancel,
     CompareAt,
+    ComparePaths,
     Decode,
     DecodePath,
     Export,
     Failed,
     Follow,
     Inspect,
+    LayNet,
     Load,
     LoadOther,
     Locate,
+    MeasureAttributes,
     MeasureTransect,
     Ready,
     Reconstruct,
     Reply,
     Request,
     Score,
+    SetAttributes,
     Shutdown,
+    TracePath,
 )
 
 # Which waiting request is served first. A model that is being opened is what all the others are about.
 PRIORITY: tuple[type, ...] = (
     Load,
+    SetAttributes,
     Decode,
+    TracePath,
     Locate,
     LoadOther,
     CompareAt,
     Inspect,
+    LayNet,
     DecodePath,
     MeasureTransect,
+    ComparePaths,
     Reconstruct,
     Export,
     Score,
+    MeasureAttributes,
 )
 IDLE_S = 0.1  # between looks at the run while there is nothing to do
 WAIT_S = 0.01  # while a job waits for something outside, such as a dataset being read
@@ -97,8 +108,8 @@ class Engine:
 
     @property
     def busy(self) -> bool:
-        """Whether any request is unanswered."""
-        return bool(self._running)
+        """Whether any request is unanswered, or something is worth working out ahead."""
+        return bool(self._running) or self._jobs.ahead
 
     def advance(self) -> bool:
         """Do one slice of the most urgent work that can go on; False if all of it waits for something."""
@@ -119,7 +130,7 @@ class Engine:
                 return True
             if kind is Load:
                 return False
-        return False
+        return self._jobs.work_ahead()
 
     def poll_weights(self) -> None:
         """Take over newer weights if the run has written some."""

@@ -17,14 +17,20 @@ from core.checkpoint import CheckpointError
 from core.config import ConfigError
 from core.datasets import DatasetError
 from core.devices import DeviceError
+from core.engine_attributes import measure_attributes
 from core.engine_compare import NOTHING, compare_at, other_loaded
+from core.engine_curves import CURVE_ERRORS, lay_net, trace_path
 from core.engine_export import ExportWriter
+from core.engine_kinds import compare_paths
 from core.engine_model import EngineError, Job, OpenModel, checked_latents, excess_of, open_model, reconstructed
 from core.engine_plane import locate, measure_transect
+from core.engine_sheet import Sheets, checked_attributes, sheets_of
+from core.image_attributes import ImageAttributeError
 from core.inference import Inference
 from core.path_export import ExportError
 from core.protocol import (
     CompareAt,
+    ComparePaths,
     Decode,
     Decoded,
     DecodePath,
@@ -34,10 +40,12 @@ from core.protocol import (
     Failed,
     Inspect,
     Inspected,
+    LayNet,
     Load,
     Loaded,
     LoadOther,
     Locate,
+    MeasureAttributes,
     MeasureTransect,
     OtherChanged,
     PathFrames,
@@ -47,6 +55,8 @@ from core.protocol import (
     Request,
     Score,
     Scored,
+    SetAttributes,
+    TracePath,
     WeightsChanged,
 )
 from core.runs import RunError
@@ -57,7 +67,18 @@ MESSAGE_SCORES = 16
 DECODED_SHARE = 0.8  # of an export's progress; the rest is writing the file
 CLOSE_S = 0.5
 
-EXPECTED = (EngineError, CheckpointError, RunError, DatasetError, ConfigError, DeviceError, ExportError, OSError)
+EXPECTED = (
+    EngineError,
+    CheckpointError,
+    RunError,
+    DatasetError,
+    ConfigError,
+    DeviceError,
+    ExportError,
+    ImageAttributeError,
+    OSError,
+    *CURVE_ERRORS,
+)
 """Errors that are answers: their message says all. Any other is a fault of the engine and gets a traceback as well."""
 
 
@@ -69,6 +90,7 @@ class Jobs:
         self.following = True
         self._first: OpenModel | None = None
         self._second: OpenModel | None = None
+        self._sheets: Sheets | None = None
         self._writer: ExportWriter | None = None
 
     def start(self, request: Request) -> Job:
@@ -85,6 +107,11 @@ class Jobs:
             DecodePath: self._decode_path,
             MeasureTransect: self._measure,
             Export: self._export,
+            TracePath: self._trace,
+            LayNet: self._lay_net,
+            ComparePaths: self._compare_paths,
+            SetAttributes: self._set_attributes,
+            MeasureAttributes: self._measure_attributes,
         }
         return makers[type(request)](request)
 
@@ -106,7 +133,7 @@ class Jobs:
 
     def _load(self, request: Load) -> Job:
         first = yield from open_model(request.path)
-        self._first = first
+        self._first, self._sheets = first, sheets_of(first)
         self.following = True
         inference = first.inference
         loaded = Loaded(
@@ -137,10 +164,14 @@ class Jobs:
         """Take over newer weights of either model once they are ready."""
         if not self.following:
             return
+        if self._sheets is not None:
+            self._sheets.poll()
         for model, changed in ((self._first, WeightsChanged), (self._second, OtherChanged)):
             renewed = None if model is None else model.poll_weights()
             if renewed is None:
                 continue
+            if model is self._first and self._sheets is not None and renewed.inference is not None:
+                self._sheets.renewed(renewed.inference)
             if renewed.inference is None:
                 self._send(Failed(request="Follow", message=renewed.trouble))
             else:
@@ -160,6 +191,40 @@ class Jobs:
             raise EngineError("There is no second model to compare with. Choose a run in Compare.")
         yield from compare_at(request, first, self._second, self._send)
 
+    # curved paths
+
+    def _curved(self) -> tuple[OpenModel, Sheets]:
+        opened = self._open()
+        if self._sheets is None:
+            raise EngineError("No model is loaded. Open a run first.")
+        return opened, self._sheets
+
+    def _trace(self, request: TracePath) -> Job:
+        yield from trace_path(request, *self._curved(), self._send)
+
+    def _lay_net(self, request: LayNet) -> Job:
+        yield from lay_net(request, self._curved()[1], self._send)
+
+    def _compare_paths(self, request: ComparePaths) -> Job:
+        yield from compare_paths(request, *self._curved(), self._send)
+
+    def _set_attributes(self, request: SetAttributes) -> Job:
+        opened, sheets = self._curved()
+        sheets.set_attributes(checked_attributes(request, opened))
+        yield True
+
+    def _measure_attributes(self, request: MeasureAttributes) -> Job:
+        yield from measure_attributes(request, self._open(), self._send)
+
+    @property
+    def ahead(self) -> bool:
+        """Whether something could be worked out that will be needed."""
+        return self._sheets is not None and self._sheets.busy
+
+    def work_ahead(self) -> bool:
+        """A slice of it; False if nothing was done."""
+        return self._sheets is not None and self._sheets.work_ahead()
+
     # single images
 
     def _decode(self, request: Decode) -> Job:
@@ -168,7 +233,17 @@ class Jobs:
         begun = perf_counter()
         image = next(decode_each(model, z))
         milliseconds = (perf_counter() - begun) * 1000
-        self._send(Decoded(stamp=request.stamp, z=request.z, image=image, milliseconds=milliseconds))
+        support, gap, threshold = self._curved()[1].standing_at(z[0])
+        decoded = Decoded(
+            stamp=request.stamp,
+            z=request.z,
+            image=image,
+            milliseconds=milliseconds,
+            support=support,
+            threshold=threshold,
+            gap=gap,
+        )
+        self._send(decoded)
         yield True
 
     def _inspect(self, request: Inspect) -> Job:
@@ -242,7 +317,17 @@ class Jobs:
             for image in decode_each(model, z[start : start + MESSAGE_IMAGES]):
                 images.append(image)
                 yield True
-            self._send(PathFrames(stamp=request.stamp, start=start, total=len(z), images=np.stack(images)))
+            support, gap, threshold = yield from self._curved()[1].standing_of(z[start : start + MESSAGE_IMAGES])
+            frames = PathFrames(
+                stamp=request.stamp,
+                start=start,
+                total=len(z),
+                images=np.stack(images),
+                support=support,
+                gap=gap,
+                threshold=threshold,
+            )
+            self._send(frames)
 
     def _export(self, request: Export) -> Job:
         model = self._model()

@@ -69,7 +69,7 @@ class Steps:
             else:
                 time.sleep(WAIT_S)  # something outside is waited for: files, or scipy being loaded
 
-    def ask(self, kind: type, **fields: Any) -> Any:
+    def ask(self, kind: type, /, **fields: Any) -> Any:
         """The last reply to a request, all else done too."""
         self._stamp += 1
         self.do(kind(stamp=self._stamp, **fields))
