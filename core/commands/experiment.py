@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
-from core.experiments import entanglement, transects
+from core.experiments import curves, entanglement, transects
 from core.experiments.folder import Progress, Stopped, read_progress
 from core.priority import lower_priority
 
@@ -23,6 +23,7 @@ LOOK_S = 0.5
 Experiment = (
     Annotated[transects.Options, tyro.conf.subcommand("transects")]
     | Annotated[entanglement.Options, tyro.conf.subcommand("entanglement")]
+    | Annotated[curves.Options, tyro.conf.subcommand("curves")]
 )
 
 
@@ -43,8 +44,10 @@ def run(options: Options) -> int:
         try:
             if isinstance(chosen, transects.Options):
                 transects.run(chosen, display.say)
-            else:
+            elif isinstance(chosen, entanglement.Options):
                 entanglement.run(chosen, display.say)
+            else:
+                curves.run(chosen, display.say)
         except Stopped:
             display.say("stopped; the same command goes on from here")
     return 0

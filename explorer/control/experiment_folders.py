@@ -167,13 +167,15 @@ def key_numbers(name: str, report: Mapping[str, Any], quick: bool) -> tuple[str,
     """(one line, explanation) of what a report found; ("", "") if it does not have what is looked for.
 
     transects: mean ± standard deviation over seeds of the default model's excess BCE on P1, in the hole and outside;
-    entanglement: the report's first conclusion, with all of them as explanation.
+    curves: the median leak along factor curves and along the mean-difference vector; entanglement: the report's first
+    conclusion. All conclusions are the explanation of these two.
     """
     if name == "transects":
         return _transect_numbers(report, quick)
     conclusions = report.get("conclusions")
     words = [text for text in conclusions if isinstance(text, str)] if isinstance(conclusions, list) else []
-    return (words[0], "\n".join(words)) if words else ("", "")
+    line = _leak_line(report) if name == "curves" else ""
+    return (line or words[0], "\n".join(words)) if words else (line, line)
 
 
 def _transect_numbers(report: Mapping[str, Any], quick: bool) -> tuple[str, str]:
@@ -190,6 +192,23 @@ def _transect_numbers(report: Mapping[str, Any], quick: bool) -> tuple[str, str]
         "pixels; 0 is perfect. P1 crosses the hole of the parameter plane."
     )
     return line, tip if quick else f"{tip} {PUBLISHED}"
+
+
+def _leak_line(report: Mapping[str, Any]) -> str:
+    """Median leaks of both factors together; empty if the report does not have them."""
+    found: Any = report
+    for key in ("summary", "leak", "both"):
+        found = found.get(key) if isinstance(found, dict) else None
+    medians = []
+    for kind in ("factor curve", "mean difference"):
+        one: Any = found
+        for key in (kind, "median", "value"):
+            one = one.get(key) if isinstance(one, dict) else None
+        if type(one) not in (int, float) or not math.isfinite(one):
+            return ""
+        medians.append(100.0 * one)
+    curve, vector = medians
+    return f"Leak along factor curves {curve:.2g} %, along the mean difference {vector:.2g} %"
 
 
 def _values(models: list[dict[str, Any]], key: str) -> list[float]:

@@ -416,6 +416,22 @@ def test_one_seed_has_no_interval_and_small_images_no_published_figure_beside_th
     assert "0.0247" not in tip
 
 
+def _leaks(curve: object, vector: object) -> dict:
+    kinds = {"factor curve": {"median": {"value": curve}}, "mean difference": {"median": {"value": vector}}}
+    return {"summary": {"leak": {"both": kinds}}, "conclusions": ["A curve leaks less.", "Across the hole …"]}
+
+
+def test_curves_are_summed_up_by_the_median_leak_along_curves_and_along_lines():
+    line, tip = key_numbers("curves", _leaks(0.0034, 0.2512), quick=False)
+    assert line == "Leak along factor curves 0.34 %, along the mean difference 25 %"
+    assert tip == "A curve leaks less.\nAcross the hole …"
+
+
+@pytest.mark.parametrize("broken", [None, "0.1", float("nan"), True])
+def test_leaks_that_are_no_numbers_leave_the_words_alone(broken: object):
+    assert key_numbers("curves", _leaks(0.0034, broken), quick=False)[0] == "A curve leaks less."
+
+
 _leaf = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4)
 _factors = st.dictionaries(st.sampled_from(["P1", "P2"]), _leaf, max_size=2)
 _models = st.fixed_dictionaries(
@@ -429,7 +445,7 @@ _models = st.fixed_dictionaries(
     report=st.fixed_dictionaries(
         {}, optional={"models": st.lists(_models | _leaf, max_size=3) | _leaf, "conclusions": st.lists(_leaf) | _leaf}
     ),
-    name=st.sampled_from(["transects", "entanglement"]),
+    name=st.sampled_from(["transects", "entanglement", "curves"]),
 )
 def test_any_report_is_summed_up_or_passed_over(report, name: str):
     line, tip = key_numbers(name, report, quick=False)

@@ -45,6 +45,12 @@ KINDS = (
         "Does the penalty orient the sheet?",
         "Trains with each entanglement penalty and none, and measures how the sheet lies to the axes.",
     ),
+    Kind(
+        "curves",
+        "Curves",
+        "Does a curve leak less than a line?",
+        "Trains on the punctured set, changes a factor along every kind of path and measures what the other one does.",
+    ),
 )
 _FULL = "Every setting in full: hours on a processor"
 _QUICK = "32² images, one seed: minutes"
@@ -86,7 +92,7 @@ class ExperimentForm(QWidget):
             button.setToolTip(f"{kind.question}: {kind.explanation}")
             button.setAccessibleName(f"Experiment: {kind.title}")
             self._group.addButton(button, number)
-            row.addWidget(button, 1)
+            row.addWidget(button, button.sizeHint().width())  # a longer title gets more room
         self._group.button(0).setChecked(True)
         self._group.idToggled.connect(lambda _number, checked: self._show() if checked else None)
         return row

@@ -13,7 +13,7 @@ from explorer.views.experiments.form import ExperimentForm
 from explorer.views.experiments.row import ExperimentItem, ExperimentRow
 from explorer.widgets import label, named
 
-FORM_WIDTH = 256
+FORM_WIDTH = 292
 
 
 class ExperimentsView(QWidget):
