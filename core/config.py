@@ -158,7 +158,7 @@ class LossConfig:
 class TrainingConfig:
     """How the network is optimised, and on what."""
 
-    epochs: int = 20
+    epochs: int = 16
     """Passes over the training images."""
     batch_size: int = 16
     """Images a step, on each device."""

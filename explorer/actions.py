@@ -27,8 +27,11 @@ COMMANDS = (
     Command("open", "Open run…", "open", "Ctrl+O", "Open the folder of a run"),
     Command("bundled", "Open the bundled model", "isoline", "", "The trained model that comes with Isoline"),
     Command("export", "Export path…", "export", "Ctrl+S", "Write the path as PNG strip, GIF, MP4 or NPZ"),
+    Command("save_path", "Save path as…", "bookmark", "Ctrl+Shift+S", "Keep the path with the run, under a name"),
     Command("export_selection", "Export selected samples…", "export", "", "Write indices, factors and means as CSV"),
     Command("turntable", "Film the cloud…", "export", "", "Write the cloud turning once as MP4 or GIF"),
+    Command("measure", "Measure images…", "", "", "Area, brightness, symmetry …: attributes of images without labels"),
+    Command("attributes", "Attributes from a file…", "", "", "Your own values for the samples, from CSV or NPZ"),
     Command("runs_folder", "Runs folder…", "", "", "Where trainings started here are written"),
     Command("quit", "Quit", "", "Ctrl+Q"),
     Command("undo", "Undo", "undo", "Ctrl+Z"),
@@ -45,6 +48,9 @@ COMMANDS = (
         "transects", "Transects", "straight", "Ctrl+Shift+T", "Truth and reconstruction along a line of parameters"
     ),
     Command("compare", "Compare two runs", "watch", "Ctrl+K", "A second run beside the open one, one input for both"),
+    Command(
+        "kinds", "Compare path kinds", "kinds", "Ctrl+Shift+K", "Kinds of path between the same ends, side by side"
+    ),
     Command("orbit", "Orbit", "orbit", "1", "Turn the cloud; click a point to decode it", "mode"),
     Command(
         "probe", "Probe", "probe", "2", "Drag the probe through latent space (hold X, Y or Z for one axis)", "mode"
@@ -52,7 +58,9 @@ COMMANDS = (
     Command("draw", "Draw", "draw", "3", "Draw a path on the cloud, freehand", "mode"),
     Command("edit", "Edit", "edit", "4", "Click to add control points, drag to move, Delete to remove", "mode"),
     Command("select", "Select", "select", "5", "Drag a rectangle to select samples (Shift adds)", "mode"),
+    Command("trace", "Trace", "trace", "6", "Click samples to trace a curve; slide along it by mouse or wheel", "mode"),
     Command("home", "Reset view", "home", "Home", "Show the whole cloud"),
+    Command("net", "Gridlines", "net", "G", "Lay the net of factor curves over the cloud", "switch"),
     Command("play", "Play path", "play", "Space", "Play or pause the path"),
     Command("previous", "Frame back", "previous", "Left", "One frame back along the path"),
     Command("next", "Frame on", "next", "Right", "One frame on along the path"),
@@ -65,7 +73,7 @@ MODES = tuple(command.name for command in COMMANDS if command.group == "mode")
 
 
 def make_actions(parent: QWidget) -> dict[str, QAction]:
-    """The actions by name; those of the group "mode" are exclusive and checkable."""
+    """The actions by name; those of the group "mode" are exclusive and checkable, those of "switch" checkable."""
     modes = QActionGroup(parent)
     actions = {}
     for command in COMMANDS:
@@ -76,8 +84,8 @@ def make_actions(parent: QWidget) -> dict[str, QAction]:
         tip = command.tip or command.text.rstrip("…")
         action.setToolTip(f"{tip} ({command.key})" if command.key else tip)
         action.setStatusTip(tip)
+        action.setCheckable(command.group in ("mode", "switch"))
         if command.group == "mode":
-            action.setCheckable(True)
             modes.addAction(action)
         parent.addAction(action)
         actions[command.name] = action

@@ -11,20 +11,25 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication
 
 from core.protocol import Failed, Loaded, Ready, Reply
+from explorer.control.attributes import AttributesController
 from explorer.control.cloud import CloudController
 from explorer.control.commands import Commands, Controllers
 from explorer.control.compare import CompareController
 from explorer.control.editing import Editing
 from explorer.control.experiments import ExperimentsController
+from explorer.control.net import NetController
 from explorer.control.parameters import ParametersController
 from explorer.control.path import PathController
+from explorer.control.path_comparison import PathComparison
 from explorer.control.playback import PlaybackController
 from explorer.control.probe import ProbeController
 from explorer.control.reconstructions import ReconstructionsController
+from explorer.control.saved_paths import SavedPathsController
 from explorer.control.scores import ScoresController
 from explorer.control.session import Session
 from explorer.control.status import StatusController
 from explorer.control.timeline import TimelineController
+from explorer.control.tracing import TracingController
 from explorer.control.training import TrainingController
 from explorer.control.transects import TransectsController
 from explorer.control.turntable import TurntableController
@@ -43,6 +48,7 @@ from explorer.views.image import ImageView
 from explorer.views.losses import LossesView
 from explorer.views.parameters import ParametersView
 from explorer.views.path import PathView
+from explorer.views.path_kinds import PathKindsView
 from explorer.views.points import PointsView
 from explorer.views.probe import ProbeView
 from explorer.views.reconstructions import ReconstructionsView
@@ -95,6 +101,7 @@ class Explorer(QObject):
         self.experiments_view = ExperimentsView()
         self.other_cloud = CloudView(renderer)
         self.compare_view = CompareView(self.other_cloud)
+        self.kinds_view = PathKindsView()
         self.panels = Panels(
             cloud=self.cloud,
             timeline=self.timeline_view,
@@ -110,6 +117,7 @@ class Explorer(QObject):
             transects=self.transect_view,
             experiments=self.experiments_view,
             compare=self.compare_view,
+            kinds=self.kinds_view,
         )
         self.window = MainWindow(self.panels)
         self.window.setWindowIcon(icon("isoline", DARK))
@@ -123,6 +131,9 @@ class Explorer(QObject):
         self.path = PathController(state, self.editing, self.cloud_control, self.cloud, self.path_view)
         self.playback = PlaybackController(
             state, engine, self.cloud_control, self.cloud, self.path_view, self.film, self.image
+        )
+        self.tracing = TracingController(
+            state, self.editing, engine, self.cloud_control, self.cloud, self.path, self.playback, self.path_view
         )
         self.training = TrainingController(
             state, self.session, self.watcher, self.settings, self.training_view, self.losses
@@ -147,7 +158,15 @@ class Explorer(QObject):
         self.compare = CompareController(
             state, engine, self.cloud, self.cloud_control, self.other_cloud, self.compare_view, self.settings
         )
+        self.path_comparison = PathComparison(
+            state, self.editing, engine, self.cloud_control, self.cloud, self.kinds_view
+        )
         self.turntable = TurntableController(state, self.session)
+        self.net = NetController(state, engine, self.cloud_control, self.cloud)
+        self.saved_paths = SavedPathsController(
+            state, self.editing, self.session, self.playback, self.path_view.saved, self.window
+        )
+        self.attributes = AttributesController(state, engine, self.session, self.points, self.window)
         controllers = Controllers(
             self.session,
             self.editing,
@@ -156,6 +175,10 @@ class Explorer(QObject):
             self.playback,
             self.training,
             self.turntable,
+            self.net,
+            self.tracing,
+            self.saved_paths,
+            self.attributes,
         )
         self.commands = Commands(
             self.window,
@@ -174,6 +197,9 @@ class Explorer(QObject):
             self.session,
             self.path,
             self.playback,
+            self.tracing,
+            self.saved_paths,
+            self.attributes,
             self.training,
             self.transects,
             self.experiments,
@@ -214,7 +240,7 @@ class Explorer(QObject):
             self.window.setWindowTitle(f"{run.path.name} · Isoline" if run.path != bundled_run() else "Isoline")
 
     def _on_mode(self, mode: str) -> None:
-        if mode in ("draw", "edit"):
+        if mode in ("draw", "edit", "trace"):
             self.window.raise_dock("path")
 
     def choose_theme(self, name: str) -> None:
@@ -241,11 +267,11 @@ class Explorer(QObject):
     def show(self) -> None:
         """Put the window where it was, and start the clock."""
         layout = self.settings.layout()
-        if layout is not None:
-            self.window.restoreGeometry(layout[0])
+        # Before it is shown: else Qt leaves the tab bar of the first arrangement standing about.
+        restored = layout is not None and self.window.restoreGeometry(layout[0]) and self.window.restoreState(layout[1])
         self.window.show()
         self.window.activateWindow()  # without a window manager nobody else gives it the keyboard
-        if layout is None or not self.window.restoreState(layout[1]):
+        if not restored:
             self.window.arrange()
         self.window.set_recent(self.settings.recent_runs)
         self._timer.start()
@@ -259,8 +285,11 @@ class Explorer(QObject):
         self.scores.tick()
         self.transects.tick()
         self.experiments.tick()
+        self.path_comparison.tick()
         self.cloud_control.redraw()
         self.path.redraw()
+        self.tracing.tick()
+        self.net.tick()
         self.losses.redraw()
         self.redraw_seconds = [*self.redraw_seconds[-255:], perf_counter() - begun]
 
@@ -270,5 +299,6 @@ class Explorer(QObject):
         self.watcher.watch(None)
         self.settings.save_layout(self.window.saveGeometry(), self.window.saveState())
         self.transects.files.stop()
+        self.attributes.stop()
         self.turntable.stop()
         self.engine.stop()

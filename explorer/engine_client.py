@@ -19,9 +19,12 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signa
 import core
 from core.frames import FrameReader, ProtocolError, frame
 from core.protocol import (
+    AttributesMeasured,
+    AttributesProgress,
     Cancel,
     CompareAt,
     Compared,
+    ComparePaths,
     Decode,
     Decoded,
     DecodePath,
@@ -36,9 +39,12 @@ from core.protocol import (
     LoadOther,
     Locate,
     Located,
+    MeasureAttributes,
     MeasureTransect,
     OtherLoaded,
+    PathCompared,
     PathFrames,
+    PathTraced,
     Reconstruct,
     Reconstructed,
     Reply,
@@ -46,6 +52,7 @@ from core.protocol import (
     Score,
     Scored,
     Shutdown,
+    TracePath,
     TransectMeasured,
 )
 
@@ -62,6 +69,10 @@ REQUEST_OF: dict[type, type] = {
     TransectMeasured: MeasureTransect,
     OtherLoaded: LoadOther,
     Compared: CompareAt,
+    PathTraced: TracePath,
+    PathCompared: ComparePaths,
+    AttributesProgress: MeasureAttributes,
+    AttributesMeasured: MeasureAttributes,
 }
 """Channels: a newer request of one makes the answers to older ones moot."""
 LIVE = (Decode, Locate, CompareAt)
@@ -123,7 +134,7 @@ class EngineClient(QObject):
         process.start()
         self.started.emit()
 
-    def send(self, kind: type, **fields: Any) -> int:
+    def send(self, kind: type, /, **fields: Any) -> int:
         """Send a request of type ``kind``; returns its stamp. It makes the replies to older ones of its type moot."""
         self._stamp += 1
         request: Request = kind(stamp=self._stamp, **fields)
@@ -301,6 +312,10 @@ def _final(reply: Reply) -> bool:
     """Whether no more replies follow to the same request."""
     if isinstance(reply, PathFrames):
         return reply.start + len(reply.images) >= reply.total
+    if isinstance(reply, PathTraced):
+        return reply.final
+    if isinstance(reply, PathCompared):
+        return reply.index + 1 >= reply.total
     if isinstance(reply, (Scored, TransectMeasured)):
         return reply.start + len(reply.excess_bce) >= reply.total
-    return not isinstance(reply, ExportProgress)
+    return not isinstance(reply, (ExportProgress, AttributesProgress))

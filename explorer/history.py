@@ -6,6 +6,7 @@ one entry, made when the hand lets go.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from explorer.state import Document
@@ -43,6 +44,10 @@ class History:
         """Record ``document`` as the outcome of ``label``; what had been undone is forgotten."""
         self._entries = [*self._entries[: self._place + 1], Entry(label, document)][-LIMIT:]
         self._place = len(self._entries) - 1
+
+    def amend(self, change: Callable[[Document], Document]) -> None:
+        """Put ``change`` of each document in its place: the same steps, of something that is known better now."""
+        self._entries = [Entry(entry.label, change(entry.document)) for entry in self._entries]
 
     def undo(self) -> Document | None:
         """Step back; returns the document to show, or None at the beginning."""

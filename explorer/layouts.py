@@ -97,6 +97,7 @@ class ElidedLabel(QLabel):
     def setText(self, text: str) -> None:
         self._whole = text
         self.setToolTip(text)
+        self.updateGeometry()  # QLabel itself tells only of another shortened text
         self._elide()
 
     def whole(self) -> str:

@@ -33,11 +33,11 @@ LEFT, RIGHT, BOTTOM = (
 TOOLBAR = (
     ("open",),
     ("train", "pause", "step", "stop"),
-    ("orbit", "probe", "draw", "edit", "select"),
+    ("orbit", "probe", "draw", "edit", "select", "trace"),
     ("undo", "redo"),
-    ("home",),
+    ("home", "net"),
 )
-ICON_ONLY = ("undo", "redo", "home", "step", "stop", "pause")
+ICON_ONLY = ("undo", "redo", "home", "net", "step", "stop", "pause")
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Panels:
     transects: QWidget
     experiments: QWidget
     compare: QWidget
+    kinds: QWidget
 
     def all(self) -> tuple[Any, ...]:
         """Every one of them; each has ``set_theme``."""
@@ -124,6 +125,7 @@ class MainWindow(QMainWindow):
             "parameters": self._dock("parameters", "Parameters", panels.parameters, BOTTOM),
             "transects": self._dock("transects", "Transects", panels.transects, BOTTOM),
             "experiments": self._dock("experiments", "Experiments", panels.experiments, BOTTOM),
+            "kinds": self._dock("kinds", "Path kinds", panels.kinds, BOTTOM),
         }
         bottom = [dock for dock in docks.values() if self.dockWidgetArea(dock) == BOTTOM]
         for left, right in pairwise(bottom):
@@ -133,6 +135,7 @@ class MainWindow(QMainWindow):
         self.splitDockWidget(docks["compare"], docks["image"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["image"], docks["probe"], Qt.Orientation.Vertical)
         docks["compare"].hide()
+        docks["kinds"].hide()
         # Its room goes back to the cloud: Qt would give it to the image.
         docks["compare"].toggleViewAction().toggled.connect(
             lambda shown: None if shown else QTimer.singleShot(0, self, self._arrange_sides)
@@ -201,14 +204,17 @@ class MainWindow(QMainWindow):
         for name in ("export", "export_selection", "turntable", "runs_folder"):
             file.addAction(self.actions_by_name[name])
         file.addSeparator()
+        for name in ("measure", "attributes"):
+            file.addAction(self.actions_by_name[name])
+        file.addSeparator()
         file.addAction(self.actions_by_name["quit"])
         self._fill(menus.addMenu("&Edit"), "undo", "redo", None, "remove", "clear_path", "cancel")
-        self._fill(menus.addMenu("&Mode"), "orbit", "probe", "draw", "edit", "select")
-        self._fill(menus.addMenu("&Path"), "play", "previous", "next", None, "export")
+        self._fill(menus.addMenu("&Mode"), "orbit", "probe", "draw", "edit", "select", "trace")
+        self._fill(menus.addMenu("&Path"), "play", "previous", "next", None, "kinds", None, "save_path", "export")
         self._fill(menus.addMenu("&Training"), "train", "pause", "step", "stop")
         self._fill(menus.addMenu("E&xperiments"), "experiments", "plane", "transects", None, "compare")
         view = menus.addMenu("&View")
-        view.addAction(self.actions_by_name["home"])
+        self._fill(view, "home", "net")
         view.addSeparator()
         for dock in self.docks.values():
             view.addAction(dock.toggleViewAction())

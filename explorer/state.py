@@ -16,6 +16,7 @@ from psygnal import SignalGroupDescriptor
 
 from core.config import RunConfig
 from core.paths import LatentPath
+from core.recipes import RecipeKind
 from core.transects import Transect
 
 
@@ -53,6 +54,15 @@ class Samples:
     factor_names: tuple[str, ...]
     thumbnails: np.ndarray
     split: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Attributes:
+    """What is known of the samples beside their factors: ``values`` float64 (N, A) of the A ``names``, NaN where one is
+    undefined. They colour the cloud, and a path can change them as it can a factor."""
+
+    names: tuple[str, ...]
+    values: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,16 @@ class Playback:
     frames: int = 65
 
 
+@dataclass(frozen=True)
+class Trace:
+    """Which kind of path is traced next: ``target`` is the factor or attribute that changes, "" for the first one;
+    ``penalty`` keeps a geodesic to the data."""
+
+    kind: RecipeKind = "geodesic"
+    target: str = ""
+    penalty: bool = True
+
+
 @dataclass(frozen=True, eq=False)
 class MeasuredTransect:
     """What is known along the chosen transect of n points; NaN and zeros where the engine has not answered yet.
@@ -129,6 +149,7 @@ class State:
     model: Model | None = None
     config: RunConfig | None = None
     samples: Samples | None = None
+    attributes: Attributes | None = None
     embedding: np.ndarray | None = None  # float32 (N, d): means, of the epoch shown or the newest
     epochs: tuple[int, ...] = ()
     epoch: int | None = None  # None: the newest ("live")
@@ -144,5 +165,7 @@ class State:
     transect_position: int = 0  # its point that is shown
     measured: MeasuredTransect | None = None
     playback: Playback = field(default_factory=Playback)
+    trace: Trace = field(default_factory=Trace)
+    net_shown: bool = False  # gridlines over the cloud
     training: str = "idle"
     message: str = ""

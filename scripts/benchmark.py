@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -125,6 +126,69 @@ def path_figures(quick: bool) -> list[Figure]:
     ]
 
 
+def curve_figures(quick: bool) -> list[Figure]:
+    """Curved paths on the bundled model, one core: each p95 over places far from one another."""
+    import numpy as np
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    from core.checkpoint import load_model
+    from core.factor_curves import factor_curve, gridlines
+    from core.geodesics import LatentGraph, geodesic
+    from core.inference import Inference
+    from core.runs import RunDirectory
+    from core.surface import Surface
+    from core.surrogate import fit_surrogate, pooled_decoder
+
+    run = RunDirectory.open(ROOT / "resources" / "model")
+    probe, means = run.read_probe(), run.read_embedding()
+    model = load_model(run.path)[0].eval()
+    torch.set_num_threads(1)
+    with threadpool_limits(1):
+        surface = Surface(means, probe.factors, probe.factor_names)
+        surrogate = fit_surrogate(surface.samples, pooled_decoder(Inference(model, "cpu").decode), intrinsic=2)
+        graph = LatentGraph(surface, surrogate)
+        rng = np.random.default_rng(0)
+        starts = rng.choice(len(means), 5 if quick else 40, replace=False)
+        a, b = probe.factors.T
+        left, right = (np.flatnonzero((abs(b - 1.0) < 0.3) & side) for side in (a < 0.9, a > 1.6))
+        ends = [(means[rng.choice(left)], means[rng.choice(right)]) for _ in range(4 if quick else 30)]
+        stages: dict[str, list[float]] = {"graph": [], "relaxed": []}
+        for start, end in ends:
+            last = {}
+            for found in geodesic(graph, start, end):
+                last[found.stage] = found.seconds * 1000
+                if found.converged:
+                    break
+            for stage, times in stages.items():
+                times.append(last[stage])
+        curves = [timed(lambda i=i: factor_curve(surface, means[i], int(i) % 2), 1) for i in starts]
+        net = timed(lambda: gridlines(surface, (7, 7)), 3)
+        whole = timed(lambda: full_decoder_gradient(model, np.linspace(*ends[0], 33)), 1 if quick else 3)
+    torch.set_num_threads(max(1, os.cpu_count() or 1))
+    relaxed = float(np.quantile(stages["relaxed"], 0.95))
+    return [
+        Figure("geodesic, from the graph, p95", float(np.quantile(stages["graph"], 0.95)), "ms", 10.0),
+        Figure("geodesic, relaxed, p95", relaxed, "ms", 150.0),
+        Figure("one gradient through the decoder, same run", whole / relaxed, "relaxations"),
+        Figure("factor curve, p95", float(np.quantile(curves, 0.95)), "ms", 40.0),
+        Figure("14 gridlines", net, "ms", 300.0),
+    ]
+
+
+def full_decoder_gradient(model: Any, points: Any) -> None:
+    """What a geodesic costs without a surrogate: the same energy at ``points`` (K, d), and its gradient by autograd.
+
+    One step of a relaxation by gradients, as stochman (Detlefsen et al.) takes some hundred of, needs these once.
+    """
+    import torch
+    import torch.nn.functional as F
+
+    z = torch.as_tensor(points, dtype=torch.float32).requires_grad_()
+    pooled = F.avg_pool2d(torch.sigmoid(model.decode_logits(z)), 16).flatten(1)
+    ((len(z) - 1) * pooled.diff(dim=0).square().sum()).backward()
+
+
 def training_figures(quick: bool) -> list[Figure]:
     """Images a second of the default settings on this machine."""
     from core.config import DataConfig, RunConfig
@@ -197,7 +261,7 @@ def main() -> int:
     options = parser.parse_args()
     # The window first: nothing else has warmed or loaded this process then.
     figures = window_figures(options.quick, options.tour)
-    for part in (dataset_figures, decoder_figures, path_figures, training_figures):
+    for part in (dataset_figures, decoder_figures, path_figures, curve_figures, training_figures):
         figures += part(options.quick)
     about = machine()
     print(" · ".join(f"{key} {value}" for key, value in about.items()))

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Qt, Signal
 
 from core.drawing import colormaps
 from core.drawing.projection import Projection
+from explorer.control import targets
 from explorer.control.editing import Editing
 from explorer.control.probe import ProbeController
 from explorer.projection import make_projection
@@ -19,6 +20,8 @@ from explorer.views.points import PointsView
 EXCESS_BCE = "excess BCE"
 SPLIT = "training / validation"
 NO_COLOUR = "one colour"
+RESERVED_NAMES = (EXCESS_BCE, SPLIT, NO_COLOUR)
+"""What colours the points beside factors and attributes."""
 FADED_ALPHA = 45
 
 
@@ -47,10 +50,12 @@ class CloudController(QObject):
     def _listen(self) -> None:
         events = self._state.events
         events.embedding.connect(self._on_embedding)
-        events.samples.connect(self._on_samples)
+        events.samples.connect(lambda *_: self._on_samples())
+        events.attributes.connect(lambda *_: self._on_samples())
         events.losses.connect(lambda *_: self._mark("colours"))
         events.selected.connect(lambda *_: self._mark("colours"))
         events.display.connect(lambda *_: self._mark("points", "colours", "marks"))
+        events.display.connect(lambda display: self._points.set_color_by(display.color_by))
         events.document.connect(lambda *_: self._mark("marks"))
         events.mode.connect(lambda mode: self._cloud.set_mode(Mode(mode)))
         events.hovered.connect(lambda index: self._cloud.set_hovered(index))
@@ -110,14 +115,15 @@ class CloudController(QObject):
 
     # showing
 
-    def _on_samples(self, samples: Samples | None) -> None:
+    def _on_samples(self) -> None:
         self._mark("colours", "thumbnails")
-        if samples is None:
+        if self._state.samples is None:
             return
-        options = [*samples.factor_names, EXCESS_BCE, SPLIT, NO_COLOUR]
+        names = targets.names(self._state)
+        options = [*names, *RESERVED_NAMES]
         self._points.set_color_options(options)
         if self._state.display.color_by not in options:
-            self._display(color_by=options[0] if samples.factor_names else NO_COLOUR)
+            self._display(color_by=options[0] if names else NO_COLOUR)
         self._points.set_color_by(self._state.display.color_by)
 
     def redraw(self) -> None:
@@ -132,7 +138,7 @@ class CloudController(QObject):
         if "thumbnails" in dirty:
             samples = self._state.samples
             self._cloud.set_thumbnails(samples.thumbnails if samples is not None else None)
-            self._cloud.set_hover_labels(_labels(samples) if samples is not None else None)
+            self._cloud.set_hover_labels(_labels(self._state))
         if "marks" in dirty:
             self._show_marks(self._state.document)
 
@@ -196,8 +202,8 @@ class CloudController(QObject):
             values = self._state.losses
         elif samples is not None and name == SPLIT:
             values = samples.split.astype(np.float32)
-        elif samples is not None and name in samples.factor_names:
-            values = samples.factors[:, samples.factor_names.index(name)]
+        else:
+            values = targets.values(self._state, name)
         if values is None or len(values) != count or not np.isfinite(values).any():
             return None, (0.0, 1.0)
         if name == EXCESS_BCE:  # a few bad reconstructions must not flatten the colours of all others
@@ -216,9 +222,13 @@ class CloudController(QObject):
         self._cloud.set_selected(document.sample)
 
 
-def _labels(samples: Samples) -> list[str]:
-    names = samples.factor_names
+def _labels(state: State) -> list[str] | None:
+    samples, attributes = state.samples, state.attributes
+    if samples is None:
+        return None
+    table = [samples.factors] if attributes is None else [samples.factors, attributes.values]
+    names = targets.names(state)
     return [
         "\n".join([f"sample {index}", *(f"{name} = {value:.3f}" for name, value in zip(names, row, strict=True))])
-        for index, row in zip(samples.indices, samples.factors, strict=True)
+        for index, row in zip(samples.indices, np.hstack(table), strict=True)
     ]

@@ -13,12 +13,16 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox
 import core
 from core.atomic import write_atomic
 from explorer.actions import COMMANDS, MODES
+from explorer.control.attributes import AttributesController
 from explorer.control.cloud import CloudController
 from explorer.control.editing import Editing
 from explorer.control.filming import Filming
+from explorer.control.net import NetController
 from explorer.control.path import PathController
 from explorer.control.playback import PlaybackController
+from explorer.control.saved_paths import SavedPathsController
 from explorer.control.session import Session
+from explorer.control.tracing import TracingController
 from explorer.control.training import TrainingController
 from explorer.control.turntable import TurntableController
 from explorer.main_window import MainWindow
@@ -47,6 +51,10 @@ class Controllers:
     playback: PlaybackController
     training: TrainingController
     turntable: TurntableController
+    net: NetController
+    tracing: TracingController
+    saved_paths: SavedPathsController
+    attributes: AttributesController
 
 
 class Commands(QObject):
@@ -75,6 +83,9 @@ class Commands(QObject):
             "bundled": lambda: controllers.session.open(bundled, remember=False),
             "export": lambda: self.export_path("mp4"),
             "export_selection": self.export_selection,
+            "save_path": controllers.saved_paths.ask_save,
+            "measure": controllers.attributes.ask_measures,
+            "attributes": controllers.attributes.ask_file,
             "turntable": self._filming.ask,
             "runs_folder": self.choose_runs_folder,
             "quit": window.close,
@@ -90,7 +101,9 @@ class Commands(QObject):
             "plane": lambda: window.open_dock("parameters"),
             "transects": lambda: window.open_dock("transects"),
             "compare": lambda: window.open_dock("compare"),
+            "kinds": lambda: window.open_dock("kinds"),
             "home": cloud.home,
+            "net": controllers.net.toggle,
             "play": controllers.playback.toggle,
             "previous": lambda: controllers.playback.step(-1),
             "next": lambda: controllers.playback.step(1),
@@ -106,6 +119,7 @@ class Commands(QObject):
         cloud.space_tapped.connect(controllers.playback.toggle)
         cloud.finished.connect(self.finish)
         state.events.mode.connect(lambda mode: window.actions_by_name[mode].setChecked(True))
+        state.events.net_shown.connect(lambda shown: window.actions_by_name["net"].setChecked(shown))
         for event in (
             state.events.training,
             state.events.document,
@@ -137,6 +151,9 @@ class Commands(QObject):
             "previous": playable,
             "next": playable,
             "export": playable,
+            "save_path": playable,
+            "measure": state.embedding is not None,
+            "attributes": state.embedding is not None,
             "clear_path": path is not None,
             "remove": state.selected_control is not None,
             "export_selection": state.selected is not None,
@@ -150,12 +167,14 @@ class Commands(QObject):
 
     def finish(self) -> None:
         """Enter over the cloud: the path is as it should be."""
-        if self._state.mode in ("draw", "edit"):
+        if self._state.mode in ("draw", "edit", "trace"):
             self._state.selected_control = None
             self._state.mode = "orbit"
 
     def cancel(self) -> None:
-        """Esc: first the selection, then the tool."""
+        """Esc: first a curve that is half traced, then the selection, then the tool."""
+        if self._to.tracing.cancel():
+            return
         if self._state.selected is not None:
             self._state.selected = None
         elif self._state.selected_control is not None:
@@ -251,7 +270,7 @@ class Commands(QObject):
         )
         extra = (
             ("Space held, drag", "Orbit in any mode"),
-            ("Wheel", "Zoom"),
+            ("Wheel", "Zoom; over a curve in Trace mode, slide along it"),
             ("Right drag", "Pan"),
             ("X, Y, Z held", "Drag the probe along one axis"),
             ("Shift click", "Add to the selection"),

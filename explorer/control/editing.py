@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from core.paths import LatentPath
 from explorer.history import History
 from explorer.state import Document, State
 
@@ -42,6 +43,15 @@ class Editing(QObject):
     def follow(self, **fields: Any) -> None:
         """Set document fields because the data moved, not a person: no step of its own."""
         self._state.document = dataclasses.replace(self._state.document, **fields)
+
+    def refine(self, before: LatentPath, path: LatentPath) -> None:
+        """Put ``path`` where ``before`` is, now and in every step: the same, computed better. No step of its own."""
+
+        def better(document: Document) -> Document:
+            return dataclasses.replace(document, path=path) if document.path is before else document
+
+        self._history.amend(better)
+        self._state.document = better(self._state.document)
 
     def begin(self, document: Document) -> None:
         """Start over with another run's document."""

@@ -27,6 +27,7 @@ from core.protocol import (
     Reply,
     WeightsChanged,
 )
+from core.support_badge import Standing, off_share
 from explorer.control.cloud import CloudController
 from explorer.engine_client import EngineClient
 from explorer.state import Document, Playback, Speed, State
@@ -42,14 +43,18 @@ WEIGHTS_PAUSE_S = 2.0
 
 @dataclass
 class _Frames:
-    """Frames of one pass: parameters s (K,) in latent arc length, latents z (K, d), images as they arrive."""
+    """Frames of one pass along ``path``: parameters s (K,) in latent arc length, latents z (K, d), images and badges as
+    they arrive. ``outdated``: weights have changed since they were asked for."""
 
+    path: LatentPath
     speed: Speed
     s: np.ndarray
     z: np.ndarray
     stamp: int = 0
     images: np.ndarray | None = None
     known: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    standings: list[Standing | None] = field(default_factory=list)
+    outdated: bool = False
 
 
 class PlaybackController(QObject):
@@ -57,6 +62,8 @@ class PlaybackController(QObject):
 
     trouble = Signal(str)
     exported = Signal(str)
+    placed = Signal()
+    """It is known which latents the frames show."""
 
     def __init__(
         self,
@@ -120,6 +127,16 @@ class PlaybackController(QObject):
         if self._playable():
             self._set(position=float(np.clip(position, 0.0, 1.0)), playing=False)
 
+    def seek(self, s: float) -> None:
+        """Go to the share ``s`` (0 to 1) of the path's latent length and stay there, whatever its speed."""
+        by_image = self._state.playback.speed is Speed.IMAGE and self._table is not None
+        self.scrub(float(self._table.from_latent(s)) if by_image and self._table is not None else s)
+
+    @property
+    def share(self) -> float:
+        """Where the marker is, as a share of the path's latent length."""
+        return self._s(self._state.playback.position)
+
     def step(self, frames: int) -> None:
         """Move by whole frames (arrow keys)."""
         count = self._state.playback.frames
@@ -150,6 +167,8 @@ class PlaybackController(QObject):
 
     def _on_playback(self, now: Playback, before: Playback) -> None:
         self._show_settings(now)
+        if now.frames != before.frames:
+            self._table = None  # so that path, frames and weights alone decide which latents are decoded
         if (now.frames, now.speed) != (before.frames, before.speed):
             self._schedule(0.0)
         if now.position != before.position:
@@ -167,17 +186,32 @@ class PlaybackController(QObject):
         even = np.linspace(0.0, 1.0, playback.frames)
         by_image = playback.speed is Speed.IMAGE and self._table is not None
         s = self._table.to_latent(even) if by_image and self._table is not None else even
-        frames = _Frames(Speed.IMAGE if by_image else Speed.LATENT, s, path.at(s))
+        frames = _Frames(path, Speed.IMAGE if by_image else Speed.LATENT, s, path.at(s))
         frames.stamp = self._engine.send(DecodePath, z=frames.z)
         frames.known = np.zeros(len(s), dtype=bool)
+        frames.standings = [None] * len(s)
         self._frames = frames
         self._film.set_frames(len(s))
+        self.placed.emit()
+
+    @property
+    def latents(self) -> np.ndarray | None:
+        """What the frames show, float32 (K, d); None without a path, and while its image speed is not known."""
+        path, playback, frames = self._path, self._state.playback, self._frames
+        if path is None:
+            return None
+        if playback.speed is Speed.LATENT:
+            return path.at(np.linspace(0.0, 1.0, playback.frames))
+        known = frames is not None and frames.path is path and frames.speed is Speed.IMAGE
+        return frames.z if known and frames is not None and len(frames.s) == playback.frames else None
 
     def _on_reply(self, reply: Reply) -> None:
         if isinstance(reply, PathFrames):
             self._take(reply)
         elif isinstance(reply, WeightsChanged):
             self._table = None
+            if self._frames is not None:
+                self._frames.outdated = True
             self._schedule(WEIGHTS_PAUSE_S)
         elif isinstance(reply, ExportProgress) and reply.stamp == self._export:
             self._view.set_export_progress(reply.fraction)
@@ -199,20 +233,27 @@ class PlaybackController(QObject):
         frames.images[reply.start : stop] = reply.images
         frames.known[reply.start : stop] = True
         self._film.set_images(reply.start, reply.images)
+        if len(reply.support) == len(reply.gap) == len(reply.images):
+            pairs = zip(reply.support.tolist(), reply.gap.tolist(), strict=True)
+            frames.standings[reply.start : stop] = [Standing(s, reply.threshold, gap) for s, gap in pairs]
+            self._film.set_standings(reply.start, frames.standings[reply.start : stop])
         if frames.known.all():
             self._finish(frames, frames.images)
         self._shown_frame = None
         self._show_position(image=self._state.playback.playing or self._state.playback.position > 0.0)
 
     def _finish(self, frames: _Frames, images: np.ndarray) -> None:
-        if self._table is None:
+        even = frames.speed is Speed.LATENT and len(frames.s) == self._state.playback.frames
+        if self._table is None and even and frames.path is self._path and not frames.outdated:
             self._table = image_length_table(images, frames.s)
             if self._state.playback.speed is Speed.IMAGE:
                 self._schedule(0.0)
         path, table = self._path, self._table
-        if path is not None:
+        if path is not None and table is not None:
+            share = off_share(frames.standings)
+            off = f" · {100 * share:.0f} % off the data" if share is not None else ""
             self._view.set_info(
-                f"latent length {path.length:.3g} · image length {table.length:.3g} (K = {table.count})"
+                f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (K = {table.count})"
             )
 
     # each tick
@@ -258,7 +299,8 @@ class PlaybackController(QObject):
         if frames.known[nearest] and nearest != self._shown_frame:
             self._shown_frame = nearest
             self._image.clear_sample()
-            self._image.set_image(frames.images[nearest], f"Path frame {nearest + 1} of {len(frames.s)}")
+            caption = f"Path frame {nearest + 1} of {len(frames.s)}"
+            self._image.set_image(frames.images[nearest], caption, standing=frames.standings[nearest])
 
     def _show_settings(self, playback: Playback) -> None:
         self._view.set_playing(playback.playing)
@@ -275,10 +317,8 @@ class PlaybackController(QObject):
         if path is None or not self._playable():
             self.trouble.emit("There is no path to export. Draw one with Draw (3), or add points with Edit (4).")
             return
-        frames = self._frames
-        if frames is not None and len(frames.s) == playback.frames:
-            z = frames.z
-        else:
+        z = self.latents
+        if z is None:
             z = path.at(np.linspace(0.0, 1.0, playback.frames))
         seconds = SECONDS_PER_PASS / playback.rate
         metadata = {"path": path.to_dict(), "speed": playback.speed.value}

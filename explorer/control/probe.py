@@ -7,13 +7,19 @@ are skipped, so nothing ever queues.
 from __future__ import annotations
 
 import numpy as np
+from PySide6.QtCore import QTimer
 
 from core.protocol import Decode, Decoded, Inspect, Inspected, Reply, WeightsChanged
+from core.support_badge import Standing
 from explorer.control.editing import Editing
 from explorer.engine_client import EngineClient
 from explorer.state import Document, State
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
+
+BADGE_MS, BADGE_TRIES = 250, 6
+"""An engine that has just opened a run decodes before it knows the samples. It is asked for the badge again after this
+time, and then after twice as long each time."""
 
 
 class ProbeController:
@@ -26,6 +32,10 @@ class ProbeController:
         self._view, self._image = probe, image
         self._asked: np.ndarray | None = None
         self._inspected: int | None = None
+        self._shown = ""  # the caption under the decoded image: another one is somebody else's image
+        self._tries = 0
+        self._again = QTimer(image, singleShot=True)  # goes with the view
+        self._again.timeout.connect(self._ask_for_badge)
         probe.value_changed.connect(self.move)
         probe.released.connect(editing.settle)
         probe.center_requested.connect(self._center)
@@ -81,6 +91,7 @@ class ProbeController:
 
     def _refresh(self, *_: object) -> None:
         """Other weights: everything on show is decoded again."""
+        self._tries = 0
         self._asked = self._inspected = None
         self._show(self._state.document)
 
@@ -98,11 +109,27 @@ class ProbeController:
             sample = self._state.document.sample
             samples = self._state.samples
             caption = "Probe" if sample is None or samples is None else f"Sample {int(samples.indices[sample])}"
-            self._image.set_image(reply.image, caption, reply.milliseconds)
+            standing = Standing(reply.support, reply.threshold, reply.gap)
+            self._image.set_image(reply.image, caption, reply.milliseconds, standing)
+            self._shown = self._image.caption
+            self._await_badge(standing)
         elif isinstance(reply, Inspected):
             self._show_sample(reply)
         elif isinstance(reply, WeightsChanged):
             self._refresh()
+
+    def _await_badge(self, standing: Standing) -> None:
+        if standing.verdict is not None:
+            self._tries = 0
+        elif self._tries < BADGE_TRIES:
+            self._again.start(BADGE_MS * 2**self._tries)
+            self._tries += 1
+
+    def _ask_for_badge(self) -> None:
+        probe = self._state.document.probe
+        if probe is not None and self._state.model is not None and self._image.caption == self._shown:
+            self._asked = probe
+            self._engine.send(Decode, z=probe)
 
     def _show_sample(self, reply: Inspected) -> None:
         samples, sample = self._state.samples, self._state.document.sample

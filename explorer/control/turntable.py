@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
+from explorer.control import targets
 from explorer.control.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
 from explorer.control.session import Session
 from explorer.state import Axes, State
@@ -107,11 +108,14 @@ class TurntableController(QObject):
         """The options that make the film look as the cloud does now."""
         state, display = self._state, self._state.display
         arguments = [] if state.epoch is None else ["--epoch", str(state.epoch)]
-        if display.color_by == EXCESS_BCE and state.losses is not None and np.isfinite(state.losses).any():
+        values = state.losses if display.color_by == EXCESS_BCE else None
+        if state.attributes is not None and display.color_by in state.attributes.names:
+            values = targets.values(state, display.color_by)
+        if values is not None and np.isfinite(values).any():
             self._values = tempfile.TemporaryDirectory(prefix="isoline-")
             file = Path(self._values.name) / "values.npy"
-            np.save(file, state.losses, allow_pickle=False)
-            arguments += ["--values", str(file), f"--color-by={EXCESS_BCE}"]
+            np.save(file, values, allow_pickle=False)
+            arguments += ["--values", str(file), f"--color-by={display.color_by}"]
         else:
             name = {SPLIT: "split", NO_COLOUR: "none", EXCESS_BCE: "none"}.get(display.color_by, display.color_by)
             arguments.append(f"--color-by={name}")

@@ -1,10 +1,11 @@
-"""The stages, in the order a newcomer would meet them: look, click, trace a path, question the model, train."""
+"""The stages, in the order a newcomer meets them: look, click, trace a path, follow factors, question, train."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from explorer.tour.director import Director, Stage
+from explorer.tour.stages_curves import compare_kinds, lay_net, read_badge, ride_rail, trace_geodesic, turn_kinds
 from explorer.tour.stages_files import film_cloud, run_experiment
 from explorer.tour.stages_look import click_points, drag_probe, hover, open_window, orbit, sliders
 from explorer.tour.stages_path import draw_path, edit_path, export_path, play_path, undo_redo
@@ -31,6 +32,12 @@ STAGES: list[tuple[str, Callable[[Director], Stage]]] = [
     ("undo and redo", undo_redo),
     ("play path", play_path),
     ("export path", export_path),
+    ("trace a geodesic", trace_geodesic),
+    ("turn it into every kind", turn_kinds),
+    ("ride a rail", ride_rail),
+    ("compare kinds of path", compare_kinds),
+    ("lay the gridlines", lay_net),
+    ("read the badge", read_badge),
     ("plane cursor", plane_cursor),
     ("edit the hole", edit_hole),
     ("draw a transect", draw_transect),

@@ -18,12 +18,15 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from explorer import pixels
+from core.support_badge import Standing, Verdict
+from explorer import badges, pixels
 from explorer.theme import DARK, Theme
 
 _PAD, _GAP = 8, 3
 _LEAST = 24  # pixels that a frame is high at least
 _NOTCH = 120
+_BAR = 3  # pixels, of the bar under frames that are not on the data
+_DASH = 3
 
 
 class FilmstripView(QAbstractScrollArea):
@@ -48,6 +51,7 @@ class FilmstripView(QAbstractScrollArea):
         self._theme = DARK
         self._images: list[QImage | None] = []
         self._known: set[int] = set()
+        self._standings: list[Standing | None] = []
         self._thumbs: dict[int, QPixmap] = {}
         self._thumbs_for: tuple[float, float] = (0.0, 0.0)
         self._position, self._zoom, self._hovered = 0.0, 1.0, -1
@@ -60,6 +64,7 @@ class FilmstripView(QAbstractScrollArea):
     def set_frames(self, total: int) -> None:
         """There will be ``total`` frames. Those of before stay, faded, until theirs arrive."""
         self._known.clear()
+        self._standings = [None] * total
         if total != len(self._images):
             self._images = [None] * total
             self._thumbs.clear()
@@ -74,6 +79,14 @@ class FilmstripView(QAbstractScrollArea):
                 self._thumbs.pop(number, None)
                 self._known.add(number)
         self._layout()
+
+    def set_standings(self, start: int, standings: list[Standing | None]) -> None:
+        """How frames ``start`` onwards stand towards the data: what is not on them gets a bar below, dashed where the
+        decoder guesses, whole off the data. Frames without room in the strip have theirs between their neighbours'."""
+        for number, standing in enumerate(standings, start):
+            if 0 <= number < len(self._standings):
+                self._standings[number] = standing
+        self.viewport().update()
 
     def set_position(self, position: float) -> None:
         """Mark the place ``position``, 0 to 1."""
@@ -173,6 +186,7 @@ class FilmstripView(QAbstractScrollArea):
         for number, left in self._lefts(size.width()).items():
             if left + size.width() >= 0 and left <= width:
                 self._paint_frame(painter, number, QRectF(left, _PAD, size.width(), size.height()), ratio)
+        self._paint_standings(painter, size)
         self._paint_place(painter, here, size)
 
     def _paint_frame(self, painter: QPainter, number: int, box: QRectF, ratio: float) -> None:
@@ -193,6 +207,37 @@ class FilmstripView(QAbstractScrollArea):
             painter.setPen(QPen(QColor(self._theme.muted), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
+
+    def _paint_standings(self, painter: QPainter, size: QSize) -> None:
+        top = _PAD + size.height() + _GAP
+        for start, end, verdict in self._marked():
+            left, right = self._edges(start, size.width())[0], self._edges(end, size.width())[1]
+            ink = QColor(badges.colour(self._theme, verdict))
+            if verdict == "off the data":
+                painter.fillRect(left, top, right - left, _BAR, ink)
+                continue
+            for x in range(left, right, 2 * _DASH):
+                painter.fillRect(x, top, min(_DASH, right - x), _BAR, ink)
+
+    def _marked(self) -> list[tuple[int, int, Verdict]]:
+        """Runs of frames, first and last of each, that are not on the data."""
+        runs: list[tuple[int, int, Verdict]] = []
+        for number, standing in enumerate(self._standings):
+            verdict = standing.verdict if standing is not None else None
+            if verdict is None or verdict == "on the data":
+                continue
+            if runs and runs[-1][1] == number - 1 and runs[-1][2] == verdict:
+                runs[-1] = (runs[-1][0], number, verdict)
+            else:
+                runs.append((number, number, verdict))
+        return runs
+
+    def _edges(self, number: int, width: int) -> tuple[int, int]:
+        """Where a frame's part of the strip begins and ends: half-way to its neighbours; outermost ones at theirs."""
+        last = max(1, len(self._images) - 1)
+        left = self._x(0.0) - width / 2 if number == 0 else self._x((number - 0.5) / last)
+        right = self._x(1.0) + width / 2 if number == last else self._x((number + 0.5) / last)
+        return round(left), round(right)
 
     def _paint_place(self, painter: QPainter, here: int, size: QSize) -> None:
         accent = QColor(self._theme.accent)
@@ -235,10 +280,16 @@ class FilmstripView(QAbstractScrollArea):
     def _hover(self, number: int) -> None:
         if number != self._hovered:
             self._hovered = number
-            text = f"frame {number + 1} of {len(self._images)} · wheel: show more frames" if number >= 0 else ""
-            self.viewport().setToolTip(text)
+            self.viewport().setToolTip(self._tip(number))
             self.frame_hovered.emit(number)
             self.viewport().update()
+
+    def _tip(self, number: int) -> str:
+        if number < 0:
+            return ""
+        standing = self._standings[number]
+        parts = [f"frame {number + 1} of {len(self._images)}", standing.short if standing is not None else ""]
+        return " · ".join([*filter(None, parts), "wheel: show more frames"])
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if not self._images:

@@ -10,7 +10,9 @@ from PySide6.QtGui import QAction, QColor, QFontMetricsF, QGuiApplication, QImag
 from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from core.drawing.colormaps import signed_difference
+from core.support_badge import Standing
 from explorer import pixels
+from explorer.badges import Badge
 from explorer.theme import DARK, Theme
 from explorer.widgets import label, named, set_role
 
@@ -33,6 +35,7 @@ class ImageView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._canvas = _Canvas()
         self._canvas.painted.connect(self.painted)
+        self._badge = named(Badge(), "image.badge")
         self._caption = label("", "muted", "image.caption")
         self._caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._panes = _Panes()
@@ -44,6 +47,7 @@ class ImageView(QWidget):
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(4)
         layout.addWidget(self._canvas, 1)
+        layout.addWidget(self._badge)
         layout.addWidget(self._caption)
         layout.addWidget(self._panes)
         layout.addWidget(self._factors)
@@ -62,8 +66,18 @@ class ImageView(QWidget):
 
     # setters
 
-    def set_image(self, image: np.ndarray | None, caption: str, milliseconds: float | None = None) -> None:
-        """Show ``image`` uint8 (H, W, C), what it is, and how long it took to decode; None: the empty state."""
+    def set_image(
+        self,
+        image: np.ndarray | None,
+        caption: str,
+        milliseconds: float | None = None,
+        standing: Standing | None = None,
+    ) -> None:
+        """Show ``image`` uint8 (H, W, C), what it is, and how long it took to decode; None: the empty state.
+
+        ``standing`` is the badge of a decoded place; None where there is none to tell of.
+        """
+        self._badge.set_standing(standing)
         self._canvas.set_image(None if image is None else pixels.to_image(image))
         text = caption if milliseconds is None else f"{caption} · decoded in {milliseconds:.1f} ms"
         self._caption.setText(text)
@@ -113,14 +127,19 @@ class ImageView(QWidget):
         return bool(self._panes.images)
 
     @property
+    def badge(self) -> str:
+        """What the badge says, "" without one."""
+        return self._badge.text
+
+    @property
     def caption(self) -> str:
         """The line under the image."""
         return self._caption.text()
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
-        for canvas in (self._canvas, self._panes):
-            canvas.set_theme(theme)
+        for part in (self._canvas, self._badge, self._panes):
+            part.set_theme(theme)
 
     # what a hand may do with the image
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal, SignalInstance
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
     QMenu,
     QProgressBar,
+    QSizePolicy,
     QSpinBox,
     QToolButton,
     QVBoxLayout,
@@ -18,15 +20,17 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.icons import icon
+from explorer.kind_chooser import KindChooser
 from explorer.layouts import ElidedLabel, FlowLayout
+from explorer.saved_paths_button import SavedPathsButton
 from explorer.theme import DARK, Theme
-from explorer.widgets import MarkedSlider, label, named
+from explorer.widgets import MarkedSlider, label, named, set_role
 
-KINDS = (("catmull-rom", "Catmull-Rom"), ("natural", "Natural cubic"), ("straight", "Straight"))
 UNITS = (("latent", "Latent speed"), ("image", "Image speed"))
 FORMATS = (("png", "PNG strip…"), ("gif", "GIF…"), ("mp4", "MP4 video…"), ("npz", "Latents and frames (NPZ)…"))
 _SCRUB = 10_000
-_EMPTY = "No path yet: draw one (3) or add points (4)"
+_WIDE = 880  # pixels in which the settings have one row
+_EMPTY = "No path yet: draw one (3), add points (4) or trace a curve (6)"
 
 
 class PathView(QWidget):
@@ -39,6 +43,11 @@ class PathView(QWidget):
     unit_changed = Signal(str)
     frames_changed = Signal(int)
     kind_changed = Signal(str)
+    """Another spline through the control points was chosen."""
+    traced_chosen = Signal(str)
+    """A kind that is computed was chosen, one of ``core.recipes.RECIPE_KINDS``."""
+    target_chosen = Signal(str)
+    penalty_changed = Signal(bool)
     closed_changed = Signal(bool)
     clear_requested = Signal()
     export_requested = Signal(str)
@@ -54,6 +63,7 @@ class PathView(QWidget):
         layout.setSpacing(4)
         layout.addLayout(self._make_transport())
         layout.addLayout(self._make_settings())
+        layout.addLayout(self._make_words())
         self.set_theme(DARK)
         self.set_path(None)
         self.set_export_progress(None)
@@ -72,17 +82,13 @@ class PathView(QWidget):
         self._scrub.setRange(0, _SCRUB)
         self._scrub.setSingleStep(_SCRUB // 100)
         self._scrub.setPageStep(_SCRUB // 10)
-        self._info_label = named(ElidedLabel(), "path.info")
-        self._info_label.setProperty("role", "muted")
-        self._info_label.setContentsMargins(8, 0, 0, 0)
         self._frame = label("", "muted", "path.frame")
         self._frame.setMinimumWidth(84)
         self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         for widget in (self._previous, self._play, self._next, self._loop):
             row.addWidget(widget)
-        row.addWidget(self._scrub, 2)
+        row.addWidget(self._scrub, 1)
         row.addWidget(self._frame)
-        row.addWidget(self._info_label, 3)
         self._play.toggled.connect(self._on_play)
         self._loop.toggled.connect(self.loop_toggled)
         self._previous.clicked.connect(lambda: self._step(-1))
@@ -90,12 +96,26 @@ class PathView(QWidget):
         self._scrub.valueChanged.connect(self._on_scrub)
         return row
 
+    def _make_words(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(20)
+        self._info_label, self._note = named(ElidedLabel(), "path.info"), named(ElidedLabel(), "path.note")
+        for words in (self._info_label, self._note):
+            words.setProperty("role", "muted")
+        self._info_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self._note.setVisible(False)
+        row.addWidget(self._info_label)
+        row.addWidget(self._note, 1)
+        return row
+
     def _make_settings(self) -> FlowLayout:
-        flow = FlowLayout()
-        self._kind = self._choice("kind", KINDS, "Which curve runs through the control points", self.kind_changed)
-        self._closed = named(QCheckBox("Closed"), "path.closed")
-        self._closed.setToolTip("Join the end to the beginning")
-        self._closed.toggled.connect(self.closed_changed)
+        flow = FlowLayout(horizontal=6)
+        self._kinds = KindChooser("path")
+        self._kinds.spline_chosen.connect(self.kind_changed)
+        self._kinds.traced_chosen.connect(self.traced_chosen)
+        self._kinds.target_chosen.connect(self.target_chosen)
+        self._kinds.penalty_changed.connect(self.penalty_changed)
+        self._kinds.closed_changed.connect(self.closed_changed)
         self._unit = self._choice(
             "unit", UNITS, "What stays constant while it plays: latent length or image length", self.unit_changed
         )
@@ -109,7 +129,7 @@ class PathView(QWidget):
         self._frames.valueChanged.connect(self._on_frames)
         self._speed = named(QDoubleSpinBox(), "path.speed")
         self._speed.setLocale(QLocale.c())
-        self._speed.setFixedWidth(84)
+        self._speed.setFixedWidth(78)
         self._speed.setRange(0.05, 20.0)
         self._speed.setDecimals(2)
         self._speed.setSingleStep(0.25)
@@ -120,7 +140,8 @@ class PathView(QWidget):
         self._speed.valueChanged.connect(self.speed_changed)
         self._clear = self._button("clear", "Remove the path", text="Clear")
         self._clear.clicked.connect(self.clear_requested)
-        row = (self._kind, self._closed, self._unit, self._frames, self._speed, self._clear, self._make_export())
+        self.saved = SavedPathsButton()
+        row = (self._kinds, self._unit, self._frames, self._speed, self._clear, self.saved, self._make_export())
         for widget in (*row, self._make_progress()):
             flow.addWidget(widget)
         return flow
@@ -172,15 +193,36 @@ class PathView(QWidget):
 
     # setters
 
-    def set_path(self, kind: str | None, closed: bool = False, points: int = 0, length: float = 0.0) -> None:
-        """Which spline runs through how many control points, and its latent length; None: there is no path."""
+    def set_path(
+        self, kind: str | None, closed: bool = False, points: int = 0, length: float = 0.0, computed: bool = False
+    ) -> None:
+        """Which spline runs through how many control points, and its latent length; None: there is no path.
+
+        ``computed``: not a hand but a computation has placed these points.
+        """
         self._points = points if kind is not None else 0
+        self._kinds.set_splines(kind is not None)
+        self._kinds.set_closable(kind is not None)
         if kind is not None:
-            self._select(self._kind, kind)
-        with QSignalBlocker(self._closed):
-            self._closed.setChecked(closed)
+            self._kinds.show_spline(kind, closed)
         if kind is not None and not self._info:
-            self._info_label.setText(f"{points} control point{'s' if points != 1 else ''} · length {length:.3g}")
+            noun = f"{'' if computed else 'control '}point{'s' if points != 1 else ''}"
+            self._info_label.setText(f"{points} {noun} · length {length:.3g}")
+        self._show()
+
+    def set_traced(self, kind: str, target: str, penalty: bool) -> None:
+        """Show, instead of a spline, that the path is or will be computed: its kind, and what that depends on."""
+        self._kinds.show_traced(kind, target, penalty)
+
+    def set_targets(self, names: Sequence[str]) -> None:
+        """The factors and attributes that a path can change."""
+        self._kinds.set_targets(names)
+
+    def set_note(self, text: str, warning: bool = False) -> None:
+        """What a person should know about the curve, or is to do next; "": nothing."""
+        set_role(self._note, "warning" if warning else "muted")
+        self._note.setText(text)
+        self._note.setVisible(bool(text))
         self._show()
 
     def set_playing(self, playing: bool) -> None:
@@ -231,6 +273,11 @@ class PathView(QWidget):
         self._show()
 
     @property
+    def note(self) -> str:
+        """The note on screen."""
+        return self._note.whole()
+
+    @property
     def info(self) -> str:
         """The read-out on screen."""
         return self._info_label.whole()
@@ -242,7 +289,15 @@ class PathView(QWidget):
         buttons = (self._previous, self._next, self._loop, self._clear, self._export)
         for button, name in zip(buttons, names.values(), strict=True):
             button.setIcon(icon(name, theme))
+        self.saved.set_theme(theme)
         self._show_play()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Where the row is short, buttons go without their words."""
+        super().resizeEvent(event)
+        style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        for button in (self._clear, self.saved, self._export):
+            button.setToolButtonStyle(style if self.width() >= _WIDE else Qt.ToolButtonStyle.ToolButtonIconOnly)
 
     # hands
 
@@ -283,9 +338,9 @@ class PathView(QWidget):
         some, playable = self._points > 0, self._points > 1
         for widget in (self._previous, self._play, self._next, self._scrub):
             widget.setEnabled(playable)
-        for widget in (self._kind, self._closed, self._clear):
-            widget.setEnabled(some)
+        self._clear.setEnabled(some)
         self._export.setEnabled(playable and self._progress.isHidden())
         if not some:
             self._info_label.setText(_EMPTY)
+        self._info_label.setVisible(some or self._note.isHidden())
         self._show_frame()

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
+from PySide6.QtGui import QAction, QIcon, QImage, QPixmap, QWheelEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFormLayout,
     QFrame,
     QHBoxLayout,
+    QMenu,
     QScrollArea,
     QSizePolicy,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from core.drawing import colormaps
 from explorer import pixels
+from explorer.layouts import ElidedLabel
 from explorer.theme import Theme
 from explorer.widgets import MarkedSlider, label, named
 
@@ -34,6 +39,9 @@ class PointsView(QWidget):
     size_changed = Signal(float)
     opacity_changed = Signal(float)
     axes_changed = Signal(object)
+    measure_requested = Signal()
+    attributes_file_requested = Signal()
+    attributes_cleared = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +56,7 @@ class PointsView(QWidget):
         self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         self._make_colours()
+        self._make_attributes()
         self._make_sliders()
         self._make_axes()
         scroll = named(QScrollArea(), "points.scroll")
@@ -79,6 +88,33 @@ class PointsView(QWidget):
         self._map.activated.connect(lambda _: self.colormap_changed.emit(self._map.currentText()))
         self._row("Colour by", self._color_by)
         self._row("Colours", self._map)
+
+    def _make_attributes(self) -> None:
+        self._attributes = named(QToolButton(), "points.attributes", "Add")
+        self._attributes.setAccessibleName("Attributes of the samples")
+        self._attributes.setToolTip("Values beside the factors: measured on the images, or from a file of yours")
+        self._attributes.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        menu = QMenu(self._attributes)
+        for name, text, told in (
+            ("measure", "Measure images…", self.measure_requested),
+            ("file", "Attributes from a file…", self.attributes_file_requested),
+            ("clear", "Remove attributes", self.attributes_cleared),
+        ):
+            action = named(QAction(text, menu), f"points.attributes.{name}")
+            action.triggered.connect(lambda _=False, told=told: told.emit())
+            menu.addAction(action)
+        self._clear_attributes = action
+        self._attributes.setMenu(menu)
+        self._attribute_names = named(ElidedLabel(), "points.attributes.names")
+        self._attribute_names.setProperty("role", "muted")
+        self._attributes_row = QWidget()
+        row = QHBoxLayout(self._attributes_row)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self._attribute_names, 1)
+        row.addWidget(self._attributes)
+        self._row("Attributes", self._attributes_row)
+        self.set_attributes([])
 
     def _make_sliders(self) -> None:
         low, high = SIZES
@@ -126,6 +162,11 @@ class PointsView(QWidget):
         """Show that ``name`` colours the points."""
         with QSignalBlocker(self._color_by):
             self._color_by.setCurrentIndex(self._color_by.findText(name))
+
+    def set_attributes(self, names: Sequence[str]) -> None:
+        """What is known of the samples beside their factors."""
+        self._attribute_names.setText(", ".join(names) or "none")
+        self._clear_attributes.setEnabled(bool(names))
 
     def set_colormap(self, name: str) -> None:
         """Show the colour map."""

@@ -8,9 +8,10 @@ from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
 
+from core.recipes import RECIPE_KINDS
 from core.splines import KINDS
+from explorer.kind_chooser import SPLINES, TRACED
 from explorer.theme import LIGHT
-from explorer.views import path as module
 from explorer.views.path import PathView
 
 LEFT = Qt.MouseButton.LeftButton
@@ -22,6 +23,9 @@ SIGNALS = [
     "unit_changed",
     "frames_changed",
     "kind_changed",
+    "traced_chosen",
+    "target_chosen",
+    "penalty_changed",
     "closed_changed",
     "clear_requested",
     "export_requested",
@@ -58,14 +62,93 @@ def _type(field: QAbstractSpinBox, text: str) -> None:
 
 
 def test_without_a_path_the_panel_says_how_to_make_one(view, said):
-    for name in ("play", "previous", "next", "scrub", "export", "clear", "kind", "closed"):
+    for name in ("play", "previous", "next", "scrub", "export", "clear", "closed"):
         assert not _find(view, name).isEnabled()
     assert "No path yet" in view.info
     assert said == []
 
 
-def test_every_kind_of_spline_is_offered():
-    assert {kind for kind, _ in module.KINDS} == set(KINDS)
+def test_every_kind_is_offered_under_a_name_of_its_own():
+    assert {kind for kind, _, _ in SPLINES} == set(KINDS)
+    assert tuple(kind for kind, _, _ in TRACED) == RECIPE_KINDS
+    texts = [text for _, text, _ in (*SPLINES, *TRACED)]
+    assert len(set(texts)) == len(texts)
+
+
+def _shown(view: PathView) -> set[str]:
+    return {name for name in ("target", "penalty", "closed") if _find(view, name).isVisible()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [("straight", set()), ("geodesic", {"penalty"}), ("factor curve", {"target"}), ("regression", {"target"})],
+)
+def test_a_traced_kind_is_shown_with_what_it_depends_on(view, said, kind: str, shown: set[str]):
+    view.set_path("catmull-rom", False, 33, 1.0, computed=True)
+    view.set_targets(("scale", "depth"))
+    view.set_traced(kind, "depth", False)
+    assert _shown(view) == shown
+    box = _find(view, "kind")
+    assert isinstance(box, QComboBox)
+    assert box.currentText() == next(text for name, text, _ in TRACED if name == kind)
+    assert _find(view, "target").currentText() == "depth"
+    assert not _find(view, "penalty").isChecked()
+    assert view.info == "33 points · length 1"
+    view.set_path("natural", True, 9, 1.0)
+    assert _shown(view) == {"closed"}
+    assert said == []
+
+
+def test_kinds_targets_and_the_penalty_are_chosen_by_hand(view, said):
+    view.set_targets(("scale", "depth"))
+    view.set_path("straight", False, 9, 1.0)
+    box = _find(view, "kind")
+    box.setFocus()
+    for _ in range(4):  # straight line, spherical, geodesic, factor curve: the lines between are stepped over
+        QTest.keyClick(box, Qt.Key.Key_Down)
+    target = _find(view, "target")
+    target.setFocus()
+    QTest.keyClick(target, Qt.Key.Key_Down)
+    view.set_traced("geodesic", "", True)
+    penalty = _find(view, "penalty")
+    QTest.mouseClick(penalty, LEFT, pos=QPoint(6, penalty.height() // 2))
+    assert said == [
+        ("traced_chosen", "straight"),
+        ("traced_chosen", "spherical"),
+        ("traced_chosen", "geodesic"),
+        ("traced_chosen", "factor curve"),
+        ("target_chosen", "depth"),
+        ("penalty_changed", False),
+    ]
+
+
+def test_without_factors_the_kinds_that_change_one_say_why_they_cannot_be_chosen(view):
+    view.set_path("straight", False, 9, 1.0)
+    box = _find(view, "kind")
+    assert isinstance(box, QComboBox)
+    places = {box.itemText(i): i for i in range(box.count())}
+
+    def usable(text: str) -> bool:
+        return bool(box.model().flags(box.model().index(places[text], 0)) & Qt.ItemFlag.ItemIsEnabled)
+
+    assert usable("Geodesic")
+    assert not usable("Factor curve")
+    assert "no" in box.itemData(places["Factor curve"], Qt.ItemDataRole.ToolTipRole)
+    view.set_targets(("scale",))
+    assert usable("Factor curve")
+    view.set_path(None)
+    assert not usable("Catmull-Rom")
+
+
+def test_a_note_has_a_line_of_its_own_while_there_is_one(view):
+    note = _find(view, "note")
+    assert not note.isVisible()
+    view.set_note("other factors unknown: not held", warning=True)
+    assert note.isVisible()
+    assert note.property("role") == "warning"
+    assert view.note == "other factors unknown: not held"
+    view.set_note("")
+    assert not note.isVisible()
 
 
 def test_a_path_is_shown_silently(view, said):

@@ -20,6 +20,7 @@ class Mode(StrEnum):
     DRAW = "draw"
     EDIT = "edit"
     SELECT = "select"
+    TRACE = "trace"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +49,8 @@ class CloudBase(QWidget):
     """A ``StrokeGesture``."""
     control_added = Signal(object)
     control_moved = Signal(int, object)
+    control_snapped = Signal(int, int)
+    """A held control point is on a point, whose index comes second; only if the path is ``snapping``."""
     control_released = Signal(int)
     control_inserted = Signal(int, object)
     """The index that the new control point takes, and its position."""
@@ -55,6 +58,12 @@ class CloudBase(QWidget):
     control_selected = Signal(int)
     picked = Signal(object, bool)
     """Indices int64 of points chosen in SELECT mode; whether they are added to the selection."""
+    traced = Signal(int)
+    """A point was clicked in TRACE mode."""
+    rail_moved = Signal(float)
+    """The hand slides along the curve: the share of it, 0 to 1, counted in its samples as they were given."""
+    rail_stepped = Signal(int)
+    """The wheel turned by so many notches over the curve."""
     view_changed = Signal()
     space_tapped = Signal()
     finished = Signal()

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 
 from explorer.views.cloud.base import CloudBase, Mode
 from explorer.views.cloud.tools import DRAG_THRESHOLD, TOOLS, Pixel, Tool
+from explorer.views.cloud.tools_trace import TraceTool
 
 AXIS_KEYS = {Qt.Key.Key_X: 0, Qt.Key.Key_Y: 1, Qt.Key.Key_Z: 2}
 TAP_S = 0.35  # a Space held longer was meant to turn the view
@@ -25,6 +26,7 @@ class Interaction:
     def __init__(self, host: CloudBase) -> None:
         self._host = host
         self._tools: dict[Mode, Tool] = {mode: kind(host) for mode, kind in TOOLS.items()}
+        self._tools[Mode.TRACE] = TraceTool(host)
         self.mode = Mode.ORBIT
         self._button = NO_BUTTON
         self._start: Pixel = (0.0, 0.0)
@@ -116,7 +118,9 @@ class Interaction:
         self._show_hover()
 
     def wheel(self, angle: float, at: Pixel) -> None:
-        """The wheel turns by ``angle`` eighths of a degree; what is under the mouse stays there."""
+        """The wheel turns by ``angle`` eighths of a degree; if it zooms, what is under the mouse stays there."""
+        if not self.busy and self.tool.wheel(angle, at):
+            return
         scene = self._host.scene
         scene.camera.zoom(WHEEL_BASE**angle, at, scene.home_distance)
         self._host.turned()

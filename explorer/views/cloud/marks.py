@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from explorer.views.cloud.base import CloudBase
-from explorer.views.cloud.scene import TransectMark
+from explorer.views.cloud.scene import KindsMark, NetMark, TransectMark
 
 
 class CloudMarks(CloudBase):
-    """Chosen sample, probe, path, marker and transect. Positions are (..., 3) in the coordinates of ``set_points``."""
+    """Chosen sample, probe, path, marker, transect, net. Positions are (..., 3), as those of ``set_points``."""
 
     def set_selected(self, index: int | None) -> None:
         """Ring the chosen sample."""
@@ -21,9 +23,16 @@ class CloudMarks(CloudBase):
         self.scene.probe = None if xyz is None else self.scene.flatten(xyz)
         self.refresh()
 
-    def set_path(self, curve: np.ndarray | None, control: np.ndarray | None, selected_control: int | None) -> None:
-        """Draw ``curve`` (K, 3) through ``control`` (M, 3)."""
+    def set_path(
+        self,
+        curve: np.ndarray | None,
+        control: np.ndarray | None,
+        selected_control: int | None,
+        snapping: bool = False,
+    ) -> None:
+        """Draw ``curve`` (K, 3) through ``control`` (M, 3); dragged, these jump onto points if ``snapping``."""
         scene = self.scene
+        scene.snapping = snapping
         scene.curve = None if curve is None else scene.flatten(curve)
         scene.control = None if control is None else scene.flatten(control)
         scene.selected_control = selected_control
@@ -36,7 +45,7 @@ class CloudMarks(CloudBase):
         self.refresh()
 
     def set_preview(self, curve: np.ndarray | None) -> None:
-        """Draw a curve (K, 3) that is only proposed, dashed."""
+        """Draw a curve (K, 3) that is only proposed, dashed; K = 1: the place where it will start."""
         self.scene.preview = None if curve is None else self.scene.flatten(curve)
         self.refresh()
 
@@ -64,4 +73,35 @@ class CloudMarks(CloudBase):
             kept = before.drawn if before is not None and before.thumbnails is thumbnails else {}
             mark = TransectMark(self.scene.flatten(xyz), inside, position, thumbnails, kept)
         self.scene.transect = mark
+        self.refresh()
+
+    def set_net(
+        self,
+        xyz: np.ndarray | None,
+        starts: np.ndarray | None = None,
+        family: np.ndarray | None = None,
+        values: np.ndarray | None = None,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        """Draw the net of gridlines: line i is ``xyz[starts[i]:starts[i + 1]]``, names[family[i]] being values[i].
+
+        ``xyz`` (P, 3), ``starts`` (L + 1,), ``family`` (L,), ``values`` (L,). None: no net. Raises ``ValueError`` where
+        these do not fit.
+        """
+        if xyz is None or starts is None or family is None or values is None or not len(family):
+            self.scene.net = None
+        else:
+            fits = len(starts) == len(family) + 1 == len(values) + 1 and starts[-1] <= len(xyz)
+            if not fits or family.max() >= len(names):
+                raise ValueError(
+                    f"the net has {len(family)} lines of {len(names)} families, {len(starts)} starts, {len(values)} "
+                    f"values and {len(xyz)} points; wanted a start more than lines, and a value and a family for each."
+                )
+            self.scene.net = NetMark(names, self.scene.flatten(xyz), starts, family, values)
+        self.refresh()
+
+    def set_kinds(self, curves: Sequence[tuple[str, np.ndarray]], forward: str = "") -> None:
+        """Draw kinds of path that are compared, (kind, (K, 3)) each; ``forward`` is the kind that is looked at."""
+        flat = tuple((kind, self.scene.flatten(curve)) for kind, curve in curves)
+        self.scene.kinds = KindsMark(flat, forward) if flat else None
         self.refresh()

@@ -16,13 +16,42 @@ from PySide6.QtWidgets import QWidget
 from explorer.ink import pen, small_font, tint
 from explorer.theme import DARK, Theme
 from explorer.views.cloud.overlay_axes import draw_axes, draw_colorbar
+from explorer.views.cloud.overlay_kinds import draw_kinds
 from explorer.views.cloud.overlay_marks import draw_axis_line, draw_hand, draw_path, draw_probe, draw_rings
+from explorer.views.cloud.overlay_net import draw_net
 from explorer.views.cloud.overlay_transect import draw_transect
 from explorer.views.cloud.scene import Scene
 
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
 EMPTY_TITLE = "No latent cloud yet"
 EMPTY_TEXT = "Open a run (Ctrl+O), or start a training: its samples appear here as points."
+
+
+class _Kept:
+    """A layer that is kept as a picture the second time that the same one is asked for."""
+
+    def __init__(self) -> None:
+        self._picture: QPixmap | None = None
+        self._key: tuple | None = None
+
+    def draw(self, painter: QPainter, widget: QWidget, key: tuple, layer: Callable[[QPainter], None]) -> None:
+        """Draw ``layer`` over ``widget``; equal keys draw alike."""
+        if key == self._key and self._picture is None:
+            ratio = widget.devicePixelRatioF()
+            self._picture = QPixmap(round(widget.width() * ratio), round(widget.height() * ratio))
+            self._picture.setDevicePixelRatio(ratio)
+            self._picture.fill(Qt.GlobalColor.transparent)
+            inner = QPainter(self._picture)
+            inner.setRenderHint(QPainter.RenderHint.Antialiasing)
+            inner.setFont(painter.font())
+            layer(inner)
+            inner.end()
+        if key != self._key:
+            self._key, self._picture = key, None
+        if self._picture is not None:
+            painter.drawPixmap(0, 0, self._picture)
+        else:
+            layer(painter)
 
 
 class Overlay(QWidget):
@@ -32,8 +61,7 @@ class Overlay(QWidget):
         super().__init__(parent)
         self._scene, self._painted = scene, painted
         self._theme: Theme = DARK
-        self._fixed: QPixmap | None = None
-        self._fixed_key: tuple | None = None
+        self._axes, self._net = _Kept(), _Kept()
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
 
@@ -52,8 +80,10 @@ class Overlay(QWidget):
         if scene.count:
             layers = [
                 lambda p: draw_axis_line(p, scene, theme) if scene.dims == 1 else None,
+                self._draw_net,
                 self._draw_fixed,
                 lambda p: draw_probe(p, scene, theme),
+                lambda p: draw_kinds(p, scene, theme),
                 lambda p: draw_path(p, scene, theme),
                 lambda p: draw_transect(p, scene, theme),
                 lambda p: draw_rings(p, scene, theme),
@@ -70,25 +100,19 @@ class Overlay(QWidget):
         self._painted((perf_counter() - begun) * 1000)
 
     def _draw_fixed(self, painter: QPainter) -> None:
-        """Axes and colour bar. They stay as they are while only marks change, and are half of this layer's time: the
-        second time that the same are asked for they are kept as a picture."""
+        """Axes and colour bar. They stay as they are while only marks change, and are half of this layer's time."""
+        self._axes.draw(painter, self, self._key(), self._draw_labels)
+
+    def _draw_net(self, painter: QPainter) -> None:
+        """The gridlines, which change with the camera, the points (what lies behind them) and the net itself."""
+        scene = self._scene
+        if scene.net is not None:
+            key = (*self._key(), scene.version, scene.moving, scene.net)
+            self._net.draw(painter, self, key, lambda p: draw_net(p, scene, self._theme))
+
+    def _key(self) -> tuple:
         ratio = self.devicePixelRatioF()
-        key = (self._scene.look(), self._theme.name, self.width(), self.height(), ratio, self.font().toString())
-        if key == self._fixed_key and self._fixed is None:
-            self._fixed = QPixmap(round(self.width() * ratio), round(self.height() * ratio))
-            self._fixed.setDevicePixelRatio(ratio)
-            self._fixed.fill(Qt.GlobalColor.transparent)
-            inner = QPainter(self._fixed)
-            inner.setRenderHint(QPainter.RenderHint.Antialiasing)
-            inner.setFont(painter.font())
-            self._draw_labels(inner)
-            inner.end()
-        if key != self._fixed_key:
-            self._fixed_key, self._fixed = key, None
-        if self._fixed is not None:
-            painter.drawPixmap(0, 0, self._fixed)
-        else:
-            self._draw_labels(painter)
+        return self._scene.look(), self._theme.name, self.width(), self.height(), ratio, self.font().toString()
 
     def _draw_labels(self, painter: QPainter) -> None:
         painter.save()

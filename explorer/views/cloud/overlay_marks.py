@@ -19,6 +19,11 @@ def draw_path(painter: QPainter, scene: Scene, theme: Theme) -> None:
     if scene.preview is not None and len(scene.preview) > 1:
         lines = polyline(scene.camera.project(scene.preview)[0])
         stroke_lines(painter, lines, [pen(halo, HALO_WIDTH - 1), pen(accent, 1.5, dashed=True)])
+    if scene.preview is not None and len(scene.preview):
+        place = _pixel(scene, scene.preview[0])
+        if place is not None:  # where it starts, while there is nothing more of it yet
+            dot(painter, place, 6.5, halo, None)
+            dot(painter, place, 4.5, accent, pen(QColor(theme.text), 1.75))
     if scene.curve is not None and len(scene.curve) > 1:
         lines = polyline(scene.camera.project(scene.curve)[0])
         stroke_lines(painter, lines, [pen(halo, HALO_WIDTH), pen(accent, PATH_WIDTH)])

@@ -34,6 +34,28 @@ class TransectMark:
     drawn: dict[tuple[int, float], object] = field(default_factory=dict)  # pictures as the overlay has scaled them
 
 
+@dataclass(frozen=True, eq=False)
+class NetMark:
+    """The net of gridlines: line i is points[starts[i]:starts[i + 1]], where factor names[family[i]] is values[i].
+
+    ``points`` float64 (P, 3); ``starts`` int64 (L + 1,); ``family`` int64 (L,); ``values`` float64 (L,).
+    """
+
+    names: tuple[str, ...]
+    points: np.ndarray
+    starts: np.ndarray
+    family: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class KindsMark:
+    """Kinds of path that are compared: (kind, float64 (K, 3)) each, and the kind that comes ``forward`` ("": none)."""
+
+    curves: tuple[tuple[str, np.ndarray], ...]
+    forward: str = ""
+
+
 @dataclass(eq=False)
 class Scene:
     """The state of one cloud view.
@@ -60,10 +82,13 @@ class Scene:
     control: np.ndarray | None = None
     selected_control: int | None = None
     hover_control: int | None = None
+    snapping: bool = False  # control points that are dragged jump onto points
     ghost: np.ndarray | None = None
     marker: np.ndarray | None = None
     preview: np.ndarray | None = None
     transect: TransectMark | None = None
+    net: NetMark | None = None
+    kinds: KindsMark | None = None
     stroke: np.ndarray | None = None
     lasso: np.ndarray | None = None
     moving: bool = False

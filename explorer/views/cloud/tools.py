@@ -46,6 +46,10 @@ class Tool:
     def secondary_click(self, at: Pixel) -> None:
         """The right button was clicked."""
 
+    def wheel(self, angle: float, at: Pixel) -> bool:
+        """The wheel turns by ``angle`` eighths of a degree; whether it meant something here other than to zoom."""
+        return False
+
     def delete(self) -> bool:
         """Delete or Backspace; whether it meant something."""
         return False
@@ -215,14 +219,14 @@ class EditTool(Tool):
     def _curve_at(self, at: Pixel) -> tuple[int, np.ndarray] | None:
         """Index and place of the control point that a click here would insert."""
         curve, control = self.scene.curve, self.scene.control
-        if curve is None or control is None or len(curve) < 2 or len(control) < 2:
+        if curve is None or control is None or len(curve) < 2 or not len(control):
             return None
         hit = hit_curve(self.scene.camera.project(curve)[0], at)
         if hit is None or hit.distance > CURVE_RADIUS:
             return None
         place = curve[hit.segment] + hit.share * (curve[hit.segment + 1] - curve[hit.segment])
         closed = np.allclose(curve[0], curve[-1]) and not np.allclose(control[0], control[-1])
-        last = len(control) if closed else len(control) - 1
+        last = len(control) if closed else max(len(control) - 1, 1)
         return min(insert_position(curve, control, hit.segment), last), place
 
     def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
@@ -256,7 +260,12 @@ class EditTool(Tool):
             return
         self._dragged = True
         pixel = (at[0] + self._offset[0], at[1] + self._offset[1])
-        self.host.control_moved.emit(self._index, self.on_plane(pixel, self._depth))
+        point = self.pick(pixel) if self.scene.snapping else None
+        if point is not None:
+            self._depth = self.depth(self.scene.place(point))  # off the points it goes on from there
+            self.host.control_snapped.emit(self._index, point)
+        else:
+            self.host.control_moved.emit(self._index, self.on_plane(pixel, self._depth))
 
     def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
         if self._adding and not moved:

@@ -1,0 +1,155 @@
+"""Stages of curved paths: each kind between two clicked samples, the rail, the net, the badge, kinds side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+from PySide6.QtCore import QPointF
+from PySide6.QtWidgets import QComboBox
+
+from explorer.kind_chooser import TRACED
+from explorer.tour import hands
+from explorer.tour.director import Director, Stage, StageFailed, Until
+from explorer.widgets import on_screen
+
+
+def _samples_apart(tour: Director) -> tuple[int, int]:
+    """Two samples on opposite sides of the middle of the first factor, in front of the cloud and easy to hit."""
+    explorer = tour.explorer
+    state, places = explorer.state, explorer.cloud.screen_positions()
+    a, b = state.samples.factors[:, :2].T
+    depth = places[:, 2]
+    inside = (places[:, 0] > 30) & (places[:, 0] < explorer.cloud.width() - 30)
+    inside &= (places[:, 1] > 30) & (places[:, 1] < explorer.cloud.height() - 60)
+    chosen = []
+    for side in (a < np.quantile(a, 0.3), a > np.quantile(a, 0.7)):
+        fitting = np.flatnonzero(side & inside & (abs(b - np.median(b)) < 0.2 * np.ptp(b)))
+        if not len(fitting):
+            raise StageFailed("no sample that could be clicked lies at that side")
+        chosen.append(int(fitting[depth[fitting].argmin()]))
+    return chosen[0], chosen[1]
+
+
+def _click_sample(tour: Director, sample: int) -> Generator[float, None, None]:
+    cloud = tour.explorer.cloud
+    at = QPointF(*cloud.screen_positions()[sample, :2])
+    hands.move(cloud, at)
+    yield 0.15
+    hands.click(cloud, at)
+    yield 0.15
+
+
+def _go_to(combo: QComboBox, kind: str) -> Generator[float, None, None]:
+    """Arrow keys to the computed kind called ``kind``."""
+    text = next(text for name, text, _ in TRACED if name == kind)
+    hands.click(combo)
+    yield 0.3
+    hands.key(combo, "Escape")
+    yield 0.2
+    towards = "Down" if combo.findText(text) > combo.currentIndex() else "Up"
+    for _ in range(combo.count()):
+        if combo.currentText() == text:
+            return
+        hands.key(combo, towards)
+        yield 0.05
+    raise StageFailed(f"the list of kinds has no {text} that can be chosen")
+
+
+def trace_geodesic(tour: Director) -> Stage:
+    """Key 6, two samples clicked: the geodesic between them follows the hand, then stays."""
+    explorer, cloud = tour.explorer, tour.explorer.cloud
+    hands.key(cloud, "Home")
+    hands.key(cloud, "6")
+    yield Until(lambda: explorer.state.mode == "trace", "key 6 chooses Trace", 3.0)
+    yield from _go_to(hands.child(explorer.path_view, "path.kind"), "geodesic")  # pyright: ignore[reportArgumentType]
+    yield 0.5
+    start, end = _samples_apart(tour)
+    yield from _click_sample(tour, start)
+    yield from _click_sample(tour, end)
+    yield Until(lambda: _kind(tour) == "geodesic", "two clicks trace a geodesic", 20.0)
+    yield Until(lambda: explorer.film.complete, "its frames are decoded", 40.0)
+    yield 2.0
+    tour.shot("geodesic")
+
+
+def _kind(tour: Director) -> str:
+    path = tour.explorer.state.document.path
+    return "" if path is None or path.recipe is None else path.recipe.kind
+
+
+def turn_kinds(tour: Director) -> Stage:
+    """The same path as every other kind, by the list of the path panel."""
+    explorer = tour.explorer
+    combo = hands.child(explorer.path_view, "path.kind")
+    for kind, text, _ in TRACED:
+        yield from _go_to(combo, kind)  # pyright: ignore[reportArgumentType]
+        yield Until(lambda kind=kind: _kind(tour) == kind, f"the path becomes a {text.lower()}", 20.0)
+        yield Until(lambda: explorer.film.complete, "its frames are decoded", 40.0)
+        yield 0.4
+        tour.shot(f"kind-{kind.replace(' ', '-')}")
+
+
+def ride_rail(tour: Director) -> Stage:
+    """A factor curve as a rail: arrow keys and the wheel move along it, and the image follows."""
+    explorer, cloud = tour.explorer, tour.explorer.cloud
+    yield from _go_to(hands.child(explorer.path_view, "path.kind"), "factor curve")  # pyright: ignore[reportArgumentType]
+    yield Until(lambda: _kind(tour) == "factor curve", "the path becomes a factor curve", 20.0)
+    yield Until(lambda: explorer.film.complete, "its frames are decoded", 40.0)
+    place = explorer.state.playback.position
+    hands.move(cloud)
+    for _ in range(8):
+        hands.key(cloud, "Right" if place < 0.5 else "Left")
+        yield 0.05
+    yield Until(lambda: explorer.state.playback.position != place, "arrow keys move along the rail", 3.0)
+    yield 0.4
+    tour.shot("rail")
+
+
+def lay_net(tour: Director) -> Stage:
+    """Key G lays the net of factor curves over the cloud; G again takes it off."""
+    explorer, cloud = tour.explorer, tour.explorer.cloud
+    hands.key(cloud, "1")
+    hands.key(cloud, "G")
+    yield Until(lambda: explorer.state.net_shown and explorer.net.laid, "key G lays the net", 20.0)
+    yield 0.5
+    tour.shot("gridlines")
+    hands.key(cloud, "G")
+    yield Until(lambda: not explorer.state.net_shown, "G takes the net off", 3.0)
+
+
+def read_badge(tour: Director) -> Stage:
+    """A sample is on the data; a probe pulled out of the cloud is not, and the badge says so."""
+    explorer = tour.explorer
+    sample, _ = _samples_apart(tour)
+    yield from _click_sample(tour, sample)
+    yield Until(lambda: explorer.image.badge.startswith("on the data"), "a sample is on the data", 10.0)
+    yield from _pull(tour)
+    yield Until(lambda: explorer.image.badge.startswith("off the data"), "far outside is off the data", 10.0)
+    yield 0.3
+    tour.shot("badge")
+    hands.key(explorer.cloud, "Ctrl+Z")
+    yield Until(lambda: explorer.image.badge.startswith("on the data"), "undo brings the sample back", 10.0)
+
+
+def _pull(tour: Director) -> Generator[float, None, None]:
+    """Type a coordinate far outside into the first field of the probe."""
+    explorer = tour.explorer
+    field = hands.child(explorer.probe_view, "probe.value.0")
+    hands.click(field, QPointF(12, field.height() / 2))
+    hands.key(field, "Ctrl+A")
+    hands.type_text(field, f"{float(np.abs(explorer.state.embedding).max()) * 3:.2f}")
+    hands.key(field, "Return")
+    yield 0.2
+
+
+def compare_kinds(tour: Director) -> Stage:
+    """Kinds of path between the same ends, side by side: strips, measures, the best of each marked."""
+    explorer = tour.explorer
+    hands.key(explorer.window, "Ctrl+Shift+K")
+    yield Until(lambda: on_screen(explorer.kinds_view), "the comparison opens", 3.0)
+    yield Until(lambda: explorer.path_comparison.complete, "every kind has been measured", 60.0)
+    yield 0.5
+    tour.shot("path-kinds")
+    explorer.window.docks["kinds"].close()
+    yield 0.2

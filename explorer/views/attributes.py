@@ -1,0 +1,139 @@
+"""Choosing attributes by name: which measures to take of the images, or which columns of a file to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDialogButtonBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
+
+from explorer.widgets import label, named
+
+TALLEST = 520  # pixels of the list; longer ones scroll
+WIDEST = 760
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A row: its ``name``, what it is, whether it is chosen to begin with, and whether it can be."""
+
+    name: str
+    text: str = ""
+    chosen: bool = False
+    possible: bool = True
+
+
+class ChoiceDialog(QDialog):
+    """Asks which of several things are wanted; ``chosen`` tells their names, one or more, in the order of the rows."""
+
+    chosen = Signal(object)  # tuple[str, ...]
+
+    def __init__(
+        self, title: str, intro: str, verb: str, choices: Sequence[Choice], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("dialog.choice")
+        self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._boxes = {choice.name: self._box(choice) for choice in choices}
+        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+        self._accept = self._buttons.button(QDialogButtonBox.StandardButton.Ok)
+        named(self._accept, "dialog.choice.accept", verb)
+        for button in self._buttons.buttons():
+            button.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
+        self._buttons.accepted.connect(self._on_accepted)
+        self._buttons.rejected.connect(self.reject)
+        said = label(intro, "muted")
+        said.setWordWrap(True)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(16, 16, 16, 16)
+        layout.setSpacing(12)
+        layout.addWidget(said)
+        layout.addWidget(_Scroll(self._rows(choices)), 1)
+        row = QHBoxLayout()
+        row.addWidget(self._all("All", True))
+        row.addWidget(self._all("None", False))
+        row.addStretch(1)
+        row.addWidget(self._buttons)
+        layout.addLayout(row)
+        self._show()
+
+    def _box(self, choice: Choice) -> QCheckBox:
+        box = named(QCheckBox(choice.name.replace("&", "&&")), f"dialog.choice.{choice.name}")
+        box.setChecked(choice.chosen and choice.possible)
+        box.setEnabled(choice.possible)
+        box.setToolTip(choice.text)
+        box.setAccessibleDescription(choice.text)
+        box.toggled.connect(lambda _: self._show())
+        return box
+
+    def _rows(self, choices: Sequence[Choice]) -> QWidget:
+        rows = QWidget()
+        grid = QGridLayout(rows)
+        grid.setContentsMargins(0, 0, 8, 0)
+        grid.setHorizontalSpacing(24)
+        grid.setVerticalSpacing(6)
+        grid.setColumnStretch(1, 1)
+        for row, choice in enumerate(choices):
+            text = label(choice.text, "muted")
+            text.setEnabled(choice.possible)
+            grid.addWidget(self._boxes[choice.name], row, 0)
+            grid.addWidget(text, row, 1)
+        grid.setRowStretch(len(choices), 1)
+        return rows
+
+    def _all(self, text: str, checked: bool) -> QPushButton:
+        button = named(QPushButton(text), f"dialog.choice.{text.lower()}")
+        button.setAutoDefault(False)
+        button.clicked.connect(lambda: self._check(checked))
+        return button
+
+    def _check(self, checked: bool) -> None:
+        for box in self._boxes.values():
+            box.setChecked(checked and box.isEnabled())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is checked."""
+        return tuple(name for name, box in self._boxes.items() if box.isChecked())
+
+    def _show(self) -> None:
+        self._accept.setEnabled(bool(self.names))
+
+    def _on_accepted(self) -> None:
+        names = self.names
+        if names:
+            self.accept()
+            self.chosen.emit(names)
+
+
+class _Scroll(QScrollArea):
+    """As large as its rows, up to a height from which on they scroll."""
+
+    def __init__(self, rows: QWidget) -> None:
+        super().__init__()
+        self._rows = rows
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setWidgetResizable(True)
+        self.setWidget(rows)
+
+    def sizeHint(self) -> QSize:
+        wanted = self._rows.sizeHint()
+        bar = self.verticalScrollBar().sizeHint().width() if wanted.height() > TALLEST else 0
+        return QSize(min(wanted.width() + bar, WIDEST), min(wanted.height(), TALLEST))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(min(self.sizeHint().width(), 360), min(self.sizeHint().height(), 160))
