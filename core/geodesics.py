@@ -22,12 +22,12 @@ from core.relaxation import Relaxation
 __all__ = ["ITERATIONS", "PENALTY", "POINTS", "Geodesic", "GeodesicError", "LatentGraph", "Stage", "geodesic"]
 
 POINTS = 33
-PENALTY = 0.3
-ITERATIONS = 24
+PENALTY = 3.0
+ITERATIONS = 16
 
 _RELAXED = 1e-3  # of the cost, which another step would save: a path is shown as relaxed
 _POLISHED = 1e-4
-_POLISHINGS = 8  # steps along the surface
+_POLISHINGS = 4  # steps along the surface
 _EXACT = 1e-15  # without a penalty the cost is smooth, and the last digits come for nothing
 _REACH = 2.0  # usual distances of the samples: a projection that moves farther has found another sheet
 
@@ -106,15 +106,10 @@ def geodesic(
     values = h.value(z)
     yield shown(z, values, "graph", False)
     relaxation = Relaxation(h, graph.departure, z, values, penalty)
-    leant = penalty == 0.0  # then nothing keeps a path off a gap's rim
-    for iteration in range(iterations):
+    for _ in range(iterations):
         saving = relaxation.iterate()
-        if not leant and (saving <= _RELAXED or iteration >= iterations // 2):
-            leant = True
-            if relaxation.lean_away():
-                saving = np.inf
-        yield shown(relaxation.z, relaxation.values, "relaxed", leant and saving <= _RELAXED)
-        if leant and (saving <= (_POLISHED if penalty > 0.0 else _EXACT) or relaxation.stuck):
+        yield shown(relaxation.z, relaxation.values, "relaxed", saving <= _RELAXED)
+        if saving <= (_POLISHED if penalty > 0.0 else _EXACT) or relaxation.stuck:
             break
     converged = relaxation.saving <= _POLISHED
     if penalty > 0.0 and graph.surface.intrinsic < graph.samples.dim:

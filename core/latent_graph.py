@@ -43,10 +43,10 @@ class LatentGraph:
             raise GeodesicError(f"there are {len(surface.samples)} samples; a geodesic needs 3 or more to lead over.")
         self.surface = surface
         self.image_map: ImageMap = LatentMap() if image_map is None else image_map
-        self.departure = Departure(self.samples, surface.intrinsic)
         points = self.samples.points
         distances, indices = self.samples.of_samples(neighbours)
         values = self.image_map.value(points)
+        self.departure = Departure(self.samples, surface.intrinsic, None if image_map is None else values)
         rows, columns = np.repeat(np.arange(len(points)), indices.shape[1]), indices.ravel()
         in_images = np.linalg.norm(values[rows] - values[columns], axis=1)
         self._unit = ratio(float(in_images.sum()), float(distances.sum()))  # image length per latent length

@@ -19,8 +19,6 @@ _MOST_DAMPING = 1e6  # a step of a millionth of the gradient's: below it there i
 _HONEST_DAMPING = 0.1  # what a step would save is judged with no more: any point looks at rest to a tiny step
 _ROUNDING = 1e-14  # of the cost: a step that seems to rise by so little is as good as any
 _TRIALS = 10  # dampings in one iteration
-_BESIDE = 3  # points on either side of one that leans on a gap
-_PROBED = 1.5  # usual distances of the samples that such a step is long
 _POOR, _GOOD = 0.25, 0.75  # shares of the promised decrease that a step makes
 
 
@@ -39,7 +37,6 @@ class Relaxation:
         # A path of no image length has no energy to set the penalty against: then it is absolute.
         energy = self._energy(values)
         self._weight = penalty * (energy if energy > 0.0 else 1.0) / self._count
-        self._free = np.full(len(z) - 2, departure.free)
         self._damping = _FIRST_DAMPING
         self.saving = np.inf
         self.stuck = False
@@ -47,7 +44,7 @@ class Relaxation:
     def iterate(self, frame: np.ndarray | None = None) -> float:
         """One step down, or none; the ``saving`` after it. ``frame`` (K - 2, d, q) are the inner points' directions."""
         values, slopes = self._h.value_and_jacobian(self.z)
-        outside, outward = self._leaving(self.z)
+        outside, outward = self._leaving(self.z, values, slopes)
         before = self._cost(values, outside)
         inner = slopes[1:-1]
         if frame is not None:
@@ -63,7 +60,7 @@ class Relaxation:
             step = step.reshape(len(inner), -1)
             trial[1:-1] -= step if frame is None else (frame @ step[:, :, None])[:, :, 0]
             trial_values = self._h.value(trial)
-            decrease = before - self._cost(trial_values, self._leaving(trial)[0])
+            decrease = before - self._cost(trial_values, self._leaving(trial, trial_values, None)[0])
             if decrease >= -_ROUNDING * before:
                 self.z, self.values = trial, trial_values
                 told = self._damping <= _HONEST_DAMPING
@@ -74,27 +71,6 @@ class Relaxation:
         self.stuck = self._damping > _MOST_DAMPING
         self.saving = self._promise(bands, gradient, 0.0) / before
         return self.saving
-
-    def lean_away(self) -> bool:
-        """Ask points that lean on a gap, and those beside them, to keep deeper in the data; whether there are any.
-
-        A sparse spot by chance ends a step farther along the surface, a gap does not. A path round one presses against
-        its rim, and rests where the departure begins to tell of it. That is on the rim itself where the gap tapers, and
-        a path is to stay among the samples.
-        """
-        inner = self.z[1:-1]
-        outside, outward = self._leaving(self.z)
-        along = self._departure.along_surface(inner, outward)
-        beyond = inner + _PROBED * self._departure.usual_distance(inner)[:, None] * along
-        leaning = (outside > 0.0) & self._departure.empty(beyond)
-        reach = 2 * _BESIDE + 1
-        beside = (
-            np.convolve(leaning, np.ones(reach), "same")[: len(leaning)] > 0.0 if len(leaning) >= reach else leaning
-        )
-        self._free = np.where(beside, self._departure.deep, self._departure.free)
-        self._damping = _FIRST_DAMPING
-        self.stuck = False
-        return bool(beside.any())
 
     def _promise(self, bands: np.ndarray, gradient: np.ndarray, known: float) -> float:
         """What a step of an honest damping would save by the model of the cost: 0 only where the gradient is."""
@@ -113,11 +89,11 @@ class Relaxation:
     def _energy(self, values: np.ndarray) -> float:
         return float(self._count * np.square(np.diff(values, axis=0)).sum())
 
-    def _leaving(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The departure of the inner points (K - 2,), and its slopes (K - 2, d)."""
+    def _leaving(self, z: np.ndarray, values: np.ndarray, slopes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The departure of the inner points (K - 2,), and its slopes (K - 2, d); ``slopes`` are those of ``values``."""
         if self._weight == 0.0:
             return np.zeros(len(z) - 2), np.zeros_like(z[1:-1])
-        return self._departure.value_and_slope(z[1:-1], self._free)
+        return self._departure.value_and_slope(z[1:-1], values[1:-1], None if slopes is None else slopes[1:-1])
 
     def replace(self, z: np.ndarray) -> None:
         """Go on from z (K, d)."""

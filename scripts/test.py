@@ -16,6 +16,9 @@ CHECKS = (
     ("import-linter", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]),
 )
 
+# Of the whole suite only. A file's tests stay together: they share trained runs and engines.
+WORKERS = ["-n", "2", "--dist", "loadfile"]
+
 
 def run_check(name: str, arguments: list) -> bool:
     """Run one checker in the repository's root and show its output. Whether it passed."""
@@ -41,7 +44,7 @@ def run_pytest(arguments: list) -> int:
     variables = _environment.program_environment()
     variables["PYTHONFAULTHANDLER"] = "1"  # a crash inside Qt shows where
     variables["PYTHONSAFEPATH"] = ""  # pytest finds the tests from the root
-    command = [_environment.venv_python(), "-m", "pytest", *arguments]
+    command = [_environment.venv_python(), "-m", "pytest", *(arguments or WORKERS)]
     return subprocess.call(command, cwd=_environment.ROOT, env=variables)
 
 

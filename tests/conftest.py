@@ -64,12 +64,15 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     graphical = bool({"qtbot", "qapp"} & set(request.fixturenames))
     if graphical:
         request.getfixturevalue("qapp")
-    processes = _children()
+    known = {pid for pid, _ in _children()}  # by number: the command of one that has just been started still changes
     threads = set(threading.enumerate())
     qt_threads = _qt_threads() if graphical else set()
     windows = _windows() if graphical else set()
     yield
-    left = {f"process {pid} ({name})" for pid, name in _wait_until_gone(_children, processes)}
+    left = {
+        f"process {pid} ({name})"
+        for pid, name in _wait_until_gone(lambda: {one for one in _children() if one[0] not in known}, set())
+    }
     if graphical:
         _settle_qt()
         left |= {f"thread {thread.name}" for thread in _wait_until_gone(_python_threads, threads)}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.departure import Departure
 from core.factor_curves import Surface
 from core.geodesics import GeodesicError, LatentGraph, geodesic
-from core.manifold import Neighbourhoods
 
 
 def final(graph, start, end, **options):
@@ -67,7 +65,7 @@ def test_on_a_sphere_the_geodesic_is_the_great_circle(d):
     angle, n = 1.5, 32
     start, end = rotated(np.array([[1.0, 0.0, 0.0], [np.cos(angle), np.sin(angle), 0.0]]), d)
     path = final(graph, start, end, points=n + 1)
-    assert path.latent_length == pytest.approx(angle, rel=2e-3)
+    assert path.latent_length == pytest.approx(angle, rel=1e-3)
     np.testing.assert_allclose(np.linalg.norm(path.points, axis=1), 1.0, atol=2e-3)
     assert path.off_share <= 0.1  # the badge flags a place in a hundred by chance
 
@@ -113,7 +111,7 @@ def test_on_a_swiss_roll_the_geodesic_is_a_line_of_the_unrolled_sheet(d):
     start, end = rotated(roll(*ends.T), d)
     exact = np.hypot(unrolled(10.0) - unrolled(6.0), 6.0)
     path = final(graph, start, end, points=65)
-    assert path.latent_length == pytest.approx(exact, rel=6e-3)  # it goes round sparse spots
+    assert path.latent_length == pytest.approx(exact, rel=3e-3)  # it keeps clear of what looks like a rim by chance
 
 
 # Gaps -------------------------------------------------------------------------------------------------------------
@@ -132,34 +130,6 @@ def test_without_it_the_same_path_goes_straight_through_and_the_badge_says_so(ho
     path = final(holed, [0.15, 0.5], [0.85, 0.5], penalty=0.0)
     np.testing.assert_allclose(path.points, np.linspace([0.15, 0.5], [0.85, 0.5], 33), atol=1e-9)
     assert path.off_share == pytest.approx(0.3 / 0.7, abs=0.15)
-
-
-def test_the_departure_is_large_in_the_hole_and_outside_and_small_inside(square):
-    departure = Departure(Neighbourhoods(square), 2)
-    inside, hole, outside = departure.value(np.array([[0.2, 0.2], [0.5, 0.5], [1.3, 0.5]]))
-    assert inside < 1.0
-    assert min(hole, outside) > 10.0
-
-
-@pytest.mark.parametrize(("d", "q"), [(2, 2), (3, 2), (8, 3)])
-def test_the_departures_slope_is_its_derivative(d, q):
-    generator = np.random.default_rng(4)
-    departure = Departure(Neighbourhoods(generator.normal(size=(500, d))), q)
-    z = 2.0 * generator.normal(size=(40, d))
-    slopes = departure.value_and_slope(z)[1]
-    step = 1e-6
-    measured = [(departure.value(z + step * e) - departure.value(z - step * e)) / (2 * step) for e in np.eye(d)]
-    np.testing.assert_allclose(np.stack(measured, axis=1), slopes, atol=1e-4 * np.abs(slopes).max())
-
-
-def test_at_a_straight_edge_of_even_data_both_parts_of_the_departure_are_one():
-    points = np.random.default_rng(5).random((20_000, 2)) * [4.0, 1.0]
-    departure = Departure(Neighbourhoods(points), 2)
-    edge = np.column_stack([np.linspace(0.5, 3.5, 400), np.zeros(400)])
-    assert np.mean((1.0 + departure.value(edge)) * departure.free) == pytest.approx(np.sqrt(2.0), rel=0.1)
-
-
-# Stages -----------------------------------------------------------------------------------------------------------
 
 
 def test_the_stages_come_in_order_and_the_cost_only_falls(holed):
