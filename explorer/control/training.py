@@ -16,6 +16,7 @@ import msgspec
 from PySide6.QtCore import QObject, QProcess, Signal
 
 from core.config import RunConfig, config_to_dict
+from core.native_size import with_native_size
 from core.runs import Control, RunDirectory, RunError
 from explorer.control.session import Session
 from explorer.run_watcher import RunWatcher
@@ -156,7 +157,8 @@ class TrainingController(QObject):
     def _on_opened(self, run: RunDirectory) -> None:
         self._losses.clear()
         self._live = {}
-        self._view.set_config(run.config)
+        # What was found from that run's images does not bind the next training, of other images perhaps.
+        self._view.set_config(with_native_size(run.config, "auto"))
         self._view.set_live(run.config.training.learning_rate, run.config.loss.beta, run.config.loss.gamma)
 
     def _on_records(self, records: list[dict]) -> None:

@@ -56,9 +56,16 @@ def _go_to(combo: QComboBox, kind: str) -> Generator[float, None, None]:
     raise StageFailed(f"the list of kinds has no {text} that can be chosen")
 
 
+def _take_keyboard(tour: Director) -> Generator[Until, None, None]:
+    """After a dialog or a list: without a window manager nobody else gives the window the keyboard."""
+    tour.explorer.window.activateWindow()
+    yield Until(tour.explorer.window.isActiveWindow, "the window has the keyboard", 5.0)
+
+
 def trace_geodesic(tour: Director) -> Stage:
     """Key 6, two samples clicked: the geodesic between them follows the hand, then stays."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
+    yield from _take_keyboard(tour)
     hands.key(cloud, "Home")
     hands.key(cloud, "6")
     yield Until(lambda: explorer.state.mode == "trace", "key 6 chooses Trace", 3.0)
@@ -96,6 +103,7 @@ def ride_rail(tour: Director) -> Stage:
     yield from _go_to(hands.child(explorer.path_view, "path.kind"), "factor curve")  # pyright: ignore[reportArgumentType]
     yield Until(lambda: _kind(tour) == "factor curve", "the path becomes a factor curve", 20.0)
     yield Until(lambda: explorer.film.complete, "its frames are decoded", 40.0)
+    yield from _take_keyboard(tour)
     place = explorer.state.playback.position
     hands.move(cloud)
     for _ in range(8):
@@ -109,6 +117,7 @@ def ride_rail(tour: Director) -> Stage:
 def lay_net(tour: Director) -> Stage:
     """Key G lays the net of factor curves over the cloud; G again takes it off."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
+    yield from _take_keyboard(tour)
     hands.key(cloud, "1")
     hands.key(cloud, "G")
     yield Until(lambda: explorer.state.net_shown and explorer.net.laid, "key G lays the net", 20.0)
@@ -121,6 +130,8 @@ def lay_net(tour: Director) -> Stage:
 def read_badge(tour: Director) -> Stage:
     """A sample is on the data; a probe pulled out of the cloud is not, and the badge says so."""
     explorer = tour.explorer
+    hands.key(explorer.cloud, "1")
+    yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit", 3.0)
     sample, _ = _samples_apart(tour)
     yield from _click_sample(tour, sample)
     yield Until(lambda: explorer.image.badge.startswith("on the data"), "a sample is on the data", 10.0)
@@ -128,8 +139,8 @@ def read_badge(tour: Director) -> Stage:
     yield Until(lambda: explorer.image.badge.startswith("off the data"), "far outside is off the data", 10.0)
     yield 0.3
     tour.shot("badge")
-    hands.key(explorer.cloud, "Ctrl+Z")
-    yield Until(lambda: explorer.image.badge.startswith("on the data"), "undo brings the sample back", 10.0)
+    yield from _click_sample(tour, sample)
+    yield Until(lambda: explorer.image.badge.startswith("on the data"), "the sample is on the data again", 10.0)
 
 
 def _pull(tour: Director) -> Generator[float, None, None]:
@@ -146,7 +157,8 @@ def _pull(tour: Director) -> Generator[float, None, None]:
 def compare_kinds(tour: Director) -> Stage:
     """Kinds of path between the same ends, side by side: strips, measures, the best of each marked."""
     explorer = tour.explorer
-    hands.key(explorer.window, "Ctrl+Shift+K")
+    yield from _take_keyboard(tour)
+    hands.key(explorer.cloud, "Ctrl+Shift+K")
     yield Until(lambda: on_screen(explorer.kinds_view), "the comparison opens", 3.0)
     yield Until(lambda: explorer.path_comparison.complete, "every kind has been measured", 60.0)
     yield 0.5

@@ -34,7 +34,7 @@ def start_training(tour: Director) -> Stage:
     hands.key(explorer.cloud, "1")
     yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit", 3.0)
     if tour.options.quick:
-        for name, value in (("data.image_size", "64"), ("data.count", "600")):
+        for name, value in (("data.image_size", "64"), ("data.count", "1500")):
             yield from _fill(tour, name, value)
     before = explorer.session.run.path
     hands.click(hands.child(explorer.training_view, "training.start"))
