@@ -27,6 +27,7 @@ LEAST_STEP = 1.0 / 16.0  # of it: a step that fails is halved down to here, whic
 LEAST_SINE = 0.02  # between the target's gradient and the span of the held ones: below it they cannot be told apart
 LEAST_SLOPE = 1e-3  # standard deviations of the target over a neighbourhood's radius: below it the label is flat
 
+_FARTHEST = 1e100
 _DAMPING = 1e-8  # of the squared gradients
 _CAUTION = 6  # steps after one that lost support, in which they do not grow: the edge is probably near
 _MOST_STEPS = 400
@@ -190,6 +191,8 @@ def _corrected(
     gram = gradients.gram
     damped = _damped(gram, np.trace(gram, axis1=1, axis2=2))
     share = np.linalg.solve(damped, missing[:, :, None])
+    # Of samples that all but coincide a label's unit is next to nothing, and what is missing next to infinite.
+    share = np.clip(np.nan_to_num(share), -_FARTHEST, _FARTHEST)
     length = np.sqrt(np.maximum((share * (gram @ share)).sum(axis=(1, 2)), 0.0))
     motion = (gradients.raised @ share)[:, :, 0]
     return u + motion * np.minimum(1.0, STEP * model.scale / np.maximum(length, 1e-300))[:, None], length

@@ -56,6 +56,9 @@ class KindChooser(QWidget):
         self._kind = named(QComboBox(), f"{prefix}.kind")
         self._kind.setAccessibleName("Kind of path")
         self._kind.setToolTip("Which curve it is: a spline through control points, or one that is computed")
+        # As wide as a common name; the list itself is as wide as its longest.
+        self._kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._kind.setMinimumContentsLength(11)
         self._kind.setMaxVisibleItems(len(SPLINES) + len(TRACED) + 2)
         self._fill()
         self._target = named(QComboBox(), f"{prefix}.target")

@@ -76,6 +76,7 @@ def trace_geodesic(tour: Director) -> Stage:
     yield from _click_sample(tour, end)
     yield Until(lambda: _kind(tour) == "geodesic", "two clicks trace a geodesic", 20.0)
     yield Until(lambda: explorer.film.complete, "its frames are decoded", 40.0)
+    hands.move(explorer.image)
     yield 2.0
     tour.shot("geodesic")
 
@@ -121,6 +122,7 @@ def lay_net(tour: Director) -> Stage:
     hands.key(cloud, "1")
     hands.key(cloud, "G")
     yield Until(lambda: explorer.state.net_shown and explorer.net.laid, "key G lays the net", 20.0)
+    hands.move(explorer.image)  # away from the cloud: no card over it
     yield 0.5
     tour.shot("gridlines")
     hands.key(cloud, "G")
@@ -161,6 +163,7 @@ def compare_kinds(tour: Director) -> Stage:
     hands.key(explorer.cloud, "Ctrl+Shift+K")
     yield Until(lambda: on_screen(explorer.kinds_view), "the comparison opens", 3.0)
     yield Until(lambda: explorer.path_comparison.complete, "every kind has been measured", 60.0)
+    hands.move(explorer.image)
     yield 0.5
     tour.shot("path-kinds")
     explorer.window.docks["kinds"].close()

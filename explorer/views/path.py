@@ -83,7 +83,7 @@ class PathView(QWidget):
         self._scrub.setSingleStep(_SCRUB // 100)
         self._scrub.setPageStep(_SCRUB // 10)
         self._frame = label("", "muted", "path.frame")
-        self._frame.setMinimumWidth(84)
+        self._frame.setMinimumWidth(60)
         self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         for widget in (self._previous, self._play, self._next, self._loop):
             row.addWidget(widget)
