@@ -162,7 +162,7 @@ def curve_figures(quick: bool) -> list[Figure]:
                     break
             for stage, times in stages.items():
                 times.append(last[stage])
-        curves = [timed(lambda i=i: factor_curve(surface, means[i], int(i) % 2), 1) for i in starts]
+        curves = [timed(lambda i=i: factor_curve(surface, means[i], int(i) % 2), 3) for i in starts]
         net = timed(lambda: gridlines(surface, (7, 7)), 3)
         whole = timed(lambda: full_decoder_gradient(model, np.linspace(*ends[0], 33)), 1 if quick else 3)
     torch.set_num_threads(max(1, os.cpu_count() or 1))
