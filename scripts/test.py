@@ -16,8 +16,9 @@ CHECKS = (
     ("import-linter", ["-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]),
 )
 
-# Of the whole suite only. A file's tests stay together: they share trained runs and engines.
-WORKERS = ["-n", "2", "--dist", "loadfile"]
+# Of the whole suite only. A file's tests stay together: they share trained runs and engines. Files come in the order
+# that tests/conftest.py gives them.
+WORKERS = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 def run_check(name: str, arguments: list) -> bool:

@@ -31,6 +31,11 @@ GRACE_SECONDS = 5.0
 _HELPERS = ("resource_tracker", "forkserver", "loky")  # multiprocessing's own, one for the whole session
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tour first: it takes two minutes, in which another worker does much of the rest."""
+    items.sort(key=lambda item: item.path.name != "test_tour.py")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Rendered datasets are kept for the session: they are addressed by content, so no test can disturb another."""

@@ -7,12 +7,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from page_reader import Page
 
 from core.cli import main
 from core.config import RunConfig
@@ -209,22 +209,6 @@ def test_a_fingerprint_changes_with_arrays_and_settings():
 
 
 # a whole experiment
-
-
-class Page(HTMLParser):
-    """What a page holds: how many of each element, and its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.counts: dict[str, int] = {}
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from page_reader import Page
 
 from core import curves
 from core.cli import main
@@ -151,22 +151,6 @@ def test_its_conclusions_follow_from_its_numbers(means: dict[str, float | None],
 
 
 # a whole experiment
-
-
-class Page(HTMLParser):
-    """What a page holds: how many of each element, its headings and its text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.counts: dict[str, int] = {}
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.counts[tag] = self.counts.get(tag, 0) + 1
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 @pytest.fixture(scope="module")

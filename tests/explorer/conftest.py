@@ -61,3 +61,13 @@ def program(qtbot, qapp, monkeypatch, tmp_path) -> Iterator[Callable]:
         explorer.window.deleteLater()
         explorer.deleteLater()
     qapp.processEvents()
+
+
+@pytest.fixture
+def opened(program, tiny_run, qtbot):
+    """The program with the small run open and its first image on screen."""
+    explorer = program(tiny_run)
+    qtbot.waitUntil(lambda: explorer.image.has_image, timeout=30_000)
+    explorer.window.activateWindow()
+    qtbot.waitUntil(explorer.window.isActiveWindow, timeout=30_000)
+    return explorer

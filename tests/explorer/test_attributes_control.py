@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QProgressDialog, QPushButton
@@ -34,23 +35,6 @@ from explorer.views.probe import ProbeView
 
 N = 30
 WAIT = 5_000
-
-
-class Engine(QObject):
-    """Keeps what is asked; answers when told to."""
-
-    replied = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list = []
-
-    def send(self, kind: type, /, **fields: object) -> int:
-        self.asked.append(kind(stamp=len(self.asked) + 1, **fields))
-        return len(self.asked)
-
-    def of(self, kind: type) -> list:
-        return [request for request in self.asked if isinstance(request, kind)]
 
 
 class Session(QObject):
@@ -81,7 +65,7 @@ def loaded(stamp: int = 1) -> Loaded:
 
 @pytest.fixture
 def made(qtbot) -> SimpleNamespace:
-    state, engine, session = State(), Engine(), Session()
+    state, engine, session = State(), FakeEngine(), Session()
     editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     for widget in (cloud, points, image, probe_view):

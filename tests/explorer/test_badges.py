@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from fake_engine import FakeEngine
+from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 
@@ -172,27 +173,10 @@ def test_other_frames_begin_without_bars(film):
 # what the engine says reaches them
 
 
-class Engine(QObject):
-    """Keeps what is asked."""
-
-    replied = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list = []
-
-    def send(self, kind: type, **fields: object) -> int:
-        self.asked.append(kind(stamp=len(self.asked) + 1, **fields))
-        return len(self.asked)
-
-    def all(self, kind: type) -> list:
-        return [request for request in self.asked if isinstance(request, kind)]
-
-
 @pytest.fixture
 def made(qtbot, monkeypatch) -> SimpleNamespace:
     monkeypatch.setattr(probe_module, "BADGE_MS", 5)
-    state, engine = State(), Engine()
+    state, engine = State(), FakeEngine()
     editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     path, film = PathView(), FilmstripView()
@@ -210,7 +194,7 @@ def made(qtbot, monkeypatch) -> SimpleNamespace:
 
 
 def _decoded(made: SimpleNamespace, standing: Standing | None) -> None:
-    request = made.engine.all(Decode)[-1]
+    request = made.engine.of(Decode)[-1]
     numbers = {} if standing is None else vars(standing)
     made.engine.replied.emit(Decoded(stamp=request.stamp, z=request.z, image=PICTURE, milliseconds=4.0, **numbers))
 
@@ -225,10 +209,10 @@ def test_an_engine_that_does_not_know_yet_is_asked_again_but_not_for_ever(made, 
     made.probe.move(np.zeros(3))
     _decoded(made, None)
     for count in range(2, 2 + probe_module.BADGE_TRIES):
-        qtbot.waitUntil(lambda count=count: len(made.engine.all(Decode)) == count, timeout=WAIT)
+        qtbot.waitUntil(lambda count=count: len(made.engine.of(Decode)) == count, timeout=WAIT)
         _decoded(made, None)
     qtbot.wait(100)
-    assert len(made.engine.all(Decode)) == 1 + probe_module.BADGE_TRIES
+    assert len(made.engine.of(Decode)) == 1 + probe_module.BADGE_TRIES
     assert not made.probe._again.isActive()
     assert made.image.badge == ""
 
@@ -236,10 +220,10 @@ def test_an_engine_that_does_not_know_yet_is_asked_again_but_not_for_ever(made, 
 def test_a_known_badge_is_not_asked_for_again(made, qtbot):
     made.probe.move(np.zeros(3))
     _decoded(made, None)
-    qtbot.waitUntil(lambda: len(made.engine.all(Decode)) == 2, timeout=WAIT)
+    qtbot.waitUntil(lambda: len(made.engine.of(Decode)) == 2, timeout=WAIT)
     _decoded(made, ON)
     qtbot.wait(50)
-    assert len(made.engine.all(Decode)) == 2
+    assert len(made.engine.of(Decode)) == 2
     assert made.image.badge.startswith("on the data")
 
 
@@ -248,13 +232,13 @@ def test_asking_for_the_badge_does_not_take_a_path_s_image_away(made, qtbot):
     _decoded(made, None)
     made.image.set_image(PICTURE, "Path frame 3 of 65")
     qtbot.wait(60)
-    assert len(made.engine.all(Decode)) == 1
+    assert len(made.engine.of(Decode)) == 1
 
 
 def _answer_path(made: SimpleNamespace, supports: list[float], known: bool = True) -> None:
     made.path.set_path("catmull-rom", points=3, length=1.0)
     made.playback.tick()
-    request = made.engine.all(DecodePath)[-1]
+    request = made.engine.of(DecodePath)[-1]
     count = len(request.z)
     support = np.resize(np.array(supports), count)
     images = np.random.default_rng(0).integers(0, 255, (count, 16, 16, 1), dtype=np.uint8)

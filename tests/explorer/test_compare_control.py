@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, QPointF, Qt, Signal
+from fake_engine import FakeEngine
+from PySide6.QtCore import QObject, QPointF, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -45,23 +46,6 @@ IMAGE = np.zeros((32, 32, 1), dtype=np.uint8)
 LEFT, SHIFT = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.ShiftModifier
 
 
-class Engine(QObject):
-    """What was asked of the engine; the test answers."""
-
-    replied = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list = []
-
-    def send(self, kind: type, **fields: object) -> int:
-        self.sent.append(kind(stamp=len(self.sent) + 1, **fields))
-        return len(self.sent)
-
-    def of(self, kind: type) -> list:
-        return [request for request in self.sent if isinstance(request, kind)]
-
-
 def factors(seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).uniform((0.5, 0.0), (2.0, 2.0), (COUNT, 2)).astype(np.float32)
 
@@ -90,7 +74,7 @@ def make_run(
 def desk(qtbot, tmp_path) -> Iterator[SimpleNamespace]:
     """Two clouds and the comparison on one state, a run open, with an engine that the test plays."""
     first = make_run(tmp_path / "first")
-    state, engine, settings = State(), Engine(), Settings()
+    state, engine, settings = State(), FakeEngine(), Settings()
     editing = Editing(state)
     cloud, other, points, image, probe_view = (
         CloudView("software"),

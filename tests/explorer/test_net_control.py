@@ -9,9 +9,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, Qt, Signal
-from PySide6.QtGui import QKeySequence
+from fake_engine import FakeEngine
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from window_hand import press
 
 from core.protocol import Failed, LayNet, NetLaid, WeightsChanged
 from explorer.control import net as net_module
@@ -28,23 +29,12 @@ from explorer.views.probe import ProbeView
 WAIT = 30_000
 
 
-class Engine(QObject):
+class Engine(FakeEngine):
     """Keeps what is asked; answers when told to."""
-
-    replied = Signal(object)
-    started = Signal()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list = []
-
-    def send(self, kind: type, **fields: object) -> int:
-        self.asked.append(kind(stamp=len(self.asked) + 1, **fields))
-        return len(self.asked)
 
     @property
     def nets(self) -> list[LayNet]:
-        return [request for request in self.asked if isinstance(request, LayNet)]
+        return self.of(LayNet)
 
     def answer(self, dims: int = 3, note: str = "", request: LayNet | None = None) -> None:
         """Two lines of three points, one of each family."""
@@ -314,28 +304,14 @@ def test_an_engine_that_was_started_again_is_asked_again(laid):
 # the whole program
 
 
-def _press(program, keys: str) -> None:
-    program.window.activateWindow()
-    QTest.keySequence(program.window.windowHandle(), QKeySequence(keys))
-
-
-@pytest.fixture
-def opened(program, tiny_run, qtbot):
-    explorer = program(tiny_run)
-    qtbot.waitUntil(lambda: explorer.image.has_image, timeout=WAIT)
-    explorer.window.activateWindow()
-    qtbot.waitUntil(explorer.window.isActiveWindow, timeout=WAIT)
-    return explorer
-
-
 def test_one_key_lays_the_net_over_the_cloud_and_takes_it_away(opened, qtbot):
-    _press(opened, "G")
+    press(opened, "G")
     action = opened.window.actions_by_name["net"]
     assert action.isChecked()
     qtbot.waitUntil(lambda: opened.cloud.scene.net is not None, timeout=WAIT)
     assert opened.cloud.scene.net.names == ("a", "b")
     assert len(np.unique(opened.cloud.scene.net.values[opened.cloud.scene.net.family == 0])) > 3
-    _press(opened, "G")
+    press(opened, "G")
     qtbot.waitUntil(lambda: opened.cloud.scene.net is None, timeout=WAIT)
     assert not action.isChecked()
 

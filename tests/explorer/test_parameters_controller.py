@@ -8,7 +8,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from fake_engine import FakeEngine
+from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
@@ -35,23 +36,13 @@ IMAGE = np.zeros((16, 16, 1), dtype=np.uint8)
 MODEL = Model(Path("run"), 3, 16, 1, COUNT, ("a", "b"), "compact", "float32")
 
 
-class Engine(QObject):
+class Engine(FakeEngine):
     """What was asked of the engine; the test answers."""
-
-    replied = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list = []
-
-    def send(self, kind: type, **fields: object) -> int:
-        self.sent.append(kind(stamp=len(self.sent) + 1, **fields))
-        return len(self.sent)
 
     @property
     def places(self) -> list[Locate]:
         """The questions about places of the plane."""
-        return [request for request in self.sent if isinstance(request, Locate)]
+        return self.of(Locate)
 
     def answer(self, request: Locate, mu: tuple[float, float, float] = (7.0, 8.0, 9.0)) -> None:
         """The model has seen the image at the place."""
@@ -170,7 +161,7 @@ def test_dragging_leads_the_probe_and_is_one_step_that_undo_takes_back(curves):
     assert curves.state.document.cursor == (1.2, 1.1)
     curves.engine.answer(first, (1.0, 2.0, 3.0))
     assert curves.state.document.probe.tolist() == [1.0, 2.0, 3.0]
-    assert isinstance(curves.engine.sent[-1], Decode)
+    assert isinstance(curves.engine.asked[-1], Decode)
     curves.view.cursor_released.emit()
     assert curves.editing.undo_label is None, "where the probe goes is not known yet"
     curves.engine.answer(second, (4.0, 5.0, 6.0))

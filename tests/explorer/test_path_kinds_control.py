@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from fake_engine import FakeEngine
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 
 from core.paths import LatentPath
@@ -30,22 +31,12 @@ LEFT = Qt.MouseButton.LeftButton
 START, END = np.array([0.0, 0.0, 0.0], np.float32), np.array([1.0, 1.0, 0.5], np.float32)
 
 
-class Engine(QObject):
+class Engine(FakeEngine):
     """What was asked of the engine; the test answers."""
 
-    replied = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.sent: list = []
-
-    def send(self, kind: type, **fields: object) -> int:
-        self.sent.append(kind(stamp=len(self.sent) + 1, **fields))
-        return len(self.sent)
-
     @property
-    def asked(self) -> list[ComparePaths]:
-        return [request for request in self.sent if isinstance(request, ComparePaths)]
+    def questions(self) -> list[ComparePaths]:
+        return self.of(ComparePaths)
 
 
 def samples(names: tuple[str, ...] = ("a", "b")) -> Samples:
@@ -116,7 +107,7 @@ def reply(request: ComparePaths, kind: str, **fields) -> PathCompared:
 
 
 def answer(desk, request: ComparePaths | None = None, kinds: tuple[str, ...] | None = None, **fields) -> None:
-    request = request or desk.engine.asked[-1]
+    request = request or desk.engine.questions[-1]
     for kind in kinds or request.kinds:
         desk.engine.replied.emit(reply(request, kind, **fields))
     desk.control.tick()
@@ -132,7 +123,7 @@ def filled(desk) -> list[str]:
 def test_without_a_path_it_says_how_to_get_one(desk):
     desk.control.tick()
     assert "Draw a path" in desk.view.empty
-    assert not desk.engine.asked
+    assert not desk.engine.questions
 
 
 def test_without_a_run_it_says_to_open_one(desk):
@@ -146,7 +137,7 @@ def test_a_path_without_two_ends_says_what_to_do(desk, places, said):
     draw(desk, *places)
     assert said in desk.view.empty
     assert "Edit (4)" in desk.view.empty
-    assert not desk.engine.asked
+    assert not desk.engine.questions
 
 
 def test_without_kinds_it_says_to_choose_some(desk):
@@ -158,13 +149,13 @@ def test_without_kinds_it_says_to_choose_some(desk):
 def test_without_labels_only_paths_that_join_the_ends_are_compared(desk):
     desk.state.samples = samples(())
     draw(desk)
-    asked = desk.engine.asked[-1]
+    asked = desk.engine.questions[-1]
     assert (asked.kinds, asked.target) == (("straight", "spherical", "geodesic"), "")
     answer(desk, leaks=np.empty(0), names=(), truth="", achieved=float("nan"))
     assert "No factor is known" in desk.view.message
     desk.state.attributes = Attributes(("area",), np.zeros((COUNT, 1)))
     desk.control.tick()
-    assert (desk.engine.asked[-1].kinds, desk.engine.asked[-1].target) == (FIRST_KINDS, "area")
+    assert (desk.engine.questions[-1].kinds, desk.engine.questions[-1].target) == (FIRST_KINDS, "area")
 
 
 # what is asked
@@ -173,7 +164,7 @@ def test_without_labels_only_paths_that_join_the_ends_are_compared(desk):
 def test_the_path_s_ends_are_compared_as_soon_as_there_is_one(desk):
     middle = np.array([0.2, 0.9, 0.1], np.float32)
     draw(desk, START, middle, END)
-    (asked,) = desk.engine.asked
+    (asked,) = desk.engine.questions
     np.testing.assert_array_equal(asked.start, START)
     np.testing.assert_array_equal(asked.end, END)
     assert (asked.kinds, asked.target, asked.frames) == (FIRST_KINDS, "a", FRAMES)
@@ -182,7 +173,7 @@ def test_the_path_s_ends_are_compared_as_soon_as_there_is_one(desk):
 def test_a_computed_path_is_compared_between_the_ends_of_its_recipe(desk):
     short = np.linspace(START, END * 0.4, 5)
     draw(desk, *short, recipe=Recipe("factor curve", START, END, "b"))
-    asked = desk.engine.asked[-1]
+    asked = desk.engine.questions[-1]
     np.testing.assert_array_equal(asked.end, END)
     assert asked.target == "b"
 
@@ -191,17 +182,17 @@ def test_nothing_is_asked_while_nobody_looks_and_once_somebody_does(desk, qtbot)
     desk.view.hide()
     desk.control.tick()
     draw(desk)
-    assert not desk.engine.asked
+    assert not desk.engine.questions
     desk.view.show()
     qtbot.waitExposed(desk.view)
     desk.control.tick()
-    assert len(desk.engine.asked) == 1
+    assert len(desk.engine.questions) == 1
     desk.view.hide()
     desk.control.tick()
     desk.view.show()
     qtbot.waitExposed(desk.view)
     desk.control.tick()
-    assert len(desk.engine.asked) == 1  # it is on show already
+    assert len(desk.engine.questions) == 1  # it is on show already
 
 
 def test_a_hand_that_drags_an_end_is_waited_for(desk):
@@ -209,10 +200,10 @@ def test_a_hand_that_drags_an_end_is_waited_for(desk):
     desk.monkeypatch.setattr(path_comparison, "EDIT_PAUSE_S", 60.0)
     for x in (1.1, 1.2, 1.3):
         draw(desk, START, END * x)
-    assert len(desk.engine.asked) == 1
+    assert len(desk.engine.questions) == 1
     desk.monkeypatch.setattr(path_comparison, "EDIT_PAUSE_S", 0.0)
     draw(desk, START, END * 1.4)
-    np.testing.assert_array_equal(desk.engine.asked[-1].end, END * np.float32(1.4))
+    np.testing.assert_array_equal(desk.engine.questions[-1].end, END * np.float32(1.4))
 
 
 def test_moving_the_middle_of_the_path_or_the_probe_asks_nothing(desk):
@@ -220,22 +211,22 @@ def test_moving_the_middle_of_the_path_or_the_probe_asks_nothing(desk):
     draw(desk, START, END * 0.7, END)
     desk.editing.commit("move probe", probe=END)
     desk.control.tick()
-    assert len(desk.engine.asked) == 1
+    assert len(desk.engine.questions) == 1
 
 
 def test_other_kinds_and_another_target_are_asked_for(desk):
     draw(desk)
     desk.view.kinds_chosen.emit(("regression", "straight"))
     desk.control.tick()
-    assert desk.engine.asked[-1].kinds == ("straight", "regression")
+    assert desk.engine.questions[-1].kinds == ("straight", "regression")
     desk.view.target_chosen.emit("b")
     desk.control.tick()
-    assert desk.engine.asked[-1].target == "b"
+    assert desk.engine.questions[-1].target == "b"
 
 
 def test_the_newest_question_wins(desk):
     draw(desk)
-    old = desk.engine.asked[-1]
+    old = desk.engine.questions[-1]
     draw(desk, START, END * 2)
     answer(desk, old)
     assert not filled(desk)
@@ -248,16 +239,16 @@ def test_other_weights_ask_again_once_the_last_answer_is_there_and_not_too_often
     desk.monkeypatch.setattr(path_comparison, "WEIGHTS_PAUSE_S", 0.0)
     desk.engine.replied.emit(WeightsChanged(step=10))
     desk.control.tick()
-    assert len(desk.engine.asked) == 1  # the first one is let finish
+    assert len(desk.engine.questions) == 1  # the first one is let finish
     answer(desk)
     desk.control.tick()
-    assert len(desk.engine.asked) == 2
+    assert len(desk.engine.questions) == 2
     assert filled(desk) == list(FIRST_KINDS)  # what is on show stays as it is meanwhile
     answer(desk)
     desk.monkeypatch.setattr(path_comparison, "WEIGHTS_PAUSE_S", 60.0)
     desk.engine.replied.emit(WeightsChanged(step=11))
     desk.control.tick()
-    assert len(desk.engine.asked) == 2
+    assert len(desk.engine.questions) == 2
 
 
 def test_a_preliminary_path_is_asked_for_again(desk):
@@ -265,10 +256,10 @@ def test_a_preliminary_path_is_asked_for_again(desk):
     draw(desk)
     answer(desk, note="preliminary: by thumbnails")
     desk.control.tick()
-    assert len(desk.engine.asked) == 2
+    assert len(desk.engine.questions) == 2
     answer(desk)
     desk.control.tick()
-    assert len(desk.engine.asked) == 2
+    assert len(desk.engine.questions) == 2
 
 
 def test_an_engine_that_was_started_anew_is_asked_again(desk):
@@ -287,7 +278,7 @@ def test_an_engine_that_was_started_anew_is_asked_again(desk):
     )
     desk.engine.replied.emit(loaded)
     desk.control.tick()
-    assert len(desk.engine.asked) == 2
+    assert len(desk.engine.questions) == 2
 
 
 # what comes
@@ -308,7 +299,7 @@ def test_rows_come_one_by_one(desk):
 
 def test_trouble_is_said_and_the_next_path_is_compared_all_the_same(desk):
     draw(desk)
-    stamp = desk.engine.asked[-1].stamp
+    stamp = desk.engine.questions[-1].stamp
     desk.engine.replied.emit(Failed(stamp=stamp, request="ComparePaths", message="target is 'c'; there is a, b."))
     assert desk.view.message == "target is 'c'; there is a, b."
     draw(desk, START, END * 2)
@@ -338,12 +329,12 @@ def test_without_its_path_the_comparison_is_gone(desk):
     assert desk.cloud.scene.kinds is None
     desk.editing.undo()
     desk.control.tick()
-    assert len(desk.engine.asked) == 2
+    assert len(desk.engine.questions) == 2
 
 
 def test_another_run_begins_anew(desk):
     draw(desk)
-    old = desk.engine.asked[-1]
+    old = desk.engine.questions[-1]
     desk.state.model = model(2)
     desk.editing.begin(Document())
     desk.control.tick()
@@ -404,19 +395,19 @@ def test_a_pressed_frame_moves_the_probe_there_as_one_step(desk):
     for place in way[1:]:
         QTest.mouseMove(window, place)
     QTest.mouseRelease(window, LEFT, pos=way[-1])
-    points = reply(desk.engine.asked[-1], "spherical").points
+    points = reply(desk.engine.questions[-1], "spherical").points
     np.testing.assert_array_equal(desk.state.document.probe, points[6])
     assert desk.editing.undo_label == path_comparison.PROBE
     desk.editing.undo()
     assert desk.state.document.probe is None
     desk.control.tick()
-    assert len(desk.engine.asked) == 1
+    assert len(desk.engine.questions) == 1
 
 
 def test_the_frame_at_which_the_probe_is_is_marked(desk):
     draw(desk)
     answer(desk)
-    points = reply(desk.engine.asked[-1], "geodesic").points
+    points = reply(desk.engine.questions[-1], "geodesic").points
     desk.editing.commit("move probe", probe=points[3])
     desk.control.tick()
     assert desk.view.table._mark == ("geodesic", 3)
@@ -432,11 +423,11 @@ def test_a_click_on_a_name_makes_it_the_path_and_undo_brings_the_old_one_back(de
     table = desk.view.table
     QTest.mouseClick(table.viewport(), LEFT, pos=table.name_rect(3).center().toPoint())
     path = desk.state.document.path
-    np.testing.assert_array_equal(path.control, reply(desk.engine.asked[0], "factor curve").points)
+    np.testing.assert_array_equal(path.control, reply(desk.engine.questions[0], "factor curve").points)
     assert path.recipe == Recipe("factor curve", START, END, "a")
     desk.control.tick()
     assert table._current == "factor curve"
-    assert len(desk.engine.asked) == 1  # the same comparison goes on
+    assert len(desk.engine.questions) == 1  # the same comparison goes on
     desk.editing.undo()
     assert desk.state.document.path is before
 
@@ -448,7 +439,7 @@ def test_a_joining_path_has_no_target(desk):
     desk.control.take("geodesic")
     assert desk.state.document.path.recipe == Recipe("geodesic", START, END)
     desk.control.tick()
-    assert desk.engine.asked[-1].target == "b"
+    assert desk.engine.questions[-1].target == "b"
 
 
 # the whole program

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
@@ -35,18 +36,8 @@ from explorer.views.saved_paths import NameDialog
 SIZE, DIMS = 32, 3
 
 
-class Engine(QObject):
+class Engine(FakeEngine):
     """Keeps what is asked; answers when told to."""
-
-    replied = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list = []
-
-    def send(self, kind: type, /, **fields: object) -> int:
-        self.asked.append(kind(stamp=len(self.asked) + 1, **fields))
-        return len(self.asked)
 
     def answer(self) -> None:
         """The newest path, whole: each image as bright as its latent is far from the middle, squared."""

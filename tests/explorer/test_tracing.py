@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from cloud_hand import click, drag, move, press, release
-from PySide6.QtCore import QObject, QPointF, Qt, Signal
+from fake_engine import FakeEngine
+from PySide6.QtCore import QObject, QPointF, Qt
 from PySide6.QtTest import QTest
 
 from core.paths import LatentPath
@@ -33,22 +34,12 @@ COUNT = 60
 QUICK = {"stage": "exact", "final": True}
 
 
-class Engine(QObject):
+class Engine(FakeEngine):
     """Keeps what is asked; answers when told to, by a straight line that bulges as the answer gets better."""
-
-    replied = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list = []
-
-    def send(self, kind: type, /, **fields: object) -> int:
-        self.asked.append(kind(stamp=len(self.asked) + 1, **fields))
-        return len(self.asked)
 
     @property
     def traces(self) -> list[TracePath]:
-        return [request for request in self.asked if isinstance(request, TracePath)]
+        return self.of(TracePath)
 
     def answer(
         self, request: TracePath, stage: str = "exact", final: bool = True, bulge: float = 0.0, note: str = ""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QObject, Signal
+from fake_engine import FakeEngine
 
 from core.config import DataConfig, RunConfig
 from core.protocol import Failed, MeasureTransect, TransectMeasured, WeightsChanged
@@ -28,22 +28,12 @@ from explorer.views.transect import TransectView
 SIZE, DIMS = 32, 3
 
 
-class Engine(QObject):
+class Engine(FakeEngine):
     """Keeps what is asked; answers when told to."""
-
-    replied = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked: list = []
-
-    def send(self, kind: type, **fields: object) -> int:
-        self.asked.append(kind(stamp=len(self.asked) + 1, **fields))
-        return len(self.asked)
 
     @property
     def measures(self) -> list[MeasureTransect]:
-        return [request for request in self.asked if isinstance(request, MeasureTransect)]
+        return self.of(MeasureTransect)
 
     def answer(self, start: int, count: int) -> None:
         """Points ``start`` … of the newest question; mu is (k, k, k), excess BCE k thousandths."""

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QKeySequence
 from PySide6.QtTest import QTest
+from window_hand import press
 
 from core.paths import LatentPath
 from core.runs import RunDirectory
@@ -24,21 +24,6 @@ WAIT = 30_000
 
 def notice(program) -> str:
     return program.window.notice.text() if program.window.notice.isVisible() else ""
-
-
-def press(program, keys: str) -> None:
-    program.window.activateWindow()
-    QTest.keySequence(program.window.windowHandle(), QKeySequence(keys))
-
-
-@pytest.fixture
-def opened(program, tiny_run, qtbot):
-    """The program with the small run open and its first image on screen."""
-    explorer = program(tiny_run)
-    qtbot.waitUntil(lambda: explorer.image.has_image, timeout=WAIT)
-    explorer.window.activateWindow()
-    qtbot.waitUntil(explorer.window.isActiveWindow, timeout=WAIT)
-    return explorer
 
 
 def test_a_run_opens_with_cloud_image_and_curves(opened, tiny_run, qtbot):

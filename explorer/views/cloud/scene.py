@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.drawing.axes import Box, flat_grid, make_box
+from core.drawing.axes import Box, make_box
 from core.drawing.camera import Camera, box_corners, broadside
 from core.drawing.colormaps import Colorbar
 from explorer.views.cloud.picking import ScreenPoints, project_points
@@ -219,10 +219,6 @@ class Scene:
     def forget_fit(self) -> None:
         """The next points are the first of another cloud."""
         self._fitted = None
-
-    def grid_step(self) -> float:
-        """Distance between grid lines, in view units."""
-        return self.box.step if self.dims == 3 else flat_grid(self.camera, 1)[1]
 
 
 def beeswarm(x: np.ndarray) -> np.ndarray:
