@@ -94,7 +94,8 @@ class Camera:
         The depth is the distance from the eye's plane, in view units. What lies behind the eye has pixels "not a
         number".
         """
-        clip = np.asarray(xyz, dtype=np.float64) @ self.matrix()[:, :3].T + self.matrix()[:, 3]
+        matrix = self.matrix()
+        clip = np.asarray(xyz, dtype=np.float64) @ matrix[:, :3].T + matrix[:, 3]
         depth = self.depth(xyz)
         w = np.ones(len(clip)) if self.flat else np.where(depth > self.near, clip[:, 3], np.nan)
         half = 0.5 * np.asarray(self.viewport)

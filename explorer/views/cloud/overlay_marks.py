@@ -6,7 +6,7 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPolygonF
 
-from explorer.ink import dot, pen, polyline, stroke_lines, tint
+from explorer.ink import dot, pen, polyline, straight_line, stroke_lines, tint
 from explorer.theme import Theme
 from explorer.views.cloud.scene import Scene
 
@@ -75,7 +75,8 @@ def draw_probe(painter: QPainter, scene: Scene, theme: Theme) -> None:
             continue  # the axis itself is no guide; the line across it marks the place
         pixels, _ = scene.camera.project(ends)
         colour = QColor(theme.accent) if held else tint(ink, 0.6)
-        stroke_lines(painter, polyline(pixels), [pen(halo, 3.5), pen(colour, 2.0 if held else 1.0)])
+        if np.isfinite(pixels).all():
+            straight_line(painter, pixels, [pen(halo, 3.5), pen(colour, 2.0 if held else 1.0)])
         if scene.dims == 3:
             for end in pixels[np.isfinite(pixels).all(axis=1)].tolist():
                 dot(painter, end, 2.0, tint(ink, 0.75), None)
