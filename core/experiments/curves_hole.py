@@ -28,8 +28,9 @@ class Crossing:
 
     ``factors`` are the K (a, b) that its images show; ``in_hole`` says of each whether it lies in the hole;
     ``residual`` is each image's mean square from the nearest true curve, in units of the median of decoded training
-    samples. ``support`` is the badge's statistic at each place, ``off_share`` the share that the badge flags. If there
-    is no path, ``failed`` says why and the lists are empty.
+    samples; ``beside`` is the same of the trained samples about it, the median of the eight nearest in a and b, for a
+    decoder is not everywhere equally good. ``support`` is the badge's statistic at each place, ``off_share`` the share
+    that the badge flags. If there is no path, ``failed`` says why and the lists are empty.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Crossing:
     factors: list[list[float]]
     in_hole: list[bool]
     residual: list[float]
+    beside: list[float]
     support: list[float]
     off_share: float
     failed: str = ""
@@ -71,7 +73,7 @@ def cross(subject: Subject, count: int, tell: Callable[[int], None]) -> list[Cro
             try:
                 points = _path(subject, kind, start, end)
             except GeodesicError as error:
-                found.append(Crossing(kind, number, ends, [], [], [], [], 0.0, str(error)))
+                found.append(Crossing(kind, number, ends, [], [], [], [], [], 0.0, str(error)))
                 continue
             found.append(_crossing(subject, kind, number, ends, points))
     return found
@@ -87,13 +89,15 @@ def _path(subject: Subject, kind: str, start: np.ndarray, end: np.ndarray) -> np
 def _crossing(subject: Subject, kind: str, pair: int, ends: tuple[int, int], points: np.ndarray) -> Crossing:
     factors, residual = subject.read(points)
     support = subject.surface.support
+    usual = max(subject.usual_residual, 1e-12)
     return Crossing(
         kind,
         pair,
         ends,
         factors.tolist(),
         subject.in_hole(factors).tolist(),
-        (residual / max(subject.usual_residual, 1e-12)).tolist(),
+        (residual / usual).tolist(),
+        (subject.residual_beside(factors) / usual).tolist(),
         support.statistic(points).tolist(),
         float(support.off_manifold(points).mean()),
     )

@@ -233,6 +233,7 @@ def _hole(page: Page, analysis: Analysis, report: Mapping[str, Any]) -> None:
             "median": found["residual_median"],
             "p95": found["residual_p95"],
             "worst": found["residual_max"],
+            "beside": found["residual_beside"],
             "inside": found["residual_in_hole"],
             "off": 100.0 * found["off_share"],
             "way": HOLE_MEANINGS[kind],
@@ -252,6 +253,9 @@ def _hole(page: Page, analysis: Analysis, report: Mapping[str, Any]) -> None:
         Column("median", "residual", f"Median. {residual}", 2),
         Column("p95", "95 % below", f"95th percentile. {residual}", 2),
         Column("worst", "worst", f"Largest of all. {residual}", 2),
+        Column("beside", "worst locally", "Largest mean square of an image less the nearest true curve, in units of "
+               "its median over the 8 decoded training samples nearest in a and b: a decoder is not everywhere "
+               "equally good.", 2),
         Column("inside", "in the hole", f"Median over the images in the hole. {residual}", 2),
         Column("off", "off the data, %", "Places that the badge flags: farther from the 8 nearest samples, in units of "
                "what is usual there, than 99 % of the samples are.", 1),

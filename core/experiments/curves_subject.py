@@ -12,10 +12,11 @@ import numpy as np
 from core.checkpoint import load_model
 from core.config import RunConfig
 from core.curve_inverse import curve_inverse
-from core.curves import FACTOR_NAMES, inside_hole
+from core.curves import DEPTH_RANGE, FACTOR_NAMES, SCALE_RANGE, inside_hole
 from core.experiments.folder import ExperimentError
 from core.geodesics import LatentGraph
 from core.inference import Inference
+from core.manifold import Neighbourhoods
 from core.path_measures import CurveTruth
 from core.runs import RunDirectory
 from core.surface import FactorError, Surface
@@ -23,6 +24,9 @@ from core.surrogate import Surrogate, fit_surrogate, pooled_decoder
 
 REDRAWN = 1000
 """Samples that are decoded and encoded again, to learn which labels the decoder draws."""
+BESIDE = 8
+"""Trained samples that say how well the decoder draws about a place in the plane of a and b."""
+_RANGES = np.array([SCALE_RANGE[1] - SCALE_RANGE[0], DEPTH_RANGE[1] - DEPTH_RANGE[0]])
 
 
 class Subject:
@@ -43,6 +47,7 @@ class Subject:
         self.mu = run.read_embedding()
         self.factors = probe.factors.astype(np.float64)
         self.trained = probe.split == 0
+        self._residuals = np.full(len(self.mu), np.nan)
         if len(self.mu) != len(self.factors) or probe.factor_names != FACTOR_NAMES:
             raise ExperimentError(f"{run.path} has no means of its samples of a and b; let its training end first.")
 
@@ -106,6 +111,20 @@ class Subject:
         if reading.residual is None:
             raise ExperimentError("the truth about images tells no residual; polar curves have one.")
         return reading.factors, reading.residual
+
+    def residual_beside(self, ab: np.ndarray) -> np.ndarray:
+        """Median residual float64 (n,) of the decoded ``BESIDE`` trained samples whose a and b, in units of their
+        ranges, are nearest to each of ``ab`` (n, 2)."""
+        _, nearest = self._by_factors.query(np.asarray(ab) / _RANGES, BESIDE)
+        members = np.flatnonzero(self.trained)[nearest]
+        unread = np.setdiff1d(members, np.flatnonzero(np.isfinite(self._residuals)))
+        if len(unread):
+            self._residuals[unread] = self.read(self.mu[unread])[1]
+        return np.median(self._residuals[members], axis=1)
+
+    @cached_property
+    def _by_factors(self) -> Neighbourhoods:
+        return Neighbourhoods(self.factors[self.trained] / _RANGES)
 
     @property
     def hole(self) -> tuple[tuple[float, float], float] | None:

@@ -253,6 +253,17 @@ def test_the_report_holds_every_number(done: Path):
                 assert all(0.0 <= value < 2.0 for value in trial["leak"].values())
                 assert CURVE in trial["reached"]
     assert {one["kind"] for one in model["crossings"]} == {"geodesic", "geodesic, no penalty", "straight line"}
+    for crossing in model["crossings"]:
+        assert len(crossing["beside"]) == len(crossing["residual"])
+        assert all(value > 0.0 for value in crossing["beside"])
+    for kind, found in report["summary"]["hole"].items():
+        ratios = [
+            residual / beside
+            for crossing in model["crossings"]
+            if crossing["kind"] == kind
+            for residual, beside in zip(crossing["residual"], crossing["beside"], strict=True)
+        ]
+        assert found["residual_beside"] == pytest.approx(max(ratios))
     times = report["summary"]["times"]
     assert len(times) == 6
     assert all(one["median_ms"] > 0 for one in times.values())
