@@ -19,6 +19,9 @@ from core.paths import LatentPath
 from core.recipes import RecipeKind
 from core.transects import Transect
 
+ACTIVE_TRAINING = ("starting", "running", "paused", "stopping")
+"""What ``State.training`` is while a training goes on."""
+
 
 class Speed(StrEnum):
     """What stays constant while a path is played: latent length or image length a second."""

@@ -13,7 +13,7 @@ from explorer.control import targets
 from explorer.control.editing import Editing
 from explorer.control.probe import ProbeController
 from explorer.projection import make_projection
-from explorer.state import Axes, Document, Samples, State
+from explorer.state import ACTIVE_TRAINING, Axes, Document, Samples, State
 from explorer.views.cloud import CloudView, Mode
 from explorer.views.points import PointsView
 
@@ -57,6 +57,7 @@ class CloudController(QObject):
         events.display.connect(lambda *_: self._mark("points", "colours", "marks"))
         events.display.connect(lambda display: self._points.set_color_by(display.color_by))
         events.document.connect(lambda *_: self._mark("marks"))
+        events.training.connect(lambda training: self._cloud.set_awaited(training in ACTIVE_TRAINING))
         events.mode.connect(lambda mode: self._cloud.set_mode(Mode(mode)))
         events.hovered.connect(lambda index: self._cloud.set_hovered(index))
         self._cloud.hovered.connect(self.hover)

@@ -14,8 +14,7 @@ from PySide6.QtCore import QObject, QTimer
 from core import curves
 from core.config import ConfigError, DataConfig
 from core.transects import in_hole
-from explorer.control.training import ACTIVE
-from explorer.state import State
+from explorer.state import ACTIVE_TRAINING, State
 from explorer.views.parameters import ParametersView
 from explorer.views.training import TrainingView
 
@@ -50,7 +49,7 @@ class HoleController(QObject):
         config = self._state.config
         run = hole_of(config.data) if config is not None else None
         coming = self._next_data()
-        if self._state.training in ACTIVE:
+        if self._state.training in ACTIVE_TRAINING:
             self._training.set_enabled_reason("")
             self._show(run, False, "The hole of this run" if run else "This run has no hole")
             self._view.set_run_hole(None)

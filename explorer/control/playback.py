@@ -83,7 +83,7 @@ class PlaybackController(QObject):
         self._table: ImageLength | None = None
         self._decode_at: float | None = None
         self._last_tick = monotonic()
-        self._shown_frame: int | None = None
+        self._shown_frame: tuple[int, int] | None = None
         self._export = 0
         self._connect()
 
@@ -295,11 +295,12 @@ class PlaybackController(QObject):
         frames = self._frames
         if not image or frames is None or frames.images is None:
             return
-        nearest = int(np.abs(frames.s - s).argmin())
-        if frames.known[nearest] and nearest != self._shown_frame:
-            self._shown_frame = nearest
+        nearest, count = int(np.abs(frames.s - s).argmin()), self._state.playback.frames
+        here = round(position * (count - 1))  # as the transport counts; the image is the nearest that is decoded
+        if frames.known[nearest] and (nearest, here) != self._shown_frame:
+            self._shown_frame = nearest, here
             self._image.clear_sample()
-            caption = f"Path frame {nearest + 1} of {len(frames.s)}"
+            caption = f"Path frame {here + 1} of {count}"
             self._image.set_image(frames.images[nearest], caption, standing=frames.standings[nearest])
 
     def _show_settings(self, playback: Playback) -> None:

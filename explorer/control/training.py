@@ -21,14 +21,13 @@ from core.runs import Control, RunDirectory, RunError
 from explorer.control.session import Session
 from explorer.run_watcher import RunWatcher
 from explorer.settings import Settings
-from explorer.state import State
+from explorer.state import ACTIVE_TRAINING, State
 from explorer.views.losses import LossesView
 from explorer.views.training import TrainingView
 
 NICENESS = 10
 START_TIMEOUT_S = 90.0
 LOG_TAIL = 1200
-ACTIVE = ("starting", "running", "paused", "stopping")
 
 
 class TrainingController(QObject):
@@ -66,7 +65,7 @@ class TrainingController(QObject):
     @property
     def active(self) -> bool:
         """Whether the open run is being trained now."""
-        return self._state.training in ACTIVE
+        return self._state.training in ACTIVE_TRAINING
 
     def start(self, config: RunConfig) -> None:
         """Start a training in a new run folder and open it as soon as it is there."""
@@ -200,6 +199,7 @@ class TrainingController(QObject):
 
     def _show_state(self, training: str) -> None:
         self._view.set_state(training, "")
+        self._losses.set_awaited(training in ACTIVE_TRAINING)
 
 
 def _ended(run: Path) -> bool:

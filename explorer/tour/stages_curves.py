@@ -62,6 +62,14 @@ def _take_keyboard(tour: Director) -> Generator[Until, None, None]:
     yield Until(tour.explorer.window.isActiveWindow, "the window has the keyboard", 5.0)
 
 
+def _settled(tour: Director) -> Generator[Until, None, None]:
+    """Every frame decoded, and by image speed at the places that the first pass has told."""
+    explorer = tour.explorer
+    yield Until(
+        lambda: explorer.playback.latents is not None and explorer.film.complete, "its frames are decoded", 40.0
+    )
+
+
 def trace_geodesic(tour: Director) -> Stage:
     """Key 6, two samples clicked: the geodesic between them follows the hand, then stays."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
@@ -75,7 +83,7 @@ def trace_geodesic(tour: Director) -> Stage:
     yield from _click_sample(tour, start)
     yield from _click_sample(tour, end)
     yield Until(lambda: _kind(tour) == "geodesic", "two clicks trace a geodesic", 20.0)
-    yield Until(lambda: explorer.film.complete, "its frames are decoded", 40.0)
+    yield from _settled(tour)
     hands.move(explorer.image)
     yield 2.0
     tour.shot("geodesic")
@@ -93,7 +101,7 @@ def turn_kinds(tour: Director) -> Stage:
     for kind, text, _ in TRACED:
         yield from _go_to(combo, kind)  # pyright: ignore[reportArgumentType]
         yield Until(lambda kind=kind: _kind(tour) == kind, f"the path becomes a {text.lower()}", 20.0)
-        yield Until(lambda: explorer.film.complete, "its frames are decoded", 40.0)
+        yield from _settled(tour)
         yield 0.4
         tour.shot(f"kind-{kind.replace(' ', '-')}")
 
@@ -103,7 +111,7 @@ def ride_rail(tour: Director) -> Stage:
     explorer, cloud = tour.explorer, tour.explorer.cloud
     yield from _go_to(hands.child(explorer.path_view, "path.kind"), "factor curve")  # pyright: ignore[reportArgumentType]
     yield Until(lambda: _kind(tour) == "factor curve", "the path becomes a factor curve", 20.0)
-    yield Until(lambda: explorer.film.complete, "its frames are decoded", 40.0)
+    yield from _settled(tour)
     yield from _take_keyboard(tour)
     place = explorer.state.playback.position
     hands.move(cloud)

@@ -119,6 +119,17 @@ def test_twice_the_device_pixels_are_used_on_a_dense_screen(view, qtbot, monkeyp
     qtbot.waitUntil(lambda: view._canvas._image.width() > 2 * SIZE[0])
 
 
+def test_without_points_it_says_how_to_have_some_or_that_they_come(view, qtbot):
+    view.set_points(np.empty((0, 3), dtype=np.float32))
+    idle = view.grab().toImage()
+    view.set_awaited(True)
+    assert view.grab().toImage() != idle
+    view.set_points(sheet())
+    shown = view.grab().toImage()
+    view.set_awaited(False)
+    assert view.grab().toImage() == shown  # nothing is said over points
+
+
 def test_several_changes_make_one_frame(view, qtbot):
     qtbot.wait(50)
     frames = view.frames_drawn

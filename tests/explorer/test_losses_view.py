@@ -129,9 +129,13 @@ def test_records_become_curves_silently(view, said):
     assert said == []
 
 
-def test_an_empty_plot_says_what_will_be_there_and_is_drawn(view):
+def test_an_empty_plot_says_what_will_be_there_and_after_a_start_that_it_comes(view):
     view.redraw()
-    assert not view.grab().toImage().isNull()
+    idle = view.plot.grab().toImage()
+    view.set_awaited(True)
+    assert view.plot.grab().toImage() != idle
+    view.set_awaited(False)
+    assert view.plot.grab().toImage() == idle
 
 
 def test_drawing_waits_for_the_clock(view):

@@ -23,8 +23,8 @@ from explorer.views.cloud.overlay_transect import draw_transect
 from explorer.views.cloud.scene import Scene
 
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
-EMPTY_TITLE = "No latent cloud yet"
-EMPTY_TEXT = "Open a run (Ctrl+O), or start a training: its samples appear here as points."
+NO_CLOUD = ("No latent cloud yet", "Open a run (Ctrl+O), or start a training: its samples appear here as points.")
+AWAITED = ("The training begins", "Its samples appear here as points after the first step.")
 
 
 class _Kept:
@@ -126,14 +126,15 @@ class Overlay(QWidget):
 
     def _draw_empty(self, painter: QPainter) -> None:
         middle = self.height() / 2
+        title, text = AWAITED if self._scene.awaited else NO_CLOUD
         painter.setFont(small_font(painter.font(), 3.0, bold=True))
         painter.setPen(QColor(self._theme.text))
         flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom
-        painter.drawText(QRectF(16, middle - 60, self.width() - 32, 52), flags, EMPTY_TITLE)
+        painter.drawText(QRectF(16, middle - 60, self.width() - 32, 52), flags, title)
         painter.setFont(self.font())
         painter.setPen(QColor(self._theme.muted))
         flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
-        painter.drawText(QRectF(24, middle + 2, self.width() - 48, 80), int(flags), EMPTY_TEXT)
+        painter.drawText(QRectF(24, middle + 2, self.width() - 48, 80), int(flags), text)
 
     def _draw_card(self, painter: QPainter) -> None:
         """The sample under the mouse: its picture and what is known of it."""

@@ -65,6 +65,7 @@ class Scene:
     """
 
     camera: Camera = field(default_factory=Camera)
+    awaited: bool = False  # while there are no points: some will come by themselves
     dims: int = 3
     labels: tuple[str, ...] = ("μ₁", "μ₂", "μ₃")
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), dtype=np.float32))

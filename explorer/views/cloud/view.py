@@ -167,6 +167,12 @@ class CloudView(CloudMarks):
         self._interaction.update_hover()
         self._redraw()
 
+    def set_awaited(self, awaited: bool) -> None:
+        """Whether points will come by themselves, for a training has begun: what is said while there are none."""
+        self.scene.awaited = awaited
+        if not self.scene.count:
+            self._overlay.update()
+
     def set_colors(self, rgba: np.ndarray) -> None:
         """Colour the points, uint8 (N, 4); with another N they keep one colour until both agree."""
         rgba = np.asarray(rgba, dtype=np.uint8)

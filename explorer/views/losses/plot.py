@@ -23,6 +23,8 @@ from explorer.widgets import duration
 
 LEFT, TOP, RIGHT, BOTTOM = 58, 22, 26, 24
 _SAMPLE = 4000  # points of a curve that decide the range of the axis
+NO_CURVES = "Loss curves appear here once a run is open or a training has started."
+AWAITED = "The loss curves begin with the first steps of the training."
 _DRAG = 4  # pixels before a press becomes a zoom
 
 
@@ -48,6 +50,7 @@ class LossPlot(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(160, 100)
         self._data, self._settings, self._theme = data, settings, DARK
+        self.awaited = False
         self.zoom: tuple[float, float, float, float] | None = None  # x low, x high, y low, y high, in data units
         self._press: QPointF | None = None
         self._mouse: QPointF | None = None
@@ -172,7 +175,7 @@ class LossPlot(QWidget):
         painter.fillRect(self.rect(), QColor(self._theme.plot))
         if not len(self._data):
             painter.setPen(QColor(self._theme.muted))
-            text = "Loss curves appear here once a run is open or a training has started."
+            text = AWAITED if self.awaited else NO_CURVES
             painter.drawText(self.rect().adjusted(16, 8, -16, -8), _CENTRE | Qt.TextFlag.TextWordWrap, text)
             return
         if self._stale:

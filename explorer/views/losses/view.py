@@ -119,6 +119,11 @@ class LossesView(QWidget):
         self._show_zoom()
         self._dirty = True
 
+    def set_awaited(self, awaited: bool) -> None:
+        """Whether curves will come by themselves, for a training has begun: what is said while there are none."""
+        self.plot.awaited = awaited
+        self.plot.update()
+
     def redraw(self) -> None:
         """Draw what has changed since the last call; costs nothing if nothing has."""
         if self._dirty and self.isVisible():
