@@ -94,15 +94,22 @@ def test_a_sphere_decoders_length_has_the_polygons_limit():
     assert np.abs(sphere(path.points) @ normal).max() < 1e-3  # in its plane, as no line in (u, v) is
 
 
-@pytest.mark.parametrize("d", [3, 8])
-def test_on_a_swiss_roll_the_geodesic_is_a_line_of_the_unrolled_sheet(d):
+@pytest.mark.parametrize(
+    ("d", "seed", "error"),
+    [
+        (3, 4, 1e-3),
+        (8, 5, 1e-3),
+        (3, 3, 3e-3),  # a sparse spot on the way looks like a rim by chance, and the path keeps clear of it
+    ],
+)
+def test_on_a_swiss_roll_the_geodesic_is_a_line_of_the_unrolled_sheet(d, seed, error):
     def roll(t, y):
         return np.stack([t * np.cos(t), y, t * np.sin(t)], axis=1)
 
     def unrolled(t):
         return 0.5 * (t * np.sqrt(1.0 + t * t) + np.arcsinh(t))
 
-    generator = np.random.default_rng(3)
+    generator = np.random.default_rng(seed)
     table = np.linspace(4.0, 12.0, 4000)
     t = np.interp(generator.uniform(unrolled(4.0), unrolled(12.0), 6000), unrolled(table), table)
     cloud = roll(t, generator.uniform(0.0, 12.0, 6000))
@@ -111,7 +118,7 @@ def test_on_a_swiss_roll_the_geodesic_is_a_line_of_the_unrolled_sheet(d):
     start, end = rotated(roll(*ends.T), d)
     exact = np.hypot(unrolled(10.0) - unrolled(6.0), 6.0)
     path = final(graph, start, end, points=65)
-    assert path.latent_length == pytest.approx(exact, rel=3e-3)  # it keeps clear of what looks like a rim by chance
+    assert path.latent_length == pytest.approx(exact, rel=error)
 
 
 # Gaps -------------------------------------------------------------------------------------------------------------
