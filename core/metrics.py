@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.manifold import Neighbourhoods, check_points
+from core.geometry.manifold import Neighbourhoods, check_points
 
 _CHUNK_ROWS = 512
 _BOOTSTRAPS = 200

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from core.geometry.splines import KINDS, Hermite, Kind, hermite
 from core.recipes import Recipe, RecipeError
-from core.splines import KINDS, Hermite, Kind, hermite
 
 SCHEMA_VERSION = 1
 SAMPLES_PER_SEGMENT = 64

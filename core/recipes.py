@@ -1,6 +1,6 @@
 """How a path was computed: its kind and what determines it, so that it can be computed again, turned, and saved.
 
-Kept apart from the computing (core.path_kinds, core.geodesics), so that the window knows kinds without importing scipy.
+Kept apart from the computing (``core.geometry``), so that the window knows kinds without importing scipy.
 """
 
 from __future__ import annotations

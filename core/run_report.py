@@ -39,7 +39,7 @@ def make_report(mu: np.ndarray, factors: np.ndarray, validation: dict[str, float
             x, y = factors[places], mu[places]
             record["trustworthiness_parameters_to_cloud"] = float(trustworthiness(x, y, NEIGHBOURS))
             record["trustworthiness_cloud_to_parameters"] = float(trustworthiness(y, x, NEIGHBOURS))
-    except ValueError as error:  # of core.metrics and core.manifold: points that a number cannot be had from
+    except ValueError as error:  # of core.metrics and core.geometry.manifold: points that a number cannot be had from
         record["note"] = str(error)
     return record
 

@@ -6,7 +6,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.support_badge import Standing, Verdict
+from core.geometry.support_badge import Standing, Verdict
 from explorer.theme import DARK, Theme
 
 _PAD, _SIGN, _GAP = 9.0, 8.0, 6.0

@@ -11,8 +11,8 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
+from core.geometry.splines import Kind
 from core.recipes import JOINING, RecipeKind
-from core.splines import Kind
 from explorer.widgets import named
 
 SPLINES: tuple[tuple[Kind, str, str], ...] = (

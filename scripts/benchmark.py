@@ -108,8 +108,8 @@ def path_figures(quick: bool) -> list[Figure]:
     """Editing a path, and lifting a stroke of 40 points onto 5000 samples."""
     import numpy as np
 
+    from core.geometry.stroke import Camera, lift_stroke
     from core.paths import LatentPath
-    from core.stroke import Camera, lift_stroke
 
     rng = np.random.default_rng(0)
     u, v = rng.uniform(-1, 1, (2, 5000))
@@ -133,12 +133,12 @@ def curve_figures(quick: bool) -> list[Figure]:
     from threadpoolctl import threadpool_limits
 
     from core.checkpoint import load_model
-    from core.factor_curves import factor_curve, gridlines
-    from core.geodesics import LatentGraph, geodesic
+    from core.geometry.factor_curves import factor_curve, gridlines
+    from core.geometry.geodesics import LatentGraph, geodesic
+    from core.geometry.surface import Surface
+    from core.geometry.surrogate import fit_surrogate, pooled_decoder
     from core.inference import Inference
     from core.runs import RunDirectory
-    from core.surface import Surface
-    from core.surrogate import fit_surrogate, pooled_decoder
 
     run = RunDirectory.open(ROOT / "resources" / "model")
     probe, means = run.read_probe(), run.read_embedding()

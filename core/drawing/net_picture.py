@@ -18,7 +18,7 @@ from core.drawing import ink
 from core.drawing.camera import Camera, broadside
 from core.drawing.projection import Projection, along_components, along_dimensions
 from core.drawing.sheet import CELLS, Mesh, sheet
-from core.factor_curves import Gridline
+from core.geometry.factor_curves import Gridline
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -18,9 +18,9 @@ from core.experiments.curves_times import Stage, time_stages
 from core.experiments.folder import ExperimentError, ExperimentFolder, Planned
 from core.experiments.kept_parts import KeptParts, fingerprint
 from core.experiments.trainings import TRAINING_SHARE
-from core.factor_curves import gridlines
+from core.geometry.factor_curves import gridlines
+from core.geometry.surface import FactorError
 from core.runs import RunDirectory
-from core.surface import FactorError
 
 Say = Callable[[str], None]
 

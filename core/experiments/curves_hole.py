@@ -13,8 +13,8 @@ import numpy as np
 
 from core.curves import DEPTH_RANGE, SCALE_RANGE
 from core.experiments.curves_subject import Subject
-from core.geodesics import PENALTY, POINTS, GeodesicError, geodesic
-from core.path_kinds import straight
+from core.geometry.geodesics import PENALTY, POINTS, GeodesicError, geodesic
+from core.geometry.path_kinds import straight
 
 KEPT, BARE, LINE = "geodesic", "geodesic, no penalty", "straight line"
 CROSSINGS = (KEPT, BARE, LINE)

@@ -11,8 +11,8 @@ import numpy as np
 
 from core.curves import FACTOR_NAMES
 from core.experiments.curves_subject import Subject
-from core.factor_curves import FactorCurve, factor_curve
-from core.path_kinds import (
+from core.geometry.factor_curves import FactorCurve, factor_curve
+from core.geometry.path_kinds import (
     AttributeMethod,
     AttributeVector,
     PathKindError,
@@ -22,8 +22,8 @@ from core.path_kinds import (
     straight,
     tangent_line,
 )
+from core.geometry.surface import FactorError, Surface
 from core.path_measures import common_change, cut_at_change, leak
-from core.surface import FactorError, Surface
 
 CURVE, DRAWN = "factor curve", "factor curve, labels as drawn"
 TANGENT, STRAIGHT, SPHERICAL = "tangent line", "straight", "spherical"

@@ -14,13 +14,13 @@ from core.config import RunConfig
 from core.curve_inverse import curve_inverse
 from core.curves import DEPTH_RANGE, FACTOR_NAMES, SCALE_RANGE, inside_hole
 from core.experiments.folder import ExperimentError
-from core.geodesics import LatentGraph
+from core.geometry.geodesics import LatentGraph
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.surface import FactorError, Surface
+from core.geometry.surrogate import Surrogate, fit_surrogate, pooled_decoder
 from core.inference import Inference
-from core.manifold import Neighbourhoods
 from core.path_measures import CurveTruth
 from core.runs import RunDirectory
-from core.surface import FactorError, Surface
-from core.surrogate import Surrogate, fit_surrogate, pooled_decoder
 
 REDRAWN = 1000
 """Samples that are decoded and encoded again, to learn which labels the decoder draws."""

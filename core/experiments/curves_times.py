@@ -13,9 +13,9 @@ import numpy as np
 from core.experiments.curves_hole import opposite_samples
 from core.experiments.curves_leak import CHANGE
 from core.experiments.curves_subject import Subject
-from core.factor_curves import factor_curve, gridlines
-from core.geodesics import GeodesicError, LatentGraph, geodesic
-from core.surface import FactorError, Surface
+from core.geometry.factor_curves import factor_curve, gridlines
+from core.geometry.geodesics import GeodesicError, LatentGraph, geodesic
+from core.geometry.surface import FactorError, Surface
 
 FAMILY_LINES = 7
 """Lines of each of the two families of a net."""

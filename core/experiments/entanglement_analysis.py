@@ -22,7 +22,7 @@ from core.experiments.entanglement import Variant
 from core.experiments.folder import ExperimentFolder, Planned
 from core.experiments.rotations import ROTATIONS, Preferred, chance_of_ranks, orientation_rank, preferred_orientation
 from core.experiments.trainings import TRAINING_SHARE, failure, train_seconds
-from core.manifold import ManifoldError
+from core.geometry.manifold import ManifoldError
 from core.metrics import Dimension, MetricError, levina_bickel, two_nn
 from core.run_metrics import Record, read_metrics
 from core.runs import RunDirectory, RunError

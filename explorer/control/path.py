@@ -70,7 +70,7 @@ class PathController(QObject):
 
     def _on_stroke(self, stroke: StrokeGesture) -> None:
         # scipy, which lifting needs, takes 0.3 s to import: not before the first stroke.
-        from core.stroke import Camera, StrokeError, lift_stroke, simplify_stroke
+        from core.geometry.stroke import Camera, StrokeError, lift_stroke, simplify_stroke
 
         means, projection = self._state.embedding, self._cloud_control.projection
         if means is None or projection is None:

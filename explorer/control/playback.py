@@ -15,6 +15,7 @@ from time import monotonic
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from core.geometry.support_badge import Standing, off_share
 from core.paths import ImageLength, LatentPath, image_length_table
 from core.protocol import (
     Cancel,
@@ -27,7 +28,6 @@ from core.protocol import (
     Reply,
     WeightsChanged,
 )
-from core.support_badge import Standing, off_share
 from explorer.control.cloud import CloudController
 from explorer.engine_client import EngineClient
 from explorer.state import Document, Playback, Speed, State

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QTimer
 
+from core.geometry.support_badge import Standing
 from core.protocol import Decode, Decoded, Inspect, Inspected, Reply, WeightsChanged
-from core.support_badge import Standing
 from explorer.control.editing import Editing
 from explorer.engine_client import EngineClient
 from explorer.state import Document, State

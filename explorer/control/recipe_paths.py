@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
+from core.geometry.splines import Kind
 from core.paths import LatentPath
 from core.recipes import JOINING, Recipe, RecipeKind
-from core.splines import Kind
 
 MOST_CONTROL = 9
 TOLERANCE = 0.01  # of the length: how far fewer control points may leave the curve

@@ -18,7 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from core.support_badge import Standing, Verdict
+from core.geometry.support_badge import Standing, Verdict
 from explorer import badges, pixels
 from explorer.theme import DARK, Theme
 

@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QColor, QFontMetricsF, QGuiApplication, QImag
 from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from core.drawing.colormaps import signed_difference
-from core.support_badge import Standing
+from core.geometry.support_badge import Standing
 from explorer import pixels
 from explorer.badges import Badge
 from explorer.theme import DARK, Theme

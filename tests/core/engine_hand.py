@@ -11,7 +11,7 @@ import numpy as np
 
 from core.checkpoint import save_weights
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from core.engine import WAIT_S, Engine
+from core.engine.process import WAIT_S, Engine
 from core.inference import Inference
 from core.model import VAE, build_model
 from core.protocol import Load, Request

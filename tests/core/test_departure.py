@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.departure import CLEARANCE, Departure
-from core.manifold import Neighbourhoods
+from core.geometry.departure import CLEARANCE, Departure
+from core.geometry.manifold import Neighbourhoods
 
 
 def square(count: int = 4000, hole: float = 0.0, seed: int = 0) -> np.ndarray:

@@ -407,7 +407,7 @@ def test_ends_when_the_stream_makes_no_sense(fresh):
 
 def test_what_is_printed_never_reaches_the_protocol():
     code = (
-        "import os\nfrom core.engine import _take_standard_output\nfrom core.protocol import WeightsChanged\n"
+        "import os\nfrom core.engine.process import _take_standard_output\nfrom core.protocol import WeightsChanged\n"
         "send = _take_standard_output()\nprint('noise', flush=True)\nos.write(1, b'more')\nsend(WeightsChanged(step=3))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
@@ -418,7 +418,7 @@ def test_what_is_printed_never_reaches_the_protocol():
 
 def test_imports_neither_the_trainer_nor_what_it_does_not_need():
     code = (
-        "import sys, core.engine_jobs\n"
+        "import sys, core.engine.jobs\n"
         "print(sorted({'lightning_fabric', 'sklearn', 'scipy', 'PySide6', 'rich', 'tyro', 'av'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

@@ -12,7 +12,7 @@ from engine_hand import TINY, Steps, make_run, seeded, write_weights
 from PIL import Image
 
 from core.curves import render_one
-from core.engine_compare import fit_image
+from core.engine.compare import fit_image
 from core.image_measures import excess_bce
 from core.inference import Inference
 from core.protocol import (

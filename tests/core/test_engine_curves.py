@@ -13,15 +13,16 @@ import numpy as np
 import pytest
 from engine_hand import TINY, Steps, seeded, write_weights
 
-import core.engine_landmarks
-import core.engine_sheet
+import core.engine.landmarks
+import core.engine.sheet
 from core.config import ModelConfig
 from core.curves import render
-from core.engine_badge import Badge
-from core.engine_later import Stream
+from core.engine.badge import Badge
+from core.engine.later import Stream
+from core.geometry.manifold import Neighbourhoods, Support
+from core.geometry.path_kinds import straight
+from core.geometry.surrogate import landmark_places
 from core.inference import Inference
-from core.manifold import Neighbourhoods, Support
-from core.path_kinds import straight
 from core.protocol import (
     Cancel,
     ComparePaths,
@@ -39,7 +40,6 @@ from core.protocol import (
 )
 from core.recipes import RECIPE_KINDS
 from core.runs import THUMBNAIL_SIZE, ProbeSet, RunDirectory
-from core.surrogate import landmark_places
 
 NOWHERE = np.zeros(0, np.float32)
 ANGLE, HEIGHT = "angle", "height"
@@ -75,7 +75,7 @@ def on_cylinder(angle: float, height: float) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def _few_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A surrogate of 150 decoded images is as good for these models, and quicker."""
-    monkeypatch.setattr(core.engine_landmarks, "landmark_places", partial(landmark_places, count=150))
+    monkeypatch.setattr(core.engine.landmarks, "landmark_places", partial(landmark_places, count=150))
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_while_weights_change_the_decoder_is_not_asked_for_landmarks(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps.ask(Decode, z=on_cylinder(1.0, 1.0))
-    monkeypatch.setattr(core.engine_sheet, "REST_S", 1e9)
+    monkeypatch.setattr(core.engine.sheet, "REST_S", 1e9)
     asked = TracePath(stamp=101, kind="geodesic", start=on_cylinder(0.5, 0.5), end=on_cylinder(4.0, 1.5))
     steps.engine.accept(asked)
     for _ in range(3000):
@@ -247,7 +247,7 @@ def test_while_weights_change_the_decoder_is_not_asked_for_landmarks(
     assert told[-1].stage == "polished"
     assert not told[-1].final
     assert not any(steps.engine.advance() for _ in range(50))  # it waits, and works at nothing
-    monkeypatch.setattr(core.engine_sheet, "REST_S", 0.0)
+    monkeypatch.setattr(core.engine.sheet, "REST_S", 0.0)
     steps.do()
     assert steps.replies[-1].final
 
@@ -291,7 +291,7 @@ def test_the_badge_is_the_same_in_any_number_of_dimensions(dim: int) -> None:
 
 
 def test_newer_means_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.engine_sheet, "POLL_S", 0.0)
+    monkeypatch.setattr(core.engine.sheet, "POLL_S", 0.0)
     mu, labels = cylinder(300)
     run = recorded(tmp_path / "run", mu, labels, (ANGLE, HEIGHT))
     steps = Steps(run)
@@ -304,7 +304,7 @@ def test_newer_means_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_means_that_come_faster_than_paths_do_not_keep_one_from_being_seen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(core.engine_sheet, "POLL_S", 0.0)
+    monkeypatch.setattr(core.engine.sheet, "POLL_S", 0.0)
     mu, labels = cylinder(300)
     run = recorded(tmp_path / "run", mu, labels, (ANGLE, HEIGHT))
     steps = Steps(run)
@@ -537,7 +537,7 @@ def test_an_attribute_is_read_off_by_a_regressor_that_did_not_steer(steps: Steps
 def test_images_are_averaged_down_as_thumbnails_were() -> None:
     import torch
 
-    from core.engine_kinds import averaged
+    from core.engine.kinds import averaged
 
     images = np.random.default_rng(0).integers(0, 256, (3, 50, 71, 3), dtype=np.uint8)
     wanted = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(images).permute(0, 3, 1, 2).float(), 32)

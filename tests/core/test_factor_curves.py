@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import surface as surface_module
-from core.factor_curves import FactorError, Surface, factor_curve, gridlines, isoline, tangent
-from core.factor_march import NOT_HELD, OUT_OF_REACH, SUPPORT_LOST
-from core.manifold import ManifoldError
-from core.surface import LooError, chosen_neighbours
+from core.geometry import surface as surface_module
+from core.geometry.factor_curves import FactorError, Surface, factor_curve, gridlines, isoline, tangent
+from core.geometry.factor_march import NOT_HELD, OUT_OF_REACH, SUPPORT_LOST
+from core.geometry.manifold import ManifoldError
+from core.geometry.surface import LooError, chosen_neighbours
 
 COUNT = 3000
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.factor_curves import Surface
-from core.geodesics import GeodesicError, LatentGraph, geodesic
+from core.geometry.factor_curves import Surface
+from core.geometry.geodesics import GeodesicError, LatentGraph, geodesic
 
 
 def final(graph, start, end, **options):

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core import manifold
-from core.manifold import ManifoldError, Neighbourhoods, Support, principal_components, project
+from core.geometry import manifold
+from core.geometry.manifold import ManifoldError, Neighbourhoods, Support, principal_components, project
 
 
 def sphere(count: int, seed: int = 0) -> np.ndarray:

@@ -8,7 +8,7 @@ import pytest
 from core.drawing import ink
 from core.drawing.net_picture import FAMILY_COLOURS, GROUND, best_side, draw_net, draw_sides, net_scene, png_bytes
 from core.drawing.sheet import sheet
-from core.factor_curves import Gridline
+from core.geometry.factor_curves import Gridline
 
 SIZE = (320, 200)
 CELLS = (40, 50)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.factor_curves import Surface
-from core.path_kinds import (
+from core.geometry.factor_curves import Surface
+from core.geometry.path_kinds import (
     ATTRIBUTE_METHODS,
     PATH_KINDS,
     PathKindError,

@@ -7,9 +7,9 @@ import pytest
 
 from core import curves
 from core.curve_inverse import curve_inverse
-from core.factor_curves import Surface
+from core.geometry.factor_curves import Surface
+from core.geometry.manifold import Neighbourhoods, Support
 from core.image_regressor import ImageRegressor
-from core.manifold import Neighbourhoods, Support
 from core.path_measures import (
     CurveTruth,
     MeasureError,

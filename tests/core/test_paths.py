@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.interpolate import CubicSpline
 
+from core.geometry.splines import KINDS, hermite
 from core.paths import ImageLength, LatentPath, PathError, image_length_table, pool
-from core.splines import KINDS, hermite
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 finite = st.floats(-1e3, 1e3, width=32)

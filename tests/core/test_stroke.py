@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.manifold import Neighbourhoods
-from core.stroke import Camera, StrokeError, estimate_intrinsic, lift_stroke, simplify_stroke
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.stroke import Camera, StrokeError, estimate_intrinsic, lift_stroke, simplify_stroke
 
 VIEWPORT = (900.0, 700.0)
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from core.support_badge import Standing, off_share, times, verdict
+from core.geometry.support_badge import Standing, off_share, times, verdict
 
 NAN = math.nan
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.manifold import Neighbourhoods
-from core.surrogate import (
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.surrogate import (
     LatentMap,
     Surrogate,
     SurrogateError,

@@ -13,9 +13,9 @@ from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 
+from core.geometry.support_badge import Standing
 from core.paths import LatentPath
 from core.protocol import Decode, Decoded, DecodePath, PathFrames
-from core.support_badge import Standing
 from explorer import badges
 from explorer.control import probe as probe_module
 from explorer.control.cloud import CloudController

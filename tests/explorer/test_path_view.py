@@ -8,8 +8,8 @@ from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
 
+from core.geometry.splines import KINDS
 from core.recipes import RECIPE_KINDS
-from core.splines import KINDS
 from explorer.kind_chooser import SPLINES, TRACED
 from explorer.theme import LIGHT
 from explorer.views.path import PathView

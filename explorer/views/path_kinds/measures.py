@@ -13,8 +13,8 @@ from functools import partial
 
 import numpy as np
 
+from core.geometry.support_badge import times
 from core.recipes import JOINING
-from core.support_badge import times
 from explorer.views.path_kinds.data import ComparedPath
 
 MOST_LEAKS = 3  # columns; with more other factors there is one column of the largest leak

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
-from core.support_badge import Verdict
+from core.geometry.support_badge import Verdict
 from explorer import badges
 from explorer.ink import pen, small_font, tint
 from explorer.path_colours import STRAIGHT_LINES, path_colour

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPixmap
 
-from core.support_badge import Standing
+from core.geometry.support_badge import Standing
 from explorer import pixels
 from explorer.views.path_kinds.data import NAN, ComparedPath
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.engine_later import Later
+from core.engine.later import Later
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.surface import Surface
+from core.geometry.surrogate import ImageMap, Landmarks, LatentMap, Surrogate, landmark_places, surrogate_of
 from core.inference import Inference
 from core.live_embedding import spread
-from core.manifold import Neighbourhoods
 from core.paths import pool
 from core.single_images import decode_each
-from core.surface import Surface
-from core.surrogate import ImageMap, Landmarks, LatentMap, Surrogate, landmark_places, surrogate_of
 
 THUMBNAILS = 600
 """Samples whose thumbnails the first map is fitted to."""
@@ -65,7 +65,7 @@ class DecoderMap:
         return len(self._features) / len(self._places.result().places) if self._places.ready else 0.0
 
     def result(self) -> ImageMap:
-        """The map. Raises ``core.surrogate.SurrogateError`` where the samples determine none."""
+        """The map. Raises ``core.geometry.surrogate.SurrogateError`` where the samples determine none."""
         if self._map is None:
             self._places.result()
             raise RuntimeError("The landmarks have not been decoded yet.")

@@ -15,8 +15,8 @@ import numpy as np
 
 from core.checkpoint import fitting_weights, newest_weights, read_stored
 from core.config import RunConfig
-from core.engine_samples import Samples, samples_of
-from core.engine_weights import Renewed, WeightsFollower
+from core.engine.samples import Samples, samples_of
+from core.engine.weights import Renewed, WeightsFollower
 from core.image_measures import excess_bce
 from core.inference import Inference
 from core.model import build_model

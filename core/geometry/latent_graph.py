@@ -11,10 +11,10 @@ from functools import cached_property
 
 import numpy as np
 
-from core.departure import Departure
-from core.manifold import Neighbourhoods
-from core.surface import Surface
-from core.surrogate import ImageMap, LatentMap
+from core.geometry.departure import Departure
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.surface import Surface
+from core.geometry.surrogate import ImageMap, LatentMap
 
 NEIGHBOURS = 10  # of each landmark in the graph
 LATENT_SHARE = 0.02  # of latent length in an edge's weight: where no image changes, short paths are still short

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from core.curve_inverse import curve_inverse
-from core.engine_curves import (
+from core.engine.curves import (
     CURVE_ERRORS,
     MAX_POINTS,
     PRELIMINARY,
@@ -21,19 +21,19 @@ from core.engine_curves import (
     made_at_once,
     stages,
 )
-from core.engine_later import Later, awaited
-from core.engine_model import EngineError, Job, OpenModel
-from core.engine_sheet import Sheet, Sheets
+from core.engine.later import Later, awaited
+from core.engine.model import EngineError, Job, OpenModel
+from core.engine.sheet import Sheet, Sheets
+from core.geometry.path_kinds import straight
+from core.geometry.surface import Surface
 from core.image_regressor import ImageRegressor
 from core.inference import Inference
-from core.path_kinds import straight
 from core.path_measures import CurveTruth, Reading, Truth, common_change, cut_at_change, leak
 from core.paths import image_length_table
 from core.protocol import ComparePaths, PathCompared, TracePath
 from core.recipes import JOINING
 from core.runs import THUMBNAIL_SIZE
 from core.single_images import decode_each
-from core.surface import Surface
 
 LEAST_CHANGE = 0.02  # of the target's range: a path that changes it less than this is not compared by its leak
 

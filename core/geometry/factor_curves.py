@@ -13,9 +13,9 @@ from functools import cached_property
 
 import numpy as np
 
-from core.factor_march import OUT_OF_REACH, SUPPORT_LOST, Trace, even_taus, joined, march, place_at, refine
-from core.manifold import LocalFit, ManifoldError
-from core.surface import FactorError, LooError, Surface
+from core.geometry.factor_march import OUT_OF_REACH, SUPPORT_LOST, Trace, even_taus, joined, march, place_at, refine
+from core.geometry.manifold import LocalFit, ManifoldError
+from core.geometry.surface import FactorError, LooError, Surface
 
 __all__ = [
     "FactorCurve",

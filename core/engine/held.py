@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.engine_sheet import Sheet
-from core.factor_curves import UNKNOWN_HELD
-from core.surface import Surface
+from core.engine.sheet import Sheet
+from core.geometry.factor_curves import UNKNOWN_HELD
+from core.geometry.surface import Surface
 
 
 class Aim(NamedTuple):
@@ -26,7 +26,7 @@ class Aim(NamedTuple):
 def aim(sheet: Sheet, base: Surface, target: str) -> Aim:
     """The labels for changing ``target``; ``base`` is the surface of the factors.
 
-    Raises ``core.engine_model.EngineError`` for an unknown target.
+    Raises ``core.engine.model.EngineError`` for an unknown target.
     """
     sheet.table((target,))
     others = _others(sheet, target)

@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from core.factor_curves import Surface, factor_curve, isoline, tangent
-from core.manifold import check_points
+from core.geometry.factor_curves import Surface, factor_curve, isoline, tangent
+from core.geometry.manifold import check_points
 
 PathKind = Literal["straight", "spherical", "factor curve", "isoline", "tangent line", "mean difference", "regression"]
 PATH_KINDS: tuple[PathKind, ...] = get_args(PathKind)
@@ -130,7 +130,7 @@ def make_path(
     ``start`` and change the label ``target``: to ``values`` (m,); without them, over ``points`` equal steps to the
     label that ``end`` has. ``isoline`` needs no end: it is the whole factor curve. A factor curve that cannot reach all
     the values has fewer points. Raises ``PathKindError`` if something that the kind needs is missing,
-    ``core.surface.FactorError`` for labels that cannot be followed.
+    ``core.geometry.surface.FactorError`` for labels that cannot be followed.
     """
     if kind not in PATH_KINDS:
         raise PathKindError(f"kind is {kind!r}; it must be one of {', '.join(PATH_KINDS)}.")

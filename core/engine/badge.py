@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.manifold import SUPPORT_NEIGHBOURS, Neighbourhoods, Support
-from core.support_badge import verdict
+from core.geometry.manifold import SUPPORT_NEIGHBOURS, Neighbourhoods, Support
+from core.geometry.support_badge import verdict
 
 _TREE_MAX_DIM = 10  # above it the samples are searched by matrix products
 _ROUGH = 32  # samples found in float32, of which the nearest are chosen in float64

@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 
-from core.latent_graph import LATENT_SHARE, GeodesicError, LatentGraph, ratio
-from core.manifold import ManifoldError, check_points
-from core.relaxation import Relaxation
+from core.geometry.latent_graph import LATENT_SHARE, GeodesicError, LatentGraph, ratio
+from core.geometry.manifold import ManifoldError, check_points
+from core.geometry.relaxation import Relaxation
 
 __all__ = ["ITERATIONS", "PENALTY", "POINTS", "Geodesic", "GeodesicError", "LatentGraph", "Stage", "geodesic"]
 
@@ -71,10 +71,10 @@ def geodesic(
 
         n Σ|h(t+1) - h(t)|² + penalty · L² / n Σ x(z)²,
 
-    h the graph's image map, x the departure from the data (``core.departure.Departure``), L the graph path's length, so
-    that ``penalty``, λ, has no unit and K does not matter (stage ``relaxed``); last, those points on the surface that
-    the samples lie on (stage ``polished``). ``penalty`` 0 shows what the decoder alone would do, and nothing is put
-    back on the surface. Ends that coincide give one polished path of K equal points.
+    h the graph's image map, x the departure from the data (``core.geometry.departure.Departure``), L the graph path's
+    length, so that ``penalty``, λ, has no unit and K does not matter (stage ``relaxed``); last, those points on the
+    surface that the samples lie on (stage ``polished``). ``penalty`` 0 shows what the decoder alone would do, and
+    nothing is put back on the surface. Ends that coincide give one polished path of K equal points.
 
     Raises ``GeodesicError`` for ends of another shape, a penalty below 0, fewer than 3 points, or ends on parts of the
     cloud that are not connected.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.departure import Departure
-from core.surrogate import ImageMap
+from core.geometry.departure import Departure
+from core.geometry.surrogate import ImageMap
 
 _FIRST_DAMPING = 1e-3  # of the system's mean diagonal
 _LATER_DAMPING = 1e-6  # of a path that is nearly at rest; more would hold its longest waves

@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from core.manifold import ManifoldError, Neighbourhoods, Support, check_points
+from core.geometry.manifold import ManifoldError, Neighbourhoods, Support, check_points
 from core.paths import pool
 
 LANDMARKS = 1600

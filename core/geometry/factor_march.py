@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.manifold import LocalModel
-from core.splines import Hermite
-from core.surface import Surface
+from core.geometry.manifold import LocalModel
+from core.geometry.splines import Hermite
+from core.geometry.surface import Surface
 
 SUPPORT_LOST = "support lost"
 OUT_OF_REACH = "target out of reach"

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.manifold import (
+from core.geometry.manifold import (
     DEFAULT_NEIGHBOURS,
     SUPPORT_NEIGHBOURS,
     LocalFit,
@@ -63,8 +63,8 @@ class Surface:
     (F,) the labels' standard deviations (1 where a label is constant), ``neighbours`` the chosen neighbourhood k and
     ``loo_errors`` the table it was chosen from. ``support`` judges places against the same samples.
 
-    Raises ``FactorError`` for labels or names that do not fit, ``core.manifold.ManifoldError`` for samples that are
-    not finite or fewer than 2.
+    Raises ``FactorError`` for labels or names that do not fit, ``core.geometry.manifold.ManifoldError`` for samples
+    that are not finite or fewer than 2.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Surface:
         raise FactorError(f"label is {label!r}; the labels are {known}.")
 
     def project(self, z: np.ndarray) -> LocalFit:
-        """The surface nearest z (Q, d), with the labels there; see ``core.manifold.project``."""
+        """The surface nearest z (Q, d), with the labels there; see ``core.geometry.manifold.project``."""
         return project(self.samples, z, self.neighbours, self.intrinsic, self.table)
 
     def labels_at(self, z: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.manifold import DEFAULT_NEIGHBOURS, ManifoldError, Neighbourhoods, check_points, kd_tree, project
+from core.geometry.manifold import DEFAULT_NEIGHBOURS, ManifoldError, Neighbourhoods, check_points, kd_tree, project
 from core.metrics import nearest_ratio_slope
 from core.paths import LatentPath
 

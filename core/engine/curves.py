@@ -1,7 +1,7 @@
 """Curved paths and the net of factor curves, for the engine: the answers to ``TracePath`` and ``LayNet``.
 
-Geodesics come in stages, as ``core.geodesics`` yields them, and a second time when the decoder's surrogate is there;
-all other kinds come at once. ``core.engine_sheet`` keeps what they share.
+Geodesics come in stages, as ``core.geometry.geodesics`` yields them, and a second time when the decoder's surrogate is
+there; all other kinds come at once. ``core.engine.sheet`` keeps what they share.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import NamedTuple
 import numpy as np
 
 from core.curve_inverse import CurveInverseError
-from core.engine_held import aim
-from core.engine_later import Later, Stream, awaited
-from core.engine_model import EngineError, Job, OpenModel, checked_latents
-from core.engine_sheet import Sheet, Sheets
-from core.factor_curves import UNKNOWN_HELD, factor_curve, gridlines
-from core.geodesics import PENALTY, Geodesic, GeodesicError, LatentGraph, geodesic
+from core.engine.held import aim
+from core.engine.later import Later, Stream, awaited
+from core.engine.model import EngineError, Job, OpenModel, checked_latents
+from core.engine.sheet import Sheet, Sheets
+from core.geometry.factor_curves import UNKNOWN_HELD, factor_curve, gridlines
+from core.geometry.geodesics import PENALTY, Geodesic, GeodesicError, LatentGraph, geodesic
+from core.geometry.manifold import ManifoldError, project
+from core.geometry.path_kinds import PathKindError, along_attribute, attribute_vector, spherical, straight, tangent_line
+from core.geometry.surface import FactorError, Surface
+from core.geometry.surrogate import Surrogate, SurrogateError
 from core.inference import Inference
-from core.manifold import ManifoldError, project
-from core.path_kinds import PathKindError, along_attribute, attribute_vector, spherical, straight, tangent_line
 from core.path_measures import MeasureError
 from core.protocol import LayNet, NetLaid, PathTraced, Reply, TracePath
 from core.recipes import RECIPE_KINDS
-from core.surface import FactorError, Surface
-from core.surrogate import Surrogate, SurrogateError
 
 CURVE_ERRORS = (
     CurveInverseError,

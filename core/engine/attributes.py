@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.engine_later import Later, awaited
-from core.engine_model import EngineError, Job, OpenModel
+from core.engine.later import Later, awaited
+from core.engine.model import EngineError, Job, OpenModel
 from core.image_attributes import MEASURES, chosen_measures, measure_image
 from core.protocol import AttributesMeasured, AttributesProgress, MeasureAttributes, Reply
 from core.runs import RunDirectory

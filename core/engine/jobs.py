@@ -2,7 +2,7 @@
 
 A job yields True after it did something and False while it waits for something outside, such as files being read. No
 slice is longer than the work on one image, so the probe never waits for more than that. What concerns the parameter
-plane is in ``core.engine_plane``, two models at once in ``core.engine_compare``.
+plane is in ``core.engine.plane``, two models at once in ``core.engine.compare``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from core.checkpoint import CheckpointError
 from core.config import ConfigError
 from core.datasets import DatasetError
 from core.devices import DeviceError
-from core.engine_attributes import measure_attributes
-from core.engine_compare import NOTHING, compare_at, other_loaded
-from core.engine_curves import CURVE_ERRORS, lay_net, trace_path
-from core.engine_export import ExportWriter
-from core.engine_kinds import compare_paths
-from core.engine_model import EngineError, Job, OpenModel, checked_latents, excess_of, open_model, reconstructed
-from core.engine_plane import locate, measure_transect
-from core.engine_sheet import Sheets, checked_attributes, sheets_of
+from core.engine.attributes import measure_attributes
+from core.engine.compare import NOTHING, compare_at, other_loaded
+from core.engine.curves import CURVE_ERRORS, lay_net, trace_path
+from core.engine.export import ExportWriter
+from core.engine.kinds import compare_paths
+from core.engine.model import EngineError, Job, OpenModel, checked_latents, excess_of, open_model, reconstructed
+from core.engine.plane import locate, measure_transect
+from core.engine.sheet import Sheets, checked_attributes, sheets_of
 from core.image_attributes import ImageAttributeError
 from core.inference import Inference
 from core.path_export import ExportError

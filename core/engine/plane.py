@@ -13,8 +13,8 @@ import numpy as np
 
 from core.config import DataConfig
 from core.curves import render_one
-from core.engine_model import EngineError, Job, OpenModel, excess_of, reconstructed
-from core.engine_samples import Samples
+from core.engine.model import EngineError, Job, OpenModel, excess_of, reconstructed
+from core.engine.samples import Samples
 from core.image_measures import WINDOW, ssim
 from core.inference import Inference
 from core.protocol import Locate, Located, MeasureTransect, Reply, TransectMeasured

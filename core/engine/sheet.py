@@ -14,16 +14,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from core.engine_badge import UNKNOWN, Badge, Standings
-from core.engine_landmarks import DecoderMap, thumbnail_map
-from core.engine_later import Later, awaited, working
-from core.engine_model import EngineError, OpenModel
+from core.engine.badge import UNKNOWN, Badge, Standings
+from core.engine.landmarks import DecoderMap, thumbnail_map
+from core.engine.later import Later, awaited, working
+from core.engine.model import EngineError, OpenModel
+from core.geometry.latent_graph import LatentGraph
+from core.geometry.surface import Surface
+from core.geometry.surrogate import ImageMap
 from core.inference import Inference
-from core.latent_graph import LatentGraph
 from core.protocol import SetAttributes
 from core.runs import ProbeSet, RunDirectory, RunError
-from core.surface import Surface
-from core.surrogate import ImageMap
 
 T = TypeVar("T")
 

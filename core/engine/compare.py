@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from core.config import DataConfig
-from core.engine_model import EngineError, Job, OpenModel, checked_latents, excess_of, reconstructed
-from core.engine_plane import draw_curve, original_at
+from core.engine.model import EngineError, Job, OpenModel, checked_latents, excess_of, reconstructed
+from core.engine.plane import draw_curve, original_at
 from core.protocol import CompareAt, Compared, OtherLoaded, Reply
 from core.single_images import decode_each
 

@@ -79,7 +79,7 @@ class Engine:
     """Requests in, replies out. ``send`` takes each reply."""
 
     def __init__(self, send: Callable[[Reply], None]) -> None:
-        from core.engine_jobs import Jobs  # imports torch: only now, after standard output is safe
+        from core.engine.jobs import Jobs  # imports torch: only now, after standard output is safe
 
         self._send = send
         self._jobs = Jobs(send)
@@ -147,7 +147,7 @@ class Engine:
         self._jobs.close()
 
     def _fail(self, request: Request, error: Exception) -> None:
-        from core.engine_jobs import EXPECTED
+        from core.engine.jobs import EXPECTED
 
         text = str(error)
         if not isinstance(error, EXPECTED):
@@ -246,9 +246,3 @@ def _take_standard_output() -> Callable[[Reply], None]:
             raise SystemExit(0) from error  # the window is gone; SystemExit, for no job may answer that with a reply
 
     return send
-
-
-if __name__ == "__main__":
-    status = main()
-    sys.stderr.flush()
-    os._exit(status)  # all is written; taking torch apart would make the window wait for most of a second
