@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -24,6 +25,9 @@ if sys.platform.startswith("linux"):
     os.environ.setdefault("PYOPENGL_PLATFORM", "glx")  # under Wayland PyOpenGL may pick EGL while Qt uses GLX
     for _variable in ("WAYLAND_DISPLAY", "XDG_SESSION_TYPE"):
         os.environ.pop(_variable, None)  # the windows belong on the virtual X display, not on the person's own
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what runs in its background so
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GRACE_SECONDS = 5.0
 """How long something that is on its way out may take to go."""
