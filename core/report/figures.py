@@ -44,7 +44,8 @@ _LOSS_NAMES = {
     "reconstruction": "reconstruction, training",
 }
 _MAX_CURVE_POINTS = 400  # a line of a loss plot: more are averaged in blocks
-_ARROW = 0.42  # length of a factor's arrow, in spans of the cloud
+_ARROW = 0.42  # length of a factor's arrow, in spans of the cloud, where there is room for it
+_ARROW_ROOM = 0.8  # how far out an arrow may end, of what is seen: its name stands beyond it
 _THUMBNAILS = (7, 5)  # of a dataset's figure: values of a, values of b
 
 
@@ -189,6 +190,7 @@ def embedding_figure(
     if title:
         figure.suptitle(title, fontsize=FONT_SIZE + 1.5, color=INK)
     centre, reach = mu.mean(axis=0), 0.5 * float(np.ptp(mu, axis=0).max()) * 1.06
+    arrows = None if directions is None else _fitting(np.asarray(directions), mu, shown, reach)
     for row in range(rows):
         colours = factors[:, row] if row < factors.shape[1] else np.zeros(len(mu))
         dots = None
@@ -196,8 +198,8 @@ def embedding_figure(
             dots = _side(axes, mu, side, colours, len(sides) > 0)
             if sides:
                 _square(axes, mu, side, reach)
-                if directions is not None:
-                    _arrows(axes, centre, np.asarray(directions), names, side, reach)
+                if arrows is not None:
+                    _arrows(axes, centre, arrows, names, side, reach)
         if row < len(names):
             colour_bar(figure, dots, grid[row].tolist(), names[row])
     return figure
@@ -219,13 +221,21 @@ def _square(axes: Axes, mu: np.ndarray, side: tuple[int, int], reach: float) -> 
     axes.set_aspect("equal")
 
 
+def _fitting(directions: np.ndarray, mu: np.ndarray, shown: np.ndarray, reach: float) -> np.ndarray:
+    """``directions`` (F, d), all made as long as one another and so that their ends are on every side's picture."""
+    middle = 0.5 * (mu.min(axis=0) + mu.max(axis=0))
+    ahead = np.sign(directions) * (mu.mean(axis=0) - middle)
+    room = (_ARROW_ROOM * reach - ahead) / np.maximum(np.abs(directions), 1e-12)
+    return directions * min(2.0 * reach * _ARROW, float(room[:, shown].min(initial=np.inf)))
+
+
 def _arrows(
-    axes: Axes, centre: np.ndarray, directions: np.ndarray, names: Sequence[str], side: tuple[int, int], reach: float
+    axes: Axes, centre: np.ndarray, arrows: np.ndarray, names: Sequence[str], side: tuple[int, int], reach: float
 ) -> None:
     halo: list[AbstractPathEffect] = [withStroke(linewidth=2.6, foreground="white")]
     start = centre[list(side)]
-    for direction, name in zip(directions, names, strict=True):
-        step = direction[list(side)] * 2.0 * reach * _ARROW
+    for whole, name in zip(arrows, names, strict=True):
+        step = whole[list(side)]
         if float(np.hypot(*step)) < 0.03 * reach:  # it points at the reader
             continue
         end = start + step

@@ -103,6 +103,18 @@ def test_factor_arrows_point_along_their_directions(random: np.random.Generator)
     assert y > mu[:, 1].mean()
 
 
+def test_factor_arrows_of_a_lopsided_cloud_end_where_they_are_seen(random: np.random.Generator):
+    mu = np.concatenate([random.normal(size=(90, 3)), [[0.0, 0.0, 12.0]]])  # its mean is far from the middle
+    directions = np.array([[0.0, 0.6, -0.8], [1.0, 0.0, 0.0]])
+    figure = embedding_figure(mu, random.random((91, 2)), ("a", "b"), directions)
+    names = [(axes, text) for axes in figure.axes for text in axes.texts if text.get_text() in ("a", "b")]
+    assert names
+    for axes, text in names:
+        x, y = text.get_position()
+        assert axes.get_xlim()[0] < x < axes.get_xlim()[1]
+        assert axes.get_ylim()[0] < y < axes.get_ylim()[1]
+
+
 def test_covariances_are_numbers_coloured_by_correlation():
     matrix = np.array([[4.0, -1.0], [-1.0, 1.0]])
     axes = covariance_figure(matrix).axes[0]
