@@ -112,7 +112,8 @@ class ElidedLabel(QLabel):
 
     def sizeHint(self) -> QSize:
         margins = self.contentsMargins()
-        width = self.fontMetrics().horizontalAdvance(self._whole) + margins.left() + margins.right()
+        # Rounded up, and a pixel more: a text that ends a fraction of one too far would lose its last word.
+        width = self.fontMetrics().horizontalAdvance(self._whole) + margins.left() + margins.right() + 2
         return QSize(width, super().sizeHint().height())
 
     def _elide(self) -> None:

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "explorer", "resources")
 
 # Of core, only these may be imported by the window's process, where torch would cost seconds and memory.
-TORCH_FREE = ("config", "runs", "curves", "paths", "manifold", "protocol", "metrics", "cli")
+GEOMETRY = tuple(f"geometry.{path.stem}" for path in (ROOT / "core" / "geometry").glob("[!_]*.py"))
+TORCH_FREE = ("config", "runs", "curves", "paths", "protocol", "metrics", "cli", *GEOMETRY)
 
 
 def sources() -> set[str]:

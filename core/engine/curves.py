@@ -17,7 +17,7 @@ from core.engine.held import aim
 from core.engine.later import Later, Stream, awaited
 from core.engine.model import EngineError, Job, OpenModel, checked_latents
 from core.engine.sheet import Sheet, Sheets
-from core.geometry.factor_curves import UNKNOWN_HELD, factor_curve, gridlines
+from core.geometry.factor_curves import AT_EDGE, UNKNOWN_HELD, FactorCurve, factor_curve, gridlines
 from core.geometry.geodesics import PENALTY, Geodesic, GeodesicError, LatentGraph, geodesic
 from core.geometry.manifold import ManifoldError, project
 from core.geometry.path_kinds import PathKindError, along_attribute, attribute_vector, spherical, straight, tangent_line
@@ -178,9 +178,21 @@ def _make(request: TracePath, start: np.ndarray, end: np.ndarray | None, surface
             why = curve.stopped or "the data end there"
             raise EngineError(f"The {kind} of {target} cannot leave its start: {why}. Choose a sample farther inside.")
         notes = [note, *(part for part in curve.note.split("; ") if part and part != UNKNOWN_HELD)]
+        if values is None:
+            notes.append(_early_ends(surface, curve))
         return Made(curve.points, curve.labels, surface.names, "; ".join(part for part in notes if part))
     path = _straight_rail(kind, surface, start, target, goal, points)
     return Made(path, surface.labels_at(path), surface.names, note if kind == "tangent line" else "")
+
+
+def _early_ends(surface: Surface, curve: FactorCurve) -> str:
+    """Where a curve that was to go as far as the data do ends well before that; "" if it does not."""
+    low, high = float(surface.low[curve.target]), float(surface.high[curve.target])
+    room = AT_EDGE * (high - low)
+    (begun, ended), name = curve.extent, curve.target_name
+    early = [begun] if begun > low + room else []
+    early += [ended] if ended < high - room else []
+    return f"ends early, at {name} {' and '.join(f'{value:.3g}' for value in early)}" if early else ""
 
 
 def _goal(request: TracePath, end: np.ndarray | None, surface: Surface) -> float | None:

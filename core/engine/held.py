@@ -14,6 +14,9 @@ from core.engine.sheet import Sheet
 from core.geometry.factor_curves import UNKNOWN_HELD
 from core.geometry.surface import Surface
 
+_SAME = 0.9
+"""Share of the samples that may have one value of a label that is worth holding."""
+
 
 class Aim(NamedTuple):
     """``names``: the labels of the surface to steer on, target and held ones. ``note``: what that means, "" if
@@ -49,8 +52,12 @@ def _others(sheet: Sheet, target: str) -> tuple[str, ...]:
 
 
 def _varies(values: np.ndarray) -> bool:
+    """Whether there is something to hold: a measure that is the same of nearly all samples tells them not apart."""
     known = values[np.isfinite(values)]
-    return len(known) > 1 and bool(known.min() < known.max())
+    if len(known) < 2:
+        return False
+    _, counts = np.unique(known, return_counts=True)
+    return bool(counts.max() <= _SAME * len(known))
 
 
 def _least_dependent(sheet: Sheet, target: str, others: tuple[str, ...]) -> tuple[str, ...]:

@@ -257,8 +257,8 @@ def _hole(page: Page, analysis: Analysis, report: Mapping[str, Any]) -> None:
                "its median over the 8 decoded training samples nearest in a and b: a decoder is not everywhere "
                "equally good.", 2),
         Column("inside", "in the hole", f"Median over the images in the hole. {residual}", 2),
-        Column("off", "off the data, %", "Places that the badge flags: farther from the 8 nearest samples, in units of "
-               "what is usual there, than 99 % of the samples are.", 1),
+        Column("off", "beyond the data, %", "Places that the badge flags: farther from the 8 nearest samples, in units "
+               "of what is usual there, than 99 % of the samples are.", 1),
         Column("way", "how", "What the path minimises."),
     ]  # fmt: skip
     page.table(columns, rows, "Paths between opposite sides of the hole.")

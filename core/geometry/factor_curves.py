@@ -31,6 +31,8 @@ __all__ = [
 
 POINTS = 65  # of a curve whose values are not asked for
 GRIDLINE_POINTS = 49
+AT_EDGE = 0.15
+"""How near to a label's least or greatest value, as a share of its range, a curve along it counts as whole."""
 UNKNOWN_HELD = "other factors unknown: not held"
 ILL_CONDITIONED = 10.0  # a sine of 0.1 between target and held labels: small errors of the labels become large steps
 
@@ -319,7 +321,13 @@ def _within(trace: Trace, asked: np.ndarray) -> np.ndarray:
 def _reason(surface: Surface, target: int, wanted: np.ndarray | None, met: int, back: Trace, forth: Trace) -> str:
     """Why a curve ended: without values the first reason but the edge of the data, which every whole curve meets."""
     if wanted is None:
-        reasons = {back.stopped, forth.stopped} - {"", SUPPORT_LOST}
+        low, high = float(surface.low[target]), float(surface.high[target])
+        usual = {"", SUPPORT_LOST}
+        reasons = set()
+        for trace, edge in ((back, low), (forth, high)):
+            # Where the data end, a label's slope often does as well.
+            whole = abs(trace.tau[-1] * surface.spread[target] - edge) <= AT_EDGE * (high - low)
+            reasons |= {trace.stopped} - (usual | {OUT_OF_REACH} if whole else usual)
         return min(reasons, default=SUPPORT_LOST)
     if met == len(wanted):
         return ""

@@ -163,6 +163,8 @@ class PlaybackController(QObject):
                 self._set(playing=False, position=0.0)
             return
         self._shown_frame = None
+        if self._path is not None:  # the rest is another path's until the frames are decoded
+            self._view.set_info(f"latent length {self._path.length:.3g}")
         self._schedule(EDIT_PAUSE_S if self._frames is not None else 0.0)
 
     def _on_playback(self, now: Playback, before: Playback) -> None:
@@ -251,7 +253,7 @@ class PlaybackController(QObject):
         path, table = self._path, self._table
         if path is not None and table is not None:
             share = off_share(frames.standings)
-            off = f" · {100 * share:.0f} % off the data" if share is not None else ""
+            off = f" · {100 * share:.0f} % beyond the data" if share is not None else ""
             self._view.set_info(
                 f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (K = {table.count})"
             )
@@ -316,7 +318,9 @@ class PlaybackController(QObject):
         """Write the path's frames to ``target`` as png, gif, mp4 or npz."""
         path, playback = self._path, self._state.playback
         if path is None or not self._playable():
-            self.trouble.emit("There is no path to export. Draw one with Draw (3), or add points with Edit (4).")
+            self.trouble.emit(
+                "There is no path to export. Draw one with Draw (3), add points with Edit (4), or trace one (6)."
+            )
             return
         z = self.latents
         if z is None:

@@ -28,7 +28,7 @@ def continuation(kind: RecipeKind, answer: PathTraced | None) -> str:
     """What a click does when the start is chosen; ``answer``: the curve to the sample under the mouse."""
     parts = [f"{KIND_TEXTS[kind]}: click the sample where it ends (Esc takes the start back)"]
     if answer is not None and answer.off_share > 0.0:
-        parts.append(f"{max(1, round(100 * answer.off_share))} % off the data")
+        parts.append(f"{max(1, round(100 * answer.off_share))} % beyond the data")
     return " · ".join(parts + ([answer.note] if answer is not None and answer.note else []))
 
 

@@ -174,7 +174,7 @@ class FilmstripView(QAbstractScrollArea):
         if not self._images:
             painter.setPen(QColor(self._theme.muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            text = "The frames of a path appear here. Draw one on the cloud (3), or add points with Edit (4)."
+            text = "A path's frames appear here. Draw one on the cloud (3), add points with Edit (4), or trace one (6)."
             painter.drawText(self.viewport().rect().adjusted(16, 4, -16, -4), flags, text)
             return
         size, ratio, width = self._thumb(), self.devicePixelRatioF(), self.viewport().width()

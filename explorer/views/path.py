@@ -203,7 +203,7 @@ class PathView(QWidget):
         self._points = points if kind is not None else 0
         self._kinds.set_splines(kind is not None)
         self._kinds.set_closable(kind is not None)
-        if kind is not None:
+        if kind is not None and not computed:  # hidden for a moment, the list of targets would lose the keyboard
             self._kinds.show_spline(kind, closed)
         if kind is not None and not self._info:
             noun = f"{'' if computed else 'control '}point{'s' if points != 1 else ''}"

@@ -411,6 +411,26 @@ def test_attributes_become_targets_that_leave_no_more_held_than_the_surface_allo
     assert "square" in refusal(steps, TracePath, kind="isoline", start=on_cylinder(1, 1), end=NOWHERE, target="square")
 
 
+def test_an_attribute_that_is_nearly_always_the_same_is_not_held(steps: Steps) -> None:
+    labels = cylinder()[1]
+    same = np.full(len(labels), 5.0)
+    same[::20] = 4.0
+    steps.do(SetAttributes(stamp=300, names=("square", "same"), values=np.column_stack([labels[:, 0] ** 2, same])))
+    path = trace(steps, "factor curve", on_cylinder(1.0, 0.7), on_cylinder(2.0, 0.7), target="square")
+    assert path.names == ("square", HEIGHT)
+    assert "same" not in path.note
+
+
+def test_a_curve_that_ends_before_the_data_do_says_where(tmp_path: Path) -> None:
+    points, labels = cylinder()
+    gap = np.abs(labels[:, 1] - 1.2) < 0.6
+    steps = Steps(recorded(tmp_path / "run", points[~gap], labels[~gap], (ANGLE, HEIGHT)))
+    path = trace(steps, "isoline", on_cylinder(2.0, 0.4), target=HEIGHT)
+    assert f"ends early, at {HEIGHT} 0." in path.note
+    whole = trace(steps, "isoline", on_cylinder(2.0, 0.4), target=ANGLE)
+    assert "ends early" not in whole.note
+
+
 def test_samples_in_which_an_attribute_is_undefined_are_left_out(steps: Steps) -> None:
     values = cylinder()[1][:, :1].copy()
     values[::3] = np.nan

@@ -294,7 +294,7 @@ def test_the_page_is_whole_and_stands_alone(done: Path):
 def test_every_number_has_its_definition(done: Path):
     html = (done / "report.html").read_text()
     meanings = html[html.index('id="meanings"') :]
-    for title in ("median leak, %", "× factor curve", "gets there, %", "in the hole, %", "off the data, %"):
+    for title in ("median leak, %", "× factor curve", "gets there, %", "in the hole, %", "beyond the data, %"):
         assert f">{title}</dt><dd>" in meanings, title
 
 

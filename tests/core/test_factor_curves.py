@@ -229,13 +229,21 @@ def test_a_value_that_no_sample_has_is_out_of_reach():
     assert curve.requested == 3
 
 
-def test_a_curve_ends_where_its_label_is_greatest():
+def test_a_curve_ends_where_its_label_is_greatest_which_is_the_usual_end_of_a_whole_one():
     native = np.random.default_rng(0).uniform(-1.0, 1.0, (COUNT, 2))
     labels = np.stack([1.0 - native[:, 0] ** 2, native[:, 1]], axis=1)
     curve = factor_curve(Surface(native, labels), np.array([-0.6, 0.0]), 0, held=(1,))
-    assert curve.stopped == OUT_OF_REACH
+    assert curve.stopped == SUPPORT_LOST
     assert curve.extent[1] == pytest.approx(1.0, abs=0.02)
     np.testing.assert_allclose(curve.points[:, 1], 0.0, atol=2e-3)
+
+
+def test_a_curve_that_ends_at_a_lesser_summit_says_that_the_rest_is_out_of_reach():
+    native = np.random.default_rng(0).uniform(-1.3, 1.3, (COUNT, 2))
+    labels = np.stack([native[:, 0] ** 3 - 0.75 * native[:, 0], native[:, 1]], axis=1)  # a summit at -1/2, of 1/4
+    curve = factor_curve(Surface(native, labels), np.array([-0.9, 0.0]), 0, held=(1,))
+    assert curve.stopped == OUT_OF_REACH
+    assert curve.extent[1] == pytest.approx(0.25, abs=0.03)
 
 
 def test_a_line_of_samples_is_followed_along_itself():

@@ -99,6 +99,22 @@ def test_a_traced_kind_is_shown_with_what_it_depends_on(view, said, kind: str, s
     assert said == []
 
 
+def test_the_list_of_targets_keeps_the_keyboard_while_the_path_is_computed_again(view, qtbot):
+    view.activateWindow()
+    qtbot.waitUntil(view.isActiveWindow)
+    view.set_targets(("scale", "depth", "area"))
+    view.set_path("catmull-rom", False, 33, 1.0, computed=True)
+    view.set_traced("factor curve", "scale", False)
+    target = _find(view, "target")
+    target.setFocus()
+    for name in ("depth", "area"):
+        QTest.keyClick(target, Qt.Key.Key_Down)
+        view.set_path("catmull-rom", False, 33, 1.1, computed=True)
+        view.set_traced("factor curve", name, False)
+        assert target.hasFocus()
+    assert target.currentText() == "area"
+
+
 def test_kinds_targets_and_the_penalty_are_chosen_by_hand(view, said):
     view.set_targets(("scale", "depth"))
     view.set_path("straight", False, 9, 1.0)

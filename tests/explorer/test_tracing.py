@@ -350,7 +350,7 @@ def test_how_much_of_a_proposal_is_off_the_data_is_said(made):
     line = (request.start + t * (request.end - request.start)).astype(np.float32)
     made.engine.reply(request, line, "exact", True, np.zeros((5, 0)), "", off_share=0.36)
     made.tick()
-    assert "36 % off the data" in made.view.note
+    assert "36 % beyond the data" in made.view.note
 
 
 # rails

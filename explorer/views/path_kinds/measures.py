@@ -78,7 +78,7 @@ def _image_length(paths: Sequence[ComparedPath]) -> Column:
 def _off_share(paths: Sequence[ComparedPath]) -> Column:
     texts = _texts(paths, lambda path: path.off_share, _percent)
     meaning = "Off the data: share of the path's places that the badge flags. Least is best."
-    return Column(("off the", "data"), meaning, texts, winners({path.kind: path.off_share for path in paths}, texts))
+    return Column(("beyond", "data"), meaning, texts, winners({path.kind: path.off_share for path in paths}, texts))
 
 
 def _support(paths: Sequence[ComparedPath]) -> Column:
