@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.geometry.manifold import LocalModel
+from core.geometry.manifold import LocalModel, unit
 from core.geometry.splines import Hermite
 from core.geometry.surface import Surface
 
@@ -204,7 +204,7 @@ def _gradients(model: LocalModel, u: np.ndarray, aims: np.ndarray) -> _Gradients
     size = np.trace(metric, axis1=1, axis2=2)
     rows = label_slopes[np.arange(len(u))[:, None], aims]
     # Coinciding samples have no metric: the damping then makes a label's gradient what it is in u.
-    damped = metric + (1e-12 * size + np.where(size > 0.0, 0.0, 1.0))[:, None, None] * np.eye(metric.shape[1])
+    damped = metric + (1e-12 * size + np.where(size > 0.0, 0.0, 1.0))[:, None, None] * unit(metric.shape[1])
     raised = np.linalg.solve(damped, np.swapaxes(rows, 1, 2))
     return _Gradients(surface_slopes, raised, rows @ raised)
 
@@ -228,7 +228,7 @@ def _heading(gradients: _Gradients) -> _Heading:
 
 
 def _damped(square: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    return square + (_DAMPING * scale + 1e-300)[:, None, None] * np.eye(square.shape[1])
+    return square + (_DAMPING * scale + 1e-300)[:, None, None] * unit(square.shape[1])
 
 
 def _cut_at_gaps(surface: Surface, traces: list[Trace]) -> None:
