@@ -15,7 +15,8 @@ import numpy as np
 
 from core.curve_inverse import CurveInverse
 from core.curves import DEPTH_RANGE, FACTOR_NAMES, SCALE_RANGE
-from core.geometry.manifold import Support, check_points
+from core.geometry.manifold import check_points
+from core.geometry.support import Support
 from core.geometry.surface import Surface
 from core.paths import image_length_table
 
@@ -77,7 +78,7 @@ class PathMeasures:
 
     ``latent_length`` and ``image_length`` are sums of chords over ``image_k`` = K points; the image's in pooled cells'
     full range (``core.paths.image_length_table``). ``support`` float64 (K,) is the badge's statistic along the path,
-    about 1 on the data (``core.geometry.manifold.Support``), and ``off_share`` the share of points that the badge
+    about 1 on the data (``core.geometry.support.Support``), and ``off_share`` the share of points that the badge
     flags.
 
     ``factors`` float64 (K, F), called ``names``, were read off the decoded images; empty without a truth. ``achieved``

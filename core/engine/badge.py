@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.geometry.manifold import SUPPORT_NEIGHBOURS, Neighbourhoods, Support
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.support import SUPPORT_NEIGHBOURS, Support
 from core.geometry.support_badge import verdict
 
 _TREE_MAX_DIM = 10  # above it the samples are searched by matrix products

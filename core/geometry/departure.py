@@ -1,6 +1,6 @@
 """How far a place has left the data: zero among the samples, rising at the rims of gaps, in them and off the surface.
 
-The badge's statistic (``core.geometry.manifold.Support``) judges a place, but jumps from neighbour to neighbour: no
+The badge's statistic (``core.geometry.support.Support``) judges a place, but jumps from neighbour to neighbour: no
 descent can follow it. This one is continuous and has slopes, which relaxing a geodesic needs. numpy at import.
 """
 
@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.geometry.manifold import SUPPORT_NEIGHBOURS, Neighbourhoods
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.support import SUPPORT_NEIGHBOURS
 
 NEIGHBOURS = 2 * SUPPORT_NEIGHBOURS  # hardly farther than the badge looks, and chance counts for less
 CLEARANCE = 1.5  # usual distances that a path keeps from a rim: nearer, a decoder has seen samples on one side only

@@ -29,7 +29,7 @@ MEANING: dict[Verdict, str] = {
 def verdict(support: float, threshold: float, gap: float) -> Verdict | None:
     """What the badge says; None where nothing is known (``support`` or ``threshold`` is not a number).
 
-    ``support`` is the off-manifold statistic of ``core.geometry.manifold.Support``, flagged above ``threshold``;
+    ``support`` is the off-manifold statistic of ``core.geometry.support.Support``, flagged above ``threshold``;
     ``gap`` the distance to the nearest sample in radii of the cloud, off the data above 0.5.
     """
     if gap > FAR_GAP:

@@ -15,15 +15,14 @@ import numpy as np
 
 from core.geometry.manifold import (
     DEFAULT_NEIGHBOURS,
-    SUPPORT_NEIGHBOURS,
     LocalFit,
     LocalModel,
     Neighbourhoods,
-    Support,
     check_points,
     local_model,
     project,
 )
+from core.geometry.support import SUPPORT_NEIGHBOURS, Support
 from core.metrics import nearest_ratio_slope
 
 CANDIDATES = (24, 48, 96, 192, 384, 768, 1536)  # neighbourhoods that are tried, if there are so many samples

@@ -13,7 +13,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from core.geometry.manifold import ManifoldError, Neighbourhoods, Support, check_points
+from core.geometry.manifold import ManifoldError, Neighbourhoods, check_points
+from core.geometry.support import Support
 from core.paths import pool
 
 LANDMARKS = 1600

@@ -19,8 +19,9 @@ from core.config import ModelConfig
 from core.curves import render
 from core.engine.badge import Badge
 from core.engine.later import Stream
-from core.geometry.manifold import Neighbourhoods, Support
+from core.geometry.manifold import Neighbourhoods
 from core.geometry.path_kinds import straight
+from core.geometry.support import Support
 from core.geometry.surrogate import landmark_places
 from core.inference import Inference
 from core.protocol import (

@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.geometry import manifold
-from core.geometry.manifold import ManifoldError, Neighbourhoods, Support, principal_components, project
+from core.geometry.manifold import ManifoldError, Neighbourhoods, project
+from core.geometry.support import Support
 
 
 def sphere(count: int, seed: int = 0) -> np.ndarray:
@@ -195,25 +196,3 @@ def test_support_of_coinciding_samples_flags_every_other_place():
     np.testing.assert_array_equal(support.off_manifold(np.array([[0.0, 0.0], [0.1, 0.0]])), [False, True])
     with pytest.raises(ManifoldError, match="2 or more samples"):
         Support(Neighbourhoods(np.zeros((1, 2))))
-
-
-# Principal components -----------------------------------------------------------------------------------------------
-
-
-def test_principal_components_find_the_axes_they_were_made_from():
-    turn = rotation(4)
-    spread = np.array([5.0, 2.0, 1.0, 0.1])
-    points = np.random.default_rng(0).normal(size=(20_000, 4)) * spread @ turn + 7.0
-    found = principal_components(points)
-    np.testing.assert_allclose(np.abs(turn @ found.basis), np.eye(4), atol=0.02)
-    np.testing.assert_allclose(np.sqrt(found.variance), spread, rtol=0.03)
-    np.testing.assert_allclose(found.explained.sum(), 1.0)
-    np.testing.assert_allclose(found.basis.T @ found.basis, np.eye(4), atol=1e-12)
-    largest = np.abs(found.basis).argmax(axis=0)
-    assert (found.basis[largest, np.arange(4)] > 0.0).all()
-
-
-def test_principal_components_of_one_point_explain_nothing():
-    found = principal_components(np.ones((1, 3)))
-    np.testing.assert_array_equal(found.explained, 0.0)
-    np.testing.assert_allclose(found.basis.T @ found.basis, np.eye(3))

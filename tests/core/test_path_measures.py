@@ -8,7 +8,8 @@ import pytest
 from core import curves
 from core.curve_inverse import curve_inverse
 from core.geometry.factor_curves import Surface
-from core.geometry.manifold import Neighbourhoods, Support
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.support import Support
 from core.image_regressor import ImageRegressor
 from core.path_measures import (
     CurveTruth,
