@@ -15,7 +15,7 @@ from core.geometry.manifold import Neighbourhoods
 from core.geometry.support import SUPPORT_NEIGHBOURS
 
 NEIGHBOURS = 2 * SUPPORT_NEIGHBOURS  # hardly farther than the badge looks, and chance counts for less
-CLEARANCE = 1.5  # usual distances that a path keeps from a rim: nearer, a decoder has seen samples on one side only
+CLEARANCE = 1.2  # usual distances that a path keeps from a rim: nearer, a decoder has seen samples on one side only
 COMPONENTS = 8  # of the image map, in which gaps are looked for: a surface needs few
 
 _FREE_SHARE = 1.0  # of e at a straight edge of the data; chance alone often makes half of that
@@ -34,7 +34,7 @@ class Departure:
     are the images of ``samples`` by the image map h, its main components first; None: there is no decoder, and rims
     are looked for in latent space.
 
-    Near a rim: x_c(z) = max(1 - d / 1.5 r, 0), d the distance of h(z) to the nearest rim samples' images and r the mean
+    Near a rim: x_c(z) = max(1 - d / 1.2 r, 0), d the distance of h(z) to the nearest rim samples' images and r the mean
     distance of 32 neighbours at rims. A path round a gap thus keeps clear of it, where the decoder has seen samples on
     all sides.
     """
@@ -158,6 +158,10 @@ class Beyond:
     def usual_distance(self, z: np.ndarray) -> np.ndarray:
         """r float64 (n,) near z (n, d)."""
         return self._parts(z, *self.samples.query(z, NEIGHBOURS + 1)).usual
+
+    def value(self, z: np.ndarray) -> np.ndarray:
+        """x float64 (n,) of z (n, d)."""
+        return np.maximum(self._parts(z, *self.samples.query(z, NEIGHBOURS + 1)).e / self.free - 1.0, 0.0)
 
     def value_and_slope(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x float64 (n,) of z (n, d) and its derivatives by z float64 (n, d), zero where x is."""

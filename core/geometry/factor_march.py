@@ -119,9 +119,9 @@ class _Fronts:
         u = model.coordinates(self._x[front])
         gradients = _gradients(model, u, self._aims[front])
         u, moved = _corrected(model, u, gradients, self._aims[front], self._goals[front])
-        place, _ = model.evaluate(u)
+        place, labels = model.evaluate(u)
         begun = np.array([len(self.traces[i].nodes) > 0 for i in front])
-        lost = self._surface.off_support_of(model) & begun
+        lost = self._surface.off_support_of(model, place, labels) & begun
         astray = ~(moved <= 0.5 * self._reach[front] * model.scale) & begun
         failed = lost | astray
         heading = _heading(gradients)  # the correction is too small to change it

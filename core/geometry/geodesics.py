@@ -22,7 +22,7 @@ from core.geometry.relaxation import Relaxation
 __all__ = ["ITERATIONS", "PENALTY", "POINTS", "Geodesic", "GeodesicError", "LatentGraph", "Stage", "geodesic"]
 
 POINTS = 33
-PENALTY = 3.0
+PENALTY = 6.0
 ITERATIONS = 16
 
 _RELAXED = 1e-3  # of the cost, which another step would save: a path is shown as relaxed

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.geometry.gaps import Gaps
 from core.geometry.manifold import (
     DEFAULT_NEIGHBOURS,
     LocalFit,
@@ -29,7 +30,7 @@ CANDIDATES = (24, 48, 96, 192, 384, 768, 1536)  # neighbourhoods that are tried,
 TOLERANCE = 0.05  # the largest neighbourhood within 5 % of the least error is chosen: the smoothest that is as good
 MAX_LANDMARKS = 20_000
 MAX_INTRINSIC = 8  # a quadratic in more dimensions has more coefficients than a neighbourhood can tell
-SUPPORT_MARGIN = 1.4  # of the badge's threshold: it flags 1 % of the samples, and a curve visits a hundred places
+DOUBT = 0.8
 
 _CHUNK = 1 << 20  # neighbours fitted at once
 _JUDGED = 160  # samples whose error is measured
@@ -92,8 +93,8 @@ class Surface:
         self.constant = ~varies  # bool (F,): labels that say nothing
         self.spread = np.where(varies, deviation, 1.0)
         self.low, self.high = table.min(axis=0), table.max(axis=0)
-        judged = generator.permutation(len(points))[:_JUDGED]
-        self.loo_errors = _leave_one_out(self.samples, table / self.spread, self.intrinsic, judged, varies)
+        self._judged = generator.permutation(len(points))[:_JUDGED]
+        self.loo_errors = _leave_one_out(self.samples, table / self.spread, self.intrinsic, self._judged, varies)
         self.neighbours = chosen_neighbours(self.loo_errors, len(points))
 
     @property
@@ -157,15 +158,41 @@ class Surface:
         return self.table / self.spread
 
     def off_support(self, z: np.ndarray) -> np.ndarray:
-        """Whether the samples no longer support a curve at each of z (Q, d): bool (Q,).
+        """Whether each of z (Q, d) lies in a gap of the samples or outside of them: bool (Q,).
 
         Stricter evidence than the badge's: a curve must not end at the one place in a hundred that is a little sparse.
         """
-        return self.support.statistic(z) > SUPPORT_MARGIN * self.support.threshold
+        statistic = self.support.statistic(z)
+        doubtful = self.gaps.doubtful(statistic)
+        off = np.zeros(len(z), dtype=bool)
+        if len(doubtful):
+            places = z[doubtful]
+            model = self.model(places)
+            labels = self._varying(model.evaluate(model.coordinates(places))[1])
+            off[doubtful] = self.gaps.holds(places, labels, statistic[doubtful])
+        return off
 
-    def off_support_of(self, model: LocalModel) -> np.ndarray:
-        """The same, for the places that ``model`` was asked for: its own neighbours are enough to tell."""
-        return self.support.statistic_of(model.distances, model.indices) > SUPPORT_MARGIN * self.support.threshold
+    def off_support_of(self, model: LocalModel, place: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The same of ``place`` (Q, d), where ``model`` says ``labels`` (Q, F): its neighbours tell most places."""
+        statistic = self.support.statistic_of(model.distances, model.indices)
+        doubtful = self.gaps.doubtful(statistic)
+        off = np.zeros(len(place), dtype=bool)
+        if len(doubtful):
+            off[doubtful] = self.gaps.holds(place[doubtful], self._varying(labels[doubtful]), statistic[doubtful])
+        return off
+
+    def _varying(self, labels: np.ndarray) -> np.ndarray:
+        return labels[:, ~self.constant]
+
+    @cached_property
+    def gaps(self) -> Gaps:
+        """Where curves end."""
+        judged, points = self._judged, self.samples.points
+        nearest = self.samples.of_samples(self.neighbours + 1, judged)
+        model = local_model(points, nearest, self.intrinsic, self._scaled)
+        predicted = model.evaluate(model.coordinates(points[judged]))[1]
+        labels, predicted = self._varying(self._scaled), self._varying(predicted)
+        return Gaps(self.samples, self.intrinsic, self.support, labels, predicted)
 
 
 def chosen_neighbours(errors: Sequence[LooError], samples: int) -> int:
