@@ -75,8 +75,9 @@ class PathTraced(Message, frozen=True):
     """A path as it stands: points float32 (m, d); ``final``: it gets no better.
 
     ``stage``: "graph", "relaxed", "polished", or "exact" for kinds that come at once. ``labels`` float64 (m, F) of the
-    surface there, called ``names``; no columns where nothing is labelled. ``off_share``: the share of points that the
-    badge flags. ``note``: what a person should know, such as "other factors unknown: not held"; "" if nothing.
+    surface there, called ``names``; no columns where nothing is labelled. ``flagged`` bool (m,): the points that the
+    badge flags, whose labels are guesses; empty if nothing is known. ``note``: what a person should know, such as
+    "other factors unknown: not held"; "" if nothing.
     """
 
     kind: str
@@ -85,9 +86,14 @@ class PathTraced(Message, frozen=True):
     final: bool
     labels: np.ndarray
     names: tuple[str, ...]
-    off_share: float
+    flagged: np.ndarray
     note: str
     milliseconds: float
+
+    @property
+    def off_share(self) -> float:
+        """The share of points that the badge flags; NaN if nothing is known."""
+        return float(self.flagged.mean()) if len(self.flagged) else float("nan")
 
 
 class NetLaid(Message, frozen=True):

@@ -24,10 +24,15 @@ class Standings(NamedTuple):
     threshold: float
 
     @property
-    def flagged(self) -> float:
+    def flagged(self) -> np.ndarray:
+        """Which of the places the badge flags: bool (n,); none where nothing is known."""
+        places = zip(self.support.tolist(), self.gap.tolist(), strict=True)
+        return np.array([verdict(s, self.threshold, gap) != "on the data" for s, gap in places], dtype=bool)
+
+    @property
+    def off_share(self) -> float:
         """Share of the places that the badge flags; NaN where nothing is known."""
-        found = [verdict(s, self.threshold, g) for s, g in zip(self.support.tolist(), self.gap.tolist(), strict=True)]
-        return sum(each != "on the data" for each in found) / len(found) if found else float("nan")
+        return float(self.flagged.mean()) if len(self.support) else float("nan")
 
 
 UNKNOWN = Standings(np.zeros(0), np.zeros(0), float("nan"))

@@ -120,7 +120,7 @@ class _Teller:
             final=final and self.last,
             labels=np.asarray(made.labels, dtype=np.float64),
             names=made.names,
-            off_share=self.sheet.badge.at(points).flagged if self.sheet is not None else float("nan"),
+            flagged=self.sheet.badge.at(points).flagged if self.sheet is not None else np.zeros(0, dtype=bool),
             note=made.note,
             milliseconds=(perf_counter() - self._began) * 1000.0,
         )

@@ -271,7 +271,7 @@ def _measured(
         latent_length=float(chords.sum()) if there else float("nan"),
         image_length=image_length_table(path.images).length if there else float("nan"),
         image_k=len(path.points),
-        off_share=standing.flagged if standing is not None else float("nan"),
+        off_share=standing.off_share if standing is not None else float("nan"),
         achieved=achieved,
         leaks=leaks,
         names=tuple(names),

@@ -33,14 +33,19 @@ def continuation(kind: RecipeKind, answer: PathTraced | None) -> str:
 
 
 def reading(path: LatentPath, answer: PathTraced, s: float) -> str:
-    """The factors at the share ``s`` of the path, the range of the one that changes, and the engine's own note."""
+    """The factors at the share ``s`` of the path, the range of the one that changes, and the engine's own note.
+
+    Beyond the data the labels only go on as they did at its edge, and are said to be a guess.
+    """
     parts = []
     labels, names = answer.labels, answer.names
     if len(labels) == len(path) > 1 and labels.shape[1] == len(names):
         u, places = float(path.parameter(s)), np.arange(len(path))
         here = [np.interp(u, places, labels[:, column]) for column in range(len(names))]
         known = [f"{name} {_number(value)}" for name, value in zip(names, here, strict=True) if np.isfinite(value)]
-        if known:
+        if known and len(answer.flagged) == len(path) and answer.flagged[round(u)]:
+            parts.append(f"here perhaps {', '.join(known)}: it is beyond the data")
+        elif known:
             parts.append(f"here {', '.join(known)}")
         target = path.recipe.target if path.recipe is not None else ""
         if target in names:

@@ -160,6 +160,18 @@ def test_labels_never_cover_one_another(view, qtbot, monkeypatch):
     assert {"−0.800", "0.800"} <= texts
 
 
+def test_values_are_written_over_the_lines_that_guide_the_eye_to_the_probe(view, qtbot, monkeypatch):
+    from explorer.views.cloud import overlay, overlay_net
+
+    order: list[str] = []
+    for module, name in ((overlay, "draw_probe"), (overlay_net, "_stroke"), (overlay_net, "halo_text")):
+        draw = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *args, name=name, draw=draw: (order.append(name), draw(*args)))
+    _show(view, qtbot, **_net())
+    painted = list(dict.fromkeys(order))
+    assert painted == ["_stroke", "draw_probe", "halo_text"]
+
+
 def test_the_legend_says_which_colour_is_which_factor(view, qtbot):
     pixels = _show(view, qtbot, **_net())
     for row, ink in enumerate(colours(DARK)):

@@ -42,7 +42,13 @@ class Engine(FakeEngine):
         return self.of(TracePath)
 
     def answer(
-        self, request: TracePath, stage: str = "exact", final: bool = True, bulge: float = 0.0, note: str = ""
+        self,
+        request: TracePath,
+        stage: str = "exact",
+        final: bool = True,
+        bulge: float = 0.0,
+        note: str = "",
+        off_share: float = 0.0,
     ) -> np.ndarray:
         end = request.end if len(request.end) else request.start + np.eye(len(request.start))[0]
         start = request.start if len(request.end) else request.start - np.eye(len(request.start))[0]
@@ -50,10 +56,11 @@ class Engine(FakeEngine):
         points = (start + t * (end - start)).astype(np.float32)
         points[:, -1] += bulge * np.sin(np.pi * t[:, 0]).astype(np.float32)
         labels = np.stack([0.5 + t[:, 0], np.full(len(t), 2.0)], axis=1)
-        self.reply(request, points, stage, final, labels, note)
+        self.reply(request, points, stage, final, labels, note, off_share)
         return points
 
     def reply(self, request, points, stage, final, labels, note, off_share=0.0) -> None:
+        flagged = np.arange(len(points)) < round(off_share * len(points))
         self.replied.emit(
             PathTraced(
                 stamp=request.stamp,
@@ -63,7 +70,7 @@ class Engine(FakeEngine):
                 final=final,
                 labels=labels,
                 names=("scale", "depth"),
-                off_share=off_share,
+                flagged=flagged,
                 note=note,
                 milliseconds=1.0,
             )
@@ -340,6 +347,14 @@ def test_a_curve_that_does_not_exist_is_explained_and_leaves_everything_as_it_wa
     assert "Tracing" not in made.view.note
 
 
+def test_labels_of_a_place_beyond_the_data_are_said_to_be_a_guess(made):
+    made.state.trace = Trace("factor curve", "depth")
+    click(made.cloud, at(made, made.pair[0]))
+    made.engine.answer(made.engine.traces[-1], off_share=1.0)
+    made.tick()
+    assert "here perhaps scale 1, depth 2: it is beyond the data" in made.view.note
+
+
 def test_how_much_of_a_proposal_is_off_the_data_is_said(made):
     made.state.trace = Trace("geodesic", penalty=False)
     made.control.click(made.pair[0])
@@ -348,9 +363,9 @@ def test_how_much_of_a_proposal_is_off_the_data_is_said(made):
     assert not request.penalty
     t = np.linspace(0, 1, 5)[:, None]
     line = (request.start + t * (request.end - request.start)).astype(np.float32)
-    made.engine.reply(request, line, "exact", True, np.zeros((5, 0)), "", off_share=0.36)
+    made.engine.reply(request, line, "exact", True, np.zeros((5, 0)), "", off_share=0.4)
     made.tick()
-    assert "36 % beyond the data" in made.view.note
+    assert "40 % beyond the data" in made.view.note
 
 
 # rails

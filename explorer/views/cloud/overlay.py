@@ -18,7 +18,7 @@ from explorer.theme import DARK, Theme
 from explorer.views.cloud.overlay_axes import draw_axes, draw_colorbar
 from explorer.views.cloud.overlay_kinds import draw_kinds
 from explorer.views.cloud.overlay_marks import draw_axis_line, draw_hand, draw_path, draw_probe, draw_rings
-from explorer.views.cloud.overlay_net import draw_net
+from explorer.views.cloud.overlay_net import SeenNet, draw_net, draw_net_values, seen_net
 from explorer.views.cloud.overlay_transect import draw_transect
 from explorer.views.cloud.scene import Scene
 
@@ -61,7 +61,8 @@ class Overlay(QWidget):
         super().__init__(parent)
         self._scene, self._painted = scene, painted
         self._theme: Theme = DARK
-        self._axes, self._net = _Kept(), _Kept()
+        self._axes, self._net, self._net_values = _Kept(), _Kept(), _Kept()
+        self._seen: tuple[tuple, SeenNet | None] = ((), None)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
 
@@ -80,9 +81,10 @@ class Overlay(QWidget):
         if scene.count:
             layers = [
                 lambda p: draw_axis_line(p, scene, theme) if scene.dims == 1 else None,
-                self._draw_net,
+                lambda p: self._draw_net(p, self._net, draw_net),
                 self._draw_fixed,
                 lambda p: draw_probe(p, scene, theme),
+                lambda p: self._draw_net(p, self._net_values, draw_net_values),
                 lambda p: draw_kinds(p, scene, theme),
                 lambda p: draw_path(p, scene, theme),
                 lambda p: draw_transect(p, scene, theme),
@@ -103,12 +105,19 @@ class Overlay(QWidget):
         """Axes and colour bar. They stay as they are while only marks change, and are half of this layer's time."""
         self._axes.draw(painter, self, self._key(), self._draw_labels)
 
-    def _draw_net(self, painter: QPainter) -> None:
-        """The gridlines, which change with the camera, the points (what lies behind them) and the net itself."""
+    def _draw_net(
+        self, painter: QPainter, kept: _Kept, part: Callable[[QPainter, Scene, SeenNet, Theme], None]
+    ) -> None:
+        """A part of the gridlines, which change with the camera, the points (what lies behind them) and the net."""
         scene = self._scene
-        if scene.net is not None:
-            key = (*self._key(), scene.version, scene.moving, scene.net)
-            self._net.draw(painter, self, key, lambda p: draw_net(p, scene, self._theme))
+        if scene.net is None:
+            return
+        key = (*self._key(), scene.version, scene.moving, scene.net)
+        if self._seen[0] != key:
+            self._seen = key, seen_net(scene)
+        seen = self._seen[1]
+        if seen is not None:
+            kept.draw(painter, self, key, lambda p: part(p, scene, seen, self._theme))
 
     def _key(self) -> tuple:
         ratio = self.devicePixelRatioF()

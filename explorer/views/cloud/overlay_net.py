@@ -6,6 +6,8 @@ the glass before it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPolygonF
@@ -38,13 +40,31 @@ def colours(theme: Theme) -> tuple[str, ...]:
     return theme.series[3], theme.series[4]
 
 
-def draw_net(painter: QPainter, scene: Scene, theme: Theme) -> None:
-    """Lines behind the cloud, lines before it, values at their ends, and which colour is which factor."""
+@dataclass(frozen=True, eq=False)
+class SeenNet:
+    """A net from the camera: ``places`` (P, 2) in pixels; ``hidden`` (P,), how much of the cloud lies before each."""
+
+    net: NetMark
+    places: np.ndarray
+    hidden: np.ndarray
+
+
+def seen_net(scene: Scene) -> SeenNet | None:
+    """The scene's net as it is seen now; None if there is nothing to draw."""
     net = scene.net
     if net is None or scene.dims < 2 or len(net.starts) < 2:
-        return
+        return None
     places, depth = scene.camera.project(net.points)
     hidden = _hidden(scene, places, depth)
+    for start, stop in zip(net.starts[:-1].tolist(), net.starts[1:].tolist(), strict=True):
+        if stop - start > 1:
+            hidden[start:stop] = _smooth(hidden[start:stop])
+    return SeenNet(net, places, hidden)
+
+
+def draw_net(painter: QPainter, scene: Scene, seen: SeenNet, theme: Theme) -> None:
+    """Lines behind the cloud, then lines before it."""
+    net = seen.net
     back: Stretches = {}
     front: Stretches = {}
     step = MOVING_STEP if scene.moving else 1
@@ -52,12 +72,15 @@ def draw_net(painter: QPainter, scene: Scene, theme: Theme) -> None:
         part = slice(net.starts[line], net.starts[line + 1])
         if net.starts[line + 1] - net.starts[line] < 2:
             continue
-        hidden[part] = _smooth(hidden[part])
-        for behind, polygon in _pieces(places[part], hidden[part], step):
+        for behind, polygon in _pieces(seen.places[part], seen.hidden[part], step):
             (back if behind else front).setdefault(int(net.family[line]), []).append(polygon)
     _stroke(painter, back, front, theme)
-    taken = _draw_legend(painter, scene, net, theme)
-    _draw_values(painter, scene, net, places, hidden > HIDING, taken, theme)
+
+
+def draw_net_values(painter: QPainter, scene: Scene, seen: SeenNet, theme: Theme) -> None:
+    """Values at the lines' ends, and which colour is which factor: text, so it lies over lines of whatever kind."""
+    taken = _draw_legend(painter, scene, seen.net, theme)
+    _draw_values(painter, scene, seen.net, seen.places, seen.hidden > HIDING, taken, theme)
 
 
 def _stroke(painter: QPainter, back: Stretches, front: Stretches, theme: Theme) -> None:
