@@ -21,6 +21,7 @@ INDEX = "index"
 SUFFIXES = (".csv", ".npz", ".npy")
 MOST_COLUMNS = 256
 _SEPARATORS = ",;\t"
+_DECIMAL_COMMA = ", with a point as its decimal sign"
 
 _UNREADABLE = (
     OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, OverflowError, RecursionError, MemoryError,
@@ -37,12 +38,14 @@ class AttributeFileError(ValueError):
 class AttributeTable:
     """What a file holds: ``columns`` by name, text or numbers (n,), one entry a row; ``index`` is one of them, or not.
 
-    ``lines`` int64 (n,) are the rows' numbers as an editor, or for arrays as numpy, counts them.
+    ``lines`` int64 (n,) are the rows' numbers as an editor, or for arrays as numpy, counts them; ``blank`` those of
+    empty lines between them, which are no rows.
     """
 
     file: Path
     columns: dict[str, np.ndarray]
     lines: np.ndarray
+    blank: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -80,9 +83,10 @@ class AttributeTable:
                 f"dataset's. Add a column {INDEX} with the number of each row's sample."
             )
         if self.rows != len(samples):
+            blank = f", and {len(self.blank)} blank ones, the first of them row {self.blank[0]}" if self.blank else ""
             raise AttributeFileError(
-                f"{self.file} has {self.rows} rows, and the run has {len(samples)} samples. Give one row a sample, or "
-                f"add a column {INDEX} with the number of each row's sample."
+                f"{self.file} has {self.rows} rows{blank}; the run has {len(samples)} samples. Give one row a sample, "
+                f"or add a column {INDEX} with the number of each row's sample."
             )
         return np.arange(self.rows)
 
@@ -117,7 +121,8 @@ class AttributeTable:
         if wrong is not None:
             said = repr(str(column[wrong])[:40]) if str(column[wrong]).strip() else "empty"
             where = f"{self.file}, row {self.lines[wrong]}, column {name}"
-            raise AttributeFileError(f"{where}: the entry is {said}; it must be a finite number.")
+            comma = _DECIMAL_COMMA if _has_decimal_comma(str(column[wrong])) else ""
+            raise AttributeFileError(f"{where}: the entry is {said}; it must be a finite number{comma}.")
         return column.astype(np.float64)
 
 
@@ -155,10 +160,11 @@ def _read_csv(file: Path) -> AttributeTable:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise AttributeFileError(f"{file} is not UTF-8 text ({error}); save it as CSV in UTF-8.") from error
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    written = text.splitlines()
+    first = next((line for line in written if line.strip()), "")
     separator = max(_SEPARATORS, key=first.count)
     try:
-        reader = csv.reader(text.splitlines(), delimiter=separator)
+        reader = csv.reader(written, delimiter=separator)
         rows = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
         raise AttributeFileError(f"{file} is no table: {error}.") from error
@@ -170,9 +176,17 @@ def _read_csv(file: Path) -> AttributeTable:
     body = rows[1:] if named else rows
     for line, row in body:
         if len(row) != len(names):
-            raise AttributeFileError(f"{file}, row {line}: it has {len(row)} entries; the first row has {len(names)}.")
+            hint = ""
+            if separator == "," and _has_decimal_comma(",".join(row)):
+                hint = f" If each is a number, write it{_DECIMAL_COMMA}."
+            raise AttributeFileError(
+                f"{file}, row {line}: it has {len(row)} entries; the first row has {len(names)}.{hint}"
+            )
     columns = {name: np.array([row[i] for _, row in body], dtype=np.str_) for i, name in enumerate(names)}
-    return AttributeTable(file, columns, np.array([line for line, _ in body], dtype=np.int64))
+    lines = [line for line, _ in body]
+    alone = len(names) == 1 and lines
+    blank = tuple(i for i in range(lines[0], lines[-1]) if not written[i - 1].strip()) if alone else ()
+    return AttributeTable(file, columns, np.array(lines, dtype=np.int64), blank)
 
 
 def _read_arrays(file: Path) -> AttributeTable:
@@ -227,6 +241,10 @@ def _first_wrong(column: np.ndarray) -> int | None:
         return next((i for i, entry in enumerate(column) if not _is_finite(str(entry))), None)
     wrong = np.flatnonzero(~np.isfinite(column))
     return int(wrong[0]) if len(wrong) else None
+
+
+def _has_decimal_comma(text: str) -> bool:
+    return not _is_number(text) and text.count(",") == 1 and _is_number(text.replace(",", "."))
 
 
 def _is_number(text: str) -> bool:

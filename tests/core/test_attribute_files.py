@@ -62,6 +62,26 @@ def test_blank_lines_and_a_byte_order_mark_do_not_count(tmp_path):
     assert values(written(tmp_path, "﻿age\n\n1\n2\n\n3\n4\n"), ALL) == [[1], [2], [3], [4]]
 
 
+def test_blank_entries_of_a_single_column_are_named_where_the_rows_do_not_fit(tmp_path):
+    table = read_attributes(written(tmp_path, "age\n1\n\n3\n\n5\n\n"))
+    with pytest.raises(
+        AttributeFileError, match="has 3 rows, and 2 blank ones, the first of them row 3; the run has 4"
+    ):
+        table.values(("age",), ALL)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("age;mass\n1;0,5\n2;1\n3;1\n4;1\n", "row 2, column mass: the entry is '0,5'; .* with a point"),
+        ("mass\n1\n0,5\n", "row 3: it has 2 entries; the first row has 1. If each is a number, .* with a point"),
+    ],
+)
+def test_a_decimal_comma_is_recognised_and_said(tmp_path, text, said):
+    with pytest.raises(AttributeFileError, match=said):
+        values(written(tmp_path, text), ALL, "mass")
+
+
 def test_arrays_are_columns(tmp_path):
     file = saved(tmp_path, age=np.arange(4), fit=np.ones((4, 2), np.float32), ok=np.array([True, False, True, True]))
     assert read_attributes(file).names == ("age", "fit1", "fit2", "ok")
@@ -80,7 +100,7 @@ def test_a_single_array_is_named_like_its_file(tmp_path):
 
 
 def test_as_many_rows_as_samples_are_wanted(tmp_path):
-    with pytest.raises(AttributeFileError, match=r"mine\.csv has 3 rows, and the run has 4 samples.*column index"):
+    with pytest.raises(AttributeFileError, match=r"mine\.csv has 3 rows; the run has 4 samples.*column index"):
         values(written(tmp_path, "age\n1\n2\n3\n"), ALL)
     with pytest.raises(AttributeFileError, match="shows only some of its dataset's"):
         values(written(tmp_path, "age\n1\n2\n3\n"), SOME)
