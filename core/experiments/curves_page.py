@@ -236,7 +236,6 @@ def _hole(page: Page, analysis: Analysis, report: Mapping[str, Any]) -> None:
             "beside": found["residual_beside"],
             "inside": found["residual_in_hole"],
             "off": 100.0 * found["off_share"],
-            "way": HOLE_MEANINGS[kind],
         }
         for kind, found in hole.items()
     ]
@@ -259,9 +258,9 @@ def _hole(page: Page, analysis: Analysis, report: Mapping[str, Any]) -> None:
         Column("inside", "in the hole", f"Median over the images in the hole. {residual}", 2),
         Column("off", "beyond the data, %", "Places that the badge flags: farther from the 8 nearest samples, in units "
                "of what is usual there, than 99 % of the samples are.", 1),
-        Column("way", "how", "What the path minimises."),
     ]  # fmt: skip
     page.table(columns, rows, "Paths between opposite sides of the hole.")
+    page.definitions({kind: HOLE_MEANINGS[kind] for kind in hole})
 
 
 def _times(page: Page, report: Mapping[str, Any]) -> None:

@@ -37,13 +37,17 @@ figure img {
 figcaption {
   max-width: 900px; margin: .6rem auto 0; color: var(--quiet); font-size: .9rem; line-height: 1.5; text-align: left;
 }
-.table { width: fit-content; min-width: min(900px, 100%); max-width: 100%; margin: 1.5rem auto; overflow-x: auto; }
+.table {
+  position: relative; left: 50%; transform: translateX(-50%); margin: 1.5rem 0; overflow-x: auto;
+  width: fit-content; min-width: min(900px, 100%); max-width: min(1480px, 100vw - 3rem);
+}
 table { border-collapse: collapse; font-size: .92rem; line-height: 1.4; }
 caption { text-align: left; color: var(--quiet); font-size: .9rem; padding-bottom: .5rem; }
-th, td { padding: .42rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-thead th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
+th, td { padding: .42rem .7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+thead th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; white-space: normal; }
 thead th a { color: inherit; text-decoration: underline dotted var(--quiet); text-underline-offset: 3px; cursor: help; }
-tbody th { font-weight: 500; }
+tbody th { font-weight: 500; min-width: 8rem; }
+td.words { min-width: 11rem; }
 tbody tr:hover { background: var(--band); }
 .words { text-align: left; }
 .number { text-align: right; font-variant-numeric: tabular-nums lining-nums; white-space: nowrap; }
