@@ -1,4 +1,4 @@
-"""A layout that flows like text: rows of widgets that wrap where the width ends.
+"""Widgets for panels of any width: rows that wrap, lines that are cut short visibly, a toolbar that drops its words.
 
 Panels are docks that a person makes narrow; a row of controls that wraps stays usable there. (superqt has such a
 layout too, but importing it takes a fifth of the time in which the window shall be visible.)
@@ -7,7 +7,8 @@ layout too, but importing it takes a fifth of the time in which the window shall
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtWidgets import QLabel, QLayout, QLayoutItem, QSizePolicy, QWidget
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QLabel, QLayout, QLayoutItem, QSizePolicy, QToolBar, QToolButton, QWidget
 
 
 class FlowLayout(QLayout):
@@ -119,3 +120,33 @@ class ElidedLabel(QLabel):
     def _elide(self) -> None:
         room = self.contentsRect().width()
         super().setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, room))
+
+
+class FittingToolBar(QToolBar):
+    """A toolbar whose buttons go without their words where it is too short for them: better than hidden buttons."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title)
+        self._needed = 0
+        self._worded: list[QToolButton] = []
+
+    @property
+    def worded(self) -> bool:
+        """Whether words are shown."""
+        return not self._worded
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self.worded:
+            self._needed = self.sizeHint().width()
+        if self.worded == (self.width() >= self._needed):
+            return
+        if self.worded:
+            beside = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+            self._worded = [each for each in self.findChildren(QToolButton) if each.toolButtonStyle() == beside]
+            for button in self._worded:
+                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        else:
+            for button in self._worded:
+                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+            self._worded = []

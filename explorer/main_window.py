@@ -14,13 +14,13 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
     QTabWidget,
-    QToolBar,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from explorer.actions import make_actions, set_icons
+from explorer.layouts import FittingToolBar
 from explorer.theme import Theme
 from explorer.views.notice import NoticeView
 from explorer.widgets import named
@@ -176,7 +176,7 @@ class MainWindow(QMainWindow):
         self.resizeDocks(docks, [side, side], Qt.Orientation.Horizontal)
 
     def _make_toolbar(self) -> None:
-        bar = named(QToolBar("Main"), "toolbar")
+        bar = named(FittingToolBar("Main"), "toolbar")
         bar.setMovable(False)
         bar.setIconSize(QSize(18, 18))
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)

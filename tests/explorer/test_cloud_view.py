@@ -37,6 +37,7 @@ from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
 from explorer.theme import DARK, LIGHT
 from explorer.views.cloud import CloudView, Mode
+from explorer.views.cloud.overlay_axes import bar_ticks
 from explorer.views.cloud.renderer import choose_renderer
 
 
@@ -99,6 +100,20 @@ def test_everything_can_be_shown_at_once_and_taken_away_again(either, qtbot):
     qtbot.waitUntil(lambda: orange(grab(either)) == 0)
     assert not heard.all  # setters never emit
     assert either.frame_ms
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "most", "ticks"),
+    [
+        (0.501, 1.999, 5, [0.5, 1.0, 1.5, 2.0]),  # samples rarely reach the round ends
+        (0.0, 2.0, 5, [0.0, 1.0, 2.0]),
+        (-14.2, 12.9, 5, [-10.0, 0.0, 10.0]),
+        (0.2, 0.9, 2, [0.5]),  # no room for more
+        (3.0, 3.0, 5, [3.0]),
+    ],
+)
+def test_a_colour_bar_has_three_ticks_where_there_is_room(low, high, most, ticks):
+    np.testing.assert_allclose(bar_ticks(low, high, most)[0], ticks, atol=1e-12)
 
 
 @pytest.mark.parametrize("dims", [1, 2])

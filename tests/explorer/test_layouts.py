@@ -1,11 +1,12 @@
-"""Rows that wrap, and lines that are cut short visibly."""
+"""Rows that wrap, lines that are cut short visibly, a toolbar that drops its words."""
 
 from __future__ import annotations
 
 import pytest
-from PySide6.QtWidgets import QLabel, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QMainWindow, QStyle, QWidget
 
-from explorer.layouts import ElidedLabel, FlowLayout
+from explorer.layouts import ElidedLabel, FittingToolBar, FlowLayout
 
 
 @pytest.fixture
@@ -61,3 +62,24 @@ def test_a_line_is_shortened_to_its_room_and_keeps_its_whole_text(qtbot):
     assert line.whole() == line.toolTip() == "latent length 12.3 · image length 34.5 (K = 65)"
     line.resize(900, 20)
     assert line.text() == line.whole()
+
+
+def test_a_toolbar_that_is_too_short_drops_its_words_and_takes_them_back(qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    bar = FittingToolBar("Main")
+    bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+    actions = [
+        bar.addAction(window.style().standardIcon(QStyle.StandardPixmap.SP_FileIcon), "A long name") for _ in "abc"
+    ]
+    window.addToolBar(bar)
+    window.resize(800, 100)
+    window.show()
+    assert bar.worded
+    needed = bar.sizeHint().width()
+    window.resize(needed - 20, 100)
+    qtbot.waitUntil(lambda: not bar.worded)
+    qtbot.waitUntil(lambda: all(bar.widgetForAction(action).isVisible() for action in actions))
+    window.resize(needed + 20, 100)
+    qtbot.waitUntil(lambda: bar.worded)
+    assert bar.sizeHint().width() == needed

@@ -15,6 +15,8 @@ from explorer.views.cloud.scene import Scene
 TICK_GAP = 14.0  # pixels from an edge of the box to the middle of its numbers
 NAME_GAP = 38.0
 BAR_WIDTH, BAR_MARGIN = 10.0, 16.0
+BAR_LABEL_SHARE = 0.35  # of the view: its legend has the other side
+TICK_ROOM, END_SLACK = 20.0, 0.01  # pixels from tick to tick; how far the last may be from the end, of the range
 CENTRE = Qt.AlignmentFlag.AlignCenter
 
 
@@ -103,13 +105,15 @@ def _draw_flat_labels(painter: QPainter, scene: Scene, theme: Theme) -> None:
 
 
 def draw_colorbar(painter: QPainter, bar: Colorbar, theme: Theme, width: float, height: float) -> None:
-    """The bar with its ends and a middle value, or one swatch for each category, at the upper right."""
+    """The bar with three ticks or more, or one swatch for each category, at the upper right."""
     font, bold = small_font(painter.font()), small_font(painter.font(), 0.0, bold=True)
     painter.setFont(bold)
     halo = tint(theme.plot, 0.9)
-    label = QFontMetricsF(bold).elidedText(bar.label, Qt.TextElideMode.ElideRight, 130.0)
+    room = float(np.clip(width * BAR_LABEL_SHARE, 130.0, 400.0))
+    label = QFontMetricsF(bold).elidedText(bar.label, Qt.TextElideMode.ElideRight, room)
     right = width - BAR_MARGIN
-    halo_text(painter, QRectF(right - 134, 10, 134, 18), Qt.AlignmentFlag.AlignRight, label, QColor(theme.text), halo)
+    title = QRectF(right - room - 4, 10, room + 4, 18)
+    halo_text(painter, title, Qt.AlignmentFlag.AlignRight, label, QColor(theme.text), halo)
     painter.setFont(font)
     if bar.categories is not None:
         _draw_categories(painter, bar, bar.categories, theme, right, height)
@@ -125,15 +129,36 @@ def draw_colorbar(painter: QPainter, bar: Colorbar, theme: Theme, width: float, 
     painter.setPen(pen(QColor(theme.border), 1.0))
     painter.drawRect(frame.adjusted(-0.5, -0.5, 0.5, 0.5))
     span = bar.high - bar.low
-    step = nice_step(span, max(2, int(length / 46))) if span > 0 else 1.0
-    ticks = np.arange(np.ceil(bar.low / step - 1e-9), np.floor(bar.high / step + 1e-9) + 1) * step
-    for tick in ticks if span > 0 else [bar.low]:
-        y = frame.bottom() - (float(tick) - bar.low) / (span or 1.0) * length
+    ticks, step = bar_ticks(bar.low, bar.high, int(length / TICK_ROOM))
+    for tick in ticks.tolist():
+        share = float(np.clip((tick - bar.low) / (span or 1.0), 0.0, 1.0))
+        y = frame.bottom() - share * length
         painter.setPen(pen(QColor(theme.muted), 1.0))
         painter.drawLine(QPointF(frame.left() - 4, y), QPointF(frame.left() - 1, y))
         rect = QRectF(frame.left() - 78, y - 8, 70, 16)
-        text = tick_text(float(tick), step)
+        text = tick_text(tick, step)
         halo_text(painter, rect, Qt.AlignmentFlag.AlignRight, text, QColor(theme.muted), halo)
+
+
+def bar_ticks(low: float, high: float, most: int) -> tuple[np.ndarray, float]:
+    """Round values (n,) from low to high and their step: the coarsest step that gives three or more, ``most`` at most.
+
+    The outermost may miss an end by a hundredth of the range: samples rarely reach the round ends of theirs.
+    """
+    span = high - low
+    if not span > 0.0:
+        return np.array([low]), 1.0
+    found, step = np.zeros(0), span
+    for count in range(1, most + 1):
+        tried = nice_step(span, count)
+        slack = END_SLACK * span / tried
+        ticks = np.arange(np.ceil(low / tried - slack), np.floor(high / tried + slack) + 1) * tried
+        if len(ticks) > most and len(found):
+            break
+        found, step = ticks, tried
+        if len(ticks) >= 3:
+            break
+    return found, step
 
 
 def _draw_categories(
