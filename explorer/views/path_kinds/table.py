@@ -20,7 +20,7 @@ from explorer.views.path_kinds.painting import BAR, Look, paint_table
 from explorer.views.path_kinds.rows import GAP, Row, frames_shown
 
 NAME_WIDTH = 138
-LEAST_ROW, MOST_ROW = 50, 84  # pixels
+LEAST_ROW, MOST_ROW = 40, 84  # pixels
 PAD = 4  # above and below a strip
 LEAST_FRAMES = 4  # that a strip has room for, before the table scrolls sideways
 CELL_PAD = 6
