@@ -43,7 +43,10 @@ def reading(path: LatentPath, answer: PathTraced, s: float) -> str:
         u, places = float(path.parameter(s)), np.arange(len(path))
         here = [np.interp(u, places, labels[:, column]) for column in range(len(names))]
         known = [f"{name} {_number(value)}" for name, value in zip(names, here, strict=True) if np.isfinite(value)]
-        if known and len(answer.flagged) == len(path) and answer.flagged[round(u)]:
+        beside = (
+            answer.flagged[int(u) : int(np.ceil(u)) + 1] if len(answer.flagged) == len(path) else answer.flagged[:0]
+        )
+        if known and beside.any():
             parts.append(f"here perhaps {', '.join(known)}: it is beyond the data")
         elif known:
             parts.append(f"here {', '.join(known)}")
