@@ -3,7 +3,7 @@
 In the tangent plane, let g be the gradient of the target label and H the gradients of those that are held. The part of
 g that is square to all of H, divided by its own slope, is the shortest motion that raises the target by one and leaves
 the rest: T·Jᵀ(JJᵀ + λI)⁻¹e of the stacked gradients J, with the damping λ on the held rows alone, so that the target's
-rate stays exactly one. A step, half a neighbourhood's radius at most, is a second-order Runge-Kutta step inside the
+rate stays exactly one. A step, 0.7 of a neighbourhood's radius at most, is a second-order Runge-Kutta step inside the
 local quadratic; the next local fit then projects it, and one Newton step puts all the labels back to what they should
 be. All fronts of all curves step together, since a batch of fits costs little more than one.
 """
@@ -22,11 +22,12 @@ SUPPORT_LOST = "support lost"
 OUT_OF_REACH = "target out of reach"
 NOT_HELD = "other factors cannot be held"
 
-STEP = 0.5  # of a neighbourhood's radius, at most
+STEP = 0.7  # of a neighbourhood's radius, at most
 LEAST_STEP = 1.0 / 16.0  # of it: a step that fails is halved down to here, which is how closely an edge is met
 LEAST_SINE = 0.02  # between the target's gradient and the span of the held ones: below it they cannot be told apart
 LEAST_SLOPE = 1e-3  # standard deviations of the target over a neighbourhood's radius: below it the label is flat
 
+_SLACK = 0.125  # of a radius, that a correction may always move: neighbouring fits differ by as much where labels bend
 _FARTHEST = 1e100
 _DAMPING = 1e-8  # of the squared gradients
 _CAUTION = 6  # steps after one that lost support, in which they do not grow: the edge is probably near
@@ -122,7 +123,7 @@ class _Fronts:
         place, labels = model.evaluate(u)
         begun = np.array([len(self.traces[i].nodes) > 0 for i in front])
         lost = self._surface.off_support_of(model, place, labels) & begun
-        astray = ~(moved <= 0.5 * self._reach[front] * model.scale) & begun
+        astray = ~(moved <= np.maximum(0.5 * self._reach[front], _SLACK) * model.scale) & begun
         failed = lost | astray
         heading = _heading(gradients)  # the correction is too small to change it
         ended = failed.copy()
@@ -179,7 +180,7 @@ class _Fronts:
 def newton(model: LocalModel, u: np.ndarray, aims: np.ndarray, goals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One step from u (Q, q) towards labels ``goals`` (Q, 1 + H) of the columns ``aims``: (u, length of the step (Q,)).
 
-    Least squares where the labels cannot all be met; never longer than half the neighbourhood's radius.
+    Least squares where the labels cannot all be met; never longer than 0.7 of the neighbourhood's radius.
     """
     return _corrected(model, u, _gradients(model, u, aims), aims, goals)
 
