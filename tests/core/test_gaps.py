@@ -39,14 +39,14 @@ def whole(curve: FactorCurve) -> bool:
 @pytest.mark.parametrize("seed", [0, 3])
 def test_no_curve_stops_amid_samples_however_they_fell(seed):
     native = scattered(seed)
-    assert all(whole(curve) for curve in curves_from(Surface(bent(native), native), native, 120))
+    assert all(whole(curve) for curve in curves_from(Surface(bent(native), native), native, 60))
 
 
 def test_nor_where_one_label_alone_is_known_and_gaps_can_only_be_seen_in_latent_space():
     native = scattered(0)
     surface = Surface(bent(native), native[:, :1])
     assert not surface.gaps.asks_labels
-    assert all(whole(curve) for curve in curves_from(surface, native, 60))
+    assert all(whole(curve) for curve in curves_from(surface, native, 40))
 
 
 @pytest.mark.parametrize("width", [0.08, 0.1])
@@ -55,7 +55,7 @@ def test_a_gap_that_the_encoder_drew_nearly_together_ends_every_curve(width):
     native = native[np.abs(native[:, 0]) > 0.3]
     latent = native.copy()
     latent[:, 0] -= np.sign(native[:, 0]) * (0.3 - 0.5 * width)  # three to four times the distance of neighbours
-    curves = curves_from(Surface(bent(latent), native), native, 60)
+    curves = curves_from(Surface(bent(latent), native), native, 40)
     for curve in curves:
         side = np.sign(curve.labels[0, 0])
         assert np.all(side * curve.labels[:, 0] > 0.2)  # the gap begins at 0.3
@@ -66,7 +66,7 @@ def test_the_same_crack_without_a_gap_in_the_labels_is_crossed():
     native = scattered(1, 6000)
     latent = native.copy()
     latent[:, 0] += np.sign(native[:, 0]) * 0.03
-    curves = curves_from(Surface(bent(latent), native), native, 60)
+    curves = curves_from(Surface(bent(latent), native), native, 40)
     assert np.mean([whole(curve) for curve in curves]) > 0.9
 
 
