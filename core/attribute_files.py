@@ -116,14 +116,21 @@ class AttributeTable:
 
     def _numbers(self, name: str) -> np.ndarray:
         """The column float64 (rows,). Raises ``AttributeFileError`` for its first entry that is no finite number."""
+        trouble = self.trouble(name)
+        if trouble:
+            raise AttributeFileError(f"{self.file}, {trouble}.")
+        return self.columns[name].astype(np.float64)
+
+    def trouble(self, name: str) -> str:
+        """What is wrong with a column's first entry that is no finite number; "" if all are."""
         column = self.columns[name]
         wrong = _first_wrong(column)
-        if wrong is not None:
-            said = repr(str(column[wrong])[:40]) if str(column[wrong]).strip() else "empty"
-            where = f"{self.file}, row {self.lines[wrong]}, column {name}"
-            comma = _DECIMAL_COMMA if _has_decimal_comma(str(column[wrong])) else ""
-            raise AttributeFileError(f"{where}: the entry is {said}; it must be a finite number{comma}.")
-        return column.astype(np.float64)
+        if wrong is None:
+            return ""
+        said = repr(str(column[wrong])[:40]) if str(column[wrong]).strip() else "empty"
+        comma = _DECIMAL_COMMA if _has_decimal_comma(str(column[wrong])) else ""
+        row = f"row {self.lines[wrong]}, column {name}"
+        return f"{row}: the entry is {said}; it must be a finite number{comma}"
 
 
 def read_attributes(file: Path) -> AttributeTable:

@@ -23,7 +23,11 @@ SPLINES: tuple[tuple[Kind, str, str], ...] = (
 TRACED: tuple[tuple[RecipeKind, str, str], ...] = (
     ("straight", "Straight line", "Latent arithmetic: the straight line between two places"),
     ("spherical", "Spherical", "An arc about the middle of the cloud"),
-    ("geodesic", "Geodesic", "The path between two places along which the image changes least"),
+    (
+        "geodesic",
+        "Geodesic",
+        "The path between two places along which the image changes least among those that keep to the data",
+    ),
     ("factor curve", "Factor curve", "Changes one factor and holds all others, along the sheet of the data"),
     ("isoline", "Isoline", "The whole curve through a place on which all other factors keep their values"),
     ("tangent line", "Tangent line", "The straight line that touches the factor curve where it starts"),

@@ -21,6 +21,7 @@ from core.geometry.factor_curves import AT_EDGE, UNKNOWN_HELD, FactorCurve, fact
 from core.geometry.geodesics import PENALTY, Geodesic, GeodesicError, LatentGraph, geodesic
 from core.geometry.manifold import ManifoldError, project
 from core.geometry.path_kinds import PathKindError, along_attribute, attribute_vector, spherical, straight, tangent_line
+from core.geometry.support import SUPPORT_NEIGHBOURS
 from core.geometry.surface import FactorError, Surface
 from core.geometry.surrogate import Surrogate, SurrogateError
 from core.inference import Inference
@@ -43,6 +44,7 @@ MAX_POINTS = 1000
 MAX_LINES = 50  # of each family
 PRELIMINARY = "preliminary: images compared by the samples' thumbnails, until the decoder has been asked"
 ROUGH = 0.1  # relative error of the surrogate from which on it is mentioned
+STEPPED = 64  # values: a label that has no more, over many samples, moves in steps
 PROGRESS_S = 0.1  # between geodesics that are sent while one relaxes
 
 _BEYOND = 1.25  # of the farthest sample's distance from the mean: a straight rail ends there
@@ -175,14 +177,29 @@ def _make(request: TracePath, start: np.ndarray, end: np.ndarray | None, surface
             values = _steps(surface.labels_at(start[None].astype(np.float64))[0, column], goal, target, points)
         curve = factor_curve(surface, start, target, values, None, points)
         if len(curve.points) < 2:
-            why = curve.stopped or "the data end there"
-            raise EngineError(f"The {kind} of {target} cannot leave its start: {why}. Choose a sample farther inside.")
+            raise EngineError(f"The {kind} of {target} cannot leave its start: {_why_not(surface, curve)}.")
         notes = [note, *(part for part in curve.note.split("; ") if part and part != UNKNOWN_HELD)]
+        notes.append(_steps_of(surface, curve))
         if values is None:
             notes.append(_early_ends(surface, curve))
         return Made(curve.points, curve.labels, surface.names, "; ".join(part for part in notes if part))
     path = _straight_rail(kind, surface, start, target, goal, points)
     return Made(path, surface.labels_at(path), surface.names, note if kind == "tangent line" else "")
+
+
+def _why_not(surface: Surface, curve: FactorCurve) -> str:
+    """Why a curve has no length, and what to do."""
+    steps = _steps_of(surface, curve)
+    if steps:
+        return f"{steps}; choose one that varies smoothly"
+    return f"{curve.stopped or 'the data end there'}; choose a sample farther inside"
+
+
+def _steps_of(surface: Surface, curve: FactorCurve) -> str:
+    """Whether the target moves in steps, which no curve can follow; "" if it does not."""
+    found = len(np.unique(surface.table[:, curve.target]))
+    stepped = found <= STEPPED and found * SUPPORT_NEIGHBOURS <= len(surface.table)
+    return f"{curve.target_name} takes only {found} values and stays the same between" if stepped else ""
 
 
 def _early_ends(surface: Surface, curve: FactorCurve) -> str:

@@ -1,7 +1,8 @@
 """Which labels a path holds while its target changes, for there may be more of them than a surface has dimensions.
 
 Factors hold each other. An attribute that was measured depends on the factors, so on a surface that they span at most
-all but one can be held with it: those that it depends on least.
+all but one can be held with it: those that it depends on least. Labels that do not follow the surface, noise say, would
+be chosen by that, and holding them would lead nowhere: they are left out.
 """
 
 from __future__ import annotations
@@ -12,8 +13,11 @@ import numpy as np
 
 from core.engine.sheet import Sheet
 from core.geometry.factor_curves import UNKNOWN_HELD
+from core.geometry.manifold import Neighbourhoods
+from core.geometry.support import SUPPORT_NEIGHBOURS
 from core.geometry.surface import Surface
 
+_JUDGED = 500  # samples that are asked whether a label follows the surface
 _SAME = 0.9
 """Share of the samples that may have one value of a label that is worth holding."""
 
@@ -34,7 +38,10 @@ def aim(sheet: Sheet, base: Surface, target: str) -> Aim:
     sheet.table((target,))
     others = _others(sheet, target)
     room = max(base.intrinsic - 1, 0)
-    held = others if len(others) <= room else _least_dependent(sheet, target, others)[:room]
+    held = others
+    if len(others) > room:
+        candidates = others if set(others) <= set(sheet.factors) else _following(sheet, others)
+        held = _least_dependent(sheet, target, candidates)[:room]
     missing = tuple(name for name in others if name not in held)
     if not others:
         return Aim((target,), UNKNOWN_HELD)
@@ -58,6 +65,20 @@ def _varies(values: np.ndarray) -> bool:
         return False
     _, counts = np.unique(known, return_counts=True)
     return bool(counts.max() <= _SAME * len(known))
+
+
+def _following(sheet: Sheet, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of ``names`` that neighbours on the surface share: the mean of eight tells half of a sample's variance."""
+    table = sheet.table(names)
+    known = np.isfinite(table).all(axis=1)
+    if known.sum() <= SUPPORT_NEIGHBOURS:
+        return names
+    table, samples = table[known], Neighbourhoods(sheet.mu[known])
+    members = np.arange(0, len(samples), max(1, len(samples) // _JUDGED))
+    _, nearest = samples.of_samples(SUPPORT_NEIGHBOURS, members)
+    missed = np.square(table[members] - table[nearest].mean(axis=1)).mean(axis=0)
+    follows = missed < 0.5 * table.var(axis=0)
+    return tuple(name for name, each in zip(names, follows.tolist(), strict=True) if each)
 
 
 def _least_dependent(sheet: Sheet, target: str, others: tuple[str, ...]) -> tuple[str, ...]:

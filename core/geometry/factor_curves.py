@@ -39,6 +39,7 @@ ILL_CONDITIONED = 10.0  # a sine of 0.1 between target and held labels: small er
 _MARGIN = 0.03  # of a label's samples left outside the outermost gridlines
 _LEAST_MEMBERS = 8  # samples that a line is started from
 _SETTLED = 0.05  # of a neighbourhood's radius: a correction as small is as good as none
+_BEYOND = 0.05  # of the target's range: farther out its values are made up, however near samples are
 _UNCOVERED = 0.12  # of a line's samples: if so many lie beyond its end, it goes on across the gap
 
 
@@ -130,6 +131,8 @@ def factor_curve(
     limit = np.array([-np.inf, np.inf]) if asked is None else _limits(asked, float(goals[0, 0]))
     both = [0, 0]
     back, forth = march(surface, at.surface[both], aims[both], goals[both], limit)
+    if asked is None:
+        _end_with_samples(surface, target, back, forth)
     trace = joined(back, forth)
     inside = even_taus(trace, max(points, 2)) if asked is None else _within(trace, asked)
     place, labels = _refined(surface, [(trace, inside, columns, goals[0])])[0]
@@ -258,6 +261,7 @@ def _trace_lines(surface: Surface, lines: list[_Line], seeds: list[int]) -> list
     traces = march(surface, place[both], aims[both], goals[both], limit) if len(usable) else []
     found: list[Trace | None] = [None] * len(lines)
     for i, line in enumerate(usable):
+        _end_with_samples(surface, lines[line].other, traces[i], traces[i + len(usable)])
         found[line] = joined(traces[i], traces[i + len(usable)])
     return found
 
@@ -305,6 +309,17 @@ def _checked_values(values: np.ndarray) -> np.ndarray:
     if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
         raise FactorError(f"values have shape {array.shape}; they must be one or more finite numbers (m,).")
     return array
+
+
+def _end_with_samples(surface: Surface, target: int, *traces: Trace) -> None:
+    """Cut whole curves where the target leaves the samples' range by more than a little."""
+    low, high = surface.low[target], surface.high[target]
+    room = _BEYOND * (high - low)
+    for trace in traces:
+        tau = np.array(trace.tau[1:]) * surface.spread[target]
+        beyond = np.flatnonzero((tau < low - room) | (tau > high + room))
+        if len(beyond):
+            trace.cut(int(beyond[0]) + 1, SUPPORT_LOST)
 
 
 def _limits(asked: np.ndarray, begin: float) -> np.ndarray:

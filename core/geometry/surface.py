@@ -34,6 +34,8 @@ DOUBT = 0.8
 
 _CHUNK = 1 << 20  # neighbours fitted at once
 _JUDGED = 160  # samples whose error is measured
+_TELLING = 50  # samples that differ, for TwoNN
+_SPREAD_NEIGHBOURS, _WIDE = 64, 0.2  # a half disc, at a straight edge, is 0.28 as wide across as along, in variance
 _HOPELESS = 3.0  # times the least error: larger neighbourhoods are not tried
 _ERROR_FLOOR = 3e-4  # of a standard deviation: below it all neighbourhoods are equally good
 
@@ -58,10 +60,12 @@ class LooError(NamedTuple):
 class Surface:
     """The surface of the samples mu (N, d) and their ``labels`` (N, F), called ``names``; build it once an embedding.
 
-    ``intrinsic`` is its dimension q; left out, TwoNN rounded. Of more than 20,000 samples a random part of that size,
+    ``intrinsic`` is its dimension q; left out, it is estimated. Of more than 20,000 samples a random part of that size,
     drawn by ``seed``, stands for all. ``samples`` are those, ``table`` float64 (N, F) their labels, ``spread`` float64
     (F,) the labels' standard deviations (1 where a label is constant), ``neighbours`` the chosen neighbourhood k and
     ``loo_errors`` the table it was chosen from. ``support`` judges places against the same samples.
+
+    Samples that coincide count as one, with the mean of their labels.
 
     Raises ``FactorError`` for labels or names that do not fit, ``core.geometry.manifold.ManifoldError`` for samples
     that are not finite or fewer than 2.
@@ -78,6 +82,7 @@ class Surface:
         points = check_points(mu, "mu")
         table = _table(labels, len(points))
         self.names = _names(names, table.shape[1])
+        points, table = _merged(points, table)
         generator = np.random.default_rng(seed)
         if len(points) > MAX_LANDMARKS:
             part = np.sort(generator.choice(len(points), MAX_LANDMARKS, replace=False))
@@ -235,17 +240,45 @@ def _leave_one_out(
     )
 
 
+def _merged(points: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Samples that coincide become one, whose labels are their mean: a neighbourhood of copies has no extent."""
+    distinct, first, belongs, count = np.unique(
+        points, axis=0, return_index=True, return_inverse=True, return_counts=True
+    )
+    if not 1 < len(distinct) < len(points):
+        return points, table
+    sums = np.zeros((len(distinct), table.shape[1]))
+    np.add.at(sums, belongs.ravel(), table)
+    order = np.argsort(first, kind="stable")
+    return distinct[order], (sums / count[:, None])[order]
+
+
 def _estimated(samples: Neighbourhoods) -> int:
-    """TwoNN over at most 1000 of the samples, rounded; 2 where too few differ to tell."""
+    """TwoNN over at most 1000 of the samples, rounded; 2 where fewer than 50 differ, which cannot tell.
+
+    It is no more than the directions in which a neighbourhood spreads: noise as wide as that fools TwoNN.
+    """
     most = min(MAX_INTRINSIC, samples.dim)
     members = np.arange(0, len(samples), max(1, len(samples) // 1000))
     distances, _ = samples.of_samples(2, members)
     if distances.shape[1] < 2:
         return min(2, most)
     usable = distances[distances[:, 0] > 0.0]
-    if len(usable) < 10:
+    if not len(usable):
         return min(2, most)
-    return int(np.clip(round(nearest_ratio_slope(np.sort(np.log(usable[:, 1] / usable[:, 0])))), 1, most))
+    ratios = np.sort(np.log(usable[:, 1] / usable[:, 0]))
+    nearest = round(nearest_ratio_slope(ratios)) if len(usable) >= _TELLING else 2
+    return int(np.clip(min(nearest, _wide_directions(samples)), 1, most))
+
+
+def _wide_directions(samples: Neighbourhoods) -> int:
+    """Directions in which a neighbourhood spreads at least a fifth as much, in variance, as in its widest: a median."""
+    members = np.arange(0, len(samples), max(1, len(samples) // _JUDGED))
+    _, indices = samples.of_samples(min(_SPREAD_NEIGHBOURS, max(len(samples) // 8, 2 * samples.dim)), members)
+    near = samples.points[indices]
+    offsets = near - near.mean(axis=1, keepdims=True)
+    variances = np.linalg.eigvalsh(np.swapaxes(offsets, 1, 2) @ offsets)
+    return max(1, int(np.median((variances >= _WIDE * variances[:, -1:]).sum(axis=1))))
 
 
 def _table(labels: np.ndarray | None, count: int) -> np.ndarray:

@@ -253,6 +253,6 @@ class AttributesController(QObject):
 
 def _column_text(table: AttributeTable, name: str, numeric: bool) -> str:
     if not numeric:
-        return "text, or not a number in every row"
+        return table.trouble(name)
     column = table.columns[name].astype(np.float64)
     return f"{column.min():.4g} to {column.max():.4g}"

@@ -37,25 +37,28 @@ def reading(path: LatentPath, answer: PathTraced, s: float) -> str:
 
     Beyond the data the labels only go on as they did at its edge, and are said to be a guess.
     """
-    parts = []
+    here, whole = "", ""
     labels, names = answer.labels, answer.names
     if len(labels) == len(path) > 1 and labels.shape[1] == len(names):
         u, places = float(path.parameter(s)), np.arange(len(path))
-        here = [np.interp(u, places, labels[:, column]) for column in range(len(names))]
-        known = [f"{name} {_number(value)}" for name, value in zip(names, here, strict=True) if np.isfinite(value)]
-        beside = (
-            answer.flagged[int(u) : int(np.ceil(u)) + 1] if len(answer.flagged) == len(path) else answer.flagged[:0]
-        )
-        if known and beside.any():
-            parts.append(f"here perhaps {', '.join(known)}: it is beyond the data")
-        elif known:
-            parts.append(f"here {', '.join(known)}")
-        target = path.recipe.target if path.recipe is not None else ""
-        if target in names:
-            ends = labels[[0, -1], names.index(target)]
-            if np.isfinite(ends).all():
-                parts.append(f"{target} from {_number(ends[0])} to {_number(ends[1])}")
-    return " · ".join(parts + _remarks(answer))
+        values = [np.interp(u, places, labels[:, column]) for column in range(len(names))]
+        known = ", ".join(f"{n} {_number(v)}" for n, v in zip(names, values, strict=True) if np.isfinite(v))
+        flagged = answer.flagged if len(answer.flagged) == len(path) else np.zeros(len(path), dtype=bool)
+        guessed = bool(flagged[int(u) : int(np.ceil(u)) + 1].any())
+        here = (f"here perhaps {known}: it is beyond the data" if guessed else f"here {known}") if known else ""
+        whole = _range(path, labels, names, bool(flagged[0] or flagged[-1]))
+    return " · ".join(part for part in (here, *_remarks(answer), whole) if part)
+
+
+def _range(path: LatentPath, labels: np.ndarray, names: tuple[str, ...], guessed: bool) -> str:
+    """From what to what the target goes, "" if the path has none."""
+    target = path.recipe.target if path.recipe is not None else ""
+    if target not in names:
+        return ""
+    first, last = labels[[0, -1], names.index(target)].tolist()
+    if not np.isfinite([first, last]).all():
+        return ""
+    return f"{target}{' perhaps' if guessed else ''} from {_number(first)} to {_number(last)}"
 
 
 def alarming(answer: PathTraced) -> bool:

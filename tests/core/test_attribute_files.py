@@ -82,6 +82,12 @@ def test_a_decimal_comma_is_recognised_and_said(tmp_path, text, said):
         values(written(tmp_path, text), ALL, "mass")
 
 
+def test_what_is_wrong_with_one_of_several_columns_is_told_by_row(tmp_path):
+    table = read_attributes(written(tmp_path, "age,mass\n1,2\n,3\n"))
+    assert table.trouble("age") == "row 3, column age: the entry is empty; it must be a finite number"
+    assert table.trouble("mass") == ""
+
+
 def test_arrays_are_columns(tmp_path):
     file = saved(tmp_path, age=np.arange(4), fit=np.ones((4, 2), np.float32), ok=np.array([True, False, True, True]))
     assert read_attributes(file).names == ("age", "fit1", "fit2", "ok")

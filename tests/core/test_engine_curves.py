@@ -422,6 +422,22 @@ def test_an_attribute_that_is_nearly_always_the_same_is_not_held(steps: Steps) -
     assert "same" not in path.note
 
 
+def test_noise_is_not_held_though_nothing_depends_on_it_less(steps: Steps) -> None:
+    labels = cylinder()[1]
+    noise = np.random.default_rng(0).normal(size=len(labels))
+    steps.do(SetAttributes(stamp=300, names=("square", "noise"), values=np.column_stack([labels[:, 0] ** 2, noise])))
+    path = trace(steps, "factor curve", on_cylinder(1.0, 0.7), on_cylinder(2.0, 0.7), target="square")
+    assert path.names == ("square", HEIGHT)
+    assert "noise" in path.note.split("not held: ")[1]
+
+
+def test_a_label_that_moves_in_steps_is_told_to_do_so(steps: Steps) -> None:
+    stepped = np.round(2.0 * cylinder()[1][:, 1])
+    steps.do(SetAttributes(stamp=300, names=("steps",), values=stepped[:, None]))
+    path = trace(steps, "factor curve", on_cylinder(2.0, 1.0), on_cylinder(2.0, 0.2), target="steps")
+    assert f"steps takes only {len(np.unique(stepped))} values and stays the same between" in path.note
+
+
 def test_a_curve_that_ends_before_the_data_do_says_where(tmp_path: Path) -> None:
     points, labels = cylinder()
     gap = np.abs(labels[:, 1] - 1.2) < 0.6

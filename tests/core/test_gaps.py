@@ -77,6 +77,41 @@ def test_repeated_labels_cannot_tell_gaps_and_are_not_asked():
     assert not Surface(bent(places), labels).gaps.asks_labels
 
 
+@pytest.mark.parametrize("noise", [0.01, 0.02])
+def test_noise_as_wide_as_neighbours_are_apart_does_not_end_curves(noise):
+    native = scattered(4, 2000)
+    places = np.hstack([bent(native), np.zeros((len(native), 5))])
+    surface = Surface(places + noise * np.random.default_rng(0).normal(size=places.shape), native)
+    assert surface.intrinsic == 2
+    curves = curves_from(surface, native, 20)
+    assert sum(curve.extent[0] > -0.85 or curve.extent[1] < 0.85 for curve in curves) <= 1
+
+
+def test_copies_of_samples_change_nothing():
+    native = scattered(5, 500)
+    once, often = (Surface(np.repeat(bent(native), r, axis=0), np.repeat(native, r, axis=0)) for r in (1, 5))
+    assert len(often.samples) == len(once.samples) == 500
+    start = bent(np.array([[0.1, -0.2]]))[0]
+    np.testing.assert_allclose(factor_curve(often, start, 0).points, factor_curve(once, start, 0).points, atol=1e-9)
+
+
+def test_the_label_of_copies_is_their_mean():
+    surface = Surface(np.repeat(scattered(0, 40), 2, axis=0), np.tile([1.0, 3.0], 40))
+    np.testing.assert_array_equal(surface.table[:, 0], 2.0)
+
+
+@pytest.mark.parametrize("count", [10, 30])
+def test_of_few_samples_a_curve_does_not_make_values_up(count):
+    native = scattered(3, count)
+    surface = Surface(bent(native), native)
+    assert surface.intrinsic == 2
+    for start in surface.samples.points[:8]:
+        low, high = factor_curve(surface, start, 0).extent
+        room = 0.05 * np.ptp(native[:, 0]) + 1e-9
+        assert native[:, 0].min() - room <= low
+        assert high <= native[:, 0].max() + room
+
+
 def test_beyond_the_edge_of_the_data_is_outside_by_labels_and_by_latents():
     native = scattered(2)
     for table in (native, native[:, :1]):

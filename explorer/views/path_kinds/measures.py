@@ -95,7 +95,7 @@ def _support(paths: Sequence[ComparedPath]) -> Column:
 
 
 def _achieved(paths: Sequence[ComparedPath], target: str, read: str) -> Column:
-    texts = _texts(paths, lambda path: path.achieved, lambda value: f"{value:+.2f}".replace("-", "−"))
+    texts = _texts(paths, lambda path: path.achieved, lambda value: f"{value:+.3g}".replace("-", "−"))
     wanted = next((path.achieved for path in paths if path.kind in JOINING and not math.isnan(path.achieved)), math.nan)
     missed = {path.kind: abs(path.achieved - wanted) for path in paths if path.kind not in UNAIMED}
     meaning = (
