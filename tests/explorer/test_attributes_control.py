@@ -276,7 +276,7 @@ def test_of_several_columns_those_that_are_wanted_are_read(made, tmp_path, qtbot
 def test_a_file_that_does_not_fit_is_told_and_changes_nothing(made, tmp_path, qtbot):
     made.control.read(table(tmp_path, "age\n1\n2\n"))
     qtbot.waitUntil(lambda: bool(made.trouble), timeout=WAIT)
-    assert "2 rows, and the run has 30 samples" in made.trouble[-1]
+    assert "2 rows; the run has 30 samples" in made.trouble[-1]
     made.control.read(tmp_path / "absent.csv")
     qtbot.waitUntil(lambda: len(made.trouble) == 2, timeout=WAIT)
     assert "absent.csv does not exist" in made.trouble[-1]
