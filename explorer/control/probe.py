@@ -6,6 +6,8 @@ are skipped, so nothing ever queues.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PySide6.QtCore import QTimer
 
@@ -13,7 +15,7 @@ from core.geometry.support_badge import Standing
 from core.protocol import Decode, Decoded, Inspect, Inspected, Reply, WeightsChanged
 from explorer.control.editing import Editing
 from explorer.engine_client import EngineClient
-from explorer.state import Document, State
+from explorer.state import ACTIVE_TRAINING, Document, State
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
 
@@ -109,7 +111,7 @@ class ProbeController:
             sample = self._state.document.sample
             samples = self._state.samples
             caption = "Probe" if sample is None or samples is None else f"Sample {int(samples.indices[sample])}"
-            standing = Standing(reply.support, reply.threshold, reply.gap)
+            standing = self._believed(Standing(reply.support, reply.threshold, reply.gap))
             self._image.set_image(reply.image, caption, reply.milliseconds, standing)
             self._shown = self._image.caption
             self._await_badge(standing)
@@ -117,6 +119,14 @@ class ProbeController:
             self._show_sample(reply)
         elif isinstance(reply, WeightsChanged):
             self._refresh()
+
+    def _believed(self, standing: Standing) -> Standing:
+        """While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
+        what it says of a sample is not known before it calls it on the data, or has been asked often."""
+        of_sample = self._state.document.sample is not None and self._state.training in ACTIVE_TRAINING
+        if of_sample and standing.verdict != "on the data" and self._tries < BADGE_TRIES:
+            return Standing(math.nan, math.nan, math.nan)
+        return standing
 
     def _await_badge(self, standing: Standing) -> None:
         if standing.verdict is not None:

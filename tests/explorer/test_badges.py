@@ -227,6 +227,20 @@ def test_a_known_badge_is_not_asked_for_again(made, qtbot):
     assert made.image.badge.startswith("on the data")
 
 
+def test_while_a_training_moves_the_samples_none_is_called_off_the_data_by_its_older_place(made, qtbot):
+    made.state.training = "running"
+    made.editing.commit("select", probe=made.state.embedding[4], sample=4)
+    _decoded(made, OFF)
+    assert made.image.badge == ""
+    qtbot.waitUntil(lambda: len(made.engine.of(Decode)) == 2, timeout=WAIT)
+    _decoded(made, ON)
+    assert made.image.badge.startswith("on the data")
+    made.state.training = "idle"
+    made.editing.commit("select", probe=made.state.embedding[5], sample=5)
+    _decoded(made, OFF)
+    assert made.image.badge.startswith("off the data")
+
+
 def test_asking_for_the_badge_does_not_take_a_path_s_image_away(made, qtbot):
     made.probe.move(np.zeros(3))
     _decoded(made, None)
