@@ -8,6 +8,8 @@ sparse spot; among the labels it is as wide as it is in the data. numpy at impor
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from core.geometry.departure import Beyond
@@ -47,11 +49,15 @@ class Gaps:
         if not self.asks_labels:
             self._beyond = Beyond(samples, intrinsic)
 
-    def doubtful(self, statistic: np.ndarray) -> np.ndarray:
-        """Which places int (n,) must be asked about, by the badge's statistic (Q,) there."""
-        return np.flatnonzero(statistic > DOUBT * self._support.threshold)
+    def hold(self, statistic: np.ndarray, ask: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """Whether each of Q places, with the badge's ``statistic`` (Q,), is in a gap: bool (Q,).
 
-    def holds(self, z: np.ndarray, labels: np.ndarray, statistic: np.ndarray) -> np.ndarray:
-        """Whether each of the doubtful places z (n, d), with ``labels`` (n, F) and ``statistic`` (n,), is in a gap."""
-        beyond = self._beyond.value(labels if self.asks_labels else z) > _LEVEL
-        return beyond | (statistic > CERTAIN * self._support.threshold)
+        Of the doubtful ones, given by their numbers int (n,), ``ask`` returns places (n, d) and labels (n, F).
+        """
+        inside = np.zeros(len(statistic), dtype=bool)
+        doubtful = np.flatnonzero(statistic > DOUBT * self._support.threshold)
+        if len(doubtful):
+            z, labels = ask(doubtful)
+            beyond = self._beyond.value(labels if self.asks_labels else z) > _LEVEL
+            inside[doubtful] = beyond | (statistic[doubtful] > CERTAIN * self._support.threshold)
+        return inside

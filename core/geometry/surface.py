@@ -30,7 +30,6 @@ CANDIDATES = (24, 48, 96, 192, 384, 768, 1536)  # neighbourhoods that are tried,
 TOLERANCE = 0.05  # the largest neighbourhood within 5 % of the least error is chosen: the smoothest that is as good
 MAX_LANDMARKS = 20_000
 MAX_INTRINSIC = 8  # a quadratic in more dimensions has more coefficients than a neighbourhood can tell
-DOUBT = 0.8
 
 _CHUNK = 1 << 20  # neighbours fitted at once
 _JUDGED = 160  # samples whose error is measured
@@ -82,11 +81,11 @@ class Surface:
         points = check_points(mu, "mu")
         table = _table(labels, len(points))
         self.names = _names(names, table.shape[1])
-        points, table = _merged(points, table)
         generator = np.random.default_rng(seed)
         if len(points) > MAX_LANDMARKS:
             part = np.sort(generator.choice(len(points), MAX_LANDMARKS, replace=False))
             points, table = points[part], table[part]
+        points, table = _merged(points, table)
         self.samples = Neighbourhoods(points)
         self.table = table
         self.support = Support(self.samples)
@@ -167,24 +166,17 @@ class Surface:
 
         Stricter evidence than the badge's: a curve must not end at the one place in a hundred that is a little sparse.
         """
-        statistic = self.support.statistic(z)
-        doubtful = self.gaps.doubtful(statistic)
-        off = np.zeros(len(z), dtype=bool)
-        if len(doubtful):
-            places = z[doubtful]
-            model = self.model(places)
-            labels = self._varying(model.evaluate(model.coordinates(places))[1])
-            off[doubtful] = self.gaps.holds(places, labels, statistic[doubtful])
-        return off
+        return self.gaps.hold(self.support.statistic(z), lambda doubtful: self._read(z[doubtful]))
 
     def off_support_of(self, model: LocalModel, place: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """The same of ``place`` (Q, d), where ``model`` says ``labels`` (Q, F): its neighbours tell most places."""
         statistic = self.support.statistic_of(model.distances, model.indices)
-        doubtful = self.gaps.doubtful(statistic)
-        off = np.zeros(len(place), dtype=bool)
-        if len(doubtful):
-            off[doubtful] = self.gaps.holds(place[doubtful], self._varying(labels[doubtful]), statistic[doubtful])
-        return off
+        return self.gaps.hold(statistic, lambda doubtful: (place[doubtful], self._varying(labels[doubtful])))
+
+    def _read(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """z (Q, d) and its varying labels by one local fit, in standard deviations."""
+        model = self.model(z)
+        return z, self._varying(model.evaluate(model.coordinates(z))[1])
 
     def _varying(self, labels: np.ndarray) -> np.ndarray:
         return labels[:, ~self.constant]

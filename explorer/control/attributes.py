@@ -180,8 +180,7 @@ class AttributesController(QObject):
             return
         numeric, factors = set(found.numeric), set(self._state.samples.factor_names)
         choices = [
-            Choice(name, _column_text(found, name, name in numeric), name in numeric - factors, name in numeric)
-            for name in found.names
+            Choice(name, _column_text(found, name), name in numeric - factors, name in numeric) for name in found.names
         ]
         dialog = ChoiceDialog(
             "Attributes from a file",
@@ -251,8 +250,10 @@ class AttributesController(QObject):
         self._engine.send(SetAttributes, names=names, values=np.ascontiguousarray(values))
 
 
-def _column_text(table: AttributeTable, name: str, numeric: bool) -> str:
-    if not numeric:
-        return table.trouble(name)
+def _column_text(table: AttributeTable, name: str) -> str:
+    """What is wrong with a column, else its range."""
+    trouble = table.trouble(name)
+    if trouble:
+        return trouble
     column = table.columns[name].astype(np.float64)
     return f"{column.min():.4g} to {column.max():.4g}"

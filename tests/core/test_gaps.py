@@ -126,4 +126,6 @@ def test_far_off_the_samples_no_label_helps():
     gaps = Gaps(samples, 2, support, samples.points, samples.points[:50])
     assert gaps.asks_labels
     places = np.array([[3.0, 3.0]])
-    assert gaps.holds(places, np.zeros((1, 2)), support.statistic(places)).tolist() == [True]
+    assert gaps.hold(support.statistic(places), lambda doubtful: (places[doubtful], np.zeros((1, 2)))).tolist() == [
+        True
+    ]

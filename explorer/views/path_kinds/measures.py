@@ -77,7 +77,7 @@ def _image_length(paths: Sequence[ComparedPath]) -> Column:
 
 def _off_share(paths: Sequence[ComparedPath]) -> Column:
     texts = _texts(paths, lambda path: path.off_share, _percent)
-    meaning = "Off the data: share of the path's places that the badge flags. Least is best."
+    meaning = "Beyond the data: share of the path's places that the badge flags. Least is best."
     return Column(("beyond", "data"), meaning, texts, winners({path.kind: path.off_share for path in paths}, texts))
 
 
