@@ -16,7 +16,7 @@ def main(argv: list[str] | None = None) -> int:
     """Entry point; returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     if arguments and arguments[0] in CORE_COMMANDS:
-        from core.cli import main as core_main
+        from core.cli.main import main as core_main
 
         return core_main(arguments)
     if arguments and arguments[0] == "tour":
@@ -43,7 +43,7 @@ def show(arguments: list[str]) -> int:
         print(f"isoline: {options.run} does not exist; give the folder of a run.", file=sys.stderr)
         return 2
 
-    from explorer.start import open_window
+    from explorer.startup import open_window
 
     return open_window(options.run, options.renderer)
 

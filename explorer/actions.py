@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QWidget
 
-from explorer.icons import icon
-from explorer.theme import Theme
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import Theme
 
 
 @dataclass(frozen=True)

@@ -10,36 +10,34 @@ from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication
 
-from core.protocol import Failed, Loaded, Ready, Reply
-from explorer.control.attributes import AttributesController
-from explorer.control.cloud import CloudController
-from explorer.control.commands import Commands, Controllers
-from explorer.control.compare import CompareController
-from explorer.control.editing import Editing
-from explorer.control.experiments import ExperimentsController
-from explorer.control.net import NetController
-from explorer.control.parameters import ParametersController
-from explorer.control.path import PathController
-from explorer.control.path_comparison import PathComparison
-from explorer.control.playback import PlaybackController
-from explorer.control.probe import ProbeController
-from explorer.control.reconstructions import ReconstructionsController
-from explorer.control.saved_paths import SavedPathsController
-from explorer.control.scores import ScoresController
-from explorer.control.session import Session
-from explorer.control.status import StatusController
-from explorer.control.timeline import TimelineController
-from explorer.control.tracing import TracingController
-from explorer.control.training import TrainingController
-from explorer.control.transects import TransectsController
-from explorer.control.turntable import TurntableController
+from core.protocol.messages import Failed, Loaded, Ready, Reply
+from explorer.controllers.app.attributes import AttributesController
+from explorer.controllers.app.commands import Commands, Controllers
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.app.session import Session
+from explorer.controllers.app.status import StatusController
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.cloud.gridlines import NetController
+from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.cloud.sample_losses import ScoresController
+from explorer.controllers.cloud.turntable import TurntableController
+from explorer.controllers.compare.compare import CompareController
+from explorer.controllers.experiments.experiments import ExperimentsController
+from explorer.controllers.parameters.parameters import ParametersController
+from explorer.controllers.path.comparison import PathComparison
+from explorer.controllers.path.path import PathController
+from explorer.controllers.path.playback import PlaybackController
+from explorer.controllers.path.saved_paths import SavedPathsController
+from explorer.controllers.path.tracing import TracingController
+from explorer.controllers.training.reconstructions import ReconstructionsController
+from explorer.controllers.training.timeline import TimelineController
+from explorer.controllers.training.training import TrainingController
+from explorer.controllers.transect.transects import TransectsController
 from explorer.engine_client import EngineClient
-from explorer.icons import icon
 from explorer.main_window import MainWindow, Panels
 from explorer.run_watcher import RunWatcher
 from explorer.settings import Settings
 from explorer.state import State
-from explorer.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView
 from explorer.views.experiments import ExperimentsView
@@ -48,13 +46,15 @@ from explorer.views.image import ImageView
 from explorer.views.losses import LossesView
 from explorer.views.parameters import ParametersView
 from explorer.views.path import PathView
-from explorer.views.path_kinds import PathKindsView
+from explorer.views.path_comparison import PathKindsView
 from explorer.views.points import PointsView
 from explorer.views.probe import ProbeView
 from explorer.views.reconstructions import ReconstructionsView
 from explorer.views.timeline import TimelineView
 from explorer.views.training import TrainingView
 from explorer.views.transect import TransectView
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 
 FRAME_MS = 16
 

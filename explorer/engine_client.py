@@ -17,8 +17,8 @@ from typing import Any
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 import core
-from core.frames import FrameReader, ProtocolError, frame
-from core.protocol import (
+from core.protocol.framing import FrameReader, ProtocolError, frame
+from core.protocol.messages import (
     AttributesMeasured,
     AttributesProgress,
     Cancel,

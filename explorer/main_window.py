@@ -20,10 +20,10 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.actions import make_actions, set_icons
-from explorer.layouts import FittingToolBar
-from explorer.theme import Theme
 from explorer.views.notice import NoticeView
-from explorer.widgets import named
+from explorer.widgets.controls import named
+from explorer.widgets.layouts import FittingToolBar
+from explorer.widgets.theme import Theme
 
 LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.LeftDockWidgetArea,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.drawing.projection import Projection, along_components, along_dimensions
+from core.rendering.projection import Projection, along_components, along_dimensions
 from explorer.state import Axes
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.runs import MetricsTail, RunDirectory, RunError
+from core.runs.directory import MetricsTail, RunDirectory, RunError
 
 INTERVAL_MS = 100
 STATUS_EVERY = 5

@@ -14,10 +14,10 @@ from typing import ClassVar
 import numpy as np
 from psygnal import SignalGroupDescriptor
 
+from core.analysis.transect import Transect
 from core.config import RunConfig
-from core.paths import LatentPath
-from core.recipes import RecipeKind
-from core.transects import Transect
+from core.paths.latent_path import LatentPath
+from core.paths.recipe import RecipeKind
 
 ACTIVE_TRAINING = ("starting", "running", "paused", "stopping")
 """What ``State.training`` is while a training goes on."""

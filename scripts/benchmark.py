@@ -60,16 +60,16 @@ def timed(action: Callable[[], object], repeats: int) -> float:
 
 def dataset_figures(quick: bool) -> list[Figure]:
     """Seconds to draw 5000 images of 256²; measured on fewer, scaled."""
-    from core import curves
+    from core.data import polar_curves
 
     count = 500 if quick else 5000
-    ab = curves.draw_parameters(count, 0)
+    ab = polar_curves.draw_parameters(count, 0)
     figures = []
-    bars: dict[curves.Geometry, float] = {"article": 8.0, "square": 5.0}
+    bars: dict[polar_curves.Geometry, float] = {"article": 8.0, "square": 5.0}
     for geometry, bar in bars.items():
-        curves.render(ab[:8], 256, geometry)
+        polar_curves.render(ab[:8], 256, geometry)
         begun = perf_counter()
-        curves.render(ab, 256, geometry)
+        polar_curves.render(ab, 256, geometry)
         figures.append(Figure(f"draw 5000 images, {geometry}", (perf_counter() - begun) * 5000 / count, "s", bar))
     return figures
 
@@ -80,8 +80,8 @@ def decoder_figures(quick: bool) -> list[Figure]:
     import torch
 
     from core.config import ModelConfig, Preset, RunConfig
-    from core.inference import Inference
-    from core.model import build_model, forward_flops
+    from core.models.inference import Inference
+    from core.models.vae import build_model, forward_flops
 
     torch.set_num_threads(1)
     repeats = 15 if quick else 60
@@ -108,8 +108,8 @@ def path_figures(quick: bool) -> list[Figure]:
     """Editing a path, and lifting a stroke of 40 points onto 5000 samples."""
     import numpy as np
 
-    from core.geometry.stroke import Camera, lift_stroke
-    from core.paths import LatentPath
+    from core.geometry.stroke_lifting import Camera, lift_stroke
+    from core.paths.latent_path import LatentPath
 
     rng = np.random.default_rng(0)
     u, v = rng.uniform(-1, 1, (2, 5000))
@@ -132,13 +132,13 @@ def curve_figures(quick: bool) -> list[Figure]:
     import torch
     from threadpoolctl import threadpool_limits
 
-    from core.checkpoint import load_model
-    from core.geometry.factor_curves import factor_curve, gridlines
-    from core.geometry.geodesics import LatentGraph, geodesic
+    from core.geometry.decoder_surrogate import fit_surrogate, pooled_decoder
+    from core.geometry.factor_curve import factor_curve, gridlines
+    from core.geometry.geodesic import LatentGraph, geodesic
     from core.geometry.surface import Surface
-    from core.geometry.surrogate import fit_surrogate, pooled_decoder
-    from core.inference import Inference
-    from core.runs import RunDirectory
+    from core.models.inference import Inference
+    from core.runs.directory import RunDirectory
+    from core.training.checkpoint import load_model
 
     run = RunDirectory.open(ROOT / "resources" / "model")
     probe, means = run.read_probe(), run.read_embedding()
@@ -162,7 +162,7 @@ def curve_figures(quick: bool) -> list[Figure]:
                     break
             for stage, times in stages.items():
                 times.append(last[stage])
-        curves = [timed(lambda i=i: factor_curve(surface, means[i], int(i) % 2), 3) for i in starts]
+        polar_curves = [timed(lambda i=i: factor_curve(surface, means[i], int(i) % 2), 3) for i in starts]
         net = timed(lambda: gridlines(surface, (7, 7)), 3)
         whole = timed(lambda: full_decoder_gradient(model, np.linspace(*ends[0], 33)), 1 if quick else 3)
     torch.set_num_threads(max(1, os.cpu_count() or 1))
@@ -171,7 +171,7 @@ def curve_figures(quick: bool) -> list[Figure]:
         Figure("geodesic, from the graph, p95", float(np.quantile(stages["graph"], 0.95)), "ms", 10.0),
         Figure("geodesic, relaxed, p95", relaxed, "ms", 150.0),
         Figure("one gradient through the decoder, same run", whole / relaxed, "relaxations"),
-        Figure("factor curve, p95", float(np.quantile(curves, 0.95)), "ms", 40.0),
+        Figure("factor curve, p95", float(np.quantile(polar_curves, 0.95)), "ms", 40.0),
         Figure("14 gridlines", net, "ms", 300.0),
     ]
 
@@ -192,9 +192,9 @@ def full_decoder_gradient(model: Any, points: Any) -> None:
 def training_figures(quick: bool) -> list[Figure]:
     """Images a second of the default settings on this machine."""
     from core.config import DataConfig, RunConfig
-    from core.datasets import load_dataset
-    from core.training import Hyperparameters, make_fabric, train
-    from core.training_state import TrainingState
+    from core.data.loading import load_dataset
+    from core.training.loop import Hyperparameters, make_fabric, train
+    from core.training.state import TrainingState
 
     config = RunConfig(data=DataConfig(count=600))
     dataset = load_dataset(config.data)

@@ -25,13 +25,13 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=TARGET, help=f"where to write (default: {TARGET})")
     options = parser.parse_args()
 
-    from core.bundle import bundle_run
+    from core.training.bundle import bundle_run
 
     if options.run is not None:
         size = bundle_run(options.run, options.out)
     else:
         from core.config import RunConfig
-        from core.run_training import run_training
+        from core.training.trainer import run_training
 
         with tempfile.TemporaryDirectory() as folder:
             run = Path(folder) / "run"

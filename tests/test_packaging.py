@@ -15,9 +15,27 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "explorer", "resources")
 
-# Of core, only these may be imported by the window's process, where torch would cost seconds and memory.
-GEOMETRY = tuple(f"geometry.{path.stem}" for path in (ROOT / "core" / "geometry").glob("[!_]*.py"))
-TORCH_FREE = ("config", "runs", "curves", "paths", "protocol", "metrics", "cli", *GEOMETRY)
+# These folders of core may be imported by the window's process, where torch would cost seconds and memory.
+TORCH_FREE_FOLDERS = (
+    "analysis",
+    "cli",
+    "data",
+    "geometry",
+    "paths",
+    "protocol",
+    "rendering",
+    "reporting",
+    "runs",
+    "utils",
+)
+TORCH_FREE = (
+    "config",
+    *(
+        f"{folder}.{path.stem}"
+        for folder in TORCH_FREE_FOLDERS
+        for path in sorted((ROOT / "core" / folder).glob("[!_]*.py"))
+    ),
+)
 
 
 def sources() -> set[str]:

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from core.engine.process import main
+from core.engine.server import main
 
 if __name__ == "__main__":
     status = main()

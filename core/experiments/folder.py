@@ -1,11 +1,11 @@
 """The folder of one experiment: its trainings, its options, how far it is, its report. It imports no torch.
 
     options.json    once: schema version, name of the experiment, its options; going on needs the same ones
-    runs/NAME       the run directory of each training (core.runs)
+    runs/NAME       the run directory of each training (core.runs.directory)
     progress.json   about once a second: what is being done, the share that is done, the time left
     stop            made by whoever wants it to stop: the running training saves a checkpoint, the experiment ends
     report.html     the report, one self-contained page, and the same numbers in report.json
-    lock            held while the experiment runs (core.run_lock)
+    lock            held while the experiment runs (core.runs.lock)
 
 Like a run directory it is an interface: a window and a terminal follow an experiment by ``read_progress`` alone.
 """
@@ -27,9 +27,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.atomic import remove_temporaries, write_atomic
 from core.config import RunConfig
-from core.run_lock import STALE_S, RunLock, process_exists
+from core.runs.lock import STALE_S, RunLock, process_exists
+from core.utils.atomic_write import remove_temporaries, write_atomic
 
 SCHEMA_VERSION = 1
 BEAT_S = 0.7
@@ -161,7 +161,7 @@ class ExperimentFolder:
 
         SIGTERM and SIGINT raise ``Stopped`` inside the block (a training in progress first saves its checkpoint).
         Raises ``ExperimentError`` if the folder belongs to another experiment or other options, or is unwritable, and
-        ``core.run_lock.RunError`` if a living process runs it already.
+        ``core.runs.lock.RunError`` if a living process runs it already.
         """
         with contextlib.ExitStack() as stack:
             try:

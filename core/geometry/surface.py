@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.geometry.gaps import Gaps
-from core.geometry.manifold import (
+from core.geometry.embedding_metrics import nearest_ratio_slope
+from core.geometry.gap_detection import Gaps
+from core.geometry.local_fit import (
     DEFAULT_NEIGHBOURS,
     LocalFit,
     LocalModel,
@@ -23,8 +24,7 @@ from core.geometry.manifold import (
     local_model,
     project,
 )
-from core.geometry.support import SUPPORT_NEIGHBOURS, Support
-from core.metrics import nearest_ratio_slope
+from core.geometry.off_manifold import SUPPORT_NEIGHBOURS, Support
 
 CANDIDATES = (24, 48, 96, 192, 384, 768, 1536)  # neighbourhoods that are tried, if there are so many samples
 TOLERANCE = 0.05  # the largest neighbourhood within 5 % of the least error is chosen: the smoothest that is as good
@@ -66,7 +66,7 @@ class Surface:
 
     Samples that coincide count as one, with the mean of their labels.
 
-    Raises ``FactorError`` for labels or names that do not fit, ``core.geometry.manifold.ManifoldError`` for samples
+    Raises ``FactorError`` for labels or names that do not fit, ``core.geometry.local_fit.ManifoldError`` for samples
     that are not finite or fewer than 2.
     """
 
@@ -116,7 +116,7 @@ class Surface:
         raise FactorError(f"label is {label!r}; the labels are {known}.")
 
     def project(self, z: np.ndarray) -> LocalFit:
-        """The surface nearest z (Q, d), with the labels there; see ``core.geometry.manifold.project``."""
+        """The surface nearest z (Q, d), with the labels there; see ``core.geometry.local_fit.project``."""
         return project(self.samples, z, self.neighbours, self.intrinsic, self.table)
 
     def labels_at(self, z: np.ndarray) -> np.ndarray:

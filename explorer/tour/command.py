@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
         print(f"isoline tour: {options.out} cannot be made ({error.strerror}); name another folder.", file=sys.stderr)
         return 2
     if os.environ.get(CHILD):
-        from explorer.tour.director import run_tour
+        from explorer.tour.runner import run_tour
 
         return run_tour(options)
     environment = {**os.environ, CHILD: "1"}

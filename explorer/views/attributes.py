@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer.widgets import label, named
+from explorer.widgets.controls import label, named
 
 TALLEST = 520  # pixels of the list; longer ones scroll
 WIDEST = 760

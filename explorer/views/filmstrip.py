@@ -18,9 +18,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from core.geometry.support_badge import Standing, Verdict
-from explorer import badges, pixels
-from explorer.theme import DARK, Theme
+from core.geometry.off_manifold_status import Standing, Verdict
+from explorer.widgets import badges, image_conversion
+from explorer.widgets.theme import DARK, Theme
 
 _PAD, _GAP = 8, 3
 _LEAST = 24  # pixels that a frame is high at least
@@ -75,7 +75,7 @@ class FilmstripView(QAbstractScrollArea):
         """Frames ``start`` onwards, uint8 (n, H, W, C)."""
         for number, image in enumerate(images, start):
             if 0 <= number < len(self._images):
-                self._images[number] = pixels.to_image(image)
+                self._images[number] = image_conversion.to_image(image)
                 self._thumbs.pop(number, None)
                 self._known.add(number)
         self._layout()
@@ -198,7 +198,9 @@ class FilmstripView(QAbstractScrollArea):
             return
         thumb = self._thumbs.get(number)
         if thumb is None:
-            thumb = self._thumbs[number] = pixels.scaled(image, pixels.place(image.size(), box, ratio), ratio)
+            thumb = self._thumbs[number] = image_conversion.scaled(
+                image, image_conversion.place(image.size(), box, ratio), ratio
+            )
         painter.setOpacity(1.0 if number in self._known else 0.35)
         offset = QPointF((box.width() - thumb.width() / ratio) / 2, (box.height() - thumb.height() / ratio) / 2)
         painter.drawPixmap(box.topLeft() + offset, thumb)

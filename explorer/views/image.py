@@ -9,12 +9,12 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFontMetricsF, QGuiApplication, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
-from core.drawing.colormaps import signed_difference
-from core.geometry.support_badge import Standing
-from explorer import pixels
-from explorer.badges import Badge
-from explorer.theme import DARK, Theme
-from explorer.widgets import label, named, set_role
+from core.geometry.off_manifold_status import Standing
+from core.rendering.colormaps import signed_difference
+from explorer.widgets import image_conversion
+from explorer.widgets.badges import Badge
+from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.theme import DARK, Theme
 
 _GAP = 6
 _EMPTY = "Click a point or drag the probe: the image decoded there appears here."
@@ -78,7 +78,7 @@ class ImageView(QWidget):
         ``standing`` is the badge of a decoded place; None where there is none to tell of.
         """
         self._badge.set_standing(standing)
-        self._canvas.set_image(None if image is None else pixels.to_image(image))
+        self._canvas.set_image(None if image is None else image_conversion.to_image(image))
         text = caption if milliseconds is None else f"{caption} · decoded in {milliseconds:.1f} ms"
         self._caption.setText(text)
         set_role(self._caption, "muted")
@@ -97,9 +97,9 @@ class ImageView(QWidget):
         difference, ends = signed_difference(original, reconstruction)
         self._panes.set_images(
             [
-                (pixels.to_image(original), "original"),
-                (pixels.to_image(reconstruction), "reconstruction"),
-                (pixels.to_image(difference), f"diff. ±{ends:g}"),
+                (image_conversion.to_image(original), "original"),
+                (image_conversion.to_image(reconstruction), "reconstruction"),
+                (image_conversion.to_image(difference), f"diff. ±{ends:g}"),
             ]
         )
         values = " · ".join(f"{name} = {value:.4g}" for name, value in factors)
@@ -200,7 +200,7 @@ class _Canvas(QWidget):
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
             painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, _EMPTY)
         else:
-            pixels.draw(painter, self.image, QRectF(self.rect()), self.devicePixelRatioF())
+            image_conversion.draw(painter, self.image, QRectF(self.rect()), self.devicePixelRatioF())
         painter.end()
         if self._new:
             self._new = False
@@ -267,7 +267,7 @@ class _Panes(QWidget):
         for number, (image, word) in enumerate(self.images):
             box = QRectF(number * (side + _GAP), 0, side, height)
             painter.fillRect(box, QColor(self._theme.ground))
-            pixels.draw(painter, image, box, self.devicePixelRatioF())
+            image_conversion.draw(painter, image, box, self.devicePixelRatioF())
             below = QRectF(box.left(), height, side, text)
             word = metrics.elidedText(word, Qt.TextElideMode.ElideRight, side)
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, word)

@@ -19,12 +19,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer.icons import icon
-from explorer.kind_chooser import KindChooser
-from explorer.layouts import ElidedLabel, FlowLayout
-from explorer.saved_paths_button import SavedPathsButton
-from explorer.theme import DARK, Theme
-from explorer.widgets import MarkedSlider, label, named, set_role
+from explorer.widgets.controls import MarkedSlider, label, named, set_role
+from explorer.widgets.icons import icon
+from explorer.widgets.layouts import ElidedLabel, FlowLayout
+from explorer.widgets.path_kind_chooser import KindChooser
+from explorer.widgets.saved_paths_button import SavedPathsButton
+from explorer.widgets.theme import DARK, Theme
 
 UNITS = (("latent", "Latent speed"), ("image", "Image speed"))
 FORMATS = (("png", "PNG strip…"), ("gif", "GIF…"), ("mp4", "MP4 video…"), ("npz", "Latents and frames (NPZ)…"))
@@ -45,7 +45,7 @@ class PathView(QWidget):
     kind_changed = Signal(str)
     """Another spline through the control points was chosen."""
     traced_chosen = Signal(str)
-    """A kind that is computed was chosen, one of ``core.recipes.RECIPE_KINDS``."""
+    """A kind that is computed was chosen, one of ``core.paths.recipe.RECIPE_KINDS``."""
     target_chosen = Signal(str)
     penalty_changed = Signal(bool)
     closed_changed = Signal(bool)

@@ -20,11 +20,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.drawing import colormaps
-from explorer import pixels
-from explorer.layouts import ElidedLabel
-from explorer.theme import Theme
-from explorer.widgets import MarkedSlider, label, named
+from core.rendering import colormaps
+from explorer.widgets import image_conversion
+from explorer.widgets.controls import MarkedSlider, label, named
+from explorer.widgets.layouts import ElidedLabel
+from explorer.widgets.theme import Theme
 
 SIZES = (1.0, 20.0)  # pixels
 _TENTHS = 10
@@ -285,5 +285,5 @@ class _Slider(QWidget):
 
 def _swatch(name: str) -> QIcon:
     strip = np.ascontiguousarray(np.broadcast_to(colormaps.lut(name)[None, ::2, :3], (24, 128, 3)))
-    image: QImage = pixels.to_image(strip)
+    image: QImage = image_conversion.to_image(strip)
     return QIcon(QPixmap.fromImage(image.scaled(112, 24)))

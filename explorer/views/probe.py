@@ -16,8 +16,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer.theme import Theme
-from explorer.widgets import MarkedSlider, label, named
+from explorer.widgets.controls import MarkedSlider, label, named
+from explorer.widgets.theme import Theme
 
 STEPS = 4000
 MARGIN_SHARE = 0.15  # how far beyond the data's range a slider goes, as a share of that range

@@ -9,9 +9,9 @@ from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
-from explorer import pixels
-from explorer.theme import DARK, Theme
-from explorer.widgets import label, named
+from explorer.widgets import image_conversion
+from explorer.widgets.controls import label, named
+from explorer.widgets.theme import DARK, Theme
 
 SIDE, GAP, PAD = 88, 12, 8
 _EMPTY = "Open a run to see validation images beside their reconstructions."
@@ -70,7 +70,7 @@ class ReconstructionsView(QWidget):
         """Samples ``indices`` (n,), their images uint8 (n, H, W, C) twice, and their excess BCE (n,)."""
         self._grid.set_pairs(
             [
-                _Pair(int(index), pixels.to_image(original), pixels.to_image(made), float(loss))
+                _Pair(int(index), image_conversion.to_image(original), image_conversion.to_image(made), float(loss))
                 for index, original, made, loss in zip(indices, originals, reconstructions, excess_bce, strict=True)
             ]
         )
@@ -200,11 +200,11 @@ class _Grid(QWidget):
         left = QRectF(box.left(), box.top(), side, side)
         right = left.translated(side + 2, 0)
         if pair.drawn is None or pair.drawn[0] != (side, ratio):
-            target = pixels.place(pair.original.size(), QRectF(0, 0, side, side), ratio)
+            target = image_conversion.place(pair.original.size(), QRectF(0, 0, side, side), ratio)
             pair.drawn = (
                 (side, ratio),
-                pixels.scaled(pair.original, target, ratio),
-                pixels.scaled(pair.reconstruction, target, ratio),
+                image_conversion.scaled(pair.original, target, ratio),
+                image_conversion.scaled(pair.reconstruction, target, ratio),
             )
         for area, drawn in ((left, pair.drawn[1]), (right, pair.drawn[2])):
             painter.fillRect(area, QColor(self._theme.ground))

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QLineEdit, QVBoxLayout, QWidget
 
-from explorer.widgets import label, named, set_role
+from explorer.widgets.controls import label, named, set_role
 
 WIDTH = 380
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
-from explorer.icons import icon
-from explorer.theme import DARK, Theme
-from explorer.widgets import MarkedSlider, label, named
+from explorer.widgets.controls import MarkedSlider, label, named
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import DARK, Theme
 
 _MOST_TICKS = 60  # more would run into one another
 

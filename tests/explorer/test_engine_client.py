@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.checkpoint import save_weights
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from core.inference import Inference
-from core.model import build_model
-from core.protocol import (
+from core.models.inference import Inference
+from core.models.vae import build_model
+from core.protocol.messages import (
     Cancel,
     Decode,
     Decoded,
@@ -33,7 +32,8 @@ from core.protocol import (
     Ready,
     Reply,
 )
-from core.runs import RunDirectory
+from core.runs.directory import RunDirectory
+from core.training.checkpoint import save_weights
 from explorer.engine_client import MAX_RESTARTS, EngineClient
 
 TINY = RunConfig(

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from explorer.control.editing import Editing
+from explorer.controllers.app.document_editor import Editing
 from explorer.history import LIMIT, History
 from explorer.state import Document, State
 
@@ -82,7 +82,7 @@ def test_data_that_moves_is_no_step():
 
 
 def test_a_selected_control_point_that_undo_removes_is_no_longer_selected():
-    from core.paths import LatentPath
+    from core.paths.latent_path import LatentPath
 
     state = State()
     editing = Editing(state)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.drawing.projection import subscript
+from core.rendering.projection import subscript
 from explorer.projection import make_projection
 from explorer.state import Axes
 

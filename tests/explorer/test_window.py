@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from window_hand import press
+from window_driver import press
 
-from core.paths import LatentPath
-from core.runs import RunDirectory
+from core.paths.latent_path import LatentPath
+from core.runs.directory import RunDirectory
 
 WAIT = 30_000
 
@@ -210,7 +210,7 @@ def end(pid: int) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_training_killed_midway_leaves_its_last_checkpoint_and_says_so(opened, qtbot, tiny_run, tiny_config):
-    from core.checkpoint import load_model
+    from core.training.checkpoint import load_model
 
     slow_training(opened, tiny_config)
     qtbot.waitUntil(lambda: opened.session.run.path != tiny_run and running(opened), timeout=60_000)
@@ -271,7 +271,7 @@ def test_without_opengl_the_window_opens_and_says_why(tiny_run, tmp_path):
 import sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
-from explorer.start import make_application
+from explorer.startup import make_application
 from explorer.engine_client import EngineClient
 application = make_application(["isoline"])
 engine = EngineClient()

@@ -10,9 +10,9 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QMatrix4x4
 from PySide6.QtWidgets import QWidget
 
-from explorer.theme import DARK, Theme
 from explorer.views.cloud.gl_items import GridItem, PointsItem, to_qt
 from explorer.views.cloud.scene import Scene
+from explorer.widgets.theme import DARK, Theme
 
 
 class GLCanvas(GLViewWidget):

@@ -17,12 +17,12 @@ from pyqtgraph.opengl.GLGraphicsItem import GLGraphicsItem
 from PySide6.QtGui import QColor, QMatrix4x4, QOpenGLContext, QSurfaceFormat
 from PySide6.QtOpenGL import QOpenGLBuffer
 
-from core.drawing.axes import back_grid, flat_grid
-from core.drawing.depth import FADE, LARGEST, SMALLEST, far_to_near
-from core.drawing.splat import RIM_SHADE
-from explorer.theme import DARK, Theme
+from core.rendering.axes import back_grid, flat_grid
+from core.rendering.depth import FADE, LARGEST, SMALLEST, far_to_near
+from core.rendering.point_splatting import RIM_SHADE
 from explorer.views.cloud.scene import Scene
 from explorer.views.cloud.shading import depth_cue, rgba
+from explorer.widgets.theme import DARK, Theme
 
 SORT_LIMIT = 300_000  # with more points sorting costs more than it shows; the depth buffer orders them then
 

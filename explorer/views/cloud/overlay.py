@@ -13,14 +13,14 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QWidget
 
-from explorer.ink import pen, small_font, tint
-from explorer.theme import DARK, Theme
 from explorer.views.cloud.overlay_axes import draw_axes, draw_colorbar
-from explorer.views.cloud.overlay_kinds import draw_kinds
+from explorer.views.cloud.overlay_comparison import draw_kinds
+from explorer.views.cloud.overlay_gridlines import SeenNet, draw_net, draw_net_values, seen_net
 from explorer.views.cloud.overlay_marks import draw_axis_line, draw_hand, draw_path, draw_probe, draw_rings
-from explorer.views.cloud.overlay_net import SeenNet, draw_net, draw_net_values, seen_net
 from explorer.views.cloud.overlay_transect import draw_transect
 from explorer.views.cloud.scene import Scene
+from explorer.widgets.painting import pen, small_font, tint
+from explorer.widgets.theme import DARK, Theme
 
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
 NO_CLOUD = ("No latent cloud yet", "Open a run (Ctrl+O), or start a training: its samples appear here as points.")

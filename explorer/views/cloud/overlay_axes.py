@@ -6,11 +6,11 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter
 
-from core.drawing.axes import flat_grid, labelled_edges, nice_step, tick_text
-from core.drawing.colormaps import Colorbar
-from explorer.ink import halo_text, pen, small_font, tint
-from explorer.theme import Theme
+from core.rendering.axes import flat_grid, labelled_edges, nice_step, tick_text
+from core.rendering.colormaps import Colorbar
 from explorer.views.cloud.scene import Scene
+from explorer.widgets.painting import halo_text, pen, small_font, tint
+from explorer.widgets.theme import Theme
 
 TICK_GAP = 14.0  # pixels from an edge of the box to the middle of its numbers
 NAME_GAP = 38.0

@@ -6,9 +6,9 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, Qt
 from PySide6.QtGui import QColor, QPainter, QPolygonF
 
-from explorer.ink import dot, pen, polyline, straight_line, stroke_lines, tint
-from explorer.theme import Theme
 from explorer.views.cloud.scene import Scene
+from explorer.widgets.painting import dot, pen, polyline, straight_line, stroke_lines, tint
+from explorer.widgets.theme import Theme
 
 PATH_WIDTH, HALO_WIDTH = 2.25, 5.5  # pixels
 

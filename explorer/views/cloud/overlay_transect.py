@@ -6,10 +6,10 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPixmap
 
-from explorer import pixels
-from explorer.ink import dot, pen, polyline, stroke_lines, tint
-from explorer.theme import Theme
 from explorer.views.cloud.scene import Scene, TransectMark
+from explorer.widgets import image_conversion
+from explorer.widgets.painting import dot, pen, polyline, stroke_lines, tint
+from explorer.widgets.theme import Theme
 
 SIDE = 44.0  # pixels, of a picture beside the path
 REACH = 40.0  # pixels from a point to the middle of its picture, at least
@@ -127,7 +127,9 @@ def _scaled(mark: TransectMark, number: int, ratio: float) -> QPixmap:
     kept = mark.drawn.get((number, ratio))
     if isinstance(kept, QPixmap) or mark.thumbnails is None:
         return kept if isinstance(kept, QPixmap) else QPixmap()
-    image = pixels.to_image(mark.thumbnails[number])
+    image = image_conversion.to_image(mark.thumbnails[number])
     fitted = image.size().scaled(round(SIDE), round(SIDE), Qt.AspectRatioMode.KeepAspectRatio)
-    made = mark.drawn[number, ratio] = pixels.scaled(image, QRectF(0, 0, fitted.width(), fitted.height()), ratio)
+    made = mark.drawn[number, ratio] = image_conversion.scaled(
+        image, QRectF(0, 0, fitted.width(), fitted.height()), ratio
+    )
     return made

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.drawing.camera import Camera
+from core.rendering.camera import Camera
 
 
 @dataclass(frozen=True, eq=False)

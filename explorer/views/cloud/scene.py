@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.drawing.axes import Box, make_box
-from core.drawing.camera import Camera, box_corners, broadside
-from core.drawing.colormaps import Colorbar
+from core.rendering.axes import Box, make_box
+from core.rendering.camera import Camera, box_corners, broadside
+from core.rendering.colormaps import Colorbar
 from explorer.views.cloud.picking import ScreenPoints, project_points
 
 MARGINS_3D = (56.0, 36.0, 56.0, 48.0)  # pixels for tick numbers and names: left, top, right, bottom

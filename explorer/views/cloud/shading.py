@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.drawing.depth import DepthCue
+from core.rendering.depth import DepthCue
 from explorer.views.cloud.scene import Scene
 
 

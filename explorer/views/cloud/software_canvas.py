@@ -13,12 +13,12 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
-from core.drawing.axes import back_grid, flat_grid
-from core.drawing.depth import fades, far_to_near, size_factors
-from core.drawing.splat import PAD, Discs, draw_discs, mix, pack
-from explorer.theme import DARK, Theme
+from core.rendering.axes import back_grid, flat_grid
+from core.rendering.depth import fades, far_to_near, size_factors
+from core.rendering.point_splatting import PAD, Discs, draw_discs, mix, pack
 from explorer.views.cloud.scene import Scene
 from explorer.views.cloud.shading import depth_cue, rgba
+from explorer.widgets.theme import DARK, Theme
 
 MOVING_LIMIT = 60_000  # points drawn while the view turns; all of them when it rests
 SLICE = 150_000  # points drawn without returning to the event loop

@@ -32,8 +32,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.drawing.colormaps import Colorbar
-from explorer.theme import DARK, Theme
+from core.rendering.colormaps import Colorbar
 from explorer.views.cloud.base import Mode
 from explorer.views.cloud.interaction import AXIS_KEYS, Interaction
 from explorer.views.cloud.marks import CloudMarks
@@ -41,6 +40,7 @@ from explorer.views.cloud.overlay import Overlay
 from explorer.views.cloud.renderer import Choice, choose_renderer
 from explorer.views.cloud.scene import Scene
 from explorer.views.cloud.software_canvas import SoftwareCanvas
+from explorer.widgets.theme import DARK, Theme
 
 FRAMES_KEPT = 256
 SETTLE_MS = 160  # after the last turn, the picture is drawn in full

@@ -8,8 +8,8 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from explorer import pixels
-from explorer.theme import DARK, Theme
+from explorer.widgets import image_conversion
+from explorer.widgets.theme import DARK, Theme
 
 GAP = 8
 SMALLEST, LIKED = 72, 160  # side of an image
@@ -92,7 +92,7 @@ class ComparePanes(QWidget):
         above, below = self._above(), self._below()
         box = column.adjusted(0, above, 0, -below)
         painter.fillRect(box, QColor(self._theme.ground))
-        pixels.draw(painter, pane.image, box, self.devicePixelRatioF())
+        image_conversion.draw(painter, pane.image, box, self.devicePixelRatioF())
         strong = QFont(self.font())
         strong.setWeight(QFont.Weight.DemiBold)
         top = QRectF(column.left(), 0, column.width(), above)

@@ -23,12 +23,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.drawing.colormaps import signed_difference
-from explorer import pixels
-from explorer.icons import icon
-from explorer.theme import DARK, Theme
+from core.rendering.colormaps import signed_difference
 from explorer.views.compare.panes import ComparePanes, Pane
-from explorer.widgets import label, named, set_role
+from explorer.widgets import image_conversion
+from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import DARK, Theme
 
 EMPTY = (
     "Choose a second run to compare with the open one. Its cloud turns with this one, and one probe drives both models."
@@ -251,7 +251,7 @@ class CompareView(QWidget):
             f"the mean of its absolute values is {apart:.4f}."
         )
         lines = (f"±{ends:g} of full scale", f"mean |diff.| {apart:.2g}")
-        panes.append(Pane(pixels.to_image(difference), "Difference", lines, hint))
+        panes.append(Pane(image_conversion.to_image(difference), "Difference", lines, hint))
         self.images.set_panes(tuple(panes), "")
 
     def set_theme(self, theme: Theme) -> None:
@@ -296,4 +296,4 @@ def _model_pane(image: np.ndarray, name: str, mu: np.ndarray, loss: float) -> Pa
         lines.append(f"{'μ' if known else 'z'}  {point}")
     words = f"excess BCE {loss:.6f}" if known else "decoded from the same latent point"
     hint = f"{name}: {words}, {'μ' if known else 'z'} = ({', '.join(f'{value:.4f}' for value in mu)})."
-    return Pane(pixels.to_image(image), name, tuple(lines), hint)
+    return Pane(image_conversion.to_image(image), name, tuple(lines), hint)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer.widgets import label, named
+from explorer.widgets.controls import label, named
 
 MOST_SEEDS = 10
 USUAL_SEEDS = 3

@@ -16,10 +16,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer.icons import icon
-from explorer.layouts import ElidedLabel
-from explorer.theme import DARK, Theme
-from explorer.widgets import duration, label, named, set_role
+from explorer.widgets.controls import duration, label, named, set_role
+from explorer.widgets.icons import icon
+from explorer.widgets.layouts import ElidedLabel
+from explorer.widgets.theme import DARK, Theme
 
 ACTIVE = ("starting", "running", "stopping")
 RESUMABLE = ("stopped", "failed", "interrupted")

@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QStackedWidget, QVBoxLayout, QWidget
 
-from explorer.theme import DARK, Theme
 from explorer.views.experiments.form import ExperimentForm
 from explorer.views.experiments.row import ExperimentItem, ExperimentRow
-from explorer.widgets import label, named
+from explorer.widgets.controls import label, named
+from explorer.widgets.theme import DARK, Theme
 
 FORM_WIDTH = 292
 

@@ -16,10 +16,10 @@ from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainte
 from PySide6.QtWidgets import QWidget
 from shiboken6 import VoidPtr
 
-from explorer.theme import DARK, Theme
 from explorer.views.losses.data import CURVES, LossData
 from explorer.views.losses.series import envelope, linear_ticks, log_ticks
-from explorer.widgets import duration
+from explorer.widgets.controls import duration
+from explorer.widgets.theme import DARK, Theme
 
 LEFT, TOP, RIGHT, BOTTOM = 58, 22, 26, 24
 _SAMPLE = 4000  # points of a curve that decide the range of the axis

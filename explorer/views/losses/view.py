@@ -8,12 +8,12 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
-from explorer.icons import icon
-from explorer.layouts import FlowLayout
-from explorer.theme import DARK, Theme
 from explorer.views.losses.data import CURVES, X_AXES, LossData
 from explorer.views.losses.plot import LossPlot, PlotSettings
-from explorer.widgets import MarkedSlider, label, named
+from explorer.widgets.controls import MarkedSlider, label, named
+from explorer.widgets.icons import icon
+from explorer.widgets.layouts import FlowLayout
+from explorer.widgets.theme import DARK, Theme
 
 _NAMES = {  # short, and in full
     "loss": ("Total", "Total loss"),

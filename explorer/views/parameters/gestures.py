@@ -9,9 +9,9 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPolygonF
 
-from explorer.ink import pen, stroke_lines, tint
-from explorer.theme import Theme
 from explorer.views.parameters.scene import PlaneBase
+from explorer.widgets.painting import pen, stroke_lines, tint
+from explorer.widgets.theme import Theme
 
 Pixel = tuple[float, float]
 DRAG = 4.0  # pixels before a press becomes a drag

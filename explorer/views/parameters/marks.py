@@ -8,10 +8,10 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
-from explorer.ink import dot, pen, stroke_lines, tint
-from explorer.theme import Theme
 from explorer.views.parameters.frame import LEFT, RIGHT, TOP, PlaneFrame
 from explorer.views.parameters.scene import Hole, PlaneScene
+from explorer.widgets.painting import dot, pen, stroke_lines, tint
+from explorer.widgets.theme import Theme
 
 HALO = 0.85  # opacity of the ground's colour under a line
 

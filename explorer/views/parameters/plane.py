@@ -18,12 +18,12 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy
 
-from core.drawing.splat import PAD
-from explorer.theme import DARK, Theme
+from core.rendering.point_splatting import PAD
 from explorer.views.parameters import gestures, marks
 from explorer.views.parameters.gestures import Gesture, Pan, StraightLine, Tool
 from explorer.views.parameters.points import picture, radius_of
 from explorer.views.parameters.scene import PlaneBase
+from explorer.widgets.theme import DARK, Theme
 
 NOTCH = 120  # angle units of one step of a wheel
 ZOOM = 1.2  # a step

@@ -10,10 +10,10 @@ import math
 import numpy as np
 from PySide6.QtGui import QColor, QImage, QPainter
 
-from core.drawing.splat import PAD, Discs, draw_discs, pack
-from explorer.theme import Theme
+from core.rendering.point_splatting import PAD, Discs, draw_discs, pack
 from explorer.views.parameters.marks import area_of, draw_grid
 from explorer.views.parameters.scene import PlaneScene
+from explorer.widgets.theme import Theme
 
 SHARE = 0.28  # of the plane that all discs together may cover
 SMALLEST, LARGEST = 1.2, 4.0  # pixels, radius

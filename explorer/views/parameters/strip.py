@@ -7,9 +7,9 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.drawing.colormaps import signed_difference
-from explorer import pixels
-from explorer.theme import DARK, Theme
+from core.rendering.colormaps import signed_difference
+from explorer.widgets import image_conversion
+from explorer.widgets.theme import DARK, Theme
 
 GAP = 6
 SMALLEST = 48  # pixels, the side of an image
@@ -59,9 +59,9 @@ class ImageStrip(QWidget):
         else:
             difference, ends = signed_difference(original, reconstruction)
             self.images = [
-                (pixels.to_image(original), "truth"),
-                (pixels.to_image(reconstruction), "reconstruction"),
-                (pixels.to_image(difference), f"diff. ±{ends:g}"),
+                (image_conversion.to_image(original), "truth"),
+                (image_conversion.to_image(reconstruction), "reconstruction"),
+                (image_conversion.to_image(difference), f"diff. ±{ends:g}"),
             ]
             self.setToolTip(
                 f"The true image, the reconstruction, and reconstruction - truth from -{ends:g} (blue) to +{ends:g} "
@@ -102,7 +102,7 @@ class ImageStrip(QWidget):
         for number, (image, word) in enumerate(self.images):
             box = QRectF(left + number * (side + GAP), top, side, side)
             painter.fillRect(box, QColor(self._theme.ground))
-            pixels.draw(painter, image, box, self.devicePixelRatioF())
+            image_conversion.draw(painter, image, box, self.devicePixelRatioF())
             word = metrics.elidedText(word, Qt.TextElideMode.ElideRight, side)
             painter.drawText(QRectF(box.left(), box.bottom() + 1, side, line), Qt.AlignmentFlag.AlignCenter, word)
         painter.setPen(QColor(self._theme.text))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QToolButton, QVBoxLayout, QWidget
 
-from explorer.icons import icon
-from explorer.theme import Theme
 from explorer.views.parameters.gestures import Tool
-from explorer.widgets import named
+from explorer.widgets.controls import named
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import Theme
 
 TOOLS = {
     Tool.CURSOR: (

@@ -17,13 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from explorer.theme import DARK, Theme
 from explorer.views.parameters.gestures import Tool
 from explorer.views.parameters.plane import ParameterPlane
 from explorer.views.parameters.scene import Hole
 from explorer.views.parameters.strip import ImageStrip
 from explorer.views.parameters.toolbar import PlaneToolbar
-from explorer.widgets import label, named, set_role
+from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.theme import DARK, Theme
 
 WIDE = 1.35  # width over height from which the images stand beside the plane, not below
 IMAGES_SHARE = 0.5  # of the width that the images may take

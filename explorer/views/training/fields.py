@@ -18,7 +18,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFileDialog, QHBoxLayout, QLineEdit, QPushButton, QSpinBox, QWidget
 
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
-from explorer.widgets import MagnitudeSpinBox, named
+from explorer.widgets.controls import MagnitudeSpinBox, named
 
 Condition = Callable[[dict[str, Any]], bool]
 

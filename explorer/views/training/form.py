@@ -9,10 +9,10 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from core.config import ConfigError, RunConfig, preset_config
-from explorer.icons import icon
-from explorer.theme import DARK, Theme
 from explorer.views.training.fields import SETTINGS, TITLES, Editor, PathEditor, Setting, build, flatten, make_editor
-from explorer.widgets import label, named
+from explorer.widgets.controls import label, named
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import DARK, Theme
 
 LABEL_WIDTH = 92
 

@@ -20,10 +20,10 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import ConfigError, RunConfig
-from explorer.icons import icon
-from explorer.theme import DARK, Theme
 from explorer.views.training.form import TrainingForm
-from explorer.widgets import MagnitudeSpinBox, duration, label, named, set_role
+from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, set_role
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import DARK, Theme
 
 ACTIVE = ("starting", "running", "paused", "stopping")
 STEERABLE = ("running", "paused")

@@ -6,9 +6,9 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
-from explorer.theme import Theme
 from explorer.views.transect.data import CURVES, TransectData
 from explorer.views.transect.geometry import AXIS, LEFT, SCALE, Layout, bounds, share
+from explorer.widgets.theme import Theme
 
 NAMES = {"excess_bce": "excess BCE", "ssim": "SSIM", "distance": "distance"}
 _DOTS = 60  # points up to which each is marked

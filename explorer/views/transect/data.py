@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.drawing.colormaps import lut
+from core.rendering.colormaps import lut
 
 ROWS = ("truth", "model", "difference")
 CURVES = ("excess_bce", "ssim", "distance")

@@ -18,11 +18,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from explorer import pixels
-from explorer.theme import DARK, Theme
 from explorer.views.transect.curves import CurvePainter, number
 from explorer.views.transect.data import ROWS, TransectData
 from explorer.views.transect.geometry import AXIS, HEADER, LEFT, Layout, arrange
+from explorer.widgets import image_conversion
+from explorer.widgets.theme import DARK, Theme
 
 _KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 _MEANINGS = (
@@ -126,8 +126,8 @@ class TransectPicture(QWidget):
                 continue
             thumb = self._thumbs.get((row, place))
             if thumb is None:
-                image = pixels.to_image(self._data.image(row, place, side))
-                thumb = self._thumbs[row, place] = pixels.scaled(image, _fitted(image.size(), side), ratio)
+                image = image_conversion.to_image(self._data.image(row, place, side))
+                thumb = self._thumbs[row, place] = image_conversion.scaled(image, _fitted(image.size(), side), ratio)
             painter.fillRect(box, QColor(self._theme.ground))
             offset = QPointF((side - thumb.width() / ratio) / 2, (side - thumb.height() / ratio) / 2)
             painter.drawPixmap(box.topLeft() + offset, thumb)

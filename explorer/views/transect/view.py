@@ -7,11 +7,11 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSpinBox, QToolButton, QVBoxLayout, QWidget
 
-from explorer.icons import icon
-from explorer.theme import DARK, Theme
 from explorer.views.transect.data import CURVES, TransectData
 from explorer.views.transect.picture import TransectPicture
-from explorer.widgets import label, named
+from explorer.widgets.controls import label, named
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import DARK, Theme
 
 FORMATS = (("png", "PNG picture…"), ("svg", "SVG picture…"), ("csv", "Measures (CSV)…"), ("npz", "All arrays (NPZ)…"))
 SIDE_WIDTH = 150

@@ -1,0 +1,1 @@
+"""Measurements of images, paths, transects and clouds. No torch."""

@@ -1,0 +1,1 @@
+"""The command line ``isoline``: its entry, and one module a command."""

@@ -1,0 +1,106 @@
+"""`isoline decode`: the images at latents, or along a path that the window exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Options:
+    """Decode latents with a trained model: on one machine exactly the images that the window shows."""
+
+    model: tyro.conf.Positional[Path]
+    """A run folder or a .safetensors file."""
+    out: Path
+    """A .png (all images beside one another), .gif, .mp4 or .npz file; without a suffix, a folder of PNG files."""
+    z: tuple[str, ...] = ()
+    """Latent points, each as comma-separated numbers: --z 0.1,0.2,0.3 1,0,2. If the first begins with a minus sign:
+    --z=-1,0,2."""
+    latents: Path | None = None
+    """Latents (n, d) from a .npy, .npz (key latents) or .csv file."""
+    path: Path | None = None
+    """A path of the window: a .json file of a run's folder "paths", where paths are saved, or an exported .npz. Its
+    frames are those of the window, bit for bit."""
+    fps: float = 16.0
+    """Frames a second, for .gif and .mp4."""
+
+
+def run(options: Options) -> int:
+    """Decode and write; returns 0.
+
+    Raises ``LatentsError``, ``SavedPathError``, ``CheckpointError``, ``RunError`` or ``ExportError``.
+    """
+    from core.paths.export import FORMATS, export_path
+    from core.paths.latents_file import LatentsError
+
+    z, control, metadata = _latents(options)
+    kind = options.out.suffix.lstrip(".").lower()
+    if kind and kind not in FORMATS:
+        raise LatentsError(
+            f"--out is {options.out}; its name must end in one of .{', .'.join(FORMATS)}, or in none for a folder."
+        )
+    frames = _decoded(options.model, z)
+    if kind:
+        export_path(
+            options.out,
+            kind,  # pyright: ignore[reportArgumentType]  # checked above
+            frames,
+            z,
+            options.fps,
+            control=control,
+            metadata=metadata,
+        )
+    else:
+        _write_folder(options.out, frames)
+    print(f"{len(frames)} {'image' if len(frames) == 1 else 'images'} in {options.out}")
+    return 0
+
+
+def _latents(options: Options) -> tuple[np.ndarray, np.ndarray | None, str]:
+    """Latents (n, d), and of a path its control points and its description."""
+    from core.paths.latents_file import LatentsError, parse_points, read_latents, read_path
+
+    given = [value for value in (options.z, options.latents, options.path) if value]
+    if len(given) != 1:
+        raise LatentsError("give the latents in exactly one way: --z, --latents or --path.")
+    if options.path is not None:
+        return read_path(options.path)
+    return parse_points(options.z) if options.latents is None else read_latents(options.latents), None, "{}"
+
+
+def _decoded(source: Path, z: np.ndarray) -> np.ndarray:
+    """Images uint8 (n, H, W, C)."""
+    import numpy as np
+    import torch
+
+    from core.models.deterministic_inference import THREADS, decode_each
+    from core.models.inference import Inference
+    from core.paths.latents_file import LatentsError
+    from core.training.checkpoint import load_model
+
+    model, _ = load_model(source)
+    if z.shape[1] != model.latent_dim:
+        raise LatentsError(f"the latents have {z.shape[1]} dimensions; {source} has {model.latent_dim}.")
+    torch.set_num_threads(THREADS)
+    return np.stack(list(decode_each(Inference(model), z)))
+
+
+def _write_folder(folder: Path, frames: np.ndarray) -> None:
+    """One PNG an image, numbered from 0 in the order of the latents."""
+    from core.paths.export import export_png_strip
+    from core.paths.latents_file import LatentsError
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LatentsError(f"--out {folder} cannot be made ({error.strerror or error}); choose another.") from error
+    digits = max(4, len(str(len(frames) - 1)))
+    for index, image in enumerate(frames):
+        export_png_strip(folder / f"{index:0{digits}d}.png", image[None])

@@ -1,0 +1,72 @@
+"""`isoline info`: what a run folder holds and how its training stands, without loading torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from core.config import RunConfig
+from core.runs.directory import RunDirectory
+from core.runs.metrics_log import Record, read_metrics
+
+
+@dataclass(frozen=True)
+class Options:
+    """Say what a run folder holds."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run folder."""
+
+
+def run(options: Options) -> int:
+    """Print the summary; returns 0."""
+    directory = RunDirectory.open(options.run)
+    rows = [("run", str(directory.path)), ("status", directory.status()), *_settings(directory.config)]
+    rows += _progress(directory, read_metrics(directory.metrics_path))
+    found = [file.stat() for file in directory.path.rglob("*") if file.is_file()]
+    size = sum({entry.st_ino: entry.st_size for entry in found}.values())  # last and best may be one file
+    rows += [("created", str(directory.metadata.get("created", "unknown"))), ("size on disk", f"{size / 1e6:.1f} MB")]
+    width = max(len(name) for name, _ in rows)
+    print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+    return 0
+
+
+def _settings(config: RunConfig) -> list[tuple[str, str]]:
+    data, model, loss, training = config.data, config.model, config.loss, config.training
+    hole = f", hole of radius {data.hole_radius:g} at ({data.hole_a:g}, {data.hole_b:g})" if data.punctured else ""
+    images = f"{data.count} curves, {data.geometry} geometry{hole}" if data.source == "curves" else data.path
+    sigma = f"sigma {model.sigma:g}" if model.variance == "constant" else "learned variance"
+    entanglement = f" + {loss.gamma:g} {loss.entanglement} entanglement" if loss.entanglement != "none" else ""
+    return [
+        ("data", f"{images}; {data.image_size} px, {data.channels} channel{'s' if data.channels > 1 else ''}"),
+        ("model", f"{model.preset}, d = {model.latent_dim}, {sigma}"),
+        ("loss", f"{loss.reconstruction} + {loss.beta:g} KL ({loss.kl}){entanglement}"),
+        (
+            "training",
+            f"{training.epochs} epochs, batch {training.batch_size}, {training.optimizer}, "
+            f"{training.schedule} learning rate {training.learning_rate:g}, seed {training.seed}",
+        ),
+    ]
+
+
+def _progress(directory: RunDirectory, records: list[Record]) -> list[tuple[str, str]]:
+    steps = [record for record in records if record.get("kind") == "step"]
+    epochs = [record for record in records if record.get("kind") == "epoch"]
+    done = f"{len(epochs)} of {directory.config.training.epochs} epochs"
+    if steps:
+        done += f", {steps[-1].get('step')} steps, {(steps[-1].get('time') or 0.0) / 60:.1f} min"
+    rows = [("progress", done)]
+    scored = [
+        record for record in epochs if isinstance(record.get("validation"), dict) and record["validation"].get("loss")
+    ]
+    if scored:
+        best = min(scored, key=lambda record: record["validation"]["loss"])
+        values = ", ".join(f"{name} {value:.5f}" for name, value in best["validation"].items() if value is not None)
+        rows.append(("best validation", f"epoch {best['epoch']}: {values}"))
+    report = next((record for record in reversed(records) if record.get("kind") == "report"), None)
+    if report is not None and report.get("twonn") is not None:
+        rows.append(("intrinsic dimension", f"{report['twonn']:.2f} (TwoNN)"))
+    return rows

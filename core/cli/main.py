@@ -1,0 +1,83 @@
+"""The command line of the core: ``isoline train | encode | decode | dataset | experiment | turntable | info``.
+
+Each command is a module of ``core.cli`` with a frozen dataclass ``Options``, of which tyro makes the flags, and
+``run(options) -> int``. A command is imported only when it is chosen, and none imports torch before it runs, so that
+``--help`` is there at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import core
+
+COMMANDS = {
+    "train": "train a model into a run folder, or resume one",
+    "encode": "latent means of images",
+    "decode": "images of latent points or of a path",
+    "dataset": "write the images that a training would see",
+    "experiment": "train, measure and report one of the published experiments",
+    "turntable": "film the embedding of a run turning once",
+    "info": "what a run folder holds and how its training stands",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns 0 when done, 1 when a training failed, 2 for a refusal that standard error explains."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        print(f"isoline {core.__version__}")
+        return 0
+    if arguments[0] not in COMMANDS:
+        print(f"isoline: error: there is no command {arguments[0]!r}.\n\n{_overview()}", file=sys.stderr)
+        return 2
+    return _run(arguments[0], arguments[1:])
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = "\n".join(f"  {name:<{width}}  {text}" for name, text in COMMANDS.items())
+    return f"usage: isoline COMMAND [options]\n\n{lines}\n\nisoline COMMAND --help lists the options of a command."
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    command = importlib.import_module(f"core.cli.{name}")
+    try:
+        return command.run(_options(command, name, arguments))
+    except SystemExit as end:  # tyro's help and usage errors, already printed
+        return end.code if isinstance(end.code, int) else (0 if end.code is None else 2)
+    except KeyboardInterrupt:
+        print(f"isoline {name}: interrupted", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if not _expected(error):
+            raise
+        text = str(error) or type(error).__name__
+        print(f"isoline {name}: error: {text}", file=sys.stderr)
+        return getattr(command, "exit_status", _refused)(error)
+
+
+def _options(command: Any, name: str, arguments: list[str]) -> Any:
+    import tyro
+
+    default = command.defaults(arguments) if hasattr(command, "defaults") else None
+    return tyro.cli(
+        command.Options,
+        prog=f"isoline {name}",
+        args=arguments,
+        **({} if default is None else {"default": default}),
+    )
+
+
+def _expected(error: Exception) -> bool:
+    """Whether an error was made to be read by a person: the core's own, or the operating system's."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == "core"
+
+
+def _refused(_error: Exception) -> int:
+    return 2

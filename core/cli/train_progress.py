@@ -1,0 +1,109 @@
+"""How a training shows itself in a terminal: one live line, or, where output goes to a file, a line an epoch."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from core.config import RunConfig
+from core.runs.metrics_log import Record
+
+_SPOKEN = ("started", "paused", "resumed", "hyperparameters", "warning", "stopped", "finished")
+
+
+class _Console(Console):
+    """Rich ends the program when its reader is gone; a training goes on."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
+class TrainDisplay:
+    """Shows records as they are written. A context manager. Nothing it does can stop a training: if standard output
+    is gone (a closed terminal, a closed pipe), it falls silent."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self._epochs = config.training.epochs
+        self._console = _Console(file=sys.stdout, highlight=False)
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last: Record = {}
+        self._silent = False
+
+    def __enter__(self) -> TrainDisplay:
+        if self._console.is_terminal:
+            text = TextColumn("{task.description}", markup=False)
+            self._bar = Progress(BarColumn(bar_width=24), text, console=self._console)
+            self._attempt(self._bar.start)
+            self._task = self._bar.add_task("preparing the images", total=1.0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._attempt(self._bar.stop)
+
+    def data(self, share: float) -> None:
+        """The images are ready to this share."""
+        self._update(share, f"preparing the images  {share:.0%}")
+
+    def record(self, record: Record) -> None:
+        """A record of ``metrics.jsonl`` was written."""
+        kind = record["kind"]
+        if kind == "step":
+            self._last = record
+            self._update(record["step"] / record["total_steps"], self._step_text(record))
+        elif kind == "epoch":
+            self.say(self._epoch_text(record))
+        elif kind == "event" and record["event"] in _SPOKEN:
+            message = record.get("message")
+            self.say(f"{record['event']}: {message}" if message else record["event"])
+
+    def say(self, text: str) -> None:
+        """Print lines, above the live one."""
+        self._attempt(lambda: self._console.print(text, markup=False, soft_wrap=True))
+
+    def _update(self, share: float, text: str) -> None:
+        bar, task = self._bar, self._task
+        if bar is not None and task is not None:
+            self._attempt(lambda: bar.update(task, completed=share, description=text))
+
+    def _attempt(self, show: Any) -> None:
+        if self._silent:
+            return
+        try:
+            show()
+        except OSError:
+            self._silent = True
+            if sys.stdout is sys.__stdout__:  # what is still in its buffer must not fail when the process ends
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def _step_text(self, record: Record) -> str:
+        parts = [f"epoch {record['epoch']}/{self._epochs}", f"loss {record['loss']:.5f}"]
+        parts += [f"{short} {record[name]:.4g}" for short, name in (("rec", "reconstruction"), ("kl", "kl"))]
+        if record["entanglement"]:
+            parts.append(f"ent {record['entanglement']:.4g}")
+        return "  ".join([*parts, *_speed(record)])
+
+    def _epoch_text(self, record: Record) -> str:
+        validation = record["validation"]
+        parts = [f"epoch {record['epoch']}/{self._epochs}"]
+        if self._last:
+            parts.append(f"loss {self._last['loss']:.5f}")
+        if validation:
+            parts += [f"validation {validation['loss']:.5f}", f"excess BCE {validation['excess_bce']:.5f}"]
+        return "  ".join([*parts, *_speed(self._last), *(["best"] if record["best"] else [])])
+
+
+def _speed(record: Record) -> list[str]:
+    parts = []
+    if record.get("images_per_second") is not None:
+        parts.append(f"{record['images_per_second']:.0f} images/s")
+    if (left := record.get("eta_seconds")) is not None:
+        minutes, seconds = divmod(round(left), 60)
+        hours, minutes = divmod(minutes, 60)
+        parts.append(f"{hours}:{minutes:02d}:{seconds:02d} left" if hours else f"{minutes}:{seconds:02d} left")
+    return parts

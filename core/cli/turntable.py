@@ -1,0 +1,139 @@
+"""`isoline turntable`: a run's embedding turning once, as a film, without a display."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Options:
+    """Film the embedding of a run turning once about its upright axis, coloured by a factor, with labelled axes."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run folder."""
+    out: Path
+    """The film: a name that ends in .mp4 or .gif."""
+    epoch: int | None = None
+    """After which epoch (0: before training); left out: the newest."""
+    seconds: float = 6.0
+    """How long the turn takes."""
+    fps: float = 30.0
+    """Frames a second; a GIF has at most 20."""
+    size: int = 720
+    """Width and height in pixels, an even number."""
+    color_by: str = ""
+    """A factor's name, split, or none; left out: the first factor."""
+    colormap: Literal["viridis", "cividis", "inferno", "twilight"] = "viridis"
+    """Colours of the values."""
+    values: Path | None = None
+    """An .npy file with one number a sample to colour by; --color-by then names them."""
+    axes: str = "auto"
+    """auto: the dimensions themselves, of more than three the principal components; pca; or numbers such as 1,2,5."""
+    theme: Literal["dark", "light"] = "dark"
+    """The ground."""
+    point_size: float = 5.0
+    """Diameter of a point in pixels of a picture of 720."""
+    opacity: float = 1.0
+    """Opacity of the points, up to 1."""
+    progress: Literal["bar", "json", "none"] = "bar"
+    """json: for programs, one line {"progress": 0.42} a percent; closing standard input then cancels."""
+
+
+def run(options: Options) -> int:
+    """Draw and write; returns 0. Raises ``TurntableError``, ``RunError`` or ``ExportError``."""
+    from core.rendering.turntable import Film, Look, check_suffix, export_turntable, make_cloud
+    from core.runs.directory import RunDirectory
+
+    check_suffix(options.out)
+    film = Film(options.seconds, options.fps, options.size)
+    look = Look(
+        color_by=options.color_by,
+        colormap=options.colormap,
+        axes=options.axes,
+        theme=options.theme,
+        point_size=options.point_size,
+        opacity=options.opacity,
+        values=_read_values(options.values),
+    )
+    cloud = make_cloud(RunDirectory.open(options.run), look, options.epoch)
+    with _shown(options.progress) as tell:
+        export_turntable(options.out, cloud, film, look, tell, _input_closed() if options.progress == "json" else None)
+    if options.progress != "json":
+        print(f"{options.out}  {options.out.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _read_values(path: Path | None) -> np.ndarray | None:
+    if path is None:
+        return None
+    import numpy as np
+
+    from core.rendering.turntable import TurntableError
+
+    try:
+        with open(path, "rb") as file:
+            values = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise TurntableError(f"--values {path} cannot be read ({error.strerror or error}).") from error
+    except (ValueError, EOFError) as error:
+        raise TurntableError(f"--values {path} is no .npy file of numbers ({error}).") from error
+    if not isinstance(values, np.ndarray):
+        raise TurntableError(f"--values {path} holds several arrays; it must be an .npy file with one.")
+    return values
+
+
+@contextlib.contextmanager
+def _shown(kind: str) -> Iterator[Callable[[float], None]]:
+    """What shows the progress."""
+    if kind == "json":
+        yield _Lines().tell
+        return
+    if kind == "none" or not sys.stderr.isatty():
+        yield lambda share: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    columns = (BarColumn(bar_width=32), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+        task = bar.add_task("turntable", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+class _Lines:
+    """One JSON line for every percent that is reached."""
+
+    def __init__(self) -> None:
+        self._told = -1
+
+    def tell(self, share: float) -> None:
+        percent = int(share * 100)
+        if percent > self._told:
+            self._told = percent
+            print(f'{{"progress": {percent / 100:.2f}}}', flush=True)
+
+
+def _input_closed() -> Callable[[], bool]:
+    """Whether standard input has ended: the program that asked for the film has cancelled it, or is gone."""
+    closed = threading.Event()
+
+    def watch() -> None:
+        # The descriptor itself: a thread that waits in sys.stdin holds a lock that the end of the program needs.
+        while os.read(0, 4096):
+            pass
+        closed.set()
+
+    threading.Thread(target=watch, name="standard input", daemon=True).start()
+    return closed.is_set

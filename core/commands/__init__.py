@@ -1,1 +1,0 @@
-"""The commands of `isoline` that need no window, one module each."""

@@ -1,0 +1,146 @@
+"""Where images come from: polar curves drawn here, a folder of image files, or an NPZ file with factors.
+
+Whatever the source, a ``Dataset`` is images with their factors, sample weights and a split in file order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.config import DataConfig
+from core.data import polar_curves
+from core.data.cache import cached_images, fingerprint
+
+PUBLISHED_FULL = 501 / 5000
+PUBLISHED_PUNCTURED = 211 / 4510
+"""Shares of validation images in the published splits: 4499 + 501 and 4299 + 211."""
+
+Progress = Callable[[float], None]
+
+
+class DatasetError(ValueError):
+    """Images that cannot be used; the message names the file or setting, what is wrong and what would be right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images uint8 (N, H, W, C), read-only, perhaps a memory map; factors float32 (N, F) with ``factor_names``.
+
+    ``weights`` float32 (N,) multiply each sample's loss (all 1 when unweighted). ``train`` and ``validation`` are int64
+    indices in file order. ``fingerprint`` is the sha256 hex of what defines the content.
+    """
+
+    images: np.ndarray
+    factors: np.ndarray
+    factor_names: tuple[str, ...]
+    weights: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Dataset:
+    """The dataset that ``config`` describes; ``cache`` is the folder of drawn images (None: the user's).
+
+    ``progress`` is told the share that is done, 0 to 1. Raises ``DatasetError``.
+    """
+    try:
+        return _curves(config, progress, cache) if config.source == "curves" else _from_files(config, progress)
+    except MemoryError as error:
+        what = f"{config.count} curves" if config.source == "curves" else config.path
+        advice = "data.count or data.image_size" if config.source == "curves" else "data.image_size"
+        raise DatasetError(
+            f"the images of {what} at {config.image_size} × {config.image_size} × {config.channels} do not fit into "
+            f"the memory; make {advice} smaller."
+        ) from error
+
+
+def _from_files(config: DataConfig, progress: Progress | None) -> Dataset:
+    from core.data import file_sources  # Pillow and file formats are needed only here
+
+    read = file_sources.read_folder if config.source == "folder" else file_sources.read_npz
+    images, factors, names = read(config, progress)
+    if len(images) < 2:
+        raise DatasetError(f"{config.path} holds {len(images)} image; a training needs 2 or more.")
+    train, validation = split(len(images), config)
+    weights = np.ones(len(images), dtype=np.float32)
+    mark = fingerprint(config.source, config.image_size, config.channels, np.asarray(images), factors)
+    return Dataset(images, factors, names, weights, train, validation, mark)
+
+
+def curve_parameters(config: DataConfig) -> np.ndarray:
+    """(a, b) float64 (N, 2) of a ``curves`` dataset in file order, those in the hole left out. Draws no image.
+
+    Raises ``DatasetError`` if the hole leaves fewer than two.
+    """
+    ab = polar_curves.draw_parameters(config.count, config.seed)
+    if config.punctured:
+        ab = ab[~polar_curves.inside_hole(ab, (config.hole_a, config.hole_b), config.hole_radius)]
+    if len(ab) < 2:
+        raise DatasetError(
+            f"the hole of radius {config.hole_radius:g} around ({config.hole_a:g}, {config.hole_b:g}) leaves {len(ab)} "
+            f"of {config.count} samples; make data.hole_radius smaller or data.count larger."
+        )
+    return ab
+
+
+def split(count: int, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
+    """(train, validation) int64 indices: the last share, at least one sample, is kept for validation."""
+    share = config.validation_fraction
+    if share is None:
+        share = PUBLISHED_PUNCTURED if config.source == "curves" and config.punctured else PUBLISHED_FULL
+    held = min(max(round(count * share), 1), count - 1)
+    return np.arange(count - held, dtype=np.int64), np.arange(count - held, count, dtype=np.int64)
+
+
+def petal_weights(ab: np.ndarray) -> np.ndarray:
+    """2 w float32 (N,) with w = (-1.5 b - min) / range in [0, 1]: shallow petals weigh most, as published."""
+    score = -1.5 * ab[:, 1]
+    spread = float(np.ptp(score))
+    if spread <= 0.0:
+        return np.ones(len(ab), dtype=np.float32)
+    return (2.0 * (score - score.min()) / spread).astype(np.float32)
+
+
+def _curves(config: DataConfig, progress: Progress | None, cache: Path | None) -> Dataset:
+    ab = curve_parameters(config)
+    size = config.image_size
+    recipe = fingerprint("curves", _recipe_version(config), size, ab)
+
+    def draw() -> np.ndarray:
+        return polar_curves.render(ab, size, config.geometry, progress)
+
+    images = cached_images(recipe, (len(ab), size, size), draw, cache)[..., None]
+    if config.channels == 3:
+        images = np.broadcast_to(images, (*images.shape[:3], 3))
+    train, validation = split(len(ab), config)
+    weights = petal_weights(ab) if config.weighted else np.ones(len(ab), dtype=np.float32)
+    mark = fingerprint(recipe, config.channels)
+    return Dataset(images, ab.astype(np.float32), polar_curves.FACTOR_NAMES, weights, train, validation, mark)
+
+
+def _recipe_version(config: DataConfig) -> tuple:
+    """What else decides the pixels: another stroke or scale must not find old images."""
+    article = (
+        polar_curves.CANVAS,
+        polar_curves.CANVAS_UNIT,
+        polar_curves.CANVAS_CENTRE,
+        polar_curves.CANVAS_STROKE,
+        polar_curves.REDUCED,
+    )
+    square = (polar_curves.SQUARE_REACH, polar_curves.SQUARE_STROKE)
+    return (1, config.geometry, polar_curves.CURVE_SAMPLES, article if config.geometry == "article" else square)
+
+
+def image_at(config: DataConfig, ab: np.ndarray, index: int) -> np.ndarray:
+    """Image uint8 (H, W, C) of sample ``index`` of a ``curves`` dataset, drawn alone; equal to the dataset's."""
+    a, b = (float(value) for value in ab[index])
+    image = polar_curves.render_one(a, b, config.image_size, config.geometry)[..., None]
+    return np.repeat(image, config.channels, axis=-1)

@@ -1,0 +1,93 @@
+"""Which labels a path holds while its target changes, for there may be more of them than a surface has dimensions.
+
+Factors hold each other. An attribute that was measured depends on the factors, so on a surface that they span at most
+all but one can be held with it: those that it depends on least. Labels that do not follow the surface, noise say, would
+be chosen by that, and holding them would lead nowhere: they are left out.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from core.engine.snapshot import Sheet
+from core.geometry.factor_curve import UNKNOWN_HELD
+from core.geometry.local_fit import Neighbourhoods
+from core.geometry.off_manifold import SUPPORT_NEIGHBOURS
+from core.geometry.surface import Surface
+
+_JUDGED = 500  # samples that are asked whether a label follows the surface
+_SAME = 0.9
+"""Share of the samples that may have one value of a label that is worth holding."""
+
+
+class Aim(NamedTuple):
+    """``names``: the labels of the surface to steer on, target and held ones. ``note``: what that means, "" if
+    everything else is held."""
+
+    names: tuple[str, ...]
+    note: str
+
+
+def aim(sheet: Sheet, base: Surface, target: str) -> Aim:
+    """The labels for changing ``target``; ``base`` is the surface of the factors.
+
+    Raises ``core.engine.open_model.EngineError`` for an unknown target.
+    """
+    sheet.table((target,))
+    others = _others(sheet, target)
+    room = max(base.intrinsic - 1, 0)
+    held = others
+    if len(others) > room:
+        candidates = others if set(others) <= set(sheet.factors) else _following(sheet, others)
+        held = _least_dependent(sheet, target, candidates)[:room]
+    missing = tuple(name for name in others if name not in held)
+    if not others:
+        return Aim((target,), UNKNOWN_HELD)
+    kept = (target, *held)
+    if target in sheet.factors and set(kept) == set(sheet.factors):
+        return Aim(sheet.factors, "")
+    note = f"not held: {', '.join(missing)}" if missing else ""
+    return Aim(kept, f"held: {', '.join(held)}; {note}" if held and note else note)
+
+
+def _others(sheet: Sheet, target: str) -> tuple[str, ...]:
+    """Labels that may be held with the target: factors with a factor, anything else with an attribute."""
+    candidates = sheet.factors if target in sheet.factors else sheet.targets
+    return tuple(name for name in candidates if name != target and _varies(sheet.table((name,))[:, 0]))
+
+
+def _varies(values: np.ndarray) -> bool:
+    """Whether there is something to hold: a measure that is the same of nearly all samples tells them not apart."""
+    known = values[np.isfinite(values)]
+    if len(known) < 2:
+        return False
+    _, counts = np.unique(known, return_counts=True)
+    return bool(counts.max() <= _SAME * len(known))
+
+
+def _following(sheet: Sheet, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of ``names`` that neighbours on the surface share: the mean of eight tells half of a sample's variance."""
+    table = sheet.table(names)
+    known = np.isfinite(table).all(axis=1)
+    if known.sum() <= SUPPORT_NEIGHBOURS:
+        return names
+    table, samples = table[known], Neighbourhoods(sheet.mu[known])
+    members = np.arange(0, len(samples), max(1, len(samples) // _JUDGED))
+    _, nearest = samples.of_samples(SUPPORT_NEIGHBOURS, members)
+    missed = np.square(table[members] - table[nearest].mean(axis=1)).mean(axis=0)
+    follows = missed < 0.5 * table.var(axis=0)
+    return tuple(name for name, each in zip(names, follows.tolist(), strict=True) if each)
+
+
+def _least_dependent(sheet: Sheet, target: str, others: tuple[str, ...]) -> tuple[str, ...]:
+    """``others`` by rising correlation with the target, in size."""
+    table = sheet.table((target, *others))
+    table = table[np.isfinite(table).all(axis=1)]
+    if len(table) < 3:
+        return others
+    offsets = table - table.mean(axis=0)
+    size = np.sqrt(np.square(offsets).sum(axis=0))
+    likeness = np.abs(offsets[:, 1:].T @ offsets[:, 0]) / np.maximum(size[1:] * size[0], 1e-300)
+    return tuple(others[i] for i in np.argsort(likeness, kind="stable"))

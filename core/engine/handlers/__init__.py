@@ -1,0 +1,1 @@
+"""What the engine does for each request, one module a subject."""

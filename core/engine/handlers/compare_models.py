@@ -1,0 +1,112 @@
+"""Two models at one input, for the window's comparison.
+
+The models may differ in image size, channels and geometry. Each encodes the input in the form that it was trained on;
+only what the second made is brought to the first's size, so that their images can be laid over each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from core.config import DataConfig
+from core.engine.handlers.transect import draw_curve, original_at
+from core.engine.open_model import EngineError, Job, OpenModel, checked_latents, excess_of, reconstructed
+from core.models.deterministic_inference import decode_each
+from core.protocol.messages import CompareAt, Compared, OtherLoaded, Reply
+
+Send = Callable[[Reply], None]
+
+NOTHING = OtherLoaded(path="", latent_dim=0, image_size=0, channels=0, preset="")
+
+
+def other_loaded(model: OpenModel, stamp: int) -> OtherLoaded:
+    """The reply that says what the second model is."""
+    return OtherLoaded(
+        stamp=stamp,
+        path=model.path,
+        latent_dim=model.inference.latent_dim,
+        image_size=model.inference.image_size,
+        channels=model.inference.channels,
+        preset=model.config.model.preset,
+    )
+
+
+def compare_at(request: CompareAt, first: OpenModel, second: OpenModel, send: Send) -> Job:
+    """Answer ``request`` by one ``Compared``."""
+    if request.index < 0 and request.factors.size == 0:
+        yield from _compare_latent(request, first, second, send)
+        return
+    one, other = first.inference, second.inference  # the weights of now, for both halves of the picture
+    original, factors = yield from original_at(first, request.factors, request.index)
+    given = yield from _for_second(request, original, factors, first.config.data, second.config.data)
+    first_mu, image = yield from reconstructed(one, original)
+    second_mu, other_image = yield from reconstructed(other, given)
+    compared = Compared(
+        stamp=request.stamp,
+        original=original,
+        first=image,
+        second=fit_image(other_image, one.image_size, one.channels),
+        first_mu=first_mu,
+        second_mu=second_mu,
+        first_excess_bce=excess_of(original, image),
+        second_excess_bce=excess_of(given, other_image),
+    )
+    send(compared)
+
+
+def _for_second(
+    request: CompareAt, original: np.ndarray, factors: np.ndarray, first: DataConfig, second: DataConfig
+) -> Generator[bool, None, np.ndarray]:
+    """The input as the second model takes it: drawn at its size where that can be, else ``original`` resized."""
+    if first.source == "curves" and second.source == "curves":
+        drawing = second if request.index < 0 else _same_picture(first, second)
+        given = draw_curve(drawing, factors)
+    else:
+        given = fit_image(original, second.image_size, second.channels)
+    yield True
+    return given
+
+
+def _same_picture(first: DataConfig, second: DataConfig) -> DataConfig:
+    """``first``'s drawing at ``second``'s size: a sample stays the picture that it is."""
+    return replace(first, image_size=second.image_size, channels=second.channels)
+
+
+def _compare_latent(request: CompareAt, first: OpenModel, second: OpenModel, send: Send) -> Job:
+    one, other = first.inference, second.inference
+    if one.latent_dim != other.latent_dim:
+        raise EngineError(
+            f"the two models have {one.latent_dim} and {other.latent_dim} latent dimensions, so no latent point is in "
+            "both; compare them at the same image or the same parameters."
+        )
+    z = checked_latents(request.z.reshape(1, -1), one)
+    image = next(decode_each(one, z))
+    yield True
+    other_image = next(decode_each(other, z))
+    yield True
+    compared = Compared(
+        stamp=request.stamp,
+        original=np.zeros((0, 0, one.channels), np.uint8),
+        first=image,
+        second=fit_image(other_image, one.image_size, one.channels),
+        first_mu=z[0],
+        second_mu=z[0],
+        first_excess_bce=float("nan"),
+        second_excess_bce=float("nan"),
+    )
+    send(compared)
+
+
+def fit_image(image: np.ndarray, size: int, channels: int) -> np.ndarray:
+    """``image`` uint8 (H, W, C) as uint8 (size, size, channels): bilinear, grey by luma; itself where it fits."""
+    if image.shape == (size, size, channels):
+        return image
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    picture = picture.convert("L" if channels == 1 else "RGB")
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(picture).reshape(size, size, channels)

@@ -1,0 +1,248 @@
+"""The engine process: holds the loaded model, perhaps a second to compare it with, and answers the window's requests.
+
+    python -m core.engine --threads 1
+
+A reader thread takes requests from standard input; the newest of each channel replaces an older one that has not been
+answered. The main thread serves the probe first and does long work (paths, exports, losses) in slices between, so a
+decode never waits for more than one slice; what cannot be sliced is worked out in threads. Standard output belongs to
+the protocol alone: whatever else is printed goes to standard error. The process ends when its input does, so it never
+outlives the window.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Generator, Iterator
+from typing import BinaryIO
+
+from core.protocol.framing import FrameReader, FramingError, ProtocolError, frame
+from core.protocol.messages import (
+    Cancel,
+    CompareAt,
+    ComparePaths,
+    Decode,
+    DecodePath,
+    Export,
+    Failed,
+    Follow,
+    Inspect,
+    LayNet,
+    Load,
+    LoadOther,
+    Locate,
+    MeasureAttributes,
+    MeasureTransect,
+    Ready,
+    Reconstruct,
+    Reply,
+    Request,
+    Score,
+    SetAttributes,
+    Shutdown,
+    TracePath,
+)
+
+# Which waiting request is served first. A model that is being opened is what all the others are about.
+PRIORITY: tuple[type, ...] = (
+    Load,
+    SetAttributes,
+    Decode,
+    TracePath,
+    Locate,
+    LoadOther,
+    CompareAt,
+    Inspect,
+    LayNet,
+    DecodePath,
+    MeasureTransect,
+    ComparePaths,
+    Reconstruct,
+    Export,
+    Score,
+    MeasureAttributes,
+)
+IDLE_S = 0.1  # between looks at the run while there is nothing to do
+WAIT_S = 0.01  # while a job waits for something outside, such as a dataset being read
+SWITCH_S = 0.0005  # how soon a thread that wants the interpreter gets it: decoding must not stumble over a reader
+
+Incoming = Request | ProtocolError | None
+"""What the reader thread hands over: a request, bytes that are none, or None at the end of the stream."""
+
+
+class Engine:
+    """Requests in, replies out. ``send`` takes each reply."""
+
+    def __init__(self, send: Callable[[Reply], None]) -> None:
+        from core.engine.dispatcher import Jobs  # imports torch: only now, after standard output is safe
+
+        self._send = send
+        self._jobs = Jobs(send)
+        self._running: dict[type, tuple[Request, Generator[bool, None, None]]] = {}
+
+    def accept(self, request: Request) -> None:
+        """Take a request: it replaces an unfinished one of its type."""
+        if isinstance(request, Cancel):
+            for kind, (running, _) in list(self._running.items()):
+                if running.stamp == request.request:
+                    self._drop(kind)
+        elif isinstance(request, Follow):
+            self._jobs.following = request.enabled
+        elif isinstance(request, Load):
+            for kind in self._running.keys() - {LoadOther}:  # they were about the model before
+                self._drop(kind)
+            self._running[Load] = (request, self._jobs.start(request))
+        elif type(request) in PRIORITY:
+            self._drop(type(request))
+            self._running[type(request)] = (request, self._jobs.start(request))
+
+    def _drop(self, kind: type) -> None:
+        dropped = self._running.pop(kind, None)
+        if dropped is not None:
+            dropped[1].close()  # runs the job's own clean-up
+
+    @property
+    def busy(self) -> bool:
+        """Whether any request is unanswered, or something is worth working out ahead."""
+        return bool(self._running) or self._jobs.ahead
+
+    def advance(self) -> bool:
+        """Do one slice of the most urgent work that can go on; False if all of it waits for something."""
+        for kind in PRIORITY:
+            if kind not in self._running:
+                continue
+            request, job = self._running[kind]
+            try:
+                moved = next(job)
+            except StopIteration:
+                del self._running[kind]
+                return True
+            except Exception as error:
+                del self._running[kind]
+                self._fail(request, error)
+                return True
+            if moved:
+                return True
+            if kind is Load:
+                return False
+        return self._jobs.work_ahead()
+
+    def poll_weights(self) -> None:
+        """Take over newer weights if the run has written some."""
+        self._jobs.poll_weights()
+
+    def refuse(self, error: ProtocolError) -> None:
+        """Say that a message could not be read."""
+        self._send(Failed(request="", message=f"The engine received a message that it cannot read: {error}"))
+
+    def close(self) -> None:
+        """Leave nothing half-written behind."""
+        for kind in list(self._running):
+            self._drop(kind)
+        self._jobs.close()
+
+    def _fail(self, request: Request, error: Exception) -> None:
+        from core.engine.dispatcher import EXPECTED
+
+        text = str(error)
+        if not isinstance(error, EXPECTED):
+            traceback.print_exception(error)
+            text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        self._send(Failed(stamp=request.stamp, request=type(request).__name__, message=text))
+
+
+def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Incoming]) -> None:
+    """Put what comes from ``stream`` into ``inbox``, and None at its end or when its framing is lost."""
+    reader = FrameReader("request")
+    descriptor = stream.fileno()
+    try:
+        while data := os.read(descriptor, 1 << 16):
+            reader.add(data)
+            for incoming in _messages(reader):
+                inbox.put(incoming)
+    except (OSError, FramingError) as error:
+        print(f"engine: {error}", file=sys.stderr)
+    inbox.put(None)
+
+
+def _messages(reader: FrameReader) -> Iterator[Incoming]:
+    while True:
+        try:
+            message = reader.take()
+        except FramingError:
+            raise
+        except ProtocolError as error:
+            yield error
+            continue
+        if message is None:
+            return
+        yield message
+
+
+def serve(stream: BinaryIO, send: Callable[[Reply], None]) -> None:
+    """Answer requests until the stream ends or ``Shutdown`` comes."""
+    inbox: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
+    threading.Thread(target=read_requests, args=(stream, inbox), name="requests", daemon=True).start()
+    engine = Engine(send)
+    try:
+        _answer(engine, inbox)
+    finally:
+        engine.close()
+
+
+def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming]) -> None:
+    moved = True
+    while True:
+        try:
+            wait = 0.0 if engine.busy and moved else (WAIT_S if engine.busy else IDLE_S)
+            incoming = inbox.get(timeout=wait) if wait else inbox.get_nowait()
+            while True:  # take all that has come before working: only the newest of each kind is done
+                if incoming is None or isinstance(incoming, Shutdown):
+                    return
+                if isinstance(incoming, ProtocolError):
+                    engine.refuse(incoming)
+                else:
+                    engine.accept(incoming)
+                incoming = inbox.get_nowait()
+        except queue.Empty:
+            moved = engine.advance()
+            engine.poll_weights()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point of the process."""
+    parser = argparse.ArgumentParser(prog="core.engine", description="Isoline's engine process; started by the window.")
+    parser.add_argument("--threads", type=int, default=1, help="threads that compute")
+    options = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is meant for the window, which then ends this
+    send = _take_standard_output()
+    import torch
+
+    torch.set_num_threads(max(1, options.threads))
+    sys.setswitchinterval(SWITCH_S)
+    from core.models.device import resolve_device
+
+    send(Ready(device=resolve_device("auto"), torch_version=str(torch.__version__)))
+    serve(sys.stdin.buffer, send)
+    return 0
+
+
+def _take_standard_output() -> Callable[[Reply], None]:
+    """Keep the real standard output for the protocol; whatever prints from now on prints to standard error."""
+    channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def send(reply: Reply) -> None:
+        rest = memoryview(frame(reply))
+        try:
+            while rest:
+                rest = rest[channel.write(rest) :]
+        except OSError as error:
+            raise SystemExit(0) from error  # the window is gone; SystemExit, for no job may answer that with a reply
+
+    return send

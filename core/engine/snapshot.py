@@ -1,0 +1,323 @@
+"""What the engine knows of the samples that a run recorded: the badge, the data's surface, neighbour graphs.
+
+Means and weights belong together: a ``Sheet`` is one embedding under one set of weights, and whatever is worked out
+from it is kept with it. A training writes both about once a second; a newer sheet is made when one is asked for, and
+work that has begun goes on with the one it has. Threads do all that takes longer than one image does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from core.engine.futures import Later, awaited, working
+from core.engine.off_manifold_index import UNKNOWN, Badge, Standings
+from core.engine.open_model import EngineError, OpenModel
+from core.engine.surrogate_builder import DecoderMap, thumbnail_map
+from core.geometry.decoder_surrogate import ImageMap
+from core.geometry.neighbor_graph import LatentGraph
+from core.geometry.surface import Surface
+from core.models.inference import Inference
+from core.protocol.messages import SetAttributes
+from core.runs.directory import ProbeSet, RunDirectory, RunError
+
+T = TypeVar("T")
+
+POLL_S = 0.2  # between looks at the embedding's file
+RETRY_S = 1.0  # of samples that could not be read
+HOLD_S = 5.0  # so long a sheet that has answered nothing yet is used in place of a newer one
+REST_S = 3.0  # weights that stay for so long are worth a few seconds of decoding
+
+
+class Attributes(NamedTuple):
+    """Values float64 (N, A) of the attributes ``names``, one row a recorded sample; NaN where one is undefined."""
+
+    names: tuple[str, ...]
+    values: np.ndarray
+
+
+NO_ATTRIBUTES = Attributes((), np.zeros((0, 0)))
+
+
+class Sheet:
+    """The means ``mu`` float32 (N, d) of the samples of ``probe``, of which ``inference`` decodes.
+
+    ``factors`` are the names of those labels that came with the data; ``attributes`` join them as targets.
+    """
+
+    def __init__(self, mu: np.ndarray, probe: ProbeSet, inference: Inference) -> None:
+        self.mu, self.probe, self.inference = mu, probe, inference
+        self.badge = Badge(mu)
+        self.attributes = NO_ATTRIBUTES
+        self._surfaces: dict[tuple[str, ...], Later[Surface]] = {}
+        self._thumbnails: Later[ImageMap] | None = None
+        self._rough: Later[LatentGraph] | None = None
+        self._decoder: DecoderMap | None = None
+        self._graph: Later[LatentGraph] | None = None
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the labels that came with the data."""
+        return self.probe.factor_names
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of all that can be changed: factors, then attributes."""
+        return self.factors + self.attributes.names
+
+    def take(self, attributes: Attributes) -> None:
+        """Have these attributes from now on."""
+        if attributes is not self.attributes:
+            self.attributes = attributes
+            known = set(self.factors)
+            self._surfaces = {names: made for names, made in self._surfaces.items() if set(names) <= known}
+
+    def table(self, names: tuple[str, ...]) -> np.ndarray:
+        """Values float64 (N, F) of targets, one row a sample. Raises ``EngineError`` for an unknown one."""
+        columns = np.hstack([self.probe.factors.astype(np.float64), self.attributes.values.reshape(len(self.mu), -1)])
+        for name in names:
+            if name not in self.targets:
+                known = ", ".join(self.targets) or "none, for the images have no factors; measure attributes first"
+                raise EngineError(f"target is {name!r}; there is {known}.")
+        return columns[:, [self.targets.index(name) for name in names]]
+
+    def surface(self, names: tuple[str, ...] | None = None) -> Later[Surface]:
+        """The surface with these labels, the factors if left out; without the samples in which one is undefined."""
+        names = self.factors if names is None else names
+        if names not in self._surfaces:
+            mu, table = self.mu, self.table(names)
+            self._surfaces[names] = Later(lambda: _surface(mu, table, names), "surface")
+        return self._surfaces[names]
+
+    # graphs
+
+    def thumbnail_map(self) -> Later[ImageMap]:
+        """The map through the samples' thumbnails, which needs no surface."""
+        if self._thumbnails is None:
+            mu, thumbnails = self.mu, self.probe.thumbnails
+            self._thumbnails = Later(lambda: thumbnail_map(mu, thumbnails), "thumbnails")
+        return self._thumbnails
+
+    def rough_graph(self, surface: Surface) -> Later[LatentGraph]:
+        """The graph weighted by the samples' thumbnails."""
+        if self._rough is None:
+            thumbnails = self.thumbnail_map()
+            self._rough = Later(lambda: LatentGraph(surface, thumbnails.result()), "graph")
+        return self._rough
+
+    def decoder_map(self, surface: Surface) -> DecoderMap:
+        """The decoder's surrogate, to be made by ``DecoderMap.advance``."""
+        if self._decoder is None:
+            self._decoder = DecoderMap(self.inference, surface)
+        return self._decoder
+
+    def graph(self, surface: Surface) -> Later[LatentGraph] | None:
+        """The graph weighted by the decoder's images; None until the surrogate is there."""
+        decoder = self._decoder
+        if self._graph is None and decoder is not None and decoder.ready:
+            self._graph = Later(lambda: LatentGraph(surface, decoder.result()), "graph")
+        return self._graph
+
+
+def _surface(mu: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> Surface:
+    known = np.isfinite(table).all(axis=1)
+    if known.sum() < 2:
+        raise EngineError(f"{', '.join(names)}: known together of {known.sum()} samples; a surface needs more.")
+    return Surface(mu[known], table[known], names)
+
+
+class Sheets:
+    """The newest sheet of a run, made when it is asked for. ``run`` None: a weights file, which has no samples.
+
+    Tell it of renewed weights (``renewed``) and let it look at the embedding now and then (``poll``).
+    """
+
+    def __init__(self, run: RunDirectory | None, inference: Inference) -> None:
+        self._run, self._inference = run, inference
+        self._stamp: object = None
+        self._sheet: Later[Sheet] | None = None
+        self._probe: ProbeSet | None = None
+        self._badge: Badge | None = None
+        self._begun: Sheet | None = None  # handed out, with no answer yet
+        self._begun_at = 0.0
+        self._attributes = NO_ATTRIBUTES
+        self._next_look = 0.0
+        self._renewed_at = -REST_S
+        self._ahead: DecoderMap | None = None
+        self._kept: dict[object, Later[Any]] = {}
+
+    def renewed(self, inference: Inference) -> None:
+        """The run wrote other weights, now in use."""
+        self._inference, self._sheet = inference, None
+        self._renewed_at = perf_counter()
+
+    def poll(self) -> None:
+        """Notice means that are newer than the sheet. Cheap."""
+        now = perf_counter()
+        if self._run is None or self._sheet is None or now < self._next_look:
+            return
+        self._next_look = now + POLL_S
+        retry = self._sheet.failed and now - self._sheet.began > RETRY_S
+        if retry or _stamp(self._run) != self._stamp:
+            self._sheet = None
+
+    def set_attributes(self, attributes: Attributes) -> None:
+        """Have these attributes from now on; one row a recorded sample."""
+        self._attributes, self._kept = attributes, {}
+        if self._sheet is not None and self._sheet.ready and not self._sheet.failed:
+            self._sheet.result().take(attributes)
+
+    def newest(self) -> Generator[bool, None, Sheet]:
+        """The newest sheet, in slices. Raises ``EngineError`` or ``RunError`` where the run has no samples to show."""
+        sheet = yield from awaited(self._newest())
+        sheet.take(self._attributes)
+        return sheet
+
+    def begun(self) -> Sheet | None:
+        """A sheet that is older than the newest but was asked for lately, and has not led to an answer.
+
+        Who is asked again before the first answer goes on with it: else a training that writes faster than paths are
+        traced would never let one be seen.
+        """
+        newest = self._sheet is not None and self._sheet.ready and not self._sheet.failed
+        if self._begun is None or (newest and self._sheet is not None and self._sheet.result() is self._begun):
+            return None
+        return self._begun if perf_counter() - self._begun_at < HOLD_S else None
+
+    def begin(self, sheet: Sheet) -> None:
+        """``sheet`` is being worked on."""
+        if sheet is not self._begun:
+            self._begun, self._begun_at = sheet, perf_counter()
+
+    def answered(self, sheet: Sheet) -> None:
+        """``sheet`` has led to an answer."""
+        if sheet is self._begun:
+            self._begun = None
+
+    def known(self) -> Generator[bool, None, Sheet | None]:
+        """The same, or None where there is none."""
+        try:
+            return (yield from self.newest())
+        except (EngineError, RunError):
+            return None
+
+    def _newest(self) -> Later[Sheet]:
+        if self._run is None:
+            raise EngineError("A weights file has no recorded samples. Open the folder of the run it belongs to.")
+        if self._sheet is None:
+            run, inference = self._run, self._inference
+            self._stamp = _stamp(run)
+            self._sheet = Later(lambda: self._read(run, inference), "samples")
+        return self._sheet
+
+    def _read(self, run: RunDirectory, inference: Inference) -> Sheet:
+        if self._probe is None:
+            self._probe = run.read_probe()
+        probe = self._probe
+        mu = _newest_means(run)
+        if mu.shape != (len(probe.indices), inference.latent_dim) or len(mu) < 2:
+            raise EngineError(
+                f"{run.path} has means of shape {mu.shape} for {len(probe.indices)} recorded samples in "
+                f"{inference.latent_dim} dimensions; paths need one mean a sample, and 2 samples or more."
+            )
+        if not np.isfinite(mu).all():
+            raise EngineError(f"The newest means of {run.path} are not finite: the training has diverged.")
+        return Sheet(mu, probe, inference)
+
+    def once(self, key: object, make: Callable[[], T]) -> Later[T]:
+        """What ``make`` gives, worked out once for all embeddings of the run, and again when the attributes change."""
+        if key not in self._kept:
+            self._kept[key] = Later(make, "truth")
+        return self._kept[key]
+
+    # the badge
+
+    def standing(self, z: np.ndarray) -> Standings:
+        """How places z (n, d) stand towards the data, as far as is known by now."""
+        if self._run is not None and self._newest().ready:
+            self._badge = _badge_of(self._newest())
+        return UNKNOWN if self._badge is None else self._badge.at(z)
+
+    def standing_at(self, z: np.ndarray) -> tuple[float, float, float]:
+        """Statistic, gap and threshold at z (d,), all NaN while they are not known."""
+        support, gap, threshold = self.standing(z[None])
+        return (float(support[0]), float(gap[0]), threshold) if len(support) else (np.nan, np.nan, np.nan)
+
+    def standing_of(self, z: np.ndarray) -> Generator[bool, None, Standings]:
+        """The same as ``standing``, in slices, once all is known."""
+        if self._run is None:
+            return UNKNOWN
+        sheet = self._newest()  # one, however often a training writes another
+        while not sheet.ready:
+            yield False
+        badge = _badge_of(sheet)
+        return UNKNOWN if badge is None else badge.at(z)
+
+    # work ahead
+
+    def ask_for(self, decoder: DecoderMap) -> None:
+        """Have this surrogate made when nothing else is to do."""
+        self._ahead = decoder
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to do ahead."""
+        if self._ahead is not None and self._ahead.ready:
+            self._ahead = None
+        return self._ahead is not None and self.rested
+
+    @property
+    def rested(self) -> bool:
+        """Whether the weights have been the same for a while: a training is over, or makes a pause."""
+        return perf_counter() - self._renewed_at >= REST_S
+
+    def work_ahead(self) -> bool:
+        """Decode one landmark, if any is wanted; False if nothing was done."""
+        return self.busy and not working() and self._ahead is not None and self._ahead.advance()
+
+
+def _badge_of(sheet: Later[Sheet]) -> Badge | None:
+    return None if sheet.failed else sheet.result().badge
+
+
+def _newest_means(run: RunDirectory) -> np.ndarray:
+    if run.live_stamp() is not None:
+        return run.read_embedding()
+    epochs = run.embedding_epochs()
+    if not epochs:
+        raise RunError(f"{run.path} has no means of its samples (yet): they come with the first step of its training.")
+    return run.read_embedding(epochs[-1])
+
+
+def _stamp(run: RunDirectory) -> object:
+    try:
+        return run.live_stamp()
+    except OSError:  # a network folder that is away for a moment; the next look will tell
+        return None
+
+
+def sheets_of(model: OpenModel) -> Sheets:
+    """The sheets of a run that has been opened."""
+    place = Path(model.path)
+    return Sheets(RunDirectory.open(place) if place.is_dir() else None, model.inference)
+
+
+def checked_attributes(request: SetAttributes, model: OpenModel) -> Attributes:
+    """The attributes of ``request``. Raises ``EngineError`` unless they fit the run's recorded samples and factors."""
+    names, values = request.names, np.asarray(request.values, dtype=np.float64)
+    if not names:
+        return NO_ATTRIBUTES
+    if values.shape != (model.recorded, len(names)):
+        raise EngineError(
+            f"values of the attributes have shape {values.shape}; they must be ({model.recorded}, {len(names)}), one "
+            "row a recorded sample and one column a name."
+        )
+    known = (*model.factor_names, *names)
+    twice = next((name for i, name in enumerate(known) if name in known[:i]), None)
+    if twice is not None:
+        raise EngineError(f"{twice!r} names two attributes or factors; give each a name of its own.")
+    return Attributes(names, np.where(np.isfinite(values), values, np.nan))

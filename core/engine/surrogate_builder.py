@@ -1,0 +1,93 @@
+"""What geodesics measure images by: the samples' thumbnails at once, the decoder itself as soon as it has been asked.
+
+A surrogate of the decoder needs some 1,760 decoded images, which are seconds of work: they are made one by one when
+nothing else is to do. Until then the thumbnails that the run recorded say how far images are apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.engine.futures import Later
+from core.geometry.decoder_surrogate import ImageMap, Landmarks, LatentMap, Surrogate, landmark_places, surrogate_of
+from core.geometry.local_fit import Neighbourhoods
+from core.geometry.surface import Surface
+from core.models.deterministic_inference import decode_each
+from core.models.inference import Inference
+from core.paths.latent_path import pool
+from core.training.live_embedding import spread
+
+THUMBNAILS = 600
+"""Samples whose thumbnails the first map is fitted to."""
+_CHOSEN_FROM = 4 * THUMBNAILS
+
+
+def thumbnail_map(mu: np.ndarray, thumbnails: np.ndarray) -> ImageMap:
+    """A smooth map through the pooled ``thumbnails`` uint8 (N, S, S, C) of samples spread over mu float (N, d).
+
+    The identity where they are all alike: then only latent length is left.
+    """
+    some = np.arange(0, len(mu), max(1, len(mu) // _CHOSEN_FROM))
+    chosen = some[spread(mu[some], min(THUMBNAILS, len(some)))]
+    return fitted_map(mu[chosen], pool(thumbnails[chosen]))
+
+
+def fitted_map(places: np.ndarray, features: np.ndarray) -> ImageMap:
+    """The surrogate through ``features`` (n, m) at ``places`` (n, d); the identity if that determines none."""
+    different = len(np.unique(places, axis=0))
+    if different < places.shape[1] + 2 or not _vary(features):
+        return LatentMap()
+    return Surrogate(places, features)
+
+
+def _vary(features: np.ndarray) -> bool:
+    return bool(np.ptp(features, axis=0).max(initial=0.0) > 0.0)
+
+
+class DecoderMap:
+    """The surrogate of ``inference`` about a surface, made slice by slice: call ``advance`` until ``ready``."""
+
+    def __init__(self, inference: Inference, surface: Surface) -> None:
+        self._inference = inference
+        samples, intrinsic = surface.samples, surface.intrinsic
+        self._places: Later[Landmarks] = Later(lambda: _chosen(samples, intrinsic), "landmarks")
+        self._features: list[np.ndarray] = []
+        self._map: Later[ImageMap] | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``result`` has an answer."""
+        return (self._map is not None and self._map.ready) or self._places.failed
+
+    @property
+    def share(self) -> float:
+        """Share of the landmarks that are decoded, 0 to 1."""
+        return len(self._features) / len(self._places.result().places) if self._places.ready else 0.0
+
+    def result(self) -> ImageMap:
+        """The map. Raises ``core.geometry.decoder_surrogate.SurrogateError`` where the samples determine none."""
+        if self._map is None:
+            self._places.result()
+            raise RuntimeError("The landmarks have not been decoded yet.")
+        return self._map.result()
+
+    def advance(self) -> bool:
+        """Decode one landmark; False while a thread is waited for, or if there is nothing left to do."""
+        if self._map is not None or not self._places.ready or self._places.failed:
+            return False
+        chosen = self._places.result()
+        (image,) = decode_each(self._inference, chosen.places[len(self._features)][None])
+        self._features.append(pool(image[None])[0])
+        if len(self._features) == len(chosen.places):
+            features = np.stack(self._features)
+            self._map = Later(lambda: _through(chosen, features), "surrogate")
+        return True
+
+
+def _chosen(samples: Neighbourhoods, intrinsic: int) -> Landmarks:
+    return landmark_places(samples, intrinsic=intrinsic)
+
+
+def _through(chosen: Landmarks, features: np.ndarray) -> ImageMap:
+    """The identity for a decoder that draws one image everywhere."""
+    return surrogate_of(chosen, features) if _vary(features) else LatentMap()

@@ -1,0 +1,338 @@
+"""The numbers of experiment B, and what they say in words: the content of its ``report.json``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from core.analysis.axis_alignment import Alignment
+from core.experiments.entanglement.analysis import (
+    PENALTIES,
+    Analysis,
+    Cloud,
+    Group,
+    GroupNull,
+    Model,
+    Unknown,
+    holm,
+    null_of,
+)
+from core.experiments.entanglement.experiment import ARTICLE_BETA, ARTICLE_GAMMA, NAME, Options
+from core.experiments.entanglement.rotations import by_angle, diagonal_crossover, uniform_rectangle
+from core.experiments.folder import SCHEMA_VERSION
+from core.geometry.embedding_metrics import Dimension
+from core.reporting.cells import ONE_SEED, Spread
+from core.utils.versions import versions
+
+SIGNIFICANT = 0.05
+
+
+def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
+    """JSON-ready. Excess BCE in nats a pixel."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "experiment": NAME,
+        "settings": options.settings(),
+        "versions": versions(),
+        "platform": {"system": platform.platform(), "processors": os.cpu_count()},
+        "models": [_model(model) for model in analysis.models],
+        "summary": {
+            "variants": [_group(group) for group in analysis.groups],
+            "preferred_orientations": {
+                form: {"trained": p.trained, "lowest": p.lowest, "rank": p.rank, "alignment": p.alignment}
+                for form, p in analysis.preferred.items()
+            },
+        },
+        "conclusions": conclusions(analysis),
+    }
+
+
+def corrected(analysis: Analysis) -> dict[str, float]:
+    """The p-value of each penalised variant's mean alignment, by its name, corrected for their number (Holm)."""
+    found = [(group.variant.name, null) for group in _penalised(analysis) if (null := null_of(group)) is not None]
+    return dict(zip((name for name, _ in found), holm([null.p_value for _, null in found]), strict=True))
+
+
+def corrected_ranks(analysis: Analysis) -> dict[str, float]:
+    """The same of the ranks of a variant's orientations under its own penalty (``Group.own_rank_chance``)."""
+    found = [
+        (one.variant.name, chance) for one in _penalised(analysis) if (chance := one.own_rank_chance()) is not None
+    ]
+    return dict(zip((name for name, _ in found), holm([chance for _, chance in found]), strict=True))
+
+
+def conclusions(analysis: Analysis) -> list[str]:
+    """What the experiment found, one sentence or a few to each point."""
+    said = [_baseline(analysis.plain)]
+    p_values, chances = corrected(analysis), corrected_ranks(analysis)
+    for form in PENALTIES:
+        groups = [group for group in _penalised(analysis) if group.variant.entanglement == form]
+        own = [group for group in groups if not group.variant.article]
+        if own:
+            said.append(_orientation(form, own, p_values, chances))
+            said.append(_price(form, own, analysis.plain))
+    said.append(why_diagonals())
+    said.append(_preference(analysis))
+    said.append(_article(analysis, p_values))
+    said.append(_dimension(analysis))
+    failed = [f"{model.name} ({model.failed})" for model in analysis.models if model.failed]
+    if failed:
+        said.append("Trainings that gave no cloud: " + "; ".join(failed))
+    return [text for text in said if text]
+
+
+@lru_cache
+def why_diagonals() -> str:
+    """Why ``product`` prefers diagonals, measured on the spot."""
+    square, degrees = uniform_rectangle(), np.array([0.0, 45.0])
+    straight, diagonal = by_angle(square, degrees, "product")
+    covariance = float(by_angle(square, np.linspace(0.0, 90.0, 19), "covariance").max())
+    return (
+        "product prefers diagonals because it is no covariance: |μᵢ μⱼ| is averaged sample by sample, without the "
+        "sign that would let samples cancel. It is small where samples lie near an axis, and a square turned by 45° "
+        f"has its corners, its farthest samples, on the axes. A uniform square of side 2 costs {straight:.3f} with its "
+        f"sides along the axes and {diagonal:.3f} at 45°; its covariance is {covariance:.3f} at every angle. "
+        f"A rectangle is better off along the axes only from a side ratio of {diagonal_crossover():.2f} on."
+    )
+
+
+def value_text(value: Spread, digits: int = 2) -> str:
+    """A mean with its standard deviation, as text."""
+    if value.mean is None:
+        return "unknown"
+    return f"{value.mean:.{digits}f}" if value.std is None else f"{value.mean:.{digits}f} ± {value.std:.{digits}f}"
+
+
+def spread_of(group: Group, name: str) -> Spread:
+    """Mean and standard deviation over a group's seeds of ``excess``, ``spread``, ``correlation``, ``alignment``,
+    ``factor_alignment``, ``active``, ``two_nn``, ``levina_bickel`` or the rank under a penalty."""
+    if name == "excess":
+        return Spread.of(model.validation_excess_bce for model in group.models)
+    return Spread.of(_of_cloud(cloud, name) for cloud in group.clouds)
+
+
+def _of_cloud(cloud: Cloud, name: str) -> float | None:
+    if name in cloud.ranks:
+        return cloud.ranks[name]  # pyright: ignore[reportArgumentType]
+    if name == "active":
+        return float(cloud.active.sum())
+    value = getattr(cloud, name)
+    if isinstance(value, Unknown):
+        return None
+    return float(value[0]) if isinstance(value, Alignment | Dimension) else value
+
+
+def _penalised(analysis: Analysis) -> list[Group]:
+    return [group for group in analysis.groups if group.variant.entanglement != "none"]
+
+
+def _null_text(null: GroupNull | None, seeds: int) -> str:
+    if null is None:
+        return "there is no cloud to compare"
+    of = "one cloud" if seeds == 1 else f"a mean of {seeds}"
+    return f"random rotations give {null.mean:.2f}, and {of} exceeds {null.high:.2f} in 5 % of the cases"
+
+
+def _seeds_text(groups: Sequence[Group]) -> str:
+    return f" ({ONE_SEED})" if max((len(group.clouds) for group in groups), default=0) == 1 else ""
+
+
+def _baseline(plain: Group) -> str:
+    alignments, null = plain.alignments(), null_of(plain)
+    text = (
+        "With a constant, isotropic σ the VAE's loss is the same at every rotation of the latent space (Rolinek et al. "
+        "2019, arXiv 1812.06775), so alignment with the axes can only come from the penalty. "
+    )
+    if null is None:
+        return text + "No alignment could be computed for the models without a penalty."
+    fits = (
+        "as chance would have it"
+        if null.p_value > SIGNIFICANT
+        else f"more than chance would give (p = {null.p_value:.3f})"
+    )
+    return (
+        text + f"Without a penalty the clouds' alignment A is {value_text(spread_of(plain, 'alignment'))}, {fits}: "
+        f"{_null_text(null, len(alignments))}{_seeds_text([plain])}."
+    )
+
+
+def _orientation(form: str, groups: Sequence[Group], p_values: dict[str, float], chances: dict[str, float]) -> str:
+    parts = []
+    aligned, turned = [], []
+    for group in groups:
+        null, weight = null_of(group), f"{group.variant.gamma:g}"
+        if null is None:
+            parts.append(f"{weight}: unknown")
+            continue
+        p_value = p_values[group.variant.name]
+        parts.append(f"{weight}: {value_text(spread_of(group, 'alignment'))} (p = {p_value:.2g})")
+        if p_value < SIGNIFICANT:
+            aligned.append(weight)
+        if chances.get(group.variant.name, 1.0) < SIGNIFICANT:
+            turned.append(weight)
+    listing = (
+        f"{form}: alignment A by γ is {'; '.join(parts)}, p corrected for all settings tried{_seeds_text(groups)}. "
+    )
+    ranks = "; ".join(f"{group.variant.gamma:g}: {value_text(spread_of(group, form))}" for group in groups)
+    rank_text = f"The share of rotations of the trained clouds that would cost less is, by γ, {ranks}"
+    if turned:
+        rank_text += f": at γ = {', '.join(turned)} training has turned the cloud to where its penalty is small. "
+    else:
+        rank_text += (
+            ", where chance gives 0.5: it cannot be told from chance that training has turned the cloud at all. "
+        )
+    few = max(len(group.clouds) for group in groups) == 1 and bool(aligned or turned)
+    caution = " One seed is not enough to rely on that." if few else ""
+    return listing + rank_text + _verdict(form, aligned, turned, len(groups)) + caution
+
+
+def _verdict(form: str, aligned: list[str], turned: list[str], tried: int) -> str:
+    where = f"at γ = {', '.join(aligned)}" if len(aligned) < tried else "at every γ tried"
+    if aligned and turned:
+        return f"So {form} orients the sheet, and along the axes {where}."
+    if aligned:
+        return f"So the sheet lies along the axes {where} more than chance would give."
+    if turned:
+        return f"So {form} orients the sheet, but not along the axes: no alignment exceeds that of random rotations."
+    return f"So there is no evidence here that {form} orients the sheet."
+
+
+def _price(form: str, groups: Sequence[Group], plain: Group) -> str:
+    base = spread_of(plain, "excess")
+    before, after = spread_of(plain, "spread"), [value_text(spread_of(group, "spread")) for group in groups]
+    if base.mean is None:
+        return ""
+    parts = []
+    for group in groups:
+        excess = spread_of(group, "excess")
+        if excess.mean is None:
+            parts.append(f"γ = {group.variant.gamma:g} has none")
+            continue
+        parts.append(f"{value_text(excess, 5)} at γ = {group.variant.gamma:g} ({_compared(excess, base)})")
+    gammas = ", ".join(f"{group.variant.gamma:g}" for group in groups)
+    return (
+        f"What {form} costs: excess BCE is {'; '.join(parts)}, and {value_text(base, 5)} without a penalty. The "
+        f"cloud's σ(μ) is {', '.join(after)} at γ = {gammas}, and {value_text(before)} without: a penalty can "
+        "be lowered by shrinking the cloud as well as by turning it."
+    )
+
+
+def _compared(value: Spread, base: Spread) -> str:
+    """How two means compare; intervals are mean ± standard deviation."""
+    if value.mean is None or base.mean is None or base.mean <= 0:
+        return "not comparable"
+    times = f"{value.mean / base.mean:.2f} times"
+    if value.std is None or base.std is None:
+        return f"{times}; {ONE_SEED}"
+    apart = abs(value.mean - base.mean) > value.std + base.std
+    return times if apart else f"{times}, within the seeds' spread"
+
+
+def _preference(analysis: Analysis) -> str:
+    if not analysis.preferred:
+        return ""
+    parts = []
+    for form, found in analysis.preferred.items():
+        gain = 1.0 - found.lowest / found.trained if found.trained > 0 else 0.0
+        aligned = "unknown" if found.alignment is None else f"{found.alignment:.2f}"
+        parts.append(f"{form} could fall by {100 * gain:.0f} %, to an orientation of A = {aligned}")
+    return (
+        "Turning the cloud that was trained without a penalty, and changing nothing else: " + "; ".join(parts) + ". "
+        "That A is the alignment which the penalty itself asks for; where it is far from 1, a larger γ would not align "
+        "such a sheet either."
+    )
+
+
+def _article(analysis: Analysis, p_values: dict[str, float]) -> str:
+    groups = {group.variant.entanglement: group for group in analysis.groups if group.variant.article}
+    if len(groups) < 2 or not (groups["product"].clouds and groups["none"].clouds):
+        return ""
+    product, none = groups["product"], groups["none"]
+    p_value = p_values.get(product.variant.name)
+    verdict = (
+        "unknown"
+        if p_value is None
+        else ("oriented along the axes" if p_value < SIGNIFICANT else "not told from chance")
+    )
+    return (
+        f"At the article's own weights, β = {ARTICLE_BETA:g} and γ = {ARTICLE_GAMMA:g}, A is "
+        f"{value_text(spread_of(product, 'alignment'))} with product and {value_text(spread_of(none, 'alignment'))} "
+        f"without ({verdict}"
+        + ("" if p_value is None else f", p = {p_value:.2g}")
+        + f"), excess BCE {value_text(spread_of(product, 'excess'), 5)} and {value_text(spread_of(none, 'excess'), 5)}"
+        f"{_seeds_text([product])}. The article could only guess from pictures that its loss did not orient the sheet."
+    )
+
+
+def _dimension(analysis: Analysis) -> str:
+    found = [
+        (group.variant.label, value.mean)
+        for group in analysis.groups
+        if (value := spread_of(group, "two_nn")).mean is not None
+    ]
+    if not found:
+        return "No intrinsic dimension could be computed: too few samples."
+    low, high = min(found, key=lambda one: one[1]), max(found, key=lambda one: one[1])
+    return (
+        f"The intrinsic dimension (TwoNN) is between {low[1]:.2f} ({low[0]}) and {high[1]:.2f} ({high[0]}): the images "
+        "have two factors, and a sheet has dimension 2 however it lies."
+    )
+
+
+def _model(model: Model) -> dict[str, Any]:
+    loss, cloud = model.config.loss, model.cloud
+    values: dict[str, Any] = {
+        "name": model.name,
+        "entanglement": loss.entanglement,
+        "gamma": loss.gamma,
+        "beta": loss.beta,
+        "seed": model.seed,
+        "train_s": model.train_s,
+        "validation_excess_bce": model.validation_excess_bce,
+        "failed": model.failed,
+    }
+    if cloud is not None:
+        values |= {
+            "samples": len(cloud.mu),
+            "spread": cloud.spread,
+            "covariance": cloud.covariance,
+            "alignment": _estimate(cloud.alignment),
+            "factor_alignment": _estimate(cloud.factor_alignment),
+            "active_dimensions": int(cloud.active.sum()),
+            "two_nn": _estimate(cloud.two_nn),
+            "levina_bickel": _estimate(cloud.levina_bickel),
+            "orientation_rank": dict(cloud.ranks),
+        }
+    return values
+
+
+def _estimate(value: Alignment | Dimension | Unknown) -> dict[str, Any]:
+    """Under its own names, with ``value`` for the number; null with ``why`` where it cannot be had."""
+    if isinstance(value, Unknown):
+        return {"value": None, "why": value.why}
+    fields = value._asdict()
+    return {"value": fields.pop("dimension"), **fields} if "dimension" in fields else fields
+
+
+def _group(group: Group) -> dict[str, Any]:
+    null = null_of(group)
+    names = ("excess", "spread", "correlation", "alignment", "factor_alignment", "active", "two_nn", "levina_bickel")
+    return {
+        "name": group.variant.name,
+        "entanglement": group.variant.entanglement,
+        "gamma": group.variant.gamma,
+        "beta": group.variant.beta,
+        "seeds": len(group.models),
+        **{("validation_excess_bce" if name == "excess" else name): _spread(spread_of(group, name)) for name in names},
+        "orientation_rank": {form: _spread(spread_of(group, form)) for form in PENALTIES},
+        "alignment_null": None if null is None else null._asdict(),
+    }
+
+
+def _spread(value: Spread) -> dict[str, Any]:
+    return value._asdict()

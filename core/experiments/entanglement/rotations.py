@@ -1,0 +1,165 @@
+"""What an entanglement penalty says of a cloud that is turned: which orientation it prefers, and by how much.
+
+With a constant, isotropic posterior variance the rest of the VAE's loss is the same at every rotation of the latent
+space about its origin (Rolinek, Zietlow and Martius, arXiv 1812.06775, show that it is the learned, diagonal variance
+that aligns ordinary VAEs). So the penalty alone decides, and it can be asked directly. All values are those of
+``core.models.losses.entanglement_loss``; imports torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+
+from core.analysis.axis_alignment import AlignmentError, axis_alignment
+from core.config import Entanglement
+from core.models.losses import entanglement_loss
+
+MAX_POINTS = 2000  # of a cloud: more would not change the curves visibly
+ROTATIONS = 500
+_GRID = 200  # points a side of a uniform rectangle
+_SWEEPS, _STEPS = 8, 21  # of the search for the best orientation: rounds over all planes, angles in each
+
+
+def penalty(mu: np.ndarray, form: Entanglement) -> float:
+    """``form`` of all of mu float (n, d) as one batch."""
+    return float(entanglement_loss(torch.from_numpy(np.asarray(mu, dtype=np.float64)), form).mean())
+
+
+def batch_penalty(mu: np.ndarray, form: Entanglement, batch: int, batches: int = 200, seed: int = 0) -> float:
+    """``form`` averaged over random batches of ``batch`` samples of mu (n, d): what a training step sees."""
+    points = torch.from_numpy(np.asarray(mu, dtype=np.float64))
+    chosen = torch.from_numpy(np.random.default_rng(seed).integers(len(points), size=(batches, batch)))
+    return float(torch.stack([entanglement_loss(points[rows], form).mean() for rows in chosen]).mean())
+
+
+def plane_rotation(dimensions: int, plane: tuple[int, int], degrees: float) -> np.ndarray:
+    """float64 (d, d): turns axis ``plane[0]`` towards axis ``plane[1]``."""
+    i, j = plane
+    angle = math.radians(degrees)
+    rotation = np.eye(dimensions)
+    rotation[i, i] = rotation[j, j] = math.cos(angle)
+    rotation[j, i], rotation[i, j] = math.sin(angle), -math.sin(angle)
+    return rotation
+
+
+def by_angle(
+    mu: np.ndarray,
+    degrees: np.ndarray,
+    form: Entanglement,
+    plane: tuple[int, int] = (0, 1),
+    batch: int | None = None,
+) -> np.ndarray:
+    """``form`` of mu (n, d) turned about the origin in ``plane`` by each of ``degrees``: float64, one value an angle.
+
+    With ``batch`` it is the mean over random batches of that size.
+    """
+    values = []
+    for angle in degrees:
+        turned = mu @ plane_rotation(mu.shape[1], plane, float(angle)).T
+        values.append(penalty(turned, form) if batch is None else batch_penalty(turned, form, batch))
+    return np.array(values)
+
+
+def random_rotations(dimensions: int, count: int = ROTATIONS, seed: int = 0) -> np.ndarray:
+    """Uniform (Haar) orthogonal matrices float64 (count, d, d)."""
+    generator = np.random.default_rng(seed)
+    q, r = np.linalg.qr(generator.standard_normal((count, dimensions, dimensions)))
+    return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+
+
+def thinned(mu: np.ndarray, seed: int = 0) -> np.ndarray:
+    """At most ``MAX_POINTS`` of the samples mu (n, d), float64."""
+    mu = np.asarray(mu, dtype=np.float64)
+    if len(mu) <= MAX_POINTS:
+        return mu
+    return mu[np.sort(np.random.default_rng(seed).choice(len(mu), MAX_POINTS, replace=False))]
+
+
+def orientation_rank(mu: np.ndarray, form: Entanglement, seed: int = 0) -> float:
+    """Share of random rotations of mu (n, d) about the origin that have a lower penalty ``form`` than mu itself.
+
+    0: no rotation found is better, the penalty has the orientation it wants; about uniform over 0 to 1 for clouds
+    whose orientation is left to chance; 0.5 for one dimension, which cannot be turned.
+    """
+    points = thinned(mu)
+    if points.shape[1] < 2:
+        return 0.5
+    own = penalty(points, form)
+    turned = [penalty(points @ rotation.T, form) for rotation in random_rotations(points.shape[1], seed=seed)]
+    lower = np.array(turned) < own * (1.0 - 1e-12)
+    return float(lower.mean())
+
+
+@dataclass(frozen=True)
+class Preferred:
+    """What a penalty makes of the orientations of one cloud."""
+
+    trained: float
+    """The penalty as the cloud is."""
+    lowest: float
+    """The lowest that was found among its rotations."""
+    rank: float
+    """See ``orientation_rank``."""
+    alignment: float | None
+    """Alignment with the axes at the lowest; None where it cannot be computed."""
+
+
+def preferred_orientation(mu: np.ndarray, form: Entanglement, seed: int = 0) -> Preferred:
+    """Search the rotations of mu (n, d) about the origin for the lowest penalty ``form``.
+
+    From the best of random rotations, then plane by plane with ever smaller angles: a local minimum at least.
+    """
+    points = thinned(mu)
+    rotations = random_rotations(points.shape[1], seed=seed)
+    values = [penalty(points @ rotation.T, form) for rotation in rotations]
+    best = points @ rotations[int(np.argmin(values))].T
+    reach = 45.0
+    for _ in range(_SWEEPS):
+        for plane in combinations(range(points.shape[1]), 2):
+            degrees = np.linspace(-reach, reach, _STEPS)
+            angle = float(degrees[int(np.argmin(by_angle(best, degrees, form, plane)))])
+            best = best @ plane_rotation(points.shape[1], plane, angle).T
+        reach *= 0.5
+    try:
+        alignment: float | None = axis_alignment(best).value
+    except AlignmentError:
+        alignment = None
+    return Preferred(penalty(points, form), penalty(best, form), orientation_rank(mu, form, seed), alignment)
+
+
+def uniform_rectangle(ratio: float = 1.0) -> np.ndarray:
+    """Points float64 (n, 2), a grid that fills a rectangle: area 4, its sides in ``ratio``, the longer along x."""
+    line = (np.arange(_GRID) + 0.5) / _GRID * 2.0 - 1.0
+    x, y = np.meshgrid(line * math.sqrt(ratio), line / math.sqrt(ratio))
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def diagonal_crossover(form: Entanglement = "product") -> float:
+    """The ratio of a uniform rectangle's sides at which ``form`` is as large at 45° as along the axes.
+
+    Below it the penalty prefers the diagonals, above it the axes. Bisection; between 1 and 3.
+    """
+    low, high = 1.0, 3.0
+    while high - low > 1e-3:
+        middle = 0.5 * (low + high)
+        straight, diagonal = by_angle(uniform_rectangle(middle), np.array([0.0, 45.0]), form)
+        low, high = (middle, high) if diagonal < straight else (low, middle)
+    return 0.5 * (low + high)
+
+
+def chance_of_ranks(ranks: Sequence[float]) -> float:
+    """Probability that the mean of as many uniform numbers is at most that of ``ranks``: small if all are near 0.
+
+    The Irwin-Hall distribution; a normal one of its mean and variance for more than 12.
+    """
+    count, total = len(ranks), float(np.sum(ranks))
+    if count > 12:
+        return 0.5 * math.erfc(-(total - 0.5 * count) / math.sqrt(count / 12.0) / math.sqrt(2.0))
+    terms = ((-1) ** k * math.comb(count, k) * (total - k) ** count for k in range(math.floor(total) + 1))
+    return min(max(sum(terms) / math.factorial(count), 0.0), 1.0)

@@ -1,0 +1,1 @@
+"""How much of the other factors leaks into each kind of path."""

@@ -1,0 +1,103 @@
+"""Across the hole: what geodesics between places on its opposite sides go through, with and without the penalty.
+
+The decoder was trained on nothing in there. A path's images tell, by the dataset's own inverse, whether it went through
+the hole all the same, and how far each image is from any true curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.data.polar_curves import DEPTH_RANGE, SCALE_RANGE
+from core.experiments.factor_leakage.model_under_test import Subject
+from core.geometry.baseline_paths import straight
+from core.geometry.geodesic import PENALTY, POINTS, GeodesicError, geodesic
+
+KEPT, BARE, LINE = "geodesic", "geodesic, no penalty", "straight line"
+CROSSINGS = (KEPT, BARE, LINE)
+
+_AWAY = 1.5  # of the hole's radius, from its centre: where the pairs are looked for
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """One path between two samples: ``pair`` counts the pairs, ``ends`` are the samples' indices in the probe set.
+
+    ``factors`` are the K (a, b) that its images show; ``in_hole`` says of each whether it lies in the hole;
+    ``residual`` is each image's mean square from the nearest true curve, in units of the median of decoded training
+    samples; ``beside`` is the same of the trained samples about it, the median of the eight nearest in a and b, for a
+    decoder is not everywhere equally good. ``support`` is the badge's statistic at each place, ``off_share`` the share
+    that the badge flags. If there is no path, ``failed`` says why and the lists are empty.
+    """
+
+    kind: str
+    pair: int
+    ends: tuple[int, int]
+    factors: list[list[float]]
+    in_hole: list[bool]
+    residual: list[float]
+    beside: list[float]
+    support: list[float]
+    off_share: float
+    failed: str = ""
+
+
+def opposite_samples(subject: Subject, count: int) -> list[tuple[int, int]]:
+    """``count`` pairs of samples on opposite sides of the hole, all around it; none where the data have no hole."""
+    if subject.hole is None:
+        return []
+    centre, radius = np.array(subject.hole[0]), subject.hole[1]
+    low, high = np.array([SCALE_RANGE, DEPTH_RANGE]).T
+    ranges = high - low
+    pairs = []
+    for angle in np.pi * (np.arange(count) + 0.5) / count:
+        offset = _AWAY * radius * np.array([np.cos(angle), np.sin(angle)])
+        wanted = np.clip([centre - offset, centre + offset], low, high)
+        away = np.linalg.norm((subject.factors[None] - wanted[:, None]) / ranges, axis=2)
+        first, second = away.argmin(axis=1).tolist()
+        if first != second:
+            pairs.append((first, second))
+    return pairs
+
+
+def cross(subject: Subject, count: int, tell: Callable[[int], None]) -> list[Crossing]:
+    """Every kind of path between ``count`` pairs of samples; ``tell`` hears how many pairs are done."""
+    found = []
+    for number, ends in enumerate(opposite_samples(subject, count)):
+        tell(number)
+        start, end = subject.mu[list(ends)].astype(np.float64)
+        for kind in CROSSINGS:
+            try:
+                points = _path(subject, kind, start, end)
+            except GeodesicError as error:
+                found.append(Crossing(kind, number, ends, [], [], [], [], [], 0.0, str(error)))
+                continue
+            found.append(_crossing(subject, kind, number, ends, points))
+    return found
+
+
+def _path(subject: Subject, kind: str, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    if kind == LINE:
+        return straight(start, end, POINTS)
+    *_, last = geodesic(subject.graph, start, end, POINTS, PENALTY if kind == KEPT else 0.0)
+    return last.points
+
+
+def _crossing(subject: Subject, kind: str, pair: int, ends: tuple[int, int], points: np.ndarray) -> Crossing:
+    factors, residual = subject.read(points)
+    support = subject.surface.support
+    usual = max(subject.usual_residual, 1e-12)
+    return Crossing(
+        kind,
+        pair,
+        ends,
+        factors.tolist(),
+        subject.in_hole(factors).tolist(),
+        (residual / usual).tolist(),
+        (subject.residual_beside(factors) / usual).tolist(),
+        support.statistic(points).tolist(),
+        float(support.off_manifold(points).mean()),
+    )

@@ -1,0 +1,201 @@
+"""Leak: how far the other factor moves while a path changes one, read off decoded images, by kind of path."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from core.analysis.path_metrics import common_change, cut_at_change, leak
+from core.data.polar_curves import FACTOR_NAMES
+from core.experiments.factor_leakage.model_under_test import Subject
+from core.geometry.baseline_paths import (
+    AttributeMethod,
+    AttributeVector,
+    PathKindError,
+    along_attribute,
+    attribute_vector,
+    spherical,
+    straight,
+    tangent_line,
+)
+from core.geometry.factor_curve import FactorCurve, factor_curve
+from core.geometry.surface import FactorError, Surface
+
+CURVE, DRAWN = "factor curve", "factor curve, labels as drawn"
+TANGENT, STRAIGHT, SPHERICAL = "tangent line", "straight", "spherical"
+MEAN_DIFFERENCE: AttributeMethod = "mean difference"
+REGRESSION: AttributeMethod = "regression"
+PATHS = (CURVE, DRAWN, TANGENT, STRAIGHT, SPHERICAL, MEAN_DIFFERENCE, REGRESSION)
+
+CHANGE = 0.4
+"""Of a factor's range, asked of every path, towards the middle of the range."""
+LEAST_CHANGE = 0.1
+"""A start whose factor curve comes less far, beside an edge of the data, is left out for all kinds."""
+POINTS = 17
+"""Images along a path up to the change asked for."""
+FARTHEST = 2.5
+"""A line that has not achieved the change where it should have is followed this many times as far."""
+
+_OVERSHOOT = 1.25
+_CLOSE = 0.99  # of the change: as good as achieved
+
+Lines = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One start and factor.
+
+    ``sample`` is the start's index in the probe set, ``a`` and ``b`` its factors, ``target`` the factor to be changed
+    by ``asked``. ``change`` is what the factor curve achieved by its decoded images; all kinds were cut there. A kind
+    that never got there was cut where it came closest, and is not in ``reached``. ``common`` is the largest change, up
+    to that, that every kind achieved, and ``common_leak`` the leak there; None and empty if it is less than
+    ``LEAST_CHANGE``. Changes and leaks are shares of a factor's range. ``dropped`` says why nothing was measured.
+    """
+
+    sample: int
+    a: float
+    b: float
+    target: str
+    asked: float
+    dropped: str = ""
+    change: float | None = None
+    leak: dict[str, float] | None = None
+    reached: tuple[str, ...] = ()
+    common: float | None = None
+    common_leak: dict[str, float] | None = None
+
+
+class LeakBench:
+    """Makes the paths of one model and measures them."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._ranges = subject.truth.ranges
+
+    def trials(self, target: int, samples: np.ndarray, tell: Callable[[int], None]) -> list[Trial]:
+        """One trial for each of the probe set's ``samples`` int (n,); ``tell`` hears how many are done."""
+        found = []
+        for number, sample in enumerate(samples):
+            tell(number)
+            found.append(self.trial(int(sample), target))
+        return found
+
+    def trial(self, sample: int, target: int) -> Trial:
+        """All kinds of path from one sample."""
+        subject = self._subject
+        a, b = subject.factors[sample].tolist()
+        low, high = subject.surface.low[target], subject.surface.high[target]
+        upwards = subject.factors[sample, target] < 0.5 * (low + high)
+        asked = CHANGE if upwards else -CHANGE
+        start, name = subject.mu[sample].astype(np.float64), FACTOR_NAMES[target]
+        curve = self._curve(subject.surface, start, target, asked * self._ranges[target])
+        if isinstance(curve, str):
+            return Trial(sample, a, b, name, asked, curve)
+        near, far = self._lines(curve, start, target)
+        values = self._read(near)
+        change = float(values[CURVE][-1, target] - values[CURVE][0, target])
+        if abs(change) < LEAST_CHANGE * self._ranges[target]:
+            return Trial(sample, a, b, name, asked, "the images along the factor curve hardly change")
+        short = {kind: far[kind] for kind in far if not _achieves(values[kind], change, target)}
+        values |= {kind: np.concatenate([values[kind], more]) for kind, more in self._read(short).items()}
+        measured = {kind: self._leak(one, change, target) for kind, one in values.items()}
+        common, common_leak = self._common(values, change, target)
+        return Trial(
+            sample,
+            a,
+            b,
+            name,
+            asked,
+            "",
+            change / float(self._ranges[target]),
+            {kind: value for kind, (value, _) in measured.items()},
+            tuple(kind for kind, (_, reached) in measured.items() if reached),
+            common,
+            common_leak,
+        )
+
+    def _curve(self, surface: Surface, start: np.ndarray, target: int, asked: float) -> FactorCurve | str:
+        """The factor curve, ``POINTS`` points over what it reaches of the change asked for; why there is none."""
+        steps = np.linspace(0.0, 1.0, POINTS)
+        try:
+            label = float(surface.labels_at(start[None])[0, target])
+            curve = factor_curve(surface, start, target, label + steps * asked)
+            if len(curve.points) < 2 or abs(curve.achieved) < LEAST_CHANGE * self._ranges[target]:
+                return curve.stopped or "the factor hardly changes"
+            if len(curve.points) < POINTS:
+                curve = factor_curve(surface, start, target, label + steps * curve.achieved)
+            return curve if len(curve.points) > 1 else curve.stopped
+        except FactorError as error:
+            return str(error)
+
+    def _lines(self, curve: FactorCurve, start: np.ndarray, target: int) -> tuple[Lines, Lines]:
+        """Places along every kind, and, of the straight ones that may be followed farther, places beyond."""
+        subject, surface = self._subject, self._subject.surface
+        origin, end, step = curve.points[0], curve.points[-1], curve.achieved / (POINTS - 1)
+        near = {CURVE: curve.points, STRAIGHT: straight(origin, end, POINTS)}
+        if subject.redrawn is not None:
+            drawn = self._curve(subject.redrawn, start, target, curve.achieved)
+            if not isinstance(drawn, str):
+                near[DRAWN] = drawn.points
+        with contextlib.suppress(PathKindError):  # opposite ends: there is no one arc between them
+            near[SPHERICAL] = spherical(origin, end, subject.mu.mean(axis=0), POINTS)
+        count, most = round(_OVERSHOOT * (POINTS - 1)), round(FARTHEST * (POINTS - 1))
+        changes = np.arange(most + 1) * step
+        label = float(surface.labels_at(start[None])[0, target])
+        lines = {TANGENT: tangent_line(surface, start, target, label + changes)}
+        for method in (MEAN_DIFFERENCE, REGRESSION):
+            lines[method] = along_attribute(origin, self._vectors[method, target], changes)
+        near |= {kind: line[: count + 1] for kind, line in lines.items()}
+        return near, {kind: line[count + 1 :] for kind, line in lines.items()}
+
+    @cached_property
+    def _vectors(self) -> dict[tuple[AttributeMethod, int], AttributeVector]:
+        mu, factors = self._subject.mu, self._subject.factors
+        both = range(len(FACTOR_NAMES))
+        return {
+            (method, k): attribute_vector(mu, factors[:, k], method)
+            for method in (MEAN_DIFFERENCE, REGRESSION)
+            for k in both
+        }
+
+    def _read(self, lines: Lines) -> Lines:
+        """(a, b) along each of the lines, as their images show them."""
+        if not lines:
+            return {}
+        factors, _ = self._subject.read(np.concatenate(list(lines.values())))
+        ends = np.cumsum([len(line) for line in lines.values()])[:-1]
+        return dict(zip(lines, np.split(factors, ends), strict=True))
+
+    def _leak(self, values: np.ndarray, change: float, target: int) -> tuple[float, bool]:
+        """Leak at ``change``, or where the path came closest to it; whether it got there."""
+        moved = np.sign(change) * (values[:, target] - values[0, target])
+        if moved.max() >= abs(change):
+            within = cut_at_change(values, change, target)
+        else:
+            within = values[: int(moved.argmax()) + 1]
+        (value,) = leak(within, self._ranges, FACTOR_NAMES, target).values()
+        return value, bool(moved.max() >= _CLOSE * abs(change))
+
+    def _common(self, values: Lines, change: float, target: int) -> tuple[float | None, dict[str, float] | None]:
+        """The largest change that every kind achieves, at most ``change``, in ranges, and every kind's leak there."""
+        every = len(values) == len(PATHS) - (self._subject.redrawn is None)
+        shared = common_change([values[CURVE], *values.values()], target) if every else 0.0
+        shared = np.sign(change) * min(abs(shared), abs(change)) if shared * change > 0.0 else 0.0
+        if abs(shared) < LEAST_CHANGE * self._ranges[target]:
+            return None, None
+        leaks = {kind: self._leak(one, float(shared), target)[0] for kind, one in values.items()}
+        return float(shared / self._ranges[target]), leaks
+
+
+def chosen_samples(count: int, total: int, target: int) -> np.ndarray:
+    """Indices int (n,) of ``count`` of ``total`` samples, or of all, different for each target, the same every time."""
+    return np.sort(np.random.default_rng([target, total]).permutation(total)[:count])
+
+
+def _achieves(values: np.ndarray, change: float, target: int) -> bool:
+    return bool((np.sign(change) * (values[:, target] - values[0, target])).max() >= abs(change))

@@ -1,0 +1,124 @@
+"""What the leaks of many starts and several seeds amount to: medians, ratios, and how far chance could move them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from core.data.polar_curves import FACTOR_NAMES
+from core.experiments.factor_leakage.leakage import CURVE, PATHS, Trial
+
+RESAMPLES = 1000
+LEVEL = 0.95
+BOTH = "both"
+TARGETS = (*FACTOR_NAMES, BOTH)
+
+
+class Estimate(NamedTuple):
+    """A value with the ends of its 95 % bootstrap interval; None where there is nothing to estimate it from."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """Of one kind of path: ``n`` leaks, of which ``reached`` (share) got to the change.
+
+    ``median`` with its interval, the 90th percentile ``p90``, and the ``ratio`` of the median to the factor curve's
+    over the same starts, with its interval.
+    """
+
+    n: int
+    reached: float | None
+    median: Estimate
+    p90: float | None
+    ratio: Estimate
+
+
+def leaks_by_kind(
+    models: Sequence[Mapping[str, Sequence[Trial]]], target: str, common: bool = False
+) -> dict[str, Leaks]:
+    """``Leaks`` of every kind that was measured, for ``target``, a factor's name or "both".
+
+    ``models`` are each seed's trials by target, of the same starts. ``common``: at the change that every kind achieves.
+    The bootstrap draws starts, in common for all seeds, and the seeds themselves, both with replacement.
+    """
+    tables = _tables(models, target, common)
+    kinds = [kind for kind in PATHS if np.isfinite(tables[kind]).any()]
+    draws = {kind: _resampled(tables[kind]) for kind in kinds}
+    found = {}
+    for kind in kinds:
+        values = tables[kind][np.isfinite(tables[kind])]
+        ratio = Estimate(None, None, None)
+        if CURVE in draws:
+            paired = np.isfinite(tables[kind]) & np.isfinite(tables[CURVE])
+            if paired.any():
+                middle = _median(tables[kind], paired) / max(_median(tables[CURVE], paired), 1e-12)
+                ratio = _estimate(middle, draws[kind] / np.maximum(draws[CURVE], 1e-12))
+        found[kind] = Leaks(
+            len(values),
+            _reached(models, target, kind) if not common else None,
+            _estimate(float(np.median(values)), draws[kind]),
+            float(np.quantile(values, 0.9)),
+            ratio,
+        )
+    return found
+
+
+def values_of(models: Sequence[Mapping[str, Sequence[Trial]]], target: str, kind: str) -> np.ndarray:
+    """All leaks of a kind, float64 (n,), sorted."""
+    table = _tables(models, target, common=False)[kind]
+    return np.sort(table[np.isfinite(table)])
+
+
+def trials_of(models: Sequence[Mapping[str, Sequence[Trial]]], target: str) -> list[Trial]:
+    """The trials of all models for a target, or for both."""
+    names = FACTOR_NAMES if target == BOTH else (target,)
+    return [trial for model in models for name in names for trial in model[name]]
+
+
+def _tables(models: Sequence[Mapping[str, Sequence[Trial]]], target: str, common: bool) -> dict[str, np.ndarray]:
+    """Leaks (seeds, starts) of every kind, "not a number" where there is none."""
+    rows = [trials_of([model], target) for model in models]
+    width = max(map(len, rows), default=0)
+    tables = {kind: np.full((len(rows), width), np.nan) for kind in PATHS}
+    for row, trials in enumerate(rows):
+        for column, trial in enumerate(trials):
+            for kind, value in ((trial.common_leak if common else trial.leak) or {}).items():
+                tables[kind][row, column] = value
+    return tables
+
+
+def _reached(models: Sequence[Mapping[str, Sequence[Trial]]], target: str, kind: str) -> float | None:
+    measured = [trial for trial in trials_of(models, target) if trial.leak is not None and kind in trial.leak]
+    return float(np.mean([kind in trial.reached for trial in measured])) if measured else None
+
+
+def _median(table: np.ndarray, of: np.ndarray) -> float:
+    return float(np.median(table[of]))
+
+
+def _resampled(table: np.ndarray) -> np.ndarray:
+    """Medians float64 (RESAMPLES,) of redrawn tables; the draws are the same for every table of one shape."""
+    generator = np.random.default_rng(0)
+    seeds, starts = table.shape
+    medians = np.empty(RESAMPLES)
+    for index in range(RESAMPLES):
+        rows, columns = generator.integers(seeds, size=seeds), generator.integers(starts, size=starts)
+        drawn = table[np.ix_(rows, columns)]
+        known = drawn[np.isfinite(drawn)]
+        medians[index] = np.median(known) if len(known) else np.nan
+    return medians
+
+
+def _estimate(value: float, draws: np.ndarray) -> Estimate:
+    known = draws[np.isfinite(draws)]
+    if len(known) < 2:
+        return Estimate(value, None, None)
+    low, high = np.quantile(known, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return Estimate(value, float(low), float(high))

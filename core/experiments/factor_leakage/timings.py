@@ -1,0 +1,112 @@
+"""How long each stage of a curved path takes on one core, from what is built once to what answers a hand."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from core.experiments.factor_leakage.hole_crossings import opposite_samples
+from core.experiments.factor_leakage.leakage import CHANGE
+from core.experiments.factor_leakage.model_under_test import Subject
+from core.geometry.factor_curve import factor_curve, gridlines
+from core.geometry.geodesic import GeodesicError, LatentGraph, geodesic
+from core.geometry.surface import FactorError, Surface
+
+FAMILY_LINES = 7
+"""Lines of each of the two families of a net."""
+_BUILDS, _NETS, _CURVES, _PAIRS = 3, 5, 100, 30
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Times of a stage, one a repetition: ``wall_ms`` by the clock, ``cpu_ms`` of this process's processor time."""
+
+    name: str
+    wall_ms: list[float]
+    cpu_ms: list[float]
+
+
+SURFACE, GRAPH_BUILT, GRAPH, RELAXED, CURVE, NET = (
+    "surface, once an embedding",
+    "neighbour graph, once a model",
+    "geodesic, first answer",
+    "geodesic, relaxed",
+    "factor curve",
+    f"net of {2 * FAMILY_LINES} lines",
+)
+
+
+def time_stages(subject: Subject, quick: bool, tell: Callable[[str], None]) -> list[Stage]:
+    """Every stage, on one thread; ``quick`` repeats less. ``tell`` hears which stage comes next."""
+    from threadpoolctl import threadpool_limits
+
+    surrogate, surface = subject.surrogate, subject.surface
+    pairs, samples = _ends(subject, 6 if quick else _PAIRS), _samples(subject, 20 if quick else _CURVES)
+    with threadpool_limits(1):
+        tell(SURFACE)
+        stages = [_timed(SURFACE, lambda _: Surface(subject.mu, subject.factors, surface.names), range(_BUILDS))]
+        tell(GRAPH_BUILT)
+        stages.append(_timed(GRAPH_BUILT, lambda _: LatentGraph(surface, surrogate), range(_BUILDS)))
+        tell(GRAPH)
+        stages += _geodesics(subject, pairs)
+        tell(CURVE)
+        stages.append(_timed(CURVE, lambda sample: _factor_curve(subject, *sample), samples))
+        tell(NET)
+        stages.append(_timed(NET, lambda _: gridlines(surface, FAMILY_LINES), range(_NETS)))
+    return stages
+
+
+def _timed(name: str, work: Callable[[Any], Any], over: Iterable[Any]) -> Stage:
+    wall, cpu = [], []
+    for one in over:
+        began, used = time.perf_counter(), time.process_time()
+        work(one)
+        wall.append(1e3 * (time.perf_counter() - began))
+        cpu.append(1e3 * (time.process_time() - used))
+    return Stage(name, wall, cpu)
+
+
+def _geodesics(subject: Subject, pairs: list[tuple[int, int]]) -> list[Stage]:
+    """First answers and relaxed ones; a relaxed one's time includes the first answer's, since a hand waits for both."""
+    first, relaxed = Stage(GRAPH, [], []), Stage(RELAXED, [], [])
+    for one, two in pairs:
+        began, used = time.perf_counter(), time.process_time()
+        try:
+            for path in geodesic(subject.graph, subject.mu[one], subject.mu[two]):
+                answered = path.stage == "graph"
+                if answered or path.converged or path.stage == "polished":
+                    stage = first if answered else relaxed
+                    stage.wall_ms.append(1e3 * (time.perf_counter() - began))
+                    stage.cpu_ms.append(1e3 * (time.process_time() - used))
+                    if not answered:
+                        break
+        except GeodesicError:
+            continue  # samples of two parts of the cloud: no path to be timed
+    return [first, relaxed]
+
+
+def _factor_curve(subject: Subject, sample: int, target: int) -> None:
+    start = subject.mu[sample].astype(np.float64)
+    label = subject.factors[sample, target]
+    span = subject.surface.high[target] - subject.surface.low[target]
+    upwards = label < 0.5 * (subject.surface.high[target] + subject.surface.low[target])
+    values = np.linspace(label, label + (CHANGE if upwards else -CHANGE) * span, 33)
+    with contextlib.suppress(FactorError):  # a refusal's time counts all the same
+        factor_curve(subject.surface, start, target, values)
+
+
+def _ends(subject: Subject, count: int) -> list[tuple[int, int]]:
+    """Pairs across the hole, and as many between any two samples."""
+    generator = np.random.default_rng(0)
+    anywhere = generator.integers(len(subject.mu), size=(count, 2)).tolist()
+    return opposite_samples(subject, count) + [(one, two) for one, two in anywhere if one != two]
+
+
+def _samples(subject: Subject, count: int) -> list[tuple[int, int]]:
+    generator = np.random.default_rng(1)
+    return [(int(sample), number % 2) for number, sample in enumerate(generator.integers(len(subject.mu), size=count))]

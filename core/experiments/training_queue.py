@@ -1,0 +1,205 @@
+"""The trainings of an experiment, one after another: finished ones are kept, begun ones go on where they stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from core.config import RunConfig, TrainingConfig
+from core.data.source_resolution import agreeing
+from core.experiments.eta import Workload
+from core.experiments.folder import ExperimentError, ExperimentFolder, Planned, Stopped
+from core.runs.directory import Control, RunDirectory, RunError
+from core.runs.metrics_log import Record, read_metrics
+from core.training.loop import TrainingError
+from core.training.trainer import run_training
+
+__all__ = ["TRAINING_SHARE", "Stopped", "failure", "last_step", "train_all", "train_seconds"]
+
+TRAINING_SHARE = 0.92
+"""Of an experiment's progress; the rest is the analysis."""
+
+Say = Callable[[str], None]
+
+
+def train_all(planned: Sequence[Planned], folder: ExperimentFolder, say: Say) -> list[RunDirectory]:
+    """Train what is not trained yet, inside ``folder.begin``; returns the runs in the order of ``planned``.
+
+    A training that is not ``required`` may diverge: its run is then returned as failed. Raises ``Stopped``,
+    ``ExperimentError`` for a run of another configuration, and what ``core.training.trainer.run_training`` raises.
+    """
+    twice = [name for name, count in Counter(one.name for one in planned).items() if count > 1]
+    if twice:
+        raise ExperimentError(f"two trainings are named {twice[0]!r}; each needs a folder of its own.")
+    workload = Workload(planned)  # the data of all are looked at before the first training begins
+    kept = {one.name: run for one in planned if (run := _complete(one, folder)) is not None}
+    for name, run in kept.items():
+        workload.timed(name, last_step(run), train_seconds(run))
+        workload.finished(name)
+    runs = []
+    for number, one in enumerate(planned, start=1):
+        place = f"{number} of {len(planned)}"
+        if one.name in kept:
+            say(f"{one.label} ({place}): trained already")
+            runs.append(kept[one.name])
+            continue
+        folder.check_stop()
+        runs.append(_Training(one, folder, workload, place, say).run())
+        workload.finished(one.name)
+    return runs
+
+
+def last_step(run: RunDirectory) -> int:
+    """Steps that a run has made and recorded."""
+    return max((int(record["step"]) for record in read_metrics(run.metrics_path) if "step" in record), default=0)
+
+
+def train_seconds(run: RunDirectory) -> float:
+    """Seconds of training, pauses left out: the final report's, or those of the last record."""
+    seconds = 0.0
+    for record in read_metrics(run.metrics_path):
+        value = record.get("seconds") if record.get("kind") == "report" else record.get("time")
+        if record.get("kind") in ("report", "step", "epoch") and isinstance(value, int | float):
+            seconds = max(seconds, float(value))
+    return seconds
+
+
+def failure(run: RunDirectory) -> str | None:
+    """Why the training of ``run`` diverged; None if it did not."""
+    if run.status() != "failed":
+        return None
+    said = [record.get("message") for record in read_metrics(run.metrics_path) if record.get("event") == "failed"]
+    return str(said[-1]) if said else "failed"
+
+
+class _Training:
+    """One training in progress: forwards its progress, and stops it when that is wanted."""
+
+    def __init__(self, planned: Planned, folder: ExperimentFolder, workload: Workload, place: str, say: Say) -> None:
+        self._planned, self._folder, self._workload, self._say = planned, folder, workload, say
+        self._title = f"{planned.label} ({place})"
+        self._path = folder.run_path(planned.name)
+        self._mutex = threading.Lock()
+        self._steerable = False
+        self._stopping = False
+        self._enough = False
+        self._first: Record | None = None
+
+    def run(self) -> RunDirectory:
+        """Train to the end. Raises ``Stopped`` when it was stopped before."""
+        resume = RunDirectory.exists(self._path)
+        self._say(f"{self._title}: {'goes on' if resume else 'begins'}")
+        self._tell(f"{self._title}: preparing the images")
+        if resume:
+            _forget_stop(RunDirectory.open(self._path))
+        try:
+            with self._folder.on_stop(self._stop):
+                outcome = run_training(self._planned.config, self._path, resume, self._record, self._data)
+        except TrainingError as error:
+            if self._planned.required:
+                raise TrainingError(f"{self._title}: {error}") from error
+            self._say(f"{self._title}: {error}")
+            return RunDirectory.open(self._path)
+        finally:
+            with self._mutex:
+                self._steerable = False
+        if outcome.status == "stopped" and not self._enough:
+            raise Stopped
+        self._say(f"{self._title}: {_ending(outcome.run)}")
+        return outcome.run
+
+    def _data(self, share: float) -> None:
+        self._tell(f"{self._title}: preparing the images, {share:.0%}")
+
+    def _record(self, record: Record) -> None:
+        if record.get("event") == "started":
+            with self._mutex:
+                self._steerable = True
+        elif record["kind"] == "step":
+            self._step(record)
+
+    def _step(self, record: Record) -> None:
+        step, name, limit = int(record["step"]), self._planned.name, self._planned.max_steps
+        self._workload.done(name, step)
+        if self._first is None:  # the first step of a session warms caches: it is no measure
+            self._first = record
+        else:
+            self._workload.timed(name, step - self._first["step"], record["time"] - self._first["time"])
+        text = f"{self._title}: step {step} of {self._workload.steps(name)}"
+        if (speed := record.get("images_per_second")) is not None:
+            text += f", {speed:.3g} images/s"
+        self._tell(text)
+        if limit is not None and step >= limit:
+            self._enough = True
+            self._stop()
+
+    def _tell(self, text: str) -> None:
+        fraction = TRAINING_SHARE * self._workload.fraction
+        self._folder.report(text, fraction, self._planned.name, self._workload.left_seconds())
+
+    def _stop(self) -> None:
+        """Have the training save a checkpoint and end, once it looks for commands; from any thread."""
+        with self._mutex:
+            if not self._steerable or self._stopping:
+                return
+            with contextlib.suppress(RunError):  # a share that is away for a while: asked again at the next beat
+                _command(RunDirectory.open(self._path), "stopped")
+                self._stopping = True
+
+
+def _command(run: RunDirectory, state: Literal["running", "stopped"]) -> None:
+    present = _present_command(run)
+    run.write_control(dataclasses.replace(present, sequence=present.sequence + 1, advance="none", state=state))
+
+
+def _present_command(run: RunDirectory) -> Control:
+    try:
+        return run.read_control()
+    except RunError:  # malformed: the trainer ignores it and says so
+        return Control()
+
+
+def _forget_stop(run: RunDirectory) -> None:
+    """A command to stop that came before the first checkpoint would stop the training again."""
+    if _present_command(run).state != "running":
+        _command(run, "running")
+
+
+def _complete(planned: Planned, folder: ExperimentFolder) -> RunDirectory | None:
+    """The run of ``planned`` if nothing is left to train. Raises ``ExperimentError`` if it was configured otherwise."""
+    path = folder.run_path(planned.name)
+    if not RunDirectory.exists(path):
+        return None
+    run = RunDirectory.open(path)
+    if _without_machine(run.config) != _without_machine(agreeing(planned.config, run.config)):
+        raise ExperimentError(
+            f"{path} was trained with other settings than this experiment asks for. Remove that folder to train it "
+            "anew, or choose another folder with --out."
+        )
+    status = run.status()
+    if status == "finished" or (status == "failed" and not planned.required):
+        return run
+    enough = planned.max_steps is not None and status == "stopped" and last_step(run) >= planned.max_steps
+    return run if enough else None
+
+
+def _without_machine(config: RunConfig) -> RunConfig:
+    """``config`` without what says where, not what, is trained."""
+    plain = TrainingConfig()
+    training = dataclasses.replace(
+        config.training, device=plain.device, devices=plain.devices, nodes=plain.nodes, precision=plain.precision
+    )
+    return dataclasses.replace(config, training=training)
+
+
+def _ending(run: RunDirectory) -> str:
+    epochs = [record for record in read_metrics(run.metrics_path) if record.get("kind") == "epoch"]
+    parts = [f"{last_step(run)} steps in {train_seconds(run) / 60:.1f} min"]
+    validation = epochs[-1]["validation"] if epochs else None
+    if validation:
+        parts.append(f"excess BCE {validation['excess_bce']:.5f}")
+    return ", ".join(parts)

@@ -1,0 +1,218 @@
+"""The numbers of experiment A, and what they say: the content of its ``report.json``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.config import config_to_dict
+from core.experiments.folder import SCHEMA_VERSION
+from core.experiments.transects.ablations import ABLATIONS, REFERENCE, Ablation
+from core.experiments.transects.analysis import Analysis, Measured
+from core.experiments.transects.experiment import ABLATION, DEFAULT, NAME, Options
+from core.experiments.transects.hole_readouts import READOUTS
+from core.reporting.cells import Spread
+from core.utils.versions import versions
+
+PUBLISHED: dict[str, Any] = {
+    "transect": "P1",
+    "image_size": 256,
+    "hole_excess_bce": 0.0247,
+    "outside_excess_bce": 0.0093,
+    "worst_excess_bce": 0.0363,
+    "worst_point": 8,
+    "hole_points": [6, 7, 8, 9, 10],
+    "clip": [1 / 512, 1 - 1 / 512],
+}
+"""The published model along P1; points are counted from 1."""
+
+_ONE_SEED_NOISE = 0.1
+"""With one seed, a relative difference below this is not spoken of: two seeds may well differ by as much."""
+_LEAST_NOISE = 0.03
+
+TRANSECT_NAMES = ("P1", "P2", "P3")
+
+
+def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
+    """JSON-ready. All errors are excess BCE, in nats a pixel."""
+    defaults = [model for model in analysis.group(DEFAULT) if model.results]
+    return {
+        "schema": SCHEMA_VERSION,
+        "experiment": NAME,
+        "settings": {**options.settings(), "configuration": config_to_dict(analysis.group(DEFAULT)[0].config)},
+        "versions": versions(),
+        "platform": {"system": platform.platform(), "processors": os.cpu_count()},
+        "models": [_model(model) for model in analysis.models],
+        "summary": _summary(defaults),
+        "limits": _limits(defaults),
+        "ablations": _ablations(analysis, noise_of(defaults)),
+    }
+
+
+def mean_over(values: Mapping[str, float | None]) -> float | None:
+    """Over the transects that have a value."""
+    known = [value for value in values.values() if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def noise_of(defaults: Sequence[Measured]) -> float:
+    """Relative difference in the hole that two single trainings need before one may be called better.
+
+    Twice the standard deviation of a difference, 2 √2 sd / mean over the default's seeds, at least 3 %; 10 % where one
+    seed tells nothing.
+    """
+    spread = Spread.of(mean_over(model.hole) for model in defaults)
+    if spread.mean is None or spread.std is None or spread.mean <= 0:
+        return _ONE_SEED_NOISE
+    return max(2.0 * float(np.sqrt(2.0)) * spread.std / spread.mean, _LEAST_NOISE)
+
+
+def _model(model: Measured) -> dict[str, Any]:
+    training = model.config.training
+    return {
+        "name": model.planned.name,
+        "label": model.planned.label,
+        "group": model.planned.group,
+        "seed": training.seed,
+        "steps": model.steps,
+        "train_s": model.train_s,
+        "failure": model.failure,
+        "validation_excess_bce": model.validation,
+        "hole_excess_bce": model.hole,
+        "outside_excess_bce": model.outside,
+        "points": {
+            name: {
+                "a": result.transect.points[:, 0].tolist(),
+                "b": result.transect.points[:, 1].tolist(),
+                "excess_bce": result.excess_bce.tolist(),
+                "ssim": result.ssim.tolist(),
+                "distance": result.distance.tolist(),
+                "in_hole": result.in_hole.tolist(),
+            }
+            for name, result in model.results.items()
+        },
+    }
+
+
+def _summary(defaults: Sequence[Measured]) -> dict[str, Any]:
+    def over(values: Iterable[float | None]) -> dict[str, float | int | None]:
+        return spread_dict(Spread.of(values))
+
+    transects = {}
+    for name in TRANSECT_NAMES:
+        results = [model.results[name] for model in defaults]
+        transects[name] = {
+            "hole_excess_bce": over(result.hole_excess_bce for result in results),
+            "outside_excess_bce": over(result.outside_excess_bce for result in results),
+            "worst_excess_bce": over(float(result.excess_bce.max()) for result in results),
+            "hole_ssim": over(_mean(result.ssim[result.in_hole]) for result in results),
+            "outside_ssim": over(_mean(result.ssim[~result.in_hole]) for result in results),
+        }
+    return {
+        "seeds": len(defaults),
+        "transects": transects,
+        "hole_excess_bce": over(mean_over(model.hole) for model in defaults),
+        "outside_excess_bce": over(mean_over(model.outside) for model in defaults),
+        "validation_excess_bce": over(model.validation for model in defaults),
+        "train_s": over(model.train_s for model in defaults),
+        "published": PUBLISHED,
+    }
+
+
+def _limits(defaults: Sequence[Measured]) -> dict[str, Any]:
+    readouts: dict[str, Any] = {}
+    for readout in READOUTS:
+        values = {
+            name: spread_dict(Spread.of(model.limits.get(readout.key, {}).get(name) for model in defaults))
+            for name in TRANSECT_NAMES
+        }
+        mean = Spread.of(mean_over(model.limits.get(readout.key, {})) for model in defaults)
+        readouts[readout.key] = {**values, "mean": spread_dict(mean)}
+    outside = Spread.of(mean_over(model.outside) for model in defaults)
+    means = {key: values["mean"]["mean"] for key, values in readouts.items()}
+    return {
+        "readouts": readouts,
+        "outside": spread_dict(outside),
+        "conclusions": limit_conclusions(means, outside.mean),
+    }
+
+
+def limit_conclusions(means: Mapping[str, float | None], outside: float | None) -> list[str]:
+    """Sentences from the mean errors of the readouts (see ``core.experiments.transects.hole_readouts``) and outside the
+    hole."""
+    encoder, searched, linear, smooth = (means.get(key) for key in ("encoder", "searched", "linear", "smooth"))
+    if encoder is None or searched is None or outside is None:
+        return ["No point of P1, P2 or P3 lies in the hole: nothing can be said about what limits it."]
+    gap = encoder / max(outside, 1e-12)
+    said = [
+        f"In the hole the error is {encoder:.5f}, {gap:.2f} times that outside ({outside:.5f})"
+        + (": the hole costs little or nothing." if gap < 1.1 else ".")
+    ]
+    gain = 1.0 - searched / max(encoder, 1e-12)
+    if gain >= 0.5:
+        blame = "most of the error in the hole is the encoder's, which places unseen images beside the best latent."
+    elif gain >= 0.15:
+        blame = "encoder and decoder share the error in the hole."
+    else:
+        blame = "the encoder places the unseen images about as well as can be; what is left is the decoder's."
+    said.append(f"The best latent found leaves {searched:.5f}, {gain:.0%} less than the encoder's mean: {blame}")
+    for value, what in ((smooth, "the sheet continued smoothly"), (linear, "a straight line across the hole")):
+        if value is not None:
+            ratio = value / max(encoder, 1e-12)
+            verdict = "as good as" if 0.9 <= ratio <= 1.1 else ("better than" if ratio < 0.9 else "worse than")
+            said.append(
+                f"Latents from {what} give {value:.5f}, {ratio:.2f} times as much: {verdict} the encoder's mean."
+            )
+    return said
+
+
+def _ablations(analysis: Analysis, noise: float) -> list[dict[str, Any]]:
+    known = {f"ablation-{one.name}": one for one in (REFERENCE, *ABLATIONS)}
+    models = [model for model in analysis.group(ABLATION) if model.planned.name in known]
+    reference = next((m for m in models if known[m.planned.name] is REFERENCE), None)
+    base = None if reference is None else mean_over(reference.hole)
+    return [_ablation(known[model.planned.name], model, base, noise) for model in models]
+
+
+def _ablation(ablation: Ablation, model: Measured, base: float | None, noise: float) -> dict[str, Any]:
+    hole = mean_over(model.hole)
+    change = None if hole is None or not base or ablation is REFERENCE else hole / base - 1.0
+    return {
+        "name": ablation.name,
+        "label": ablation.label,
+        "tests": ablation.tests,
+        "changes": dict(ablation.changes),
+        "epochs": model.config.training.epochs,
+        "steps": model.steps,
+        "train_s": model.train_s,
+        "validation_excess_bce": model.validation,
+        "hole_excess_bce": {**model.hole, "mean": hole},
+        "outside_excess_bce": {**model.outside, "mean": mean_over(model.outside)},
+        "change": change,
+        "noise": noise,
+        "verdict": "diverged" if model.failure else _verdict(ablation, change, noise),
+        "failure": model.failure,
+    }
+
+
+def _verdict(ablation: Ablation, change: float | None, noise: float) -> str:
+    if ablation is REFERENCE:
+        return "the reference"
+    if change is None:
+        return "not measured"
+    if abs(change) <= noise:
+        return "no clear difference"
+    return "helps" if change < 0 else "does not help"
+
+
+def spread_dict(spread: Spread) -> dict[str, float | int | None]:
+    """``mean``, ``std`` (None for fewer than two) and ``n``."""
+    return spread._asdict()
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None

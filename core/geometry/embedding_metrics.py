@@ -1,0 +1,153 @@
+"""Numbers that say what a cloud is like: its intrinsic dimension, and whether two clouds have the same neighbours.
+
+All take plain arrays; numpy at import, scipy at first use, no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from core.geometry.local_fit import Neighbourhoods, check_points
+
+_CHUNK_ROWS = 512
+_BOOTSTRAPS = 200
+_CONFIDENCE = 0.95
+
+
+class MetricError(ValueError):
+    """Points from which a metric cannot be computed; the message says what was given and what is wanted."""
+
+
+class Dimension(NamedTuple):
+    """An intrinsic dimension and its 95 % bootstrap interval.
+
+    The bootstrap draws blocks of neighbouring points, since near points share near neighbours: single points would give
+    an interval a fifth too narrow. It says nothing of the bias downwards that a cloud's rim brings (3 % in a cube of
+    2000 points).
+    """
+
+    dimension: float
+    low: float
+    high: float
+
+
+def two_nn(points: np.ndarray, discard: float = 0.1, seed: int = 0) -> Dimension:
+    """Intrinsic dimension from the ratio μ = r₂/r₁ of each point's two nearest distances.
+
+    The slope through the origin of -log(1 - F) on log μ, F the empirical distribution; the largest ``discard`` of the
+    ratios, where F is least certain, are left out. Facco, d'Errico, Rodriguez and Laio, "Estimating the intrinsic
+    dimension of datasets by a minimal neighborhood information", Scientific Reports 7 (2017). ``seed`` is the
+    bootstrap's. Points that coincide are counted once; at least 10 distinct ones are needed.
+    """
+    samples = _distinct(points, 10)
+    distances, _ = samples.of_samples(2)
+    log_ratio = np.log(distances[:, 1] / distances[:, 0])
+    value = nearest_ratio_slope(np.sort(log_ratio), discard)
+    drawn = [nearest_ratio_slope(np.sort(log_ratio[chosen]), discard) for chosen in _resamples(samples.points, seed)]
+    return _with_interval(value, drawn)
+
+
+def nearest_ratio_slope(log_ratio: np.ndarray, discard: float = 0.1) -> float:
+    """TwoNN's slope for log_ratio float64 (N,), rising: the dimension. See ``two_nn``."""
+    count = len(log_ratio)
+    kept = max(2, int(count * (1.0 - discard)))
+    x = log_ratio[:kept]
+    y = -np.log1p(-np.arange(1, kept + 1) / (count + 1))
+    squared = float(x @ x)
+    if squared <= 0.0:
+        raise MetricError("every point's two nearest distances are equal (a lattice?): the ratio tells no dimension.")
+    return float(x @ y) / squared
+
+
+def levina_bickel(points: np.ndarray, neighbours: int = 20, seed: int = 0) -> Dimension:
+    """Maximum-likelihood intrinsic dimension of points (N, d) from each point's ``neighbours`` ≥ 3 nearest.
+
+    Levina and Bickel, "Maximum likelihood estimation of intrinsic dimension", NIPS 2004, with MacKay and Ghahramani's
+    correction: the points' *inverses* are averaged. Points that coincide are counted once.
+    """
+    if neighbours < 3:
+        raise MetricError(f"neighbours is {neighbours}; it must be 3 or more.")
+    samples = _distinct(points, neighbours + 1)
+    distances, _ = samples.of_samples(neighbours)
+    # Given the k-th distance the k - 1 logarithms are exponential with mean 1/dimension: their mean is unbiased.
+    inverse = np.log(distances[:, -1:] / distances[:, :-1]).sum(axis=1) / (neighbours - 1)
+    drawn = [float(inverse[chosen].mean()) for chosen in _resamples(samples.points, seed, 2 * neighbours)]
+    mean = float(inverse.mean())
+    if mean <= 0.0 or min(drawn) <= 0.0:
+        raise MetricError("every point's nearest distances are equal (a lattice?): their ratios tell no dimension.")
+    return _with_interval(1.0 / mean, [1.0 / value for value in drawn])
+
+
+def _resamples(points: np.ndarray, seed: int, size: int = 12) -> Iterator[np.ndarray]:
+    """Indices of bootstrap samples of points (N, d), drawn by blocks of at most ``size`` neighbouring ones."""
+    blocks = _blocks(points, np.arange(len(points)), size)
+    generator = np.random.default_rng(seed)
+    for _ in range(_BOOTSTRAPS):
+        yield np.concatenate([blocks[i] for i in generator.integers(len(blocks), size=len(blocks))])
+
+
+def _blocks(points: np.ndarray, members: np.ndarray, size: int) -> list[np.ndarray]:
+    """``members`` halved along their widest dimension until none has more than ``size``."""
+    if len(members) <= size:
+        return [members]
+    inside = points[members]
+    axis = int(np.ptp(inside, axis=0).argmax())
+    half = len(members) // 2
+    order = np.argpartition(inside[:, axis], half)
+    return _blocks(points, members[order[:half]], size) + _blocks(points, members[order[half:]], size)
+
+
+def _with_interval(value: float, drawn: list[float]) -> Dimension:
+    tail = (1.0 - _CONFIDENCE) / 2.0
+    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    return Dimension(value, float(low), float(high))
+
+
+def _distinct(points: np.ndarray, least: int) -> Neighbourhoods:
+    distinct = np.unique(check_points(points), axis=0)
+    if len(distinct) < least:
+        raise MetricError(f"there are {len(distinct)} distinct points; {least} or more are needed.")
+    return Neighbourhoods(distinct)
+
+
+def trustworthiness(x: np.ndarray, y: np.ndarray, neighbours: int = 12) -> float:
+    """Whether the neighbours in y (N, e) are neighbours in x (N, d) too: 1 if all are, about 0.5 if by chance.
+
+    1 - 2 / (N k (2N - 3k - 1)) · Σᵢ Σⱼ (r(i, j) - k), over the points j among the k nearest of i in y but not in x;
+    r is j's rank by distance from i in x. Venna and Kaski, "Neighborhood preservation in nonlinear projection
+    methods", ICANN 2001. Exact for any N: distances are held for 512 points at a time. Swap x and y for continuity.
+    """
+    x, y = check_points(x, "x"), check_points(y, "y")
+    count = len(x)
+    if len(y) != count:
+        raise MetricError(f"x has {count} points and y has {len(y)}; they must be the same samples.")
+    if not 1 <= neighbours < count / 2:
+        raise MetricError(f"neighbours is {neighbours}; it must be 1 or more, and less than half of {count} points.")
+    _, near_x = Neighbourhoods(x).of_samples(neighbours)
+    _, near_y = Neighbourhoods(y).of_samples(neighbours)
+    penalty = 0
+    for start in range(0, count, _CHUNK_ROWS):
+        rows = slice(start, start + _CHUNK_ROWS)
+        intruder = ~(near_y[rows, :, None] == near_x[rows, None, :]).any(axis=2)
+        penalty += _rank_excess(x, start, near_y[rows], intruder, neighbours)
+    return 1.0 - 2.0 * penalty / (count * neighbours * (2.0 * count - 3.0 * neighbours - 1.0))
+
+
+def _rank_excess(x: np.ndarray, start: int, near: np.ndarray, intruder: np.ndarray, neighbours: int) -> int:
+    """Σ (rank - k) over the intruders of the points from ``start`` on."""
+    rows = np.flatnonzero(intruder.any(axis=1))
+    if not len(rows):
+        return 0
+    from scipy.spatial.distance import cdist
+
+    distances = cdist(x[start + rows], x)
+    total = 0
+    for row, from_row in zip(rows, distances, strict=True):
+        away = from_row[near[row, intruder[row]]]
+        # The point itself, at distance 0, counts as one nearer: that makes the count a rank from 1.
+        ranks = (from_row[None, :] < away[:, None]).sum(axis=1)
+        total += int(np.maximum(ranks - neighbours, 0).sum())
+    return total

@@ -1,0 +1,360 @@
+"""Factor curves: raise one label of the data and hold the others, along the surface that a model has learned.
+
+A factor of a latent space is seldom an axis or any other straight line; it is a family of curves on the surface of the
+samples, like the gridlines of polar coordinates. A factor curve runs along one of them. Through any place there is one
+for every label, and ladders of them are the net of gridlines. Steering uses the samples' labels alone, never a decoder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from core.geometry.factor_curve_integrator import (
+    OUT_OF_REACH,
+    SUPPORT_LOST,
+    Trace,
+    even_taus,
+    joined,
+    march,
+    place_at,
+    refine,
+)
+from core.geometry.local_fit import LocalFit, ManifoldError
+from core.geometry.surface import FactorError, LooError, Surface
+
+__all__ = [
+    "FactorCurve",
+    "FactorError",
+    "Gridline",
+    "LooError",
+    "Surface",
+    "factor_curve",
+    "gridlines",
+    "isoline",
+    "tangent",
+]
+
+POINTS = 65  # of a curve whose values are not asked for
+GRIDLINE_POINTS = 49
+AT_EDGE = 0.15
+"""How near to a label's least or greatest value, as a share of its range, a curve along it counts as whole."""
+UNKNOWN_HELD = "other factors unknown: not held"
+ILL_CONDITIONED = 10.0  # a sine of 0.1 between target and held labels: small errors of the labels become large steps
+
+_MARGIN = 0.03  # of a label's samples left outside the outermost gridlines
+_LEAST_MEMBERS = 8  # samples that a line is started from
+_SETTLED = 0.05  # of a neighbourhood's radius: a correction as small is as good as none
+_BEYOND = 0.05  # of the target's range: farther out its values are made up, however near samples are
+_UNCOVERED = 0.12  # of a line's samples: if so many lie beyond its end, it goes on across the gap
+
+
+@dataclass(frozen=True, eq=False)
+class FactorCurve:
+    """A curve along which ``target`` changes and ``held_names`` do not.
+
+    ``points`` float64 (m, d) on the surface; ``labels`` float64 (m, F), read from the local fits, so they say what was
+    steered for and not what a decoder shows. ``requested`` is the number of values asked for, of which those within
+    reach are the m points, in the order asked. ``stopped`` is empty if the curve went as far as it was asked to, else
+    why it ended: "support lost", "target out of reach" (the label has an extremum, jumps, or never takes that value),
+    "other factors cannot be held" (their gradients leave no direction). ``extent`` is the range of the target that was
+    reached. ``conditioning`` ≥ 1 is the largest 1 / sine of the angle between the target's gradient and the held ones.
+    """
+
+    points: np.ndarray
+    labels: np.ndarray
+    target: int
+    target_name: str
+    held_names: tuple[str, ...]
+    requested: int
+    extent: tuple[float, float]
+    stopped: str
+    conditioning: float
+
+    @property
+    def values(self) -> np.ndarray:
+        """The target label at each point, float64 (m,)."""
+        return self.labels[:, self.target]
+
+    @property
+    def achieved(self) -> float:
+        """The target's change from the first point to the last."""
+        return float(self.values[-1] - self.values[0]) if len(self.labels) else 0.0
+
+    @property
+    def unknown_held(self) -> bool:
+        """Whether nothing was held, because there is only one label."""
+        return not self.held_names and self.labels.shape[1] == 1
+
+    @property
+    def ill_conditioned(self) -> bool:
+        """Whether target and held labels are so alike that small errors of the labels make large detours."""
+        return self.conditioning > ILL_CONDITIONED
+
+    @property
+    def note(self) -> str:
+        """What a person should know about the curve, "" if nothing."""
+        notes = [UNKNOWN_HELD] if self.unknown_held else []
+        if self.ill_conditioned:
+            notes.append(f"{self.target_name} and the held factors can hardly be told apart here")
+        return "; ".join(notes + ([self.stopped] if self.stopped else []))
+
+
+@dataclass(frozen=True, eq=False)
+class Gridline:
+    """A line of the net: ``family`` is the label that is constant on it, at ``value``; ``points`` float64 (m, d).
+
+    A line that crosses a gap in the data comes as several pieces of one value.
+    """
+
+    family: str
+    value: float
+    points: np.ndarray
+
+
+def factor_curve(
+    surface: Surface,
+    start: np.ndarray,
+    target: int | str,
+    values: np.ndarray | None = None,
+    held: Sequence[int | str] | None = None,
+    points: int = POINTS,
+) -> FactorCurve:
+    """The curve through ``start`` (d,), projected onto the surface, along which ``target`` changes.
+
+    ``values`` (m,) are the target's, in its own unit and any order; left out, the curve has ``points`` points equally
+    spaced in length over the whole extent in both directions, until support is lost. ``held`` are the labels to hold;
+    left out, all others.
+
+    Raises ``FactorError`` for an unknown or constant label, a label both changed and held, values that are not finite,
+    or a start that does not fit.
+    """
+    target, columns = _aims(surface, target, held)
+    wanted = None if values is None else _checked_values(values)
+    at = _start(surface, start)
+    aims, goals = np.array([columns]), at.labels[:, columns] / surface.spread[columns]
+    asked = None if wanted is None else wanted / surface.spread[target]
+    limit = np.array([-np.inf, np.inf]) if asked is None else _limits(asked, float(goals[0, 0]))
+    both = [0, 0]
+    back, forth = march(surface, at.surface[both], aims[both], goals[both], limit)
+    if asked is None:
+        _end_with_samples(surface, target, back, forth)
+    trace = joined(back, forth)
+    inside = even_taus(trace, max(points, 2)) if asked is None else _within(trace, asked)
+    place, labels = _refined(surface, [(trace, inside, columns, goals[0])])[0]
+    stopped = _reason(surface, target, wanted, len(inside), back, forth)
+    low, high = trace.tau[0] * surface.spread[target], trace.tau[-1] * surface.spread[target]
+    return FactorCurve(
+        place,
+        labels,
+        target,
+        surface.names[target],
+        tuple(surface.names[i] for i in columns[1:]),
+        len(inside) if wanted is None else len(wanted),
+        (float(low), float(high)),
+        stopped,
+        trace.conditioning,
+    )
+
+
+def isoline(surface: Surface, start: np.ndarray, target: int | str, points: int = POINTS) -> FactorCurve:
+    """The factor curve through ``start`` (d,) in both directions over its whole extent, all other factors held."""
+    return factor_curve(surface, start, target, None, None, points)
+
+
+def tangent(
+    surface: Surface, start: np.ndarray, target: int | str, held: Sequence[int | str] | None = None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The factor curve at its start: place (d,) on the surface, motion (d,) per unit of the target, target there."""
+    target, columns = _aims(surface, target, held)
+    at = _start(surface, start)
+    aims, goals = np.array([columns]), at.labels[:, columns] / surface.spread[columns]
+    (trace,) = march(surface, at.surface, aims, goals, goals[:, 0])  # it ends where it begins
+    return trace.nodes[0], trace.velocity[0] / surface.spread[target], float(at.labels[0, target])
+
+
+def gridlines(
+    surface: Surface,
+    counts: int | tuple[int, int] = 7,
+    families: tuple[int | str, int | str] = (0, 1),
+    points: int = GRIDLINE_POINTS,
+) -> list[Gridline]:
+    """The net of two labels: ``counts`` lines of each on which it is constant, at equal steps of it.
+
+    On each line the other label of the two runs from end to end. Further labels are held only if the surface has
+    dimensions left for them. Raises ``FactorError`` for unknown, equal or constant labels.
+    """
+    one, two = (surface.index(label) for label in families)
+    rest = [i for i in range(len(surface.names)) if i not in (one, two)] if surface.intrinsic > 2 else []
+    for label, other in ((one, two), (two, one)):
+        _aims(surface, label, [other])  # refuses what cannot be followed
+    lines: list[_Line] = []
+    for family, other, count in zip((one, two), (two, one), np.broadcast_to(counts, 2), strict=True):
+        low, high = np.quantile(surface.table[:, family], [_MARGIN, 1.0 - _MARGIN])
+        width = 0.5 * (high - low) / max(int(count) - 1, 4)
+        lines += [_Line(surface, family, other, rest, v, width) for v in np.linspace(low, high, int(count))]
+    pieces = _trace_lines(surface, lines, [line.seed(0.5) for line in lines])
+    again = [(line, seed) for line, trace in zip(lines, pieces, strict=True) for seed in line.beyond(trace)]
+    more = _trace_lines(surface, [line for line, _ in again], [seed for _, seed in again])
+    found = list(zip(lines, pieces, strict=True)) + [(line, t) for (line, _), t in zip(again, more, strict=True)]
+    found = [(line, trace) for line, trace in found if trace is not None and len(trace.tau) > 1]
+    jobs = [(trace, even_taus(trace, points), line.columns, line.goals()) for line, trace in found]
+    placed = _refined(surface, jobs)
+    return [
+        Gridline(surface.names[line.family], line.value, z) for (line, _), (z, _) in zip(found, placed, strict=True)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class _Line:
+    """One line of the net to be: where ``family`` is ``value``, and samples within ``width`` of that value."""
+
+    surface: Surface
+    family: int
+    other: int
+    rest: list[int]
+    value: float
+    width: float
+
+    @property
+    def columns(self) -> list[int]:
+        """The label that changes, then those that are held."""
+        return [self.other, self.family, *self.rest]
+
+    def goals(self, other: float = 0.0) -> np.ndarray:
+        """Values of ``columns`` (1 + H,), in standard deviations as ``other`` is; further labels at their medians."""
+        medians = np.median(self.surface.table[:, self.rest], axis=0)
+        return np.append(other, np.array([self.value, *medians]) / self.surface.spread[self.columns[1:]])
+
+    @cached_property
+    def members(self) -> np.ndarray:
+        """Samples near the line, by rising ``other``."""
+        table = self.surface.table / self.surface.spread
+        away = np.abs(table[:, [self.family, *self.rest]] - self.goals()[1:]).max(axis=1)
+        near = np.flatnonzero(away <= self.width / self.surface.spread[self.family])
+        if len(near) < _LEAST_MEMBERS:
+            near = np.argsort(away, kind="stable")[:_LEAST_MEMBERS]
+        return near[np.argsort(table[near, self.other], kind="stable")]
+
+    def seed(self, share: float, low: float = -np.inf, high: float = np.inf) -> int:
+        """A sample at about ``share`` of the line's part between ``low`` and ``high`` of the other label."""
+        other = self.surface.table[self.members, self.other] / self.surface.spread[self.other]
+        part = self.members[(other >= low) & (other <= high)]
+        middle, reach = share * (len(part) - 1), max(0.1 * len(part), 1.0)
+        near = part[max(0, int(middle - reach)) : int(middle + reach) + 1]
+        return int(near[np.abs(self.surface.table[near, self.family] - self.value).argmin()])
+
+    def beyond(self, trace: Trace | None) -> list[int]:
+        """Samples to start from again: in what ``trace`` left out at either end, if that is much."""
+        if trace is None:  # its middle is in a gap
+            return [self.seed(0.15), self.seed(0.85)]
+        other = self.surface.table[self.members, self.other] / self.surface.spread[self.other]
+        seeds = [self.seed(0.5, high=trace.tau[0])] if np.mean(other < trace.tau[0]) > _UNCOVERED else []
+        return seeds + ([self.seed(0.5, low=trace.tau[-1])] if np.mean(other > trace.tau[-1]) > _UNCOVERED else [])
+
+
+def _trace_lines(surface: Surface, lines: list[_Line], seeds: list[int]) -> list[Trace | None]:
+    """Each line from its seed sample in both directions; None where the seed cannot be moved onto the line."""
+    if not lines:
+        return []
+    aims = np.array([line.columns for line in lines])
+    scaled = surface.table[seeds] / surface.spread
+    goals = np.stack([line.goals(scaled[i, line.other]) for i, line in enumerate(lines)])
+    place, _, moved = refine(surface, surface.samples.points[seeds], aims, goals)
+    usable = np.flatnonzero((moved < _SETTLED) & ~surface.off_support(place))
+    both = np.concatenate([usable, usable])
+    limit = np.repeat([-np.inf, np.inf], len(usable))
+    traces = march(surface, place[both], aims[both], goals[both], limit) if len(usable) else []
+    found: list[Trace | None] = [None] * len(lines)
+    for i, line in enumerate(usable):
+        _end_with_samples(surface, lines[line].other, traces[i], traces[i + len(usable)])
+        found[line] = joined(traces[i], traces[i + len(usable)])
+    return found
+
+
+def _refined(
+    surface: Surface, jobs: list[tuple[Trace, np.ndarray, list[int], np.ndarray]]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Places and labels of (trace, taus, columns, goals) jobs, all in one batch; goals[0] is replaced by the taus."""
+    if not sum(len(taus) for _, taus, _, _ in jobs):
+        return [(np.empty((0, surface.dim)), np.empty((0, len(surface.names)))) for _ in jobs]
+    rough = np.concatenate([place_at(trace, taus) for trace, taus, _, _ in jobs])
+    aims = np.concatenate([np.tile(columns, (len(taus), 1)) for _, taus, columns, _ in jobs])
+    goals = np.concatenate([np.tile(goal, (len(taus), 1)) for _, taus, _, goal in jobs])
+    goals[:, 0] = np.concatenate([taus for _, taus, _, _ in jobs])
+    place, labels, moved = refine(surface, rough, aims, goals)
+    unsettled = moved >= _SETTLED  # beside a jump of a label, say: there the march knows better
+    place[unsettled] = rough[unsettled]
+    ends = np.cumsum([len(taus) for _, taus, _, _ in jobs])[:-1]
+    return list(zip(np.split(place, ends), np.split(labels * surface.spread, ends), strict=True))
+
+
+def _aims(surface: Surface, target: int | str, held: Sequence[int | str] | None) -> tuple[int, list[int]]:
+    """(target's column, [target's column, held columns…]); constant labels are held by themselves."""
+    column = surface.index(target)
+    if surface.constant[column]:
+        raise FactorError(f"{surface.names[column]} is the same for all samples; choose a label that varies.")
+    others = [i for i in range(len(surface.names)) if i != column] if held is None else [surface.index(i) for i in held]
+    if column in others:
+        raise FactorError(f"{surface.names[column]} cannot be both changed and held; take it out of held.")
+    return column, [column, *(i for i in dict.fromkeys(others) if not surface.constant[i])]
+
+
+def _start(surface: Surface, start: np.ndarray) -> LocalFit:
+    start = np.asarray(start, dtype=np.float64)
+    if start.shape != (surface.dim,):
+        raise FactorError(f"start has shape {start.shape}; it must be ({surface.dim},), one place in latent space.")
+    try:
+        return surface.project(start[None])
+    except ManifoldError as error:
+        raise FactorError(f"No factor curve can start at {start}: {error}") from error
+
+
+def _checked_values(values: np.ndarray) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
+        raise FactorError(f"values have shape {array.shape}; they must be one or more finite numbers (m,).")
+    return array
+
+
+def _end_with_samples(surface: Surface, target: int, *traces: Trace) -> None:
+    """Cut whole curves where the target leaves the samples' range by more than a little."""
+    low, high = surface.low[target], surface.high[target]
+    room = _BEYOND * (high - low)
+    for trace in traces:
+        tau = np.array(trace.tau[1:]) * surface.spread[target]
+        beyond = np.flatnonzero((tau < low - room) | (tau > high + room))
+        if len(beyond):
+            trace.cut(int(beyond[0]) + 1, SUPPORT_LOST)
+
+
+def _limits(asked: np.ndarray, begin: float) -> np.ndarray:
+    """How far to go down and up from the start."""
+    return np.array([min(asked.min(), begin), max(asked.max(), begin)])
+
+
+def _within(trace: Trace, asked: np.ndarray) -> np.ndarray:
+    slack = 1e-9 * max(1.0, float(np.abs(asked).max()))  # the limit itself is met to rounding
+    inside = asked[(asked >= trace.tau[0] - slack) & (asked <= trace.tau[-1] + slack)]
+    return np.clip(inside, trace.tau[0], trace.tau[-1])
+
+
+def _reason(surface: Surface, target: int, wanted: np.ndarray | None, met: int, back: Trace, forth: Trace) -> str:
+    """Why a curve ended: without values the first reason but the edge of the data, which every whole curve meets."""
+    if wanted is None:
+        low, high = float(surface.low[target]), float(surface.high[target])
+        usual = {"", SUPPORT_LOST}
+        reasons = set()
+        for trace, edge in ((back, low), (forth, high)):
+            # Where the data end, a label's slope often does as well.
+            whole = abs(trace.tau[-1] * surface.spread[target] - edge) <= AT_EDGE * (high - low)
+            reasons |= {trace.stopped} - (usual | {OUT_OF_REACH} if whole else usual)
+        return min(reasons, default=SUPPORT_LOST)
+    if met == len(wanted):
+        return ""
+    if wanted.min() < surface.low[target] or wanted.max() > surface.high[target]:
+        return OUT_OF_REACH
+    return forth.stopped or back.stopped

@@ -1,0 +1,306 @@
+"""Following one label across the data's surface while the others keep their values: the integrator of factor curves.
+
+In the tangent plane, let g be the gradient of the target label and H the gradients of those that are held. The part of
+g that is square to all of H, divided by its own slope, is the shortest motion that raises the target by one and leaves
+the rest: T·Jᵀ(JJᵀ + λI)⁻¹e of the stacked gradients J, with the damping λ on the held rows alone, so that the target's
+rate stays exactly one. A step, 0.7 of a neighbourhood's radius at most, is a second-order Runge-Kutta step inside the
+local quadratic; the next local fit then projects it, and one Newton step puts all the labels back to what they should
+be. All fronts of all curves step together, since a batch of fits costs little more than one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.geometry.local_fit import LocalModel, unit
+from core.geometry.surface import Surface
+from core.paths.splines import Hermite
+
+SUPPORT_LOST = "support lost"
+OUT_OF_REACH = "target out of reach"
+NOT_HELD = "other factors cannot be held"
+
+STEP = 0.7  # of a neighbourhood's radius, at most
+LEAST_STEP = 1.0 / 16.0  # of it: a step that fails is halved down to here, which is how closely an edge is met
+LEAST_SINE = 0.02  # between the target's gradient and the span of the held ones: below it they cannot be told apart
+LEAST_SLOPE = 1e-3  # standard deviations of the target over a neighbourhood's radius: below it the label is flat
+
+_SLACK = 0.125  # of a radius, that a correction may always move: neighbouring fits differ by as much where labels bend
+_FARTHEST = 1e100
+_DAMPING = 1e-8  # of the squared gradients
+_CAUTION = 6  # steps after one that lost support, in which they do not grow: the edge is probably near
+_MOST_STEPS = 400
+_CHECKS = 4  # places in each step at which support is asked for
+_REFINEMENTS = 4
+_AT_REST = 1e-4  # of a neighbourhood's radius
+
+
+@dataclass(eq=False)
+class Trace:
+    """Where one front went: the target label ``tau`` of each node, in standard deviations, rising or falling.
+
+    ``nodes`` are (d,) places on the surface and ``velocity`` their derivatives by tau; ``stopped`` is why it ended
+    before its limit ("" if it did not), ``conditioning`` the largest 1 / sine between target and held gradients.
+    """
+
+    tau: list[float] = field(default_factory=list)
+    nodes: list[np.ndarray] = field(default_factory=list)
+    velocity: list[np.ndarray] = field(default_factory=list)
+    stopped: str = ""
+    conditioning: float = 1.0
+
+    def cut(self, nodes: int, stopped: str) -> None:
+        """Keep the first ``nodes``."""
+        del self.tau[nodes:], self.nodes[nodes:], self.velocity[nodes:]
+        self.stopped = stopped
+
+
+@dataclass(frozen=True, eq=False)
+class _Heading:
+    """For Q places: ``step`` (Q, q) in plane coordinates that raises the target by one, and its ``velocity`` (Q, d).
+
+    ``speed`` (Q,) is the velocity's length, ``sine`` (Q,) that of the angle between the target's gradient and the held
+    ones, ``slope`` (Q,) the target's whole gradient.
+    """
+
+    step: np.ndarray
+    velocity: np.ndarray
+    speed: np.ndarray
+    sine: np.ndarray
+    slope: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class _Gradients:
+    """``surface`` (Q, d, q): the surface's slopes by u. ``raised`` (Q, q, 1 + H): in u, the labels' gradients.
+
+    ``gram`` (Q, 1 + H, 1 + H): products of the gradients along the surface, per unit of length.
+    """
+
+    surface: np.ndarray
+    raised: np.ndarray
+    gram: np.ndarray
+
+
+def march(surface: Surface, start: np.ndarray, aims: np.ndarray, goals: np.ndarray, limit: np.ndarray) -> list[Trace]:
+    """Follow Q fronts from start (Q, d), places on the surface, until tau meets ``limit`` (Q,), which may be infinite.
+
+    ``aims`` int (Q, 1 + H): the target's column and the held ones'. ``goals`` float64 (Q, 1 + H): their values at the
+    start, in standard deviations.
+    """
+    fronts = _Fronts(surface, start, aims, goals, limit)
+    for _ in range(_MOST_STEPS):
+        if not len(fronts.active):
+            break
+        fronts.advance()
+    _cut_at_gaps(surface, fronts.traces)
+    return fronts.traces
+
+
+class _Fronts:
+    """The fronts that are still on their way, and what they left behind."""
+
+    def __init__(
+        self, surface: Surface, start: np.ndarray, aims: np.ndarray, goals: np.ndarray, limit: np.ndarray
+    ) -> None:
+        self.traces = [Trace() for _ in start]
+        self.active = np.arange(len(start))
+        self._surface, self._aims, self._goals, self._limit = surface, aims, goals.copy(), limit
+        self._sign = np.where(limit >= goals[:, 0], 1.0, -1.0)
+        self._reach = np.full(len(start), STEP)  # of a radius
+        self._caution = np.zeros(len(start), dtype=np.int64)
+        self._x = start.copy()  # where a front tries to be; goals[:, 0] is the target's value that is due there
+
+    def advance(self) -> None:
+        """One local fit for every active front: correct it, judge it, record it, and send it on or halfway back."""
+        front = self.active
+        model = self._surface.model(self._x[front])
+        u = model.coordinates(self._x[front])
+        gradients = _gradients(model, u, self._aims[front])
+        u, moved = _corrected(model, u, gradients, self._aims[front], self._goals[front])
+        place, labels = model.evaluate(u)
+        begun = np.array([len(self.traces[i].nodes) > 0 for i in front])
+        lost = self._surface.off_support_of(model, place, labels) & begun
+        astray = ~(moved <= np.maximum(0.5 * self._reach[front], _SLACK) * model.scale) & begun
+        failed = lost | astray
+        heading = _heading(gradients)  # the correction is too small to change it
+        ended = failed.copy()
+        for row in np.flatnonzero(failed):
+            ended[row] = self._retreat(int(front[row]), SUPPORT_LOST if lost[row] else OUT_OF_REACH)
+        for row in np.flatnonzero(~failed):
+            ended[row] = self._record(int(front[row]), place[row], heading, int(row), float(model.scale[row]))
+        self._leap(model, u, heading, ~failed & ~ended)
+        self.active = front[~ended]
+
+    def _retreat(self, front: int, reason: str) -> bool:
+        """Try half the step; whether that would be too short to be worth it."""
+        trace = self.traces[front]
+        self._reach[front] *= 0.5
+        self._caution[front] = _CAUTION if reason == SUPPORT_LOST else 0
+        self._x[front] = 0.5 * (self._x[front] + trace.nodes[-1])
+        self._goals[front, 0] = 0.5 * (self._goals[front, 0] + trace.tau[-1])
+        if self._reach[front] < LEAST_STEP:
+            trace.stopped = reason
+            return True
+        return False
+
+    def _record(self, front: int, place: np.ndarray, heading: _Heading, row: int, radius: float) -> bool:
+        """Keep the node; whether the front ends there."""
+        trace = self.traces[front]
+        trace.tau.append(float(self._goals[front, 0]))
+        trace.nodes.append(place)
+        trace.velocity.append(heading.velocity[row])
+        trace.conditioning = max(trace.conditioning, 1.0 / max(float(heading.sine[row]), 1e-12))
+        if heading.slope[row] * radius < LEAST_SLOPE:
+            trace.stopped = OUT_OF_REACH
+        elif heading.sine[row] < LEAST_SINE:
+            trace.stopped = NOT_HELD
+        return bool(trace.stopped) or trace.tau[-1] == self._limit[front]
+
+    def _leap(self, model: LocalModel, u: np.ndarray, heading: _Heading, going: np.ndarray) -> None:
+        """The midpoint rule, inside each local quadratic, for the fronts that go on."""
+        front = self.active
+        left = np.abs(self._limit[front] - self._goals[front, 0])
+        stride = self._reach[front] * model.scale / np.maximum(heading.speed, 1e-300)
+        last = stride >= left
+        change = self._sign[front] * np.where(last, left, stride)
+        middle = u + 0.5 * change[:, None] * heading.step
+        halfway = _heading(_gradients(model, middle, self._aims[front]))
+        following, _ = model.evaluate(u + change[:, None] * halfway.step)
+        due = np.where(last, self._limit[front], self._goals[front, 0] + change)
+        self._x[front[going]] = following[going]
+        self._goals[front[going], 0] = due[going]
+        growth = np.where(self._caution[front[going]] > 0, 1.0, 1.5)
+        self._reach[front[going]] = np.minimum(growth * self._reach[front[going]], STEP)
+        self._caution[front[going]] -= 1
+
+
+def newton(model: LocalModel, u: np.ndarray, aims: np.ndarray, goals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One step from u (Q, q) towards labels ``goals`` (Q, 1 + H) of the columns ``aims``: (u, length of the step (Q,)).
+
+    Least squares where the labels cannot all be met; never longer than 0.7 of the neighbourhood's radius.
+    """
+    return _corrected(model, u, _gradients(model, u, aims), aims, goals)
+
+
+def _corrected(
+    model: LocalModel, u: np.ndarray, gradients: _Gradients, aims: np.ndarray, goals: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    missing = goals - model.evaluate(u)[1][np.arange(len(u))[:, None], aims]
+    gram = gradients.gram
+    damped = _damped(gram, np.trace(gram, axis1=1, axis2=2))
+    share = np.linalg.solve(damped, missing[:, :, None])
+    # Of samples that all but coincide a label's unit is next to nothing, and what is missing next to infinite.
+    share = np.clip(np.nan_to_num(share), -_FARTHEST, _FARTHEST)
+    length = np.sqrt(np.maximum((share * (gram @ share)).sum(axis=(1, 2)), 0.0))
+    motion = (gradients.raised @ share)[:, :, 0]
+    return u + motion * np.minimum(1.0, STEP * model.scale / np.maximum(length, 1e-300))[:, None], length
+
+
+def _gradients(model: LocalModel, u: np.ndarray, aims: np.ndarray) -> _Gradients:
+    surface_slopes, label_slopes = model.slopes(u)
+    metric = np.swapaxes(surface_slopes, 1, 2) @ surface_slopes
+    size = np.trace(metric, axis1=1, axis2=2)
+    rows = label_slopes[np.arange(len(u))[:, None], aims]
+    # Coinciding samples have no metric: the damping then makes a label's gradient what it is in u.
+    damped = metric + (1e-12 * size + np.where(size > 0.0, 0.0, 1.0))[:, None, None] * unit(metric.shape[1])
+    raised = np.linalg.solve(damped, np.swapaxes(rows, 1, 2))
+    return _Gradients(surface_slopes, raised, rows @ raised)
+
+
+def _heading(gradients: _Gradients) -> _Heading:
+    gram, raised = gradients.gram, gradients.raised
+    square = gram[:, 0, 0]
+    step, rate, free = raised[:, :, 0], square, square
+    if gram.shape[1] > 1:
+        held = gram[:, 1:, 1:]
+        scale = np.trace(gram, axis1=1, axis2=2)
+        share = np.linalg.solve(_damped(held, scale), gram[:, 1:, :1])
+        step = step - (raised[:, :, 1:] @ share)[:, :, 0]
+        rate = square - (gram[:, :1, 1:] @ share)[:, 0, 0]
+        free = rate - (np.swapaxes(share, 1, 2) @ (gram[:, 1:, :1] - held @ share))[:, 0, 0]
+    rate, free = np.maximum(rate, 1e-300), np.maximum(free, 0.0)
+    step = step / rate[:, None]
+    velocity = (gradients.surface @ step[:, :, None])[:, :, 0]
+    sine = np.sqrt(free / np.maximum(square, 1e-300))
+    return _Heading(step, velocity, np.sqrt(free) / rate, sine, np.sqrt(np.maximum(square, 0.0)))
+
+
+def _damped(square: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return square + (_DAMPING * scale + 1e-300)[:, None, None] * unit(square.shape[1])
+
+
+def _cut_at_gaps(surface: Surface, traces: list[Trace]) -> None:
+    """End each trace before the first step that leaves the samples between its two nodes."""
+    begins, places = [], []
+    for trace in traces:
+        steps = len(trace.nodes) - 1
+        begins.append(steps)
+        if steps > 0:
+            u = (np.arange(steps * _CHECKS) + 0.5) / _CHECKS
+            places.append(_spline(trace).evaluate(u))
+    if not places:
+        return
+    lost = surface.off_support(np.concatenate(places))
+    at = 0
+    for trace, steps in zip(traces, begins, strict=True):
+        own = np.flatnonzero(lost[at : at + steps * _CHECKS])
+        at += steps * _CHECKS
+        if len(own):
+            trace.cut(int(own[0]) // _CHECKS + 1, SUPPORT_LOST)
+
+
+def _spline(trace: Trace) -> Hermite:
+    """The nodes and their velocities as a cubic, with node i at u = i."""
+    nodes, velocity = np.stack(trace.nodes), np.stack(trace.velocity)
+    return Hermite(nodes, nodes[1:], np.diff(trace.tau), velocity[:-1], velocity[1:])
+
+
+def joined(back: Trace, forth: Trace) -> Trace:
+    """Two traces from one start, the first towards smaller tau, as one that rises."""
+    return Trace(
+        back.tau[:0:-1] + forth.tau,
+        back.nodes[:0:-1] + forth.nodes,
+        back.velocity[:0:-1] + forth.velocity,
+        forth.stopped or back.stopped,
+        max(back.conditioning, forth.conditioning),
+    )
+
+
+def place_at(trace: Trace, tau: np.ndarray) -> np.ndarray:
+    """Places (m, d) of a rising trace at ``tau`` (m,) within it, to the accuracy of the cubic."""
+    if len(trace.tau) == 1:
+        return np.repeat(trace.nodes[0][None], len(tau), axis=0)
+    return _spline(trace).evaluate(np.interp(tau, trace.tau, np.arange(len(trace.tau))))
+
+
+def even_taus(trace: Trace, count: int) -> np.ndarray:
+    """``count`` values of tau, rising, equally spaced in the length of a rising trace; its ends are among them."""
+    if len(trace.tau) == 1:
+        return np.array(trace.tau)
+    u = np.linspace(0.0, len(trace.tau) - 1, 8 * (len(trace.tau) - 1) + 1)
+    chords = np.linalg.norm(np.diff(_spline(trace).evaluate(u), axis=0), axis=1)
+    arc = np.concatenate([[0.0], np.cumsum(chords)])
+    at = np.interp(np.linspace(0.0, arc[-1], count), arc, u)
+    return np.interp(at, np.arange(len(trace.tau)), trace.tau)
+
+
+def refine(
+    surface: Surface, z: np.ndarray, aims: np.ndarray, goals: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Move z (m, d) along the surface until its labels are ``goals`` (m, 1 + H) of the columns ``aims``.
+
+    Returns the places, all their labels in standard deviations (m, F), and how far the last correction moved each, in
+    neighbourhood radii.
+    """
+    moved, labels = np.zeros(len(z)), np.zeros((len(z), surface.table.shape[1]))
+    for _ in range(_REFINEMENTS):
+        model = surface.model(z)
+        u, moved = newton(model, model.coordinates(z), aims, goals)
+        z, labels = model.evaluate(u)
+        moved = moved / model.scale
+        if np.all(moved <= _AT_REST):
+            break
+    return z, labels, moved

@@ -1,0 +1,332 @@
+"""From a stroke drawn on the screen to a curve on the data: which depth did the hand mean?
+
+A pixel is a ray through the cloud, and the front-most sample on it is often not the one meant: a sheet folds, and the
+nearest fold hides the one that the stroke follows. So every stroke point keeps several samples as candidates, and
+dynamic programming (Viterbi, 1967) picks the sequence that stays close to the stroke *and* never leaps in depth; of
+several such sequences it prefers the visible one. The picked samples are then moved along the data's surface until they
+lie under the stroke, projected onto it, smoothed and projected again. numpy at import, scipy at first use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.geometry.embedding_metrics import nearest_ratio_slope
+from core.geometry.local_fit import DEFAULT_NEIGHBOURS, ManifoldError, Neighbourhoods, check_points, kd_tree, project
+from core.paths.latent_path import LatentPath
+
+SPACING = 8.0  # pixels between the points at which a stroke is lifted
+MAX_POINTS = 96
+CANDIDATES = 48  # samples kept for one stroke point, at most
+MIN_RADIUS, MAX_RADIUS = 12.0, 60.0  # pixels within which a sample is under the stroke
+REACH = 2.5  # candidates are taken from so many radii, lest a gap in the meant sheet force a leap to another
+FRONT_BIAS = 60.0  # squared pixels from the nearest candidate to the cloud's far side: the visible sheet is meant
+FREE_SLOPE = 2.0  # depth may change so much faster than the hand moves, at little cost: a sheet seen obliquely
+MAX_SAMPLES = 20_000  # of a larger cloud a random part is used: more samples would not change the surface
+SMOOTHING = 1.5  # standard deviation of the smoothing, in stroke points
+MIN_LENGTH = 4.0  # pixels: less is a click
+
+
+class StrokeError(ValueError):
+    """A stroke that cannot become a path; the message is for the person who drew it."""
+
+
+@dataclass(frozen=True, eq=False)
+class LiftedStroke:
+    """``curve`` float32 (K, d) on the data; ``covered`` the share of the stroke that had samples under it.
+
+    ``screen_error`` is the largest distance in pixels between a curve point and the stroke point it was lifted from.
+    """
+
+    curve: np.ndarray
+    covered: float
+    screen_error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """How view coordinates become pixels.
+
+    ``projection`` float64 (4, 4) maps columns (x, y, z, 1) to clip coordinates, OpenGL's convention; ``viewport`` is
+    (width, height) in pixels, y down from the top. Works for perspective and orthographic matrices.
+    """
+
+    projection: np.ndarray
+    viewport: tuple[float, float]
+
+    def __post_init__(self) -> None:
+        matrix = np.array(self.projection, dtype=np.float64)
+        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
+            raise StrokeError(f"projection has shape {matrix.shape}; it must be 4 × 4 finite numbers.")
+        if len(self.viewport) != 2 or not min(self.viewport) > 0:
+            raise StrokeError(f"viewport is {self.viewport!r}; it must be a width and a height above 0.")
+        object.__setattr__(self, "projection", matrix)
+
+    def clip(self, view: np.ndarray) -> np.ndarray:
+        """Clip coordinates float64 (n, 4) of view (n, 3)."""
+        return view @ self.projection[:, :3].T + self.projection[:, 3]
+
+    def to_screen(self, view: np.ndarray) -> np.ndarray:
+        """Pixels float64 (n, 2) of view (n, 3); not a number for points behind the eye."""
+        clip = self.clip(view)
+        w = np.where(clip[:, 3] > 1e-9, clip[:, 3], np.nan)
+        half = 0.5 * np.asarray(self.viewport)
+        return half + clip[:, :2] / w[:, None] * half * (1.0, -1.0)
+
+    def jacobian(self, view: np.ndarray) -> np.ndarray:
+        """Pixels per unit of view (n, 3): float64 (n, 2, 3)."""
+        clip = self.clip(view)
+        w = np.maximum(clip[:, 3], 1e-9)
+        half = 0.5 * np.asarray(self.viewport) * (1.0, -1.0)
+        ratio = clip[:, :2] / w[:, None]
+        rows = self.projection[None, :2, :3] - ratio[:, :, None] * self.projection[3, :3]
+        return half[:, None] * rows / w[:, None, None]
+
+    def depth(self, view: np.ndarray) -> np.ndarray:
+        """Distance along the line of sight float64 (n,), in view units, larger is farther; its zero is arbitrary."""
+        row = self.projection[3] if np.linalg.norm(self.projection[3, :3]) > 1e-9 else self.projection[2]
+        norm = np.linalg.norm(row[:3])
+        return view @ (row[:3] / norm) if norm > 0.0 else np.zeros(len(view))
+
+
+def lift_stroke(
+    stroke: np.ndarray,
+    latents: np.ndarray | Neighbourhoods,
+    view: np.ndarray,
+    camera: Camera,
+    neighbours: int = DEFAULT_NEIGHBOURS,
+    intrinsic: int | None = None,
+) -> LiftedStroke:
+    """Lift stroke (S, 2), in pixels, onto the samples latents (N, d), drawn at view (N, 3).
+
+    ``view`` is a linear map of the latents (three of the dimensions, principal components; unused axes 0). Passing
+    the ``Neighbourhoods`` of the latents saves building its tree for every stroke. ``intrinsic`` is the dimension of
+    the data's surface; left out, it is estimated. Where the stroke crosses empty background it is interpolated between
+    the ends of the gap; its own ends over background are cut off.
+
+    Raises ``StrokeError`` if the stroke is too short, if nothing or a single place is under it, or if the cloud is not
+    finite.
+    """
+    try:
+        samples = latents if isinstance(latents, Neighbourhoods) else Neighbourhoods(latents)
+        view = check_points(view, "view", 3)
+    except ManifoldError as error:  # a diverged training's cloud, say
+        raise StrokeError(f"Nothing can be drawn on this cloud: {error}") from error
+    if len(view) != len(samples):
+        raise StrokeError(f"view has {len(view)} points and latents {len(samples)}; they must be the same samples.")
+    if len(samples) > MAX_SAMPLES:
+        part = np.sort(np.random.default_rng(0).choice(len(samples), MAX_SAMPLES, replace=False))
+        samples, view = Neighbourhoods(samples.points[part]), view[part]
+    points = _even_stroke(stroke)
+    candidates, cost = _candidates(points, view, camera)
+    covered = np.flatnonzero(np.isfinite(cost[:, 0]))
+    if len(covered) < 2:
+        raise StrokeError("No samples lie under the stroke. Draw over the cloud, or turn it so that they do.")
+    linear = _view_map(samples.points, view)
+    pixels_per_unit = _scale(camera, view[candidates[covered, 0]])
+    chosen = _viterbi(
+        candidates[covered], cost[covered], covered, _path_space(samples.points, view, camera, linear) * pixels_per_unit
+    )
+    span = np.arange(covered[0], covered[-1] + 1)
+    z = _between(covered, samples.points[chosen], span)
+    if intrinsic is None:
+        intrinsic = estimate_intrinsic(samples)
+
+    def on_surface(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        fit = project(samples, z, neighbours, intrinsic)
+        return fit.surface, fit.tangent
+
+    offset = view.mean(axis=0) - samples.points.mean(axis=0) @ linear
+    for _ in range(2):
+        z, tangent = on_surface(z)
+        z = z + _towards(points[span], z @ linear + offset, linear, tangent, camera, pixels_per_unit)
+    z, _ = on_surface(_smooth(z))
+    if not np.any(np.ptp(z, axis=0) > 0.0):
+        raise StrokeError("Only one place of the cloud lies under the stroke. Draw over more of it.")
+    error = np.linalg.norm(camera.to_screen(z @ linear + offset) - points[span], axis=1)
+    return LiftedStroke(z.astype(np.float32), len(covered) / len(points), float(np.nanmax(error)))
+
+
+def estimate_intrinsic(samples: Neighbourhoods, most: int = 3) -> int:
+    """The dimension of the surface, 1 to ``most``: TwoNN over at most 1000 of the samples, rounded."""
+    most = min(most, samples.dim)
+    some = samples.points[:: max(1, len(samples) // 1000)]
+    distances, _ = samples.query(some, 3)
+    if distances.shape[1] < 3:
+        return min(2, most)
+    usable = distances[distances[:, 1] > 0.0]
+    if len(usable) < 10:
+        return min(2, most)
+    slope = nearest_ratio_slope(np.sort(np.log(usable[:, 2] / usable[:, 1])))
+    return int(np.clip(round(slope), 1, most))
+
+
+def _even_stroke(stroke: np.ndarray) -> np.ndarray:
+    """The stroke's polyline at equal steps of about ``SPACING`` pixels."""
+    stroke = np.asarray(stroke, dtype=np.float64)
+    if stroke.ndim != 2 or stroke.shape[1] != 2 or not np.isfinite(stroke).all():
+        raise StrokeError(f"stroke has shape {stroke.shape}; it must be (S, 2) finite numbers.")
+    arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(stroke, axis=0), axis=1))])
+    if len(stroke) < 2 or arc[-1] < MIN_LENGTH:
+        raise StrokeError("The stroke is too short. Hold the button down and draw a line over the cloud.")
+    count = int(np.clip(np.ceil(arc[-1] / SPACING) + 1, 5, MAX_POINTS))
+    at = np.linspace(0.0, arc[-1], count)
+    return np.stack([np.interp(at, arc, stroke[:, 0]), np.interp(at, arc, stroke[:, 1])], axis=1)
+
+
+def _candidates(points: np.ndarray, view: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (S, C) near each stroke point and their squared distances in pixels; infinite where there are fewer."""
+    screen = camera.to_screen(view)
+    with np.errstate(invalid="ignore"):
+        margin = REACH * MAX_RADIUS
+        inside = (screen >= points.min(axis=0) - margin) & (screen <= points.max(axis=0) + margin)
+    near = np.flatnonzero(inside.all(axis=1))
+    if not len(near):
+        raise StrokeError("No samples lie under the stroke. Draw over the cloud, or turn it so that they do.")
+    tree = kd_tree(screen[near])
+    # A sparse cloud needs a wider radius: twice the usual distance on the screen to the fourth neighbour.
+    usual, _ = tree.query(screen[near[:: max(1, len(near) // 256)]], k=[min(5, len(near))])
+    radius = float(np.clip(2.0 * np.median(usual), MIN_RADIUS, MAX_RADIUS))
+    count = min(CANDIDATES, len(near))
+    distance, index = tree.query(points, k=np.arange(1, count + 1), distance_upper_bound=REACH * radius)
+    distance[distance[:, 0] > radius] = np.inf
+    found = np.isfinite(distance)
+    chosen = near[np.where(found, index, 0)]
+    depth = camera.depth(view[chosen])
+    nearest = np.min(np.where(found, depth, np.inf), axis=1, keepdims=True)
+    spread = np.ptp(camera.depth(view[near])) or 1.0
+    with np.errstate(invalid="ignore"):
+        behind = np.where(found, (depth - nearest) / spread, 0.0)
+    return chosen, np.square(distance) + FRONT_BIAS * behind
+
+
+def _viterbi(candidates: np.ndarray, cost: np.ndarray, place: np.ndarray, hidden: np.ndarray) -> np.ndarray:
+    """The sample (S,) for each stroke point that minimises the sum of ``cost`` (S, C) and of the leaps between them.
+
+    ``hidden`` (N, e), in pixels, is what the screen does not show of a sample. A change of it costs its square beyond
+    ``FREE_SLOPE`` and a tenth of it below; over a gap in ``place`` (S,) it may be spread over the missing points.
+    """
+    total = cost[0]
+    origin = np.zeros(candidates.shape, dtype=np.int64)
+    for i in range(1, len(candidates)):
+        change = np.linalg.norm(hidden[candidates[i]][:, None] - hidden[candidates[i - 1]][None], axis=2)
+        gap = place[i] - place[i - 1]
+        leap = np.maximum(change - FREE_SLOPE * SPACING * gap, 0.0)
+        step = (np.square(leap) + 0.1 * np.square(change)) / gap + total
+        origin[i] = step.argmin(axis=1)
+        total = cost[i] + step[np.arange(len(step)), origin[i]]
+    path = np.empty(len(candidates), dtype=np.int64)
+    last = int(total.argmin())
+    for i in range(len(candidates) - 1, -1, -1):
+        path[i] = candidates[i, last]
+        last = origin[i, last]
+    return path
+
+
+def _path_space(latents: np.ndarray, view: np.ndarray, camera: Camera, linear: np.ndarray) -> np.ndarray:
+    """What the screen does not show of each sample, (N, 1 + …): its depth, and the latent directions not drawn."""
+    depth = camera.depth(view)[:, None]
+    rank = np.linalg.matrix_rank(linear)
+    if rank >= latents.shape[1]:
+        return depth
+    left, _, _ = np.linalg.svd(linear)
+    return np.hstack([depth, latents @ left[:, rank:]])
+
+
+def _view_map(latents: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """The matrix (d, 3) of the linear map from latents to view."""
+    offsets = latents - latents.mean(axis=0)
+    matrix, _, _, _ = np.linalg.lstsq(offsets.T @ offsets, offsets.T @ (view - view.mean(axis=0)), rcond=1e-10)
+    return matrix
+
+
+def _scale(camera: Camera, view: np.ndarray) -> float:
+    """Pixels per view unit across the line of sight, typical of the given places."""
+    return float(np.median(np.linalg.norm(camera.jacobian(view), axis=(1, 2)))) / np.sqrt(2.0)
+
+
+def _towards(
+    wanted: np.ndarray, view: np.ndarray, linear: np.ndarray, tangent: np.ndarray, camera: Camera, scale: float
+) -> np.ndarray:
+    """Steps (K, d) along the surface that bring each place under its stroke point on the screen.
+
+    Damped least squares: where the surface is seen edge-on, no step along it moves far on the screen, and none is
+    made.
+    """
+    missing = wanted - camera.to_screen(view)
+    slope = np.einsum("kpv,dv,kdq->kpq", camera.jacobian(view), linear, tangent)
+    normal = np.einsum("kpq,krq->kpr", slope, slope) + np.square(0.2 * scale) * np.eye(2)
+    step = np.einsum("kpq,kp->kq", slope, np.linalg.solve(normal, missing[:, :, None])[:, :, 0])
+    return np.einsum("kdq,kq->kd", tangent, np.nan_to_num(step))
+
+
+def _between(known: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Values (K, d) at ``wanted`` (K,), linear between the ``known`` (S,) places."""
+    return np.stack([np.interp(wanted, known, column) for column in values.T], axis=1)
+
+
+def _smooth(curve: np.ndarray, sigma: float = SMOOTHING) -> np.ndarray:
+    """Gaussian smoothing along the curve; mirrored through its ends, which therefore stay, as straight lines do."""
+    reach = min(int(np.ceil(3.0 * sigma)), len(curve) - 1)
+    before = 2.0 * curve[0] - curve[reach:0:-1]
+    after = 2.0 * curve[-1] - curve[-2 : -reach - 2 : -1]
+    padded = np.vstack([before, curve, after])
+    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / sigma))
+    kernel /= kernel.sum()
+    return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], axis=1)
+
+
+def simplify_stroke(
+    curve: np.ndarray, tolerance: float | None = None, most: int = 16, least: int = 4
+) -> tuple[LatentPath, float]:
+    """A path with few control points near curve (K, d): (path, largest distance of a curve point from it).
+
+    Control points are taken from the curve, denser where it turns. Of ``least`` to ``most`` of them, the fewest are
+    used that keep within ``tolerance`` (left out: 1 % of the curve's length); if none do, those that come closest.
+    """
+    curve = check_points(curve, "curve")
+    if not 2 <= least <= most:
+        raise StrokeError(f"least is {least} and most {most}; they must be 2 or more, and least not above most.")
+    chords = np.diff(curve, axis=0)
+    arc = np.linalg.norm(chords, axis=1)
+    wanted = 0.01 * arc.sum() if tolerance is None else tolerance
+    spread = [_equal_shares(arc, _turning(chords, arc), weight) for weight in (0.5, 0.7)]
+    best, best_deviation = [0, len(curve) - 1] if len(curve) > 1 else [0], np.inf
+    for count in range(least, most + 1):
+        for shares in spread:
+            chosen = np.unique(np.abs(shares[:, None] - np.linspace(0.0, 1.0, count)).argmin(axis=0)).tolist()
+            deviation = float(_deviation(curve, chosen).max())
+            if deviation < best_deviation:
+                best, best_deviation = chosen, deviation
+        if best_deviation <= wanted:
+            break
+    return LatentPath(curve[best].astype(np.float32)), best_deviation
+
+
+def _turning(chords: np.ndarray, arc: np.ndarray) -> np.ndarray:
+    """The angle (K - 1,) by which the curve turns along each chord: half of the turns at its two ends."""
+    direction = chords / np.where(arc > 0.0, arc, 1.0)[:, None]
+    turns = np.zeros(len(arc) + 1)
+    turns[1:-1] = np.arccos(np.clip((direction[1:] * direction[:-1]).sum(axis=1), -1.0, 1.0))
+    return 0.5 * (turns[1:] + turns[:-1])
+
+
+def _equal_shares(arc: np.ndarray, turning: np.ndarray, weight: float) -> np.ndarray:
+    """Rising shares (K,) from 0 to 1 of the curve's length and, by ``weight``, of all its turning."""
+    total, turned = max(float(arc.sum()), 1e-300), float(turning.sum())
+    step = arc / total if turned <= 1e-3 else (1.0 - weight) * arc / total + weight * turning / turned
+    shares = np.concatenate([[0.0], np.cumsum(step)])
+    return shares / max(shares[-1], 1e-300)
+
+
+def _deviation(curve: np.ndarray, chosen: list[int]) -> np.ndarray:
+    """Distance (K,) of each curve point from the path through the chosen ones."""
+    drawn = LatentPath(curve[chosen].astype(np.float32)).sample(16 * max(len(chosen) - 1, 1) + 1).astype(np.float64)
+    chord = np.diff(drawn, axis=0)
+    squared = np.maximum(np.square(chord).sum(axis=1), 1e-300)
+    offset = curve[:, None] - drawn[None, :-1]
+    along = np.clip(np.einsum("ktd,td->kt", offset, chord) / squared, 0.0, 1.0)
+    away = offset - along[:, :, None] * chord
+    return np.sqrt(np.square(away).sum(axis=2).min(axis=1))

@@ -1,0 +1,1 @@
+"""The VAE: networks, losses, devices, and fast inference."""

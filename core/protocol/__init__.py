@@ -1,0 +1,1 @@
+"""Messages between the window and the engine process, and how they travel. Imports no torch."""

@@ -1,0 +1,255 @@
+"""The turntable: a run's embedding turning once about its upright axis, as a film that loops without a seam.
+
+Needs neither a window nor a display nor torch: everything comes out of the run directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from core.paths.export import ExportCancelled, export_gif, export_mp4
+from core.rendering.camera import broadside
+from core.rendering.cloud_image import Cloud, CloudPicture, Style
+from core.rendering.colormaps import NAMES, Colorbar, colours, lut
+from core.rendering.pil_text import GROUNDS, rgb
+from core.rendering.projection import Projection, along_components, along_dimensions
+from core.runs.directory import ProbeSet, RunDirectory
+
+SUFFIXES = (".mp4", ".gif")
+SPLIT, ONE_COLOUR = "split", "none"
+"""Names to colour by that are no factors: training or validation sample; all points alike."""
+SHARE_OF_DRAWING = 0.85  # of the whole time; the rest is encoding
+GIF_MAX_FPS = 20.0  # a turn of six seconds then has about 9 MB; viewers hardly show more
+MAX_BYTES = 4 << 30  # frames are kept in memory until the film is written
+
+Progress = Callable[[float], None]
+Cancelled = Callable[[], bool]
+
+
+class TurntableError(ValueError):
+    """A turntable that cannot be made; the message names the reason and what would do."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """How long and how large: ``seconds`` for the one turn, ``fps`` frames a second, ``size`` pixels square."""
+
+    seconds: float = 6.0
+    fps: float = 30.0
+    size: int = 720
+
+    def __post_init__(self) -> None:
+        for name, value, low, high in (
+            ("seconds", self.seconds, 0.5, 120.0),
+            ("fps", self.fps, 1.0, 120.0),
+            ("size", self.size, 120, 2160),
+        ):
+            if not low <= value <= high:
+                raise TurntableError(f"{name} is {value:g}; it must be {low:g} to {high:g}.")
+        if self.size % 2:
+            raise TurntableError(f"size is {self.size}; films have even sizes. Try {self.size + 1}.")
+        needed = self.frames * self.size * self.size * 3
+        if needed > MAX_BYTES:
+            raise TurntableError(
+                f"{self.frames} frames of {self.size} pixels need {needed / 2**30:.1f} GiB of memory; at most "
+                f"{MAX_BYTES >> 30} are taken. Choose fewer seconds, frames a second or pixels."
+            )
+
+    @property
+    def frames(self) -> int:
+        """Number of frames, at least 2."""
+        return max(2, round(self.seconds * self.fps))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the points are shown.
+
+    ``color_by``: a factor's name, "split", "none", or "" for the first factor. ``axes``: "auto" (the dimensions
+    themselves up to three, else principal components), "pca", or three numbers such as "1,2,5". ``values`` float (N,)
+    colours the samples by values that are no factor; ``color_by`` is then their name. ``point_size`` is a diameter in
+    pixels of a picture of 720.
+    """
+
+    color_by: str = ""
+    colormap: str = "viridis"
+    axes: str = "auto"
+    theme: Literal["dark", "light"] = "dark"
+    point_size: float = 5.0
+    opacity: float = 1.0
+    values: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.colormap not in NAMES:
+            raise TurntableError(f"colormap is {self.colormap!r}; it must be one of {', '.join(NAMES)}.")
+        if self.theme not in GROUNDS:
+            raise TurntableError(f"theme is {self.theme!r}; it must be {' or '.join(GROUNDS)}.")
+        for name, low, high in (("point_size", 0.5, 40.0), ("opacity", 0.02, 1.0)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise TurntableError(f"{name} is {value:g}; it must be {low:g} to {high:g}.")
+
+
+def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud:
+    """The cloud of ``run`` after ``epoch`` (None: the newest), as ``look`` asks for.
+
+    Raises ``TurntableError`` if it has no means yet, too few dimensions, or not what colours it; ``RunError`` if a file
+    is missing or damaged.
+    """
+    means, shown = _read_means(run, epoch)
+    probe = run.read_probe()
+    if len(means) != len(probe.indices):
+        raise TurntableError(
+            f"{run.path} has {len(means)} means for {len(probe.indices)} samples; its files do not belong together."
+        )
+    finite = np.isfinite(means).all(axis=1)
+    if finite.sum() < 2:
+        raise TurntableError(f"{run.path}: the means of that epoch are not finite; choose another with --epoch.")
+    values, bar = _colouring(probe, look, len(means))
+    plain = np.tile(np.array([*rgb(GROUNDS[look.theme].accent), 255], dtype=np.uint8), (len(means), 1))
+    rgba = plain if values is None or bar is None else colours(values, look.colormap, bar.low, bar.high)
+    rgba[:, 3] = round(look.opacity * 255)
+    projection = _projection(look.axes, means[finite])
+    count = f"{finite.sum():,} samples".replace(",", "\u202f")
+    return Cloud(
+        points=projection.to_view(means[finite]),
+        rgba=rgba[finite],
+        labels=projection.labels,
+        dims=projection.dims,
+        colorbar=bar,
+        title=run.path.resolve().name,
+        caption=count if shown is None else f"epoch {shown} · {count}",
+    )
+
+
+def render(
+    cloud: Cloud, film: Film, look: Look, progress: Progress | None = None, cancelled: Cancelled | None = None
+) -> np.ndarray:
+    """The frames uint8 (n, size, size, 3) of one turn; the frame after the last one would be the first.
+
+    The turn begins at the cloud's broad side. Raises ``ExportCancelled`` as soon as ``cancelled()`` says so.
+    """
+    picture = CloudPicture(cloud, Style(film.size, GROUNDS[look.theme], look.point_size))
+    start, _ = broadside(cloud.points)
+    frames = np.empty((film.frames, film.size, film.size, 3), dtype=np.uint8)
+    for index in range(film.frames):
+        if cancelled is not None and cancelled():
+            raise ExportCancelled("the turntable was cancelled; nothing was written.")
+        frames[index] = picture.draw(start + 360.0 * index / film.frames)
+        if progress is not None:
+            progress((index + 1) / film.frames)
+    return frames
+
+
+def check_suffix(path: Path) -> str:
+    """The suffix of ``path``, lower case; raises ``TurntableError`` if it is not that of a film."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise TurntableError(f"--out is {path}; its name must end in {' or '.join(SUFFIXES)}.")
+    return suffix
+
+
+def export_turntable(
+    path: Path,
+    cloud: Cloud,
+    film: Film,
+    look: Look,
+    progress: Progress | None = None,
+    cancelled: Cancelled | None = None,
+) -> Path:
+    """Write the turn to ``path``, an .mp4 or .gif, whole or not at all; progress is a share from 0 to 1.
+
+    A GIF has at most 20 frames a second, or it would be too large to send. Raises ``TurntableError``
+    for another suffix, ``ExportError`` if it cannot be written, ``ExportCancelled``.
+    """
+    suffix = check_suffix(path)
+    if suffix == ".gif" and film.fps > GIF_MAX_FPS:
+        film = Film(film.seconds, GIF_MAX_FPS, film.size)
+    tell = progress or (lambda share: None)
+    frames = render(cloud, film, look, lambda share: tell(SHARE_OF_DRAWING * share), cancelled)
+
+    def encoding(share: float) -> None:
+        tell(SHARE_OF_DRAWING + (1.0 - SHARE_OF_DRAWING) * share)
+
+    if suffix == ".gif":
+        return export_gif(path, frames, film.fps, encoding, cancelled)
+    return export_mp4(path, frames, film.fps, encoding, cancelled)
+
+
+def color_names(probe: ProbeSet) -> tuple[str, ...]:
+    """What the samples can be coloured by."""
+    return (*probe.factor_names, SPLIT, ONE_COLOUR)
+
+
+def _read_means(run: RunDirectory, epoch: int | None) -> tuple[np.ndarray, int | None]:
+    """Means float32 (N, d), and the epoch after which they were taken, None if that is not known."""
+    epochs = run.embedding_epochs()
+    if epoch is not None:
+        return run.read_embedding(epoch), epoch
+    if run.live_stamp() is None:
+        if not epochs:
+            raise TurntableError(f"{run.path} has no embedding yet; its training has to record one first.")
+        return run.read_embedding(epochs[-1]), epochs[-1]
+    means = run.read_embedding(None)
+    last = run.read_embedding(epochs[-1]) if epochs else None
+    return means, epochs[-1] if last is not None and np.array_equal(means, last) else None
+
+
+def _projection(axes: str, means: np.ndarray) -> Projection:
+    latent_dim = means.shape[1]
+    if latent_dim < 2:
+        raise TurntableError("the run has one latent dimension: a line has no side to turn to. Two or more are needed.")
+    if axes == "pca" or (axes == "auto" and latent_dim > 3):
+        return along_components(means)
+    if axes == "auto":
+        return along_dimensions(range(latent_dim), latent_dim)
+    wanted = f"auto, pca, or {min(latent_dim, 3)} different numbers of 1 to {latent_dim}, such as 1,2,3"
+    try:
+        chosen = [int(part) - 1 for part in axes.split(",")]
+    except ValueError as error:
+        raise TurntableError(f"axes is {axes!r}; it must be {wanted}.") from error
+    known = all(0 <= index < latent_dim for index in chosen)
+    if not known or len(set(chosen)) != len(chosen) or len(chosen) != min(latent_dim, 3):
+        raise TurntableError(f"axes is {axes!r}; it must be {wanted}.")
+    return along_dimensions(chosen, latent_dim)
+
+
+def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | None, Colorbar | None]:
+    """Values (N,) of the samples and the bar that says what they mean; two Nones for points of one colour."""
+    name = look.color_by
+    if look.values is not None:
+        return _given(look, count)
+    if not name:
+        name = probe.factor_names[0] if probe.factor_names else ONE_COLOUR
+    if name in probe.factor_names:
+        return _barred(probe.factors[:, probe.factor_names.index(name)], name, look.colormap)
+    if name == SPLIT:
+        bar = Colorbar("split", 0.0, 1.0, lut(look.colormap), ("training", "validation"))
+        return probe.split.astype(np.float64), bar
+    if name == ONE_COLOUR:
+        return None, None
+    raise TurntableError(f"color_by is {name!r}; this run has {', '.join(color_names(probe))}.")
+
+
+def _given(look: Look, count: int) -> tuple[np.ndarray | None, Colorbar | None]:
+    values = np.asarray(look.values)
+    if values.shape != (count,) or values.dtype.kind not in "fiu":
+        raise TurntableError(f"values are {values.dtype} {values.shape}; they must be numbers ({count},).")
+    # A few extreme values must not flatten the colours of all others.
+    known = values[np.isfinite(values)]
+    low, high = np.quantile(known, (0.01, 0.99)) if len(known) else (0.0, 1.0)
+    return _barred(values, look.color_by or "value", look.colormap, float(low), float(high))
+
+
+def _barred(
+    values: np.ndarray, name: str, colormap: str, low: float | None = None, high: float | None = None
+) -> tuple[np.ndarray, Colorbar]:
+    known = values[np.isfinite(values)].astype(np.float64)
+    low = low if low is not None else float(known.min(initial=np.inf)) if len(known) else 0.0
+    high = high if high is not None else float(known.max(initial=-np.inf)) if len(known) else 1.0
+    return values, Colorbar(name, low, high, lut(colormap))

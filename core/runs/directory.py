@@ -1,0 +1,327 @@
+"""The run directory: everything a training writes and a watcher reads. It is the interface between the two.
+
+    config.json              once: schema version, the configuration, metadata (seeds, versions, dataset fingerprint)
+    metrics.jsonl            appended: steps, epochs, events, the final report (core.runs.metrics_log)
+    probe.npz                once: the fixed samples whose means are recorded: indices, factors, thumbnails
+    embeddings/              epoch-NNNNNN.npy after each epoch (000000: before training), live.npy about once a second
+    weights.safetensors      the newest weights
+    checkpoints/             last.safetensors and best.safetensors: resumable states (core.training.checkpoint)
+    control.json             by whoever steers: desired state and live hyperparameters
+    lock                     by the trainer while it lives (core.runs.lock)
+
+Whole files are written atomically, nothing in them can execute code, and this module imports no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import numpy as np
+
+from core.config import SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict, config_to_dict
+from core.runs.lock import LockReader, RunError, RunLock
+from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, last_outcome, read_metrics
+from core.utils.atomic_write import atomic_file, write_atomic
+
+__all__ = [
+    "MAX_PROBE",
+    "THUMBNAIL_SIZE",
+    "Control",
+    "MetricsTail",
+    "MetricsWriter",
+    "ProbeSet",
+    "RunDirectory",
+    "RunError",
+    "RunLock",
+    "Status",
+    "keep_metrics",
+    "read_metrics",
+]
+
+MAX_PROBE = 20_000
+"""Most samples whose means are recorded."""
+THUMBNAIL_SIZE = 32
+
+Status = Literal["running", "paused", "finished", "stopped", "interrupted", "failed"]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the one who steers wants; content of ``control.json``.
+
+    ``sequence`` grows with each command; the trainer acknowledges it in ``metrics.jsonl`` within one step. ``advance``
+    lets a paused trainer go one step or to the end of its epoch, once for each sequence number. The hyperparameters
+    apply as long as they stand here; None leaves the present value.
+    """
+
+    sequence: int = 0
+    state: Literal["running", "paused", "stopped"] = "running"
+    advance: Literal["none", "step", "epoch"] = "none"
+    learning_rate: float | None = None
+    beta: float | None = None
+    gamma: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.sequence < 0:
+            raise RunError(f"sequence is {self.sequence}; it must be 0 or more.")
+        rate = self.learning_rate
+        if rate is not None and not (math.isfinite(rate) and 0 < rate <= 1e3):
+            raise RunError(f"learning_rate is {rate}; it must be above 0, at most 1000.")
+        for name in ("beta", "gamma"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and 0 <= value <= 1e6):
+                raise RunError(f"{name} is {value}; it must be 0 to 1,000,000.")
+
+
+@dataclass(frozen=True)
+class ProbeSet:
+    """The fixed samples of a run, in file order.
+
+    ``indices`` int64 (n,) into the dataset; ``factors`` float32 (n, F) with ``factor_names``; ``thumbnails`` uint8
+    (n, 32, 32, C); ``split`` uint8 (n,), 0 training and 1 validation.
+    """
+
+    indices: np.ndarray
+    factors: np.ndarray
+    factor_names: tuple[str, ...]
+    thumbnails: np.ndarray
+    split: np.ndarray
+
+    def __post_init__(self) -> None:
+        count = len(self.indices)
+        for name, dtype, shape in (
+            ("indices", np.int64, (count,)),
+            ("factors", np.float32, (count, len(self.factor_names))),
+            ("thumbnails", np.uint8, (count, THUMBNAIL_SIZE, THUMBNAIL_SIZE, *self.thumbnails.shape[3:])),
+            ("split", np.uint8, (count,)),
+        ):
+            array = getattr(self, name)
+            if array.dtype != dtype or array.shape != shape:
+                wanted = f"{np.dtype(dtype)} {shape}"
+                raise RunError(f"{name} of the probe set is {array.dtype} {array.shape}; it must be {wanted}.")
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """One run on disk. ``create`` or ``open`` makes one; reading never changes anything."""
+
+    path: Path
+    config: RunConfig
+    metadata: dict[str, Any]
+    _lock: LockReader = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_lock", LockReader(self.lock_path))
+
+    # places
+
+    @property
+    def metrics_path(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def weights_path(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def control_path(self) -> Path:
+        return self.path / "control.json"
+
+    @property
+    def lock_path(self) -> Path:
+        return self.path / "lock"
+
+    @property
+    def checkpoints_path(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint_path(self) -> Path:
+        return self.checkpoints_path / "last.safetensors"
+
+    @property
+    def best_checkpoint_path(self) -> Path:
+        return self.checkpoints_path / "best.safetensors"
+
+    @property
+    def probe_path(self) -> Path:
+        return self.path / "probe.npz"
+
+    def embedding_path(self, epoch: int | None) -> Path:
+        """File of the means after ``epoch`` (0: before training); None: the live ones."""
+        return self.path / "embeddings" / ("live.npy" if epoch is None else f"epoch-{epoch:06d}.npy")
+
+    # making and opening
+
+    @staticmethod
+    def exists(path: Path) -> bool:
+        """Whether a run was created in folder ``path``."""
+        return (Path(path) / "config.json").is_file()
+
+    @classmethod
+    def create(cls, path: Path, config: RunConfig, metadata: dict[str, Any]) -> RunDirectory:
+        """Make a run of ``config`` in folder ``path``, which may exist but hold no run. ``config.json`` comes last.
+
+        Raises ``RunError`` if there is a run already or the folder cannot be written.
+        """
+        path = Path(path)
+        if cls.exists(path):
+            raise RunError(f"{path} already holds a run. Choose another folder, or continue that run with --resume.")
+        try:
+            for folder in (path / "embeddings", path / "checkpoints"):
+                folder.mkdir(parents=True, exist_ok=True)
+            content = {"schema": SCHEMA_VERSION, "config": config_to_dict(config), "metadata": metadata}
+            write_atomic(path / "config.json", msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+        except OSError as error:
+            raise unwritable(path, error) from error
+        return cls(path, config, metadata)
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Open the run in folder ``path``. Raises ``RunError`` if it is missing, not a run, or of another version."""
+        path = Path(path)
+        file = path / "config.json"
+        if not path.is_dir():
+            what = "is not a folder" if path.exists() else "does not exist"
+            raise RunError(f"{path} {what}; give the folder of a run.")
+        if not file.is_file():
+            raise RunError(f"{path} is not a run: it has no config.json. Give a folder that `isoline train` wrote.")
+        try:
+            content = msgspec.json.decode(file.read_bytes())
+        except OSError as error:
+            raise RunError(f"{file} cannot be read ({error.strerror or error}).") from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RunError(f"{file} is not valid JSON ({error}). Restore it from a copy of the run.") from error
+        if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+            raise RunError(f"{file} states no schema version; it is not the configuration of a run.")
+        if content["schema"] != SCHEMA_VERSION:
+            raise RunError(
+                f"{file} has schema version {content['schema']}; this version of Isoline reads {SCHEMA_VERSION}. "
+                "Open the run with the version that wrote it."
+            )
+        try:
+            config = config_from_dict(content.get("config"), file)
+        except ConfigError as error:
+            raise RunError(str(error)) from error
+        metadata = content.get("metadata")
+        return cls(path, config, metadata if isinstance(metadata, dict) else {})
+
+    # the probe set and its means
+
+    def write_probe(self, probe: ProbeSet) -> None:
+        """Store the fixed samples, once."""
+        with atomic_file(self.probe_path) as file:
+            np.savez(
+                file,
+                indices=probe.indices,
+                factors=probe.factors,
+                factor_names=np.array(probe.factor_names, dtype=np.str_),
+                thumbnails=probe.thumbnails,
+                split=probe.split,
+            )
+
+    def read_probe(self) -> ProbeSet:
+        """The fixed samples. Raises ``RunError`` if the file is missing or damaged."""
+        path = self.probe_path
+        try:
+            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
+                names = tuple(str(name) for name in data["factor_names"])
+                return ProbeSet(data["indices"], data["factors"], names, data["thumbnails"], data["split"])
+        except FileNotFoundError as error:
+            raise RunError(f"{path} does not exist (yet): the run has recorded no samples.") from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise RunError(f"{path} is damaged ({error}). Restore it from a copy of the run.") from error
+
+    def write_embedding(self, mu: np.ndarray, epoch: int | None = None) -> None:
+        """Store means mu float32 (n, d) of the probe set after ``epoch``; None: as the live ones."""
+        if mu.ndim != 2 or mu.dtype != np.float32:
+            raise ValueError(f"mu is {mu.dtype} {mu.shape}; it must be float32 (n, d).")
+        with atomic_file(self.embedding_path(epoch)) as file:
+            np.save(file, np.ascontiguousarray(mu), allow_pickle=False)
+
+    def read_embedding(self, epoch: int | None = None) -> np.ndarray:
+        """Means float32 (n, d) after ``epoch``; None: the newest. Raises ``RunError`` if there are none."""
+        path = self.embedding_path(epoch)
+        try:
+            with open(path, "rb") as file:
+                mu = np.load(file, allow_pickle=False)
+        except FileNotFoundError as error:
+            raise RunError(f"{path} does not exist; stored are epochs {self.embedding_epochs()}.") from error
+        except (OSError, ValueError, EOFError) as error:
+            raise RunError(f"{path} is damaged ({error}).") from error
+        if not isinstance(mu, np.ndarray) or mu.ndim != 2 or mu.dtype != np.float32:
+            raise RunError(f"{path} does not hold float32 (n, d) means.")
+        return mu
+
+    def embedding_epochs(self) -> list[int]:
+        """Epochs with stored means, rising."""
+        names = (path.stem.removeprefix("epoch-") for path in (self.path / "embeddings").glob("epoch-*.npy"))
+        return sorted(int(name) for name in names if name.isdecimal())
+
+    def live_stamp(self) -> int | None:
+        """A number that changes whenever the live means do; None while there are none."""
+        return _stamp(self.embedding_path(None))
+
+    def weights_stamp(self) -> int | None:
+        """A number that changes whenever the newest weights do; None while there are none."""
+        return _stamp(self.weights_path)
+
+    # steering
+
+    def write_control(self, control: Control) -> None:
+        """Give the trainer a command. Raises ``RunError`` if the folder cannot be written."""
+        try:
+            write_atomic(self.control_path, msgspec.json.encode(dataclasses.asdict(control)) + b"\n")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+    def read_control(self) -> Control:
+        """The last command; ``Control()`` if there was none. Raises ``RunError`` if the file is malformed."""
+        try:
+            return msgspec.json.decode(self.control_path.read_bytes(), type=Control)
+        except FileNotFoundError:
+            return Control()
+        except (msgspec.MsgspecError, UnicodeDecodeError, RunError) as error:
+            raise RunError(f"{self.control_path} is not a command ({error}); it is ignored.") from error
+        except OSError as error:
+            raise RunError(f"{self.control_path} cannot be read ({error.strerror or error}).") from error
+
+    def control_stamp(self) -> int | None:
+        """A number that changes whenever ``control.json`` does; None while there is none."""
+        return _stamp(self.control_path)
+
+    def status(self) -> Status:
+        """What the run is doing: running or paused while its trainer lives; afterwards how it ended.
+
+        ``interrupted``: the trainer is gone without a word (killed, power cut); the run can be resumed.
+        """
+        holder = self._lock.alive()
+        if holder is not None:
+            return holder.state
+        outcome = last_outcome(self.metrics_path)
+        if outcome == "finished" or outcome == "failed" or outcome == "stopped":
+            return outcome
+        # A model that is handed on without its history is a finished one.
+        return "interrupted" if self.metrics_path.exists() or self.weights_stamp() is None else "finished"
+
+
+def unwritable(path: Path, error: OSError) -> RunError:
+    """The error to raise when ``path`` could not be written."""
+    return RunError(
+        f"{path} cannot be written ({error.strerror or error}). "
+        "Free some space or choose a folder that can be written with --out; what was saved before is intact."
+    )
+
+
+def _stamp(path: Path) -> int | None:
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return hash((found.st_mtime_ns, found.st_ino, found.st_size))

@@ -1,0 +1,270 @@
+"""The training loop: a generator of steps and epochs over Lightning Fabric. It knows neither files nor windows.
+
+Who iterates is in charge: between two steps it may change ``Hyperparameters``, save the state, wait as long as it
+likes (a pause), or stop by closing the generator. Nothing runs in the background.
+
+    fabric = make_fabric(config.training)
+    fabric.launch()
+    state = TrainingState(config)
+    for event in train(state, dataset, Hyperparameters.of(config), fabric):
+        ...
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import lightning_fabric
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.config import RunConfig, TrainingConfig
+from core.models.device import resolve_device, resolve_precision
+from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
+from core.training.state import TrainingState, epoch_order, step_noise
+
+if TYPE_CHECKING:
+    from core.data.loading import Dataset
+
+VALIDATION_BATCH = 32
+CHECK_EVERY = 50  # steps between two looks at the loss on an accelerator, where each look waits for the device
+START_RATE = 1.0 / 25.0  # of the peak: where a one-cycle schedule begins
+END_RATE = 1e-4  # of the peak: where it ends
+
+
+class TrainingError(RuntimeError):
+    """A training that cannot go on; the message says at which step, what it means and what to do."""
+
+
+@dataclass
+class Hyperparameters:
+    """What may change while a training runs: read anew at every step."""
+
+    learning_rate: float
+    """The peak of a one-cycle schedule, or the constant rate."""
+    beta: float
+    """Weight of the KL term."""
+    gamma: float
+    """Weight of the entanglement term."""
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Hyperparameters:
+        """The values a configuration starts with."""
+        return cls(config.training.learning_rate, config.loss.beta, config.loss.gamma)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One optimisation step, done. ``losses`` waits for the device when it is read: read it as often as it is shown."""
+
+    step: int
+    """Steps done since the training began."""
+    epoch: int
+    """The epoch this step belongs to, from 1."""
+    total_steps: int
+    """Steps of the whole training."""
+    terms: Tensor
+    """(4,) float32 on the training's device, in the order of ``core.models.losses.TERM_NAMES``."""
+    learning_rate: float
+    """The rate this step used."""
+    images: int
+    """Images of this step, on all ranks together."""
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """``loss``, ``reconstruction``, ``kl``, ``entanglement``: means over the batch (a device synchronisation)."""
+        return dict(zip(TERM_NAMES, self.terms.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """An epoch, done and validated."""
+
+    epoch: int
+    """Epochs done."""
+    step: int
+    """Steps done."""
+    validation: dict[str, float]
+    """``loss``, ``reconstruction``, ``kl``, ``entanglement`` and ``excess_bce``; see ``validate``."""
+
+
+def make_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
+    """Fabric for the configured device, precision, number of devices and nodes. Raises ``DeviceError``.
+
+    The caller launches it. More than one process trains by distributed data parallelism.
+    """
+    device = resolve_device(config.device)
+    bfloat16 = resolve_precision(config.precision, device) == torch.bfloat16
+    return lightning_fabric.Fabric(
+        accelerator=device,
+        devices=config.devices,
+        num_nodes=config.nodes,
+        strategy="ddp" if config.devices * config.nodes > 1 else "auto",
+        precision="bf16-mixed" if bfloat16 else "32-true",
+    )
+
+
+def rate_factor(config: TrainingConfig, progress: float) -> float:
+    """The learning rate in units of its peak, at ``progress`` in [0, 1] of the training.
+
+    One-cycle (Smith and Topin 2017, arXiv 1708.07120), with cosine flanks: up for ``warmup``, then down to almost zero.
+    """
+    if config.schedule == "constant":
+        return 1.0
+    if progress < config.warmup:
+        return _cosine(START_RATE, 1.0, progress / config.warmup)
+    return _cosine(1.0, END_RATE, min((progress - config.warmup) / (1.0 - config.warmup), 1.0))
+
+
+def _cosine(start: float, end: float, share: float) -> float:
+    return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * share))
+
+
+def train(
+    state: TrainingState, dataset: Dataset, hyper: Hyperparameters, fabric: lightning_fabric.Fabric
+) -> Iterator[Step | EpochEnd]:
+    """Train from ``state`` to the configured number of epochs, yielding after each step and each validated epoch.
+
+    Whenever it yields, ``state`` is complete: saved there and loaded elsewhere, training goes on as if uninterrupted.
+    With several processes each takes its share of every global batch of ``batch_size`` x processes images; all see the
+    same (averaged) losses. Raises ``TrainingError`` when the loss is no longer finite.
+    """
+    config = state.config
+    _check_dataset(config, dataset)
+    model, optimizer = fabric.setup(state.model, state.optimizer)
+    _move_moments(state, fabric.device)
+    count = len(dataset.train)
+    global_batch = config.training.batch_size * fabric.world_size
+    total_steps = config.training.epochs * math.ceil(count / global_batch)
+    unchecked: list[Tensor] = []
+
+    while state.epoch < config.training.epochs:
+        order = dataset.train[epoch_order(config.training.seed, state.epoch, count)]
+        while state.position < count:
+            batch = order[state.position : state.position + global_batch]
+            share = _share_of_rank(batch, order, fabric)
+            images = load_images(dataset, share, fabric.device)
+            weights = torch.from_numpy(dataset.weights[share]).to(fabric.device, non_blocking=True)
+            shape = (len(share), config.model.latent_dim)
+            noise = step_noise(config.training.seed, state.step, fabric.global_rank, shape)
+            progress = (state.epoch + state.position / count) / config.training.epochs
+            rate = hyper.learning_rate * rate_factor(config.training, progress)
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+            model.train()  # the consumer may have left it in evaluation mode
+            logits, mu, log_variance = model(images, noise.to(fabric.device, non_blocking=True))
+            losses = vae_loss(logits, images, mu, log_variance, weights, config.loss, hyper.beta, hyper.gamma)
+            terms = _mean_over_ranks(losses.stacked(), fabric)
+            unchecked.append(terms)
+            if fabric.device.type == "cpu" or len(unchecked) >= CHECK_EVERY:
+                _check_finite(unchecked, state, rate)  # on an accelerator a synchronisation, hence not every step
+                unchecked.clear()
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(losses.loss)
+            if config.training.clip > 0:
+                # error_if_nonfinite would wait for the device
+                fabric.clip_gradients(model, optimizer, max_norm=config.training.clip, error_if_nonfinite=False)
+            optimizer.step()
+
+            state.step += 1
+            state.position += len(batch)
+            yield Step(state.step, state.epoch + 1, total_steps, terms, rate, len(batch))
+
+        validation = validate(model, dataset, config, hyper, fabric)  # synchronises: it returns numbers
+        if not math.isfinite(validation.get("loss", 0.0)):
+            raise _not_finite("validation loss", validation["loss"], state, hyper.learning_rate)
+        state.epoch += 1
+        state.position = 0
+        yield EpochEnd(state.epoch, state.step, validation)
+
+
+@torch.no_grad()
+def validate(
+    model: torch.nn.Module,
+    dataset: Dataset,
+    config: RunConfig,
+    hyper: Hyperparameters,
+    fabric: lightning_fabric.Fabric,
+) -> dict[str, float]:
+    """Mean losses over the validation samples, decoded at z = mu, and their ``excess_bce``; empty without samples.
+
+    Samples count equally whatever their training weights, so that weighted and unweighted runs can be compared.
+    ``model`` is one that ``fabric`` has set up; each rank computes a share, and all get the same means.
+    """
+    model.eval()
+    sums = torch.zeros(len(TERM_NAMES) + 2, device=fabric.device)
+    share = dataset.validation[fabric.global_rank :: fabric.world_size]
+    for start in range(0, len(share), VALIDATION_BATCH):
+        indices = share[start : start + VALIDATION_BATCH]
+        images = load_images(dataset, indices, fabric.device)
+        logits, mu, log_variance = model(images)
+        ones = torch.ones(len(indices), device=fabric.device)
+        losses: LossTerms = vae_loss(logits, images, mu, log_variance, ones, config.loss, hyper.beta, hyper.gamma)
+        excess = excess_bce(images, torch.sigmoid(logits.float())).mean()
+        values = torch.cat([losses.stacked(), excess[None], ones[:1]])
+        sums += values * len(indices)
+    model.train()
+    if fabric.world_size > 1:
+        sums = cast(Tensor, fabric.all_reduce(sums, reduce_op="sum"))
+    *totals, count = sums.tolist()  # the device synchronisation
+    if count == 0:
+        return {}
+    return {name: total / count for name, total in zip((*TERM_NAMES, "excess_bce"), totals, strict=True)}
+
+
+def load_images(dataset: Dataset, indices: np.ndarray, device: torch.device) -> Tensor:
+    """Images (n, C, H, W) float32 in [0, 1] on ``device``, channels last; they cross over as bytes."""
+    images = torch.from_numpy(dataset.images[indices])
+    if device.type == "cuda":
+        images = images.pin_memory()  # lets the copy overlap with the step before
+    return images.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255.0)
+
+
+def _check_dataset(config: RunConfig, dataset: Dataset) -> None:
+    size, channels = config.data.image_size, config.data.channels
+    if dataset.images.shape[1:] != (size, size, channels):
+        raise TrainingError(
+            f"the dataset's images are {dataset.images.shape[1:]}; the configuration says ({size}, {size}, {channels}):"
+            " load it with the same configuration."
+        )
+    if len(dataset.train) == 0:
+        raise TrainingError("the dataset has no training samples; lower data.validation_fraction or add images.")
+
+
+def _move_moments(state: TrainingState, device: torch.device) -> None:
+    """Bring a loaded optimizer's moments to the device; Adam's step counters stay on the CPU, where it reads them."""
+    for moments in state.optimizer.state.values():
+        for name, value in moments.items():
+            if name != "step":
+                moments[name] = value.to(device)
+
+
+def _share_of_rank(batch: np.ndarray, order: np.ndarray, fabric: lightning_fabric.Fabric) -> np.ndarray:
+    """This rank's part of a global batch; a short last one is filled up from the epoch's start: equal parts for all."""
+    missing = -len(batch) % fabric.world_size
+    filled = np.concatenate([batch, np.resize(order, missing)]) if missing else batch
+    return filled[fabric.global_rank :: fabric.world_size]
+
+
+def _mean_over_ranks(terms: Tensor, fabric: lightning_fabric.Fabric) -> Tensor:
+    return terms if fabric.world_size == 1 else cast(Tensor, fabric.all_reduce(terms, reduce_op="mean"))
+
+
+def _check_finite(unchecked: list[Tensor], state: TrainingState, rate: float) -> None:
+    losses = torch.stack(unchecked)[:, 0].tolist()
+    for value in losses:
+        if not math.isfinite(value):
+            raise _not_finite("loss", value, state, rate)
+
+
+def _not_finite(what: str, value: float, state: TrainingState, rate: float) -> TrainingError:
+    return TrainingError(
+        f"the {what} is {value} at step {state.step + 1} (epoch {state.epoch + 1}): the weights have diverged, mostly "
+        f"because the learning rate ({rate:.3g} here) is too high. Go back to the last checkpoint and use a learning "
+        "rate ten times lower, a gradient clip (training.clip 1), or precision float32."
+    )

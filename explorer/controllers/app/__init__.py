@@ -1,0 +1,1 @@
+"""What concerns the whole window: the open run, commands, undo, attributes, status."""

@@ -1,0 +1,122 @@
+"""Opening runs: from a folder on disk to a filled state, and the engine that decodes for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from core.protocol.messages import Load, Loaded, Reply
+from core.runs.directory import RunDirectory, RunError
+from explorer.controllers.app.document_editor import Editing
+from explorer.engine_client import EngineClient
+from explorer.run_watcher import RunWatcher
+from explorer.settings import Settings
+from explorer.state import Document, Model, Samples, State
+
+
+class Session(QObject):
+    """Owns which run is open. A folder that cannot be opened changes nothing and says why."""
+
+    opened = Signal(object)  # RunDirectory
+    trouble = Signal(str)
+
+    def __init__(
+        self, state: State, engine: EngineClient, watcher: RunWatcher, editing: Editing, settings: Settings
+    ) -> None:
+        super().__init__()
+        self._state, self._engine, self._watcher = state, engine, watcher
+        self._editing, self._settings = editing, settings
+        self.run: RunDirectory | None = None
+        engine.replied.connect(self._on_reply)
+        watcher.embedding.connect(self._on_embedding)
+        watcher.epochs.connect(self._on_epochs)
+
+    def open(self, path: Path, *, remember: bool = True) -> bool:
+        """Open the run in folder ``path``; False and ``trouble`` if it cannot be."""
+        try:
+            run = RunDirectory.open(path)
+            self.run = run
+        except (RunError, OSError) as error:
+            self.trouble.emit(str(error))
+            if remember and not Path(path).exists():
+                self._settings.forget_recent_run(str(path))
+            return False
+        state = self._state
+        state.model = None
+        state.samples, state.embedding, state.losses, state.selected = None, None, None, None
+        state.epochs, state.epoch = (), None
+        state.selected_control = None
+        state.config = run.config
+        self._editing.begin(Document())
+        if remember:
+            self._settings.add_recent_run(run.path)
+        state.message = f"Opened {run.path.name}"
+        self.opened.emit(run)  # before anything of the new run is read, so that what shows the old one is cleared
+        self._read_samples(run)
+        self._watcher.watch(run)
+        self._load_engine(run)
+        return True
+
+    def show_epoch(self, epoch: int | None) -> None:
+        """Show the cloud as it was after ``epoch``; None: the newest."""
+        if self.run is None:
+            return
+        try:
+            means = self.run.read_embedding(epoch)
+        except (RunError, OSError) as error:
+            self.trouble.emit(str(error))
+            return
+        self._state.epoch = epoch
+        self._set_embedding(means)
+
+    def _read_samples(self, run: RunDirectory) -> None:
+        try:
+            probe = run.read_probe()
+        except (RunError, OSError) as error:
+            if run.probe_path.exists():  # a run that has just started has none yet; the first embedding brings it
+                self.trouble.emit(str(error))
+            return
+        self._state.samples = Samples(
+            probe.indices, probe.factors, tuple(probe.factor_names), probe.thumbnails, probe.split
+        )
+
+    def _load_engine(self, run: RunDirectory) -> None:
+        if run.weights_stamp() is not None:
+            self._engine.send(Load, path=str(run.path))
+
+    def _on_embedding(self, means: np.ndarray) -> None:
+        if self.run is not None and self._state.model is None:
+            self._load_engine(self.run)
+        if self._state.epoch is None:
+            self._set_embedding(means)
+
+    def _set_embedding(self, means: np.ndarray) -> None:
+        state = self._state
+        if state.samples is None and self.run is not None:
+            self._read_samples(self.run)
+        first = state.embedding is None
+        state.embedding = means
+        document = state.document
+        if first and document.probe is None:
+            centre = int(((means - means.mean(axis=0)) ** 2).sum(axis=1).argmin())
+            self._editing.begin(Document(probe=means[centre], sample=centre))
+        elif document.sample is not None and document.sample < len(means):
+            self._editing.follow(probe=means[document.sample])
+
+    def _on_epochs(self, epochs: tuple[int, ...]) -> None:
+        self._state.epochs = epochs
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Loaded):
+            self._state.model = Model(
+                Path(reply.path),
+                reply.latent_dim,
+                reply.image_size,
+                reply.channels,
+                reply.samples,
+                reply.factor_names,
+                reply.preset,
+                reply.precision,
+            )

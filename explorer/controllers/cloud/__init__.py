@@ -1,0 +1,1 @@
+"""The latent cloud: points, probe, gridlines, sample losses, the film of it."""

@@ -1,0 +1,235 @@
+"""The cloud: which points, in which colours, along which axes; clicks and the probe in it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from PySide6.QtCore import QObject, Qt, Signal
+
+from core.rendering import colormaps
+from core.rendering.projection import Projection
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.probe import ProbeController
+from explorer.projection import make_projection
+from explorer.state import ACTIVE_TRAINING, Axes, Document, Samples, State
+from explorer.views.cloud import CloudView, Mode
+from explorer.views.points import PointsView
+
+EXCESS_BCE = "excess BCE"
+SPLIT = "training / validation"
+NO_COLOUR = "one colour"
+RESERVED_NAMES = (EXCESS_BCE, SPLIT, NO_COLOUR)
+"""What colours the points beside factors and attributes."""
+FADED_ALPHA = 45
+
+
+class CloudController(QObject):
+    """Binds cloud and display panel to the state; what changed is shown at the next ``redraw``.
+
+    ``colours_changed`` gives the points' colours, uint8 (N, 4), to whatever else draws the samples; ``colours`` are the
+    newest ones, None without a cloud.
+    """
+
+    colours_changed = Signal(object)
+
+    def __init__(
+        self, state: State, editing: Editing, probe: ProbeController, cloud: CloudView, points: PointsView
+    ) -> None:
+        super().__init__()
+        self._state, self._editing, self._probe = state, editing, probe
+        self._cloud, self._points = cloud, points
+        self.projection: Projection | None = None
+        self.colours: np.ndarray | None = None
+        self._dirty: set[str] = set()
+        self._fresh = True
+        self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
+        self._listen()
+
+    def _listen(self) -> None:
+        events = self._state.events
+        events.embedding.connect(self._on_embedding)
+        events.samples.connect(lambda *_: self._on_samples())
+        events.attributes.connect(lambda *_: self._on_samples())
+        events.losses.connect(lambda *_: self._mark("colours"))
+        events.selected.connect(lambda *_: self._mark("colours"))
+        events.display.connect(lambda *_: self._mark("points", "colours", "marks"))
+        events.display.connect(lambda display: self._points.set_color_by(display.color_by))
+        events.document.connect(lambda *_: self._mark("marks"))
+        events.training.connect(lambda training: self._cloud.set_awaited(training in ACTIVE_TRAINING))
+        events.mode.connect(lambda mode: self._cloud.set_mode(Mode(mode)))
+        events.hovered.connect(lambda index: self._cloud.set_hovered(index))
+        self._cloud.hovered.connect(self.hover)
+        self._cloud.clicked.connect(self._on_click)
+        self._cloud.probe_moved.connect(self._on_probe_moved)
+        self._cloud.probe_released.connect(self._editing.settle)
+        self._cloud.picked.connect(self.select)
+        self._points.color_by_changed.connect(lambda name: self._display(color_by=name))
+        self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
+        self._points.size_changed.connect(lambda size: self._display(point_size=size))
+        self._points.opacity_changed.connect(lambda opacity: self._display(opacity=opacity))
+        self._points.axes_changed.connect(self._on_axes)
+
+    def _on_embedding(self, means: np.ndarray | None) -> None:
+        self._mark("points", "marks")
+        if means is None:  # another run is being opened: its cloud is shown whole, wherever the camera was
+            self._fresh = True
+
+    def _mark(self, *parts: str) -> None:
+        self._dirty.update(parts)
+
+    def _display(self, **fields: object) -> None:
+        self._state.display = dataclasses.replace(self._state.display, **fields)  # pyright: ignore[reportArgumentType]
+
+    def _on_axes(self, choice: tuple) -> None:
+        self._display(axes=Axes(principal=True) if choice[0] == "pca" else Axes(dimensions=tuple(choice[1])))
+
+    def set_plain_colour(self, rgb: tuple[int, int, int]) -> None:
+        """The colour of points that no value colours (from the theme)."""
+        self._plain = np.array([*rgb, 255], dtype=np.uint8)
+        self._mark("colours")
+
+    # gestures
+
+    def _on_click(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
+        if modifiers & Qt.KeyboardModifier.ShiftModifier:
+            self.select(np.array([index]), True)
+        else:
+            self._probe.choose(index)
+
+    def _on_probe_moved(self, xyz: np.ndarray) -> None:
+        probe = self._state.document.probe
+        if self.projection is not None and probe is not None:
+            self._probe.move(self.projection.from_view(xyz, probe))
+
+    def hover(self, index: int) -> None:
+        """Sample ``index`` is under the mouse, -1: none."""
+        self._state.hovered = None if index < 0 else index
+
+    def select(self, indices: np.ndarray, add: bool) -> None:
+        """Select the samples ``indices`` (k,), or with ``add`` these, too."""
+        before = self._state.selected
+        if add and before is not None:
+            indices = np.union1d(before, indices)
+        self._state.selected = np.asarray(indices, dtype=np.int64) if len(indices) else None
+
+    # showing
+
+    def _on_samples(self) -> None:
+        self._mark("colours", "thumbnails")
+        if self._state.samples is None:
+            return
+        names = color_targets.names(self._state)
+        options = [*names, *RESERVED_NAMES]
+        self._points.set_color_options(options)
+        if self._state.display.color_by not in options:
+            self._display(color_by=options[0] if names else NO_COLOUR)
+        self._points.set_color_by(self._state.display.color_by)
+
+    def redraw(self) -> None:
+        """Hand the view what has changed since the last call."""
+        if not self._dirty:
+            return
+        if "points" in self._dirty:
+            self._show_points()
+        dirty, self._dirty = self._dirty, set()
+        if "colours" in dirty:
+            self._show_colours()
+        if "thumbnails" in dirty:
+            samples = self._state.samples
+            self._cloud.set_thumbnails(samples.thumbnails if samples is not None else None)
+            self._cloud.set_hover_labels(_labels(self._state))
+        if "marks" in dirty:
+            self._show_marks(self._state.document)
+
+    def _show_points(self) -> None:
+        means, display = self._state.embedding, self._state.display
+        if means is None:
+            self.projection = None
+            self._cloud.set_points(np.empty((0, 3), dtype=np.float32))
+            return
+        before = self.projection
+        self.projection = make_projection(display.axes, means.shape[1], means)
+        if (
+            before is None
+            or before.labels != self.projection.labels
+            or before.basis.shape != self.projection.basis.shape
+        ):
+            self._cloud.set_axes(self.projection.labels, self.projection.dims)
+            self._points.set_latent_dim(means.shape[1])
+        if len(means) != self._cloud.point_count:
+            self._dirty.add("colours")
+        self._cloud.set_points(self.projection.to_view(means))
+        if self._fresh:
+            self._fresh = False
+            self._cloud.home()
+        self._cloud.set_point_size(display.point_size)
+        self._cloud.set_opacity(display.opacity)
+
+    def _show_colours(self) -> None:
+        means = self._state.embedding
+        if means is None:
+            self._tell_colours(None)
+            return
+        display, samples = self._state.display, self._state.samples
+        count = len(means)
+        values, bar = self._values(display.color_by, samples, count)
+        if values is None:
+            colours = np.tile(self._plain, (count, 1))
+            self._cloud.set_colorbar("", 0.0, 1.0, None)
+        else:
+            low, high = bar
+            colours = colormaps.colours(values, display.colormap, low, high)
+            categories = ("training", "validation") if display.color_by == SPLIT else None
+            lut = colormaps.lut(display.colormap)
+            self._cloud.set_colorbar(display.color_by, low, high, lut, categories)
+        selected = self._state.selected
+        if selected is not None:
+            faded = np.ones(count, dtype=bool)
+            faded[selected[selected < count]] = False
+            colours = colours.copy()
+            colours[faded, 3] = FADED_ALPHA
+        self._cloud.set_colors(colours)
+        self._tell_colours(colours)
+
+    def _tell_colours(self, colours: np.ndarray | None) -> None:
+        self.colours = colours
+        self.colours_changed.emit(colours)
+
+    def _values(self, name: str, samples: Samples | None, count: int) -> tuple[np.ndarray | None, tuple[float, float]]:
+        values = None
+        if name == EXCESS_BCE:
+            values = self._state.losses
+        elif samples is not None and name == SPLIT:
+            values = samples.split.astype(np.float32)
+        else:
+            values = color_targets.values(self._state, name)
+        if values is None or len(values) != count or not np.isfinite(values).any():
+            return None, (0.0, 1.0)
+        if name == EXCESS_BCE:  # a few bad reconstructions must not flatten the colours of all others
+            low, high = np.nanquantile(values, (0.01, 0.99))
+        else:
+            low, high = np.nanmin(values), np.nanmax(values)
+        return values, (float(low), float(high) if high > low else float(low) + 1.0)
+
+    def _show_marks(self, document: Document) -> None:
+        if self.projection is None:
+            self._cloud.set_probe(None)
+            self._cloud.set_selected(None)
+            return
+        probe = document.probe
+        self._cloud.set_probe(self.projection.to_view(probe) if probe is not None else None)
+        self._cloud.set_selected(document.sample)
+
+
+def _labels(state: State) -> list[str] | None:
+    samples, attributes = state.samples, state.attributes
+    if samples is None:
+        return None
+    table = [samples.factors] if attributes is None else [samples.factors, attributes.values]
+    names = color_targets.names(state)
+    return [
+        "\n".join([f"sample {index}", *(f"{name} = {value:.3f}" for name, value in zip(names, row, strict=True))])
+        for index, row in zip(samples.indices, np.hstack(table), strict=True)
+    ]

@@ -1,0 +1,169 @@
+"""Gridlines: the net of factor curves over the cloud, laid by the engine and laid again while a training goes on.
+
+One net is on its way at a time: asked for more often than it can be answered, none would ever be finished.
+"""
+
+from __future__ import annotations
+
+import re
+from time import monotonic
+
+import numpy as np
+from PySide6.QtCore import QObject
+
+from core.protocol.messages import Failed, LayNet, NetLaid, Reply, WeightsChanged
+from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.transect.plane import shown_plane
+from explorer.engine_client import EngineClient
+from explorer.state import State
+from explorer.views.cloud import CloudView
+
+PAUSE_S = 1.0  # between two nets while a training changes the cloud
+RETRY_S = 10.0  # after a net that could not be laid: its message must not come back every second
+OLD_EPOCH = "Gridlines belong to the newest cloud; go to the end of the time line to see them."
+NO_FACTORS = "Gridlines need two factors, and none are known of these images. Measure attributes to use in their place."
+ONE_FACTOR = "Gridlines need two factors; of these images only {name} is known. Measure an attribute to be the other."
+ONE_VARIES = "Gridlines need two factors that vary; of these images' factors only {name} does."
+NONE_VARIES = "Gridlines need two factors that vary; of these images' factors none does."
+FLAT = "Gridlines need two latent dimensions or more; this model has one."
+
+
+class NetController(QObject):
+    """Binds ``state.net_shown`` to engine and cloud. ``tick``, called by the program's clock, does what is due."""
+
+    def __init__(self, state: State, engine: EngineClient, cloud_control: CloudController, cloud: CloudView) -> None:
+        super().__init__()
+        self._state, self._engine = state, engine
+        self._cloud_control, self._cloud = cloud_control, cloud
+        self._families: tuple[str, ...] = ()  # of the net that is wanted now; none: no net is
+        self._laid: NetLaid | None = None
+        self._stamp = 0  # of the net that is on its way; 0: none is
+        self._stale = True
+        self._due = 0.0
+        self._spoken = ""  # what was last said of the net: a net laid again says only what is new
+        self._trouble = ""  # why there is none, as it was said
+        self._dirty = {"families", "net"}
+        self._listen()
+
+    @property
+    def laid(self) -> bool:
+        """Whether the net that is wanted is on the cloud."""
+        return self._laid is not None and bool(self._families) and self._laid.families == self._families
+
+    def _listen(self) -> None:
+        events = self._state.events
+        for event in (events.net_shown, events.samples, events.config, events.plane, events.epoch):
+            event.connect(lambda *_: self._mark("families"))
+        for event in (events.embedding, events.attributes):
+            event.connect(lambda *_: self._on_other_data())
+        events.display.connect(lambda *_: self._mark("net"))
+        events.model.connect(lambda *_: self._forget())
+        self._engine.started.connect(self._forget)
+        self._engine.replied.connect(self._on_reply)
+
+    def _mark(self, *parts: str) -> None:
+        self._dirty.update(parts)
+
+    def toggle(self) -> None:
+        """Lay the net, or take it away."""
+        self._spoken = self._trouble = ""
+        self._state.net_shown = not self._state.net_shown
+
+    # what has changed
+
+    def _on_other_data(self) -> None:
+        self._stale = True
+        self._mark("families", "net")
+
+    def _forget(self) -> None:
+        """Another model, or an engine that has forgotten what it was asked."""
+        self._stamp, self._laid, self._stale, self._due = 0, None, True, 0.0
+        self._mark("families", "net")
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, WeightsChanged):
+            self._stale = True
+        elif isinstance(reply, NetLaid) and reply.stamp == self._stamp:
+            self._stamp, self._laid = 0, reply
+            self._mark("net")
+            self._tell(reply)
+        elif isinstance(reply, Failed) and reply.stamp == self._stamp and self._stamp:
+            self._stamp, self._laid = 0, None
+            self._due = monotonic() + RETRY_S
+            self._mark("net")
+
+    def _tell(self, reply: NetLaid) -> None:
+        about = f"Gridlines of {' and '.join(reply.families)}"
+        text = f"{about}: {reply.note}" if reply.note else about
+        told = re.sub(r"\d+", "", text)  # another number of lines that could not be laid is no news
+        if told != self._spoken:
+            self._spoken = told
+            lines = len(set(zip(reply.family.tolist(), reply.values.tolist(), strict=True)))
+            self._state.message = text if reply.note else f"{text}: {lines} lines in {reply.milliseconds:.0f} ms"
+
+    # each tick
+
+    def tick(self) -> None:
+        """Ask the engine when it is time, and show what has changed. Call it after the cloud has been redrawn."""
+        if "families" in self._dirty:
+            self._choose_families()
+        if "net" in self._dirty:
+            self._show()
+        self._dirty.clear()
+        ready = bool(self._families) and self._state.model is not None and not self._stamp
+        if ready and self._stale and monotonic() >= self._due:
+            self._stale, self._due = False, monotonic() + PAUSE_S
+            self._stamp = self._engine.send(LayNet, families=self._families)
+
+    def _choose_families(self) -> None:
+        families = self._wanted()
+        if families == self._families:
+            return
+        self._families = families
+        if families and (self._laid is None or self._laid.families != families):
+            self._stale, self._stamp, self._due = True, 0, 0.0
+            self._state.message = f"Laying the gridlines of {' and '.join(families)} …"
+        self._mark("net")
+
+    def _wanted(self) -> tuple[str, ...]:
+        """The two factors of the net, none if it cannot be laid; then the status line says why."""
+        state = self._state
+        if not state.net_shown or state.embedding is None or state.samples is None:
+            return ()
+        families, trouble = _families(state)
+        if state.epoch is not None:
+            trouble = OLD_EPOCH
+        elif state.embedding.shape[1] < 2:
+            trouble = FLAT
+        if trouble and trouble != self._trouble:
+            state.message = trouble
+        self._trouble = trouble
+        return () if trouble else families
+
+    def _show(self) -> None:
+        laid, projection, means = self._laid, self._cloud_control.projection, self._state.embedding
+        if laid is None or projection is None or means is None or laid.families != self._families:
+            self._cloud.set_net(None)
+        elif laid.points.shape[1] == means.shape[1]:
+            xyz = projection.to_view(laid.points)
+            self._cloud.set_net(xyz, laid.starts, laid.family, laid.values, laid.families)
+
+
+def _families(state: State) -> tuple[tuple[str, ...], str]:
+    """Two factors (or attributes) for the net, and "", or none and why not."""
+    names = color_targets.names(state)
+    if len(names) < 2:
+        return (), ONE_FACTOR.format(name=names[0]) if names else NO_FACTORS
+    vary = [i for i, name in enumerate(names) if _varies(state, name)]
+    if len(vary) < 2:
+        return (), ONE_VARIES.format(name=names[vary[0]]) if vary else NONE_VARIES
+    plane = shown_plane(state)
+    chosen = plane if set(plane) <= set(vary) and plane[0] != plane[1] else vary[:2]
+    return (names[chosen[0]], names[chosen[1]]), ""
+
+
+def _varies(state: State, name: str) -> bool:
+    values = color_targets.values(state, name)
+    known = values[np.isfinite(values)] if values is not None else np.empty(0)
+    return len(known) > 0 and bool(known.min() < known.max())

@@ -1,0 +1,149 @@
+"""The probe: a point of latent space held by hand, and the image there.
+
+The image follows by asking the engine for the newest point only; while one decode is on its way, points in between
+are skipped, so nothing ever queues.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from PySide6.QtCore import QTimer
+
+from core.geometry.off_manifold_status import Standing
+from core.protocol.messages import Decode, Decoded, Inspect, Inspected, Reply, WeightsChanged
+from explorer.controllers.app.document_editor import Editing
+from explorer.engine_client import EngineClient
+from explorer.state import ACTIVE_TRAINING, Document, State
+from explorer.views.image import ImageView
+from explorer.views.probe import ProbeView
+
+BADGE_MS, BADGE_TRIES = 250, 6
+"""An engine that has just opened a run decodes before it knows the samples. It is asked for the badge again after this
+time, and then after twice as long each time."""
+
+
+class ProbeController:
+    """Binds probe sliders, image and engine to ``state.document``'s probe and sample."""
+
+    def __init__(
+        self, state: State, editing: Editing, engine: EngineClient, probe: ProbeView, image: ImageView
+    ) -> None:
+        self._state, self._editing, self._engine = state, editing, engine
+        self._view, self._image = probe, image
+        self._asked: np.ndarray | None = None
+        self._inspected: int | None = None
+        self._shown = ""  # the caption under the decoded image: another one is somebody else's image
+        self._tries = 0
+        self._again = QTimer(image, singleShot=True)  # goes with the view
+        self._again.timeout.connect(self._ask_for_badge)
+        probe.value_changed.connect(self.move)
+        probe.released.connect(editing.settle)
+        probe.center_requested.connect(self._center)
+        probe.snap_requested.connect(self._snap)
+        state.events.document.connect(self._show)
+        state.events.embedding.connect(self._show_ranges)
+        state.events.model.connect(self._refresh)
+        engine.replied.connect(self._on_reply)
+
+    def move(self, z: np.ndarray) -> None:
+        """The hand holds the probe at ``z`` float32 (d,)."""
+        self._editing.live("move probe", probe=np.asarray(z, dtype=np.float32), sample=None)
+
+    def choose(self, sample: int) -> None:
+        """A sample was clicked: the probe goes there."""
+        if self._state.embedding is not None and 0 <= sample < len(self._state.embedding):
+            self._asked = self._inspected = None  # a path frame may be on show: a click always brings its own image
+            self._editing.commit("choose sample", probe=self._state.embedding[sample], sample=sample)
+
+    def _center(self) -> None:
+        if self._state.embedding is not None:
+            centre = self._state.embedding.mean(axis=0)
+            self._editing.commit("centre probe", probe=centre.astype(np.float32), sample=None)
+
+    def _snap(self) -> None:
+        probe, means = self._state.document.probe, self._state.embedding
+        if probe is not None and means is not None:
+            self.choose(int(((means - probe) ** 2).sum(axis=1).argmin()))
+
+    def _show(self, document: Document) -> None:
+        if document.probe is None:
+            self._image.set_image(None, "")
+            self._image.clear_sample()
+            self._asked = self._inspected = None
+            return
+        self._view.set_values(document.probe)
+        if self._state.model is None:
+            return
+        if self._asked is None or not np.array_equal(self._asked, document.probe):
+            self._asked = document.probe
+            self._engine.send(Decode, z=document.probe)
+        if document.sample != self._inspected:
+            self._inspected = document.sample
+            if document.sample is None:
+                self._image.clear_sample()
+            else:
+                self._inspect(document.sample)
+
+    def _inspect(self, sample: int) -> None:
+        samples = self._state.samples
+        if samples is not None and sample < len(samples.indices):
+            self._engine.send(Inspect, index=int(samples.indices[sample]))
+
+    def _refresh(self, *_: object) -> None:
+        """Other weights: everything on show is decoded again."""
+        self._tries = 0
+        self._asked = self._inspected = None
+        self._show(self._state.document)
+
+    def _show_ranges(self, means: np.ndarray | None) -> None:
+        if means is None or not len(means):
+            return
+        low, high = means.min(axis=0), means.max(axis=0)
+        q01, q99 = np.quantile(means, (0.01, 0.99), axis=0)
+        self._view.set_ranges(low, high, q01, q99)
+        if self._state.document.probe is not None:
+            self._view.set_values(self._state.document.probe)
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Decoded):
+            sample = self._state.document.sample
+            samples = self._state.samples
+            caption = "Probe" if sample is None or samples is None else f"Sample {int(samples.indices[sample])}"
+            standing = self._believed(Standing(reply.support, reply.threshold, reply.gap))
+            self._image.set_image(reply.image, caption, reply.milliseconds, standing)
+            self._shown = self._image.caption
+            self._await_badge(standing)
+        elif isinstance(reply, Inspected):
+            self._show_sample(reply)
+        elif isinstance(reply, WeightsChanged):
+            self._refresh()
+
+    def _believed(self, standing: Standing) -> Standing:
+        """While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
+        what it says of a sample is not known before it calls it on the data, or has been asked often."""
+        of_sample = self._state.document.sample is not None and self._state.training in ACTIVE_TRAINING
+        if of_sample and standing.verdict != "on the data" and self._tries < BADGE_TRIES:
+            return Standing(math.nan, math.nan, math.nan)
+        return standing
+
+    def _await_badge(self, standing: Standing) -> None:
+        if standing.verdict is not None:
+            self._tries = 0
+        elif self._tries < BADGE_TRIES:
+            self._again.start(BADGE_MS * 2**self._tries)
+            self._tries += 1
+
+    def _ask_for_badge(self) -> None:
+        probe = self._state.document.probe
+        if probe is not None and self._state.model is not None and self._image.caption == self._shown:
+            self._asked = probe
+            self._engine.send(Decode, z=probe)
+
+    def _show_sample(self, reply: Inspected) -> None:
+        samples, sample = self._state.samples, self._state.document.sample
+        if samples is None or sample is None or int(samples.indices[sample]) != reply.index:
+            return
+        factors = list(zip(samples.factor_names, (float(v) for v in samples.factors[sample]), strict=True))
+        self._image.set_sample(reply.original, reply.reconstruction, factors, reply.index, reply.excess_bce)

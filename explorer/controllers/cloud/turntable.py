@@ -1,0 +1,203 @@
+"""The turntable from the window: runs the very command a person would type, with what the cloud shows as its options.
+
+Drawing a film takes a minute; in a process of its own it delays nothing. The process reads our end of its standard
+input: when that closes, because a person cancels or because the window is gone, it stops and leaves no file.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from PySide6.QtCore import QObject, QProcess, QTimer, Signal
+
+from explorer.controllers.app.session import Session
+from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
+from explorer.state import Axes, State
+from explorer.widgets.theme import DARK, Theme
+
+CANCEL_MS = 10_000  # to finish a frame and go; by force after that
+STOP_MS = 1500
+STDERR_TAIL = 2000
+PREFIX = "isoline turntable: error: "
+
+
+def turntable_command(arguments: list[str]) -> list[str]:
+    """The command line that films a run; ``arguments`` are those of ``isoline turntable``."""
+    # -P: a folder named core where the program was started must not be taken for Isoline's.
+    return [sys.executable, "-P", "-m", "core.cli", "turntable", *arguments, "--progress", "json"]
+
+
+class TurntableController(QObject):
+    """Films the open run, one film at a time. ``progress`` is a share from 0 to 1, ``exported`` the film's path;
+    ``finished`` comes after every film, however it ended. ``command`` makes the command line of its arguments."""
+
+    progress = Signal(float)
+    exported = Signal(str)
+    finished = Signal()
+    trouble = Signal(str)
+
+    def __init__(
+        self, state: State, session: Session, command: Callable[[list[str]], list[str]] = turntable_command
+    ) -> None:
+        super().__init__()
+        self._state, self._session, self._command = state, session, command
+        self._theme: Theme = DARK
+        self._process: QProcess | None = None
+        self._path = Path()
+        self._cancelled = False
+        self._values: tempfile.TemporaryDirectory[str] | None = None
+        self._lines = self._errors = b""
+        self._force = QTimer(self)
+        self._force.setSingleShot(True)
+        self._force.setInterval(CANCEL_MS)
+        self._force.timeout.connect(self._kill)
+
+    @property
+    def active(self) -> bool:
+        """Whether a film is being made."""
+        return self._process is not None
+
+    def set_theme(self, theme: Theme) -> None:
+        """The ground of the films to come."""
+        self._theme = theme
+
+    def export(self, path: str, seconds: float = 6.0, fps: float = 30.0, size: int = 720) -> bool:
+        """Start filming into ``path``, an .mp4 or .gif; False and ``trouble`` if that cannot be."""
+        run = self._session.run
+        if self._process is not None:
+            self.trouble.emit(f"{self._path.name} is still being filmed. Wait for it, or cancel it.")
+            return False
+        if run is None or self._state.embedding is None:
+            self.trouble.emit("There is no latent cloud to film yet. Open a run, or start a training.")
+            return False
+        self._path, self._cancelled = Path(path), False
+        try:
+            arguments = [str(run.path), "--out", str(path), *self._look()]
+        except OSError as error:
+            self.trouble.emit(f"The values of the points cannot be written ({error.strerror or error}).")
+            return False
+        arguments += ["--seconds", f"{seconds:g}", "--fps", f"{fps:g}", "--size", str(size)]
+        self._start(self._command(arguments))
+        return self._process is not None
+
+    def cancel(self) -> None:
+        """Give the film up; no file is left. Returns at once."""
+        if self._process is not None and not self._cancelled:
+            self._cancelled = True
+            self._process.closeWriteChannel()
+            self._force.start()
+
+    def stop(self) -> None:
+        """The window closes: end the process, politely, then by force. Returns when it is gone."""
+        process = self._process
+        if process is None:
+            return
+        self._cancelled = True
+        process.closeWriteChannel()
+        if not process.waitForFinished(STOP_MS):
+            process.kill()
+            process.waitForFinished(STOP_MS)
+
+    def _look(self) -> list[str]:
+        """The options that make the film look as the cloud does now."""
+        state, display = self._state, self._state.display
+        arguments = [] if state.epoch is None else ["--epoch", str(state.epoch)]
+        values = state.losses if display.color_by == EXCESS_BCE else None
+        if state.attributes is not None and display.color_by in state.attributes.names:
+            values = color_targets.values(state, display.color_by)
+        if values is not None and np.isfinite(values).any():
+            self._values = tempfile.TemporaryDirectory(prefix="isoline-")
+            file = Path(self._values.name) / "values.npy"
+            np.save(file, values, allow_pickle=False)
+            arguments += ["--values", str(file), f"--color-by={display.color_by}"]
+        else:
+            name = {SPLIT: "split", NO_COLOUR: "none", EXCESS_BCE: "none"}.get(display.color_by, display.color_by)
+            arguments.append(f"--color-by={name}")
+        arguments += ["--axes", _axes_option(display.axes, state.embedding), "--theme", self._theme.name]
+        arguments += ["--colormap", display.colormap, "--opacity", f"{display.opacity:g}"]
+        return [*arguments, "--point-size", f"{display.point_size:g}"]
+
+    def _start(self, command: list[str]) -> None:
+        process = QProcess(self)
+        process.setProgram(command[0])
+        process.setArguments(command[1:])
+        process.readyReadStandardOutput.connect(self._read)
+        process.readyReadStandardError.connect(self._read_errors)
+        process.finished.connect(self._on_finished)
+        process.errorOccurred.connect(self._on_error)
+        self._lines = self._errors = b""
+        self._process = process
+        process.start()
+
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+
+    # what the process says
+
+    def _read(self) -> None:
+        if self._process is None:
+            return
+        self._lines += bytes(self._process.readAllStandardOutput().data())
+        *whole, self._lines = self._lines.split(b"\n")
+        for line in whole:
+            share = _share(line)
+            if share is not None and not self._cancelled:
+                self.progress.emit(share)
+
+    def _read_errors(self) -> None:
+        if self._process is not None:
+            said = bytes(self._process.readAllStandardError().data())
+            self._errors = (self._errors + said)[-STDERR_TAIL:]
+
+    def _on_error(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart and self._process is not None:  # it never finishes
+            reason = self._process.errorString()
+            self._end()
+            self.trouble.emit(f"The turntable could not be started: {reason}.")
+            self.finished.emit()
+
+    def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
+        self._read()
+        self._read_errors()
+        errors, cancelled = self._errors.decode(errors="replace").strip(), self._cancelled
+        self._end()
+        if code == 0 and status == QProcess.ExitStatus.NormalExit:
+            self.exported.emit(str(self._path))
+        elif not cancelled:
+            said = errors.removeprefix(PREFIX) or f"it ended with status {code}, and said nothing"
+            self.trouble.emit(f"The turntable was not filmed: {said}")
+        self.finished.emit()
+
+    def _end(self) -> None:
+        self._force.stop()
+        if self._process is not None:
+            self._process.deleteLater()
+        self._process = None
+        if self._values is not None:
+            self._values.cleanup()
+            self._values = None
+
+
+def _axes_option(axes: Axes, means: np.ndarray | None) -> str:
+    if axes.principal:
+        return "pca"
+    latent_dim = 3 if means is None else means.shape[1]
+    chosen = [index for index in dict.fromkeys(axes.dimensions) if 0 <= index < latent_dim]
+    chosen += [index for index in range(latent_dim) if index not in chosen]
+    return ",".join(str(index + 1) for index in chosen[:3])
+
+
+def _share(line: bytes) -> float | None:
+    """The share that a line of progress states; None for anything else."""
+    try:
+        said = msgspec.json.decode(line, type=dict[str, float])
+    except msgspec.MsgspecError:
+        return None
+    return said.get("progress")

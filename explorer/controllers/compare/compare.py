@@ -1,0 +1,363 @@
+"""Comparing the open run with a second one: two clouds that turn together, and one input that goes into both models.
+
+What a hand does last decides the input: a clicked sample is the same image for both, the cursor of the parameter plane
+the same parameters, the dragged probe the same latent point. A kind that a person chooses is kept wherever the document
+has an input for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from core.config import RunConfig
+from core.protocol.messages import (
+    CompareAt,
+    Compared,
+    Failed,
+    LoadOther,
+    Located,
+    OtherChanged,
+    OtherLoaded,
+    Reply,
+    WeightsChanged,
+)
+from core.rendering import colormaps
+from core.rendering.projection import Projection
+from core.runs.directory import RunDirectory, RunError
+from explorer.controllers.cloud.cloud import SPLIT, CloudController
+from explorer.controllers.compare.linked_cameras import CameraLock
+from explorer.controllers.compare.sample_matching import Counterparts, fingerprint_of
+from explorer.controllers.compare.shared_input import Question, Situation, hand_of
+from explorer.engine_client import EngineClient
+from explorer.projection import make_projection
+from explorer.run_watcher import RunWatcher
+from explorer.settings import Settings
+from explorer.state import Samples, State
+from explorer.views.cloud import CloudView
+from explorer.views.compare import CompareView, Kind
+from explorer.widgets.controls import on_screen
+
+NO_WEIGHTS = "This run has no weights yet: images follow as soon as its training has written some."
+OPENING = "Opening the model…"
+
+
+class CompareController(QObject):
+    """Owns the second run. ``sample_chosen`` is a position among the open run's samples that a hand chose here."""
+
+    sample_chosen = Signal(int)
+
+    def __init__(
+        self,
+        state: State,
+        engine: EngineClient,
+        cloud: CloudView,
+        cloud_control: CloudController,
+        other_cloud: CloudView,
+        view: CompareView,
+        settings: Settings,
+    ) -> None:
+        super().__init__()
+        self._state, self._engine, self._settings = state, engine, settings
+        self._cloud_control, self._cloud, self._view = cloud_control, other_cloud, view
+        self.run: RunDirectory | None = None
+        self._samples: Samples | None = None
+        self._means: np.ndarray | None = None
+        self._projection: Projection | None = None
+        self._model: OtherLoaded | None = None
+        self._loading = 0  # stamp of the request that opens the second model; 0: none is on its way
+        self._fingerprint: str | None = None  # of the open run's data
+        self._counterparts = Counterparts(None, None, False)
+        self._kind = self._hand = Kind.IMAGE
+        self._seen = state.document
+        self._landed: np.ndarray | None = None
+        self._asked: tuple | None = None
+        self._questions: dict[int, Question] = {}
+        self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
+        self._watcher = RunWatcher(view)  # what fills the view ends with it
+        self._lock = CameraLock(cloud, other_cloud)
+        # After the event that asks for it, so that a cursor and the probe that follows it are seen as one gesture.
+        self._due = QTimer(view, singleShot=True, interval=0)
+        self._due.timeout.connect(self._ask)
+        self._listen()
+        self._on_model()
+
+    def _listen(self) -> None:
+        view, events = self._view, self._state.events
+        view.runs_wanted.connect(self._offer_runs)
+        view.run_chosen.connect(self.open)
+        view.close_requested.connect(self.close)
+        view.kind_chosen.connect(self._on_kind)
+        view.shown.connect(self._due.start)
+        self._cloud.clicked.connect(self._on_click)
+        self._cloud.hovered.connect(self._on_hover)
+        self._watcher.embedding.connect(self._on_embedding)
+        self._watcher.failed.connect(lambda text: view.set_message(text))
+        events.model.connect(lambda *_: self._on_model())
+        events.samples.connect(lambda *_: self._match())
+        events.display.connect(lambda *_: self._show_points())
+        events.document.connect(lambda *_: self._due.start())
+        events.hovered.connect(lambda index: self._show_hovered(index))
+        self._engine.replied.connect(self._on_reply)
+
+    # the second run
+
+    def _offer_runs(self) -> None:
+        here = str(self.run.path) if self.run is not None else ""
+        self._view.set_recent([path for path in self._settings.recent_runs if path != here])
+
+    def open(self, path: str) -> bool:
+        """Compare with the run in folder ``path``; a folder that is none changes nothing and is said to be so."""
+        try:
+            run = RunDirectory.open(Path(path))
+        except (RunError, OSError) as error:
+            self._view.set_message(str(error))
+            if not Path(path).exists():
+                self._settings.forget_recent_run(path)
+            return False
+        self._forget()
+        self.run = run
+        self._settings.add_recent_run(run.path)
+        self._view.set_run(str(run.path), _details(run.config))
+        self._read_samples()
+        self._watcher.watch(run)  # brings the newest means at once
+        if not self._loading:
+            self._load()
+        return True
+
+    def close(self) -> None:
+        """End the comparison."""
+        if self.run is None:
+            return
+        self._forget()
+        self._view.set_run(None)
+        self._engine.send(LoadOther, path="")
+
+    def _forget(self) -> None:
+        self._watcher.watch(None)
+        self.run = self._samples = self._means = self._projection = self._model = None
+        self._loading = 0
+        self._asked = None
+        self._questions.clear()
+        self._view.set_message("")
+        self._view.set_note("")
+        self._view.set_images(None, None)
+        self._cloud.set_points(np.empty((0, 3), dtype=np.float32))
+        self._cloud.set_thumbnails(None)
+        self._cloud.set_hover_labels(None)
+        self._cloud.set_probe(None)
+        self._cloud.set_selected(None)
+        self._match()
+
+    def _read_samples(self) -> None:
+        if self.run is None:
+            return
+        try:
+            probe = self.run.read_probe()
+        except (RunError, OSError) as error:
+            if self.run.probe_path.exists():  # one that has just started has none yet; its first means bring it
+                self._view.set_message(str(error))
+            return
+        self._samples = Samples(probe.indices, probe.factors, tuple(probe.factor_names), probe.thumbnails, probe.split)
+        self._cloud.set_thumbnails(probe.thumbnails)
+        self._match()
+
+    def _load(self) -> None:
+        if self.run is None:
+            return
+        if self.run.weights_stamp() is None:
+            self._view.set_message(NO_WEIGHTS, error=False)
+            return
+        self._view.set_message(OPENING, error=False)
+        self._loading = self._engine.send(LoadOther, path=str(self.run.path))
+
+    def _on_embedding(self, means: np.ndarray) -> None:
+        self._means = means
+        if self._samples is None:
+            self._read_samples()
+        if self._model is None and not self._loading:
+            self._load()
+        self._show_points()
+
+    def _match(self) -> None:
+        """The samples of either run have changed."""
+        mark = fingerprint_of(self.run.path) if self.run is not None else None
+        same = mark is not None and mark == self._fingerprint
+        self._counterparts = Counterparts(self._state.samples, self._samples, same)
+        self._show_colours()
+        self._due.start()
+
+    # the second cloud
+
+    def set_plain_colour(self, rgb: tuple[int, int, int]) -> None:
+        """The colour of points that no value colours (from the theme)."""
+        self._plain = np.array([*rgb, 255], dtype=np.uint8)
+        self._show_colours()
+
+    def _show_points(self) -> None:
+        means, display, cloud = self._means, self._state.display, self._cloud
+        if means is None:
+            return
+        first = not cloud.point_count
+        self._projection = make_projection(display.axes, means.shape[1], means)
+        cloud.set_axes(self._projection.labels, self._projection.dims)
+        cloud.set_point_size(display.point_size)
+        cloud.set_opacity(display.opacity)
+        cloud.set_points(self._projection.to_view(means))
+        if first:
+            self._lock.align()
+        else:
+            self._lock.grown()
+        self._show_colours()
+        self._show_selected()
+
+    def _show_colours(self) -> None:
+        """By the same factor and over the same range as the first cloud, so that a colour means one thing in both."""
+        if self._means is None:
+            return
+        display, samples, count = self._state.display, self._samples, len(self._means)
+        colours = np.tile(self._plain, (count, 1))
+        if samples is not None and len(samples.indices) == count:
+            if display.color_by == SPLIT:
+                colours = colormaps.colours(samples.split, display.colormap, 0.0, 1.0)
+            elif display.color_by in samples.factor_names:
+                values = _factor(samples, display.color_by)
+                low, high = _range(_factor(self._state.samples, display.color_by), values)
+                colours = colormaps.colours(values, display.colormap, low, high)
+        self._cloud.set_colors(colours)
+
+    def _show_selected(self) -> None:
+        sample = self._state.document.sample
+        self._cloud.set_selected(None if sample is None else self._counterparts.in_second(sample))
+
+    def _show_hovered(self, index: int | None) -> None:
+        if not self._cloud.underMouse():
+            self._cloud.set_hovered(None if index is None else self._counterparts.in_second(index))
+
+    def _on_hover(self, index: int) -> None:
+        found = self._counterparts.in_first(index) if index >= 0 else None
+        self._cloud_control.hover(-1 if found is None else found)
+
+    def _on_click(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
+        found = self._counterparts.in_first(index)
+        if found is None:
+            self._view.set_note(self._counterparts.reason or "This point has no counterpart among the open run's.")
+        elif modifiers & Qt.KeyboardModifier.ShiftModifier:
+            self._cloud_control.select(np.array([found]), True)
+        else:
+            self.sample_chosen.emit(found)
+
+    # one input for both
+
+    def _on_kind(self, kind: str) -> None:
+        self._kind = Kind(kind)
+        self._asked = None
+        self._due.start()
+
+    def _on_model(self) -> None:
+        """Another open run, or other weights of it."""
+        model = self._state.model
+        self._fingerprint = fingerprint_of(model.path) if model is not None else None
+        self._asked = None
+        self._questions.clear()
+        if model is None:
+            self._view.set_images(None, None)
+            self._cloud.set_probe(None)
+        self._match()
+
+    def _ask(self) -> None:
+        """Ask for both images of what the document holds now, if they are not on show already."""
+        document = self._state.document
+        self._hand = hand_of(self._seen, document, self._landed, self._hand)
+        self._seen = document
+        self._show_selected()
+        model = self._state.model
+        if self._model is None or model is None or not on_screen(self._view):
+            return
+        situation = self._situation(model.latent_dim, self._model.latent_dim)
+        self._view.set_kinds(situation.reasons())
+        question = situation.question(self._kind)
+        if question is None:
+            self._asked = None
+            self._view.set_note("")
+            self._view.set_images(None, None, text=situation.missing())
+            self._cloud.set_probe(None)
+            return
+        self._view.set_kind(question.kind)
+        if question.key != self._asked:
+            self._asked = question.key
+            stamp = self._engine.send(CompareAt, index=question.index, factors=question.factors, z=question.z)
+            self._questions[stamp] = question
+
+    def _situation(self, first: int, second: int) -> Situation:
+        state = self._state
+        drawn = state.config is not None and state.config.data.source == "curves"
+        return Situation(state.document, state.samples, drawn, state.plane, (first, second), self._hand)
+
+    # the engine
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Compared):
+            self._on_compared(reply)
+        elif isinstance(reply, OtherLoaded) and self.run is not None and reply.stamp == self._loading:
+            self._model, self._loading = reply, 0
+            self._view.set_message("")
+            self._renew()
+        elif isinstance(reply, Failed) and reply.stamp:
+            self._on_failed(reply)
+        elif isinstance(reply, (WeightsChanged, OtherChanged)):
+            self._renew()
+        elif isinstance(reply, Located):
+            self._landed = reply.mu
+
+    def _renew(self) -> None:
+        self._asked = None
+        self._due.start()
+
+    def _on_failed(self, reply: Failed) -> None:
+        if reply.stamp == self._loading:
+            self._loading = 0
+            self._view.set_message(reply.message)
+        elif self._questions.pop(reply.stamp, None) is not None:
+            self._view.set_note("")
+            self._view.set_images(None, None, text=reply.message)
+
+    def _on_compared(self, reply: Compared) -> None:
+        question = self._questions.get(reply.stamp)
+        self._questions = {stamp: asked for stamp, asked in self._questions.items() if stamp > reply.stamp}
+        model = self._state.model
+        if question is None or self._asked is None or self.run is None or model is None:
+            return
+        self._view.set_note(question.note)
+        self._view.set_images(
+            reply.first,
+            reply.second,
+            (model.path.name, self.run.path.name),
+            (reply.first_mu, reply.second_mu),
+            (reply.first_excess_bce, reply.second_excess_bce),
+        )
+        if self._projection is not None and len(self._projection.origin) == len(reply.second_mu):
+            self._cloud.set_probe(self._projection.to_view(reply.second_mu))
+
+
+def _details(config: RunConfig) -> str:
+    model, data = config.model, config.data
+    return f"{model.preset} · d = {model.latent_dim} · {data.image_size}²"
+
+
+def _factor(samples: Samples | None, name: str) -> np.ndarray:
+    """One factor float32 (N,); nothing where it is not known."""
+    if samples is None or name not in samples.factor_names:
+        return np.empty(0, dtype=np.float32)
+    return samples.factors[:, samples.factor_names.index(name)]
+
+
+def _range(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+    """The ends of the colours: those of the first cloud, else of the second."""
+    for values in (first, second):
+        if np.isfinite(values).any():
+            low, high = float(np.nanmin(values)), float(np.nanmax(values))
+            return low, high if high > low else low + 1.0
+    return 0.0, 1.0

@@ -1,0 +1,129 @@
+"""What goes into both models of a comparison: read off the document, by the kind that is chosen or the last gesture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from explorer.state import Document, Samples
+from explorer.views.compare import Kind
+
+CLICK = "Click a point of either cloud: its image goes into both models."
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """The fields of ``core.protocol.messages.CompareAt``, the ``kind`` they make, and the ``note`` that says so."""
+
+    kind: Kind
+    note: str
+    index: int = -1
+    factors: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+    z: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+
+    @property
+    def key(self) -> tuple:
+        """Equal for questions with the same answer."""
+        return self.kind, self.index, self.factors.tobytes(), self.z.tobytes()
+
+
+@dataclass(frozen=True, eq=False)
+class Situation:
+    """All that the choice depends on.
+
+    ``drawn``: the open run's images are drawn from factors; ``plane``: the factors on the axes of the parameter plane;
+    ``dims``: both models' numbers of latent dimensions; ``hand``: the kind that the last gesture fed.
+    """
+
+    document: Document
+    samples: Samples | None
+    drawn: bool
+    plane: tuple[int, int]
+    dims: tuple[int, int]
+    hand: Kind
+
+    def reasons(self) -> dict[str, str]:
+        """Why a kind cannot be chosen, for those that cannot."""
+        found: dict[str, str] = {}
+        if self.samples is None:
+            found[Kind.IMAGE] = "The open run has recorded no samples yet."
+        if not self.drawn and (self.samples is None or len(self.samples.factor_names) < 2):
+            found[Kind.PARAMETERS] = "The open run's images have no factors, so there is no parameter plane."
+        if self.dims[0] != self.dims[1]:
+            found[Kind.LATENT] = (
+                f"The runs have {self.dims[0]} and {self.dims[1]} latent dimensions: no latent point is in both models."
+            )
+        return found
+
+    def question(self, chosen: Kind) -> Question | None:
+        """What to ask: by the ``chosen`` kind if the document has an input for it, else as the hand fed it."""
+        for kind in (chosen, self.hand):
+            asked = self._question(kind)
+            if asked is not None:
+                return asked
+        return None
+
+    def missing(self) -> str:
+        """What to do when there is no question."""
+        reason = self.reasons().get(Kind.LATENT, "") if self.hand is Kind.LATENT else ""
+        return f"{reason} {CLICK}".strip()
+
+    def _question(self, kind: Kind) -> Question | None:
+        if kind in self.reasons():
+            return None
+        if kind is Kind.IMAGE:
+            return self._of_sample(self.document.sample, kind)
+        if kind is Kind.PARAMETERS:
+            return self._of_cursor()
+        probe = self.document.probe
+        if probe is None or len(probe) != self.dims[0]:
+            return None
+        return Question(kind, "Both decoders at the probe", z=np.asarray(probe, dtype=np.float32))
+
+    def _of_sample(self, position: int | None, kind: Kind) -> Question | None:
+        samples = self.samples
+        if samples is None or position is None or not 0 <= position < len(samples.indices):
+            return None
+        index = int(samples.indices[position])
+        values = (
+            f"{name} = {value:.3g}" for name, value in zip(samples.factor_names, samples.factors[position], strict=True)
+        )
+        return Question(kind, " · ".join([f"Sample {index}", *values]), index=index)
+
+    def _of_cursor(self) -> Question | None:
+        cursor = self.document.cursor
+        if cursor is None or self.hand is Kind.LATENT:  # the probe has left the place that the cursor marks
+            return None
+        if self.drawn:
+            a, b = cursor
+            return Question(Kind.PARAMETERS, f"a = {a:.3f} · b = {b:.3f}", factors=np.array(cursor, dtype=np.float32))
+        return self._of_sample(self._at_cursor(cursor), Kind.PARAMETERS)
+
+    def _at_cursor(self, cursor: tuple[float, float]) -> int | None:
+        """The sample at the cursor, which stands on one where nothing draws images in between."""
+        if self.samples is None or max(self.plane) >= len(self.samples.factor_names):
+            return None
+        places = self.samples.factors[:, list(self.plane)].astype(np.float64)
+        span = np.nan_to_num(np.nanmax(places, axis=0) - np.nanmin(places, axis=0))
+        away = (places - cursor) / np.where(span > 0, span, 1.0)
+        squared = np.einsum("nk,nk->n", away, away)
+        return int(np.nanargmin(squared)) if np.isfinite(squared).any() else None
+
+
+def hand_of(before: Document, now: Document, landed: np.ndarray | None, last: Kind) -> Kind:
+    """The kind that the gesture between two documents fed; ``last`` where none did.
+
+    ``landed`` float32 (d,) is where the cursor's image was last seen to land: a probe that goes there follows the
+    cursor and is not moved by a hand.
+    """
+    if now.sample is not None:
+        return Kind.IMAGE
+    if now.cursor is not None and now.cursor != before.cursor:
+        return Kind.PARAMETERS
+    moved = now.probe is not None and not _same(before.probe, now.probe)
+    return Kind.LATENT if moved and not _same(landed, now.probe) else last
+
+
+def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))

@@ -1,0 +1,1 @@
+"""The parameter plane and the hole of the next training."""

@@ -1,0 +1,262 @@
+"""The parameter plane: samples at their true factors, tied to the cloud; a cursor that is followed by the images.
+
+While the cursor is dragged, the engine is asked for the newest place alone: the true image there, its reconstruction,
+and where it lands in latent space. The probe goes there, so cloud, image and probe follow the hand.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QObject
+
+from core.analysis.transect import in_hole
+from core.data import polar_curves
+from core.protocol.messages import Failed, Locate, Located, Reply, WeightsChanged
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.parameters.hole import HoleController
+from explorer.engine_client import EngineClient
+from explorer.state import Samples, State
+from explorer.views.parameters import ParametersView
+from explorer.views.training import TrainingView
+from explorer.widgets.controls import on_screen
+
+MOVE = "move cursor"
+LONG_NAMES = {"a": "scale a", "b": "depth b"}
+NO_RUN = "Open a run: its samples appear here, in the plane of their true factors."
+NO_FACTORS = (
+    "Nothing is known about these images but their pixels, so there is no plane to put them on. Train on polar curves, "
+    "or on an .npz file with factors (latents_values), to see them at their true factors."
+)
+ONE_FACTOR = (
+    "Only one factor of these images is known ({name}); a plane needs two. Train on polar curves, or on an .npz file "
+    "with two factors or more (latents_values)."
+)
+
+
+class ParametersController(QObject):
+    """Binds the plane to state, engine and training form. It keeps ``document.cursor`` at the chosen sample."""
+
+    def __init__(
+        self,
+        state: State,
+        editing: Editing,
+        engine: EngineClient,
+        probe: ProbeController,
+        cloud: CloudController,
+        view: ParametersView,
+        training_view: TrainingView,
+    ) -> None:
+        super().__init__()
+        self._state, self._editing, self._engine = state, editing, engine
+        self._probe, self._cloud, self._view = probe, cloud, view
+        self._places: np.ndarray | None = None  # float32 (N, 2): the samples in the plane
+        self._spans = np.ones(2)
+        self._asked: tuple[float, float] | None = None  # the place whose images are on show, or on their way
+        self._stamp = 0  # of the newest question about it; 0: answered
+        self._leads = False  # its answer moves the probe
+        self._held = False  # a hand has the cursor
+        self._nearest: int | None = None  # the sample to which the cursor has snapped
+        self.hole = HoleController(state, view, training_view)
+        self._listen()
+        self._on_samples()
+
+    def _listen(self) -> None:
+        view, events = self._view, self._state.events
+        view.cursor_moved.connect(self._on_cursor)
+        view.cursor_released.connect(self._on_released)
+        view.sample_clicked.connect(self._probe.choose)
+        view.picked.connect(self._cloud.select)
+        view.hovered.connect(self._cloud.hover)
+        view.axes_changed.connect(self._on_axes)
+        view.shown.connect(self._on_document)
+        self._cloud.colours_changed.connect(view.set_colors)
+        events.hovered.connect(lambda index: view.set_hovered(index))
+        events.selected.connect(lambda indices: view.set_highlight(indices))
+        events.samples.connect(lambda *_: self._on_samples())
+        events.config.connect(lambda *_: self._on_samples())
+        events.plane.connect(lambda *_: self._on_samples())
+        events.model.connect(lambda *_: self._on_model())
+        events.document.connect(lambda *_: self._on_document())
+        self._engine.replied.connect(self._on_reply)
+
+    @property
+    def _drawn(self) -> bool:
+        """Whether images can be drawn at any place of the plane."""
+        config = self._state.config
+        return config is not None and config.data.source == "curves"
+
+    # the samples
+
+    def _on_samples(self) -> None:
+        samples, view = self._state.samples, self._view
+        self._state.hovered = None
+        names = samples.factor_names if samples is not None else ()
+        if samples is None and self._drawn:
+            names = (
+                polar_curves.FACTOR_NAMES
+            )  # a training that has just begun: the plane is known, the samples are not yet
+        view.set_empty(_why_empty(self._state.samples, self._drawn))
+        if len(names) < 2:
+            self._places = None
+            return
+        x, y = self._axes(len(names))
+        if samples is None:
+            self._places, split = np.empty((0, 2), dtype=np.float32), np.empty(0, dtype=np.uint8)
+        else:
+            self._places, split = np.ascontiguousarray(samples.factors[:, [x, y]]), samples.split
+        low, high = self._bounds(self._places)
+        self._spans = np.where(high > low, high - low, 1.0)
+        view.set_factors(() if self._drawn else names, (x, y))
+        view.set_names(*(LONG_NAMES.get(names[axis], names[axis]) if self._drawn else names[axis] for axis in (x, y)))
+        view.set_bounds(low, high)
+        view.set_samples(self._places, split)
+        view.set_colors(self._cloud.colours)
+        view.set_highlight(self._state.selected)
+        self._on_document()
+
+    def _axes(self, count: int) -> tuple[int, int]:
+        """The factors on the axes: those chosen, if this dataset has them."""
+        x, y = self._state.plane
+        return (0, 1) if self._drawn or max(x, y) >= count else (x, y)
+
+    def _bounds(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self._drawn:
+            low, high = zip(polar_curves.SCALE_RANGE, polar_curves.DEPTH_RANGE, strict=True)
+            return np.array(low), np.array(high)
+        known = places[np.isfinite(places).all(axis=1)].astype(np.float64)
+        return (known.min(axis=0), known.max(axis=0)) if len(known) else (np.zeros(2), np.ones(2))
+
+    def _on_axes(self, x: int, y: int) -> None:
+        sample = self._state.document.sample
+        kept = self._nearest if sample is None else sample
+        self._state.plane = (x, y)
+        if sample is None and kept is not None and self._places is not None and kept < len(self._places):
+            self._nearest = kept
+            self._editing.follow(cursor=_place(self._places[kept]))
+
+    # the cursor
+
+    def _on_cursor(self, x: float, y: float) -> None:
+        if self._places is None:
+            return
+        place = (x, y)
+        if not self._drawn:
+            self._nearest = self._nearest_to(place)
+            if self._nearest is None:
+                return
+            place = _place(self._places[self._nearest])
+        self._held = True
+        self._leads = True
+        self._editing.live(MOVE, cursor=place, sample=None)
+
+    def _on_released(self) -> None:
+        self._held = False
+        if not self._stamp:  # otherwise the answer makes the step: where the probe goes is part of it
+            self._leads = False
+            self._editing.settle()
+
+    def _on_document(self) -> None:
+        """Keep the cursor at the chosen sample, show it, and ask for its images."""
+        document, places = self._state.document, self._places
+        sample = document.sample
+        if sample is not None:
+            self._leads = self._held = False
+            self._nearest = sample
+            known = places is not None and sample < len(places) and bool(np.isfinite(places[sample]).all())
+            if places is not None and known and document.cursor != _place(places[sample]):
+                self._editing.follow(cursor=_place(places[sample]))
+                return  # and comes back here
+        elif not self._held and document.cursor != self._asked:
+            self._leads = False  # undo and redo bring the probe back by themselves
+        self._view.set_selected(sample)
+        self._view.set_cursor(document.cursor)
+        if document.cursor is None:
+            self._asked = None
+            self._view.set_images(None, None, "")
+        else:
+            self._ask()
+
+    def _nearest_to(self, place: tuple[float, float]) -> int | None:
+        """The sample that is nearest in units of the axes' ranges."""
+        if self._places is None or not len(self._places):
+            return None
+        away = (self._places - np.asarray(place)) / self._spans
+        squared = np.einsum("nk,nk->n", away, away)
+        return int(np.nanargmin(squared)) if np.isfinite(squared).any() else None
+
+    # the engine
+
+    def _ask(self) -> None:
+        """Ask for the images at the cursor, if they are not on show already."""
+        place, samples = self._state.document.cursor, self._state.samples
+        if place is None or place == self._asked or self._state.model is None:
+            return
+        if not (on_screen(self._view) or self._leads):
+            return  # asked when it is looked at
+        if self._drawn:
+            stamp = self._engine.send(Locate, factors=np.array(place, dtype=np.float32), index=-1)
+        else:
+            nearest = self._state.document.sample
+            nearest = self._nearest_to(place) if nearest is None else nearest
+            if samples is None or nearest is None or nearest >= len(samples.indices):
+                return
+            self._nearest = nearest
+            stamp = self._engine.send(Locate, factors=samples.factors[nearest], index=int(samples.indices[nearest]))
+        self._asked, self._stamp = place, stamp
+
+    def _on_model(self) -> None:
+        """Other weights, or none: what was asked of the old ones is not answered any more."""
+        self._finish()
+        self._asked = None
+        if self._state.model is None:
+            self._view.set_images(None, None, "")
+        self._on_document()
+
+    def _finish(self) -> None:
+        """No answer is awaited any more; a hand that has let go has made its step."""
+        led, self._stamp = self._leads, 0
+        if led and not self._held:
+            self._leads = False
+            self._editing.settle()
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Located):
+            self._on_located(reply)
+        elif isinstance(reply, Failed) and reply.stamp and reply.stamp == self._stamp:
+            self._view.set_images(None, None, "The images here could not be made: see the message above.")
+            self._finish()
+        elif isinstance(reply, WeightsChanged):
+            self._asked = None
+            self._ask()
+
+    def _on_located(self, reply: Located) -> None:
+        newest = reply.stamp == self._stamp
+        if self._state.document.cursor is None or not (newest or self._held):
+            return
+        inside = self._drawn and self._in_hole(reply.factors)
+        parts = [f"excess BCE {reply.excess_bce:.2g}", f"SSIM {reply.ssim:.3f}"]
+        self._view.set_images(reply.original, reply.reconstruction, " · ".join(parts + ["in the hole"] * inside))
+        if self._leads:
+            self._editing.live(MOVE, probe=reply.mu, sample=None)
+        if newest:
+            self._finish()
+
+    def _in_hole(self, factors: np.ndarray) -> bool:
+        config = self._state.config
+        return config is not None and bool(in_hole(factors[None], config.data)[0])
+
+
+def _place(row: np.ndarray) -> tuple[float, float]:
+    x, y = row.tolist()
+    return x, y
+
+
+def _why_empty(samples: Samples | None, drawn: bool) -> str:
+    """Why there is no plane and what to do; empty if there is one."""
+    if samples is None:
+        return "" if drawn else NO_RUN
+    if not samples.factor_names:
+        return NO_FACTORS
+    return ONE_FACTOR.format(name=samples.factor_names[0]) if len(samples.factor_names) == 1 else ""

@@ -1,0 +1,1 @@
+"""The path: kinds, tracing, playback, comparison, saved paths."""

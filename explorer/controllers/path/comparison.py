@@ -1,0 +1,371 @@
+"""Comparing kinds of path between the ends of the document's path, while somebody looks.
+
+A question is asked once the hand rests, and again when training has changed the weights; the newest wins, and its paths
+come one by one. What is answered is drawn in the cloud, too. A frame is a place for the probe, a row a path to take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import monotonic
+
+import numpy as np
+from PySide6.QtCore import QObject
+
+from core.paths.latent_path import LatentPath
+from core.paths.recipe import JOINING, RECIPE_KINDS, Recipe, RecipeKind
+from core.protocol.curve_messages import ComparePaths, PathCompared
+from core.protocol.messages import Failed, Loaded, Reply, WeightsChanged
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.engine_client import EngineClient
+from explorer.state import Document, State
+from explorer.views.cloud import CloudView
+from explorer.views.path_comparison import ComparedPath, PathKindsView
+from explorer.widgets.controls import on_screen
+
+FRAMES = 17
+CURVE_POINTS = 65
+EDIT_PAUSE_S = 0.25  # a hand that drags an end is waited for
+WEIGHTS_PAUSE_S = 2.0  # from one question to the next while weights change
+BETTER_PAUSE_S = 12.0  # until a path that was preliminary is asked for again
+PRELIMINARY = "preliminary"  # so begins the note of a path that will be known better
+FIRST_KINDS: tuple[RecipeKind, ...] = ("straight", "spherical", "geodesic", "factor curve", "mean difference")
+PROBE = "probe on a compared path"
+NO_MODEL = "Open a run with a trained model: kinds of path between two places of its cloud are compared here."
+NO_PATH = (
+    "Draw a path on the cloud (3), trace one (6), or add points with Edit (4). The kinds of path between its two ends "
+    "are compared here: film strips one under another, and how long, how far from the data and how pure each is."
+)
+ONE_POINT = (
+    "The path has one point only. Add another one with Edit (4): the kinds of path between both are compared here."
+)
+SAME_ENDS = "Both ends of the path are at the same place. Drag one of them away with Edit (4) to compare kinds of path."
+NO_KINDS = "Choose the kinds of path to compare, at the upper left."
+NEEDS_FACTOR = "Changes a factor, and none is known. Measure the images, or take attributes from a file, in Samples."
+UNLABELLED = "No factor is known: paths that change one are left out (measure attributes in Samples)"
+_READ_BY = {
+    "curves": "factors read off them by the curves' true inverse",
+    "regressor": "factors read off them by a regressor",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is compared: ``start`` and ``end`` float32 (d,), the kinds in order, and the target ("": none)."""
+
+    start: np.ndarray
+    end: np.ndarray
+    kinds: tuple[RecipeKind, ...]
+    target: str
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Question):
+            return NotImplemented
+        same = (self.kinds, self.target) == (other.kinds, other.target)
+        return same and np.array_equal(self.start, other.start) and np.array_equal(self.end, other.end)
+
+    def __hash__(self) -> int:
+        return hash((self.start.tobytes(), self.end.tobytes(), self.kinds, self.target))
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """``points`` float32 (m, d) of one kind, what was asked, and the curve through them float32 (K, d)."""
+
+    points: np.ndarray
+    question: Question
+    curve: np.ndarray
+
+
+class PathComparison(QObject):
+    """Binds the panel of path kinds to ``document.path``, to the engine and the cloud. ``tick`` is the clock's."""
+
+    def __init__(
+        self,
+        state: State,
+        editing: Editing,
+        engine: EngineClient,
+        cloud_control: CloudController,
+        cloud: CloudView,
+        view: PathKindsView,
+    ) -> None:
+        super().__init__()
+        self._state, self._editing, self._engine = state, editing, engine
+        self._cloud_control, self._cloud, self._view = cloud_control, cloud, view
+        self._kinds: tuple[RecipeKind, ...] = FIRST_KINDS
+        self._target = ""  # chosen here, or that of the path's recipe: what a hand did last
+        self._recipe: Recipe | None = None
+        self._answers: dict[str, _Answer] = {}
+        self._wanted: Question | None = None
+        self._asked: Question | None = None
+        self._stamp = 0  # of the newest question; 0: all of it is answered
+        self._ask_at: float | None = None
+        self._last_asked = -WEIGHTS_PAUSE_S
+        self._outdated = False  # other weights than those that were asked
+        self._preliminary = False  # something of the answer will be known better
+        self._chosen = ("", -1)  # the frame that a hand chose
+        self._forward = ""
+        self._visible = False
+        self._offered: tuple | None = None
+        self._dirty = {"question", "cloud"}
+        view.set_kinds(self._kinds)
+        self._listen(engine)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was asked is answered."""
+        return self._asked is not None and self._asked == self._wanted and not self._stamp and self._ask_at is None
+
+    def _listen(self, engine: EngineClient) -> None:
+        view, events = self._view, self._state.events
+        view.kinds_chosen.connect(self.choose_kinds)
+        view.target_chosen.connect(self.choose_target)
+        view.frame_chosen.connect(self.choose_frame)
+        view.frame_released.connect(self._editing.settle)
+        view.path_chosen.connect(self.take)
+        view.row_hovered.connect(self._bring_forward)
+        view.shown.connect(lambda: self._mark("question"))
+        for event in (events.document, events.samples, events.attributes):
+            event.connect(lambda *_: self._mark("question"))
+        events.model.connect(lambda *_: self._on_model())
+        for event in (events.embedding, events.display):
+            event.connect(lambda *_: self._mark("cloud"))
+        engine.replied.connect(self._on_reply)
+
+    def _mark(self, part: str) -> None:
+        self._dirty.add(part)
+
+    # hands
+
+    def choose_kinds(self, kinds: tuple[str, ...]) -> None:
+        """Compare these, as far as they can be."""
+        self._kinds = tuple(kind for kind in RECIPE_KINDS if kind in kinds)
+        self._mark("question")
+
+    def choose_target(self, name: str) -> None:
+        """The paths shall change ``name``."""
+        self._target = name
+        self._mark("question")
+
+    def choose_frame(self, kind: str, number: int) -> None:
+        """The hand is on a frame: the probe goes there."""
+        answer = self._answers.get(kind)
+        if answer is not None and 0 <= number < len(answer.points):
+            self._chosen = (kind, number)
+            self._editing.live(PROBE, probe=answer.points[number], sample=None)
+
+    def take(self, kind: str) -> None:
+        """This path becomes the document's."""
+        answer = self._answers.get(kind)
+        if answer is None or kind not in RECIPE_KINDS:
+            return
+        asked = answer.question
+        recipe = Recipe(kind, asked.start, asked.end, "" if kind in JOINING else asked.target)
+        self._recipe = recipe
+        self._editing.commit(f"take {kind} path", path=LatentPath(answer.points, recipe=recipe))
+
+    def _bring_forward(self, kind: str) -> None:
+        if kind != self._forward:
+            self._forward = kind
+            self._mark("cloud")
+
+    # what is asked
+
+    def _on_model(self) -> None:
+        """Another run, or none."""
+        self._forget()
+        self._mark("question")
+
+    def _forget(self) -> None:
+        self._answers.clear()
+        self._asked = self._wanted = self._ask_at = None
+        self._stamp, self._outdated, self._preliminary = 0, False, False
+        self._view.clear()
+        self._mark("cloud")
+
+    def _question(self) -> tuple[Question | None, str]:
+        """What is to be compared now; else None and what a person should do."""
+        model, path = self._state.model, self._state.document.path
+        if model is None:
+            return None, NO_MODEL
+        if path is None or path.dim != model.latent_dim:
+            return None, NO_PATH
+        if len(path) < 2:
+            return None, ONE_POINT
+        start, end = ends_of(path)
+        if np.array_equal(start, end):
+            return None, SAME_ENDS
+        kinds: tuple[RecipeKind, ...] = tuple(kind for kind in self._kinds if self._target or kind in JOINING)
+        if not kinds:
+            return None, NO_KINDS
+        return Question(start, end, kinds, self._target), ""
+
+    def _show_question(self) -> None:
+        document = self._state.document
+        self._settle_target(document)
+        question, missing = self._question()
+        self._view.set_empty(missing)
+        self._show_document(document)
+        if question is None:
+            if self._answers or self._asked is not None:
+                self._forget()
+            self._wanted = None
+            self._view.set_message("")
+        elif question != self._wanted:
+            self._wanted = question
+            first = self._asked is None
+            self._ask_at = None if question == self._asked else monotonic() + (0.0 if first else EDIT_PAUSE_S)
+
+    def _settle_target(self, document: Document) -> None:
+        """Offer what can change, and keep the choice among it."""
+        names = color_targets.names(self._state)
+        recipe = document.path.recipe if document.path is not None else None
+        if recipe is not None and recipe.target in names and recipe != self._recipe:
+            self._target = recipe.target
+        self._recipe = recipe
+        if self._target not in names:
+            self._target = names[0] if names else ""
+        if self._offered != (names, self._target):
+            self._offered = (names, self._target)
+            self._view.set_targets(names, self._target)
+            changing = () if names else (kind for kind in RECIPE_KINDS if kind not in JOINING)
+            self._view.set_reasons(dict.fromkeys(changing, NEEDS_FACTOR))
+
+    def _show_document(self, document: Document) -> None:
+        """Which row is the document's path, and at which frame the probe is."""
+        recipe = document.path.recipe if document.path is not None else None
+        self._view.set_current(recipe.kind if recipe is not None else "")
+        kind, number = self._chosen
+        others = ((each, place) for each in self._answers for place in range(len(self._answers[each].points)))
+        for each, place in ((kind, number), *others):
+            answer = self._answers.get(each)
+            if (
+                answer is not None
+                and document.probe is not None
+                and np.array_equal(answer.points[place], document.probe)
+            ):
+                self._view.set_mark(each, place)
+                return
+        self._view.set_mark("", -1)
+
+    def _ask(self, question: Question) -> None:
+        again = question == self._asked
+        if not again:
+            kept = {kind: answer for kind, answer in self._answers.items() if kind in question.kinds}
+            self._answers = kept
+            self._mark("cloud")
+        self._view.set_rows(question.kinds, question.target, stale=not again)
+        self._asked, self._ask_at, self._last_asked = question, None, monotonic()
+        self._outdated = self._preliminary = False
+        self._stamp = self._engine.send(
+            ComparePaths,
+            kinds=question.kinds,
+            start=question.start,
+            end=question.end,
+            target=question.target,
+            frames=FRAMES,
+        )
+        self._view.set_message(f"Comparing {len(question.kinds)} kinds…")
+
+    # each tick
+
+    def tick(self) -> None:
+        """Ask what is due and show what has changed, as far as the panel can be seen."""
+        visible = on_screen(self._view)
+        if visible != self._visible:
+            self._visible = visible
+            self._dirty.update(("question", "cloud") if visible else ("cloud",))
+        if visible:
+            if "question" in self._dirty:
+                self._dirty.discard("question")
+                self._show_question()
+            self._ask_if_due()
+        if "cloud" in self._dirty:
+            self._dirty.discard("cloud")
+            self._show_cloud()
+
+    def _ask_if_due(self) -> None:
+        now = monotonic()
+        if self._wanted is None:
+            return
+        due = self._ask_at is not None and now >= self._ask_at
+        # One that is not answered yet is let finish: else it never would while a training goes on.
+        pause = WEIGHTS_PAUSE_S if self._outdated else BETTER_PAUSE_S if self._preliminary else np.inf
+        again = self._asked is not None and not self._stamp and now >= self._last_asked + pause
+        if due or (again and self._ask_at is None):
+            self._ask(self._wanted)
+
+    def _show_cloud(self) -> None:
+        projection = self._cloud_control.projection
+        answers = self._answers if self._visible and projection is not None else {}
+        curves = [
+            (kind, projection.to_view(answer.curve))
+            for kind, answer in answers.items()
+            if projection is not None and answer.curve.shape[1] == len(projection.origin)
+        ]
+        self._cloud.set_kinds(curves, self._forward)
+
+    # the engine
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, PathCompared) and self._stamp and reply.stamp == self._stamp:
+            self._on_compared(reply)
+        elif isinstance(reply, Failed) and self._stamp and reply.stamp == self._stamp:
+            self._stamp = 0
+            self._view.set_message(reply.message, "error")
+        elif isinstance(reply, WeightsChanged):
+            self._outdated = True
+        elif isinstance(reply, Loaded):  # again: the engine was started anew, and knows of no question
+            self._stamp, self._outdated = 0, True
+
+    def _on_compared(self, reply: PathCompared) -> None:
+        question = self._asked
+        if question is None:
+            return
+        self._view.set_path(_compared(reply))
+        self._preliminary = self._preliminary or reply.note.startswith(PRELIMINARY)
+        if len(reply.points):
+            curve = LatentPath(reply.points).sample(CURVE_POINTS)
+            self._answers[reply.kind] = _Answer(reply.points, question, curve)
+        else:
+            self._answers.pop(reply.kind, None)
+        self._mark("cloud")
+        self._mark("question")
+        if reply.index + 1 < reply.total:
+            self._view.set_message(f"Compared {reply.index + 1} of {reply.total}…")
+            return
+        self._stamp = 0
+        if not question.target:
+            self._view.set_message(UNLABELLED)
+        else:
+            read = _READ_BY.get(reply.truth, "")
+            self._view.set_message(f"{FRAMES} frames each" + (f" · {read}" if read else ""))
+
+
+def ends_of(path: LatentPath) -> tuple[np.ndarray, np.ndarray]:
+    """The places float32 (d,) between which ``path`` is compared: those of its recipe if it has both, else its own."""
+    recipe = path.recipe
+    if recipe is not None and recipe.end is not None:
+        return recipe.start, recipe.end
+    return path.control[0], path.control[-1]
+
+
+def _compared(reply: PathCompared) -> ComparedPath:
+    return ComparedPath(
+        kind=reply.kind,
+        images=reply.images,
+        support=reply.support,
+        threshold=reply.threshold,
+        latent_length=reply.latent_length,
+        image_length=reply.image_length,
+        image_k=reply.image_k,
+        off_share=reply.off_share,
+        achieved=reply.achieved,
+        leaks=reply.leaks,
+        names=reply.names,
+        truth=reply.truth,
+        residual=reply.residual,
+        note=reply.note,
+    )

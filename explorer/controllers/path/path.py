@@ -1,0 +1,225 @@
+"""Paths through latent space: drawn, edited, shown in the cloud, undone."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from core.paths.latent_path import LatentPath
+from core.rendering.projection import Projection
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.path.recipe_conversion import handles, thinned
+from explorer.state import Document, State
+from explorer.views.cloud import CloudView, StrokeGesture
+from explorer.views.path import PathView
+
+CURVE_POINTS = 257
+
+
+class PathController(QObject):
+    """Turns strokes and control-point gestures into ``document.path`` and draws it."""
+
+    trouble = Signal(str)
+    end_moved = Signal(int, object, int)
+    """A hand holds handle 0 (start) or 1 (end) of a computed path at a place float32 (d,): that of a sample, or -1."""
+    ends_released = Signal()
+    shown = Signal()
+    """The path's settings are on show anew."""
+
+    def __init__(
+        self, state: State, editing: Editing, cloud_control: CloudController, cloud: CloudView, path: PathView
+    ) -> None:
+        super().__init__()
+        self._state, self._editing = state, editing
+        self._cloud_control, self._cloud, self._view = cloud_control, cloud, path
+        self._dirty = True
+        self._held: np.ndarray | None = None  # handles of a computed path where the hand has them, before it follows
+        self._holding = False
+        self._placed: tuple[int, int] | None = None  # an inserted point's index for the hand that holds it, and its own
+        cloud.stroke_drawn.connect(self._on_stroke)
+        cloud.control_added.connect(self._on_added)
+        cloud.control_moved.connect(self._on_moved)
+        cloud.control_snapped.connect(self._on_snapped)
+        cloud.control_released.connect(self._on_released)
+        cloud.control_inserted.connect(self._on_inserted)
+        cloud.control_removed.connect(self.remove_control)
+        cloud.control_selected.connect(self._select_control)
+        path.kind_changed.connect(self._on_kind)
+        path.closed_changed.connect(self._on_closed)
+        path.clear_requested.connect(self.clear)
+        for event in (
+            state.events.document,
+            state.events.display,
+            state.events.embedding,
+            state.events.selected_control,
+        ):
+            event.connect(self._mark)
+
+    def _mark(self, *_: object) -> None:
+        self._dirty = True
+        if not self._holding:
+            self._held = None
+
+    def let_go(self) -> None:
+        """Show a computed path's handles where the path has them."""
+        self._holding = False
+        self._mark()
+
+    # gestures
+
+    def _on_stroke(self, stroke: StrokeGesture) -> None:
+        # scipy, which lifting needs, takes 0.3 s to import: not before the first stroke.
+        from core.geometry.stroke_lifting import Camera, StrokeError, lift_stroke, simplify_stroke
+
+        means, projection = self._state.embedding, self._cloud_control.projection
+        if means is None or projection is None:
+            return
+        try:
+            camera = Camera(stroke.projection, stroke.viewport)
+            lifted = lift_stroke(stroke.points, means, projection.to_view(means), camera)
+            path, _ = simplify_stroke(lifted.curve)
+        except StrokeError as error:
+            self.trouble.emit(str(error))
+            return
+        self._commit("draw path", path)
+
+    def _to_latent(self, xyz: np.ndarray) -> np.ndarray | None:
+        projection, means = self._cloud_control.projection, self._state.embedding
+        if projection is None or means is None:
+            return None
+        document = self._state.document
+        if document.path is not None and len(document.path.control):
+            keep = document.path.control[-1]
+        else:
+            keep = document.probe if document.probe is not None else means.mean(axis=0)
+        return projection.from_view(xyz, keep)
+
+    def _on_added(self, xyz: np.ndarray) -> None:
+        point = self._to_latent(xyz)
+        if point is None:
+            return
+        path = self._state.document.path
+        path = LatentPath(point[None]) if path is None else thinned(path, path.kind).appended(point)
+        self._commit("add control point", path)
+        self._state.selected_control = len(path) - 1
+
+    def _on_moved(self, index: int, xyz: np.ndarray) -> None:
+        path, projection = self._state.document.path, self._cloud_control.projection
+        if path is None or projection is None:
+            return
+        if path.recipe is not None:
+            held = handles(path) if self._held is None else self._held
+            if index < len(held):
+                self._hold_end(index, projection.from_view(xyz, held[index]), -1)
+            return
+        if self._placed is not None and index == self._placed[0]:
+            index = self._placed[1]
+        if 0 <= index < len(path):
+            point = projection.from_view(xyz, path.control[index])
+            self._editing.live("move control point", path=path.moved(index, point))
+            self._state.selected_control = index
+
+    def _on_snapped(self, index: int, sample: int) -> None:
+        means = self._state.embedding
+        if means is not None and sample < len(means):
+            self._hold_end(index, means[sample], sample)
+
+    def _hold_end(self, index: int, place: np.ndarray, sample: int) -> None:
+        path = self._state.document.path
+        if path is None or path.recipe is None or index >= len(handles(path)):
+            return
+        held = handles(path).copy() if self._held is None else self._held.copy()
+        before, held[index] = held[index].copy(), place
+        if self._holding and np.array_equal(before, place):
+            return  # still on the same sample
+        self._held, self._holding, self._dirty = held, True, True
+        self._state.selected_control = index
+        self.end_moved.emit(index, held[index], sample)
+
+    def _on_released(self, _: int) -> None:
+        self._placed = None
+        if self._holding:
+            self._holding = False
+            self.ends_released.emit()
+        else:
+            self._editing.settle()
+
+    def _on_inserted(self, position: int, xyz: np.ndarray) -> None:
+        path, projection = self._state.document.path, self._cloud_control.projection
+        if path is None or projection is None:
+            return
+        if path.recipe is not None:
+            self._insert_into_computed(path, projection, position, xyz)
+            return
+        keep = path.control[min(max(position - 1, 0), len(path) - 1)]
+        self._commit("insert control point", path.with_point(position, projection.from_view(xyz, keep)))
+        self._state.selected_control = position
+
+    def _insert_into_computed(self, path: LatentPath, projection: Projection, position: int, xyz: np.ndarray) -> None:
+        """The path becomes a spline of a few control points; what is not drawn comes from the place on the curve."""
+        curve = path.sample(CURVE_POINTS)
+        nearest = int(((projection.to_view(curve) - xyz) ** 2).sum(axis=1).argmin())
+        point, spline = projection.from_view(xyz, curve[nearest]), thinned(path)
+        index = spline.nearest(point)[1] + 1
+        self._placed = (position, index)
+        self._commit("insert control point", spline.with_point(index, point))
+        self._state.selected_control = index
+
+    def remove_control(self, index: int | None) -> None:
+        """Take a control point out; the last one takes the path with it, and so does the one handle of a rail."""
+        path = self._state.document.path
+        if path is None or index is None or not 0 <= index < len(handles(path)):
+            return
+        if path.recipe is not None:
+            rail, path = len(handles(path)) == 1, thinned(path)
+            if rail:
+                self.clear()
+                return
+            index = len(path) - 1 if index else 0
+        self._state.selected_control = None
+        self._commit("remove control point", path.removed(index) if len(path) > 1 else None)
+
+    def _select_control(self, index: int) -> None:
+        self._state.selected_control = index if index >= 0 else None
+
+    def clear(self) -> None:
+        """Remove the path."""
+        if self._state.document.path is not None:
+            self._state.selected_control = None
+            self._commit("clear path", None)
+
+    def _on_kind(self, kind: str) -> None:
+        path = self._state.document.path
+        if path is not None and (path.kind != kind or path.recipe is not None):
+            self._state.selected_control = None if path.recipe is not None else self._state.selected_control
+            self._commit("change spline", thinned(path, kind))  # pyright: ignore[reportArgumentType]  # the view offers LatentPath's kinds
+
+    def _on_closed(self, closed: bool) -> None:
+        path = self._state.document.path
+        if path is not None and path.closed != closed:
+            self._commit("close path" if closed else "open path", thinned(path, path.kind).with_closed(closed))
+
+    def _commit(self, label: str, path: LatentPath | None) -> None:
+        self._editing.commit(label, path=path)
+
+    # showing
+
+    def redraw(self) -> None:
+        """Draw the path if anything about it changed."""
+        projection = self._cloud_control.projection
+        if not self._dirty or projection is None:
+            return
+        self._dirty = False
+        document: Document = self._state.document
+        path = document.path
+        if path is None or not len(path):
+            self._cloud.set_path(None, None, None)
+            self._view.set_path(None)
+            self.shown.emit()
+            return
+        curve = projection.to_view(path.sample(CURVE_POINTS)) if len(path) > 1 else None
+        control = projection.to_view(self._held if self._held is not None else handles(path))
+        self._cloud.set_path(curve, control, self._state.selected_control, snapping=path.recipe is not None)
+        self._view.set_path(path.kind, path.closed, len(path), path.length, path.recipe is not None)
+        self.shown.emit()

@@ -1,0 +1,340 @@
+"""Playing a path: which latents its frames are, decoding them, the moving marker, and export.
+
+A path has K frames at equal steps of latent length, or of image length. Image length is known only after frames were
+decoded: the first pass decodes equal latent steps, and its images give the table that places the second pass.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from core.geometry.off_manifold_status import Standing, off_share
+from core.paths.latent_path import ImageLength, LatentPath, image_length_table
+from core.protocol.messages import (
+    Cancel,
+    DecodePath,
+    Export,
+    Exported,
+    ExportProgress,
+    Failed,
+    PathFrames,
+    Reply,
+    WeightsChanged,
+)
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.engine_client import EngineClient
+from explorer.state import Document, Playback, Speed, State
+from explorer.views.cloud import CloudView
+from explorer.views.filmstrip import FilmstripView
+from explorer.views.image import ImageView
+from explorer.views.path import PathView
+
+SECONDS_PER_PASS = 4.0
+EDIT_PAUSE_S = 0.12
+WEIGHTS_PAUSE_S = 2.0
+
+
+@dataclass
+class _Frames:
+    """Frames of one pass along ``path``: parameters s (K,) in latent arc length, latents z (K, d), images and badges as
+    they arrive. ``outdated``: weights have changed since they were asked for."""
+
+    path: LatentPath
+    speed: Speed
+    s: np.ndarray
+    z: np.ndarray
+    stamp: int = 0
+    images: np.ndarray | None = None
+    known: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    standings: list[Standing | None] = field(default_factory=list)
+    outdated: bool = False
+
+
+class PlaybackController(QObject):
+    """Binds transport, film strip, marker and image to ``state.playback``."""
+
+    trouble = Signal(str)
+    exported = Signal(str)
+    placed = Signal()
+    """It is known which latents the frames show."""
+
+    def __init__(
+        self,
+        state: State,
+        engine: EngineClient,
+        cloud_control: CloudController,
+        cloud: CloudView,
+        path: PathView,
+        film: FilmstripView,
+        image: ImageView,
+    ) -> None:
+        super().__init__()
+        self._state, self._engine, self._cloud_control = state, engine, cloud_control
+        self._cloud, self._view, self._film, self._image = cloud, path, film, image
+        self._path: LatentPath | None = None
+        self._frames: _Frames | None = None
+        self._table: ImageLength | None = None
+        self._decode_at: float | None = None
+        self._last_tick = monotonic()
+        self._shown_frame: tuple[int, int] | None = None
+        self._export = 0
+        self._connect()
+
+    def _connect(self) -> None:
+        view, events = self._view, self._state.events
+        view.play_toggled.connect(self.set_playing)
+        view.scrubbed.connect(self.scrub)
+        view.loop_toggled.connect(lambda loop: self._set(loop=loop))
+        view.speed_changed.connect(lambda rate: self._set(rate=rate))
+        view.unit_changed.connect(lambda unit: self._set(speed=Speed(unit)))
+        view.frames_changed.connect(lambda frames: self._set(frames=frames))
+        view.cancel_export_requested.connect(self.cancel_export)
+        self._film.frame_chosen.connect(self.scrub)
+        events.document.connect(self._on_document)
+        events.model.connect(lambda *_: self._schedule(0.0))
+        events.playback.connect(self._on_playback)
+        self._engine.replied.connect(self._on_reply)
+        self._show_settings(self._state.playback)
+
+    def _set(self, **fields: object) -> None:
+        self._state.playback = dataclasses.replace(self._state.playback, **fields)  # pyright: ignore[reportArgumentType]
+
+    # transport
+
+    def set_playing(self, playing: bool) -> None:
+        """Play or pause; playing from the end starts at the beginning."""
+        if playing and not self._playable():
+            self._view.set_playing(False)
+            return
+        position = self._state.playback.position
+        restart = playing and not self._state.playback.loop and position >= 1.0
+        self._last_tick = monotonic()
+        self._set(playing=playing, position=0.0 if restart else position)
+
+    def toggle(self) -> None:
+        """Space: play or pause."""
+        self.set_playing(not self._state.playback.playing)
+
+    def scrub(self, position: float) -> None:
+        """Go to ``position`` (0 to 1) and stay there."""
+        if self._playable():
+            self._set(position=float(np.clip(position, 0.0, 1.0)), playing=False)
+
+    def seek(self, s: float) -> None:
+        """Go to the share ``s`` (0 to 1) of the path's latent length and stay there, whatever its speed."""
+        by_image = self._state.playback.speed is Speed.IMAGE and self._table is not None
+        self.scrub(float(self._table.from_latent(s)) if by_image and self._table is not None else s)
+
+    @property
+    def share(self) -> float:
+        """Where the marker is, as a share of the path's latent length."""
+        return self._s(self._state.playback.position)
+
+    def step(self, frames: int) -> None:
+        """Move by whole frames (arrow keys)."""
+        count = self._state.playback.frames
+        here = round(self._state.playback.position * (count - 1))
+        self.scrub((here + frames) / (count - 1))
+
+    def _playable(self) -> bool:
+        return self._path is not None and len(self._path) > 1
+
+    # what has to be decoded
+
+    def _on_document(self, document: Document) -> None:
+        if document.path is self._path:
+            return
+        self._path = document.path
+        self._table = None
+        if not self._playable():
+            self._frames = None
+            self._film.set_frames(0)
+            self._cloud.set_marker(None)
+            self._view.set_info("")
+            self._decode_at = None
+            if self._state.playback.playing or self._state.playback.position:
+                self._set(playing=False, position=0.0)
+            return
+        self._shown_frame = None
+        if self._path is not None:  # the rest is another path's until the frames are decoded
+            self._view.set_info(f"latent length {self._path.length:.3g}")
+        self._schedule(EDIT_PAUSE_S if self._frames is not None else 0.0)
+
+    def _on_playback(self, now: Playback, before: Playback) -> None:
+        self._show_settings(now)
+        if now.frames != before.frames:
+            self._table = None  # so that path, frames and weights alone decide which latents are decoded
+        if (now.frames, now.speed) != (before.frames, before.speed):
+            self._schedule(0.0)
+        if now.position != before.position:
+            self._show_position()
+
+    def _schedule(self, seconds: float) -> None:
+        """Decode the frames after a pause, so that a drag does not decode a path that is gone the next moment."""
+        if self._playable() and self._decode_at is None:
+            self._decode_at = monotonic() + seconds
+
+    def _request(self) -> None:
+        path, playback = self._path, self._state.playback
+        if path is None or self._state.model is None:
+            return
+        even = np.linspace(0.0, 1.0, playback.frames)
+        by_image = playback.speed is Speed.IMAGE and self._table is not None
+        s = self._table.to_latent(even) if by_image and self._table is not None else even
+        frames = _Frames(path, Speed.IMAGE if by_image else Speed.LATENT, s, path.at(s))
+        frames.stamp = self._engine.send(DecodePath, z=frames.z)
+        frames.known = np.zeros(len(s), dtype=bool)
+        frames.standings = [None] * len(s)
+        self._frames = frames
+        self._film.set_frames(len(s))
+        self.placed.emit()
+
+    @property
+    def latents(self) -> np.ndarray | None:
+        """What the frames show, float32 (K, d); None without a path, and while its image speed is not known."""
+        path, playback, frames = self._path, self._state.playback, self._frames
+        if path is None:
+            return None
+        if playback.speed is Speed.LATENT:
+            return path.at(np.linspace(0.0, 1.0, playback.frames))
+        known = frames is not None and frames.path is path and frames.speed is Speed.IMAGE
+        return frames.z if known and frames is not None and len(frames.s) == playback.frames else None
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, PathFrames):
+            self._take(reply)
+        elif isinstance(reply, WeightsChanged):
+            self._table = None
+            if self._frames is not None:
+                self._frames.outdated = True
+            self._schedule(WEIGHTS_PAUSE_S)
+        elif isinstance(reply, ExportProgress) and reply.stamp == self._export:
+            self._view.set_export_progress(reply.fraction)
+        elif isinstance(reply, Exported) and reply.stamp == self._export:
+            self._export = 0
+            self._view.set_export_progress(None)
+            self.exported.emit(reply.path)
+        elif isinstance(reply, Failed) and reply.stamp == self._export and self._export:
+            self._export = 0
+            self._view.set_export_progress(None)
+
+    def _take(self, reply: PathFrames) -> None:
+        frames = self._frames
+        if frames is None or reply.stamp != frames.stamp:
+            return
+        if frames.images is None:
+            frames.images = np.zeros((reply.total, *reply.images.shape[1:]), dtype=np.uint8)
+        stop = reply.start + len(reply.images)
+        frames.images[reply.start : stop] = reply.images
+        frames.known[reply.start : stop] = True
+        self._film.set_images(reply.start, reply.images)
+        if len(reply.support) == len(reply.gap) == len(reply.images):
+            pairs = zip(reply.support.tolist(), reply.gap.tolist(), strict=True)
+            frames.standings[reply.start : stop] = [Standing(s, reply.threshold, gap) for s, gap in pairs]
+            self._film.set_standings(reply.start, frames.standings[reply.start : stop])
+        if frames.known.all():
+            self._finish(frames, frames.images)
+        self._shown_frame = None
+        self._show_position(image=self._state.playback.playing or self._state.playback.position > 0.0)
+
+    def _finish(self, frames: _Frames, images: np.ndarray) -> None:
+        even = frames.speed is Speed.LATENT and len(frames.s) == self._state.playback.frames
+        if self._table is None and even and frames.path is self._path and not frames.outdated:
+            self._table = image_length_table(images, frames.s)
+            if self._state.playback.speed is Speed.IMAGE:
+                self._schedule(0.0)
+        path, table = self._path, self._table
+        if path is not None and table is not None:
+            share = off_share(frames.standings)
+            off = f" · {100 * share:.0f} % beyond the data" if share is not None else ""
+            self._view.set_info(
+                f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (K = {table.count})"
+            )
+
+    # each tick
+
+    def tick(self) -> None:
+        """Advance the marker and start decodes that are due."""
+        now = monotonic()
+        elapsed, self._last_tick = now - self._last_tick, now
+        if self._decode_at is not None and now >= self._decode_at:
+            self._decode_at = None
+            self._request()
+        playback = self._state.playback
+        if not playback.playing:
+            return
+        position = playback.position + elapsed * playback.rate / SECONDS_PER_PASS
+        if position >= 1.0:
+            if playback.loop:
+                position %= 1.0
+            else:
+                self._set(position=1.0, playing=False)
+                return
+        self._set(position=position)
+
+    def _s(self, position: float) -> float:
+        """Latent arc-length parameter at ``position``."""
+        if self._state.playback.speed is Speed.IMAGE and self._table is not None:
+            return float(self._table.to_latent(position))
+        return position
+
+    def _show_position(self, image: bool = True) -> None:
+        path, position = self._path, self._state.playback.position
+        self._view.set_position(position)
+        self._film.set_position(position)
+        projection = self._cloud_control.projection
+        if path is None or projection is None or not self._playable():
+            return
+        s = self._s(position)
+        self._cloud.set_marker(projection.to_view(path.at(s)))
+        frames = self._frames
+        if not image or frames is None or frames.images is None:
+            return
+        nearest, count = int(np.abs(frames.s - s).argmin()), self._state.playback.frames
+        here = round(position * (count - 1))  # as the transport counts; the image is the nearest that is decoded
+        if frames.known[nearest] and (nearest, here) != self._shown_frame:
+            self._shown_frame = nearest, here
+            self._image.clear_sample()
+            caption = f"Path frame {here + 1} of {count}"
+            self._image.set_image(frames.images[nearest], caption, standing=frames.standings[nearest])
+
+    def _show_settings(self, playback: Playback) -> None:
+        self._view.set_playing(playback.playing)
+        self._view.set_loop(playback.loop)
+        self._view.set_speed(playback.rate)
+        self._view.set_unit(playback.speed.value)
+        self._view.set_frame_count(playback.frames)
+
+    # export
+
+    def export(self, target: Path, kind: str) -> None:
+        """Write the path's frames to ``target`` as png, gif, mp4 or npz."""
+        path, playback = self._path, self._state.playback
+        if path is None or not self._playable():
+            self.trouble.emit(
+                "There is no path to export. Draw one with Draw (3), add points with Edit (4), or trace one (6)."
+            )
+            return
+        z = self.latents
+        if z is None:
+            z = path.at(np.linspace(0.0, 1.0, playback.frames))
+        seconds = SECONDS_PER_PASS / playback.rate
+        metadata = {"path": path.to_dict(), "speed": playback.speed.value}
+        self._export = self._engine.send(
+            Export, z=z, path=str(target), format=kind, fps=len(z) / seconds, metadata=json.dumps(metadata)
+        )
+        self._view.set_export_progress(0.0)
+
+    def cancel_export(self) -> None:
+        """Stop an export that is under way; nothing is left on disk."""
+        if self._export:
+            self._engine.send(Cancel, request=self._export)
+            self._export = 0
+            self._view.set_export_progress(None)

@@ -1,0 +1,256 @@
+"""Paths that are kept with the run by name: saved with the very latents of their frames, opened, renamed, deleted."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from core.paths.latent_path import LatentPath
+from core.paths.saved_paths import (
+    SavedPath,
+    SavedPathError,
+    checked_name,
+    delete_path,
+    existing_name,
+    load_path,
+    rename_path,
+    save_path,
+    saved_names,
+)
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.app.session import Session
+from explorer.controllers.path.playback import PlaybackController
+from explorer.state import Document, Speed, State
+from explorer.views.saved_paths import Judge, NameDialog
+from explorer.widgets.saved_paths_button import SavedPathsButton
+
+FRAMES = (2, 1025)  # that the panel can play
+
+
+class SavedPathsController(QObject):
+    """Binds the button "Paths" to the folder "paths" of the open run. ``trouble`` is for a person."""
+
+    trouble = Signal(str)
+
+    def __init__(
+        self,
+        state: State,
+        editing: Editing,
+        session: Session,
+        playback: PlaybackController,
+        button: SavedPathsButton,
+        window: QWidget,
+    ) -> None:
+        super().__init__()
+        self._state, self._editing, self._session = state, editing, session
+        self._playback, self._button, self._window = playback, button, window
+        self._known: tuple[LatentPath, str] | None = None  # the path that was saved or opened last, and its name
+        self._waiting: tuple[LatentPath, str] | None = None  # saved as soon as it is known where its frames are
+        button.opening.connect(self._show_names)
+        button.save_requested.connect(self.ask_save)
+        button.open_requested.connect(self.open)
+        button.rename_requested.connect(self.ask_rename)
+        button.delete_requested.connect(self.ask_delete)
+        playback.placed.connect(self._save_waiting)
+        session.opened.connect(self._on_opened)
+        state.events.document.connect(self._on_document)
+
+    # what there is
+
+    @property
+    def current(self) -> str:
+        """The name under which the path that there is was saved or opened; "": none."""
+        path = self._state.document.path
+        return self._known[1] if self._known is not None and path == self._known[0] else ""
+
+    def _on_opened(self, _run: object) -> None:
+        self._known = self._waiting = None
+        self._show_names()
+
+    def _on_document(self, document: Document) -> None:
+        self._button.set_savable(_playable(document.path))
+        if self._waiting is not None and not _same(document.path, self._waiting[0]):
+            name, self._waiting = self._waiting[1], None
+            self.trouble.emit(
+                f"{name} was not saved: the path was changed before its image speed was known. Save again."
+            )
+
+    def _show_names(self) -> None:
+        run = self._session.run
+        self._button.set_names(saved_names(run.path) if run is not None else (), self.current)
+        self._button.set_savable(run is not None and _playable(self._state.document.path))
+
+    # saving
+
+    def ask_save(self) -> None:
+        """Ask for a name and save the path."""
+        run, path = self._session.run, self._state.document.path
+        if run is None or not _playable(path):
+            self.trouble.emit("There is no path to save. Draw one with Draw (3), or trace one with Trace (6).")
+            return
+
+        def judge(name: str) -> tuple[bool, str]:
+            try:
+                taken = existing_name(run.path, name)
+            except SavedPathError as error:
+                return False, _sentence(error)
+            return True, f"Replaces the saved path {taken}." if taken is not None else f"Kept in {run.path / 'paths'}"
+
+        self._ask_name("Save path", "Save", self.current or self._free_name(), judge).chosen.connect(self.save)
+
+    def _free_name(self) -> str:
+        """A name that says what kind of path it is, and is not taken."""
+        run, path = self._session.run, self._state.document.path
+        taken = {name.casefold() for name in saved_names(run.path)} if run is not None else set()
+        recipe = path.recipe if path is not None else None
+        stem = "path" if recipe is None else f"{recipe.kind} {recipe.target}".strip()
+        try:
+            stem = checked_name(stem)
+        except SavedPathError:  # a factor may be called anything, a file may not
+            stem = "path"
+        return next(name for i in range(1, len(taken) + 2) if (name := f"{stem} {i}").casefold() not in taken)
+
+    def save(self, name: str) -> None:
+        """Save the path that there is as ``name``, in place of one that has this name."""
+        path = self._state.document.path
+        if path is None or not _playable(path):
+            self.trouble.emit(f"{name} was not saved: there is no path any more.")
+            return
+        self._waiting = (path, name)
+        if self._playback.latents is None:
+            self._state.message = f"{name} is saved as soon as its image speed has been measured"
+        self._save_waiting()
+
+    def _save_waiting(self) -> None:
+        latents, path, run = self._playback.latents, self._state.document.path, self._session.run
+        if self._waiting is None or latents is None or path is None or run is None:
+            return
+        name, self._waiting = self._waiting[1], None
+        try:
+            taken = existing_name(run.path, name)
+            saved = SavedPath(name, path, self._state.playback.speed.value, latents)
+            save_path(run.path, saved)
+            if taken is not None and taken != saved.name:
+                delete_path(run.path, taken)  # it differed in upper and lower case, which not every system tells apart
+        except SavedPathError as error:
+            self.trouble.emit(f"{name} was not saved. {_sentence(error)}")
+            return
+        self._known = (path, saved.name)
+        self._state.message = f"Saved {saved.name}, {saved.frames} frames"
+        self._show_names()
+
+    # opening
+
+    def open(self, name: str) -> None:
+        """Make the saved path ``name`` the document's, as one step that can be undone, in as many frames as it has."""
+        run, model = self._session.run, self._state.model
+        if run is None:
+            return
+        try:
+            saved = load_path(run.path, name)
+        except SavedPathError as error:
+            self.trouble.emit(_sentence(error))
+            return
+        if model is not None and saved.path.dim != model.latent_dim:
+            self.trouble.emit(
+                f"{name} leads through {saved.path.dim} dimensions, and this run's model has {model.latent_dim}."
+            )
+            return
+        frames = min(max(saved.frames, FRAMES[0]), FRAMES[1])
+        self._known = (saved.path, saved.name)
+        self._state.selected_control = None
+        self._state.playback = dataclasses.replace(self._state.playback, frames=frames, speed=Speed(saved.speed))
+        if saved.path != self._state.document.path:
+            self._editing.commit(f"open {saved.name}", path=saved.path)
+        self._state.message = f"Opened {saved.name}"
+        self._show_names()
+
+    # renaming and deleting
+
+    def ask_rename(self, name: str) -> None:
+        """Ask for another name for the saved path ``name``."""
+        run = self._session.run
+        if run is None:
+            return
+
+        def judge(new: str) -> tuple[bool, str]:
+            try:
+                taken = existing_name(run.path, new)
+            except SavedPathError as error:
+                return False, _sentence(error)
+            if taken is not None and taken != name:
+                return False, f"There is a path named {taken} already."
+            return checked_name(new) != name, ""
+
+        dialog = self._ask_name(f"Rename {name}", "Rename", name, judge)
+        dialog.chosen.connect(lambda new: self.rename(name, new))
+
+    def rename(self, name: str, new: str) -> None:
+        """Call the saved path ``name`` ``new``."""
+        run = self._session.run
+        if run is None:
+            return
+        try:
+            new = rename_path(run.path, name, new).stem
+        except SavedPathError as error:
+            self.trouble.emit(_sentence(error))
+            return
+        if self._known is not None and self._known[1] == name:
+            self._known = (self._known[0], new)
+        self._state.message = f"{name} is named {new} now"
+        self._show_names()
+
+    def ask_delete(self, name: str) -> None:
+        """Delete the saved path ``name``, if a person means it."""
+        box = QMessageBox(self._window)
+        box.setObjectName("box.delete")
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Delete path")
+        box.setText(f"Delete the saved path {name}?")
+        box.setInformativeText("Its file is removed from the run. A path that is open stays open.")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.addButton("Delete", QMessageBox.ButtonRole.AcceptRole).setObjectName("box.delete.accept")
+        keep = box.addButton(QMessageBox.StandardButton.Cancel)
+        keep.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
+        box.setDefaultButton(keep)
+        box.accepted.connect(lambda: self.delete(name))
+        box.open()
+
+    def delete(self, name: str) -> None:
+        """Remove the saved path ``name`` from the run; a path that is open stays open."""
+        run = self._session.run
+        if run is None:
+            return
+        try:
+            delete_path(run.path, name)
+        except SavedPathError as error:
+            self.trouble.emit(_sentence(error))
+            return
+        if self._known is not None and self._known[1] == name:
+            self._known = None
+        self._state.message = f"Deleted {name}"
+        self._show_names()
+
+    def _ask_name(self, title: str, verb: str, name: str, judge: Judge) -> NameDialog:
+        dialog = NameDialog(title, verb, name, judge, self._window)
+        dialog.open()
+        return dialog
+
+
+def _playable(path: LatentPath | None) -> bool:
+    return path is not None and len(path) > 1
+
+
+def _same(path: LatentPath | None, before: LatentPath) -> bool:
+    """Whether ``path`` is ``before``, perhaps computed better meanwhile."""
+    if path is None:
+        return False
+    return path == before or (path.recipe is not None and path.recipe == before.recipe)
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error)
+    return text[:1].upper() + text[1:] if text[:1].isalpha() else text

@@ -1,0 +1,395 @@
+"""Traced curves: geodesics, factor curves and their like, from clicks and ends to the document's path.
+
+The engine answers little by little, first roughly and at once. The first answer is the step that undo takes back; the
+better ones take its place in that step. While the model learns, the curve is traced again; ends that were clicked stay
+with their samples.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from time import monotonic
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from core.paths.latent_path import LatentPath
+from core.paths.recipe import JOINING, Recipe
+from core.protocol.messages import PathTraced, Reply, WeightsChanged
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.path.path import CURVE_POINTS, PathController
+from explorer.controllers.path.playback import PlaybackController
+from explorer.controllers.path.recipe_conversion import converted, with_handle
+from explorer.controllers.path.trace_cache import TracedPaths
+from explorer.controllers.path.trace_preview import TracePreview
+from explorer.controllers.path.trace_requests import Purpose, TraceRequests, Wish
+from explorer.controllers.path.trace_text import alarming, called, continuation, invitation, reading
+from explorer.engine_client import EngineClient
+from explorer.state import Document, State, Trace
+from explorer.views.cloud import CloudView
+from explorer.views.path import PathView
+
+RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
+
+
+class TracingController(QObject):
+    """Binds clicks in the mode "trace", the kinds of the path panel and the ends of computed paths to the engine.
+
+    ``trouble`` is for a person. ``tick``, called by the program's clock, sends what is due and shows what has changed.
+    """
+
+    trouble = Signal(str)
+
+    def __init__(
+        self,
+        state: State,
+        editing: Editing,
+        engine: EngineClient,
+        cloud_control: CloudController,
+        cloud: CloudView,
+        path: PathController,
+        playback: PlaybackController,
+        view: PathView,
+    ) -> None:
+        super().__init__()
+        self._state, self._editing = state, editing
+        self._path, self._playback, self._view = path, playback, view
+        self._requests = TraceRequests(state, engine)
+        self._start: int | None = None  # the sample at which a curve was begun
+        self._preview = TracePreview(cloud, cloud_control)
+        self._written: LatentPath | None = None
+        self._traced = TracedPaths()
+        self._moved = False  # since a hand holds an end
+        self._generation = -1  # of the model that the engine was asked about; -1: the path must be asked about again
+        self._means, self._retrace_at = state.embedding, 0.0
+        self._dirty = True
+        engine.replied.connect(self._on_reply)
+        self._listen(cloud)
+
+    def _listen(self, cloud: CloudView) -> None:
+        view, events = self._view, self._state.events
+        cloud.traced.connect(self.click)
+        cloud.rail_moved.connect(self._on_rail)
+        cloud.rail_stepped.connect(self._playback.step)
+        self._path.end_moved.connect(self._on_end_moved)
+        self._path.ends_released.connect(self._on_ends_released)
+        self._path.shown.connect(self._show_kind)
+        view.traced_chosen.connect(self.choose_kind)
+        view.target_chosen.connect(self.choose_target)
+        view.penalty_changed.connect(self.choose_penalty)
+        events.document.connect(self._on_document)
+        events.embedding.connect(self._on_embedding)
+        events.model.connect(lambda model: self._reset() if model is None else None)
+        events.mode.connect(self._on_mode)
+        events.hovered.connect(self._on_hovered)
+        for event in (events.trace, events.samples, events.attributes):
+            event.connect(lambda *_: self._path.let_go())
+        events.playback.connect(lambda *_: self._mark())
+        self._requests.answered.connect(self._take)
+        self._requests.failed.connect(self._give_up)
+        self._requests.sent.connect(self._on_sent)
+
+    def _mark(self) -> None:
+        self._dirty = True
+
+    # what is chosen
+
+    @property
+    def _target(self) -> str:
+        """The factor that the next curve changes."""
+        names, wanted = color_targets.names(self._state), self._state.trace.target
+        return wanted if wanted in names else (names[0] if names else "")
+
+    def _choose(self, **fields: object) -> None:
+        self._state.trace = dataclasses.replace(self._state.trace, **fields)  # pyright: ignore[reportArgumentType]
+
+    def choose_kind(self, kind: str) -> None:
+        """Trace this kind from now on; a path that there is becomes one of it, through its ends."""
+        self.cancel()
+        self._choose(kind=kind)
+        path, trace = self._state.document.path, self._state.trace
+        if path is None:
+            self._state.mode = "trace"
+            return
+        if trace.kind not in JOINING and not self._target:
+            self._path.let_go()
+            return
+        recipe = converted(path, trace.kind, self._target, trace.penalty)
+        if recipe is None:
+            self.trouble.emit(f"A {called(trace.kind)} joins two places, and the path has one. Add another (4).")
+        elif recipe != path.recipe:
+            samples = self._traced.samples(path)
+            kept = (samples[0], samples[1] if recipe.end is not None else None)
+            if recipe.end is not None and (path.recipe is None or path.recipe.end is None):
+                kept = (None, None)
+            self._ask(Wish(recipe, kept, Purpose.STEP, f"turn path into {called(recipe.kind)}"))
+        self._path.let_go()
+
+    def choose_target(self, target: str) -> None:
+        """Change this factor from now on, and along the path that there is, if it changes one."""
+        self._choose(target=target)
+        recipe = self._recipe
+        if recipe is not None and not recipe.joins and recipe.target != target:
+            self._trace_as(dataclasses.replace(recipe, target=target, value=None), f"change {target}")
+
+    def choose_penalty(self, penalty: bool) -> None:
+        """Keep geodesics to the data, or not; the path that there is, too."""
+        self._choose(penalty=penalty)
+        recipe = self._recipe
+        if recipe is not None and recipe.kind == "geodesic" and recipe.penalty != penalty:
+            label = "keep to the data" if penalty else "let the geodesic leave the data"
+            self._trace_as(dataclasses.replace(recipe, penalty=penalty), label)
+
+    @property
+    def _recipe(self) -> Recipe | None:
+        path = self._state.document.path
+        return path.recipe if path is not None else None
+
+    def _trace_as(self, recipe: Recipe, label: str) -> None:
+        """Trace the path that there is with another recipe between the same ends."""
+        path = self._state.document.path
+        if path is not None:
+            self._ask(Wish(recipe, self._traced.samples(path), Purpose.STEP, label))
+
+    # clicks
+
+    def click(self, index: int) -> None:
+        """Sample ``index`` was clicked: a curve starts there, ends there, or is laid through it."""
+        means, trace = self._state.embedding, self._state.trace
+        if means is None or not 0 <= index < len(means):
+            return
+        if trace.kind not in JOINING:
+            if not self._target:
+                self.trouble.emit(f"A {called(trace.kind)} changes a factor, and this run has none. Choose a geodesic.")
+                return
+            recipe = Recipe(trace.kind, means[index], None, self._target)
+            self._ask(Wish(recipe, (index, None), Purpose.STEP, f"lay {called(trace.kind)}"))
+        elif self._start is None or self._start >= len(means):
+            self._start = index
+            self._preview.show(means[index][None])
+        elif index != self._start:
+            wish = self._between(self._start, index, Purpose.STEP)
+            self._start = None
+            self._fix(wish)
+        self._mark()
+
+    def _between(self, start: int, end: int, purpose: Purpose) -> Wish:
+        means, trace = self._state.embedding, self._state.trace
+        if means is None:
+            raise RuntimeError("A curve is traced between samples, but there are none.")
+        recipe = Recipe(trace.kind, means[start], means[end], penalty=trace.penalty)
+        return Wish(recipe, (start, end), purpose, f"trace {called(trace.kind)}")
+
+    def _fix(self, wish: Wish) -> None:
+        """The second click: what has been proposed becomes the path, if that is what was clicked."""
+        shown = self._requests.asked
+        if shown is None or shown.purpose is not Purpose.PREVIEW or shown.recipe != wish.recipe:
+            self._ask(wish)
+            return
+        self._written = self._state.document.path
+        self._requests.turn(Purpose.STEP)
+        turned = self._requests.asked
+        if self._preview.answer is not None and turned is not None:
+            self._take(turned, self._preview.answer)
+
+    def _on_hovered(self, index: int | None) -> None:
+        if self._start is None or self._state.mode != "trace" or index is None or index == self._start:
+            return
+        means = self._state.embedding
+        if means is not None and max(index, self._start) < len(means):
+            self._ask(self._between(self._start, index, Purpose.PREVIEW))
+
+    def cancel(self) -> bool:
+        """Give up a curve that has a start and no end; whether there was one."""
+        begun, self._start = self._start is not None, None
+        if begun:
+            self._generation = -1
+            self._requests.drop(Purpose.PREVIEW)
+            self._preview.show(None)
+            self._mark()
+        return begun
+
+    def _on_mode(self, mode: str) -> None:
+        if mode != "trace":
+            self.cancel()
+        self._path.let_go()
+
+    # the rail
+
+    def _on_rail(self, share: float) -> None:
+        path = self._state.document.path
+        if path is not None and len(path) > 1:
+            self._playback.seek(float(path.share(share * path.segments)))
+
+    # the ends
+
+    def _on_end_moved(self, index: int, place: np.ndarray, sample: int) -> None:
+        path = self._state.document.path
+        if path is None or path.recipe is None:
+            return
+        start, end = self._traced.samples(path)
+        held = sample if sample >= 0 else None
+        samples, recipe = (held, end) if index == 0 else (start, held), with_handle(path.recipe, index, place)
+        self._ask(Wish(recipe, samples, Purpose.HAND, f"move end of {called(recipe.kind)}"))
+
+    def _on_ends_released(self) -> None:
+        moved, self._moved = self._moved, False
+        if moved:
+            self._editing.settle()
+        wanted = self._requests.newest
+        if wanted is not None and wanted.purpose is Purpose.HAND:
+            self._requests.turn(Purpose.BETTER if moved else Purpose.STEP)
+        elif wanted is None:
+            self._path.let_go()
+
+    # asking and answers
+
+    def _ask(self, wish: Wish) -> None:
+        self._written = self._state.document.path
+        self._preview.answer = None
+        self._requests.ask(wish)
+
+    def _on_sent(self) -> None:
+        self._generation = self._traced.generation
+        self._mark()
+
+    def _give_up(self, wish: Wish) -> None:
+        """There is no such curve: everything is shown as it was."""
+        if wish.purpose in (Purpose.PREVIEW, Purpose.STEP):
+            begun, means = self._start, self._state.embedding
+            self._preview.show(means[begun][None] if begun is not None and means is not None else None)
+        self._path.let_go()
+        self._mark()
+
+    def _take(self, wish: Wish, reply: PathTraced) -> None:
+        if len(reply.points) < 2:
+            if reply.final:
+                if wish.purpose is not Purpose.PREVIEW:
+                    self.trouble.emit(
+                        f"There is no {called(wish.recipe.kind)} here: {reply.note or 'it has no length'}."
+                    )
+                self._requests.finish()
+                self._give_up(wish)
+            return
+        path = LatentPath(reply.points, recipe=wish.recipe)
+        if wish.purpose is Purpose.PREVIEW:
+            self._preview.show(path.sample(CURVE_POINTS), reply)
+        else:
+            self._write(wish, path, reply)
+            if reply.final:
+                self._requests.finish()
+        self._mark()
+
+    def _write(self, wish: Wish, path: LatentPath, reply: PathTraced) -> None:
+        before = self._state.document.path
+        if wish.purpose is Purpose.BETTER and before is not None and path == before:
+            path = before  # nothing has become better: its frames are good
+        self._traced.remember(path, wish.samples, reply, self._generation)
+        self._written = path
+        if wish.purpose is Purpose.HAND:
+            self._moved = True
+            self._editing.live(wish.label, path=path)
+        elif wish.purpose is Purpose.BETTER and before is not None:
+            self._editing.refine(before, path)
+        else:
+            self._requests.turn_asked(Purpose.BETTER)
+            self._preview.show(None)
+            self._editing.commit(wish.label, path=path)
+            if wish.recipe.end is None:
+                self._playback.seek(path.nearest(wish.recipe.start)[0])
+
+    # what else changes
+
+    def _on_document(self, document: Document) -> None:
+        path = document.path
+        if path is self._written:
+            return
+        self._written, self._moved, self._generation = path, False, -1
+        self._requests.drop(Purpose.HAND, Purpose.STEP, Purpose.BETTER)  # they were for a path that is gone
+        self._mark()
+        if path is None or path.recipe is None:
+            return
+        recipe, trace = path.recipe, self._state.trace
+        self._state.trace = Trace(recipe.kind, recipe.target or trace.target, recipe.penalty)
+        self._traced.meet(path)
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, WeightsChanged):
+            self._traced.generation += 1
+
+    def _on_embedding(self, means: np.ndarray | None) -> None:
+        if means is None:
+            self._reset()
+            return
+        if self._start is not None and self._start < len(means):
+            self._preview.show(means[self._start][None])
+        if self._state.epoch is None and not (self._means is not None and np.array_equal(means, self._means)):
+            self._means = means
+            self._traced.generation += 1
+
+    def _reset(self) -> None:
+        self.cancel()
+        self._requests.drop(*Purpose)
+        self._means, self._moved = None, False
+        self._mark()
+
+    def _retrace(self) -> None:
+        """Trace the path again: its weights are not the newest ones, or its tracing was broken off."""
+        path, model, now, wanted = self._state.document.path, self._state.model, monotonic(), self._requests.newest
+        if now < self._retrace_at or model is None or path is None or path.recipe is None:
+            return
+        busy = self._start is not None or (wanted is not None and wanted.purpose is not Purpose.BETTER)
+        if busy or self._generation == self._traced.generation:
+            return
+        self._generation = self._traced.generation
+        again = self._traced.outdated(path) or (wanted is None and self._traced.rough(path))
+        if again and len(path.recipe.start) == model.latent_dim:
+            self._retrace_at = now + RETRACE_S
+            recipe = self._traced.followed(path, path.recipe, self._means)
+            self._ask(Wish(recipe, self._traced.samples(path), Purpose.BETTER, quiet=True))
+
+    # showing
+
+    def tick(self) -> None:
+        """Send what is due, and show what has changed."""
+        self._requests.send_due()
+        self._retrace()
+        self._preview.redraw()
+        if self._dirty:
+            self._dirty = False
+            self._show_note()
+
+    @property
+    def _pending(self) -> Wish | None:
+        """A curve that will be a step as soon as there is an answer."""
+        wanted = self._requests.newest
+        return wanted if wanted is not None and wanted.purpose is Purpose.STEP else None
+
+    def _show_kind(self) -> None:
+        """What the path panel shows as the kind: of what is being traced, of the path, or of the next one."""
+        state, path = self._state, self._state.document.path
+        self._view.set_targets(color_targets.names(state))
+        pending = self._pending
+        recipe = pending.recipe if pending is not None else (path.recipe if path is not None else None)
+        if recipe is not None:
+            self._view.set_traced(recipe.kind, recipe.target or self._target, recipe.penalty)
+        elif path is None or state.mode == "trace":
+            self._view.set_traced(state.trace.kind, self._target, state.trace.penalty)
+        self._mark()
+
+    def _show_note(self) -> None:
+        state, path, trace = self._state, self._state.document.path, self._state.trace
+        answer = self._traced.answer(path)
+        pending = self._pending
+        if self._start is not None:
+            self._view.set_note(continuation(trace.kind, self._preview.answer))
+        elif pending is not None:
+            self._view.set_note(f"Tracing the {called(pending.recipe.kind)} …")
+        elif path is not None and answer is not None:
+            self._view.set_note(reading(path, answer, self._playback.share), warning=alarming(answer))
+        elif state.mode == "trace" and (path is None or path.recipe is None):
+            self._view.set_note(invitation(trace.kind, self._target))
+        else:
+            self._view.set_note("")

@@ -1,0 +1,1 @@
+"""Starting, steering and replaying a training."""

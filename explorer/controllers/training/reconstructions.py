@@ -1,0 +1,62 @@
+"""Truth beside reconstruction for the first validation samples, and each sample's loss; renewed as weights change."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+import numpy as np
+
+from core.protocol.messages import Reconstruct, Reconstructed, Reply, WeightsChanged
+from explorer.controllers.cloud.probe import ProbeController
+from explorer.engine_client import EngineClient
+from explorer.state import Model, State
+from explorer.views.reconstructions import ReconstructionsView
+from explorer.widgets.controls import on_screen
+
+RENEW_S = 3.0
+
+
+class ReconstructionsController:
+    """Asks for pairs when a model is loaded, when their number changes, and at most every few seconds in training."""
+
+    def __init__(self, state: State, engine: EngineClient, probe: ProbeController, view: ReconstructionsView) -> None:
+        self._state, self._engine, self._probe, self._view = state, engine, probe, view
+        self._count = 20
+        self._due: float | None = None
+        view.count_changed.connect(self._on_count)
+        view.sample_chosen.connect(self._on_chosen)
+        state.events.model.connect(self._on_model)
+        engine.replied.connect(self._on_reply)
+
+    def _on_model(self, model: Model | None) -> None:
+        if model is None:
+            self._view.clear()
+            self._due = None
+        else:
+            self._due = monotonic()
+
+    def _on_count(self, count: int) -> None:
+        self._count = count
+        self._due = monotonic()
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Reconstructed):
+            self._view.set_pairs(reply.indices, reply.originals, reply.reconstructions, reply.excess_bce)
+        elif isinstance(reply, WeightsChanged) and self._due is None:
+            self._due = monotonic() + RENEW_S
+
+    def tick(self) -> None:
+        """Ask when it is time and the view can be seen."""
+        if self._due is not None and monotonic() >= self._due and self._state.model and on_screen(self._view):
+            self._due = None
+            self._engine.send(Reconstruct, count=self._count)
+
+    def _on_chosen(self, index: int) -> None:
+        samples = self._state.samples
+        if samples is None:
+            return
+        place = np.flatnonzero(samples.indices == index)
+        if len(place):
+            self._probe.choose(int(place[0]))
+        else:
+            self._state.message = f"Sample {index} is not among the points of the cloud."

@@ -1,0 +1,44 @@
+"""The time-line under the cloud: replay how the sheet folded, epoch by epoch."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer
+
+from explorer.controllers.app.session import Session
+from explorer.state import State
+from explorer.views.timeline import TimelineView
+
+REPLAY_MS = 350
+
+
+class TimelineController(QObject):
+    """Binds the slider to ``state.epoch``; playing walks through the stored epochs and ends at the newest."""
+
+    def __init__(self, state: State, session: Session, view: TimelineView) -> None:
+        super().__init__()
+        self._state, self._session, self._view = state, session, view
+        self._timer = QTimer(self)
+        self._timer.setInterval(REPLAY_MS)
+        self._timer.timeout.connect(self._advance)
+        view.epoch_chosen.connect(session.show_epoch)
+        view.play_toggled.connect(self._set_playing)
+        state.events.epochs.connect(lambda epochs: view.set_epochs(list(epochs)))
+        state.events.epoch.connect(view.set_position)
+
+    def _set_playing(self, playing: bool) -> None:
+        epochs = self._state.epochs
+        if playing and epochs:
+            if self._state.epoch is None or self._state.epoch >= epochs[-1]:
+                self._session.show_epoch(epochs[0])
+            self._timer.start()
+        else:
+            self._timer.stop()
+        self._view.set_playing(self._timer.isActive())
+
+    def _advance(self) -> None:
+        later = [epoch for epoch in self._state.epochs if self._state.epoch is not None and epoch > self._state.epoch]
+        if later:
+            self._session.show_epoch(later[0])
+        else:
+            self._set_playing(False)
+            self._session.show_epoch(None)

@@ -1,0 +1,215 @@
+"""Training from the window: starts the very command a person would type, and steers it through ``control.json``.
+
+The trainer is a process of its own that outlives the window. All that is known about it is read from its run
+directory, so a run that something else started is steered just the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from datetime import datetime
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+from PySide6.QtCore import QObject, QProcess, Signal
+
+from core.config import RunConfig, config_to_dict
+from core.data.source_resolution import with_native_size
+from core.runs.directory import Control, RunDirectory, RunError
+from explorer.controllers.app.session import Session
+from explorer.run_watcher import RunWatcher
+from explorer.settings import Settings
+from explorer.state import ACTIVE_TRAINING, State
+from explorer.views.losses import LossesView
+from explorer.views.training import TrainingView
+
+NICENESS = 10
+START_TIMEOUT_S = 90.0
+LOG_TAIL = 1200
+
+
+class TrainingController(QObject):
+    """Binds training form, live controls and loss plots to the run that is open."""
+
+    trouble = Signal(str)
+
+    def __init__(
+        self,
+        state: State,
+        session: Session,
+        watcher: RunWatcher,
+        settings: Settings,
+        view: TrainingView,
+        losses: LossesView,
+    ) -> None:
+        super().__init__()
+        self._state, self._session, self._settings = state, session, settings
+        self._view, self._losses = view, losses
+        self._starting: tuple[Path, float] | None = None
+        self._live: dict[str, float] = {}
+        view.start_requested.connect(self.start)
+        view.pause_requested.connect(lambda: self._steer(state="paused"))
+        view.resume_requested.connect(lambda: self._steer(state="running"))
+        view.step_requested.connect(lambda: self._steer(state="paused", advance="step"))
+        view.epoch_requested.connect(lambda: self._steer(state="paused", advance="epoch"))
+        view.stop_requested.connect(self.stop)
+        view.hyperparameters_changed.connect(lambda values: self._steer(**values))
+        watcher.restarted.connect(losses.clear)
+        watcher.records.connect(self._on_records)
+        watcher.status.connect(self._on_status)
+        session.opened.connect(self._on_opened)
+        state.events.training.connect(self._show_state)
+
+    @property
+    def active(self) -> bool:
+        """Whether the open run is being trained now."""
+        return self._state.training in ACTIVE_TRAINING
+
+    def start(self, config: RunConfig) -> None:
+        """Start a training in a new run folder and open it as soon as it is there."""
+        if self.active:
+            self.trouble.emit("A training is running. Stop it before starting another.")
+            return
+        folder = self._settings.runs_folder
+        name = f"{datetime.now():%Y-%m-%d %H-%M-%S} {config.model.preset} {config.data.source}"
+        run = folder / name
+        try:
+            run.mkdir(parents=True)
+            request = run / "request.json"
+            request.write_bytes(msgspec.json.encode(config_to_dict(config)))
+        except OSError as error:
+            reason = error.strerror or error
+            self.trouble.emit(f"{run} cannot be written ({reason}). Choose another folder in File > Runs folder.")
+            return
+        process = QProcess()
+        process.setProgram(sys.executable)
+        arguments = [
+            "-P",
+            "-m",
+            "core.cli",
+            "train",
+            "--config",
+            str(request),
+            "--out",
+            str(run),
+            "--nice",
+            str(NICENESS),
+        ]
+        process.setArguments(arguments)
+        process.setStandardOutputFile(str(run / "trainer.log"))
+        process.setStandardErrorFile(str(run / "trainer.log"), QProcess.OpenModeFlag.Append)
+        process.setStandardInputFile(QProcess.nullDevice())
+        if not process.startDetached():
+            self.trouble.emit(f"The trainer could not be started: {process.errorString()}.")
+            return
+        self._starting = (run, monotonic())
+        self._state.training = "starting"
+        self._state.message = f"Starting {name} …"
+
+    def tick(self) -> None:
+        """Look for the run directory of a training that was just started."""
+        if self._starting is None:
+            return
+        run, since = self._starting
+        if RunDirectory.exists(run):
+            self._starting = None
+            self._session.open(run)
+        elif monotonic() - since > START_TIMEOUT_S or _ended(run):
+            self._starting = None
+            self._state.training = "failed"
+            self.trouble.emit(f"The training did not start. {_log_tail(run)}")
+
+    def stop(self) -> None:
+        """Ask the trainer to stop after its step; it saves a checkpoint first."""
+        if self._steer(state="stopped"):
+            self._state.training = "stopping"
+
+    def pause_or_resume(self) -> None:
+        """The toolbar's toggle."""
+        if self._state.training == "running":
+            self._steer(state="paused")
+        elif self._state.training == "paused":
+            self._steer(state="running")
+
+    def step(self) -> None:
+        """One optimiser step, then pause."""
+        self._steer(state="paused", advance="step")
+
+    def _steer(self, **fields: object) -> bool:
+        run = self._session.run
+        if run is None:
+            return False
+        try:
+            before = run.read_control()
+            fields.setdefault("advance", "none")
+            control: Control = dataclasses.replace(before, sequence=before.sequence + 1, **fields)  # pyright: ignore[reportArgumentType]
+            run.write_control(control)
+        except (RunError, OSError) as error:
+            self.trouble.emit(str(error))
+            return False
+        return True
+
+    # what the run says
+
+    def _on_opened(self, run: RunDirectory) -> None:
+        self._losses.clear()
+        self._live = {}
+        # What was found from that run's images does not bind the next training, of other images perhaps.
+        self._view.set_config(with_native_size(run.config, "auto"))
+        self._view.set_live(run.config.training.learning_rate, run.config.loss.beta, run.config.loss.gamma)
+
+    def _on_records(self, records: list[dict]) -> None:
+        self._losses.append(records)
+        steps = [record for record in records if record.get("kind") == "step"]
+        config = self._state.config
+        if steps and config is not None:
+            self._view.set_progress(steps[-1], config.training.epochs)
+        for record in records:
+            if record.get("kind") == "event":
+                self._on_event(record)
+
+    def _on_event(self, record: dict) -> None:
+        event, message = record.get("event"), str(record.get("message", ""))
+        if event == "hyperparameters":
+            config = self._state.config
+            if config is not None:
+                values = {
+                    "learning_rate": config.training.learning_rate,
+                    "beta": config.loss.beta,
+                    "gamma": config.loss.gamma,
+                    **self._live,
+                }
+                values.update({name: float(record[name]) for name in values if record.get(name) is not None})
+                self._live = values
+                self._view.set_live(values["learning_rate"], values["beta"], values["gamma"])
+        elif event == "failed":
+            self._view.set_state("failed", message)
+            self.trouble.emit(f"The training failed: {message}")
+        elif event == "warning":
+            self._state.message = message
+
+    def _on_status(self, status: str) -> None:
+        if self._starting is not None:
+            return
+        if self._state.training == "stopping" and status in ("running", "paused"):
+            return
+        self._state.training = status
+
+    def _show_state(self, training: str) -> None:
+        self._view.set_state(training, "")
+        self._losses.set_awaited(training in ACTIVE_TRAINING)
+
+
+def _ended(run: Path) -> bool:
+    """Whether the trainer gave up before there was a run: its log ends in an error line."""
+    tail = _log_tail(run)
+    return "error:" in tail.lower()
+
+
+def _log_tail(run: Path) -> str:
+    try:
+        return (run / "trainer.log").read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:].strip()
+    except OSError:
+        return ""

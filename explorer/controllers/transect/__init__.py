@@ -1,0 +1,1 @@
+"""Drawing, measuring and exporting transects."""

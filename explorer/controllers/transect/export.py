@@ -1,0 +1,73 @@
+"""Writing a measured transect to a file: asks for the name, works in a thread, says how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from core.analysis.transect import TransectResult
+
+FILTERS = {
+    "png": "PNG picture (*.png)",
+    "svg": "SVG picture (*.svg)",
+    "csv": "Measures, one row a point (*.csv)",
+    "npz": "All arrays (*.npz)",
+}
+STOP_MS = 10_000
+
+
+class TransectFiles(QObject):
+    """Exports one transect at a time. ``written`` names the file; ``trouble`` is for a person."""
+
+    written = Signal(str)
+    trouble = Signal(str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        # A pool of one: matplotlib's first import and a large picture take seconds, and two exports may name one file.
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+
+    def ask(self, kind: str, result: TransectResult, window: QWidget) -> None:
+        """Ask for a file name and write ``result`` there; the name's ending decides the format."""
+        dialog = QFileDialog(window, f"Export transect {result.transect.name}", str(Path.home()))
+        dialog.setObjectName("dialog.transect")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilters([FILTERS[kind], *(text for name, text in FILTERS.items() if name != kind)])
+        dialog.setDefaultSuffix(kind)
+        dialog.selectFile(f"{result.transect.name}.{kind}")
+        dialog.filterSelected.connect(
+            lambda chosen: dialog.setDefaultSuffix(next(k for k, text in FILTERS.items() if text == chosen))
+        )
+        dialog.fileSelected.connect(lambda name: self.write(Path(name), result))
+        dialog.open()
+
+    def write(self, path: Path, result: TransectResult) -> None:
+        """Write ``result`` to ``path`` in a thread; ``written`` or ``trouble`` follows."""
+        self._pool.start(_task(path, result, self.written.emit, self.trouble.emit))
+
+    def stop(self) -> None:
+        """Wait for a file that is being written."""
+        self._pool.waitForDone(STOP_MS)
+
+
+def _task(
+    path: Path, result: TransectResult, written: Callable[[str], None], trouble: Callable[[str], None]
+) -> Callable[[], None]:
+    def work() -> None:
+        # matplotlib, which draws the pictures, takes most of a second to import: not before the first export.
+        from core.analysis.transect_export import export_transect
+        from core.paths.export import ExportError
+
+        try:
+            export_transect(path, result)
+        except (ExportError, OSError, MemoryError) as error:
+            trouble(f"Transect {result.transect.name} was not exported. {error}")
+            return
+        written(str(path))
+
+    return work

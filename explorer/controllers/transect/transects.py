@@ -1,0 +1,282 @@
+"""Transects: lines through the parameter plane, and what the model makes of the images along them.
+
+The published three are there for every run of curves; lines drawn in the plane join them. While the panel can be seen,
+the engine measures the chosen one, a few points at a time. One position runs through plane, cloud, images and curves.
+"""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal
+
+from core.analysis.transect import Transect, TransectError, published_transects
+from core.data import polar_curves
+from core.protocol.messages import Decoded, Reply
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.transect.export import TransectFiles
+from explorer.controllers.transect.measurement import TransectMeasuring
+from explorer.controllers.transect.plane import FIRST, Plane, factor_names, is_drawn, shown_plane, spans
+from explorer.engine_client import EngineClient
+from explorer.state import State
+from explorer.views.cloud import CloudView
+from explorer.views.image import ImageView
+from explorer.views.parameters import ParametersView
+from explorer.views.transect import TransectView
+from explorer.widgets.controls import on_screen
+
+SCRUB = "scrub transect"
+NO_RUN = "Open a run: what its model makes of the images along a line through the parameter plane appears here."
+NO_FACTORS = "Two factors of the images must be known for a transect. Open a run of curves, or of an .npz with factors."
+NO_LINE = "Draw a line in the parameter plane, straight or freehand: the samples nearest to it appear here."
+
+
+class TransectsController(QObject):
+    """Binds the transect panel to ``document.transects``, to the engine, the plane, the cloud and the image.
+
+    ``trouble`` is for a person. ``tick``, called by the program's clock, shows what has changed.
+    """
+
+    trouble = Signal(str)
+
+    def __init__(
+        self,
+        state: State,
+        editing: Editing,
+        engine: EngineClient,
+        cloud_control: CloudController,
+        cloud: CloudView,
+        parameters: ParametersView,
+        image: ImageView,
+        view: TransectView,
+    ) -> None:
+        super().__init__()
+        self._state, self._editing = state, editing
+        self._cloud_control, self._cloud, self._parameters = cloud_control, cloud, parameters
+        self._image, self._view = image, view
+        self.measuring = TransectMeasuring(state, engine, view, self)
+        self.files = TransectFiles(self)
+        self._planes: WeakKeyDictionary[Transect, Plane] = WeakKeyDictionary()
+        self._name = ""  # of the chosen transect: it stays chosen though its place in the list changes
+        self._placed: np.ndarray | None = None  # the mean at which a scrub has put the probe
+        self._visible = False
+        self._dirty = {"run", "list", "cloud"}
+        self._listen(engine)
+
+    def _listen(self, engine: EngineClient) -> None:
+        view, events = self._view, self._state.events
+        view.transect_chosen.connect(self.choose)
+        view.points_changed.connect(self.resample)
+        view.position_changed.connect(self.scrub)
+        view.position_released.connect(self._editing.settle)
+        view.removed.connect(self.remove)
+        view.export_requested.connect(self.ask_export)
+        self._parameters.stroke_drawn.connect(self.draw)
+        self.measuring.changed.connect(lambda: self._mark("cloud"))
+        self.measuring.trouble.connect(self.trouble)
+        self.files.trouble.connect(self.trouble)
+        self.files.written.connect(lambda path: setattr(self._state, "message", f"Exported {path}"))
+        for event in (events.config, events.samples, events.model):
+            event.connect(lambda *_: self._mark("run", "list"))
+        for event in (events.document, events.plane, events.transect):
+            event.connect(lambda *_: self._mark("list"))
+        for event in (events.embedding, events.display):
+            event.connect(lambda *_: self._mark("cloud"))
+        engine.replied.connect(self._on_reply)
+
+    def _mark(self, *parts: str) -> None:
+        self._dirty.update(parts)
+
+    @property
+    def transect(self) -> Transect | None:
+        """The chosen transect."""
+        chosen, transects = self._state.transect, self._state.document.transects
+        return transects[chosen] if chosen is not None and chosen < len(transects) else None
+
+    # hands
+
+    def choose(self, index: int) -> None:
+        """Show transect ``index`` of the document."""
+        transects = self._state.document.transects
+        if not 0 <= index < len(transects):
+            return
+        self._name = transects[index].name
+        self._state.transect = index
+        if not is_drawn(self._state):
+            self._state.plane = self._plane_of(transects[index])
+
+    def draw(self, stroke: np.ndarray) -> None:
+        """A line float64 (m, 2) was drawn in the plane: it becomes a transect and is shown."""
+        transects, plane = self._offered(), shown_plane(self._state)
+        numbers = [int(each.name[1:]) for each in transects if each.name[:1] == "T" and each.name[1:].isdigit()]
+        name = f"T{max(numbers, default=0) + 1}"
+        try:
+            made = Transect.drawn(name, stroke, spans=spans(self._state, plane))
+            if is_drawn(self._state):
+                low, high = zip(polar_curves.SCALE_RANGE, polar_curves.DEPTH_RANGE, strict=True)
+                made.check_inside(low, high)
+        except TransectError as error:
+            self.trouble.emit(str(error))
+            return
+        self._planes[made] = plane
+        self._name = name
+        self._editing.commit(f"draw transect {name}", transects=(*transects, made))
+        self._state.transect = len(transects)
+
+    def resample(self, points: int) -> None:
+        """Give the chosen transect another number of points."""
+        before, chosen = self.transect, self._state.transect
+        if before is None or chosen is None or points == len(before):
+            return
+        plane = self._plane_of(before)
+        after = before.resampled(points, spans(self._state, plane))
+        self._planes[after] = plane
+        transects = list(self._state.document.transects)
+        transects[chosen] = after
+        share = self._state.transect_position / (len(before) - 1)
+        self._editing.commit(f"points of transect {before.name}", transects=tuple(transects))
+        self._state.transect_position = round(share * (points - 1))
+
+    def remove(self, index: int) -> None:
+        """Remove a transect that was drawn; the published ones stay."""
+        transects = self._state.document.transects
+        if not 0 <= index < len(transects) or transects[index].name in polar_curves.TRANSECTS:
+            return
+        kept = transects[:index] + transects[index + 1 :]
+        self._name = kept[max(0, index - 1)].name if kept else ""
+        self._editing.commit(f"remove transect {transects[index].name}", transects=kept)
+
+    def scrub(self, position: int) -> None:
+        """The hand is at point ``position``: plane, cloud, probe and image go there."""
+        transect, measured = self.transect, self._state.measured
+        if transect is None or not 0 <= position < len(transect):
+            return
+        self._state.transect_position = position
+        x, y = transect.points[position].tolist()
+        self._placed = None
+        if measured is not None and transect is self.measuring.transect and self.measuring.known(position):
+            self._placed = measured.mu[position]
+            self._editing.live(SCRUB, cursor=(x, y), sample=None, probe=self._placed)
+            self._show_image()
+        else:
+            self._editing.live(SCRUB, cursor=(x, y), sample=None)
+        self._show_position()
+
+    # what there is to choose from
+
+    def _offered(self) -> tuple[Transect, ...]:
+        """The document's transects; for curves the published ones are among them."""
+        transects = self._state.document.transects
+        if is_drawn(self._state) and not any(each.name in polar_curves.TRANSECTS for each in transects):
+            return (*published_transects(), *transects)
+        return transects
+
+    def _plane_of(self, transect: Transect) -> Plane:
+        return FIRST if is_drawn(self._state) else self._planes.get(transect, FIRST)
+
+    def _title(self, transect: Transect) -> str:
+        if is_drawn(self._state):
+            return transect.name
+        names = factor_names(self._state)
+        return f"{transect.name}: {', '.join(names[axis] for axis in self._plane_of(transect) if axis < len(names))}"
+
+    def _show_list(self) -> None:
+        """Keep the published ones offered and the choice valid; show both in panel and plane."""
+        transects = self._offered()
+        if transects is not self._state.document.transects:
+            self._editing.follow(transects=transects)
+        names = [each.name for each in transects]
+        chosen = names.index(self._name) if self._name in names else (0 if names else None)
+        self._name = names[chosen] if chosen is not None else ""
+        self._state.transect = chosen
+        self._view.set_transects([self._title(each) for each in transects], chosen)
+        self._view.set_removable(chosen is not None and names[chosen] not in polar_curves.TRANSECTS)
+        plane = shown_plane(self._state)
+        inside = [place for place, each in enumerate(transects) if self._plane_of(each) == plane]
+        lines = [(names[place], transects[place].points) for place in inside]
+        self._parameters.set_transects(lines, inside.index(chosen) if chosen in inside else None)
+        self._show_empty()
+        self._show_position()
+        self._dirty.discard("list")  # what was written above is what was shown
+
+    def _show_empty(self) -> None:
+        if self.transect is not None:
+            self._view.set_empty("")
+        elif self._state.config is None:
+            self._view.set_empty(NO_RUN)
+        else:
+            self._view.set_empty(NO_LINE if len(factor_names(self._state)) > 1 else NO_FACTORS)
+
+    # each tick
+
+    def tick(self) -> None:
+        """Show what has changed, and measure what is due, as far as the panel can be seen."""
+        visible = on_screen(self._view)
+        if visible != self._visible:
+            self._visible = visible
+            self._mark("cloud")
+        if "run" in self._dirty:
+            self._placed = None
+            self.measuring.reset()
+        if "list" in self._dirty:
+            self._show_list()
+        self._dirty.discard("run")
+        if visible:
+            if self.transect is not self.measuring.transect:
+                self._begin()
+            self.measuring.tick()
+        if "cloud" in self._dirty:
+            self._dirty.discard("cloud")
+            self._show_cloud()
+
+    def _begin(self) -> None:
+        transect = self.transect
+        self._placed = None
+        self.measuring.show(transect, self._plane_of(transect) if transect is not None else FIRST)
+        self._show_empty()
+        self._show_position()
+
+    # showing
+
+    def _show_position(self) -> None:
+        transect, position = self.transect, self._state.transect_position
+        if transect is not None and position >= len(transect):
+            self._state.transect_position = position = len(transect) - 1
+        place = position if transect is not None else None
+        self._view.set_position(place)
+        here = transect is not None and self._plane_of(transect) == shown_plane(self._state)
+        self._parameters.set_transect_position(place if here else None)
+        self._mark("cloud")
+
+    def _on_reply(self, reply: Reply) -> None:
+        if isinstance(reply, Decoded):
+            self._show_image()
+
+    def _show_image(self) -> None:
+        """The reconstruction where the hand is, though the probe's own decode may still be on its way."""
+        measured, position, shown = self._state.measured, self._state.transect_position, self.measuring.transect
+        if self._placed is None or self._placed is not self._state.document.probe:
+            return
+        if measured is not None and shown is not None and self.measuring.known(position):
+            text = f"{shown.name} · point {position + 1} of {len(shown)}"
+            self._image.set_image(measured.reconstructions[position], text)
+
+    def _show_cloud(self) -> None:
+        measured, projection = self._state.measured, self._cloud_control.projection
+        if not self._visible or measured is None or projection is None or not measured.known.any():
+            self._cloud.set_transect(None)
+        else:
+            xyz = np.where(measured.known[:, None], projection.to_view(measured.mu), np.nan)
+            self._cloud.set_transect(xyz, measured.in_hole, self._state.transect_position, measured.originals)
+
+    # files
+
+    def ask_export(self, kind: str) -> None:
+        """Ask for a file name and write the chosen transect as png, svg, csv or npz."""
+        result = self.measuring.result()
+        if result is None:
+            self.trouble.emit("The transect is not measured yet. Keep its panel open until every image is there.")
+            return
+        self.files.ask(kind, result, self._view.window())

@@ -1,6 +1,0 @@
-"""Kinds of path between the same ends: their film strips one under another, and the measures that tell them apart."""
-
-from explorer.views.path_kinds.data import ComparedPath
-from explorer.views.path_kinds.view import PathKindsView
-
-__all__ = ["ComparedPath", "PathKindsView"]

@@ -1,0 +1,1 @@
+"""What views share: theme, icons, painting helpers and small widgets."""

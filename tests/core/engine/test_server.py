@@ -1,0 +1,486 @@
+"""The engine: a real process asked over its pipes, and its scheduling looked at step by step."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from engine_driver import TINY, Steps, make_run, seeded, write_weights
+from PIL import Image
+
+from core.config import ModelConfig
+from core.data.loading import load_dataset
+from core.models.inference import Inference
+from core.models.losses import excess_bce
+from core.protocol.framing import FRAME_HEADER, MAX_FRAME, FrameReader, frame
+from core.protocol.messages import (
+    Cancel,
+    Decode,
+    Decoded,
+    DecodePath,
+    Export,
+    Exported,
+    ExportProgress,
+    Failed,
+    Follow,
+    Inspect,
+    Inspected,
+    Load,
+    Loaded,
+    PathFrames,
+    Ready,
+    Reconstruct,
+    Reconstructed,
+    Score,
+    Scored,
+    Shutdown,
+    WeightsChanged,
+)
+from core.runs.directory import RunDirectory
+from core.training.checkpoint import save_weights
+
+Z = np.array([0.5, -1.0, 0.25], dtype=np.float32)
+REPLY_S = 60.0
+
+
+class EngineProcess:
+    """A running engine and the pipes to it."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "core.engine", "--threads", "1"]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+        )
+        self._reader = FrameReader("reply")
+        self._pending: list[Any] = []
+        self._stamp = 0
+
+    def write(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(data)
+
+    def send(self, kind: type, **fields: Any) -> int:
+        self._stamp += 1
+        self.write(frame(kind(stamp=self._stamp, **fields)))
+        return self._stamp
+
+    def next(self) -> Any:
+        """The next reply; fails when the engine ends instead."""
+        assert self.process.stdout is not None
+        while not self._pending:
+            data = os.read(self.process.stdout.fileno(), 1 << 20)
+            assert data, f"the engine ended: {self.process.stderr.read().decode()}"  # type: ignore[union-attr]
+            self._pending += self._reader.feed(data)
+        return self._pending.pop(0)
+
+    def wait_for(self, wanted: Callable[[Any], bool]) -> Any:
+        while not wanted(reply := self.next()):
+            pass
+        return reply
+
+    def ask(self, kind: type, **fields: Any) -> Any:
+        """Send a request; the first reply to it, or its failure."""
+        stamp = self.send(kind, **fields)
+        return self.wait_for(lambda reply: reply.stamp == stamp)
+
+    def load(self, run: RunDirectory | Path) -> Any:
+        return self.ask(Load, path=str(run.path if isinstance(run, RunDirectory) else run))
+
+    def exit_status(self) -> int:
+        return self.process.wait(REPLY_S)
+
+    def close(self) -> str:
+        """End the process; returns what it wrote to standard error."""
+        pipes = (self.process.stdin, self.process.stdout, self.process.stderr)
+        assert all(pipes)
+        self.process.stdin.close()  # type: ignore[union-attr]
+        self.process.wait(REPLY_S)
+        errors = b"" if self.process.stderr.closed else self.process.stderr.read()  # type: ignore[union-attr]
+        for pipe in pipes:
+            pipe.close()  # type: ignore[union-attr]
+        return errors.decode()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[EngineProcess]:
+    """One engine for the tests that leave it as it was: alive."""
+    engine = EngineProcess()
+    yield engine
+    errors = engine.close()
+    assert "Traceback" not in errors, errors
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return make_run(tmp_path_factory.mktemp("engine") / "run")
+
+
+@pytest.fixture(scope="module")
+def inference() -> Inference:
+    return Inference(seeded(TINY, 0))
+
+
+@pytest.fixture
+def engine(shared: EngineProcess, run: RunDirectory) -> EngineProcess:
+    """The shared engine, with the tiny run open."""
+    assert isinstance(shared.load(run), Loaded)
+    return shared
+
+
+@pytest.fixture
+def fresh() -> Iterator[EngineProcess]:
+    """An engine of the test's own, which may do with it what it likes."""
+    engine = EngineProcess()
+    yield engine
+    engine.process.kill()
+    engine.close()
+
+
+# what it answers
+
+
+def test_says_first_what_it_computes_on(fresh):
+    ready = fresh.next()
+    assert isinstance(ready, Ready)
+    assert (ready.device in ("cpu", "cuda", "mps"), ready.torch_version) == (True, torch.__version__)
+
+
+def test_describes_the_model_it_loaded(shared, run, inference):
+    loaded = shared.load(run)
+    assert (loaded.latent_dim, loaded.image_size, loaded.channels, loaded.preset) == (3, 32, 1, "compact")
+    assert (loaded.step, loaded.samples, loaded.factor_names) == (5, 4, ("a", "b"))
+    assert loaded.precision == str(inference.dtype).removeprefix("torch.")
+
+
+def test_loads_a_weights_file_by_itself(shared, run, inference):
+    assert shared.load(run.weights_path).step == 5
+    np.testing.assert_array_equal(shared.ask(Decode, z=Z).image, inference.decode(Z[None])[0])
+
+
+def test_decodes_the_same_pixels_as_inference(engine, inference):
+    decoded = engine.ask(Decode, z=Z)
+    np.testing.assert_array_equal(decoded.z, Z)
+    np.testing.assert_array_equal(decoded.image, inference.decode(Z[None])[0])
+    assert decoded.milliseconds > 0
+
+
+def test_inspects_a_sample_as_the_training_saw_it(engine, inference):
+    dataset = load_dataset(TINY.data)
+    inspected = engine.ask(Inspect, index=7)
+    original = dataset.images[7]
+    mu = inference.encode(np.array(original)[None])
+    image = inference.decode(mu)[0]
+    np.testing.assert_array_equal(inspected.original, original)
+    np.testing.assert_array_equal(inspected.mu, mu[0])
+    np.testing.assert_array_equal(inspected.reconstruction, image)
+    np.testing.assert_array_equal(inspected.factors, dataset.factors[7])
+    pair = [torch.from_numpy(x.astype(np.float32) / 255.0)[None] for x in (np.array(original), image)]
+    assert inspected.excess_bce == pytest.approx(float(excess_bce(*pair)[0]), rel=1e-6)
+
+
+def test_reconstructs_the_first_validation_samples(engine):
+    dataset = load_dataset(TINY.data)
+    got = engine.ask(Reconstruct, count=2)
+    assert isinstance(got, Reconstructed)
+    np.testing.assert_array_equal(got.indices, dataset.validation[:2])
+    np.testing.assert_array_equal(got.originals, dataset.images[dataset.validation[:2]])
+    first = engine.ask(Inspect, index=int(got.indices[0]))
+    np.testing.assert_array_equal(got.reconstructions[0], first.reconstruction)
+    assert got.excess_bce[0] == np.float32(first.excess_bce)
+    assert got.step == 5
+
+
+def test_scores_samples_as_inspect_does(engine):
+    indices = np.arange(20, dtype=np.int64)
+    stamp = engine.send(Score, indices=indices)
+    parts = [engine.wait_for(lambda reply: reply.stamp == stamp) for _ in range(2)]
+    assert all(isinstance(part, Scored) and part.total == 20 for part in parts)
+    losses = np.concatenate([part.excess_bce for part in parts])
+    assert losses[3] == np.float32(engine.ask(Inspect, index=3).excess_bce)
+
+
+def test_a_path_comes_in_order_with_the_pixels_of_single_decodes(engine):
+    z = np.random.default_rng(0).normal(size=(10, 3)).astype(np.float32)
+    stamp, images = engine.send(DecodePath, z=z), []
+    while len(images) < len(z):
+        frames = engine.wait_for(lambda reply: reply.stamp == stamp)
+        assert (frames.start, frames.total) == (len(images), 10)
+        images += list(frames.images)
+    for point, image in zip(z, images, strict=True):
+        np.testing.assert_array_equal(engine.ask(Decode, z=point).image, image)
+
+
+def test_a_decode_is_served_in_the_middle_of_a_path(engine):
+    path = engine.send(DecodePath, z=np.zeros((400, 3), np.float32))
+    engine.wait_for(lambda reply: reply.stamp == path)
+    probe, unanswered, frames = engine.send(Decode, z=Z), True, 0
+    while unanswered:
+        reply = engine.next()
+        unanswered = reply.stamp != probe
+        frames = reply.start + len(reply.images) if isinstance(reply, PathFrames) else frames
+    assert frames < 400
+
+
+def test_exports_the_path_and_says_how_far_it_is(engine, inference, tmp_path):
+    z = np.linspace(-1, 1, 18, dtype=np.float32).reshape(6, 3)
+    target = tmp_path / "path.npz"
+    stamp = engine.send(Export, z=z, path=str(target), format="npz", metadata='{"speed": "latent"}')
+    shares, reply = [], engine.next()
+    while isinstance(reply, ExportProgress):
+        shares.append(reply.fraction)
+        reply = engine.next()
+    assert reply == Exported(stamp=stamp, path=str(target))
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < shares[-1] <= 1
+    with np.load(target, allow_pickle=False) as data:
+        np.testing.assert_array_equal(data["latents"], z)
+        np.testing.assert_array_equal(data["frames"], np.concatenate([inference.decode(point[None]) for point in z]))
+        assert json.loads(str(data["metadata"])) == {"speed": "latent"}
+
+
+def test_a_cancelled_export_leaves_no_file(engine, tmp_path):
+    stamp = engine.send(Export, z=np.zeros((2000, 3), np.float32), path=str(tmp_path / "p.gif"), format="gif")
+    engine.wait_for(lambda reply: reply.stamp == stamp)
+    engine.send(Cancel, request=stamp)
+    probe = engine.send(Decode, z=Z)  # answered after the cancelling: nothing of the export may follow
+    engine.wait_for(lambda reply: reply.stamp == probe)
+    assert engine.ask(Inspect, index=0).stamp > stamp
+    assert list(tmp_path.iterdir()) == []
+
+
+# what it refuses, and lives on
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "message"),
+    [
+        (Decode, {"z": np.zeros(2, np.float32)}, r"shape \(1, 2\); this model decodes \(n, 3\)"),
+        (Decode, {"z": np.array([0, np.nan, 0], np.float32)}, "not finite"),
+        (DecodePath, {"z": np.zeros((0, 3), np.float32)}, "n at least 1"),
+        (Inspect, {"index": 10_000}, "sample 10000 does not exist"),
+        (Export, {"z": np.zeros((2, 3), np.float32), "path": "p.bmp", "format": "bmp"}, "format is 'bmp'"),
+        (Load, {"path": "/no/such/run"}, "/no/such/run does not exist"),
+    ],
+)
+def test_a_bad_request_is_answered_by_its_reason(engine, kind, fields, message):
+    stamp = engine.send(kind, **fields)
+    failed = engine.wait_for(lambda reply: reply.stamp == stamp and not isinstance(reply, ExportProgress))
+    assert isinstance(failed, Failed)
+    assert failed.request == kind.__name__
+    assert re.search(message, failed.message), failed.message
+    assert isinstance(engine.ask(Decode, z=Z), Decoded)
+
+
+def test_an_export_into_a_folder_that_is_not_there_says_so(engine, tmp_path):
+    stamp = engine.send(Export, z=Z[None], path=str(tmp_path / "absent" / "p.png"), format="png")
+    failed = engine.wait_for(lambda reply: reply.stamp == stamp and not isinstance(reply, ExportProgress))
+    assert "cannot be written" in failed.message
+
+
+def test_without_a_model_every_request_says_what_to_do(fresh):
+    assert fresh.ask(Decode, z=Z).message == "No model is loaded. Open a run first."
+    assert fresh.ask(Inspect, index=0).message == "No model is loaded. Open a run first."
+
+
+def test_truncated_weights_are_named_and_the_open_model_stays(engine, inference, tmp_path):
+    broken = make_run(tmp_path / "broken")
+    broken.weights_path.write_bytes(broken.weights_path.read_bytes()[:5000])
+    failed = engine.load(broken)
+    assert isinstance(failed, Failed)
+    assert str(broken.weights_path) in failed.message
+    np.testing.assert_array_equal(engine.ask(Decode, z=Z).image, inference.decode(Z[None])[0])
+
+
+def test_weights_of_another_architecture_are_refused(shared, tmp_path):
+    other = replace(TINY, model=ModelConfig(latent_dim=2))
+    mixed = make_run(tmp_path / "mixed")
+    save_weights(mixed.weights_path, seeded(other, 0).state_dict(), other)
+    assert "does not fit this architecture" in shared.load(mixed).message
+
+
+def test_a_damaged_record_of_samples_does_not_keep_the_model_from_loading(shared, tmp_path):
+    damaged = make_run(tmp_path / "run")
+    damaged.probe_path.write_bytes(b"PK")
+    loaded = shared.load(damaged)
+    assert (loaded.latent_dim, loaded.samples) == (3, 0)
+
+
+def test_a_dataset_that_is_gone_is_named_and_decoding_goes_on(shared, tmp_path):
+    data = replace(TINY.data, source="folder", path=str(tmp_path / "moved away"))
+    shared.load(make_run(tmp_path / "run", replace(TINY, data=data)))
+    failed = shared.ask(Inspect, index=0)
+    assert isinstance(failed, Failed)
+    assert "moved away" in failed.message
+    assert isinstance(shared.ask(Decode, z=Z), Decoded)
+
+
+def test_images_of_a_folder_are_read_when_asked_for(shared, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    (tmp_path / "images").mkdir()
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "images" / f"{i}.png")
+    data = replace(TINY.data, source="folder", path=str(tmp_path / "images"))
+    shared.load(make_run(tmp_path / "run", replace(TINY, data=data)))
+    np.testing.assert_array_equal(shared.ask(Inspect, index=1).original[..., 0], images[1])
+
+
+# weights that change
+
+
+def test_new_weights_are_taken_over_while_it_runs(shared, tmp_path):
+    run = make_run(tmp_path / "run")
+    shared.load(run)
+    newer = write_weights(run, seed=1, step=90)
+    assert shared.wait_for(lambda reply: isinstance(reply, WeightsChanged)).step == 90
+    np.testing.assert_array_equal(shared.ask(Decode, z=Z).image, newer.decode(Z[None])[0])
+
+
+def test_a_half_written_file_is_reported_once_and_the_next_good_one_is_used(shared, tmp_path):
+    run = make_run(tmp_path / "run")
+    shared.load(run)
+    before = shared.ask(Decode, z=Z).image
+    whole = run.weights_path.read_bytes()
+    run.weights_path.write_bytes(whole[: len(whole) // 2])
+    failed = shared.wait_for(lambda reply: isinstance(reply, Failed))
+    assert (failed.stamp, failed.request) == (0, "Follow")
+    assert "damaged or truncated" in failed.message
+    np.testing.assert_array_equal(shared.ask(Decode, z=Z).image, before)
+    newer = write_weights(run, seed=2, step=120)
+    reply = shared.next()  # no second report has come in between
+    assert reply == WeightsChanged(step=120)
+    np.testing.assert_array_equal(shared.ask(Decode, z=Z).image, newer.decode(Z[None])[0])
+
+
+def test_weights_are_left_alone_while_not_following(shared, tmp_path):
+    run = make_run(tmp_path / "run")
+    shared.load(run)
+    before = shared.ask(Decode, z=Z).image
+    shared.send(Follow, enabled=False)
+    write_weights(run, seed=3, step=7)
+    time.sleep(0.5)  # more than two looks at the folder
+    np.testing.assert_array_equal(shared.ask(Decode, z=Z).image, before)
+    shared.send(Follow, enabled=True)
+    assert shared.wait_for(lambda reply: isinstance(reply, WeightsChanged)).step == 7
+
+
+# how it starts and ends
+
+
+def test_ends_when_its_input_does(fresh):
+    fresh.process.stdin.close()
+    assert fresh.exit_status() == 0
+
+
+def test_ends_when_told_to(fresh):
+    fresh.send(Shutdown)
+    assert fresh.exit_status() == 0
+
+
+def test_ends_when_nobody_reads_its_replies(fresh):
+    fresh.process.stdout.close()
+    fresh.send(Decode, z=Z)
+    assert fresh.exit_status() == 0
+
+
+def test_a_message_that_is_none_is_refused_and_the_next_one_answered(shared):
+    shared.write(FRAME_HEADER.pack(9) + b"not one!!")
+    assert "cannot read" in shared.wait_for(lambda reply: isinstance(reply, Failed)).message
+    assert isinstance(shared.ask(Load, path="/no/such/run"), Failed)
+
+
+def test_ends_when_the_stream_makes_no_sense(fresh):
+    fresh.write(FRAME_HEADER.pack(MAX_FRAME + 1))
+    assert fresh.exit_status() == 0
+    assert "longer than the limit" in fresh.close()
+
+
+def test_what_is_printed_never_reaches_the_protocol():
+    code = (
+        "import os\n"
+        "from core.engine.server import _take_standard_output\n"
+        "from core.protocol.messages import WeightsChanged\n"
+        "send = _take_standard_output()\nprint('noise', flush=True)\nos.write(1, b'more')\nsend(WeightsChanged(step=3))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout == frame(WeightsChanged(step=3))
+    assert b"noise" in done.stderr
+    assert b"more" in done.stderr
+
+
+def test_imports_neither_the_trainer_nor_what_it_does_not_need():
+    code = (
+        "import sys, core.engine.dispatcher\n"
+        "print(sorted({'lightning_fabric', 'sklearn', 'scipy', 'PySide6', 'rich', 'tyro', 'av'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+# its scheduling, step by step
+
+
+@pytest.fixture
+def steps(run: RunDirectory) -> Iterator[Steps]:
+    stepped = Steps(run)
+    yield stepped
+    stepped.engine.close()
+
+
+def test_of_waiting_decodes_only_the_newest_is_done(steps):
+    steps.do(*(Decode(stamp=stamp, z=Z) for stamp in (2, 3, 4)))
+    assert steps.answered == [4]
+
+
+def test_the_probe_goes_before_everything_else(steps):
+    path = DecodePath(stamp=2, z=np.zeros((3, 3), np.float32))
+    steps.do(path, Reconstruct(stamp=3, count=1), Inspect(stamp=4, index=0), Decode(stamp=5, z=Z))
+    assert steps.answered == [5, 4, 2, 3]
+
+
+def test_a_decode_waits_for_one_image_at_most(steps):
+    steps.do(DecodePath(stamp=2, z=np.zeros((50, 3), np.float32)), slices=9)
+    steps.do(Decode(stamp=3, z=Z), slices=1)
+    assert steps.answered == [2, 2, 3]
+
+
+def test_a_newer_path_ends_the_older_one(steps):
+    steps.do(DecodePath(stamp=2, z=np.zeros((50, 3), np.float32)), slices=5)
+    steps.do(DecodePath(stamp=3, z=np.zeros((2, 3), np.float32)))
+    assert steps.answered == [2, 3]
+
+
+def test_opening_a_run_drops_what_was_asked_about_the_one_before(steps, run):
+    steps.do(DecodePath(stamp=2, z=np.zeros((50, 3), np.float32)), slices=1)
+    steps.do(Load(stamp=3, path=str(run.path)), Decode(stamp=4, z=Z))
+    assert steps.answered == [3, 4]
+
+
+def test_a_cancelled_request_is_never_answered(steps):
+    steps.do(DecodePath(stamp=2, z=np.zeros((50, 3), np.float32)), slices=1)
+    steps.do(Cancel(stamp=3, request=2))
+    assert not steps.engine.busy
+    assert steps.answered == []
+
+
+def test_a_fault_of_the_engine_is_a_reply_and_a_traceback(steps, monkeypatch, capsys):
+    monkeypatch.setattr(Inference, "decode", lambda *_: 1 / 0)
+    steps.do(Decode(stamp=2, z=Z))
+    assert steps.replies == [Failed(stamp=2, request="Decode", message="ZeroDivisionError: division by zero")]
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_inspected_and_reconstructed_samples_agree_with_each_other(steps):
+    steps.do(Inspect(stamp=2, index=0), Reconstruct(stamp=3, count=0))
+    assert isinstance(steps.replies[0], Inspected)
+    assert steps.replies[1].originals.shape == (0, 32, 32, 1)

@@ -1,0 +1,189 @@
+"""A report's page: self-contained, escaped, every number defined; and the two files it is written to."""
+
+from __future__ import annotations
+
+import json
+import math
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.reporting.cells import ONE_SEED, Column, Interval, Spread, cell
+from core.reporting.page import Page, ReportError, write_report
+
+VOID = {"meta", "img", "link", "br"}
+
+
+class Structure(HTMLParser):
+    """Checks that every element is closed in order; keeps texts, tags and attributes."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[tuple[str, str]] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and data.strip():
+            self.texts.append((self.open[-1], data))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    def text_of(self, tag: str) -> list[str]:
+        return [text for name, text in self.texts if name == tag]
+
+
+@pytest.fixture
+def page() -> Page:
+    page = Page("Title & more", "First.\n\nSecond <b>.")
+    page.section("Numbers")
+    page.table(
+        [Column("name", "model"), Column("error", "error", "How far off & why.", 3)],
+        [{"name": "one", "error": Spread(0.0012, 0.0001, 3)}, {"name": "two", "error": None}, {"name": "three"}],
+        "A caption.",
+    )
+    return page
+
+
+def test_the_page_is_well_formed_and_escaped(page: Page):
+    found = Structure(page.html())
+    assert found.text_of("title") == ["Title & more"]
+    assert "Second <b>." in found.text_of("p")
+    assert not found.all("b")
+
+
+def test_the_page_loads_and_runs_nothing(page: Page):
+    page.figure(b"<svg/>", "image/svg+xml", "A picture.", "what it shows")
+    found = Structure(page.html())
+    assert not found.all("script")
+    assert not found.all("link")
+    policy = next(tag["content"] for tag in found.all("meta") if tag.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None
+    assert "default-src 'none'" in policy
+    assert all((image["src"] or "").startswith("data:image/svg+xml;base64,") for image in found.all("img"))
+    assert [image["alt"] for image in found.all("img")] == ["what it shows"]
+    assert all((link["href"] or "").startswith("#") for link in found.all("a"))
+
+
+def test_a_definition_is_the_headers_tooltip_and_listed_once_at_the_end(page: Page):
+    page.table([Column("error", "error", "How far off & why.", 3)], [{"error": 1.0}])
+    found = Structure(page.html())
+    titles = [head.get("title") for head in found.all("th") if head.get("title")]
+    assert titles == ["How far off & why."] * 2
+    assert found.text_of("dd") == ["How far off & why."]
+    assert found.text_of("h2")[-1] == "What the numbers mean"
+    places = {term["id"] for term in found.all("dt")}
+    assert {link["href"] for link in found.all("a")} >= {f"#{place}" for place in places}
+
+
+def test_links_inside_the_page_lead_somewhere(page: Page):
+    for title in ("Two", "Three"):
+        page.section(title)
+    found = Structure(page.html())
+    anchors = {attributes["id"] for _, attributes in found.tags if "id" in attributes}
+    assert {(link["href"] or "")[1:] for link in found.all("a")} <= anchors
+    assert len(found.all("nav")) == 1
+
+
+def test_an_empty_table_says_so():
+    page = Page("t", "l")
+    page.table([Column("a", "a")], [])
+    assert "nothing to show" in Structure(page.html()).text_of("td")
+
+
+def test_what_follows_numbers_has_one_width_so_that_they_align(page: Page):
+    html = page.html()
+    assert html.count('<span class="suffix" style="min-width:8ch">') == 3
+    assert '<span class="value">–</span>' in html
+
+
+def test_lists_and_definitions():
+    page = Page("t", "l")
+    page.points(["one <x>", "two"])
+    page.definitions({"epochs": 6, "device": None, "path & name": "a<b"})
+    found = Structure(page.html())
+    assert found.text_of("li") == ["one <x>", "two"]
+    assert found.text_of("dt") == ["epochs", "device", "path & name"]
+    assert found.text_of("dd") == ["6", "–", "a<b"]
+
+
+def test_a_picture_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="image/gif"):
+        Page("t", "l").figure(b"", "image/gif", "", "")  # pyright: ignore[reportArgumentType]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.text(), st.text(), st.text())
+def test_any_text_leaves_the_page_well_formed(title: str, text: str, value: str):
+    page = Page(title, text)
+    page.section(title)
+    page.text(text)
+    page.table([Column("a", title, text)], [{"a": value}], value)
+    page.definitions({title: value})
+    Structure(page.html())
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [
+        (0.00123, 4, "0.0012"),
+        (-0.5, 2, "−0.50"),
+        (-0.00001, 2, "0.00"),
+        (12, 4, "12"),
+        (np.int64(5000), 4, "5,000"),
+        (np.float32(0.25), 2, "0.25"),
+        (None, 4, "–"),
+        (math.nan, 4, "–"),
+        (True, 4, "yes"),
+        ("too few samples", 4, "too few samples"),
+        (Spread(0.0012, 0.0001, 3), 4, "0.0012 ± 0.0001"),
+        (Spread(0.5, None, 1), 2, f"0.50 ({ONE_SEED})"),
+        (Spread(None, None, 0), 2, "–"),
+        (Interval(0.54, 0.4, 0.66), 2, "0.54 [0.40, 0.66]"),
+    ],
+)
+def test_cells(value: object, digits: int, text: str):
+    assert str(cell(value, digits)) == text
+
+
+def test_spread_is_mean_and_sample_standard_deviation_of_what_is_known():
+    assert Spread.of([1.0, 3.0, None, math.nan]) == (2.0, pytest.approx(math.sqrt(2.0)), 2)
+    assert Spread.of([4.0]) == (4.0, None, 1)
+    assert Spread.of([]) == (None, None, 0)
+
+
+def test_both_files_are_written(page: Page, tmp_path: Path):
+    report = {"a": np.float64(1.5), "b": np.arange(3), "c": math.nan, "d": Path("x"), "e": Spread(1.0, None, 1)}
+    write_report(tmp_path / "new", page, report)
+    content = json.loads((tmp_path / "new" / "report.json").read_text())
+    assert content == {"a": 1.5, "b": [0, 1, 2], "c": None, "d": "x", "e": [1.0, None, 1]}
+    assert (tmp_path / "new" / "report.html").read_text(encoding="utf-8") == page.html()
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["report.html", "report.json"]
+
+
+def test_an_unwritable_folder_is_named(page: Page, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ReportError, match="file"):
+        write_report(tmp_path / "file", page, {})
+
+
+def test_what_json_cannot_hold_is_refused_before_anything_is_written(page: Page, tmp_path: Path):
+    with pytest.raises(TypeError, match="a report cannot hold type"):
+        write_report(tmp_path / "new", page, {"a": object})
+    assert not (tmp_path / "new").exists()

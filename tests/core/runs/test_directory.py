@@ -1,0 +1,422 @@
+"""The run directory: what is written is read back, what is broken is named, and nobody writes beside a trainer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.config import DataConfig, RunConfig
+from core.runs.directory import (
+    Control,
+    MetricsTail,
+    MetricsWriter,
+    ProbeSet,
+    RunDirectory,
+    RunError,
+    keep_metrics,
+    read_metrics,
+)
+from core.runs.lock import STALE_S, Holder, RunLock
+from core.utils.atomic_write import atomic_file, remove_temporaries, write_atomic
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDirectory:
+    return RunDirectory.create(tmp_path / "run", RunConfig(data=DataConfig(image_size=32)), {"created": "today"})
+
+
+def dead_pid() -> int:
+    """Id of a process that has just ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def hold_as_someone_else(run: RunDirectory, pid: int, host: str, age_s: float = 0.0) -> None:
+    run.lock_path.write_bytes(msgspec.json.encode(Holder(pid, host, "someone else")))
+    then = time.time() - age_s
+    os.utime(run.lock_path, (then, then))
+
+
+# whole files
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path):
+    path = tmp_path / "file"
+    write_atomic(path, b"old")
+
+    def fail_half_way() -> None:
+        with atomic_file(path) as file:
+            file.write(b"half of the ne")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail_half_way()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path):
+    (tmp_path / ".weights.safetensors.123-abcd.writing").write_bytes(b"half")
+    (tmp_path / "weights.safetensors").write_bytes(b"whole")
+    remove_temporaries(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]
+
+
+# opening
+
+
+def test_a_run_is_opened_as_it_was_created(run: RunDirectory):
+    opened = RunDirectory.open(run.path)
+    assert opened.config == run.config
+    assert opened.metadata == {"created": "today"}
+    assert RunDirectory.exists(run.path)
+
+
+def test_a_second_run_in_one_folder_is_refused(run: RunDirectory):
+    with pytest.raises(RunError, match="already holds a run"):
+        RunDirectory.create(run.path, RunConfig(), {})
+
+
+def test_a_run_can_be_created_in_a_folder_that_holds_other_files(tmp_path: Path):
+    (tmp_path / "request.json").write_text("{}")
+    assert not RunDirectory.exists(tmp_path)
+    RunDirectory.create(tmp_path, RunConfig(), {})
+    assert RunDirectory.exists(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match=r"file/run cannot be written \(Not a directory\)"):
+        RunDirectory.create(tmp_path / "file" / "run", RunConfig(), {})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "has no config.json"),
+        ("{", "not valid JSON"),
+        ("[]", "states no schema version"),
+        ('{"schema": 99, "config": {}}', "schema version 99; this version of Isoline reads 1"),
+        ('{"schema": 1}', "config.json"),
+        ('{"schema": 1, "config": {"los": {}}}', "unknown field 'los'"),
+        ('{"schema": 1, "config": {"loss": {"beta": "much"}}}', "beta"),
+    ],
+)
+def test_a_folder_that_is_no_run_is_refused_and_the_message_says_why(tmp_path: Path, content: str | None, message: str):
+    if content is not None:
+        (tmp_path / "config.json").write_text(content)
+    with pytest.raises(RunError, match=message):
+        RunDirectory.open(tmp_path)
+
+
+def test_a_missing_folder_and_a_file_are_told_apart(tmp_path: Path):
+    with pytest.raises(RunError, match="does not exist"):
+        RunDirectory.open(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    with pytest.raises(RunError, match="is not a folder"):
+        RunDirectory.open(tmp_path / "file")
+
+
+# probe set and means
+
+
+def probe_of(count: int, channels: int = 1) -> ProbeSet:
+    generator = np.random.default_rng(0)
+    return ProbeSet(
+        np.arange(count, dtype=np.int64),
+        generator.random((count, 2), dtype=np.float32),
+        ("a", "b"),
+        generator.integers(0, 256, (count, 32, 32, channels), dtype=np.uint8),
+        (np.arange(count) % 5 == 0).astype(np.uint8),
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_probe_set_is_read_as_it_was_written(run: RunDirectory, channels: int):
+    probe = probe_of(7, channels)
+    run.write_probe(probe)
+    found = run.read_probe()
+    assert found.factor_names == ("a", "b")
+    for name in ("indices", "factors", "thumbnails", "split"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(probe, name))
+        assert getattr(found, name).dtype == getattr(probe, name).dtype
+
+
+def test_a_probe_set_of_wrong_shapes_is_refused():
+    probe = probe_of(4)
+    with pytest.raises(RunError, match=r"split of the probe set is uint8 \(3,\); it must be uint8 \(4,\)"):
+        ProbeSet(probe.indices, probe.factors, probe.factor_names, probe.thumbnails, probe.split[:3])
+
+
+@pytest.mark.parametrize("data", [b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"])
+def test_a_damaged_probe_file_is_named(run: RunDirectory, data: bytes):
+    run.probe_path.write_bytes(data)
+    with pytest.raises(RunError, match=r"probe.npz is damaged"):
+        run.read_probe()
+
+
+def test_no_pickle_is_ever_loaded(run: RunDirectory):
+    with open(run.embedding_path(None), "wb") as file:
+        np.save(file, np.array([{"an": "object"}], dtype=object), allow_pickle=True)
+    with pytest.raises(RunError, match="damaged"):
+        run.read_embedding()
+
+
+def test_means_of_epochs_and_live_ones_are_kept_apart(run: RunDirectory):
+    assert run.embedding_epochs() == []
+    assert run.live_stamp() is None
+    for epoch in (0, 2, 10):
+        run.write_embedding(np.full((4, 3), epoch, np.float32), epoch)
+    run.write_embedding(np.full((4, 3), 99, np.float32))
+    assert run.embedding_epochs() == [0, 2, 10]
+    assert run.read_embedding(10)[0, 0] == 10
+    assert run.read_embedding()[0, 0] == 99
+    with pytest.raises(RunError, match=r"epoch-000007.npy does not exist; stored are epochs \[0, 2, 10\]"):
+        run.read_embedding(7)
+
+
+def test_the_stamp_changes_with_every_write(run: RunDirectory):
+    stamps = set()
+    for value in range(5):
+        run.write_embedding(np.full((4, 3), value, np.float32))
+        stamps.add(run.live_stamp())
+    assert len(stamps) == 5
+
+
+def test_a_reader_never_sees_half_an_embedding(run: RunDirectory):
+    run.write_embedding(np.zeros((500, 3), np.float32))
+    ended = threading.Event()
+
+    def write() -> None:
+        for value in range(100):
+            run.write_embedding(np.full((500, 3), value, np.float32))
+        ended.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not ended.is_set():
+        mu = run.read_embedding()
+        assert mu.shape == (500, 3)
+        assert np.all(mu == mu[0, 0])
+    writer.join()
+
+
+# metrics
+
+
+def test_records_come_once_and_in_order(run: RunDirectory):
+    tail = MetricsTail(run.metrics_path)
+    assert tail.poll() == []
+    writer = MetricsWriter(run.metrics_path)
+    writer.append({"kind": "step", "step": 1})
+    assert tail.poll() == [{"kind": "step", "step": 1}]
+    assert tail.poll() == []
+    writer.append({"kind": "step", "step": 2})
+    writer.append({"kind": "step", "step": 3})
+    assert [record["step"] for record in tail.poll()] == [2, 3]
+    writer.close()
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    records=st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=8)), max_size=6),
+    cuts=st.lists(st.integers(0, 400), max_size=6),
+)
+def test_however_the_bytes_arrive_whole_lines_come_once(tmp_path: Path, records: list[dict], cuts: list[int]):
+    records = [{**record, "n": n} for n, record in enumerate(records)]
+    data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
+    path = tmp_path / "metrics.jsonl"
+    path.unlink(missing_ok=True)
+    tail, found = MetricsTail(path), []
+    for cut in [*sorted(min(cut, len(data)) for cut in cuts), len(data)]:
+        with open(path, "ab") as file:
+            file.write(data[file.tell() : cut])
+        found += tail.poll()
+    assert found == records
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(garbage=st.binary(max_size=200))
+def test_garbage_in_the_file_hides_no_good_record(tmp_path: Path, garbage: bytes):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"n": 1}\n' + garbage + b'\n{"n": 2}\n')
+    found = read_metrics(path)
+    assert found[0] == {"n": 1}
+    assert found[-1] == {"n": 2}
+    assert all(isinstance(record, dict) for record in found)
+
+
+def test_a_torn_last_line_is_cut_before_the_next_is_written(run: RunDirectory):
+    run.metrics_path.write_bytes(b'{"n": 1}\n{"n": 2, "lo')
+    assert read_metrics(run.metrics_path) == [{"n": 1}]
+    writer = MetricsWriter(run.metrics_path)
+    writer.append({"n": 3})
+    writer.close()
+    assert run.metrics_path.read_bytes() == b'{"n": 1}\n{"n":3}\n'
+
+
+def test_a_reader_starts_again_when_the_file_was_replaced(run: RunDirectory):
+    run.metrics_path.write_bytes(b'{"n": 1}\n{"n": 2}\n')
+    tail = MetricsTail(run.metrics_path)
+    assert len(tail.poll()) == 2
+    keep_metrics(run.metrics_path, lambda record: record["n"] == 2)
+    assert tail.poll() == [{"n": 2}]
+    assert tail.restarts == 1
+
+
+def test_numbers_that_json_lacks_become_null(run: RunDirectory):
+    writer = MetricsWriter(run.metrics_path)
+    writer.append({"loss": float("nan")})
+    writer.close()
+    assert read_metrics(run.metrics_path) == [{"loss": None}]
+
+
+# control
+
+
+def test_without_a_command_a_training_just_runs(run: RunDirectory):
+    assert run.read_control() == Control()
+    assert run.control_stamp() is None
+
+
+def test_a_command_is_read_as_it_was_written(run: RunDirectory):
+    control = Control(3, "paused", "epoch", learning_rate=1e-3, beta=0.0)
+    run.write_control(control)
+    assert run.read_control() == control
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=80))
+def test_a_malformed_command_is_refused_with_the_file_s_name(run: RunDirectory, data: bytes):
+    run.control_path.write_bytes(data)
+    try:
+        control = run.read_control()
+    except RunError as error:
+        assert "control.json is not a command" in str(error)  # noqa: PT017 (some bytes are a command)
+    else:
+        assert isinstance(control, Control)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"learning_rate": -1}', '{"beta": 1e99}', '{"state": "sleeping"}', '{"sequence": -4}', "null"]
+)
+def test_a_command_with_a_bad_value_is_refused(run: RunDirectory, text: str):
+    run.control_path.write_text(text)
+    with pytest.raises(RunError, match=r"control\.json is not a command"):
+        run.read_control()
+
+
+# lock and status
+
+
+def test_a_second_trainer_is_refused_while_the_first_lives(run: RunDirectory):
+    with RunLock(run.lock_path):
+        assert run.status() == "running"
+        with pytest.raises(RunError, match=f"is being trained by process {os.getpid()}"):
+            RunLock(run.lock_path).acquire()
+    assert not run.lock_path.exists()
+
+
+def test_the_lock_of_a_dead_process_is_taken_over_at_once(run: RunDirectory):
+    import socket
+
+    hold_as_someone_else(run, dead_pid(), socket.gethostname())
+    assert run.status() == "interrupted"
+    lock = RunLock(run.lock_path)
+    lock.acquire()
+    assert run.status() == "running"
+    lock.release()
+
+
+def test_a_reused_process_id_does_not_look_like_ourselves(run: RunDirectory):
+    import socket
+
+    hold_as_someone_else(run, os.getpid(), socket.gethostname())
+    with RunLock(run.lock_path):
+        assert run.status() == "running"
+
+
+def test_a_lock_of_another_host_lives_as_long_as_its_heart_beats(run: RunDirectory):
+    hold_as_someone_else(run, 1, "another-host")
+    assert run.status() == "running"
+    with pytest.raises(RunError, match="on another-host"):
+        RunLock(run.lock_path).acquire()
+
+
+def test_a_lock_of_another_host_whose_heart_stopped_is_taken_over(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.runs.lock.WATCH_S", 0.05)
+    hold_as_someone_else(run, 1, "another-host", age_s=STALE_S + 1)
+    assert run.status() == "interrupted"
+    with RunLock(run.lock_path):
+        assert run.status() == "running"
+
+
+def test_a_heart_that_beats_by_a_wrong_clock_is_alive(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
+    hold_as_someone_else(run, 1, "another-host", age_s=10 * STALE_S)
+    assert run.status() == "interrupted"
+    hold_as_someone_else(run, 1, "another-host", age_s=10 * STALE_S - 1)
+    assert run.status() == "running"
+
+
+def test_a_torn_lock_file_is_no_holder(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.runs.lock.WATCH_S", 0.01)
+    run.lock_path.write_bytes(b'{"pid": 12')
+    with RunLock(run.lock_path):
+        assert run.status() == "running"
+
+
+def test_who_was_taken_over_notices_and_leaves_the_new_lock_alone(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("core.runs.lock.HEARTBEAT_S", 0.01)
+    lock = RunLock(run.lock_path)
+    lock.acquire()
+    hold_as_someone_else(run, 1, "another-host")
+    deadline = time.monotonic() + 5
+    while not lock.lost and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert lock.lost
+    lock.release()
+    assert run.lock_path.exists()
+
+
+def test_the_status_tells_a_pause(run: RunDirectory):
+    with RunLock(run.lock_path) as lock:
+        lock.set_state("paused")
+        assert run.status() == "paused"
+        lock.set_state("running")
+        assert run.status() == "running"
+
+
+@pytest.mark.parametrize(
+    ("records", "status"),
+    [
+        ([{"kind": "event", "event": "finished"}], "finished"),
+        ([{"kind": "event", "event": "stopped"}], "stopped"),
+        ([{"kind": "event", "event": "failed"}, {"kind": "event", "event": "warning"}], "failed"),
+        ([{"kind": "event", "event": "finished"}, {"kind": "event", "event": "started"}], "interrupted"),
+        ([{"kind": "step", "step": 4}], "interrupted"),
+        ([], "interrupted"),
+    ],
+)
+def test_without_a_trainer_the_last_words_decide(run: RunDirectory, records: list[dict], status: str):
+    writer = MetricsWriter(run.metrics_path)
+    for record in records:
+        writer.append(record)
+    writer.close()
+    assert run.status() == status
+
+
+def test_a_model_without_history_counts_as_finished(run: RunDirectory):
+    run.weights_path.write_bytes(b"weights")
+    assert run.status() == "finished"

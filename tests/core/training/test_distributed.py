@@ -1,0 +1,84 @@
+"""Two CPU processes train one model together: one run directory, one history, and both obey the same commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.runs.directory import RunDirectory, read_metrics
+from core.training.checkpoint import load_model, read_stored
+
+FLAGS = (
+    *("--data.image-size", "32", "--data.count", "64", "--data.no-punctured", "--data.validation-fraction", "0.25"),
+    *("--training.batch-size", "4", "--training.device", "cpu", "--training.precision", "float32"),
+)
+
+# Which process writes what, and what it tells: each notes its doings in a file of its own.
+SPY = """
+import os, sys
+from pathlib import Path
+import core.utils.atomic_write as a, core.runs.metrics_log as m
+notes = Path(os.environ["TEST_NOTES"]) / f"rank-{os.environ.get('LOCAL_RANK', '0')}"
+import core.training.checkpoint, core.runs.lock, core.runs.directory
+write = a.atomic_file
+def noted(path):
+    with open(notes, "a") as file:
+        file.write(f"{path.name}\\n")
+    return write(path)
+a.atomic_file = core.runs.directory.atomic_file = noted
+from core.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def train(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "spy.py"  # Fabric starts the second process by running the very same script again
+    script.write_text(SPY)
+    notes = folder / "notes"
+    notes.mkdir(exist_ok=True)
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_PORT")
+    }
+    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
+    environment["TEST_NOTES"] = str(notes)
+    command = [sys.executable, str(script), "train", "--out", str(folder / "run"), *FLAGS, *flags]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    folder = tmp_path_factory.mktemp("distributed")
+    return folder, train(folder, "--devices", "2", "--training.epochs", "2")
+
+
+def test_two_processes_train_one_run_to_its_end(trained: tuple[Path, subprocess.CompletedProcess[str]]):
+    folder, done = trained
+    assert done.returncode == 0, done.stderr
+    run = RunDirectory.open(folder / "run")
+    assert run.status() == "finished"
+    load_model(run.path)
+    assert run.embedding_epochs() == [0, 1, 2]
+    records = read_metrics(run.metrics_path)
+    assert records[0]["processes"] == 2
+    # 48 training images in global batches of 2 x 4
+    assert read_stored(run.last_checkpoint_path).step == 12
+    numbers = [record["step"] for record in records if record["kind"] == "step"]
+    assert numbers == sorted(set(numbers)), "each step is told once"
+
+
+def test_only_rank_zero_writes_and_speaks(trained: tuple[Path, subprocess.CompletedProcess[str]]):
+    folder, done = trained
+    assert [path.name for path in (folder / "notes").iterdir()] == ["rank-0"]
+    assert done.stdout.count("finished: finished after 2 epochs") == 1
+
+
+def test_a_refusal_reaches_both_and_is_told_once(trained: tuple[Path, subprocess.CompletedProcess[str]]):
+    folder, _ = trained
+    again = train(folder, "--devices", "2", "--training.epochs", "2")
+    assert again.returncode == 2
+    assert again.stderr.count("already holds a run") == 1
+    assert "Traceback" not in again.stderr

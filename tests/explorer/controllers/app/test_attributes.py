@@ -1,0 +1,357 @@
+"""Attributes without labels: measured or read by hand, colours and targets, told to the engine, dropped with a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from PySide6.QtCore import QObject, QPoint, Qt, Signal
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QCheckBox, QComboBox, QProgressDialog, QPushButton
+
+from core.protocol.messages import (
+    AttributesMeasured,
+    AttributesProgress,
+    Cancel,
+    Failed,
+    Loaded,
+    MeasureAttributes,
+    SetAttributes,
+)
+from explorer.controllers.app.attributes import AttributesController
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.cloud import NO_COLOUR, CloudController
+from explorer.controllers.cloud.probe import ProbeController
+from explorer.state import Model, Samples, State
+from explorer.views.attributes import Choice, ChoiceDialog
+from explorer.views.cloud import CloudView
+from explorer.views.image import ImageView
+from explorer.views.points import PointsView
+from explorer.views.probe import ProbeView
+
+N = 30
+WAIT = 5_000
+
+
+class Session(QObject):
+    """Tells that a run was opened."""
+
+    opened = Signal(object)
+
+
+def samples(names: tuple[str, ...] = ("scale",)) -> Samples:
+    factors = np.random.default_rng(0).random((N, len(names))).astype(np.float32)
+    return Samples(np.arange(N), factors, names, np.zeros((N, 8, 8, 1), np.uint8), np.zeros(N, np.uint8))
+
+
+def loaded(stamp: int = 1) -> Loaded:
+    return Loaded(
+        stamp=stamp,
+        path="run",
+        latent_dim=3,
+        image_size=32,
+        channels=1,
+        step=1,
+        samples=N,
+        factor_names=("scale",),
+        preset="compact",
+        precision="float32",
+    )
+
+
+@pytest.fixture
+def made(qtbot) -> SimpleNamespace:
+    state, engine, session = State(), FakeEngine(), Session()
+    editing = Editing(state)
+    cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
+    for widget in (cloud, points, image, probe_view):
+        qtbot.addWidget(widget)
+    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
+    cloud_control = CloudController(state, editing, probe, cloud, points)
+    control = AttributesController(state, engine, session, points, points)  # pyright: ignore[reportArgumentType]
+    trouble: list[str] = []
+    control.trouble.connect(trouble.append)
+    points.resize(300, 260)
+    points.show()
+    state.samples = samples()
+    state.embedding = np.random.default_rng(1).normal(size=(N, 3)).astype(np.float32)
+    state.model = Model(Path("run"), 3, 32, 1, N, ("scale",), "compact", "float32")
+    return SimpleNamespace(
+        state=state,
+        engine=engine,
+        session=session,
+        cloud=cloud,
+        cloud_control=cloud_control,
+        points=points,
+        control=control,
+        trouble=trouble,
+    )
+
+
+def press(made: SimpleNamespace, name: str) -> None:
+    """The entry of the button's menu."""
+    made.points.findChild(QObject, f"points.attributes.{name}").trigger()
+
+
+def dialog(made: SimpleNamespace) -> ChoiceDialog:
+    return next(d for d in made.points.findChildren(ChoiceDialog) if d.isVisible())
+
+
+def button(asked: ChoiceDialog, name: str) -> QPushButton:
+    found = asked.findChild(QPushButton, f"dialog.choice.{name}")
+    assert found is not None
+    return found
+
+
+def box(asked: ChoiceDialog, name: str) -> QCheckBox:
+    found = asked.findChild(QCheckBox, f"dialog.choice.{name}")
+    assert found is not None
+    return found
+
+
+def tick(asked: ChoiceDialog, *names: str) -> None:
+    QTest.mouseClick(button(asked, "none"), Qt.MouseButton.LeftButton)
+    for name in names:
+        row = box(asked, name)
+        QTest.mouseClick(row, Qt.MouseButton.LeftButton, pos=QPoint(8, row.height() // 2))
+        assert row.isChecked()
+
+
+def accept(asked: ChoiceDialog) -> None:
+    QTest.mouseClick(button(asked, "accept"), Qt.MouseButton.LeftButton)
+
+
+def measured(made: SimpleNamespace, **columns: np.ndarray) -> None:
+    """The engine's answer to a measuring of these."""
+    made.control.measure(tuple(columns))
+    stamp = made.engine.of(MeasureAttributes)[-1].stamp
+    values = np.stack(list(columns.values()), axis=1).astype(np.float64)
+    made.engine.replied.emit(AttributesMeasured(stamp=stamp, names=tuple(columns), values=values))
+
+
+def options(made: SimpleNamespace) -> list[str]:
+    colours = made.points.findChild(QComboBox, "points.color_by")
+    return [colours.itemText(i) for i in range(colours.count())]
+
+
+# measuring
+
+
+def test_measures_are_chosen_taken_and_become_colours_and_targets(made):
+    press(made, "measure")
+    asked = dialog(made)
+    tick(asked, "area", "holes")
+    accept(asked)
+    request = made.engine.of(MeasureAttributes)[-1]
+    assert request.names == ("area", "holes")
+    progress = made.points.findChild(QProgressDialog)
+    made.engine.replied.emit(AttributesProgress(stamp=request.stamp, fraction=0.4))
+    assert progress.value() == 40
+    values = np.random.default_rng(2).random((N, 2))
+    made.engine.replied.emit(AttributesMeasured(stamp=request.stamp, names=request.names, values=values))
+    assert not progress.isVisible()
+    assert made.state.attributes.names == ("area", "holes")
+    np.testing.assert_array_equal(made.state.attributes.values, values)
+    assert color_targets.names(made.state) == ("scale", "area", "holes")
+    np.testing.assert_array_equal(color_targets.values(made.state, "holes"), values[:, 1])
+    assert options(made)[:3] == ["scale", "area", "holes"]
+    assert made.state.display.color_by == "area"
+    assert made.points.findChild(QComboBox, "points.color_by").currentText() == "area"
+    told = made.engine.of(SetAttributes)[-1]
+    assert told.names == ("area", "holes")
+    np.testing.assert_array_equal(told.values, values)
+
+
+def test_the_cloud_takes_the_colours_of_an_attribute(made):
+    made.cloud_control.redraw()
+    before = made.cloud_control.colours
+    measured(made, area=np.linspace(0.0, 1.0, N))
+    made.cloud_control.redraw()
+    assert not np.array_equal(made.cloud_control.colours, before)
+    made.control.clear()
+    assert made.state.display.color_by == "scale"
+    made.cloud_control.redraw()
+    np.testing.assert_array_equal(made.cloud_control.colours, before)
+
+
+def test_undefined_values_are_kept_as_such(made):
+    column = np.where(np.arange(N) % 2, np.nan, 5.0 + np.arange(N))
+    measured(made, order=column)
+    np.testing.assert_array_equal(color_targets.values(made.state, "order"), column)
+    np.testing.assert_array_equal(made.engine.of(SetAttributes)[-1].values[:, 0], column)
+    made.cloud_control.redraw()
+    assert made.cloud_control.colours.shape == (N, 4)
+
+
+def test_what_is_the_same_for_all_samples_is_left_out_and_said_so(made):
+    measured(made, holes=np.zeros(N), area=np.arange(N), order=np.full(N, np.nan))
+    assert made.state.attributes.names == ("area",)
+    assert "holes, order: the same for all samples" in made.state.message
+    measured(made, parts=np.ones(N))
+    assert made.state.attributes.names == ("area",)
+
+
+def test_measuring_again_replaces_and_another_joins(made):
+    measured(made, area=np.arange(N))
+    measured(made, spread=np.arange(N) ** 2.0)
+    measured(made, area=-np.arange(N))
+    assert made.state.attributes.names == ("area", "spread")
+    np.testing.assert_array_equal(color_targets.values(made.state, "area"), -np.arange(N))
+
+
+def test_a_name_that_a_factor_has_is_told_apart(made):
+    measured(made, scale=np.arange(N))
+    assert made.state.attributes.names == ("scale (measured)",)
+    assert color_targets.names(made.state) == ("scale", "scale (measured)")
+
+
+def test_measuring_is_cancelled(made):
+    made.control.measure(("area",))
+    request = made.engine.of(MeasureAttributes)[-1]
+    made.points.findChild(QProgressDialog).canceled.emit()
+    assert made.engine.of(Cancel)[-1].request == request.stamp
+    values = np.arange(N, dtype=np.float64)[:, None]
+    made.engine.replied.emit(AttributesMeasured(stamp=request.stamp, names=("area",), values=values))  # was on its way
+    assert made.state.attributes is None
+
+
+def test_a_failed_measuring_takes_its_progress_away(made, qtbot):
+    made.control.measure(("area",))
+    stamp = made.engine.of(MeasureAttributes)[-1].stamp
+    made.engine.replied.emit(Failed(stamp=stamp, request="MeasureAttributes", message="No."))
+    qtbot.waitUntil(lambda: made.points.findChild(QProgressDialog) is None, timeout=WAIT)
+    made.engine.replied.emit(AttributesProgress(stamp=stamp, fraction=0.5))
+    assert made.state.attributes is None
+
+
+def test_colour_cannot_be_measured_on_grey_images(made):
+    press(made, "measure")
+    assert not box(dialog(made), "saturation").isEnabled()
+    QTest.mouseClick(button(dialog(made), "all"), Qt.MouseButton.LeftButton)
+    assert "saturation" not in dialog(made).names
+    assert "area" in dialog(made).names
+    dialog(made).reject()
+
+
+def test_there_is_nothing_to_measure_without_a_run(made):
+    made.state.samples = None
+    press(made, "measure")
+    press(made, "file")
+    assert len(made.trouble) == 2
+    assert "Open a run" in made.trouble[0]
+
+
+# files
+
+
+def table(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "mine.csv").write_text(text)
+    return tmp_path / "mine.csv"
+
+
+def test_a_file_with_one_column_is_read_at_once(made, tmp_path, qtbot):
+    made.control.read(table(tmp_path, "age\n" + "".join(f"{i}\n" for i in range(N))))
+    qtbot.waitUntil(lambda: made.state.attributes is not None, timeout=WAIT)
+    np.testing.assert_array_equal(color_targets.values(made.state, "age"), np.arange(N))
+    assert made.engine.of(SetAttributes)[-1].names == ("age",)
+
+
+def test_of_several_columns_those_that_are_wanted_are_read(made, tmp_path, qtbot):
+    rows = "".join(f"{i},s{i},{i * i},{-i},{i / 7}\n" for i in reversed(range(N)))
+    made.control.read(table(tmp_path, "index,name,age,mass,scale\n" + rows))
+    qtbot.waitUntil(lambda: any(d.isVisible() for d in made.points.findChildren(ChoiceDialog)), timeout=WAIT)
+    asked = dialog(made)
+    assert asked.names == ("age", "mass")  # numbers that are no factor yet
+    assert not box(asked, "name").isEnabled()
+    tick(asked, "age", "scale")
+    accept(asked)
+    assert made.state.attributes.names == ("age", "scale (file)")
+    np.testing.assert_array_equal(color_targets.values(made.state, "age"), np.arange(N) ** 2)
+
+
+def test_a_file_that_does_not_fit_is_told_and_changes_nothing(made, tmp_path, qtbot):
+    made.control.read(table(tmp_path, "age\n1\n2\n"))
+    qtbot.waitUntil(lambda: bool(made.trouble), timeout=WAIT)
+    assert "2 rows; the run has 30 samples" in made.trouble[-1]
+    made.control.read(tmp_path / "absent.csv")
+    qtbot.waitUntil(lambda: len(made.trouble) == 2, timeout=WAIT)
+    assert "absent.csv does not exist" in made.trouble[-1]
+    assert made.state.attributes is None
+
+
+# what they belong to
+
+
+def test_another_epoch_keeps_them_and_another_run_drops_them(made):
+    measured(made, area=np.arange(N))
+    made.state.epoch = 2
+    made.state.embedding = made.state.embedding + 1.0
+    assert made.state.attributes is not None
+    made.control.measure(("spread",))
+    made.state.model = None
+    made.session.opened.emit(object())
+    assert made.state.attributes is None
+    assert color_targets.names(made.state) == ("scale",)
+    stamp = made.engine.of(MeasureAttributes)[-1].stamp
+    values = np.arange(N, dtype=np.float64)[:, None]
+    made.engine.replied.emit(AttributesMeasured(stamp=stamp, names=("spread",), values=values))
+    assert made.state.attributes is None
+
+
+def test_the_engine_is_told_again_whenever_it_has_loaded_the_run(made):
+    measured(made, area=np.arange(N))
+    assert len(made.engine.of(SetAttributes)) == 1
+    made.engine.replied.emit(loaded(99))  # it had died
+    assert len(made.engine.of(SetAttributes)) == 2
+    assert made.engine.of(SetAttributes)[-1].names == ("area",)
+
+
+def test_the_engine_is_told_when_they_are_removed(made):
+    measured(made, area=np.arange(N))
+    press(made, "clear")
+    told = made.engine.of(SetAttributes)[-1]
+    assert told.names == ()
+    assert made.state.attributes is None
+    made.engine.replied.emit(loaded(99))
+    assert made.engine.of(SetAttributes)[-1] is told
+
+
+def test_without_a_model_the_engine_hears_of_them_once_there_is_one(made):
+    model, made.state.model = made.state.model, None
+    made.control._add(("age",), np.arange(N, dtype=np.float64)[:, None], "file")
+    assert not made.engine.of(SetAttributes)
+    made.state.model = model
+    made.engine.replied.emit(loaded())
+    assert made.engine.of(SetAttributes)[-1].names == ("age",)
+
+
+def test_a_run_without_factors_gets_its_first_targets(made):
+    made.state.samples = samples(())
+    assert made.state.display.color_by == NO_COLOUR
+    measured(made, area=np.arange(N))
+    assert color_targets.names(made.state) == ("area",)
+    assert made.state.display.color_by == "area"
+
+
+# the view
+
+
+def test_the_list_scrolls_and_wants_at_least_one(qtbot):
+    choices = [Choice(f"column {i}", "0 to 1", i == 0) for i in range(100)]
+    asked = ChoiceDialog("Attributes from a file", "What is read colours the cloud.", "Read", choices)
+    qtbot.addWidget(asked)
+    asked.open()
+    assert asked.height() < 720
+    assert asked.names == ("column 0",)
+    QTest.mouseClick(button(asked, "none"), Qt.MouseButton.LeftButton)
+    assert not button(asked, "accept").isEnabled()
+    QTest.keyClick(asked, Qt.Key.Key_Return)
+    assert asked.isVisible()
+    QTest.mouseClick(button(asked, "all"), Qt.MouseButton.LeftButton)
+    with qtbot.waitSignal(asked.chosen) as told:
+        QTest.mouseClick(button(asked, "accept"), Qt.MouseButton.LeftButton)
+    assert told.args[0] == tuple(choice.name for choice in choices)

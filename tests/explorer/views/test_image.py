@@ -1,0 +1,147 @@
+"""The image panel: pixel-exact, quick, and comparing a sample with its reconstruction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction, QGuiApplication, QImage
+from PySide6.QtWidgets import QFileDialog, QLabel, QWidget
+
+from explorer.views.image import ImageView
+from explorer.widgets.theme import DARK, LIGHT
+
+
+def _flower(value: int = 255, size: int = 64, channels: int = 1) -> np.ndarray:
+    made = np.zeros((size, size, channels), np.uint8)
+    made[size // 4 : size // 2, size // 4 : size // 2] = value
+    return made
+
+
+@pytest.fixture
+def view(qtbot) -> ImageView:
+    made = ImageView()
+    qtbot.addWidget(made)
+    made.resize(300, 480)
+    made.show()
+    qtbot.waitExposed(made)
+    QGuiApplication.processEvents()
+    return made
+
+
+def _text(view: ImageView, name: str) -> str:
+    return view.findChild(QLabel, name).text()
+
+
+def test_an_empty_panel_says_how_to_fill_it_and_offers_nothing(view):
+    assert not view.has_image
+    assert not view.has_sample
+    assert not view.findChild(QAction, "image.copy").isEnabled()
+    assert not view.grab().toImage().isNull()
+
+
+def test_an_image_is_painted_and_said_to_be_painted_once(view, qtbot):
+    seen = []
+    view.painted.connect(lambda: seen.append(True))
+    with qtbot.waitSignal(view.painted, timeout=2000):
+        view.set_image(_flower(), "Probe", 4.13)
+    view.repaint()
+    assert len(seen) == 1
+    assert view.has_image
+    assert view.caption == "Probe · decoded in 4.1 ms"
+
+
+def test_nothing_is_said_to_be_painted_when_the_image_goes(view, qtbot):
+    view.set_image(_flower(), "Probe")
+    QGuiApplication.processEvents()
+    with qtbot.assertNotEmitted(view.painted, wait=50):
+        view.set_image(None, "")
+    assert not view.has_image
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_screen_shows_the_pixels_of_the_image(view, channels: int):
+    pixels = np.random.default_rng(0).integers(0, 256, (64, 64, channels), dtype=np.uint8)
+    view.set_image(pixels, "Probe")
+    canvas = view.findChild(QWidget, "image.canvas")
+    shown = canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB888)
+    whole = np.frombuffer(shown.constBits(), np.uint8).reshape(shown.height(), shown.bytesPerLine())
+    whole = whole[:, : shown.width() * 3].reshape(shown.height(), shown.width(), 3)
+    zoom = min(shown.width(), shown.height()) // 64
+    top, left = (shown.height() - 64 * zoom + 1) // 2, (shown.width() - 64 * zoom + 1) // 2
+    found = [
+        np.array_equal(whole[y : y + 64 * zoom : zoom, x : x + 64 * zoom : zoom], np.broadcast_to(pixels, (64, 64, 3)))
+        for y in (top - 1, top, top + 1)
+        for x in (left - 1, left, left + 1)
+    ]
+    assert zoom >= 3
+    assert any(found)
+
+
+def test_a_sample_shows_factors_loss_and_the_scale_of_the_difference(view):
+    view.set_sample(_flower(255), _flower(200), [("a", 1.23456), ("b", 0.5)], 123, 0.00123)
+    assert view.has_sample
+    assert _text(view, "image.factors") == "a = 1.235 · b = 0.5\nexcess BCE 0.0012"
+    panes = view.findChild(QWidget, "image.sample")
+    assert "Sample 123" in panes.toolTip()
+    assert "0.25" in panes.toolTip()
+
+
+def test_a_sample_without_factors_shows_its_loss(view):
+    view.set_sample(_flower(), _flower(), [], 0, 0.0)
+    assert _text(view, "image.factors") == "excess BCE 0"
+
+
+def test_the_image_keeps_its_place_when_a_sample_comes_and_goes(view):
+    canvas = view.findChild(QWidget, "image.canvas")
+    QGuiApplication.processEvents()
+    before = canvas.geometry()
+    view.set_sample(_flower(), _flower(), [("a", 1.0)], 3, 0.1)
+    QGuiApplication.processEvents()
+    assert canvas.geometry() == before
+    view.clear_sample()
+    QGuiApplication.processEvents()
+    assert canvas.geometry() == before
+    assert not view.has_sample
+
+
+def test_copying_puts_the_images_own_pixels_on_the_clipboard(view):
+    view.set_image(_flower(77), "Probe")
+    view.findChild(QAction, "image.copy").trigger()
+    copied = QGuiApplication.clipboard().image()
+    assert (copied.width(), copied.height()) == (64, 64)
+    assert copied.pixelColor(20, 20).red() == 77
+
+
+def test_saving_writes_the_images_own_pixels(view, tmp_path):
+    view.set_image(_flower(77), "Probe")
+    view.findChild(QAction, "image.save").trigger()
+    dialog = view.findChild(QFileDialog, "dialog.image")
+    dialog.fileSelected.emit(str(tmp_path / "flower.png"))
+    dialog.close()
+    saved = QImage(str(tmp_path / "flower.png"))
+    assert saved.pixelColor(20, 20).red() == 77
+    assert saved.width() == 64
+
+
+def test_a_file_that_cannot_be_written_is_named(view, tmp_path):
+    view.set_image(_flower(), "Probe")
+    view.save_image(tmp_path / "nowhere" / "flower.png")
+    assert "nowhere" in view.caption
+    assert "could not be written" in view.caption
+    view.set_image(_flower(), "Probe")
+    assert view.caption == "Probe"
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+def test_images_stand_on_the_themes_ground(view, theme):
+    view.set_theme(theme)
+    view.set_image(_flower(), "Probe")
+    canvas = view.findChild(QWidget, "image.canvas").grab().toImage()
+    assert canvas.pixelColor(1, 1).name() == theme.ground
+
+
+def test_the_panel_fits_a_dock_of_280_pixels(view):
+    view.set_sample(_flower(), _flower(), [("a", 1.0), ("b", 2.0)], 12345, 0.00123)
+    assert view.minimumSizeHint().width() <= 280
+    assert view.contextMenuPolicy() == Qt.ContextMenuPolicy.ActionsContextMenu

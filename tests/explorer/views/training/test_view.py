@@ -1,0 +1,288 @@
+"""The training panel: a form that makes checked configurations, and the controls of a training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QWidget,
+)
+
+from core.config import PRESETS, ConfigError, DataConfig, ModelConfig, RunConfig, TrainingConfig, preset_config
+from explorer.views.training import TrainingView
+from explorer.views.training.fields import SETTINGS, flatten
+from explorer.widgets.theme import LIGHT
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def view(qtbot) -> TrainingView:
+    made = TrainingView()
+    qtbot.addWidget(made)
+    made.resize(300, 900)
+    made.show()
+    return made
+
+
+@pytest.fixture
+def said(view) -> list:
+    heard: list = []
+    for name in ("pause", "resume", "step", "epoch", "stop"):
+        getattr(view, f"{name}_requested").connect(lambda name=name: heard.append(name))
+    view.start_requested.connect(lambda config: heard.append(("start", config)))
+    view.hyperparameters_changed.connect(lambda values: heard.append(("live", values)))
+    return heard
+
+
+def _find(view: QWidget, name: str) -> QWidget:
+    found = view.findChild(QWidget, f"training.{name}")
+    assert found is not None, name
+    return found
+
+
+def _type(field: QWidget, text: str) -> None:
+    edit = field.findChild(QLineEdit) if isinstance(field, QAbstractSpinBox) else field
+    edit.setFocus()
+    edit.selectAll()
+    QTest.keyClick(edit, Qt.Key.Key_Delete)
+    QTest.keyClicks(edit, text)
+    QTest.keyClick(edit, Qt.Key.Key_Return)
+
+
+def _choose(box: QWidget, text: str) -> None:
+    assert isinstance(box, QComboBox)
+    box.setFocus()
+    QTest.keyClick(box, Qt.Key.Key_Home)
+    while box.currentText() != text:
+        before = box.currentIndex()
+        QTest.keyClick(box, Qt.Key.Key_Down)
+        assert box.currentIndex() != before, f"{text} is not offered"
+
+
+# the form
+
+
+def test_every_setting_of_a_run_has_its_field():
+    assert {setting.name for setting in SETTINGS} == set(flatten(RunConfig()))
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_configuration_goes_in_and_comes_out_the_same_silently(view, said, preset):
+    config = preset_config(preset)
+    view.set_config(config)
+    assert view.config() == config
+    assert said == []
+
+
+def test_unusual_values_survive_the_form(view):
+    config = RunConfig(
+        data=DataConfig(seed=7, hole_a=-1.5, validation_fraction=0.25, count=9_999_999, image_size=33),
+        model=ModelConfig(latent_dim=64, variance="learned"),
+        training=TrainingConfig(learning_rate=3.7e-9, warmup=0.0, clip=0.0, devices=2),
+    )
+    view.set_config(config)
+    assert view.config() == config
+
+
+def test_typing_and_choosing_changes_the_configuration(view):
+    _type(_find(view, "data.image_size"), "64")
+    _type(_find(view, "data.count"), "600")
+    _type(_find(view, "loss.beta"), "2e-4")
+    _choose(_find(view, "loss.entanglement"), "covariance")
+    hole = _find(view, "data.punctured")
+    QTest.mouseClick(hole, LEFT, pos=QPoint(6, hole.height() // 2))
+    config = view.config()
+    assert (config.data.image_size, config.data.count, config.loss.beta) == (64, 600, 2e-4)
+    assert config.loss.entanglement == "covariance"
+    assert config.data.punctured is False
+
+
+@pytest.mark.parametrize("form", ["product", "covariance", "dip"])
+def test_every_entanglement_is_offered_explained_and_has_its_weight(view, form):
+    box = _find(view, "loss.entanglement")
+    assert f"{form}:" in box.toolTip()
+    _choose(box, form)
+    assert view.config().loss.entanglement == form
+    assert _find(view, "loss.gamma").isVisible()
+
+
+def test_only_settings_that_mean_something_are_visible(view):
+    assert _find(view, "data.hole_radius").isVisible()
+    assert not _find(view, "data.path").isVisible()
+    assert not _find(view, "loss.gamma").isVisible()
+    _choose(_find(view, "data.source"), "folder")
+    assert _find(view, "data.path").isVisible()
+    assert not _find(view, "data.hole_radius").isVisible()
+    assert not _find(view, "data.count").isVisible()
+
+
+def test_a_preset_brings_its_settings_and_leaves_the_images(view):
+    _type(_find(view, "data.image_size"), "128")
+    _choose(_find(view, "model.preset"), "article-weighted")
+    config, published = view.config(), preset_config("article-weighted")
+    assert config.training == published.training
+    assert config.loss == published.loss
+    assert config.data == dataclasses.replace(published.data, image_size=128)
+
+
+def test_a_bad_value_is_named_under_its_field_and_nothing_starts(view, said, tmp_path):
+    _choose(_find(view, "data.source"), "folder")
+    note = view.findChild(QLabel, "training.data.path.error")
+    assert note.isVisible()
+    assert "Path must be" in note.text()
+    assert not _find(view, "start").isEnabled()
+    view.request_start()
+    assert said == []
+    _type(_find(view, "data.path"), str(tmp_path / "nothing"))
+    assert "existing folder" in note.text()
+    _type(_find(view, "data.path"), str(tmp_path))
+    assert not note.isVisible()
+    assert _find(view, "start").isEnabled()
+    assert view.config().data == DataConfig(source="folder", path=str(tmp_path))
+
+
+def test_a_bad_value_that_is_folded_away_is_unfolded(view):
+    more = _find(view, "more.data")
+    assert not _find(view, "data.validation_fraction").isVisible()
+    QTest.mouseClick(more, LEFT)
+    _type(_find(view, "data.validation_fraction"), "nonsense")
+    QTest.mouseClick(more, LEFT)
+    with pytest.raises(ConfigError, match="validation_fraction"):
+        view.config()
+    _type(_find(view, "data.count"), "700")
+    assert _find(view, "data.validation_fraction").isVisible()
+    _type(_find(view, "data.validation_fraction"), "")
+    assert view.config().data.validation_fraction is None
+
+
+def test_a_path_is_chosen_in_a_dialog_that_blocks_nothing(view, qtbot, tmp_path):
+    _choose(_find(view, "data.source"), "folder")
+    QTest.mouseClick(_find(view, "data.path.browse"), LEFT)
+    dialog = view.findChild(QFileDialog, "dialog.dataset")
+    assert dialog is not None
+    dialog.fileSelected.emit(str(tmp_path))
+    dialog.close()
+    assert view.config().data.path == str(tmp_path)
+
+
+def test_sections_fold(view):
+    QTest.mouseClick(_find(view, "section.data"), LEFT)
+    assert not _find(view, "data.source").isVisible()
+    QTest.mouseClick(_find(view, "section.data"), LEFT)
+    assert _find(view, "data.source").isVisible()
+
+
+def test_every_control_can_be_reached_by_tab_and_says_what_it_is(view):
+    for setting in SETTINGS:
+        control = _find(view, setting.name)
+        assert control.toolTip()
+        assert control.accessibleName()
+        assert control.focusPolicy() & Qt.FocusPolicy.TabFocus
+
+
+def test_the_panel_fits_a_dock_of_280_pixels(view):
+    view.set_state("running")
+    view.set_progress({"epoch": 3, "images_per_second": 1234.0, "time": 60.0, "eta_seconds": 7777.0}, 16)
+    view.resize(280, 600)
+    scroll = view.findChild(QWidget, "training.scroll")
+    assert view.minimumSizeHint().width() <= 280
+    assert scroll.widget().minimumSizeHint().width() <= 280 - 10
+
+
+# steering
+
+
+def test_start_carries_the_configuration(view, said):
+    QTest.mouseClick(_find(view, "start"), LEFT)
+    assert said == [("start", RunConfig())]
+
+
+def test_a_running_training_is_paused_stepped_and_stopped(view, said):
+    view.set_state("running")
+    assert not _find(view, "start").isVisible()
+    for name in ("pause", "step", "epoch", "stop"):
+        QTest.mouseClick(_find(view, name), LEFT)
+    assert said == ["pause", "step", "epoch", "stop"]
+
+
+def test_a_paused_training_is_resumed_by_the_same_button(view, said):
+    view.set_state("paused")
+    assert _find(view, "pause").text() == "Resume"
+    QTest.mouseClick(_find(view, "pause"), LEFT)
+    assert said == ["resume"]
+
+
+@pytest.mark.parametrize(
+    "state", ["idle", "starting", "running", "paused", "stopping", "stopped", "finished", "failed"]
+)
+def test_states_are_shown_silently(view, said, state: str):
+    view.set_state(state, "because")
+    steerable, active = state in ("running", "paused"), state in ("starting", "running", "paused", "stopping")
+    assert _find(view, "start").isVisible() is not active
+    assert _find(view, "pause").isEnabled() is steerable
+    assert _find(view, "live.beta").isEnabled() is steerable
+    assert "because" in view.findChild(QLabel, "training.status").text()
+    assert said == []
+
+
+def test_progress_is_shown_with_speed_and_time_left(view):
+    view.set_state("running")
+    view.set_progress({"epoch": 3, "images_per_second": 142.4, "time": 25.0, "eta_seconds": 75.0, "step": 9}, 16)
+    text = view.findChild(QLabel, "training.numbers").text()
+    assert text == "epoch 3 of 16 · 142 images/s · 1 min 15 s left"
+    assert view.findChild(QProgressBar, "training.progress").value() == 250
+
+
+def test_a_reason_keeps_start_from_being_pressed(view, said):
+    view.set_enabled_reason("The runs folder cannot be written.")
+    assert not _find(view, "start").isEnabled()
+    assert "cannot be written" in _find(view, "start").toolTip()
+    view.set_enabled_reason("")
+    assert _find(view, "start").isEnabled()
+
+
+def test_live_values_are_shown_silently(view, said):
+    view.set_state("running")
+    view.set_live(2e-3, 3e-5, 0.5)
+    values = [_find(view, f"live.{name}").value() for name in ("learning_rate", "beta", "gamma")]
+    assert values == [2e-3, 3e-5, 0.5]
+    assert said == []
+
+
+def test_a_live_value_is_sent_alone_when_enter_commits_it(view, said):
+    view.set_state("running")
+    view.set_live(2e-3, 3e-5, 0.0)
+    _type(_find(view, "live.beta"), "0.0001")
+    assert said == [("live", {"beta": 1e-4})]
+
+
+def test_what_is_being_typed_is_not_overwritten(view, said):
+    view.set_state("running")
+    view.set_live(2e-3, 3e-5, 0.0)
+    field = _find(view, "live.gamma")
+    view.activateWindow()
+    field.setFocus()
+    field.selectAll()
+    QTest.keyClicks(field, "0.25")
+    view.set_live(2e-3, 3e-5, 0.0)
+    assert field.text() == "0.25"
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert said == [("live", {"gamma": 0.25})]
+
+
+def test_the_theme_can_change_at_any_time(view, said):
+    view.set_theme(LIGHT)
+    assert not _find(view, "pause").icon().isNull()
+    assert isinstance(_find(view, "data.punctured"), QCheckBox)
+    assert said == []

@@ -1,0 +1,219 @@
+"""The transect panel: a picture of rows and curves, one position through both, chosen by mouse and keys."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction, QColor
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QToolButton
+
+from explorer.views.transect import TransectView
+from explorer.views.transect.data import TransectData
+from explorer.views.transect.geometry import LEAST_SIDE, arrange, bounds, share
+from explorer.widgets.theme import DARK, LIGHT
+
+LEFT = Qt.MouseButton.LeftButton
+COUNT = 15
+
+
+@pytest.fixture
+def view(qtbot) -> TransectView:
+    made = TransectView()
+    qtbot.addWidget(made)
+    made.set_theme(DARK)
+    made.resize(720, 190)
+    made.show()
+    qtbot.wait(1)
+    return made
+
+
+@pytest.fixture
+def said(view) -> list:
+    heard: list = []
+    view.transect_chosen.connect(lambda index: heard.append(("chosen", index)))
+    view.points_changed.connect(lambda count: heard.append(("points", count)))
+    view.position_changed.connect(lambda place: heard.append(("position", place)))
+    view.position_released.connect(lambda: heard.append(("released",)))
+    view.removed.connect(lambda index: heard.append(("removed", index)))
+    view.export_requested.connect(lambda kind: heard.append(("export", kind)))
+    return heard
+
+
+def _images(count: int, grey: int) -> np.ndarray:
+    return np.full((count, 64, 64, 1), grey, np.uint8)
+
+
+def _fill(view: TransectView, count: int = COUNT) -> None:
+    """Truth is grey 200, the model 100; the points in the middle third are in the hole."""
+    view.set_transects(["P1", "P2", "T1"], 0)
+    view.set_frames(count)
+    view.set_points(np.stack([np.full(count, 1.25), np.linspace(0, 2, count)], axis=1), ("a", "b"))
+    hole = np.abs(np.linspace(-1, 1, count)) < 0.3
+    view.set_curves(np.linspace(1e-3, 3e-3, count), np.full(count, 0.98), np.linspace(0, 0.3, count), hole)
+    view.set_images(0, _images(count, 200), _images(count, 100))
+
+
+# numbers
+
+
+@pytest.mark.parametrize("size", [(540, 170), (1000, 250), (700, 600), (280, 150)])
+@pytest.mark.parametrize("total", [2, 15, 60, 200])
+def test_every_point_has_its_place_inside_the_picture(size: tuple[int, int], total: int):
+    layout = arrange(*size, total)
+    assert len(layout.x) == total
+    assert (np.diff(layout.x) > 0).all()
+    columns = [layout.column(place) for place in layout.shown]
+    assert columns[0].left() >= 0
+    assert columns[-1].right() <= size[0]
+    assert all(left.right() <= right.left() for left, right in pairwise(columns))
+    assert layout.side >= LEAST_SIDE
+    assert layout.rows_bottom < layout.lanes[0][0].top() < layout.bottom <= size[1]
+    assert [layout.nearest(x) for x in layout.x] == list(range(total))
+
+
+def test_fifteen_points_all_have_room_in_the_dock_and_tall_panels_split_the_curves():
+    assert arrange(546, 178, 15).shown == tuple(range(15))
+    assert len(arrange(1000, 250, 15).lanes) == 1
+    assert [names for _, names in arrange(700, 600, 15).lanes] == [("excess_bce",), ("ssim",), ("distance",)]
+
+
+def test_scales_end_at_round_numbers():
+    values = np.array([0.0009, np.nan, 0.0247])
+    assert bounds("excess_bce", values, log=True) == (0.0005, 0.05)
+    assert bounds("excess_bce", values, log=False) == (0.0, 0.05)
+    assert bounds("ssim", np.array([0.87, 0.99]), log=False) == (pytest.approx(0.85), 1.0)
+    assert bounds("distance", np.full(3, np.nan), log=False) == (0.0, 1.0)
+    assert share(np.array([0.001, 0.01, 0.0]), 1e-4, 1e-2, log=True)[:2] == pytest.approx([0.5, 1.0])
+    assert np.isnan(share(np.array([0.0]), 1e-4, 1e-2, log=True))
+
+
+def test_one_scale_of_differences_serves_the_whole_transect():
+    data = TransectData()
+    data.clear(2)
+    data.add_images(0, _images(2, 100), np.concatenate([_images(1, 102), _images(1, 140)]))
+    assert data.ends(32) == 0.25
+    assert data.image(2, 0, 32).shape == (32, 32, 3)
+    assert not np.array_equal(data.image(2, 0, 32), data.image(2, 1, 32))
+    data.add_images(1, _images(1, 100), _images(1, 100))
+    assert data.ends(32) == 0.05
+    assert data.holes() == []
+    data.in_hole = np.array([True, True])
+    assert data.holes() == [(0, 1)]
+
+
+# showing
+
+
+def test_an_empty_panel_says_what_to_do_and_answers_nothing(view, said):
+    assert "Open a run" in view.picture.empty
+    view.grab()
+    QTest.mouseClick(view.picture, LEFT, pos=QPoint(300, 80))
+    assert said == []
+    assert not view.findChild(QToolButton, "transect.export").isEnabled()
+
+
+def test_what_is_set_is_shown_silently(view, said):
+    _fill(view)
+    view.set_position(7)
+    view.set_summary("hole 0.0016")
+    view.set_theme(LIGHT)
+    assert view.complete
+    assert view.position == 7
+    assert view.findChild(QSpinBox, "transect.points").value() == COUNT
+    assert view.findChild(QComboBox, "transect.choice").currentText() == "P1"
+    assert "0.0016" in view.findChild(QLabel, "transect.summary").text()
+    assert said == []
+
+
+def test_rows_are_truth_model_and_difference(view):
+    _fill(view)
+    view.set_position(None)
+    image, layout = view.picture.grab().toImage(), view.picture.layout_now()
+    column = layout.column(2)
+    colours = [image.pixelColor(round(column.center().x()), top + layout.side // 2) for top in layout.tops]
+    assert [colour.red() for colour in colours[:2]] == [200, 100]
+    assert colours[2].blue() > colours[2].red()  # darker than the truth: blue
+
+
+def test_hole_points_are_framed_in_the_accent_colour(view):
+    _fill(view)
+    image, layout = view.picture.grab().toImage(), view.picture.layout_now()
+    first = int(np.flatnonzero(view.picture._data.in_hole)[0])
+    left = round(float(layout.x[first]) - layout.half())
+    ours = {image.pixelColor(x, layout.tops[1] + 5).name() for x in range(left - 2, left + 3)}
+    assert QColor(DARK.accent).name() in ours
+
+
+def test_images_that_have_not_come_are_quiet(view, said):
+    view.set_transects(["P1"], 0)
+    view.set_frames(200)
+    unknown = np.full(200, np.nan)
+    view.set_curves(unknown, unknown, unknown, np.zeros(200, bool))
+    view.set_position(150)
+    view.grab()
+    view.set_images(196, _images(8, 10), _images(8, 10))  # those beyond the end are passed over
+    view.grab()
+    assert not view.complete
+    with pytest.raises(ValueError, match="200 points"):
+        view.set_curves(unknown[:3], unknown, unknown, np.zeros(200, bool))
+
+
+# hands
+
+
+def test_click_and_drag_move_the_position_through_rows_and_curves(view, said):
+    _fill(view)
+    layout = view.picture.layout_now()
+    at = [QPoint(round(x), y) for x, y in ((layout.x[3], 40), (layout.x[5], 90), (layout.x[9], 140))]
+    QTest.mousePress(view.picture, LEFT, pos=at[0])
+    QTest.mouseMove(view.picture, at[1])
+    QTest.mouseMove(view.picture, at[2])
+    QTest.mouseRelease(view.picture, LEFT, pos=at[2])
+    assert said == [("position", 3), ("position", 5), ("position", 9), ("released",)]
+
+
+def test_arrows_step_and_stop_at_the_ends(view, said):
+    _fill(view)
+    view.set_position(1)
+    view.picture.setFocus()
+    for key in (Qt.Key.Key_Left, Qt.Key.Key_Left, Qt.Key.Key_End, Qt.Key.Key_Right, Qt.Key.Key_Home):
+        QTest.keyClick(view.picture, key)
+    assert [value for kind, *value in said if kind == "position"] == [[0], [14], [0]]
+    assert said.count(("released",)) == 5
+
+
+def test_the_number_of_points_is_typed(view, said):
+    _fill(view)
+    box = view.findChild(QSpinBox, "transect.points")
+    box.setFocus()
+    box.selectAll()
+    QTest.keyClicks(box, "60")
+    QTest.keyClick(box, Qt.Key.Key_Return)
+    assert said == [("points", 60)]
+
+
+def test_another_transect_is_chosen_and_a_drawn_one_removed(view, said):
+    _fill(view)
+    choice = view.findChild(QComboBox, "transect.choice")
+    choice.setFocus()
+    QTest.keyClick(choice, Qt.Key.Key_Down)
+    assert said == [("chosen", 1)]
+    remove = view.findChild(QToolButton, "transect.remove")
+    QTest.mouseClick(remove, LEFT)
+    assert said == [("chosen", 1)]
+    view.set_transects(["P1", "P2", "T1"], 2)
+    view.set_removable(True)
+    QTest.mouseClick(remove, LEFT)
+    assert said[-1] == ("removed", 2)
+
+
+def test_every_format_is_offered_once_the_transect_is_whole(view, said):
+    _fill(view)
+    assert view.findChild(QToolButton, "transect.export").isEnabled()
+    for kind in ("png", "svg", "csv", "npz"):
+        view.findChild(QAction, f"transect.export.{kind}").trigger()
+    assert said == [("export", kind) for kind in ("png", "svg", "csv", "npz")]

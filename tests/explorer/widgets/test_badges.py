@@ -1,0 +1,297 @@
+"""The badge of a decoded image: in the image panel, along the film strip, in the path's read-out."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from PySide6.QtCore import QObject, QPoint, Qt
+from PySide6.QtGui import QColor, QGuiApplication, QImage
+from PySide6.QtTest import QTest
+
+from core.geometry.off_manifold_status import Standing
+from core.paths.latent_path import LatentPath
+from core.protocol.messages import Decode, Decoded, DecodePath, PathFrames
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud import probe as probe_module
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.path.playback import PlaybackController
+from explorer.state import Model, State
+from explorer.views.cloud import CloudView
+from explorer.views.filmstrip import FilmstripView
+from explorer.views.image import ImageView
+from explorer.views.path import PathView
+from explorer.views.points import PointsView
+from explorer.views.probe import ProbeView
+from explorer.widgets import badges
+from explorer.widgets.theme import DARK, LIGHT, contrast
+
+ON, GUESS, OFF = Standing(1.0, 1.8, 0.02), Standing(2.5, 1.8, 0.1), Standing(40.0, 1.8, 0.9)
+UNKNOWN = Standing(math.nan, math.nan, math.nan)
+VERDICTS = ("on the data", "extrapolating", "off the data")
+WAIT = 30_000
+
+
+def _shows(image: QImage, colour: str) -> bool:
+    """Whether any pixel has ``colour``."""
+    image = image.convertToFormat(QImage.Format.Format_RGB32)
+    bgra = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)
+    ink = QColor(colour)
+    return bool((np.abs(bgra[..., 2::-1].astype(int) - [ink.red(), ink.green(), ink.blue()]).max(axis=2) <= 2).any())
+
+
+# the image panel
+
+
+@pytest.fixture
+def image(qtbot) -> ImageView:
+    made = ImageView()
+    qtbot.addWidget(made)
+    made.resize(300, 480)
+    made.show()
+    qtbot.waitExposed(made)
+    QGuiApplication.processEvents()
+    return made
+
+
+PICTURE = np.zeros((16, 16, 1), np.uint8)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize(("standing", "verdict"), list(zip((ON, GUESS, OFF), VERDICTS, strict=True)), ids=VERDICTS)
+def test_a_decoded_image_carries_its_verdict_its_distance_and_its_colour(image, theme, standing, verdict):
+    image.set_theme(theme)
+    image.set_image(PICTURE, "Probe", 4.0, standing)
+    assert image.badge.startswith(verdict)
+    badge = image.findChild(badges.Badge, "image.badge")
+    assert badge.accessibleName() == image.badge
+    assert "1.80×" in badge.toolTip()
+    assert _shows(badge.grab().toImage(), badges.colour(theme, verdict))
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+def test_the_colours_can_be_told_from_the_ground(theme):
+    for verdict in VERDICTS:
+        assert contrast(badges.colour(theme, verdict), theme.surface) >= 3.0
+        assert contrast(badges.colour(theme, verdict), theme.ground) >= 3.0
+
+
+def test_the_signs_differ_where_colours_cannot_be_told(image):
+    """The same colour for all: the pictures of the signs still differ."""
+    badge = image.findChild(badges.Badge, "image.badge")
+    pictures = []
+    for standing in (Standing(1.0, 1.8, 0.0), Standing(2.0, 1.8, 0.0), Standing(2.0, 1.8, 0.9)):
+        badge.set_standing(standing)
+        grey = badge.grab().toImage().convertToFormat(QImage.Format.Format_Mono)
+        pictures.append(bytes(grey.constBits()))
+    assert len(set(pictures)) == 3
+
+
+def test_an_image_that_was_not_decoded_there_has_none(image):
+    image.set_image(PICTURE, "Probe", 4.0, OFF)
+    image.set_image(PICTURE, "P1 · point 3 of 15")
+    assert image.badge == ""
+    image.set_image(PICTURE, "Probe", 4.0, UNKNOWN)
+    assert image.badge == ""
+    assert image.findChild(badges.Badge, "image.badge").toolTip() == ""
+
+
+def test_the_image_keeps_its_place_when_a_badge_comes_and_goes(image):
+    canvas = image.findChild(QObject, "image.canvas")
+    image.set_image(PICTURE, "Probe")
+    QGuiApplication.processEvents()
+    before = canvas.geometry()
+    image.set_image(PICTURE, "Probe", 4.0, GUESS)
+    QGuiApplication.processEvents()
+    assert canvas.geometry() == before
+
+
+# the film strip
+
+
+@pytest.fixture
+def film(qtbot) -> FilmstripView:
+    made = FilmstripView()
+    qtbot.addWidget(made)
+    made.set_theme(DARK)
+    made.resize(900, 100)
+    made.show()
+    made.set_frames(65)
+    made.set_images(0, np.zeros((65, 64, 64, 1), np.uint8))
+    return made
+
+
+def _bar(film: FilmstripView) -> list[str]:
+    """Colours along the row of bars, under the places of all 65 frames."""
+    picture = film.viewport().grab().toImage()
+    y = film.viewport().height() - 4
+    return [picture.pixelColor(round(film._x(k / 64)), y).name() for k in range(65)]
+
+
+def test_frames_off_the_data_have_a_bar_though_they_have_no_room(film):
+    film.set_position(1.0)
+    film.set_standings(0, [ON] * 65)
+    assert set(_bar(film)) == {DARK.ground, DARK.accent}
+    film.set_standings(21, [OFF] * 2)
+    bars = _bar(film)
+    assert [k for k, colour in enumerate(bars) if colour == DARK.danger] == [21, 22]
+    assert len(film._shown()) < 12
+
+
+def test_where_the_decoder_guesses_the_bar_is_dashed(film):
+    film.set_standings(10, [GUESS] * 20)
+    picture = film.viewport().grab().toImage()
+    y = film.viewport().height() - 4
+    row = [picture.pixelColor(x, y).name() for x in range(round(film._x(10 / 64)), round(film._x(29 / 64)))]
+    share = row.count(DARK.warning) / len(row)
+    assert 0.4 < share < 0.6
+
+
+def test_the_mouse_over_a_frame_tells_how_it_stands(film):
+    film.set_standings(16, [GUESS])
+    place = film.viewport().mapTo(film.window(), QPoint(round(film._x(0.25)), 40))
+    QTest.mouseMove(film.windowHandle(), place)  # on a widget it would move the display's own cursor, some time later
+    QGuiApplication.processEvents()
+    assert film.viewport().toolTip() == "frame 17 of 65 · extrapolating · distance 2.50× · wheel: show more frames"
+
+
+def test_other_frames_begin_without_bars(film):
+    film.set_standings(0, [OFF] * 65)
+    film.set_frames(65)
+    assert DARK.danger not in _bar(film)
+    film.set_standings(60, [OFF] * 9)  # more than there are
+    film.set_frames(3)
+    film.set_standings(0, [OFF, ON, UNKNOWN])
+    film.viewport().grab()
+
+
+# what the engine says reaches them
+
+
+@pytest.fixture
+def made(qtbot, monkeypatch) -> SimpleNamespace:
+    monkeypatch.setattr(probe_module, "BADGE_MS", 5)
+    state, engine = State(), FakeEngine()
+    editing = Editing(state)
+    cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
+    path, film = PathView(), FilmstripView()
+    for widget in (cloud, points, image, probe_view, path, film):
+        qtbot.addWidget(widget)
+    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
+    cloud_control = CloudController(state, editing, probe, cloud, points)
+    playback = PlaybackController(state, engine, cloud_control, cloud, path, film, image)  # pyright: ignore[reportArgumentType]
+    state.embedding = np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32)
+    state.model = Model(Path("run"), 3, 16, 1, 50, (), "compact", "float32")
+    cloud_control.redraw()
+    return SimpleNamespace(
+        state=state, engine=engine, image=image, film=film, path=path, probe=probe, editing=editing, playback=playback
+    )
+
+
+def _decoded(made: SimpleNamespace, standing: Standing | None) -> None:
+    request = made.engine.of(Decode)[-1]
+    numbers = {} if standing is None else vars(standing)
+    made.engine.replied.emit(Decoded(stamp=request.stamp, z=request.z, image=PICTURE, milliseconds=4.0, **numbers))
+
+
+def test_the_probe_s_image_carries_what_the_engine_found(made):
+    made.probe.move(np.zeros(3))
+    _decoded(made, GUESS)
+    assert made.image.badge == "extrapolating · distance 2.50×"
+
+
+def test_an_engine_that_does_not_know_yet_is_asked_again_but_not_for_ever(made, qtbot):
+    made.probe.move(np.zeros(3))
+    _decoded(made, None)
+    for count in range(2, 2 + probe_module.BADGE_TRIES):
+        qtbot.waitUntil(lambda count=count: len(made.engine.of(Decode)) == count, timeout=WAIT)
+        _decoded(made, None)
+    qtbot.wait(100)
+    assert len(made.engine.of(Decode)) == 1 + probe_module.BADGE_TRIES
+    assert not made.probe._again.isActive()
+    assert made.image.badge == ""
+
+
+def test_a_known_badge_is_not_asked_for_again(made, qtbot):
+    made.probe.move(np.zeros(3))
+    _decoded(made, None)
+    qtbot.waitUntil(lambda: len(made.engine.of(Decode)) == 2, timeout=WAIT)
+    _decoded(made, ON)
+    qtbot.wait(50)
+    assert len(made.engine.of(Decode)) == 2
+    assert made.image.badge.startswith("on the data")
+
+
+def test_while_a_training_moves_the_samples_none_is_called_off_the_data_by_its_older_place(made, qtbot):
+    made.state.training = "running"
+    made.editing.commit("select", probe=made.state.embedding[4], sample=4)
+    _decoded(made, OFF)
+    assert made.image.badge == ""
+    qtbot.waitUntil(lambda: len(made.engine.of(Decode)) == 2, timeout=WAIT)
+    _decoded(made, ON)
+    assert made.image.badge.startswith("on the data")
+    made.state.training = "idle"
+    made.editing.commit("select", probe=made.state.embedding[5], sample=5)
+    _decoded(made, OFF)
+    assert made.image.badge.startswith("off the data")
+
+
+def test_asking_for_the_badge_does_not_take_a_path_s_image_away(made, qtbot):
+    made.probe.move(np.zeros(3))
+    _decoded(made, None)
+    made.image.set_image(PICTURE, "Path frame 3 of 65")
+    qtbot.wait(60)
+    assert len(made.engine.of(Decode)) == 1
+
+
+def _answer_path(made: SimpleNamespace, supports: list[float], known: bool = True) -> None:
+    made.path.set_path("catmull-rom", points=3, length=1.0)
+    made.playback.tick()
+    request = made.engine.of(DecodePath)[-1]
+    count = len(request.z)
+    support = np.resize(np.array(supports), count)
+    images = np.random.default_rng(0).integers(0, 255, (count, 16, 16, 1), dtype=np.uint8)
+    for start, stop in ((0, count // 2), (count // 2, count)):
+        standings = (
+            {"support": support[start:stop], "gap": np.full(stop - start, 0.1), "threshold": 1.8} if known else {}
+        )
+        made.engine.replied.emit(
+            PathFrames(stamp=request.stamp, start=start, total=count, images=images[start:stop], **standings)
+        )
+
+
+def test_a_path_s_read_out_says_how_much_of_it_is_off_the_data(made):
+    made.editing.commit("draw path", path=LatentPath(made.state.embedding[:3]))
+    _answer_path(made, [1.0, 1.0, 1.0, 1.0, 2.5])
+    assert "20 % beyond the data" in made.path.info
+    made.playback.scrub(4 / 64)
+    assert made.image.caption == "Path frame 5 of 65"
+    assert made.image.badge == "extrapolating · distance 2.50×"
+    made.playback.scrub(5 / 64)
+    assert made.image.badge == "on the data · distance 1.00×"
+
+
+def test_a_path_of_which_nothing_is_known_has_no_badges(made):
+    made.editing.commit("draw path", path=LatentPath(made.state.embedding[:3]))
+    _answer_path(made, [1.0], known=False)
+    assert "image length" in made.path.info
+    assert "beyond the data" not in made.path.info
+    made.playback.scrub(0.5)
+    assert made.image.badge == ""
+
+
+def test_the_real_engine_judges_a_click_and_a_place_far_away(program, tiny_run, qtbot):
+    explorer = program(tiny_run)
+    qtbot.waitUntil(lambda: explorer.image.badge.startswith("on the data"), timeout=WAIT)
+    explorer.probe_view.value_changed.emit(explorer.state.embedding.max(axis=0) * 100)
+    qtbot.waitUntil(lambda: explorer.image.badge.startswith("off the data"), timeout=WAIT)
+    places = explorer.cloud.screen_positions()
+    index = int(np.abs(places[:, :2] - [explorer.cloud.width() / 2, explorer.cloud.height() / 2]).sum(axis=1).argmin())
+    point = QPoint(*np.rint(places[index, :2]).astype(int).tolist())
+    QTest.mouseClick(explorer.cloud, Qt.MouseButton.LeftButton, pos=point)
+    qtbot.waitUntil(lambda: not explorer.image.badge.startswith("off the data"), timeout=WAIT)

@@ -1,0 +1,150 @@
+"""The shared controls, used by real mouse and keys."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMainWindow
+
+from explorer.widgets.controls import MARGIN, MagnitudeSpinBox, MarkedSlider, duration
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def slider(qtbot) -> MarkedSlider:
+    made = MarkedSlider()
+    qtbot.addWidget(made)
+    made.setRange(0, 100)
+    made.resize(100 + 2 * MARGIN, 22)
+    made.show()
+    return made
+
+
+def test_a_slider_jumps_to_where_it_is_pressed(slider):
+    QTest.mouseClick(slider, LEFT, pos=QPoint(MARGIN + 70, 11))
+    assert slider.value() == 70
+
+
+def test_a_slider_follows_the_drag_and_says_when_it_is_let_go(slider, qtbot):
+    seen = []
+    slider.valueChanged.connect(seen.append)
+    QTest.mousePress(slider, LEFT, pos=QPoint(MARGIN + 10, 11))
+    QTest.mouseMove(slider, QPoint(MARGIN + 40, 11))
+    assert slider.isSliderDown()
+    with qtbot.waitSignal(slider.sliderReleased):
+        QTest.mouseRelease(slider, LEFT, pos=QPoint(MARGIN + 40, 11))
+    assert seen == [10, 40]
+
+
+def test_pressing_the_handle_does_not_move_it(slider):
+    slider.setValue(50)
+    QTest.mouseClick(slider, LEFT, pos=QPoint(MARGIN + 53, 11))
+    assert slider.value() == 50
+
+
+def test_arrow_keys_move_a_slider(slider):
+    slider.setSingleStep(5)
+    QTest.keyClick(slider, Qt.Key.Key_Right)
+    assert slider.value() == 5
+
+
+def test_a_focused_slider_has_arrow_keys_before_the_windows_own(qtbot):
+    window, slider = QMainWindow(), MarkedSlider()
+    qtbot.addWidget(window)
+    window.setCentralWidget(slider)
+    stolen = []
+    action = QAction(window)
+    action.setShortcut(QKeySequence("Right"))
+    action.triggered.connect(lambda: stolen.append(True))
+    window.addAction(action)
+    window.show()
+    qtbot.waitExposed(window)
+    window.activateWindow()
+    slider.setFocus()
+    before = slider.value()
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Right)
+    assert slider.value() == before + 1
+    assert stolen == []
+
+
+@pytest.fixture
+def field(qtbot) -> MagnitudeSpinBox:
+    made = MagnitudeSpinBox(0.0, 1e3)
+    qtbot.addWidget(made)
+    made.setValue(3e-5)
+    made.show()
+    return made
+
+
+def _type(field: MagnitudeSpinBox, text: str, key: Qt.Key) -> None:
+    field.setFocus()
+    field.selectAll()
+    QTest.keyClicks(field, text)
+    QTest.keyClick(field, key)
+
+
+def test_a_small_number_is_shown_as_a_person_would_write_it(field):
+    assert field.text() == "3e-05"
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.0001", 1e-4), ("2e-7", 2e-7), ("1E2", 100.0), ("0", 0.0)])
+def test_a_typed_number_is_committed_by_enter_once(field, text: str, value: float):
+    seen = []
+    field.committed.connect(seen.append)
+    _type(field, text, Qt.Key.Key_Return)
+    QTest.keyClick(field, Qt.Key.Key_Return)
+    assert seen == [value]
+
+
+@pytest.mark.parametrize("text", ["x", "1e", "1e9", "-1"])
+def test_nonsense_and_numbers_out_of_range_are_not_committed(field, text: str):
+    seen = []
+    field.committed.connect(seen.append)
+    _type(field, text, Qt.Key.Key_Return)
+    assert all(0.0 <= value <= 1e3 for value in seen)
+    assert 0.0 <= field.value() <= 1e3
+
+
+def test_escape_takes_back_what_was_typed(field):
+    seen = []
+    field.committed.connect(seen.append)
+    _type(field, "5", Qt.Key.Key_Escape)
+    assert field.value() == 3e-5
+    assert field.text() == "3e-05"
+    assert seen == []
+
+
+def test_a_step_is_a_factor(field):
+    seen = []
+    field.committed.connect(seen.append)
+    field.setValue(1e-3)
+    QTest.keyClick(field, Qt.Key.Key_Up)
+    assert field.value() == pytest.approx(1.6e-3)
+    QTest.keyClick(field, Qt.Key.Key_Down)
+    assert field.value() == pytest.approx(1e-3)
+    assert len(seen) == 2
+
+
+def test_stepping_leaves_zero_and_comes_back_to_it(field):
+    field.setValue(0.0)
+    QTest.keyClick(field, Qt.Key.Key_Up)
+    assert field.value() == pytest.approx(1e-6)
+    QTest.keyClick(field, Qt.Key.Key_Down)
+    assert field.value() == 0.0
+
+
+def test_setting_a_value_commits_nothing(field):
+    seen = []
+    field.committed.connect(seen.append)
+    field.setValue(7.0)
+    assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(8, "8 s"), (185, "3 min 05 s"), (7800, "2 h 10 min"), (float("nan"), "–"), (-1, "–")]
+)
+def test_time_spans_are_words(seconds: float, text: str):
+    assert duration(seconds) == text
