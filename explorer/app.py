@@ -206,7 +206,7 @@ class Explorer(QObject):
             self.turntable,
             self.commands,
         ):
-            source.trouble.connect(self.window.notice.set_message)
+            source.error_occurred.connect(self.window.notice.set_message)
         self.engine.died.connect(self.window.notice.set_message)
         self.engine.replied.connect(self._on_reply)
         self.watcher.failed.connect(self.window.notice.set_message)

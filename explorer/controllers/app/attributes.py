@@ -37,9 +37,9 @@ STOP_MS = 10_000
 
 
 class AttributesController(QObject):
-    """Makes ``state.attributes``. ``trouble`` is for a person."""
+    """Makes ``state.attributes``. ``error_occurred`` is for a person."""
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
     _read = Signal(object)  # AttributeTable or an error, from the thread that reads
 
     def __init__(
@@ -75,7 +75,9 @@ class AttributesController(QObject):
     def ask_measures(self) -> None:
         """Ask which measures to take of the images."""
         if self._state.samples is None or self._state.model is None:
-            self.trouble.emit("There are no images to measure yet. Open a run, or wait until its training has begun.")
+            self.error_occurred.emit(
+                "There are no images to measure yet. Open a run, or wait until its training has begun."
+            )
             return
         known = self._state.attributes.names if self._state.attributes is not None else ()
         grey = self._state.model.channels == 1
@@ -146,7 +148,7 @@ class AttributesController(QObject):
     def ask_file(self) -> None:
         """Ask for a file with attributes of the samples."""
         if self._state.samples is None:
-            self.trouble.emit("There are no samples that a file could be about. Open a run first.")
+            self.error_occurred.emit("There are no samples that a file could be about. Open a run first.")
             return
         dialog = QFileDialog(self._window, "Attributes from a file", str(Path.home()))
         dialog.setObjectName("dialog.attributes")
@@ -171,7 +173,7 @@ class AttributesController(QObject):
 
     def _on_read(self, found: AttributeTable | AttributeFileError) -> None:
         if isinstance(found, AttributeFileError):
-            self.trouble.emit(str(found))
+            self.error_occurred.emit(str(found))
             return
         if found.file != self._file or self._state.samples is None:  # another file or run has been opened meanwhile
             return
@@ -200,7 +202,7 @@ class AttributesController(QObject):
         try:
             values = table.values(names, samples.indices)
         except AttributeFileError as error:
-            self.trouble.emit(str(error))
+            self.error_occurred.emit(str(error))
             return
         self._add(names, values, "file")
 

@@ -60,7 +60,7 @@ class Controllers:
 class Commands(QObject):
     """Connects the window's actions; asks for file names."""
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(
         self,
@@ -222,7 +222,9 @@ class Commands(QObject):
         if suffix in FILTERS:
             self._to.playback.export(Path(name), suffix)
         else:
-            self.trouble.emit(f"{name} ends in {suffix or 'nothing'!r}; a path is exported as {', '.join(FILTERS)}.")
+            self.error_occurred.emit(
+                f"{name} ends in {suffix or 'nothing'!r}; a path is exported as {', '.join(FILTERS)}."
+            )
 
     def export_selection(self) -> None:
         """Ask for a file name and write the selected samples as CSV: index, factors, means."""
@@ -248,7 +250,7 @@ class Commands(QObject):
         try:
             write_atomic(Path(name), text.getvalue().encode())
         except OSError as error:
-            self.trouble.emit(f"{name} could not be written: {error.strerror or error}. Choose another place.")
+            self.error_occurred.emit(f"{name} could not be written: {error.strerror or error}. Choose another place.")
             return
         state.message = f"{len(state.selected)} samples written to {name}"
 

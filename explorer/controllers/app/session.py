@@ -20,7 +20,7 @@ class Session(QObject):
     """Owns which run is open. A folder that cannot be opened changes nothing and says why."""
 
     opened = Signal(object)  # RunDirectory
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(
         self, state: State, engine: EngineClient, watcher: RunWatcher, editing: Editing, settings: Settings
@@ -34,12 +34,12 @@ class Session(QObject):
         watcher.epochs.connect(self._on_epochs)
 
     def open(self, path: Path, *, remember: bool = True) -> bool:
-        """Open the run in folder ``path``; False and ``trouble`` if it cannot be."""
+        """Open the run in folder ``path``; False and ``error_occurred`` if it cannot be."""
         try:
             run = RunDirectory.open(path)
             self.run = run
         except (RunError, OSError) as error:
-            self.trouble.emit(str(error))
+            self.error_occurred.emit(str(error))
             if remember and not Path(path).exists():
                 self._settings.forget_recent_run(str(path))
             return False
@@ -66,7 +66,7 @@ class Session(QObject):
         try:
             means = self.run.read_embedding(epoch)
         except (RunError, OSError) as error:
-            self.trouble.emit(str(error))
+            self.error_occurred.emit(str(error))
             return
         self._state.epoch = epoch
         self._set_embedding(means)
@@ -76,7 +76,7 @@ class Session(QObject):
             probe = run.read_probe()
         except (RunError, OSError) as error:
             if run.probe_path.exists():  # a run that has just started has none yet; the first embedding brings it
-                self.trouble.emit(str(error))
+                self.error_occurred.emit(str(error))
             return
         self._state.samples = Samples(
             probe.indices, probe.factors, tuple(probe.factor_names), probe.thumbnails, probe.split

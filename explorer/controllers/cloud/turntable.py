@@ -40,7 +40,7 @@ class TurntableController(QObject):
     progress = Signal(float)
     exported = Signal(str)
     finished = Signal()
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(
         self, state: State, session: Session, command: Callable[[list[str]], list[str]] = turntable_command
@@ -68,19 +68,19 @@ class TurntableController(QObject):
         self._theme = theme
 
     def export(self, path: str, seconds: float = 6.0, fps: float = 30.0, size: int = 720) -> bool:
-        """Start filming into ``path``, an .mp4 or .gif; False and ``trouble`` if that cannot be."""
+        """Start filming into ``path``, an .mp4 or .gif; False and ``error_occurred`` if that cannot be."""
         run = self._session.run
         if self._process is not None:
-            self.trouble.emit(f"{self._path.name} is still being filmed. Wait for it, or cancel it.")
+            self.error_occurred.emit(f"{self._path.name} is still being filmed. Wait for it, or cancel it.")
             return False
         if run is None or self._state.embedding is None:
-            self.trouble.emit("There is no latent cloud to film yet. Open a run, or start a training.")
+            self.error_occurred.emit("There is no latent cloud to film yet. Open a run, or start a training.")
             return False
         self._path, self._cancelled = Path(path), False
         try:
             arguments = [str(run.path), "--out", str(path), *self._look()]
         except OSError as error:
-            self.trouble.emit(f"The values of the points cannot be written ({error.strerror or error}).")
+            self.error_occurred.emit(f"The values of the points cannot be written ({error.strerror or error}).")
             return False
         arguments += ["--seconds", f"{seconds:g}", "--fps", f"{fps:g}", "--size", str(size)]
         self._start(self._command(arguments))
@@ -160,7 +160,7 @@ class TurntableController(QObject):
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:  # it never finishes
             reason = self._process.errorString()
             self._end()
-            self.trouble.emit(f"The turntable could not be started: {reason}.")
+            self.error_occurred.emit(f"The turntable could not be started: {reason}.")
             self.finished.emit()
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
@@ -172,7 +172,7 @@ class TurntableController(QObject):
             self.exported.emit(str(self._path))
         elif not cancelled:
             said = errors.removeprefix(PREFIX) or f"it ended with status {code}, and said nothing"
-            self.trouble.emit(f"The turntable was not filmed: {said}")
+            self.error_occurred.emit(f"The turntable was not filmed: {said}")
         self.finished.emit()
 
     def _end(self) -> None:

@@ -58,7 +58,7 @@ class ExperimentsController(QObject):
     ``finished`` a sentence about an experiment that has just ended well.
     """
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
     report_opened = Signal(str)
     finished = Signal(str)
 
@@ -99,16 +99,18 @@ class ExperimentsController(QObject):
     # what a person asks for
 
     def start(self, name: str, seeds: int, quick: bool) -> Path | None:
-        """Start experiment ``name`` in a new folder; None and ``trouble`` if it cannot be."""
+        """Start experiment ``name`` in a new folder; None and ``error_occurred`` if it cannot be."""
         if self._busy():
-            self.trouble.emit(f"{_BUSY}. Cancel it, or wait for its report, before starting another.")
+            self.error_occurred.emit(f"{_BUSY}. Cancel it, or wait for its report, before starting another.")
             return None
         try:
             path = _new_folder(self.folder, name)
             write_request(path, name, seeds, quick)
         except OSError as error:
             reason = error.strerror or error
-            self.trouble.emit(f"{self.folder} cannot be written ({reason}). Choose another in File > Runs folder.")
+            self.error_occurred.emit(
+                f"{self.folder} cannot be written ({reason}). Choose another in File > Runs folder."
+            )
             return None
         self._launch(path, self._command(name, path, seeds, quick))
         return path
@@ -116,11 +118,11 @@ class ExperimentsController(QObject):
     def resume(self, path: Path) -> None:
         """Go on with an experiment that ended early."""
         if self._busy():
-            self.trouble.emit(f"{_BUSY}. Cancel it, or wait for its report, before resuming another.")
+            self.error_occurred.emit(f"{_BUSY}. Cancel it, or wait for its report, before resuming another.")
             return
         name, seeds, quick = read_request(path)
         if seeds is None:
-            self.trouble.emit(
+            self.error_occurred.emit(
                 f"{path} does not say with which options it was started. Go on with it by the command "
                 f"isoline experiment {name} --out and the options that it had."
             )
@@ -137,7 +139,9 @@ class ExperimentsController(QObject):
         """Open the run that the experiment is training."""
         run = read_experiment(path).run
         if run is None or not RunDirectory.exists(run):
-            self.trouble.emit(f"{path.name} is training nothing at this moment. Try again when its next run has begun.")
+            self.error_occurred.emit(
+                f"{path.name} is training nothing at this moment. Try again when its next run has begun."
+            )
             return
         self._session.open(run)
 
@@ -145,14 +149,16 @@ class ExperimentsController(QObject):
         """Show the report of a finished experiment in the browser."""
         report = ExperimentFolder(path).html_path
         if not report.is_file():
-            self.trouble.emit(f"{report} is not there any more. Run the experiment's command again to write it anew.")
+            self.error_occurred.emit(
+                f"{report} is not there any more. Run the experiment's command again to write it anew."
+            )
         elif self._open(report):
             self.report_opened.emit(str(report))
 
     def _open(self, path: Path) -> bool:
         opened = QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
         if not opened:
-            self.trouble.emit(f"No program of this system opens {path}. Open it by hand.")
+            self.error_occurred.emit(f"No program of this system opens {path}. Open it by hand.")
         return opened
 
     def _launch(self, path: Path, command: list[str]) -> None:
@@ -170,7 +176,7 @@ class ExperimentsController(QObject):
             self._starting[path] = (monotonic(), before)
         else:
             self._refused[path] = f"The experiment could not be started: {process.errorString()}."
-            self.trouble.emit(self._refused[path])
+            self.error_occurred.emit(self._refused[path])
         self.refresh()
 
     # what the folders say
@@ -194,7 +200,7 @@ class ExperimentsController(QObject):
         except OSError as error:
             paths = []
             if self._unreadable != str(error):
-                self.trouble.emit(f"{self.folder} cannot be read ({error.strerror or error}).")
+                self.error_occurred.emit(f"{self.folder} cannot be read ({error.strerror or error}).")
             self._unreadable = str(error)
         self._take([self._read(path) for path in paths])
 
@@ -255,14 +261,16 @@ class ExperimentsController(QObject):
             try:
                 ExperimentFolder(path).request_stop()
             except OSError as error:
-                self.trouble.emit(f"{path} cannot be written ({error.strerror or error}), so it cannot be cancelled.")
+                self.error_occurred.emit(
+                    f"{path} cannot be written ({error.strerror or error}), so it cannot be cancelled."
+                )
 
     def _tell_end(self, experiment: Experiment) -> None:
         title = _TITLES.get(experiment.name, experiment.name)
         if experiment.state == "failed":
-            self.trouble.emit(f"The experiment {title} failed: {experiment.message or experiment.log}")
+            self.error_occurred.emit(f"The experiment {title} failed: {experiment.message or experiment.log}")
         elif experiment.state == "interrupted":
-            self.trouble.emit(f"The experiment {title} was interrupted. Resume it in the Experiments panel.")
+            self.error_occurred.emit(f"The experiment {title} was interrupted. Resume it in the Experiments panel.")
         elif experiment.state == "finished":
             self.finished.emit(f"{title}: the report is ready")
 

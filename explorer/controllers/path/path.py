@@ -20,7 +20,7 @@ CURVE_POINTS = 257
 class PathController(QObject):
     """Turns strokes and control-point gestures into ``document.path`` and draws it."""
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
     end_moved = Signal(int, object, int)
     """A hand holds handle 0 (start) or 1 (end) of a computed path at a place float32 (d,): that of a sample, or -1."""
     ends_released = Signal()
@@ -80,7 +80,7 @@ class PathController(QObject):
             lifted = lift_stroke(stroke.points, means, projection.to_view(means), camera)
             path, _ = simplify_stroke(lifted.curve)
         except StrokeError as error:
-            self.trouble.emit(str(error))
+            self.error_occurred.emit(str(error))
             return
         self._commit("draw path", path)
 

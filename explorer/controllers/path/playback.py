@@ -60,7 +60,7 @@ class _Frames:
 class PlaybackController(QObject):
     """Binds transport, film strip, marker and image to ``state.playback``."""
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
     exported = Signal(str)
     placed = Signal()
     """It is known which latents the frames show."""
@@ -318,7 +318,7 @@ class PlaybackController(QObject):
         """Write the path's frames to ``target`` as png, gif, mp4 or npz."""
         path, playback = self._path, self._state.playback
         if path is None or not self._playable():
-            self.trouble.emit(
+            self.error_occurred.emit(
                 "There is no path to export. Draw one with Draw (3), add points with Edit (4), or trace one (6)."
             )
             return

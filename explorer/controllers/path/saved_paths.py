@@ -31,9 +31,9 @@ FRAMES = (2, 1025)  # that the panel can play
 
 
 class SavedPathsController(QObject):
-    """Binds the button "Paths" to the folder "paths" of the open run. ``trouble`` is for a person."""
+    """Binds the button "Paths" to the folder "paths" of the open run. ``error_occurred`` is for a person."""
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class SavedPathsController(QObject):
         self._button.set_savable(_playable(document.path))
         if self._waiting is not None and not _same(document.path, self._waiting[0]):
             name, self._waiting = self._waiting[1], None
-            self.trouble.emit(
+            self.error_occurred.emit(
                 f"{name} was not saved: the path was changed before its image speed was known. Save again."
             )
 
@@ -89,7 +89,7 @@ class SavedPathsController(QObject):
         """Ask for a name and save the path."""
         run, path = self._session.run, self._state.document.path
         if run is None or not _playable(path):
-            self.trouble.emit("There is no path to save. Draw one with Draw (3), or trace one with Trace (6).")
+            self.error_occurred.emit("There is no path to save. Draw one with Draw (3), or trace one with Trace (6).")
             return
 
         def judge(name: str) -> tuple[bool, str]:
@@ -117,7 +117,7 @@ class SavedPathsController(QObject):
         """Save the path that there is as ``name``, in place of one that has this name."""
         path = self._state.document.path
         if path is None or not _playable(path):
-            self.trouble.emit(f"{name} was not saved: there is no path any more.")
+            self.error_occurred.emit(f"{name} was not saved: there is no path any more.")
             return
         self._waiting = (path, name)
         if self._playback.latents is None:
@@ -136,7 +136,7 @@ class SavedPathsController(QObject):
             if taken is not None and taken != saved.name:
                 delete_path(run.path, taken)  # it differed in upper and lower case, which not every system tells apart
         except SavedPathError as error:
-            self.trouble.emit(f"{name} was not saved. {_sentence(error)}")
+            self.error_occurred.emit(f"{name} was not saved. {_sentence(error)}")
             return
         self._known = (path, saved.name)
         self._state.message = f"Saved {saved.name}, {saved.frames} frames"
@@ -152,10 +152,10 @@ class SavedPathsController(QObject):
         try:
             saved = load_path(run.path, name)
         except SavedPathError as error:
-            self.trouble.emit(_sentence(error))
+            self.error_occurred.emit(_sentence(error))
             return
         if model is not None and saved.path.dim != model.latent_dim:
-            self.trouble.emit(
+            self.error_occurred.emit(
                 f"{name} leads through {saved.path.dim} dimensions, and this run's model has {model.latent_dim}."
             )
             return
@@ -196,7 +196,7 @@ class SavedPathsController(QObject):
         try:
             new = rename_path(run.path, name, new).stem
         except SavedPathError as error:
-            self.trouble.emit(_sentence(error))
+            self.error_occurred.emit(_sentence(error))
             return
         if self._known is not None and self._known[1] == name:
             self._known = (self._known[0], new)
@@ -227,7 +227,7 @@ class SavedPathsController(QObject):
         try:
             delete_path(run.path, name)
         except SavedPathError as error:
-            self.trouble.emit(_sentence(error))
+            self.error_occurred.emit(_sentence(error))
             return
         if self._known is not None and self._known[1] == name:
             self._known = None

@@ -37,10 +37,11 @@ RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this 
 class TracingController(QObject):
     """Binds clicks in the mode "trace", the kinds of the path panel and the ends of computed paths to the engine.
 
-    ``trouble`` is for a person. ``tick``, called by the program's clock, sends what is due and shows what has changed.
+    ``error_occurred`` is for a person. ``tick``, called by the program's clock, sends what is due and shows what has
+    changed.
     """
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(
         self,
@@ -118,7 +119,7 @@ class TracingController(QObject):
             return
         recipe = converted(path, trace.kind, self._target, trace.penalty)
         if recipe is None:
-            self.trouble.emit(f"A {called(trace.kind)} joins two places, and the path has one. Add another (4).")
+            self.error_occurred.emit(f"A {called(trace.kind)} joins two places, and the path has one. Add another (4).")
         elif recipe != path.recipe:
             samples = self._traced.samples(path)
             kept = (samples[0], samples[1] if recipe.end is not None else None)
@@ -162,7 +163,9 @@ class TracingController(QObject):
             return
         if trace.kind not in JOINING:
             if not self._target:
-                self.trouble.emit(f"A {called(trace.kind)} changes a factor, and this run has none. Choose a geodesic.")
+                self.error_occurred.emit(
+                    f"A {called(trace.kind)} changes a factor, and this run has none. Choose a geodesic."
+                )
                 return
             recipe = Recipe(trace.kind, means[index], None, self._target)
             self._ask(Wish(recipe, (index, None), Purpose.STEP, f"lay {called(trace.kind)}"))
@@ -267,7 +270,7 @@ class TracingController(QObject):
         if len(reply.points) < 2:
             if reply.final:
                 if wish.purpose is not Purpose.PREVIEW:
-                    self.trouble.emit(
+                    self.error_occurred.emit(
                         f"There is no {called(wish.recipe.kind)} here: {reply.note or 'it has no length'}."
                     )
                 self._requests.finish()

@@ -33,7 +33,7 @@ LOG_TAIL = 1200
 class TrainingController(QObject):
     """Binds training form, live controls and loss plots to the run that is open."""
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class TrainingController(QObject):
     def start(self, config: RunConfig) -> None:
         """Start a training in a new run folder and open it as soon as it is there."""
         if self.active:
-            self.trouble.emit("A training is running. Stop it before starting another.")
+            self.error_occurred.emit("A training is running. Stop it before starting another.")
             return
         folder = self._settings.runs_folder
         name = f"{datetime.now():%Y-%m-%d %H-%M-%S} {config.model.preset} {config.data.source}"
@@ -81,7 +81,9 @@ class TrainingController(QObject):
             request.write_bytes(msgspec.json.encode(config_to_dict(config)))
         except OSError as error:
             reason = error.strerror or error
-            self.trouble.emit(f"{run} cannot be written ({reason}). Choose another folder in File > Runs folder.")
+            self.error_occurred.emit(
+                f"{run} cannot be written ({reason}). Choose another folder in File > Runs folder."
+            )
             return
         process = QProcess()
         process.setProgram(sys.executable)
@@ -102,7 +104,7 @@ class TrainingController(QObject):
         process.setStandardErrorFile(str(run / "trainer.log"), QProcess.OpenModeFlag.Append)
         process.setStandardInputFile(QProcess.nullDevice())
         if not process.startDetached():
-            self.trouble.emit(f"The trainer could not be started: {process.errorString()}.")
+            self.error_occurred.emit(f"The trainer could not be started: {process.errorString()}.")
             return
         self._starting = (run, monotonic())
         self._state.training = "starting"
@@ -119,7 +121,7 @@ class TrainingController(QObject):
         elif monotonic() - since > START_TIMEOUT_S or _ended(run):
             self._starting = None
             self._state.training = "failed"
-            self.trouble.emit(f"The training did not start. {_log_tail(run)}")
+            self.error_occurred.emit(f"The training did not start. {_log_tail(run)}")
 
     def stop(self) -> None:
         """Ask the trainer to stop after its step; it saves a checkpoint first."""
@@ -147,7 +149,7 @@ class TrainingController(QObject):
             control: Control = dataclasses.replace(before, sequence=before.sequence + 1, **fields)  # pyright: ignore[reportArgumentType]
             run.write_control(control)
         except (RunError, OSError) as error:
-            self.trouble.emit(str(error))
+            self.error_occurred.emit(str(error))
             return False
         return True
 
@@ -186,7 +188,7 @@ class TrainingController(QObject):
                 self._view.set_live(values["learning_rate"], values["beta"], values["gamma"])
         elif event == "failed":
             self._view.set_state("failed", message)
-            self.trouble.emit(f"The training failed: {message}")
+            self.error_occurred.emit(f"The training failed: {message}")
         elif event == "warning":
             self._state.message = message
 

@@ -20,10 +20,10 @@ STOP_MS = 10_000
 
 
 class TransectFiles(QObject):
-    """Exports one transect at a time. ``written`` names the file; ``trouble`` is for a person."""
+    """Exports one transect at a time. ``written`` names the file; ``error_occurred`` is for a person."""
 
     written = Signal(str)
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -47,8 +47,8 @@ class TransectFiles(QObject):
         dialog.open()
 
     def write(self, path: Path, result: TransectResult) -> None:
-        """Write ``result`` to ``path`` in a thread; ``written`` or ``trouble`` follows."""
-        self._pool.start(_task(path, result, self.written.emit, self.trouble.emit))
+        """Write ``result`` to ``path`` in a thread; ``written`` or ``error_occurred`` follows."""
+        self._pool.start(_task(path, result, self.written.emit, self.error_occurred.emit))
 
     def stop(self) -> None:
         """Wait for a file that is being written."""
@@ -56,7 +56,7 @@ class TransectFiles(QObject):
 
 
 def _task(
-    path: Path, result: TransectResult, written: Callable[[str], None], trouble: Callable[[str], None]
+    path: Path, result: TransectResult, written: Callable[[str], None], report_error: Callable[[str], None]
 ) -> Callable[[], None]:
     def work() -> None:
         # matplotlib, which draws the pictures, takes most of a second to import: not before the first export.
@@ -66,7 +66,7 @@ def _task(
         try:
             export_transect(path, result)
         except (ExportError, OSError, MemoryError) as error:
-            trouble(f"Transect {result.transect.name} was not exported. {error}")
+            report_error(f"Transect {result.transect.name} was not exported. {error}")
             return
         written(str(path))
 

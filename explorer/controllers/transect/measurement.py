@@ -24,7 +24,7 @@ class TransectMeasuring(QObject):
     """Fills ``state.measured`` for one transect and shows its numbers and images; ``changed`` tells of either."""
 
     changed = Signal()
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(self, state: State, engine: EngineClient, view: TransectView, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -104,7 +104,7 @@ class TransectMeasuring(QObject):
             try:
                 found = training_places(self._state, self._plane)
             except DatasetError as error:
-                self.trouble.emit(str(error))
+                self.error_occurred.emit(str(error))
                 found = np.empty((0, 2))
             self._training = self._plane, found
         return self._training[1]

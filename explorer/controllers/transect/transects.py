@@ -36,10 +36,10 @@ NO_LINE = "Draw a line in the parameter plane, straight or freehand: the samples
 class TransectsController(QObject):
     """Binds the transect panel to ``document.transects``, to the engine, the plane, the cloud and the image.
 
-    ``trouble`` is for a person. ``tick``, called by the program's clock, shows what has changed.
+    ``error_occurred`` is for a person. ``tick``, called by the program's clock, shows what has changed.
     """
 
-    trouble = Signal(str)
+    error_occurred = Signal(str)
 
     def __init__(
         self,
@@ -75,8 +75,8 @@ class TransectsController(QObject):
         view.export_requested.connect(self.ask_export)
         self._parameters.stroke_drawn.connect(self.draw)
         self.measuring.changed.connect(lambda: self._mark("cloud"))
-        self.measuring.trouble.connect(self.trouble)
-        self.files.trouble.connect(self.trouble)
+        self.measuring.error_occurred.connect(self.error_occurred)
+        self.files.error_occurred.connect(self.error_occurred)
         self.files.written.connect(lambda path: setattr(self._state, "message", f"Exported {path}"))
         for event in (events.config, events.samples, events.model):
             event.connect(lambda *_: self._mark("run", "list"))
@@ -118,7 +118,7 @@ class TransectsController(QObject):
                 low, high = zip(polar_curves.SCALE_RANGE, polar_curves.DEPTH_RANGE, strict=True)
                 made.check_inside(low, high)
         except TransectError as error:
-            self.trouble.emit(str(error))
+            self.error_occurred.emit(str(error))
             return
         self._planes[made] = plane
         self._name = name
@@ -277,6 +277,8 @@ class TransectsController(QObject):
         """Ask for a file name and write the chosen transect as png, svg, csv or npz."""
         result = self.measuring.result()
         if result is None:
-            self.trouble.emit("The transect is not measured yet. Keep its panel open until every image is there.")
+            self.error_occurred.emit(
+                "The transect is not measured yet. Keep its panel open until every image is there."
+            )
             return
         self.files.ask(kind, result, self._view.window())

@@ -73,8 +73,8 @@ def made(qtbot) -> SimpleNamespace:
     probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
     cloud_control = CloudController(state, editing, probe, cloud, points)
     control = AttributesController(state, engine, session, points, points)  # pyright: ignore[reportArgumentType]
-    trouble: list[str] = []
-    control.trouble.connect(trouble.append)
+    errors: list[str] = []
+    control.error_occurred.connect(errors.append)
     points.resize(300, 260)
     points.show()
     state.samples = samples()
@@ -88,7 +88,7 @@ def made(qtbot) -> SimpleNamespace:
         cloud_control=cloud_control,
         points=points,
         control=control,
-        trouble=trouble,
+        errors=errors,
     )
 
 
@@ -241,8 +241,8 @@ def test_there_is_nothing_to_measure_without_a_run(made):
     made.state.samples = None
     press(made, "measure")
     press(made, "file")
-    assert len(made.trouble) == 2
-    assert "Open a run" in made.trouble[0]
+    assert len(made.errors) == 2
+    assert "Open a run" in made.errors[0]
 
 
 # files
@@ -275,11 +275,11 @@ def test_of_several_columns_those_that_are_wanted_are_read(made, tmp_path, qtbot
 
 def test_a_file_that_does_not_fit_is_told_and_changes_nothing(made, tmp_path, qtbot):
     made.control.read(table(tmp_path, "age\n1\n2\n"))
-    qtbot.waitUntil(lambda: bool(made.trouble), timeout=WAIT)
-    assert "2 rows; the run has 30 samples" in made.trouble[-1]
+    qtbot.waitUntil(lambda: bool(made.errors), timeout=WAIT)
+    assert "2 rows; the run has 30 samples" in made.errors[-1]
     made.control.read(tmp_path / "absent.csv")
-    qtbot.waitUntil(lambda: len(made.trouble) == 2, timeout=WAIT)
-    assert "absent.csv does not exist" in made.trouble[-1]
+    qtbot.waitUntil(lambda: len(made.errors) == 2, timeout=WAIT)
+    assert "absent.csv does not exist" in made.errors[-1]
     assert made.state.attributes is None
 
 

@@ -44,10 +44,10 @@ class Film:
         self.control = TurntableController(self.state, OpenRun(run), noted)  # pyright: ignore[reportArgumentType]
         self.shares: list[float] = []
         self.exported: list[str] = []
-        self.trouble: list[str] = []
+        self.errors: list[str] = []
         self.control.progress.connect(self.shares.append)
         self.control.exported.connect(self.exported.append)
-        self.control.trouble.connect(self.trouble.append)
+        self.control.error_occurred.connect(self.errors.append)
 
     def option(self, name: str) -> str | None:
         """The value of a flag of the last command; None if it was not given."""
@@ -111,7 +111,7 @@ def test_a_film_is_written_and_its_progress_told(film, qtbot, tmp_path: Path):
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         pass
     assert made.exported == [str(out)]
-    assert made.trouble == []
+    assert made.errors == []
     assert made.shares == sorted(made.shares)
     assert made.shares[-1] == 1.0
     assert not made.control.active
@@ -129,14 +129,14 @@ def test_it_can_be_given_up_and_leaves_no_file(film, qtbot, tmp_path: Path):
         made.control.cancel()
         assert made.control.active  # it does not wait
     assert list(out.parent.iterdir()) == []
-    assert (made.exported, made.trouble) == ([], [])
+    assert (made.exported, made.errors) == ([], [])
 
 
 def test_a_second_film_waits_for_the_first(film, qtbot, tmp_path: Path):
     made = film(waiting)
     assert made.control.export(str(tmp_path / "first.gif"))
     assert not made.control.export(str(tmp_path / "second.gif"))
-    assert "first.gif is still being filmed" in made.trouble[0]
+    assert "first.gif is still being filmed" in made.errors[0]
     assert len(made.commands) == 1
     qtbot.waitUntil(lambda: len(made.shares) == 2, timeout=WAIT_MS)
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
@@ -151,7 +151,7 @@ def test_a_process_that_does_not_heed_a_cancellation_is_ended(film, qtbot, tmp_p
     made.control.export(str(tmp_path / "turn.gif"))
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.cancel()
-    assert made.trouble == []
+    assert made.errors == []
 
 
 def test_the_process_ends_with_the_window(film, tmp_path: Path):
@@ -165,28 +165,28 @@ def test_what_went_wrong_is_said_in_the_commands_words(film, qtbot, tmp_path: Pa
     made = film(failing)
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.export(str(tmp_path / "turn.gif"))
-    assert made.trouble == ["The turntable was not filmed: the disk is full."]
+    assert made.errors == ["The turntable was not filmed: the disk is full."]
 
 
 def test_a_wrong_name_is_refused_by_the_command(film, qtbot, tmp_path: Path):
     made = film()
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.export(str(tmp_path / "turn.avi"))
-    assert "must end in .mp4 or .gif" in made.trouble[0]
+    assert "must end in .mp4 or .gif" in made.errors[0]
 
 
 def test_a_command_that_cannot_be_started_says_so(film, qtbot, tmp_path: Path):
     made = film(lambda _: [str(tmp_path / "missing"), "x"])
     made.control.export(str(tmp_path / "turn.gif"))
-    qtbot.waitUntil(lambda: bool(made.trouble), timeout=WAIT_MS)
-    assert "could not be started" in made.trouble[0]
+    qtbot.waitUntil(lambda: bool(made.errors), timeout=WAIT_MS)
+    assert "could not be started" in made.errors[0]
     assert not made.control.active
 
 
 def test_without_a_run_there_is_nothing_to_film(film, tmp_path: Path):
     made = film(opened=False)
     assert not made.control.export(str(tmp_path / "turn.gif"))
-    assert "Open a run" in made.trouble[0]
+    assert "Open a run" in made.errors[0]
 
 
 @pytest.mark.parametrize(("color_by", "named"), [("a", "a"), (SPLIT, "split"), (NO_COLOUR, "none"), ("", "")])
@@ -220,7 +220,7 @@ def test_losses_go_along_as_numbers_and_are_removed_afterwards(film, qtbot, tmp_
     out = tmp_path / "turn.gif"
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.export(str(out), **SMALL)
-    assert (made.exported, made.trouble) == ([str(out)], [])
+    assert (made.exported, made.errors) == ([str(out)], [])
     assert made.option("--color-by") == EXCESS_BCE
     assert made.option("--axes") == "pca"
     values = made.option("--values")

@@ -65,7 +65,7 @@ class Desk:
     control: ExperimentsController
     folder: Path
     how: str = "waits"
-    troubles: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     opened: list[Path] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ def desk(qtbot, monkeypatch):
     qtbot.addWidget(view)
     made = Desk(view, None, kept.runs_folder / "experiments")  # pyright: ignore[reportArgumentType]
     made.control = ExperimentsController(kept, made, view, made.command)  # pyright: ignore[reportArgumentType]
-    made.control.trouble.connect(made.troubles.append)
+    made.control.error_occurred.connect(made.errors.append)
     made.control.finished.connect(made.finished.append)
     view.resize(720, 190)
     view.show()
@@ -184,13 +184,13 @@ def test_an_experiment_is_started_in_a_folder_of_its_own_and_followed_to_its_rep
     assert opened.args == [str(path / "report.html")]
     desk.view.folder_requested.emit(str(path))
     assert browser.opened == [str(path / "report.html"), str(path)]
-    assert desk.troubles == []
+    assert desk.errors == []
 
 
 def test_while_one_runs_no_other_starts(desk, qtbot):
     path = desk.control.start("transects", 1, True)
     assert desk.control.start("transects", 1, True) is None
-    assert "is running" in desk.troubles[0]
+    assert "is running" in desk.errors[0]
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     assert not desk.view.findChild(QObject, "experiments.start").isEnabled()
     assert len(find_experiments(desk.folder)) == 1
@@ -215,7 +215,7 @@ def test_cancel_keeps_what_is_done_and_resume_goes_on_with_the_same_options(desk
     assert desk.state(path) in ("starting", "running", "finished")
     qtbot.waitUntil(lambda: desk.state(path) == "finished", timeout=WAIT)
     assert json.loads((path / "options.json").read_text())["options"] == {"seeds": 2, "quick": True}
-    assert desk.troubles == []
+    assert desk.errors == []
 
 
 def test_one_that_is_cancelled_while_it_starts_stops_as_soon_as_it_runs(desk, qtbot):
@@ -229,7 +229,7 @@ def test_a_killed_one_is_interrupted_and_can_be_resumed(desk, qtbot):
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     end(path)
     qtbot.waitUntil(lambda: desk.state(path) == "interrupted", timeout=WAIT)
-    assert "interrupted" in desk.troubles[0]
+    assert "interrupted" in desk.errors[0]
     desk.how = "works"
     desk.control.resume(path)
     qtbot.waitUntil(lambda: desk.state(path) == "finished", timeout=WAIT)
@@ -239,7 +239,7 @@ def test_a_failure_is_told_with_its_reason_and_the_log(desk, qtbot):
     desk.how = "fails"
     path = desk.control.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "failed", timeout=WAIT)
-    assert "the hole swallows all images" in desk.troubles[0]
+    assert "the hole swallows all images" in desk.errors[0]
     assert desk.text(path) == "the hole swallows all images; make it smaller."
     qtbot.waitUntil(lambda: "ValueError" in read_experiment(path).log, timeout=WAIT)
 
@@ -249,7 +249,7 @@ def test_a_command_that_refuses_its_options_is_explained(desk, qtbot):
     path = desk.control.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "failed", timeout=WAIT)
     assert desk.text(path) == "seeds is 99; it must be 1 to 10."
-    assert "seeds is 99" in desk.troubles[0]
+    assert "seeds is 99" in desk.errors[0]
 
 
 def test_a_resumed_one_that_is_refused_keeps_saying_so(desk, qtbot):
@@ -266,9 +266,9 @@ def test_a_resumed_one_that_is_refused_keeps_saying_so(desk, qtbot):
 def test_a_program_that_is_not_there_is_explained(desk):
     desk.command = lambda *_: [str(desk.folder / "no such program")]
     control = ExperimentsController(Settings(), desk, desk.view, desk.command)
-    control.trouble.connect(desk.troubles.append)
+    control.error_occurred.connect(desk.errors.append)
     path = control.start("transects", 1, True)
-    assert "could not be started" in desk.troubles[0]
+    assert "could not be started" in desk.errors[0]
     assert desk.view.row(str(path)).item.state == "failed"
 
 
@@ -336,7 +336,7 @@ def test_one_whose_options_are_not_known_is_not_resumed_blindly(desk):
     (path / "options.json").write_text("{")
     desk.control.refresh()
     desk.control.resume(path)
-    assert "does not say with which options" in desk.troubles[0]
+    assert "does not say with which options" in desk.errors[0]
     assert desk.state(path) == "stopped"
 
 
@@ -344,7 +344,7 @@ def test_watching_opens_the_run_in_training(desk):
     path = write_progress(desk.folder, run="runs/default-0")
     desk.control.watch(path)
     assert desk.opened == []
-    assert "training nothing" in desk.troubles[0]
+    assert "training nothing" in desk.errors[0]
     RunDirectory.create(path / "runs" / "default-0", RunConfig(), {})
     desk.control.refresh()
     assert desk.view.row(str(path)).item.watchable
@@ -355,7 +355,7 @@ def test_watching_opens_the_run_in_training(desk):
 def test_a_report_that_was_deleted_is_named(desk, browser):
     path = write_progress(desk.folder, state="finished")
     desk.control.open_report(path)
-    assert "report.html is not there" in desk.troubles[0]
+    assert "report.html is not there" in desk.errors[0]
     assert browser.opened == []
 
 
@@ -363,7 +363,7 @@ def test_a_folder_that_cannot_be_written_is_explained(desk):
     desk.folder.parent.parent.mkdir(parents=True, exist_ok=True)
     desk.folder.parent.write_text("in the way")
     assert desk.control.start("transects", 1, True) is None
-    assert "cannot be written" in desk.troubles[0]
+    assert "cannot be written" in desk.errors[0]
 
 
 def test_the_runs_folder_may_change(desk, tmp_path):

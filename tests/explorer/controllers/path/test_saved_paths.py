@@ -92,8 +92,8 @@ def made(qtbot, monkeypatch, run) -> SimpleNamespace:
         path.saved,
         path,
     )
-    trouble: list[str] = []
-    control.trouble.connect(trouble.append)
+    errors: list[str] = []
+    control.error_occurred.connect(errors.append)
     path.resize(720, 190)
     path.show()
     state.model = Model(run, DIMS, SIZE, 1, 40, (), "compact", "float32")
@@ -107,7 +107,7 @@ def made(qtbot, monkeypatch, run) -> SimpleNamespace:
         button=path.saved,
         playback=play,
         control=control,
-        trouble=trouble,
+        errors=errors,
     )
 
 
@@ -215,7 +215,7 @@ def test_a_path_that_changes_before_its_image_speed_is_known_is_not_saved(made, 
     draw(made, some_path(made), speed=Speed.IMAGE)
     made.control.save("later")
     made.editing.commit("draw path", path=some_path(made, 5))
-    assert "later was not saved" in made.trouble[-1]
+    assert "later was not saved" in made.errors[-1]
     decode(made)
     assert saved_names(run) == []
 
@@ -285,7 +285,7 @@ def test_a_damaged_file_is_named_and_changes_nothing(made, run):
     (run / "paths").mkdir()
     (run / "paths" / "bad.json").write_text("{")
     choose(made, "open", "bad")
-    assert "bad.json" in made.trouble[-1]
+    assert "bad.json" in made.errors[-1]
     assert made.state.document.path is None
 
 
@@ -295,7 +295,7 @@ def test_a_path_of_another_space_is_not_opened(made, run, qtbot):
     made.editing.begin(Document())
     made.state.model = Model(run, 2, SIZE, 1, 40, (), "compact", "float32")
     choose(made, "open", "three")
-    assert "leads through 3 dimensions, and this run's model has 2" in made.trouble[-1]
+    assert "leads through 3 dimensions, and this run's model has 2" in made.errors[-1]
     assert made.state.document.path is None
 
 
@@ -303,8 +303,8 @@ def test_a_folder_that_cannot_be_written_is_told(made, run, qtbot):
     (run / "paths").write_text("a file where the folder should be")
     draw(made, some_path(made))
     save_as(made, "curve")
-    assert "curve was not saved" in made.trouble[-1]
-    assert "export the path instead" in made.trouble[-1]
+    assert "curve was not saved" in made.errors[-1]
+    assert "export the path instead" in made.errors[-1]
 
 
 def test_a_name_that_differs_in_case_alone_replaces(made, run):
@@ -345,7 +345,7 @@ def test_without_a_path_there_is_nothing_to_save(made):
     assert menu(made).actions()[0].isEnabled()
     made.editing.commit("clear path", path=None)
     made.control.ask_save()
-    assert "There is no path to save" in made.trouble[-1]
+    assert "There is no path to save" in made.errors[-1]
 
 
 def test_it_takes_both_themes(made):

@@ -107,8 +107,8 @@ def made(qtbot, monkeypatch, request) -> SimpleNamespace:
         playback,
         view,
     )
-    trouble: list[str] = []
-    control.trouble.connect(trouble.append)
+    errors: list[str] = []
+    control.error_occurred.connect(errors.append)
 
     def tick() -> None:
         cloud_control.redraw()
@@ -141,7 +141,7 @@ def made(qtbot, monkeypatch, request) -> SimpleNamespace:
         path=path,
         playback=playback,
         control=control,
-        trouble=trouble,
+        errors=errors,
         tick=tick,
         means=means,
         cloud_control=cloud_control,
@@ -337,7 +337,7 @@ def test_a_curve_that_does_not_exist_is_explained_and_leaves_everything_as_it_wa
     )
     made.tick()
     assert current(made) is path
-    assert "two parts" in made.trouble[-1]
+    assert "two parts" in made.errors[-1]
     for index in made.pair[::-1]:
         click(made.cloud, at(made, index))
     made.engine.replied.emit(Failed(stamp=made.engine.traces[-1].stamp, request="TracePath", message="no"))
@@ -431,7 +431,7 @@ def test_without_factors_a_rail_cannot_be_laid(made):
     made.tick()
     made.state.trace = Trace("factor curve")
     made.control.click(0)
-    assert "this run has none" in made.trouble[-1]
+    assert "this run has none" in made.errors[-1]
     assert not made.engine.traces
 
 
@@ -498,7 +498,7 @@ def test_without_a_path_choosing_a_kind_hands_over_the_tool_for_it(made):
 def test_a_kind_between_two_places_needs_two(made):
     made.editing.commit("add control point", path=LatentPath(made.means[:1]))
     made.view.traced_chosen.emit("geodesic")
-    assert "two places" in made.trouble[-1]
+    assert "two places" in made.errors[-1]
     made.tick()
     assert current(made).recipe is None
 

@@ -82,8 +82,8 @@ def made(qtbot, monkeypatch) -> Iterator[SimpleNamespace]:
         image,
         view,
     )
-    trouble: list[str] = []
-    control.trouble.connect(trouble.append)
+    errors: list[str] = []
+    control.error_occurred.connect(errors.append)
     view.resize(720, 190)
     view.show()
 
@@ -100,7 +100,7 @@ def made(qtbot, monkeypatch) -> Iterator[SimpleNamespace]:
         parameters=parameters,
         view=view,
         control=control,
-        trouble=trouble,
+        errors=errors,
         tick=tick,
     )
     control.files.stop()
@@ -218,8 +218,8 @@ def test_a_drawn_line_is_one_undo_step_and_so_is_its_removal(curves):
 def test_a_line_outside_the_plane_or_without_length_is_refused(curves):
     curves.control.draw(np.array([[1.0, 1.0], [3.0, 1.0]]))
     curves.control.draw(np.array([[1.0, 1.0], [1.0, 1.0]]))
-    assert len(curves.trouble) == 2
-    assert "outside the plane" in curves.trouble[0]
+    assert len(curves.errors) == 2
+    assert "outside the plane" in curves.errors[0]
     assert _names(curves) == ["P1", "P2", "P3"]
 
 
@@ -263,15 +263,15 @@ def test_data_without_a_generator_uses_its_nearest_samples(files):
 
 def test_a_whole_transect_is_exported_in_the_background(curves, qtbot, tmp_path):
     curves.control.ask_export("csv")
-    assert "not measured yet" in curves.trouble.pop()
+    assert "not measured yet" in curves.errors.pop()
     curves.engine.answer(0, 15)
     with qtbot.waitSignal(curves.control.files.written, timeout=20_000):
         curves.control.files.write(tmp_path / "P1.csv", curves.control.measuring.result())
     assert len((tmp_path / "P1.csv").read_text().splitlines()) == 16
     assert "P1.csv" in curves.state.message
-    with qtbot.waitSignal(curves.control.trouble, timeout=20_000):
+    with qtbot.waitSignal(curves.control.error_occurred, timeout=20_000):
         curves.control.files.write(tmp_path / "none" / "P1.npz", curves.control.measuring.result())
-    assert "P1.npz" in curves.trouble[-1]
+    assert "P1.npz" in curves.errors[-1]
 
 
 def test_a_file_name_is_asked_for_and_its_ending_decides(curves, qtbot, tmp_path):
