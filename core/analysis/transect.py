@@ -175,7 +175,7 @@ def nearest_distance(points: np.ndarray, training: np.ndarray) -> np.ndarray:
 def published_split(config: DataConfig) -> np.ndarray:
     """(a, b) float64 (m, 2) of the training samples of a ``curves`` dataset. Draws no image.
 
-    Raises ``TransectError`` for another source, ``core.data.loading.DatasetError`` if the hole leaves too few.
+    Raises ``TransectError`` for another source, ``core.data.dataset.DatasetError`` if the hole leaves too few.
     """
     _check_curves(config)
     ab = curve_parameters(config)

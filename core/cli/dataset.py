@@ -26,8 +26,9 @@ def run(options: Options) -> int:
     """Draw or read the images and write them; returns 0."""
     from rich.progress import Progress
 
+    from core.data.dataset import DatasetError
     from core.data.export import export_npz, export_png, write_contact_sheet
-    from core.data.loading import DatasetError, load_dataset
+    from core.data.loading import load_dataset
 
     out = options.out.resolve()
     kind = options.format if options.format != "auto" else ("npz" if out.suffix == ".npz" else "png")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.data.loading import Dataset
+from core.data.dataset import Dataset
 from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, replace
 
 TABLE = "parameters.csv"

@@ -6,16 +6,12 @@ import tokenize
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from core.config import DataConfig
-from core.data.loading import DatasetError
-
-if TYPE_CHECKING:
-    from core.data.loading import Progress
+from core.data.dataset import DatasetError, Progress
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 MAX_PIXELS = 64_000_000  # of one file: larger ones are refused before they fill the memory

@@ -1,12 +1,7 @@
-"""Where images come from: polar curves drawn here, a folder of image files, or an NPZ file with factors.
-
-Whatever the source, a ``Dataset`` is images with their factors, sample weights and a split in file order.
-"""
+"""Loading a dataset: polar curves drawn here, a folder of image files, or an NPZ file with factors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,36 +9,11 @@ import numpy as np
 from core.config import DataConfig
 from core.data import polar_curves
 from core.data.cache import cached_images, fingerprint
+from core.data.dataset import Dataset, DatasetError, Progress
 
 PUBLISHED_FULL = 501 / 5000
 PUBLISHED_PUNCTURED = 211 / 4510
 """Shares of validation images in the published splits: 4499 + 501 and 4299 + 211."""
-
-Progress = Callable[[float], None]
-
-
-class DatasetError(ValueError):
-    """Images that cannot be used; the message names the file or setting, what is wrong and what would be right."""
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Images uint8 (N, H, W, C), read-only, perhaps a memory map; factors float32 (N, F) with ``factor_names``.
-
-    ``weights`` float32 (N,) multiply each sample's loss (all 1 when unweighted). ``train`` and ``validation`` are int64
-    indices in file order. ``fingerprint`` is the sha256 hex of what defines the content.
-    """
-
-    images: np.ndarray
-    factors: np.ndarray
-    factor_names: tuple[str, ...]
-    weights: np.ndarray
-    train: np.ndarray
-    validation: np.ndarray
-    fingerprint: str
-
-    def __len__(self) -> int:
-        return len(self.images)
 
 
 def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Dataset:

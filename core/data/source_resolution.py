@@ -9,14 +9,11 @@ data. So the compact decoder draws at the native size and enlarges as the data w
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.config import FULL, RunConfig
-
-if TYPE_CHECKING:
-    from core.data.loading import Dataset
+from core.data.dataset import Dataset
 
 SAMPLE = 64  # images looked at
 TOLERANCE = 1.0  # grey levels, in every pixel: rounding to 8 bits is half of one
@@ -47,7 +44,7 @@ def native_size(images: np.ndarray) -> tuple[int, int]:
     return _native(rows), _native(columns)
 
 
-def settle(config: RunConfig, dataset: Dataset) -> RunConfig:
+def resolve_native_size(config: RunConfig, dataset: Dataset) -> RunConfig:
     """``config`` with its native size found from the training images, where it was left to be found."""
     if config.model.native_size != "auto" or config.model.preset != "compact":
         return config
@@ -56,7 +53,7 @@ def settle(config: RunConfig, dataset: Dataset) -> RunConfig:
     return with_native_size(config, FULL if found == (size, size) else f"{found[0]}x{found[1]}")
 
 
-def agreeing(config: RunConfig, stored: RunConfig) -> RunConfig:
+def inherit_native_size(config: RunConfig, stored: RunConfig) -> RunConfig:
     """``config`` with the native size that was found for ``stored``, if its own was left to be found."""
     return with_native_size(config, stored.model.native_size) if config.model.native_size == "auto" else config
 

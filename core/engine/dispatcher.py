@@ -14,8 +14,8 @@ import numpy as np
 from msgspec import structs
 
 from core.config import ConfigError
+from core.data.dataset import DatasetError
 from core.data.image_attributes import ImageAttributeError
-from core.data.loading import DatasetError
 from core.engine.handlers.attributes import measure_attributes
 from core.engine.handlers.compare_models import NOTHING, compare_at, other_loaded
 from core.engine.handlers.compare_paths import compare_paths

@@ -13,7 +13,8 @@ from typing import Protocol
 import numpy as np
 
 from core.config import DataConfig
-from core.data.loading import Dataset, DatasetError, curve_parameters, image_at, load_dataset, split
+from core.data.dataset import Dataset, DatasetError
+from core.data.loading import curve_parameters, image_at, load_dataset, split
 
 KEPT_BYTES = 32 << 20  # of drawn curves: the same few are asked for again whenever the weights change
 

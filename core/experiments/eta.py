@@ -17,7 +17,7 @@ IMAGE_COST = {"compact": 1.0, "article": 40.0, "article-weighted": 40.0}
 
 
 def training_images(config: DataConfig) -> int:
-    """Training images of a ``curves`` dataset; draws none. Raises ``core.data.loading.DatasetError``, or
+    """Training images of a ``curves`` dataset; draws none. Raises ``core.data.dataset.DatasetError``, or
     ``ExperimentError`` for another source."""
     if config.source != "curves":
         raise ExperimentError(f"data.source is {config.source!r}; experiments train on curves.")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from core.config import RunConfig, TrainingConfig
-from core.data.source_resolution import agreeing
+from core.data.source_resolution import inherit_native_size
 from core.experiments.eta import Workload
 from core.experiments.folder import ExperimentError, ExperimentFolder, Planned, Stopped
 from core.runs.directory import Control, RunDirectory, RunError
@@ -175,7 +175,7 @@ def _complete(planned: Planned, folder: ExperimentFolder) -> RunDirectory | None
     if not RunDirectory.exists(path):
         return None
     run = RunDirectory.open(path)
-    if _without_machine(run.config) != _without_machine(agreeing(planned.config, run.config)):
+    if _without_machine(run.config) != _without_machine(inherit_native_size(planned.config, run.config)):
         raise ExperimentError(
             f"{path} was trained with other settings than this experiment asks for. Remove that folder to train it "
             "anew, or choose another folder with --out."

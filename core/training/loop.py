@@ -28,7 +28,7 @@ from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
 from core.training.state import TrainingState, epoch_order, step_noise
 
 if TYPE_CHECKING:
-    from core.data.loading import Dataset
+    from core.data.dataset import Dataset
 
 VALIDATION_BATCH = 32
 CHECK_EVERY = 50  # steps between two looks at the loss on an accelerator, where each look waits for the device

@@ -21,7 +21,7 @@ from core.training.loop import load_images
 from core.training.state import TrainingState
 
 if TYPE_CHECKING:
-    from core.data.loading import Dataset
+    from core.data.dataset import Dataset
 
 LOOK_S = 0.03
 """Seconds that encoding the landmarks of one look may take."""

@@ -26,7 +26,7 @@ from core.training.probe_means import Means
 from core.training.state import TrainingState
 
 if TYPE_CHECKING:
-    from core.data.loading import Dataset
+    from core.data.dataset import Dataset
 
 LIVE_INTERVAL_S = 1.0
 LIVE_SHARE = 0.05

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from core.config import RunConfig
-from core.data.source_resolution import agreeing, settle
+from core.data.source_resolution import inherit_native_size, resolve_native_size
 from core.runs.directory import RunDirectory, RunError, unwritable
 from core.runs.lock import RunLock
 from core.runs.metrics_log import Record, keep_metrics
@@ -40,7 +40,7 @@ from core.utils.atomic_write import remove_temporaries
 from core.utils.versions import versions
 
 if TYPE_CHECKING:
-    from core.data.loading import Dataset
+    from core.data.dataset import Dataset
 
 PAUSE_POLL_S = 0.03
 _MACHINE_FIELDS = ("device", "devices", "nodes", "precision")  # of TrainingConfig: may differ when a run is resumed
@@ -67,7 +67,7 @@ def run_training(
     ``on_event`` gets each record of ``metrics.jsonl`` as it is written, ``on_data`` the share of the dataset that is
     ready; both on rank zero alone. SIGINT and SIGTERM end the training after its step, with a checkpoint.
 
-    Raises ``RunError`` (folder in use, unwritable, full), ``CheckpointError``, ``core.data.loading.DatasetError``,
+    Raises ``RunError`` (folder in use, unwritable, full), ``CheckpointError``, ``core.data.dataset.DatasetError``,
     ``core.models.device.DeviceError``, and ``TrainingError`` when the loss is no longer finite. Whatever it raises, the
     last checkpoint is intact.
     """
@@ -129,7 +129,7 @@ class _Session:
 
     def build_state(self) -> None:
         """The model and its optimiser, once what the configuration leaves to the data is known."""
-        self._config = settle(self._config, self._dataset)
+        self._config = resolve_native_size(self._config, self._dataset)
         self._state = TrainingState(self._config)
 
     def prepare(self, stack: contextlib.ExitStack) -> None:
@@ -283,7 +283,7 @@ class _Session:
 
     def _resumable_run(self) -> RunDirectory:
         run = RunDirectory.open(self._out)
-        self._config = agreeing(self._config, run.config)
+        self._config = inherit_native_size(self._config, run.config)
         if (name := _first_difference(self._config, run.config)) is not None:
             raise RunError(
                 f"{name} differs from the run in {self._out}: a run is resumed with the configuration it was started "

@@ -93,7 +93,7 @@ def run(options: Options, say: Say) -> dict[str, Any]:
     """Train, measure, and write ``report.html`` and ``report.json``; returns the latter's content.
 
     ``say`` gets lines for a person. Raises ``core.experiments.folder.Stopped``, ``ExperimentError`` (folder of other
-    options), ``core.data.loading.DatasetError`` (a hole that leaves nothing), and what a training raises.
+    options), ``core.data.dataset.DatasetError`` (a hole that leaves nothing), and what a training raises.
     """
     planned = plan(options)
     folder = ExperimentFolder(options.out)

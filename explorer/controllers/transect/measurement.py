@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.analysis.transect import Transect, TransectResult, in_hole, nearest_distance
-from core.data.loading import DatasetError
+from core.data.dataset import DatasetError
 from core.protocol.messages import Failed, MeasureTransect, Reply, TransectMeasured, WeightsChanged
 from explorer.controllers.transect.plane import Plane, factor_names, nearest_samples, training_places
 from explorer.engine_client import EngineClient

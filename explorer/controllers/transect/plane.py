@@ -53,7 +53,7 @@ def spans(state: State, plane: Plane) -> np.ndarray:
 def training_places(state: State, plane: Plane) -> np.ndarray:
     """The training samples in ``plane``, float64 (m, 2): every one of a run of curves, else those of the cloud.
 
-    Raises ``core.data.loading.DatasetError`` if the run's hole leaves too few.
+    Raises ``core.data.dataset.DatasetError`` if the run's hole leaves too few.
     """
     if state.config is not None and is_drawn(state):
         return published_split(state.config.data)

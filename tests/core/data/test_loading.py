@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from core.config import DataConfig
-from core.data.loading import DatasetError, curve_parameters, image_at, load_dataset, petal_weights, split
+from core.data.dataset import DatasetError
+from core.data.loading import curve_parameters, image_at, load_dataset, petal_weights, split
 
 SMALL = DataConfig(image_size=32, count=60)
 

@@ -15,7 +15,7 @@ from PIL import Image
 from core.config import ConfigError, DataConfig, ModelConfig, RunConfig
 from core.data import polar_curves
 from core.data.loading import load_dataset
-from core.data.source_resolution import agreeing, enlargement, native_size, settle
+from core.data.source_resolution import enlargement, inherit_native_size, native_size, resolve_native_size
 from core.models.layers import enlarged_logits
 from core.models.vae import build_model
 
@@ -69,14 +69,14 @@ CONFIG = RunConfig(data=DataConfig(image_size=256, count=40, hole_radius=0.0))
 
 def test_a_training_settles_the_size_from_its_images_and_a_resumed_one_keeps_it(tmp_path):
     dataset = load_dataset(CONFIG.data, cache=tmp_path)
-    settled = settle(CONFIG, dataset)
+    settled = resolve_native_size(CONFIG, dataset)
     assert settled.model.native_size == "172x229"
-    assert settle(settled, dataset) is settled
-    assert agreeing(CONFIG, settled) == settled
+    assert resolve_native_size(settled, dataset) is settled
+    assert inherit_native_size(CONFIG, settled) == settled
     fixed = dataclasses.replace(CONFIG, model=ModelConfig(native_size="full"))
-    assert agreeing(fixed, settled) is fixed
+    assert inherit_native_size(fixed, settled) is fixed
     article = dataclasses.replace(CONFIG, model=ModelConfig(preset="article"))
-    assert settle(article, dataset) is article
+    assert resolve_native_size(article, dataset) is article
 
 
 @pytest.mark.parametrize("native", ["172x229", "60x256", "256x7"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.config import DataConfig, RunConfig, TrainingConfig
-from core.data.loading import DatasetError
+from core.data.dataset import DatasetError
 from core.experiments.eta import Workload, image_cost, planned_steps, training_images
 from core.experiments.folder import ExperimentError, ExperimentFolder, Planned, Stopped
 from core.experiments.training_queue import TRAINING_SHARE, failure, last_step, train_all, train_seconds

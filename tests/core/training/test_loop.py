@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
-from core.data.loading import Dataset
+from core.data.dataset import Dataset
 from core.models.device import DeviceError, available_devices, resolve_device, resolve_precision
 from core.training.loop import EpochEnd, Hyperparameters, Step, TrainingError, make_fabric, rate_factor, train
 from core.training.state import TrainingState, TrainingStateError, epoch_order, step_noise

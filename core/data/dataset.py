@@ -1,0 +1,35 @@
+"""What a training, the engine and the exports call a dataset: images with factors, sample weights and a split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Progress = Callable[[float], None]
+"""Called with the fraction that is done, 0 to 1."""
+
+
+class DatasetError(ValueError):
+    """Images that cannot be used; the message names the file or setting, what is wrong and what would be right."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Images uint8 (N, H, W, C), read-only, perhaps a memory map; factors float32 (N, F) with ``factor_names``.
+
+    ``weights`` float32 (N,) multiply each sample's loss (all 1 when unweighted). ``train`` and ``validation`` are int64
+    indices in file order. ``fingerprint`` is the sha256 hex of what defines the content.
+    """
+
+    images: np.ndarray
+    factors: np.ndarray
+    factor_names: tuple[str, ...]
+    weights: np.ndarray
+    train: np.ndarray
+    validation: np.ndarray
+    fingerprint: str
+
+    def __len__(self) -> int:
+        return len(self.images)
