@@ -1,4 +1,4 @@
-"""How good a path is: lengths, support, and what it changes beside the factor that it was meant to change.
+"""How good a path is: lengths, off-manifold scores, and what it changes beside the factor that it was meant to change.
 
 Factors are read off the *decoded* images, by the dataset's own inverse where there is one, else by a regressor trained
 on originals; never by the surface that steered the path. Paths are compared after the same achieved change of their
@@ -16,7 +16,7 @@ import numpy as np
 from core.data.polar_curve_inverse import CurveInverse
 from core.data.polar_curves import DEPTH_RANGE, FACTOR_NAMES, SCALE_RANGE
 from core.geometry.local_fit import check_points
-from core.geometry.off_manifold import Support
+from core.geometry.off_manifold import OffManifoldDetector
 from core.geometry.surface import Surface
 from core.paths.latent_path import image_length_table
 
@@ -77,9 +77,9 @@ class PathMeasures:
     """Measures of one path of K points.
 
     ``latent_length`` and ``image_length`` are sums of chords over ``image_k`` = K points; the image's in pooled cells'
-    full range (``core.paths.latent_path.image_length_table``). ``support`` float64 (K,) is the badge's statistic along
-    the path, about 1 on the data (``core.geometry.off_manifold.Support``), and ``off_share`` the share of points that
-    the badge flags.
+    full range (``core.paths.latent_path.image_length_table``). ``off_manifold_score`` float64 (K,) is the off-manifold
+    score along the path, about 1 on the data (``core.geometry.off_manifold.OffManifoldDetector``), and ``off_share``
+    the share of points that are off the manifold.
 
     ``factors`` float64 (K, F), called ``names``, were read off the decoded images; empty without a truth. ``achieved``
     is the target's last value less its first, None without a target. ``measured_change`` is the change of the target at
@@ -91,7 +91,7 @@ class PathMeasures:
     latent_length: float
     image_length: float
     image_k: int
-    support: np.ndarray
+    off_manifold_score: np.ndarray
     off_share: float
     names: tuple[str, ...]
     factors: np.ndarray
@@ -110,7 +110,7 @@ class PathMeasures:
 def measure(
     points: np.ndarray,
     decode: Decode,
-    support: Support,
+    detector: OffManifoldDetector,
     surface: Surface | None = None,
     truth: Truth | None = None,
     target: int | str | None = None,
@@ -146,8 +146,8 @@ def measure(
         latent_length=float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum()),
         image_length=image_length_table(frames).length,
         image_k=len(points),
-        support=support.statistic(points),
-        off_share=float(support.off_manifold(points).mean()),
+        off_manifold_score=detector.score(points),
+        off_share=float(detector.off_manifold(points).mean()),
         names=names,
         factors=reading.factors,
         achieved=achieved,

@@ -233,13 +233,13 @@ class Jobs:
         begun = perf_counter()
         image = next(decode_each(model, z))
         milliseconds = (perf_counter() - begun) * 1000
-        support, gap, threshold = self._curved()[1].standing_at(z[0])
+        score, gap, threshold = self._curved()[1].off_manifold_score_at(z[0])
         decoded = Decoded(
             stamp=request.stamp,
             z=request.z,
             image=image,
             milliseconds=milliseconds,
-            support=support,
+            off_manifold_score=score,
             threshold=threshold,
             gap=gap,
         )
@@ -317,15 +317,16 @@ class Jobs:
             for image in decode_each(model, z[start : start + MESSAGE_IMAGES]):
                 images.append(image)
                 yield True
-            support, gap, threshold = yield from self._curved()[1].standing_of(z[start : start + MESSAGE_IMAGES])
+            sheets = self._curved()[1]
+            scores = yield from sheets.off_manifold_scores_when_known(z[start : start + MESSAGE_IMAGES])
             frames = PathFrames(
                 stamp=request.stamp,
                 start=start,
                 total=len(z),
                 images=np.stack(images),
-                support=support,
-                gap=gap,
-                threshold=threshold,
+                off_manifold_score=scores.score,
+                gap=scores.gap,
+                threshold=scores.threshold,
             )
             self._send(frames)
 

@@ -14,7 +14,7 @@ import numpy as np
 from core.engine.snapshot import Sheet
 from core.geometry.factor_curve import UNKNOWN_HELD
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.off_manifold import SUPPORT_NEIGHBOURS
+from core.geometry.off_manifold import SCORE_NEIGHBOURS
 from core.geometry.surface import Surface
 
 _JUDGED = 500  # samples that are asked whether a label follows the surface
@@ -71,11 +71,11 @@ def _following(sheet: Sheet, names: tuple[str, ...]) -> tuple[str, ...]:
     """Those of ``names`` that neighbours on the surface share: the mean of eight tells half of a sample's variance."""
     table = sheet.table(names)
     known = np.isfinite(table).all(axis=1)
-    if known.sum() <= SUPPORT_NEIGHBOURS:
+    if known.sum() <= SCORE_NEIGHBOURS:
         return names
     table, samples = table[known], Neighbourhoods(sheet.mu[known])
     members = np.arange(0, len(samples), max(1, len(samples) // _JUDGED))
-    _, nearest = samples.of_samples(SUPPORT_NEIGHBOURS, members)
+    _, nearest = samples.of_samples(SCORE_NEIGHBOURS, members)
     missed = np.square(table[members] - table[nearest].mean(axis=1)).mean(axis=0)
     follows = missed < 0.5 * table.var(axis=0)
     return tuple(name for name, each in zip(names, follows.tolist(), strict=True) if each)

@@ -1,4 +1,4 @@
-"""The numbers of the badge at any latent place, quick enough to come with every decode."""
+"""Off-manifold scores of any latent place, quick enough to come with every decode."""
 
 from __future__ import annotations
 
@@ -7,54 +7,53 @@ from typing import NamedTuple
 import numpy as np
 
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.off_manifold import SUPPORT_NEIGHBOURS, Support
-from core.geometry.off_manifold_status import verdict
+from core.geometry.off_manifold import SCORE_NEIGHBOURS, OffManifoldDetector, verdict
 
 _TREE_MAX_DIM = 10  # above it the samples are searched by matrix products
 _ROUGH = 32  # samples found in float32, of which the nearest are chosen in float64
 _FEW = 64  # places for which that is quicker
 
 
-class Standings(NamedTuple):
-    """``support`` float64 (n,), the off-manifold statistic, flagged above ``threshold``; ``gap`` float64 (n,), the
-    distance to the nearest sample in radii of the cloud. No entries where nothing is known."""
+class OffManifoldScores(NamedTuple):
+    """``score`` float64 (n,), off the manifold above ``threshold``; ``gap`` float64 (n,), the distance to the nearest
+    sample in radii of the cloud. No entries where nothing is known."""
 
-    support: np.ndarray
+    score: np.ndarray
     gap: np.ndarray
     threshold: float
 
     @property
     def flagged(self) -> np.ndarray:
-        """Which of the places the badge flags: bool (n,); none where nothing is known."""
-        places = zip(self.support.tolist(), self.gap.tolist(), strict=True)
+        """Which of the places are not on the data: bool (n,); none where nothing is known."""
+        places = zip(self.score.tolist(), self.gap.tolist(), strict=True)
         return np.array([verdict(s, self.threshold, gap) != "on the data" for s, gap in places], dtype=bool)
 
     @property
     def off_share(self) -> float:
-        """Share of the places that the badge flags; NaN where nothing is known."""
-        return float(self.flagged.mean()) if len(self.support) else float("nan")
+        """Share of the places that are not on the data; NaN where nothing is known."""
+        return float(self.flagged.mean()) if len(self.score) else float("nan")
 
 
-UNKNOWN = Standings(np.zeros(0), np.zeros(0), float("nan"))
+UNKNOWN = OffManifoldScores(np.zeros(0), np.zeros(0), float("nan"))
 
 
-class Badge:
-    """Judges places against samples mu (N, d), N ≥ 2, all finite. The cloud's radius is the root mean square distance
+class OffManifoldIndex:
+    """Scores places by samples mu (N, d), N ≥ 2, all finite. The cloud's radius is the root mean square distance
     of its samples from their mean. Takes some 50 ms to build for 5000 samples, 0.1 ms to ask."""
 
     def __init__(self, mu: np.ndarray) -> None:
         self.samples = _QuickNeighbourhoods(mu) if mu.shape[1] > _TREE_MAX_DIM else Neighbourhoods(mu)
-        self.support = Support(self.samples)
-        self.threshold = self.support.threshold
+        self.detector = OffManifoldDetector(self.samples)
+        self.threshold = self.detector.threshold
         self.radius = float(np.sqrt(self.samples.points.var(axis=0).sum()))
 
-    def at(self, z: np.ndarray) -> Standings:
-        """How the places z (n, d) stand towards the data."""
-        distances, indices = self.samples.query(z, SUPPORT_NEIGHBOURS)
+    def at(self, z: np.ndarray) -> OffManifoldScores:
+        """The scores of places z (n, d)."""
+        distances, indices = self.samples.query(z, SCORE_NEIGHBOURS)
         nearest = distances[:, 0]
         away = np.where(nearest > 0.0, np.inf, 0.0)  # samples that all coincide have no radius
         gap = nearest / self.radius if self.radius > 0.0 else away
-        return Standings(self.support.statistic_of(distances, indices), gap, self.threshold)
+        return OffManifoldScores(self.detector.score_from(distances, indices), gap, self.threshold)
 
 
 class _QuickNeighbourhoods(Neighbourhoods):

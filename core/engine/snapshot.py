@@ -1,4 +1,4 @@
-"""What the engine knows of the samples that a run recorded: the badge, the data's surface, neighbour graphs.
+"""What the engine knows of the samples that a run recorded: off-manifold scores, the data's surface, neighbour graphs.
 
 Means and weights belong together: a ``Sheet`` is one embedding under one set of weights, and whatever is worked out
 from it is kept with it. A training writes both about once a second; a newer sheet is made when one is asked for, and
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from core.engine.futures import Later, awaited, working
-from core.engine.off_manifold_index import UNKNOWN, Badge, Standings
+from core.engine.off_manifold_index import UNKNOWN, OffManifoldIndex, OffManifoldScores
 from core.engine.open_model import EngineError, OpenModel
 from core.engine.surrogate_builder import DecoderMap, thumbnail_map
 from core.geometry.decoder_surrogate import ImageMap
@@ -51,7 +51,7 @@ class Sheet:
 
     def __init__(self, mu: np.ndarray, probe: ProbeSet, inference: Inference) -> None:
         self.mu, self.probe, self.inference = mu, probe, inference
-        self.badge = Badge(mu)
+        self.off_manifold = OffManifoldIndex(mu)
         self.attributes = NO_ATTRIBUTES
         self._surfaces: dict[tuple[str, ...], Later[Surface]] = {}
         self._thumbnails: Later[ImageMap] | None = None
@@ -141,7 +141,7 @@ class Sheets:
         self._stamp: object = None
         self._sheet: Later[Sheet] | None = None
         self._probe: ProbeSet | None = None
-        self._badge: Badge | None = None
+        self._off_manifold: OffManifoldIndex | None = None
         self._begun: Sheet | None = None  # handed out, with no answer yet
         self._begun_at = 0.0
         self._attributes = NO_ATTRIBUTES
@@ -234,28 +234,28 @@ class Sheets:
             self._kept[key] = Later(make, "truth")
         return self._kept[key]
 
-    # the badge
+    # off-manifold scores
 
-    def standing(self, z: np.ndarray) -> Standings:
-        """How places z (n, d) stand towards the data, as far as is known by now."""
+    def off_manifold_scores(self, z: np.ndarray) -> OffManifoldScores:
+        """The scores of places z (n, d), as far as is known by now."""
         if self._run is not None and self._newest().ready:
-            self._badge = _badge_of(self._newest())
-        return UNKNOWN if self._badge is None else self._badge.at(z)
+            self._off_manifold = _off_manifold_of(self._newest())
+        return UNKNOWN if self._off_manifold is None else self._off_manifold.at(z)
 
-    def standing_at(self, z: np.ndarray) -> tuple[float, float, float]:
-        """Statistic, gap and threshold at z (d,), all NaN while they are not known."""
-        support, gap, threshold = self.standing(z[None])
-        return (float(support[0]), float(gap[0]), threshold) if len(support) else (np.nan, np.nan, np.nan)
+    def off_manifold_score_at(self, z: np.ndarray) -> tuple[float, float, float]:
+        """Score, gap and threshold at z (d,), all NaN while they are not known."""
+        score, gap, threshold = self.off_manifold_scores(z[None])
+        return (float(score[0]), float(gap[0]), threshold) if len(score) else (np.nan, np.nan, np.nan)
 
-    def standing_of(self, z: np.ndarray) -> Generator[bool, None, Standings]:
-        """The same as ``standing``, in slices, once all is known."""
+    def off_manifold_scores_when_known(self, z: np.ndarray) -> Generator[bool, None, OffManifoldScores]:
+        """The same as ``off_manifold_scores``, in slices, once all is known."""
         if self._run is None:
             return UNKNOWN
         sheet = self._newest()  # one, however often a training writes another
         while not sheet.ready:
             yield False
-        badge = _badge_of(sheet)
-        return UNKNOWN if badge is None else badge.at(z)
+        index = _off_manifold_of(sheet)
+        return UNKNOWN if index is None else index.at(z)
 
     # work ahead
 
@@ -280,8 +280,8 @@ class Sheets:
         return self.busy and not working() and self._ahead is not None and self._ahead.advance()
 
 
-def _badge_of(sheet: Later[Sheet]) -> Badge | None:
-    return None if sheet.failed else sheet.result().badge
+def _off_manifold_of(sheet: Later[Sheet]) -> OffManifoldIndex | None:
+    return None if sheet.failed else sheet.result().off_manifold
 
 
 def _newest_means(run: RunDirectory) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from core.geometry.local_fit import ManifoldError, Neighbourhoods, check_points
-from core.geometry.off_manifold import Support
+from core.geometry.off_manifold import OffManifoldDetector
 from core.paths.latent_path import pool
 
 LANDMARKS = 1600
@@ -287,7 +287,7 @@ def _normals(
 
 
 def _spacing(samples: Neighbourhoods) -> float:
-    some = Support(Neighbourhoods(samples.points[:: max(1, len(samples) // _POOL)])).spacing
+    some = OffManifoldDetector(Neighbourhoods(samples.points[:: max(1, len(samples) // _POOL)])).spacing
     return some if some > 0.0 else float(np.sqrt(samples.points.var(axis=0).sum())) / len(samples)
 
 

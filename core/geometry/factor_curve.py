@@ -14,8 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from core.geometry.factor_curve_integrator import (
+    END_OF_DATA,
     OUT_OF_REACH,
-    SUPPORT_LOST,
     Trace,
     even_taus,
     joined,
@@ -59,9 +59,10 @@ class FactorCurve:
     ``points`` float64 (m, d) on the surface; ``labels`` float64 (m, F), read from the local fits, so they say what was
     steered for and not what a decoder shows. ``requested`` is the number of values asked for, of which those within
     reach are the m points, in the order asked. ``stopped`` is empty if the curve went as far as it was asked to, else
-    why it ended: "support lost", "target out of reach" (the label has an extremum, jumps, or never takes that value),
-    "other factors cannot be held" (their gradients leave no direction). ``extent`` is the range of the target that was
-    reached. ``conditioning`` ≥ 1 is the largest 1 / sine of the angle between the target's gradient and the held ones.
+    why it ended: "end of the data", "target out of reach" (the label has an extremum, jumps, or never takes that
+    value), "other factors cannot be held" (their gradients leave no direction). ``extent`` is the range of the target
+    that was reached. ``conditioning`` ≥ 1 is the largest 1 / sine of the angle between the target's gradient and the
+    held ones.
     """
 
     points: np.ndarray
@@ -126,7 +127,7 @@ def factor_curve(
     """The curve through ``start`` (d,), projected onto the surface, along which ``target`` changes.
 
     ``values`` (m,) are the target's, in its own unit and any order; left out, the curve has ``points`` points equally
-    spaced in length over the whole extent in both directions, until support is lost. ``held`` are the labels to hold;
+    spaced in length over the whole extent in both directions, until the data end. ``held`` are the labels to hold;
     left out, all others.
 
     Raises ``FactorError`` for an unknown or constant label, a label both changed and held, values that are not finite,
@@ -264,7 +265,7 @@ def _trace_lines(surface: Surface, lines: list[_Line], seeds: list[int]) -> list
     scaled = surface.table[seeds] / surface.spread
     goals = np.stack([line.goals(scaled[i, line.other]) for i, line in enumerate(lines)])
     place, _, moved = refine(surface, surface.samples.points[seeds], aims, goals)
-    usable = np.flatnonzero((moved < _SETTLED) & ~surface.off_support(place))
+    usable = np.flatnonzero((moved < _SETTLED) & ~surface.in_gap(place))
     both = np.concatenate([usable, usable])
     limit = np.repeat([-np.inf, np.inf], len(usable))
     traces = march(surface, place[both], aims[both], goals[both], limit) if len(usable) else []
@@ -328,7 +329,7 @@ def _end_with_samples(surface: Surface, target: int, *traces: Trace) -> None:
         tau = np.array(trace.tau[1:]) * surface.spread[target]
         beyond = np.flatnonzero((tau < low - room) | (tau > high + room))
         if len(beyond):
-            trace.cut(int(beyond[0]) + 1, SUPPORT_LOST)
+            trace.cut(int(beyond[0]) + 1, END_OF_DATA)
 
 
 def _limits(asked: np.ndarray, begin: float) -> np.ndarray:
@@ -346,13 +347,13 @@ def _reason(surface: Surface, target: int, wanted: np.ndarray | None, met: int, 
     """Why a curve ended: without values the first reason but the edge of the data, which every whole curve meets."""
     if wanted is None:
         low, high = float(surface.low[target]), float(surface.high[target])
-        usual = {"", SUPPORT_LOST}
+        usual = {"", END_OF_DATA}
         reasons = set()
         for trace, edge in ((back, low), (forth, high)):
             # Where the data end, a label's slope often does as well.
             whole = abs(trace.tau[-1] * surface.spread[target] - edge) <= AT_EDGE * (high - low)
             reasons |= {trace.stopped} - (usual | {OUT_OF_REACH} if whole else usual)
-        return min(reasons, default=SUPPORT_LOST)
+        return min(reasons, default=END_OF_DATA)
     if met == len(wanted):
         return ""
     if wanted.min() < surface.low[target] or wanted.max() > surface.high[target]:

@@ -18,7 +18,7 @@ from core.geometry.local_fit import LocalModel, unit
 from core.geometry.surface import Surface
 from core.paths.splines import Hermite
 
-SUPPORT_LOST = "support lost"
+END_OF_DATA = "end of the data"
 OUT_OF_REACH = "target out of reach"
 NOT_HELD = "other factors cannot be held"
 
@@ -30,9 +30,9 @@ LEAST_SLOPE = 1e-3  # standard deviations of the target over a neighbourhood's r
 _SLACK = 0.125  # of a radius, that a correction may always move: neighbouring fits differ by as much where labels bend
 _FARTHEST = 1e100
 _DAMPING = 1e-8  # of the squared gradients
-_CAUTION = 6  # steps after one that lost support, in which they do not grow: the edge is probably near
+_CAUTION = 6  # steps after one that left the data, in which they do not grow: the edge is probably near
 _MOST_STEPS = 400
-_CHECKS = 4  # places in each step at which support is asked for
+_CHECKS = 4  # places in each step that are checked
 _REFINEMENTS = 4
 _AT_REST = 1e-4  # of a neighbourhood's radius
 
@@ -122,13 +122,13 @@ class _Fronts:
         u, moved = _corrected(model, u, gradients, self._aims[front], self._goals[front])
         place, labels = model.evaluate(u)
         begun = np.array([len(self.traces[i].nodes) > 0 for i in front])
-        lost = self._surface.off_support_of(model, place, labels) & begun
+        lost = self._surface.in_gap_near(model, place, labels) & begun
         astray = ~(moved <= np.maximum(0.5 * self._reach[front], _SLACK) * model.scale) & begun
         failed = lost | astray
         heading = _heading(gradients)  # the correction is too small to change it
         ended = failed.copy()
         for row in np.flatnonzero(failed):
-            ended[row] = self._retreat(int(front[row]), SUPPORT_LOST if lost[row] else OUT_OF_REACH)
+            ended[row] = self._retreat(int(front[row]), END_OF_DATA if lost[row] else OUT_OF_REACH)
         for row in np.flatnonzero(~failed):
             ended[row] = self._record(int(front[row]), place[row], heading, int(row), float(model.scale[row]))
         self._leap(model, u, heading, ~failed & ~ended)
@@ -138,7 +138,7 @@ class _Fronts:
         """Try half the step; whether that would be too short to be worth it."""
         trace = self.traces[front]
         self._reach[front] *= 0.5
-        self._caution[front] = _CAUTION if reason == SUPPORT_LOST else 0
+        self._caution[front] = _CAUTION if reason == END_OF_DATA else 0
         self._x[front] = 0.5 * (self._x[front] + trace.nodes[-1])
         self._goals[front, 0] = 0.5 * (self._goals[front, 0] + trace.tau[-1])
         if self._reach[front] < LEAST_STEP:
@@ -243,13 +243,13 @@ def _cut_at_gaps(surface: Surface, traces: list[Trace]) -> None:
             places.append(_spline(trace).evaluate(u))
     if not places:
         return
-    lost = surface.off_support(np.concatenate(places))
+    lost = surface.in_gap(np.concatenate(places))
     at = 0
     for trace, steps in zip(traces, begins, strict=True):
         own = np.flatnonzero(lost[at : at + steps * _CHECKS])
         at += steps * _CHECKS
         if len(own):
-            trace.cut(int(own[0]) // _CHECKS + 1, SUPPORT_LOST)
+            trace.cut(int(own[0]) // _CHECKS + 1, END_OF_DATA)
 
 
 def _spline(trace: Trace) -> Hermite:

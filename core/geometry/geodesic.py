@@ -40,7 +40,7 @@ class Geodesic:
 
     ``energy`` n Σ|h(t+1) - h(t)|², n = K - 1, without the penalty; ``latent_length`` and ``image_length`` are sums of
     chords over the ``image_k`` points (image length in units of a pooled cell's full brightness range, as the image map
-    has it; latent length where there is none). ``off_share``: the share of the K points that the badge flags.
+    has it; latent length where there is none). ``off_share``: the share of the K points that are off the manifold.
     ``seconds`` since the path was asked for. ``converged``: another step would save less than a thousandth (of a
     polished path a ten-thousandth) of the cost; False where the steps were used up or none went down any more.
     """
@@ -71,8 +71,8 @@ def geodesic(
 
         n Σ|h(t+1) - h(t)|² + penalty · L² / n Σ x(z)²,
 
-    h the graph's image map, x the departure from the data (``core.geometry.off_manifold_penalty.Departure``), L the
-    graph path's length, so that ``penalty``, λ, has no unit and K does not matter (stage ``relaxed``); last, those
+    h the graph's image map, x the off-manifold penalty (``core.geometry.off_manifold_penalty.OffManifoldPenalty``), L
+    the graph path's length, so that ``penalty``, λ, has no unit and K does not matter (stage ``relaxed``); last, those
     points on the surface that the samples lie on (stage ``polished``). ``penalty`` 0 shows what the decoder alone would
     do, and nothing is put back on the surface. Ends that coincide give one polished path of K equal points.
 
@@ -92,7 +92,7 @@ def geodesic(
             latent_length=float(np.linalg.norm(np.diff(z, axis=0), axis=1).sum()),
             image_length=float(chords.sum()),
             image_k=len(z),
-            off_share=float(graph.surface.support.off_manifold(z).mean()),
+            off_share=float(graph.surface.detector.off_manifold(z).mean()),
             seconds=time.perf_counter() - began,
             converged=converged,
         )
@@ -105,7 +105,7 @@ def geodesic(
     z = _spaced(path, _cumulated(h.value(path), path), points)
     values = h.value(z)
     yield shown(z, values, "graph", False)
-    relaxation = Relaxation(h, graph.departure, z, values, penalty)
+    relaxation = Relaxation(h, graph.off_manifold, z, values, penalty)
     for _ in range(iterations):
         saving = relaxation.iterate()
         yield shown(relaxation.z, relaxation.values, "relaxed", saving <= _RELAXED)
@@ -153,7 +153,7 @@ def _on_surface(graph: LatentGraph, z: np.ndarray) -> np.ndarray:
     """z (K, d) with its inner points on the surface, but for those that a projection carries elsewhere."""
     inner = z[1:-1]
     projected = graph.surface.project(inner).surface
-    near = np.linalg.norm(projected - inner, axis=1) <= _REACH * graph.departure.usual_distance(inner)
+    near = np.linalg.norm(projected - inner, axis=1) <= _REACH * graph.off_manifold.usual_distance(inner)
     placed = z.copy()
     placed[1:-1][near] = projected[near]
     return placed

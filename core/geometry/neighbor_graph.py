@@ -13,7 +13,7 @@ import numpy as np
 
 from core.geometry.decoder_surrogate import ImageMap, LatentMap
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.off_manifold_penalty import Departure
+from core.geometry.off_manifold_penalty import OffManifoldPenalty
 from core.geometry.surface import Surface
 
 NEIGHBOURS = 10  # of each landmark in the graph
@@ -31,7 +31,7 @@ class LatentGraph:
 
     ``image_map`` h weights each edge by the distance between its ends' images (left out: latent length); edges that run
     outside the data, beside a gap say, count for more. ``component`` int (L,) numbers the connected parts and
-    ``components`` counts them. ``departure`` says how far a place has left the data. Build once an embedding and
+    ``components`` counts them. ``off_manifold`` says how far a place has left the data. Build once an embedding and
     decoder; raises ``GeodesicError`` for fewer than 3 samples.
     """
 
@@ -46,12 +46,12 @@ class LatentGraph:
         points = self.samples.points
         distances, indices = self.samples.of_samples(neighbours)
         values = self.image_map.value(points)
-        self.departure = Departure(self.samples, surface.intrinsic, None if image_map is None else values)
+        self.off_manifold = OffManifoldPenalty(self.samples, surface.intrinsic, None if image_map is None else values)
         rows, columns = np.repeat(np.arange(len(points)), indices.shape[1]), indices.ravel()
         in_images = np.linalg.norm(values[rows] - values[columns], axis=1)
         self._unit = ratio(float(in_images.sum()), float(distances.sum()))  # image length per latent length
         weights = in_images + LATENT_SHARE * self._unit * distances.ravel()
-        outside = np.square(self.departure.of_samples())
+        outside = np.square(self.off_manifold.of_samples())
         weights *= np.sqrt(1.0 + 0.5 * (outside[rows] + outside[columns]))
         # An explicit zero, between samples that coincide, would be no edge.
         weights = np.maximum(weights, 1e-9 * max(float(weights.mean()), 1e-300))

@@ -1,7 +1,8 @@
 """How far a place has left the data: zero among the samples, rising at the rims of gaps, in them and off the surface.
 
-The badge's statistic (``core.geometry.off_manifold.Support``) judges a place, but jumps from neighbour to neighbour: no
-descent can follow it. This one is continuous and has slopes, which relaxing a geodesic needs. numpy at import.
+The off-manifold score (``core.geometry.off_manifold.OffManifoldDetector``) judges a place, but jumps from neighbour to
+neighbour: no descent can follow it. This one is continuous and has slopes, which relaxing a geodesic needs. numpy at
+import.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.off_manifold import SUPPORT_NEIGHBOURS
+from core.geometry.off_manifold import SCORE_NEIGHBOURS
 
-NEIGHBOURS = 2 * SUPPORT_NEIGHBOURS  # hardly farther than the badge looks, and chance counts for less
+NEIGHBOURS = 2 * SCORE_NEIGHBOURS  # hardly farther than the score looks, and chance counts for less
 CLEARANCE = 1.2  # usual distances that a path keeps from a rim: nearer, a decoder has seen samples on one side only
 COMPONENTS = 8  # of the image map, in which gaps are looked for: a surface needs few
 
@@ -26,7 +27,7 @@ _BLENDED, _BLEND = 8, 0.3  # rim samples in a smooth minimum, and how sharp it i
 _SMOOTHINGS = 2  # passes of a median over neighbours: the usual distances beside a gap then do not tell of the gap
 
 
-class Departure:
+class OffManifoldPenalty:
     """x² = x_z² + x_h² + x_c²: beyond the samples in latent space, beyond their images, or too near a rim of these.
 
     An encoder that saw nothing in a gap of the data often draws its rims together, so a gap is wider among images than
@@ -40,8 +41,10 @@ class Departure:
     """
 
     def __init__(self, samples: Neighbourhoods, intrinsic: int, values: np.ndarray | None = None) -> None:
-        self._latent = Beyond(samples, intrinsic)
-        self._image = None if values is None else Beyond(Neighbourhoods(values[:, :COMPONENTS]), intrinsic)
+        self._latent = SmoothOffManifoldScore(samples, intrinsic)
+        self._image = (
+            None if values is None else SmoothOffManifoldScore(Neighbourhoods(values[:, :COMPONENTS]), intrinsic)
+        )
         seen = samples if self._image is None else self._image.samples
         self._rim = Rim(seen, intrinsic)
         parts = [self._latent.own, self._rim.near(seen.points)[0]]
@@ -125,7 +128,7 @@ class Rim:
         return x, -away
 
 
-class Beyond:
+class SmoothOffManifoldScore:
     """x(z) = max(e(z) / t - 1, 0), where e tells in two ways that the ``samples`` have stayed behind:
 
         e² = (|z - m| / c r)² + (max(D / r - 1, 0) / (2^(1/q) - 1))².

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from core.geometry.decoder_surrogate import ImageMap
-from core.geometry.off_manifold_penalty import Departure
+from core.geometry.off_manifold_penalty import OffManifoldPenalty
 
 _FIRST_DAMPING = 1e-3  # of the system's mean diagonal
 _LATER_DAMPING = 1e-6  # of a path that is nearly at rest; more would hold its longest waves
@@ -30,8 +30,10 @@ class Relaxation:
     that steps of whatever damping fail to go down, though they should.
     """
 
-    def __init__(self, h: ImageMap, departure: Departure, z: np.ndarray, values: np.ndarray, penalty: float) -> None:
-        self._h, self._departure = h, departure
+    def __init__(
+        self, h: ImageMap, off_manifold: OffManifoldPenalty, z: np.ndarray, values: np.ndarray, penalty: float
+    ) -> None:
+        self._h, self._off_manifold = h, off_manifold
         self.z, self.values = z, values
         self._count = len(z) - 1
         # A path of no image length has no energy to set the penalty against: then it is absolute.
@@ -90,10 +92,10 @@ class Relaxation:
         return float(self._count * np.square(np.diff(values, axis=0)).sum())
 
     def _leaving(self, z: np.ndarray, values: np.ndarray, slopes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """The departure of the inner points (K - 2,), and its slopes (K - 2, d); ``slopes`` are those of ``values``."""
+        """The penalty of the inner points (K - 2,) and its slopes (K - 2, d); ``slopes`` are those of ``values``."""
         if self._weight == 0.0:
             return np.zeros(len(z) - 2), np.zeros_like(z[1:-1])
-        return self._departure.value_and_slope(z[1:-1], values[1:-1], None if slopes is None else slopes[1:-1])
+        return self._off_manifold.value_and_slope(z[1:-1], values[1:-1], None if slopes is None else slopes[1:-1])
 
     def replace(self, z: np.ndarray) -> None:
         """Go on from z (K, d)."""

@@ -24,7 +24,7 @@ from core.geometry.local_fit import (
     local_model,
     project,
 )
-from core.geometry.off_manifold import SUPPORT_NEIGHBOURS, Support
+from core.geometry.off_manifold import SCORE_NEIGHBOURS, OffManifoldDetector
 
 CANDIDATES = (24, 48, 96, 192, 384, 768, 1536)  # neighbourhoods that are tried, if there are so many samples
 TOLERANCE = 0.05  # the largest neighbourhood within 5 % of the least error is chosen: the smoothest that is as good
@@ -62,7 +62,7 @@ class Surface:
     ``intrinsic`` is its dimension q; left out, it is estimated. Of more than 20,000 samples a random part of that size,
     drawn by ``seed``, stands for all. ``samples`` are those, ``table`` float64 (N, F) their labels, ``spread`` float64
     (F,) the labels' standard deviations (1 where a label is constant), ``neighbours`` the chosen neighbourhood k and
-    ``loo_errors`` the table it was chosen from. ``support`` judges places against the same samples.
+    ``loo_errors`` the table it was chosen from. ``detector`` scores places against the same samples.
 
     Samples that coincide count as one, with the mean of their labels.
 
@@ -88,7 +88,7 @@ class Surface:
         points, table = _merged(points, table)
         self.samples = Neighbourhoods(points)
         self.table = table
-        self.support = Support(self.samples)
+        self.detector = OffManifoldDetector(self.samples)
         self.intrinsic = _estimated(self.samples) if intrinsic is None else int(intrinsic)
         if not 1 <= self.intrinsic <= self.dim:
             raise FactorError(f"intrinsic is {intrinsic}; a surface in {self.dim} dimensions has 1 to {self.dim}.")
@@ -138,8 +138,8 @@ class Surface:
         if len(encoded) != len(members):
             raise FactorError(f"encoded has {len(encoded)} means; there must be {len(members)}, one a decoded sample.")
         known = self.samples.points[members]
-        usable = ~self.off_support(encoded)  # a broken image is encoded anywhere
-        if usable.sum() < max(SUPPORT_NEIGHBOURS, 0.5 * len(members)):
+        usable = ~self.in_gap(encoded)  # a broken image is encoded anywhere
+        if usable.sum() < max(SCORE_NEIGHBOURS, 0.5 * len(members)):
             raise FactorError(
                 f"of {len(members)} decoded samples only {usable.sum()} are encoded on the data; labels of the rest "
                 "would be guesses. Train the model for longer, or use the samples' own labels."
@@ -161,17 +161,18 @@ class Surface:
     def _scaled(self) -> np.ndarray:
         return self.table / self.spread
 
-    def off_support(self, z: np.ndarray) -> np.ndarray:
+    def in_gap(self, z: np.ndarray) -> np.ndarray:
         """Whether each of z (Q, d) lies in a gap of the samples or outside of them: bool (Q,).
 
-        Stricter evidence than the badge's: a curve must not end at the one place in a hundred that is a little sparse.
+        Stricter evidence than the off-manifold score: a curve must not end at the one place in a hundred that is a
+        little sparse.
         """
-        return self.gaps.hold(self.support.statistic(z), lambda doubtful: self._read(z[doubtful]))
+        return self.gaps.contains(self.detector.score(z), lambda doubtful: self._read(z[doubtful]))
 
-    def off_support_of(self, model: LocalModel, place: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    def in_gap_near(self, model: LocalModel, place: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """The same of ``place`` (Q, d), where ``model`` says ``labels`` (Q, F): its neighbours tell most places."""
-        statistic = self.support.statistic_of(model.distances, model.indices)
-        return self.gaps.hold(statistic, lambda doubtful: (place[doubtful], self._varying(labels[doubtful])))
+        score = self.detector.score_from(model.distances, model.indices)
+        return self.gaps.contains(score, lambda doubtful: (place[doubtful], self._varying(labels[doubtful])))
 
     def _read(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """z (Q, d) and its varying labels by one local fit, in standard deviations."""
@@ -189,7 +190,7 @@ class Surface:
         model = local_model(points, nearest, self.intrinsic, self._scaled)
         predicted = model.evaluate(model.coordinates(points[judged]))[1]
         labels, predicted = self._varying(self._scaled), self._varying(predicted)
-        return Gaps(self.samples, self.intrinsic, self.support, labels, predicted)
+        return Gaps(self.samples, self.intrinsic, self.detector, labels, predicted)
 
 
 def chosen_neighbours(errors: Sequence[LooError], samples: int) -> int:

@@ -114,12 +114,12 @@ class NetLaid(Message, frozen=True):
 class PathCompared(Message, frozen=True):
     """Path ``index`` of ``total`` of a comparison, and its measures.
 
-    points float32 (m, d), images uint8 (m, H, W, C), support float64 (m,) the off-manifold statistic. ``image_length``
-    was measured on ``image_k`` frames. ``achieved``: the target's change on decoded images; ``leaks`` float64 (F,) of
-    the factors ``names`` (the target's own is NaN): the greatest change of each, as a share of its range. ``truth``
-    says what read the factors off the images: "curves" (the data's true inverse), "regressor" or "" (nothing could).
-    ``residual``: mean square against the nearest true curve, worst frame (NaN where there is none). ``note``: why the
-    path is missing (then it has no points), or what a person should know.
+    points float32 (m, d), images uint8 (m, H, W, C), off_manifold_score float64 (m,). ``image_length`` was measured on
+    ``image_k`` frames. ``achieved``: the target's change on decoded images; ``leaks`` float64 (F,) of the factors
+    ``names`` (the target's own is NaN): the greatest change of each, as a share of its range. ``truth`` says what read
+    the factors off the images: "curves" (the data's true inverse), "regressor" or "" (nothing could). ``residual``:
+    mean square against the nearest true curve, worst frame (NaN where there is none). ``note``: why the path is missing
+    (then it has no points), or what a person should know.
     """
 
     kind: str
@@ -127,7 +127,7 @@ class PathCompared(Message, frozen=True):
     total: int
     points: np.ndarray
     images: np.ndarray
-    support: np.ndarray
+    off_manifold_score: np.ndarray
     threshold: float
     latent_length: float
     image_length: float

@@ -201,14 +201,14 @@ class OtherChanged(Message, frozen=True):
 class Decoded(Message, frozen=True):
     """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time.
 
-    ``support``: the off-manifold statistic there, ``threshold`` the value above which a place is off the data and
-    ``gap`` the distance to the nearest sample in radii of the cloud; all NaN where the run recorded no samples.
+    ``off_manifold_score`` there, ``threshold`` the value above which a place is off the data and ``gap`` the distance
+    to the nearest sample in radii of the cloud; all NaN where the run recorded no samples.
     """
 
     z: np.ndarray
     image: np.ndarray
     milliseconds: float
-    support: float = float("nan")
+    off_manifold_score: float = float("nan")
     threshold: float = float("nan")
     gap: float = float("nan")
 
@@ -304,13 +304,14 @@ class Compared(Message, frozen=True):
 class PathFrames(Message, frozen=True):
     """Frames ``start`` to ``start + n`` of ``total``: images uint8 (n, H, W, C).
 
-    ``support`` and ``gap`` float64 (n,) and ``threshold`` as in ``Decoded``; no entries where nothing is known.
+    ``off_manifold_score`` and ``gap`` float64 (n,) and ``threshold`` as in ``Decoded``; no entries where nothing
+    is known.
     """
 
     start: int
     total: int
     images: np.ndarray
-    support: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    off_manifold_score: np.ndarray = field(default_factory=lambda: np.zeros(0))
     gap: np.ndarray = field(default_factory=lambda: np.zeros(0))
     threshold: float = float("nan")
 

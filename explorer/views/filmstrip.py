@@ -18,8 +18,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
-from core.geometry.off_manifold_status import Standing, Verdict
-from explorer.widgets import badges, image_conversion
+from core.geometry.off_manifold import OffManifoldScore, Verdict
+from explorer.widgets import image_conversion
+from explorer.widgets.off_manifold_badge import verdict_colour
 from explorer.widgets.theme import DARK, Theme
 
 _PAD, _GAP = 8, 3
@@ -51,7 +52,7 @@ class FilmstripView(QAbstractScrollArea):
         self._theme = DARK
         self._images: list[QImage | None] = []
         self._known: set[int] = set()
-        self._standings: list[Standing | None] = []
+        self._scores: list[OffManifoldScore | None] = []
         self._thumbs: dict[int, QPixmap] = {}
         self._thumbs_for: tuple[float, float] = (0.0, 0.0)
         self._position, self._zoom, self._hovered = 0.0, 1.0, -1
@@ -64,7 +65,7 @@ class FilmstripView(QAbstractScrollArea):
     def set_frames(self, total: int) -> None:
         """There will be ``total`` frames. Those of before stay, faded, until theirs arrive."""
         self._known.clear()
-        self._standings = [None] * total
+        self._scores = [None] * total
         if total != len(self._images):
             self._images = [None] * total
             self._thumbs.clear()
@@ -80,12 +81,12 @@ class FilmstripView(QAbstractScrollArea):
                 self._known.add(number)
         self._layout()
 
-    def set_standings(self, start: int, standings: list[Standing | None]) -> None:
+    def set_scores(self, start: int, scores: list[OffManifoldScore | None]) -> None:
         """How frames ``start`` onwards stand towards the data: what is not on them gets a bar below, dashed where the
         decoder guesses, whole off the data. Frames without room in the strip have theirs between their neighbours'."""
-        for number, standing in enumerate(standings, start):
-            if 0 <= number < len(self._standings):
-                self._standings[number] = standing
+        for number, score in enumerate(scores, start):
+            if 0 <= number < len(self._scores):
+                self._scores[number] = score
         self.viewport().update()
 
     def set_position(self, position: float) -> None:
@@ -186,7 +187,7 @@ class FilmstripView(QAbstractScrollArea):
         for number, left in self._lefts(size.width()).items():
             if left + size.width() >= 0 and left <= width:
                 self._paint_frame(painter, number, QRectF(left, _PAD, size.width(), size.height()), ratio)
-        self._paint_standings(painter, size)
+        self._paint_scores(painter, size)
         self._paint_place(painter, here, size)
 
     def _paint_frame(self, painter: QPainter, number: int, box: QRectF, ratio: float) -> None:
@@ -210,11 +211,11 @@ class FilmstripView(QAbstractScrollArea):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
 
-    def _paint_standings(self, painter: QPainter, size: QSize) -> None:
+    def _paint_scores(self, painter: QPainter, size: QSize) -> None:
         top = _PAD + size.height() + _GAP
         for start, end, verdict in self._marked():
             left, right = self._edges(start, size.width())[0], self._edges(end, size.width())[1]
-            ink = QColor(badges.colour(self._theme, verdict))
+            ink = QColor(verdict_colour(self._theme, verdict))
             if verdict == "off the data":
                 painter.fillRect(left, top, right - left, _BAR, ink)
                 continue
@@ -224,8 +225,8 @@ class FilmstripView(QAbstractScrollArea):
     def _marked(self) -> list[tuple[int, int, Verdict]]:
         """Runs of frames, first and last of each, that are not on the data."""
         runs: list[tuple[int, int, Verdict]] = []
-        for number, standing in enumerate(self._standings):
-            verdict = standing.verdict if standing is not None else None
+        for number, score in enumerate(self._scores):
+            verdict = score.verdict if score is not None else None
             if verdict is None or verdict == "on the data":
                 continue
             if runs and runs[-1][1] == number - 1 and runs[-1][2] == verdict:
@@ -289,8 +290,8 @@ class FilmstripView(QAbstractScrollArea):
     def _tip(self, number: int) -> str:
         if number < 0:
             return ""
-        standing = self._standings[number]
-        parts = [f"frame {number + 1} of {len(self._images)}", standing.short if standing is not None else ""]
+        score = self._scores[number]
+        parts = [f"frame {number + 1} of {len(self._images)}", score.short if score is not None else ""]
         return " · ".join([*filter(None, parts), "wheel: show more frames"])
 
     def wheelEvent(self, event: QWheelEvent) -> None:

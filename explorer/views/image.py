@@ -9,11 +9,11 @@ from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QFontMetricsF, QGuiApplication, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
-from core.geometry.off_manifold_status import Standing
+from core.geometry.off_manifold import OffManifoldScore
 from core.rendering.colormaps import signed_difference
 from explorer.widgets import image_conversion
-from explorer.widgets.badges import Badge
 from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.off_manifold_badge import OffManifoldBadge
 from explorer.widgets.theme import DARK, Theme
 
 _GAP = 6
@@ -35,7 +35,7 @@ class ImageView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._canvas = _Canvas()
         self._canvas.painted.connect(self.painted)
-        self._badge = named(Badge(), "image.badge")
+        self._badge = named(OffManifoldBadge(), "image.badge")
         self._caption = label("", "muted", "image.caption")
         self._caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._panes = _Panes()
@@ -71,13 +71,13 @@ class ImageView(QWidget):
         image: np.ndarray | None,
         caption: str,
         milliseconds: float | None = None,
-        standing: Standing | None = None,
+        score: OffManifoldScore | None = None,
     ) -> None:
         """Show ``image`` uint8 (H, W, C), what it is, and how long it took to decode; None: the empty state.
 
-        ``standing`` is the badge of a decoded place; None where there is none to tell of.
+        ``score`` is the badge of a decoded place; None where there is none to tell of.
         """
-        self._badge.set_standing(standing)
+        self._badge.set_score(score)
         self._canvas.set_image(None if image is None else image_conversion.to_image(image))
         text = caption if milliseconds is None else f"{caption} · decoded in {milliseconds:.1f} ms"
         self._caption.setText(text)

@@ -245,7 +245,7 @@ def _measured(
 ) -> PathCompared:
     names = judge.truth.names if judge is not None else ()
     there = len(path.points) > 0
-    standing = sheet.badge.at(path.points) if there else None
+    scores = sheet.off_manifold.at(path.points) if there else None
     leaks, note = np.full(len(names), np.nan), path.note
     achieved = float("nan")
     if judge is not None and column is not None and there:
@@ -266,12 +266,12 @@ def _measured(
         total=len(request.kinds),
         points=path.points,
         images=path.images,
-        support=standing.support if standing is not None else np.zeros(0),
-        threshold=sheet.badge.threshold,
+        off_manifold_score=scores.score if scores is not None else np.zeros(0),
+        threshold=sheet.off_manifold.threshold,
         latent_length=float(chords.sum()) if there else float("nan"),
         image_length=image_length_table(path.images).length if there else float("nan"),
         image_k=len(path.points),
-        off_share=standing.off_share if standing is not None else float("nan"),
+        off_share=scores.off_share if scores is not None else float("nan"),
         achieved=achieved,
         leaks=leaks,
         names=tuple(names),

@@ -30,7 +30,7 @@ from core.geometry.decoder_surrogate import Surrogate, SurrogateError
 from core.geometry.factor_curve import AT_EDGE, UNKNOWN_HELD, FactorCurve, factor_curve, gridlines
 from core.geometry.geodesic import PENALTY, Geodesic, GeodesicError, LatentGraph, geodesic
 from core.geometry.local_fit import ManifoldError, project
-from core.geometry.off_manifold import SUPPORT_NEIGHBOURS
+from core.geometry.off_manifold import SCORE_NEIGHBOURS
 from core.geometry.surface import FactorError, Surface
 from core.models.inference import Inference
 from core.paths.recipe import RECIPE_KINDS
@@ -129,7 +129,7 @@ class _Teller:
             final=final and self.last,
             labels=np.asarray(made.labels, dtype=np.float64),
             names=made.names,
-            flagged=self.sheet.badge.at(points).flagged if self.sheet is not None else np.zeros(0, dtype=bool),
+            flagged=self.sheet.off_manifold.at(points).flagged if self.sheet is not None else np.zeros(0, dtype=bool),
             note=made.note,
             milliseconds=(perf_counter() - self._began) * 1000.0,
         )
@@ -205,7 +205,7 @@ def _why_not(surface: Surface, curve: FactorCurve) -> str:
 def _steps_of(surface: Surface, curve: FactorCurve) -> str:
     """Whether the target moves in steps, which no curve can follow; "" if it does not."""
     found = len(np.unique(surface.table[:, curve.target]))
-    stepped = found <= STEPPED and found * SUPPORT_NEIGHBOURS <= len(surface.table)
+    stepped = found <= STEPPED and found * SCORE_NEIGHBOURS <= len(surface.table)
     return f"{curve.target_name} takes only {found} values and stays the same between" if stepped else ""
 
 

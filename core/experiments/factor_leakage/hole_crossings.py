@@ -29,8 +29,8 @@ class Crossing:
     ``factors`` are the K (a, b) that its images show; ``in_hole`` says of each whether it lies in the hole;
     ``residual`` is each image's mean square from the nearest true curve, in units of the median of decoded training
     samples; ``beside`` is the same of the trained samples about it, the median of the eight nearest in a and b, for a
-    decoder is not everywhere equally good. ``support`` is the badge's statistic at each place, ``off_share`` the share
-    that the badge flags. If there is no path, ``failed`` says why and the lists are empty.
+    decoder is not everywhere equally good. ``off_manifold_score`` stands for each place, ``off_share`` is the share
+    that is off the manifold. If there is no path, ``failed`` says why and the lists are empty.
     """
 
     kind: str
@@ -40,7 +40,7 @@ class Crossing:
     in_hole: list[bool]
     residual: list[float]
     beside: list[float]
-    support: list[float]
+    off_manifold_score: list[float]
     off_share: float
     failed: str = ""
 
@@ -88,7 +88,7 @@ def _path(subject: Subject, kind: str, start: np.ndarray, end: np.ndarray) -> np
 
 def _crossing(subject: Subject, kind: str, pair: int, ends: tuple[int, int], points: np.ndarray) -> Crossing:
     factors, residual = subject.read(points)
-    support = subject.surface.support
+    detector = subject.surface.detector
     usual = max(subject.usual_residual, 1e-12)
     return Crossing(
         kind,
@@ -98,6 +98,6 @@ def _crossing(subject: Subject, kind: str, pair: int, ends: tuple[int, int], poi
         subject.in_hole(factors).tolist(),
         (residual / usual).tolist(),
         (subject.residual_beside(factors) / usual).tolist(),
-        support.statistic(points).tolist(),
-        float(support.off_manifold(points).mean()),
+        detector.score(points).tolist(),
+        float(detector.off_manifold(points).mean()),
     )

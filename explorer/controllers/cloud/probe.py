@@ -11,7 +11,7 @@ import math
 import numpy as np
 from PySide6.QtCore import QTimer
 
-from core.geometry.off_manifold_status import Standing
+from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import Decode, Decoded, Inspect, Inspected, Reply, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
 from explorer.engine_client import EngineClient
@@ -19,7 +19,7 @@ from explorer.state import ACTIVE_TRAINING, Document, State
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
 
-BADGE_MS, BADGE_TRIES = 250, 6
+SCORE_RETRY_MS, SCORE_TRIES = 250, 6
 """An engine that has just opened a run decodes before it knows the samples. It is asked for the badge again after this
 time, and then after twice as long each time."""
 
@@ -37,7 +37,7 @@ class ProbeController:
         self._shown = ""  # the caption under the decoded image: another one is somebody else's image
         self._tries = 0
         self._again = QTimer(image, singleShot=True)  # goes with the view
-        self._again.timeout.connect(self._ask_for_badge)
+        self._again.timeout.connect(self._ask_for_score)
         probe.value_changed.connect(self.move)
         probe.released.connect(editing.settle)
         probe.center_requested.connect(self._center)
@@ -111,31 +111,31 @@ class ProbeController:
             sample = self._state.document.sample
             samples = self._state.samples
             caption = "Probe" if sample is None or samples is None else f"Sample {int(samples.indices[sample])}"
-            standing = self._believed(Standing(reply.support, reply.threshold, reply.gap))
-            self._image.set_image(reply.image, caption, reply.milliseconds, standing)
+            score = self._believed(OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap))
+            self._image.set_image(reply.image, caption, reply.milliseconds, score)
             self._shown = self._image.caption
-            self._await_badge(standing)
+            self._await_score(score)
         elif isinstance(reply, Inspected):
             self._show_sample(reply)
         elif isinstance(reply, WeightsChanged):
             self._refresh()
 
-    def _believed(self, standing: Standing) -> Standing:
+    def _believed(self, score: OffManifoldScore) -> OffManifoldScore:
         """While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
         what it says of a sample is not known before it calls it on the data, or has been asked often."""
         of_sample = self._state.document.sample is not None and self._state.training in ACTIVE_TRAINING
-        if of_sample and standing.verdict != "on the data" and self._tries < BADGE_TRIES:
-            return Standing(math.nan, math.nan, math.nan)
-        return standing
+        if of_sample and score.verdict != "on the data" and self._tries < SCORE_TRIES:
+            return OffManifoldScore(math.nan, math.nan, math.nan)
+        return score
 
-    def _await_badge(self, standing: Standing) -> None:
-        if standing.verdict is not None:
+    def _await_score(self, score: OffManifoldScore) -> None:
+        if score.verdict is not None:
             self._tries = 0
-        elif self._tries < BADGE_TRIES:
-            self._again.start(BADGE_MS * 2**self._tries)
+        elif self._tries < SCORE_TRIES:
+            self._again.start(SCORE_RETRY_MS * 2**self._tries)
             self._tries += 1
 
-    def _ask_for_badge(self) -> None:
+    def _ask_for_score(self) -> None:
         probe = self._state.document.probe
         if probe is not None and self._state.model is not None and self._image.caption == self._shown:
             self._asked = probe

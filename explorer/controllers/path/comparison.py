@@ -356,7 +356,7 @@ def _compared(reply: PathCompared) -> ComparedPath:
     return ComparedPath(
         kind=reply.kind,
         images=reply.images,
-        support=reply.support,
+        off_manifold_score=reply.off_manifold_score,
         threshold=reply.threshold,
         latent_length=reply.latent_length,
         image_length=reply.image_length,

@@ -15,7 +15,7 @@ from time import monotonic
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
-from core.geometry.off_manifold_status import Standing, off_share
+from core.geometry.off_manifold import OffManifoldScore, off_share
 from core.paths.latent_path import ImageLength, LatentPath, image_length_table
 from core.protocol.messages import (
     Cancel,
@@ -53,7 +53,7 @@ class _Frames:
     stamp: int = 0
     images: np.ndarray | None = None
     known: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    standings: list[Standing | None] = field(default_factory=list)
+    scores: list[OffManifoldScore | None] = field(default_factory=list)
     outdated: bool = False
 
 
@@ -191,7 +191,7 @@ class PlaybackController(QObject):
         frames = _Frames(path, Speed.IMAGE if by_image else Speed.LATENT, s, path.at(s))
         frames.stamp = self._engine.send(DecodePath, z=frames.z)
         frames.known = np.zeros(len(s), dtype=bool)
-        frames.standings = [None] * len(s)
+        frames.scores = [None] * len(s)
         self._frames = frames
         self._film.set_frames(len(s))
         self.placed.emit()
@@ -235,10 +235,10 @@ class PlaybackController(QObject):
         frames.images[reply.start : stop] = reply.images
         frames.known[reply.start : stop] = True
         self._film.set_images(reply.start, reply.images)
-        if len(reply.support) == len(reply.gap) == len(reply.images):
-            pairs = zip(reply.support.tolist(), reply.gap.tolist(), strict=True)
-            frames.standings[reply.start : stop] = [Standing(s, reply.threshold, gap) for s, gap in pairs]
-            self._film.set_standings(reply.start, frames.standings[reply.start : stop])
+        if len(reply.off_manifold_score) == len(reply.gap) == len(reply.images):
+            pairs = zip(reply.off_manifold_score.tolist(), reply.gap.tolist(), strict=True)
+            frames.scores[reply.start : stop] = [OffManifoldScore(s, reply.threshold, gap) for s, gap in pairs]
+            self._film.set_scores(reply.start, frames.scores[reply.start : stop])
         if frames.known.all():
             self._finish(frames, frames.images)
         self._shown_frame = None
@@ -252,7 +252,7 @@ class PlaybackController(QObject):
                 self._schedule(0.0)
         path, table = self._path, self._table
         if path is not None and table is not None:
-            share = off_share(frames.standings)
+            share = off_share(frames.scores)
             off = f" · {100 * share:.0f} % beyond the data" if share is not None else ""
             self._view.set_info(
                 f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (K = {table.count})"
@@ -303,7 +303,7 @@ class PlaybackController(QObject):
             self._shown_frame = nearest, here
             self._image.clear_sample()
             caption = f"Path frame {here + 1} of {count}"
-            self._image.set_image(frames.images[nearest], caption, standing=frames.standings[nearest])
+            self._image.set_image(frames.images[nearest], caption, score=frames.scores[nearest])
 
     def _show_settings(self, playback: Playback) -> None:
         self._view.set_playing(playback.playing)

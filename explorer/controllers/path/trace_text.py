@@ -9,7 +9,7 @@ from core.paths.recipe import JOINING, RecipeKind
 from core.protocol.messages import PathTraced
 from explorer.widgets.path_kind_chooser import KIND_TEXTS
 
-SUPPORT_LOST = "support lost"  # at the edge of the data, where every curve ends that goes as far as they do
+END_OF_DATA = "end of the data"  # at the edge of the data, where every curve ends that goes as far as they do
 
 
 def called(kind: RecipeKind) -> str:
@@ -67,7 +67,7 @@ def alarming(answer: PathTraced) -> bool:
 
 
 def _remarks(answer: PathTraced) -> list[str]:
-    return [part for part in answer.note.split("; ") if part not in ("", SUPPORT_LOST)]
+    return [part for part in answer.note.split("; ") if part not in ("", END_OF_DATA)]
 
 
 def _number(value: float) -> str:

@@ -13,8 +13,8 @@ NAN = float("nan")
 class ComparedPath:
     """A path of a ``kind`` of core.paths.recipe, decoded and measured; what is not known is NaN.
 
-    ``images`` uint8 (m, H, W, C), m = 0: there is no such path, and ``note`` says why. ``support`` float64 (m,) the
-    off-manifold statistic, flagged above ``threshold``; ``off_share`` the share of its places that are flagged.
+    ``images`` uint8 (m, H, W, C), m = 0: there is no such path, and ``note`` says why. ``off_manifold_score``
+    float64 (m,), flagged above ``threshold``; ``off_share`` the share of its places that are flagged.
     ``image_length`` was measured on ``image_k`` frames. ``achieved``: by how much the target changed on the images;
     ``leaks`` float64 (F,) of the factors ``names``: each one's greatest change, as a share of its range, the target's
     own NaN. ``truth`` says what read the factors: "curves", "regressor" or "" (nothing). ``residual``: mean square
@@ -23,7 +23,7 @@ class ComparedPath:
 
     kind: str
     images: np.ndarray
-    support: np.ndarray
+    off_manifold_score: np.ndarray
     threshold: float = NAN
     latent_length: float = NAN
     image_length: float = NAN
@@ -42,9 +42,9 @@ class ComparedPath:
         return len(self.images) == 0
 
     @property
-    def largest_support(self) -> float:
-        """The statistic of the place that is farthest from the data; NaN where none is known."""
-        known = self.support[~np.isnan(self.support)]
+    def largest_score(self) -> float:
+        """The score of the place that is farthest from the data; NaN where none is known."""
+        known = self.off_manifold_score[~np.isnan(self.off_manifold_score)]
         return float(known.max()) if len(known) else NAN
 
     def leak(self, name: str) -> float:

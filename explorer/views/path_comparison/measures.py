@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from core.geometry.off_manifold_status import times
+from core.geometry.off_manifold import times
 from core.paths.recipe import JOINING
 from explorer.views.path_comparison.data import ComparedPath
 
@@ -40,7 +40,7 @@ class Column:
 def make_columns(paths: Sequence[ComparedPath], target: str) -> list[Column]:
     """The columns for these paths, where ``target`` is the factor that was to change ("": none)."""
     paths = [path for path in paths if not path.missing]
-    columns = [_latent_length(paths), _image_length(paths), _off_share(paths), _support(paths)]
+    columns = [_latent_length(paths), _image_length(paths), _off_share(paths), _largest_distance(paths)]
     read = next((_READ_BY[path.truth] for path in paths if path.truth in _READ_BY), "")
     if read and target:
         columns.append(_achieved(paths, target, read))
@@ -81,8 +81,8 @@ def _off_share(paths: Sequence[ComparedPath]) -> Column:
     return Column(("beyond", "data"), meaning, texts, winners({path.kind: path.off_share for path in paths}, texts))
 
 
-def _support(paths: Sequence[ComparedPath]) -> Column:
-    texts = _texts(paths, lambda path: path.largest_support, times)
+def _largest_distance(paths: Sequence[ComparedPath]) -> Column:
+    texts = _texts(paths, lambda path: path.largest_score, times)
     threshold = next((path.threshold for path in paths if not math.isnan(path.threshold)), math.nan)
     meaning = (
         "Distance: of the place that is farthest from the data, the mean distance to the eight nearest samples over "
@@ -90,7 +90,7 @@ def _support(paths: Sequence[ComparedPath]) -> Column:
         + ("" if math.isnan(threshold) else f", flagged above {times(threshold)}")
         + ". Least is best."
     )
-    best = winners({path.kind: path.largest_support for path in paths}, texts)
+    best = winners({path.kind: path.largest_score for path in paths}, texts)
     return Column(("largest", "distance"), meaning, texts, best)
 
 

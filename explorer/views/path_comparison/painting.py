@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
-from core.geometry.off_manifold_status import Verdict
-from explorer.widgets import badges
+from core.geometry.off_manifold import Verdict
+from explorer.widgets.off_manifold_badge import verdict_colour
 from explorer.widgets.painting import pen, small_font, tint
 from explorer.widgets.path_colors import STRAIGHT_LINES, path_colour
 from explorer.widgets.theme import blend
@@ -78,7 +78,7 @@ def _paint_strip(painter: QPainter, table: PathTable, row: int, look: Look) -> N
         picture = each.picture(number, box.width(), ratio)
         rest = QPointF(box.width() - picture.width() / ratio, box.height() - picture.height() / ratio) / 2
         painter.drawPixmap(box.topLeft() + QPointF(round(rest.x()), round(rest.y())), picture)
-        _paint_standing(painter, table, each.standing(number).verdict, box)
+        _paint_score(painter, table, each.score(number).verdict, box)
         outline = None
         if look.mark == (each.kind, number):
             outline = QPen(QColor(theme.accent), 2)
@@ -92,11 +92,11 @@ def _paint_strip(painter: QPainter, table: PathTable, row: int, look: Look) -> N
     painter.setOpacity(1.0)
 
 
-def _paint_standing(painter: QPainter, table: PathTable, verdict: Verdict | None, box: QRectF) -> None:
+def _paint_score(painter: QPainter, table: PathTable, verdict: Verdict | None, box: QRectF) -> None:
     """A bar under a frame that is not on the data, as in the film strip of the path: dashed, the decoder guesses."""
     if verdict is None or verdict == "on the data":
         return
-    ink = QColor(badges.colour(table.theme, verdict))
+    ink = QColor(verdict_colour(table.theme, verdict))
     whole = verdict == "off the data"
     for left in range(0, round(box.width()), round(box.width()) if whole else 2 * DASH):
         width = box.width() if whole else min(DASH, box.width() - left)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from PySide6.QtCore import QRectF
 from PySide6.QtGui import QImage, QPixmap
 
-from core.geometry.off_manifold_status import Standing
+from core.geometry.off_manifold import OffManifoldScore
 from explorer.views.path_comparison.data import NAN, ComparedPath
 from explorer.widgets import image_conversion
 
@@ -42,16 +42,16 @@ class Row:
             self._drawn[number] = image_conversion.scaled(image, target, ratio)
         return self._drawn[number]
 
-    def standing(self, number: int) -> Standing:
+    def score(self, number: int) -> OffManifoldScore:
         """How the place of frame ``number`` stands towards the data; its gap is not known."""
-        known = self.path is not None and number < len(self.path.support)
+        known = self.path is not None and number < len(self.path.off_manifold_score)
         if self.path is None or not known:
-            return Standing(NAN, NAN, NAN)
-        return Standing(float(self.path.support[number]), self.path.threshold, NAN)
+            return OffManifoldScore(NAN, NAN, NAN)
+        return OffManifoldScore(float(self.path.off_manifold_score[number]), self.path.threshold, NAN)
 
     def frame_text(self, number: int) -> str:
         """What is known of frame ``number``."""
-        parts = (f"{self.kind}, frame {number + 1} of {len(self.pictures)}", self.standing(number).short)
+        parts = (f"{self.kind}, frame {number + 1} of {len(self.pictures)}", self.score(number).short)
         return " · ".join(filter(None, parts))
 
 

@@ -19,7 +19,7 @@ from core.data import polar_curves
 from core.data.polar_curve_inverse import curve_inverse
 from core.geometry.factor_curve import Surface
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.off_manifold import Support
+from core.geometry.off_manifold import OffManifoldDetector
 
 SIZE = 64
 
@@ -46,8 +46,8 @@ def square():
 
 
 @pytest.fixture(scope="module")
-def support(square):
-    return Support(Neighbourhoods(square))
+def detector(square):
+    return OffManifoldDetector(Neighbourhoods(square))
 
 
 def polar_decoder(z):
@@ -55,32 +55,32 @@ def polar_decoder(z):
     return polar_curves.render(z.astype(float), SIZE)[..., None]
 
 
-def test_a_path_that_changes_one_factor_alone_has_no_leak(support):
+def test_a_path_that_changes_one_factor_alone_has_no_leak(detector):
     path = np.linspace([0.2, 0.5], [0.8, 0.5], 13)
-    found = measure(path, planted, support, truth=Planted(), target="one")
+    found = measure(path, planted, detector, truth=Planted(), target="one")
     assert found.achieved == pytest.approx(0.6)
     assert found.leak == {"two": pytest.approx(0.0)}
     assert found.largest_leak == pytest.approx(0.0)
     assert found.latent_length == pytest.approx(0.6)
     assert found.image_k == 13
-    assert found.support.shape == (13,)
+    assert found.off_manifold_score.shape == (13,)
     assert found.off_share == 0.0
 
 
-def test_leak_is_the_largest_departure_over_the_factors_range(support):
+def test_leak_is_the_largest_departure_over_the_factors_range(detector):
     path = np.array([[0.2, 0.5], [0.4, 0.7], [0.6, 0.9], [0.8, 0.5]])  # there and back again
-    found = measure(path, planted, support, truth=Planted(), target=0)
+    found = measure(path, planted, detector, truth=Planted(), target=0)
     assert found.leak["two"] == pytest.approx(0.2)  # 0.4 of a range of 2
 
 
-def test_leak_is_taken_at_the_achieved_change_that_is_asked_for(support):
+def test_leak_is_taken_at_the_achieved_change_that_is_asked_for(detector):
     path = np.linspace([0.2, 0.1], [0.8, 0.7], 7)
-    found = measure(path, planted, support, truth=Planted(), target=0, change=0.25)
+    found = measure(path, planted, detector, truth=Planted(), target=0, change=0.25)
     assert found.measured_change == pytest.approx(0.25)
     assert found.leak["two"] == pytest.approx(0.125)
     assert found.achieved == pytest.approx(0.6)  # the whole path's
     assert found.reached
-    short = measure(path, planted, support, truth=Planted(), target=0, change=0.7)
+    short = measure(path, planted, detector, truth=Planted(), target=0, change=0.7)
     assert not short.reached
     assert short.measured_change == pytest.approx(0.6)
 
@@ -115,7 +115,7 @@ def test_a_perfect_decoder_of_polar_curves_leaks_nothing_and_leaves_no_residual(
     ab = polar_curves.draw_parameters(400, 0)
     truth = CurveTruth(curve_inverse("article", SIZE))
     path = np.linspace([0.9, 0.3], [0.9, 1.5], 9)
-    found = measure(path, polar_decoder, Support(Neighbourhoods(ab)), truth=truth, target="b")
+    found = measure(path, polar_decoder, OffManifoldDetector(Neighbourhoods(ab)), truth=truth, target="b")
     assert found.achieved == pytest.approx(1.2, abs=3e-3)
     assert found.leak["a"] < 1e-3
     assert found.residual is not None
@@ -123,48 +123,48 @@ def test_a_perfect_decoder_of_polar_curves_leaks_nothing_and_leaves_no_residual(
     assert found.factors.shape == (9, 2)
 
 
-def test_the_support_along_a_path_rises_where_it_leaves_the_data(support):
-    inside = measure(np.linspace([0.3, 0.5], [0.7, 0.5], 9), planted, support)
-    outside = measure(np.linspace([0.5, 0.5], [0.5, 2.0], 9), planted, support)
+def test_the_off_manifold_score_along_a_path_rises_where_it_leaves_the_data(detector):
+    inside = measure(np.linspace([0.3, 0.5], [0.7, 0.5], 9), planted, detector)
+    outside = measure(np.linspace([0.5, 0.5], [0.5, 2.0], 9), planted, detector)
     assert inside.off_share == 0.0
     assert outside.off_share > 0.5
-    assert outside.support[-1] > 4.0 * inside.support.max()
+    assert outside.off_manifold_score[-1] > 4.0 * inside.off_manifold_score.max()
     assert (outside.achieved, outside.leak, outside.residual) == (None, {}, None)
 
 
-def test_without_a_truth_the_surfaces_labels_are_read(square, support):
+def test_without_a_truth_the_surfaces_labels_are_read(square, detector):
     surface = Surface(square, square, ["x", "y"], intrinsic=2)
-    found = measure(np.linspace([0.3, 0.5], [0.7, 0.5], 9), planted, support, surface, target="x")
+    found = measure(np.linspace([0.3, 0.5], [0.7, 0.5], 9), planted, detector, surface, target="x")
     assert found.achieved == pytest.approx(0.4, abs=1e-3)
     assert found.leak["y"] < 1e-3
 
 
-def test_frames_that_are_there_already_are_not_decoded_again(support):
+def test_frames_that_are_there_already_are_not_decoded_again(detector):
     path = np.linspace([0.2, 0.5], [0.8, 0.5], 4)
 
     def never(_):
         raise AssertionError("decoded again")
 
-    found = measure(path, never, support, truth=Planted(), target=0, images=planted(path))
+    found = measure(path, never, detector, truth=Planted(), target=0, images=planted(path))
     assert found.achieved == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("target", ["three", 2, -1])
-def test_an_unknown_target_is_refused_with_the_known_ones(support, target):
+def test_an_unknown_target_is_refused_with_the_known_ones(detector, target):
     with pytest.raises(MeasureError, match="one, two"):
-        measure(np.zeros((2, 2)) + 0.5, planted, support, truth=Planted(), target=target)
+        measure(np.zeros((2, 2)) + 0.5, planted, detector, truth=Planted(), target=target)
 
 
-def test_a_target_without_anything_to_read_it_is_refused(support):
+def test_a_target_without_anything_to_read_it_is_refused(detector):
     with pytest.raises(MeasureError, match="give a truth"):
-        measure(np.zeros((2, 2)) + 0.5, planted, support, target=0)
+        measure(np.zeros((2, 2)) + 0.5, planted, detector, target=0)
 
 
-def test_too_few_points_and_images_that_do_not_match_are_refused(support):
+def test_too_few_points_and_images_that_do_not_match_are_refused(detector):
     with pytest.raises(MeasureError, match="2 or more"):
-        measure(np.zeros((1, 2)), planted, support)
+        measure(np.zeros((1, 2)), planted, detector)
     with pytest.raises(MeasureError, match="3 images for 2 points"):
-        measure(np.zeros((2, 2)), planted, support, images=planted(np.zeros((3, 2))))
+        measure(np.zeros((2, 2)), planted, detector, images=planted(np.zeros((3, 2))))
 
 
 def test_leak_of_a_constant_factor_is_finite():

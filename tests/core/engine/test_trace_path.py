@@ -18,11 +18,11 @@ import core.engine.surrogate_builder
 from core.config import ModelConfig
 from core.data.polar_curves import render
 from core.engine.futures import Stream
-from core.engine.off_manifold_index import Badge
+from core.engine.off_manifold_index import OffManifoldIndex
 from core.geometry.baseline_paths import straight
 from core.geometry.decoder_surrogate import landmark_places
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.off_manifold import Support
+from core.geometry.off_manifold import OffManifoldDetector
 from core.models.inference import Inference
 from core.paths.recipe import RECIPE_KINDS
 from core.protocol.messages import (
@@ -162,7 +162,7 @@ def test_a_spherical_path_keeps_its_distance_from_the_data_s_mean(steps: Steps) 
 def test_a_value_out_of_reach_gives_the_part_that_is_and_says_why(steps: Steps) -> None:
     path = trace(steps, "factor curve", on_cylinder(2.0, 0.4), target=HEIGHT, value=9.0)
     assert 2 <= len(path.points) < 33
-    assert "support lost" in path.note or "out of reach" in path.note
+    assert "end of the data" in path.note or "out of reach" in path.note
 
 
 # geodesics
@@ -260,12 +260,12 @@ def test_decodes_carry_the_badge_s_numbers(steps: Steps) -> None:
     mu = cylinder()[0].astype(np.float32)
     steps.do(DecodePath(stamp=900, z=mu[:2]))  # waits for what the badge needs
     inside = steps.ask(Decode, z=mu[7])
-    support = Support(Neighbourhoods(mu))
-    assert inside.support == pytest.approx(support.statistic(mu[7][None].astype(np.float64))[0])
-    assert inside.threshold == pytest.approx(support.threshold)
+    detector = OffManifoldDetector(Neighbourhoods(mu))
+    assert inside.off_manifold_score == pytest.approx(detector.score(mu[7][None].astype(np.float64))[0])
+    assert inside.threshold == pytest.approx(detector.threshold)
     assert inside.gap == 0.0
     outside = steps.ask(Decode, z=np.array([0.0, 0.0, 1.0], np.float32))
-    assert outside.support > outside.threshold
+    assert outside.off_manifold_score > outside.threshold
     size = np.sqrt(mu.var(axis=0).sum())
     assert outside.gap == pytest.approx(np.linalg.norm(mu - [0.0, 0.0, 1.0], axis=1).min() / size, rel=1e-5)
 
@@ -273,22 +273,22 @@ def test_decodes_carry_the_badge_s_numbers(steps: Steps) -> None:
 def test_frames_of_a_path_carry_them_too(steps: Steps) -> None:
     z = straight(on_cylinder(0.5, 1.0), on_cylinder(3.5, 1.0), 7).astype(np.float32)
     steps.do(DecodePath(stamp=5, z=z))
-    support = np.concatenate([reply.support for reply in steps.replies])
+    scores = np.concatenate([reply.off_manifold_score for reply in steps.replies])
     gap = np.concatenate([reply.gap for reply in steps.replies])
-    badge = Badge(cylinder()[0].astype(np.float32))
-    np.testing.assert_allclose(support, badge.at(z).support)
-    np.testing.assert_allclose(gap, badge.at(z).gap)
+    index = OffManifoldIndex(cylinder()[0].astype(np.float32))
+    np.testing.assert_allclose(scores, index.at(z).score)
+    np.testing.assert_allclose(gap, index.at(z).gap)
 
 
 @pytest.mark.parametrize("dim", [2, 12, 32])
 def test_the_badge_is_the_same_in_any_number_of_dimensions(dim: int) -> None:
     generator = np.random.default_rng(0)
     mu, z = generator.normal(size=(300, dim)).astype(np.float32), generator.normal(size=(9, dim)) * 1.5
-    badge, support = Badge(mu), Support(Neighbourhoods(mu))
-    np.testing.assert_allclose(badge.at(z).support, support.statistic(z))
-    assert badge.threshold == pytest.approx(support.threshold)
+    index, detector = OffManifoldIndex(mu), OffManifoldDetector(Neighbourhoods(mu))
+    np.testing.assert_allclose(index.at(z).score, detector.score(z))
+    assert index.threshold == pytest.approx(detector.threshold)
     every = np.linalg.norm(mu.astype(np.float64) - z[:, None], axis=2)
-    np.testing.assert_allclose(badge.at(z).gap, every.min(axis=1) / badge.radius)
+    np.testing.assert_allclose(index.at(z).gap, every.min(axis=1) / index.radius)
 
 
 def test_newer_means_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,7 +527,7 @@ def test_compared_paths_have_the_leak_that_their_images_show(plane: RunDirectory
     direct, curve = by_kind["straight"], by_kind["factor curve"]
     assert direct.points.shape == (9, 3)
     assert direct.images.shape == (9, 64, 64, 1)
-    assert direct.support.shape == (9,)
+    assert direct.off_manifold_score.shape == (9,)
     assert direct.latent_length == pytest.approx(np.sqrt(2 * 0.8**2), rel=1e-5)
     assert direct.names == ("a", "b")
     assert direct.truth == "curves"
@@ -602,7 +602,7 @@ def test_any_number_of_latent_dimensions(tmp_path: Path, dim: int) -> None:
         assert path.points.shape[1] == dim
         assert len(path.points) >= 2
         assert np.isfinite(path.points).all()
-    assert steps.ask(Decode, z=start).support > 0.0
+    assert steps.ask(Decode, z=start).off_manifold_score > 0.0
     if dim == 1:
         assert "two latent dimensions" in refusal(steps, LayNet, families=("x", "y"))
     else:
@@ -635,8 +635,8 @@ def test_without_recorded_samples_only_straight_paths_are_traced(
         assert "samples" in refusal(steps, TracePath, kind=kind, start=start, end=end, target=ANGLE)
     assert "samples" in refusal(steps, LayNet, families=(ANGLE, HEIGHT))
     decoded = steps.ask(Decode, z=start)
-    assert np.isnan([decoded.support, decoded.threshold, decoded.gap]).all()
-    assert steps.ask(DecodePath, z=start[None]).support.shape == (0,)
+    assert np.isnan([decoded.off_manifold_score, decoded.threshold, decoded.gap]).all()
+    assert steps.ask(DecodePath, z=start[None]).off_manifold_score.shape == (0,)
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def models() -> list[dict[str, list[Trial]]]:
     for _ in range(2):
         leaks = {name: 0.004 * generator.lognormal(0.0, 0.5, 100) for name in "ab"}
         model = {name: trials(name, value, 40.0 * value) for name, value in leaks.items()}
-        model["a"][7] = Trial(7, 1.0, 1.0, "a", 0.4, "support lost")
+        model["a"][7] = Trial(7, 1.0, 1.0, "a", 0.4, "end of the data")
         found.append(model)
     return found
 

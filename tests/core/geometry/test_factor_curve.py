@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from core.geometry import surface as surface_module
 from core.geometry.factor_curve import FactorError, Surface, factor_curve, gridlines, isoline, tangent
-from core.geometry.factor_curve_integrator import NOT_HELD, OUT_OF_REACH, SUPPORT_LOST
+from core.geometry.factor_curve_integrator import END_OF_DATA, NOT_HELD, OUT_OF_REACH
 from core.geometry.local_fit import ManifoldError
 from core.geometry.surface import LooError, chosen_neighbours
 
@@ -126,7 +126,7 @@ def test_the_tangent_at_the_start_touches_the_curve():
 def test_an_isoline_runs_from_one_edge_of_the_data_to_the_other_in_even_steps():
     surface, turn = annulus(3)
     curve = isoline(surface, np.array([0.0, 1.2]) @ turn, "r")
-    assert curve.stopped == SUPPORT_LOST
+    assert curve.stopped == END_OF_DATA
     assert curve.extent[0] == pytest.approx(0.5, abs=0.12)
     assert curve.extent[1] == pytest.approx(2.0, abs=0.12)
     steps = np.linalg.norm(np.diff(curve.points, axis=0), axis=1)
@@ -140,7 +140,7 @@ def test_a_curve_ends_at_a_hole_instead_of_leaping_over_it():
     native = native[np.linalg.norm(native, axis=1) > 0.3]
     points = np.hstack([native, np.sin(native[:, :1])])
     curve = factor_curve(Surface(points, native), np.array([-0.8, 0.0, np.sin(-0.8)]), 0, np.linspace(-0.8, 0.8, 33))
-    assert curve.stopped == SUPPORT_LOST
+    assert curve.stopped == END_OF_DATA
     assert len(curve.points) < 33
     assert -0.36 < curve.points[-1, 0] < -0.2
 
@@ -233,7 +233,7 @@ def test_a_curve_ends_where_its_label_is_greatest_which_is_the_usual_end_of_a_wh
     native = np.random.default_rng(0).uniform(-1.0, 1.0, (COUNT, 2))
     labels = np.stack([1.0 - native[:, 0] ** 2, native[:, 1]], axis=1)
     curve = factor_curve(Surface(native, labels), np.array([-0.6, 0.0]), 0, held=(1,))
-    assert curve.stopped == SUPPORT_LOST
+    assert curve.stopped == END_OF_DATA
     assert curve.extent[1] == pytest.approx(1.0, abs=0.02)
     np.testing.assert_allclose(curve.points[:, 1], 0.0, atol=2e-3)
 

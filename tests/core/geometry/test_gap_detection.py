@@ -8,7 +8,7 @@ import pytest
 from core.geometry.factor_curve import FactorCurve, factor_curve
 from core.geometry.gap_detection import Gaps
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.off_manifold import Support
+from core.geometry.off_manifold import OffManifoldDetector
 from core.geometry.surface import Surface
 
 INSIDE = 0.95
@@ -117,15 +117,15 @@ def test_beyond_the_edge_of_the_data_is_outside_by_labels_and_by_latents():
     for table in (native, native[:, :1]):
         surface = Surface(native, table)
         places = np.array([[0.0, 0.0], [0.5, -0.7], [1.2, 0.0], [0.1, -1.2]])
-        assert surface.off_support(places).tolist() == [False, False, True, True]
+        assert surface.in_gap(places).tolist() == [False, False, True, True]
 
 
 def test_far_off_the_samples_no_label_helps():
     samples = Neighbourhoods(scattered(0))
-    support = Support(samples)
-    gaps = Gaps(samples, 2, support, samples.points, samples.points[:50])
+    detector = OffManifoldDetector(samples)
+    gaps = Gaps(samples, 2, detector, samples.points, samples.points[:50])
     assert gaps.asks_labels
     places = np.array([[3.0, 3.0]])
-    assert gaps.hold(support.statistic(places), lambda doubtful: (places[doubtful], np.zeros((1, 2)))).tolist() == [
+    assert gaps.contains(detector.score(places), lambda doubtful: (places[doubtful], np.zeros((1, 2)))).tolist() == [
         True
     ]

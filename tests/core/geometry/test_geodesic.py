@@ -67,7 +67,7 @@ def test_on_a_sphere_the_geodesic_is_the_great_circle(d):
     path = final(graph, start, end, points=n + 1)
     assert path.latent_length == pytest.approx(angle, rel=1e-3)
     np.testing.assert_allclose(np.linalg.norm(path.points, axis=1), 1.0, atol=2e-3)
-    assert path.off_share <= 0.1  # the badge flags a place in a hundred by chance
+    assert path.off_share <= 0.1  # a place in a hundred is flagged by chance
 
 
 def test_a_sphere_decoders_length_has_the_polygons_limit():
@@ -129,11 +129,11 @@ def test_with_the_penalty_no_point_lies_in_the_hole(holed, angle):
     across = 0.35 * np.array([np.cos(angle), np.sin(angle)])
     path = final(holed, 0.5 - across, 0.5 + across)
     assert (np.linalg.norm(path.points - 0.5, axis=1) > 0.15).all()
-    assert path.off_share <= 0.1  # the badge flags a place in a hundred by chance
+    assert path.off_share <= 0.1  # a place in a hundred is flagged by chance
     assert path.latent_length < 0.35 * np.pi
 
 
-def test_without_it_the_same_path_goes_straight_through_and_the_badge_says_so(holed):
+def test_without_it_the_same_path_goes_straight_through_and_its_scores_say_so(holed):
     path = final(holed, [0.15, 0.5], [0.85, 0.5], penalty=0.0)
     np.testing.assert_allclose(path.points, np.linspace([0.15, 0.5], [0.85, 0.5], 33), atol=1e-9)
     assert path.off_share == pytest.approx(0.3 / 0.7, abs=0.15)
@@ -159,7 +159,7 @@ def test_the_stages_come_in_order_and_the_cost_only_falls(holed):
 def cost(graph: LatentGraph, z: np.ndarray, begun: float) -> float:
     """What a geodesic minimises, in units of the graph's path's image length ``begun``, squared."""
     values = graph.image_map.value(z)
-    outside = graph.departure.value(z[1:-1], values[1:-1])
+    outside = graph.off_manifold.value(z[1:-1], values[1:-1])
     energy = (len(z) - 1) * np.square(np.diff(values, axis=0)).sum() / begun**2
     return float(energy + PENALTY / (len(z) - 1) * np.square(outside).sum())
 

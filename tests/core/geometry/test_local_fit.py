@@ -1,4 +1,4 @@
-"""Neighbours, moving-least-squares projection, support and principal components, against surfaces that are known."""
+"""Neighbours, moving-least-squares projection and principal components, against surfaces that are known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from core.geometry import local_fit
 from core.geometry.local_fit import ManifoldError, Neighbourhoods, project
-from core.geometry.off_manifold import Support
 
 
 def sphere(count: int, seed: int = 0) -> np.ndarray:
@@ -156,43 +155,3 @@ def test_wrong_points_and_labels_are_refused():
         Neighbourhoods(np.eye(3)).query(np.zeros((1, 2)), 1)
     with pytest.raises(ManifoldError, match="labels"):
         project(Neighbourhoods(np.eye(3)), np.zeros((1, 3)), labels=np.zeros((2, 1)))
-
-
-# Support ------------------------------------------------------------------------------------------------------------
-
-
-def punctured(count: int = 5000) -> np.ndarray:
-    points = np.random.default_rng(0).uniform(size=(count, 2)) * (1.5, 2.0) + (0.5, 0.0)
-    return points[np.linalg.norm(points - (1.25, 1.0), axis=1) > 0.3]
-
-
-def test_one_sample_in_a_hundred_is_flagged():
-    support = Support(Neighbourhoods(sphere(3000)))
-    fresh = support.off_manifold(sphere(3000, 9)).mean()
-    assert 0.001 < fresh < 0.03
-
-
-def test_a_hole_is_off_the_manifold_and_its_rim_is_not():
-    support = Support(Neighbourhoods(punctured()))
-    angle = np.linspace(0.0, 2.0 * np.pi, 60)
-    circle = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    centre = np.array([1.25, 1.0])
-    assert support.off_manifold(centre + 0.25 * circle).all()
-    assert support.off_manifold(centre + 0.1 * circle).all()
-    assert support.off_manifold(centre + 0.36 * circle).mean() < 0.1
-    assert (np.diff(support.statistic(centre + np.linspace(0.1, 0.28, 4)[:, None] * (1.0, 0.0))) < 0.0).all()
-
-
-def test_support_does_not_depend_on_the_clouds_scale():
-    z = np.array([[1.25, 1.0], [0.7, 0.4]])
-    small, large = Support(Neighbourhoods(punctured())), Support(Neighbourhoods(punctured() * 1000.0))
-    np.testing.assert_allclose(small.statistic(z), large.statistic(z * 1000.0), rtol=1e-9)
-    assert large.distance(z * 1000.0)[0] == pytest.approx(1000.0 * small.distance(z)[0])
-    assert large.spacing == pytest.approx(1000.0 * small.spacing)
-
-
-def test_support_of_coinciding_samples_flags_every_other_place():
-    support = Support(Neighbourhoods(np.zeros((20, 2))))
-    np.testing.assert_array_equal(support.off_manifold(np.array([[0.0, 0.0], [0.1, 0.0]])), [False, True])
-    with pytest.raises(ManifoldError, match="2 or more samples"):
-        Support(Neighbourhoods(np.zeros((1, 2))))

@@ -90,7 +90,7 @@ def reply(request: ComparePaths, kind: str, **fields) -> PathCompared:
     whole = {
         "points": points,
         "images": np.full((FRAMES, 16, 16, 1), 20 * index, np.uint8),
-        "support": np.ones(FRAMES),
+        "off_manifold_score": np.ones(FRAMES),
         "threshold": 1.5,
         "latent_length": 1.0,
         "image_length": 1.0 + index,
@@ -310,7 +310,7 @@ def test_trouble_is_said_and_the_next_path_is_compared_all_the_same(desk):
 def test_a_path_that_is_missing_keeps_its_reason(desk):
     draw(desk)
     nothing = {"points": np.zeros((0, 3), np.float32), "images": np.zeros((0, 16, 16, 1), np.uint8)}
-    answer(desk, kinds=("geodesic",), support=np.zeros(0), note="the cloud is in 3 parts", **nothing)
+    answer(desk, kinds=("geodesic",), off_manifold_score=np.zeros(0), note="the cloud is in 3 parts", **nothing)
     row = desk.view.table.rows[2]
     assert row.path is not None
     assert row.path.missing

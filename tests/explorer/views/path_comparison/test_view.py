@@ -29,7 +29,7 @@ def path(kind: str, **fields) -> ComparedPath:
     images = np.repeat(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None] * 10, 16, axis=1).repeat(16, axis=2)
     whole = {
         "images": images,
-        "support": np.ones(FRAMES),
+        "off_manifold_score": np.ones(FRAMES),
         "threshold": 1.5,
         "latent_length": 2.0,
         "image_length": 3.0,
@@ -97,7 +97,7 @@ def test_fewest_places_off_the_data_win_and_a_few_never_read_as_none():
 
 def test_the_distance_is_that_of_the_farthest_place():
     far = np.array([1.0, NAN, 16.3, 1.1])
-    found = column([path("straight", support=far), path("geodesic")], "largest distance")
+    found = column([path("straight", off_manifold_score=far), path("geodesic")], "largest distance")
     assert found.texts["straight"] == "16×"
     assert found.best == {"geodesic"}
     assert "1.50×" in found.meaning  # the threshold
@@ -288,7 +288,7 @@ def test_the_row_under_the_mouse_is_told_and_explained(view):
     view.row_hovered.connect(hovered.append)
     move(view, centre(view, 1, 3))
     assert hovered[-1] == "geodesic"
-    assert "frame 4 of 17 · on the data · distance 1.00×" in view.table.viewport().toolTip()
+    assert "frame 4 of 17 · on the data · 1.00× spacing" in view.table.viewport().toolTip()
     move(view, view.table.name_rect(2).center().toPoint())
     assert "other factors unknown: not held" in view.table.viewport().toolTip()
     move(view, view.table.cell_rect(3, 0).center().toPoint())
@@ -319,15 +319,15 @@ def test_arrow_keys_walk_over_the_frames_and_enter_takes_the_path(view):
 
 
 def test_a_frame_off_the_data_is_marked_under_it(view):
-    support = np.ones(FRAMES)
-    support[3] = 2.0
-    view.set_path(path("straight", support=support))
+    off_manifold_score = np.ones(FRAMES)
+    off_manifold_score[3] = 2.0
+    view.set_path(path("straight", off_manifold_score=off_manifold_score))
     bar = view.table.frame_rect(0, 3)
     assert colour_at(view, bar.left() + 1, bar.bottom() + 3).name() == DARK.warning
     assert colour_at(view, bar.left() + 4, bar.bottom() + 3).name() != DARK.warning  # dashed
     assert colour_at(view, view.table.frame_rect(0, 4).left() + 1, bar.bottom() + 3).name() != DARK.warning
     move(view, centre(view, 0, 3))
-    assert "extrapolating · distance 2.00×" in view.table.viewport().toolTip()
+    assert "extrapolating · 2.00× spacing" in view.table.viewport().toolTip()
 
 
 def test_the_winner_of_a_column_stands_out(view):
@@ -370,7 +370,9 @@ def test_a_path_that_nobody_awaits_is_left_out(view):
 def test_the_few_frames_of_a_path_that_ends_early_stand_close_together(view):
     fill(view)
     few = path("factor curve")
-    view.set_path(dataclasses.replace(few, images=few.images[:4], support=few.support[:4], image_k=4))
+    view.set_path(
+        dataclasses.replace(few, images=few.images[:4], off_manifold_score=few.off_manifold_score[:4], image_k=4)
+    )
     first, second = view.table.frame_rect(2, 0), view.table.frame_rect(2, 1)
     assert view.table.frames_of(2) == [0, 1, 2, 3]
     assert 0 < second.left() - first.right() <= 4
@@ -378,7 +380,7 @@ def test_the_few_frames_of_a_path_that_ends_early_stand_close_together(view):
 
 def test_frames_of_odd_shapes_and_colours_are_drawn(view):
     images = np.full((5, 10, 24, 3), 200, np.uint8)
-    view.set_path(dataclasses.replace(path("straight"), images=images, support=np.ones(5)))
+    view.set_path(dataclasses.replace(path("straight"), images=images, off_manifold_score=np.ones(5)))
     assert view.table.frames_of(0) == [0, 1, 2, 3, 4]
     place = view.table.frame_rect(0, 2).center()
     assert colour_at(view, place.x(), place.y()).red() == 200

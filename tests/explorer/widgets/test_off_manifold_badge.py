@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtTest import QTest
 
-from core.geometry.off_manifold_status import Standing
+from core.geometry.off_manifold import OffManifoldScore
 from core.paths.latent_path import LatentPath
 from core.protocol.messages import Decode, Decoded, DecodePath, PathFrames
 from explorer.controllers.app.document_editor import Editing
@@ -28,11 +28,11 @@ from explorer.views.image import ImageView
 from explorer.views.path import PathView
 from explorer.views.points import PointsView
 from explorer.views.probe import ProbeView
-from explorer.widgets import badges
+from explorer.widgets.off_manifold_badge import OffManifoldBadge, verdict_colour
 from explorer.widgets.theme import DARK, LIGHT, contrast
 
-ON, GUESS, OFF = Standing(1.0, 1.8, 0.02), Standing(2.5, 1.8, 0.1), Standing(40.0, 1.8, 0.9)
-UNKNOWN = Standing(math.nan, math.nan, math.nan)
+ON, GUESS, OFF = OffManifoldScore(1.0, 1.8, 0.02), OffManifoldScore(2.5, 1.8, 0.1), OffManifoldScore(40.0, 1.8, 0.9)
+UNKNOWN = OffManifoldScore(math.nan, math.nan, math.nan)
 VERDICTS = ("on the data", "extrapolating", "off the data")
 WAIT = 30_000
 
@@ -63,30 +63,30 @@ PICTURE = np.zeros((16, 16, 1), np.uint8)
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-@pytest.mark.parametrize(("standing", "verdict"), list(zip((ON, GUESS, OFF), VERDICTS, strict=True)), ids=VERDICTS)
-def test_a_decoded_image_carries_its_verdict_its_distance_and_its_colour(image, theme, standing, verdict):
+@pytest.mark.parametrize(("score", "verdict"), list(zip((ON, GUESS, OFF), VERDICTS, strict=True)), ids=VERDICTS)
+def test_a_decoded_image_carries_its_verdict_its_distance_and_its_colour(image, theme, score, verdict):
     image.set_theme(theme)
-    image.set_image(PICTURE, "Probe", 4.0, standing)
+    image.set_image(PICTURE, "Probe", 4.0, score)
     assert image.badge.startswith(verdict)
-    badge = image.findChild(badges.Badge, "image.badge")
+    badge = image.findChild(OffManifoldBadge, "image.badge")
     assert badge.accessibleName() == image.badge
     assert "1.80×" in badge.toolTip()
-    assert _shows(badge.grab().toImage(), badges.colour(theme, verdict))
+    assert _shows(badge.grab().toImage(), verdict_colour(theme, verdict))
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
 def test_the_colours_can_be_told_from_the_ground(theme):
     for verdict in VERDICTS:
-        assert contrast(badges.colour(theme, verdict), theme.surface) >= 3.0
-        assert contrast(badges.colour(theme, verdict), theme.ground) >= 3.0
+        assert contrast(verdict_colour(theme, verdict), theme.surface) >= 3.0
+        assert contrast(verdict_colour(theme, verdict), theme.ground) >= 3.0
 
 
 def test_the_signs_differ_where_colours_cannot_be_told(image):
     """The same colour for all: the pictures of the signs still differ."""
-    badge = image.findChild(badges.Badge, "image.badge")
+    badge = image.findChild(OffManifoldBadge, "image.badge")
     pictures = []
-    for standing in (Standing(1.0, 1.8, 0.0), Standing(2.0, 1.8, 0.0), Standing(2.0, 1.8, 0.9)):
-        badge.set_standing(standing)
+    for score in (OffManifoldScore(1.0, 1.8, 0.0), OffManifoldScore(2.0, 1.8, 0.0), OffManifoldScore(2.0, 1.8, 0.9)):
+        badge.set_score(score)
         grey = badge.grab().toImage().convertToFormat(QImage.Format.Format_Mono)
         pictures.append(bytes(grey.constBits()))
     assert len(set(pictures)) == 3
@@ -98,7 +98,7 @@ def test_an_image_that_was_not_decoded_there_has_none(image):
     assert image.badge == ""
     image.set_image(PICTURE, "Probe", 4.0, UNKNOWN)
     assert image.badge == ""
-    assert image.findChild(badges.Badge, "image.badge").toolTip() == ""
+    assert image.findChild(OffManifoldBadge, "image.badge").toolTip() == ""
 
 
 def test_the_image_keeps_its_place_when_a_badge_comes_and_goes(image):
@@ -135,16 +135,16 @@ def _bar(film: FilmstripView) -> list[str]:
 
 def test_frames_off_the_data_have_a_bar_though_they_have_no_room(film):
     film.set_position(1.0)
-    film.set_standings(0, [ON] * 65)
+    film.set_scores(0, [ON] * 65)
     assert set(_bar(film)) == {DARK.ground, DARK.accent}
-    film.set_standings(21, [OFF] * 2)
+    film.set_scores(21, [OFF] * 2)
     bars = _bar(film)
     assert [k for k, colour in enumerate(bars) if colour == DARK.danger] == [21, 22]
     assert len(film._shown()) < 12
 
 
 def test_where_the_decoder_guesses_the_bar_is_dashed(film):
-    film.set_standings(10, [GUESS] * 20)
+    film.set_scores(10, [GUESS] * 20)
     picture = film.viewport().grab().toImage()
     y = film.viewport().height() - 4
     row = [picture.pixelColor(x, y).name() for x in range(round(film._x(10 / 64)), round(film._x(29 / 64)))]
@@ -153,20 +153,20 @@ def test_where_the_decoder_guesses_the_bar_is_dashed(film):
 
 
 def test_the_mouse_over_a_frame_tells_how_it_stands(film):
-    film.set_standings(16, [GUESS])
+    film.set_scores(16, [GUESS])
     place = film.viewport().mapTo(film.window(), QPoint(round(film._x(0.25)), 40))
     QTest.mouseMove(film.windowHandle(), place)  # on a widget it would move the display's own cursor, some time later
     QGuiApplication.processEvents()
-    assert film.viewport().toolTip() == "frame 17 of 65 · extrapolating · distance 2.50× · wheel: show more frames"
+    assert film.viewport().toolTip() == "frame 17 of 65 · extrapolating · 2.50× spacing · wheel: show more frames"
 
 
 def test_other_frames_begin_without_bars(film):
-    film.set_standings(0, [OFF] * 65)
+    film.set_scores(0, [OFF] * 65)
     film.set_frames(65)
     assert DARK.danger not in _bar(film)
-    film.set_standings(60, [OFF] * 9)  # more than there are
+    film.set_scores(60, [OFF] * 9)  # more than there are
     film.set_frames(3)
-    film.set_standings(0, [OFF, ON, UNKNOWN])
+    film.set_scores(0, [OFF, ON, UNKNOWN])
     film.viewport().grab()
 
 
@@ -175,7 +175,7 @@ def test_other_frames_begin_without_bars(film):
 
 @pytest.fixture
 def made(qtbot, monkeypatch) -> SimpleNamespace:
-    monkeypatch.setattr(probe_module, "BADGE_MS", 5)
+    monkeypatch.setattr(probe_module, "SCORE_RETRY_MS", 5)
     state, engine = State(), FakeEngine()
     editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
@@ -193,26 +193,27 @@ def made(qtbot, monkeypatch) -> SimpleNamespace:
     )
 
 
-def _decoded(made: SimpleNamespace, standing: Standing | None) -> None:
+def _decoded(made: SimpleNamespace, score: OffManifoldScore | None) -> None:
     request = made.engine.of(Decode)[-1]
-    numbers = {} if standing is None else vars(standing)
+    score = score or UNKNOWN
+    numbers = {"off_manifold_score": score.score, "threshold": score.threshold, "gap": score.gap}
     made.engine.replied.emit(Decoded(stamp=request.stamp, z=request.z, image=PICTURE, milliseconds=4.0, **numbers))
 
 
 def test_the_probe_s_image_carries_what_the_engine_found(made):
     made.probe.move(np.zeros(3))
     _decoded(made, GUESS)
-    assert made.image.badge == "extrapolating · distance 2.50×"
+    assert made.image.badge == "extrapolating · 2.50× spacing"
 
 
 def test_an_engine_that_does_not_know_yet_is_asked_again_but_not_for_ever(made, qtbot):
     made.probe.move(np.zeros(3))
     _decoded(made, None)
-    for count in range(2, 2 + probe_module.BADGE_TRIES):
+    for count in range(2, 2 + probe_module.SCORE_TRIES):
         qtbot.waitUntil(lambda count=count: len(made.engine.of(Decode)) == count, timeout=WAIT)
         _decoded(made, None)
     qtbot.wait(100)
-    assert len(made.engine.of(Decode)) == 1 + probe_module.BADGE_TRIES
+    assert len(made.engine.of(Decode)) == 1 + probe_module.SCORE_TRIES
     assert not made.probe._again.isActive()
     assert made.image.badge == ""
 
@@ -249,19 +250,21 @@ def test_asking_for_the_badge_does_not_take_a_path_s_image_away(made, qtbot):
     assert len(made.engine.of(Decode)) == 1
 
 
-def _answer_path(made: SimpleNamespace, supports: list[float], known: bool = True) -> None:
+def _answer_path(made: SimpleNamespace, scores: list[float], known: bool = True) -> None:
     made.path.set_path("catmull-rom", points=3, length=1.0)
     made.playback.tick()
     request = made.engine.of(DecodePath)[-1]
     count = len(request.z)
-    support = np.resize(np.array(supports), count)
+    every = np.resize(np.array(scores), count)
     images = np.random.default_rng(0).integers(0, 255, (count, 16, 16, 1), dtype=np.uint8)
     for start, stop in ((0, count // 2), (count // 2, count)):
-        standings = (
-            {"support": support[start:stop], "gap": np.full(stop - start, 0.1), "threshold": 1.8} if known else {}
+        numbers = (
+            {"off_manifold_score": every[start:stop], "gap": np.full(stop - start, 0.1), "threshold": 1.8}
+            if known
+            else {}
         )
         made.engine.replied.emit(
-            PathFrames(stamp=request.stamp, start=start, total=count, images=images[start:stop], **standings)
+            PathFrames(stamp=request.stamp, start=start, total=count, images=images[start:stop], **numbers)
         )
 
 
@@ -271,9 +274,9 @@ def test_a_path_s_read_out_says_how_much_of_it_is_off_the_data(made):
     assert "20 % beyond the data" in made.path.info
     made.playback.scrub(4 / 64)
     assert made.image.caption == "Path frame 5 of 65"
-    assert made.image.badge == "extrapolating · distance 2.50×"
+    assert made.image.badge == "extrapolating · 2.50× spacing"
     made.playback.scrub(5 / 64)
-    assert made.image.badge == "on the data · distance 1.00×"
+    assert made.image.badge == "on the data · 1.00× spacing"
 
 
 def test_a_path_of_which_nothing_is_known_has_no_badges(made):

@@ -6,32 +6,32 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from core.geometry.off_manifold_status import Standing, Verdict
+from core.geometry.off_manifold import OffManifoldScore, Verdict
 from explorer.widgets.theme import DARK, Theme
 
 _PAD, _SIGN, _GAP = 9.0, 8.0, 6.0
 
 
-def colour(theme: Theme, verdict: Verdict) -> str:
+def verdict_colour(theme: Theme, verdict: Verdict) -> str:
     """The theme's colour for a verdict. Words or signs stand beside it: colour is never the only one to tell."""
     return {"on the data": theme.series[2], "extrapolating": theme.warning, "off the data": theme.danger}[verdict]
 
 
-class Badge(QWidget):
-    """Shows a ``Standing``; empty, but as high, where nothing is known. The tool tip defines its numbers."""
+class OffManifoldBadge(QWidget):
+    """Shows an ``OffManifoldScore``; empty, but as high, where nothing is known. The tooltip defines its numbers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._standing: Standing | None = None
+        self._score: OffManifoldScore | None = None
         self._theme: Theme = DARK
 
-    def set_standing(self, standing: Standing | None) -> None:
+    def set_score(self, score: OffManifoldScore | None) -> None:
         """Show it; None: nothing is known."""
-        if standing == self._standing:
+        if score == self._score:
             return
-        self._standing = standing
-        lines = standing.explanation.splitlines() if standing is not None else []
+        self._score = score
+        lines = score.explanation.splitlines() if score is not None else []
         self.setToolTip("".join(f"<p>{line}</p>" for line in lines))  # rich text is wrapped, plain text is not
         self.setAccessibleName(self.text)
         self.update()
@@ -39,7 +39,7 @@ class Badge(QWidget):
     @property
     def text(self) -> str:
         """What it says, "" where nothing is known."""
-        return self._standing.short if self._standing is not None else ""
+        return self._score.short if self._score is not None else ""
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
@@ -58,10 +58,10 @@ class Badge(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """A pill in the middle: sign, verdict, distance."""
-        verdict = self._standing.verdict if self._standing is not None else None
+        verdict = self._score.verdict if self._score is not None else None
         if verdict is None:
             return
-        ink = QColor(colour(self._theme, verdict))
+        ink = QColor(verdict_colour(self._theme, verdict))
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics = QFontMetricsF(painter.font())
