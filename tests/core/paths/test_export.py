@@ -214,7 +214,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, format, monk
         def write(self, data) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(path_export, "open", lambda path, mode: FullDisk(path, "wb"), raising=False)
+    monkeypatch.setattr("core.paths.export.open", lambda path, mode: FullDisk(path, "wb"), raising=False)
     path = tmp_path / f"a.{format}"
     path.write_bytes(b"old")
     with pytest.raises(ExportError, match=r"cannot be written: No space left"):
