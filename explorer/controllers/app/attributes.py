@@ -10,7 +10,7 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
+from PySide6.QtCore import Qt, QThreadPool, Signal
 from PySide6.QtWidgets import QFileDialog, QProgressDialog, QWidget
 
 from core.data.attribute_table import SUFFIXES, AttributeFileError, AttributeTable, read_attributes
@@ -27,6 +27,7 @@ from core.protocol.messages import (
 )
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
+from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
 from explorer.state import Attributes, State
 from explorer.views.attributes import Choice, ChoiceDialog
@@ -36,10 +37,9 @@ USUAL = ("area", "brightness", "contour length", "symmetry order")  # chosen to 
 STOP_MS = 10_000
 
 
-class AttributesController(QObject):
+class AttributesController(Controller):
     """Makes ``state.attributes``. ``error_occurred`` is for a person."""
 
-    error_occurred = Signal(str)
     _read = Signal(object)  # AttributeTable or an error, from the thread that reads
 
     def __init__(

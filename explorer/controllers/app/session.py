@@ -5,22 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 
 from core.protocol.messages import Load, Loaded, Reply
 from core.runs.directory import RunDirectory, RunError
 from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
 from explorer.run_watcher import RunWatcher
 from explorer.settings import Settings
 from explorer.state import Document, Model, Samples, State
 
 
-class Session(QObject):
+class Session(Controller):
     """Owns which run is open. A folder that cannot be opened changes nothing and says why."""
 
     opened = Signal(object)  # RunDirectory
-    error_occurred = Signal(str)
 
     def __init__(
         self, state: State, engine: EngineClient, watcher: RunWatcher, editing: Editing, settings: Settings

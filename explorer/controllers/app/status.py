@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject
-
+from explorer.controllers.controller import Controller
 from explorer.main_window import MainWindow
 from explorer.state import State
 from explorer.views.cloud import CloudView
@@ -18,7 +17,7 @@ TRAINING_TEXT = {
 }
 
 
-class StatusController(QObject):
+class StatusController(Controller):
     """Shows parts of the state as short texts."""
 
     def __init__(self, state: State, window: MainWindow, cloud: CloudView) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 
 from core.rendering import colormaps
 from core.rendering.projection import Projection
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Controller
 from explorer.projection import make_projection
 from explorer.state import ACTIVE_TRAINING, Axes, Document, Samples, State
 from explorer.views.cloud import CloudView, Mode
@@ -25,7 +26,7 @@ RESERVED_NAMES = (EXCESS_BCE, SPLIT, NO_COLOUR)
 FADED_ALPHA = 45
 
 
-class CloudController(QObject):
+class CloudController(Controller):
     """Binds cloud and display panel to the state; what changed is shown at the next ``redraw``.
 
     ``colours_changed`` gives the points' colours, uint8 (N, 4), to whatever else draws the samples; ``colours`` are the
@@ -127,7 +128,7 @@ class CloudController(QObject):
             self._display(color_by=options[0] if names else NO_COLOUR)
         self._points.set_color_by(self._state.display.color_by)
 
-    def redraw(self) -> None:
+    def tick(self) -> None:
         """Hand the view what has changed since the last call."""
         if not self._dirty:
             return

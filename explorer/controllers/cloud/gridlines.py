@@ -9,11 +9,11 @@ import re
 from time import monotonic
 
 import numpy as np
-from PySide6.QtCore import QObject
 
 from core.protocol.messages import Failed, LayNet, NetLaid, Reply, WeightsChanged
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.controller import Controller
 from explorer.controllers.transect.plane import shown_plane
 from explorer.engine_client import EngineClient
 from explorer.state import State
@@ -29,7 +29,7 @@ NONE_VARIES = "Gridlines need two factors that vary; of these images' factors no
 FLAT = "Gridlines need two latent dimensions or more; this model has one."
 
 
-class NetController(QObject):
+class NetController(Controller):
     """Binds ``state.net_shown`` to engine and cloud. ``tick``, called by the program's clock, does what is due."""
 
     def __init__(self, state: State, engine: EngineClient, cloud_control: CloudController, cloud: CloudView) -> None:

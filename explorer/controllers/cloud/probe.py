@@ -14,6 +14,7 @@ from PySide6.QtCore import QTimer
 from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import Decode, Decoded, Inspect, Inspected, Reply, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
 from explorer.state import ACTIVE_TRAINING, Document, State
 from explorer.views.image import ImageView
@@ -24,12 +25,13 @@ SCORE_RETRY_MS, SCORE_TRIES = 250, 6
 time, and then after twice as long each time."""
 
 
-class ProbeController:
+class ProbeController(Controller):
     """Binds probe sliders, image and engine to ``state.document``'s probe and sample."""
 
     def __init__(
         self, state: State, editing: Editing, engine: EngineClient, probe: ProbeView, image: ImageView
     ) -> None:
+        super().__init__()
         self._state, self._editing, self._engine = state, editing, engine
         self._view, self._image = probe, image
         self._asked: np.ndarray | None = None

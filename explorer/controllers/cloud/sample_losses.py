@@ -8,6 +8,7 @@ import numpy as np
 
 from core.protocol.messages import Reply, Score, Scored, WeightsChanged
 from explorer.controllers.cloud.cloud import EXCESS_BCE
+from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
 from explorer.state import State
 
@@ -15,10 +16,11 @@ RENEW_S = 10.0  # while a training changes the weights
 SHOW_S = 0.5  # how often losses that have come in are shown
 
 
-class ScoresController:
+class ScoresController(Controller):
     """Fills ``state.losses`` as the engine finds them; unknown ones are NaN, drawn grey."""
 
     def __init__(self, state: State, engine: EngineClient) -> None:
+        super().__init__()
         self._state, self._engine = state, engine
         self._found: np.ndarray | None = None
         self._complete = False

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
-from PySide6.QtCore import QObject, QProcess, QTimer, Signal
+from PySide6.QtCore import QProcess, QTimer, Signal
 
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
+from explorer.controllers.controller import Controller
 from explorer.state import Axes, State
 from explorer.widgets.theme import DARK, Theme
 
@@ -33,14 +34,13 @@ def turntable_command(arguments: list[str]) -> list[str]:
     return [sys.executable, "-P", "-m", "core.cli", "turntable", *arguments, "--progress", "json"]
 
 
-class TurntableController(QObject):
+class TurntableController(Controller):
     """Films the open run, one film at a time. ``progress`` is a share from 0 to 1, ``exported`` the film's path;
     ``finished`` comes after every film, however it ended. ``command`` makes the command line of its arguments."""
 
     progress = Signal(float)
     exported = Signal(str)
     finished = Signal()
-    error_occurred = Signal(str)
 
     def __init__(
         self, state: State, session: Session, command: Callable[[list[str]], list[str]] = turntable_command

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 
 from core.config import RunConfig
 from core.protocol.messages import (
@@ -31,6 +31,7 @@ from explorer.controllers.cloud.cloud import SPLIT, CloudController
 from explorer.controllers.compare.linked_cameras import CameraLock
 from explorer.controllers.compare.sample_matching import Counterparts, fingerprint_of
 from explorer.controllers.compare.shared_input import Question, Situation, hand_of
+from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
 from explorer.projection import make_projection
 from explorer.run_watcher import RunWatcher
@@ -44,7 +45,7 @@ NO_WEIGHTS = "This run has no weights yet: images follow as soon as its training
 OPENING = "Opening the model…"
 
 
-class CompareController(QObject):
+class CompareController(Controller):
     """Owns the second run. ``sample_chosen`` is a position among the open run's samples that a hand chose here."""
 
     sample_chosen = Signal(int)

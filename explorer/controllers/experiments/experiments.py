@@ -13,12 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from PySide6.QtCore import QObject, QProcess, QUrl, Signal
+from PySide6.QtCore import QProcess, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
 from core.experiments.folder import ExperimentFolder
 from core.runs.directory import RunDirectory
 from explorer.controllers.app.session import Session
+from explorer.controllers.controller import Controller
 from explorer.controllers.experiments.experiment_status import (
     ACTIVE,
     LOG,
@@ -51,14 +52,13 @@ def experiment_command(name: str, out: Path, seeds: int, quick: bool) -> list[st
     return [*command, "--out", str(out), "--seeds", str(seeds), *(["--quick"] if quick else [])]
 
 
-class ExperimentsController(QObject):
+class ExperimentsController(Controller):
     """Binds the experiments panel to the folders below ``runs_folder/experiments``.
 
     ``command`` makes the command line of (name, folder, seeds, quick). ``report_opened`` carries the page's path,
     ``finished`` a sentence about an experiment that has just ended well.
     """
 
-    error_occurred = Signal(str)
     report_opened = Signal(str)
     finished = Signal(str)
 

@@ -7,7 +7,6 @@ and where it lands in latent space. The probe goes there, so cloud, image and pr
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QObject
 
 from core.analysis.transect import in_hole
 from core.data import polar_curves
@@ -15,6 +14,7 @@ from core.protocol.messages import Failed, Locate, Located, Reply, WeightsChange
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Controller
 from explorer.controllers.parameters.hole import HoleController
 from explorer.engine_client import EngineClient
 from explorer.state import Samples, State
@@ -35,7 +35,7 @@ ONE_FACTOR = (
 )
 
 
-class ParametersController(QObject):
+class ParametersController(Controller):
     """Binds the plane to state, engine and training form. It keeps ``document.cursor`` at the chosen sample."""
 
     def __init__(

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from time import monotonic
 
 import numpy as np
-from PySide6.QtCore import QObject
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, RECIPE_KINDS, Recipe, RecipeKind
@@ -19,6 +18,7 @@ from core.protocol.messages import Failed, Loaded, Reply, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
 from explorer.state import Document, State
 from explorer.views.cloud import CloudView
@@ -79,7 +79,7 @@ class _Answer:
     curve: np.ndarray
 
 
-class PathComparison(QObject):
+class PathComparison(Controller):
     """Binds the panel of path kinds to ``document.path``, to the engine and the cloud. ``tick`` is the clock's."""
 
     def __init__(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 
 from core.paths.latent_path import LatentPath
 from core.rendering.projection import Projection
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.controller import Controller
 from explorer.controllers.path.recipe_conversion import handles, thinned
 from explorer.state import Document, State
 from explorer.views.cloud import CloudView, StrokeGesture
@@ -17,10 +18,9 @@ from explorer.views.path import PathView
 CURVE_POINTS = 257
 
 
-class PathController(QObject):
+class PathController(Controller):
     """Turns strokes and control-point gestures into ``document.path`` and draws it."""
 
-    error_occurred = Signal(str)
     end_moved = Signal(int, object, int)
     """A hand holds handle 0 (start) or 1 (end) of a computed path at a place float32 (d,): that of a sample, or -1."""
     ends_released = Signal()
@@ -205,7 +205,7 @@ class PathController(QObject):
 
     # showing
 
-    def redraw(self) -> None:
+    def tick(self) -> None:
         """Draw the path if anything about it changed."""
         projection = self._cloud_control.projection
         if not self._dirty or projection is None:

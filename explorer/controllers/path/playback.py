@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import Signal
 
 from core.geometry.off_manifold import OffManifoldScore, off_share
 from core.paths.latent_path import ImageLength, LatentPath, image_length_table
@@ -29,6 +29,7 @@ from core.protocol.messages import (
     WeightsChanged,
 )
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
 from explorer.state import Document, Playback, Speed, State
 from explorer.views.cloud import CloudView
@@ -57,10 +58,9 @@ class _Frames:
     outdated: bool = False
 
 
-class PlaybackController(QObject):
+class PlaybackController(Controller):
     """Binds transport, film strip, marker and image to ``state.playback``."""
 
-    error_occurred = Signal(str)
     exported = Signal(str)
     placed = Signal()
     """It is known which latents the frames show."""

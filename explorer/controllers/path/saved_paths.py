@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QMessageBox, QWidget
 
@@ -22,6 +22,7 @@ from core.paths.saved_paths import (
 )
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.app.session import Session
+from explorer.controllers.controller import Controller
 from explorer.controllers.path.playback import PlaybackController
 from explorer.state import Document, Speed, State
 from explorer.views.saved_paths import Judge, NameDialog
@@ -30,10 +31,8 @@ from explorer.widgets.saved_paths_button import SavedPathsButton
 FRAMES = (2, 1025)  # that the panel can play
 
 
-class SavedPathsController(QObject):
+class SavedPathsController(Controller):
     """Binds the button "Paths" to the folder "paths" of the open run. ``error_occurred`` is for a person."""
-
-    error_occurred = Signal(str)
 
     def __init__(
         self,

@@ -11,7 +11,6 @@ import dataclasses
 from time import monotonic
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, Recipe
@@ -19,6 +18,7 @@ from core.protocol.messages import PathTraced, Reply, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.controller import Controller
 from explorer.controllers.path.path import CURVE_POINTS, PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.recipe_conversion import converted, with_handle
@@ -34,14 +34,12 @@ from explorer.views.path import PathView
 RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
 
 
-class TracingController(QObject):
+class TracingController(Controller):
     """Binds clicks in the mode "trace", the kinds of the path panel and the ends of computed paths to the engine.
 
     ``error_occurred`` is for a person. ``tick``, called by the program's clock, sends what is due and shows what has
     changed.
     """
-
-    error_occurred = Signal(str)
 
     def __init__(
         self,

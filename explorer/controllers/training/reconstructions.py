@@ -8,6 +8,7 @@ import numpy as np
 
 from core.protocol.messages import Reconstruct, Reconstructed, Reply, WeightsChanged
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
 from explorer.state import Model, State
 from explorer.views.reconstructions import ReconstructionsView
@@ -16,10 +17,11 @@ from explorer.widgets.controls import on_screen
 RENEW_S = 3.0
 
 
-class ReconstructionsController:
+class ReconstructionsController(Controller):
     """Asks for pairs when a model is loaded, when their number changes, and at most every few seconds in training."""
 
     def __init__(self, state: State, engine: EngineClient, probe: ProbeController, view: ReconstructionsView) -> None:
+        super().__init__()
         self._state, self._engine, self._probe, self._view = state, engine, probe, view
         self._count = 20
         self._due: float | None = None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QTimer
 
 from explorer.controllers.app.session import Session
+from explorer.controllers.controller import Controller
 from explorer.state import State
 from explorer.views.timeline import TimelineView
 
 REPLAY_MS = 350
 
 
-class TimelineController(QObject):
+class TimelineController(Controller):
     """Binds the slider to ``state.epoch``; playing walks through the stored epochs and ends at the newest."""
 
     def __init__(self, state: State, session: Session, view: TimelineView) -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 from time import monotonic
 
 import msgspec
-from PySide6.QtCore import QObject, QProcess, Signal
+from PySide6.QtCore import QProcess
 
 from core.config import RunConfig, config_to_dict
 from core.data.source_resolution import with_native_size
 from core.runs.directory import Control, RunDirectory, RunError
 from explorer.controllers.app.session import Session
+from explorer.controllers.controller import Controller
 from explorer.run_watcher import RunWatcher
 from explorer.settings import Settings
 from explorer.state import ACTIVE_TRAINING, State
@@ -30,10 +31,8 @@ START_TIMEOUT_S = 90.0
 LOG_TAIL = 1200
 
 
-class TrainingController(QObject):
+class TrainingController(Controller):
     """Binds training form, live controls and loss plots to the run that is open."""
-
-    error_occurred = Signal(str)
 
     def __init__(
         self,

@@ -9,13 +9,13 @@ from __future__ import annotations
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from PySide6.QtCore import QObject, Signal
 
 from core.analysis.transect import Transect, TransectError, published_transects
 from core.data import polar_curves
 from core.protocol.messages import Decoded, Reply
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.controller import Controller
 from explorer.controllers.transect.export import TransectFiles
 from explorer.controllers.transect.measurement import TransectMeasuring
 from explorer.controllers.transect.plane import FIRST, Plane, factor_names, is_drawn, shown_plane, spans
@@ -33,13 +33,11 @@ NO_FACTORS = "Two factors of the images must be known for a transect. Open a run
 NO_LINE = "Draw a line in the parameter plane, straight or freehand: the samples nearest to it appear here."
 
 
-class TransectsController(QObject):
+class TransectsController(Controller):
     """Binds the transect panel to ``document.transects``, to the engine, the plane, the cloud and the image.
 
     ``error_occurred`` is for a person. ``tick``, called by the program's clock, shows what has changed.
     """
-
-    error_occurred = Signal(str)
 
     def __init__(
         self,

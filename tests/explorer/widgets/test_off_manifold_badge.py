@@ -187,7 +187,7 @@ def made(qtbot, monkeypatch) -> SimpleNamespace:
     playback = PlaybackController(state, engine, cloud_control, cloud, path, film, image)  # pyright: ignore[reportArgumentType]
     state.embedding = np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32)
     state.model = Model(Path("run"), 3, 16, 1, 50, (), "compact", "float32")
-    cloud_control.redraw()
+    cloud_control.tick()
     return SimpleNamespace(
         state=state, engine=engine, image=image, film=film, path=path, probe=probe, editing=editing, playback=playback
     )

@@ -167,14 +167,14 @@ def test_measures_are_chosen_taken_and_become_colours_and_targets(made):
 
 
 def test_the_cloud_takes_the_colours_of_an_attribute(made):
-    made.cloud_control.redraw()
+    made.cloud_control.tick()
     before = made.cloud_control.colours
     measured(made, area=np.linspace(0.0, 1.0, N))
-    made.cloud_control.redraw()
+    made.cloud_control.tick()
     assert not np.array_equal(made.cloud_control.colours, before)
     made.control.clear()
     assert made.state.display.color_by == "scale"
-    made.cloud_control.redraw()
+    made.cloud_control.tick()
     np.testing.assert_array_equal(made.cloud_control.colours, before)
 
 
@@ -183,7 +183,7 @@ def test_undefined_values_are_kept_as_such(made):
     measured(made, order=column)
     np.testing.assert_array_equal(color_targets.values(made.state, "order"), column)
     np.testing.assert_array_equal(made.engine.of(SetAttributes)[-1].values[:, 0], column)
-    made.cloud_control.redraw()
+    made.cloud_control.tick()
     assert made.cloud_control.colours.shape == (N, 4)
 
 

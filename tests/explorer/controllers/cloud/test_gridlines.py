@@ -71,7 +71,7 @@ def made(qtbot, monkeypatch) -> SimpleNamespace:
     control = NetController(state, engine, cloud_control, cloud)  # pyright: ignore[reportArgumentType]
 
     def tick() -> None:
-        cloud_control.redraw()
+        cloud_control.tick()
         control.tick()
 
     return SimpleNamespace(

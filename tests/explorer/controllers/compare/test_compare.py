@@ -103,7 +103,7 @@ def desk(qtbot, tmp_path) -> Iterator[SimpleNamespace]:
     )
     state.embedding = sheet(ab)
     state.model = Model(first.path, 3, 32, 1, COUNT, ("a", "b"), "compact", "float32")
-    cloud_control.redraw()
+    cloud_control.tick()
     desk = SimpleNamespace(**{k: v for k, v in locals().items() if k not in ("qtbot", "tmp_path", "widget")})
     desk.folder = tmp_path
     yield desk
@@ -222,7 +222,7 @@ def test_new_means_move_the_second_cloud(desk):
 
 def test_both_clouds_have_one_scale_of_colours(desk):
     load(desk, seed=1)
-    desk.cloud_control.redraw()
+    desk.cloud_control.tick()
     second = factors(1)[:, 0]
     like = int(np.abs(factors()[:, 0] - second[7]).argmin())
     difference = desk.other.scene.colors[7].astype(int) - desk.cloud.scene.colors[like]

@@ -101,7 +101,7 @@ def _open(desk: SimpleNamespace, names: tuple[str, ...], factors: np.ndarray, da
     state.embedding = means
     desk.editing.begin(Document(probe=means[0], sample=0))
     state.model = replace(MODEL, factor_names=names)
-    desk.cloud_control.redraw()
+    desk.cloud_control.tick()
     QApplication.processEvents()
 
 
@@ -270,7 +270,7 @@ def test_a_selection_is_shown_in_both(curves):
     curves.view.set_tool(Tool.SELECT)
     curves.view.picked.emit(np.array([1, 2]), False)
     assert curves.state.selected.tolist() == [1, 2]
-    curves.cloud_control.redraw()
+    curves.cloud_control.tick()
     assert curves.cloud.scene.colors[3, 3] < 255
     np.testing.assert_array_equal(curves.view.plane.scene.colors, curves.cloud.scene.colors)
     curves.cloud.picked.emit(np.array([4]), True)
@@ -280,7 +280,7 @@ def test_a_selection_is_shown_in_both(curves):
 def test_the_plane_has_the_clouds_colours(curves):
     np.testing.assert_array_equal(curves.view.plane.scene.colors, curves.cloud.scene.colors)
     curves.state.display = replace(curves.state.display, color_by="b")
-    curves.cloud_control.redraw()
+    curves.cloud_control.tick()
     np.testing.assert_array_equal(curves.view.plane.scene.colors, curves.cloud.scene.colors)
 
 

@@ -70,7 +70,7 @@ def desk(qtbot, monkeypatch) -> SimpleNamespace:
     state.embedding = np.random.default_rng(1).normal(size=(COUNT, 3)).astype(np.float32)
     state.model = model()
     editing.begin(Document())
-    cloud_control.redraw()
+    cloud_control.tick()
     return SimpleNamespace(
         state=state, engine=engine, editing=editing, cloud=cloud, view=view, control=control, monkeypatch=monkeypatch
     )

@@ -111,8 +111,8 @@ def made(qtbot, monkeypatch, request) -> SimpleNamespace:
     control.error_occurred.connect(errors.append)
 
     def tick() -> None:
-        cloud_control.redraw()
-        path.redraw()
+        cloud_control.tick()
+        path.tick()
         control.tick()
 
     means = sheet(request.param)

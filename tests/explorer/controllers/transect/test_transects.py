@@ -88,7 +88,7 @@ def made(qtbot, monkeypatch) -> Iterator[SimpleNamespace]:
     view.show()
 
     def tick() -> None:
-        cloud_control.redraw()
+        cloud_control.tick()
         control.tick()
 
     yield SimpleNamespace(
