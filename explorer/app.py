@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 from pathlib import Path
 from time import perf_counter
@@ -57,6 +58,8 @@ from explorer.widgets.icons import icon
 from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 
 FRAME_MS = 16
+LOSSES_AFTER_S = 5.0
+"""The loss plot imports pyqtgraph, a third of a second: it waits for the first image, but no longer than this."""
 
 
 def bundled_run() -> Path:
@@ -84,6 +87,7 @@ class Explorer(QObject):
         self._timer.setInterval(FRAME_MS)
         self._timer.timeout.connect(self.redraw)
         self.redraw_seconds: list[float] = []
+        self._shown_at = math.inf
 
     def _make_views(self, renderer: str) -> None:
         self.cloud = CloudView(renderer)
@@ -270,6 +274,7 @@ class Explorer(QObject):
         # Before it is shown: else Qt leaves the tab bar of the first arrangement standing about.
         restored = layout is not None and self.window.restoreGeometry(layout[0]) and self.window.restoreState(layout[1])
         self.window.show()
+        self._shown_at = perf_counter()
         self.window.activateWindow()  # without a window manager nobody else gives it the keyboard
         if not restored:
             self.window.arrange()
@@ -290,7 +295,8 @@ class Explorer(QObject):
         self.path.tick()
         self.tracing.tick()
         self.net.tick()
-        self.losses.redraw()
+        if self.image.has_image or begun - self._shown_at > LOSSES_AFTER_S:
+            self.losses.redraw()
         self.redraw_seconds = [*self.redraw_seconds[-255:], perf_counter() - begun]
 
     def close(self) -> None:

@@ -34,6 +34,19 @@ def test_a_run_opens_with_cloud_image_and_curves(opened, tiny_run, qtbot):
     assert str(tiny_run) in opened.settings.recent_runs
 
 
+def test_the_loss_plot_does_not_delay_the_first_image(opened, qtbot):
+    opened.image.set_image(None, "")
+    opened.losses.plot = None
+    opened.losses.append([])
+    opened.losses._dirty = True
+    opened._shown_at = time.perf_counter()
+    opened.redraw()
+    assert opened.losses.plot is None
+    opened.image.set_image(np.zeros((8, 8, 1), dtype=np.uint8), "")
+    opened.redraw()
+    assert opened.losses.plot is not None
+
+
 def test_a_click_on_a_point_decodes_it(opened, qtbot):
     places = opened.cloud.screen_positions()
     index = int(np.abs(places[:, :2] - [opened.cloud.width() / 2, opened.cloud.height() / 2]).sum(axis=1).argmin())

@@ -1,24 +1,43 @@
-"""What the loss plot knows of a run: curves by name, marks, and the best epoch, taken from metrics records."""
+"""What the loss plot knows of a run: curves by name, changed hyperparameters, and the best epoch, from its metrics."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from PySide6.QtGui import QColor
 
-from explorer.views.losses.series import Column, Smoother
+from explorer.widgets.theme import Theme
 
 STEP_CURVES = ("loss", "reconstruction", "kl", "entanglement")
 CURVES = (*STEP_CURVES, "validation")
+REGULARISERS = frozenset(("kl", "entanglement"))
+"""Recorded before β and γ multiply them, so on another scale than the loss: they have an axis of their own."""
 X_AXES = ("step", "epoch", "time")
-_MARKED = {"learning_rate": "lr", "beta": "β", "gamma": "γ"}
+_HYPERPARAMETERS = {"learning_rate": "lr", "beta": "β", "gamma": "γ"}
+
+
+def curve_color(name: str, theme: Theme) -> QColor:
+    """The colour of the curve ``name``."""
+    return QColor(theme.series[CURVES.index(name) % len(theme.series)])
+
+
+@dataclass
+class PlotSettings:
+    """How the curves are drawn; ``axis`` is step, epoch or time, ``smoothing`` 0 to 0.999."""
+
+    shown: set[str] = field(default_factory=lambda: set(CURVES))
+    log: bool = True
+    smoothing: float = 0.9
+    axis: str = "step"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Something that happened at ``step``: what changed, in a few letters."""
+    """Hyperparameters that changed at ``step`` (and ``time``, seconds): their new values, as text."""
 
     step: float
     time: float
@@ -29,11 +48,10 @@ class LossData:
     """Records in, arrays out. Curves share the columns of their kind: training steps, or epochs."""
 
     def __init__(self) -> None:
-        self._steps = {name: Column() for name in ("step", "time", *STEP_CURVES)}
-        self._epochs = {name: Column() for name in ("step", "epoch", "time", "validation")}
+        self._steps = {name: array("d") for name in ("step", "time", *STEP_CURVES)}
+        self._epochs = {name: array("d") for name in ("step", "epoch", "time", "validation")}
         self.marks: list[Mark] = []
-        self.best: int | None = None  # place among the epochs
-        self._smoothers: dict[str, Smoother] = {}
+        self.best: int | None = None  # index of the epoch with the least validation loss
 
     def clear(self) -> None:
         """Forget the run."""
@@ -43,72 +61,92 @@ class LossData:
         return len(self._steps["step"]) + len(self._epochs["step"])
 
     def append(self, records: list[dict[str, Any]]) -> None:
-        """Take the records that matter here; unknown kinds are passed over."""
-        steps = [record for record in records if record.get("kind") == "step"]
-        if steps:
-            for name, column in self._steps.items():
-                column.extend(np.array([_number(record.get(name)) for record in steps]))
+        """Take the steps, epochs and changed hyperparameters among ``records``; other kinds are skipped."""
         for record in records:
-            if record.get("kind") == "epoch":
-                self._take_epoch(record)
-            elif record.get("kind") == "event" and record.get("event") == "hyperparameters":
-                self._take_change(record)
+            if not isinstance(record.get("step"), (int, float)):
+                continue
+            kind = record.get("kind")
+            if kind == "step":
+                for name, column in self._steps.items():
+                    column.append(_number(record.get(name)))
+            elif kind == "epoch":
+                self._append_epoch(record)
+            elif kind == "event" and record.get("event") == "hyperparameters":
+                self._append_change(record)
 
-    def _take_epoch(self, record: dict[str, Any]) -> None:
+    def _append_epoch(self, record: dict[str, Any]) -> None:
         validation = record.get("validation")
-        value = _number(validation.get("loss")) if isinstance(validation, dict) else math.nan
-        row = {"step": record.get("step"), "epoch": record.get("epoch"), "time": record.get("time", self._now())}
+        values = {
+            "step": record.get("step"),
+            "epoch": record.get("epoch"),
+            "time": record.get("time", self._last_time),
+            "validation": validation.get("loss") if isinstance(validation, dict) else None,
+        }
         for name, column in self._epochs.items():
-            column.extend(np.array([value if name == "validation" else _number(row[name])]))
-        curve = self._epochs["validation"].values
+            column.append(_number(values[name]))
+        curve = self.y("validation")
         self.best = int(np.nanargmin(curve)) if np.isfinite(curve).any() else None
 
-    def _take_change(self, record: dict[str, Any]) -> None:
-        changed = record.get("changed") or list(_MARKED)  # a record states all three values, and which of them are new
-        values = {text: record.get(name) for name, text in _MARKED.items() if name in changed}
+    def _append_change(self, record: dict[str, Any]) -> None:
+        # A record holds all three values; "changed" says which of them are new.
+        changed = record.get("changed") or list(_HYPERPARAMETERS)
+        values = {text: record.get(name) for name, text in _HYPERPARAMETERS.items() if name in changed}
         parts = [f"{text} {value:.3g}" for text, value in values.items() if isinstance(value, (int, float))]
-        step = _number(record.get("step"))
-        self.marks.append(Mark(step, _number(record.get("time", self._now())), "  ".join(parts)))
+        time = _number(record.get("time", self._last_time))
+        self.marks.append(Mark(_number(record.get("step")), time, "  ".join(parts)))
 
-    def _now(self) -> float:
-        times = self._steps["time"].values
-        return float(times[-1]) if len(times) else 0.0
-
-    # curves
+    @property
+    def _last_time(self) -> float:
+        return self._steps["time"][-1] if self._steps["time"] else 0.0
 
     def x(self, name: str, axis: str) -> np.ndarray:
-        """The abscissa of a curve; ``axis`` is step, epoch or time (seconds)."""
+        """The abscissa of a curve, float64 (n,); ``axis`` is step, epoch or time (seconds)."""
         columns = self._epochs if name == "validation" else self._steps
-        if axis == "time":
-            return columns["time"].values
-        if axis == "epoch":
-            return columns["step"].values / self.steps_per_epoch
-        return columns["step"].values
+        values = np.array(columns["time" if axis == "time" else "step"])
+        return values / self.steps_per_epoch if axis == "epoch" else values
 
     def y(self, name: str) -> np.ndarray:
-        """The values of a curve, as recorded."""
-        return (self._epochs if name == "validation" else self._steps)[name].values
-
-    def smoothed(self, name: str, weight: float) -> np.ndarray:
-        """The values of a curve after smoothing by ``weight``; validation stays as it is."""
-        values = self.y(name)
-        if name == "validation" or weight <= 0:
-            return values
-        if name not in self._smoothers or self._smoothers[name].weight != weight:
-            self._smoothers[name] = Smoother(weight)
-        return self._smoothers[name].follow(values)
+        """The values of a curve as recorded, float64 (n,); NaN where there is none."""
+        return np.array((self._epochs if name == "validation" else self._steps)[name])
 
     @property
     def steps_per_epoch(self) -> float:
         """Optimiser steps of one epoch; 1 until an epoch has ended."""
-        steps, epochs = self._epochs["step"].values, self._epochs["epoch"].values
-        return float(steps[-1] / epochs[-1]) if len(steps) and epochs[-1] > 0 else 1.0
+        steps, epochs = self._epochs["step"], self._epochs["epoch"]
+        return steps[-1] / epochs[-1] if len(steps) and epochs[-1] > 0 else 1.0
 
     def mark_x(self, mark: Mark, axis: str) -> float:
-        """Where a mark stands on ``axis``."""
+        """The abscissa of a mark."""
         if axis == "time":
             return mark.time
         return mark.step / self.steps_per_epoch if axis == "epoch" else mark.step
+
+
+def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
+    """Exponential moving average of ``values`` (n,), corrected for its start (as in Adam: Kingma & Ba 2015, eq. 4).
+
+    y_t = (1 - w) sum_k w^k x_(t-k) / (1 - w^(t+1)) with ``weight`` w in [0, 1). Values that are not finite are skipped:
+    the average stays where it was; NaN before the first finite one.
+    """
+    if weight <= 0.0:
+        return values
+    finite = np.isfinite(values)
+    known = values[finite]
+    average = np.empty(len(known) + 1)
+    average[0] = math.nan
+    # s_t = w s_(t-1) + x_t as a cumulative sum of x_t / w^t, in blocks short enough that w^-t stays finite.
+    # (scipy.signal.lfilter does the same, but its import takes longer than everything else in this panel.)
+    size = max(1, min(len(known), int(-200.0 / math.log10(weight))))
+    decay, carry = weight ** np.arange(1.0, size + 1.0), 0.0
+    growth = 1.0 / decay
+    for start in range(0, len(known), size):
+        part = known[start : start + size]
+        sums = (carry + np.cumsum(part * growth[: len(part)])) * decay[: len(part)]
+        average[1 + start : 1 + start + len(part)] = sums
+        carry = float(sums[-1])
+    average[1:] *= 1.0 - weight
+    average[1 : 1 + size] /= 1.0 - decay
+    return average[np.cumsum(finite)]
 
 
 def _number(value: object) -> float:

@@ -1,377 +1,359 @@
-"""Painting loss curves: axes, envelopes, marks, read-out, zoom.
+"""The plot of the loss curves: pyqtgraph's, with a second axis for the regularisers, marks, read-out and zoom.
 
-Qt's raster engine draws a thick antialiased line of 10^5 noisy points in over a second. Here every curve is thinned to
-two points a pixel column first, and kept until data, range or size change, so a frame costs a few milliseconds.
+pyqtgraph takes a third of a second to import, so this module is imported when there are curves to draw.
+Curves are one pixel wide: Qt's raster engine takes over a second for a thick antialiased line of 10^5 noisy points.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QWidget
-from shiboken6 import VoidPtr
+from pyqtgraph import (
+    AxisItem,
+    GraphicsScene,
+    InfiniteLine,
+    PlotDataItem,
+    PlotItem,
+    PlotWidget,
+    ScatterPlotItem,
+    TextItem,
+    ViewBox,
+)
+from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
+from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
 
-from explorer.views.losses.data import CURVES, LossData
-from explorer.views.losses.series import envelope, linear_ticks, log_ticks
+from explorer.views.losses.data import CURVES, REGULARISERS, LossData, PlotSettings, curve_color, smoothed
 from explorer.widgets.controls import duration
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Theme
 
-LEFT, TOP, RIGHT, BOTTOM = 58, 22, 26, 24
-_SAMPLE = 4000  # points of a curve that decide the range of the axis
-NO_CURVES = "Loss curves appear here once a run is open or a training has started."
-AWAITED = "The loss curves begin with the first steps of the training."
-_DRAG = 4  # pixels before a press becomes a zoom
+_RANGE_SAMPLE = 4000  # points of a curve that decide the range of its axis
+_FLAT = 12  # pixels: a drag no higher than this means a stretch of time, not a sliver of values
+_LABEL_GAP = 8  # pixels between the labels of two changes
 
 
 @dataclass
-class PlotSettings:
-    """How the curves are drawn; ``axis`` is step, epoch or time, ``smoothing`` 0 to 0.999."""
+class _Curve:
+    """The drawn items of one curve, and its data in the coordinates of the plot (log10 of the values on a log axis)."""
 
-    shown: set[str] = field(default_factory=lambda: set(CURVES))
-    log: bool = True
-    smoothing: float = 0.9
-    axis: str = "step"
+    raw: PlotDataItem
+    line: PlotDataItem
+    x: np.ndarray
+    y: np.ndarray  # smoothed, as recorded, for the read-out
 
 
-class LossPlot(QWidget):
-    """Draws a ``LossData``. Drag zooms, double click or Escape shows everything again."""
+class LossPlot(PlotWidget):
+    """Draws a ``LossData``. Drag or turn the wheel to zoom; a double click or Escape shows everything again."""
 
     zoom_changed = Signal()
 
-    def __init__(self, data: LossData, settings: PlotSettings) -> None:
-        super().__init__()
+    def __init__(self, data: LossData, settings: PlotSettings, theme: Theme) -> None:
+        self._box = _ZoomBox()
+        axes = {side: _Axis(side) for side in ("bottom", "left", "right")}
+        self._x_axis, self._left_axis, self._right_axis = axes.values()
+        super().__init__(viewBox=self._box, axisItems=axes)
         self.setObjectName("losses.plot")
-        self.setMouseTracking(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(160, 100)
-        self._data, self._settings, self._theme = data, settings, DARK
-        self.awaited = False
-        self.zoom: tuple[float, float, float, float] | None = None  # x low, x high, y low, y high, in data units
-        self._press: QPointF | None = None
-        self._mouse: QPointF | None = None
-        self._lines: list[tuple[str, QPolygonF, bool]] = []
-        self._bounds = (0.0, 1.0, 0.0, 1.0)
-        self._stale = True
+        self._data, self._settings, self._theme = data, settings, theme
+        self.zoomed = False
+        self._home = QRectF(0, 0, 1, 1)
+        self._right_home = (0.0, 1.0)
+        plot = self.plotItem
+        assert isinstance(plot, PlotItem)
+        assert isinstance(self.sceneObj, GraphicsScene)
+        plot.hideButtons()
+        plot.setContentsMargins(0, 4, 8, 0)
+        self._right_box = ViewBox(enableMouse=False, enableMenu=False)
+        self._right_box.setZValue(self._box.zValue() - 1)  # else it would take the mouse
+        self._right_box.setXLink(self._box)
+        self._right_axis.linkToView(self._right_box)
+        self.sceneObj.addItem(self._right_box)
+        self._box.sigResized.connect(lambda: self._right_box.setGeometry(self._box.sceneBoundingRect()))
+        self._box.sigRangeChanged.connect(lambda *_: self._on_range())
+        self._box.sigRangeChangedManually.connect(lambda *_: self._set_zoomed(True))
+        self._curves = {name: self._make_curve(name) for name in CURVES}
+        self._marks: list[InfiniteLine] = []
+        self._best = ScatterPlotItem(size=9)
+        self._best_text = TextItem()
+        self._pointer = InfiniteLine(angle=90)
+        self._readout = TextItem()
+        self._readout.setZValue(10)
+        for item in (self._best, self._best_text, self._pointer, self._readout):
+            self._box.addItem(item, ignoreBounds=True)
+        self._hide_readout()
+        self.sceneObj.sigMouseMoved.connect(self._show_readout)
+        self.set_theme(theme)
 
-    def sizeHint(self) -> QSize:
-        return QSize(600, 200)
+    def _make_curve(self, name: str) -> _Curve:
+        box = self._right_box if name in REGULARISERS else self._box
+        items = [
+            PlotDataItem(
+                autoDownsample=True, downsampleMethod="peak", autoDownsampleFactor=1.0, clipToView=True, antialias=fine
+            )
+            for fine in (False, True)
+        ]
+        for item in items:
+            box.addItem(item)
+        items[0].setZValue(-1)
+        return _Curve(items[0], items[1], np.empty(0), np.empty(0))
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
+        """Use the colours of ``theme``."""
         self._theme = theme
-        self.update()
+        self.setBackground(theme.plot)
+        for axis in (self._x_axis, self._left_axis, self._right_axis):
+            axis.setPen(theme.grid)
+            axis.setTextPen(theme.muted)
+        self._left_axis.setGrid(60)
+        self._right_axis.setTextPen(curve_color("kl", theme))
+        for name, curve in self._curves.items():
+            faint = curve_color(name, theme)
+            faint.setAlphaF(0.3)
+            curve.raw.setPen(QPen(faint, 0))
+            curve.line.setPen(QPen(curve_color(name, theme), 0))
+        points = self._curves["validation"].line
+        points.setSymbol("o")
+        points.setSymbolSize(5)
+        points.setSymbolPen(None)
+        points.setSymbolBrush(curve_color("validation", theme))
+        self._best.setPen(curve_color("validation", theme))
+        self._best.setBrush(QColor(theme.plot))
+        self._best_text.setColor(theme.text)
+        self._pointer.setPen(theme.muted)
+        self._readout.border = QPen(QColor(theme.border))
+        self._readout.fill = QBrush(QColor(theme.raised))
+        self._box.set_rubber_band(QColor(theme.accent))
+        self.refresh()
 
     def refresh(self) -> None:
         """Data or settings changed."""
-        self._stale = True
-        self.update()
+        self._x_axis.seconds = self._settings.axis == "time"
+        for axis in (self._left_axis, self._right_axis):
+            axis.setLogMode(y=self._settings.log)  # pyright: ignore[reportArgumentType]: its stub is wrong
+        for name in CURVES:
+            self._update_curve(name)
+        self._update_home()
+        self._update_marks()
+        if not self.zoomed:
+            self._box.setRange(self._home, padding=0.0)
+        self._on_range()
+
+    def _update_curve(self, name: str) -> None:
+        curve, weight = self._curves[name], 0.0 if name == "validation" else self._settings.smoothing
+        shown = name in self._settings.shown
+        x = self._data.x(name, self._settings.axis) if shown else np.empty(0)
+        raw = self._data.y(name) if shown else np.empty(0)
+        curve.x, curve.y = x, smoothed(raw, weight)
+        for item, y in ((curve.raw, raw if weight > 0 else np.empty(0)), (curve.line, curve.y)):
+            item.setVisible(shown)
+            if len(y):
+                item.setData(*self._drawable(x, y))
+            else:
+                item.setData([], [])
+
+    def _drawable(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What of a curve can be drawn, in the coordinates of the plot."""
+        good = np.isfinite(y) & (y > 0) if self._settings.log else np.isfinite(y)
+        return x[good], self._to_y(y[good])
+
+    def _to_y(self, y: np.ndarray) -> np.ndarray:
+        return np.log10(y) if self._settings.log else y
+
+    def _update_home(self) -> None:
+        """Find the range that shows everything: of the losses on the left, of the regularisers on the right."""
+        left, right = ([name for name in CURVES if (name in REGULARISERS) == on_right] for on_right in (False, True))
+        stretch = [(x[0], x[-1]) for curve in self._curves.values() if len(x := curve.x)]
+        start, stop = min((a for a, _ in stretch), default=0.0), max((b for _, b in stretch), default=1.0)
+        low, high = self._value_range(left)
+        self._home = QRectF(start, low, (stop - start) or 1.0, high - low)
+        self._right_home = self._value_range(right)
+        used = [_AXIS_NAMES[name] for name in right if self._counts(name)]
+        self._right_axis.setVisible(bool(used))
+        self._right_axis.setLabel(", ".join(used) + " (unweighted)")
+
+    def _counts(self, name: str) -> bool:
+        """Whether a curve is shown and has anything but zeros: the entanglement of a training without it has not."""
+        return bool(np.any(np.nan_to_num(self._curves[name].y)))
+
+    def _value_range(self, names: list[str]) -> tuple[float, float]:
+        lows, highs = [], []
+        for name in names:
+            curve = self._curves[name]
+            if not self._counts(name):
+                continue
+            every = max(1, len(curve.x) // _RANGE_SAMPLE)
+            _, raw = self._drawable(curve.x[::every], self._data.y(name)[::every])
+            _, line = self._drawable(curve.x[::every], curve.y[::every])
+            if len(raw) and len(line):
+                # The first steps of a training are far above everything that follows: they may leave the picture.
+                lows.append(min(float(np.quantile(raw, 0.002)), float(line.min())))
+                highs.append(float(np.quantile(raw, 0.995)))
+        if not lows:
+            return (-3.0, 0.0) if self._settings.log else (0.0, 1.0)
+        low, high = min(lows), max(highs)
+        pad = 0.05 * (high - low) or (0.03 if self._settings.log else 0.05 * abs(high) or 1.0)
+        return low - pad, high + pad
+
+    def _update_marks(self) -> None:
+        for line in self._marks:
+            self._box.removeItem(line)
+        pen = QPen(QColor(self._theme.warning), 0, Qt.PenStyle.DashLine)
+        text = {"position": 0.96, "color": self._theme.warning, "anchors": [(0, 0.5), (0, 0.5)]}
+        self._marks = [
+            InfiniteLine(self._data.mark_x(mark, self._settings.axis), 90, pen, label=mark.text, labelOpts=text)
+            for mark in self._data.marks
+        ]
+        for line in self._marks:
+            self._box.addItem(line, ignoreBounds=True)
+        best, shown = self._data.best, "validation" in self._settings.shown
+        self._best.setVisible(best is not None and shown)
+        self._best_text.setVisible(best is not None and shown)
+        if best is None or not shown:
+            return
+        x, y = (float(value[best]) for value in (self._curves["validation"].x, self._curves["validation"].y))
+        if self._settings.log and y <= 0.0:
+            return
+        place = QPointF(x, float(self._to_y(np.array(y))))
+        self._best.setData([place.x()], [place.y()])
+        self._best_text.setPos(place)
+        self._best_text.setText(f"best {y:.4g}", self._theme.text)
+
+    # the range that is seen
 
     def reset_zoom(self) -> None:
         """Show everything."""
-        self.zoom = None
-        self.refresh()
+        self._box.setRange(self._home, padding=0.0)
+        self._set_zoomed(False)
+
+    def _set_zoomed(self, zoomed: bool) -> None:
+        self.zoomed = zoomed
         self.zoom_changed.emit()
 
-    # geometry
+    def _on_range(self) -> None:
+        """Show the same part of the right axis as of the left one, and no two labels of changes over one another."""
+        seen, home = self._box.viewRect(), self._home
+        low, high = self._right_home
+        shares = ((seen.top() - home.top()) / home.height(), (seen.bottom() - home.top()) / home.height())
+        self._right_box.setYRange(*(low + share * (high - low) for share in shares), padding=0.0)
+        free_from = -math.inf
+        for line in self._marks:
+            at = self._box.mapViewToDevice(QPointF(line.getXPos(), seen.top()))
+            fits = at is not None and at.x() >= free_from
+            line.label.setVisible(fits)
+            if at is not None and fits:
+                free_from = at.x() + line.label.boundingRect().width() + _LABEL_GAP
+        right = self._best_text.pos().x() > seen.left() + 0.85 * seen.width()
+        self._best_text.setAnchor((1, 1) if right else (0, 1))
 
-    def _frame(self) -> QRectF:
-        return QRectF(LEFT, TOP, max(1, self.width() - LEFT - RIGHT), max(1, self.height() - TOP - BOTTOM))
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.reset_zoom()
 
-    def _visible(self) -> list[str]:
-        return [name for name in CURVES if name in self._settings.shown and len(self._data.y(name))]
+    def keyPressEvent(self, ev: QKeyEvent) -> None:
+        if ev.key() == Qt.Key.Key_Escape and self.zoomed:
+            self.reset_zoom()
+        else:
+            ev.ignore()  # pyqtgraph would take keys that are the window's
 
-    def _find_bounds(self) -> tuple[float, float, float, float]:
-        if self.zoom is not None:
-            return self.zoom
-        axis, lows, highs, starts, stops = self._settings.axis, [], [], [], []
-        for name in self._visible():
-            x, y = self._data.x(name, axis), self._data.y(name)
-            every = max(1, len(y) // _SAMPLE)
-            some, kept = y[::every], self._data.smoothed(name, self._settings.smoothing)[::every]
-            good = np.isfinite(some) & ((some > 0) | (not self._settings.log))
-            if good.any():
-                # The first steps of a training are far above all that follows: they may leave the picture.
-                lows.append(float(min(np.quantile(some[good], 0.002), np.nanmin(kept[good]))))
-                highs.append(float(np.quantile(some[good], 0.995)))
-                starts.append(float(x[0]))
-                stops.append(float(x[-1]))
-        if not lows:
-            return 0.0, 1.0, 1e-3 if self._settings.log else 0.0, 1.0
-        left, right, low, high = min(starts), max(stops), min(lows), max(highs)
-        if right <= left:
-            right = left + 1.0
-        if self._settings.log:
-            low, high = max(low, 1e-12), max(high, 1e-12)
-            pad = max(1.08, (high / low) ** 0.05)
-            return left, right, low / pad, high * pad
-        pad = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-        return left, right, low - pad, high + pad
+    # the values under the mouse
 
-    def _to_x(self, x: np.ndarray | float) -> np.ndarray:
-        left, right, _, _ = self._bounds
-        frame = self._frame()
-        return frame.left() + (np.asarray(x) - left) / (right - left) * frame.width()
+    def values_at(self, x: float) -> dict[str, float]:
+        """The (smoothed) value of every shown curve at the recorded point nearest to ``x``."""
+        values = {}
+        for name, curve in self._curves.items():
+            if len(curve.x):
+                after = int(np.searchsorted(curve.x, x))
+                near = min((i for i in (after - 1, after) if 0 <= i < len(curve.x)), key=lambda i: abs(curve.x[i] - x))
+                if math.isfinite(curve.y[near]):
+                    values[name] = float(curve.y[near])
+        return values
 
-    def _to_y(self, y: np.ndarray | float) -> np.ndarray:
-        _, _, low, high = self._bounds
-        frame, value = self._frame(), np.asarray(y, dtype=np.float64)
-        if self._settings.log:
-            low, high = math.log(low), math.log(high)
-            value = np.log(np.maximum(value, 1e-300))
-        # Far outside the frame Qt's clipping loses precision: keep lines near it.
-        share = np.clip((value - low) / (high - low), -10.0, 11.0)
-        return frame.bottom() - share * frame.height()
-
-    def _from_pixel(self, at: QPointF) -> tuple[float, float]:
-        left, right, low, high = self._bounds
-        frame = self._frame()
-        across = min(1.0, max(0.0, (at.x() - frame.left()) / frame.width()))
-        up = min(1.0, max(0.0, (frame.bottom() - at.y()) / frame.height()))
-        y = low * (high / low) ** up if self._settings.log else low + up * (high - low)
-        return left + across * (right - left), y
-
-    def _prepare(self) -> None:
-        """Thin the curves for this size and range."""
-        self._bounds = self._find_bounds()
-        left, right, _, _ = self._bounds
-        columns = max(2, int(self._frame().width()))
-        weight, axis = self._settings.smoothing, self._settings.axis
-        self._lines = []
-        for name in self._visible():
-            x, raw = self._data.x(name, axis), self._data.y(name)
-            smoothable = weight > 0 and name != "validation"
-            if smoothable:
-                self._lines.append((name, self._polygon(*envelope(x, raw, left, right, columns)), True))
-            kept = self._data.smoothed(name, weight)
-            # A smoothed curve has no peaks to keep, and half as many points stroke twice as fast.
-            fine = columns // 2 if smoothable else columns
-            self._lines.append((name, self._polygon(*envelope(x, kept, left, right, fine)), False))
-        self._stale = False
-
-    def _polygon(self, x: np.ndarray, y: np.ndarray) -> QPolygonF:
-        if self._settings.log:
-            x, y = x[y > 0], y[y > 0]
-        polygon = QPolygonF()
-        polygon.resize(len(x))
-        if len(x):
-            # Written in place, two float64 a point: a list of QPointF takes twenty times as long.
-            memory = VoidPtr(polygon.data(), len(x) * 16, True)  # pyright: ignore[reportCallIssue]
-            points = np.frombuffer(memory, dtype=np.float64).reshape(-1, 2)  # pyright: ignore
-            points[:, 0], points[:, 1] = self._to_x(x), self._to_y(y)
-        return polygon
-
-    # painting
-
-    def resizeEvent(self, event: object) -> None:
-        self._stale = True
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self._theme.plot))
-        if not len(self._data):
-            painter.setPen(QColor(self._theme.muted))
-            text = AWAITED if self.awaited else NO_CURVES
-            painter.drawText(self.rect().adjusted(16, 8, -16, -8), _CENTRE | Qt.TextFlag.TextWordWrap, text)
+    def _show_readout(self, at: QPointF) -> None:
+        if not self._box.sceneBoundingRect().contains(at):
+            self._hide_readout()
             return
-        if self._stale:
-            self._prepare()
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.9)
-        painter.setFont(font)
-        self._paint_grid(painter)
-        painter.save()
-        painter.setClipRect(self._frame())
-        for name, polygon, faint in self._lines:
-            colour = self.colour(name)
-            colour.setAlphaF(0.28 if faint else 1.0)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing, not faint)
-            painter.setPen(QPen(colour, 1.0 if faint else 1.6))
-            if faint:
-                painter.drawPolyline(polygon)
-            else:  # as single lines: stroking a thick polyline, with its joins, takes twenty times as long
-                points = polygon.toList()
-                painter.drawLines([QLineF(one, other) for one, other in pairwise(points)])
-            if name == "validation":
-                painter.setBrush(colour)
-                for point in polygon.toList() if polygon.size() <= 200 else []:
-                    painter.drawEllipse(point, 2.2, 2.2)
-        painter.restore()
-        self._paint_marks(painter)
-        self._paint_best(painter)
-        self._paint_zoom(painter)
-        self._paint_readout(painter)
+        place, seen = self._box.mapSceneToView(at), self._box.viewRect()
+        x = place.x() if self._settings.axis == "epoch" else round(place.x())
+        rows = [f"<span style='color:{self._theme.muted}'>{self._settings.axis} {self._x_axis.text(x)}</span>"]
+        rows += [
+            f"<span style='color:{curve_color(name, self._theme).name()}'>●</span> {_READOUT_NAMES[name]} {value:.4g}"
+            for name, value in self.values_at(place.x()).items()
+        ]
+        self._readout.setHtml(f"<div style='color:{self._theme.text}'>{'<br>'.join(rows)}</div>")
+        self._readout.setAnchor((1, 0) if place.x() > seen.center().x() else (0, 0))
+        self._readout.setPos(place.x(), seen.bottom())
+        self._pointer.setPos(place.x())
+        for item in (self._readout, self._pointer):
+            item.show()
 
-    def colour(self, name: str) -> QColor:
-        """The colour of a curve."""
-        return QColor(self._theme.series[CURVES.index(name) % len(self._theme.series)])
+    def _hide_readout(self) -> None:
+        self._readout.hide()
+        self._pointer.hide()
 
-    def _paint_grid(self, painter: QPainter) -> None:
-        frame, (left, right, low, high) = self._frame(), self._bounds
-        many_y, many_x = max(2, int(frame.height() / 34)), max(2, int(frame.width() / 110))
-        ticks = log_ticks(low, high, many_y) if self._settings.log else linear_ticks(low, high, many_y)
-        grid, muted = QColor(self._theme.grid), QColor(self._theme.muted)
-        grid.setAlphaF(0.6)
-        for value in ticks:
-            y = round(float(self._to_y(value))) + 0.5
-            painter.setPen(QPen(grid, 1))
-            painter.drawLine(QPointF(frame.left(), y), QPointF(frame.right(), y))
-            painter.setPen(muted)
-            painter.drawText(QRectF(0, y - 9, LEFT - 6, 18), _RIGHT, f"{value:.3g}")
-        for value in linear_ticks(left, right, many_x):
-            x = round(float(self._to_x(value))) + 0.5
-            painter.setPen(QPen(grid, 1))
-            painter.drawLine(QPointF(x, frame.bottom()), QPointF(x, frame.bottom() + 4))
-            painter.setPen(muted)
-            painter.drawText(QRectF(x - 50, frame.bottom() + 4, 100, 18), _CENTRE, self._x_text(value))
-        painter.setPen(QPen(QColor(self._theme.grid), 1))
-        painter.drawLine(frame.bottomLeft(), frame.bottomRight())
+    def leaveEvent(self, ev: QEvent) -> None:
+        super().leaveEvent(ev)
+        self._hide_readout()
 
-    def _x_text(self, value: float) -> str:
-        if self._settings.axis == "time":
+
+_READOUT_NAMES = {
+    "loss": "total",
+    "reconstruction": "reconstruction",
+    "kl": "KL",
+    "entanglement": "entanglement",
+    "validation": "validation",
+}
+_AXIS_NAMES = {"kl": "KL", "entanglement": "entanglement"}
+
+
+class _ZoomBox(ViewBox):
+    """A drag encloses what to zoom to."""
+
+    def __init__(self) -> None:
+        super().__init__(enableMenu=False)
+        self.setMouseMode(ViewBox.RectMode)
+
+    def set_rubber_band(self, color: QColor) -> None:
+        """The colour of the rectangle that a drag encloses."""
+        self.rbScaleBox.setPen(QPen(color, 0))
+        filled = QColor(color)
+        filled.setAlphaF(0.15)
+        self.rbScaleBox.setBrush(filled)
+
+    def showAxRect(self, ax: QRectF, **kwargs: object) -> None:
+        area, seen = ax.normalized(), self.viewRect()
+        if area.height() * self.height() <= _FLAT * seen.height():
+            area.setTop(seen.top())
+            area.setBottom(seen.bottom())
+        super().showAxRect(area.intersected(seen), padding=0.0, **kwargs)
+
+    def keyPressEvent(self, ev: object) -> None:
+        ev.ignore()  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Axis(AxisItem):
+    """Plain numbers, at 1, 2 and 5 times powers of ten where a log axis spans few of them; durations on request."""
+
+    def __init__(self, orientation: str) -> None:
+        super().__init__(orientation, maxTickLength=-4, showValues=True)
+        self.enableAutoSIPrefix(False)
+        self.seconds = False
+
+    def text(self, value: float) -> str:
+        """``value`` as it reads on this axis."""
+        if self.seconds:
             return duration(value)
         return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
 
-    def _paint_marks(self, painter: QPainter) -> None:
-        frame, metrics = self._frame(), QFontMetricsF(painter.font())
-        busy_until = -1e9
-        for mark in self._data.marks:
-            x = float(self._to_x(self._data.mark_x(mark, self._settings.axis)))
-            if not frame.left() <= x <= frame.right():
-                continue
-            painter.setPen(QPen(QColor(self._theme.warning), 1, Qt.PenStyle.DashLine))
-            painter.drawLine(QPointF(x, frame.top()), QPointF(x, frame.bottom()))
-            width = metrics.horizontalAdvance(mark.text)
-            start = min(x + 3, self.width() - width - 4)
-            if start >= busy_until:
-                painter.setPen(QColor(self._theme.warning))
-                painter.drawText(QRectF(start, 3, width + 2, TOP - 4), _LEFT, mark.text)
-                busy_until = start + width + 8
+    def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        if self.logMode:
+            return [f"{10.0**value:.3g}" for value in values]
+        return [self.text(value) for value in values]
 
-    def _paint_best(self, painter: QPainter) -> None:
-        best = self._data.best
-        if best is None or "validation" not in self._visible():
-            return
-        frame = self._frame()
-        x = float(self._to_x(self._data.x("validation", self._settings.axis)[best]))
-        y = float(self._to_y(self._data.y("validation")[best]))
-        if not frame.contains(QPointF(x, y)):
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(self.colour("validation"), 1.6))
-        painter.setBrush(QColor(self._theme.plot))
-        painter.drawEllipse(QPointF(x, y), 4.5, 4.5)
-        painter.setPen(QColor(self._theme.text))
-        text = f"best {self._data.y('validation')[best]:.4g}"
-        width = QFontMetricsF(painter.font()).horizontalAdvance(text) + 2
-        left = x - 8 - width if x + 8 + width > frame.right() else x + 8
-        painter.drawText(QRectF(left, y - 20, width, 16), _LEFT, text)
-
-    def _paint_zoom(self, painter: QPainter) -> None:
-        if self._press is None or self._mouse is None or not self._dragging():
-            return
-        colour = QColor(self._theme.accent)
-        painter.setPen(QPen(colour, 1))
-        colour.setAlphaF(0.15)
-        painter.setBrush(colour)
-        painter.drawRect(QRectF(self._press, self._mouse).normalized().intersected(self._frame()))
-
-    def _paint_readout(self, painter: QPainter) -> None:
-        """The values under the mouse."""
-        if self._mouse is None or self._press is not None or not self._frame().contains(self._mouse):
-            return
-        x, _ = self._from_pixel(self._mouse)
-        rows: list[tuple[str, QColor | None]] = [
-            (f"{self._settings.axis} {self._x_text(round(x) if self._settings.axis != 'epoch' else x)}", None)
-        ]
-        for name, value in self.values_at(x).items():
-            rows.append((f"{name}  {value:.4g}", self.colour(name)))
-        metrics = QFontMetricsF(painter.font())
-        width = max(metrics.horizontalAdvance(text) for text, _ in rows) + 28
-        height = len(rows) * metrics.height() + 10
-        frame = self._frame()
-        left = self._mouse.x() + 12
-        if left + width > frame.right():
-            left = self._mouse.x() - 12 - width
-        box = QRectF(left, frame.top() + 6, width, height)
-        line = QColor(self._theme.muted)
-        line.setAlphaF(0.7)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.setPen(QPen(line, 1))
-        painter.drawLine(QPointF(self._mouse.x(), frame.top()), QPointF(self._mouse.x(), frame.bottom()))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(self._theme.border), 1))
-        painter.setBrush(QColor(self._theme.raised))
-        painter.drawRoundedRect(box, 5, 5)
-        for number, (text, colour) in enumerate(rows):
-            top = box.top() + 5 + number * metrics.height()
-            if colour is not None:
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(colour)
-                painter.drawEllipse(QPointF(box.left() + 11, top + metrics.height() / 2), 3.5, 3.5)
-            painter.setPen(QColor(self._theme.text if colour is not None else self._theme.muted))
-            indent = 20 if colour is not None else 8
-            painter.drawText(QRectF(box.left() + indent, top, width, metrics.height()), _LEFT, text)
-
-    def values_at(self, x: float) -> dict[str, float]:
-        """The (smoothed) value of every visible curve at the recorded point nearest to ``x``."""
-        found = {}
-        for name in self._visible():
-            xs = self._data.x(name, self._settings.axis)
-            after = int(np.searchsorted(xs, x))
-            near = min((i for i in (after - 1, after) if 0 <= i < len(xs)), key=lambda i: abs(xs[i] - x))
-            value = float(self._data.smoothed(name, self._settings.smoothing)[near])
-            if math.isfinite(value):
-                found[name] = value
-        return found
-
-    # hands
-
-    def _dragging(self) -> bool:
-        moved = self._mouse - self._press if self._mouse is not None and self._press is not None else QPointF()
-        return abs(moved.x()) > _DRAG or abs(moved.y()) > _DRAG
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and len(self._data):
-            self._press = self._mouse = event.position()
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._mouse = event.position()
-        self.update()
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._mouse = event.position()
-        if self._press is not None and self._dragging():
-            (x0, y0), (x1, y1) = self._from_pixel(self._press), self._from_pixel(self._mouse)
-            _, _, low, high = self._bounds
-            # A drag that is flat means "this stretch of time", not "this sliver of values".
-            flat = abs(self._mouse.y() - self._press.y()) <= 3 * _DRAG
-            y_low, y_high = (low, high) if flat else (min(y0, y1), max(y0, y1))
-            if x0 != x1 and y_low < y_high:
-                self.zoom = (min(x0, x1), max(x0, x1), y_low, y_high)
-                self.zoom_changed.emit()
-        self._press = None
-        self.refresh()
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self._press = None
-        self.reset_zoom()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape and self.zoom is not None:
-            self.reset_zoom()
-        else:
-            super().keyPressEvent(event)
-
-    def leaveEvent(self, event: object) -> None:
-        self._mouse = None
-        self.update()
-
-
-_CENTRE = Qt.AlignmentFlag.AlignCenter
-_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+    def logTickValues(self, minVal: float, maxVal: float, size: float, stdTicks: list) -> list:
+        decades = range(math.floor(minVal), math.ceil(maxVal) + 1)
+        ticks = [decade + math.log10(digit) for digit in (1, 2, 5) for decade in decades]
+        ticks = [tick for tick in ticks if minVal <= tick <= maxVal]
+        whole = [tick for tick in ticks if tick in decades]
+        if len(ticks) * 26 <= size and len(ticks) > 1:
+            return [(1.0, ticks)]
+        return [(1.0, whole)] if len(whole) > 1 else stdTicks[:1]

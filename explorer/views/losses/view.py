@@ -1,28 +1,35 @@
-"""The losses panel: one check box a curve, scale and smoothing, and the plot under them."""
+"""The losses panel: a check box for each curve, scale and smoothing, and the plot under them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
-from explorer.views.losses.data import CURVES, X_AXES, LossData
-from explorer.views.losses.plot import LossPlot, PlotSettings
+from explorer.views.losses.data import CURVES, X_AXES, LossData, PlotSettings, curve_color
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import FlowLayout
 from explorer.widgets.theme import DARK, Theme
 
-_NAMES = {  # short, and in full
-    "loss": ("Total", "Total loss"),
-    "reconstruction": ("Recon.", "Reconstruction term"),
-    "kl": ("KL", "KL term"),
-    "entanglement": ("Entangl.", "Entanglement term"),
-    "validation": ("Validation", "Validation loss, after each epoch"),
+if TYPE_CHECKING:
+    from explorer.views.losses.plot import LossPlot
+
+NO_CURVES = "Loss curves appear here when a run is open or a training has started."
+WAITING = "The loss curves appear with the first training steps."
+_LABELS = {  # what the check box says, and what the curve is
+    "loss": ("Total", "Total loss: reconstruction + β · KL + γ · entanglement; mean over the batch"),
+    "reconstruction": ("Recon.", "Reconstruction term: error of the decoded images, mean over pixels and batch"),
+    "kl": ("KL", "KL divergence of the encoder's distribution from the prior, before β weights it; right-hand axis"),
+    "entanglement": (
+        "Entangl.",
+        "Penalty on latent dimensions that vary together, before γ weights it; right-hand axis",
+    ),
+    "validation": ("Validation", "Total loss on the validation images, after each epoch"),
 }
-_MOST = 999  # thousandths of smoothing
+_MAX_SMOOTHING = 0.999
 
 
 class LossesView(QWidget):
@@ -37,15 +44,19 @@ class LossesView(QWidget):
         super().__init__(parent)
         self.setObjectName("losses")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
-        self._data, self._settings, self._dirty = LossData(), PlotSettings(), False
-        self.plot = LossPlot(self._data, self._settings)
+        self._data, self._settings, self._dirty, self._theme = LossData(), PlotSettings(), False, DARK
+        self.plot: LossPlot | None = None  # made when there is something to draw: see its module
+        self._empty = label(NO_CURVES, "muted", "losses.empty")
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._empty.setWordWrap(True)
         self._checks: dict[str, QCheckBox] = {}
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 4)
         layout.setSpacing(4)
         layout.addLayout(self._make_controls())
-        layout.addWidget(self.plot, 1)
-        self.plot.zoom_changed.connect(self._show_zoom)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self._empty)
+        layout.addLayout(self._stack, 1)
         self.set_theme(DARK)
         self._show_zoom()
 
@@ -53,16 +64,17 @@ class LossesView(QWidget):
         flow = FlowLayout()
         row: list[QWidget] = []
         for name in CURVES:
-            box = named(QCheckBox(_NAMES[name][0]), f"losses.show.{name}")
+            text, meaning = _LABELS[name]
+            box = named(QCheckBox(text), f"losses.show.{name}")
             box.setChecked(True)
-            box.setToolTip(_NAMES[name][1])
-            box.setAccessibleName(_NAMES[name][1])
+            box.setToolTip(meaning)
+            box.setAccessibleName(meaning)
             box.toggled.connect(lambda on, name=name: self._on_shown(name, on))
             row.append(box)
             self._checks[name] = box
         self._log = named(QCheckBox("Log"), "losses.log")
         self._log.setChecked(self._settings.log)
-        self._log.setToolTip("Logarithmic loss axis")
+        self._log.setToolTip("Logarithmic loss axes")
         self._log.toggled.connect(self._on_log)
         for widget in (*row, self._log, self._make_smoothing(), self._make_axis()):
             flow.addWidget(widget)
@@ -99,7 +111,7 @@ class LossesView(QWidget):
         self._axis.activated.connect(self._on_axis)
         self._reset = named(QToolButton(), "losses.reset", "Show all")
         self._reset.setToolTip("Show all: leave the zoom (double click in the plot)")
-        self._reset.clicked.connect(self.plot.reset_zoom)
+        self._reset.clicked.connect(self._reset_zoom)
         row.addWidget(self._axis)
         row.addWidget(self._reset)
         return holder
@@ -108,27 +120,36 @@ class LossesView(QWidget):
 
     def append(self, records: list[dict[str, Any]]) -> None:
         """Store records of ``metrics.jsonl``: "step" and "epoch" give curves, changed hyperparameters give marks."""
-        before = len(self._data), len(self._data.marks)
         self._data.append(records)
-        self._dirty = self._dirty or (len(self._data), len(self._data.marks)) != before
+        self._dirty = self._dirty or bool(records)
 
     def clear(self) -> None:
         """Forget the run; the settings stay."""
         self._data.clear()
-        self.plot.zoom = None
-        self._show_zoom()
+        if self.plot is not None:
+            self.plot.reset_zoom()
         self._dirty = True
 
     def set_awaited(self, awaited: bool) -> None:
-        """Whether curves will come by themselves, for a training has begun: what is said while there are none."""
-        self.plot.awaited = awaited
-        self.plot.update()
+        """What the empty panel says: that curves will come with the training that has begun, or what to do for some."""
+        self._empty.setText(WAITING if awaited else NO_CURVES)
 
     def redraw(self) -> None:
         """Draw what has changed since the last call; costs nothing if nothing has."""
         if self._dirty and self.isVisible():
             self._dirty = False
+            self._refresh()
+
+    def _refresh(self) -> None:
+        if self.plot is None and len(self._data):
+            from explorer.views.losses.plot import LossPlot
+
+            self.plot = LossPlot(self._data, self._settings, self._theme)
+            self.plot.zoom_changed.connect(self._show_zoom)
+            self._stack.addWidget(self.plot)
+        elif self.plot is not None:
             self.plot.refresh()
+        self._stack.setCurrentIndex(1 if len(self._data) else 0)
 
     @property
     def settings(self) -> PlotSettings:
@@ -137,10 +158,12 @@ class LossesView(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
-        self.plot.set_theme(theme)
+        self._theme = theme
+        if self.plot is not None:
+            self.plot.set_theme(theme)
         self._reset.setIcon(icon("home", theme))
         for name, box in self._checks.items():
-            colour = self.plot.colour(name).name()
+            colour = curve_color(name, theme).name()
             box.setStyleSheet(
                 f"QCheckBox::indicator:checked {{ background: {colour}; border-color: {colour}; }}"
                 f"QCheckBox::indicator:focus {{ border: 2px solid {theme.text}; }}"
@@ -150,36 +173,40 @@ class LossesView(QWidget):
 
     def _on_shown(self, name: str, on: bool) -> None:
         (self._settings.shown.add if on else self._settings.shown.discard)(name)
-        self._changed()
+        self._apply()
 
     def _on_log(self, on: bool) -> None:
         self._settings.log = on
-        self.plot.zoom = None
-        self._changed()
+        self._apply(rescale=True)
 
     def _on_smoothing(self, value: int) -> None:
         self._settings.smoothing = _from_slider(value)
         self._weight.setText(f"{self._settings.smoothing:.3f}")
-        self._changed()
+        self._apply()
 
     def _on_axis(self, place: int) -> None:
         self._settings.axis = X_AXES[place]
-        self.plot.zoom = None
-        self._changed()
+        self._apply(rescale=True)
 
-    def _changed(self) -> None:
-        self._show_zoom()
-        self.plot.refresh()
+    def _apply(self, rescale: bool = False) -> None:
+        """Draw with the changed settings; a zoom is left where the axes are no longer the same."""
+        self._refresh()
+        if rescale:
+            self._reset_zoom()
         self.settings_changed.emit()
 
+    def _reset_zoom(self) -> None:
+        if self.plot is not None:
+            self.plot.reset_zoom()
+
     def _show_zoom(self) -> None:
-        self._reset.setVisible(self.plot.zoom is not None)
+        self._reset.setVisible(self.plot is not None and self.plot.zoomed)
 
 
 def _from_slider(value: int) -> float:
     """0 to 1000 becomes 0 to 0.999, finer towards the end, where it matters."""
-    return min(_MOST / 1000, round(1.0 - 10.0 ** (-3.0 * value / 1000), 3))
+    return min(_MAX_SMOOTHING, round(1.0 - 10.0 ** (-3.0 * value / 1000), 3))
 
 
 def _to_slider(weight: float) -> int:
-    return round(-1000.0 / 3.0 * math.log10(1.0 - min(weight, _MOST / 1000)))
+    return round(-1000.0 / 3.0 * math.log10(1.0 - min(weight, _MAX_SMOOTHING)))

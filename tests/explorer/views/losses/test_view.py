@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QCheckBox, QComboBox, QSlider, QToolButton
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
 
 from explorer.views.losses import LossesView
-from explorer.views.losses.series import Column, Smoother, envelope, linear_ticks, log_ticks
+from explorer.views.losses.data import curve_color, smoothed
+from explorer.views.losses.plot import LossPlot
 from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -53,13 +53,6 @@ def said(view) -> list:
 # numbers
 
 
-def test_a_column_keeps_everything_across_its_growth():
-    column = Column()
-    for start in range(0, 5000, 7):
-        column.extend(np.arange(start, start + 7, dtype=float))
-    assert np.array_equal(column.values[:5000], np.arange(5000))
-
-
 @pytest.mark.parametrize("weight", [0.0, 0.1, 0.6, 0.9, 0.999])
 def test_smoothing_equals_its_definition(weight: float):
     values = np.random.default_rng(0).random(700)
@@ -67,96 +60,75 @@ def test_smoothing_equals_its_definition(weight: float):
     for t, value in enumerate(values):
         average = weight * average + (1 - weight) * value
         wanted.append(average / (1 - weight ** (t + 1)))
-    assert Smoother(weight).follow(values) == pytest.approx(wanted, rel=1e-9)
+    assert smoothed(values, weight) == pytest.approx(wanted, rel=1e-9)
 
 
-def test_smoothing_in_pieces_equals_smoothing_at_once():
-    values = np.random.default_rng(1).random(5000)
-    pieces, whole = Smoother(0.97), Smoother(0.97)
-    for stop in (1, 10, 11, 2000, 5000):
-        last = pieces.follow(values[:stop])
-    assert last == pytest.approx(whole.follow(values), rel=1e-9)
+def test_smoothing_of_many_values_does_not_lose_precision_between_blocks():
+    values = np.random.default_rng(1).random(50_000)
+    average, weight = 0.0, 0.6
+    for value in values:
+        average = weight * average + (1 - weight) * value
+    assert smoothed(values, weight)[-1] == pytest.approx(average, rel=1e-9)
 
 
-def test_smoothing_passes_over_what_is_not_a_number():
-    smoothed = Smoother(0.5).follow(np.array([math.nan, 1.0, math.nan, math.inf, 1.0]))
-    assert math.isnan(smoothed[0])
-    assert smoothed[1:] == pytest.approx(1.0)
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    values=hnp.arrays(np.float64, st.integers(0, 400), elements=st.floats(-1e6, 1e6) | st.just(math.nan)),
-    columns=st.integers(1, 50),
-)
-def test_thinning_keeps_every_peak_and_at_most_two_points_a_column(values: np.ndarray, columns: int):
-    x = np.arange(len(values), dtype=float)
-    kept_x, kept_y = envelope(x, values, 0.0, float(max(1, len(values))), columns)
-    finite = values[np.isfinite(values)]
-    assert len(kept_x) <= max(2 * columns, 0) or len(finite) <= 2 * columns
-    assert np.all(np.diff(kept_x) > 0)
-    if len(finite):
-        assert kept_y.min() == finite.min()
-        assert kept_y.max() == finite.max()
-        assert np.array_equal(values[kept_x.astype(int)], kept_y)
-
-
-def test_thinning_keeps_one_neighbour_outside_the_range():
-    x = np.arange(100.0)
-    kept, _ = envelope(x, x, 40.0, 50.0, 1000)
-    assert kept[0] == 39.0
-    assert kept[-1] == 51.0
-
-
-def test_ticks_are_round_and_inside():
-    assert linear_ticks(0.0, 10.0, 5) == pytest.approx([0, 2, 4, 6, 8, 10])
-    assert linear_ticks(0.13, 0.27, 4) == pytest.approx([0.15, 0.2, 0.25])
-    assert log_ticks(0.02, 3.0, 4) == pytest.approx([0.1, 1.0])
-    assert log_ticks(0.09, 0.6, 6) == pytest.approx([0.1, 0.2, 0.5])
-    assert len(log_ticks(1e-9, 1e9, 6)) <= 6
+def test_smoothing_skips_what_is_not_a_number():
+    curve = smoothed(np.array([math.nan, 1.0, math.nan, math.inf, 1.0]), 0.5)
+    assert math.isnan(curve[0])
+    assert curve[1:] == pytest.approx(1.0)
 
 
 # state to view
 
 
 def test_records_become_curves_silently(view, said):
+    view.settings.smoothing = 0.0
     view.append(_records())
     view.redraw()
-    view.settings.smoothing = 0.0
     assert view.plot.values_at(200) == pytest.approx(
         {"loss": 1 / 200, "reconstruction": 0.9 / 200, "kl": 3.0, "entanglement": 0.2, "validation": 0.2}
     )
     assert said == []
 
 
-def test_an_empty_plot_says_what_will_be_there_and_after_a_start_that_it_comes(view):
+def test_an_empty_panel_says_what_will_be_there_and_after_a_start_that_it_comes(view):
     view.redraw()
-    idle = view.plot.grab().toImage()
+    text = view.findChild(QLabel, "losses.empty")
+    assert text.isVisible()
+    assert "training has started" in text.text()
     view.set_awaited(True)
-    assert view.plot.grab().toImage() != idle
-    view.set_awaited(False)
-    assert view.plot.grab().toImage() == idle
+    assert "first training steps" in text.text()
+    view.append(_records())
+    view.redraw()
+    assert not text.isVisible()
+
+
+def test_a_window_without_curves_does_not_import_pyqtgraph():
+    code = "import sys, explorer.app; assert 'pyqtgraph' not in sys.modules, 'it costs a third of a second'"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_drawing_waits_for_the_clock(view):
     view.append(_records())
-    stale_before = view.plot._stale
+    assert view.plot is None
     view.redraw()
-    view.grab()
-    assert view.plot._lines
-    assert stale_before
+    view.append(_records(300))
+    assert view.plot.values_at(300)["loss"] != pytest.approx(1 / 300)
+    view.redraw()
+    view.settings.smoothing = 0.0
+    view.plot.refresh()
+    assert view.plot.values_at(300)["loss"] == pytest.approx(1 / 300)
 
 
 def test_the_best_epoch_is_the_least_validation_loss(view):
     view.append([_step(1), _epoch(1, 10, 0.5), _epoch(2, 20, 0.2), _epoch(3, 30, math.nan), _epoch(4, 40, 0.4)])
-    assert view.plot._data.best == 1
+    assert view._data.best == 1
 
 
 def test_a_changed_hyperparameter_becomes_a_mark_that_names_only_what_changed(view):
     values = {"learning_rate": 2e-3, "beta": 1e-4, "gamma": 0.0}
     change = {"kind": "event", "event": "hyperparameters", "step": 5, "changed": ["beta"], **values}
     view.append([_step(5), change, {"kind": "event", "event": "paused", "step": 6}])
-    assert [(mark.step, mark.text) for mark in view.plot._data.marks] == [(5, "β 0.0001")]
+    assert [(mark.step, mark.text) for mark in view._data.marks] == [(5, "β 0.0001")]
 
 
 def test_losses_that_are_not_numbers_do_not_stop_the_plot(view):
@@ -187,16 +159,34 @@ def test_curves_are_drawn_in_the_theme(view, theme):
     view.redraw()
     image = view.plot.grab().toImage()
     colours = [image.pixelColor(x, y) for x in range(70, 840, 4) for y in range(24, 200)]
-    for wanted in (QColor(theme.plot), view.plot.colour("kl")):  # edges are antialiased: near is enough
+    for wanted in (QColor(theme.plot), curve_color("kl", theme)):  # edges are antialiased: near is enough
         assert min(abs(c.red() - wanted.red()) + abs(c.green() - wanted.green()) for c in colours) <= 8
 
 
-def test_a_long_run_is_thinned_before_it_is_drawn(view):
-    steps = np.arange(1, 100_001)
-    view.append([_step(int(s), 0.1 + 0.01 * math.sin(s)) for s in steps])
+def test_a_long_run_is_thinned_before_it_is_drawn_and_keeps_its_peaks(view):
+    values = 0.1 + 0.01 * np.sin(np.arange(100_000))
+    values[54_321] = 0.2
+    view.settings.smoothing, view.settings.log = 0.0, False
+    view.append([_step(step, float(value)) for step, value in enumerate(values, 1)])
     view.redraw()
     view.grab()
-    assert max(polygon.size() for _, polygon, _ in view.plot._lines) <= 2 * view.plot.width()
+    drawn = view.plot._curves["loss"].line.getData()[1]
+    assert len(drawn) <= 4 * view.plot.width()
+    assert drawn.max() == 0.2
+
+
+def test_the_kl_term_does_not_squash_the_losses(view):
+    """It is recorded before β weights it, a hundred times the loss: it has the axis on the right."""
+    records = [_step(s, 0.10 + 0.01 / s, reconstruction=0.10, kl=12.0) for s in range(1, 101)]
+    view.append(records)
+    view.redraw()
+    low, high = view.plot.getViewBox().viewRange()[1]
+    assert high - low < 0.3  # decades
+    assert view.plot.getPlotItem().getAxis("right").isVisible()
+    assert "KL" in view.plot.getPlotItem().getAxis("right").labelText
+    box = view.findChild(QCheckBox, "losses.show.kl")
+    QTest.mouseClick(box, LEFT, pos=QPoint(6, box.height() // 2))
+    assert not view.plot.getPlotItem().getAxis("right").isVisible()
 
 
 # hands
@@ -233,50 +223,78 @@ def test_axis_scale_and_smoothing_are_chosen_by_hand(view, said):
 def test_the_epoch_axis_counts_epochs(view):
     view.append(_records(200))
     view.settings.axis = "epoch"
-    assert view.plot._data.x("loss", "epoch")[-1] == pytest.approx(2.0)
+    assert view._data.x("loss", "epoch")[-1] == pytest.approx(2.0)
 
 
-def test_a_drag_zooms_and_a_double_click_shows_everything_again(view):
+def _drag(plot: QWidget, start: QPoint, end: QPoint) -> None:
+    QTest.mousePress(plot.viewport(), LEFT, pos=start)
+    QTest.mouseMove(plot.viewport(), (start + end) / 2)
+    QTest.mouseMove(plot.viewport(), end)
+    QTest.mouseRelease(plot.viewport(), LEFT, pos=end)
+
+
+def _drawn(view: LossesView, qtbot) -> tuple[LossPlot, list, list]:
     view.append(_records())
     view.redraw()
     view.grab()
+    qtbot.wait(20)
+    return view.plot, *view.plot.getViewBox().viewRange()
+
+
+def test_a_drag_zooms_both_axes_and_a_double_click_shows_everything_again(view, qtbot):
+    plot, whole_x, whole_y = _drawn(view, qtbot)
     reset = view.findChild(QToolButton, "losses.reset")
     assert not reset.isVisible()
-    QTest.mousePress(view.plot, LEFT, pos=QPoint(200, 60))
-    QTest.mouseMove(view.plot, QPoint(400, 120))
-    QTest.mouseRelease(view.plot, LEFT, pos=QPoint(400, 120))
-    left, right, low, high = view.plot.zoom
-    assert 0 < left < right < 200
-    assert low < high
+    right = plot._right_box.viewRange()[1]
+    _drag(plot, QPoint(200, 60), QPoint(400, 120))
+    (left, stop), (low, high) = plot.getViewBox().viewRange()
+    assert whole_x[0] < left < stop < whole_x[1]
+    assert whole_y[0] < low < high < whole_y[1]
     assert reset.isVisible()
-    view.grab()
-    QTest.mouseDClick(view.plot, LEFT, pos=QPoint(300, 80))
-    assert view.plot.zoom is None
+    zoomed = plot._right_box.viewRange()[1]
+    share = (high - low) / (whole_y[1] - whole_y[0])
+    assert zoomed[1] - zoomed[0] == pytest.approx(share * (right[1] - right[0]), rel=1e-3)
+    view.append([_step(201)])
+    view.redraw()
+    assert plot.getViewBox().viewRange()[0] == pytest.approx([left, stop])  # what is looked at stays
+    qtbot.mouseDClick(plot.viewport(), LEFT, pos=QPoint(300, 80))
+    assert not plot.zoomed
+    assert not reset.isVisible()
 
 
-def test_a_flat_drag_keeps_the_values_and_a_click_zooms_nothing(view):
-    view.append(_records())
+def test_a_flat_drag_keeps_the_values_and_a_click_zooms_nothing(view, qtbot):
+    plot, _, whole_y = _drawn(view, qtbot)
+    QTest.mouseClick(plot.viewport(), LEFT, pos=QPoint(300, 80))
+    assert not plot.zoomed
+    _drag(plot, QPoint(200, 100), QPoint(400, 103))
+    assert plot.zoomed
+    assert plot.getViewBox().viewRange()[1] == pytest.approx(whole_y)
+
+
+def test_escape_leaves_the_zoom(view, qtbot):
+    plot, *_ = _drawn(view, qtbot)
+    _drag(plot, QPoint(200, 60), QPoint(400, 120))
+    QTest.keyClick(plot, Qt.Key.Key_Escape)
+    assert not plot.zoomed
+
+
+def test_the_mouse_reads_values_off(view, qtbot):
+    plot, *_ = _drawn(view, qtbot)
+    QTest.mouseMove(plot.viewport(), QPoint(300, 80))
+    qtbot.waitUntil(lambda: plot._readout.isVisible())
+    text = plot._readout.textItem.toPlainText()
+    assert "KL 3" in text
+    assert "total" in text
+
+
+def test_changes_are_marked_where_they_happened_and_their_labels_do_not_overlap(view):
+    changes = [
+        {"kind": "event", "event": "hyperparameters", "step": step, "changed": ["beta"], "beta": step * 1e-4}
+        for step in (50, 51, 150)
+    ]
+    view.append([*_records(), *changes])
     view.redraw()
     view.grab()
-    before = view.plot._bounds
-    QTest.mouseClick(view.plot, LEFT, pos=QPoint(300, 80))
-    assert view.plot.zoom is None
-    QTest.mousePress(view.plot, LEFT, pos=QPoint(200, 100))
-    QTest.mouseMove(view.plot, QPoint(400, 103))
-    QTest.mouseRelease(view.plot, LEFT, pos=QPoint(400, 103))
-    assert view.plot.zoom[2:] == before[2:]
-
-
-def test_escape_leaves_the_zoom(view):
-    view.append(_records())
-    view.plot.zoom = (1.0, 2.0, 0.1, 0.2)
-    QTest.keyClick(view.plot, Qt.Key.Key_Escape)
-    assert view.plot.zoom is None
-
-
-def test_the_mouse_reads_values_off(view):
-    view.append(_records())
-    view.redraw()
-    before = view.plot.grab().toImage()
-    QTest.mouseMove(view.plot, QPoint(300, 80))
-    assert view.plot.grab().toImage() != before
+    view.plot.refresh()
+    assert [line.value() for line in view.plot._marks] == [50, 51, 150]
+    assert [line.label.isVisible() for line in view.plot._marks] == [True, False, True]
