@@ -193,14 +193,14 @@ def training_figures(quick: bool) -> list[Figure]:
     """Images a second of the default settings on this machine."""
     from core.config import DataConfig, RunConfig
     from core.data.loading import load_dataset
-    from core.training.loop import Hyperparameters, make_fabric, train
+    from core.training.loop import make_fabric, train
     from core.training.state import TrainingState
 
     config = RunConfig(data=DataConfig(count=600))
     dataset = load_dataset(config.data)
     fabric = make_fabric(config.training)
     fabric.launch()
-    steps = train(TrainingState(config), dataset, Hyperparameters.of(config), fabric)
+    steps = train(TrainingState(config), dataset, fabric)
     for _ in range(5):
         next(steps)
     begun, images = perf_counter(), 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,17 +102,12 @@ def run(options: Options) -> int:
 
     from core.cli.train_progress import TrainDisplay
     from core.training.distributed import RankFailed
-    from core.training.summary import describe_report
     from core.training.trainer import run_training
 
     config = options.run_config()
-    with TrainDisplay(config) as display:
-        try:
-            outcome = run_training(config, options.out, options.resume, display.record, display.data)
-        except RankFailed:  # rank zero reports it, and its status is the one that counts
-            return 0
-    if outcome.report is not None:
-        display.say(describe_report(outcome.report))
+    with TrainDisplay(config) as display, contextlib.suppress(RankFailed):
+        # Of a training on several devices rank zero reports a failure, and its exit status is the one that counts.
+        run_training(config, options.out, options.resume, display.record, display.data)
     return 0
 
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from core.config import RunConfig
 from core.runs.metrics_log import Record
 
-_SPOKEN = ("started", "paused", "resumed", "hyperparameters", "warning", "stopped", "finished")
+_SHOWN_EVENTS = ("started", "paused", "resumed", "hyperparameters", "warning", "stopped", "finished")
 
 
 class _Console(Console):
@@ -23,8 +23,8 @@ class _Console(Console):
 
 
 class TrainDisplay:
-    """Shows records as they are written. A context manager. Nothing it does can stop a training: if standard output
-    is gone (a closed terminal, a closed pipe), it falls silent."""
+    """Shows records as they are written. A context manager. Nothing it does can stop a training: when standard output
+    is gone (a closed terminal, a closed pipe), it shows nothing more."""
 
     def __init__(self, config: RunConfig) -> None:
         self._epochs = config.training.epochs
@@ -32,6 +32,7 @@ class TrainDisplay:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._last: Record = {}
+        self._report: Record | None = None
         self._silent = False
 
     def __enter__(self) -> TrainDisplay:
@@ -46,9 +47,9 @@ class TrainDisplay:
         if self._bar is not None:
             self._attempt(self._bar.stop)
 
-    def data(self, share: float) -> None:
-        """The images are ready to this share."""
-        self._update(share, f"preparing the images  {share:.0%}")
+    def data(self, fraction: float) -> None:
+        """This fraction of the images is ready."""
+        self._update(fraction, f"preparing the images  {fraction:.0%}")
 
     def record(self, record: Record) -> None:
         """A record of ``metrics.jsonl`` was written."""
@@ -57,19 +58,23 @@ class TrainDisplay:
             self._last = record
             self._update(record["step"] / record["total_steps"], self._step_text(record))
         elif kind == "epoch":
-            self.say(self._epoch_text(record))
-        elif kind == "event" and record["event"] in _SPOKEN:
+            self.print(self._epoch_text(record))
+        elif kind == "event" and record["event"] in _SHOWN_EVENTS:
             message = record.get("message")
-            self.say(f"{record['event']}: {message}" if message else record["event"])
+            self.print(f"{record['event']}: {message}" if message else record["event"])
+            if record["event"] == "finished" and self._report is not None:
+                self.print(_report_text(self._report))
+        elif kind == "report":
+            self._report = record
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Print lines, above the live one."""
         self._attempt(lambda: self._console.print(text, markup=False, soft_wrap=True))
 
-    def _update(self, share: float, text: str) -> None:
+    def _update(self, fraction: float, text: str) -> None:
         bar, task = self._bar, self._task
         if bar is not None and task is not None:
-            self._attempt(lambda: bar.update(task, completed=share, description=text))
+            self._attempt(lambda: bar.update(task, completed=fraction, description=text))
 
     def _attempt(self, show: Any) -> None:
         if self._silent:
@@ -96,6 +101,28 @@ class TrainDisplay:
         if validation:
             parts += [f"validation {validation['loss']:.5f}", f"excess BCE {validation['excess_bce']:.5f}"]
         return "  ".join([*parts, *_speed(self._last), *(["best"] if record["best"] else [])])
+
+
+def _report_text(record: Record) -> str:
+    """The final report in a few lines."""
+    from core.training.recorder import NEIGHBOURS  # loads torch, as the training has done
+
+    def number(name: str, digits: int) -> str:
+        value = record.get(name)
+        return "not available" if value is None else f"{value:.{digits}f}"
+
+    interval = ""
+    if record.get("twonn_low") is not None:
+        interval = f"  (95 %: {record['twonn_low']:.2f} to {record['twonn_high']:.2f})"
+    lines = [
+        f"excess BCE, validation        {number('excess_bce', 5)}",
+        f"intrinsic dimension, TwoNN    {number('twonn', 2)}{interval}",
+        f"trustworthiness, {NEIGHBOURS} neighbours",
+        f"  parameters to cloud         {number('trustworthiness_parameters_to_cloud', 4)}",
+        f"  cloud to parameters         {number('trustworthiness_cloud_to_parameters', 4)}",
+        f"training time                 {record['seconds'] / 60:.1f} min",
+    ]
+    return "\n".join(lines + ([record["note"]] if "note" in record else []))
 
 
 def _speed(record: Record) -> list[str]:

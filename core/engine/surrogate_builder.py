@@ -15,7 +15,7 @@ from core.geometry.surface import Surface
 from core.models.deterministic_inference import decode_each
 from core.models.inference import Inference
 from core.paths.latent_path import pool
-from core.training.live_embedding import spread
+from core.training.probe_embedding import spread
 
 THUMBNAILS = 600
 """Samples whose thumbnails the first map is fitted to."""

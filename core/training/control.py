@@ -1,93 +1,123 @@
-"""How a training obeys ``control.json``: reads commands as they come, says when to go on, wait or stop.
+"""How a training is steered: commands in ``control.json``, and the signals that ask a process to end.
 
-A state machine without files of its own: it looks at the run directory's control file (one stat call when nothing
-changed), applies live hyperparameters, and acknowledges every command with an event.
+Rank zero looks at the control file between two steps (one stat call when nothing changed), applies live
+hyperparameters, acknowledges every command with an event, and says whether to go on, wait or stop.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, Protocol
+import signal
+import threading
+from types import FrameType
+from typing import Any, Literal
 
-from core.runs.directory import Control, RunDirectory, RunError
+from core.runs.directory import Control, RunError
+from core.training.loop import EpochEnd, Step
+from core.training.recorder import Recorder
 
 Verdict = Literal["go", "wait", "stop"]
 
-LIVE_NAMES = ("learning_rate", "beta", "gamma")
 
+class StopSignals:
+    """Notes SIGINT, SIGTERM and SIGHUP instead of dying of them; a second one ends the process as usual."""
 
-class Live(Protocol):
-    """Hyperparameters that may change while a training runs."""
+    def __init__(self) -> None:
+        self.received = False
+        self._before: dict[int, Any] = {}
 
-    learning_rate: float
-    beta: float
-    gamma: float
+    def __enter__(self) -> StopSignals:
+        if threading.current_thread() is threading.main_thread():  # Python allows it there alone
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                    self._before[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self.received = True
+        signal.signal(number, self._before[number])
 
 
 class Steering:
     """Follows the commands of one run.
 
-    ``emit(event, **fields)`` records an event. A command that was there before the training started is an old one: its
-    hyperparameters came along with the checkpoint, its state is not obeyed again.
+    A command that was there before a run was resumed is an old one: its hyperparameters came along with the checkpoint,
+    its state is not obeyed again.
     """
 
-    def __init__(self, run: RunDirectory, live: Live, emit: Callable[..., None], *, ignore_present: bool) -> None:
-        self._run, self._live, self._emit = run, live, emit
+    def __init__(self, recorder: Recorder, signals: StopSignals) -> None:
+        self._recorder, self._run, self._signals = recorder, recorder.run, signals
+        self._live = recorder.state.hyperparameters
         self._stamp: int | None = None
         self._control: Control | None = None
         self._state: Literal["running", "paused", "stopped"] = "running"
         self._advance: Literal["none", "step", "epoch"] = "none"
-        self.paused = False
-        """Whether it has said that it waits."""
-        if ignore_present:
-            self._stamp = run.control_stamp()
-            try:
-                self._control = run.read_control()
-            except RunError as error:
-                emit("warning", message=str(error))
-
-    def look(self) -> None:
-        """Take over a new command, if there is one."""
-        stamp = self._run.control_stamp()
-        if stamp is None or stamp == self._stamp:
-            return
-        self._stamp = stamp
-        try:
-            control = self._run.read_control()
-        except RunError as error:
-            self._emit("warning", message=str(error))
-            return
-        if control != self._control:
-            self._control = control
-            self._obey(control)
+        self._pause_recorded = False
+        if self._run.last_checkpoint_path.exists():  # the run is resumed
+            self._stamp = self._run.control_stamp()
+            self._control = self._read()
 
     def verdict(self) -> Verdict:
-        """What to do before the next step."""
-        if self._state == "stopped":
+        """What to do before the next step, a new command taken over. Called again and again while training waits."""
+        stamp = self._run.control_stamp()
+        if stamp is not None and stamp != self._stamp:
+            self._stamp = stamp
+            control = self._read()
+            if control is not None and control != self._control:
+                self._control = control
+                self._obey(control)
+        if self._signals.received or self._state == "stopped":
             return "stop"
-        return "wait" if self._state == "paused" and self._advance == "none" else "go"
+        if self._state == "paused" and self._advance == "none":
+            self._wait()
+            return "wait"
+        if self._pause_recorded:
+            self._recorder.clock.resume()
+            if not (self._state == "paused" and self._advance == "step"):  # a single step is part of the pause
+                self._pause_recorded = False
+                self._recorder.resume()
+        return "go"
 
-    def completed(self, what: Literal["step", "epoch"]) -> None:
+    def completed(self, event: Step | EpochEnd) -> None:
         """A step, or an epoch with its validation, is done: the advance that asked for it has ended."""
-        if self._advance == what:
+        if self._advance == ("step" if isinstance(event, Step) else "epoch"):
+            if isinstance(event, Step) and self._state == "paused":
+                self._recorder.flush_step()
+                self._recorder.snapshot()
             self._advance = "none"
 
-    @property
-    def single_step(self) -> bool:
-        """Whether the paused training is only to make one step."""
-        return self._state == "paused" and self._advance == "step"
+    def _wait(self) -> None:
+        if not self._pause_recorded:
+            self._pause_recorded = True
+            self._recorder.pause()
+        else:
+            self._recorder.clock.pause()  # after a single step
+            self._recorder.refine()
+
+    def _read(self) -> Control | None:
+        try:
+            return self._run.read_control()
+        except RunError as error:
+            self._recorder.event("warning", message=str(error))
+            return None
 
     def _obey(self, control: Control) -> None:
-        changed: dict[str, Any] = {}
-        for name in LIVE_NAMES:
+        names = ("learning_rate", "beta", "gamma")
+        changed: dict[str, float] = {}
+        for name in names:
             value = getattr(control, name)
             if value is not None and value != getattr(self._live, name):
                 setattr(self._live, name, value)
                 changed[name] = value
         self._state = control.state
         self._advance = control.advance if control.state == "paused" else "none"
-        self._emit("control", sequence=control.sequence, state=control.state, advance=control.advance)
+        sequence = control.sequence
+        self._recorder.event("control", sequence=sequence, state=control.state, advance=control.advance)
         if changed:
             text = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in changed.items())
-            present = {name: getattr(self._live, name) for name in LIVE_NAMES}
-            self._emit("hyperparameters", sequence=control.sequence, message=text, changed=sorted(changed), **present)
+            present = {name: getattr(self._live, name) for name in names}
+            self._recorder.event("hyperparameters", sequence=sequence, message=text, changed=sorted(changed), **present)

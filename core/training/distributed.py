@@ -1,100 +1,76 @@
-"""The processes of one training among themselves, and the signals that reach them.
-
-In a training on several devices rank zero alone reads commands and writes files; the others follow what it shares.
-"""
+"""What the processes of one training share. Rank zero alone reads commands and writes files; the others follow it."""
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable
 from datetime import timedelta
-from types import FrameType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import lightning_fabric
 import torch
 
-from core.training.loop import Hyperparameters
-from core.training.state import TrainingState
+from core.training.control import Verdict
+from core.training.state import Hyperparameters, TrainingState
 
-GO, WAIT, STOP = 0.0, 1.0, 2.0
-_CONTROL_TIMEOUT = timedelta(days=30)  # the others wait for rank zero as long as a pause lasts
+T = TypeVar("T")
 
 
 class RankFailed(RuntimeError):
-    """Rank zero of this training has failed and says why; this process has nothing to add."""
+    """Rank zero of this training has failed and reports it; this process has nothing to add."""
 
 
 class Ranks:
-    """What the processes of one training tell one another; nothing happens if there is only one."""
+    """The processes of a launched Fabric; with a single process nothing has to be shared."""
 
     def __init__(self, fabric: lightning_fabric.Fabric) -> None:
         self._fabric = fabric
         self._group: Any = None
         if fabric.world_size > 1:
-            # On the CPU, so that a look at the commands makes no accelerator wait.
-            self._group = torch.distributed.new_group(backend="gloo", timeout=_CONTROL_TIMEOUT)
+            # On the CPU, so that reading a command makes no accelerator wait; the others wait for rank zero as long
+            # as a pause lasts.
+            self._group = torch.distributed.new_group(backend="gloo", timeout=timedelta(days=30))
 
-    def share_verdict(self, verdict: float, live: Hyperparameters) -> float:
-        """Rank zero's verdict and hyperparameters, for all."""
+    def on_rank_zero(self, task: Callable[[], T]) -> T | None:
+        """Run ``task`` on rank zero while the others wait: its result there, None elsewhere. A failure is all ranks'.
+
+        Raises what ``task`` raised on rank zero, ``RankFailed`` elsewhere.
+        """
+        result, failure = None, None
+        if self._fabric.global_rank == 0:
+            try:
+                result = task()
+            except Exception as error:  # raised below, once the others know
+                failure = error
+        message = self._fabric.broadcast(None if failure is None else str(failure))
+        if failure is not None:
+            raise failure
+        if message is not None:
+            raise RankFailed(message)
+        return result
+
+    def share_verdict(self, verdict: Verdict, hyperparameters: Hyperparameters) -> Verdict:
+        """Rank zero's verdict; its hyperparameters are put into everyone's ``hyperparameters``."""
         if self._group is None:
             return verdict
-        values = torch.tensor([verdict, live.learning_rate, live.beta, live.gamma], dtype=torch.float64)
-        torch.distributed.broadcast(values, 0, group=self._group)
-        verdict, live.learning_rate, live.beta, live.gamma = values.tolist()
-        return verdict
+        codes = ("go", "wait", "stop")
+        live = hyperparameters
+        values = [codes.index(verdict), live.learning_rate, live.beta, live.gamma]
+        shared = torch.tensor(values, dtype=torch.float64)
+        torch.distributed.broadcast(shared, 0, group=self._group)
+        code, live.learning_rate, live.beta, live.gamma = shared.tolist()
+        return cast(Verdict, codes[int(code)])
 
-    def share_state(self, state: TrainingState, live: Hyperparameters) -> None:
-        """Rank zero's state for all: it may come from a checkpoint that only it can read."""
+    def share_state(self, state: TrainingState) -> None:
+        """Rank zero's state for all: it may come from a checkpoint that only rank zero can read."""
         if self._group is None:
             return
         content: list[Any] = [state.state_dict() if self._fabric.global_rank == 0 else None]
         torch.distributed.broadcast_object_list(content, 0, group=self._group)
         if self._fabric.global_rank != 0:
             state.load_state_dict(*content[0])
-        self.share_verdict(GO, live)
+        self.share_verdict("go", state.hyperparameters)
 
-
-def together(fabric: lightning_fabric.Fabric, task: Callable[[], None]) -> None:
-    """Run ``task`` on rank zero while the others wait; if it fails, it fails for all."""
-    failure: Exception | None = None
-    if fabric.global_rank == 0:
-        try:
-            task()
-        except Exception as error:  # raised below, once the others know
-            failure = error
-    message = fabric.broadcast(None if failure is None else str(failure))
-    if failure is not None:
-        raise failure
-    if message is not None:
-        raise RankFailed(message)
-
-
-def leave(fabric: lightning_fabric.Fabric) -> None:
-    if fabric.world_size > 1 and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
-class Signals:
-    """Notes SIGINT, SIGTERM and SIGHUP instead of dying of them; a second one ends the process as usual."""
-
-    def __init__(self) -> None:
-        self.received = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Signals:
-        if threading.current_thread() is threading.main_thread():  # Python allows it there alone
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                number = getattr(signal, name, None)
-                if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-                    self._before[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.received = True
-        signal.signal(number, self._before[number])
+    def shutdown(self) -> None:
+        """Leave the process group."""
+        if self._fabric.world_size > 1 and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()

@@ -1,12 +1,12 @@
 """The training loop: a generator of steps and epochs over Lightning Fabric. It knows neither files nor windows.
 
-Who iterates is in charge: between two steps it may change ``Hyperparameters``, save the state, wait as long as it
-likes (a pause), or stop by closing the generator. Nothing runs in the background.
+Whoever iterates is in charge: between two steps it may change ``state.hyperparameters``, save the state, wait as long
+as it likes (a pause), or stop by closing the generator. Nothing runs in the background.
 
     fabric = make_fabric(config.training)
     fabric.launch()
     state = TrainingState(config)
-    for event in train(state, dataset, Hyperparameters.of(config), fabric):
+    for event in train(state, dataset, fabric):
         ...
 """
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import lightning_fabric
 import numpy as np
@@ -23,38 +23,17 @@ import torch
 from torch import Tensor
 
 from core.config import RunConfig, TrainingConfig
+from core.data.dataset import Dataset
 from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
 from core.training.state import TrainingState, epoch_order, step_noise
 
-if TYPE_CHECKING:
-    from core.data.dataset import Dataset
-
 VALIDATION_BATCH = 32
 CHECK_EVERY = 50  # steps between two looks at the loss on an accelerator, where each look waits for the device
-START_RATE = 1.0 / 25.0  # of the peak: where a one-cycle schedule begins
-END_RATE = 1e-4  # of the peak: where it ends
 
 
 class TrainingError(RuntimeError):
     """A training that cannot go on; the message says at which step, what it means and what to do."""
-
-
-@dataclass
-class Hyperparameters:
-    """What may change while a training runs: read anew at every step."""
-
-    learning_rate: float
-    """The peak of a one-cycle schedule, or the constant rate."""
-    beta: float
-    """Weight of the KL term."""
-    gamma: float
-    """Weight of the entanglement term."""
-
-    @classmethod
-    def of(cls, config: RunConfig) -> Hyperparameters:
-        """The values a configuration starts with."""
-        return cls(config.training.learning_rate, config.loss.beta, config.loss.gamma)
 
 
 @dataclass(frozen=True)
@@ -116,24 +95,20 @@ def rate_factor(config: TrainingConfig, progress: float) -> float:
     if config.schedule == "constant":
         return 1.0
     if progress < config.warmup:
-        return _cosine(START_RATE, 1.0, progress / config.warmup)
-    return _cosine(1.0, END_RATE, min((progress - config.warmup) / (1.0 - config.warmup), 1.0))
+        start, end, fraction = 1.0 / 25.0, 1.0, progress / config.warmup
+    else:
+        start, end, fraction = 1.0, 1e-4, min((progress - config.warmup) / (1.0 - config.warmup), 1.0)
+    return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * fraction))
 
 
-def _cosine(start: float, end: float, share: float) -> float:
-    return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * share))
-
-
-def train(
-    state: TrainingState, dataset: Dataset, hyper: Hyperparameters, fabric: lightning_fabric.Fabric
-) -> Iterator[Step | EpochEnd]:
+def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabric) -> Iterator[Step | EpochEnd]:
     """Train from ``state`` to the configured number of epochs, yielding after each step and each validated epoch.
 
     Whenever it yields, ``state`` is complete: saved there and loaded elsewhere, training goes on as if uninterrupted.
-    With several processes each takes its share of every global batch of ``batch_size`` x processes images; all see the
+    With several processes each takes its part of every global batch of ``batch_size`` x processes images; all see the
     same (averaged) losses. Raises ``TrainingError`` when the loss is no longer finite.
     """
-    config = state.config
+    config, hyper = state.config, state.hyperparameters
     _check_dataset(config, dataset)
     model, optimizer = fabric.setup(state.model, state.optimizer)
     _move_moments(state, fabric.device)
@@ -146,10 +121,10 @@ def train(
         order = dataset.train[epoch_order(config.training.seed, state.epoch, count)]
         while state.position < count:
             batch = order[state.position : state.position + global_batch]
-            share = _share_of_rank(batch, order, fabric)
-            images = load_images(dataset, share, fabric.device)
-            weights = torch.from_numpy(dataset.weights[share]).to(fabric.device, non_blocking=True)
-            shape = (len(share), config.model.latent_dim)
+            mine = _part_of_rank(batch, order, fabric)
+            images = load_images(dataset, mine, fabric.device)
+            weights = torch.from_numpy(dataset.weights[mine]).to(fabric.device, non_blocking=True)
+            shape = (len(mine), config.model.latent_dim)
             noise = step_noise(config.training.seed, state.step, fabric.global_rank, shape)
             progress = (state.epoch + state.position / count) / config.training.epochs
             rate = hyper.learning_rate * rate_factor(config.training, progress)
@@ -175,7 +150,7 @@ def train(
             state.position += len(batch)
             yield Step(state.step, state.epoch + 1, total_steps, terms, rate, len(batch))
 
-        validation = validate(model, dataset, config, hyper, fabric)  # synchronises: it returns numbers
+        validation = validate(model, dataset, state, fabric)  # synchronises: it returns numbers
         if not math.isfinite(validation.get("loss", 0.0)):
             raise _not_finite("validation loss", validation["loss"], state, hyper.learning_rate)
         state.epoch += 1
@@ -185,26 +160,23 @@ def train(
 
 @torch.no_grad()
 def validate(
-    model: torch.nn.Module,
-    dataset: Dataset,
-    config: RunConfig,
-    hyper: Hyperparameters,
-    fabric: lightning_fabric.Fabric,
+    model: torch.nn.Module, dataset: Dataset, state: TrainingState, fabric: lightning_fabric.Fabric
 ) -> dict[str, float]:
     """Mean losses over the validation samples, decoded at z = mu, and their ``excess_bce``; empty without samples.
 
     Samples count equally whatever their training weights, so that weighted and unweighted runs can be compared.
-    ``model`` is one that ``fabric`` has set up; each rank computes a share, and all get the same means.
+    ``model`` is ``state.model`` as ``fabric`` has set it up; each rank computes a part, and all get the same means.
     """
+    loss, hyper = state.config.loss, state.hyperparameters
     model.eval()
     sums = torch.zeros(len(TERM_NAMES) + 2, device=fabric.device)
-    share = dataset.validation[fabric.global_rank :: fabric.world_size]
-    for start in range(0, len(share), VALIDATION_BATCH):
-        indices = share[start : start + VALIDATION_BATCH]
+    mine = dataset.validation[fabric.global_rank :: fabric.world_size]
+    for start in range(0, len(mine), VALIDATION_BATCH):
+        indices = mine[start : start + VALIDATION_BATCH]
         images = load_images(dataset, indices, fabric.device)
         logits, mu, log_variance = model(images)
         ones = torch.ones(len(indices), device=fabric.device)
-        losses: LossTerms = vae_loss(logits, images, mu, log_variance, ones, config.loss, hyper.beta, hyper.gamma)
+        losses: LossTerms = vae_loss(logits, images, mu, log_variance, ones, loss, hyper.beta, hyper.gamma)
         excess = excess_bce(images, torch.sigmoid(logits.float())).mean()
         values = torch.cat([losses.stacked(), excess[None], ones[:1]])
         sums += values * len(indices)
@@ -244,7 +216,7 @@ def _move_moments(state: TrainingState, device: torch.device) -> None:
                 moments[name] = value.to(device)
 
 
-def _share_of_rank(batch: np.ndarray, order: np.ndarray, fabric: lightning_fabric.Fabric) -> np.ndarray:
+def _part_of_rank(batch: np.ndarray, order: np.ndarray, fabric: lightning_fabric.Fabric) -> np.ndarray:
     """This rank's part of a global batch; a short last one is filled up from the epoch's start: equal parts for all."""
     missing = -len(batch) % fabric.world_size
     filled = np.concatenate([batch, np.resize(order, missing)]) if missing else batch
@@ -264,7 +236,7 @@ def _check_finite(unchecked: list[Tensor], state: TrainingState, rate: float) ->
 
 def _not_finite(what: str, value: float, state: TrainingState, rate: float) -> TrainingError:
     return TrainingError(
-        f"the {what} is {value} at step {state.step + 1} (epoch {state.epoch + 1}): the weights have diverged, mostly "
-        f"because the learning rate ({rate:.3g} here) is too high. Go back to the last checkpoint and use a learning "
-        "rate ten times lower, a gradient clip (training.clip 1), or precision float32."
+        f"the {what} is {value} at step {state.step + 1} (epoch {state.epoch + 1}): the weights have diverged, most "
+        f"likely because the learning rate ({rate:.3g} here) is too high. Go back to the last checkpoint and use a "
+        "learning rate ten times lower, gradient clipping (training.clip 1), or precision float32."
     )

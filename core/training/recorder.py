@@ -1,41 +1,45 @@
 """Writes a run directory while its training goes on: records, live snapshots, epochs, checkpoints. Rank zero's alone.
 
-Looking is paid for out of a small share of the training's time: a live snapshot that took c seconds is followed by
-none for at least c / ``LIVE_SHARE``, and an epoch's means are exact only if that takes at most ``EPOCH_SHARE`` of the
-epoch (the last ones always are; the record of the epoch says which).
+Snapshots may take a small fraction of the training's time: one that took c seconds is followed by none for at least
+c / ``LIVE_FRACTION``, and an epoch's means are exact only if that takes at most ``EPOCH_FRACTION`` of the epoch (the
+last ones always are; the record of the epoch says which).
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import lightning_fabric
 import numpy as np
 
-from core.runs.directory import ProbeSet, RunDirectory
-from core.runs.lock import RunLock
+from core.data.dataset import Dataset
+from core.geometry.embedding_metrics import trustworthiness, two_nn
+from core.runs.directory import RunDirectory
+from core.runs.lock import RunError, RunLock
 from core.runs.metrics_log import MetricsWriter, Record
 from core.training.checkpoint import copy_checkpoint, save_checkpoint, save_weights
-from core.training.loop import EpochEnd, Hyperparameters, Step
-from core.training.probe_means import Means
+from core.training.loop import EpochEnd, Step
+from core.training.probe_embedding import EPOCH_LANDMARKS, ProbeMeans
 from core.training.state import TrainingState
 
-if TYPE_CHECKING:
-    from core.data.dataset import Dataset
-
 LIVE_INTERVAL_S = 1.0
-LIVE_SHARE = 0.05
-EPOCH_SHARE = 0.07
-FIRST_LOOK_S = 4.0
+LIVE_FRACTION = 0.05
+EPOCH_FRACTION = 0.07
+FIRST_MEANS_S = 4.0
 """Seconds that exact means may take before the training starts."""
 RECORD_INTERVAL_S = 0.05
 """Steps that follow faster are not all recorded: reading a loss makes an accelerator wait."""
 RATE_WINDOW_S = 10.0
+NEIGHBOURS = 12
+"""Of trustworthiness."""
+MAX_TRUSTWORTHINESS_SAMPLES = 5000
+"""Trustworthiness compares all pairs of samples; of a larger cloud this many are drawn."""
 REFINE_S = 0.1
 """Seconds of encoding at a time while the training waits: commands are looked for in between."""
 
@@ -91,26 +95,22 @@ class Clock:
 
 
 class Recorder:
-    """Turns the events of one training into the files of ``run``. Raises ``OSError`` when one cannot be written."""
+    """Turns the events of one training into the files of ``run``. Raises ``OSError`` when one cannot be written, and
+    ``RunError`` once another trainer has taken the run over."""
 
     def __init__(
         self,
         run: RunDirectory,
         lock: RunLock,
-        probe: ProbeSet,
-        dataset: Dataset,
         state: TrainingState,
-        live: Hyperparameters,
-        fabric: lightning_fabric.Fabric,
+        means: ProbeMeans,
         history: History,
         on_record: Callable[[Record], None] | None,
     ) -> None:
-        self._run, self._lock, self._state, self._live = run, lock, state, live
-        self.history = history
+        self.run, self.state, self.history = run, state, history
         self.clock = Clock(history.seconds)
-        self._on_record = on_record
+        self._lock, self._means, self._on_record = lock, means, on_record
         self._metrics = MetricsWriter(run.metrics_path)
-        self._means = Means(probe, dataset, state, fabric)
         self._unrecorded: Step | None = None
         self._rates = (math.nan, math.nan)
         self._recorded_at = -math.inf
@@ -132,7 +132,7 @@ class Recorder:
 
     def event(self, event: str, **fields: Any) -> None:
         """Write a record of kind ``event``."""
-        where = {"step": self._state.step, "epoch": self._state.epoch, "time": self.clock.seconds()}
+        where = {"step": self.state.step, "epoch": self.state.epoch, "time": self.clock.seconds()}
         self.append({"kind": "event", "event": event, **where, **fields})
 
     def flush_step(self) -> None:
@@ -150,8 +150,8 @@ class Recorder:
                     "images_per_second": images_per_second,
                     **step.losses,  # waits for the device
                     "learning_rate": step.learning_rate,
-                    "beta": self._live.beta,
-                    "gamma": self._live.gamma,
+                    "beta": self.state.hyperparameters.beta,
+                    "gamma": self.state.hyperparameters.gamma,
                     "eta_seconds": left,
                 }
             )
@@ -159,19 +159,30 @@ class Recorder:
 
     # what the training does
 
-    def begin(self) -> None:
+    def begin(self, dataset: Dataset, device: str, processes: int) -> None:
         """Weights and a first cloud, before the first step; the files of a resumed run stay until there are newer."""
-        fresh = self._state.step == 0
+        self.event(
+            "started",
+            pid=os.getpid(),
+            device=device,
+            processes=processes,
+            train=len(dataset.train),
+            validation=len(dataset.validation),
+            message=f"training on {device}" + (f" from step {self.state.step}" if self.state.step else ""),
+        )
+        fresh = self.state.step == 0
         if fresh:
             self._save_weights()  # points can be decoded while the first means are encoded
-        mu = self._means.exact() if self._means.exact_seconds <= FIRST_LOOK_S else self._means.careful_look()
+        exact = self._means.exact_seconds <= FIRST_MEANS_S
+        mu = self._means.exact() if exact else self._means.estimate(EPOCH_LANDMARKS)
         if fresh:
-            self._run.write_embedding(mu, 0)
+            self.run.write_embedding(mu, 0)
         self._write_live(mu)
         self._epoch_began = self.clock.seconds()
 
     def step(self, step: Step) -> None:
         """A step is done."""
+        self._check_lock()
         self._means.weights_changed()
         self._rates = self.clock.rates(step)
         self._unrecorded = step
@@ -183,20 +194,21 @@ class Recorder:
 
     def epoch(self, end: EpochEnd, *, last: bool) -> None:
         """An epoch is done and validated: means, checkpoints and, last of all, the record that says so."""
+        self._check_lock()
         self.flush_step()
-        allowed = EPOCH_SHARE * (self.clock.seconds() - self._epoch_began)
+        allowed = EPOCH_FRACTION * (self.clock.seconds() - self._epoch_began)
         exact = last or self._means.exact_seconds <= allowed
-        mu = self._means.exact() if exact else self._means.careful_look()
+        mu = self._means.exact() if exact else self._means.estimate(EPOCH_LANDMARKS)
         loss = end.validation.get("loss")
         best = loss is None or self.history.best_loss is None or loss < self.history.best_loss
         if best:
             self.history.best_loss, self.history.best_epoch = loss, end.epoch
         self.history.validation = dict(end.validation)
-        self._run.write_embedding(mu, end.epoch)
+        self.run.write_embedding(mu, end.epoch)
         self._write_live(mu)
         self.save_checkpoint()
         if best:
-            copy_checkpoint(self._run.last_checkpoint_path, self._run.best_checkpoint_path)
+            copy_checkpoint(self.run.last_checkpoint_path, self.run.best_checkpoint_path)
         self.append(
             {
                 "kind": "epoch",
@@ -213,12 +225,13 @@ class Recorder:
     def snapshot(self) -> None:
         """Newest weights and live means."""
         began = time.monotonic()
-        self._write_live(self._means.look())
+        self._write_live(self._means.estimate())
         cost = time.monotonic() - began
-        self._next_live = began + max(LIVE_INTERVAL_S, cost / LIVE_SHARE)
+        self._next_live = began + max(LIVE_INTERVAL_S, cost / LIVE_FRACTION)
 
     def refine(self) -> None:
         """While nothing else is to do: bring the live means nearer to exact ones."""
+        self._check_lock()
         mu = self._means.refine(REFINE_S)
         if mu is not None:
             self._write_live(mu)
@@ -226,8 +239,8 @@ class Recorder:
     def save_checkpoint(self) -> None:
         """The whole state, as ``last``."""
         self.history.seconds = self.clock.seconds()
-        self.history.hyperparameters = asdict(self._live)
-        save_checkpoint(self._run.last_checkpoint_path, self._state, asdict(self.history))
+        self.history.hyperparameters = asdict(self.state.hyperparameters)
+        save_checkpoint(self.run.last_checkpoint_path, self.state, asdict(self.history))
 
     def pause(self) -> None:
         """The training waits from now on."""
@@ -243,18 +256,74 @@ class Recorder:
         self._lock.set_state("running")
         self.event("resumed")
 
-    def final_means(self) -> np.ndarray:
-        """Exact means of the probe set."""
-        return self._means.exact()
+    def stop(self) -> None:
+        """The training ends before its last epoch, and can be resumed."""
+        self.flush_step()
+        self.save_checkpoint()
+        self.snapshot()
+        self.event("stopped", message=f"stopped at step {self.state.step}; a checkpoint is saved")
+
+    def finish(self) -> Record:
+        """The training is complete: returns the report, which is recorded, too."""
+        continuous = self.run.config.data.source != "folder"  # classes are no places in a plane
+        factors = self.run.read_probe().factors if continuous else np.empty((0, 0), np.float32)
+        report = training_report(self._means.exact(), factors, self.history.validation, self.clock.seconds())
+        self.append(report)
+        epochs = self.state.epoch
+        self.event("finished", message=f"finished after {epochs} {'epoch' if epochs == 1 else 'epochs'}")
+        return report
+
+    def fail(self, error: Exception) -> None:
+        """The training ends because of ``error``: recorded if that is still possible."""
+        if self._lock.lost:
+            return
+        for record in (self.flush_step, lambda: self.event("failed", message=str(error))):
+            with contextlib.suppress(OSError):  # the disk may be what failed
+                record()
+
+    def _check_lock(self) -> None:
+        if self._lock.lost:
+            raise RunError(f"{self.run.path}: another trainer has taken this run over; this one stops.")
 
     def _write_live(self, mu: np.ndarray) -> None:
         if np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at
             self._save_weights()
-            self._run.write_embedding(mu)
+            self.run.write_embedding(mu)
 
     def _save_weights(self) -> None:
-        state = self._state
-        save_weights(self._run.weights_path, state.model.state_dict(), state.config, state.step, state.epoch)
+        state = self.state
+        save_weights(self.run.weights_path, state.model.state_dict(), state.config, state.step, state.epoch)
+
+
+def training_report(mu: np.ndarray, factors: np.ndarray, validation: dict[str, float], seconds: float) -> Record:
+    """The numbers that a training ends with, as a record of kind ``report``: how good reconstructions and cloud are.
+
+    ``mu`` float32 (n, d); ``factors`` float32 (n, F), continuous ones, F = 0 if there are none; ``validation`` as in
+    ``core.training.loop.EpochEnd``. A number that cannot be had is None: excess BCE without validation samples,
+    trustworthiness without factors, any of a cloud too small.
+    """
+    record: Record = {
+        "kind": "report",
+        "excess_bce": validation.get("excess_bce"),
+        "twonn": None,
+        "twonn_low": None,
+        "twonn_high": None,
+        "trustworthiness_parameters_to_cloud": None,
+        "trustworthiness_cloud_to_parameters": None,
+        "seconds": seconds,
+    }
+    try:
+        record["twonn"], record["twonn_low"], record["twonn_high"] = map(float, two_nn(mu))
+        if factors.shape[1]:
+            places = np.arange(len(mu))
+            if len(mu) > MAX_TRUSTWORTHINESS_SAMPLES:
+                places = np.sort(np.random.default_rng(0).choice(len(mu), MAX_TRUSTWORTHINESS_SAMPLES, replace=False))
+            x, y = factors[places], mu[places]
+            record["trustworthiness_parameters_to_cloud"] = float(trustworthiness(x, y, NEIGHBOURS))
+            record["trustworthiness_cloud_to_parameters"] = float(trustworthiness(y, x, NEIGHBOURS))
+    except ValueError as error:  # the cloud allows no such number
+        record["note"] = str(error)
+    return record
 
 
 def _json_number(value: Any) -> Any:

@@ -7,6 +7,7 @@ an uninterrupted one; on the CPU the weights are then equal bit for bit.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,23 @@ from core.models.vae import VAE, build_model
 
 ADAM_BETAS = (0.9, 0.99)  # a second moment of about 100 steps suits trainings of a few thousand
 _ORDER, _NOISE = 1, 2  # keep the two streams of one seed apart
+
+
+@dataclass
+class Hyperparameters:
+    """What may change while a training runs: read anew at every step."""
+
+    learning_rate: float
+    """The peak of a one-cycle schedule, or the constant rate."""
+    beta: float
+    """Weight of the KL term."""
+    gamma: float
+    """Weight of the entanglement term."""
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Hyperparameters:
+        """The values a configuration starts with."""
+        return cls(config.training.learning_rate, config.loss.beta, config.loss.gamma)
 
 
 class TrainingStateError(ValueError):
@@ -51,16 +69,18 @@ def make_optimizer(model: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
 
 
 class TrainingState:
-    """Model, optimizer and position of one training.
+    """Model, optimizer, hyperparameters and position of one training.
 
-    Attributes: ``model``, ``optimizer``; ``step``, steps done; ``epoch``, epochs done; ``position``, images of the
-    current epoch's order that all ranks together have seen. Only ``core.training.loop.train`` advances them.
+    Attributes: ``model``, ``optimizer``, ``hyperparameters``; ``step``, steps done; ``epoch``, epochs done;
+    ``position``, images of the current epoch's order that all ranks together have seen. Only
+    ``core.training.loop.train`` advances them.
     """
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
         self.model = build_model(config).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.optimizer = make_optimizer(self.model, config.training)
+        self.hyperparameters = Hyperparameters.of(config)
         self.step = 0
         self.epoch = 0
         self.position = 0

@@ -12,7 +12,7 @@ import torch
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
 from core.data.dataset import Dataset
 from core.models.device import DeviceError, available_devices, resolve_device, resolve_precision
-from core.training.loop import EpochEnd, Hyperparameters, Step, TrainingError, make_fabric, rate_factor, train
+from core.training.loop import EpochEnd, Step, TrainingError, make_fabric, rate_factor, train
 from core.training.state import TrainingState, TrainingStateError, epoch_order, step_noise
 
 # What torch and Fabric say about their own insides on some machines is nothing that a caller could mend.
@@ -42,8 +42,7 @@ def dataset_of(train_count: int = 18, validation_count: int = 4, size: int = 32,
 def start(config: RunConfig = TINY, dataset: Dataset | None = None, state: TrainingState | None = None):
     """(state, hyperparameters, events) of a training that has not stepped yet."""
     state = state or TrainingState(config)
-    hyper = Hyperparameters.of(config)
-    return state, hyper, train(state, dataset or dataset_of(), hyper, make_fabric(config.training))
+    return state, state.hyperparameters, train(state, dataset or dataset_of(), make_fabric(config.training))
 
 
 def with_training(**changes) -> RunConfig:

@@ -171,7 +171,7 @@ def test_the_report_says_how_well_it_went(finished: Outcome):
 
 
 def test_looking_on_does_not_change_the_training(finished: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name, value in (("LIVE_INTERVAL_S", 0.0), ("LIVE_SHARE", 1e9)):
+    for name, value in (("LIVE_INTERVAL_S", 0.0), ("LIVE_FRACTION", 1e9)):
         monkeypatch.setattr(f"core.training.recorder.{name}", value)  # a snapshot after every step
     assert same_weights(run_training(CONFIG, tmp_path / "run").run, finished.run)
 
@@ -179,9 +179,9 @@ def test_looking_on_does_not_change_the_training(finished: Outcome, tmp_path: Pa
 def test_where_encoding_takes_too_long_landmarks_stand_in_but_the_last_means_are_exact(
     finished: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    for name in ("core.training.recorder.EPOCH_SHARE", "core.training.recorder.FIRST_LOOK_S"):
+    for name in ("core.training.recorder.EPOCH_FRACTION", "core.training.recorder.FIRST_MEANS_S"):
         monkeypatch.setattr(name, 0.0)
-    monkeypatch.setattr("core.training.probe_means.EPOCH_LANDMARKS", 48)
+    monkeypatch.setattr("core.training.recorder.EPOCH_LANDMARKS", 48)
     run = run_training(CONFIG, tmp_path / "run").run
     told = [record["exact_means"] for record in read_metrics(run.metrics_path) if record["kind"] == "epoch"]
     assert told == [False, True]

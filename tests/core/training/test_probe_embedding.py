@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.data import polar_curves
-from core.training.live_embedding import LiveEmbedding, principal_components, spline_weights, spread
+from core.training.probe_embedding import LiveEmbedding, principal_components, spline_weights, spread
 
 
 @pytest.fixture(scope="module")
