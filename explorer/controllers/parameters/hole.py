@@ -48,16 +48,18 @@ class HoleController(QObject):
         """Show what holds now."""
         config = self._state.config
         run = hole_of(config.data) if config is not None else None
+        on_curves = config is None or config.data.source == "curves"  # only these data can have a hole
         coming = self._next_data()
-        if self._state.training in ACTIVE_TRAINING:
-            self._training.set_enabled_reason("")
-            self._show(run, False, "The hole of this run" if run else "This run has no hole")
-            self._view.set_run_hole(None)
-            return
-        note, problem = images_left(coming) if coming is not None and coming.source == "curves" else ("", "")
+        training = self._state.training in ACTIVE_TRAINING
+        note, problem = "", ""
+        if not training and coming is not None and coming.source == "curves":
+            note, problem = images_left(coming)
         self._training.set_enabled_reason(problem)
-        if coming is None or coming.source != "curves" or (config is not None and config.data.source != "curves"):
-            self._show(run, False, "The hole of this run" if run else "")
+        self._view.set_hole_possible(on_curves)
+        if training or coming is None or coming.source != "curves" or not on_curves:
+            self._show(
+                run, False, "This run's hole" if run else "This run has no hole" if on_curves and training else ""
+            )
             self._view.set_run_hole(None)
             return
         hole = hole_of(coming)

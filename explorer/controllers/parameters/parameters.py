@@ -119,7 +119,7 @@ class ParametersController(Controller):
     def _axes(self, count: int) -> tuple[int, int]:
         """The factors on the axes: those chosen, if this dataset has them."""
         x, y = self._state.plane
-        return (0, 1) if self._drawn or max(x, y) >= count else (x, y)
+        return (0, 1) if self._drawn or x == y or max(x, y) >= count else (x, y)
 
     def _bounds(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if self._drawn:

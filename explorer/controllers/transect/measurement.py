@@ -150,7 +150,8 @@ class TransectMeasuring(QObject):
             return
         known = int(measured.known.sum())
         lines = ["Mean excess BCE"] if known else []
-        for name, where in (("hole", measured.in_hole), ("outside", ~measured.in_hole)):
+        outside = "outside" if measured.in_hole.any() else "all points"  # data without a hole have no outside
+        for name, where in (("hole", measured.in_hole), (outside, ~measured.in_hole)):
             values = measured.excess_bce[where & measured.known]
             if len(values):
                 lines.append(f"{name} {values.mean():#.2g} ({len(values)})")

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QBoxLayout,
     QComboBox,
     QHBoxLayout,
-    QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -23,6 +22,7 @@ from explorer.views.parameters.scene import Hole
 from explorer.views.parameters.strip import ImageStrip
 from explorer.views.parameters.toolbar import PlaneToolbar
 from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.theme import DARK, Theme
 
 WIDE = 1.35  # width over height from which the images stand beside the plane, not below
@@ -55,6 +55,7 @@ class ParametersView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self.setMinimumSize(360, 150)
         self._theme = DARK
+        self._chosen = (0, 1)  # the factors on the axes
         self.plane = ParameterPlane()
         self.images = ImageStrip()
         self._toolbar = PlaneToolbar()
@@ -106,11 +107,10 @@ class ParametersView(QWidget):
             choices.addWidget(caption)
             choices.addWidget(box)
             self._boxes.append(box)
-        self._readout = label("", "", "parameters.readout")
-        self._note = label("", "muted", "parameters.note")
+        self._readout = named(ElidedLabel(), "parameters.readout")
+        self._note = named(ElidedLabel(), "parameters.note")
+        self._note.setProperty("role", "muted")
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        for text in (self._readout, self._note):  # a long text is cut off, it must not widen the dock
-            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         head.addWidget(self._axes)
         head.addWidget(self._readout, 1)
         head.addWidget(self._note, 1)
@@ -137,7 +137,12 @@ class ParametersView(QWidget):
             box.activated.connect(lambda _: self._on_axes())
 
     def _on_axes(self) -> None:
-        self.axes_changed.emit(self._boxes[0].currentIndex(), self._boxes[1].currentIndex())
+        """A factor was put on an axis; one that is on the other axis already changes places with it."""
+        x, y = (box.currentIndex() for box in self._boxes)
+        if x == y:
+            before_x, before_y = self._chosen
+            x, y = (x, before_x) if x != before_x else (before_y, y)
+        self.axes_changed.emit(x, y)
 
     # setters
 
@@ -165,6 +170,7 @@ class ParametersView(QWidget):
 
     def set_factors(self, names: Sequence[str], chosen: tuple[int, int] = (0, 1)) -> None:
         """The factors that can be put on the axes, and the two that are; none: the axes are fixed."""
+        self._chosen = chosen
         for box, index in zip(self._boxes, chosen, strict=True):
             with QSignalBlocker(box):
                 if [box.itemText(item) for item in range(box.count())] != list(names):
@@ -196,6 +202,10 @@ class ParametersView(QWidget):
         set_role(self._note, "error" if wrong else "muted")
         self._fit_head()
         self.plane.update()
+
+    def set_hole_possible(self, possible: bool) -> None:
+        """Whether the data on show are of the kind that can have a hole; else there is no button for one."""
+        self._toolbar.hole.setVisible(possible)
 
     def set_run_hole(self, hole: tuple[float, float, float] | None) -> None:
         """The open run's hole (a, b, radius) where it differs from the one that is shown; dashed."""
@@ -276,10 +286,10 @@ class ParametersView(QWidget):
         place, what = scene.cursor, ""
         if scene.hovered is not None:
             place, what = scene.xy[scene.hovered].tolist(), "sample at "
-        values = zip(scene.names, place, strict=True) if place is not None else ()
-        text = " · ".join(f"{name} = {value:.3f}" for name, value in values)
-        self._readout.setText(what + text)
-        self._readout.setToolTip(what + text)
+        values = list(zip(scene.names, place, strict=True)) if place is not None else []
+        text = what + " · ".join(f"{name} = {value:.3f}" for name, value in values)
+        self._readout.set_texts(text, ", ".join(f"{value:.3f}" for _, value in values))
+        self._readout.setToolTip(text)
         self._fit_head()
 
     def _fit_head(self) -> None:

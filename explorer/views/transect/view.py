@@ -164,7 +164,7 @@ class TransectView(QWidget):
         """A few words on the whole transect."""
         self._summary.setText(text)
         self._summary.setToolTip(
-            "Mean excess BCE of the points in the training hole and of those outside it (how many).\n"
+            "Mean excess BCE of the points, where the data have a hole of those in it and outside it (how many).\n"
             "Excess BCE: mean over pixels of BCE(x, x̂) − BCE(x, x), in nats."
             if text
             else ""

@@ -309,6 +309,11 @@ def test_any_two_factors_can_be_put_on_the_axes(shapes):
     assert scene.frame.high.tolist() == [0.5, 30.0]
 
 
+def test_a_plane_of_one_factor_against_itself_is_not_shown(shapes):
+    shapes.state.plane = (1, 1)
+    assert shapes.view.plane.scene.names == ("kind", "size")
+
+
 def test_axes_of_another_dataset_do_not_outlive_it(shapes):
     shapes.view.axes_changed.emit(2, 1)
     _open(shapes, ("a", "b"), draw_parameters(COUNT, 3), DataConfig(image_size=32))
@@ -395,7 +400,7 @@ def test_while_a_training_is_active_its_hole_is_only_shown(curves, training):
     assert (scene.hole.a, scene.hole.b, scene.hole.radius) == (1.25, 1.0, 0.3)
     assert not scene.hole_editable
     assert scene.run_hole is None
-    assert curves.view.note == "The hole of this run"
+    assert curves.view.note == "This run's hole"
     curves.state.training = "finished"
     assert scene.hole_editable
     assert scene.hole.radius == 0.2
@@ -406,6 +411,8 @@ def test_a_run_without_curves_has_no_hole(shapes):
     shapes.training.edited.emit()
     assert shapes.view.plane.scene.hole is None
     assert not shapes.view.plane.scene.hole_editable
+    shapes.state.training = "running"
+    assert shapes.view.note == "", "nothing is said of holes where there can be none"
 
 
 def test_a_large_draw_is_estimated_and_a_small_one_counted():

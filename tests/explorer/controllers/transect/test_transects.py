@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -152,6 +153,13 @@ def test_nothing_is_measured_while_the_panel_is_hidden(made):
     made.view.show()
     made.tick()
     assert len(made.engine.measures) == 1
+
+
+def test_the_summary_of_data_without_a_hole_does_not_speak_of_outside_it(curves):
+    curves.state.measured = dataclasses.replace(curves.state.measured, in_hole=np.zeros(15, dtype=bool))
+    curves.engine.answer(0, 15)
+    assert "outside" not in curves.view._summary.text()
+    assert "all points" in curves.view._summary.text()
 
 
 def test_answers_fill_in_little_by_little(curves):

@@ -15,6 +15,7 @@ from explorer.views.parameters import ParametersView
 from explorer.views.parameters.frame import PlaneFrame, round_numbers
 from explorer.views.parameters.gestures import Tool
 from explorer.views.parameters.marks import number_texts
+from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.theme import DARK, LIGHT
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton
@@ -395,6 +396,37 @@ def test_any_two_factors_can_be_chosen(view, said):
     assert _only(said, "axes_changed") == [(1, 2)]
     view.set_factors(())
     assert not box.isVisible()
+
+
+@pytest.mark.parametrize(("axis", "key", "wanted"), [("x", Qt.Key.Key_Down, (1, 0)), ("y", Qt.Key.Key_Up, (1, 0))])
+def test_no_factor_is_on_both_axes_the_two_change_places(view, said, axis, key, wanted):
+    view.set_factors(("shape", "scale", "turn"), (0, 1))
+    box = view.findChild(QComboBox, f"parameters.axis.{axis}")
+    box.setFocus()
+    QTest.keyClick(box, key)
+    assert _only(said, "axes_changed") == [wanted]
+
+
+def test_readout_and_note_give_way_to_one_another_where_there_is_little_room(view):
+    """At 1280 x 720 a name of a factor ran into the note, and its value was cut off."""
+    view.resize(430, 190)
+    view.set_factors(("factor5", "factor6"))
+    view.set_names("factor5", "factor6")
+    view.set_cursor((0.123, 0.456))
+    view.set_hole(1.25, 1.0, 0.3, True, "3,210 of 5,000 images left")
+    QApplication.processEvents()
+    readout, note = (view.findChild(ElidedLabel, f"parameters.{name}") for name in ("readout", "note"))
+    assert readout.shown == "0.123, 0.456"
+    assert readout.geometry().right() < note.geometry().left()
+    for part in (readout, note):
+        assert part.fontMetrics().horizontalAdvance(part.shown) <= part.width()
+
+
+def test_data_that_can_have_no_hole_have_no_button_for_one(view):
+    button = view.findChild(QToolButton, "parameters.hole")
+    assert button.isVisible()
+    view.set_hole_possible(False)
+    assert not button.isVisible()
 
 
 def test_the_readout_tells_the_cursor_and_the_hovered_sample(view):
