@@ -409,7 +409,7 @@ def test_no_factor_is_on_both_axes_the_two_change_places(view, said, axis, key, 
 
 def test_readout_and_note_give_way_to_one_another_where_there_is_little_room(view):
     """At 1280 x 720 a name of a factor ran into the note, and its value was cut off."""
-    view.resize(430, 190)
+    view.resize(620, 190)
     view.set_factors(("factor5", "factor6"))
     view.set_names("factor5", "factor6")
     view.set_cursor((0.123, 0.456))
