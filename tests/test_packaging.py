@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("core", "explorer", "resources")
+PACKAGES = ("core", "explorer", "isoline", "resources")
 
 # These folders of core may be imported by the window's process, where torch would cost seconds and memory.
 TORCH_FREE_FOLDERS = (

@@ -77,10 +77,7 @@ def _latents(options: Options) -> tuple[np.ndarray, np.ndarray | None, str]:
 
 def _decoded(source: Path, z: np.ndarray) -> np.ndarray:
     """Images uint8 (n, H, W, C)."""
-    import numpy as np
-    import torch
-
-    from core.models.deterministic_inference import THREADS, decode_each
+    from core.models.deterministic_inference import decode_images
     from core.models.inference import Inference
     from core.paths.latents_file import LatentsError
     from core.training.checkpoint import load_model
@@ -88,8 +85,7 @@ def _decoded(source: Path, z: np.ndarray) -> np.ndarray:
     model, _ = load_model(source)
     if z.shape[1] != model.latent_dim:
         raise LatentsError(f"the latents have {z.shape[1]} dimensions; {source} has {model.latent_dim}.")
-    torch.set_num_threads(THREADS)
-    return np.stack(list(decode_each(Inference(model), z)))
+    return decode_images(Inference(model), z)
 
 
 def _write_folder(folder: Path, frames: np.ndarray) -> None:

@@ -46,17 +46,13 @@ def run(options: Options) -> int:
 
 def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     """Means mu float32 (n, d) and the images' names."""
-    import numpy as np
-    import torch
-
-    from core.models.deterministic_inference import THREADS, encode_each
+    from core.models.deterministic_inference import encode_images
     from core.models.inference import Inference
     from core.training.checkpoint import load_model
 
     model, config = load_model(options.model)
     images, names = _images(options.images, config)
-    torch.set_num_threads(THREADS)
-    return np.stack(list(encode_each(Inference(model), images))), names
+    return encode_images(Inference(model), images), names
 
 
 def _images(sources: tuple[Path, ...], config: RunConfig) -> tuple[Iterable[np.ndarray], list[str]]:

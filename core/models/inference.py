@@ -55,8 +55,7 @@ class Inference:
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Latents (n, d) to images uint8 (n, S, S, C): the decoder's mean image, rounded to 8 bits."""
         z = np.asarray(z, dtype=np.float32)
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(f"z has shape {z.shape}; this model decodes (n, {self.latent_dim}).")
+        self.check_latents(z)
         images = np.empty((len(z), self.image_size, self.image_size, self.channels), np.uint8)
         for start in range(0, len(z), DECODE_BATCH):
             part = torch.from_numpy(z[start : start + DECODE_BATCH]).to(self.device)
@@ -67,11 +66,7 @@ class Inference:
     @torch.inference_mode()
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Images uint8 (n, S, S, C) to the posterior's means mu, float32 (n, d)."""
-        wanted = (self.image_size, self.image_size, self.channels)
-        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != wanted:
-            raise ValueError(
-                f"images is {images.dtype} {images.shape}; this model encodes uint8 (n, {', '.join(map(str, wanted))})."
-            )
+        self.check_images(images)
         mu = np.empty((len(images), self.latent_dim), np.float32)
         for start in range(0, len(images), ENCODE_BATCH):
             part = torch.from_numpy(np.ascontiguousarray(images[start : start + ENCODE_BATCH])).to(self.device)
@@ -79,6 +74,19 @@ class Inference:
             heads = self._encoder(pixels)[:, : self.latent_dim]  # a log-variance head comes after the mean
             mu[start : start + len(part)] = heads.float().cpu().numpy()  # waits for the device
         return mu
+
+    def check_latents(self, z: np.ndarray) -> None:
+        """Raise ``ValueError`` unless ``z`` is (n, d)."""
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(f"z has shape {z.shape}; this model decodes (n, {self.latent_dim}).")
+
+    def check_images(self, images: np.ndarray) -> None:
+        """Raise ``ValueError`` unless ``images`` is uint8 (n, S, S, C)."""
+        wanted = (self.image_size, self.image_size, self.channels)
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != wanted:
+            raise ValueError(
+                f"images is {images.dtype} {images.shape}; this model encodes uint8 (n, {', '.join(map(str, wanted))})."
+            )
 
     def _prepare(self) -> None:
         decoder: nn.Module = self._model.decoder

@@ -18,6 +18,7 @@ import dataclasses
 import math
 import zipfile
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -309,6 +310,11 @@ class RunDirectory:
             return outcome
         # A model that is handed on without its history is a finished one.
         return "interrupted" if self.metrics_path.exists() or self.weights_stamp() is None else "finished"
+
+
+def new_run_name(config: RunConfig) -> str:
+    """Name for the folder of a run that starts now: date, time, network and data, so that folders sort by age."""
+    return f"{datetime.now():%Y-%m-%d %H-%M-%S} {config.model.preset} {config.data.source}"
 
 
 def unwritable(path: Path, error: OSError) -> RunError:

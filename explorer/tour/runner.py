@@ -37,6 +37,7 @@ class Until:
 
 
 Stage = Generator[Until | float, None, None]
+NamedStage = tuple[str, Callable[["Director"], Stage]]
 
 
 class StageFailed(RuntimeError):
@@ -64,7 +65,7 @@ class Director(QObject):
         self.results: list[StageResult] = []
         self.loop = LoopLateness()
         self.shots = 0
-        self._stages: list[tuple[str, Callable[[Director], Stage]]] = []
+        self._stages: list[NamedStage] = []
         self._current: Stage | None = None
         self._wait: Until | None = None
         self._since = self._begun = 0.0
@@ -72,7 +73,7 @@ class Director(QObject):
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._tick)
 
-    def run(self, stages: list[tuple[str, Callable[[Director], Stage]]]) -> int:
+    def run(self, stages: list[NamedStage]) -> int:
         """Play all stages; returns 0 if each happened."""
         self._stages = list(stages)
         self._timer.start()
@@ -163,6 +164,14 @@ class Director(QObject):
         (options.out / "tour.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def up_to(last: str | None, stages: list[NamedStage]) -> list[NamedStage]:
+    """The stages up to the one named ``last``; None: all. Exits with a message that lists them if there is none."""
+    names = [name for name, _ in stages]
+    if last is not None and last not in names:
+        raise SystemExit(f"isoline tour: there is no stage {last!r}; the stages are: {', '.join(names)}.")
+    return stages if last is None else stages[: names.index(last) + 1]
+
+
 def run_tour(options: argparse.Namespace) -> int:
     """The child process's part: open the window as the program does, then play the stages."""
     application = make_application(sys.argv[:1])
@@ -171,6 +180,7 @@ def run_tour(options: argparse.Namespace) -> int:
     from explorer.app import Explorer, bundled_run
     from explorer.tour.scenario import STAGES
 
+    stages = up_to(options.until, STAGES)
     explorer = Explorer(application, engine, options.renderer)
     explorer.choose_theme(options.theme)
     explorer.window.resize(*options.size)
@@ -190,4 +200,4 @@ def run_tour(options: argparse.Namespace) -> int:
     watch.timeout.connect(visible)
     watch.start()
     explorer.session.open(bundled_run(), remember=False)
-    return director.run(STAGES)
+    return director.run(stages)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from explorer.tour.runner import Director, Stage
+from explorer.tour.runner import NamedStage
 from explorer.tour.scenario_curves import compare_kinds, lay_net, read_badge, ride_rail, trace_geodesic, turn_kinds
 from explorer.tour.scenario_files import film_cloud, run_experiment
 from explorer.tour.scenario_look import click_points, drag_probe, hover, open_window, orbit, sliders
@@ -20,7 +18,7 @@ from explorer.tour.scenario_train import (
     watch_cloud,
 )
 
-STAGES: list[tuple[str, Callable[[Director], Stage]]] = [
+STAGES: list[NamedStage] = [
     ("open", open_window),
     ("orbit", orbit),
     ("hover", hover),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
@@ -17,7 +16,7 @@ from PySide6.QtCore import QProcess
 
 from core.config import RunConfig, config_to_dict
 from core.data.source_resolution import with_native_size
-from core.runs.directory import Control, RunDirectory, RunError
+from core.runs.directory import Control, RunDirectory, RunError, new_run_name
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Controller
 from explorer.run_watcher import RunWatcher
@@ -71,9 +70,7 @@ class TrainingController(Controller):
         if self.active:
             self.error_occurred.emit("A training is running. Stop it before starting another.")
             return
-        folder = self._settings.runs_folder
-        name = f"{datetime.now():%Y-%m-%d %H-%M-%S} {config.model.preset} {config.data.source}"
-        run = folder / name
+        run = self._settings.runs_folder / new_run_name(config)
         try:
             run.mkdir(parents=True)
             request = run / "request.json"
@@ -107,7 +104,7 @@ class TrainingController(Controller):
             return
         self._starting = (run, monotonic())
         self._state.training = "starting"
-        self._state.message = f"Starting {name} …"
+        self._state.message = f"Starting {run.name} …"
 
     def tick(self) -> None:
         """Look for the run directory of a training that was just started."""

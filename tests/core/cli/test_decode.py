@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,14 +30,6 @@ TINY = RunConfig(
     data=DataConfig(image_size=32, count=60), model=ModelConfig(latent_dim=3), training=TrainingConfig(device="cpu")
 )
 Z = np.array([[0.5, -1.0, 0.25], [-2.0, 0.125, 1.0], [0.0, 0.0, 0.0]], dtype=np.float32)
-
-
-@pytest.fixture(autouse=True)
-def _threads() -> Iterator[None]:
-    """The commands compute on a fixed number of threads; later tests get theirs back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -146,10 +138,21 @@ def test_an_image_does_not_depend_on_its_neighbours(inference):
     np.testing.assert_array_equal(list(encode_each(inference, [alone[::-1], alone]))[1], mu)
 
 
-def test_the_command_computes_on_as_many_threads_as_the_window(run, tmp_path):
-    torch.set_num_threads(2)
-    isoline("decode", run, "--z", "0,0,0", "--out", tmp_path / "o.png")
-    assert torch.get_num_threads() == THREADS
+def test_the_command_computes_on_as_many_threads_as_the_window_and_returns_them(run, tmp_path, monkeypatch):
+    threads: list[int] = []
+    decode, encode = Inference.decode, Inference.encode
+    count = lambda: threads.append(torch.get_num_threads())  # noqa: E731
+    monkeypatch.setattr(Inference, "decode", lambda self, z: count() or decode(self, z))
+    monkeypatch.setattr(Inference, "encode", lambda self, images: count() or encode(self, images))
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        isoline("decode", run, "--z", "0,0,0", "--out", tmp_path / "o.png")
+        isoline("encode", run, tmp_path / "o.png", "--out", tmp_path / "o.npy")
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [THREADS, THREADS]
 
 
 # what is refused

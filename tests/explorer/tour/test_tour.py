@@ -51,3 +51,13 @@ def test_a_size_that_is_none_is_explained(capsys):
     with pytest.raises(SystemExit):
         main(["somewhere", "--size", "tiny"])
     assert "1280x720" in capsys.readouterr().err
+
+
+def test_it_can_end_after_a_stage():
+    from explorer.tour.runner import up_to
+    from explorer.tour.scenario import STAGES
+
+    assert [name for name, _ in up_to("orbit", STAGES)] == ["open", "orbit"]
+    assert up_to(None, STAGES) == STAGES
+    with pytest.raises(SystemExit, match="no stage 'fly'; the stages are: open, orbit"):
+        up_to("fly", STAGES)

@@ -1,0 +1,162 @@
+"""A trained run as a Python program uses it: what its folder stores, and its model. ``isoline`` is the face of this.
+
+Importing this module loads no torch, so that a script that only reads latents starts at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from core.config import Preset, RunConfig, config_from_dict, config_to_dict, preset_config
+from core.runs.directory import RunDirectory, RunError, new_run_name
+from core.runs.metrics_log import Record
+
+if TYPE_CHECKING:
+    from core.models.inference import Inference
+
+
+class TrainedRun:
+    """A run folder, opened: its settings, latents and labels, and its model ready to decode and encode.
+
+    Everything is read when it is first asked for and then kept: of a run that is still training, open it again to see
+    what is new. Sample i is row i of ``latents``, of each of ``labels`` and, for a folder of images, of ``files``.
+
+    Attributes: ``path``, the folder; ``config``, the whole configuration, as ``isoline train`` stored it.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Open the run in folder ``path``. Raises ``RunError`` if it is missing, no run, or of another version."""
+        self._directory = RunDirectory.open(Path(path))
+        self.path: Path = self._directory.path
+        self.config: RunConfig = self._directory.config
+
+    def __repr__(self) -> str:
+        model = self.config.model
+        return f"<isoline.TrainedRun {str(self.path)!r}: {model.preset}, d = {model.latent_dim}>"
+
+    @cached_property
+    def latents(self) -> NDArray[np.float32]:
+        """Latent means mu of the samples, float32 (n, d), newest ones, read-only.
+
+        A run records all its samples, in the order of the dataset, or 20,000 of them drawn at random (sorted) if it has
+        more. Raises ``RunError`` if none are recorded yet or the file is damaged.
+        """
+        latents = self._directory.read_embedding()
+        latents.flags.writeable = False
+        return latents
+
+    @cached_property
+    def labels(self) -> dict[str, NDArray[np.float32]]:
+        """What is known about the samples: arrays float32 (n,) by name, empty if the dataset has no labels.
+
+        ``a`` and ``b`` of the polar curves; ``class`` of a folder with sub-folders (their place in sorted order, from
+        0); the factors of an .npz file under their own names. Raises ``RunError`` as ``latents`` does.
+        """
+        probe = self._directory.read_probe()
+        return {name: probe.factors[:, i].copy() for i, name in enumerate(probe.factor_names)}
+
+    @cached_property
+    def files(self) -> tuple[Path, ...] | None:
+        """The image file of each sample, n of them, if the run was trained on a folder of images; else None.
+
+        Raises ``core.data.dataset.DatasetError`` if the folder is gone, and ``RunError`` if it holds another number of
+        images than it did, so that files can no longer be told apart by their order.
+        """
+        if self.config.data.source != "folder":
+            return None
+        from core.data.file_sources import image_files
+
+        files = image_files(Path(self.config.data.path))
+        dataset = self._directory.metadata.get("dataset")
+        count = dataset.get("samples") if isinstance(dataset, dict) else None
+        if count is not None and count != len(files):
+            raise RunError(
+                f"{self.config.data.path} holds {len(files)} images; {self.path} was trained on {count}. Restore the "
+                "folder: which file belongs to which sample is known by their order."
+            )
+        return tuple(files[index] for index in self._directory.read_probe().indices)
+
+    def decode(self, z: ArrayLike) -> NDArray[np.uint8]:
+        """Images uint8 (n, S, S, C) at latents ``z`` (n, d): on one machine exactly those of ``isoline decode``.
+
+        They are decoded one by one on one thread. Raises ``ValueError`` for another shape or a number that is not
+        finite, and ``core.training.checkpoint.CheckpointError`` if the run has no usable weights.
+        """
+        from core.models.deterministic_inference import decode_images
+
+        return decode_images(
+            self._inference, np.array(z, np.float32)
+        )  # a copy: z may be read-only, which torch refuses
+
+    def encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Latent means mu float32 (n, d) of ``images`` uint8 (n, S, S, C), as ``isoline encode`` computes them.
+
+        Where the processor multiplies bfloat16 they are rounded to about 1 % of what a float32 training recorded.
+        S is ``config.data.image_size`` and C ``config.data.channels``. Raises ``ValueError`` for another type or shape,
+        and ``core.training.checkpoint.CheckpointError`` if the run has no usable weights.
+        """
+        from core.models.deterministic_inference import encode_images
+
+        self._inference.check_images(images)
+        return encode_images(self._inference, images)
+
+    @cached_property
+    def _inference(self) -> Inference:
+        from core.models.inference import Inference
+        from core.training.checkpoint import load_model
+
+        return Inference(load_model(self.path)[0])
+
+
+def open_run(path: str | os.PathLike[str]) -> TrainedRun:
+    """Open the run in folder ``path``: one that ``isoline.train``, ``isoline train`` or the window trained.
+
+    Reads its configuration alone. Raises ``RunError`` if the folder is missing, no run, or of another version.
+    """
+    return TrainedRun(path)
+
+
+def train_run(
+    config: RunConfig | None = None,
+    *,
+    data: Mapping[str, object] | None = None,
+    model: Mapping[str, object] | None = None,
+    loss: Mapping[str, object] | None = None,
+    training: Mapping[str, object] | None = None,
+    preset: Preset = "compact",
+    out: str | os.PathLike[str] | None = None,
+    on_event: Callable[[Record], None] | None = None,
+) -> TrainedRun:
+    """Train a model in this process, into a new run folder, and open it.
+
+    The settings are ``config``, or those of ``preset`` with the sections' own in their place: ``data={"count": 500},
+    training={"epochs": 2}``. Names, defaults and ranges are those of ``core.config``, which are the flags of
+    ``isoline train``. ``out`` is the folder to make; None: one below ``runs/``, named by date and time.
+
+    ``on_event`` gets each record of ``metrics.jsonl`` as it is written: losses of steps and epochs, warnings, the final
+    report. Ctrl+C ends the training after its step; what it has learned is kept.
+
+    Raises ``ConfigError`` for a setting that cannot be used, ``RunError`` for a folder that holds a run or cannot be
+    written, ``core.data.dataset.DatasetError``, ``core.models.device.DeviceError``, and
+    ``core.training.loop.TrainingError`` when the loss is no longer finite.
+    """
+    from core.training.trainer import run_training
+
+    sections = {"data": data, "model": model, "loss": loss, "training": training}
+    given = {name: values for name, values in sections.items() if values is not None}
+    if config is None:
+        settings = config_to_dict(preset_config(preset))
+        for name, values in given.items():
+            settings[name] |= {key: os.fspath(v) if isinstance(v, os.PathLike) else v for key, v in values.items()}
+        config = config_from_dict(settings, "isoline.train")
+    elif given:
+        raise TypeError(f"isoline.train got a config and also {', '.join(given)}; put all settings into one of them.")
+    folder = Path("runs", new_run_name(config)) if out is None else Path(out)
+    return TrainedRun(run_training(config, folder, on_event=on_event).run.path)

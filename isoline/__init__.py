@@ -1,0 +1,33 @@
+"""Isoline from Python.
+
+    import isoline
+
+    run = isoline.open("runs/first")          # or: isoline.train(data={"count": 500}, training={"epochs": 2})
+    run.latents, run.labels["a"]              # float32 (n, 3) and (n,): means mu and a factor of every sample
+    images = run.decode([[0.5, -1.0, 2.0]])   # uint8 (1, 256, 256, 1)
+    run.encode(images)                        # float32 (1, 3)
+
+This package only gives names to parts of ``core``. Importing it loads neither torch nor Qt; torch is loaded by the
+first training, decoding or encoding.
+"""
+
+from core import __version__
+from core.config import ConfigError, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
+from core.runs.directory import RunError
+from core.training.trained_run import TrainedRun
+from core.training.trained_run import open_run as open
+from core.training.trained_run import train_run as train
+
+__all__ = [
+    "ConfigError",
+    "DataConfig",
+    "LossConfig",
+    "ModelConfig",
+    "RunConfig",
+    "RunError",
+    "TrainedRun",
+    "TrainingConfig",
+    "__version__",
+    "open",
+    "train",
+]

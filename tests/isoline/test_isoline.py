@@ -1,0 +1,221 @@
+"""The public face: what a run gives a Python program is what the window and the command line show of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import core
+import isoline
+from core.cli.main import main
+from core.models.device import resolve_device, resolve_precision
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = ROOT / "resources" / "model"
+SMALL: dict[str, Any] = {
+    "data": {"count": 40, "image_size": 32, "geometry": "square"},
+    "training": {"epochs": 1, "device": "cpu", "precision": "float32"},
+}
+
+
+@pytest.fixture(scope="module")
+def bundled() -> isoline.TrainedRun:
+    return isoline.open(BUNDLED)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve small images in two sub-folders, written in another order than they sort in."""
+    folder = tmp_path_factory.mktemp("data") / "photographs"
+    rng = np.random.default_rng(0)
+    for name in ("b/2", "a/9", "a/10", *(f"b/x{i}" for i in range(9))):
+        file = folder / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (32, 32), dtype=np.uint8)).save(file)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def of_photographs(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> isoline.TrainedRun:
+    data = {"source": "folder", "path": photographs, "image_size": 32}
+    out = tmp_path_factory.mktemp("runs") / "photographs"
+    return isoline.train(data=data, training=SMALL["training"], out=out)
+
+
+def test_importing_it_loads_neither_torch_nor_qt_and_so_does_reading_latents():
+    program = (
+        "import sys, isoline\n"
+        f"run = isoline.open({str(BUNDLED)!r})\n"
+        "run.latents, run.labels, run.files\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "assert not loaded & {'torch', 'lightning_fabric', 'PySide6', 'explorer'}, loaded\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+def test_its_version_is_the_projects():
+    assert isoline.__version__ == core.__version__
+
+
+def test_python_m_isoline_is_the_command():
+    command = [sys.executable, "-m", "isoline", "info", str(BUNDLED)]
+    printed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert "finished" in printed
+
+
+def test_the_bundled_model_gives_its_settings_latents_and_labels(bundled: isoline.TrainedRun):
+    assert bundled.config.data.source == "curves"
+    assert bundled.latents.dtype == np.float32
+    assert bundled.latents.shape == (len(bundled.labels["a"]), bundled.config.model.latent_dim)
+    assert list(bundled.labels) == ["a", "b"]
+    a, b = bundled.labels["a"], bundled.labels["b"]
+    assert a.dtype == b.dtype == np.float32
+    data = bundled.config.data
+    assert (np.hypot(a - data.hole_a, b - data.hole_b) >= data.hole_radius - 1e-6).all()
+    assert bundled.files is None
+    assert repr(bundled) == f"<isoline.TrainedRun {str(BUNDLED)!r}: compact, d = 3>"
+
+
+def test_latents_cannot_be_changed_by_mistake(bundled: isoline.TrainedRun):
+    with pytest.raises(ValueError, match="read-only"):
+        bundled.latents[0] = 0.0
+
+
+def test_images_are_those_of_the_command_bit_for_bit(bundled: isoline.TrainedRun, tmp_path: Path):
+    z = bundled.latents[[3, 1000, 2000]]
+    np.save(tmp_path / "z.npy", z)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)  # another number of threads would add in another order
+    try:
+        images = bundled.decode(z)
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
+    assert main(["decode", str(BUNDLED), "--latents", str(tmp_path / "z.npy"), "--out", str(tmp_path / "o.npz")]) == 0
+    with np.load(tmp_path / "o.npz", allow_pickle=False) as written:
+        np.testing.assert_array_equal(images, written["frames"])
+    np.testing.assert_array_equal(images[1:2], bundled.decode(z[1:2].tolist()))
+
+
+def test_encoded_samples_land_on_their_recorded_means(of_photographs: isoline.TrainedRun):
+    assert of_photographs.files is not None
+    images = np.stack([np.asarray(Image.open(file))[..., None] for file in of_photographs.files])
+    latents = of_photographs.encode(images)
+    assert latents.dtype == np.float32
+    exact = resolve_precision("auto", resolve_device("auto")) == torch.float32  # else the encoder multiplies bfloat16
+    scale = np.abs(of_photographs.latents).max()
+    np.testing.assert_allclose(latents, of_photographs.latents, atol=scale * (1e-5 if exact else 2**-5))
+
+
+def test_files_are_in_the_order_of_the_samples(of_photographs: isoline.TrainedRun, photographs: Path):
+    files = of_photographs.files
+    assert files == tuple(sorted(photographs.rglob("*.png")))
+    assert list(of_photographs.labels) == ["class"]
+    assert [file.parent.name for file in files] == ["ab"[int(label)] for label in of_photographs.labels["class"]]
+
+
+def test_files_are_refused_when_the_folder_has_changed(photographs: Path, tmp_path: Path, of_photographs):
+    run = tmp_path / "run"
+    shutil.copytree(of_photographs.path, run)
+    fewer = tmp_path / "fewer"
+    shutil.copytree(photographs, fewer)
+    (fewer / "a" / "9.png").unlink()
+    config = run / "config.json"
+    config.write_text(config.read_text().replace(str(photographs), str(fewer)))
+    opened = isoline.open(run)
+    with pytest.raises(isoline.RunError, match=r"holds 11 images.*was trained on 12"):
+        _ = opened.files
+    assert len(opened.latents) == 12
+
+
+@pytest.mark.parametrize(
+    ("z", "message"),
+    [([0.0, 0.0, 0.0], r"\(3,\).*\(n, 3\)"), ([[0.0, 0.0]], r"\(1, 2\).*\(n, 3\)"), ([[0, np.nan, 0]], "not finite")],
+)
+def test_latents_that_fit_no_image_are_refused(bundled: isoline.TrainedRun, z: list, message: str):
+    with pytest.raises(ValueError, match=message):
+        bundled.decode(z)
+
+
+def test_no_latents_give_no_images(bundled: isoline.TrainedRun):
+    assert bundled.decode(np.empty((0, 3))).shape == (0, 256, 256, 1)
+    assert bundled.encode(np.empty((0, 256, 256, 1), np.uint8)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("shape", [(256, 256, 1), (1, 128, 128, 1), (1, 256, 256)])
+def test_images_of_another_shape_are_refused(bundled: isoline.TrainedRun, shape: tuple[int, ...]):
+    with pytest.raises(ValueError, match=r"encodes uint8 \(n, 256, 256, 1\)"):
+        bundled.encode(np.zeros(shape, np.uint8))
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
+    with pytest.raises(isoline.RunError, match=r"absent does not exist; give the folder of a run"):
+        isoline.open(tmp_path / "absent")
+    with pytest.raises(isoline.RunError, match=r"is not a run: it has no config.json"):
+        isoline.open(tmp_path)
+
+
+def test_a_training_makes_a_run_that_the_command_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    records: list[dict[str, Any]] = []
+    run = isoline.train(**SMALL, loss={"beta": 1e-4}, on_event=records.append)
+    assert run.path.parent == Path("runs")
+    assert run.path.name.endswith(" compact curves")
+    assert run.config.loss == isoline.LossConfig(beta=1e-4)
+    assert run.decode(run.latents[:1]).shape == (1, 32, 32, 1)
+    assert records[-1]["event"] == "finished"
+    assert main(["info", str(run.path)]) == 0
+    assert "finished" in capsys.readouterr().out
+    again = isoline.train(run.config, out=tmp_path / "again")
+    np.testing.assert_array_equal(again.latents, run.latents)
+    with pytest.raises(isoline.RunError, match="already holds a run"):
+        isoline.train(run.config, out=tmp_path / "again")
+
+
+def test_settings_that_cannot_be_used_are_named():
+    with pytest.raises(isoline.ConfigError, match=r"isoline.train: unknown field 'data.size'"):
+        isoline.train(data={"size": 3})
+    with pytest.raises(isoline.ConfigError, match=r"isoline.train: .*loss.beta is -1"):
+        isoline.train(loss={"beta": -1.0})
+    with pytest.raises(TypeError, match="got a config and also data"):
+        isoline.train(isoline.RunConfig(), data={"count": 3})
+
+
+def test_a_preset_brings_its_own_settings(monkeypatch: pytest.MonkeyPatch):
+    from core.training import trainer
+
+    class Trained(Exception):
+        """Instead of training."""
+
+    def note(config: isoline.RunConfig, *_: object, **__: object) -> None:
+        raise Trained(config)
+
+    monkeypatch.setattr(trainer, "run_training", note)
+    with pytest.raises(Trained) as caught:
+        isoline.train(preset="article", training={"epochs": 2})
+    (config,) = caught.value.args
+    assert (config.model.preset, config.loss.entanglement, config.training.epochs) == ("article", "product", 2)
+
+
+def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(BUNDLED, tmp_path / "runs" / "first")
+    names: dict[str, Any] = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert names["images"].shape == (2, 256, 256, 1)
+    assert names["images"].dtype == np.uint8
+    assert names["means"].shape == (2, 3)
+    assert isinstance(names["small"], isoline.TrainedRun)
