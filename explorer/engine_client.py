@@ -22,26 +22,27 @@ from core.protocol.messages import (
     AttributesMeasured,
     AttributesProgress,
     Cancel,
-    CompareAt,
-    Compared,
+    CompareModels,
     ComparePaths,
     Decode,
     Decoded,
     DecodePath,
+    EncodeFactors,
     Export,
     Exported,
     ExportProgress,
+    FactorsEncoded,
     Failed,
     Inspect,
     Inspected,
     Load,
     Loaded,
-    LoadOther,
-    Locate,
-    Located,
+    LoadSecond,
+    LossesMeasured,
     MeasureAttributes,
+    MeasureLosses,
     MeasureTransect,
-    OtherLoaded,
+    ModelsCompared,
     PathCompared,
     PathFrames,
     PathTraced,
@@ -49,34 +50,31 @@ from core.protocol.messages import (
     Reconstructed,
     Reply,
     Request,
-    Score,
-    Scored,
+    SecondLoaded,
     Shutdown,
     TracePath,
     TransectMeasured,
 )
 
-REQUEST_OF: dict[type, type] = {
+REQUEST_OF: dict[type[Reply], type[Request]] = {
     Decoded: Decode,
     Inspected: Inspect,
     Reconstructed: Reconstruct,
     PathFrames: DecodePath,
-    Scored: Score,
+    LossesMeasured: MeasureLosses,
     ExportProgress: Export,
     Exported: Export,
     Loaded: Load,
-    Located: Locate,
+    FactorsEncoded: EncodeFactors,
     TransectMeasured: MeasureTransect,
-    OtherLoaded: LoadOther,
-    Compared: CompareAt,
+    SecondLoaded: LoadSecond,
+    ModelsCompared: CompareModels,
     PathTraced: TracePath,
     PathCompared: ComparePaths,
     AttributesProgress: MeasureAttributes,
     AttributesMeasured: MeasureAttributes,
 }
 """Channels: a newer request of one makes the answers to older ones moot."""
-LIVE = (Decode, Locate, CompareAt)
-"""Those that follow a hand: one is on its way at a time, and its answer is shown though the hand has moved on."""
 MAX_RESTARTS, RESTART_WINDOW_S = 3, 60.0
 STOP_MS = 1000
 STDERR_TAIL = 2000
@@ -100,7 +98,7 @@ class EngineClient(QObject):
         self._under_way: dict[type, int] = {}  # of each live kind, the stamp of the request that is on its way
         self._waiting: dict[type, Request] = {}
         self._loaded: Load | None = None
-        self._other: LoadOther | None = None
+        self._other: LoadSecond | None = None
         self._deaths: list[float] = []
         self._stderr = b""
         self._stopping = False
@@ -148,7 +146,7 @@ class EngineClient(QObject):
             self._forget(request.request)
         elif kind in REQUEST_OF.values():
             self._unanswered[kind] = request
-        if kind in LIVE:
+        if request.follows_pointer:
             if kind in self._under_way:
                 self._waiting[kind] = request
                 return self._stamp
@@ -158,10 +156,10 @@ class EngineClient(QObject):
 
     def _drop_questions(self) -> None:
         """Forget what was asked about the model before, as the engine does; the second model stays."""
-        other = self._unanswered.get(LoadOther)
+        other = self._unanswered.get(LoadSecond)
         self._unanswered.clear()
         if other is not None:
-            self._unanswered[LoadOther] = other
+            self._unanswered[LoadSecond] = other
         self._under_way.clear()
         self._waiting.clear()
 
@@ -202,12 +200,12 @@ class EngineClient(QObject):
     def _deliver(self, reply: Reply) -> None:
         if isinstance(reply, Loaded) and reply.stamp == self._newest.get(Load):
             self._loaded = Load(stamp=reply.stamp, path=reply.path)
-        if isinstance(reply, OtherLoaded) and reply.stamp == self._newest.get(LoadOther):
-            self._other = LoadOther(stamp=reply.stamp, path=reply.path) if reply.path else None
-        if _final(reply):
+        if isinstance(reply, SecondLoaded) and reply.stamp == self._newest.get(LoadSecond):
+            self._other = LoadSecond(stamp=reply.stamp, path=reply.path) if reply.path else None
+        if reply.final:
             self._forget(reply.stamp)
         kind = REQUEST_OF.get(type(reply))
-        if kind in LIVE:
+        if kind is not None and kind.follows_pointer:
             if reply.stamp < self._newest_model(kind):
                 return  # of the model before; an older point of this model is shown, the image follows the hand
         elif kind is not None and reply.stamp != self._newest.get(kind):
@@ -216,7 +214,7 @@ class EngineClient(QObject):
 
     def _newest_model(self, kind: type) -> int:
         """The stamp since when requests of ``kind`` are about the models that are wanted now."""
-        other = self._newest.get(LoadOther, 0) if kind is CompareAt else 0
+        other = self._newest.get(LoadSecond, 0) if kind is CompareModels else 0
         return max(self._newest.get(Load, 0), other)
 
     def _forget(self, stamp: int) -> None:
@@ -276,13 +274,13 @@ class EngineClient(QObject):
         export = self._unanswered.pop(Export, None)
         if export is not None:
             message = f"{what}; the export was not finished. Export again."
-            self.replied.emit(Failed(stamp=export.stamp, request="Export", message=message))
+            self.replied.emit(Failed(stamp=export.stamp, message=message))
 
     def _restart(self) -> None:
         if self._stopping or self._process is not None:
             return
         load = self._unanswered.pop(Load, None) or self._loaded
-        other = self._unanswered.pop(LoadOther, None) or self._other
+        other = self._unanswered.pop(LoadSecond, None) or self._other
         asked = list(self._unanswered.values())
         if len(self._deaths) > 1:
             other, asked = None, []
@@ -294,7 +292,7 @@ class EngineClient(QObject):
                 asked.insert(0, opened)
         for request in asked:  # under the stamps that those who asked know
             self._unanswered[type(request)] = request
-            if type(request) in LIVE:
+            if request.follows_pointer:
                 self._under_way[type(request)] = request.stamp
             self._write(request)
 
@@ -306,16 +304,3 @@ def _environment(threads: int) -> QProcessEnvironment:
     earlier = environment.value("PYTHONPATH")
     environment.insert("PYTHONPATH", os.pathsep.join([source, earlier]) if earlier else source)
     return environment
-
-
-def _final(reply: Reply) -> bool:
-    """Whether no more replies follow to the same request."""
-    if isinstance(reply, PathFrames):
-        return reply.start + len(reply.images) >= reply.total
-    if isinstance(reply, PathTraced):
-        return reply.final
-    if isinstance(reply, PathCompared):
-        return reply.index + 1 >= reply.total
-    if isinstance(reply, (Scored, TransectMeasured)):
-        return reply.start + len(reply.excess_bce) >= reply.total
-    return not isinstance(reply, (ExportProgress, AttributesProgress))

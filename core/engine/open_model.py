@@ -23,9 +23,6 @@ from core.models.vae import build_model
 from core.runs.directory import RunDirectory, RunError
 from core.training.checkpoint import fitting_weights, newest_weights, read_stored
 
-Job = Generator[bool, None, None]
-"""Work in slices: each ``yield`` ends one, True after something was done, False while waiting for something outside."""
-
 
 class EngineError(RuntimeError):
     """A request that cannot be answered now; the message is for a person."""
@@ -95,6 +92,14 @@ def _recorded(run: RunDirectory | None) -> tuple[tuple[str, ...], int]:
         print(f"engine: {error}", file=sys.stderr)
         return (), 0
     return probe.factor_names, len(probe.indices)
+
+
+def loaded_source(model: OpenModel) -> Generator[bool, None, Samples]:
+    """The model's images once they can be asked for, in slices. Raises ``DatasetError`` if they cannot be read."""
+    source = model.source()
+    while not source.ready():
+        yield False
+    return source
 
 
 def reconstructed(model: Inference, original: np.ndarray) -> Generator[bool, None, tuple[np.ndarray, np.ndarray]]:

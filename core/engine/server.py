@@ -18,55 +18,20 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Generator, Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import structs
 
 from core.protocol.framing import FrameReader, FramingError, ProtocolError, frame
-from core.protocol.messages import (
-    Cancel,
-    CompareAt,
-    ComparePaths,
-    Decode,
-    DecodePath,
-    Export,
-    Failed,
-    Follow,
-    Inspect,
-    LayNet,
-    Load,
-    LoadOther,
-    Locate,
-    MeasureAttributes,
-    MeasureTransect,
-    Ready,
-    Reconstruct,
-    Reply,
-    Request,
-    Score,
-    SetAttributes,
-    Shutdown,
-    TracePath,
-)
+from core.protocol.messages import Cancel, Done, Failed, Ready, Reply, Request, Shutdown, supersedes
 
-# Which waiting request is served first. A model that is being opened is what all the others are about.
-PRIORITY: tuple[type, ...] = (
-    Load,
-    SetAttributes,
-    Decode,
-    TracePath,
-    Locate,
-    LoadOther,
-    CompareAt,
-    Inspect,
-    LayNet,
-    DecodePath,
-    MeasureTransect,
-    ComparePaths,
-    Reconstruct,
-    Export,
-    Score,
-    MeasureAttributes,
-)
+if TYPE_CHECKING:
+    from core.engine.context import Job
+
 IDLE_S = 0.1  # between looks at the run while there is nothing to do
 WAIT_S = 0.01  # while a job waits for something outside, such as a dataset being read
 SWITCH_S = 0.0005  # how soon a thread that wants the interpreter gets it: decoding must not stumble over a reader
@@ -75,85 +40,97 @@ Incoming = Request | ProtocolError | None
 """What the reader thread hands over: a request, bytes that are none, or None at the end of the stream."""
 
 
+@dataclass(eq=False)
+class _Running:
+    """A request that is being handled; ``answered`` once its final reply is sent."""
+
+    request: Request
+    priority: int
+    job: Job | None = None
+    answered: bool = False
+
+
 class Engine:
     """Requests in, replies out. ``send`` takes each reply."""
 
     def __init__(self, send: Callable[[Reply], None]) -> None:
-        from core.engine.dispatcher import Jobs  # imports torch: only now, after standard output is safe
+        # Both import torch: only now, after standard output is safe.
+        from core.engine.context import HANDLERS, EngineContext
 
-        self._send = send
-        self._jobs = Jobs(send)
-        self._running: dict[type, tuple[Request, Generator[bool, None, None]]] = {}
+        import_module("core.engine.handlers")
+        self._handlers, self.context, self._send = HANDLERS, EngineContext(), send
+        self._running: list[_Running] = []  # the most urgent first
 
     def accept(self, request: Request) -> None:
-        """Take a request: it replaces an unfinished one of its type."""
-        if isinstance(request, Cancel):
-            for kind, (running, _) in list(self._running.items()):
-                if running.stamp == request.request:
-                    self._drop(kind)
-        elif isinstance(request, Follow):
-            self._jobs.following = request.enabled
-        elif isinstance(request, Load):
-            for kind in self._running.keys() - {LoadOther}:  # they were about the model before
-                self._drop(kind)
-            self._running[Load] = (request, self._jobs.start(request))
-        elif type(request) in PRIORITY:
-            self._drop(type(request))
-            self._running[type(request)] = (request, self._jobs.start(request))
+        """Take a request: it replaces the unfinished ones that it supersedes."""
+        for running in list(self._running):
+            if isinstance(request, Cancel):
+                dropped = running.request.stamp == request.request
+            else:
+                dropped = supersedes(request, running.request)
+            if dropped:
+                self._drop(running)
+        handler = self._handlers.get(type(request))
+        if handler is not None:
+            running = _Running(request, handler.priority)
+            running.job = handler.run(request, self.context, partial(self._reply, running))
+            self._running.append(running)
+            self._running.sort(key=lambda running: running.priority)
 
-    def _drop(self, kind: type) -> None:
-        dropped = self._running.pop(kind, None)
-        if dropped is not None:
-            dropped[1].close()  # runs the job's own clean-up
+    def _drop(self, running: _Running) -> None:
+        self._running.remove(running)
+        if running.job is not None:
+            running.job.close()  # runs the handler's own clean-up
+
+    def _reply(self, running: _Running, reply: Reply) -> None:
+        running.answered = reply.final
+        self._send(structs.replace(reply, stamp=running.request.stamp))
 
     @property
     def busy(self) -> bool:
-        """Whether any request is unanswered, or something is worth working out ahead."""
-        return bool(self._running) or self._jobs.ahead
+        """Whether any request is unanswered, or something is worth computing before it is asked for."""
+        return bool(self._running) or self.context.has_idle_work
 
     def advance(self) -> bool:
         """Do one slice of the most urgent work that can go on; False if all of it waits for something."""
-        for kind in PRIORITY:
-            if kind not in self._running:
-                continue
-            request, job = self._running[kind]
+        for running in list(self._running):
             try:
-                moved = next(job)
+                moved = running.job is not None and next(running.job)
             except StopIteration:
-                del self._running[kind]
+                self._running.remove(running)
+                if not running.answered:
+                    self._reply(running, Done())
                 return True
             except Exception as error:
-                del self._running[kind]
-                self._fail(request, error)
+                self._running.remove(running)
+                self._fail(running, error)
                 return True
             if moved:
                 return True
-            if kind is Load:
-                return False
-        return self._jobs.work_ahead()
+        return self.context.do_idle_work()
 
     def poll_weights(self) -> None:
-        """Take over newer weights if the run has written some."""
-        self._jobs.poll_weights()
+        """Take over newer weights if a run has written some."""
+        self.context.poll_weights(self._send)
 
     def refuse(self, error: ProtocolError) -> None:
         """Say that a message could not be read."""
-        self._send(Failed(request="", message=f"The engine received a message that it cannot read: {error}"))
+        self._send(Failed(message=f"The engine received a message that it cannot read: {error}"))
 
     def close(self) -> None:
         """Leave nothing half-written behind."""
-        for kind in list(self._running):
-            self._drop(kind)
-        self._jobs.close()
+        for running in list(self._running):
+            self._drop(running)
+        self.context.close()
 
-    def _fail(self, request: Request, error: Exception) -> None:
-        from core.engine.dispatcher import EXPECTED
-
+    def _fail(self, running: _Running, error: Exception) -> None:
+        """An error of our own classes is an answer, its message says all; any other is a fault of the engine."""
         text = str(error)
-        if not isinstance(error, EXPECTED):
+        if not isinstance(error, OSError) and not type(error).__module__.startswith("core."):
             traceback.print_exception(error)
             text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-        self._send(Failed(stamp=request.stamp, request=type(request).__name__, message=text))
+        if not running.answered:
+            self._reply(running, Failed(message=text))
 
 
 def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Incoming]) -> None:

@@ -6,12 +6,12 @@ Arrays travel as (dtype, shape, bytes). Nothing in a frame can execute code. Thi
 from __future__ import annotations
 
 import struct
-from typing import Any, Literal
+from typing import Any, Literal, Union
 
 import msgspec
 import numpy as np
 
-from core.protocol.messages import Reply, Request
+from core.protocol.messages import Message, Reply, Request
 
 FRAME_HEADER = struct.Struct("<I")
 MAX_FRAME = 1 << 30
@@ -57,11 +57,18 @@ def _as_array(expected: type, value: Any) -> Any:
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_encode_extra)
-_request_decoder = msgspec.msgpack.Decoder(Request, dec_hook=_as_array, ext_hook=_decode_array)
-_reply_decoder = msgspec.msgpack.Decoder(Reply, dec_hook=_as_array, ext_hook=_decode_array)
 
 
-def frame(message: Request | Reply) -> bytes:
+def _decoder(base: type[Message]) -> msgspec.msgpack.Decoder[Any]:
+    """Reads messages of every class derived from ``base``, told apart by their names."""
+    messages = Union[tuple(base.__subclasses__())]  # noqa: UP007  # made at run time, so that no list is kept by hand
+    return msgspec.msgpack.Decoder(messages, dec_hook=_as_array, ext_hook=_decode_array)
+
+
+_decoders = {"request": _decoder(Request), "reply": _decoder(Reply)}
+
+
+def frame(message: Message) -> bytes:
     """The bytes of one message, length first."""
     body = _encoder.encode(message)
     if len(body) > MAX_FRAME:
@@ -73,7 +80,7 @@ class FrameReader:
     """Cuts a stream of bytes into messages. ``kind`` is "request" or "reply"."""
 
     def __init__(self, kind: Literal["request", "reply"]) -> None:
-        self._decoder = _request_decoder if kind == "request" else _reply_decoder
+        self._decoder = _decoders[kind]
         self._buffer = bytearray()
 
     def add(self, data: bytes) -> None:

@@ -3,75 +3,104 @@
 Requests go to the engine's standard input, replies come from its standard output; how they become bytes is the business
 of core.protocol.framing. This module imports no torch, so that both ends can.
 
-What concerns curved paths is in core.protocol.curve_messages.
-
-Every request carries a ``stamp`` (increasing, unique in a session) and belongs to the channel named by its type:
-a newer request of a channel replaces an older one that has not finished. Replies repeat the stamp.
+A request that is not superseded or cancelled ends in exactly one final reply, which is ``Failed`` if it could not be
+carried out. To add a request, write its class and those of its replies here and its handler in core.engine.handlers.
 """
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import msgspec
 import numpy as np
 from msgspec import field
 
-from core.protocol.curve_messages import (
-    AttributesMeasured,
-    AttributesProgress,
-    ComparePaths,
-    LayNet,
-    MeasureAttributes,
-    NetLaid,
-    PathCompared,
-    PathTraced,
-    SetAttributes,
-    TracePath,
-)
-from core.protocol.message import Message
+
+class Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """One message; ``stamp`` ties a reply to its request (0: a reply that nobody asked for)."""
+
+    stamp: int = 0
+
+
+class Request(Message, frozen=True, kw_only=True):
+    """What the window asks for; its ``stamp`` is unique in a session.
+
+    A newer request of the same type and ``channel`` supersedes an unfinished one. Two that ask for the same type of
+    message and need both answers use different channels.
+    """
+
+    follows_pointer: ClassVar[bool] = False
+    """Sent while the mouse is dragged: one is under way at a time, and of those that wait only the newest is sent."""
+    repeatable: ClassVar[bool] = True
+    """Asked again if the engine dies before it has answered."""
+
+    channel: str = ""
+
+
+class Reply(Message, frozen=True, kw_only=True):
+    """What the engine answers; ``final``: nothing more follows to the same request."""
+
+    final: bool = True
+
+
+def supersedes(newer: Request, older: Request) -> bool:
+    """Whether ``older``, unfinished, is dropped when ``newer`` is asked: it gets neither a reply nor an error."""
+    if isinstance(newer, Load):  # the others were about the model before; the second model stays
+        return not isinstance(older, LoadSecond)
+    if isinstance(newer, LoadSecond) and isinstance(older, CompareModels):
+        return True
+    return type(newer) is type(older) and newer.channel == older.channel
+
 
 # Requests ---------------------------------------------------------------------------------------------------------
 
 
-class Load(Message, frozen=True):
+class Load(Request, frozen=True):
     """Open a run directory or a weights file. Answered by ``Loaded``; then ``WeightsChanged`` as they change."""
 
     path: str
 
 
-class Decode(Message, frozen=True):
-    """Decode one latent point, z float32 (d,). Answered by ``Decoded``. The probe's channel: newest wins."""
+class Decode(Request, frozen=True):
+    """Decode one latent point, z float32 (d,). Answered by ``Decoded``."""
+
+    follows_pointer: ClassVar[bool] = True
 
     z: np.ndarray
 
 
-class Inspect(Message, frozen=True):
+class Inspect(Request, frozen=True):
     """Original, reconstruction and latent mean of sample ``index`` of the dataset. Answered by ``Inspected``."""
 
     index: int
 
 
-class Reconstruct(Message, frozen=True):
+class Reconstruct(Request, frozen=True):
     """The first ``count`` validation samples beside their reconstructions. Answered by ``Reconstructed``."""
 
     count: int
 
 
-class Score(Message, frozen=True):
-    """Reconstruction loss of samples ``indices`` int64 (n,). Answered by several ``Scored``."""
+class MeasureLosses(Request, frozen=True):
+    """Reconstruction loss of samples ``indices`` int64 (n,). Answered by several ``LossesMeasured``."""
 
     indices: np.ndarray
 
 
-class DecodePath(Message, frozen=True):
-    """Decode z float32 (n, d) in slices. Answered by several ``PathFrames``; a newer one replaces it."""
+class DecodePath(Request, frozen=True):
+    """Decode z float32 (n, d) in slices. Answered by several ``PathFrames``."""
 
     z: np.ndarray
 
 
-class Export(Message, frozen=True):
+class Export(Request, frozen=True):
     """Decode z float32 (n, d) and write ``path``; ``format`` is png, gif, mp4 or npz. ``metadata`` is JSON text.
 
-    Answered by ``ExportProgress`` and finally ``Exported``.
+    Answered by ``ExportProgress`` and finally ``Exported``. A file that the engine's end left half-written is not begun
+    again unasked.
     """
+
+    repeatable: ClassVar[bool] = False
 
     z: np.ndarray
     path: str
@@ -80,18 +109,20 @@ class Export(Message, frozen=True):
     metadata: str = "{}"
 
 
-class Locate(Message, frozen=True):
-    """Where a place of the parameter plane lands in latent space. Answered by ``Located``; newest wins.
+class EncodeFactors(Request, frozen=True):
+    """The image at a place of the parameter plane, encoded and reconstructed. Answered by ``FactorsEncoded``.
 
     ``factors`` float32 (F,): curves are drawn there, also outside the plane. ``index`` ≥ 0 is the nearest sample, for
     data without a generator; curves ignore it.
     """
 
+    follows_pointer: ClassVar[bool] = True
+
     factors: np.ndarray
     index: int = -1
 
 
-class MeasureTransect(Message, frozen=True):
+class MeasureTransect(Request, frozen=True):
     """Originals and reconstructions along ``points`` float64 (n, F), n from 2 to 200.
 
     Answered by several ``TransectMeasured``, in order. ``indices`` int64 (n,) are the nearest samples, for data
@@ -102,77 +133,107 @@ class MeasureTransect(Message, frozen=True):
     indices: np.ndarray
 
 
-class LoadOther(Message, frozen=True):
-    """Open a second run, to compare with the first; an empty path closes it. Answered by ``OtherLoaded``.
+class LoadSecond(Request, frozen=True):
+    """Open a second run, to compare with the first; an empty path closes it. Answered by ``SecondLoaded``.
 
-    It stays when another first run is loaded; then ``OtherChanged`` as its weights change.
+    It stays when another first run is loaded; then ``SecondWeightsChanged`` as its weights change.
     """
 
     path: str
 
 
-class CompareAt(Message, frozen=True):
-    """Both models at one input. Answered by ``Compared``; newest wins.
+class CompareModels(Request, frozen=True):
+    """Both models at one input. Answered by ``ModelsCompared``.
 
     ``index`` ≥ 0: sample of the first run's dataset, the same picture for both; otherwise ``factors`` float32 (F,) of a
     curve, each drawn as its own run draws; where both are missing (-1 and no entries), both decode the latent point
     ``z`` float32 (d,), which needs as many latent dimensions in both.
     """
 
+    follows_pointer: ClassVar[bool] = True
+
     index: int
     factors: np.ndarray
     z: np.ndarray
 
 
-class Cancel(Message, frozen=True):
+class TracePath(Request, frozen=True):
+    """A path of a ``kind`` of core.paths.recipe. Answered by ``PathTraced``, again as it gets better.
+
+    ``start`` float32 (d,); ``end`` float32 (d,), no entries where the kind needs none; ``target`` the name of the
+    factor or attribute that changes ("": none); ``value`` what the target is to reach (NaN: what ``end`` has, or as far
+    as the data go); ``penalty`` False lets a geodesic leave the data; ``points`` how many the path has.
+    """
+
+    kind: str
+    start: np.ndarray
+    end: np.ndarray
+    target: str = ""
+    value: float = float("nan")
+    penalty: bool = True
+    points: int = 33
+
+
+class ComputeGridlines(Request, frozen=True):
+    """Factor curves of two factors, ``counts`` of each, over the whole cloud. Answered by ``GridlinesComputed``."""
+
+    families: tuple[str, ...]
+    counts: int = 7
+
+
+class ComparePaths(Request, frozen=True):
+    """Paths of several ``kinds`` from ``start`` to ``end`` (both float32 (d,)), changing ``target``.
+
+    Answered by one ``PathCompared`` a kind, in order. All that change the target are cut at the same achieved change.
+    """
+
+    kinds: tuple[str, ...]
+    start: np.ndarray
+    end: np.ndarray
+    target: str
+    frames: int = 17
+
+
+class SetAttributes(Request, frozen=True):
+    """Attributes beside the factors, one value a recorded sample: values float64 (N, A), ``names`` A of them.
+
+    They become targets as factors are. No entries: there are none any more. Answered by ``Done``.
+    """
+
+    names: tuple[str, ...]
+    values: np.ndarray
+
+
+class MeasureAttributes(Request, frozen=True):
+    """Measure ``names`` of core.data.image_attributes on the original of every recorded sample.
+
+    Answered by several ``AttributesProgress`` and an ``AttributesMeasured``.
+    """
+
+    names: tuple[str, ...]
+
+
+class Cancel(Request, frozen=True):
     """Drop the unfinished request whose stamp is ``request``."""
 
     request: int
 
 
-class Follow(Message, frozen=True):
-    """Whether to reload the weights as a training writes them (on after ``Load``)."""
-
-    enabled: bool
-
-
-class Shutdown(Message, frozen=True):
+class Shutdown(Request, frozen=True):
     """End the engine process."""
 
-
-Request = (
-    Load
-    | Decode
-    | Inspect
-    | Reconstruct
-    | Score
-    | DecodePath
-    | Export
-    | Locate
-    | MeasureTransect
-    | LoadOther
-    | CompareAt
-    | TracePath
-    | LayNet
-    | ComparePaths
-    | SetAttributes
-    | MeasureAttributes
-    | Cancel
-    | Follow
-    | Shutdown
-)
 
 # Replies ----------------------------------------------------------------------------------------------------------
 
 
-class Ready(Message, frozen=True):
+class Ready(Reply, frozen=True):
     """The engine has started: the device it computes on and torch's version."""
 
     device: str
     torch_version: str
 
 
-class Loaded(Message, frozen=True):
+class Loaded(Reply, frozen=True):
     """A model is ready. ``step`` is the training step of its weights; ``samples`` how many the run recorded."""
 
     path: str
@@ -186,19 +247,19 @@ class Loaded(Message, frozen=True):
     precision: str
 
 
-class WeightsChanged(Message, frozen=True):
+class WeightsChanged(Reply, frozen=True):
     """The loaded run wrote new weights, now in use."""
 
     step: int
 
 
-class OtherChanged(Message, frozen=True):
+class SecondWeightsChanged(Reply, frozen=True):
     """The second run wrote new weights, now in use."""
 
     step: int
 
 
-class Decoded(Message, frozen=True):
+class Decoded(Reply, frozen=True):
     """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time.
 
     ``off_manifold_score`` there, ``threshold`` the value above which a place is off the data and ``gap`` the distance
@@ -213,7 +274,7 @@ class Decoded(Message, frozen=True):
     gap: float = float("nan")
 
 
-class Inspected(Message, frozen=True):
+class Inspected(Reply, frozen=True):
     """A sample: original and reconstruction uint8 (H, W, C), mu float32 (d,), factors float32 (F,)."""
 
     index: int
@@ -224,7 +285,7 @@ class Inspected(Message, frozen=True):
     excess_bce: float
 
 
-class Reconstructed(Message, frozen=True):
+class Reconstructed(Reply, frozen=True):
     """indices int64 (n,); originals and reconstructions uint8 (n, H, W, C); excess_bce float32 (n,)."""
 
     indices: np.ndarray
@@ -234,7 +295,7 @@ class Reconstructed(Message, frozen=True):
     step: int
 
 
-class Scored(Message, frozen=True):
+class LossesMeasured(Reply, frozen=True):
     """Losses ``start`` to ``start + n`` of ``total``: excess_bce float32 (n,)."""
 
     start: int
@@ -242,7 +303,7 @@ class Scored(Message, frozen=True):
     excess_bce: np.ndarray
 
 
-class Located(Message, frozen=True):
+class FactorsEncoded(Reply, frozen=True):
     """A place of the parameter plane: original and reconstruction uint8 (H, W, C), mu float32 (d,).
 
     ``factors`` float32 (F,) are those of the original (of the nearest sample, where nothing draws one).
@@ -257,7 +318,7 @@ class Located(Message, frozen=True):
     ssim: float
 
 
-class TransectMeasured(Message, frozen=True):
+class TransectMeasured(Reply, frozen=True):
     """Points ``start`` to ``start + n`` of ``total`` along a transect.
 
     ``originals`` and ``reconstructions`` uint8 (n, H, W, C); ``mu`` float32 (n, d); ``excess_bce`` and ``ssim``
@@ -273,7 +334,7 @@ class TransectMeasured(Message, frozen=True):
     ssim: np.ndarray
 
 
-class OtherLoaded(Message, frozen=True):
+class SecondLoaded(Reply, frozen=True):
     """The second run is ready; an empty path: there is none any more."""
 
     path: str
@@ -283,7 +344,7 @@ class OtherLoaded(Message, frozen=True):
     preset: str
 
 
-class Compared(Message, frozen=True):
+class ModelsCompared(Reply, frozen=True):
     """Both models at one input: images uint8 (H, W, C) of ``first`` and ``second``, their mu float32 (d,).
 
     Where the runs differ in image size or channels, curves are drawn at each model's size and other images resized to
@@ -301,7 +362,7 @@ class Compared(Message, frozen=True):
     second_excess_bce: float
 
 
-class PathFrames(Message, frozen=True):
+class PathFrames(Reply, frozen=True):
     """Frames ``start`` to ``start + n`` of ``total``: images uint8 (n, H, W, C).
 
     ``off_manifold_score`` and ``gap`` float64 (n,) and ``threshold`` as in ``Decoded``; no entries where nothing
@@ -316,45 +377,110 @@ class PathFrames(Message, frozen=True):
     threshold: float = float("nan")
 
 
-class ExportProgress(Message, frozen=True):
-    """Share of an export that is done, 0 to 1."""
+class PathTraced(Reply, frozen=True):
+    """A path as it stands: points float32 (m, d); ``final``: it gets no better.
+
+    ``stage``: "graph", "relaxed", "polished", or "exact" for kinds that come at once. ``labels`` float64 (m, F) of the
+    surface there, called ``names``; no columns where nothing is labelled. ``flagged`` bool (m,): the points that are
+    not on the data, whose labels are guesses; empty if nothing is known. ``note``: what a person should know, such as
+    "other factors unknown: not held"; "" if nothing.
+    """
+
+    kind: str
+    points: np.ndarray
+    stage: str
+    labels: np.ndarray
+    names: tuple[str, ...]
+    flagged: np.ndarray
+    note: str
+    milliseconds: float
+
+    @property
+    def off_share(self) -> float:
+        """The fraction of points that are not on the data; NaN if nothing is known."""
+        return float(self.flagged.mean()) if len(self.flagged) else float("nan")
+
+
+class GridlinesComputed(Reply, frozen=True):
+    """Line i is points[starts[i]:starts[i + 1]], on which families[family[i]] is values[i].
+
+    points float32 (P, d), starts int64 (L + 1,), family int64 (L,), values float64 (L,). ``note``: "" if all is well.
+    """
+
+    families: tuple[str, ...]
+    points: np.ndarray
+    starts: np.ndarray
+    family: np.ndarray
+    values: np.ndarray
+    note: str
+    milliseconds: float
+
+
+class PathCompared(Reply, frozen=True):
+    """Path ``index`` of ``total`` of a comparison, and its measures.
+
+    points float32 (m, d), images uint8 (m, H, W, C), off_manifold_score float64 (m,). ``image_length`` was measured on
+    ``image_k`` frames. ``achieved``: the target's change on decoded images; ``leaks`` float64 (F,) of the factors
+    ``names`` (the target's own is NaN): the greatest change of each, as a share of its range. ``truth`` says what read
+    the factors off the images: "curves" (the data's true inverse), "regressor" or "" (nothing could). ``residual``:
+    mean square against the nearest true curve, worst frame (NaN where there is none). ``note``: why the path is missing
+    (then it has no points), or what a person should know.
+    """
+
+    kind: str
+    index: int
+    total: int
+    points: np.ndarray
+    images: np.ndarray
+    off_manifold_score: np.ndarray
+    threshold: float
+    latent_length: float
+    image_length: float
+    image_k: int
+    off_share: float
+    achieved: float
+    leaks: np.ndarray
+    names: tuple[str, ...]
+    truth: str
+    residual: float
+    note: str
+
+
+class AttributesProgress(Reply, frozen=True, kw_only=True):
+    """Fraction of the samples that are measured, 0 to 1."""
 
     fraction: float
+    final: bool = False
 
 
-class Exported(Message, frozen=True):
+class AttributesMeasured(Reply, frozen=True):
+    """values float64 (N, A) of the attributes ``names``, one row a recorded sample; NaN where one is undefined."""
+
+    names: tuple[str, ...]
+    values: np.ndarray
+
+
+class ExportProgress(Reply, frozen=True, kw_only=True):
+    """Fraction of an export that is done, 0 to 1."""
+
+    fraction: float
+    final: bool = False
+
+
+class Exported(Reply, frozen=True):
     """An export was written whole to ``path``."""
 
     path: str
 
 
-class Failed(Message, frozen=True):
-    """The request failed; the engine lives on. ``message`` is for a person."""
+class Failed(Reply, frozen=True):
+    """The request could not be carried out; the engine lives on. ``message`` is for a person.
 
-    request: str
+    Nobody asked (``stamp`` 0): newer weights or a message could not be read.
+    """
+
     message: str
 
 
-Reply = (
-    Ready
-    | Loaded
-    | WeightsChanged
-    | Decoded
-    | Inspected
-    | Reconstructed
-    | Scored
-    | PathFrames
-    | Located
-    | TransectMeasured
-    | OtherLoaded
-    | OtherChanged
-    | Compared
-    | PathTraced
-    | NetLaid
-    | PathCompared
-    | AttributesProgress
-    | AttributesMeasured
-    | ExportProgress
-    | Exported
-    | Failed
-)
+class Done(Reply, frozen=True):
+    """The request was carried out, and there is nothing more to say."""

@@ -212,7 +212,7 @@ def test_an_export_that_dies_with_it_is_reported_and_not_begun_again(mortal, tmp
     export = mortal.client.send(Export, z=Z[None], path=str(tmp_path / "p.png"), format="png")
     mortal.signal(signal.SIGKILL)
     failed = mortal.answer(export)
-    assert (type(failed), failed.request) == (Failed, "Export")
+    assert isinstance(failed, Failed)
     assert "Export again" in failed.message
     mortal.answer(mortal.client.send(Decode, z=Z))
     assert mortal.of(ExportProgress) == []

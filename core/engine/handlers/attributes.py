@@ -1,49 +1,54 @@
-"""Measuring the original image of every recorded sample, so that images without labels have something to follow.
+"""Attributes of the samples: given by the window, or measured on the original image of every recorded sample.
 
-It takes seconds to minutes, so it comes after everything else, one image a slice.
+Measuring takes seconds to minutes, so it comes after everything else, one image a slice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from core.data.image_attributes import MEASURES, chosen_measures, measure_image
+from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import Later, awaited
-from core.engine.open_model import EngineError, Job, OpenModel
-from core.protocol.messages import AttributesMeasured, AttributesProgress, MeasureAttributes, Reply
+from core.engine.open_model import EngineError, loaded_source
+from core.engine.snapshot import checked_attributes
+from core.protocol.messages import AttributesMeasured, AttributesProgress, MeasureAttributes, SetAttributes
 from core.runs.directory import RunDirectory
 
-TOLD_SHARE = 0.01  # between two messages about progress
-
-Send = Callable[[Reply], None]
+PROGRESS_STEP = 0.01  # between two messages about progress
 
 
-def measure_attributes(request: MeasureAttributes, model: OpenModel, send: Send) -> Job:
-    """Answer ``request`` by several ``AttributesProgress`` and an ``AttributesMeasured``."""
+@handles(SetAttributes, priority=10)
+def set_attributes(request: SetAttributes, engine: EngineContext, send: Send) -> Job:
+    """Have these attributes from now on, in place of those before."""
+    engine.sheets.set_attributes(checked_attributes(request, engine.model))
+    yield True
+
+
+@handles(MeasureAttributes, priority=150)
+def measure_attributes(request: MeasureAttributes, engine: EngineContext, send: Send) -> Job:
+    """Answer by several ``AttributesProgress`` and an ``AttributesMeasured``."""
     measures = chosen_measures(request.names)
-    path = Path(model.path)
+    path = Path(engine.model.path)
     if not path.is_dir():
         raise EngineError(
             "A weights file has no recorded samples to measure. Open the folder of the run it belongs to."
         )
     indices = yield from awaited(Later(lambda: _samples(path), "attributes"))
-    source = model.source()
-    while not source.ready():
-        yield False
+    source = yield from loaded_source(engine.model)
     values = np.empty((len(indices), len(measures)))
-    told = 0.0
+    reported = 0.0
     for i, index in enumerate(indices):
         image = source.image(int(index))
         yield True
         values[i] = measure_image(image, measures)
-        if (i + 1) / len(indices) >= told + TOLD_SHARE:
-            told = (i + 1) / len(indices)
-            send(AttributesProgress(stamp=request.stamp, fraction=told))
+        if (i + 1) / len(indices) >= reported + PROGRESS_STEP:
+            reported = (i + 1) / len(indices)
+            send(AttributesProgress(fraction=reported))
         yield True
-    send(AttributesMeasured(stamp=request.stamp, names=tuple(measure.name for measure in measures), values=values))
+    send(AttributesMeasured(names=tuple(measure.name for measure in measures), values=values))
 
 
 def _samples(path: Path) -> np.ndarray:

@@ -6,37 +6,24 @@ only what the second made is brought to the first's size, so that their images c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
 from core.config import DataConfig
+from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.handlers.transect import draw_curve, original_at
-from core.engine.open_model import EngineError, Job, OpenModel, checked_latents, excess_of, reconstructed
+from core.engine.open_model import EngineError, OpenModel, checked_latents, excess_of, reconstructed
 from core.models.deterministic_inference import decode_each
-from core.protocol.messages import CompareAt, Compared, OtherLoaded, Reply
-
-Send = Callable[[Reply], None]
-
-NOTHING = OtherLoaded(path="", latent_dim=0, image_size=0, channels=0, preset="")
+from core.protocol.messages import CompareModels, ModelsCompared
 
 
-def other_loaded(model: OpenModel, stamp: int) -> OtherLoaded:
-    """The reply that says what the second model is."""
-    return OtherLoaded(
-        stamp=stamp,
-        path=model.path,
-        latent_dim=model.inference.latent_dim,
-        image_size=model.inference.image_size,
-        channels=model.inference.channels,
-        preset=model.config.model.preset,
-    )
-
-
-def compare_at(request: CompareAt, first: OpenModel, second: OpenModel, send: Send) -> Job:
-    """Answer ``request`` by one ``Compared``."""
+@handles(CompareModels, priority=60)
+def compare_models(request: CompareModels, engine: EngineContext, send: Send) -> Job:
+    """Answer by one ``ModelsCompared``."""
+    first, second = engine.model, engine.second
     if request.index < 0 and request.factors.size == 0:
         yield from _compare_latent(request, first, second, send)
         return
@@ -45,8 +32,7 @@ def compare_at(request: CompareAt, first: OpenModel, second: OpenModel, send: Se
     given = yield from _for_second(request, original, factors, first.config.data, second.config.data)
     first_mu, image = yield from reconstructed(one, original)
     second_mu, other_image = yield from reconstructed(other, given)
-    compared = Compared(
-        stamp=request.stamp,
+    compared = ModelsCompared(
         original=original,
         first=image,
         second=fit_image(other_image, one.image_size, one.channels),
@@ -59,7 +45,7 @@ def compare_at(request: CompareAt, first: OpenModel, second: OpenModel, send: Se
 
 
 def _for_second(
-    request: CompareAt, original: np.ndarray, factors: np.ndarray, first: DataConfig, second: DataConfig
+    request: CompareModels, original: np.ndarray, factors: np.ndarray, first: DataConfig, second: DataConfig
 ) -> Generator[bool, None, np.ndarray]:
     """The input as the second model takes it: drawn at its size where that can be, else ``original`` resized."""
     if first.source == "curves" and second.source == "curves":
@@ -76,7 +62,7 @@ def _same_picture(first: DataConfig, second: DataConfig) -> DataConfig:
     return replace(first, image_size=second.image_size, channels=second.channels)
 
 
-def _compare_latent(request: CompareAt, first: OpenModel, second: OpenModel, send: Send) -> Job:
+def _compare_latent(request: CompareModels, first: OpenModel, second: OpenModel, send: Send) -> Job:
     one, other = first.inference, second.inference
     if one.latent_dim != other.latent_dim:
         raise EngineError(
@@ -88,8 +74,7 @@ def _compare_latent(request: CompareAt, first: OpenModel, second: OpenModel, sen
     yield True
     other_image = next(decode_each(other, z))
     yield True
-    compared = Compared(
-        stamp=request.stamp,
+    compared = ModelsCompared(
         original=np.zeros((0, 0, one.channels), np.uint8),
         first=image,
         second=fit_image(other_image, one.image_size, one.channels),

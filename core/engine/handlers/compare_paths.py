@@ -14,17 +14,17 @@ import numpy as np
 from core.analysis.image_regressor import ImageRegressor
 from core.analysis.path_metrics import CurveTruth, Reading, Truth, common_change, cut_at_change, leak
 from core.data.polar_curve_inverse import curve_inverse
+from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import Later, awaited
 from core.engine.handlers.trace_path import (
     CURVE_ERRORS,
     MAX_POINTS,
     PRELIMINARY,
-    Send,
     ends,
     made_at_once,
     stages,
 )
-from core.engine.open_model import EngineError, Job, OpenModel
+from core.engine.open_model import EngineError, OpenModel
 from core.engine.snapshot import Sheet, Sheets
 from core.geometry.baseline_paths import straight
 from core.geometry.surface import Surface
@@ -55,9 +55,11 @@ class _Path(NamedTuple):
     note: str
 
 
-def compare_paths(request: ComparePaths, model: OpenModel, sheets: Sheets, send: Send) -> Job:
-    """Answer ``request`` by one ``PathCompared`` a kind, once all of them are measured: leaks are taken at the change
-    that they have in common."""
+@handles(ComparePaths, priority=110)
+def compare_paths(request: ComparePaths, engine: EngineContext, send: Send) -> Job:
+    """Answer by one ``PathCompared`` a kind, once all of them are measured: leaks are taken at the change that they
+    have in common."""
+    model, sheets = engine.model, engine.sheets
     sheet = yield from sheets.newest()
     inference = sheet.inference  # the weights that the means belong to
     for kind in request.kinds:
@@ -81,7 +83,6 @@ def _asked(request: ComparePaths, kind: str) -> TracePath:
     if not 3 <= request.frames <= MAX_POINTS // 2:
         raise EngineError(f"frames is {request.frames}; a comparison has 3 to {MAX_POINTS // 2}.")
     return TracePath(
-        stamp=request.stamp,
         kind=kind,
         start=request.start,
         end=request.end,
@@ -260,7 +261,7 @@ def _measured(
     residual = path.reading.residual
     chords = np.linalg.norm(np.diff(path.points.astype(np.float64), axis=0), axis=1)
     return PathCompared(
-        stamp=request.stamp,
+        final=index + 1 == len(request.kinds),
         kind=path.kind,
         index=index,
         total=len(request.kinds),

@@ -1,51 +1,41 @@
-"""Writing an export's file in a thread: compression takes long and lets go of the interpreter, so decoding goes on."""
+"""Exporting a path: its images are decoded in slices, then written in a thread."""
 
 from __future__ import annotations
 
-import threading
-import traceback
-
 import numpy as np
 
-from core.paths.export import ExportError, export_path
-from core.protocol.messages import Export
+from core.engine.context import EngineContext, Job, Send, handles
+from core.engine.export_writer import ExportWriter
+from core.engine.open_model import checked_latents
+from core.models.deterministic_inference import decode_each
+from core.protocol.messages import Export, Exported, ExportProgress
+
+DECODED_SHARE = 0.8  # of the progress; the rest is writing the file
 
 
-class ExportWriter(threading.Thread):
-    """Writes frames uint8 (n, H, W, C) of latents ``z`` float32 (n, d) as ``request`` says.
-
-    ``fraction`` (0 to 1) tells how far it is, ``error`` why it could not; ``cancel`` makes it stop and leave nothing.
-    """
-
-    def __init__(self, request: Export, frames: np.ndarray, z: np.ndarray) -> None:
-        super().__init__(name="export", daemon=True)
-        self._request, self._frames, self._z = request, frames, z
-        self._cancelled = threading.Event()
-        self.fraction = 0.0
-        self.error: Exception | None = None
-
-    def cancel(self) -> None:
-        """Stop before the next frame."""
-        self._cancelled.set()
-
-    def run(self) -> None:
-        """The thread's work."""
-        request = self._request
-        try:
-            export_path(
-                request.path,
-                request.format,  # pyright: ignore[reportArgumentType]  # checked there
-                self._frames,
-                self._z,
-                request.fps,
-                metadata=request.metadata,
-                progress=self._progress,
-                cancelled=self._cancelled.is_set,
-            )
-        except Exception as error:  # whatever it is, the job that waits for this thread raises it
-            if not isinstance(error, (ExportError, OSError)):
-                traceback.print_exception(error)
-            self.error = error
-
-    def _progress(self, fraction: float) -> None:
-        self.fraction = fraction
+@handles(Export, priority=130)
+def export(request: Export, engine: EngineContext, send: Send) -> Job:
+    """Answer by several ``ExportProgress`` and an ``Exported``."""
+    model = engine.model.inference
+    z = checked_latents(request.z, model)
+    frames = np.empty((len(z), model.image_size, model.image_size, model.channels), np.uint8)
+    for i, image in enumerate(decode_each(model, z)):
+        frames[i] = image
+        send(ExportProgress(fraction=DECODED_SHARE * (i + 1) / len(z)))
+        yield True
+    while engine.writer is not None and engine.writer.is_alive():
+        yield False  # one that was cancelled and is still leaving: it may be of the same file
+    writer = engine.writer = ExportWriter(request, frames, z)
+    writer.start()
+    reported = 0.0
+    try:
+        while writer.is_alive():
+            yield False
+            if writer.fraction >= reported + 0.05:
+                reported = writer.fraction
+                send(ExportProgress(fraction=DECODED_SHARE + (1.0 - DECODED_SHARE) * reported))
+    finally:
+        writer.cancel()  # nothing to one that has finished; else this job was dropped
+    if writer.error is not None:
+        raise writer.error
+    send(Exported(path=request.path))

@@ -1,4 +1,4 @@
-"""Curved paths and the net of factor curves, for the engine: the answers to ``TracePath`` and ``LayNet``.
+"""Curved paths and the net of factor curves, for the engine: the answers to ``TracePath`` and ``ComputeGridlines``.
 
 Geodesics come in stages, as ``core.geometry.geodesic`` yields them, and a second time when the decoder's surrogate is
 there; all other kinds come at once. ``core.engine.snapshot`` keeps what they share.
@@ -6,7 +6,7 @@ there; all other kinds come at once. ``core.engine.snapshot`` keeps what they sh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from time import perf_counter
 from typing import NamedTuple
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from core.analysis.path_metrics import MeasureError
 from core.data.polar_curve_inverse import CurveInverseError
+from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.factor_constraints import aim
 from core.engine.futures import Later, Stream, awaited
-from core.engine.open_model import EngineError, Job, OpenModel, checked_latents
+from core.engine.open_model import EngineError, checked_latents
 from core.engine.snapshot import Sheet, Sheets
 from core.geometry.baseline_paths import (
     PathKindError,
@@ -34,7 +35,7 @@ from core.geometry.off_manifold import SCORE_NEIGHBOURS
 from core.geometry.surface import FactorError, Surface
 from core.models.inference import Inference
 from core.paths.recipe import RECIPE_KINDS
-from core.protocol.messages import LayNet, NetLaid, PathTraced, Reply, TracePath
+from core.protocol.messages import ComputeGridlines, GridlinesComputed, PathTraced, TracePath
 
 CURVE_ERRORS = (
     CurveInverseError,
@@ -56,8 +57,6 @@ PROGRESS_S = 0.1  # between geodesics that are sent while one relaxes
 
 _BEYOND = 1.25  # of the farthest sample's distance from the mean: a straight rail ends there
 
-Send = Callable[[Reply], None]
-
 
 class Made(NamedTuple):
     """A path's places (m, d), the ``labels`` (m, F) there, called ``names``, and a note."""
@@ -68,9 +67,11 @@ class Made(NamedTuple):
     note: str
 
 
-def trace_path(request: TracePath, model: OpenModel, sheets: Sheets, send: Send) -> Job:
-    """Answer ``request`` by ``PathTraced``, again as the path gets better."""
-    start, end = ends(request, model.inference)
+@handles(TracePath, priority=30)
+def trace_path(request: TracePath, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``PathTraced``, again as the path gets better."""
+    sheets = engine.sheets
+    start, end = ends(request, engine.model.inference)
     teller = _Teller(request, sheets, send)
     if request.kind == "straight":
         yield from _trace_straight(teller, start, _needed(end, "straight"), sheets)
@@ -122,7 +123,6 @@ class _Teller:
         """Send a path, with what the badge says of it."""
         points = np.asarray(made.points, dtype=np.float32)
         traced = PathTraced(
-            stamp=self.request.stamp,
             kind=self.request.kind,
             points=points,
             stage=stage,
@@ -342,15 +342,16 @@ def quick_labels(surface: Surface, points: np.ndarray) -> np.ndarray:
 # the net
 
 
-def lay_net(request: LayNet, sheets: Sheets, send: Send) -> Job:
-    """Answer ``request`` by ``NetLaid``."""
+@handles(ComputeGridlines, priority=80)
+def compute_gridlines(request: ComputeGridlines, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``GridlinesComputed``."""
     began = perf_counter()
     families = request.families
     if len(families) != 2 or families[0] == families[1]:
         raise EngineError(f"families are {', '.join(families) or 'none'}; a net has two different ones.")
     if not 1 <= request.counts <= MAX_LINES:
         raise EngineError(f"counts is {request.counts}; a net has 1 to {MAX_LINES} lines of each family.")
-    sheet = yield from sheets.newest()
+    sheet = yield from engine.sheets.newest()
     if sheet.mu.shape[1] < 2:
         raise EngineError("A net needs two latent dimensions or more; this model has one.")
     factors = set(families) <= set(sheet.factors)
@@ -360,8 +361,7 @@ def lay_net(request: LayNet, sheets: Sheets, send: Send) -> Job:
     values = {(line.family, line.value) for line in lines}
     missing = 2 * request.counts - len(values)
     points = [line.points for line in lines]
-    laid = NetLaid(
-        stamp=request.stamp,
+    laid = GridlinesComputed(
         families=families,
         points=np.concatenate([*points, np.zeros((0, surface.dim))]).astype(np.float32),
         starts=np.cumsum([0, *(len(part) for part in points)]).astype(np.int64),

@@ -6,7 +6,7 @@ Curves are drawn at any place. Data without a generator is asked for its nearest
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from functools import lru_cache
 
 import numpy as np
@@ -15,15 +15,13 @@ from core.analysis.image_metrics import WINDOW, ssim
 from core.analysis.transect import MAX_POINTS
 from core.config import DataConfig
 from core.data.polar_curves import render_one
-from core.engine.open_model import EngineError, Job, OpenModel, excess_of, reconstructed
-from core.engine.sample_source import Samples
+from core.engine.context import EngineContext, Job, Send, handles
+from core.engine.open_model import EngineError, OpenModel, excess_of, loaded_source, reconstructed
 from core.models.inference import Inference
-from core.protocol.messages import Locate, Located, MeasureTransect, Reply, TransectMeasured
+from core.protocol.messages import EncodeFactors, FactorsEncoded, MeasureTransect, TransectMeasured
 
 MESSAGE_POINTS = 4  # of a transect, in one message
 FARTHEST = 20.0  # |a| and |b| of a curve that is drawn: ten times the plane's, where an image still takes milliseconds
-
-Send = Callable[[Reply], None]
 
 
 def draw_curve(config: DataConfig, factors: np.ndarray) -> np.ndarray:
@@ -58,16 +56,10 @@ def original_at(
         image = draw_curve(model.config.data, factors)
         yield True
         return image, factors.astype(np.float32)
-    source = yield from _read(model.source())
+    source = yield from loaded_source(model)
     image = source.image(index)
     yield True
     return image, source.factors(index)
-
-
-def _read(source: Samples) -> Generator[bool, None, Samples]:
-    while not source.ready():
-        yield False
-    return source
 
 
 @lru_cache(maxsize=1)
@@ -84,15 +76,16 @@ def _measures_loaded() -> Job:
         yield False
 
 
-def locate(request: Locate, model: OpenModel, send: Send) -> Job:
-    """Answer ``request`` by one ``Located``."""
+@handles(EncodeFactors, priority=40)
+def encode_factors(request: EncodeFactors, engine: EngineContext, send: Send) -> Job:
+    """Answer by one ``FactorsEncoded``."""
+    model = engine.model
     yield from _measures_loaded()
     drawn = model.config.data.source == "curves"
     original, factors = yield from original_at(model, request.factors, -1 if drawn else _sample(request.index))
     mu, image = yield from reconstructed(model.inference, original)
     excess, similarity = excess_of(original, image), float(ssim(original[None], image[None])[0])
-    located = Located(
-        stamp=request.stamp,
+    encoded = FactorsEncoded(
         factors=factors,
         index=request.index,
         original=original,
@@ -101,23 +94,24 @@ def locate(request: Locate, model: OpenModel, send: Send) -> Job:
         excess_bce=excess,
         ssim=similarity,
     )
-    send(located)
+    send(encoded)
     yield True
 
 
-def measure_transect(request: MeasureTransect, model: OpenModel, send: Send) -> Job:
-    """Answer ``request`` by one ``TransectMeasured`` every few points, in order."""
+@handles(MeasureTransect, priority=100)
+def measure_transect(request: MeasureTransect, engine: EngineContext, send: Send) -> Job:
+    """Answer by one ``TransectMeasured`` every few points, in order."""
+    model = engine.model
     points, indices = _places(request, model.config.data)
     yield from _measures_loaded()
     inference = model.inference  # one set of weights for all, whatever a training writes meanwhile
     for start in range(0, len(points), MESSAGE_POINTS):
-        found = []
+        measures = []
         for place, index in zip(points[start : start + MESSAGE_POINTS], indices[start:], strict=False):
             original, _ = yield from original_at(model, place, int(index))
-            found.append((yield from _measured(inference, original)))
-        originals, images, mu, excess, similarity = zip(*found, strict=True)
+            measures.append((yield from _measured(inference, original)))
+        originals, images, mu, excess, similarity = zip(*measures, strict=True)
         measured = TransectMeasured(
-            stamp=request.stamp,
             start=start,
             total=len(points),
             originals=np.stack(originals),
@@ -125,6 +119,7 @@ def measure_transect(request: MeasureTransect, model: OpenModel, send: Send) -> 
             mu=np.stack(mu),
             excess_bce=np.array(excess, np.float64),
             ssim=np.array(similarity, np.float64),
+            final=start + len(measures) >= len(points),
         )
         send(measured)
 

@@ -10,7 +10,7 @@ from time import monotonic
 
 import numpy as np
 
-from core.protocol.messages import Failed, LayNet, NetLaid, Reply, WeightsChanged
+from core.protocol.messages import ComputeGridlines, Failed, GridlinesComputed, Reply, WeightsChanged
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
@@ -37,7 +37,7 @@ class NetController(Controller):
         self._state, self._engine = state, engine
         self._cloud_control, self._cloud = cloud_control, cloud
         self._families: tuple[str, ...] = ()  # of the net that is wanted now; none: no net is
-        self._laid: NetLaid | None = None
+        self._laid: GridlinesComputed | None = None
         self._stamp = 0  # of the net that is on its way; 0: none is
         self._stale = True
         self._due = 0.0
@@ -84,7 +84,7 @@ class NetController(Controller):
     def _on_reply(self, reply: Reply) -> None:
         if isinstance(reply, WeightsChanged):
             self._stale = True
-        elif isinstance(reply, NetLaid) and reply.stamp == self._stamp:
+        elif isinstance(reply, GridlinesComputed) and reply.stamp == self._stamp:
             self._stamp, self._laid = 0, reply
             self._mark("net")
             self._tell(reply)
@@ -93,7 +93,7 @@ class NetController(Controller):
             self._due = monotonic() + RETRY_S
             self._mark("net")
 
-    def _tell(self, reply: NetLaid) -> None:
+    def _tell(self, reply: GridlinesComputed) -> None:
         about = f"Gridlines of {' and '.join(reply.families)}"
         text = f"{about}: {reply.note}" if reply.note else about
         told = re.sub(r"\d+", "", text)  # another number of lines that could not be laid is no news
@@ -114,7 +114,7 @@ class NetController(Controller):
         ready = bool(self._families) and self._state.model is not None and not self._stamp
         if ready and self._stale and monotonic() >= self._due:
             self._stale, self._due = False, monotonic() + PAUSE_S
-            self._stamp = self._engine.send(LayNet, families=self._families)
+            self._stamp = self._engine.send(ComputeGridlines, families=self._families)
 
     def _choose_families(self) -> None:
         families = self._wanted()

@@ -6,7 +6,7 @@ from time import monotonic
 
 import numpy as np
 
-from core.protocol.messages import Reply, Score, Scored, WeightsChanged
+from core.protocol.messages import LossesMeasured, MeasureLosses, Reply, WeightsChanged
 from explorer.controllers.cloud.cloud import EXCESS_BCE
 from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient
@@ -51,12 +51,12 @@ class ScoresController(Controller):
         if self._found is None or len(self._found) != len(samples.indices):
             self._found = np.full(len(samples.indices), np.nan, dtype=np.float32)
         self._complete, self._outdated_at = False, None
-        self._engine.send(Score, indices=samples.indices)
+        self._engine.send(MeasureLosses, indices=samples.indices)
 
     def _on_reply(self, reply: Reply) -> None:
         if isinstance(reply, WeightsChanged) and self._outdated_at is None:
             self._outdated_at = monotonic() + RENEW_S
-        elif isinstance(reply, Scored) and self._found is not None and reply.total == len(self._found):
+        elif isinstance(reply, LossesMeasured) and self._found is not None and reply.total == len(self._found):
             stop = reply.start + len(reply.excess_bce)
             self._found[reply.start : stop] = reply.excess_bce
             self._complete = stop >= reply.total

@@ -14,14 +14,14 @@ from PySide6.QtCore import Qt, QTimer, Signal
 
 from core.config import RunConfig
 from core.protocol.messages import (
-    CompareAt,
-    Compared,
+    CompareModels,
+    FactorsEncoded,
     Failed,
-    LoadOther,
-    Located,
-    OtherChanged,
-    OtherLoaded,
+    LoadSecond,
+    ModelsCompared,
     Reply,
+    SecondLoaded,
+    SecondWeightsChanged,
     WeightsChanged,
 )
 from core.rendering import colormaps
@@ -67,7 +67,7 @@ class CompareController(Controller):
         self._samples: Samples | None = None
         self._means: np.ndarray | None = None
         self._projection: Projection | None = None
-        self._model: OtherLoaded | None = None
+        self._model: SecondLoaded | None = None
         self._loading = 0  # stamp of the request that opens the second model; 0: none is on its way
         self._fingerprint: str | None = None  # of the open run's data
         self._counterparts = Counterparts(None, None, False)
@@ -134,7 +134,7 @@ class CompareController(Controller):
             return
         self._forget()
         self._view.set_run(None)
-        self._engine.send(LoadOther, path="")
+        self._engine.send(LoadSecond, path="")
 
     def _forget(self) -> None:
         self._watcher.watch(None)
@@ -172,7 +172,7 @@ class CompareController(Controller):
             self._view.set_message(NO_WEIGHTS, error=False)
             return
         self._view.set_message(OPENING, error=False)
-        self._loading = self._engine.send(LoadOther, path=str(self.run.path))
+        self._loading = self._engine.send(LoadSecond, path=str(self.run.path))
 
     def _on_embedding(self, means: np.ndarray) -> None:
         self._means = means
@@ -289,7 +289,7 @@ class CompareController(Controller):
         self._view.set_kind(question.kind)
         if question.key != self._asked:
             self._asked = question.key
-            stamp = self._engine.send(CompareAt, index=question.index, factors=question.factors, z=question.z)
+            stamp = self._engine.send(CompareModels, index=question.index, factors=question.factors, z=question.z)
             self._questions[stamp] = question
 
     def _situation(self, first: int, second: int) -> Situation:
@@ -300,17 +300,17 @@ class CompareController(Controller):
     # the engine
 
     def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Compared):
+        if isinstance(reply, ModelsCompared):
             self._on_compared(reply)
-        elif isinstance(reply, OtherLoaded) and self.run is not None and reply.stamp == self._loading:
+        elif isinstance(reply, SecondLoaded) and self.run is not None and reply.stamp == self._loading:
             self._model, self._loading = reply, 0
             self._view.set_message("")
             self._renew()
         elif isinstance(reply, Failed) and reply.stamp:
             self._on_failed(reply)
-        elif isinstance(reply, (WeightsChanged, OtherChanged)):
+        elif isinstance(reply, (WeightsChanged, SecondWeightsChanged)):
             self._renew()
-        elif isinstance(reply, Located):
+        elif isinstance(reply, FactorsEncoded):
             self._landed = reply.mu
 
     def _renew(self) -> None:
@@ -325,7 +325,7 @@ class CompareController(Controller):
             self._view.set_note("")
             self._view.set_images(None, None, text=reply.message)
 
-    def _on_compared(self, reply: Compared) -> None:
+    def _on_compared(self, reply: ModelsCompared) -> None:
         question = self._questions.get(reply.stamp)
         self._questions = {stamp: asked for stamp, asked in self._questions.items() if stamp > reply.stamp}
         model = self._state.model

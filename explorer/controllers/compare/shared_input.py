@@ -14,7 +14,7 @@ CLICK = "Click a point of either cloud: its image goes into both models."
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """The fields of ``core.protocol.messages.CompareAt``, the ``kind`` they make, and the ``note`` that says so."""
+    """The fields of ``core.protocol.messages.CompareModels``, the ``kind`` they make, and the ``note`` that says so."""
 
     kind: Kind
     note: str

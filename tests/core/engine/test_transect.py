@@ -16,7 +16,16 @@ from core.analysis.image_metrics import excess_bce, ssim
 from core.data.polar_curves import render_one
 from core.models.inference import Inference
 from core.models.vae import build_model
-from core.protocol.messages import Decode, Failed, Inspect, Load, Locate, Located, MeasureTransect, TransectMeasured
+from core.protocol.messages import (
+    Decode,
+    EncodeFactors,
+    FactorsEncoded,
+    Failed,
+    Inspect,
+    Load,
+    MeasureTransect,
+    TransectMeasured,
+)
 from core.runs.directory import RunDirectory
 
 NO_INDICES = np.zeros(0, np.int64)
@@ -46,9 +55,9 @@ def steps(run: RunDirectory) -> Iterator[Steps]:
     stepped.engine.close()
 
 
-def located(steps: Steps, *factors: float, index: int = -1) -> Located:
-    reply = steps.ask(Locate, factors=np.array(factors, np.float32), index=index)
-    assert isinstance(reply, Located), reply
+def located(steps: Steps, *factors: float, index: int = -1) -> FactorsEncoded:
+    reply = steps.ask(EncodeFactors, factors=np.array(factors, np.float32), index=index)
+    assert isinstance(reply, FactorsEncoded), reply
     return reply
 
 
@@ -159,7 +168,7 @@ def test_a_decode_waits_for_one_slice_of_a_transect(steps):
 
 
 def test_of_waiting_places_only_the_newest_is_done(steps):
-    steps.do(*(Locate(stamp=stamp, factors=np.ones(2, np.float32)) for stamp in (70, 71, 72)))
+    steps.do(*(EncodeFactors(stamp=stamp, factors=np.ones(2, np.float32)) for stamp in (70, 71, 72)))
     assert steps.answered == [72]
 
 
@@ -167,7 +176,7 @@ def test_a_place_goes_before_a_sample_and_a_sample_before_a_transect(steps):
     steps.do(
         MeasureTransect(stamp=60, points=LINE[:2], indices=NO_INDICES),
         Inspect(stamp=61, index=0),
-        Locate(stamp=62, factors=np.ones(2, np.float32)),
+        EncodeFactors(stamp=62, factors=np.ones(2, np.float32)),
     )
     assert steps.answered == [62, 61, 60]
 
@@ -178,9 +187,13 @@ def test_a_place_goes_before_a_sample_and_a_sample_before_a_transect(steps):
 @pytest.mark.parametrize(
     ("kind", "fields", "message"),
     [
-        (Locate, {"factors": np.ones(3, np.float32)}, "a curve has two, a and b"),
-        (Locate, {"factors": np.array([np.nan, 1], np.float32)}, "both finite"),
-        (Locate, {"factors": np.array([1, 1e9], np.float32)}, "too large to draw; keep a and b between -20 and 20"),
+        (EncodeFactors, {"factors": np.ones(3, np.float32)}, "a curve has two, a and b"),
+        (EncodeFactors, {"factors": np.array([np.nan, 1], np.float32)}, "both finite"),
+        (
+            EncodeFactors,
+            {"factors": np.array([1, 1e9], np.float32)},
+            "too large to draw; keep a and b between -20 and 20",
+        ),
         (
             MeasureTransect,
             {"points": np.zeros((1, 2)), "indices": NO_INDICES},
@@ -201,8 +214,8 @@ def test_a_place_that_no_curve_has_is_answered_by_its_reason(steps, kind, fields
 @pytest.mark.parametrize(
     ("kind", "fields", "message"),
     [
-        (Locate, {"factors": np.zeros(1, np.float32)}, "the nearest sample is needed"),
-        (Locate, {"factors": np.zeros(1, np.float32), "index": 99}, "sample 99 does not exist"),
+        (EncodeFactors, {"factors": np.zeros(1, np.float32)}, "the nearest sample is needed"),
+        (EncodeFactors, {"factors": np.zeros(1, np.float32), "index": 99}, "sample 99 does not exist"),
         (
             MeasureTransect,
             {"points": np.zeros((2, 1)), "indices": NO_INDICES},
@@ -220,13 +233,13 @@ def test_data_without_a_generator_needs_samples_that_exist(steps, images_run, ki
 
 def test_without_a_model_there_is_no_place(run):
     steps = Steps(run)
-    steps.engine._jobs._first = None
-    assert steps.ask(Locate, factors=np.ones(2, np.float32)).message == "No model is loaded. Open a run first."
+    steps.engine.context._model = None
+    assert steps.ask(EncodeFactors, factors=np.ones(2, np.float32)).message == "No model is loaded. Open a run first."
     steps.engine.close()
 
 
 def test_a_folder_that_is_gone_is_named(steps, tmp_path: Path):
     data = replace(TINY.data, source="folder", path=str(tmp_path / "moved away"))
     steps.ask(Load, path=str(make_run(tmp_path / "run", replace(TINY, data=data)).path))
-    failed = steps.ask(Locate, factors=np.zeros(1, np.float32), index=0)
+    failed = steps.ask(EncodeFactors, factors=np.zeros(1, np.float32), index=0)
     assert "moved away" in failed.message

@@ -222,7 +222,7 @@ def test_measuring_is_cancelled(made):
 def test_a_failed_measuring_takes_its_progress_away(made, qtbot):
     made.control.measure(("area",))
     stamp = made.engine.of(MeasureAttributes)[-1].stamp
-    made.engine.replied.emit(Failed(stamp=stamp, request="MeasureAttributes", message="No."))
+    made.engine.replied.emit(Failed(stamp=stamp, message="No."))
     qtbot.waitUntil(lambda: made.points.findChild(QProgressDialog) is None, timeout=WAIT)
     made.engine.replied.emit(AttributesProgress(stamp=stamp, fraction=0.5))
     assert made.state.attributes is None

@@ -14,7 +14,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from window_driver import press
 
-from core.protocol.messages import Failed, LayNet, NetLaid, WeightsChanged
+from core.protocol.messages import ComputeGridlines, Failed, GridlinesComputed, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import gridlines as net_module
 from explorer.controllers.cloud.cloud import CloudController
@@ -33,14 +33,14 @@ class Engine(FakeEngine):
     """Keeps what is asked; answers when told to."""
 
     @property
-    def nets(self) -> list[LayNet]:
-        return self.of(LayNet)
+    def nets(self) -> list[ComputeGridlines]:
+        return self.of(ComputeGridlines)
 
-    def answer(self, dims: int = 3, note: str = "", request: LayNet | None = None) -> None:
+    def answer(self, dims: int = 3, note: str = "", request: ComputeGridlines | None = None) -> None:
         """Two lines of three points, one of each family."""
         request = request or self.nets[-1]
         self.replied.emit(
-            NetLaid(
+            GridlinesComputed(
                 stamp=request.stamp,
                 families=request.families,
                 points=np.arange(6 * dims, dtype=np.float32).reshape(6, dims),
@@ -283,7 +283,7 @@ def test_a_net_that_fails_is_tried_again_with_other_means_but_not_every_second(l
     now = [monotonic() + 100.0]
     monkeypatch.setattr(net_module, "monotonic", lambda: now[0])
     _train(laid)
-    laid.engine.replied.emit(Failed(stamp=laid.engine.nets[-1].stamp, request="LayNet", message="no"))
+    laid.engine.replied.emit(Failed(stamp=laid.engine.nets[-1].stamp, message="no"))
     laid.tick()
     assert laid.net() is None
     count = len(laid.engine.nets)

@@ -16,13 +16,13 @@ from PySide6.QtWidgets import QApplication
 
 from core.config import DataConfig, ModelConfig, RunConfig
 from core.protocol.messages import (
-    CompareAt,
-    Compared,
+    CompareModels,
+    FactorsEncoded,
     Failed,
-    LoadOther,
-    Located,
-    OtherChanged,
-    OtherLoaded,
+    LoadSecond,
+    ModelsCompared,
+    SecondLoaded,
+    SecondWeightsChanged,
     WeightsChanged,
 )
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
@@ -119,10 +119,10 @@ def load(desk, **fields) -> RunDirectory:
     """Choose a second run; the engine opens it."""
     run = make_run(desk.folder / "second", **fields)
     desk.view.run_chosen.emit(str(run.path))
-    request = desk.engine.of(LoadOther)[-1]
+    request = desk.engine.of(LoadSecond)[-1]
     dims = run.config.model.latent_dim
     desk.engine.replied.emit(
-        OtherLoaded(
+        SecondLoaded(
             stamp=request.stamp, path=request.path, latent_dim=dims, image_size=32, channels=1, preset="compact"
         )
     )
@@ -130,14 +130,14 @@ def load(desk, **fields) -> RunDirectory:
     return run
 
 
-def asked(desk) -> CompareAt:
+def asked(desk) -> CompareModels:
     settle()
-    return desk.engine.of(CompareAt)[-1]
+    return desk.engine.of(CompareModels)[-1]
 
 
-def answer(desk, request: CompareAt, mu: tuple = (1.0, 2.0, 3.0)) -> None:
+def answer(desk, request: CompareModels, mu: tuple = (1.0, 2.0, 3.0)) -> None:
     desk.engine.replied.emit(
-        Compared(
+        ModelsCompared(
             stamp=request.stamp,
             original=IMAGE,
             first=IMAGE,
@@ -160,7 +160,7 @@ def place(cloud: CloudView, index: int):
 
 def test_a_chosen_run_is_shown_and_opened_by_the_engine(desk):
     run = load(desk)
-    assert desk.engine.of(LoadOther)[-1].path == str(run.path)
+    assert desk.engine.of(LoadSecond)[-1].path == str(run.path)
     assert desk.other.point_count == COUNT
     assert desk.view.title.text() == "second"
     assert str(run.path) in desk.settings.recent_runs
@@ -178,8 +178,8 @@ def test_a_folder_that_is_no_run_changes_nothing_and_says_why(desk):
 def test_a_model_that_cannot_be_opened_says_why_and_its_cloud_stays(desk):
     run = make_run(desk.folder / "second")
     desk.control.open(str(run.path))
-    stamp = desk.engine.of(LoadOther)[-1].stamp
-    desk.engine.replied.emit(Failed(stamp=stamp, request="LoadOther", message="weights.safetensors is damaged."))
+    stamp = desk.engine.of(LoadSecond)[-1].stamp
+    desk.engine.replied.emit(Failed(stamp=stamp, message="weights.safetensors is damaged."))
     assert desk.view.message == "weights.safetensors is damaged."
     assert desk.other.point_count == COUNT
 
@@ -188,17 +188,17 @@ def test_a_run_without_weights_waits_for_them(desk):
     run = make_run(desk.folder / "second")
     run.weights_path.unlink()
     desk.control.open(str(run.path))
-    assert desk.engine.of(LoadOther) == []
+    assert desk.engine.of(LoadSecond) == []
     assert "no weights yet" in desk.view.message
     run.weights_path.write_bytes(b"weights")
     desk.control._watcher.embedding.emit(sheet(factors()))
-    assert len(desk.engine.of(LoadOther)) == 1
+    assert len(desk.engine.of(LoadSecond)) == 1
 
 
 def test_ending_the_comparison_closes_the_second_model(desk):
     load(desk)
     desk.view.close_requested.emit()
-    assert desk.engine.of(LoadOther)[-1].path == ""
+    assert desk.engine.of(LoadSecond)[-1].path == ""
     assert desk.other.point_count == 0
     assert desk.view.title.text() == "No second run"
 
@@ -307,14 +307,14 @@ def test_a_probe_that_follows_the_cursor_is_no_latent_point(desk):
     desk.editing.live("move cursor", cursor=(1.25, 0.5), sample=None)
     settle()
     mu = np.array([5.0, 6.0, 7.0], np.float32)
-    located = Located(
+    located = FactorsEncoded(
         factors=np.ones(2, np.float32), index=-1, original=IMAGE, reconstruction=IMAGE, mu=mu, excess_bce=0.0, ssim=1.0
     )
     desk.editing.live("move cursor", probe=mu, sample=None)
     desk.engine.replied.emit(located)
     settle()
     assert desk.view.kind == "parameters"
-    assert all(request.z.size == 0 for request in desk.engine.of(CompareAt))
+    assert all(request.z.size == 0 for request in desk.engine.of(CompareModels))
 
 
 def test_the_kind_a_person_chose_is_kept_where_it_can_be(desk, qtbot):
@@ -331,10 +331,10 @@ def test_different_latent_dimensions_say_so(desk):
     load(desk, dims=5)
     desk.probe.choose(4)
     settle()
-    count = len(desk.engine.of(CompareAt))
+    count = len(desk.engine.of(CompareModels))
     desk.probe.move(np.ones(3))
     settle()
-    assert len(desk.engine.of(CompareAt)) == count
+    assert len(desk.engine.of(CompareModels)) == count
     assert not desk.view.findChild(QObject, "compare.kind.latent").isEnabled()
     assert "3 and 5 latent dimensions" in desk.view.images.accessibleDescription()
 
@@ -351,10 +351,10 @@ def test_new_weights_of_either_model_are_compared_again(desk):
     load(desk)
     desk.probe.choose(4)
     settle()
-    for number, reply in enumerate((WeightsChanged(step=9), OtherChanged(step=9)), start=2):
+    for number, reply in enumerate((WeightsChanged(step=9), SecondWeightsChanged(step=9)), start=2):
         desk.engine.replied.emit(reply)
         settle()
-        assert len(desk.engine.of(CompareAt)) == number
+        assert len(desk.engine.of(CompareModels)) == number
 
 
 def test_nothing_is_asked_twice_or_while_nobody_looks(desk):
@@ -363,11 +363,11 @@ def test_nothing_is_asked_twice_or_while_nobody_looks(desk):
     settle()
     desk.state.document = replace(desk.state.document)
     settle()
-    assert len(desk.engine.of(CompareAt)) == 1
+    assert len(desk.engine.of(CompareModels)) == 1
     desk.view.hide()
     desk.probe.choose(5)
     settle()
-    assert len(desk.engine.of(CompareAt)) == 1
+    assert len(desk.engine.of(CompareModels)) == 1
     desk.view.show()
     assert asked(desk).index == 15
 
@@ -375,7 +375,7 @@ def test_nothing_is_asked_twice_or_while_nobody_looks(desk):
 def test_a_failed_comparison_says_why_in_the_images_place(desk):
     load(desk)
     desk.probe.choose(4)
-    desk.engine.replied.emit(Failed(stamp=asked(desk).stamp, request="CompareAt", message="The images have moved."))
+    desk.engine.replied.emit(Failed(stamp=asked(desk).stamp, message="The images have moved."))
     assert desk.view.images.accessibleDescription() == "The images have moved."
 
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from core.config import DataConfig, RunConfig
 from core.data.polar_curves import draw_parameters
-from core.protocol.messages import Decode, Failed, Locate, Located, WeightsChanged
+from core.protocol.messages import Decode, EncodeFactors, FactorsEncoded, Failed, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
@@ -40,13 +40,13 @@ class Engine(FakeEngine):
     """What was asked of the engine; the test answers."""
 
     @property
-    def places(self) -> list[Locate]:
+    def places(self) -> list[EncodeFactors]:
         """The questions about places of the plane."""
-        return self.of(Locate)
+        return self.of(EncodeFactors)
 
-    def answer(self, request: Locate, mu: tuple[float, float, float] = (7.0, 8.0, 9.0)) -> None:
+    def answer(self, request: EncodeFactors, mu: tuple[float, float, float] = (7.0, 8.0, 9.0)) -> None:
         """The model has seen the image at the place."""
-        located = Located(
+        located = FactorsEncoded(
             stamp=request.stamp,
             factors=request.factors,
             index=request.index,
@@ -234,7 +234,7 @@ def test_a_failure_is_said_and_the_hand_can_go_on(curves):
     curves.view.cursor_moved.emit(1.0, 0.5)
     curves.view.cursor_released.emit()
     asked = curves.engine.places[-1]
-    curves.engine.replied.emit(Failed(stamp=asked.stamp, request="Locate", message="no"))
+    curves.engine.replied.emit(Failed(stamp=asked.stamp, message="no"))
     assert curves.view.images.images == []
     assert "could not" in curves.view.images.caption
     assert curves.editing.undo_label == "move cursor"

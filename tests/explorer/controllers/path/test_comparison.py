@@ -300,7 +300,7 @@ def test_rows_come_one_by_one(desk):
 def test_trouble_is_said_and_the_next_path_is_compared_all_the_same(desk):
     draw(desk)
     stamp = desk.engine.questions[-1].stamp
-    desk.engine.replied.emit(Failed(stamp=stamp, request="ComparePaths", message="target is 'c'; there is a, b."))
+    desk.engine.replied.emit(Failed(stamp=stamp, message="target is 'c'; there is a, b."))
     assert desk.view.message == "target is 'c'; there is a, b."
     draw(desk, START, END * 2)
     answer(desk)

@@ -340,7 +340,7 @@ def test_a_curve_that_does_not_exist_is_explained_and_leaves_everything_as_it_wa
     assert "two parts" in made.errors[-1]
     for index in made.pair[::-1]:
         click(made.cloud, at(made, index))
-    made.engine.replied.emit(Failed(stamp=made.engine.traces[-1].stamp, request="TracePath", message="no"))
+    made.engine.replied.emit(Failed(stamp=made.engine.traces[-1].stamp, message="no"))
     made.tick()
     assert current(made) is path
     assert made.cloud.scene.preview is None

@@ -246,10 +246,10 @@ def test_late_answers_and_failures_are_told_apart(curves):
     first = curves.engine.measures[0]
     curves.view.transect_chosen.emit(1)
     curves.tick()
-    late = Failed(stamp=first.stamp, request="MeasureTransect", message="no")
+    late = Failed(stamp=first.stamp, message="no")
     curves.engine.replied.emit(late)
     assert "Not measured" not in curves.view._summary.text()
-    curves.engine.replied.emit(Failed(stamp=curves.engine.measures[-1].stamp, request="MeasureTransect", message="no"))
+    curves.engine.replied.emit(Failed(stamp=curves.engine.measures[-1].stamp, message="no"))
     assert "Not measured" in curves.view._summary.text()
 
 

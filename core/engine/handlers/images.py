@@ -1,0 +1,125 @@
+"""Images of the open model: decoded from latent points, and beside the originals of its samples."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from core.engine.context import EngineContext, Job, Send, handles
+from core.engine.open_model import checked_latents, excess_of, loaded_source, reconstructed
+from core.models.deterministic_inference import decode_each
+from core.protocol.messages import (
+    Decode,
+    Decoded,
+    DecodePath,
+    Inspect,
+    Inspected,
+    LossesMeasured,
+    MeasureLosses,
+    PathFrames,
+    Reconstruct,
+    Reconstructed,
+)
+
+MESSAGE_IMAGES = 4  # of a path, in one message
+MESSAGE_LOSSES = 16
+
+
+@handles(Decode, priority=20)
+def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``Decoded``."""
+    model = engine.model.inference
+    z = checked_latents(request.z.reshape(1, -1), model)
+    begun = perf_counter()
+    image = next(decode_each(model, z))
+    milliseconds = (perf_counter() - begun) * 1000
+    score, gap, threshold = engine.sheets.off_manifold_score_at(z[0])
+    decoded = Decoded(
+        z=request.z,
+        image=image,
+        milliseconds=milliseconds,
+        off_manifold_score=score,
+        threshold=threshold,
+        gap=gap,
+    )
+    send(decoded)
+    yield True
+
+
+@handles(Inspect, priority=70)
+def inspect(request: Inspect, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``Inspected``."""
+    model = engine.model.inference
+    source = yield from loaded_source(engine.model)
+    original = source.image(request.index)
+    factors = source.factors(request.index)
+    yield True
+    mu, image = yield from reconstructed(model, original)
+    inspected = Inspected(
+        index=request.index,
+        original=original,
+        reconstruction=image,
+        mu=mu,
+        factors=factors,
+        excess_bce=excess_of(original, image),
+    )
+    send(inspected)
+
+
+@handles(Reconstruct, priority=120)
+def reconstruct(request: Reconstruct, engine: EngineContext, send: Send) -> Job:
+    """Answer by one ``Reconstructed`` with all images, of one set of weights."""
+    model, step = engine.model.inference, engine.model.step
+    source = yield from loaded_source(engine.model)
+    indices = source.validation()[: max(0, request.count)]
+    shape = (len(indices), model.image_size, model.image_size, model.channels)
+    originals, images = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
+    losses = np.empty(len(indices), np.float32)
+    for i, index in enumerate(indices):
+        originals[i] = source.image(int(index))
+        yield True
+        _, images[i] = yield from reconstructed(model, originals[i])
+        losses[i] = excess_of(originals[i], images[i])
+    send(Reconstructed(indices=indices, originals=originals, reconstructions=images, excess_bce=losses, step=step))
+
+
+@handles(MeasureLosses, priority=140)
+def measure_losses(request: MeasureLosses, engine: EngineContext, send: Send) -> Job:
+    """Answer by one ``LossesMeasured`` for every few samples, in order."""
+    model = engine.model.inference
+    source = yield from loaded_source(engine.model)
+    total = len(request.indices)
+    for start in range(0, total, MESSAGE_LOSSES):
+        losses = []
+        for index in request.indices[start : start + MESSAGE_LOSSES]:
+            original = source.image(int(index))
+            yield True
+            _, image = yield from reconstructed(model, original)
+            losses.append(excess_of(original, image))
+        final = start + len(losses) >= total
+        send(LossesMeasured(start=start, total=total, excess_bce=np.array(losses, np.float32), final=final))
+
+
+@handles(DecodePath, priority=90)
+def decode_path(request: DecodePath, engine: EngineContext, send: Send) -> Job:
+    """Answer by one ``PathFrames`` for every few images, in order."""
+    model = engine.model.inference
+    z = checked_latents(request.z, model)
+    for start in range(0, len(z), MESSAGE_IMAGES):
+        part = z[start : start + MESSAGE_IMAGES]
+        images = []
+        for image in decode_each(model, part):
+            images.append(image)
+            yield True
+        scores = yield from engine.sheets.off_manifold_scores_when_known(part)
+        frames = PathFrames(
+            start=start,
+            total=len(z),
+            images=np.stack(images),
+            off_manifold_score=scores.score,
+            gap=scores.gap,
+            threshold=scores.threshold,
+            final=start + len(part) >= len(z),
+        )
+        send(frames)
