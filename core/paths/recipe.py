@@ -1,6 +1,7 @@
 """How a path was computed: its kind and what determines it, so that it can be computed again, turned, and saved.
 
-Kept apart from the computing (``core.geometry``), so that the window knows kinds without importing scipy.
+``PATH_KINDS`` is the one table of kinds: what each is called and what it needs. ``core.geometry.path_kinds.MAKERS`` has
+the function that makes each, kept apart so that the window knows kinds without importing scipy.
 """
 
 from __future__ import annotations
@@ -14,8 +15,57 @@ RecipeKind = Literal[
     "straight", "spherical", "geodesic", "factor curve", "isoline", "tangent line", "mean difference", "regression"
 ]
 RECIPE_KINDS: tuple[RecipeKind, ...] = get_args(RecipeKind)
-JOINING: tuple[RecipeKind, ...] = ("straight", "spherical", "geodesic")
-"""Kinds that lead from a start to an end; the others change a target from a start, as far as an end or a value says."""
+
+
+@dataclass(frozen=True)
+class PathKind:
+    """What a person reads of a kind, its ``text`` and ``description``, and what it needs.
+
+    ``joins``: it leads from a start to an end; the others change a target from a start, as far as an end or a value
+    says. ``holds``: it holds other factors constant. ``straight``: it is a straight line of the latent space.
+    ``by_images``: it compares images, so it needs a graph that is weighted by them, and gets better in stages.
+    """
+
+    text: str
+    description: str
+    joins: bool = False
+    holds: bool = False
+    straight: bool = False
+    by_images: bool = False
+
+
+PATH_KINDS: dict[str, PathKind] = {
+    "straight": PathKind(
+        "Straight line", "Linear interpolation: the straight line between both ends", joins=True, straight=True
+    ),
+    "spherical": PathKind("Spherical", "Spherical interpolation: an arc about the mean of the cloud", joins=True),
+    "geodesic": PathKind(
+        "Geodesic",
+        "The path between both ends along which the image changes least while it stays on the data",
+        joins=True,
+        by_images=True,
+    ),
+    "factor curve": PathKind(
+        "Factor curve", "Changes one factor and holds the others constant, on the surface of the data", holds=True
+    ),
+    "isoline": PathKind(
+        "Isoline", "The whole factor curve through a point, in both directions as far as the data go", holds=True
+    ),
+    "tangent line": PathKind(
+        "Tangent line", "The straight line that touches the factor curve at its start", holds=True, straight=True
+    ),
+    "mean difference": PathKind(
+        "Mean difference",
+        "Attribute vector: from the mean of the samples with low values to that of those with high values",
+        straight=True,
+    ),
+    "regression": PathKind(
+        "Regression",
+        "Attribute vector: the gradient of a linear regression of the factor on the latents",
+        straight=True,
+    ),
+}
+JOINING: tuple[RecipeKind, ...] = tuple(kind for kind in RECIPE_KINDS if PATH_KINDS[kind].joins)
 
 
 class RecipeError(ValueError):

@@ -8,10 +8,10 @@ import numpy as np
 from PySide6.QtCore import QPointF
 from PySide6.QtWidgets import QComboBox
 
+from core.paths.recipe import PATH_KINDS
 from explorer.tour import input_events
 from explorer.tour.runner import Director, Stage, StageFailed, Until
 from explorer.widgets.controls import on_screen
-from explorer.widgets.path_kind_chooser import TRACED
 
 
 def _samples_apart(tour: Director) -> tuple[int, int]:
@@ -42,7 +42,7 @@ def _click_sample(tour: Director, sample: int) -> Generator[float, None, None]:
 
 def _go_to(combo: QComboBox, kind: str) -> Generator[float, None, None]:
     """Arrow keys to the computed kind called ``kind``."""
-    text = next(text for name, text, _ in TRACED if name == kind)
+    text = PATH_KINDS[kind].text
     input_events.click(combo)
     yield 0.3
     input_events.key(combo, "Escape")
@@ -98,9 +98,9 @@ def turn_kinds(tour: Director) -> Stage:
     """The same path as every other kind, by the list of the path panel."""
     explorer = tour.explorer
     combo = input_events.child(explorer.path_view, "path.kind")
-    for kind, text, _ in TRACED:
+    for kind, about in PATH_KINDS.items():
         yield from _go_to(combo, kind)  # pyright: ignore[reportArgumentType]
-        yield Until(lambda kind=kind: _kind(tour) == kind, f"the path becomes a {text.lower()}", 20.0)
+        yield Until(lambda kind=kind: _kind(tour) == kind, f"the path becomes a {about.text.lower()}", 20.0)
         yield from _settled(tour)
         yield 0.4
         tour.shot(f"kind-{kind.replace(' ', '-')}")

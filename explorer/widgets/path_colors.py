@@ -6,35 +6,15 @@ who see few colours: neighbours in the list differ in lightness, and the dashes 
 
 from __future__ import annotations
 
-from typing import Final
-
-from core.paths.recipe import RecipeKind
+from core.paths.recipe import PATH_KINDS
 from explorer.widgets.theme import Theme
 
-_DARK: Final[dict[RecipeKind, str]] = {
-    "straight": "#c9cfd6",
-    "spherical": "#c98a5b",
-    "geodesic": "#3fd0a4",
-    "factor curve": "#ff8fc0",
-    "isoline": "#a996ff",
-    "tangent line": "#f4d35e",
-    "mean difference": "#f2704f",
-    "regression": "#7cc7ff",
-}
-_LIGHT: Final[dict[RecipeKind, str]] = {
-    "straight": "#4a525b",
-    "spherical": "#9a5a1c",
-    "geodesic": "#007a58",
-    "factor curve": "#c2187a",
-    "isoline": "#6a45c9",
-    "tangent line": "#857000",
-    "mean difference": "#c8401a",
-    "regression": "#2478b8",
-}
-STRAIGHT_LINES: Final[frozenset[str]] = frozenset({"straight", "tangent line", "mean difference", "regression"})
-"""Kinds whose paths have no bend: drawn dashed."""
+# In the order of PATH_KINDS; the last one of each waits for another kind.
+_DARK = ("#c9cfd6", "#c98a5b", "#3fd0a4", "#ff8fc0", "#a996ff", "#f4d35e", "#f2704f", "#7cc7ff", "#b5e05a")
+_LIGHT = ("#4a525b", "#9a5a1c", "#007a58", "#c2187a", "#6a45c9", "#857000", "#c8401a", "#2478b8", "#4d7a10")
 
 
 def path_colour(kind: str, theme: Theme) -> str:
     """The colour #rrggbb of a ``kind`` of core.paths.recipe; the text's for any other."""
-    return (_DARK if theme.dark else _LIGHT).get(kind, theme.text)  # pyright: ignore[reportArgumentType, reportCallIssue]
+    colours = dict(zip(PATH_KINDS, _DARK if theme.dark else _LIGHT, strict=False))
+    return colours.get(kind, theme.text)

@@ -11,7 +11,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
-from core.paths.recipe import JOINING, RecipeKind
+from core.paths.recipe import PATH_KINDS
 from core.paths.splines import Kind
 from explorer.widgets.controls import named
 
@@ -20,21 +20,6 @@ SPLINES: tuple[tuple[Kind, str, str], ...] = (
     ("natural", "Natural cubic", "The smoothest curve through the control points"),
     ("straight", "Polygon", "Straight from control point to control point"),
 )
-TRACED: tuple[tuple[RecipeKind, str, str], ...] = (
-    ("straight", "Straight line", "Latent arithmetic: the straight line between two places"),
-    ("spherical", "Spherical", "An arc about the middle of the cloud"),
-    (
-        "geodesic",
-        "Geodesic",
-        "The path between two places along which the image changes least among those that keep to the data",
-    ),
-    ("factor curve", "Factor curve", "Changes one factor and holds all others, along the sheet of the data"),
-    ("isoline", "Isoline", "The whole curve through a place on which all other factors keep their values"),
-    ("tangent line", "Tangent line", "The straight line that touches the factor curve where it starts"),
-    ("mean difference", "Mean difference", "Attribute vector: from the mean of low values to that of high ones"),
-    ("regression", "Regression", "Attribute vector: the direction in which a fitted plane rises"),
-)
-KIND_TEXTS: dict[RecipeKind, str] = {kind: text for kind, text, _ in TRACED}
 NO_TARGETS = "needs a factor to change; this run has none. Measure the images, or take attributes from a file (Samples)"
 TRACED_ROLE, VALUE_ROLE = int(Qt.ItemDataRole.UserRole) + 1, int(Qt.ItemDataRole.UserRole)
 
@@ -63,7 +48,7 @@ class KindChooser(QWidget):
         # As wide as a common name; the list itself is as wide as its longest.
         self._kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._kind.setMinimumContentsLength(11)
-        self._kind.setMaxVisibleItems(len(SPLINES) + len(TRACED) + 2)
+        self._kind.setMaxVisibleItems(len(SPLINES) + len(PATH_KINDS) + 2)
         self._fill()
         self._target = named(QComboBox(), f"{prefix}.target")
         self._target.setAccessibleName("Factor that changes")
@@ -90,10 +75,12 @@ class KindChooser(QWidget):
         for kind, text, tip in SPLINES:
             self._add(kind, text, tip, False)
         self._kind.insertSeparator(self._kind.count())
-        for kind, text, tip in TRACED:
-            if kind == "factor curve":
+        joined = True
+        for kind, about in PATH_KINDS.items():
+            if joined and not about.joins:
                 self._kind.insertSeparator(self._kind.count())
-            self._add(kind, text, tip, True)
+            joined = about.joins
+            self._add(kind, about.text, about.description, True)
 
     def _add(self, kind: str, text: str, tip: str, traced: bool) -> None:
         self._kind.addItem(text, kind)
@@ -131,11 +118,11 @@ class KindChooser(QWidget):
                 self._target.addItems(list(names))
                 self._target.setCurrentIndex(max(0, self._target.findText(before)))
             self._target.updateGeometry()
-        for kind, text, tip in TRACED:
-            if kind not in JOINING:
+        for kind, about in PATH_KINDS.items():
+            if not about.joins:
                 item = self._item(self._place(kind, True))
                 item.setEnabled(bool(names))
-                item.setToolTip(tip if names else f"{text} {NO_TARGETS}")
+                item.setToolTip(about.description if names else f"{about.text} {NO_TARGETS}")
 
     def show_spline(self, kind: str, closed: bool) -> None:
         """The path is a spline."""
@@ -164,8 +151,8 @@ class KindChooser(QWidget):
     def _show(self, traced: bool) -> None:
         kind = self._kind.currentData()
         self._closed.setVisible(not traced)
-        self._penalty.setVisible(traced and kind == "geodesic")
-        self._target.setVisible(traced and kind not in JOINING)
+        self._penalty.setVisible(traced and PATH_KINDS[kind].by_images)
+        self._target.setVisible(traced and not PATH_KINDS[kind].joins)
 
     # hands
 

@@ -9,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from core.analysis.image_regressor import ImageRegressor
-from core.analysis.path_metrics import CurveTruth, Reading, Truth, common_change, cut_at_change, leak
+from core.analysis.path_metrics import (
+    CurveTruth,
+    PathMeasures,
+    Reading,
+    Truth,
+    achieved_change,
+    changes_enough,
+    common_change,
+    measure,
+)
 from core.data.polar_curve_inverse import curve_inverse
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import Later, awaited
@@ -24,28 +34,25 @@ from core.engine.handlers.trace_path import (
     made_at_once,
     stages,
 )
+from core.engine.off_manifold_index import UNKNOWN
 from core.engine.open_model import EngineError, OpenModel
 from core.engine.snapshot import Sheet, Sheets
-from core.geometry.baseline_paths import straight
 from core.geometry.surface import Surface
 from core.models.deterministic_inference import decode_each
 from core.models.inference import Inference
-from core.paths.latent_path import image_length_table
-from core.paths.recipe import JOINING
+from core.paths.recipe import JOINING, PATH_KINDS
 from core.protocol.messages import ComparePaths, PathCompared, TracePath
 from core.runs.directory import THUMBNAIL_SIZE
 
-LEAST_CHANGE = 0.02  # of the target's range: a path that changes it less than this is not compared by its leak
 
-
-class _Judge(NamedTuple):
+class _FactorReader(NamedTuple):
     """What reads factors off images, and its name for ``PathCompared.truth``."""
 
     truth: Truth
-    called: str
+    name: str
 
 
-class _Path(NamedTuple):
+class _DecodedPath(NamedTuple):
     """One kind's path (m, d), its images uint8 (m, H, W, C), what they show, and a note."""
 
     kind: str
@@ -67,14 +74,14 @@ def compare_paths(request: ComparePaths, engine: EngineContext, send: Send) -> J
     base = yield from awaited(sheet.surface())
     if request.target:
         sheet.table((request.target,))
-    judge = yield from awaited(_judge(model, sheet, sheets, request.target))
+    reader = yield from awaited(_factor_reader(model, sheet, sheets, request.target))
     paths = []
     for kind in request.kinds:
-        paths.append((yield from _traced(_asked(request, kind), inference, sheet, base, sheets, judge)))
-    column = judge.truth.names.index(request.target) if judge is not None and request.target else None
-    change = _common(paths, judge, column)
+        paths.append((yield from _traced(_asked(request, kind), inference, sheet, base, sheets, reader)))
+    column = reader.truth.names.index(request.target) if reader is not None and request.target else None
+    change = _common(paths, reader, column)
     for index, path in enumerate(paths):
-        send(_measured(request, index, path, sheet, judge, column, change))
+        send(_measured(request, index, path, sheet, reader, column, change))
         yield True
 
 
@@ -95,8 +102,8 @@ def _asked(request: ComparePaths, kind: str) -> TracePath:
 
 
 def _traced(
-    asked: TracePath, model: Inference, sheet: Sheet, base: Surface, sheets: Sheets, judge: _Judge | None
-) -> Generator[bool, None, _Path]:
+    asked: TracePath, model: Inference, sheet: Sheet, base: Surface, sheets: Sheets, reader: _FactorReader | None
+) -> Generator[bool, None, _DecodedPath]:
     """The path, decoded and read; without points, and with a note, where there is none."""
     try:
         points, note = yield from _places(asked, model, sheet, base, sheets)
@@ -107,9 +114,9 @@ def _traced(
         images[i] = image
         yield True
     reading = Reading(np.zeros((len(points), 0)), None)
-    if judge is not None and len(points):
-        reading = yield from awaited(Later(lambda: judge.truth.read(images), "reading"))
-    return _Path(asked.kind, points, images, reading, note)
+    if reader is not None and len(points):
+        reading = yield from awaited(Later(lambda: reader.truth.read(images), "reading"))
+    return _DecodedPath(asked.kind, points, images, reading, note)
 
 
 def _places(
@@ -119,34 +126,33 @@ def _places(
     start, end = ends(asked, model)
     if end is None:
         raise EngineError("Paths are compared between two places; give an end.")
-    if asked.kind == "straight":
-        return straight(start, end, asked.points).astype(np.float32), ""
-    if asked.kind == "geodesic":
-        return (yield from _geodesic(asked, start, end, sheet, base, sheets))
-    if not asked.target and asked.kind not in JOINING:
-        raise EngineError(f"A {asked.kind} changes a factor, and none is chosen.")
-    made = yield from made_at_once(asked, start, end, sheet, base)
-    points = made.points
+    about = PATH_KINDS[asked.kind]
+    if about.by_images:
+        return (yield from _polished(asked, start, end, sheet, base, sheets))
+    if not asked.target and not about.joins:
+        raise EngineError(f"A {asked.kind} changes a factor; choose one.")
+    path, labels, names = yield from made_at_once(asked, start, end, sheet, base)
+    points = path.points
     if asked.kind == "isoline":
-        column = made.names.index(asked.target)
+        column = names.index(asked.target)
         wanted = base.labels_at(np.stack([start, end]).astype(np.float64)) if asked.target in base.names else None
         falls = wanted is not None and np.diff(wanted[:, base.names.index(asked.target)])[0] < 0.0
-        if falls != (made.labels[-1, column] < made.labels[0, column]):
+        if falls != (labels[-1, column] < labels[0, column]):
             points = points[::-1]  # the way that the others go
-    return points.astype(np.float32), made.note
+    return points.astype(np.float32), path.note
 
 
-def _geodesic(
+def _polished(
     asked: TracePath, start: np.ndarray, end: np.ndarray, sheet: Sheet, base: Surface, sheets: Sheets
 ) -> Generator[bool, None, tuple[np.ndarray, str]]:
-    """Polished, at twice the frames: by the decoder if its surrogate is there or comes within reach."""
+    """The last stage of a path that compares images, at twice the frames: by the decoder's surrogate if it is there."""
     later, note = sheet.graph(base), ""
     if later is None:
         sheets.ask_for(sheet.decoder_map(base))
         later, note = sheet.rough_graph(base), PRELIMINARY
     graph = yield from awaited(later)
-    points = straight(start, end, 2 * asked.points - 1)
-    stream = stages(graph, start, end, len(points), asked.penalty)
+    stream = stages(msgspec.structs.replace(asked, points=2 * asked.points - 1), start, end, graph)
+    points = np.zeros((0, len(start)))
     try:
         while (found := (yield from stream.next())) is not None:
             points = found.points
@@ -159,25 +165,25 @@ def _geodesic(
 # measures
 
 
-def _judge(model: OpenModel, sheet: Sheet, sheets: Sheets, target: str) -> Later[_Judge | None]:
+def _factor_reader(model: OpenModel, sheet: Sheet, sheets: Sheets, target: str) -> Later[_FactorReader | None]:
     """The true inverse of curves, for their own factors; else a regressor, if there are labels to learn. Kept."""
     data = model.config.data
     if data.source == "curves" and (not target or target in CurveTruth.names):
         return sheets.once(
-            "curves", lambda: _Judge(CurveTruth(curve_inverse(data.geometry, data.image_size)), "curves")
+            "curves", lambda: _FactorReader(CurveTruth(curve_inverse(data.geometry, data.image_size)), "curves")
         )
     names = sheet.factors if not target or target in sheet.factors else sheet.targets
     thumbnails, table = sheet.probe.thumbnails, sheet.table(names)
     return sheets.once(names, lambda: _learned(thumbnails, table, names))
 
 
-def _learned(thumbnails: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> _Judge | None:
+def _learned(thumbnails: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> _FactorReader | None:
     known = np.flatnonzero(np.isfinite(table).all(axis=1))
     if not names or len(known) < ThumbnailTruth.LEAST:
         return None
     if len(known) > ThumbnailTruth.MOST:
         known = np.sort(np.random.default_rng(0).choice(known, ThumbnailTruth.MOST, replace=False))
-    return _Judge(ThumbnailTruth(thumbnails[known], table[known], names), "regressor")
+    return _FactorReader(ThumbnailTruth(thumbnails[known], table[known], names), "regressor")
 
 
 class ThumbnailTruth:
@@ -214,52 +220,39 @@ def _cover(length: int, size: int) -> np.ndarray:
     return (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _common(paths: list[_Path], judge: _Judge | None, column: int | None) -> float:
+def _common(paths: list[_DecodedPath], reader: _FactorReader | None, column: int | None) -> float:
     """The change of the target that all paths achieve, but for those that hardly change it; 0 if there is none."""
-    if judge is None or column is None:
+    if reader is None or column is None:
         return 0.0
-    moving = [path for path in paths if len(path.points) and abs(_achieved(path, column)) > _least(judge, column)]
-    changing = [path for path in moving if path.kind not in JOINING]
-    moving = changing + [path for path in moving if path.kind in JOINING]  # the sign is that of a path that was asked
-    signs = {bool(_achieved(path, column) > 0.0) for path in moving}
-    if len(signs) != 1:
-        moving = [path for path in moving if (_achieved(path, column) > 0.0) == (_achieved(moving[0], column) > 0.0)]
-    return common_change([path.reading.factors for path in moving], column) if moving else 0.0
-
-
-def _achieved(path: _Path, column: int) -> float:
-    return float(path.reading.factors[-1, column] - path.reading.factors[0, column])
-
-
-def _least(judge: _Judge, column: int) -> float:
-    return LEAST_CHANGE * float(judge.truth.ranges[column])
+    there = [path for path in paths if len(path.points)]
+    moving = [path for path in there if changes_enough(path.reading.factors, reader.truth.ranges, column)]
+    moving.sort(key=lambda path: path.kind in JOINING)  # the sign is that of a path that was asked to change it
+    if not moving:
+        return 0.0
+    changes = [achieved_change(path.reading.factors, column) for path in moving]
+    alike = [path for path, change in zip(moving, changes, strict=True) if (change > 0.0) == (changes[0] > 0.0)]
+    return common_change([path.reading.factors for path in alike], column)
 
 
 def _measured(
     request: ComparePaths,
     index: int,
-    path: _Path,
+    path: _DecodedPath,
     sheet: Sheet,
-    judge: _Judge | None,
+    reader: _FactorReader | None,
     column: int | None,
     change: float,
 ) -> PathCompared:
-    names = judge.truth.names if judge is not None else ()
-    there = len(path.points) > 0
-    scores = sheet.off_manifold.at(path.points) if there else None
-    leaks, note = np.full(len(names), np.nan), path.note
-    achieved = float("nan")
-    if judge is not None and column is not None and there:
-        achieved = _achieved(path, column)
-        if change != 0.0 and achieved * change > 0.0 and abs(achieved) > _least(judge, column):
-            within = cut_at_change(path.reading.factors, change, column)
-            found = leak(within, judge.truth.ranges, names, column)
-            leaks = np.array([found.get(name, np.nan) for name in names])
-        else:
-            said = f"{request.target} hardly changes, or the other way: no leak is given"
-            note = f"{note}; {said}" if note else said
-    residual = path.reading.residual
-    chords = np.linalg.norm(np.diff(path.points.astype(np.float64), axis=0), axis=1)
+    names, ranges = (reader.truth.names, reader.truth.ranges) if reader is not None else ((), np.zeros(0))
+    nan, note = float("nan"), path.note
+    scores = UNKNOWN
+    measures = PathMeasures(nan, nan, nan, np.full(len(names), nan), nan)
+    if len(path.points):
+        scores = sheet.off_manifold.at(path.points)
+        measures = measure(path.points, path.images, path.reading, ranges, column, change)
+        if column is not None and len(names) > 1 and np.isnan(measures.leaks).all():
+            hardly = f"it hardly changes {request.target}, or in the other direction, so it has no leak"
+            note = f"{note}; {hardly}" if note else hardly
     return PathCompared(
         final=index + 1 == len(request.kinds),
         kind=path.kind,
@@ -267,16 +260,16 @@ def _measured(
         total=len(request.kinds),
         points=path.points,
         images=path.images,
-        off_manifold_score=scores.score if scores is not None else np.zeros(0),
+        off_manifold_score=scores.score,
         threshold=sheet.off_manifold.threshold,
-        latent_length=float(chords.sum()) if there else float("nan"),
-        image_length=image_length_table(path.images).length if there else float("nan"),
+        latent_length=measures.latent_length,
+        image_length=measures.image_length,
         image_k=len(path.points),
-        off_share=scores.off_share if scores is not None else float("nan"),
-        achieved=achieved,
-        leaks=leaks,
+        off_share=scores.off_share,
+        achieved=measures.achieved,
+        leaks=measures.leaks,
         names=tuple(names),
-        truth=judge.called if judge is not None else "",
-        residual=float(residual.max()) if residual is not None and len(residual) else float("nan"),
+        truth=reader.name if reader is not None else "",
+        residual=measures.residual,
         note=note,
     )

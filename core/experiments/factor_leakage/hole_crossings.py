@@ -13,8 +13,8 @@ import numpy as np
 
 from core.data.polar_curves import DEPTH_RANGE, SCALE_RANGE
 from core.experiments.factor_leakage.model_under_test import Subject
-from core.geometry.baseline_paths import straight
-from core.geometry.geodesic import PENALTY, POINTS, GeodesicError, geodesic
+from core.geometry.geodesic import PENALTY, POINTS, GeodesicError
+from core.geometry.path_kinds import PathRequest, made
 
 KEPT, BARE, LINE = "geodesic", "geodesic, no penalty", "straight line"
 CROSSINGS = (KEPT, BARE, LINE)
@@ -80,10 +80,9 @@ def cross(subject: Subject, count: int, tell: Callable[[int], None]) -> list[Cro
 
 
 def _path(subject: Subject, kind: str, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    if kind == LINE:
-        return straight(start, end, POINTS)
-    *_, last = geodesic(subject.graph, start, end, POINTS, PENALTY if kind == KEPT else 0.0)
-    return last.points
+    penalty = PENALTY if kind == KEPT else 0.0
+    request = PathRequest(subject.surface, start, end, points=POINTS, graph=subject.graph, penalty=penalty)
+    return made("straight" if kind == LINE else "geodesic", request).points
 
 
 def _crossing(subject: Subject, kind: str, pair: int, ends: tuple[int, int], points: np.ndarray) -> Crossing:

@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from core.analysis.path_metrics import common_change, cut_at_change, leak
 from core.data.polar_curves import FACTOR_NAMES
 from core.experiments.factor_leakage.model_under_test import Subject
-from core.geometry.baseline_paths import (
-    AttributeMethod,
-    AttributeVector,
-    PathKindError,
-    along_attribute,
-    attribute_vector,
-    spherical,
-    straight,
-    tangent_line,
-)
 from core.geometry.factor_curve import FactorCurve, factor_curve
+from core.geometry.path_kinds import PathKindError, PathRequest, made
 from core.geometry.surface import FactorError, Surface
 
 CURVE, DRAWN = "factor curve", "factor curve, labels as drawn"
 TANGENT, STRAIGHT, SPHERICAL = "tangent line", "straight", "spherical"
-MEAN_DIFFERENCE: AttributeMethod = "mean difference"
-REGRESSION: AttributeMethod = "regression"
+MEAN_DIFFERENCE, REGRESSION = "mean difference", "regression"
 PATHS = (CURVE, DRAWN, TANGENT, STRAIGHT, SPHERICAL, MEAN_DIFFERENCE, REGRESSION)
 
 CHANGE = 0.4
@@ -137,31 +127,21 @@ class LeakBench:
         """Places along every kind, and, of the straight ones that may be followed farther, places beyond."""
         subject, surface = self._subject, self._subject.surface
         origin, end, step = curve.points[0], curve.points[-1], curve.achieved / (POINTS - 1)
-        near = {CURVE: curve.points, STRAIGHT: straight(origin, end, POINTS)}
+        near = {CURVE: curve.points}
         if subject.redrawn is not None:
             drawn = self._curve(subject.redrawn, start, target, curve.achieved)
             if not isinstance(drawn, str):
                 near[DRAWN] = drawn.points
-        with contextlib.suppress(PathKindError):  # opposite ends: there is no one arc between them
-            near[SPHERICAL] = spherical(origin, end, subject.mu.mean(axis=0), POINTS)
         count, most = round(_OVERSHOOT * (POINTS - 1)), round(FARTHEST * (POINTS - 1))
-        changes = np.arange(most + 1) * step
         label = float(surface.labels_at(start[None])[0, target])
-        lines = {TANGENT: tangent_line(surface, start, target, label + changes)}
-        for method in (MEAN_DIFFERENCE, REGRESSION):
-            lines[method] = along_attribute(origin, self._vectors[method, target], changes)
+        request = PathRequest(surface, origin, end, FACTOR_NAMES[target], points=POINTS)
+        for kind in (STRAIGHT, SPHERICAL):
+            with contextlib.suppress(PathKindError):  # opposite ends: there is no one arc between them
+                near[kind] = made(kind, request).points
+        request = dataclasses.replace(request, values=label + np.arange(most + 1) * step)
+        lines = {kind: made(kind, request).points for kind in (TANGENT, MEAN_DIFFERENCE, REGRESSION)}
         near |= {kind: line[: count + 1] for kind, line in lines.items()}
         return near, {kind: line[count + 1 :] for kind, line in lines.items()}
-
-    @cached_property
-    def _vectors(self) -> dict[tuple[AttributeMethod, int], AttributeVector]:
-        mu, factors = self._subject.mu, self._subject.factors
-        both = range(len(FACTOR_NAMES))
-        return {
-            (method, k): attribute_vector(mu, factors[:, k], method)
-            for method in (MEAN_DIFFERENCE, REGRESSION)
-            for k in both
-        }
 
     def _read(self, lines: Lines) -> Lines:
         """(a, b) along each of the lines, as their images show them."""
@@ -178,8 +158,8 @@ class LeakBench:
             within = cut_at_change(values, change, target)
         else:
             within = values[: int(moved.argmax()) + 1]
-        (value,) = leak(within, self._ranges, FACTOR_NAMES, target).values()
-        return value, bool(moved.max() >= _CLOSE * abs(change))
+        other = leak(within, self._ranges, target)[1 - target]
+        return float(other), bool(moved.max() >= _CLOSE * abs(change))
 
     def _common(self, values: Lines, change: float, target: int) -> tuple[float | None, dict[str, float] | None]:
         """The largest change that every kind achieves, at most ``change``, in ranges, and every kind's leak there."""

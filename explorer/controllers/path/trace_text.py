@@ -5,28 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from core.paths.latent_path import LatentPath
-from core.paths.recipe import JOINING, RecipeKind
+from core.paths.recipe import PATH_KINDS, RecipeKind
 from core.protocol.messages import PathTraced
-from explorer.widgets.path_kind_chooser import KIND_TEXTS
 
 END_OF_DATA = "end of the data"  # at the edge of the data, where every curve ends that goes as far as they do
 
 
 def called(kind: RecipeKind) -> str:
     """The kind as a word within a sentence."""
-    return KIND_TEXTS[kind].lower()
+    return PATH_KINDS[kind].text.lower()
 
 
 def invitation(kind: RecipeKind, target: str) -> str:
     """What a click does, before the first one."""
-    if kind in JOINING:
-        return f"{KIND_TEXTS[kind]}: click the sample where it starts"
-    return f"{KIND_TEXTS[kind]} of {target}: click the sample that it is laid through"
+    if PATH_KINDS[kind].joins:
+        return f"{PATH_KINDS[kind].text}: click the sample where it starts"
+    return f"{PATH_KINDS[kind].text} of {target}: click the sample that it is laid through"
 
 
 def continuation(kind: RecipeKind, answer: PathTraced | None) -> str:
     """What a click does when the start is chosen; ``answer``: the curve to the sample under the mouse."""
-    parts = [f"{KIND_TEXTS[kind]}: click the sample where it ends (Esc takes the start back)"]
+    parts = [f"{PATH_KINDS[kind].text}: click the sample where it ends (Esc takes the start back)"]
     if answer is not None and answer.off_share > 0.0:
         parts.append(f"{max(1, round(100 * answer.off_share))} % beyond the data")
     return " · ".join(parts + ([answer.note] if answer is not None and answer.note else []))

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from PySide6.QtGui import QColor, QPainter
 
+from core.paths.recipe import PATH_KINDS
 from explorer.views.cloud.scene import Scene
 from explorer.widgets.painting import pen, polyline, stroke_lines, tint
-from explorer.widgets.path_colors import STRAIGHT_LINES, path_colour
+from explorer.widgets.path_colors import path_colour
 from explorer.widgets.theme import Theme
 
 WIDTH, HALO, FAINT = 1.6, 3.6, 0.8
@@ -27,6 +28,6 @@ def draw_kinds(painter: QPainter, scene: Scene, theme: Theme) -> None:
         halo = pen(tint(theme.plot, 0.85 if forward else 0.6), FORWARD_HALO if forward else HALO)
         colour = path_colour(kind, theme)
         ink = pen(QColor(colour) if forward else tint(colour, FAINT), FORWARD_WIDTH if forward else WIDTH)
-        if kind in STRAIGHT_LINES:
+        if PATH_KINDS[kind].straight:
             ink.setDashPattern([3.0, 2.5])
         stroke_lines(painter, lines, [halo, ink])

@@ -8,9 +8,10 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen
 
 from core.geometry.off_manifold import Verdict
+from core.paths.recipe import PATH_KINDS
 from explorer.widgets.off_manifold_badge import verdict_colour
 from explorer.widgets.painting import pen, small_font, tint
-from explorer.widgets.path_colors import STRAIGHT_LINES, path_colour
+from explorer.widgets.path_colors import path_colour
 from explorer.widgets.theme import blend
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def _paint_name(painter: QPainter, table: PathTable, row: int, look: Look) -> No
     below = "the path" if current else under
     middle = box.center().y() - (7.5 if below else 0.5)
     stroke = pen(QColor(path_colour(each.kind, theme)), 2.5)
-    if each.kind in STRAIGHT_LINES:
+    if PATH_KINDS[each.kind].straight:
         stroke.setDashPattern([1.6, 1.6])
     painter.setPen(stroke)
     painter.drawLine(QLineF(10, middle, 10 + SWATCH, middle))

@@ -18,26 +18,16 @@ from PySide6.QtWidgets import (
     QWidgetAction,
 )
 
-from core.paths.recipe import JOINING, RECIPE_KINDS
+from core.paths.recipe import JOINING, PATH_KINDS, RECIPE_KINDS
 from explorer.views.path_comparison.data import ComparedPath
 from explorer.views.path_comparison.table import PathTable
 from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import ElidedLabel
 from explorer.widgets.painting import pen
-from explorer.widgets.path_colors import STRAIGHT_LINES, path_colour
+from explorer.widgets.path_colors import path_colour
 from explorer.widgets.theme import DARK, Theme
 
-MEANINGS = {
-    "straight": "The straight line between both ends: plain interpolation",
-    "spherical": "An arc about the cloud's mean: spherical interpolation",
-    "geodesic": "The path along which the image moves least, kept to the data",
-    "factor curve": "Changes the target and holds every other factor, along the cloud",
-    "isoline": "The whole curve on which every other factor stays as it is at the start",
-    "tangent line": "The straight line that touches the factor curve at the start",
-    "mean difference": "The attribute vector from the mean of low to the mean of high values of the target",
-    "regression": "The attribute vector along which a linear regression says that the target rises",
-}
 SWATCH = QSize(20, 12)
 
 
@@ -159,7 +149,7 @@ class PathKindsView(QWidget):
         for kind, box in self._boxes.items():
             reason = reasons.get(kind, "")
             box.setEnabled(not reason)
-            box.setToolTip(reason or MEANINGS[kind])
+            box.setToolTip(reason or PATH_KINDS[kind].description)
         self._show_count()
 
     def set_targets(self, names: Sequence[str], chosen: str) -> None:
@@ -243,7 +233,7 @@ def _swatch(kind: str, theme: Theme, ratio: float) -> QIcon:
     painter = QPainter(picture)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     stroke = pen(QColor(path_colour(kind, theme)), 2.5)
-    if kind in STRAIGHT_LINES:
+    if PATH_KINDS[kind].straight:
         stroke.setDashPattern([1.6, 1.6])
     painter.setPen(stroke)
     painter.drawLine(2, SWATCH.height() // 2, SWATCH.width() - 2, SWATCH.height() // 2)

@@ -19,10 +19,11 @@ from core.config import ModelConfig
 from core.data.polar_curves import render
 from core.engine.futures import Stream
 from core.engine.off_manifold_index import OffManifoldIndex
-from core.geometry.baseline_paths import straight
 from core.geometry.decoder_surrogate import landmark_places
+from core.geometry.factor_curve_integrator import END_OF_DATA, OUT_OF_REACH
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.off_manifold import OffManifoldDetector
+from core.geometry.path_kinds import straight
 from core.models.inference import Inference
 from core.paths.recipe import RECIPE_KINDS
 from core.protocol.messages import (
@@ -162,7 +163,7 @@ def test_a_spherical_path_keeps_its_distance_from_the_data_s_mean(steps: Steps) 
 def test_a_value_out_of_reach_gives_the_part_that_is_and_says_why(steps: Steps) -> None:
     path = trace(steps, "factor curve", on_cylinder(2.0, 0.4), target=HEIGHT, value=9.0)
     assert 2 <= len(path.points) < 33
-    assert "end of the data" in path.note or "out of reach" in path.note
+    assert END_OF_DATA in path.note or OUT_OF_REACH in path.note
 
 
 # geodesics
@@ -435,7 +436,7 @@ def test_a_label_that_moves_in_steps_is_told_to_do_so(steps: Steps) -> None:
     stepped = np.round(2.0 * cylinder()[1][:, 1])
     steps.do(SetAttributes(stamp=300, names=("steps",), values=stepped[:, None]))
     path = trace(steps, "factor curve", on_cylinder(2.0, 1.0), on_cylinder(2.0, 0.2), target="steps")
-    assert f"steps takes only {len(np.unique(stepped))} values and stays the same between" in path.note
+    assert f"steps takes only {len(np.unique(stepped))} distinct values, so it changes in steps" in path.note
 
 
 def test_a_curve_that_ends_before_the_data_do_says_where(tmp_path: Path) -> None:
@@ -443,9 +444,9 @@ def test_a_curve_that_ends_before_the_data_do_says_where(tmp_path: Path) -> None
     gap = np.abs(labels[:, 1] - 1.2) < 0.6
     steps = Steps(recorded(tmp_path / "run", points[~gap], labels[~gap], (ANGLE, HEIGHT)))
     path = trace(steps, "isoline", on_cylinder(2.0, 0.4), target=HEIGHT)
-    assert f"ends early, at {HEIGHT} 0." in path.note
+    assert f"ends within the data's range, at {HEIGHT} = 0." in path.note
     whole = trace(steps, "isoline", on_cylinder(2.0, 0.4), target=ANGLE)
-    assert "ends early" not in whole.note
+    assert "ends within" not in whole.note
 
 
 def test_samples_in_which_an_attribute_is_undefined_are_left_out(steps: Steps) -> None:
@@ -557,7 +558,7 @@ def test_a_kind_that_cannot_be_is_missing_with_its_reason_and_the_others_are_the
     assert np.isnan(rows[0].leaks).all()
     assert rows[1].points.shape == (0, 3)
     assert rows[1].images.shape == (0, 64, 64, 1)
-    assert "none is chosen" in rows[1].note
+    assert "choose one" in rows[1].note
 
 
 def test_an_attribute_is_read_off_by_a_regressor_that_did_not_steer(steps: Steps) -> None:

@@ -8,10 +8,10 @@ from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
 
-from core.paths.recipe import RECIPE_KINDS
+from core.paths.recipe import PATH_KINDS, RECIPE_KINDS
 from core.paths.splines import KINDS
 from explorer.views.path import PathView
-from explorer.widgets.path_kind_chooser import SPLINES, TRACED
+from explorer.widgets.path_kind_chooser import SPLINES
 from explorer.widgets.theme import LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -70,8 +70,8 @@ def test_without_a_path_the_panel_says_how_to_make_one(view, said):
 
 def test_every_kind_is_offered_under_a_name_of_its_own():
     assert {kind for kind, _, _ in SPLINES} == set(KINDS)
-    assert tuple(kind for kind, _, _ in TRACED) == RECIPE_KINDS
-    texts = [text for _, text, _ in (*SPLINES, *TRACED)]
+    assert tuple(PATH_KINDS) == RECIPE_KINDS
+    texts = [text for _, text, _ in SPLINES] + [about.text for about in PATH_KINDS.values()]
     assert len(set(texts)) == len(texts)
 
 
@@ -90,7 +90,7 @@ def test_a_traced_kind_is_shown_with_what_it_depends_on(view, said, kind: str, s
     assert _shown(view) == shown
     box = _find(view, "kind")
     assert isinstance(box, QComboBox)
-    assert box.currentText() == next(text for name, text, _ in TRACED if name == kind)
+    assert box.currentText() == PATH_KINDS[kind].text
     assert _find(view, "target").currentText() == "depth"
     assert not _find(view, "penalty").isChecked()
     assert view.info == "33 points · length 1"

@@ -5,18 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.geometry.baseline_paths import (
+from core.geometry.geodesic import LatentGraph
+from core.geometry.path_kinds import (
     ATTRIBUTE_METHODS,
-    PATH_KINDS,
+    MAKERS,
     PathKindError,
-    along_attribute,
+    PathRequest,
     attribute_vector,
-    make_path,
+    made,
     spherical,
     straight,
-    tangent_line,
+    trace,
 )
-from core.geometry.factor_curve import Surface
+from core.geometry.surface import FactorError, Surface
+from core.paths.recipe import PATH_KINDS, RECIPE_KINDS
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +76,8 @@ def test_a_linear_attribute_is_found_with_its_rate(method):
     vector = attribute_vector(mu, mu @ [0.0, 3.0, 4.0] + 1.0, method)
     np.testing.assert_allclose(vector.direction, [0.0, 0.6, 0.8], atol=0.02)
     assert vector.rate == pytest.approx(5.0, rel=0.01)
-    path = along_attribute(np.zeros(3), vector, np.array([0.0, 10.0]))
+    surface = Surface(mu[:3000], mu[:3000] @ [0.0, 3.0, 4.0] + 1.0, ("rise",), intrinsic=3)
+    path = made(method, PathRequest(surface, np.zeros(3), target="rise", values=np.array([1.0, 11.0]))).points
     np.testing.assert_allclose(path[1] @ [0.0, 3.0, 4.0], 10.0, rtol=0.01)
 
 
@@ -108,44 +111,94 @@ def test_attributes_without_a_direction_are_refused():
 # All kinds ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def graph(polar) -> LatentGraph:
+    return LatentGraph(polar)
+
+
+def test_every_kind_of_the_table_has_a_function_and_every_function_a_row():
+    assert tuple(MAKERS) == tuple(PATH_KINDS) == RECIPE_KINDS
+
+
 def test_a_tangent_line_agrees_with_the_factor_curve_at_its_start_only(polar):
-    start, values = np.array([1.0, 0.0, 0.0]), np.linspace(0.0, 1.0, 11)
-    line = tangent_line(polar, start, "theta", values)
-    curve = make_path("factor curve", polar, start, target="theta", values=values)
+    request = PathRequest(polar, np.array([1.0, 0.0, 0.0]), target="theta", values=np.linspace(0.0, 1.0, 11))
+    line, curve = (made(kind, request).points for kind in ("tangent line", "factor curve"))
     away = np.linalg.norm(line - curve, axis=1)
     assert away[0] < 1e-3
     assert away[1] < 0.01
-    np.testing.assert_allclose(np.linalg.norm(line, axis=1), np.hypot(1.0, values), atol=0.01)
+    np.testing.assert_allclose(np.linalg.norm(line, axis=1), np.hypot(1.0, request.values), atol=0.01)
 
 
-@pytest.mark.parametrize("kind", PATH_KINDS)
-def test_every_kind_of_path_starts_at_its_start(polar, kind):
+@pytest.mark.parametrize("kind", RECIPE_KINDS)
+def test_every_kind_of_path_starts_at_its_start(polar, graph, kind):
     start, end = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0])
-    path = make_path(kind, polar, start, end, target="theta", points=9)
-    assert path.dtype == np.float64
-    assert np.isfinite(path).all()
+    path = made(kind, PathRequest(polar, start, end, "theta", points=9, graph=graph))
+    assert path.points.dtype == np.float64
+    assert np.isfinite(path.points).all()
+    np.testing.assert_allclose(path.labels_on(polar), polar.labels_at(path.points), atol=0.02)
     if kind == "isoline":  # it goes both ways
-        assert np.linalg.norm(path - start, axis=1).min() < 0.3
+        assert np.linalg.norm(path.points - start, axis=1).min() < 0.3
     else:
-        assert path.shape == (9, 3)
-        np.testing.assert_allclose(path[0], start, atol=2e-3)
+        assert path.points.shape == (9, 3)
+        np.testing.assert_allclose(path.points[0], start, atol=2e-3)
 
 
 def test_a_factor_curve_goes_to_the_label_of_the_end_and_keeps_the_rest_of_the_start(polar):
-    path = make_path("factor curve", polar, np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0]), "theta")
-    np.testing.assert_allclose(path[-1], [0.0, 1.0, 0.0], atol=5e-3)
+    path = made("factor curve", PathRequest(polar, np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0]), "theta"))
+    np.testing.assert_allclose(path.points[-1], [0.0, 1.0, 0.0], atol=5e-3)
+
+
+def test_a_value_takes_the_place_of_an_end(polar):
+    path = made("factor curve", PathRequest(polar, np.array([1.0, 0.0, 0.0]), target="r", value=1.6, points=5))
+    np.testing.assert_allclose(path.points[:, 0], np.linspace(1.0, 1.6, 5), atol=5e-3)
+
+
+@pytest.mark.parametrize("kind", ["factor curve", "isoline", "tangent line", "mean difference", "regression"])
+def test_without_an_end_a_path_runs_as_far_as_the_data_do(polar, kind):
+    path = made(kind, PathRequest(polar, np.array([1.2, 0.0, 0.0]), target="r"))
+    assert np.abs(path.points).max() < 3.0
+    if kind in ("factor curve", "isoline", "tangent line"):  # an attribute vector of r has no direction on a ring
+        assert path.points[:, 0].min() < 0.6
+        assert path.points[:, 0].max() > 1.9
+
+
+def test_a_geodesic_gets_better_with_each_that_is_yielded(polar, graph):
+    request = PathRequest(polar, np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0]), points=9, graph=graph)
+    stages = [path.stage for path in trace("geodesic", request)]
+    assert (stages[0], stages[-1]) == ("graph", "polished")
+    assert set(stages[1:-1]) == {"relaxed"}
+
+
+def test_another_kind_takes_a_row_and_a_function(polar, monkeypatch):
+    from core.geometry import path_kinds
+    from core.paths.recipe import PathKind
+
+    monkeypatch.setitem(PATH_KINDS, "there and back", PathKind("There and back", "Straight, then back", joins=True))
+    there = lambda request: straight(request.start, request.end, request.points)  # noqa: E731
+    back = lambda request: iter([path_kinds.TracedPath(np.vstack([there(request), there(request)[::-1]]))])  # noqa: E731
+    monkeypatch.setitem(MAKERS, "there and back", back)
+    start, end = np.array([1.0, 0.0, 0.0]), np.array([0.0, 1.5, 0.0])
+    path = made("there and back", PathRequest(polar, start, end, points=3))
+    np.testing.assert_allclose(path.points[[0, 2, 5]], [start, end, start])
+    with pytest.raises(PathKindError, match="give an end"):
+        made("there and back", PathRequest(polar, start))
 
 
 def test_what_a_kind_needs_is_asked_for(polar):
     start = np.array([1.0, 0.0, 0.0])
     with pytest.raises(PathKindError, match="give an end"):
-        make_path("straight", polar, start)
-    with pytest.raises(PathKindError, match="give the target, one of r, theta"):
-        make_path("regression", polar, start, start)
-    with pytest.raises(PathKindError, match="give values of the target, or an end"):
-        make_path("tangent line", polar, start, target="r")
-    with pytest.raises(PathKindError, match="kind is 'geodesic'"):
-        make_path("geodesic", polar, start)  # type: ignore[arg-type]  # that is the mistake
+        made("straight", PathRequest(polar, start))
+    with pytest.raises(FactorError, match="the labels are r, theta"):
+        made("regression", PathRequest(polar, start, start))
+    with pytest.raises(PathKindError, match="nothing would change"):
+        made("tangent line", PathRequest(polar, start, start, "r"))
+    with pytest.raises(PathKindError, match="kind is 'bent'"):
+        made("bent", PathRequest(polar, start))
+    with pytest.raises(PathKindError, match="give a graph"):
+        made("geodesic", PathRequest(polar, start, start))
+    constant = Surface(polar.samples.points, np.ones(len(polar.samples)), ("one",))
+    with pytest.raises(PathKindError, match="same for all samples"):
+        made("isoline", PathRequest(constant, start, target="one"))
     with pytest.raises(PathKindError, match="points is 1"):
         straight(start, start, 1)
     with pytest.raises(PathKindError, match="both must be"):
