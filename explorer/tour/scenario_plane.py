@@ -118,7 +118,7 @@ def compare_runs(tour: Director) -> Stage:
     input_events.move(explorer.cloud, QPointF(*map(float, places[nearest, :2])))
     yield 0.1
     input_events.click(explorer.cloud, QPointF(*map(float, places[nearest, :2])))
-    yield Until(lambda: explorer.compare_view.images.panes, "both models answer", 20.0)
+    yield Until(lambda: explorer.compare_view.images.pictures, "both models answer", 20.0)
     yield 0.6
     tour.shot("compare")
     explorer.window.docks["compare"].close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -108,10 +110,14 @@ class FilmstripView(QAbstractScrollArea):
     # geometry: the first frame's centre is place 0, the last one's place 1
 
     def _thumb(self) -> QSize:
+        """The size of a frame: that of its image, small ones at a whole number of the screen's pixels for each."""
         height = max(_LEAST, self.viewport().height() - 2 * _PAD)
-        some = next((image for image in self._images if image is not None), None)
-        aspect = some.width() / some.height() if some is not None and some.height() else 1.0
-        return QSize(max(1, round(height * aspect)), height)
+        size = next((image.size() for image in self._images if image is not None), QSize(height, height))
+        target = image_conversion.place(size, QRectF(0, 0, 8 * height, height), self.devicePixelRatioF())
+        return QSize(math.ceil(target.width()), math.ceil(target.height()))
+
+    def _top(self, size: QSize) -> int:
+        return max(_PAD, (self.viewport().height() - size.height()) // 2)
 
     def _content(self) -> float:
         return max(1.0, (self.viewport().width() - 2 * _PAD) * self._zoom)
@@ -186,7 +192,7 @@ class FilmstripView(QAbstractScrollArea):
         here = round(self._position * last)
         for number, left in self._lefts(size.width()).items():
             if left + size.width() >= 0 and left <= width:
-                self._paint_frame(painter, number, QRectF(left, _PAD, size.width(), size.height()), ratio)
+                self._paint_frame(painter, number, QRectF(left, self._top(size), size.width(), size.height()), ratio)
         self._paint_scores(painter, size)
         self._paint_place(painter, here, size)
 
@@ -212,7 +218,7 @@ class FilmstripView(QAbstractScrollArea):
             painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
 
     def _paint_scores(self, painter: QPainter, size: QSize) -> None:
-        top = _PAD + size.height() + _GAP
+        top = self._top(size) + size.height() + _GAP
         for start, end, verdict in self._marked():
             left, right = self._edges(start, size.width())[0], self._edges(end, size.width())[1]
             ink = QColor(verdict_colour(self._theme, verdict))
@@ -244,15 +250,15 @@ class FilmstripView(QAbstractScrollArea):
 
     def _paint_place(self, painter: QPainter, here: int, size: QSize) -> None:
         accent = QColor(self._theme.accent)
-        x = round(self._x(self._position))
+        x, top = round(self._x(self._position)), self._top(size)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         left = self._lefts(size.width()).get(here)
         if left is not None:
             painter.setPen(QPen(accent, 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(QRectF(left - 1, _PAD - 1, size.width() + 2, size.height() + 2))
-        painter.fillRect(QRectF(x - 1, 0, 2, _PAD - 2), accent)
-        painter.fillRect(QRectF(x - 1, _PAD + size.height() + 2, 2, _PAD - 2), accent)
+            painter.drawRect(QRectF(left - 1, top - 1, size.width() + 2, size.height() + 2))
+        painter.fillRect(QRectF(x - 1, 0, 2, top - 2), accent)
+        painter.fillRect(QRectF(x - 1, top + size.height() + 2, 2, top - 2), accent)
         if self.hasFocus():
             painter.setPen(QPen(accent, 1))
             painter.drawRect(self.viewport().rect().adjusted(0, 0, -1, -1))

@@ -5,20 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QFontMetricsF, QGuiApplication, QImage, QPainter, QPaintEvent, QPalette
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QAction, QColor, QGuiApplication, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore
-from core.rendering.colormaps import signed_difference
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.elided_label import ElidedLabel
+from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
 from explorer.widgets.theme import DARK, Theme
 
-_GAP = 6
 _EMPTY = "Click a point or drag the probe: the image decoded there appears here."
 _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
+_DECODED = "Decoded in: time that the decoder took for this image, in the engine process"
 
 
 class ImageView(QWidget):
@@ -36,12 +37,13 @@ class ImageView(QWidget):
         self._canvas = _Canvas()
         self._canvas.painted.connect(self.painted)
         self._badge = named(OffManifoldBadge(), "image.badge")
-        self._caption = label("", "muted", "image.caption")
+        self._caption = named(ElidedLabel(), "image.caption")
         self._caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self._panes = _Panes()
+        self._sample = ImageRow("image.sample", _NO_SAMPLE, smallest=56, preferred=128)
         self._factors = label("", "", "image.factors")
         self._factors.setWordWrap(True)
         self._factors.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._factors.setToolTip(f"<p>The sample's factors, and its loss. {EXCESS_BCE}</p>")
         self._factors.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
@@ -49,7 +51,7 @@ class ImageView(QWidget):
         layout.addWidget(self._canvas, 1)
         layout.addWidget(self._badge)
         layout.addWidget(self._caption)
-        layout.addWidget(self._panes)
+        layout.addWidget(self._sample)
         layout.addWidget(self._factors)
         self._make_menu()
         self.set_theme(DARK)
@@ -79,8 +81,9 @@ class ImageView(QWidget):
         """
         self._badge.set_score(score)
         self._canvas.set_image(None if image is None else image_conversion.to_image(image))
-        text = caption if milliseconds is None else f"{caption} · decoded in {milliseconds:.1f} ms"
-        self._caption.setText(text)
+        decoded = "" if milliseconds is None else f" · decoded in {milliseconds:.1f} ms"
+        self._caption.set_texts(caption + decoded, caption)
+        self._caption.setToolTip("" if milliseconds is None else _DECODED)
         set_role(self._caption, "muted")
         self._copy.setEnabled(image is not None)
         self._save.setEnabled(image is not None)
@@ -94,27 +97,25 @@ class ImageView(QWidget):
         excess_bce: float,
     ) -> None:
         """Compare a sample with its reconstruction (both uint8 (H, W, C)) and show its factors and excess BCE."""
-        difference, ends = signed_difference(original, reconstruction)
-        self._panes.set_images(
-            [
-                (image_conversion.to_image(original), "original"),
-                (image_conversion.to_image(reconstruction), "reconstruction"),
-                (image_conversion.to_image(difference), f"diff. ±{ends:g}"),
-            ]
+        self._sample.set_pictures(
+            (
+                Picture(image_conversion.to_image(original), (("original",),), tooltip=f"Sample {index} as it is"),
+                Picture(
+                    image_conversion.to_image(reconstruction),
+                    (("reconstruction", "reconstr.", "rec."),),
+                    tooltip=f"Sample {index} encoded and decoded by the model",
+                ),
+                difference_picture(original, reconstruction, "Reconstruction − original"),
+            )
         )
         values = " · ".join(f"{name} = {value:.4g}" for name, value in factors)
         loss = f"excess BCE {excess_bce:.2g}"
         self._factors.setText(f"{values}\n{loss}" if values else loss)
-        self._panes.setToolTip(
-            f"Sample {index}: original, reconstruction, and reconstruction - original from -{ends:g} (blue) to "
-            f"+{ends:g} (orange) of full scale"
-        )
 
     def clear_sample(self) -> None:
         """No sample: only the decoded image."""
-        self._panes.set_images([])
+        self._sample.set_pictures(())
         self._factors.setText("\n")  # as high as with a sample, so that the image above does not jump
-        self._panes.setToolTip("")
 
     @property
     def has_image(self) -> bool:
@@ -124,7 +125,7 @@ class ImageView(QWidget):
     @property
     def has_sample(self) -> bool:
         """Whether a sample is compared with its reconstruction."""
-        return bool(self._panes.images)
+        return bool(self._sample.pictures)
 
     @property
     def badge(self) -> str:
@@ -138,7 +139,7 @@ class ImageView(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
-        for part in (self._canvas, self._badge, self._panes):
+        for part in (self._canvas, self._badge, self._sample):
             part.set_theme(theme)
 
     # what a hand may do with the image
@@ -152,7 +153,7 @@ class ImageView(QWidget):
         """Write the image to ``path``; what goes wrong is said in the caption."""
         image = self._canvas.image
         if image is not None and not image.save(str(path)):
-            self._caption.setText(f"{path} could not be written. Choose a folder you may write to, and .png.")
+            self._caption.set_texts(f"{path} could not be written. Choose a folder you may write to, and .png.")
             set_role(self._caption, "error")
 
     def _ask_where(self) -> None:
@@ -205,69 +206,3 @@ class _Canvas(QWidget):
         if self._new:
             self._new = False
             self.painted.emit()
-
-
-class _Panes(QWidget):
-    """Three small images side by side, each with a word under it. Its room is kept when it is empty."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("image.sample")
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
-        self.images: list[tuple[QImage, str]] = []
-        self._theme = DARK
-
-    def hasHeightForWidth(self) -> bool:
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        side = min(128, (width - 2 * _GAP) // 3)
-        return max(56, side) + self._text_height()
-
-    def sizeHint(self) -> QSize:
-        return QSize(264, self.heightForWidth(264))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(180, 56 + self._text_height())
-
-    def set_images(self, images: list[tuple[QImage, str]]) -> None:
-        """Show these, with their words; none: the empty state."""
-        self.images = images
-        self.update()
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the ground of ``theme``."""
-        self._theme = theme
-        self.update()
-
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
-
-    def _text_height(self) -> int:
-        return self.fontMetrics().height() + 4
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        text, side = self._text_height(), (self.width() - 2 * _GAP) / 3
-        height = self.height() - text
-        if not self.images:
-            painter.setPen(QColor(self._theme.muted))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(16, 0, -16, 0), flags, _NO_SAMPLE)
-            return
-        painter.setPen(self.palette().color(QPalette.ColorRole.PlaceholderText))
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.9)
-        painter.setFont(font)
-        metrics = QFontMetricsF(font)
-        for number, (image, word) in enumerate(self.images):
-            box = QRectF(number * (side + _GAP), 0, side, height)
-            painter.fillRect(box, QColor(self._theme.ground))
-            image_conversion.draw(painter, image, box, self.devicePixelRatioF())
-            below = QRectF(box.left(), height, side, text)
-            word = metrics.elidedText(word, Qt.TextElideMode.ElideRight, side)
-            painter.drawText(below, Qt.AlignmentFlag.AlignCenter, word)

@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QSp
 
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named
+from explorer.widgets.elided_label import ElidedLabel
+from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.theme import DARK, Theme
 
 SIDE, GAP, PAD = 88, 12, 8
@@ -44,7 +46,9 @@ class ReconstructionsView(QWidget):
         self._count.setKeyboardTracking(False)
         self._count.setToolTip("How many validation samples are shown, 1 to 500")
         self._count.valueChanged.connect(self.count_changed)
-        self._summary = label("", "muted", "reconstructions.summary")
+        self._summary = named(ElidedLabel(), "reconstructions.summary")
+        self._summary.setProperty("role", "muted")
+        self._summary.setToolTip(f"<p>Number under each pair: its excess BCE. {EXCESS_BCE}</p>")
         caption = label("Samples")
         caption.setBuddy(self._count)
         row = QHBoxLayout()
@@ -76,7 +80,9 @@ class ReconstructionsView(QWidget):
         )
         if len(excess_bce):
             mean = float(np.mean(excess_bce))
-            self._summary.setText(f"left: original · right: reconstruction · mean excess BCE {mean:.2g}")
+            self._summary.set_texts(
+                f"left: original · right: reconstruction · mean excess BCE {mean:.2g}", f"mean excess BCE {mean:.2g}"
+            )
         else:
             self._summary.setText("")
 
@@ -139,13 +145,19 @@ class _Grid(QWidget):
 
     # geometry
 
+    def _whole_side(self) -> int | None:
+        """The side at which a pixel of a small image is a whole number of the screen's; None: images are shrunk."""
+        longest = max(self.pairs[0].original.size().toTuple()) if self.pairs else SIDE
+        room = SIDE * self.devicePixelRatioF()
+        return round(longest * round(room / longest) / self.devicePixelRatioF()) if longest <= room else None
+
     def _columns(self, width: int) -> int:
-        return max(1, (width - 2 * PAD + GAP) // (2 * SIDE + 2 + GAP))
+        return max(1, (width - 2 * PAD + GAP) // (2 * (self._whole_side() or SIDE) + 2 + GAP))
 
     def _side(self, width: int) -> int:
-        """Width and height of one image: ``SIDE``, or a little more so that the columns fill the row."""
-        columns = self._columns(width)
-        return max(SIDE, ((width - 2 * PAD + GAP) // columns - GAP - 2) // 2)
+        """Width and height of one image: about ``SIDE``; shrunk ones take more so that the columns fill the row."""
+        whole, columns = self._whole_side(), self._columns(width)
+        return whole or max(SIDE, ((width - 2 * PAD + GAP) // columns - GAP - 2) // 2)
 
     def _cell(self, width: int) -> tuple[int, int]:
         side = self._side(width)

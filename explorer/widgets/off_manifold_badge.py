@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore, Verdict
+from explorer.widgets.elided_label import fitting
 from explorer.widgets.theme import DARK, Theme
 
 _PAD, _SIGN, _GAP = 9.0, 8.0, 6.0
@@ -66,7 +67,7 @@ class OffManifoldBadge(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics = QFontMetricsF(painter.font())
         room = self.width() - 2 * _PAD - _SIGN - _GAP - 1
-        text = metrics.elidedText(self.text, Qt.TextElideMode.ElideRight, room)
+        text = fitting((self.text, verdict), metrics, room)
         width = min(2 * _PAD + _SIGN + _GAP + metrics.horizontalAdvance(text) + 1, self.width() - 1.0)
         frame = QRectF(round((self.width() - width) / 2) + 0.5, 0.5, round(width), self.height() - 1.0)
         ground = QColor(ink)

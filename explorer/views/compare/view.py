@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,11 +24,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.rendering.colormaps import signed_difference
-from explorer.views.compare.panes import ComparePanes, Pane
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
+from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.theme import DARK, Theme
 
 EMPTY = (
@@ -75,7 +76,8 @@ class CompareView(QWidget):
         self._theme = DARK
         self._recent: list[str] = []
         self._name = ""
-        self.images = ComparePanes()
+        self.images = ImageRow("compare.images", "", smallest=72, preferred=160, lines=2, titled=True)
+        self.images.setAccessibleName("Both models' images")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 8)
         layout.setSpacing(6)
@@ -97,10 +99,9 @@ class CompareView(QWidget):
     def _make_head(self) -> QHBoxLayout:
         head = QHBoxLayout()
         head.setSpacing(6)
-        self._title = label("", "heading", "compare.run")
-        self._details = label("", "muted", "compare.details")
-        for text in (self._title, self._details):  # a long name is cut off, it must not widen the dock
-            text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._title, self._details = named(ElidedLabel(), "compare.run"), named(ElidedLabel(), "compare.details")
+        self._title.setProperty("role", "heading")
+        self._details.setProperty("role", "muted")
         self._menu = QMenu(self)
         self._menu.setObjectName("compare.menu")
         self._menu.aboutToShow.connect(self._fill_menu)
@@ -237,22 +238,19 @@ class CompareView(QWidget):
         Without images, ``text`` says how to get them.
         """
         if first is None or second is None:
-            self.images.set_panes((), text)
+            self.images.set_pictures((), text)
             return
-        difference, ends = signed_difference(first, second)
         means = mu or (np.empty(0), np.empty(0))
         apart = float(np.abs(second.astype(np.float32) - first).mean() / 255.0)
         panes = [
-            _model_pane(image, name, point, loss)
+            _model_picture(image, name, point, loss)
             for image, name, point, loss in zip((first, second), names, means, excess_bce, strict=True)
         ]
-        hint = (
-            f"{names[1]} - {names[0]}, from -{ends:g} (blue) to +{ends:g} (orange) of full scale; "
-            f"the mean of its absolute values is {apart:.4f}."
-        )
-        lines = (f"±{ends:g} of full scale", f"mean |diff.| {apart:.2g}")
-        panes.append(Pane(image_conversion.to_image(difference), "Difference", lines, hint))
-        self.images.set_panes(tuple(panes), "")
+        difference = difference_picture(first, second, f"{names[1]} − {names[0]}", "Difference")
+        mean = (f"mean |diff.| {apart:.2g}", f"mean {apart:.2g}")
+        tooltip = f"{difference.tooltip}; the mean of its absolute values is {apart:.4f} of full scale."
+        panes.append(replace(difference, lines=(*difference.lines, mean), tooltip=tooltip))
+        self.images.set_pictures(tuple(panes))
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``. The cloud gets them from its owner."""
@@ -288,12 +286,14 @@ class CompareView(QWidget):
         self.shown.emit()
 
 
-def _model_pane(image: np.ndarray, name: str, mu: np.ndarray, loss: float) -> Pane:
+def _model_picture(image: np.ndarray, name: str, mu: np.ndarray, loss: float) -> Picture:
     known = not np.isnan(loss)
     point = "  ".join(f"{value:.2f}" for value in mu[:SHOWN_MU]) + ("  …" if len(mu) > SHOWN_MU else "")
-    lines = [f"excess BCE {loss:.2g}"] if known else []
+    lines: list[tuple[str, ...]] = [(f"excess BCE {loss:.2g}", f"{loss:.2g}")] if known else []
     if len(mu):
-        lines.append(f"{'μ' if known else 'z'}  {point}")
+        lines.append((f"{'μ' if known else 'z'}  {point}",))
     words = f"excess BCE {loss:.6f}" if known else "decoded from the same latent point"
-    hint = f"{name}: {words}, {'μ' if known else 'z'} = ({', '.join(f'{value:.4f}' for value in mu)})."
-    return Pane(image_conversion.to_image(image), name, tuple(lines), hint)
+    tooltip = f"{name}: {words}, {'μ' if known else 'z'} = ({', '.join(f'{value:.4f}' for value in mu)})."
+    return Picture(
+        image_conversion.to_image(image), tuple(lines), name, f"{tooltip} {EXCESS_BCE}" if known else tooltip
+    )

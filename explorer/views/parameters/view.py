@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -19,14 +19,17 @@ from PySide6.QtWidgets import (
 from explorer.views.parameters.gestures import Tool
 from explorer.views.parameters.plane import ParameterPlane
 from explorer.views.parameters.scene import Hole
-from explorer.views.parameters.strip import ImageStrip
 from explorer.views.parameters.toolbar import PlaneToolbar
+from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.elided_label import ElidedLabel
+from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.theme import DARK, Theme
 
 WIDE = 1.35  # width over height from which the images stand beside the plane, not below
 IMAGES_SHARE = 0.5  # of the width that the images may take
+SSIM = "SSIM: structural similarity of both images (Wang et al. 2004), 1 for equal ones."
+NO_IMAGES = "Drag over the plane: the true image there appears here, beside the model's reconstruction."
 EMPTY = "Open a run: its samples appear here, in the plane of their true factors."
 
 
@@ -57,7 +60,8 @@ class ParametersView(QWidget):
         self._theme = DARK
         self._chosen = (0, 1)  # the factors on the axes
         self.plane = ParameterPlane()
-        self.images = ImageStrip()
+        self.images = ImageRow("parameters.images", NO_IMAGES, smallest=48, preferred=120, lines=2)
+        self.images.setAccessibleName("Images at the cursor")
         self._toolbar = PlaneToolbar()
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._make_body())
@@ -250,7 +254,19 @@ class ParametersView(QWidget):
 
     def set_images(self, original: np.ndarray | None, reconstruction: np.ndarray | None, caption: str) -> None:
         """Truth and reconstruction at the cursor, uint8 (H, W, C), and what is known of them; None: the empty state."""
-        self.images.set_images(original, reconstruction, caption)
+        if original is None or reconstruction is None:
+            self.images.set_pictures((), caption)
+            return
+        pictures = (
+            Picture(image_conversion.to_image(original), (("true image", "true"),), tooltip="The true image"),
+            Picture(
+                image_conversion.to_image(reconstruction),
+                (("reconstruction", "reconstr.", "rec."),),
+                tooltip=f"The true image encoded and decoded by the model. {EXCESS_BCE} {SSIM}",
+            ),
+            difference_picture(original, reconstruction, "Reconstruction − true image"),
+        )
+        self.images.set_pictures(pictures, caption)
 
     def set_empty(self, text: str) -> None:
         """Why there is no plane, and what to do; empty: there is one."""
@@ -308,13 +324,12 @@ class ParametersView(QWidget):
         direction = QBoxLayout.Direction.LeftToRight if wide else QBoxLayout.Direction.TopToBottom
         if self._split.direction() != direction:
             self._split.setDirection(direction)
-        room = self.width() - 54
+        room, texts = self.width() - 54, self.images.text_height
         if wide:
-            width = min(self.images.width_for(self.height() - 32), round(room * IMAGES_SHARE))
-            self.images.set_wanted(QSize(width, self.height()))
+            side = min(self.height() - 32 - texts, round(room * IMAGES_SHARE / 3))
         else:
-            height = min(self.images.height_for(room), round(self.height() * 0.45))
-            self.images.set_wanted(QSize(room, height))
+            side = min(room // 3, round(self.height() * 0.45) - texts)
+        self.images.set_preferred(max(0, side))
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -185,3 +185,11 @@ def test_images_beyond_the_strip_are_passed_over(view):
     view.set_images(2, _frames(4))
     view.grab()
     assert not view.complete
+
+
+@pytest.mark.parametrize("size", [8, 28, 32])
+def test_small_images_fill_their_frames_at_whole_multiples(view, size: int):
+    view.set_frames(5)
+    view.set_images(0, _frames(5, size))
+    frame = view._thumb()
+    assert frame.width() == frame.height() == size * (84 // size)

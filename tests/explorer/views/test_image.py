@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QGuiApplication, QImage
+from PySide6.QtGui import QAction, QFontMetricsF, QGuiApplication, QImage
 from PySide6.QtWidgets import QFileDialog, QLabel, QWidget
 
 from explorer.views.image import ImageView
+from explorer.widgets.elided_label import ElidedLabel, fitting
+from explorer.widgets.image_row import ImageRow
 from explorer.widgets.theme import DARK, LIGHT
 
 
@@ -82,9 +84,27 @@ def test_a_sample_shows_factors_loss_and_the_scale_of_the_difference(view):
     view.set_sample(_flower(255), _flower(200), [("a", 1.23456), ("b", 0.5)], 123, 0.00123)
     assert view.has_sample
     assert _text(view, "image.factors") == "a = 1.235 · b = 0.5\nexcess BCE 0.0012"
-    panes = view.findChild(QWidget, "image.sample")
-    assert "Sample 123" in panes.toolTip()
-    assert "0.25" in panes.toolTip()
+    original, _, difference = view.findChild(ImageRow, "image.sample").pictures
+    assert "Sample 123" in original.tooltip
+    assert "0.25" in difference.tooltip
+
+
+def test_captions_give_way_with_sense_where_there_is_little_room(view):
+    """In a narrow dock they read "reconstru…" and "distance 0.9…"."""
+    view.resize(190, 500)
+    view.set_sample(_flower(255), _flower(200), [("a", 1.23456)], 123, 0.00123)
+    view.set_image(_flower(), "Sample 123", 4.1)
+    QGuiApplication.processEvents()
+    caption = view.findChild(ElidedLabel, "image.caption")
+    assert (caption.text(), caption.shown) == ("Sample 123 · decoded in 4.1 ms", "Sample 123")
+    metrics = QFontMetricsF(view.font())
+    texts = view.findChild(ImageRow, "image.sample").pictures[1].lines[0]
+    assert fitting(texts, metrics, 1000.0) == "reconstruction"
+    assert fitting(texts, metrics, metrics.horizontalAdvance("reconstr.") + 1) == "reconstr."
+
+
+def test_excess_bce_is_defined_where_it_is_shown(view):
+    assert "mean over pixels" in view.findChild(QLabel, "image.factors").toolTip()
 
 
 def test_a_sample_without_factors_shows_its_loss(view):

@@ -111,3 +111,13 @@ def test_clearing_empties_the_panel(view):
     view.clear()
     assert view.shown == []
     view.grab()
+
+
+@pytest.mark.parametrize("size", [8, 28, 32, 64])
+def test_small_images_fill_their_cells_at_whole_multiples(view, qtbot, size: int):
+    images = np.full((6, size, size, 1), 200, np.uint8)
+    view.set_pairs(np.arange(6), images, images, np.zeros(6))
+    qtbot.wait(1)
+    side = (view.rect_of(0).width() - 2) / 2
+    assert side % size == 0
+    assert 60 <= side <= 100

@@ -278,7 +278,7 @@ def test_a_chosen_sample_is_the_same_image_for_both(desk):
     assert desk.view.kind == "image"
     answer(desk, request)
     assert "Sample 14" in desk.view.note
-    assert [pane.title for pane in desk.view.images.panes] == ["first", "second", "Difference"]
+    assert [picture.title for picture in desk.view.images.pictures] == ["first", "second", "Difference"]
 
 
 def test_the_planes_cursor_is_the_same_parameters_for_both(desk):
@@ -384,7 +384,7 @@ def test_another_open_run_takes_the_images_away(desk):
     desk.probe.choose(4)
     answer(desk, asked(desk))
     desk.state.model = None
-    assert desk.view.images.panes == ()
+    assert desk.view.images.pictures == ()
     assert desk.other.scene.probe is None
 
 

@@ -149,7 +149,7 @@ def test_the_cursor_stands_at_the_chosen_sample_and_its_images_are_asked_for(cur
     curves.engine.answer(curves.engine.places[-1])
     assert curves.state.document.sample == 7
     np.testing.assert_array_equal(curves.state.document.probe, curves.state.embedding[7])
-    assert curves.view.images.caption == "excess BCE 0.0012 · SSIM 0.988"
+    assert curves.view.images.text == "excess BCE 0.0012 · SSIM 0.988"
 
 
 def test_dragging_leads_the_probe_and_is_one_step_that_undo_takes_back(curves):
@@ -199,10 +199,10 @@ def test_a_late_answer_does_not_take_the_probe_from_a_sample_that_was_chosen_sin
 def test_the_caption_says_when_the_cursor_is_in_the_hole(curves):
     curves.view.cursor_moved.emit(1.25, 1.2)
     curves.engine.answer(curves.engine.places[-1])
-    assert curves.view.images.caption.endswith("in the hole")
+    assert curves.view.images.text.endswith("in the hole")
     curves.view.cursor_moved.emit(1.25, 1.4)
     curves.engine.answer(curves.engine.places[-1])
-    assert not curves.view.images.caption.endswith("in the hole")
+    assert not curves.view.images.text.endswith("in the hole")
 
 
 def test_a_mouse_leads_the_same_way(curves):
@@ -235,12 +235,12 @@ def test_a_failure_is_said_and_the_hand_can_go_on(curves):
     curves.view.cursor_released.emit()
     asked = curves.engine.places[-1]
     curves.engine.replied.emit(Failed(stamp=asked.stamp, message="no"))
-    assert curves.view.images.images == []
-    assert "could not" in curves.view.images.caption
+    assert curves.view.images.pictures == ()
+    assert "could not" in curves.view.images.text
     assert curves.editing.undo_label == "move cursor"
     curves.view.cursor_moved.emit(1.1, 0.5)
     curves.engine.answer(curves.engine.places[-1])
-    assert curves.view.images.images
+    assert curves.view.images.pictures
 
 
 def test_a_plane_that_nobody_sees_asks_nothing_until_it_is_shown(curves):
@@ -295,7 +295,7 @@ def test_without_a_generator_the_cursor_snaps_to_the_nearest_sample(shapes):
     assert shapes.state.samples.factors[nearest, :2].tolist() == [0.0, 20.0]
     np.testing.assert_array_equal(asked.factors, shapes.state.samples.factors[nearest])
     shapes.engine.answer(asked)
-    assert "hole" not in shapes.view.images.caption
+    assert "hole" not in shapes.view.images.text
 
 
 def test_any_two_factors_can_be_put_on_the_axes(shapes):

@@ -143,47 +143,47 @@ def test_an_input_that_cannot_be_says_why(view):
 
 def test_each_image_has_its_run_and_its_numbers(view):
     compare(view)
-    first, second, difference = view.images.panes
+    first, second, difference = view.images.pictures
     assert (first.title, second.title, difference.title) == ("weekday", "sunday", "Difference")
-    assert first.lines == ("excess BCE 0.0012", "μ  0.50  -1.25  2.00")
-    assert second.lines == ("excess BCE 0.0046", "μ  1.00  2.00  3.00  …")
-    assert "4.0000, 5.0000" in second.hint
+    assert first.lines == (("excess BCE 0.0012", "0.0012"), ("μ  0.50  -1.25  2.00",))
+    assert second.lines == (("excess BCE 0.0046", "0.0046"), ("μ  1.00  2.00  3.00  …",))
+    assert "4.0000, 5.0000" in second.tooltip
 
 
 def test_the_difference_is_second_less_first(view):
     view.set_run("/runs/sunday")
     view.set_images(flat(0), flat(51), NAMES, MU)
-    difference = view.images.panes[2]
-    assert difference.lines == ("±0.25 of full scale", "mean |diff.| 0.2")
+    difference = view.images.pictures[2]
+    assert difference.lines == (("diff. ±0.25", "±0.25"), ("mean |diff.| 0.2", "mean 0.2"))
     colour = difference.image.pixelColor(5, 5)
     assert colour.red() > colour.blue()
     view.set_images(flat(51), flat(0), NAMES, MU)
-    colour = view.images.panes[2].image.pixelColor(5, 5)
+    colour = view.images.pictures[2].image.pixelColor(5, 5)
     assert colour.blue() > colour.red()
 
 
 def test_equal_images_differ_nowhere(view):
     compare(view)
-    assert view.images.panes[2].lines[1] == "mean |diff.| 0"
+    assert view.images.pictures[2].lines[1][0] == "mean |diff.| 0"
 
 
 def test_a_latent_point_has_no_loss(view):
     z = np.array([1.0, 2.0, 3.0])
     view.set_images(flat(10), flat(20), NAMES, (z, z))
-    assert view.images.panes[0].lines == ("z  1.00  2.00  3.00",)
-    assert "same latent point" in view.images.panes[0].hint
+    assert view.images.pictures[0].lines == (("z  1.00  2.00  3.00",),)
+    assert "same latent point" in view.images.pictures[0].tooltip
 
 
 def test_without_images_it_says_how_to_get_them(view):
     compare(view)
     view.set_images(None, None, text="Click a point of either cloud.")
-    assert view.images.panes == ()
+    assert view.images.pictures == ()
     assert view.images.accessibleDescription() == "Click a point of either cloud."
 
 
 def test_colour_images_are_compared_too(view):
     view.set_images(flat(10, channels=3), flat(20, channels=3), NAMES, MU)
-    assert len(view.images.panes) == 3
+    assert len(view.images.pictures) == 3
 
 
 def test_what_may_be_cut_off_is_in_the_tooltip(view, qtbot):

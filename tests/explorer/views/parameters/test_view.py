@@ -450,9 +450,9 @@ def test_a_note_that_is_wrong_is_an_error(view):
 def test_images_show_truth_reconstruction_and_difference(view):
     truth = np.zeros((16, 16, 1), dtype=np.uint8)
     view.set_images(truth, truth + 20, "excess BCE 0.001")
-    assert [word for _, word in view.images.images] == ["truth", "reconstruction", "diff. ±0.1"]
+    assert [picture.lines[0][0] for picture in view.images.pictures] == ["true image", "reconstruction", "diff. ±0.1"]
     view.set_images(None, None, "")
-    assert view.images.images == []
+    assert view.images.pictures == ()
 
 
 @pytest.mark.parametrize(("size", "beside"), [((720, 190), True), ((1200, 260), True), ((700, 600), False)])
