@@ -112,11 +112,14 @@ def _window(result: TransectResult) -> tuple[slice, slice]:
 
 def _write_title(figure: Figure, result: TransectResult, window: tuple[slice, slice]) -> None:
     first, last = result.transect.points[0], result.transect.points[-1]
-    means = ((result.hole_excess_bce, "in the hole"), (result.outside_excess_bce, "outside"))
-    told = ", ".join(f"{value:.4f} {where}" for value, where in means if value is not None)
+    if result.in_hole.any():
+        means = ((result.hole_excess_bce, " in the hole"), (result.outside_excess_bce, " outside"))
+    else:  # the data may have no hole at all
+        means = ((result.outside_excess_bce, ""),)
+    means = ", ".join(f"{value:.4f}{where}" for value, where in means if value is not None)
     parts = [
         f"{len(result.transect)} points, (a, b) = ({first[0]:.4g}, {first[1]:.4g}) to ({last[0]:.4g}, {last[1]:.4g})",
-        f"mean excess BCE {told}",
+        f"mean excess BCE {means}",
     ]
     side, whole = window[0].stop - window[0].start, result.originals.shape[1]
     if side < whole:
@@ -199,8 +202,8 @@ def _frame_hole(rows: list[Axes], result: TransectResult, strip: _Strip) -> None
 
 def _draw_curves(figure: Figure, result: TransectResult, strip: _Strip, top: float) -> None:
     curves = (
-        ("excess BCE\n(nats a pixel)", result.excess_bce, 0.0, None),
-        ("SSIM\n(1: equal)", result.ssim, None, 1.0),
+        ("excess BCE\n(nats per pixel)", result.excess_bce, 0.0, None),
+        ("SSIM\n(1: equal images)", result.ssim, None, 1.0),
         ("distance to nearest\ntraining sample\n(in the (a, b) plane)", result.distance, 0.0, None),
     )
     for place, (name, values, low, high) in enumerate(curves):

@@ -1,4 +1,4 @@
-"""`isoline experiment`: train, measure and report one of the published experiments, or go on with it."""
+"""`isoline experiment`: train, measure and report one of the published experiments, or resume it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from core.experiments.folder import Progress, Stopped, read_progress
 from core.experiments.transects import experiment as transects
 from core.utils.process_priority import lower_priority
 
-LOOK_S = 0.5
-"""Seconds between two looks at the experiment's progress."""
+POLL_S = 0.5
+"""Seconds between two readings of the experiment's progress."""
 
 Experiment = (
     Annotated[transects.Options, tyro.conf.subcommand("transects")]
@@ -31,11 +31,11 @@ Experiment = (
 
 @dataclass(frozen=True)
 class Options:
-    """Train, measure and report one of the published experiments, or go on with it."""
+    """Train, measure and report one of the published experiments, or resume it."""
 
     experiment: tyro.conf.OmitArgPrefixes[tyro.conf.OmitSubcommandPrefixes[Experiment]]
     nice: int = 0
-    """Give way to other programs: the larger, the lower the priority (where the system has such)."""
+    """Lower the priority to favour other programs: the larger, the lower (where the system has priorities)."""
 
 
 def run(options: Options) -> int:
@@ -45,13 +45,13 @@ def run(options: Options) -> int:
     with _Display(chosen.out) as display:
         try:
             if isinstance(chosen, transects.Options):
-                transects.run(chosen, display.say)
+                transects.run(chosen, display.log)
             elif isinstance(chosen, entanglement.Options):
-                entanglement.run(chosen, display.say)
+                entanglement.run(chosen, display.log)
             else:
-                factor_leakage.run(chosen, display.say)
+                factor_leakage.run(chosen, display.log)
         except Stopped:
-            display.say("stopped; the same command goes on from here")
+            display.log("stopped; run the same command again to resume")
     return 0
 
 
@@ -61,7 +61,7 @@ def exit_status(error: Exception) -> int:
 
 
 class _Display:
-    """How an experiment shows itself in a terminal: lines, and below them, where there is a terminal, a live one.
+    """Lines of an experiment on the console, and below them, in a terminal, a progress bar.
 
     A context manager. It follows ``progress.json`` as any other watcher does.
     """
@@ -91,12 +91,12 @@ class _Display:
         if self._bar is not None:
             self._bar.stop()
 
-    def say(self, text: str) -> None:
-        """Print a line, above the live one."""
+    def log(self, text: str) -> None:
+        """Print a line, above the progress bar."""
         self._console.print(text, markup=False, soft_wrap=True)
 
     def _follow(self) -> None:
-        while not self._ended.wait(LOOK_S):
+        while not self._ended.wait(POLL_S):
             progress = read_progress(self._out)
             if progress is not None and self._bar is not None and self._task is not None:
                 self._bar.update(self._task, completed=progress.fraction, description=describe(progress))

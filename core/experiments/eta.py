@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from core.config import DataConfig, RunConfig
 from core.data.loading import curve_parameters, split
-from core.experiments.folder import ExperimentError, Planned
+from core.experiments.options import ExperimentError, PlannedTraining
 
 IMAGE_COST = {"compact": 1.0, "article": 40.0, "article-weighted": 40.0}
 """Time of one training image in units of the compact network's, measured on a CPU; only for what was not run yet."""
@@ -24,7 +24,7 @@ def training_images(config: DataConfig) -> int:
     return len(split(len(curve_parameters(config)), config)[0])
 
 
-def planned_steps(planned: Planned) -> int:
+def planned_steps(planned: PlannedTraining) -> int:
     """Optimisation steps that a training will have made at its end."""
     training = planned.config.training
     steps = training.epochs * math.ceil(training_images(planned.config.data) / training.batch_size)
@@ -39,7 +39,7 @@ def image_cost(config: RunConfig) -> float:
 class Workload:
     """The trainings of an experiment: ``done`` after each step, ``left_seconds`` at any time."""
 
-    def __init__(self, planned: Sequence[Planned]) -> None:
+    def __init__(self, planned: Sequence[PlannedTraining]) -> None:
         self._steps = {one.name: planned_steps(one) for one in planned}
         self._work = {one.name: image_cost(one.config) * one.config.training.batch_size for one in planned}
         self._made = dict.fromkeys(self._steps, 0)

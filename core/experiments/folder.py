@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.config import RunConfig
+from core.experiments.options import ExperimentError
 from core.runs.lock import STALE_S, RunLock, process_exists
 from core.utils.atomic_write import remove_temporaries, write_atomic
 
@@ -38,41 +38,11 @@ BEAT_S = 0.7
 State = Literal["running", "finished", "stopped", "failed"]
 
 
-MAX_SEEDS = 100
-
-
-class ExperimentError(RuntimeError):
-    """An experiment that cannot run as asked; the message names the file or option, its value and what to do."""
-
-
 class Stopped(BaseException):
     """Somebody stopped the experiment: by ``stop``, a signal, or by stopping its training.
 
     Like ``KeyboardInterrupt`` no ``Exception``, so that nothing which handles errors takes it for one.
     """
-
-
-def check_seeds(seeds: int) -> None:
-    """Raise ``ExperimentError`` unless there are 1 to 100 seeds."""
-    if not 1 <= seeds <= MAX_SEEDS:
-        raise ExperimentError(f"seeds is {seeds}; it must be 1 to {MAX_SEEDS}.")
-
-
-@dataclass(frozen=True)
-class Planned:
-    """One training of an experiment."""
-
-    name: str
-    """Its folder below ``runs/``."""
-    config: RunConfig
-    label: str
-    """What reports and progress call it."""
-    group: str
-    """Trainings of one group differ in their seed alone."""
-    max_steps: int | None = None
-    """Stop after about this many steps, with a checkpoint; None: train all epochs."""
-    required: bool = True
-    """False: a training that diverges is a result, and the experiment goes on without it."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +149,7 @@ class ExperimentFolder:
             try:
                 yield self
             except (Stopped, KeyboardInterrupt) as reason:
-                self._end("stopped", "stopped; the same command goes on from here")
+                self._end("stopped", "stopped; run the same command again to resume")
                 raise reason if isinstance(reason, Stopped) else Stopped() from reason
             except Exception as error:
                 self._end("failed", str(error) or type(error).__name__)

@@ -1,4 +1,4 @@
-"""Parts of an experiment's measurements, kept in its folder, so that a long analysis goes on where it stopped.
+"""Parts of an experiment's measurements, stored in its folder, so that a long analysis resumes where it stopped.
 
     measures/NAME-PART.json   a fingerprint of all that the part depends on, and the part itself
 
@@ -23,7 +23,7 @@ SCHEMA_VERSION = 1
 T = TypeVar("T")
 
 
-class KeptParts:
+class ResultCache:
     """The parts of one model, called ``name``; ``fingerprint`` is a text that changes with what they depend on."""
 
     def __init__(self, folder: Path, name: str, fingerprint: str) -> None:
@@ -34,7 +34,7 @@ class KeptParts:
         return self._folder / f"{self._name}-{part}.json"
 
     def get(self, part: str, kind: type[T], measure: Callable[[], T]) -> T:
-        """The part as it was kept, else what ``measure`` returns, which is kept then.
+        """The part as it was stored, else what ``measure`` returns, which is stored then.
 
         ``kind`` is its type, made of dataclasses, lists, texts and finite numbers. Raises ``OSError`` if it cannot be
         written, and what ``measure`` raises.

@@ -1,4 +1,4 @@
-"""The trainings of an experiment, one after another: finished ones are kept, begun ones go on where they stopped."""
+"""The trainings of an experiment, one after another: finished ones are left as they are, begun ones resume."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import contextlib
 import dataclasses
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
 from core.config import RunConfig, TrainingConfig
 from core.data.source_resolution import inherit_native_size
 from core.experiments.eta import Workload
-from core.experiments.folder import ExperimentError, ExperimentFolder, Planned, Stopped
+from core.experiments.folder import ExperimentFolder, Stopped
+from core.experiments.options import ExperimentError, Log, PlannedTraining
 from core.runs.directory import Control, RunDirectory, RunError
 from core.runs.metrics_log import Record, read_metrics
 from core.training.loop import TrainingError
@@ -23,33 +24,31 @@ __all__ = ["TRAINING_SHARE", "Stopped", "failure", "last_step", "train_all", "tr
 TRAINING_SHARE = 0.92
 """Of an experiment's progress; the rest is the analysis."""
 
-Say = Callable[[str], None]
 
-
-def train_all(planned: Sequence[Planned], folder: ExperimentFolder, say: Say) -> list[RunDirectory]:
+def train_all(planned: Sequence[PlannedTraining], folder: ExperimentFolder, log: Log) -> list[RunDirectory]:
     """Train what is not trained yet, inside ``folder.begin``; returns the runs in the order of ``planned``.
 
     A training that is not ``required`` may diverge: its run is then returned as failed. Raises ``Stopped``,
     ``ExperimentError`` for a run of another configuration, and what ``core.training.trainer.run_training`` raises.
     """
-    twice = [name for name, count in Counter(one.name for one in planned).items() if count > 1]
+    twice = [name for name, count in Counter(training.name for training in planned).items() if count > 1]
     if twice:
         raise ExperimentError(f"two trainings are named {twice[0]!r}; each needs a folder of its own.")
     workload = Workload(planned)  # the data of all are looked at before the first training begins
-    kept = {one.name: run for one in planned if (run := _complete(one, folder)) is not None}
-    for name, run in kept.items():
+    complete = {training.name: run for training in planned if (run := _complete(training, folder)) is not None}
+    for name, run in complete.items():
         workload.timed(name, last_step(run), train_seconds(run))
         workload.finished(name)
     runs = []
-    for number, one in enumerate(planned, start=1):
+    for number, training in enumerate(planned, start=1):
         place = f"{number} of {len(planned)}"
-        if one.name in kept:
-            say(f"{one.label} ({place}): trained already")
-            runs.append(kept[one.name])
+        if training.name in complete:
+            log(f"{training.label} ({place}): trained already")
+            runs.append(complete[training.name])
             continue
         folder.check_stop()
-        runs.append(_Training(one, folder, workload, place, say).run())
-        workload.finished(one.name)
+        runs.append(_Training(training, folder, workload, place, log).run())
+        workload.finished(training.name)
     return runs
 
 
@@ -72,15 +71,17 @@ def failure(run: RunDirectory) -> str | None:
     """Why the training of ``run`` diverged; None if it did not."""
     if run.status() != "failed":
         return None
-    said = [record.get("message") for record in read_metrics(run.metrics_path) if record.get("event") == "failed"]
-    return str(said[-1]) if said else "failed"
+    messages = [record.get("message") for record in read_metrics(run.metrics_path) if record.get("event") == "failed"]
+    return str(messages[-1]) if messages else "failed"
 
 
 class _Training:
     """One training in progress: forwards its progress, and stops it when that is wanted."""
 
-    def __init__(self, planned: Planned, folder: ExperimentFolder, workload: Workload, place: str, say: Say) -> None:
-        self._planned, self._folder, self._workload, self._say = planned, folder, workload, say
+    def __init__(
+        self, planned: PlannedTraining, folder: ExperimentFolder, workload: Workload, place: str, log: Log
+    ) -> None:
+        self._planned, self._folder, self._workload, self._log = planned, folder, workload, log
         self._title = f"{planned.label} ({place})"
         self._path = folder.run_path(planned.name)
         self._mutex = threading.Lock()
@@ -92,8 +93,8 @@ class _Training:
     def run(self) -> RunDirectory:
         """Train to the end. Raises ``Stopped`` when it was stopped before."""
         resume = RunDirectory.exists(self._path)
-        self._say(f"{self._title}: {'goes on' if resume else 'begins'}")
-        self._tell(f"{self._title}: preparing the images")
+        self._log(f"{self._title}: {'resuming' if resume else 'training'}")
+        self._report(f"{self._title}: preparing the images")
         if resume:
             _forget_stop(RunDirectory.open(self._path))
         try:
@@ -102,18 +103,18 @@ class _Training:
         except TrainingError as error:
             if self._planned.required:
                 raise TrainingError(f"{self._title}: {error}") from error
-            self._say(f"{self._title}: {error}")
+            self._log(f"{self._title}: {error}")
             return RunDirectory.open(self._path)
         finally:
             with self._mutex:
                 self._steerable = False
         if outcome.status == "stopped" and not self._enough:
             raise Stopped
-        self._say(f"{self._title}: {_ending(outcome.run)}")
+        self._log(f"{self._title}: {_ending(outcome.run)}")
         return outcome.run
 
-    def _data(self, share: float) -> None:
-        self._tell(f"{self._title}: preparing the images, {share:.0%}")
+    def _data(self, fraction: float) -> None:
+        self._report(f"{self._title}: preparing the images, {fraction:.0%}")
 
     def _record(self, record: Record) -> None:
         if record.get("event") == "started":
@@ -132,12 +133,12 @@ class _Training:
         text = f"{self._title}: step {step} of {self._workload.steps(name)}"
         if (speed := record.get("images_per_second")) is not None:
             text += f", {speed:.3g} images/s"
-        self._tell(text)
+        self._report(text)
         if limit is not None and step >= limit:
             self._enough = True
             self._stop()
 
-    def _tell(self, text: str) -> None:
+    def _report(self, text: str) -> None:
         fraction = TRAINING_SHARE * self._workload.fraction
         self._folder.report(text, fraction, self._planned.name, self._workload.left_seconds())
 
@@ -146,7 +147,7 @@ class _Training:
         with self._mutex:
             if not self._steerable or self._stopping:
                 return
-            with contextlib.suppress(RunError):  # a share that is away for a while: asked again at the next beat
+            with contextlib.suppress(RunError):  # a network drive that is away: asked again at the next beat
                 _command(RunDirectory.open(self._path), "stopped")
                 self._stopping = True
 
@@ -169,7 +170,7 @@ def _forget_stop(run: RunDirectory) -> None:
         _command(run, "running")
 
 
-def _complete(planned: Planned, folder: ExperimentFolder) -> RunDirectory | None:
+def _complete(planned: PlannedTraining, folder: ExperimentFolder) -> RunDirectory | None:
     """The run of ``planned`` if nothing is left to train. Raises ``ExperimentError`` if it was configured otherwise."""
     path = folder.run_path(planned.name)
     if not RunDirectory.exists(path):

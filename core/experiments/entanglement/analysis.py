@@ -18,7 +18,7 @@ from core.analysis.axis_alignment import (
     rotation_null,
 )
 from core.config import Entanglement, RunConfig
-from core.experiments.entanglement.experiment import Variant
+from core.experiments.entanglement.options import Variant
 from core.experiments.entanglement.rotations import (
     ROTATIONS,
     Preferred,
@@ -26,7 +26,8 @@ from core.experiments.entanglement.rotations import (
     orientation_rank,
     preferred_orientation,
 )
-from core.experiments.folder import ExperimentFolder, Planned
+from core.experiments.folder import ExperimentFolder
+from core.experiments.options import Log, PlannedTraining
 from core.experiments.training_queue import TRAINING_SHARE, failure, train_seconds
 from core.geometry.embedding_metrics import Dimension, MetricError, levina_bickel, two_nn
 from core.geometry.local_fit import ManifoldError
@@ -37,7 +38,6 @@ PENALTIES: tuple[Entanglement, ...] = ("product", "covariance", "dip")
 _NULL_SEED = 1
 _NULL_DRAWS = 20_000
 
-Say = Callable[[str], None]
 T = TypeVar("T")
 
 
@@ -122,7 +122,8 @@ class Group:
         return chance_of_ranks(ranks) if ranks else None
 
 
-class GroupNull(NamedTuple):
+@dataclass(frozen=True)
+class GroupNull:
     """What the mean alignment of as many randomly turned clouds would be."""
 
     mean: float
@@ -155,13 +156,13 @@ class Analysis:
 
 def analyse(
     variants: Sequence[Variant],
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedTraining],
     runs: Sequence[RunDirectory],
     folder: ExperimentFolder,
-    say: Say,
+    log: Log,
 ) -> Analysis:
     """Measure the ``runs`` of ``planned``. Raises ``core.experiments.folder.Stopped`` if that was asked for."""
-    say("measuring the clouds")
+    log("measuring the clouds")
     of_name = {variant.name: variant for variant in variants}
     models: dict[str, list[Model]] = {variant.name: [] for variant in variants}
     for number, (one, run) in enumerate(zip(planned, runs, strict=True)):
@@ -224,7 +225,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def _model(planned: Planned, variant: Variant, run: RunDirectory) -> Model:
+def _model(planned: PlannedTraining, variant: Variant, run: RunDirectory) -> Model:
     config, records = run.config, read_metrics(run.metrics_path)
     failed = failure(run)
     cloud = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -22,12 +20,11 @@ from core.experiments.entanglement.analysis import (
     holm,
     null_of,
 )
-from core.experiments.entanglement.experiment import ARTICLE_BETA, ARTICLE_GAMMA, NAME, Options
+from core.experiments.entanglement.options import ARTICLE_BETA, ARTICLE_GAMMA, Options
 from core.experiments.entanglement.rotations import by_angle, diagonal_crossover, uniform_rectangle
-from core.experiments.folder import SCHEMA_VERSION
+from core.experiments.report import report_head
 from core.geometry.embedding_metrics import Dimension
-from core.reporting.cells import ONE_SEED, Spread
-from core.utils.versions import versions
+from core.reporting.tables import ONE_SEED, Spread
 
 SIGNIFICANT = 0.05
 
@@ -35,18 +32,11 @@ SIGNIFICANT = 0.05
 def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
     """JSON-ready. Excess BCE in nats a pixel."""
     return {
-        "schema": SCHEMA_VERSION,
-        "experiment": NAME,
-        "settings": options.settings(),
-        "versions": versions(),
-        "platform": {"system": platform.platform(), "processors": os.cpu_count()},
+        **report_head(options, analysis.models[0].config),
         "models": [_model(model) for model in analysis.models],
         "summary": {
             "variants": [_group(group) for group in analysis.groups],
-            "preferred_orientations": {
-                form: {"trained": p.trained, "lowest": p.lowest, "rank": p.rank, "alignment": p.alignment}
-                for form, p in analysis.preferred.items()
-            },
+            "preferred_orientations": analysis.preferred,
         },
         "conclusions": conclusions(analysis),
     }
@@ -68,22 +58,22 @@ def corrected_ranks(analysis: Analysis) -> dict[str, float]:
 
 def conclusions(analysis: Analysis) -> list[str]:
     """What the experiment found, one sentence or a few to each point."""
-    said = [_baseline(analysis.plain)]
+    points = [_baseline(analysis.plain)]
     p_values, chances = corrected(analysis), corrected_ranks(analysis)
     for form in PENALTIES:
         groups = [group for group in _penalised(analysis) if group.variant.entanglement == form]
         own = [group for group in groups if not group.variant.article]
         if own:
-            said.append(_orientation(form, own, p_values, chances))
-            said.append(_price(form, own, analysis.plain))
-    said.append(why_diagonals())
-    said.append(_preference(analysis))
-    said.append(_article(analysis, p_values))
-    said.append(_dimension(analysis))
+            points.append(_orientation(form, own, p_values, chances))
+            points.append(_price(form, own, analysis.plain))
+    points.append(why_diagonals())
+    points.append(_preference(analysis))
+    points.append(_article(analysis, p_values))
+    points.append(_dimension(analysis))
     failed = [f"{model.name} ({model.failed})" for model in analysis.models if model.failed]
     if failed:
-        said.append("Trainings that gave no cloud: " + "; ".join(failed))
-    return [text for text in said if text]
+        points.append("Trainings that gave no cloud: " + "; ".join(failed))
+    return [text for text in points if text]
 
 
 @lru_cache
@@ -99,13 +89,6 @@ def why_diagonals() -> str:
         f"sides along the axes and {diagonal:.3f} at 45°; its covariance is {covariance:.3f} at every angle. "
         f"A rectangle is better off along the axes only from a side ratio of {diagonal_crossover():.2f} on."
     )
-
-
-def value_text(value: Spread, digits: int = 2) -> str:
-    """A mean with its standard deviation, as text."""
-    if value.mean is None:
-        return "unknown"
-    return f"{value.mean:.{digits}f}" if value.std is None else f"{value.mean:.{digits}f} ± {value.std:.{digits}f}"
 
 
 def spread_of(group: Group, name: str) -> Spread:
@@ -156,7 +139,7 @@ def _baseline(plain: Group) -> str:
         else f"more than chance would give (p = {null.p_value:.3f})"
     )
     return (
-        text + f"Without a penalty the clouds' alignment A is {value_text(spread_of(plain, 'alignment'))}, {fits}: "
+        text + f"Without a penalty the clouds' alignment A is {spread_of(plain, 'alignment').text(2)}, {fits}: "
         f"{_null_text(null, len(alignments))}{_seeds_text([plain])}."
     )
 
@@ -170,7 +153,7 @@ def _orientation(form: str, groups: Sequence[Group], p_values: dict[str, float],
             parts.append(f"{weight}: unknown")
             continue
         p_value = p_values[group.variant.name]
-        parts.append(f"{weight}: {value_text(spread_of(group, 'alignment'))} (p = {p_value:.2g})")
+        parts.append(f"{weight}: {spread_of(group, 'alignment').text(2)} (p = {p_value:.2g})")
         if p_value < SIGNIFICANT:
             aligned.append(weight)
         if chances.get(group.variant.name, 1.0) < SIGNIFICANT:
@@ -178,7 +161,7 @@ def _orientation(form: str, groups: Sequence[Group], p_values: dict[str, float],
     listing = (
         f"{form}: alignment A by γ is {'; '.join(parts)}, p corrected for all settings tried{_seeds_text(groups)}. "
     )
-    ranks = "; ".join(f"{group.variant.gamma:g}: {value_text(spread_of(group, form))}" for group in groups)
+    ranks = "; ".join(f"{group.variant.gamma:g}: {spread_of(group, form).text(2)}" for group in groups)
     rank_text = f"The share of rotations of the trained clouds that would cost less is, by γ, {ranks}"
     if turned:
         rank_text += f": at γ = {', '.join(turned)} training has turned the cloud to where its penalty is small. "
@@ -204,7 +187,7 @@ def _verdict(form: str, aligned: list[str], turned: list[str], tried: int) -> st
 
 def _price(form: str, groups: Sequence[Group], plain: Group) -> str:
     base = spread_of(plain, "excess")
-    before, after = spread_of(plain, "spread"), [value_text(spread_of(group, "spread")) for group in groups]
+    before, after = spread_of(plain, "spread"), [spread_of(group, "spread").text(2) for group in groups]
     if base.mean is None:
         return ""
     parts = []
@@ -213,11 +196,11 @@ def _price(form: str, groups: Sequence[Group], plain: Group) -> str:
         if excess.mean is None:
             parts.append(f"γ = {group.variant.gamma:g} has none")
             continue
-        parts.append(f"{value_text(excess, 5)} at γ = {group.variant.gamma:g} ({_compared(excess, base)})")
+        parts.append(f"{excess.text(5)} at γ = {group.variant.gamma:g} ({_compared(excess, base)})")
     gammas = ", ".join(f"{group.variant.gamma:g}" for group in groups)
     return (
-        f"What {form} costs: excess BCE is {'; '.join(parts)}, and {value_text(base, 5)} without a penalty. The "
-        f"cloud's σ(μ) is {', '.join(after)} at γ = {gammas}, and {value_text(before)} without: a penalty can "
+        f"What {form} costs: excess BCE is {'; '.join(parts)}, and {base.text(5)} without a penalty. The "
+        f"cloud's σ(μ) is {', '.join(after)} at γ = {gammas}, and {before.text(2)} without: a penalty can "
         "be lowered by shrinking the cloud as well as by turning it."
     )
 
@@ -261,10 +244,10 @@ def _article(analysis: Analysis, p_values: dict[str, float]) -> str:
     )
     return (
         f"At the article's own weights, β = {ARTICLE_BETA:g} and γ = {ARTICLE_GAMMA:g}, A is "
-        f"{value_text(spread_of(product, 'alignment'))} with product and {value_text(spread_of(none, 'alignment'))} "
+        f"{spread_of(product, 'alignment').text(2)} with product and {spread_of(none, 'alignment').text(2)} "
         f"without ({verdict}"
         + ("" if p_value is None else f", p = {p_value:.2g}")
-        + f"), excess BCE {value_text(spread_of(product, 'excess'), 5)} and {value_text(spread_of(none, 'excess'), 5)}"
+        + f"), excess BCE {spread_of(product, 'excess').text(5)} and {spread_of(none, 'excess').text(5)}"
         f"{_seeds_text([product])}. The article could only guess from pictures that its loss did not orient the sheet."
     )
 
@@ -320,7 +303,6 @@ def _estimate(value: Alignment | Dimension | Unknown) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
-    null = null_of(group)
     names = ("excess", "spread", "correlation", "alignment", "factor_alignment", "active", "two_nn", "levina_bickel")
     return {
         "name": group.variant.name,
@@ -328,11 +310,7 @@ def _group(group: Group) -> dict[str, Any]:
         "gamma": group.variant.gamma,
         "beta": group.variant.beta,
         "seeds": len(group.models),
-        **{("validation_excess_bce" if name == "excess" else name): _spread(spread_of(group, name)) for name in names},
-        "orientation_rank": {form: _spread(spread_of(group, form)) for form in PENALTIES},
-        "alignment_null": None if null is None else null._asdict(),
+        **{("validation_excess_bce" if name == "excess" else name): spread_of(group, name) for name in names},
+        "orientation_rank": {form: spread_of(group, form) for form in PENALTIES},
+        "alignment_null": null_of(group),
     }
-
-
-def _spread(value: Spread) -> dict[str, Any]:
-    return value._asdict()

@@ -1,4 +1,4 @@
-"""What experiment C measures of its models, kept part by part, and the picture of their first net."""
+"""What experiment C measures of its models, stored part by part, and the picture of their first net."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ from typing import Any
 
 import core
 from core.data.polar_curves import FACTOR_NAMES
-from core.experiments.factor_leakage.experiment import DEFAULT, NAME, Options
 from core.experiments.factor_leakage.hole_crossings import Crossing, cross
 from core.experiments.factor_leakage.leakage import (
     CHANGE,
     FARTHEST,
     LEAST_CHANGE,
     POINTS,
-    LeakBench,
+    LeakageExperiment,
     Trial,
     chosen_samples,
 )
-from core.experiments.factor_leakage.model_under_test import REDRAWN, Subject
+from core.experiments.factor_leakage.model_under_test import REDRAWN, ModelUnderTest
+from core.experiments.factor_leakage.options import DEFAULT, Options
 from core.experiments.factor_leakage.timings import Stage, time_stages
-from core.experiments.folder import ExperimentError, ExperimentFolder, Planned
-from core.experiments.result_cache import KeptParts, fingerprint
+from core.experiments.folder import ExperimentFolder
+from core.experiments.options import ExperimentError, Log, PlannedTraining
+from core.experiments.result_cache import ResultCache, fingerprint
 from core.experiments.training_queue import TRAINING_SHARE
 from core.geometry.factor_curve import gridlines
 from core.geometry.surface import FactorError
 from core.rendering.gridline_image import NetScene, best_side, draw_net, draw_sides, net_scene, png_bytes
 from core.runs.directory import RunDirectory
 
-Say = Callable[[str], None]
-
 DRAWN_LINES = 9
 """Lines of each family in the pictures."""
 
-_SHARES = (("trials-a", 0.40), ("trials-b", 0.40), ("hole", 0.15), ("times", 0.05))
+_SHARES = {"trials-a": 0.40, "trials-b": 0.40, "hole": 0.15, "times": 0.05}
+"""Of each part in the time that a model takes, in the order in which they are measured."""
 
 
 @dataclass(frozen=True)
@@ -60,124 +60,115 @@ class Analysis:
     models: list[Measured]
     picture: bytes
     sides: bytes
-    net_words: str = field(default="")
+    net_caption: str = field(default="")
 
 
-def trained_runs(planned: Sequence[Planned], runs: Sequence[RunDirectory]) -> list[Subject]:
-    """The experiment's own trainings as subjects."""
+def trained_models(planned: Sequence[PlannedTraining], runs: Sequence[RunDirectory]) -> list[ModelUnderTest]:
+    """The experiment's own trainings."""
     return [
-        Subject(one.name, one.label, run, one.config.training.seed)
-        for one, run in zip(planned, runs, strict=True)
-        if one.group == DEFAULT
+        ModelUnderTest(training.name, training.label, run, training.config.training.seed)
+        for training, run in zip(planned, runs, strict=True)
+        if training.group == DEFAULT
     ]
 
 
-def given_runs(options: Options) -> list[Subject]:
+def given_models(options: Options) -> list[ModelUnderTest]:
     """The runs that ``--model`` names. Raises ``core.runs.directory.RunError``, or ``ExperimentError`` if one is
     unfit."""
-    subjects = []
+    models = []
     for number, path in enumerate(options.models):
         run = RunDirectory.open(Path(path))
         seed = run.config.training.seed
-        subjects.append(Subject(f"model-{number}", f"{Path(path).name}, seed {seed}", run, seed))
-    geometries = {(one.config.data.geometry, one.config.data.image_size) for one in subjects}
+        models.append(ModelUnderTest(f"model-{number}", f"{Path(path).name}, seed {seed}", run, seed))
+    geometries = {(model.config.data.geometry, model.config.data.image_size) for model in models}
     if len(geometries) > 1:
         raise ExperimentError(
             "model names runs of different images (" + ", ".join(f"{g} {s}²" for g, s in sorted(geometries)) + "); "
             "measure them in experiments of their own."
         )
-    return subjects
+    return models
 
 
-def analyse(options: Options, subjects: Sequence[Subject], folder: ExperimentFolder, say: Say) -> Analysis:
+def analyse(options: Options, models: Sequence[ModelUnderTest], folder: ExperimentFolder, log: Log) -> Analysis:
     """Measure every model. Raises ``core.experiments.folder.Stopped`` when that is asked for in between."""
-    begun = 0.0 if options.model else TRAINING_SHARE
-    models = []
-    for number, subject in enumerate(subjects):
-        base = begun + (0.98 - begun) * number / len(subjects)
-        progress = _Progress(folder, say, subject.label, base, (0.98 - begun) / len(subjects))
-        models.append(_measure(options, subject, folder, progress))
+    start = 0.0 if options.model else TRAINING_SHARE
+    each = (0.98 - start) / len(models)
+    measured = [_measure(options, model, folder, log, start + each * i, each) for i, model in enumerate(models)]
     folder.check_stop()
     folder.report("drawing the net", 0.98)
-    scene, words = _scene(subjects[0])
+    scene, caption = _scene(models[0])
     side = best_side(scene)
-    return Analysis(models, png_bytes(draw_net(scene, side)), png_bytes(draw_sides(scene, side)), words)
+    return Analysis(measured, png_bytes(draw_net(scene, side)), png_bytes(draw_sides(scene, side)), caption)
 
 
-class _Progress:
-    """Tells the folder what is being measured, and stops when that is asked for."""
+def _measure(
+    options: Options, model: ModelUnderTest, folder: ExperimentFolder, log: Log, start: float, share: float
+) -> Measured:
+    """``start`` and ``share``: where in the experiment's progress this model begins, and how much of it it is."""
+    cache = ResultCache(folder.path, model.name, _fingerprint(options, model))
+    parts = list(_SHARES)
 
-    def __init__(self, folder: ExperimentFolder, say: Say, label: str, base: float, share: float) -> None:
-        self._folder, self._say, self._label, self._base, self._share = folder, say, label, base, share
-
-    def part(self, text: str, part: str, count: int) -> Callable[[object], None]:
+    def progress(part: str, text: str, count: int) -> Callable[[object], None]:
         """What a part of ``count`` steps calls before each, with its number or what it is about."""
-        self._folder.check_stop()
-        self._say(f"{self._label}: {text}")
-        before = sum(share for name, share in _SHARES[: [name for name, _ in _SHARES].index(part)])
-        share = dict(_SHARES)[part]
+        folder.check_stop()
+        log(f"{model.label}: {text}")
+        before = sum(_SHARES[name] for name in parts[: parts.index(part)])
 
-        def tell(step: object) -> None:
-            self._folder.check_stop()
+        def report(step: object) -> None:
+            folder.check_stop()
             done = step / max(count, 1) if isinstance(step, int) else 0.0
             place = f"{step + 1} of {count}" if isinstance(step, int) else str(step)
-            fraction = self._base + self._share * (before + share * done)
-            self._folder.report(f"{self._label}: {text}, {place}", fraction)
+            folder.report(f"{model.label}: {text}, {place}", start + share * (before + _SHARES[part] * done))
 
-        return tell
-
-
-def _measure(options: Options, subject: Subject, folder: ExperimentFolder, progress: _Progress) -> Measured:
-    kept = KeptParts(folder.path, subject.name, _fingerprint(options, subject))
-    starts, pairs = options.start_count, options.pair_count
+        return report
 
     def trials(target: int) -> list[Trial]:
         name = FACTOR_NAMES[target]
-        samples = chosen_samples(starts, len(subject.mu), target)
-        tell = progress.part(f"changing {name} along every kind of path", f"trials-{name}", len(samples))
-        return LeakBench(subject).trials(target, samples, tell)
+        samples = chosen_samples(options.start_count, len(model.mu), target)
+        report = progress(f"trials-{name}", f"changing {name} along every kind of path", len(samples))
+        return LeakageExperiment(model).trials(target, samples, report)
+
+    def crossings() -> list[Crossing]:
+        return cross(model, options.pair_count, progress("hole", "across the hole", options.pair_count))
+
+    def stages() -> list[Stage]:
+        return time_stages(model, options.quick, progress("times", "timing every stage", 1))
 
     return Measured(
-        subject.name,
-        subject.label,
-        subject.seed,
-        str(subject.path),
-        subject.config,
+        model.name,
+        model.label,
+        model.seed,
+        str(model.path),
+        model.config,
         trials={
-            name: kept.get(f"trials-{name}", list[Trial], lambda k=k: trials(k)) for k, name in enumerate(FACTOR_NAMES)
+            name: cache.get(f"trials-{name}", list[Trial], lambda k=k: trials(k)) for k, name in enumerate(FACTOR_NAMES)
         },
-        crossings=kept.get(
-            "hole", list[Crossing], lambda: cross(subject, pairs, progress.part("across the hole", "hole", pairs))
-        ),
-        stages=kept.get(
-            "times",
-            list[Stage],
-            lambda: time_stages(subject, options.quick, progress.part("timing every stage", "times", 1)),
-        ),
-        description=kept.get("surface", dict[str, Any], subject.description),
+        crossings=cache.get("hole", list[Crossing], crossings),
+        stages=cache.get("times", list[Stage], stages),
+        description=cache.get("surface", dict[str, Any], model.description),
     )
 
 
-def _fingerprint(options: Options, subject: Subject) -> str:
+def _fingerprint(options: Options, model: ModelUnderTest) -> str:
     """Of the model's means and of all that the measurements depend on."""
     settings = {
-        "experiment": NAME,
+        "experiment": options.name,
         "version": core.__version__,
         "starts": options.start_count,
         "pairs": options.pair_count,
         "quick": options.quick,
         "paths": [CHANGE, LEAST_CHANGE, POINTS, FARTHEST, REDRAWN],
-        "image_size": subject.config.data.image_size,
-        "geometry": subject.config.data.geometry,
+        "image_size": model.config.data.image_size,
+        "geometry": model.config.data.geometry,
     }
-    return fingerprint({"mu": subject.mu, "factors": subject.factors}, settings)
+    return fingerprint({"mu": model.mu, "factors": model.factors}, settings)
 
 
-def _scene(subject: Subject) -> tuple[NetScene, str]:
-    """The first model's cloud with its net, and words about it."""
+def _scene(model: ModelUnderTest) -> tuple[NetScene, str]:
+    """The first model's cloud with its net, and a caption for it."""
     try:
-        lines = gridlines(subject.surface, DRAWN_LINES)
+        lines = gridlines(model.surface, DRAWN_LINES)
     except FactorError as error:
-        return net_scene(subject.mu, subject.factors, FACTOR_NAMES, []), str(error)
-    words = f"{len({(line.family, line.value) for line in lines})} lines of {len(subject.mu):,} samples"
-    return net_scene(subject.mu, subject.factors, FACTOR_NAMES, lines), words
+        return net_scene(model.mu, model.factors, FACTOR_NAMES, []), str(error)
+    caption = f"{len({(line.family, line.value) for line in lines})} lines of {len(model.mu):,} samples"
+    return net_scene(model.mu, model.factors, FACTOR_NAMES, lines), caption

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle
 
 from core.data.polar_curves import DEPTH_RANGE, FACTOR_NAMES, SCALE_RANGE
-from core.experiments.factor_leakage.hole_crossings import BARE, KEPT, LINE, Crossing
+from core.experiments.factor_leakage.hole_crossings import STRAIGHT_LINE, WITH_PENALTY, WITHOUT_PENALTY, Crossing
 from core.experiments.factor_leakage.leakage import PATHS, Trial
 from core.experiments.factor_leakage.statistics import values_of
 from core.reporting.plot_style import ACCENT, DASHES, FONT_SIZE, INK, QUIET, SERIES, dress, legend, new_figure
@@ -26,7 +26,7 @@ _STYLES = {
         PATHS, ((1, 0, 2.6), (1, 1, 1.5), (0, 0, 1.6), (2, 0, 1.6), (2, 1, 1.6), (3, 0, 1.6), (3, 1, 1.6)), strict=True
     )
 }
-_TITLES = {KEPT: "with the penalty", BARE: "without the penalty", LINE: "straight line"}
+_TITLES = {WITH_PENALTY: "with the penalty", WITHOUT_PENALTY: "without the penalty", STRAIGHT_LINE: "straight line"}
 
 
 def leak_figure(models: Sequence[Mapping[str, Sequence[Trial]]]) -> Figure:

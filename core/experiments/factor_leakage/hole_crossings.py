@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.data.polar_curves import DEPTH_RANGE, SCALE_RANGE
-from core.experiments.factor_leakage.model_under_test import Subject
+from core.experiments.factor_leakage.model_under_test import ModelUnderTest
 from core.geometry.geodesic import PENALTY, POINTS, GeodesicError
 from core.geometry.path_kinds import PathRequest, made
 
-KEPT, BARE, LINE = "geodesic", "geodesic, no penalty", "straight line"
-CROSSINGS = (KEPT, BARE, LINE)
+WITH_PENALTY, WITHOUT_PENALTY, STRAIGHT_LINE = "geodesic", "geodesic, no penalty", "straight line"
+CROSSINGS = (WITH_PENALTY, WITHOUT_PENALTY, STRAIGHT_LINE)
 
 _AWAY = 1.5  # of the hole's radius, from its centre: where the pairs are looked for
 
@@ -45,58 +45,58 @@ class Crossing:
     failed: str = ""
 
 
-def opposite_samples(subject: Subject, count: int) -> list[tuple[int, int]]:
+def opposite_samples(model: ModelUnderTest, count: int) -> list[tuple[int, int]]:
     """``count`` pairs of samples on opposite sides of the hole, all around it; none where the data have no hole."""
-    if subject.hole is None:
+    if model.hole is None:
         return []
-    centre, radius = np.array(subject.hole[0]), subject.hole[1]
+    centre, radius = np.array(model.hole[0]), model.hole[1]
     low, high = np.array([SCALE_RANGE, DEPTH_RANGE]).T
     ranges = high - low
     pairs = []
     for angle in np.pi * (np.arange(count) + 0.5) / count:
         offset = _AWAY * radius * np.array([np.cos(angle), np.sin(angle)])
         wanted = np.clip([centre - offset, centre + offset], low, high)
-        away = np.linalg.norm((subject.factors[None] - wanted[:, None]) / ranges, axis=2)
+        away = np.linalg.norm((model.factors[None] - wanted[:, None]) / ranges, axis=2)
         first, second = away.argmin(axis=1).tolist()
         if first != second:
             pairs.append((first, second))
     return pairs
 
 
-def cross(subject: Subject, count: int, tell: Callable[[int], None]) -> list[Crossing]:
-    """Every kind of path between ``count`` pairs of samples; ``tell`` hears how many pairs are done."""
+def cross(model: ModelUnderTest, count: int, report: Callable[[int], None]) -> list[Crossing]:
+    """Every kind of path between ``count`` pairs of samples; ``report`` hears how many pairs are done."""
     found = []
-    for number, ends in enumerate(opposite_samples(subject, count)):
-        tell(number)
-        start, end = subject.mu[list(ends)].astype(np.float64)
+    for number, ends in enumerate(opposite_samples(model, count)):
+        report(number)
+        start, end = model.mu[list(ends)].astype(np.float64)
         for kind in CROSSINGS:
             try:
-                points = _path(subject, kind, start, end)
+                points = _path(model, kind, start, end)
             except GeodesicError as error:
                 found.append(Crossing(kind, number, ends, [], [], [], [], [], 0.0, str(error)))
                 continue
-            found.append(_crossing(subject, kind, number, ends, points))
+            found.append(_crossing(model, kind, number, ends, points))
     return found
 
 
-def _path(subject: Subject, kind: str, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    penalty = PENALTY if kind == KEPT else 0.0
-    request = PathRequest(subject.surface, start, end, points=POINTS, graph=subject.graph, penalty=penalty)
-    return made("straight" if kind == LINE else "geodesic", request).points
+def _path(model: ModelUnderTest, kind: str, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    penalty = PENALTY if kind == WITH_PENALTY else 0.0
+    request = PathRequest(model.surface, start, end, points=POINTS, graph=model.graph, penalty=penalty)
+    return made("straight" if kind == STRAIGHT_LINE else "geodesic", request).points
 
 
-def _crossing(subject: Subject, kind: str, pair: int, ends: tuple[int, int], points: np.ndarray) -> Crossing:
-    factors, residual = subject.read(points)
-    detector = subject.surface.detector
-    usual = max(subject.usual_residual, 1e-12)
+def _crossing(model: ModelUnderTest, kind: str, pair: int, ends: tuple[int, int], points: np.ndarray) -> Crossing:
+    factors, residual = model.read(points)
+    detector = model.surface.detector
+    usual = max(model.usual_residual, 1e-12)
     return Crossing(
         kind,
         pair,
         ends,
         factors.tolist(),
-        subject.in_hole(factors).tolist(),
+        model.in_hole(factors).tolist(),
         (residual / usual).tolist(),
-        (subject.residual_beside(factors) / usual).tolist(),
+        (model.residual_beside(factors) / usual).tolist(),
         detector.score(points).tolist(),
         float(detector.off_manifold(points).mean()),
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.analysis.path_metrics import common_change, cut_at_change, leak
 from core.data.polar_curves import FACTOR_NAMES
-from core.experiments.factor_leakage.model_under_test import Subject
+from core.experiments.factor_leakage.model_under_test import ModelUnderTest
 from core.geometry.factor_curve import FactorCurve, factor_curve
 from core.geometry.path_kinds import PathKindError, PathRequest, made
 from core.geometry.surface import FactorError, Surface
@@ -60,30 +60,30 @@ class Trial:
     common_leak: dict[str, float] | None = None
 
 
-class LeakBench:
+class LeakageExperiment:
     """Makes the paths of one model and measures them."""
 
-    def __init__(self, subject: Subject) -> None:
-        self._subject = subject
-        self._ranges = subject.truth.ranges
+    def __init__(self, model: ModelUnderTest) -> None:
+        self._model = model
+        self._ranges = model.truth.ranges
 
-    def trials(self, target: int, samples: np.ndarray, tell: Callable[[int], None]) -> list[Trial]:
-        """One trial for each of the probe set's ``samples`` int (n,); ``tell`` hears how many are done."""
+    def trials(self, target: int, samples: np.ndarray, report: Callable[[int], None]) -> list[Trial]:
+        """One trial for each of the probe set's ``samples`` int (n,); ``report`` hears how many are done."""
         found = []
         for number, sample in enumerate(samples):
-            tell(number)
+            report(number)
             found.append(self.trial(int(sample), target))
         return found
 
     def trial(self, sample: int, target: int) -> Trial:
         """All kinds of path from one sample."""
-        subject = self._subject
-        a, b = subject.factors[sample].tolist()
-        low, high = subject.surface.low[target], subject.surface.high[target]
-        upwards = subject.factors[sample, target] < 0.5 * (low + high)
+        model = self._model
+        a, b = model.factors[sample].tolist()
+        low, high = model.surface.low[target], model.surface.high[target]
+        upwards = model.factors[sample, target] < 0.5 * (low + high)
         asked = CHANGE if upwards else -CHANGE
-        start, name = subject.mu[sample].astype(np.float64), FACTOR_NAMES[target]
-        curve = self._curve(subject.surface, start, target, asked * self._ranges[target])
+        start, name = model.mu[sample].astype(np.float64), FACTOR_NAMES[target]
+        curve = self._curve(model.surface, start, target, asked * self._ranges[target])
         if isinstance(curve, str):
             return Trial(sample, a, b, name, asked, curve)
         near, far = self._lines(curve, start, target)
@@ -125,11 +125,11 @@ class LeakBench:
 
     def _lines(self, curve: FactorCurve, start: np.ndarray, target: int) -> tuple[Lines, Lines]:
         """Places along every kind, and, of the straight ones that may be followed farther, places beyond."""
-        subject, surface = self._subject, self._subject.surface
+        model, surface = self._model, self._model.surface
         origin, end, step = curve.points[0], curve.points[-1], curve.achieved / (POINTS - 1)
         near = {CURVE: curve.points}
-        if subject.redrawn is not None:
-            drawn = self._curve(subject.redrawn, start, target, curve.achieved)
+        if model.redrawn is not None:
+            drawn = self._curve(model.redrawn, start, target, curve.achieved)
             if not isinstance(drawn, str):
                 near[DRAWN] = drawn.points
         count, most = round(_OVERSHOOT * (POINTS - 1)), round(FARTHEST * (POINTS - 1))
@@ -147,7 +147,7 @@ class LeakBench:
         """(a, b) along each of the lines, as their images show them."""
         if not lines:
             return {}
-        factors, _ = self._subject.read(np.concatenate(list(lines.values())))
+        factors, _ = self._model.read(np.concatenate(list(lines.values())))
         ends = np.cumsum([len(line) for line in lines.values()])[:-1]
         return dict(zip(lines, np.split(factors, ends), strict=True))
 
@@ -163,7 +163,7 @@ class LeakBench:
 
     def _common(self, values: Lines, change: float, target: int) -> tuple[float | None, dict[str, float] | None]:
         """The largest change that every kind achieves, at most ``change``, in ranges, and every kind's leak there."""
-        every = len(values) == len(PATHS) - (self._subject.redrawn is None)
+        every = len(values) == len(PATHS) - (self._model.redrawn is None)
         shared = common_change([values[CURVE], *values.values()], target) if every else 0.0
         shared = np.sign(change) * min(abs(shared), abs(change)) if shared * change > 0.0 else 0.0
         if abs(shared) < LEAST_CHANGE * self._ranges[target]:

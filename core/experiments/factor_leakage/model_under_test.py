@@ -29,7 +29,7 @@ BESIDE = 8
 _RANGES = np.array([SCALE_RANGE[1] - SCALE_RANGE[0], DEPTH_RANGE[1] - DEPTH_RANGE[0]])
 
 
-class Subject:
+class ModelUnderTest:
     """A run to be measured, ``name`` fit for a file, ``label`` for a person. What is dear is made when first asked for.
 
     Raises ``ExperimentError`` for a run whose images have no true inverse, ``core.runs.directory.RunError`` if it lacks

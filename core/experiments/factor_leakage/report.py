@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from core.config import config_to_dict
 from core.data.polar_curves import FACTOR_NAMES
 from core.experiments.factor_leakage.analysis import Analysis, Measured
-from core.experiments.factor_leakage.experiment import NAME, Options
-from core.experiments.factor_leakage.hole_crossings import BARE, CROSSINGS, KEPT, LINE
+from core.experiments.factor_leakage.hole_crossings import CROSSINGS, STRAIGHT_LINE, WITH_PENALTY, WITHOUT_PENALTY
 from core.experiments.factor_leakage.leakage import (
     CHANGE,
     CURVE,
@@ -27,11 +22,12 @@ from core.experiments.factor_leakage.leakage import (
     STRAIGHT,
     TANGENT,
 )
+from core.experiments.factor_leakage.options import Options
 from core.experiments.factor_leakage.statistics import BOTH, RESAMPLES, TARGETS, Leaks, leaks_by_kind, trials_of
 from core.experiments.factor_leakage.timings import CURVE as CURVE_STAGE
 from core.experiments.factor_leakage.timings import GRAPH, NET, RELAXED, Stage
-from core.experiments.folder import SCHEMA_VERSION
-from core.utils.versions import versions
+from core.experiments.report import report_head
+from core.reporting.tables import Interval
 
 NO_SEEDS = "one model: the interval is over starts, none is over seeds"
 
@@ -40,32 +36,38 @@ def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
     """JSON-ready. Leaks and changes are shares of a factor's range, residuals medians of training reconstructions."""
     models = analysis.models
     trials = [model.trials for model in models]
-    leak = {target: leaks_by_kind(trials, target) for target in TARGETS}
-    common = {target: leaks_by_kind(trials, target, common=True) for target in TARGETS}
     summary = {
         "models": len(models),
         "starts": {target: _starts(models, target) for target in TARGETS},
-        "leak": {target: _table(leaks) for target, leaks in leak.items()},
-        "leak_at_common_change": {target: _table(leaks) for target, leaks in common.items()},
+        "leak": {target: leaks_by_kind(trials, target) for target in TARGETS},
+        "leak_at_common_change": {target: leaks_by_kind(trials, target, common=True) for target in TARGETS},
         "hole": {kind: found for kind in CROSSINGS if (found := hole_numbers(models, kind)) is not None},
         "times": {name: _times(stages) for name, stages in _stages(models).items()},
     }
+    head = report_head(options, models[0].config)
+    head["settings"] |= {
+        "change": CHANGE,
+        "least_change": LEAST_CHANGE,
+        "images_a_path": POINTS,
+        "bootstrap_resamples": RESAMPLES,
+    }
     return {
-        "schema": SCHEMA_VERSION,
-        "experiment": NAME,
-        "settings": {
-            **options.settings(),
-            "change": CHANGE,
-            "least_change": LEAST_CHANGE,
-            "images_a_path": POINTS,
-            "bootstrap_resamples": RESAMPLES,
-            "configuration": config_to_dict(models[0].config),
-        },
-        "versions": versions(),
-        "platform": {"system": platform.platform(), "processors": os.cpu_count()},
+        **head,
         "conclusions": conclusions(summary),
         "summary": summary,
-        "models": [_model(model) for model in models],
+        "models": [
+            {
+                "name": model.name,
+                "label": model.label,
+                "seed": model.seed,
+                "run": model.run,
+                "surface": model.description,
+                "trials": model.trials,
+                "crossings": model.crossings,
+                "times": model.stages,
+            }
+            for model in models
+        ],
     }
 
 
@@ -99,30 +101,39 @@ def hole_numbers(models: Sequence[Measured], kind: str) -> dict[str, Any] | None
 
 def conclusions(summary: Mapping[str, Any]) -> list[str]:
     """What the experiment found, one sentence or a few to each point."""
-    said = [_lead(summary), _lines(summary), _ends(summary), _drawn(summary), _common(summary), _hole(summary)]
-    return [text for text in [*said, _speed(summary)] if text]
-
-
-def _lead(summary: Mapping[str, Any]) -> str:
-    table = summary["leak"][BOTH]
-    curve, vector = table.get(CURVE), table.get(MEAN_DIFFERENCE)
-    if curve is None or vector is None:
-        return "No start could be measured: nothing can be said about leak."
-    by_factor = [
-        f"{_percent(one[CURVE]['median'])} for {name}"
-        for name in FACTOR_NAMES
-        if CURVE in (one := summary["leak"][name])
+    both = summary["leak"][BOTH]
+    paragraphs = [
+        _curve_against_vector(summary),
+        *((_lines(both), _ends(both), _redrawn(both)) if CURVE in both else ()),
+        _at_common_change(summary["leak_at_common_change"][BOTH]),
+        _hole(summary["hole"]),
+        _speed(summary["times"]),
     ]
+    return [text for text in paragraphs if text]
+
+
+def _curve_against_vector(summary: Mapping[str, Any]) -> str:
+    table = summary["leak"][BOTH]
+    if CURVE not in table or MEAN_DIFFERENCE not in table:
+        return "No start could be measured: nothing can be said about leak."
+    curve, vector = table[CURVE], table[MEAN_DIFFERENCE]
+    by_factor = [
+        f"{_percent(leaks[CURVE].median)} for {name}"
+        for name in FACTOR_NAMES
+        if CURVE in (leaks := summary["leak"][name])
+    ]
+    models = summary["models"]
+    over = NO_SEEDS if models == 1 else f"over starts and {models} models"
     return (
         f"{_verdict(vector)} While a factor curve changes one factor, the other moves by "
-        f"{_percent(curve['median'])} of its range (median of {curve['n']} starts; {', '.join(by_factor)}); along the "
-        f"mean-difference vector, for the same change, by {_percent(vector['median'])}: {_times_text(vector)}"
-        f"{_seeds(summary)}."
+        f"{_percent(curve.median)} of its range (median of {curve.n} starts; {', '.join(by_factor)}); along the "
+        f"mean-difference vector, for the same change, by {_percent(vector.median)}: {_ratio(vector)} "
+        f"(in brackets 95 % bootstrap intervals{'; ' if models == 1 else ' '}{over})."
     )
 
 
-def _verdict(vector: Mapping[str, Any]) -> str:
-    low, high = vector["ratio"]["low"], vector["ratio"]["high"]
+def _verdict(vector: Leaks) -> str:
+    low, high = vector.ratio.low, vector.ratio.high
     if low is None or high is None:
         return "There are too few starts to say whether a curve leaks less than a straight line."
     if low > 1.0:
@@ -130,145 +141,122 @@ def _verdict(vector: Mapping[str, Any]) -> str:
     return "A curve leaks more than a straight line." if high < 1.0 else "It cannot be told whether a curve leaks less."
 
 
-def _lines(summary: Mapping[str, Any]) -> str:
-    table = summary["leak"][BOTH]
-    parts = [
-        f"{text} {_percent(table[kind]['median'])} ({_times_text(table[kind])})"
-        for kind, text in ((TANGENT, "the tangent line"), (REGRESSION, "the regression vector"))
-        if kind in table and CURVE in table
-    ]
+def _list(table: Mapping[str, Leaks], names: Mapping[str, str]) -> str:
+    """The leaks of the kinds in ``names`` that were measured."""
+    return "; ".join(
+        f"{name} {_percent(table[kind].median)} ({_ratio(table[kind])})"
+        for kind, name in names.items()
+        if kind in table
+    )
+
+
+def _lines(table: Mapping[str, Leaks]) -> str:
+    lines = _list(table, {TANGENT: "the tangent line", REGRESSION: "the regression vector"})
     short = [
-        f"{kind} in {1.0 - table[kind]['reached']:.0%} of the starts"
+        f"{kind} in {1.0 - reached:.0%} of the starts"
         for kind in (TANGENT, MEAN_DIFFERENCE, REGRESSION)
-        if kind in table and table[kind]["reached"] is not None and table[kind]["reached"] < 0.995
+        if kind in table and (reached := table[kind].reached) is not None and reached < 0.995
     ]
-    text = f"Other lines that one can follow from a start alone: {'; '.join(parts)}." if parts else ""
+    text = f"Other straight lines that need nothing but a start: {lines}." if lines else ""
     if short:
         text += (
-            f" Not all of them achieve the change at all: {', '.join(short)} never do and are judged where they come "
+            f" Not all of them ever reach the change: {', '.join(short)} never do. Their leak is taken where they come "
             "closest, which flatters them."
         )
     return text
 
 
-def _ends(summary: Mapping[str, Any]) -> str:
-    table = summary["leak"][BOTH]
-    parts = [
-        f"{text} {_percent(table[kind]['median'])} ({_times_text(table[kind])})"
-        for kind, text in ((STRAIGHT, "the straight line"), (SPHERICAL, "spherical interpolation"))
-        if kind in table and CURVE in table
-    ]
-    if not parts:
+def _ends(table: Mapping[str, Leaks]) -> str:
+    lines = _list(table, {STRAIGHT: "the straight line", SPHERICAL: "spherical interpolation"})
+    if not lines:
         return ""
-    return (
-        "Lines that are told where the factor curve ends, so that both factors are right there, still leak on the way: "
-        f"{'; '.join(parts)}."
-    )
+    return f"Paths to the end of the factor curve, where both factors are right, still leak on the way: {lines}."
 
 
-def _drawn(summary: Mapping[str, Any]) -> str:
-    table = summary["leak"][BOTH]
-    if DRAWN not in table or CURVE not in table:
+def _redrawn(table: Mapping[str, Leaks]) -> str:
+    if DRAWN not in table:
         return ""
-    ratio = table[DRAWN]["ratio"]
-    if ratio["high"] is not None and ratio["high"] < 1.0:
+    ratio = table[DRAWN].ratio
+    if ratio.high is not None and ratio.high < 1.0:
         verdict = "part of what a factor curve still leaks is that the decoder does not quite draw the samples' labels"
-    elif ratio["low"] is not None and ratio["low"] > 1.0:
-        verdict = "the labels of what is drawn are worse guides than the samples' own"
+    elif ratio.low is not None and ratio.low > 1.0:
+        verdict = "the labels of the decoded images are worse guides than the samples' own"
     else:
-        verdict = "it cannot be told that this helps"
+        verdict = "there is no evidence that this helps"
     return (
-        "Led by the labels of what the decoder draws instead of the samples' own, a factor curve leaks "
-        f"{_percent(table[DRAWN]['median'])} ({_times_text(table[DRAWN])}): {verdict}."
+        "Guided by the labels of the decoded images instead of the samples' own, a factor curve leaks "
+        f"{_percent(table[DRAWN].median)} ({_ratio(table[DRAWN])}): {verdict}."
     )
 
 
-def _common(summary: Mapping[str, Any]) -> str:
-    table = summary["leak_at_common_change"][BOTH]
+def _at_common_change(table: Mapping[str, Leaks]) -> str:
     if CURVE not in table or MEAN_DIFFERENCE not in table:
         return ""
     return (
-        f"Over the {table[CURVE]['n']} starts from which every kind of path achieves at least {LEAST_CHANGE:.0%} of "
-        f"the range, all cut at the very same change, the medians are {_percent(table[CURVE]['median'])} for the "
-        f"factor curve and {_percent(table[MEAN_DIFFERENCE]['median'])} for the mean-difference vector "
-        f"({_times_text(table[MEAN_DIFFERENCE])})."
+        f"Over the {table[CURVE].n} starts from which every kind of path changes the factor by at least "
+        f"{LEAST_CHANGE:.0%} of its range, all cut at the same change, the medians are {_percent(table[CURVE].median)} "
+        f"for the factor curve and {_percent(table[MEAN_DIFFERENCE].median)} for the mean-difference vector "
+        f"({_ratio(table[MEAN_DIFFERENCE])})."
     )
 
 
-def _hole(summary: Mapping[str, Any]) -> str:
-    hole = summary["hole"]
-    if KEPT not in hole or BARE not in hole:
+def _hole(hole: Mapping[str, Mapping[str, Any]]) -> str:
+    if WITH_PENALTY not in hole or WITHOUT_PENALTY not in hole:
         return "The data have no hole that geodesics could be sent across."
-    kept, bare = hole[KEPT], hole[BARE]
+    geodesic, bare = hole[WITH_PENALTY], hole[WITHOUT_PENALTY]
     clear = (
-        "all samples of all geodesics stay out of the hole"
-        if kept["in_hole"] == 0.0
-        else f"{kept['in_hole']:.1%} of the samples of the geodesics lie in the hole, the deepest "
-        f"{kept['deepest']:.0%} of its radius inside the rim ({kept['pairs_clear']} of {kept['pairs']} paths "
-        "are clear of it)"
+        "every image along every geodesic stays out of the hole"
+        if geodesic["in_hole"] == 0.0
+        else f"{geodesic['in_hole']:.1%} of the images along the geodesics lie in the hole, the deepest "
+        f"{geodesic['deepest']:.0%} of its radius inside the rim ({geodesic['pairs_clear']} of {geodesic['pairs']} "
+        "paths are clear of it)"
     )
-    line = f", of a straight line {hole[LINE]['in_hole']:.0%}" if LINE in hole else ""
+    line = f", of a straight line {hole[STRAIGHT_LINE]['in_hole']:.0%}" if STRAIGHT_LINE in hole else ""
     return (
-        f"Between opposite sides of the hole, {clear}; their images are {kept['residual_median']:.2f} times as far "
-        f"from a true curve as a usual training reconstruction (median; 95 % below {kept['residual_p95']:.2f}, worst "
-        f"{kept['residual_max']:.2f}; the worst of all against the trained samples about it "
-        f"{kept['residual_beside']:.2f}). Without the penalty on leaving the data {bare['in_hole']:.0%} of the samples "
-        f"lie in the hole{line}, the badge flags {bare['off_share']:.0%} of the places (with it "
-        f"{kept['off_share']:.0%}), and the worst image is {bare['residual_max']:.2f} times as far from a true curve."
+        f"Between opposite sides of the hole, {clear}; they are {geodesic['residual_median']:.2f} times as far "
+        f"from a true curve as a usual training reconstruction (median; 95 % below {geodesic['residual_p95']:.2f}, "
+        f"worst {geodesic['residual_max']:.2f}; the worst relative to the training samples around it "
+        f"{geodesic['residual_beside']:.2f}). Without the penalty on leaving the data {bare['in_hole']:.0%} of the "
+        f"images lie in the hole{line}, {bare['off_share']:.0%} of the places count as off the data (with the penalty "
+        f"{geodesic['off_share']:.0%}), and the worst image is {bare['residual_max']:.2f} times as far from a true "
+        "curve."
     )
 
 
-def _speed(summary: Mapping[str, Any]) -> str:
-    times = summary["times"]
-    stages = [
-        (times[name], text)
-        for name, text in (
-            (GRAPH, "a geodesic's first answer"),
-            (RELAXED, "a relaxed one"),
-            (CURVE_STAGE, "a factor curve"),
-            (NET, "the net"),
-        )
-        if name in times
-    ]
+def _speed(times: Mapping[str, Mapping[str, float]]) -> str:
+    names = {
+        GRAPH: "a geodesic's first answer",
+        RELAXED: "a relaxed one",
+        CURVE_STAGE: "a factor curve",
+        NET: "the net",
+    }
+    stages = [(times[stage], name) for stage, name in names.items() if stage in times]
     if not stages:
         return ""
-    used = ", ".join(f"{text} {one['cpu_median_ms']:.0f} ms ({one['cpu_p95_ms']:.0f})" for one, text in stages)
-    clock = ", ".join(f"{one['median_ms']:.0f} ({one['p95_ms']:.0f})" for one, _ in stages)
+    cpu = ", ".join(f"{name} {one['cpu_median_ms']:.0f} ms ({one['cpu_p95_ms']:.0f})" for one, name in stages)
+    wall = ", ".join(f"{one['median_ms']:.0f} ({one['p95_ms']:.0f})" for one, _ in stages)
     return (
-        f"On one core each stage takes, in processor time with the 95th percentile in brackets: {used}. By the clock, "
-        f"with all else that this machine did meanwhile: {clock} ms."
+        f"On one core each stage takes, in processor time with the 95th percentile in brackets: {cpu}. In wall-clock "
+        f"time, including whatever else ran on this machine: {wall} ms."
     )
 
 
-def _percent(estimate: Mapping[str, float | None]) -> str:
-    value = estimate["value"]
-    if value is None:
+def _percent(median: Interval) -> str:
+    if median.value is None:
         return "–"
-    interval = ""
-    if estimate["low"] is not None and estimate["high"] is not None:
-        interval = f" [{100 * estimate['low']:.2g}, {100 * estimate['high']:.2g}]"
-    return f"{100 * value:.2g} %{interval}"
+    ends = "" if median.low is None or median.high is None else f" [{100 * median.low:.2g}, {100 * median.high:.2g}]"
+    return f"{100 * median.value:.2g} %{ends}"
 
 
-def _times_text(kind: Mapping[str, Any]) -> str:
-    ratio = kind["ratio"]
-    if ratio["value"] is None:
+def _ratio(leaks: Leaks) -> str:
+    def number(value: float) -> str:
+        return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+
+    ratio = leaks.ratio
+    if ratio.value is None:
         return "no ratio"
-    text = f"{_sig(ratio['value'])} times as much"
-    if ratio["low"] is not None:
-        text += f" [{_sig(ratio['low'])}, {_sig(ratio['high'])}]"
-    return text
-
-
-def _sig(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _seeds(summary: Mapping[str, Any]) -> str:
-    models = summary["models"]
-    if models == 1:
-        return f" (in brackets 95 % bootstrap intervals; {NO_SEEDS})"
-    return f" (in brackets 95 % bootstrap intervals over starts and {models} models)"
+    ends = "" if ratio.low is None or ratio.high is None else f" [{number(ratio.low)}, {number(ratio.high)}]"
+    return f"{number(ratio.value)} times as much{ends}"
 
 
 def _starts(models: Sequence[Measured], target: str) -> dict[str, Any]:
@@ -285,19 +273,6 @@ def _starts(models: Sequence[Measured], target: str) -> dict[str, Any]:
         "change_median": float(np.median(changes)) if changes else None,
         "change_least": min(changes, default=None),
         "full_change": float(np.mean(np.array(changes) > 0.975 * CHANGE)) if changes else None,
-    }
-
-
-def _table(leaks: Mapping[str, Leaks]) -> dict[str, Any]:
-    return {
-        kind: {
-            "n": one.n,
-            "reached": one.reached,
-            "median": one.median._asdict(),
-            "p90": one.p90,
-            "ratio": one.ratio._asdict(),
-        }
-        for kind, one in leaks.items()
     }
 
 
@@ -319,17 +294,4 @@ def _times(stages: Sequence[Stage]) -> dict[str, float | int]:
         "p95_ms": float(np.quantile(wall, 0.95)),
         "cpu_median_ms": float(np.median(used)),
         "cpu_p95_ms": float(np.quantile(used, 0.95)),
-    }
-
-
-def _model(model: Measured) -> dict[str, Any]:
-    return {
-        "name": model.name,
-        "label": model.label,
-        "seed": model.seed,
-        "run": model.run,
-        "surface": model.description,
-        "trials": {target: [asdict(trial) for trial in trials] for target, trials in model.trials.items()},
-        "crossings": [asdict(crossing) for crossing in model.crossings],
-        "times": [asdict(stage) for stage in model.stages],
     }

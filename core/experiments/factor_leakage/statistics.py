@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from core.data.polar_curves import FACTOR_NAMES
 from core.experiments.factor_leakage.leakage import CURVE, PATHS, Trial
+from core.reporting.tables import Interval
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -17,27 +17,19 @@ BOTH = "both"
 TARGETS = (*FACTOR_NAMES, BOTH)
 
 
-class Estimate(NamedTuple):
-    """A value with the ends of its 95 % bootstrap interval; None where there is nothing to estimate it from."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
 @dataclass(frozen=True)
 class Leaks:
     """Of one kind of path: ``n`` leaks, of which ``reached`` (share) got to the change.
 
-    ``median`` with its interval, the 90th percentile ``p90``, and the ``ratio`` of the median to the factor curve's
-    over the same starts, with its interval.
+    ``median`` with its 95 % bootstrap interval, the 90th percentile ``p90``, and the ``ratio`` of the median to the
+    factor curve's over the same starts, with its interval.
     """
 
     n: int
     reached: float | None
-    median: Estimate
+    median: Interval
     p90: float | None
-    ratio: Estimate
+    ratio: Interval
 
 
 def leaks_by_kind(
@@ -54,7 +46,7 @@ def leaks_by_kind(
     found = {}
     for kind in kinds:
         values = tables[kind][np.isfinite(tables[kind])]
-        ratio = Estimate(None, None, None)
+        ratio = Interval(None, None, None)
         if CURVE in draws:
             paired = np.isfinite(tables[kind]) & np.isfinite(tables[CURVE])
             if paired.any():
@@ -116,9 +108,9 @@ def _resampled(table: np.ndarray) -> np.ndarray:
     return medians
 
 
-def _estimate(value: float, draws: np.ndarray) -> Estimate:
+def _estimate(value: float, draws: np.ndarray) -> Interval:
     known = draws[np.isfinite(draws)]
     if len(known) < 2:
-        return Estimate(value, None, None)
+        return Interval(value, None, None)
     low, high = np.quantile(known, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    return Estimate(value, float(low), float(high))
+    return Interval(value, float(low), float(high))

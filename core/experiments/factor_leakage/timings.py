@@ -12,7 +12,7 @@ import numpy as np
 
 from core.experiments.factor_leakage.hole_crossings import opposite_samples
 from core.experiments.factor_leakage.leakage import CHANGE
-from core.experiments.factor_leakage.model_under_test import Subject
+from core.experiments.factor_leakage.model_under_test import ModelUnderTest
 from core.geometry.factor_curve import factor_curve, gridlines
 from core.geometry.geodesic import GeodesicError, LatentGraph, geodesic
 from core.geometry.surface import FactorError, Surface
@@ -41,22 +41,22 @@ SURFACE, GRAPH_BUILT, GRAPH, RELAXED, CURVE, NET = (
 )
 
 
-def time_stages(subject: Subject, quick: bool, tell: Callable[[str], None]) -> list[Stage]:
-    """Every stage, on one thread; ``quick`` repeats less. ``tell`` hears which stage comes next."""
+def time_stages(model: ModelUnderTest, quick: bool, report: Callable[[str], None]) -> list[Stage]:
+    """Every stage, on one thread; ``quick`` repeats less. ``report`` hears which stage comes next."""
     from threadpoolctl import threadpool_limits
 
-    surrogate, surface = subject.surrogate, subject.surface
-    pairs, samples = _ends(subject, 6 if quick else _PAIRS), _samples(subject, 20 if quick else _CURVES)
+    surrogate, surface = model.surrogate, model.surface
+    pairs, samples = _ends(model, 6 if quick else _PAIRS), _samples(model, 20 if quick else _CURVES)
     with threadpool_limits(1):
-        tell(SURFACE)
-        stages = [_timed(SURFACE, lambda _: Surface(subject.mu, subject.factors, surface.names), range(_BUILDS))]
-        tell(GRAPH_BUILT)
+        report(SURFACE)
+        stages = [_timed(SURFACE, lambda _: Surface(model.mu, model.factors, surface.names), range(_BUILDS))]
+        report(GRAPH_BUILT)
         stages.append(_timed(GRAPH_BUILT, lambda _: LatentGraph(surface, surrogate), range(_BUILDS)))
-        tell(GRAPH)
-        stages += _geodesics(subject, pairs)
-        tell(CURVE)
-        stages.append(_timed(CURVE, lambda sample: _factor_curve(subject, *sample), samples))
-        tell(NET)
+        report(GRAPH)
+        stages += _geodesics(model, pairs)
+        report(CURVE)
+        stages.append(_timed(CURVE, lambda sample: _factor_curve(model, *sample), samples))
+        report(NET)
         stages.append(_timed(NET, lambda _: gridlines(surface, FAMILY_LINES), range(_NETS)))
     return stages
 
@@ -71,13 +71,13 @@ def _timed(name: str, work: Callable[[Any], Any], over: Iterable[Any]) -> Stage:
     return Stage(name, wall, cpu)
 
 
-def _geodesics(subject: Subject, pairs: list[tuple[int, int]]) -> list[Stage]:
+def _geodesics(model: ModelUnderTest, pairs: list[tuple[int, int]]) -> list[Stage]:
     """First answers and relaxed ones; a relaxed one's time includes the first answer's, since a hand waits for both."""
     first, relaxed = Stage(GRAPH, [], []), Stage(RELAXED, [], [])
     for one, two in pairs:
         began, used = time.perf_counter(), time.process_time()
         try:
-            for path in geodesic(subject.graph, subject.mu[one], subject.mu[two]):
+            for path in geodesic(model.graph, model.mu[one], model.mu[two]):
                 answered = path.stage == "graph"
                 if answered or path.converged or path.stage == "polished":
                     stage = first if answered else relaxed
@@ -90,23 +90,23 @@ def _geodesics(subject: Subject, pairs: list[tuple[int, int]]) -> list[Stage]:
     return [first, relaxed]
 
 
-def _factor_curve(subject: Subject, sample: int, target: int) -> None:
-    start = subject.mu[sample].astype(np.float64)
-    label = subject.factors[sample, target]
-    span = subject.surface.high[target] - subject.surface.low[target]
-    upwards = label < 0.5 * (subject.surface.high[target] + subject.surface.low[target])
+def _factor_curve(model: ModelUnderTest, sample: int, target: int) -> None:
+    start = model.mu[sample].astype(np.float64)
+    label = model.factors[sample, target]
+    span = model.surface.high[target] - model.surface.low[target]
+    upwards = label < 0.5 * (model.surface.high[target] + model.surface.low[target])
     values = np.linspace(label, label + (CHANGE if upwards else -CHANGE) * span, 33)
     with contextlib.suppress(FactorError):  # a refusal's time counts all the same
-        factor_curve(subject.surface, start, target, values)
+        factor_curve(model.surface, start, target, values)
 
 
-def _ends(subject: Subject, count: int) -> list[tuple[int, int]]:
+def _ends(model: ModelUnderTest, count: int) -> list[tuple[int, int]]:
     """Pairs across the hole, and as many between any two samples."""
     generator = np.random.default_rng(0)
-    anywhere = generator.integers(len(subject.mu), size=(count, 2)).tolist()
-    return opposite_samples(subject, count) + [(one, two) for one, two in anywhere if one != two]
+    anywhere = generator.integers(len(model.mu), size=(count, 2)).tolist()
+    return opposite_samples(model, count) + [(one, two) for one, two in anywhere if one != two]
 
 
-def _samples(subject: Subject, count: int) -> list[tuple[int, int]]:
+def _samples(model: ModelUnderTest, count: int) -> list[tuple[int, int]]:
     generator = np.random.default_rng(1)
-    return [(int(sample), number % 2) for number, sample in enumerate(generator.integers(len(subject.mu), size=count))]
+    return [(int(sample), number % 2) for number, sample in enumerate(generator.integers(len(model.mu), size=count))]

@@ -13,16 +13,15 @@ from core.analysis.transect import TransectResult, measure, published_split, pub
 from core.config import RunConfig
 from core.data import polar_curves
 from core.data.loading import load_dataset
-from core.experiments.folder import ExperimentFolder, Planned
+from core.experiments.folder import ExperimentFolder
+from core.experiments.options import Log, PlannedTraining
 from core.experiments.training_queue import TRAINING_SHARE, failure, last_step, train_seconds
-from core.experiments.transects.experiment import DEFAULT
 from core.experiments.transects.hole_readouts import read_out
+from core.experiments.transects.options import DEFAULT
 from core.models.inference import Inference
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import Record, read_metrics
 from core.training.checkpoint import load_model
-
-Say = Callable[[str], None]
 
 _VALIDATION_CHUNK = 32
 
@@ -31,7 +30,7 @@ _VALIDATION_CHUNK = 32
 class Measured:
     """One training and what was measured of it; nothing was if it diverged (``failure`` says how)."""
 
-    planned: Planned
+    planned: PlannedTraining
     records: list[Record]
     steps: int
     train_s: float
@@ -83,20 +82,22 @@ class Analysis:
         return [model for model in self.models if model.planned.group == name]
 
 
-def analyse(planned: Sequence[Planned], runs: Sequence[RunDirectory], folder: ExperimentFolder, say: Say) -> Analysis:
+def analyse(
+    planned: Sequence[PlannedTraining], runs: Sequence[RunDirectory], folder: ExperimentFolder, log: Log
+) -> Analysis:
     """Measure every run. Raises ``core.experiments.folder.Stopped`` when that is asked for in between."""
     models = []
     for number, (one, run) in enumerate(zip(planned, runs, strict=True)):
         folder.check_stop()
         text = f"measuring {one.label} along the transects ({number + 1} of {len(planned)})"
         folder.report(text, TRAINING_SHARE + (0.98 - TRAINING_SHARE) * number / len(planned))
-        say(text)
+        log(text)
         models.append(measure_run(one, run, folder.check_stop))
     first = next(run for one, run in zip(planned, runs, strict=True) if one.group == DEFAULT)
     return Analysis(models, _cloud(first))
 
 
-def measure_run(planned: Planned, run: RunDirectory, check_stop: Callable[[], None]) -> Measured:
+def measure_run(planned: PlannedTraining, run: RunDirectory, check_stop: Callable[[], None]) -> Measured:
     """One run along P1, P2 and P3, with the newest weights, in float32, as 8-bit images."""
     records = read_metrics(run.metrics_path)
     steps, seconds = last_step(run), train_seconds(run)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from core.config import config_to_dict
-from core.experiments.folder import SCHEMA_VERSION
+from core.experiments.report import report_head
 from core.experiments.transects.ablations import ABLATIONS, REFERENCE, Ablation
 from core.experiments.transects.analysis import Analysis, Measured
-from core.experiments.transects.experiment import ABLATION, DEFAULT, NAME, Options
 from core.experiments.transects.hole_readouts import READOUTS
-from core.reporting.cells import Spread
-from core.utils.versions import versions
+from core.experiments.transects.options import ABLATION, DEFAULT, Options
+from core.reporting.tables import Spread
 
 PUBLISHED: dict[str, Any] = {
     "transect": "P1",
@@ -38,18 +34,52 @@ TRANSECT_NAMES = ("P1", "P2", "P3")
 
 
 def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
-    """JSON-ready. All errors are excess BCE, in nats a pixel."""
+    """JSON-ready. All errors are excess BCE, in nats per pixel."""
     defaults = [model for model in analysis.group(DEFAULT) if model.results]
     return {
-        "schema": SCHEMA_VERSION,
-        "experiment": NAME,
-        "settings": {**options.settings(), "configuration": config_to_dict(analysis.group(DEFAULT)[0].config)},
-        "versions": versions(),
-        "platform": {"system": platform.platform(), "processors": os.cpu_count()},
+        **report_head(options, analysis.group(DEFAULT)[0].config),
         "models": [_model(model) for model in analysis.models],
-        "summary": _summary(defaults),
+        "summary": {
+            "seeds": len(defaults),
+            "transects": {
+                name: {
+                    measure: Spread.of(errors_along(model)[name][measure] for model in defaults)
+                    for measure in (
+                        "hole_excess_bce",
+                        "outside_excess_bce",
+                        "worst_excess_bce",
+                        "hole_ssim",
+                        "outside_ssim",
+                    )
+                }
+                for name in TRANSECT_NAMES
+            },
+            "hole_excess_bce": Spread.of(mean_over(model.hole) for model in defaults),
+            "outside_excess_bce": Spread.of(mean_over(model.outside) for model in defaults),
+            "validation_excess_bce": Spread.of(model.validation for model in defaults),
+            "train_s": Spread.of(model.train_s for model in defaults),
+            "published": PUBLISHED,
+        },
         "limits": _limits(defaults),
         "ablations": _ablations(analysis, noise_of(defaults)),
+    }
+
+
+def errors_along(model: Measured) -> dict[str, dict[str, float | None]]:
+    """By transect: means in the hole and outside, and the worst point; None where there is no point."""
+
+    def mean(values: np.ndarray) -> float | None:
+        return float(values.mean()) if len(values) else None
+
+    return {
+        name: {
+            "hole_excess_bce": result.hole_excess_bce,
+            "outside_excess_bce": result.outside_excess_bce,
+            "worst_excess_bce": float(result.excess_bce.max()),
+            "hole_ssim": mean(result.ssim[result.in_hole]),
+            "outside_ssim": mean(result.ssim[~result.in_hole]),
+        }
+        for name, result in model.results.items()
     }
 
 
@@ -72,12 +102,11 @@ def noise_of(defaults: Sequence[Measured]) -> float:
 
 
 def _model(model: Measured) -> dict[str, Any]:
-    training = model.config.training
     return {
         "name": model.planned.name,
         "label": model.planned.label,
         "group": model.planned.group,
-        "seed": training.seed,
+        "seed": model.config.training.seed,
         "steps": model.steps,
         "train_s": model.train_s,
         "failure": model.failure,
@@ -86,59 +115,29 @@ def _model(model: Measured) -> dict[str, Any]:
         "outside_excess_bce": model.outside,
         "points": {
             name: {
-                "a": result.transect.points[:, 0].tolist(),
-                "b": result.transect.points[:, 1].tolist(),
-                "excess_bce": result.excess_bce.tolist(),
-                "ssim": result.ssim.tolist(),
-                "distance": result.distance.tolist(),
-                "in_hole": result.in_hole.tolist(),
+                "a": result.transect.points[:, 0],
+                "b": result.transect.points[:, 1],
+                "excess_bce": result.excess_bce,
+                "ssim": result.ssim,
+                "distance": result.distance,
+                "in_hole": result.in_hole,
             }
             for name, result in model.results.items()
         },
     }
 
 
-def _summary(defaults: Sequence[Measured]) -> dict[str, Any]:
-    def over(values: Iterable[float | None]) -> dict[str, float | int | None]:
-        return spread_dict(Spread.of(values))
-
-    transects = {}
-    for name in TRANSECT_NAMES:
-        results = [model.results[name] for model in defaults]
-        transects[name] = {
-            "hole_excess_bce": over(result.hole_excess_bce for result in results),
-            "outside_excess_bce": over(result.outside_excess_bce for result in results),
-            "worst_excess_bce": over(float(result.excess_bce.max()) for result in results),
-            "hole_ssim": over(_mean(result.ssim[result.in_hole]) for result in results),
-            "outside_ssim": over(_mean(result.ssim[~result.in_hole]) for result in results),
-        }
-    return {
-        "seeds": len(defaults),
-        "transects": transects,
-        "hole_excess_bce": over(mean_over(model.hole) for model in defaults),
-        "outside_excess_bce": over(mean_over(model.outside) for model in defaults),
-        "validation_excess_bce": over(model.validation for model in defaults),
-        "train_s": over(model.train_s for model in defaults),
-        "published": PUBLISHED,
-    }
-
-
 def _limits(defaults: Sequence[Measured]) -> dict[str, Any]:
-    readouts: dict[str, Any] = {}
+    readouts: dict[str, dict[str, Spread]] = {}
     for readout in READOUTS:
-        values = {
-            name: spread_dict(Spread.of(model.limits.get(readout.key, {}).get(name) for model in defaults))
-            for name in TRANSECT_NAMES
+        values = [model.limits.get(readout.key, {}) for model in defaults]
+        readouts[readout.key] = {
+            **{name: Spread.of(by_transect.get(name) for by_transect in values) for name in TRANSECT_NAMES},
+            "mean": Spread.of(mean_over(by_transect) for by_transect in values),
         }
-        mean = Spread.of(mean_over(model.limits.get(readout.key, {})) for model in defaults)
-        readouts[readout.key] = {**values, "mean": spread_dict(mean)}
     outside = Spread.of(mean_over(model.outside) for model in defaults)
-    means = {key: values["mean"]["mean"] for key, values in readouts.items()}
-    return {
-        "readouts": readouts,
-        "outside": spread_dict(outside),
-        "conclusions": limit_conclusions(means, outside.mean),
-    }
+    means = {key: values["mean"].mean for key, values in readouts.items()}
+    return {"readouts": readouts, "outside": outside, "conclusions": limit_conclusions(means, outside.mean)}
 
 
 def limit_conclusions(means: Mapping[str, float | None], outside: float | None) -> list[str]:
@@ -148,7 +147,7 @@ def limit_conclusions(means: Mapping[str, float | None], outside: float | None) 
     if encoder is None or searched is None or outside is None:
         return ["No point of P1, P2 or P3 lies in the hole: nothing can be said about what limits it."]
     gap = encoder / max(outside, 1e-12)
-    said = [
+    conclusions = [
         f"In the hole the error is {encoder:.5f}, {gap:.2f} times that outside ({outside:.5f})"
         + (": the hole costs little or nothing." if gap < 1.1 else ".")
     ]
@@ -159,44 +158,45 @@ def limit_conclusions(means: Mapping[str, float | None], outside: float | None) 
         blame = "encoder and decoder share the error in the hole."
     else:
         blame = "the encoder places the unseen images about as well as can be; what is left is the decoder's."
-    said.append(f"The best latent found leaves {searched:.5f}, {gain:.0%} less than the encoder's mean: {blame}")
+    conclusions.append(f"The best latent found leaves {searched:.5f}, {gain:.0%} less than the encoder's mean: {blame}")
     for value, what in ((smooth, "the sheet continued smoothly"), (linear, "a straight line across the hole")):
         if value is not None:
             ratio = value / max(encoder, 1e-12)
             verdict = "as good as" if 0.9 <= ratio <= 1.1 else ("better than" if ratio < 0.9 else "worse than")
-            said.append(
+            conclusions.append(
                 f"Latents from {what} give {value:.5f}, {ratio:.2f} times as much: {verdict} the encoder's mean."
             )
-    return said
+    return conclusions
 
 
 def _ablations(analysis: Analysis, noise: float) -> list[dict[str, Any]]:
     known = {f"ablation-{one.name}": one for one in (REFERENCE, *ABLATIONS)}
     models = [model for model in analysis.group(ABLATION) if model.planned.name in known]
-    reference = next((m for m in models if known[m.planned.name] is REFERENCE), None)
+    reference = next((model for model in models if known[model.planned.name] is REFERENCE), None)
     base = None if reference is None else mean_over(reference.hole)
-    return [_ablation(known[model.planned.name], model, base, noise) for model in models]
-
-
-def _ablation(ablation: Ablation, model: Measured, base: float | None, noise: float) -> dict[str, Any]:
-    hole = mean_over(model.hole)
-    change = None if hole is None or not base or ablation is REFERENCE else hole / base - 1.0
-    return {
-        "name": ablation.name,
-        "label": ablation.label,
-        "tests": ablation.tests,
-        "changes": dict(ablation.changes),
-        "epochs": model.config.training.epochs,
-        "steps": model.steps,
-        "train_s": model.train_s,
-        "validation_excess_bce": model.validation,
-        "hole_excess_bce": {**model.hole, "mean": hole},
-        "outside_excess_bce": {**model.outside, "mean": mean_over(model.outside)},
-        "change": change,
-        "noise": noise,
-        "verdict": "diverged" if model.failure else _verdict(ablation, change, noise),
-        "failure": model.failure,
-    }
+    rows = []
+    for model in models:
+        ablation, hole = known[model.planned.name], mean_over(model.hole)
+        change = None if hole is None or not base or ablation is REFERENCE else hole / base - 1.0
+        rows.append(
+            {
+                "name": ablation.name,
+                "label": ablation.label,
+                "tests": ablation.tests,
+                "changes": dict(ablation.changes),
+                "epochs": model.config.training.epochs,
+                "steps": model.steps,
+                "train_s": model.train_s,
+                "validation_excess_bce": model.validation,
+                "hole_excess_bce": {**model.hole, "mean": hole},
+                "outside_excess_bce": {**model.outside, "mean": mean_over(model.outside)},
+                "change": change,
+                "noise": noise,
+                "verdict": "diverged" if model.failure else _verdict(ablation, change, noise),
+                "failure": model.failure,
+            }
+        )
+    return rows
 
 
 def _verdict(ablation: Ablation, change: float | None, noise: float) -> str:
@@ -207,12 +207,3 @@ def _verdict(ablation: Ablation, change: float | None, noise: float) -> str:
     if abs(change) <= noise:
         return "no clear difference"
     return "helps" if change < 0 else "does not help"
-
-
-def spread_dict(spread: Spread) -> dict[str, float | int | None]:
-    """``mean``, ``std`` (None for fewer than two) and ``n``."""
-    return spread._asdict()
-
-
-def _mean(values: np.ndarray) -> float | None:
-    return float(values.mean()) if len(values) else None

@@ -96,7 +96,7 @@ class ExperimentsController(Controller):
         """Those that are listed, newest first."""
         return list(self._experiments.values())
 
-    # what a person asks for
+    # user input
 
     def start(self, name: str, seeds: int, quick: bool) -> Path | None:
         """Start experiment ``name`` in a new folder; None and ``error_occurred`` if it cannot be."""
@@ -109,22 +109,22 @@ class ExperimentsController(Controller):
         except OSError as error:
             reason = error.strerror or error
             self.error_occurred.emit(
-                f"{self.folder} cannot be written ({reason}). Choose another in File > Runs folder."
+                f"{self.folder} cannot be written ({reason}). Choose another folder in File > Runs folder."
             )
             return None
         self._launch(path, self._command(name, path, seeds, quick))
         return path
 
     def resume(self, path: Path) -> None:
-        """Go on with an experiment that ended early."""
+        """Resume an experiment that ended early."""
         if self._busy():
             self.error_occurred.emit(f"{_BUSY}. Cancel it, or wait for its report, before resuming another.")
             return
         name, seeds, quick = read_request(path)
         if seeds is None:
             self.error_occurred.emit(
-                f"{path} does not say with which options it was started. Go on with it by the command "
-                f"isoline experiment {name} --out and the options that it had."
+                f"{path} does not record its options. Resume it in a terminal: isoline experiment {name} --out {path}, "
+                "with the options that it was started with."
             )
             return
         self._launch(path, [*self._command(name, path, seeds, quick), *read_flags(path)])
@@ -140,7 +140,7 @@ class ExperimentsController(Controller):
         run = read_experiment(path).run
         if run is None or not RunDirectory.exists(run):
             self.error_occurred.emit(
-                f"{path.name} is training nothing at this moment. Try again when its next run has begun."
+                f"{path.name} is training no model at the moment. Try again when the next training has begun."
             )
             return
         self._session.open(run)
@@ -149,16 +149,14 @@ class ExperimentsController(Controller):
         """Show the report of a finished experiment in the browser."""
         report = ExperimentFolder(path).html_path
         if not report.is_file():
-            self.error_occurred.emit(
-                f"{report} is not there any more. Run the experiment's command again to write it anew."
-            )
+            self.error_occurred.emit(f"{report} does not exist any more. Resume the experiment to write it again.")
         elif self._open(report):
             self.report_opened.emit(str(report))
 
     def _open(self, path: Path) -> bool:
         opened = QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
         if not opened:
-            self.error_occurred.emit(f"No program of this system opens {path}. Open it by hand.")
+            self.error_occurred.emit(f"No application is set up to open {path}. Open it yourself.")
         return opened
 
     def _launch(self, path: Path, command: list[str]) -> None:
@@ -179,7 +177,7 @@ class ExperimentsController(Controller):
             self.error_occurred.emit(self._refused[path])
         self.refresh()
 
-    # what the folders say
+    # state of the folders
 
     def tick(self) -> None:
         """Look at what is unfinished, about once a second; called by the window's clock."""
@@ -222,7 +220,7 @@ class ExperimentsController(Controller):
             return folder, 0
 
     def _read(self, path: Path) -> Experiment:
-        """The folder's own word, unless its process has just been started and has not spoken yet."""
+        """What the folder says, unless its process has just been started and has written nothing yet."""
         experiment = read_experiment(path)
         if path in self._starting:
             since, before = self._starting[path]
@@ -231,7 +229,7 @@ class ExperimentsController(Controller):
                 del self._starting[path]
             elif complaint(log) or monotonic() - since > START_TIMEOUT_S:
                 del self._starting[path]
-                self._refused[path] = complaint(log) or "The process did not begin."
+                self._refused[path] = complaint(log) or "The process did not start."
             else:
                 return _changed(experiment, "starting", "")
         if path in self._refused and experiment.state not in ("running", "stopping"):
@@ -245,7 +243,7 @@ class ExperimentsController(Controller):
         for experiment in experiments:
             old = before.get(experiment.path)
             if old is not None and old.state in ACTIVE and experiment.state not in ACTIVE:
-                self._tell_end(experiment)
+                self._report_end(experiment)
         self._view.set_folder(str(self.folder))
         self._view.set_blocked(_BUSY if self._busy() else "")
         self._view.set_items([_item(experiment) for experiment in experiments])
@@ -265,7 +263,7 @@ class ExperimentsController(Controller):
                     f"{path} cannot be written ({error.strerror or error}), so it cannot be cancelled."
                 )
 
-    def _tell_end(self, experiment: Experiment) -> None:
+    def _report_end(self, experiment: Experiment) -> None:
         title = _TITLES.get(experiment.name, experiment.name)
         if experiment.state == "failed":
             self.error_occurred.emit(f"The experiment {title} failed: {experiment.message or experiment.log}")
@@ -276,7 +274,7 @@ class ExperimentsController(Controller):
 
     def _busy(self) -> bool:
         """Whether an experiment runs on this machine: two at once would take each other's processor time."""
-        return any(one.local and one.state in ACTIVE for one in self._experiments.values())
+        return any(item.local and item.state in ACTIVE for item in self._experiments.values())
 
 
 def _new_folder(home: Path, name: str) -> Path:

@@ -13,7 +13,7 @@ from core.analysis.transect import TransectResult
 FILTERS = {
     "png": "PNG picture (*.png)",
     "svg": "SVG picture (*.svg)",
-    "csv": "Measures, one row a point (*.csv)",
+    "csv": "Measurements, one row per point (*.csv)",
     "npz": "All arrays (*.npz)",
 }
 STOP_MS = 10_000

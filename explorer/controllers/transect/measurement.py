@@ -17,7 +17,7 @@ from explorer.state import MeasuredTransect, State
 from explorer.views.transect import TransectView
 
 RENEW_S = 4.0  # between two measurements while a training writes weights
-PAUSE_S = 0.15  # after the transect has changed: a number field that is held steps through many
+PAUSE_S = 0.15  # after the transect has changed: a spin box that is held down steps through many
 
 
 class TransectMeasuring(QObject):
@@ -146,18 +146,21 @@ class TransectMeasuring(QObject):
             self._view.set_summary("")
             return
         if self._state.model is None:
-            self._view.set_summary("No weights yet: the images come with the first.")
+            self._view.set_summary("The training has saved no weights yet; the images appear as soon as it does.")
             return
-        known = int(measured.known.sum())
-        lines = ["Mean excess BCE"] if known else []
-        outside = "outside" if measured.in_hole.any() else "all points"  # data without a hole have no outside
-        for name, where in (("hole", measured.in_hole), (outside, ~measured.in_hole)):
-            values = measured.excess_bce[where & measured.known]
+        known, config = measured.known, self._state.config
+        punctured = config is not None and config.data.source == "curves" and config.data.punctured
+        groups = (("in the hole", measured.in_hole), ("outside", ~measured.in_hole))
+        if not punctured:  # without a hole in the data there is no inside and no outside
+            groups = (("all points", np.ones_like(known)),)
+        lines = ["Mean excess BCE"] if known.any() else []
+        for name, where in groups:
+            values = measured.excess_bce[where & known]
             if len(values):
                 lines.append(f"{name} {values.mean():#.2g} ({len(values)})")
-        if known < len(measured.known):
-            lines.append(f"{known} of {len(measured.known)} measured …")
-        self._view.set_summary("\n".join(lines))
+        if not known.all():
+            lines.append(f"{known.sum()} of {len(known)} measured …")
+        self._view.set_summary("\n".join(lines), punctured)
 
 
 def _spliced(before: np.ndarray, start: int, new: np.ndarray) -> np.ndarray:

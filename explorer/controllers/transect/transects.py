@@ -28,8 +28,8 @@ from explorer.views.transect import TransectView
 from explorer.widgets.controls import on_screen
 
 SCRUB = "scrub transect"
-NO_RUN = "Open a run: what its model makes of the images along a line through the parameter plane appears here."
-NO_FACTORS = "Two factors of the images must be known for a transect. Open a run of curves, or of an .npz with factors."
+NO_RUN = "Open a run: its reconstructions of the images along a line through the parameter plane appear here."
+NO_FACTORS = "A transect needs two known factors. Open a run of the polar curves, or of a data set with factors."
 NO_LINE = "Draw a line in the parameter plane, straight or freehand: the samples nearest to it appear here."
 
 
@@ -93,7 +93,7 @@ class TransectsController(Controller):
         chosen, transects = self._state.transect, self._state.document.transects
         return transects[chosen] if chosen is not None and chosen < len(transects) else None
 
-    # hands
+    # user input
 
     def choose(self, index: int) -> None:
         """Show transect ``index`` of the document."""
@@ -106,9 +106,11 @@ class TransectsController(Controller):
             self._state.plane = self._plane_of(transects[index])
 
     def draw(self, stroke: np.ndarray) -> None:
-        """A line float64 (m, 2) was drawn in the plane: it becomes a transect and is shown."""
+        """Make a transect of a line float64 (m, 2) drawn in the plane, and show it."""
         transects, plane = self._offered(), shown_plane(self._state)
-        numbers = [int(each.name[1:]) for each in transects if each.name[:1] == "T" and each.name[1:].isdigit()]
+        numbers = [
+            int(transect.name[1:]) for transect in transects if transect.name[:1] == "T" and transect.name[1:].isdigit()
+        ]
         name = f"T{max(numbers, default=0) + 1}"
         try:
             made = Transect.drawn(name, stroke, spans=spans(self._state, plane))
@@ -133,21 +135,21 @@ class TransectsController(Controller):
         self._planes[after] = plane
         transects = list(self._state.document.transects)
         transects[chosen] = after
-        share = self._state.transect_position / (len(before) - 1)
+        fraction = self._state.transect_position / (len(before) - 1)
         self._editing.commit(f"points of transect {before.name}", transects=tuple(transects))
-        self._state.transect_position = round(share * (points - 1))
+        self._state.transect_position = round(fraction * (points - 1))
 
     def remove(self, index: int) -> None:
         """Remove a transect that was drawn; the published ones stay."""
         transects = self._state.document.transects
         if not 0 <= index < len(transects) or transects[index].name in polar_curves.TRANSECTS:
             return
-        kept = transects[:index] + transects[index + 1 :]
-        self._name = kept[max(0, index - 1)].name if kept else ""
-        self._editing.commit(f"remove transect {transects[index].name}", transects=kept)
+        others = transects[:index] + transects[index + 1 :]
+        self._name = others[max(0, index - 1)].name if others else ""
+        self._editing.commit(f"remove transect {transects[index].name}", transects=others)
 
     def scrub(self, position: int) -> None:
-        """The hand is at point ``position``: plane, cloud, probe and image go there."""
+        """Go to point ``position``: plane, cloud, probe and image follow."""
         transect, measured = self.transect, self._state.measured
         if transect is None or not 0 <= position < len(transect):
             return
@@ -167,7 +169,7 @@ class TransectsController(Controller):
     def _offered(self) -> tuple[Transect, ...]:
         """The document's transects; for curves the published ones are among them."""
         transects = self._state.document.transects
-        if is_drawn(self._state) and not any(each.name in polar_curves.TRANSECTS for each in transects):
+        if is_drawn(self._state) and not any(transect.name in polar_curves.TRANSECTS for transect in transects):
             return (*published_transects(), *transects)
         return transects
 
@@ -185,14 +187,14 @@ class TransectsController(Controller):
         transects = self._offered()
         if transects is not self._state.document.transects:
             self._editing.follow(transects=transects)
-        names = [each.name for each in transects]
+        names = [transect.name for transect in transects]
         chosen = names.index(self._name) if self._name in names else (0 if names else None)
         self._name = names[chosen] if chosen is not None else ""
         self._state.transect = chosen
-        self._view.set_transects([self._title(each) for each in transects], chosen)
+        self._view.set_transects([self._title(transect) for transect in transects], chosen)
         self._view.set_removable(chosen is not None and names[chosen] not in polar_curves.TRANSECTS)
         plane = shown_plane(self._state)
-        inside = [place for place, each in enumerate(transects) if self._plane_of(each) == plane]
+        inside = [place for place, transect in enumerate(transects) if self._plane_of(transect) == plane]
         lines = [(names[place], transects[place].points) for place in inside]
         self._parameters.set_transects(lines, inside.index(chosen) if chosen in inside else None)
         self._show_empty()
@@ -253,7 +255,7 @@ class TransectsController(Controller):
             self._show_image()
 
     def _show_image(self) -> None:
-        """The reconstruction where the hand is, though the probe's own decode may still be on its way."""
+        """The reconstruction at the position, though the probe's own decode may still be on its way."""
         measured, position, shown = self._state.measured, self._state.transect_position, self.measuring.transect
         if self._placed is None or self._placed is not self._state.document.probe:
             return
@@ -276,7 +278,7 @@ class TransectsController(Controller):
         result = self.measuring.result()
         if result is None:
             self.error_occurred.emit(
-                "The transect is not measured yet. Keep its panel open until every image is there."
+                "The transect is not measured completely. Keep its panel open until every image has appeared."
             )
             return
         self.files.ask(kind, result, self._view.window())

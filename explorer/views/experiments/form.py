@@ -36,24 +36,24 @@ KINDS = (
     Kind(
         "transects",
         "Transects",
-        "Into the hole and out",
-        "Trains on images with a hole cut out of the parameter plane and measures what is drawn inside it.",
+        "Does the model draw what it never saw?",
+        "Trains on images with a hole in their parameter space and measures reconstructions inside and outside it.",
     ),
     Kind(
         "entanglement",
         "Entanglement",
-        "Does the penalty orient the sheet?",
-        "Trains with each entanglement penalty and none, and measures how the sheet lies to the axes.",
+        "Does the penalty align the latent axes?",
+        "Trains with each entanglement penalty and with none, and measures the latent cloud's alignment with the axes.",
     ),
     Kind(
         "curves",
         "Curves",
-        "Does a curve leak less than a line?",
-        "Trains on the punctured set, changes a factor along every kind of path and measures what the other one does.",
+        "Do factor curves leak less than straight lines?",
+        "Trains on images with a hole, changes one factor along every kind of path and measures the other.",
     ),
 )
-_FULL = "Every setting in full: hours on a processor"
-_QUICK = "32² images, one seed: minutes"
+_FULL = "All settings in full: takes hours on a CPU"
+_QUICK = "32 × 32 images, one seed: takes minutes"
 
 
 class ExperimentForm(QWidget):
@@ -104,13 +104,13 @@ class ExperimentForm(QWidget):
         self._seeds.setRange(1, MOST_SEEDS)
         self._seeds.setValue(USUAL_SEEDS)
         self._seeds.setAccessibleName("Seeds")
-        self._seeds.setToolTip("How often each setting is trained, 1 to 10: with one seed there is no interval")
+        self._seeds.setToolTip("Number of trainings per setting, 1 to 10; a single seed gives no interval")
         self._seeds.setFixedWidth(58)
         caption = label("Seeds")
         caption.setBuddy(self._seeds)
         self._quick = named(QCheckBox("Quick"), "experiments.quick")
         self._quick.setAccessibleName("Quick")
-        self._quick.setToolTip("All parts of the report from 32² images, a few epochs and one seed, in minutes")
+        self._quick.setToolTip("The whole report from 32 × 32 images, a few epochs and one seed, in minutes")
         self._quick.toggled.connect(lambda _: self._show())
         row.addWidget(caption)
         row.addWidget(self._seeds)
@@ -150,7 +150,7 @@ class ExperimentForm(QWidget):
             self._reason = reason
             self._show()
 
-    # hands
+    # user input
 
     @property
     def kind(self) -> Kind:

@@ -33,7 +33,7 @@ _WORDS = {
     "failed": "Failed",
 }
 _ROLES = {"failed": "error", "interrupted": "warning"}
-_RESUME = "Go on where it stopped; what is done is not done again"
+_RESUME = "Resume where it stopped; finished parts are not repeated"
 _PERMILLE = 1000
 
 
@@ -44,7 +44,7 @@ class ExperimentItem:
     ``key`` tells experiments apart and comes back in the signals. ``state``: starting, running, stopping, finished,
     stopped, interrupted or failed. ``fraction`` 0 to 1. ``message``: the step that runs, or why it failed;
     ``numbers``: what a finished one found, ``numbers_tip`` what they mean. ``watchable``: a run is there to be opened;
-    ``has_report``: so is the report. ``log``: the last lines that its process wrote.
+    ``has_report``: so is the report. ``log``: the last lines of the process's output.
     """
 
     key: str
@@ -100,15 +100,15 @@ class ExperimentRow(QFrame):
         head.addWidget(self._title)
         head.addWidget(self._state)
         head.addWidget(self._subtitle, 1)
-        self._watch = self._button("watch", "Watch", "Open the run that is being trained in this window")
+        self._watch = self._button("watch", "Watch", "Show the run in training in this window")
         self._cancel = self._button(
-            "cancel", "Cancel", "Stop after this step. What is done is kept, and Resume goes on from there"
+            "cancel", "Cancel", "Stop after the current step. Finished parts are saved, and Resume continues from there"
         )
-        self._show_log = self._button("log", "Log", "The last lines that its process wrote")
+        self._show_log = self._button("log", "Log", "Show the last lines of the process's output")
         self._show_log.setCheckable(True)
         self._resume = self._button("resume", "Resume", _RESUME)
-        self._report = self._button("report", "Report", "Open the report in the browser")
-        self._folder = self._button("folder", "Show folder", "Show the folder with the runs and the report")
+        self._report = self._button("report", "Report", "Open the report in the web browser")
+        self._folder = self._button("folder", "Show folder", "Open the folder with the runs and the report")
         self._folder.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         for button, signal in (
             (self._watch, self.watch_requested),
@@ -192,13 +192,13 @@ class ExperimentRow(QFrame):
         self._resume.setEnabled(not self._blocked)
         self._resume.setToolTip(self._blocked or _RESUME)
         self._report.setVisible(item.state == "finished" and item.has_report)
-        troubled = item.state in ("failed", "interrupted") and bool(item.log)
-        self._show_log.setVisible(troubled)
-        self._log.setVisible(troubled and self._show_log.isChecked())
+        has_log = item.state in ("failed", "interrupted") and bool(item.log)
+        self._show_log.setVisible(has_log)
+        self._log.setVisible(has_log and self._show_log.isChecked())
 
 
 def _lost_report(item: ExperimentItem) -> bool:
-    """Whether somebody took the report away after it was written."""
+    """Whether the report was removed after it was written."""
     return item.state == "finished" and not item.has_report
 
 
@@ -211,13 +211,13 @@ def _sentence(item: ExperimentItem) -> str:
         left = "" if item.eta_seconds is None else f"{duration(item.eta_seconds)} left"
         return " · ".join(part for part in (f"{item.fraction:.0%}", left, item.message) if part)
     if item.state == "stopping":
-        return "Stops after this step; what is done is kept"
+        return "Stops after the current step; finished parts are saved"
     if item.state == "stopped":
-        return f"{done} and kept: Resume goes on from there"
+        return f"{done} and saved; Resume continues from there"
     if item.state == "interrupted":
-        return f"Its process has ended. {done} and kept: Resume goes on from there"
+        return f"The process has ended. {done} and saved; Resume continues from there"
     if item.state == "failed":
-        return item.message or "It failed without a word; the log may tell more"
+        return item.message or "It failed without a message; see the log"
     if _lost_report(item):
-        return "Its report is gone: Resume writes it again"
-    return item.numbers or "The report is written"
+        return "The report is missing; Resume writes it again"
+    return item.numbers or "The report is ready"

@@ -113,7 +113,7 @@ class ExperimentsView(QWidget):
     def set_folder(self, folder: str) -> None:
         """Where experiments are written and looked for."""
         where = f"\n{folder}" if folder else ""
-        self._empty.setText(f"No experiments yet. Choose one at the left and press Start.{where}")
+        self._empty.setText(f"No experiments yet. Choose one on the left and press Start.{where}")
 
     def set_blocked(self, reason: str) -> None:
         """Why nothing can be started or resumed now; empty: it can."""
@@ -145,7 +145,7 @@ class ExperimentsView(QWidget):
         for row in self._rows.values():
             row.set_theme(theme)
 
-    # what Qt says
+    # Qt events
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

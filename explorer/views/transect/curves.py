@@ -7,7 +7,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPen, QPolygonF
 
 from explorer.views.transect.data import CURVES, TransectData
-from explorer.views.transect.geometry import AXIS, LEFT, SCALE, Layout, bounds, share
+from explorer.views.transect.geometry import AXIS, LEFT, SCALE, Layout, bounds, normalised
 from explorer.widgets.theme import Theme
 
 NAMES = {"excess_bce": "excess BCE", "ssim": "SSIM", "distance": "distance"}
@@ -37,7 +37,7 @@ class CurvePainter:
     def _y(self, name: str, frame: QRectF) -> np.ndarray:
         """float64 (n,) pixels; NaN where nothing is known."""
         low, high = self._bounds[name]
-        place = share(self._data.curves[name], low, high, self._logarithmic(name))
+        place = normalised(self._data.curves[name], low, high, self._logarithmic(name))
         inner = frame.adjusted(0, 4, 0, -4)
         return inner.bottom() - np.clip(place, -0.05, 1.05) * inner.height()
 
@@ -116,7 +116,7 @@ class CurvePainter:
                     painter.drawEllipse(QPointF(x, float(y)), 3.5, 3.5)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
-    # the legend, which is the read-out, too
+    # the legend, with the values at the position
 
     def legend(self, place: int | None) -> list[tuple[str, str]]:
         """The curves' names and their texts, with the values at ``place``."""

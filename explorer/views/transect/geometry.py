@@ -127,7 +127,7 @@ def _round(value: float, up: bool) -> float:
     return float(f"{next(step for step in reversed(steps) if step <= value + slack):.3g}")
 
 
-def share(values: np.ndarray, low: float, high: float, log: bool) -> np.ndarray:
+def normalised(values: np.ndarray, low: float, high: float, log: bool) -> np.ndarray:
     """Where ``values`` stand between ``low`` (0) and ``high`` (1); on a log scale what is not positive is NaN."""
     values = np.asarray(values, dtype=np.float64)
     if log:

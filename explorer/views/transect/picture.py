@@ -1,4 +1,4 @@
-"""The picture of a transect: three rows of images, curves under them, one place that a hand moves through both."""
+"""The picture of a transect: three rows of images, curves under them, one position that runs through both."""
 
 from __future__ import annotations
 
@@ -25,16 +25,20 @@ from explorer.widgets import image_conversion
 from explorer.widgets.theme import DARK, Theme
 
 _KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
+EXCESS_BCE = (
+    "Excess BCE: the reconstruction's binary cross-entropy minus that of a perfect copy, mean over pixels, in nats per "
+    "pixel; 0 is a perfect copy."
+)
 _MEANINGS = (
-    "Excess BCE: mean over pixels of BCE(x, x̂) − BCE(x, x), in nats; 0 for a perfect reconstruction.\n"
+    f"{EXCESS_BCE}\n"
     "SSIM: structural similarity (Wang et al. 2004); 1 for equal images.\n"
     "Distance: to the nearest training sample, in the parameter plane."
 )
-_HINT = "Click or drag: look at a point. Arrows step, Home and End go to the ends."
+_HINT = "Click or drag to choose a point; the arrow keys step, Home and End go to the ends."
 
 
 class TransectPicture(QWidget):
-    """Draws a ``TransectData``. ``position_changed`` follows the hand, ``released`` comes when it lets go."""
+    """Draws a ``TransectData``. ``position_changed`` follows a drag, ``released`` ends it."""
 
     position_changed = Signal(int)
     released = Signal()
@@ -140,7 +144,7 @@ class TransectPicture(QWidget):
         return boxes
 
     def _paint_holes(self, painter: QPainter, layout: Layout) -> None:
-        """A band behind the curves: these points lie where the model saw nothing."""
+        """A band behind the curves: these points lie where there were no training images."""
         tint = QColor(self._theme.accent)
         tint.setAlphaF(0.10)
         for box in self._hole_boxes(layout):
@@ -174,7 +178,7 @@ class TransectPicture(QWidget):
         curves.paint_position(painter, layout, place)
 
     def _paint_header(self, painter: QPainter, curves: CurvePainter) -> None:
-        """Where the hand is and what is measured there; the coloured names are the curves' legend, too."""
+        """Where the position is and what is measured there; the coloured names are the curves' legend, too."""
         texts = self._place_texts()
         metrics = QFontMetricsF(painter.font())
         legend = curves.legend(self._data.here)
@@ -208,7 +212,7 @@ class TransectPicture(QWidget):
         first, last = (", ".join(number(value) for value in points[end]) for end in (0, -1))
         return f"({names}) = ({first})", f"({last})"
 
-    # hands
+    # user input
 
     def event(self, event: QEvent) -> bool:
         # The window uses arrows and Home as its own keys: while the picture has the focus they move the place.
@@ -234,7 +238,10 @@ class TransectPicture(QWidget):
             values = zip(self._data.names, self._data.points[place], strict=True)
             lines.append(" · ".join(f"{name} = {value:.4g}" for name, value in values))
         ends = self._data.ends(layout.side)
-        lines.append(f"rows: truth, model, Δ = model − truth from −{ends:g} (blue) to +{ends:g} (orange) of full scale")
+        lines.append(
+            f"Rows: true image, reconstruction, and Δ = reconstruction − true image, from −{ends:g} (blue) to "
+            f"+{ends:g} (orange) of full scale."
+        )
         return "\n".join([*lines, _HINT])
 
     def _go(self, place: int) -> None:

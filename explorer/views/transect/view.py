@@ -8,20 +8,25 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSpinBox, QToolButton, QVBoxLayout, QWidget
 
 from explorer.views.transect.data import CURVES, TransectData
-from explorer.views.transect.picture import TransectPicture
+from explorer.views.transect.picture import EXCESS_BCE, TransectPicture
 from explorer.widgets.controls import label, named
 from explorer.widgets.icons import icon
 from explorer.widgets.theme import DARK, Theme
 
-FORMATS = (("png", "PNG picture…"), ("svg", "SVG picture…"), ("csv", "Measures (CSV)…"), ("npz", "All arrays (NPZ)…"))
+FORMATS = {
+    "png": "PNG picture…",
+    "svg": "SVG picture…",
+    "csv": "Measurements (CSV)…",
+    "npz": "All arrays (NPZ)…",
+}
 SIDE_WIDTH = 150
 LEAST_POINTS, MOST_POINTS = 2, 200
 
 
 class TransectView(QWidget):
-    """Shows one of several transects. Setters are silent; signals tell what a hand did.
+    """Shows one of several transects. Setters are silent; signals tell what the user did.
 
-    ``position_changed`` follows the hand from point to point, ``position_released`` comes when it lets go.
+    ``position_changed`` follows a drag from point to point, ``position_released`` ends it.
     """
 
     transect_chosen = Signal(int)
@@ -48,7 +53,7 @@ class TransectView(QWidget):
         layout.addWidget(self.picture, 1)
         self.set_theme(DARK)
         self.set_transects([], None)
-        self.set_empty("Open a run of curves, or draw a line in the parameter plane: its images appear here.")
+        self.set_empty("Open a run of the polar curves, or draw a line in the parameter plane: its images appear here.")
 
     def _make_side(self) -> QWidget:
         side = named(QWidget(), "transect.side")
@@ -59,7 +64,7 @@ class TransectView(QWidget):
         choice = QHBoxLayout()
         choice.setSpacing(4)
         self._choice = named(QComboBox(), "transect.choice")
-        self._choice.setToolTip("Which line through the parameter plane. Draw more with the plane's line tools.")
+        self._choice.setToolTip("The line through the parameter plane; draw more in the Parameters panel")
         self._choice.setAccessibleName("Transect")
         self._choice.activated.connect(self.transect_chosen)
         self._remove = named(QToolButton(), "transect.remove", "Remove")
@@ -91,14 +96,14 @@ class TransectView(QWidget):
         row.setSpacing(6)
         self._log = named(QCheckBox("Log"), "transect.log")
         self._log.setChecked(True)
-        self._log.setToolTip("Logarithmic scale for the excess BCE")
+        self._log.setToolTip("Show the excess BCE on a logarithmic scale")
         self._log.toggled.connect(self._on_log)
         self._export = named(QToolButton(), "transect.export", "Export")
-        self._export.setToolTip("Write the picture, or the numbers, of this transect to a file")
+        self._export.setToolTip("Save the picture or the numbers of this transect to a file")
         self._export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self._export)
-        for name, text in FORMATS:
+        for name, text in FORMATS.items():
             action = named(QAction(text, menu), f"transect.export.{name}")
             action.triggered.connect(lambda _=False, name=name: self.export_requested.emit(name))
             menu.addAction(action)
@@ -160,15 +165,12 @@ class TransectView(QWidget):
         self._data.position = position
         self.picture.update()
 
-    def set_summary(self, text: str) -> None:
-        """A few words on the whole transect."""
+    def set_summary(self, text: str, punctured: bool = False) -> None:
+        """A few words on the whole transect; ``punctured``: the training data have a hole, told apart in them."""
         self._summary.setText(text)
-        self._summary.setToolTip(
-            "Mean excess BCE of the points, where the data have a hole of those in it and outside it (how many).\n"
-            "Excess BCE: mean over pixels of BCE(x, x̂) − BCE(x, x), in nats."
-            if text
-            else ""
-        )
+        points = "inside and outside the hole in the training data" if punctured else "that are measured"
+        tip = f"Mean over the points {points}, with their number in brackets.\n{EXCESS_BCE}"
+        self._summary.setToolTip(tip if text else "")
 
     def set_empty(self, text: str) -> None:
         """Say why there is no picture and what to do; "": there is one."""
@@ -193,7 +195,7 @@ class TransectView(QWidget):
         """The point that is marked."""
         return self._data.position
 
-    # hands
+    # user input
 
     def _on_remove(self) -> None:
         if self._choice.currentIndex() >= 0:
@@ -209,5 +211,7 @@ class TransectView(QWidget):
         for widget in (self._points, self._log):
             widget.setEnabled(some)
         self._remove.setEnabled(some and self._removable)
-        self._remove.setToolTip("Remove this transect (can be undone)" if self._removable else "P1 to P3 stay")
+        self._remove.setToolTip(
+            "Remove this transect (can be undone)" if self._removable else "The published transects cannot be removed"
+        )
         self._export.setEnabled(some and self._data.complete)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,11 @@ import pytest
 
 from core.analysis.axis_alignment import Alignment, rotation_null
 from core.config import Entanglement
+from core.experiments.entanglement import options, page
 from core.experiments.entanglement.analysis import (
     PENALTIES,
     Analysis,
+    Cloud,
     Group,
     Model,
     Unknown,
@@ -21,8 +25,9 @@ from core.experiments.entanglement.analysis import (
     holm,
     measure,
 )
-from core.experiments.entanglement.experiment import Options, Variant, plan, run, variants
+from core.experiments.entanglement.experiment import run
 from core.experiments.entanglement.figures import alignment_figure, own_cloud_figure, rectangle_figure
+from core.experiments.entanglement.options import Options, Variant, plan, variants
 from core.experiments.entanglement.page import make_page
 from core.experiments.entanglement.report import conclusions, make_report
 from core.experiments.entanglement.rotations import (
@@ -37,7 +42,7 @@ from core.experiments.entanglement.rotations import (
     random_rotations,
     uniform_rectangle,
 )
-from core.experiments.folder import ExperimentError
+from core.experiments.options import ExperimentError
 
 OPTIONS = Options(Path("unused"))
 
@@ -89,6 +94,11 @@ def test_only_a_training_with_a_penalty_may_diverge():
 def test_bad_options_are_named(bad: dict):
     with pytest.raises(ExperimentError, match=next(iter(bad))):
         Options(Path("unused"), **bad)
+
+
+def test_an_experiment_that_an_earlier_version_began_has_the_same_settings():
+    """Stored in its folder; another value would refuse to resume it."""
+    assert Options(Path("unused"), seeds=5, quick=True).settings()["seeds"] == 5
 
 
 def test_settings_leave_the_folder_out():
@@ -211,12 +221,11 @@ def test_what_is_measured_of_a_cloud(random: np.random.Generator):
     assert set(cloud.ranks) == set(PENALTIES)
 
 
-def test_too_few_samples_are_said_and_do_not_crash(random: np.random.Generator):
+def test_too_few_samples_are_said_and_do_not_crash(random: np.random.Generator, html_of: Callable[[Analysis], str]):
     cloud = measure(box(random, 6), random.random((6, 2)).astype(np.float32), ("a", "b"), 0.1)
     for value in (cloud.alignment, cloud.factor_alignment, cloud.two_nn, cloud.levina_bickel, cloud.directions):
         assert isinstance(value, Unknown)
-    html = make_page(OPTIONS, *_page_of(_analysis({"none": [cloud], "product": [cloud]}))).html()
-    assert "too few samples" in html
+    assert "too few samples" in html_of(_analysis({"none": [cloud], "product": [cloud]}))
 
 
 def test_a_collapsed_dimension_is_not_active(random: np.random.Generator):
@@ -243,53 +252,60 @@ def _analysis(clouds: dict[Entanglement, list], failed: str | None = None) -> An
     return Analysis(tuple(groups), {})
 
 
-def _page_of(analysis: Analysis) -> tuple:
-    return analysis, make_report(OPTIONS, analysis)
+@pytest.fixture
+def html_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Analysis], str]:
+    """The page of an analysis, its figures left empty: they take seconds and have tests of their own."""
+    figures = ("alignment_figure", "rectangle_figure", "loss_surfaces_figure", "own_cloud_figure", "covariance_figure")
+    for name in (*figures, "embedding_figure", "loss_curves"):
+        monkeypatch.setattr(page, name, lambda *_: None)
+    for name in ("svg", "png"):
+        monkeypatch.setattr(page, name, lambda *_: b"<svg/>")
+    return lambda analysis: make_page(analysis, make_report(OPTIONS, analysis))
 
 
-def _turned(random: np.random.Generator, seeds: list[int]) -> list:
-    clouds = []
-    for seed in seeds:
-        mu = (box(random, 200) @ random_rotations(3, 1, seed)[0].T).astype(np.float32)
-        clouds.append(measure(mu, mu[:, :2].copy(), ("a", "b"), 0.1))
-    return clouds
+@cache
+def cloud_of(seed: int, turned: bool) -> Cloud:
+    """A box along the axes, or turned at random."""
+    mu = box(np.random.default_rng(seed), 200)
+    if turned:
+        mu = (mu @ random_rotations(3, 1, seed)[0].T).astype(np.float32)
+    return measure(mu, mu[:, :2].copy(), ("a", "b"), 0.1)
 
 
-def _aligned(random: np.random.Generator, seeds: int) -> list:
-    clouds = []
-    for _ in range(seeds):
-        mu = box(random, 200)
-        clouds.append(measure(mu, mu[:, :2].copy(), ("a", "b"), 0.1))
-    return clouds
+def _turned(*seeds: int) -> list:
+    return [cloud_of(seed, True) for seed in seeds]
 
 
-def test_the_words_say_that_a_loss_orients_when_it_does(random: np.random.Generator):
-    analysis = _analysis({"none": _turned(random, [5, 6, 7]), "product": _aligned(random, 3)})
+def _aligned(*seeds: int) -> list:
+    return [cloud_of(seed, False) for seed in seeds]
+
+
+def test_the_words_say_that_a_loss_orients_when_it_does():
+    analysis = _analysis({"none": _turned(5, 6, 7), "product": _aligned(1, 2, 3)})
     text = " ".join(conclusions(analysis))
     assert "product orients the sheet, and along the axes" in text
     assert "one seed" not in text
 
 
-def test_the_words_say_that_there_is_no_evidence_when_there_is_none(random: np.random.Generator):
-    analysis = _analysis({"none": _turned(random, [5, 6, 7]), "product": _turned(random, [8, 9, 10])})
+def test_the_words_say_that_there_is_no_evidence_when_there_is_none():
+    analysis = _analysis({"none": _turned(5, 6, 7), "product": _turned(8, 9, 10)})
     assert "no evidence here that product orients the sheet" in " ".join(conclusions(analysis))
 
 
-def test_one_seed_is_said_to_have_no_interval(random: np.random.Generator):
-    analysis = _analysis({"none": _turned(random, [5]), "product": _turned(random, [8])})
+def test_one_seed_is_said_to_have_no_interval(html_of: Callable[[Analysis], str]):
+    analysis = _analysis({"none": _turned(5), "product": _turned(8)})
     assert "one seed: no interval" in " ".join(conclusions(analysis))
-    html = make_page(OPTIONS, *_page_of(analysis)).html()
-    assert "One seed: no interval between trainings." in html
+    assert "One seed: no interval between trainings." in html_of(analysis)
 
 
-def test_a_training_that_diverged_is_reported(random: np.random.Generator):
-    analysis = _analysis({"none": _turned(random, [5]), "dip": [None]}, failed="the loss is not finite")
+def test_a_training_that_diverged_is_reported(html_of: Callable[[Analysis], str]):
+    analysis = _analysis({"none": _turned(5), "dip": [None]}, failed="the loss is not finite")
     assert "dip-0.001-seed0 (the loss is not finite)" in " ".join(conclusions(analysis))
-    assert "the loss is not finite" in make_page(OPTIONS, *_page_of(analysis)).html()
+    assert "the loss is not finite" in html_of(analysis)
 
 
-def test_the_numbers_behind_the_preference_for_diagonals_are_measured(random: np.random.Generator):
-    analysis = _analysis({"none": _turned(random, [5]), "product": _turned(random, [8])})
+def test_the_numbers_behind_the_preference_for_diagonals_are_measured():
+    analysis = _analysis({"none": _turned(5), "product": _turned(8)})
     text = " ".join(conclusions(analysis))
     assert "0.250" in text
     assert "0.167 at 45°" in text
@@ -303,7 +319,7 @@ def test_the_figures_show_every_curve(random: np.random.Generator):
     assert len(square.lines) == len(rectangle.lines) == 3
     panels = own_cloud_figure(box(random, 100)).axes
     assert [len(panel.lines) for panel in panels] == [4, 4, 4]  # three planes, and the line at 0°
-    groups = _analysis({"none": _turned(random, [5, 6]), "product": _turned(random, [8, 9])}).groups
+    groups = _analysis({"none": _turned(5, 6), "product": _turned(8, 9)}).groups
     (axes,) = alignment_figure(groups).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["none", "product, γ = 0.001"]
 
@@ -311,13 +327,14 @@ def test_the_figures_show_every_curve(random: np.random.Generator):
 # all of it
 
 
-def test_a_small_experiment_from_beginning_to_end(tmp_path: Path):
-    said: list[str] = []
-    options = Options(
+def test_a_small_experiment_from_beginning_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(options, "QUICK_COUNT", 300)
+    lines: list[str] = []
+    chosen = Options(
         tmp_path / "experiment", quick=True, epochs=1, product=(1e-3,), covariance=(), dip=(), article=False
     )
-    report = run(options, said.append)
-    stored = json.loads((options.out / "report.json").read_text())
+    report = run(chosen, lines.append)
+    stored = json.loads((chosen.out / "report.json").read_text())
     assert [model["name"] for model in stored["models"]] == ["none-seed0", "product-0.001-seed0"]
     for model in stored["models"]:
         assert np.shape(model["covariance"]) == (3, 3)
@@ -329,8 +346,9 @@ def test_a_small_experiment_from_beginning_to_end(tmp_path: Path):
     assert stored["experiment"] == "entanglement"
     assert stored["conclusions"] == report["conclusions"]
     assert "torch" in stored["versions"]
-    html = (options.out / "report.html").read_text(encoding="utf-8")
+    html = (chosen.out / "report.html").read_text(encoding="utf-8")
     assert html.count("<img ") >= 7
-    assert str(options.out / "report.html") in said[-1]
-    run(options, said.append)  # trained already: only measured again
-    assert sum("trained already" in line for line in said) == 2
+    assert str(chosen.out / "report.html") in lines[-1]
+    monkeypatch.setattr(page, "make_page", lambda *_: html)
+    run(chosen, lines.append)  # trained already: only measured again
+    assert sum("trained already" in line for line in lines) == 2

@@ -1,4 +1,4 @@
-"""Experiment C: what it trains, what it measures along paths and across the hole, what it says, and that it goes on."""
+"""Experiment C: what it trains, what it measures along paths and across the hole, what it says, and that it resumes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,27 @@ from page_reader import Page
 
 from core.cli.main import main
 from core.config import RunConfig
-from core.experiments.factor_leakage import analysis, experiment, statistics, timings
-from core.experiments.factor_leakage.experiment import Options, plan
+from core.experiments.factor_leakage import analysis, experiment, options, page, statistics, timings
 from core.experiments.factor_leakage.leakage import (
     CURVE,
     DRAWN,
     MEAN_DIFFERENCE,
     PATHS,
     TANGENT,
-    LeakBench,
+    LeakageExperiment,
     Trial,
     chosen_samples,
 )
-from core.experiments.factor_leakage.model_under_test import Subject
+from core.experiments.factor_leakage.model_under_test import ModelUnderTest
+from core.experiments.factor_leakage.options import Options, plan
 from core.experiments.factor_leakage.report import conclusions
-from core.experiments.factor_leakage.statistics import BOTH, leaks_by_kind, values_of
-from core.experiments.folder import ExperimentError, ExperimentFolder, Stopped, read_progress
-from core.experiments.result_cache import KeptParts, fingerprint
+from core.experiments.factor_leakage.statistics import BOTH, Leaks, leaks_by_kind, values_of
+from core.experiments.folder import ExperimentFolder, Stopped, read_progress
+from core.experiments.options import ExperimentError
+from core.experiments.result_cache import ResultCache, fingerprint
 from core.rendering import gridline_image, pil_text
 from core.rendering.surface_mesh import sheet
+from core.reporting.tables import Interval
 from core.runs.directory import RunDirectory
 
 SMALL = {"QUICK_COUNT": 400, "QUICK_EPOCHS": 4, "QUICK_STARTS": 2, "QUICK_PAIRS": 1}
@@ -55,16 +58,16 @@ def test_the_full_plan_trains_the_default_model_on_the_punctured_set(tmp_path: P
 
 
 def test_a_quick_one_is_one_small_model_with_few_starts(tmp_path: Path):
-    options = Options(tmp_path, quick=True)
-    (only,) = plan(options)
-    assert (only.config.data.image_size, options.start_count) == (32, 20)
-    assert options.settings()["seeds"] == 1
+    chosen = Options(tmp_path, quick=True)
+    (only,) = plan(chosen)
+    assert (only.config.data.image_size, chosen.start_count) == (32, 20)
+    assert chosen.settings()["seeds"] == 1
 
 
 def test_trained_runs_are_measured_instead(tmp_path: Path):
-    options = Options(tmp_path / "out", model=(tmp_path / "one", tmp_path / "two"))
-    assert plan(options) == []
-    assert options.settings()["model"] == [str(tmp_path / "one"), str(tmp_path / "two")]
+    chosen = Options(tmp_path / "out", model=(tmp_path / "one", tmp_path / "two"))
+    assert plan(chosen) == []
+    assert chosen.settings()["model"] == [str(tmp_path / "one"), str(tmp_path / "two")]
     assert Options(tmp_path).settings()["model"] is None
 
 
@@ -79,9 +82,9 @@ def test_impossible_options_are_refused(tmp_path: Path, changes: dict[str, Any])
 # leak
 
 
-def bench(ranges: tuple[float, float] = (1.5, 2.0)) -> LeakBench:
+def bench(ranges: tuple[float, float] = (1.5, 2.0)) -> LeakageExperiment:
     """A bench that has nothing but its ruler."""
-    made = LeakBench.__new__(LeakBench)
+    made = LeakageExperiment.__new__(LeakageExperiment)
     made._ranges = np.array(ranges)
     return made
 
@@ -136,13 +139,14 @@ def test_the_table_has_medians_ratios_and_intervals_around_them(models: list[dic
     table = leaks_by_kind(models, BOTH)
     assert list(table) == [CURVE, MEAN_DIFFERENCE]
     assert (table[CURVE].n, table[CURVE].reached, table[MEAN_DIFFERENCE].reached) == (398, 1.0, 0.0)
-    value, low, high = table[CURVE].median
+    median = table[CURVE].median
+    value, low, high = median.value, median.low, median.high
     assert value == pytest.approx(np.median(np.concatenate([values_of(models, k, CURVE) for k in "ab"])))
     assert low is not None
     assert high is not None
     assert value is not None
     assert low < value < high < 1.5 * low
-    assert table[MEAN_DIFFERENCE].ratio == pytest.approx((40.0, 40.0, 40.0)), "starts are resampled in pairs"
+    assert astuple(table[MEAN_DIFFERENCE].ratio) == pytest.approx((40.0, 40.0, 40.0)), "starts are resampled in pairs"
     assert table[CURVE].p90 == pytest.approx(0.004 * np.exp(1.2816 * 0.5), rel=0.15)
 
 
@@ -156,15 +160,8 @@ def test_a_kind_that_nothing_was_measured_of_is_left_out(models: list[dict[str, 
     [(20.0, 50.0, "leaks less"), (0.2, 0.8, "leaks more"), (0.8, 1.4, "cannot be told"), (None, None, "too few")],
 )
 def test_its_conclusion_follows_from_its_numbers(low: float | None, high: float | None, said: str):
-    def kind(value: float, low: float | None, high: float | None) -> dict[str, Any]:
-        median = {"value": 0.01 * value, "low": None, "high": None}
-        return {
-            "n": 9,
-            "reached": 1.0,
-            "median": median,
-            "p90": 0.1,
-            "ratio": {"value": value, "low": low, "high": high},
-        }
+    def kind(value: float, low: float | None, high: float | None) -> Leaks:
+        return Leaks(9, 1.0, Interval(0.01 * value, None, None), 0.1, Interval(value, low, high))
 
     table = {CURVE: kind(1.0, 1.0, 1.0), MEAN_DIFFERENCE: kind(30.0, low, high)}
     leak = dict.fromkeys(("a", "b", BOTH), table)
@@ -191,9 +188,9 @@ def test_a_part_is_measured_once(tmp_path: Path):
         return [Trial(3, 1.0, 2.0, "a", 0.4, "", 0.4, {CURVE: 0.1}, (CURVE,))]
 
     for _ in range(2):
-        assert KeptParts(tmp_path, "model", "x").get("trials", list[Trial], measure) == measure()
+        assert ResultCache(tmp_path, "model", "x").get("trials", list[Trial], measure) == measure()
     assert len(calls) == 1 + 2
-    KeptParts(tmp_path, "model", "y").get("trials", list[Trial], measure)
+    ResultCache(tmp_path, "model", "y").get("trials", list[Trial], measure)
     assert len(calls) == 4, "of another fingerprint"
 
 
@@ -201,7 +198,7 @@ def test_a_part_is_measured_once(tmp_path: Path):
     "content", [b"", b"{", b"[]", b"\xff", b'{"schema": 1}', b'{"schema": 1, "fingerprint": "x", "part": 3}']
 )
 def test_a_torn_part_is_measured_again(tmp_path: Path, content: bytes):
-    parts = KeptParts(tmp_path, "model", "x")
+    parts = ResultCache(tmp_path, "model", "x")
     parts.path("numbers").parent.mkdir()
     parts.path("numbers").write_bytes(content)
     assert parts.get("numbers", list[int], lambda: [1, 2]) == [1, 2]
@@ -224,7 +221,7 @@ def test_a_fingerprint_changes_with_arrays_and_settings():
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SMALL.items():
-            patch.setattr(experiment, name, value)
+            patch.setattr(options, name, value)
         patch.setattr(statistics, "RESAMPLES", 100)
         patch.setattr(timings, "_NETS", 1)
         patch.setattr(timings, "_BUILDS", 1)
@@ -303,7 +300,7 @@ def test_the_page_is_whole_and_stands_alone(done: Path):
 def test_every_number_has_its_definition(done: Path):
     html = (done / "report.html").read_text()
     meanings = html[html.index('id="meanings"') :]
-    for title in ("median leak, %", "× factor curve", "gets there, %", "in the hole, %", "beyond the data, %"):
+    for title in ("median leak, %", "× factor curve", "reached, %", "in the hole, %", "off the data, %"):
         assert f">{title}</dt><dd>" in meanings, title
 
 
@@ -321,8 +318,12 @@ def test_the_net_is_a_picture_beside_the_report(done: Path):
 def test_a_finished_experiment_trains_and_measures_nothing_again(
     done: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(LeakBench, "trial", None)
-    monkeypatch.setattr(analysis, "draw_sides", lambda scene, side: np.zeros((4, 4, 3), np.uint8))
+    monkeypatch.setattr(LeakageExperiment, "trial", None)
+    for name in ("draw_net", "draw_sides"):
+        monkeypatch.setattr(analysis, name, lambda scene, side: np.zeros((4, 4, 3), np.uint8))
+    picture = (done / "gridlines.png").read_bytes()
+    monkeypatch.setattr(analysis, "png_bytes", lambda _image: picture)
+    monkeypatch.setattr(page, "make_page", lambda *_: (done / "report.html").read_text())
     before = report_of(done)
     assert main(["experiment", "curves", "--quick", "--out", str(done)]) == 0
     assert "trained already" in capsys.readouterr().out
@@ -336,7 +337,7 @@ def test_other_options_are_refused(done: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_request_to_stop_is_heard_between_starts_and_what_was_measured_is_kept(done: Path, tmp_path: Path):
     run = ExperimentFolder(done).run_path("default-0")
-    options = Options(tmp_path, quick=True, model=(run,))
+    chosen = Options(tmp_path, quick=True, model=(run,))
     heard: list[str] = []
 
     def stop(text: str) -> None:
@@ -345,7 +346,7 @@ def test_a_request_to_stop_is_heard_between_starts_and_what_was_measured_is_kept
             ExperimentFolder(tmp_path).request_stop()
 
     with pytest.raises(Stopped):
-        experiment.run(options, stop)
+        experiment.run(chosen, stop)
     progress = read_progress(tmp_path)
     assert progress is not None
     assert (progress.state, progress.run) == ("stopped", None)
@@ -362,13 +363,13 @@ def test_a_run_of_other_images_is_refused(done: Path, tmp_path: Path):
     content["config"]["data"] |= {"source": "npz", "path": "images.npz", "punctured": False}
     (tmp_path / "config.json").write_text(json.dumps(content))
     with pytest.raises(ExperimentError, match="curves"):
-        Subject("other", "other", RunDirectory.open(tmp_path), 0)
+        ModelUnderTest("other", "other", RunDirectory.open(tmp_path), 0)
 
 
 def test_labels_that_the_decoder_does_not_draw_leave_one_kind_out(done: Path, monkeypatch: pytest.MonkeyPatch):
-    subject = Subject("one", "one", RunDirectory.open(ExperimentFolder(done).run_path("default-0")), 0)
-    subject.__dict__["redrawn"] = None
-    found = [LeakBench(subject).trial(int(sample), 0) for sample in chosen_samples(3, len(subject.mu), 0)]
+    model = ModelUnderTest("one", "one", RunDirectory.open(ExperimentFolder(done).run_path("default-0")), 0)
+    model.__dict__["redrawn"] = None
+    found = [LeakageExperiment(model).trial(int(sample), 0) for sample in chosen_samples(3, len(model.mu), 0)]
     assert all(DRAWN not in trial.leak for trial in found if trial.leak)
 
 

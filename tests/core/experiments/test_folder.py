@@ -19,13 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.experiments import folder as experiment_folder
-from core.experiments.folder import (
-    ExperimentError,
-    ExperimentFolder,
-    Progress,
-    Stopped,
-    read_progress,
-)
+from core.experiments.folder import ExperimentFolder, Progress, Stopped, read_progress
+from core.experiments.options import ExperimentError
 from core.runs.lock import RunError
 
 OPTIONS: dict[str, Any] = {"seeds": 3, "epochs": None, "gammas": (1e-4, 1e-3)}

@@ -11,7 +11,8 @@ import pytest
 from core.config import DataConfig, RunConfig, TrainingConfig
 from core.data.dataset import DatasetError
 from core.experiments.eta import Workload, image_cost, planned_steps, training_images
-from core.experiments.folder import ExperimentError, ExperimentFolder, Planned, Stopped
+from core.experiments.folder import ExperimentFolder, Stopped
+from core.experiments.options import ExperimentError, PlannedTraining
 from core.experiments.training_queue import TRAINING_SHARE, failure, last_step, train_all, train_seconds
 from core.runs.directory import Control, RunDirectory
 from core.runs.metrics_log import read_metrics
@@ -24,8 +25,8 @@ CONFIG = RunConfig(
 STEPS = 6  # of an epoch
 
 
-def planned(name: str = "one", **changes: object) -> Planned:
-    return dataclasses.replace(Planned(name, CONFIG, f"training {name}", "group"), **changes)
+def planned(name: str = "one", **changes: object) -> PlannedTraining:
+    return dataclasses.replace(PlannedTraining(name, CONFIG, f"training {name}", "group"), **changes)
 
 
 def trained(config: RunConfig = CONFIG, **changes: object) -> RunConfig:
@@ -74,7 +75,7 @@ def test_a_limited_training_stops_there_and_counts_as_done(folder: ExperimentFol
     assert last_step(run) == steps
 
 
-def run_and_stop(folder: ExperimentFolder, plan: list[Planned], step: int) -> None:
+def run_and_stop(folder: ExperimentFolder, plan: list[PlannedTraining], step: int) -> None:
     """Train, and ask for a stop as soon as a training reports ``step`` (0: at once)."""
     report = folder.report
 

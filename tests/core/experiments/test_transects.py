@@ -1,4 +1,4 @@
-"""Experiment A: what it trains, what it measures in the hole and outside, what it says, and that it goes on."""
+"""Experiment A: what it trains, what it measures in the hole and outside, what it says, and that it resumes."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from page_reader import Page
 from core.cli.main import main
 from core.config import ConfigError, DataConfig, RunConfig
 from core.data import polar_curves
-from core.experiments.folder import ExperimentError, ExperimentFolder, read_progress
-from core.experiments.transects import ablations, experiment
+from core.experiments.folder import ExperimentFolder, read_progress
+from core.experiments.options import ExperimentError
+from core.experiments.transects import ablations, experiment, options, page
 from core.experiments.transects.ablations import with_changes
-from core.experiments.transects.experiment import Options, plan
 from core.experiments.transects.hole_readouts import rim_points, search_latents, smooth_latents
+from core.experiments.transects.options import Options, plan
 from core.experiments.transects.report import limit_conclusions
 from core.models.vae import build_model
 from core.runs.directory import RunDirectory
@@ -54,8 +55,8 @@ def test_the_full_plan(tmp_path: Path):
 
 
 def test_parts_can_be_left_out(tmp_path: Path):
-    options = Options(tmp_path, seeds=1, article_steps=0, ablations=False, epochs=7, image_size=64, hole_radius=0.2)
-    (only,) = plan(options)
+    chosen = Options(tmp_path, seeds=1, article_steps=0, ablations=False, epochs=7, image_size=64, hole_radius=0.2)
+    (only,) = plan(chosen)
     assert only.config.training.epochs == 7
     assert (only.config.data.image_size, only.config.data.hole_radius) == (64, 0.2)
 
@@ -157,7 +158,7 @@ def test_its_conclusions_follow_from_its_numbers(means: dict[str, float | None],
 def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SMALL.items():
-            patch.setattr(experiment, name, value)
+            patch.setattr(options, name, value)
         yield
 
 
@@ -247,7 +248,10 @@ def test_it_ends_with_its_progress_finished(done: Path):
     assert (progress.state, progress.fraction, progress.experiment) == ("finished", 1.0, "transects")
 
 
-def test_a_finished_experiment_trains_nothing_again(done: Path, capsys: pytest.CaptureFixture[str]):
+def test_a_finished_experiment_trains_nothing_again(
+    done: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(page, "make_page", lambda *_: (done / "report.html").read_text())
     before = report_of(done)
     assert main(["experiment", "transects", "--quick", "--out", str(done)]) == 0
     assert capsys.readouterr().out.count("trained already") == 5
@@ -283,13 +287,13 @@ KILLED_AT = 24  # a step of the second epoch: 13 in each
 
 
 @pytest.mark.usefixtures("_small")
-def test_a_killed_experiment_goes_on_where_it_stopped(done: Path, tmp_path: Path):
+def test_a_killed_experiment_resumes_where_it_stopped(done: Path, tmp_path: Path):
     out = tmp_path / "experiment"
     program = f"""
 import os, signal, sys
 import core.training.recorder as recorder
 from core.cli.main import main
-from core.experiments.transects import experiment as transects
+from core.experiments.transects import options as transects
 for name, value in {SMALL!r}.items():
     setattr(transects, name, value)
 step = recorder.Recorder.step
@@ -298,7 +302,7 @@ def die(self, done):
     if done.step == {KILLED_AT}:
         os.kill(os.getpid(), signal.SIGKILL)
 recorder.Recorder.step = die
-sys.exit(main(["experiment", "transects", "--quick", "--out", {str(out)!r}]))
+sys.exit(main(["experiment", "transects", "--quick", "--article-steps", "0", "--no-ablations", "--out", {str(out)!r}]))
 """
     killed = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, timeout=300)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -306,7 +310,8 @@ sys.exit(main(["experiment", "transects", "--quick", "--out", {str(out)!r}]))
     assert progress is not None
     assert progress.abandoned
 
-    assert main(["experiment", "transects", "--quick", "--out", str(out)]) == 0
+    only_the_default = ["--article-steps", "0", "--no-ablations"]
+    assert main(["experiment", "transects", "--quick", *only_the_default, "--out", str(out)]) == 0
     run = RunDirectory.open(ExperimentFolder(out).run_path("default-0"))
     starts = [record["message"] for record in read_metrics(run.metrics_path) if record.get("event") == "started"]
     assert len(starts) == 2

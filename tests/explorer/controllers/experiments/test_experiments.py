@@ -87,10 +87,10 @@ class Desk:
 @pytest.fixture
 def desk(qtbot, monkeypatch):
     monkeypatch.setattr("explorer.controllers.experiments.experiments.POLL_S", 0.05)
-    view, kept = ExperimentsView(), Settings()
+    view, preferences = ExperimentsView(), Settings()
     qtbot.addWidget(view)
-    made = Desk(view, None, kept.runs_folder / "experiments")  # pyright: ignore[reportArgumentType]
-    made.control = ExperimentsController(kept, made, view, made.command)  # pyright: ignore[reportArgumentType]
+    made = Desk(view, None, preferences.runs_folder / "experiments")  # pyright: ignore[reportArgumentType]
+    made.control = ExperimentsController(preferences, made, view, made.command)  # pyright: ignore[reportArgumentType]
     made.control.error_occurred.connect(made.errors.append)
     made.control.finished.connect(made.finished.append)
     view.resize(720, 190)
@@ -209,7 +209,7 @@ def test_cancel_keeps_what_is_done_and_resume_goes_on_with_the_same_options(desk
     desk.view.cancel_requested.emit(str(path))
     assert desk.state(path) in ("stopping", "stopped")
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)
-    assert "25% done and kept" in desk.text(path)
+    assert "25% done and saved" in desk.text(path)
     desk.how = "works"
     desk.view.resume_requested.emit(str(path))
     assert desk.state(path) in ("starting", "running", "finished")
@@ -336,7 +336,7 @@ def test_one_whose_options_are_not_known_is_not_resumed_blindly(desk):
     (path / "options.json").write_text("{")
     desk.control.refresh()
     desk.control.resume(path)
-    assert "does not say with which options" in desk.errors[0]
+    assert "does not record its options" in desk.errors[0]
     assert desk.state(path) == "stopped"
 
 
@@ -344,7 +344,7 @@ def test_watching_opens_the_run_in_training(desk):
     path = write_progress(desk.folder, run="runs/default-0")
     desk.control.watch(path)
     assert desk.opened == []
-    assert "training nothing" in desk.errors[0]
+    assert "training no model" in desk.errors[0]
     RunDirectory.create(path / "runs" / "default-0", RunConfig(), {})
     desk.control.refresh()
     assert desk.view.row(str(path)).item.watchable
@@ -355,7 +355,7 @@ def test_watching_opens_the_run_in_training(desk):
 def test_a_report_that_was_deleted_is_named(desk, browser):
     path = write_progress(desk.folder, state="finished")
     desk.control.open_report(path)
-    assert "report.html is not there" in desk.errors[0]
+    assert "report.html does not exist" in desk.errors[0]
     assert browser.opened == []
 
 
@@ -370,9 +370,9 @@ def test_the_runs_folder_may_change(desk, tmp_path):
     write_progress(desk.folder, state="stopped")
     desk.control.refresh()
     assert len(desk.view.listed) == 1
-    kept = Settings()
-    kept.runs_folder = tmp_path / "other"
-    control = ExperimentsController(kept, desk, desk.view)
+    preferences = Settings()
+    preferences.runs_folder = tmp_path / "other"
+    control = ExperimentsController(preferences, desk, desk.view)
     control.tick()
     assert desk.view.listed == []
     assert str(tmp_path / "other") in desk.view.findChild(QObject, "experiments.empty").text()
@@ -404,14 +404,14 @@ def _model(hole: float, outside: float, group: str = "default") -> dict:
 def test_transects_are_summed_up_by_the_default_model_on_p1():
     report = {"models": [_model(0.0010, 0.0008), _model(0.0012, 0.0008), _model(0.5, 0.5, "ablation")]}
     line, tip = key_numbers("transects", report, quick=False)
-    assert line == "Excess BCE on P1: hole 0.0011 ± 0.0001, outside 0.0008 ± 0.0000"
+    assert line == "Excess BCE on P1: in the hole 0.0011 ± 0.0001, outside 0.0008 ± 0.0000"
     assert "over 2 seeds" in tip
     assert "0.0247" in tip
 
 
 def test_one_seed_has_no_interval_and_small_images_no_published_figure_beside_them():
     line, tip = key_numbers("transects", {"models": [_model(0.0010, 0.0008)]}, quick=True)
-    assert line == "Excess BCE on P1: hole 0.0010, outside 0.0008"
+    assert line == "Excess BCE on P1: in the hole 0.0010, outside 0.0008"
     assert "one seed: no interval" in tip
     assert "0.0247" not in tip
 
@@ -423,7 +423,7 @@ def _leaks(curve: object, vector: object) -> dict:
 
 def test_curves_are_summed_up_by_the_median_leak_along_curves_and_along_lines():
     line, tip = key_numbers("curves", _leaks(0.0034, 0.2512), quick=False)
-    assert line == "Leak along factor curves 0.34 %, along the mean difference 25 %"
+    assert line == "Leak along factor curves 0.34 %, along the mean-difference vector 25 %"
     assert tip == "A curve leaks less.\nAcross the hole …"
 
 

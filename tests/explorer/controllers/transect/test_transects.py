@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,13 +154,6 @@ def test_nothing_is_measured_while_the_panel_is_hidden(made):
     assert len(made.engine.measures) == 1
 
 
-def test_the_summary_of_data_without_a_hole_does_not_speak_of_outside_it(curves):
-    curves.state.measured = dataclasses.replace(curves.state.measured, in_hole=np.zeros(15, dtype=bool))
-    curves.engine.answer(0, 15)
-    assert "outside" not in curves.view._summary.text()
-    assert "all points" in curves.view._summary.text()
-
-
 def test_answers_fill_in_little_by_little(curves):
     curves.engine.answer(0, 4)
     before = curves.state.measured
@@ -172,7 +164,7 @@ def test_answers_fill_in_little_by_little(curves):
     assert after.known.all()
     assert not before.known[4:].any()  # what the state held is not changed in place
     assert curves.view.complete
-    assert "hole 0.0070 (5)" in curves.view._summary.text()
+    assert "in the hole 0.0070 (5)" in curves.view._summary.text()
     assert f"outside {np.delete(np.arange(15), range(5, 10)).mean() / 1000:#.2g} (10)" in curves.view._summary.text()
     curves.tick()
     np.testing.assert_allclose(curves.cloud.scene.transect.points[6], [6, 6, 6], atol=1e-5)
@@ -269,9 +261,19 @@ def test_data_without_a_generator_uses_its_nearest_samples(files):
     assert files.state.plane == (0, 1)
 
 
+def test_data_without_a_hole_have_no_inside_and_outside(files):
+    files.control.draw(files.state.samples.factors[[3, 30]].astype(float))
+    files.tick()
+    files.engine.answer(0, 15)
+    summary = files.view._summary
+    assert "all points" in summary.text()
+    assert "hole" not in summary.text() + summary.toolTip()
+    assert "outside" not in summary.text() + summary.toolTip()
+
+
 def test_a_whole_transect_is_exported_in_the_background(curves, qtbot, tmp_path):
     curves.control.ask_export("csv")
-    assert "not measured yet" in curves.errors.pop()
+    assert "not measured completely" in curves.errors.pop()
     curves.engine.answer(0, 15)
     with qtbot.waitSignal(curves.control.files.written, timeout=20_000):
         curves.control.files.write(tmp_path / "P1.csv", curves.control.measuring.result())

@@ -200,7 +200,7 @@ def test_a_run_that_is_not_there_yet_cannot_be_watched(view):
 def test_a_report_that_is_gone_can_be_written_again(view, said):
     view.set_items([replace(FINISHED, has_report=False)])
     assert not _find(view.row("b"), "report").isVisible()
-    assert "report is gone" in _label(view.row("b"), "text")
+    assert "report is missing" in _label(view.row("b"), "text")
     _click(view.row("b"), "resume")
     assert said == [("resume", "b")]
 
@@ -208,8 +208,8 @@ def test_a_report_that_is_gone_can_be_written_again(view, said):
 @pytest.mark.parametrize("state", ["stopped", "interrupted", "stopping"])
 def test_ending_early_says_that_nothing_is_lost(view, state: str):
     view.set_items([replace(RUNNING, state=state, fraction=0.4)])
-    assert "kept" in _label(view.row("a"), "text")
-    assert "kept" in _find(view.row("a"), "cancel").toolTip()
+    assert "saved" in _label(view.row("a"), "text")
+    assert "saved" in _find(view.row("a"), "cancel").toolTip()
 
 
 def test_a_finished_one_shows_its_numbers_and_explains_them(view):

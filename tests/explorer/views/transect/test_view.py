@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QToolButton
 
 from explorer.views.transect import TransectView
 from explorer.views.transect.data import TransectData
-from explorer.views.transect.geometry import LEAST_SIDE, arrange, bounds, share
+from explorer.views.transect.geometry import LEAST_SIDE, arrange, bounds, normalised
 from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -87,8 +87,8 @@ def test_scales_end_at_round_numbers():
     assert bounds("excess_bce", values, log=False) == (0.0, 0.05)
     assert bounds("ssim", np.array([0.87, 0.99]), log=False) == (pytest.approx(0.85), 1.0)
     assert bounds("distance", np.full(3, np.nan), log=False) == (0.0, 1.0)
-    assert share(np.array([0.001, 0.01, 0.0]), 1e-4, 1e-2, log=True)[:2] == pytest.approx([0.5, 1.0])
-    assert np.isnan(share(np.array([0.0]), 1e-4, 1e-2, log=True))
+    assert normalised(np.array([0.001, 0.01, 0.0]), 1e-4, 1e-2, log=True)[:2] == pytest.approx([0.5, 1.0])
+    assert np.isnan(normalised(np.array([0.0]), 1e-4, 1e-2, log=True))
 
 
 def test_one_scale_of_differences_serves_the_whole_transect():
