@@ -1,99 +1,335 @@
-"""Every command of the window as one table: name, text, icon, key. Menus, toolbar and the key list are made from it."""
+"""Every command of the window in one table: what it is called, where it stands, what it does, when it can be done.
+
+Menus, toolbar, the list of keyboard shortcuts and what is enabled are made from it: a new command is one entry here.
+An entry reaches the program's parts when it is triggered, so none of them is passed around.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QMenu, QMenuBar, QToolBar, QToolButton
 
+from explorer.controllers.app.help import show_about, show_keys
 from explorer.widgets.icons import icon
 from explorer.widgets.theme import Theme
+
+if TYPE_CHECKING:
+    from explorer.app import Explorer
 
 
 @dataclass(frozen=True)
 class Command:
-    """One thing to do: ``name`` finds it, ``text`` names it to a person, ``key`` is its shortcut."""
+    """One thing to do.
+
+    ``name`` finds it in code, ``text`` names it to a person (a function where it changes), ``do`` does it. ``toolbar``
+    is "text" for icon and text, "icon" for the icon alone, "" for neither. ``enabled`` says whether it would do
+    anything now. One with ``checked`` shows a tick; of those in one ``group`` exactly one is ticked.
+    """
 
     name: str
-    text: str
-    icon: str = ""
+    text: str | Callable[[Explorer], str]
+    do: Callable[[Explorer], object]
     key: str = ""
+    icon: str = ""
     tip: str = ""
+    toolbar: str = ""
+    enabled: Callable[[Explorer], bool] | None = None
+    checked: Callable[[Explorer], bool] | None = None
     group: str = ""
 
 
-COMMANDS = (
-    Command("open", "Open run…", "open", "Ctrl+O", "Open the folder of a run"),
-    Command("bundled", "Open the bundled model", "isoline", "", "The trained model that comes with Isoline"),
-    Command("export", "Export path…", "export", "Ctrl+S", "Write the path as PNG strip, GIF, MP4 or NPZ"),
-    Command("save_path", "Save path as…", "bookmark", "Ctrl+Shift+S", "Keep the path with the run, under a name"),
-    Command("export_selection", "Export selected samples…", "export", "", "Write indices, factors and means as CSV"),
-    Command("turntable", "Film the cloud…", "export", "", "Write the cloud turning once as MP4 or GIF"),
-    Command("measure", "Measure images…", "", "", "Area, brightness, symmetry …: attributes of images without labels"),
-    Command("attributes", "Attributes from a file…", "", "", "Your own values for the samples, from CSV or NPZ"),
-    Command("runs_folder", "Runs folder…", "", "", "Where trainings started here are written"),
-    Command("quit", "Quit", "", "Ctrl+Q"),
-    Command("undo", "Undo", "undo", "Ctrl+Z"),
-    Command("redo", "Redo", "redo", "Ctrl+Shift+Z"),
-    Command("clear_path", "Clear path", "trash", "", "Remove the path"),
-    Command("remove", "Remove control point", "trash", "Delete", "Remove the selected control point"),
-    Command("train", "Train", "play", "Ctrl+T", "Start a training with the settings of the Training panel"),
-    Command("pause", "Pause", "pause", "Ctrl+P", "Pause or resume the training"),
-    Command("step", "Step", "step", "Ctrl+.", "One training step, then pause"),
-    Command("stop", "Stop", "stop", "", "Stop the training; a checkpoint is kept"),
-    Command("experiments", "Run an experiment", "report", "Ctrl+E", "The published experiments, run and reported"),
-    Command("plane", "Parameter plane", "hole", "Ctrl+Shift+P", "True parameters beside the latent space"),
-    Command(
-        "transects", "Transects", "straight", "Ctrl+Shift+T", "Truth and reconstruction along a line of parameters"
-    ),
-    Command("compare", "Compare two runs", "watch", "Ctrl+K", "A second run beside the open one, one input for both"),
-    Command(
-        "kinds", "Compare path kinds", "kinds", "Ctrl+Shift+K", "Kinds of path between the same ends, side by side"
-    ),
-    Command("orbit", "Orbit", "orbit", "1", "Turn the cloud; click a point to decode it", "mode"),
-    Command(
-        "probe", "Probe", "probe", "2", "Drag the probe through latent space (hold X, Y or Z for one axis)", "mode"
-    ),
-    Command("draw", "Draw", "draw", "3", "Draw a path on the cloud, freehand", "mode"),
-    Command("edit", "Edit", "edit", "4", "Click to add control points, drag to move, Delete to remove", "mode"),
-    Command("select", "Select", "select", "5", "Drag a rectangle to select samples (Shift adds)", "mode"),
-    Command("trace", "Trace", "trace", "6", "Click samples to trace a curve; slide along it by mouse or wheel", "mode"),
-    Command("home", "Reset view", "home", "Home", "Show the whole cloud"),
-    Command("net", "Gridlines", "net", "G", "Lay the net of factor curves over the cloud", "switch"),
-    Command("play", "Play path", "play", "Space", "Play or pause the path"),
-    Command("previous", "Frame back", "previous", "Left", "One frame back along the path"),
-    Command("next", "Frame on", "next", "Right", "One frame on along the path"),
-    Command("cancel", "Cancel", "", "Esc", "Leave the gesture, selection or mode"),
-    Command("keys", "Keys", "help", "F1", "The list of keys"),
-    Command("about", "About Isoline", "isoline"),
+@dataclass(frozen=True)
+class Menu:
+    """A menu: commands, submenus, None for a line, and names: of a command that another menu has too, or ``RECENT``
+    for the runs that were open lately, or ``DOCKS`` for an entry for each dock, to show or hide it."""
+
+    title: str
+    entries: tuple[Command | Menu | str | None, ...]
+
+
+RECENT, DOCKS = "recent runs", "docks"
+
+
+def _has_path(app: Explorer) -> bool:
+    path = app.state.document.path
+    return path is not None and len(path.control) > 1
+
+
+def _training(app: Explorer) -> bool:
+    return app.state.training in ("running", "paused")
+
+
+def _has_cloud(app: Explorer) -> bool:
+    return app.state.embedding is not None
+
+
+def _with_label(verb: str, label: str | None) -> str:
+    return f"{verb} {label}" if label else verb
+
+
+def _cancel(app: Explorer) -> None:
+    state = app.state
+    if app.tracing.cancel():
+        return
+    if state.selected is not None:
+        state.selected = None
+    elif state.selected_control is not None:
+        state.selected_control = None
+    else:
+        state.mode = "orbit"
+
+
+def _mode(name: str, key: str, tip: str) -> Command:
+    return Command(
+        name,
+        name.capitalize(),
+        lambda app: setattr(app.state, "mode", name),
+        key,
+        name,
+        tip,
+        "text",
+        checked=lambda app: app.state.mode == name,
+        group="mode",
+    )
+
+
+def _open_dock(name: str, text: str, key: str, icon: str, tip: str, dock: str = "") -> Command:
+    return Command(name, text, lambda app: app.window.open_dock(dock or name), key, icon, tip)
+
+
+def _theme(name: str, tip: str) -> Command:
+    return Command(
+        f"theme_{name}",
+        name.capitalize(),
+        lambda app: app.choose_theme(name),
+        tip=tip,
+        checked=lambda app: app.settings.theme == name,
+        group="theme",
+    )
+
+
+# fmt: off
+FILE = Menu("&File", (
+    Command("open", "Open run…", lambda app: app.files.open_run(), "Ctrl+O", "open", "Open a run's folder", "text"),
+    RECENT,
+    Command("bundled", "Open the bundled model", lambda app: app.open_bundled(), "", "isoline",
+            "Open the trained model that comes with Isoline"),
+    None,
+    Command("export", "Export path…", lambda app: app.files.export_path("mp4"), "Ctrl+S", "export",
+            "Write the path as a PNG strip, GIF, MP4 or NPZ file", enabled=_has_path),
+    Command("export_selection", "Export selected samples…", lambda app: app.files.export_selection(), "", "export",
+            "Write index, factors and means of each selected sample as CSV",
+            enabled=lambda app: app.state.selected is not None),
+    Command("turntable", "Film the cloud…", lambda app: app.filming.ask(), "", "film",
+            "Write one full turn of the cloud as MP4 or GIF", enabled=_has_cloud),
+    Command("runs_folder", "Runs folder…", lambda app: app.files.choose_runs_folder(), "", "settings",
+            "Choose where trainings started here write their runs"),
+    None,
+    Command("measure", "Measure images…", lambda app: app.attributes.ask_measures(), "", "",
+            "Measure area, brightness, symmetry … of each image, to use like factors", enabled=_has_cloud),
+    Command("attributes", "Attributes from a file…", lambda app: app.attributes.ask_file(), "", "",
+            "Read your own values of the samples from CSV or NPZ", enabled=_has_cloud),
+    None,
+    Command("quit", "Quit", lambda app: app.window.close(), "Ctrl+Q"),
+))
+EDIT = Menu("&Edit", (
+    Command("undo", lambda app: _with_label("Undo", app.editing.undo_label), lambda app: app.editing.undo(), "Ctrl+Z",
+            "undo", "Undo the last change of probe, path or transects", "icon",
+            enabled=lambda app: app.editing.undo_label is not None),
+    Command("redo", lambda app: _with_label("Redo", app.editing.redo_label), lambda app: app.editing.redo(),
+            "Ctrl+Shift+Z", "redo", "Redo what was undone", "icon",
+            enabled=lambda app: app.editing.redo_label is not None),
+    None,
+    Command("remove", "Remove control point", lambda app: app.path.remove_control(app.state.selected_control),
+            "Delete", "trash", "Remove the selected control point",
+            enabled=lambda app: app.state.selected_control is not None),
+    Command("clear_path", "Clear path", lambda app: app.path.clear(), "", "trash", "Remove the whole path",
+            enabled=lambda app: app.state.document.path is not None),
+    Command("cancel", "Cancel", _cancel, "Esc", "", "Drop the curve being traced, else the selection, else the mode"),
+))
+MODE = Menu("&Mode", (
+    _mode("orbit", "1", "Rotate the cloud; click a point to decode it"),
+    _mode("probe", "2", "Drag the probe through latent space (hold X, Y or Z to stay on one axis)"),
+    _mode("draw", "3", "Draw a path on the cloud, freehand"),
+    _mode("edit", "4", "Click to add control points, drag to move them, press Delete to remove one"),
+    _mode("select", "5", "Drag a rectangle to select samples (Shift adds to the selection)"),
+    _mode("trace", "6", "Click samples to trace a curve; drag or turn the wheel to move along it"),
+))
+PATH = Menu("&Path", (
+    Command("play", "Play path", lambda app: app.playback.toggle(), "Space", "play", "Play or pause the path",
+            enabled=_has_path),
+    Command("previous", "Previous frame", lambda app: app.playback.step(-1), "Left", "previous",
+            "Go one frame back along the path", enabled=_has_path),
+    Command("next", "Next frame", lambda app: app.playback.step(1), "Right", "next",
+            "Go one frame forward along the path", enabled=_has_path),
+    None,
+    _open_dock("kinds", "Compare path kinds", "Ctrl+Shift+K", "kinds",
+               "Compare kinds of path between the same ends"),
+    None,
+    Command("save_path", "Save path as…", lambda app: app.saved_paths.ask_save(), "Ctrl+Shift+S", "bookmark",
+            "Save the path with the run, under a name", enabled=_has_path),
+    "export",
+))
+TRAINING = Menu("&Training", (
+    Command("train", "Train", lambda app: app.training_view.request_start(), "Ctrl+T", "play",
+            "Start a training with the settings of the Training panel", "text",
+            enabled=lambda app: not app.training.active),
+    Command("pause", lambda app: "Resume" if app.state.training == "paused" else "Pause",
+            lambda app: app.training.pause_or_resume(), "Ctrl+P", "pause", "Pause or resume the training", "icon",
+            enabled=_training),
+    Command("step", "Step", lambda app: app.training.step(), "Ctrl+.", "step", "Do one training step, then pause",
+            "icon", enabled=_training),
+    Command("stop", "Stop", lambda app: app.training.stop(), "", "stop", "Stop the training; a checkpoint is kept",
+            "icon", enabled=_training),
+))
+EXPERIMENTS = Menu("E&xperiments", (
+    _open_dock("experiments", "Run an experiment", "Ctrl+E", "report",
+               "Run one of the published experiments and open its report"),
+    _open_dock("plane", "Parameter plane", "Ctrl+Shift+P", "hole", "Show true parameters beside the latent space",
+               "parameters"),
+    _open_dock("transects", "Transects", "Ctrl+Shift+T", "straight",
+               "Compare originals and reconstructions along a line of parameters"),
+    None,
+    _open_dock("compare", "Compare two runs", "Ctrl+K", "watch",
+               "Show a second run beside the open one, with the same input for both"),
+))
+VIEW = Menu("&View", (
+    Command("home", "Reset view", lambda app: app.cloud.home(), "Home", "home", "Show the whole cloud", "icon"),
+    Command("gridlines", "Gridlines", lambda app: app.gridlines.toggle(), "G", "gridlines",
+            "Show curves of constant factor over the cloud", "icon",
+            checked=lambda app: app.state.gridlines_shown),
+    None,
+    DOCKS,
+    None,
+    Command("reset_layout", "Reset layout", lambda app: app.window.reset_layout(), "", "",
+            "Put all panels back where they were at the first start"),
+    Menu("Theme", (
+        _theme("system", "The desktop's choice"),
+        _theme("dark", "Light text on dark ground"),
+        _theme("light", "Dark text on light ground"),
+    )),
+))
+HELP = Menu("&Help", (
+    Command("keys", "Keyboard shortcuts", lambda app: show_keys(app.window, key_list()), "F1", "help",
+            "List all keys and mouse gestures"),
+    Command("about", "About Isoline", lambda app: show_about(app.window), "", "isoline"),
+))
+# fmt: on
+MENUS = (FILE, EDIT, MODE, PATH, TRAINING, EXPERIMENTS, VIEW, HELP)
+TOOLBAR = (FILE, TRAINING, MODE, EDIT, VIEW)
+"""The order of the toolbar, which has those commands of each menu that say so."""
+
+GESTURES = (
+    ("Space held + drag", "Rotate the cloud in any mode"),
+    ("Wheel", "Zoom; over a curve in Trace mode, move along it"),
+    ("Right drag", "Pan"),
+    ("X, Y, Z held", "Drag the probe along one axis"),
+    ("Shift + click", "Add to the selection"),
+    ("Enter", "Finish drawing, editing or tracing"),
 )
-
-MODES = tuple(command.name for command in COMMANDS if command.group == "mode")
-
-
-def make_actions(parent: QWidget) -> dict[str, QAction]:
-    """The actions by name; those of the group "mode" are exclusive and checkable, those of "switch" checkable."""
-    modes = QActionGroup(parent)
-    actions = {}
-    for command in COMMANDS:
-        action = QAction(command.text, parent)
-        action.setObjectName(f"action.{command.name}")
-        if command.key:
-            action.setShortcut(QKeySequence(command.key))
-        tip = command.tip or command.text.rstrip("…")
-        action.setToolTip(f"{tip} ({command.key})" if command.key else tip)
-        action.setStatusTip(tip)
-        action.setCheckable(command.group in ("mode", "switch"))
-        if command.group == "mode":
-            modes.addAction(action)
-        parent.addAction(action)
-        actions[command.name] = action
-    return actions
+"""What keys and mouse do on the cloud, beside the commands."""
 
 
-def set_icons(actions: dict[str, QAction], theme: Theme) -> None:
-    """Give every action its icon in the colours of ``theme``."""
-    for command in COMMANDS:
-        if command.icon:
-            actions[command.name].setIcon(icon(command.icon, theme))
+def commands(menus: tuple[Menu, ...] = MENUS) -> Iterator[Command]:
+    """Every command of ``menus``, submenus included."""
+    for menu in menus:
+        for entry in menu.entries:
+            if isinstance(entry, Command):
+                yield entry
+            elif isinstance(entry, Menu):
+                yield from commands((entry,))
+
+
+def key_list() -> list[tuple[str, str]]:
+    """Keys and mouse gestures, and what each does."""
+    return [(command.key, str(command.text).rstrip("…")) for command in commands() if command.key] + list(GESTURES)
+
+
+class Actions(dict[str, QAction]):
+    """The commands as Qt's actions, by name. ``refresh`` brings texts, ticks and what is enabled up to date."""
+
+    def __init__(self, app: Explorer) -> None:
+        super().__init__()
+        self._app = app
+        groups: dict[str, QActionGroup] = {}
+        for command in commands():
+            action = self[command.name] = QAction(app.window)
+            action.setObjectName(f"action.{command.name}")
+            action.setText(command.text if isinstance(command.text, str) else "")
+            if command.key:
+                action.setShortcut(QKeySequence(command.key))
+            tip = command.tip or action.text().rstrip("…")
+            action.setToolTip(f"{tip} ({command.key})" if command.key else tip)
+            action.setStatusTip(tip)
+            action.setCheckable(command.checked is not None)
+            if command.group:
+                groups.setdefault(command.group, QActionGroup(app.window)).addAction(action)
+            action.triggered.connect(lambda _=False, do=command.do: (do(app), self.refresh()))
+            app.window.addAction(action)
+        events = app.state.events
+        for event in (
+            events.mode,
+            events.training,
+            events.document,
+            events.selected,
+            events.selected_control,
+            events.embedding,
+            events.gridlines_shown,
+        ):
+            event.connect(lambda *_: self.refresh())
+        app.editing.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Grey what would do nothing now."""
+        for command in commands():
+            action = self[command.name]
+            if not isinstance(command.text, str):
+                action.setText(command.text(self._app))
+            if command.enabled is not None:
+                action.setEnabled(command.enabled(self._app))
+            if command.checked is not None:
+                action.setChecked(command.checked(self._app))
+
+    def set_theme(self, theme: Theme) -> None:
+        """Give every action its icon in the colours of ``theme``."""
+        for command in commands():
+            if command.icon:
+                self[command.name].setIcon(icon(command.icon, theme))
+
+    def fill_menu_bar(self, bar: QMenuBar) -> None:
+        """Add all menus."""
+        for menu in MENUS:
+            self._fill_menu(bar.addMenu(menu.title), menu)
+
+    def _fill_menu(self, widget: QMenu, menu: Menu) -> None:
+        for entry in menu.entries:
+            if entry is None:
+                widget.addSeparator()
+            elif entry == RECENT:
+                widget.addMenu(self._app.window.recent_menu)
+            elif entry == DOCKS:
+                widget.addActions([dock.toggleViewAction() for dock in self._app.window.docks.values()])
+            elif isinstance(entry, Menu):
+                self._fill_menu(widget.addMenu(entry.title), entry)
+            else:
+                widget.addAction(self[entry if isinstance(entry, str) else entry.name])
+
+    def fill_toolbar(self, bar: QToolBar) -> None:
+        """Add the commands that say so, a line between those of two menus."""
+        for menu in TOOLBAR:
+            if menu is not TOOLBAR[0]:
+                bar.addSeparator()
+            for command in commands((menu,)):
+                if command.toolbar:
+                    bar.addAction(self[command.name])
+                    button = bar.widgetForAction(self[command.name])
+                    if isinstance(button, QToolButton):
+                        button.setObjectName(f"toolbar.{command.name}")
+                        if command.toolbar == "icon":
+                            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)

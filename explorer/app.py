@@ -6,23 +6,27 @@ import math
 from importlib.resources import files
 from pathlib import Path
 from time import perf_counter
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from core.protocol.messages import Failed, Loaded, Ready, Reply
+from explorer.actions import Actions
 from explorer.controllers.app.attributes import AttributesController
-from explorer.controllers.app.commands import Commands, Controllers
 from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.session import Session
 from explorer.controllers.app.status import StatusController
 from explorer.controllers.cloud.cloud import CloudController
-from explorer.controllers.cloud.gridlines import NetController
+from explorer.controllers.cloud.gridlines import GridlinesController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.cloud.sample_losses import ScoresController
 from explorer.controllers.cloud.turntable import TurntableController
+from explorer.controllers.cloud.turntable_dialog import Filming
 from explorer.controllers.compare.compare import CompareController
+from explorer.controllers.controller import Controller
 from explorer.controllers.experiments.experiments import ExperimentsController
 from explorer.controllers.parameters.parameters import ParametersController
 from explorer.controllers.path.comparison import PathComparison
@@ -35,7 +39,7 @@ from explorer.controllers.training.timeline import TimelineController
 from explorer.controllers.training.training import TrainingController
 from explorer.controllers.transect.transects import TransectsController
 from explorer.engine_client import EngineClient
-from explorer.main_window import MainWindow, Panels
+from explorer.main_window import BOTTOM, LEFT, RIGHT, MainWindow
 from explorer.run_watcher import RunWatcher
 from explorer.settings import Settings
 from explorer.state import State
@@ -54,12 +58,16 @@ from explorer.views.reconstructions import ReconstructionsView
 from explorer.views.timeline import TimelineView
 from explorer.views.training import TrainingView
 from explorer.views.transect import TransectView
+from explorer.widgets.controls import named
 from explorer.widgets.icons import icon
 from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 
 FRAME_MS = 16
 LOSSES_AFTER_S = 5.0
 """The loss plot imports pyqtgraph, a third of a second: it waits for the first image, but no longer than this."""
+
+V = TypeVar("V", bound=QWidget)
+C = TypeVar("C", bound=Controller)
 
 
 def bundled_run() -> Path:
@@ -68,7 +76,10 @@ def bundled_run() -> Path:
 
 
 class Explorer(QObject):
-    """The running program: one window and what moves it."""
+    """The running program: one window and what moves it.
+
+    A panel is its view, docked in ``_make_views``, and its controller, added in ``_make_controllers``.
+    """
 
     def __init__(self, application: QApplication, engine: EngineClient, renderer: str = "auto") -> None:
         super().__init__()
@@ -77,9 +88,14 @@ class Explorer(QObject):
         self.state = State()
         self.engine = engine
         self.watcher = RunWatcher(self)
+        self.window = MainWindow()
+        self.window.setWindowIcon(icon("isoline", DARK))
+        self._views: list[Any] = [self.window]  # all that take a theme
+        self._controllers: list[Controller] = []
         self._make_views(renderer)
         self._make_controllers()
         self._connect()
+        self.window.set_actions(Actions(self))
         self._last_theme: Theme | None = None
         self.apply_theme()
         self._timer = QTimer(self)
@@ -90,140 +106,93 @@ class Explorer(QObject):
         self._shown_at = math.inf
 
     def _make_views(self, renderer: str) -> None:
-        self.cloud = CloudView(renderer)
-        self.timeline_view = TimelineView()
-        self.training_view = TrainingView()
-        self.points = PointsView()
-        self.image = ImageView()
-        self.probe_view = ProbeView()
-        self.losses = LossesView()
-        self.path_view = PathView()
-        self.film = FilmstripView()
-        self.reconstructions_view = ReconstructionsView()
-        self.parameters_view = ParametersView()
-        self.transect_view = TransectView()
-        self.experiments_view = ExperimentsView()
-        self.other_cloud = CloudView(renderer)
-        self.compare_view = CompareView(self.other_cloud)
-        self.kinds_view = PathKindsView()
-        self.panels = Panels(
-            cloud=self.cloud,
-            timeline=self.timeline_view,
-            training=self.training_view,
-            points=self.points,
-            image=self.image,
-            probe=self.probe_view,
-            losses=self.losses,
-            path=self.path_view,
-            film=self.film,
-            reconstructions=self.reconstructions_view,
-            parameters=self.parameters_view,
-            transects=self.transect_view,
-            experiments=self.experiments_view,
-            compare=self.compare_view,
-            kinds=self.kinds_view,
-        )
-        self.window = MainWindow(self.panels)
-        self.window.setWindowIcon(icon("isoline", DARK))
+        self.cloud, self.timeline_view = self._view(CloudView(renderer)), self._view(TimelineView())
+        self.window.set_centre(self.cloud, self.timeline_view)
+        self.training_view = self._dock("training", "Training", TrainingView(), LEFT)
+        self.points = self._dock("points", "Samples", PointsView(), LEFT)
+        self.other_cloud = self._view(CloudView(renderer))
+        self.compare_view = self._dock("compare", "Compare", CompareView(self.other_cloud), RIGHT, shown=False)
+        self.image = self._dock("image", "Image", ImageView(), RIGHT)
+        self.probe_view = self._dock("probe", "Probe", ProbeView(), RIGHT)
+        self.losses = self._dock("losses", "Losses", LossesView(), BOTTOM)
+        self.path_view, self.film = self._view(PathView()), self._view(FilmstripView())
+        self.window.add_dock("path", "Path", _stacked("path.panel", self.path_view, self.film), BOTTOM)
+        self.reconstructions_view = self._dock("reconstructions", "Reconstructions", ReconstructionsView(), BOTTOM)
+        self.parameters_view = self._dock("parameters", "Parameters", ParametersView(), BOTTOM)
+        self.transect_view = self._dock("transects", "Transects", TransectView(), BOTTOM)
+        self.experiments_view = self._dock("experiments", "Experiments", ExperimentsView(), BOTTOM)
+        self.kinds_view = self._dock("kinds", "Path kinds", PathKindsView(), BOTTOM, shown=False)
+        self.window.place_docks()
+
+    def _view(self, view: V) -> V:
+        self._views.append(view)
+        return view
+
+    def _dock(self, name: str, title: str, view: V, area: Qt.DockWidgetArea, shown: bool = True) -> V:
+        self.window.add_dock(name, title, view, area, shown)
+        return self._view(view)
 
     def _make_controllers(self) -> None:
-        state, engine = self.state, self.engine
-        self.editing = Editing(state)
-        self.session = Session(state, engine, self.watcher, self.editing, self.settings)
-        self.probe = ProbeController(state, self.editing, engine, self.probe_view, self.image)
-        self.cloud_control = CloudController(state, self.editing, self.probe, self.cloud, self.points)
-        self.path = PathController(state, self.editing, self.cloud_control, self.cloud, self.path_view)
-        self.playback = PlaybackController(
-            state, engine, self.cloud_control, self.cloud, self.path_view, self.film, self.image
+        """In the order in which they tick: those that draw over the cloud after the cloud."""
+        state, engine, settings, add = self.state, self.engine, self.settings, self._add
+        editing = self.editing = Editing(state)
+        session = self.session = add(Session(state, engine, self.watcher, editing, settings))
+        probe = self.probe = add(ProbeController(state, editing, engine, self.probe_view, self.image))
+        cloud = self.cloud_control = add(CloudController(state, editing, probe, self.cloud, self.points))
+        self.path = add(PathController(state, editing, cloud, self.cloud, self.path_view))
+        self.playback = add(PlaybackController(state, engine, cloud, self.cloud, self.path_view, self.film, self.image))
+        self.tracing = add(
+            TracingController(state, editing, engine, cloud, self.cloud, self.path, self.playback, self.path_view)
         )
-        self.tracing = TracingController(
-            state, self.editing, engine, self.cloud_control, self.cloud, self.path, self.playback, self.path_view
+        self.training = add(TrainingController(state, session, self.watcher, settings, self.training_view, self.losses))
+        self.reconstructions = add(ReconstructionsController(state, engine, probe, self.reconstructions_view))
+        self.scores = add(ScoresController(state, engine))
+        self.timeline = add(TimelineController(state, session, self.timeline_view))
+        self.parameters = add(
+            ParametersController(state, editing, engine, probe, cloud, self.parameters_view, self.training_view)
         )
-        self.training = TrainingController(
-            state, self.session, self.watcher, self.settings, self.training_view, self.losses
+        self.transects = add(
+            TransectsController(
+                state, editing, engine, cloud, self.cloud, self.parameters_view, self.image, self.transect_view
+            )
         )
-        self.reconstructions = ReconstructionsController(state, engine, self.probe, self.reconstructions_view)
-        self.scores = ScoresController(state, engine)
-        self.timeline = TimelineController(state, self.session, self.timeline_view)
-        self.parameters = ParametersController(
-            state, self.editing, engine, self.probe, self.cloud_control, self.parameters_view, self.training_view
+        self.experiments = add(ExperimentsController(settings, session, self.experiments_view))
+        self.compare = add(
+            CompareController(state, engine, self.cloud, cloud, self.other_cloud, self.compare_view, settings)
         )
-        self.transects = TransectsController(
-            state,
-            self.editing,
-            engine,
-            self.cloud_control,
-            self.cloud,
-            self.parameters_view,
-            self.image,
-            self.transect_view,
+        self.path_comparison = add(PathComparison(state, editing, engine, cloud, self.cloud, self.kinds_view))
+        self.turntable = add(TurntableController(state, session))
+        self.filming = Filming(self.window, self.turntable)
+        self.gridlines = add(GridlinesController(state, engine, cloud, self.cloud))
+        self.saved_paths = add(
+            SavedPathsController(state, editing, session, self.playback, self.path_view.saved, self.window)
         )
-        self.experiments = ExperimentsController(self.settings, self.session, self.experiments_view)
-        self.compare = CompareController(
-            state, engine, self.cloud, self.cloud_control, self.other_cloud, self.compare_view, self.settings
-        )
-        self.path_comparison = PathComparison(
-            state, self.editing, engine, self.cloud_control, self.cloud, self.kinds_view
-        )
-        self.turntable = TurntableController(state, self.session)
-        self.net = NetController(state, engine, self.cloud_control, self.cloud)
-        self.saved_paths = SavedPathsController(
-            state, self.editing, self.session, self.playback, self.path_view.saved, self.window
-        )
-        self.attributes = AttributesController(state, engine, self.session, self.points, self.window)
-        controllers = Controllers(
-            self.session,
-            self.editing,
-            self.cloud_control,
-            self.path,
-            self.playback,
-            self.training,
-            self.turntable,
-            self.net,
-            self.tracing,
-            self.saved_paths,
-            self.attributes,
-        )
-        self.commands = Commands(
-            self.window,
-            state,
-            self.settings,
-            controllers,
-            self.cloud,
-            self.path_view,
-            self.training_view,
-            bundled_run(),
-        )
-        self.status = StatusController(state, self.window, self.cloud)
+        self.attributes = add(AttributesController(state, engine, session, self.points, self.window))
+        self.files = add(FilesController(state, settings, session, self.playback, self.window))
+        self.status = add(StatusController(state, self.window, self.cloud))
+
+    def _add(self, controller: C) -> C:
+        controller.error_occurred.connect(self.window.notice.set_message)
+        self._controllers.append(controller)
+        return controller
 
     def _connect(self) -> None:
-        for source in (
-            self.session,
-            self.path,
-            self.playback,
-            self.tracing,
-            self.saved_paths,
-            self.attributes,
-            self.training,
-            self.transects,
-            self.experiments,
-            self.turntable,
-            self.commands,
-        ):
-            source.error_occurred.connect(self.window.notice.set_message)
-        self.engine.died.connect(self.window.notice.set_message)
+        notice = self.window.notice
+        self.engine.died.connect(notice.set_message)
         self.engine.replied.connect(self._on_reply)
-        self.watcher.failed.connect(self.window.notice.set_message)
+        self.watcher.failed.connect(notice.set_message)
         self.watcher.records.connect(self.status.on_records)
-        self.window.notice.dismissed.connect(lambda: self.window.notice.set_message(""))
+        notice.dismissed.connect(lambda: notice.set_message(""))
         self.session.opened.connect(lambda _: self._on_opened())
         for exporter in (self.playback, self.turntable):
             exporter.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
         self.experiments.finished.connect(lambda text: setattr(self.state, "message", text))
         self.compare.sample_chosen.connect(self.probe.choose)
         self.path_view.export_requested.connect(lambda _: self.window.raise_dock("path"))
+        self.path_view.export_requested.connect(self.files.export_path)
+        self.cloud.space_tapped.connect(self.playback.toggle)
         self.state.events.mode.connect(self._on_mode)
-        self.window.theme_chosen.connect(self.choose_theme)
+        self.window.recent_chosen.connect(lambda name: self.session.open(Path(name)))
         self.window.closing.connect(self.close)
         hints = self._application.styleHints()
         hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
@@ -232,7 +201,8 @@ class Explorer(QObject):
         if isinstance(reply, Ready):
             self.status.set_device(reply.device)
         elif isinstance(reply, Loaded):
-            self.state.message = f"{reply.preset} · {reply.latent_dim} latent dimensions · {reply.image_size}² pixels"
+            dimensions = f"{reply.latent_dim} latent dimension{'s' if reply.latent_dim > 1 else ''}"
+            self.state.message = f"{reply.preset} · {dimensions} · {reply.image_size}² pixels"
         elif isinstance(reply, Failed):
             self.window.notice.set_message(reply.message)
 
@@ -247,6 +217,10 @@ class Explorer(QObject):
         if mode in ("draw", "edit", "trace"):
             self.window.raise_dock("path")
 
+    def open_bundled(self) -> None:
+        """Open the model that comes with the package."""
+        self.session.open(bundled_run(), remember=False)
+
     def choose_theme(self, name: str) -> None:
         """system, dark or light; remembered."""
         self.settings.theme = name
@@ -260,10 +234,8 @@ class Explorer(QObject):
             return
         self._last_theme = theme
         apply_theme(self._application, theme)
-        for view in (*self.panels.all(), self.window):
+        for view in (*self._views, self.turntable):
             view.set_theme(theme)
-        self.other_cloud.set_theme(theme)
-        self.turntable.set_theme(theme)
         accent = QColor(theme.accent)
         for cloud in (self.cloud_control, self.compare):
             cloud.set_plain_colour((accent.red(), accent.green(), accent.blue()))
@@ -282,19 +254,10 @@ class Explorer(QObject):
         self._timer.start()
 
     def redraw(self) -> None:
-        """The one clock: advance what plays, start what is due, draw what is dirty."""
+        """The one clock: advance what plays, send what is due, draw what is dirty."""
         begun = perf_counter()
-        self.training.tick()
-        self.playback.tick()
-        self.reconstructions.tick()
-        self.scores.tick()
-        self.transects.tick()
-        self.experiments.tick()
-        self.path_comparison.tick()
-        self.cloud_control.tick()
-        self.path.tick()
-        self.tracing.tick()
-        self.net.tick()
+        for controller in self._controllers:
+            controller.tick()
         if self.image.has_image or begun - self._shown_at > LOSSES_AFTER_S:
             self.losses.redraw()
         self.redraw_seconds = [*self.redraw_seconds[-255:], perf_counter() - begun]
@@ -304,7 +267,17 @@ class Explorer(QObject):
         self._timer.stop()
         self.watcher.watch(None)
         self.settings.save_layout(self.window.saveGeometry(), self.window.saveState())
-        self.transects.files.stop()
-        self.attributes.stop()
-        self.turntable.stop()
+        for controller in self._controllers:
+            controller.shut_down()
         self.engine.stop()
+
+
+def _stacked(name: str, upper: QWidget, lower: QWidget) -> QWidget:
+    """One panel of two views, the lower one with the room that is left."""
+    panel = named(QWidget(), name)
+    layout = QVBoxLayout(panel)
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.setSpacing(0)
+    layout.addWidget(upper)
+    layout.addWidget(lower, 1)
+    return panel

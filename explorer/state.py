@@ -169,6 +169,6 @@ class State:
     measured: MeasuredTransect | None = None
     playback: Playback = field(default_factory=Playback)
     trace: Trace = field(default_factory=Trace)
-    net_shown: bool = False  # gridlines over the cloud
+    gridlines_shown: bool = False  # gridlines over the cloud
     training: str = "idle"
     message: str = ""

@@ -44,8 +44,6 @@ def main(argv: list[str]) -> int:
         print(f"isoline tour: {options.out} cannot be made ({error.strerror}); name another folder.", file=sys.stderr)
         return 2
     if os.environ.get(CHILD):
-        from explorer.tour.runner import run_tour
-
         return run_tour(options)
     environment = {**os.environ, CHILD: "1"}
     out = options.out.resolve()
@@ -58,3 +56,41 @@ def main(argv: list[str]) -> int:
         return subprocess.run(
             [sys.executable, "-m", "explorer", "tour", *argv], env=environment, check=False
         ).returncode
+
+
+def run_tour(options: argparse.Namespace) -> int:
+    """The child process's part: open the window as the program does, then play the stages."""
+    from explorer.engine_client import EngineClient
+    from explorer.startup import make_application
+
+    application = make_application(sys.argv[:1])
+    engine = EngineClient()
+    engine.start(threads=1)
+    from PySide6.QtCore import QTimer
+
+    from explorer.app import Explorer, bundled_run
+    from explorer.tour.measurements import process_age
+    from explorer.tour.runner import Director, up_to
+    from explorer.tour.scenario import STAGES
+
+    stages = up_to(options.until, STAGES)
+    explorer = Explorer(application, engine, options.renderer)
+    explorer.choose_theme(options.theme)
+    explorer.window.resize(*options.size)
+    explorer.window.move(0, 0)
+    explorer.show()
+    director = Director(application, explorer, options)
+    director.figures["window_s"] = None
+
+    def visible() -> None:
+        handle = explorer.window.windowHandle()
+        if handle is not None and handle.isExposed() and director.figures["window_s"] is None:
+            director.figures["window_s"] = round(process_age(), 3)
+            watch.stop()
+
+    watch = QTimer(director)
+    watch.setInterval(1)
+    watch.timeout.connect(visible)
+    watch.start()
+    explorer.session.open(bundled_run(), remember=False)
+    return director.run(stages)

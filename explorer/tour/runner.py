@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sys
 import traceback
 from collections.abc import Callable, Generator
 from dataclasses import asdict, dataclass
@@ -20,9 +19,7 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
-from explorer.engine_client import EngineClient
-from explorer.startup import make_application
-from explorer.tour.measurements import LoopLateness, process_age
+from explorer.tour.measurements import LoopLateness
 
 TICK_MS = 2
 
@@ -170,34 +167,3 @@ def up_to(last: str | None, stages: list[NamedStage]) -> list[NamedStage]:
     if last is not None and last not in names:
         raise SystemExit(f"isoline tour: there is no stage {last!r}; the stages are: {', '.join(names)}.")
     return stages if last is None else stages[: names.index(last) + 1]
-
-
-def run_tour(options: argparse.Namespace) -> int:
-    """The child process's part: open the window as the program does, then play the stages."""
-    application = make_application(sys.argv[:1])
-    engine = EngineClient()
-    engine.start(threads=1)
-    from explorer.app import Explorer, bundled_run
-    from explorer.tour.scenario import STAGES
-
-    stages = up_to(options.until, STAGES)
-    explorer = Explorer(application, engine, options.renderer)
-    explorer.choose_theme(options.theme)
-    explorer.window.resize(*options.size)
-    explorer.window.move(0, 0)
-    explorer.show()
-    director = Director(application, explorer, options)
-    director.figures["window_s"] = None
-
-    def visible() -> None:
-        handle = explorer.window.windowHandle()
-        if handle is not None and handle.isExposed() and director.figures["window_s"] is None:
-            director.figures["window_s"] = round(process_age(), 3)
-            watch.stop()
-
-    watch = QTimer(director)
-    watch.setInterval(1)
-    watch.timeout.connect(visible)
-    watch.start()
-    explorer.session.open(bundled_run(), remember=False)
-    return director.run(stages)

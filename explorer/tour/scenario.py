@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from explorer.tour.runner import NamedStage
-from explorer.tour.scenario_curves import compare_kinds, lay_net, read_badge, ride_rail, trace_geodesic, turn_kinds
+from explorer.tour.scenario_curves import (
+    compare_kinds,
+    read_badge,
+    ride_rail,
+    show_gridlines,
+    trace_geodesic,
+    turn_kinds,
+)
 from explorer.tour.scenario_files import film_cloud, run_experiment
 from explorer.tour.scenario_look import click_points, drag_probe, hover, open_window, orbit, sliders
 from explorer.tour.scenario_path import draw_path, edit_path, export_path, play_path, undo_redo
@@ -34,7 +41,7 @@ STAGES: list[NamedStage] = [
     ("turn it into every kind", turn_kinds),
     ("ride a rail", ride_rail),
     ("compare kinds of path", compare_kinds),
-    ("lay the gridlines", lay_net),
+    ("show gridlines", show_gridlines),
     ("read the badge", read_badge),
     ("plane cursor", plane_cursor),
     ("edit the hole", edit_hole),

@@ -123,18 +123,18 @@ def ride_rail(tour: Director) -> Stage:
     tour.shot("rail")
 
 
-def lay_net(tour: Director) -> Stage:
-    """Key G lays the net of factor curves over the cloud; G again takes it off."""
+def show_gridlines(tour: Director) -> Stage:
+    """Key G shows gridlines over the cloud; G again hides them."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
     yield from _take_keyboard(tour)
     input_events.key(cloud, "1")
     input_events.key(cloud, "G")
-    yield Until(lambda: explorer.state.net_shown and explorer.net.laid, "key G lays the net", 20.0)
+    yield Until(lambda: explorer.state.gridlines_shown and explorer.gridlines.complete, "key G shows gridlines", 20.0)
     input_events.move(explorer.image)  # away from the cloud: no card over it
     yield 0.5
     tour.shot("gridlines")
     input_events.key(cloud, "G")
-    yield Until(lambda: not explorer.state.net_shown, "G takes the net off", 3.0)
+    yield Until(lambda: not explorer.state.gridlines_shown, "G hides the gridlines", 3.0)
 
 
 def read_badge(tour: Director) -> Stage:

@@ -208,7 +208,7 @@ QToolButton:disabled { color: $faint; }
 QToolButton[popupMode="2"]::menu-indicator { image: none; }
 QStatusBar { border-top: 1px solid $border; }
 QStatusBar::item { border: none; }
-QStatusBar QLabel { color: $muted; }
+QStatusBar QLabel { color: $muted; padding: 0 8px; }
 
 QDockWidget { color: $muted; font-weight: 600; }
 QDockWidget::title { background: $window; padding: 6px 8px; text-align: left; }

@@ -314,3 +314,55 @@ sys.exit(application.exec())
     assert int(colours) > 50
     assert note
     assert "software" in device
+
+
+@pytest.mark.parametrize(("width", "height", "scale"), [(1366, 768, "1"), (1600, 1000, "1.5"), (1280, 720, "1")])
+def test_the_first_window_fits_the_screen_and_gives_half_of_it_to_the_cloud(tmp_path, width, height, scale):
+    screen = {"name": "one", "x": 0, "y": 0, "width": width, "height": height, "logicalDpi": 96, "dpr": 1}
+    (tmp_path / "screen.json").write_text(json.dumps({"screens": [screen]}))
+    code = """
+import json
+from PySide6.QtTest import QTest
+from explorer.startup import make_application
+from explorer.engine_client import EngineClient
+application = make_application(["isoline"])
+from explorer.app import Explorer
+explorer = Explorer(application, EngineClient(), "software")
+explorer.show()
+QTest.qWait(300)
+window = explorer.window
+def layout():
+    names = ("training", "points", "image", "probe", "losses")
+    docks = {name: window.docks[name].geometry().getRect() for name in names}
+    hidden = sorted(name for name, dock in window.docks.items() if dock.isHidden())
+    return {"window": window.geometry().getRect(), "cloud": explorer.cloud.width(), "docks": docks, "hidden": hidden}
+first = layout()
+window.docks["image"].close()
+window.docks["training"].setFloating(True)
+window.docks["compare"].show()
+QTest.qWait(100)
+window.actions_by_name["reset_layout"].trigger()
+QTest.qWait(300)
+available = window.screen().availableGeometry().getRect()
+print(json.dumps({"available": available, "first": first, "again": layout()}))
+window.close()
+"""
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": f"offscreen:configfile={tmp_path / 'screen.json'}",
+        "QT_SCALE_FACTOR": scale,
+        "ISOLINE_CONFIG": str(tmp_path / "config"),
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=90, check=True
+    )
+    seen = json.loads(result.stdout)
+    assert seen["available"][2:] == [round(width / float(scale)), round(height / float(scale))]
+    for layout in (seen["first"], seen["again"]):
+        assert layout["window"][2] <= seen["available"][2]
+        assert layout["window"][3] <= seen["available"][3]
+        assert layout["cloud"] >= layout["window"][2] / 2
+        for left, top, wide, high in layout["docks"].values():
+            assert left + wide <= layout["window"][2]
+            assert top + high <= layout["window"][3]
+    assert seen["again"] == seen["first"]

@@ -10,8 +10,8 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, QThreadPool, Signal
-from PySide6.QtWidgets import QFileDialog, QProgressDialog, QWidget
+from PySide6.QtCore import QThreadPool, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.data.attribute_table import SUFFIXES, AttributeFileError, AttributeTable, read_attributes
 from core.data.image_attributes import MEASURES
@@ -32,6 +32,7 @@ from explorer.engine_client import EngineClient
 from explorer.state import Attributes, State
 from explorer.views.attributes import Choice, ChoiceDialog
 from explorer.views.points import PointsView
+from explorer.widgets.dialogs import ProgressDialog, file_dialog
 
 USUAL = ("area", "brightness", "contour length", "symmetry order")  # chosen to begin with
 STOP_MS = 10_000
@@ -48,7 +49,7 @@ class AttributesController(Controller):
         super().__init__()
         self._state, self._engine, self._points, self._window = state, engine, points, window
         self._asked = 0  # the stamp of the request that is being answered
-        self._progress: QProgressDialog | None = None
+        self._progress: ProgressDialog | None = None
         self._file = Path()
         self._sent: Attributes | None = None
         self._pool = QThreadPool(self)  # a large file must not stop the window
@@ -61,7 +62,7 @@ class AttributesController(Controller):
         points.attributes_cleared.connect(self.clear)
         state.events.attributes.connect(lambda *_: self._on_attributes())
 
-    def stop(self) -> None:
+    def shut_down(self) -> None:
         """Wait for a file that is being read."""
         self._pool.waitForDone(STOP_MS)
 
@@ -94,23 +95,14 @@ class AttributesController(Controller):
             self._window,
         )
         dialog.chosen.connect(self.measure)
-        dialog.open()
+        dialog.show()
 
     def measure(self, names: tuple[str, ...]) -> None:
         """Measure ``names`` of ``core.data.image_attributes`` on all samples; a progress with Cancel blocks nothing."""
         self._end()
         self._asked = self._engine.send(MeasureAttributes, names=tuple(names))
-        progress = QProgressDialog("Measuring the images", "Cancel", 0, 100, self._window)
-        progress.setObjectName("dialog.measuring")
-        progress.setWindowTitle("Measure images")
-        progress.setWindowModality(Qt.WindowModality.NonModal)
-        progress.setMinimumDuration(0)
-        progress.setAutoClose(False)
-        progress.setAutoReset(False)
-        progress.canceled.connect(self.cancel)
-        progress.setValue(0)
-        progress.show()
-        self._progress = progress
+        self._progress = ProgressDialog(self._window, "measuring", "Measure images", "Measuring the images")
+        self._progress.canceled.connect(self.cancel)
 
     def cancel(self) -> None:
         """Give the measuring up; the attributes stay as they are."""
@@ -124,9 +116,7 @@ class AttributesController(Controller):
         self._asked = 0
         progress, self._progress = self._progress, None
         if progress is not None:
-            progress.canceled.disconnect()  # closing it would cancel what has ended
-            progress.close()
-            progress.deleteLater()
+            progress.end()
 
     def _on_reply(self, reply: Reply) -> None:
         if isinstance(reply, Loaded):
@@ -150,14 +140,12 @@ class AttributesController(Controller):
         if self._state.samples is None:
             self.error_occurred.emit("There are no samples that a file could be about. Open a run first.")
             return
-        dialog = QFileDialog(self._window, "Attributes from a file", str(Path.home()))
-        dialog.setObjectName("dialog.attributes")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog = file_dialog(self._window, "attributes", "Attributes from a file")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
         patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         dialog.setNameFilters([f"Tables and arrays ({patterns})", "All files (*)"])
         dialog.fileSelected.connect(lambda name: self.read(Path(name)))
-        dialog.open()
+        dialog.show()
 
     def read(self, file: Path) -> None:
         """Read ``file`` in a thread; then its columns are asked for, if there is a choice."""
@@ -193,7 +181,7 @@ class AttributesController(Controller):
             self._window,
         )
         dialog.chosen.connect(lambda names: self._take(found, names))
-        dialog.open()
+        dialog.show()
 
     def _take(self, table: AttributeTable, names: tuple[str, ...]) -> None:
         samples = self._state.samples

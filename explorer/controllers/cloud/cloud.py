@@ -66,6 +66,7 @@ class CloudController(Controller):
         self._cloud.probe_moved.connect(self._on_probe_moved)
         self._cloud.probe_released.connect(self._editing.settle)
         self._cloud.picked.connect(self.select)
+        self._cloud.finished.connect(self._on_finished)
         self._points.color_by_changed.connect(lambda name: self._display(color_by=name))
         self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
         self._points.size_changed.connect(lambda size: self._display(point_size=size))
@@ -103,6 +104,12 @@ class CloudController(Controller):
         probe = self._state.document.probe
         if self.projection is not None and probe is not None:
             self._probe.move(self.projection.from_view(xyz, probe))
+
+    def _on_finished(self) -> None:
+        """Enter: the path is as it should be."""
+        if self._state.mode in ("draw", "edit", "trace"):
+            self._state.selected_control = None
+            self._state.mode = "orbit"
 
     def hover(self, index: int) -> None:
         """Sample ``index`` is under the mouse, -1: none."""

@@ -1,6 +1,6 @@
-"""Gridlines: the net of factor curves over the cloud, laid by the engine and laid again while a training goes on.
+"""Gridlines: factor curves all over the cloud, traced by the engine, and traced again while a training goes on.
 
-One net is on its way at a time: asked for more often than it can be answered, none would ever be finished.
+One request is on its way at a time: asked for more often than it can answer, the engine would never finish any.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from explorer.engine_client import EngineClient
 from explorer.state import State
 from explorer.views.cloud import CloudView
 
-PAUSE_S = 1.0  # between two nets while a training changes the cloud
-RETRY_S = 10.0  # after a net that could not be laid: its message must not come back every second
-OLD_EPOCH = "Gridlines belong to the newest cloud; go to the end of the time line to see them."
+PAUSE_S = 1.0  # between two requests while a training changes the cloud
+RETRY_S = 10.0  # after a failure: its message must not come back every second
+OLD_EPOCH = "Gridlines can be traced on the newest cloud only. Go to the end of the time line to see them."
 NO_FACTORS = "Gridlines need two factors, and none are known of these images. Measure attributes to use in their place."
 ONE_FACTOR = "Gridlines need two factors; of these images only {name} is known. Measure an attribute to be the other."
 ONE_VARIES = "Gridlines need two factors that vary; of these images' factors only {name} does."
@@ -29,35 +29,35 @@ NONE_VARIES = "Gridlines need two factors that vary; of these images' factors no
 FLAT = "Gridlines need two latent dimensions or more; this model has one."
 
 
-class NetController(Controller):
-    """Binds ``state.net_shown`` to engine and cloud. ``tick``, called by the program's clock, does what is due."""
+class GridlinesController(Controller):
+    """Binds ``state.gridlines_shown`` to engine and cloud."""
 
     def __init__(self, state: State, engine: EngineClient, cloud_control: CloudController, cloud: CloudView) -> None:
         super().__init__()
         self._state, self._engine = state, engine
         self._cloud_control, self._cloud = cloud_control, cloud
-        self._families: tuple[str, ...] = ()  # of the net that is wanted now; none: no net is
-        self._laid: GridlinesComputed | None = None
-        self._stamp = 0  # of the net that is on its way; 0: none is
+        self._families: tuple[str, ...] = ()  # whose gridlines are wanted now; (): none are
+        self._traced: GridlinesComputed | None = None
+        self._stamp = 0  # of the request that is on its way; 0: none is
         self._stale = True
         self._due = 0.0
-        self._spoken = ""  # what was last said of the net: a net laid again says only what is new
-        self._trouble = ""  # why there is none, as it was said
-        self._dirty = {"families", "net"}
+        self._reported = ""  # about the gridlines shown: traced again, they report only what is new
+        self._reason = ""  # why there are none, as it was reported
+        self._dirty = {"families", "lines"}
         self._listen()
 
     @property
-    def laid(self) -> bool:
-        """Whether the net that is wanted is on the cloud."""
-        return self._laid is not None and bool(self._families) and self._laid.families == self._families
+    def complete(self) -> bool:
+        """Whether the gridlines that are wanted are on the cloud."""
+        return self._traced is not None and bool(self._families) and self._traced.families == self._families
 
     def _listen(self) -> None:
         events = self._state.events
-        for event in (events.net_shown, events.samples, events.config, events.plane, events.epoch):
+        for event in (events.gridlines_shown, events.samples, events.config, events.plane, events.epoch):
             event.connect(lambda *_: self._mark("families"))
         for event in (events.embedding, events.attributes):
             event.connect(lambda *_: self._on_other_data())
-        events.display.connect(lambda *_: self._mark("net"))
+        events.display.connect(lambda *_: self._mark("lines"))
         events.model.connect(lambda *_: self._forget())
         self._engine.started.connect(self._forget)
         self._engine.replied.connect(self._on_reply)
@@ -66,39 +66,39 @@ class NetController(Controller):
         self._dirty.update(parts)
 
     def toggle(self) -> None:
-        """Lay the net, or take it away."""
-        self._spoken = self._trouble = ""
-        self._state.net_shown = not self._state.net_shown
+        """Show gridlines, or hide them."""
+        self._reported = self._reason = ""
+        self._state.gridlines_shown = not self._state.gridlines_shown
 
     # what has changed
 
     def _on_other_data(self) -> None:
         self._stale = True
-        self._mark("families", "net")
+        self._mark("families", "lines")
 
     def _forget(self) -> None:
         """Another model, or an engine that has forgotten what it was asked."""
-        self._stamp, self._laid, self._stale, self._due = 0, None, True, 0.0
-        self._mark("families", "net")
+        self._stamp, self._traced, self._stale, self._due = 0, None, True, 0.0
+        self._mark("families", "lines")
 
     def _on_reply(self, reply: Reply) -> None:
         if isinstance(reply, WeightsChanged):
             self._stale = True
         elif isinstance(reply, GridlinesComputed) and reply.stamp == self._stamp:
-            self._stamp, self._laid = 0, reply
-            self._mark("net")
-            self._tell(reply)
+            self._stamp, self._traced = 0, reply
+            self._mark("lines")
+            self._report(reply)
         elif isinstance(reply, Failed) and reply.stamp == self._stamp and self._stamp:
-            self._stamp, self._laid = 0, None
+            self._stamp, self._traced = 0, None
             self._due = monotonic() + RETRY_S
-            self._mark("net")
+            self._mark("lines")
 
-    def _tell(self, reply: GridlinesComputed) -> None:
+    def _report(self, reply: GridlinesComputed) -> None:
         about = f"Gridlines of {' and '.join(reply.families)}"
         text = f"{about}: {reply.note}" if reply.note else about
-        told = re.sub(r"\d+", "", text)  # another number of lines that could not be laid is no news
-        if told != self._spoken:
-            self._spoken = told
+        report = re.sub(r"\d+", "", text)  # another number of lines that could not be traced is no news
+        if report != self._reported:
+            self._reported = report
             lines = len(set(zip(reply.family.tolist(), reply.values.tolist(), strict=True)))
             self._state.message = text if reply.note else f"{text}: {lines} lines in {reply.milliseconds:.0f} ms"
 
@@ -108,7 +108,7 @@ class NetController(Controller):
         """Ask the engine when it is time, and show what has changed. Call it after the cloud has been redrawn."""
         if "families" in self._dirty:
             self._choose_families()
-        if "net" in self._dirty:
+        if "lines" in self._dirty:
             self._show()
         self._dirty.clear()
         ready = bool(self._families) and self._state.model is not None and not self._stamp
@@ -121,37 +121,37 @@ class NetController(Controller):
         if families == self._families:
             return
         self._families = families
-        if families and (self._laid is None or self._laid.families != families):
+        if families and (self._traced is None or self._traced.families != families):
             self._stale, self._stamp, self._due = True, 0, 0.0
-            self._state.message = f"Laying the gridlines of {' and '.join(families)} …"
-        self._mark("net")
+            self._state.message = f"Tracing gridlines of {' and '.join(families)} …"
+        self._mark("lines")
 
     def _wanted(self) -> tuple[str, ...]:
-        """The two factors of the net, none if it cannot be laid; then the status line says why."""
+        """The two factors of the gridlines, () if they cannot be traced; then the status bar says why."""
         state = self._state
-        if not state.net_shown or state.embedding is None or state.samples is None:
+        if not state.gridlines_shown or state.embedding is None or state.samples is None:
             return ()
-        families, trouble = _families(state)
+        families, reason = _families(state)
         if state.epoch is not None:
-            trouble = OLD_EPOCH
+            reason = OLD_EPOCH
         elif state.embedding.shape[1] < 2:
-            trouble = FLAT
-        if trouble and trouble != self._trouble:
-            state.message = trouble
-        self._trouble = trouble
-        return () if trouble else families
+            reason = FLAT
+        if reason and reason != self._reason:
+            state.message = reason
+        self._reason = reason
+        return () if reason else families
 
     def _show(self) -> None:
-        laid, projection, means = self._laid, self._cloud_control.projection, self._state.embedding
-        if laid is None or projection is None or means is None or laid.families != self._families:
-            self._cloud.set_net(None)
-        elif laid.points.shape[1] == means.shape[1]:
-            xyz = projection.to_view(laid.points)
-            self._cloud.set_net(xyz, laid.starts, laid.family, laid.values, laid.families)
+        traced, projection, means = self._traced, self._cloud_control.projection, self._state.embedding
+        if traced is None or projection is None or means is None or traced.families != self._families:
+            self._cloud.set_gridlines(None)
+        elif traced.points.shape[1] == means.shape[1]:
+            xyz = projection.to_view(traced.points)
+            self._cloud.set_gridlines(xyz, traced.starts, traced.family, traced.values, traced.families)
 
 
 def _families(state: State) -> tuple[tuple[str, ...], str]:
-    """Two factors (or attributes) for the net, and "", or none and why not."""
+    """Two factors (or attributes) for the gridlines, and "", or () and why there are none."""
     names = color_targets.names(state)
     if len(names) < 2:
         return (), ONE_FACTOR.format(name=names[0]) if names else NO_FACTORS

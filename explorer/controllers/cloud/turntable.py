@@ -93,7 +93,7 @@ class TurntableController(Controller):
             self._process.closeWriteChannel()
             self._force.start()
 
-    def stop(self) -> None:
+    def shut_down(self) -> None:
         """The window closes: end the process, politely, then by force. Returns when it is gone."""
         process = self._process
         if process is None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, QThreadPool, Signal
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtCore import QObject, QThreadPool, Signal
+from PySide6.QtWidgets import QWidget
 
 from core.analysis.transect import TransectResult
+from explorer.widgets.dialogs import save_dialog
 
 FILTERS = {
     "png": "PNG picture (*.png)",
@@ -33,18 +34,11 @@ class TransectFiles(QObject):
 
     def ask(self, kind: str, result: TransectResult, window: QWidget) -> None:
         """Ask for a file name and write ``result`` there; the name's ending decides the format."""
-        dialog = QFileDialog(window, f"Export transect {result.transect.name}", str(Path.home()))
-        dialog.setObjectName("dialog.transect")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilters([FILTERS[kind], *(text for name, text in FILTERS.items() if name != kind)])
-        dialog.setDefaultSuffix(kind)
-        dialog.selectFile(f"{result.transect.name}.{kind}")
-        dialog.filterSelected.connect(
-            lambda chosen: dialog.setDefaultSuffix(next(k for k, text in FILTERS.items() if text == chosen))
-        )
-        dialog.fileSelected.connect(lambda name: self.write(Path(name), result))
-        dialog.open()
+        name = result.transect.name
+        filters = {kind: FILTERS[kind], **FILTERS}
+        dialog = save_dialog(window, "transect", f"Export transect {name}", f"{name}.{kind}", filters)
+        dialog.fileSelected.connect(lambda path: self.write(Path(path), result))
+        dialog.show()
 
     def write(self, path: Path, result: TransectResult) -> None:
         """Write ``result`` to ``path`` in a thread; ``written`` or ``error_occurred`` follows."""

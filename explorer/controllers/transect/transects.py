@@ -211,6 +211,10 @@ class TransectsController(Controller):
 
     # each tick
 
+    def shut_down(self) -> None:
+        """Wait for a file that is being written."""
+        self.files.stop()
+
     def tick(self) -> None:
         """Show what has changed, and measure what is due, as far as the panel can be seen."""
         visible = on_screen(self._view)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from explorer.views.cloud.base import CloudBase
-from explorer.views.cloud.scene import KindsMark, NetMark, TransectMark
+from explorer.views.cloud.scene import GridlinesMark, KindsMark, TransectMark
 
 
 class CloudMarks(CloudBase):
-    """Chosen sample, probe, path, marker, transect, net. Positions are (..., 3), as those of ``set_points``."""
+    """Chosen sample, probe, path, marker, transect, gridlines. Positions are (..., 3), as those of ``set_points``."""
 
     def set_selected(self, index: int | None) -> None:
         """Ring the chosen sample."""
@@ -75,7 +75,7 @@ class CloudMarks(CloudBase):
         self.scene.transect = mark
         self.refresh()
 
-    def set_net(
+    def set_gridlines(
         self,
         xyz: np.ndarray | None,
         starts: np.ndarray | None = None,
@@ -83,21 +83,21 @@ class CloudMarks(CloudBase):
         values: np.ndarray | None = None,
         names: tuple[str, ...] = (),
     ) -> None:
-        """Draw the net of gridlines: line i is ``xyz[starts[i]:starts[i + 1]]``, names[family[i]] being values[i].
+        """Draw gridlines: line i is ``xyz[starts[i]:starts[i + 1]]``, names[family[i]] being values[i].
 
-        ``xyz`` (P, 3), ``starts`` (L + 1,), ``family`` (L,), ``values`` (L,). None: no net. Raises ``ValueError`` where
-        these do not fit.
+        ``xyz`` (P, 3), ``starts`` (L + 1,), ``family`` (L,), ``values`` (L,). None hides them. Raises ``ValueError``
+        where these do not fit.
         """
         if xyz is None or starts is None or family is None or values is None or not len(family):
-            self.scene.net = None
+            self.scene.gridlines = None
         else:
             fits = len(starts) == len(family) + 1 == len(values) + 1 and starts[-1] <= len(xyz)
             if not fits or family.max() >= len(names):
                 raise ValueError(
-                    f"the net has {len(family)} lines of {len(names)} families, {len(starts)} starts, {len(values)} "
+                    f"there are {len(family)} gridlines of {len(names)} families, {len(starts)} starts, {len(values)} "
                     f"values and {len(xyz)} points; wanted a start more than lines, and a value and a family for each."
                 )
-            self.scene.net = NetMark(names, self.scene.flatten(xyz), starts, family, values)
+            self.scene.gridlines = GridlinesMark(names, self.scene.flatten(xyz), starts, family, values)
         self.refresh()
 
     def set_kinds(self, curves: Sequence[tuple[str, np.ndarray]], forward: str = "") -> None:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QWidget
 
 from explorer.views.cloud.overlay_axes import draw_axes, draw_colorbar
 from explorer.views.cloud.overlay_comparison import draw_kinds
-from explorer.views.cloud.overlay_gridlines import SeenNet, draw_net, draw_net_values, seen_net
+from explorer.views.cloud.overlay_gridlines import SeenGridlines, draw_gridline_values, draw_gridlines, seen_gridlines
 from explorer.views.cloud.overlay_marks import draw_axis_line, draw_hand, draw_path, draw_probe, draw_rings
 from explorer.views.cloud.overlay_transect import draw_transect
 from explorer.views.cloud.scene import Scene
@@ -61,8 +61,8 @@ class Overlay(QWidget):
         super().__init__(parent)
         self._scene, self._painted = scene, painted
         self._theme: Theme = DARK
-        self._axes, self._net, self._net_values = _Kept(), _Kept(), _Kept()
-        self._seen: tuple[tuple, SeenNet | None] = ((), None)
+        self._axes, self._net, self._gridline_values = _Kept(), _Kept(), _Kept()
+        self._seen: tuple[tuple, SeenGridlines | None] = ((), None)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
 
@@ -81,10 +81,10 @@ class Overlay(QWidget):
         if scene.count:
             layers = [
                 lambda p: draw_axis_line(p, scene, theme) if scene.dims == 1 else None,
-                lambda p: self._draw_net(p, self._net, draw_net),
+                lambda p: self._draw_gridlines(p, self._net, draw_gridlines),
                 self._draw_fixed,
                 lambda p: draw_probe(p, scene, theme),
-                lambda p: self._draw_net(p, self._net_values, draw_net_values),
+                lambda p: self._draw_gridlines(p, self._gridline_values, draw_gridline_values),
                 lambda p: draw_kinds(p, scene, theme),
                 lambda p: draw_path(p, scene, theme),
                 lambda p: draw_transect(p, scene, theme),
@@ -105,16 +105,16 @@ class Overlay(QWidget):
         """Axes and colour bar. They stay as they are while only marks change, and are half of this layer's time."""
         self._axes.draw(painter, self, self._key(), self._draw_labels)
 
-    def _draw_net(
-        self, painter: QPainter, kept: _Kept, part: Callable[[QPainter, Scene, SeenNet, Theme], None]
+    def _draw_gridlines(
+        self, painter: QPainter, kept: _Kept, part: Callable[[QPainter, Scene, SeenGridlines, Theme], None]
     ) -> None:
-        """A part of the gridlines, which change with the camera, the points (what lies behind them) and the net."""
+        """A part of the gridlines, which change with the camera, the points (what lies behind them) and the lines."""
         scene = self._scene
-        if scene.net is None:
+        if scene.gridlines is None:
             return
-        key = (*self._key(), scene.version, scene.moving, scene.net)
+        key = (*self._key(), scene.version, scene.moving, scene.gridlines)
         if self._seen[0] != key:
-            self._seen = key, seen_net(scene)
+            self._seen = key, seen_gridlines(scene)
         seen = self._seen[1]
         if seen is not None:
             kept.draw(painter, self, key, lambda p: part(p, scene, seen, self._theme))

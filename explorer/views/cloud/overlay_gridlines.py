@@ -1,7 +1,7 @@
-"""The net of gridlines: lines on which one factor is constant, in a colour for each factor, labelled with its value.
+"""Gridlines: lines on which one factor is constant, in a colour for each factor, labelled with its value.
 
-What lies behind the cloud is drawn faint and thin, without a halo: so the net is seen to lie on the sheet, and not on
-the glass before it.
+What lies behind the cloud is drawn faint and thin, without a halo: so the lines are seen to lie on the surface of the
+cloud, not on the screen before it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPolygonF
 
 from core.rendering.axes import tick_text
-from explorer.views.cloud.scene import NetMark, Scene
+from explorer.views.cloud.scene import GridlinesMark, Scene
 from explorer.widgets.painting import halo_text, pen, small_font, stroke_lines, tint
 from explorer.widgets.theme import Theme, blend
 
@@ -41,46 +41,46 @@ def colours(theme: Theme) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class SeenNet:
-    """A net from the camera: ``places`` (P, 2) in pixels; ``hidden`` (P,), how much of the cloud lies before each."""
+class SeenGridlines:
+    """As the camera sees them: ``places`` (P, 2) in pixels; ``hidden`` (P,), how much of the cloud lies before each."""
 
-    net: NetMark
+    mark: GridlinesMark
     places: np.ndarray
     hidden: np.ndarray
 
 
-def seen_net(scene: Scene) -> SeenNet | None:
-    """The scene's net as it is seen now; None if there is nothing to draw."""
-    net = scene.net
-    if net is None or scene.dims < 2 or len(net.starts) < 2:
+def seen_gridlines(scene: Scene) -> SeenGridlines | None:
+    """The scene's gridlines as they are seen now; None if there is nothing to draw."""
+    mark = scene.gridlines
+    if mark is None or scene.dims < 2 or len(mark.starts) < 2:
         return None
-    places, depth = scene.camera.project(net.points)
+    places, depth = scene.camera.project(mark.points)
     hidden = _hidden(scene, places, depth)
-    for start, stop in zip(net.starts[:-1].tolist(), net.starts[1:].tolist(), strict=True):
+    for start, stop in zip(mark.starts[:-1].tolist(), mark.starts[1:].tolist(), strict=True):
         if stop - start > 1:
             hidden[start:stop] = _smooth(hidden[start:stop])
-    return SeenNet(net, places, hidden)
+    return SeenGridlines(mark, places, hidden)
 
 
-def draw_net(painter: QPainter, scene: Scene, seen: SeenNet, theme: Theme) -> None:
+def draw_gridlines(painter: QPainter, scene: Scene, seen: SeenGridlines, theme: Theme) -> None:
     """Lines behind the cloud, then lines before it."""
-    net = seen.net
+    mark = seen.mark
     back: Stretches = {}
     front: Stretches = {}
     step = MOVING_STEP if scene.moving else 1
-    for line in range(len(net.family)):
-        part = slice(net.starts[line], net.starts[line + 1])
-        if net.starts[line + 1] - net.starts[line] < 2:
+    for line in range(len(mark.family)):
+        part = slice(mark.starts[line], mark.starts[line + 1])
+        if mark.starts[line + 1] - mark.starts[line] < 2:
             continue
         for behind, polygon in _pieces(seen.places[part], seen.hidden[part], step):
-            (back if behind else front).setdefault(int(net.family[line]), []).append(polygon)
+            (back if behind else front).setdefault(int(mark.family[line]), []).append(polygon)
     _stroke(painter, back, front, theme)
 
 
-def draw_net_values(painter: QPainter, scene: Scene, seen: SeenNet, theme: Theme) -> None:
+def draw_gridline_values(painter: QPainter, scene: Scene, seen: SeenGridlines, theme: Theme) -> None:
     """Values at the lines' ends, and which colour is which factor: text, so it lies over lines of whatever kind."""
-    taken = _draw_legend(painter, scene, seen.net, theme)
-    _draw_values(painter, scene, seen.net, seen.places, seen.hidden > HIDING, taken, theme)
+    taken = _draw_legend(painter, scene, seen.mark, theme)
+    _draw_values(painter, scene, seen.mark, seen.places, seen.hidden > HIDING, taken, theme)
 
 
 def _stroke(painter: QPainter, back: Stretches, front: Stretches, theme: Theme) -> None:
@@ -106,7 +106,7 @@ def _stroke_shifted(
 
 
 def _hidden(scene: Scene, places: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """float64 (P,): how much of the cloud lies before each point of the net, as a share of the samples seen there.
+    """float64 (P,): how much of the cloud lies before each point of the lines, as a share of the samples seen there.
 
     The screen is divided into cells of a few samples each. Sorted by cell and depth, those before a point are counted
     by bisection.
@@ -167,13 +167,13 @@ def value_texts(values: np.ndarray) -> list[str]:
     return [tick_text(float(value), 0.1 * step) for value in values]
 
 
-def _draw_legend(painter: QPainter, scene: Scene, net: NetMark, theme: Theme) -> list[QRectF]:
+def _draw_legend(painter: QPainter, scene: Scene, mark: GridlinesMark, theme: Theme) -> list[QRectF]:
     """Which colour is which factor, at the upper left; returns the room it takes."""
     font = small_font(painter.font(), 0.0, bold=True)
     painter.setFont(font)
     left = LEGEND_LEFT if scene.dims == 3 else LEGEND_LEFT_FLAT
     halo, inks = tint(theme.plot, 0.9), colours(theme)
-    for row, name in enumerate(net.names):
+    for row, name in enumerate(mark.names):
         y = LEGEND_TOP + LEGEND_ROW * (row + 0.5)
         swatch = QLineF(left, y, left + SWATCH, y)
         for each in (pen(halo, SWATCH_WIDTH + 2.0), pen(QColor(inks[row % len(inks)]), SWATCH_WIDTH)):
@@ -183,13 +183,13 @@ def _draw_legend(painter: QPainter, scene: Scene, net: NetMark, theme: Theme) ->
         rect = QRectF(left + SWATCH + 8, y - LEGEND_ROW / 2, LEGEND_WIDTH, LEGEND_ROW)
         flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         halo_text(painter, rect, flags, text, QColor(theme.text), halo)
-    return [QRectF(left, LEGEND_TOP, SWATCH + 8 + LEGEND_WIDTH * 0.6, LEGEND_ROW * len(net.names))]
+    return [QRectF(left, LEGEND_TOP, SWATCH + 8 + LEGEND_WIDTH * 0.6, LEGEND_ROW * len(mark.names))]
 
 
 def _draw_values(
     painter: QPainter,
     scene: Scene,
-    net: NetMark,
+    mark: GridlinesMark,
     places: np.ndarray,
     behind: np.ndarray,
     taken: list[QRectF],
@@ -201,14 +201,14 @@ def _draw_values(
     metrics = QFontMetricsF(font)
     view = QRectF(0, 0, *scene.camera.viewport).adjusted(3, 3, -3, -3)
     halo, inks = tint(theme.plot, 0.9), colours(theme)
-    for family in range(len(net.names)):
-        lines = np.flatnonzero(net.family == family)
+    for family in range(len(mark.names)):
+        lines = np.flatnonzero(mark.family == family)
         if not len(lines):
             continue
-        texts = dict(zip(net.values[lines].tolist(), value_texts(net.values[lines]), strict=True))
-        side = _clear_side(net, lines, behind)
-        for value in _outside_in(np.unique(net.values[lines])):
-            ends = _ends(net, lines[net.values[lines] == value], side, behind)
+        texts = dict(zip(mark.values[lines].tolist(), value_texts(mark.values[lines]), strict=True))
+        side = _clear_side(mark, lines, behind)
+        for value in _outside_in(np.unique(mark.values[lines])):
+            ends = _ends(mark, lines[mark.values[lines] == value], side, behind)
             size = (metrics.horizontalAdvance(texts[value]), metrics.height() - 2)
             rect = _free_place(places, ends, size, view, taken)
             if rect is not None:
@@ -223,20 +223,20 @@ def _outside_in(values: np.ndarray) -> list[float]:
     return values[order].tolist()
 
 
-def _clear_side(net: NetMark, lines: np.ndarray, behind: np.ndarray) -> int:
+def _clear_side(mark: GridlinesMark, lines: np.ndarray, behind: np.ndarray) -> int:
     """Which ends of a family's ``lines`` are less often behind the cloud: 0 the first ones, 1 the last ones."""
-    first, last = behind[net.starts[lines]].sum(), behind[net.starts[lines + 1] - 1].sum()
+    first, last = behind[mark.starts[lines]].sum(), behind[mark.starts[lines + 1] - 1].sum()
     return 0 if first < last else 1
 
 
-def _ends(net: NetMark, pieces: np.ndarray, side: int, behind: np.ndarray) -> list[tuple[int, int]]:
+def _ends(mark: GridlinesMark, pieces: np.ndarray, side: int, behind: np.ndarray) -> list[tuple[int, int]]:
     """Where a label of a line may stand: indices of an end that is before the cloud, and of a point a little before it.
 
     Those at the family's ``side`` come first, so that the labels stand in a row.
     """
     ends = []
     for at in (side, 1 - side):
-        for first, stop in zip(net.starts[pieces].tolist(), net.starts[pieces + 1].tolist(), strict=True):
+        for first, stop in zip(mark.starts[pieces].tolist(), mark.starts[pieces + 1].tolist(), strict=True):
             if stop > first:
                 ends.append((first, min(first + 4, stop - 1)) if at == 0 else (stop - 1, max(stop - 5, first)))
     return [end for end in ends if not behind[end[0]]]

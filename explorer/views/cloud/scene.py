@@ -35,8 +35,8 @@ class TransectMark:
 
 
 @dataclass(frozen=True, eq=False)
-class NetMark:
-    """The net of gridlines: line i is points[starts[i]:starts[i + 1]], where factor names[family[i]] is values[i].
+class GridlinesMark:
+    """The gridlines: line i is points[starts[i]:starts[i + 1]], where factor names[family[i]] is values[i].
 
     ``points`` float64 (P, 3); ``starts`` int64 (L + 1,); ``family`` int64 (L,); ``values`` float64 (L,).
     """
@@ -88,7 +88,7 @@ class Scene:
     marker: np.ndarray | None = None
     preview: np.ndarray | None = None
     transect: TransectMark | None = None
-    net: NetMark | None = None
+    gridlines: GridlinesMark | None = None
     kinds: KindsMark | None = None
     stroke: np.ndarray | None = None
     lasso: np.ndarray | None = None

@@ -18,7 +18,7 @@ from core.protocol.messages import ComputeGridlines, Failed, GridlinesComputed, 
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import gridlines as net_module
 from explorer.controllers.cloud.cloud import CloudController
-from explorer.controllers.cloud.gridlines import NetController
+from explorer.controllers.cloud.gridlines import GridlinesController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.state import Attributes, Axes, Model, Samples, State
 from explorer.views.cloud import CloudView
@@ -68,14 +68,14 @@ def made(qtbot, monkeypatch) -> SimpleNamespace:
         qtbot.addWidget(widget)
     probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
     cloud_control = CloudController(state, editing, probe, cloud, points)
-    control = NetController(state, engine, cloud_control, cloud)  # pyright: ignore[reportArgumentType]
+    control = GridlinesController(state, engine, cloud_control, cloud)  # pyright: ignore[reportArgumentType]
 
     def tick() -> None:
         cloud_control.tick()
         control.tick()
 
     return SimpleNamespace(
-        state=state, engine=engine, cloud=cloud, control=control, tick=tick, net=lambda: cloud.scene.net
+        state=state, engine=engine, cloud=cloud, control=control, tick=tick, net=lambda: cloud.scene.gridlines
     )
 
 
@@ -110,7 +110,7 @@ def test_nothing_is_asked_until_it_is_wanted(made):
     made.control.toggle()
     made.tick()
     assert [request.families for request in made.engine.nets] == [("scale", "depth")]
-    assert "Laying" in made.state.message
+    assert "Tracing" in made.state.message
 
 
 def test_the_answer_is_drawn_and_told_in_the_status_line(laid):
@@ -306,21 +306,21 @@ def test_an_engine_that_was_started_again_is_asked_again(laid):
 
 def test_one_key_lays_the_net_over_the_cloud_and_takes_it_away(opened, qtbot):
     press(opened, "G")
-    action = opened.window.actions_by_name["net"]
+    action = opened.window.actions_by_name["gridlines"]
     assert action.isChecked()
-    qtbot.waitUntil(lambda: opened.cloud.scene.net is not None, timeout=WAIT)
-    assert opened.cloud.scene.net.names == ("a", "b")
-    assert len(np.unique(opened.cloud.scene.net.values[opened.cloud.scene.net.family == 0])) > 3
+    qtbot.waitUntil(lambda: opened.cloud.scene.gridlines is not None, timeout=WAIT)
+    assert opened.cloud.scene.gridlines.names == ("a", "b")
+    assert len(np.unique(opened.cloud.scene.gridlines.values[opened.cloud.scene.gridlines.family == 0])) > 3
     press(opened, "G")
-    qtbot.waitUntil(lambda: opened.cloud.scene.net is None, timeout=WAIT)
+    qtbot.waitUntil(lambda: opened.cloud.scene.gridlines is None, timeout=WAIT)
     assert not action.isChecked()
 
 
 def test_the_key_works_over_the_cloud_and_its_button_shows_it(opened, qtbot):
     opened.cloud.setFocus()
     QTest.keyClick(opened.cloud, Qt.Key.Key_G)
-    assert opened.state.net_shown
-    button = opened.window.toolbar.widgetForAction(opened.window.actions_by_name["net"])
+    assert opened.state.gridlines_shown
+    button = opened.window.toolbar.widgetForAction(opened.window.actions_by_name["gridlines"])
     assert button.isChecked()
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert not opened.state.net_shown
+    assert not opened.state.gridlines_shown

@@ -79,7 +79,7 @@ def film(run: RunDirectory, qapp: Any) -> Iterator[Callable[..., Film]]:
 
     yield make
     for each in made:
-        each.control.stop()
+        each.control.shut_down()
         each.control.deleteLater()
 
 
@@ -157,7 +157,7 @@ def test_a_process_that_does_not_heed_a_cancellation_is_ended(film, qtbot, tmp_p
 def test_the_process_ends_with_the_window(film, tmp_path: Path):
     made = film(waiting)
     made.control.export(str(tmp_path / "turn.gif"))
-    made.control.stop()
+    made.control.shut_down()
     assert not made.control.active
 
 

@@ -61,7 +61,7 @@ def view(request, qtbot) -> CloudView:
 
 def _show(view: CloudView, qtbot, **net) -> np.ndarray:
     before = view.frames_drawn
-    view.set_net(**net)
+    view.set_gridlines(**net)
     view._redraw()
     qtbot.waitUntil(lambda: view.frames_drawn > before)
     qtbot.wait(50)
@@ -79,9 +79,9 @@ def test_each_family_is_drawn_in_its_own_colour_where_it_runs(view, qtbot):
 
 def test_it_goes_when_there_is_none(view, qtbot):
     _show(view, qtbot, **_net())
-    view.set_net(None)
+    view.set_gridlines(None)
     qtbot.waitUntil(lambda: not _near(_pixels(view), colours(DARK)[0]).any())
-    assert view.scene.net is None
+    assert view.scene.gridlines is None
 
 
 def test_a_hover_draws_the_same_net_again(view, qtbot):
@@ -200,8 +200,8 @@ def test_lines_behind_the_eye_or_outside_the_view_are_left_out(view, qtbot):
 def test_points_lines_and_values_must_fit(view):
     net = _net()
     with pytest.raises(ValueError, match="6 lines"):
-        view.set_net(net["xyz"], net["starts"][:-1], net["family"], net["values"], NAMES)
+        view.set_gridlines(net["xyz"], net["starts"][:-1], net["family"], net["values"], NAMES)
     with pytest.raises(ValueError, match="1 families"):
-        view.set_net(**{**net, "names": ("scale",)})
-    view.set_net(np.empty((0, 3)), np.zeros(1, int), np.empty(0, int), np.empty(0), NAMES)
-    assert view.scene.net is None
+        view.set_gridlines(**{**net, "names": ("scale",)})
+    view.set_gridlines(np.empty((0, 3)), np.zeros(1, int), np.empty(0, int), np.empty(0), NAMES)
+    assert view.scene.gridlines is None

@@ -1,0 +1,95 @@
+"""Asking for folders and files: which run to open, where trainings go, where a path or the selection is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from core.utils.atomic_write import write_atomic
+from explorer.controllers.app.session import Session
+from explorer.controllers.controller import Controller
+from explorer.controllers.path.playback import PlaybackController
+from explorer.settings import Settings
+from explorer.state import State
+from explorer.widgets.dialogs import file_dialog, save_dialog
+
+PATH_FILTERS = {
+    "png": "PNG strip (*.png)",
+    "gif": "GIF (*.gif)",
+    "mp4": "MP4 video (*.mp4)",
+    "npz": "Latents and frames (*.npz)",
+}
+
+
+class FilesController(Controller):
+    """Asks for names, and does what they were asked for."""
+
+    def __init__(
+        self, state: State, settings: Settings, session: Session, playback: PlaybackController, window: QWidget
+    ) -> None:
+        super().__init__()
+        self._state, self._settings, self._session = state, settings, session
+        self._playback, self._window = playback, window
+
+    def open_run(self) -> None:
+        """Ask for a run folder."""
+        dialog = file_dialog(self._window, "open", "Open run", self._settings.runs_folder)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(lambda folder: self._session.open(Path(folder)))
+        dialog.show()
+
+    def choose_runs_folder(self) -> None:
+        """Ask where trainings are written."""
+        dialog = file_dialog(self._window, "runs", "Runs folder", self._settings.runs_folder)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(self._set_runs_folder)
+        dialog.show()
+
+    def _set_runs_folder(self, folder: str) -> None:
+        self._settings.runs_folder = Path(folder)
+        self._state.message = f"New runs will be written to {folder}"
+
+    def export_path(self, kind: str) -> None:
+        """Ask for a file name and export the path; the name's ending decides the format."""
+        filters = {kind: PATH_FILTERS[kind], **PATH_FILTERS}
+        dialog = save_dialog(self._window, "export", "Export path", f"path.{kind}", filters)
+        dialog.fileSelected.connect(self._export_path)
+        dialog.show()
+
+    def _export_path(self, name: str) -> None:
+        suffix = Path(name).suffix.lstrip(".").lower()
+        if suffix in PATH_FILTERS:
+            self._playback.export(Path(name), suffix)
+        else:
+            formats = ", ".join(f".{suffix}" for suffix in PATH_FILTERS)
+            self.error_occurred.emit(f"{name} ends in none of {formats}. Choose one of these formats.")
+
+    def export_selection(self) -> None:
+        """Ask for a file name and write the selected samples as CSV: index, factors, means."""
+        dialog = save_dialog(
+            self._window, "export_selection", "Export selected samples", "samples.csv", {"csv": "CSV (*.csv)"}
+        )
+        dialog.fileSelected.connect(self._export_selection)
+        dialog.show()
+
+    def _export_selection(self, name: str) -> None:
+        state = self._state
+        if state.selected is None or state.samples is None or state.embedding is None:
+            return
+        samples, means = state.samples, state.embedding
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["index", *samples.factor_names, *(f"mu{i + 1}" for i in range(means.shape[1]))])
+        for place in state.selected:
+            row = [int(samples.indices[place]), *map(float, samples.factors[place]), *map(float, means[place])]
+            writer.writerow(row)
+        try:
+            write_atomic(Path(name), text.getvalue().encode())
+        except OSError as error:
+            message = f"{name} could not be written: {error.strerror or error}. Choose another place."
+            self.error_occurred.emit(message)
+            return
+        state.message = f"{len(state.selected)} samples written to {name}"

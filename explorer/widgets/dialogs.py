@@ -1,0 +1,55 @@
+"""Dialogs for files and for progress. They block nothing: the window can be used behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QFileDialog, QProgressDialog, QWidget
+
+
+def file_dialog(window: QWidget, name: str, title: str, folder: Path | None = None) -> QFileDialog:
+    """A dialog called ``dialog.name`` that begins in ``folder``, else in the home folder; show it with ``show``.
+
+    Asked for again while it is open, it takes the place of the open one.
+    """
+    for open_one in window.findChildren(QFileDialog, f"dialog.{name}"):
+        open_one.close()
+    dialog = QFileDialog(window, title, str(folder if folder is not None and folder.is_dir() else Path.home()))
+    dialog.setObjectName(f"dialog.{name}")
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowModality(Qt.WindowModality.NonModal)
+    return dialog
+
+
+def save_dialog(window: QWidget, name: str, title: str, suggestion: str, filters: dict[str, str]) -> QFileDialog:
+    """A dialog for a file to write; ``filters`` by suffix, of which the chosen one is added to a name without any."""
+    dialog = file_dialog(window, name, title)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilters(list(filters.values()))
+    dialog.setDefaultSuffix(next(iter(filters)))
+    dialog.selectFile(suggestion)
+    suffixes = {text: suffix for suffix, text in filters.items()}
+    dialog.filterSelected.connect(lambda text: dialog.setDefaultSuffix(suffixes[text]))
+    return dialog
+
+
+class ProgressDialog(QProgressDialog):
+    """Percent of something that goes on elsewhere; ``canceled`` when a person gives it up, and only then."""
+
+    def __init__(self, window: QWidget, name: str, title: str, text: str) -> None:
+        super().__init__(text, "Cancel", 0, 100, window)
+        self.setObjectName(f"dialog.{name}")
+        self.setWindowTitle(title)
+        self.setWindowModality(Qt.WindowModality.NonModal)
+        self.setMinimumDuration(0)
+        self.setAutoClose(False)
+        self.setAutoReset(False)
+        self.setValue(0)
+        self.show()
+
+    def end(self) -> None:
+        """It is done, or has failed."""
+        self.blockSignals(True)  # closing it would cancel what has ended
+        self.close()
+        self.deleteLater()

@@ -1,0 +1,125 @@
+"""The table of commands: complete, free of clashes, and the one source of menus, toolbar and the list of keys."""
+
+from types import SimpleNamespace
+
+import pytest
+from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QMessageBox, QToolBar
+
+from explorer.actions import DOCKS, MENUS, RECENT, Actions, Command, Menu, commands, key_list
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.app.help import show_keys
+from explorer.state import State
+from explorer.widgets.dialogs import ProgressDialog, file_dialog, save_dialog
+from explorer.widgets.icons import icon
+from explorer.widgets.theme import DARK
+
+
+def test_names_and_keys_are_unique_and_every_icon_exists(qapp):
+    table = list(commands())
+    assert len({command.name for command in table}) == len(table)
+    keys = [QKeySequence(command.key).toString() for command in table if command.key]
+    assert len(set(keys)) == len(keys)
+    for command in table:
+        assert command.tip or command.name in ("quit", "about"), command.name
+        if command.icon:
+            assert not icon(command.icon, DARK).isNull()
+
+
+def test_a_name_in_a_menu_is_that_of_a_command():
+    names = {command.name for command in commands()} | {RECENT, DOCKS}
+    for menu in MENUS:
+        assert {entry for entry in menu.entries if isinstance(entry, str)} <= names
+
+
+def test_the_list_of_keys_says_what_each_does(qtbot):
+    listed = dict(key_list())
+    assert listed["Ctrl+O"] == "Open run"
+    assert listed["Right"] == "Next frame"
+    assert listed["Left"] == "Previous frame"
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    show_keys(window, key_list())
+    box = window.findChild(QMessageBox, "box.keys")
+    assert box.windowTitle() == "Keyboard shortcuts"
+    assert not box.isModal()
+    box.close()
+
+
+@pytest.fixture
+def program(qtbot, monkeypatch):
+    """What a command of a made-up menu reaches."""
+    done: list[str] = []
+    table = (
+        Menu(
+            "&One",
+            (
+                Command("a", "Do A…", lambda app: app.done.append("a"), "Ctrl+A", tip="A is done", toolbar="text"),
+                None,
+                Command(
+                    "b",
+                    lambda app: f"B {app.state.mode}",
+                    lambda app: setattr(app.state, "mode", "probe"),
+                    toolbar="icon",
+                    enabled=lambda app: app.state.mode == "orbit",
+                    checked=lambda app: app.state.mode == "probe",
+                ),
+                Menu("Sub", (Command("c", "Do C", lambda app: app.done.append("c")),)),
+            ),
+        ),
+        Menu("&Two", ("a",)),
+    )
+    monkeypatch.setattr("explorer.actions.MENUS", table)
+    monkeypatch.setattr("explorer.actions.TOOLBAR", table)
+    monkeypatch.setattr("explorer.actions.commands.__defaults__", (table,))
+    window, state = QMainWindow(), State()
+    qtbot.addWidget(window)
+    return SimpleNamespace(window=window, state=state, editing=Editing(state), done=done)
+
+
+def test_an_entry_is_all_that_a_command_needs(program):
+    actions = Actions(program)
+    actions.fill_menu_bar(program.window.menuBar())
+    bar = QToolBar()
+    actions.fill_toolbar(bar)
+    one, two = (action.menu() for action in program.window.menuBar().actions())
+    assert isinstance(one, QMenu)
+    assert isinstance(two, QMenu)
+    assert [action.text() for action in one.actions()] == ["Do A…", "", "B orbit", "Sub"]
+    assert two.actions() == [actions["a"]]
+    assert [action.text() for action in bar.actions() if not action.isSeparator()] == ["Do A…", "B orbit"]
+    assert actions["a"].toolTip() == "A is done (Ctrl+A)"
+    actions["a"].trigger()
+    actions["c"].trigger()
+    assert program.done == ["a", "c"]
+
+
+def test_text_tick_and_what_is_enabled_follow_the_state(program):
+    action: QAction = Actions(program)["b"]
+    assert (action.text(), action.isEnabled(), action.isChecked()) == ("B orbit", True, False)
+    action.trigger()
+    assert (action.text(), action.isEnabled(), action.isChecked()) == ("B probe", False, True)
+    program.state.mode = "orbit"
+    assert (action.text(), action.isEnabled(), action.isChecked()) == ("B orbit", True, False)
+
+
+def test_dialogs_block_nothing(qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    first = save_dialog(window, "film", "Film", "cloud.mp4", {"mp4": "MP4 (*.mp4)", "gif": "GIF (*.gif)"})
+    first.show()
+    assert not first.isModal()
+    assert first.defaultSuffix() == "mp4"
+    first.filterSelected.emit("GIF (*.gif)")
+    assert first.defaultSuffix() == "gif"
+    second = file_dialog(window, "film", "Film")  # asked for again while it is open
+    second.show()
+    assert not first.isVisible()
+    assert [dialog for dialog in window.findChildren(QFileDialog) if dialog.isVisible()] == [second]
+    second.close()
+    progress = ProgressDialog(window, "filming", "Film", "Filming")
+    cancelled: list[bool] = []
+    progress.canceled.connect(lambda: cancelled.append(True))
+    assert not progress.isModal()
+    progress.end()
+    assert cancelled == []
