@@ -1,24 +1,32 @@
 """The configuration of one training run: frozen dataclasses, their checks, and a strict JSON round trip.
 
-One plain object says everything a run depends on. The command line, the window's forms and ``config.json`` are all
-made from these classes, so a setting has one name, one default and one check. This module imports no torch.
+One plain object holds everything a run depends on. A setting is one field here: its type and range stand in the
+annotation, its label and place in the form beside them (``Row``), its explanation in the string below. Validation,
+``config.json``, the flags of the command line with their help, and the window's form all read these. No torch here.
 """
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import math
 import re
+import sys
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
+from msgspec import Meta
 
 SCHEMA_VERSION = 1
 
 Source = Literal["curves", "folder", "npz"]
 Geometry = Literal["article", "square"]
+Channels = Literal[1, 3]
 Preset = Literal["compact", "article", "article-weighted"]
 Variance = Literal["constant", "learned"]
 Reconstruction = Literal["bce", "mse"]
@@ -30,97 +38,102 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 FULL = "full"
-_SIZE = re.compile(r"[1-9]\d{0,3}x[1-9]\d{0,3}", re.ASCII)
-
-PRESETS: tuple[Preset, ...] = ("compact", "article", "article-weighted")
+PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 
 class ConfigError(ValueError):
     """A configuration value that cannot be used; the message names it, its value and what would be right."""
 
 
-def _check(condition: bool, name: str, value: object, wanted: str) -> None:
-    if not condition:
-        raise ConfigError(f"{name} is {value!r}; it must be {wanted}.")
+@dataclass(frozen=True)
+class Row:
+    """How a setting appears in the form: under which label, and whether it is folded away as ``advanced``.
+
+    ``when`` names settings and the values that they must have for this one to mean anything; ``wanted`` says what is
+    right where the annotation's range cannot.
+    """
+
+    label: str
+    advanced: bool = False
+    when: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    wanted: str = ""
 
 
-def _finite(value: float, low: float, high: float = math.inf) -> bool:
-    return math.isfinite(value) and low <= value <= high
+_CURVES = (("data.source", ("curves",)),)
+_FILES = (("data.source", ("folder", "npz")),)
+_HOLE = (*_CURVES, ("data.punctured", (True,)))
 
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which images to train on.
+    """Which images to train on: your own, or the polar curves r = a + b cos(5 theta)."""
 
-    ``curves`` draws ``count`` images of R(theta) = b cos(5 theta) + a from ``seed``; with ``punctured`` every sample
-    within ``hole_radius`` of (``hole_a``, ``hole_b``) is left out. ``folder`` and ``npz`` read ``path``.
-    """
-
-    source: Source = "curves"
-    """curves: drawn here; folder: PNG/JPEG files (sub-folders are classes); npz: dSprites keys."""
-    path: str = ""
-    """Folder or .npz file, for those two sources."""
-    geometry: Geometry = "article"
-    """How a curve becomes pixels: the published plots, or a plain square."""
-    image_size: int = 256
-    """Height and width of an image in pixels, 32 to 512."""
-    channels: int = 1
-    """1 for grey, 3 for colour."""
-    count: int = 5000
-    """How many curves are drawn, before the hole is cut."""
-    seed: int = 0
-    """Seed of the uniform draw of (a, b)."""
-    punctured: bool = True
-    """Leave out the samples inside the hole."""
-    hole_a: float = 1.25
-    """The hole's centre, scale a."""
-    hole_b: float = 1.0
-    """The hole's centre, petal depth b."""
-    hole_radius: float = 0.3
-    """The hole's radius in the (a, b) plane."""
-    weighted: bool = False
-    """Weigh shallow petals most, as the published transect experiment did."""
-    validation_fraction: float | None = None
-    """Share of the samples kept for validation, the last in file order; empty: as published."""
+    source: Annotated[Source, Row("Images")] = "curves"
+    """curves: polar curves, drawn when needed; folder: image files; npz: an array of images."""
+    path: Annotated[str, Row("Path", when=_FILES)] = ""
+    """A folder of image files (its sub-folders become classes), or an .npz file with an array "imgs"."""
+    image_size: Annotated[int, Meta(ge=32, le=512), Row("Image size")] = 256
+    """Height and width in pixels to which all images are scaled."""
+    channels: Annotated[Channels, Row("Channels", when=_FILES)] = 1
+    """1: greyscale; 3: colour."""
+    count: Annotated[int, Meta(ge=2, le=10_000_000), Row("Curves", when=_CURVES)] = 5000
+    """Number of curves, before those in the hole are left out."""
+    punctured: Annotated[bool, Row("Hole", when=_CURVES)] = True
+    """Leave out all curves in a disc of the (a, b) plane, to see how the model fills a gap in its data."""
+    hole_a: Annotated[float, Meta(ge=-1e6, le=1e6), Row("Hole centre a", when=_HOLE)] = 1.25
+    """Centre of the hole, mean radius a (curves have 0.5 to 2)."""
+    hole_b: Annotated[float, Meta(ge=-1e6, le=1e6), Row("Hole centre b", when=_HOLE)] = 1.0
+    """Centre of the hole, petal depth b (curves have 0 to 2)."""
+    hole_radius: Annotated[float, Meta(ge=0.0, le=1e6), Row("Hole radius", when=_HOLE)] = 0.3
+    """Radius of the hole in the (a, b) plane."""
+    geometry: Annotated[Geometry, Row("Drawing", advanced=True, when=_CURVES)] = "article"
+    """article: curves are drawn as the plots of the published study; square: each fills a plain square."""
+    weighted: Annotated[bool, Row("Sample weights", advanced=True, when=_CURVES)] = False
+    """Give curves with shallow petals more weight in the loss, as the article's transect experiment did."""
+    seed: Annotated[int, Meta(ge=0), Row("Data seed", advanced=True, when=_CURVES)] = 0
+    """Random seed of the curves' parameters a and b."""
+    validation_fraction: Annotated[Annotated[float, Meta(ge=0.0, le=0.9)] | None, Row("Validation", advanced=True)] = (
+        None
+    )
+    """Fraction of the images, the last in file order, that are used for validation only. Not set: 10 %, or 5 % for
+    curves with a hole, as in the article."""
 
     def __post_init__(self) -> None:
-        _check(self.source in ("curves", "folder", "npz"), "data.source", self.source, "curves, folder or npz")
-        _check(self.geometry in ("article", "square"), "data.geometry", self.geometry, "article or square")
-        _check(32 <= self.image_size <= 512, "data.image_size", self.image_size, "32 to 512")
-        _check(self.channels in (1, 3), "data.channels", self.channels, "1 or 3")
-        _check(2 <= self.count <= 10_000_000, "data.count", self.count, "2 to 10,000,000")
-        _check(self.seed >= 0, "data.seed", self.seed, "0 or more")
-        _check(_finite(self.hole_a, -1e6, 1e6), "data.hole_a", self.hole_a, "a finite number")
-        _check(_finite(self.hole_b, -1e6, 1e6), "data.hole_b", self.hole_b, "a finite number")
-        _check(_finite(self.hole_radius, 0.0, 1e6), "data.hole_radius", self.hole_radius, "0 or more")
-        fraction = self.validation_fraction
-        _check(fraction is None or _finite(fraction, 0.0, 0.9), "data.validation_fraction", fraction, "0 to 0.9")
-        _check(self.source == "curves" or bool(self.path), "data.path", self.path, f"set for source {self.source!r}")
+        _check_section("data", self)
+        if self.source != "curves" and not self.path:
+            raise ConfigError(f"data.path is {self.path!r}; it must be set for source {self.source!r}.")
 
 
 @dataclass(frozen=True)
 class ModelConfig:
     """The VAE: which network, how many latent dimensions, which posterior variance."""
 
-    preset: Preset = "compact"
-    """compact: small and fast; article: as published; article-weighted: with encoder batch normalisation."""
-    latent_dim: int = 3
-    """Number of latent dimensions d, 1 to 64."""
-    variance: Variance = "constant"
-    """constant: z = mu + sigma eps; learned: a log-variance head."""
-    sigma: float = 0.1
-    """The posterior's standard deviation when it is constant."""
-    native_size: str = "auto"
-    """What the compact decoder draws, then enlarges: HEIGHTxWIDTH pixels; full: the images; auto: found from them."""
+    preset: Annotated[Preset, Row("Network")] = "compact"
+    """compact: Isoline's own, small and fast; article: the published network, slow on a CPU; article-weighted: the same
+    with batch normalisation in the encoder."""
+    latent_dim: Annotated[int, Meta(ge=1, le=64), Row("Dimensions d")] = 3
+    """Number of latent dimensions d."""
+    variance: Annotated[Variance, Row("Variance", advanced=True)] = "constant"
+    """Posterior variance. constant: z = mu + sigma eps with a fixed sigma; learned: the encoder predicts it."""
+    sigma: Annotated[
+        float, Meta(ge=1e-6, le=10.0), Row("σ", advanced=True, when=(("model.variance", ("constant",)),))
+    ] = 0.1
+    """Standard deviation sigma of the posterior, where it is constant."""
+    native_size: Annotated[
+        str,
+        Meta(pattern=r"^(auto|full|([2-9]|[1-9]\d{1,3})x([2-9]|[1-9]\d{1,3}))$"),
+        Row(
+            "Native size",
+            advanced=True,
+            when=(*_CURVES, ("model.preset", ("compact",))),
+            wanted="auto, full, or a height and width of 2 or more such as 172x229",
+        ),
+    ] = "auto"
+    """Resolution at which the compact network draws before enlarging to the image size. auto: found from the images,
+    which may have been enlarged before; full: the image size; or HEIGHTxWIDTH in pixels."""
 
     def __post_init__(self) -> None:
-        _check(self.preset in PRESETS, "model.preset", self.preset, "one of " + ", ".join(PRESETS))
-        _check(1 <= self.latent_dim <= 64, "model.latent_dim", self.latent_dim, "1 to 64")
-        _check(self.variance in ("constant", "learned"), "model.variance", self.variance, "constant or learned")
-        _check(_finite(self.sigma, 1e-6, 10.0), "model.sigma", self.sigma, "above 0, at most 10")
-        native = self.native_size
-        sound = native in ("auto", FULL) or (bool(_SIZE.fullmatch(native)) and min(self.native(512)) >= 2)
-        _check(sound, "model.native_size", native, "auto, full, or a height and width of 2 or more such as 172x229")
+        _check_section("model", self)
 
     def native(self, image_size: int) -> tuple[int, int]:
         """(height, width) that the compact decoder draws: ``image_size`` as long as no other size is known."""
@@ -132,76 +145,65 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """L = reconstruction + beta KL + gamma entanglement."""
+    """The loss: reconstruction + beta KL + gamma entanglement."""
 
-    reconstruction: Reconstruction = "bce"
-    """bce: binary cross-entropy from logits; mse: mean squared error. Both are means over pixels."""
-    kl: KlForm = "article"
-    """article: mean over dimensions of mu^2 + sigma^2 - log sigma^2 - 1; textbook: half the sum over them."""
-    entanglement: Entanglement = "none"
-    """product: mean |mu_i mu_j|; covariance: mean |cov(mu_i, mu_j)| of the batch; dip: DIP-VAE-I, its squares."""
-    beta: float = 3e-6
-    """Weight of the KL term."""
-    gamma: float = 0.0
+    beta: Annotated[float, Meta(ge=0.0, le=1e6), Row("β (KL)")] = 3e-6
+    """Weight of the KL term, which draws the latent cloud towards a standard normal distribution."""
+    entanglement: Annotated[Entanglement, Row("Entanglement")] = "none"
+    """Penalty on latent dimensions that vary together. product: mean |mu_i mu_j|; covariance: mean |cov(mu_i, mu_j)| of
+    the batch; dip: DIP-VAE-I, sum of cov^2 + 10 sum of (var - 1)^2."""
+    gamma: Annotated[
+        float,
+        Meta(ge=0.0, le=1e6),
+        Row("γ", when=(("loss.entanglement", ("product", "covariance", "dip")),)),
+    ] = 0.0
     """Weight of the entanglement term."""
+    reconstruction: Annotated[Reconstruction, Row("Reconstruction", advanced=True)] = "bce"
+    """Reconstruction term, a mean over pixels. bce: binary cross-entropy; mse: mean squared error."""
+    kl: Annotated[KlForm, Row("KL term", advanced=True)] = "article"
+    """article: mean over dimensions of mu^2 + sigma^2 - log sigma^2 - 1; textbook: half the sum of the same."""
 
     def __post_init__(self) -> None:
-        _check(self.reconstruction in ("bce", "mse"), "loss.reconstruction", self.reconstruction, "bce or mse")
-        _check(self.kl in ("article", "textbook"), "loss.kl", self.kl, "article or textbook")
-        wanted = ("none", "product", "covariance", "dip")
-        _check(self.entanglement in wanted, "loss.entanglement", self.entanglement, "one of " + ", ".join(wanted))
-        _check(_finite(self.beta, 0.0, 1e6), "loss.beta", self.beta, "a finite number, 0 or more")
-        _check(_finite(self.gamma, 0.0, 1e6), "loss.gamma", self.gamma, "a finite number, 0 or more")
+        _check_section("loss", self)
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How the network is optimised, and on what."""
+    """How the network is optimised, and on which devices."""
 
-    epochs: int = 16
+    epochs: Annotated[int, Meta(ge=1, le=1_000_000), Row("Epochs")] = 16
     """Passes over the training images."""
-    batch_size: int = 16
-    """Images a step, on each device."""
-    optimizer: Optimizer = "adamw"
-    """adamw or adam."""
-    learning_rate: float = 2e-3
-    """The learning rate; the peak of a one-cycle schedule."""
-    schedule: Schedule = "one-cycle"
-    """one-cycle: rise, then fall to zero; constant."""
-    warmup: float = 0.15
-    """Share of a one-cycle run that the learning rate rises."""
-    weight_decay: float = 1e-4
-    """Decoupled weight decay (adamw)."""
-    clip: float = 1.0
-    """Largest norm of the gradient; 0: not clipped."""
-    seed: int = 0
-    """Seed of initialisation, order and noise."""
-    precision: Precision = "auto"
+    batch_size: Annotated[int, Meta(ge=1, le=65_536), Row("Batch size")] = 16
+    """Images per step on each device."""
+    learning_rate: Annotated[float, Meta(gt=0.0, le=1e3), Row("Learning rate")] = 2e-3
+    """Learning rate; with a one-cycle schedule its peak."""
+    optimizer: Annotated[Optimizer, Row("Optimizer", advanced=True)] = "adamw"
+    """adamw: Adam with decoupled weight decay; adam."""
+    schedule: Annotated[Schedule, Row("Schedule", advanced=True)] = "one-cycle"
+    """one-cycle: the learning rate rises to its peak and falls to zero; constant: it stays the same."""
+    warmup: Annotated[
+        float, Meta(ge=0.0, le=0.95), Row("Warm-up", advanced=True, when=(("training.schedule", ("one-cycle",)),))
+    ] = 0.15
+    """Fraction of a one-cycle training during which the learning rate rises."""
+    weight_decay: Annotated[
+        float, Meta(ge=0.0, le=10.0), Row("Weight decay", advanced=True, when=(("training.optimizer", ("adamw",)),))
+    ] = 1e-4
+    """Decoupled weight decay of adamw."""
+    clip: Annotated[float, Meta(ge=0.0), Row("Clip gradient", advanced=True)] = 1.0
+    """Largest norm of the gradient; 0 switches clipping off."""
+    seed: Annotated[int, Meta(ge=0), Row("Seed", advanced=True)] = 0
+    """Random seed of initial weights, order of the images, and noise."""
+    precision: Annotated[Precision, Row("Precision", advanced=True)] = "auto"
     """auto: bfloat16 where the device computes it fast, else float32."""
-    device: Device = "auto"
-    """auto: cuda, then mps, then cpu."""
-    devices: int = 1
-    """Devices (or CPU processes) on each node."""
-    nodes: int = 1
+    device: Annotated[Device, Row("Device", advanced=True)] = "auto"
+    """auto: the first that is available of cuda, mps and cpu."""
+    devices: Annotated[int, Meta(ge=1, le=1024), Row("Devices", advanced=True)] = 1
+    """GPUs (or CPU processes) on each node."""
+    nodes: Annotated[int, Meta(ge=1, le=4096), Row("Nodes", advanced=True)] = 1
     """Machines that train together."""
 
     def __post_init__(self) -> None:
-        _check(1 <= self.epochs <= 1_000_000, "training.epochs", self.epochs, "1 or more")
-        _check(1 <= self.batch_size <= 65_536, "training.batch_size", self.batch_size, "1 to 65,536")
-        _check(self.optimizer in ("adamw", "adam"), "training.optimizer", self.optimizer, "adamw or adam")
-        rate = self.learning_rate
-        _check(_finite(rate, 0.0, 1e3) and rate > 0, "training.learning_rate", rate, "above 0")
-        _check(self.schedule in ("one-cycle", "constant"), "training.schedule", self.schedule, "one-cycle or constant")
-        _check(_finite(self.warmup, 0.0, 0.95), "training.warmup", self.warmup, "0 to 0.95")
-        _check(_finite(self.weight_decay, 0.0, 10.0), "training.weight_decay", self.weight_decay, "0 to 10")
-        _check(_finite(self.clip, 0.0), "training.clip", self.clip, "0 or more")
-        _check(self.seed >= 0, "training.seed", self.seed, "0 or more")
-        precisions = ("auto", "float32", "bfloat16")
-        _check(self.precision in precisions, "training.precision", self.precision, "one of " + ", ".join(precisions))
-        devices = ("auto", "cpu", "cuda", "mps")
-        _check(self.device in devices, "training.device", self.device, "one of " + ", ".join(devices))
-        _check(1 <= self.devices <= 1024, "training.devices", self.devices, "1 to 1024")
-        _check(1 <= self.nodes <= 4096, "training.nodes", self.nodes, "1 to 4096")
+        _check_section("training", self)
 
 
 @dataclass(frozen=True)
@@ -214,9 +216,135 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
-        size = self.data.image_size
-        wanted = f"at most the image size, {size}x{size}: images are enlarged from it"
-        _check(max(self.model.native(size)) <= size, "model.native_size", self.model.native_size, wanted)
+        size, native = self.data.image_size, self.model.native_size
+        if max(self.model.native(size)) > size:
+            raise ConfigError(f"model.native_size is {native!r}; it must be at most the image size, {size}x{size}.")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One field of a configuration as validation, command line and form see it.
+
+    ``kind`` is its type (None is a value, too, if it is ``optional``), ``choices`` the values of a choice. ``low`` and
+    ``high`` bound a number (None: unbounded), ``low`` itself is excluded if ``above``; a text matches ``pattern``.
+    """
+
+    section: str
+    field: dataclasses.Field
+    kind: Any
+    optional: bool
+    row: Row
+    low: float | None
+    high: float | None
+    above: bool
+    pattern: str | None
+
+    @property
+    def name(self) -> str:
+        """section.field"""
+        return f"{self.section}.{self.field.name}"
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    @property
+    def wanted(self) -> str:
+        """The values that are right, in words: "32 to 512", "above 0, at most 1,000", "bce or mse"."""
+        if self.row.wanted:
+            return self.row.wanted
+        if self.choices:
+            *others, last = map(str, self.choices)
+            return f"{', '.join(others)} or {last}"
+        if self.low is None:
+            return {bool: "true or false", str: "a text"}[self.kind]
+        low = f"above {_shown(self.low)}" if self.above else _shown(self.low)
+        if self.high is None:
+            return f"{low} or more"
+        return f"{low}, at most {_shown(self.high)}" if self.above else f"{low} to {_shown(self.high)}"
+
+    @property
+    def help(self) -> str:
+        """What it means and, of a number, its range."""
+        text = _docstrings().get(self.name, "")
+        return text if self.low is None else f"{text} Allowed: {self.wanted}."
+
+    def accepts(self, value: object) -> bool:
+        """Whether ``value``, which has the right type, is in range."""
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, str) and self.pattern is not None:
+            return re.search(self.pattern, value, re.ASCII) is not None
+        if value is None or self.low is None or not isinstance(value, int | float):
+            return True
+        high = math.inf if self.high is None else self.high
+        return math.isfinite(value) and self.low <= value <= high and not (self.above and value == self.low)
+
+    def check(self, value: object) -> None:
+        """Raise ``ConfigError`` if ``value`` is out of range."""
+        if not self.accepts(value):
+            raise ConfigError(f"{self.name} is {value!r}; it must be {self.wanted}.")
+
+
+def _shown(number: float) -> str:
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:g}"
+
+
+SECTIONS: dict[str, type] = {
+    "data": DataConfig,
+    "model": ModelConfig,
+    "loss": LossConfig,
+    "training": TrainingConfig,
+}
+
+
+def _settings() -> dict[str, Setting]:
+    settings = {}
+    for section, kind in SECTIONS.items():
+        hints = get_type_hints(kind, include_extras=True)
+        for entry in dataclasses.fields(kind):
+            inner, *extras = get_args(hints[entry.name])
+            row = next(extra for extra in extras if isinstance(extra, Row))
+            optional = type(None) in get_args(inner)
+            if optional:
+                inner, *more = get_args(get_args(inner)[0])
+                extras += more
+            meta = next((extra for extra in extras if isinstance(extra, Meta)), Meta())
+            low, above = (meta.ge, False) if meta.gt is None else (meta.gt, True)
+            setting = Setting(section, entry, inner, optional, row, low, meta.le, above, meta.pattern)
+            settings[setting.name] = setting
+    return settings
+
+
+SETTINGS: dict[str, Setting] = _settings()
+"""By ``section.field``, in the order of the form."""
+LIVE_SETTINGS = tuple(SETTINGS[name] for name in ("training.learning_rate", "loss.beta", "loss.gamma"))
+"""The hyperparameters that can be changed while a training runs."""
+
+
+def _check_section(section: str, values: object) -> None:
+    for setting in SETTINGS.values():
+        if setting.section == section:
+            setting.check(getattr(values, setting.field.name))
+
+
+@lru_cache(maxsize=1)
+def _docstrings() -> dict[str, str]:
+    """By ``section.field``: the strings below the fields, which only the source has."""
+    names = {kind.__name__: section for section, kind in SECTIONS.items()}
+    texts = {}
+    for definition in ast.parse(inspect.getsource(sys.modules[__name__])).body:
+        if not isinstance(definition, ast.ClassDef) or definition.name not in names:
+            continue
+        for entry, below in pairwise(definition.body):
+            if (
+                isinstance(entry, ast.AnnAssign)
+                and isinstance(entry.target, ast.Name)
+                and isinstance(below, ast.Expr)
+                and isinstance(below.value, ast.Constant)
+            ):
+                texts[f"{names[definition.name]}.{entry.target.id}"] = " ".join(str(below.value.value).split())
+    return texts
 
 
 def preset_config(preset: Preset) -> RunConfig:
@@ -256,20 +384,25 @@ def config_from_dict(value: object, origin: str | Path = "configuration") -> Run
     try:
         unknown = _unknown_fields(value)
         if unknown:
-            raise ConfigError(f"unknown field {unknown[0]!r}; this version knows no such setting.")
+            raise ConfigError(f"unknown field {unknown[0]!r}; this version has no such setting.")
         return msgspec.convert(value, RunConfig, strict=True)
-    except (msgspec.ValidationError, ConfigError) as error:
+    except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from error
+    except msgspec.ValidationError as error:
+        place = re.search(r"at `\$\.(\w+)\.(\w+)`", str(error))
+        setting = SETTINGS.get(f"{place[1]}.{place[2]}") if place else None
+        if setting is None or not isinstance(value, dict):
+            raise ConfigError(f"{origin}: {error}") from error
+        wrong = value[setting.section][setting.field.name]
+        raise ConfigError(f"{origin}: {setting.name} is {wrong!r}; it must be {setting.wanted}.") from error
 
 
 def _unknown_fields(value: object) -> list[str]:
     if not isinstance(value, dict):
         return []
-    sections = {"data": DataConfig, "model": ModelConfig, "loss": LossConfig, "training": TrainingConfig}
-    found = [str(name) for name in value if name not in sections]
-    for name, section in sections.items():
-        inner = value.get(name)
+    unknown = [str(name) for name in value if name not in SECTIONS]
+    for section in SECTIONS:
+        inner = value.get(section)
         if isinstance(inner, dict):
-            known = {f.name for f in dataclasses.fields(section)}
-            found += [f"{name}.{key}" for key in inner if key not in known]
-    return found
+            unknown += [f"{section}.{key}" for key in inner if f"{section}.{key}" not in SETTINGS]
+    return unknown

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from types import MappingProxyType
 from typing import Any
 
 import core
@@ -65,6 +66,10 @@ def _run(name: str, arguments: list[str]) -> int:
 def _options(command: Any, name: str, arguments: list[str]) -> Any:
     import tyro
 
+    from core.config import SETTINGS
+
+    for setting in SETTINGS.values():  # where tyro looks for a help text first: ours says the range, too
+        setting.field.metadata = MappingProxyType({"help": setting.help})
     default = command.defaults(arguments) if hasattr(command, "defaults") else None
     return tyro.cli(
         command.Options,

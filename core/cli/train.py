@@ -25,22 +25,23 @@ from core.utils.process_priority import lower_priority
 
 @dataclass(frozen=True)
 class Options:
-    """Train a model into a run folder, or go on with a run. Every setting has its default from the preset."""
+    """Train a model and record it in a run folder, or resume a run."""
 
     out: Path
-    """The run folder; it is made if it is not there."""
+    """The run folder. It is created if it does not exist."""
     preset: Preset = "compact"
-    """Whose defaults to start from: compact is Isoline's own, the others are as published."""
+    """Where the defaults of the settings below come from: compact is Isoline's own; article and article-weighted are
+    the published networks with the published settings."""
     config: Path | None = None
-    """Take the defaults from this file instead: a run's config.json, or one with the sections below."""
+    """A JSON file to take the defaults from instead: the config.json of a run, or one with the sections below."""
     resume: bool = False
-    """Go on with the run in --out, with the configuration it was started with."""
+    """Resume the run in --out from its last checkpoint, with the configuration it was started with."""
     devices: int | None = None
-    """Devices (or CPU processes) on each node; the same as --training.devices."""
+    """GPUs (or CPU processes) on each node; short for --training.devices."""
     nodes: int | None = None
-    """Machines that train together; the same as --training.nodes."""
+    """Machines that train together; short for --training.nodes."""
     nice: int = 0
-    """Give way to other programs: the larger, the lower the priority (where the system has such)."""
+    """Niceness, 0 to 19: the larger, the lower the priority of this process."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -53,7 +54,7 @@ class Options:
 
 
 def defaults(arguments: list[str]) -> Options:
-    """Options as they are before the flags: of the run to resume, of ``--config``, or of ``--preset``.
+    """The defaults that flags override: of the run to resume, of ``--config``, or of ``--preset``.
 
     Raises ``ConfigError`` or ``core.runs.directory.RunError`` for a file or run that cannot be read.
     """

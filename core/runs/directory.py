@@ -15,7 +15,6 @@ Whole files are written atomically, nothing in them can execute code, and this m
 from __future__ import annotations
 
 import dataclasses
-import math
 import zipfile
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,7 +24,7 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 
-from core.config import SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict, config_to_dict
+from core.config import LIVE_SETTINGS, SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict, config_to_dict
 from core.runs.lock import LockReader, RunError, RunLock
 from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, last_outcome, read_metrics
 from core.utils.atomic_write import atomic_file, write_atomic
@@ -71,13 +70,10 @@ class Control:
     def __post_init__(self) -> None:
         if self.sequence < 0:
             raise RunError(f"sequence is {self.sequence}; it must be 0 or more.")
-        rate = self.learning_rate
-        if rate is not None and not (math.isfinite(rate) and 0 < rate <= 1e3):
-            raise RunError(f"learning_rate is {rate}; it must be above 0, at most 1000.")
-        for name in ("beta", "gamma"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and 0 <= value <= 1e6):
-                raise RunError(f"{name} is {value}; it must be 0 to 1,000,000.")
+        for setting in LIVE_SETTINGS:
+            value = getattr(self, setting.field.name)
+            if value is not None and not setting.accepts(value):
+                raise RunError(f"{setting.field.name} is {value}; it must be {setting.wanted}.")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import threading
 from types import FrameType
 from typing import Any, Literal
 
+from core.config import LIVE_SETTINGS
 from core.runs.directory import Control, RunError
 from core.training.loop import EpochEnd, Step
 from core.training.recorder import Recorder
@@ -106,7 +107,7 @@ class Steering:
             return None
 
     def _obey(self, control: Control) -> None:
-        names = ("learning_rate", "beta", "gamma")
+        names = [setting.field.name for setting in LIVE_SETTINGS]
         changed: dict[str, float] = {}
         for name in names:
             value = getattr(control, name)

@@ -1,20 +1,39 @@
-"""The form of a training's settings, made from the configuration's dataclasses, in folding sections."""
+"""The form of a training's settings, made from ``core.config.SETTINGS``, in folding sections."""
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from core.config import ConfigError, RunConfig, preset_config
-from explorer.views.training.fields import SETTINGS, TITLES, Editor, PathEditor, Setting, build, flatten, make_editor
-from explorer.widgets.controls import label, named
+from core.config import SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
+from explorer.views.training.editors import Editor, make_editor
+from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.icons import icon
 from explorer.widgets.theme import DARK, Theme
 
 LABEL_WIDTH = 92
+TITLES = {"data": "Train on", "model": "Model", "loss": "Loss", "training": "Training"}
+SOURCE_NOTES = {
+    "folder": "A folder of image files, whose sub-folders become classes, or an .npz file with an array “imgs”.",
+    "curves": "Synthetic curves r = a + b cos 5θ of the published study, with a and b as known factors.",
+}
+NO_PATH = "Choose a folder of images or an .npz file."
+
+
+def flatten(config: RunConfig) -> dict[str, Any]:
+    """``section.field`` to value."""
+    return {name: getattr(getattr(config, setting.section), setting.field.name) for name, setting in SETTINGS.items()}
+
+
+def build(values: dict[str, Any]) -> RunConfig:
+    """The checked configuration; raises ``core.config.ConfigError``."""
+    parts: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}
+    for name, setting in SETTINGS.items():
+        parts[setting.section][setting.field.name] = values[name]
+    return RunConfig(**{section: SECTIONS[section](**fields) for section, fields in parts.items()})
 
 
 class Section(QWidget):
@@ -100,26 +119,31 @@ class TrainingForm(QWidget):
             self._sections[name] = Section(name, title)
             layout.addWidget(self._sections[name])
         layout.addStretch(1)
-        for setting in SETTINGS:
+        for setting in SETTINGS.values():
             self._add(setting)
         self.set_config(self._base)
 
     def _add(self, setting: Setting) -> None:
         form = self._form_of(setting)
-        editor = make_editor(setting)
-        text, note = label(setting.text), label("", "error", f"training.{setting.name}.error")
-        text.setMinimumWidth(LABEL_WIDTH)
-        text.setToolTip(setting.tip)
-        text.setBuddy(editor.control)
+        editor, note = make_editor(setting), label("", "error", f"training.{setting.name}.error")
         note.setWordWrap(True)
-        form.addRow(text, editor)
+        if setting.name in ("data.source", "data.path"):  # what everything begins with: no label, the whole width
+            form.addRow(editor)
+        else:
+            text = label(setting.row.label)
+            text.setMinimumWidth(LABEL_WIDTH)
+            text.setToolTip(setting.help)
+            text.setBuddy(editor.control)
+            form.addRow(text, editor)
         form.addRow(note)
+        if setting.name == "data.source":
+            set_role(note, "muted")
         self._editors[setting.name], self._notes[setting.name] = editor, note
         editor.edited.connect(lambda name=setting.name: self._on_edited(name))
 
     def _form_of(self, setting: Setting) -> QFormLayout:
         section = self._sections[setting.section]
-        return section.advanced if setting.advanced else section.basic
+        return section.advanced if setting.row.advanced else section.basic
 
     # what it holds
 
@@ -127,8 +151,7 @@ class TrainingForm(QWidget):
         """Show ``config``; emits nothing."""
         self._base = config
         for name, value in flatten(config).items():
-            if name in self._editors:
-                self._editors[name].set_value(value)
+            self._editors[name].set_value(value)
         self._refresh()
 
     def set_hole(self, a: float, b: float, radius: float) -> None:
@@ -144,16 +167,23 @@ class TrainingForm(QWidget):
 
     def config(self) -> RunConfig:
         """The configuration on screen; raises ``ConfigError`` as ``core.config`` does, and for a missing path."""
-        values = flatten(self._base) | {name: editor.value() for name, editor in self._editors.items()}
+        values = self._values()
+        path = values["data.path"]
         if values["data.source"] == "curves":
             values["data.path"] = ""  # a path left over from another source says nothing about drawn curves
-        config = build(values)
-        path, source = config.data.path, config.data.source
-        if source == "folder" and not Path(path).is_dir():
-            raise ConfigError(f"data.path is {path!r}; it must be an existing folder of images.")
-        if source == "npz" and not Path(path).is_file():
+        elif not path:
+            raise ConfigError(f"data.path is empty. {NO_PATH}")
+        elif values["data.source"] == "folder" and not Path(path).is_dir():
+            raise ConfigError(f"data.path is {path!r}; it must be an existing folder of images or an .npz file.")
+        elif values["data.source"] == "npz" and not Path(path).is_file():
             raise ConfigError(f"data.path is {path!r}; it must be an existing .npz file.")
-        return config
+        return build(values)
+
+    def _values(self) -> dict[str, Any]:
+        values = {name: editor.value() for name, editor in self._editors.items()}
+        if values["data.source"] != "curves" and values["data.path"].lower().endswith(".npz"):
+            values["data.source"] = "npz"
+        return values
 
     @property
     def error(self) -> str:
@@ -176,44 +206,38 @@ class TrainingForm(QWidget):
     def _take_preset(self) -> None:
         """A preset brings its own loss, training and dataset variant; the images stay those that were chosen."""
         chosen = preset_config(self._editors["model.preset"].value())
-        data = {
-            field.name: self._editors[f"data.{field.name}"].value()
-            for field in dataclasses.fields(chosen.data)
-            if f"data.{field.name}" in self._editors
-        }
-        data |= {"punctured": chosen.data.punctured, "weighted": chosen.data.weighted}
         for name, value in flatten(chosen).items():
-            if name in self._editors and not name.startswith("data."):
+            if not name.startswith("data.") or name in ("data.punctured", "data.weighted"):
                 self._editors[name].set_value(value)
-        for name, value in data.items():
-            self._editors[f"data.{name}"].set_value(value)
 
     def _refresh(self) -> None:
         """Show the rows that mean something now, and what is wrong beneath its field."""
-        values = {name: editor.value() for name, editor in self._editors.items()}
-        path = self._editors["data.path"]
-        if isinstance(path, PathEditor):
-            path.set_wants_folder(values["data.source"] == "folder")
-        for setting in SETTINGS:
-            shown = setting.shown(values)
-            self._form_of(setting).setRowVisible(self._editors[setting.name], shown)
+        values = self._values()
+        for name, setting in SETTINGS.items():
+            shown = all(values[other] in allowed for other, allowed in setting.row.when)
+            self._form_of(setting).setRowVisible(self._editors[name], shown)
         try:
             self.config()
             self._error, wrong = "", ""
         except ConfigError as error:
             self._error = str(error)
             wrong = self._error.split(" ", 1)[0]
-        for setting in SETTINGS:
-            name = setting.name
-            here = name == wrong
+        path_missing = wrong == "data.path" and not values["data.path"]  # asked for, not wrong
+        if path_missing:
+            self._error = NO_PATH
+        for name, setting in SETTINGS.items():
+            here = name == wrong and not path_missing
             self._editors[name].set_invalid(here)
             self._notes[name].setText(_reason(self._error, setting) if here else "")
             self._form_of(setting).setRowVisible(self._notes[name], here)
-            if here and setting.advanced:
+            if here and setting.row.advanced:
                 self._sections[setting.section].open_advanced()
+        note = self._notes["data.source"]
+        note.setText(SOURCE_NOTES["curves" if values["data.source"] == "curves" else "folder"])
+        self._form_of(SETTINGS["data.source"]).setRowVisible(note, True)
 
 
 def _reason(message: str, setting: Setting) -> str:
-    """The configuration's message in the form's own words: "Path must be set for source 'folder'."."""
+    """The configuration's message in the form's own words: "Validation must be 0 to 0.9."."""
     _, found, wanted = message.partition("; it must be ")
-    return f"{setting.text.rstrip(':')} must be {wanted}" if found else message
+    return f"{setting.row.label} must be {wanted}" if found else message

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.config import ConfigError, RunConfig
+from core.config import LIVE_SETTINGS, ConfigError, RunConfig
 from explorer.views.training.form import TrainingForm
 from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, set_role
 from explorer.widgets.icons import icon
@@ -133,16 +133,12 @@ class TrainingView(QWidget):
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(2)
         self._fields: dict[str, MagnitudeSpinBox] = {}
-        rows = (
-            ("learning_rate", "Learning rate", "Peak learning rate from the next step on, above 0", 1e-12, 1e3),
-            ("beta", "β", "Weight of the KL term from the next step on, 0 or more", 0.0, 1e6),
-            ("gamma", "γ", "Weight of the entanglement term from the next step on, 0 or more", 0.0, 1e6),
-        )
-        for column, (name, text, tip, low, high) in enumerate(rows):
-            field = MagnitudeSpinBox(low, high)
+        for column, setting in enumerate(LIVE_SETTINGS):
+            name, text = setting.field.name, setting.row.label
+            field = MagnitudeSpinBox(1e-12 if setting.above else setting.low or 0.0, setting.high or 1e6)
             field.setObjectName(f"training.live.{name}")
-            field.setToolTip(f"{tip}. Enter applies it.")
-            field.setAccessibleName(f"{text}, live")
+            field.setToolTip(f"{setting.help} Press Enter to use the new value from the next step on.")
+            field.setAccessibleName(f"{text} of the running training")
             field.committed.connect(lambda value, name=name: self.hyperparameters_changed.emit({name: value}))
             caption = label(text, "muted")
             caption.setBuddy(field)

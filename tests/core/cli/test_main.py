@@ -92,6 +92,13 @@ def test_every_field_has_a_flag(capsys: pytest.CaptureFixture[str]):
             assert f"--{section}.{name.replace('_', '-')}" in text
 
 
+def test_help_gives_the_ranges_of_the_configuration(capsys: pytest.CaptureFixture[str]):
+    main(["train", "--help"])
+    text = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Height and width in pixels to which all images are scaled. Allowed: 32 to 512. (default: 256)" in text
+    assert "Allowed: above 0, at most 1,000. (default: 0.002)" in text
+
+
 def test_devices_and_nodes_have_short_names(configured: list[RunConfig]):
     assert main(["train", "--out", "run", "--devices", "2", "--nodes", "3"]) == 0
     assert (configured[0].training.devices, configured[0].training.nodes) == (2, 3)

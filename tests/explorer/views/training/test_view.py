@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
@@ -15,12 +16,22 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QProgressBar,
+    QSpinBox,
     QWidget,
 )
 
-from core.config import PRESETS, ConfigError, DataConfig, ModelConfig, RunConfig, TrainingConfig, preset_config
+from core.config import (
+    PRESETS,
+    SETTINGS,
+    ConfigError,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    preset_config,
+)
 from explorer.views.training import TrainingView
-from explorer.views.training.fields import SETTINGS, flatten
+from explorer.views.training.form import flatten
 from explorer.widgets.theme import LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -60,6 +71,11 @@ def _type(field: QWidget, text: str) -> None:
     QTest.keyClick(edit, Qt.Key.Key_Return)
 
 
+def _own_images(view: QWidget) -> None:
+    button = _find(view, "data.source.files")
+    QTest.mouseClick(button, LEFT, pos=QPoint(6, button.height() // 2))
+
+
 def _choose(box: QWidget, text: str) -> None:
     assert isinstance(box, QComboBox)
     box.setFocus()
@@ -73,8 +89,48 @@ def _choose(box: QWidget, text: str) -> None:
 # the form
 
 
-def test_every_setting_of_a_run_has_its_field():
-    assert {setting.name for setting in SETTINGS} == set(flatten(RunConfig()))
+def test_every_setting_of_a_run_has_its_field(view):
+    for name in flatten(RunConfig()):
+        _find(view, name)
+
+
+def test_what_to_train_on_comes_first_and_the_curves_settings_only_with_the_curves(view):
+    """The first control below the title is the choice of images; nothing of the study is in the way of one's own."""
+    files, curves = _find(view, "data.source.files"), _find(view, "data.source.curves")
+    tops = {name: _find(view, name).mapTo(view, QPoint(0, 0)).y() for name in SETTINGS if _find(view, name).isVisible()}
+    assert min(tops, key=lambda name: tops[name]) == "data.source"
+    QTest.mouseClick(files, LEFT, pos=QPoint(6, files.height() // 2))
+    for name in ("count", "punctured", "hole_a", "hole_b", "hole_radius"):
+        assert not _find(view, f"data.{name}").isVisible(), name
+    assert _find(view, "data.path").isVisible()
+    QTest.mouseClick(_find(view, "more.data"), LEFT)
+    QTest.mouseClick(_find(view, "more.model"), LEFT)
+    for name in ("data.geometry", "data.weighted", "data.seed", "model.native_size"):
+        assert not _find(view, name).isVisible(), name
+    QTest.mouseClick(curves, LEFT, pos=QPoint(6, curves.height() // 2))
+    for name in ("data.hole_radius", "data.geometry", "model.native_size"):
+        assert _find(view, name).isVisible(), name
+    assert not _find(view, "data.path").isVisible()
+
+
+def test_an_npz_file_is_told_from_a_folder_by_its_name(view, tmp_path):
+    np.savez(tmp_path / "shapes.npz", imgs=np.zeros((4, 32, 32), np.uint8))
+    _own_images(view)
+    _type(_find(view, "data.path"), str(tmp_path / "shapes.npz"))
+    assert view.config().data.source == "npz"
+    _type(_find(view, "data.path"), str(tmp_path))
+    assert view.config().data.source == "folder"
+
+
+def test_labels_tips_and_ranges_come_from_the_configuration(view):
+    """A setting is one field of core.config: nothing about it stands in the form a second time."""
+    for name, setting in SETTINGS.items():
+        control = _find(view, name)
+        assert control.accessibleName() == setting.row.label
+        assert control.accessibleDescription() == setting.help
+        if isinstance(control, QSpinBox):
+            assert control.minimum() == setting.low
+            assert setting.high is None or control.maximum() == setting.high
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -121,7 +177,7 @@ def test_only_settings_that_mean_something_are_visible(view):
     assert _find(view, "data.hole_radius").isVisible()
     assert not _find(view, "data.path").isVisible()
     assert not _find(view, "loss.gamma").isVisible()
-    _choose(_find(view, "data.source"), "folder")
+    _own_images(view)
     assert _find(view, "data.path").isVisible()
     assert not _find(view, "data.hole_radius").isVisible()
     assert not _find(view, "data.count").isVisible()
@@ -137,11 +193,11 @@ def test_a_preset_brings_its_settings_and_leaves_the_images(view):
 
 
 def test_a_bad_value_is_named_under_its_field_and_nothing_starts(view, said, tmp_path):
-    _choose(_find(view, "data.source"), "folder")
+    _own_images(view)
     note = view.findChild(QLabel, "training.data.path.error")
-    assert note.isVisible()
-    assert "Path must be" in note.text()
+    assert not note.isVisible(), "nothing is wrong yet: the path is only missing"
     assert not _find(view, "start").isEnabled()
+    assert "Choose a folder of images or an .npz file" in _find(view, "start").toolTip()
     view.request_start()
     assert said == []
     _type(_find(view, "data.path"), str(tmp_path / "nothing"))
@@ -167,8 +223,8 @@ def test_a_bad_value_that_is_folded_away_is_unfolded(view):
 
 
 def test_a_path_is_chosen_in_a_dialog_that_blocks_nothing(view, qtbot, tmp_path):
-    _choose(_find(view, "data.source"), "folder")
-    QTest.mouseClick(_find(view, "data.path.browse"), LEFT)
+    _own_images(view)
+    _find(view, "data.path.browse").menu().actions()[0].trigger()
     dialog = view.findChild(QFileDialog, "dialog.dataset")
     assert dialog is not None
     dialog.fileSelected.emit(str(tmp_path))
@@ -184,11 +240,12 @@ def test_sections_fold(view):
 
 
 def test_every_control_can_be_reached_by_tab_and_says_what_it_is(view):
-    for setting in SETTINGS:
-        control = _find(view, setting.name)
-        assert control.toolTip()
-        assert control.accessibleName()
-        assert control.focusPolicy() & Qt.FocusPolicy.TabFocus
+    for name in [*SETTINGS, "data.source.files", "data.source.curves"]:
+        if name != "data.source":  # two buttons
+            control = _find(view, name)
+            assert control.toolTip()
+            assert control.accessibleName() or control.text()
+            assert control.focusPolicy() & Qt.FocusPolicy.TabFocus
 
 
 def test_the_panel_fits_a_dock_of_280_pixels(view):

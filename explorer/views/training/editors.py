@@ -1,0 +1,270 @@
+"""The form's controls: one editor for each kind of value that a setting of ``core.config`` can have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QRadioButton,
+    QSpinBox,
+    QWidget,
+)
+
+from core.config import Setting
+from explorer.widgets.controls import MagnitudeSpinBox, named
+
+
+def make_editor(setting: Setting) -> Editor:
+    """The editor that fits the setting's type."""
+    if setting.name == "data.source":
+        return SourceEditor(setting)
+    if setting.name == "data.path":
+        return PathEditor(setting)
+    if setting.choices:
+        return ChoiceEditor(setting)
+    if setting.optional:
+        return OptionalNumberEditor(setting)
+    kinds = {bool: CheckEditor, int: IntegerEditor, float: NumberEditor, str: TextEditor}
+    return kinds[setting.kind](setting)
+
+
+class Editor(QWidget):
+    """A control for one value. ``edited`` is emitted when a person changed it; ``set_value`` emits nothing."""
+
+    edited = Signal()
+
+    def __init__(self, setting: Setting, control: QWidget) -> None:
+        super().__init__()
+        self.control = control
+        control.setObjectName(f"training.{setting.name}")
+        control.setToolTip(setting.help)
+        control.setAccessibleName(setting.row.label)
+        control.setAccessibleDescription(setting.help)
+        self.row = QHBoxLayout(self)
+        self.row.setContentsMargins(0, 0, 0, 0)
+        self.row.setSpacing(4)
+        self.row.addWidget(control, 1)
+        self.setFocusProxy(control)
+
+    def value(self) -> Any:
+        """What the control holds, in the field's type."""
+        raise NotImplementedError
+
+    def set_value(self, value: Any) -> None:
+        """Show ``value``."""
+        raise NotImplementedError
+
+    def set_invalid(self, invalid: bool) -> None:
+        """Mark the control as holding a value that cannot be used."""
+        if bool(self.control.property("invalid")) != invalid:
+            self.control.setProperty("invalid", invalid)
+            self.control.style().unpolish(self.control)
+            self.control.style().polish(self.control)
+
+
+_LARGEST_INTEGER = 2**31 - 1  # that a spin box can hold
+
+
+class _QuietComboBox(QComboBox):
+    """A combo box that lets the panel scroll under the mouse instead of changing its choice."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class _QuietSpinBox(QSpinBox):
+    """A spin box that listens to the wheel only while it has the focus."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if self.hasFocus():
+            super().wheelEvent(event)
+        else:
+            event.ignore()
+
+
+class ChoiceEditor(Editor):
+    """One of a few names."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._box = _QuietComboBox()
+        super().__init__(setting, self._box)
+        self._box.setMinimumContentsLength(8)
+        self._box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        for choice in setting.choices:
+            self._box.addItem(str(choice), choice)
+        self._box.activated.connect(lambda _: self.edited.emit())
+
+    def value(self) -> Any:
+        return self._box.currentData()
+
+    def set_value(self, value: Any) -> None:
+        with QSignalBlocker(self._box):
+            self._box.setCurrentIndex(self._box.findData(value))
+
+
+class CheckEditor(Editor):
+    """Yes or no."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._box = QCheckBox()
+        super().__init__(setting, self._box)
+        self._box.clicked.connect(lambda _: self.edited.emit())
+
+    def value(self) -> bool:
+        return self._box.isChecked()
+
+    def set_value(self, value: bool) -> None:
+        with QSignalBlocker(self._box):
+            self._box.setChecked(value)
+
+
+class IntegerEditor(Editor):
+    """A whole number."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._box = _QuietSpinBox()
+        super().__init__(setting, self._box)
+        high = min(setting.high or _LARGEST_INTEGER, _LARGEST_INTEGER)
+        self._box.setRange(int(setting.low or 0), int(high))
+        self._box.setStepType(
+            QSpinBox.StepType.AdaptiveDecimalStepType if high > 1000 else QSpinBox.StepType.DefaultStepType
+        )
+        self._box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._box.valueChanged.connect(lambda _: self.edited.emit())
+
+    def value(self) -> int:
+        return self._box.value()
+
+    def set_value(self, value: int) -> None:
+        with QSignalBlocker(self._box):
+            self._box.setValue(value)
+
+
+class NumberEditor(Editor):
+    """A number of any magnitude."""
+
+    def __init__(self, setting: Setting) -> None:
+        low = 1e-12 if setting.above else setting.low or 0.0
+        self._box = MagnitudeSpinBox(low, 1e6 if setting.high is None else setting.high)
+        super().__init__(setting, self._box)
+        self._box.committed.connect(lambda _: self.edited.emit())
+
+    def value(self) -> float:
+        return self._box.value()
+
+    def set_value(self, value: float) -> None:
+        with QSignalBlocker(self._box):
+            self._box.setValue(value)
+
+
+class OptionalNumberEditor(Editor):
+    """A number, or nothing."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._line = QLineEdit()
+        super().__init__(setting, self._line)
+        self._line.setPlaceholderText("not set")
+        self._line.textEdited.connect(lambda _: self.edited.emit())
+
+    def value(self) -> float | None:
+        text = self._line.text().strip()
+        if not text:
+            return None
+        try:
+            return float(text)
+        except ValueError:
+            return float("nan")  # fails the configuration's own check, whose message says what is right
+
+    def set_value(self, value: float | None) -> None:
+        with QSignalBlocker(self._line):
+            self._line.setText("" if value is None else f"{value:g}")
+
+
+class TextEditor(Editor):
+    """A short text."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._line = QLineEdit()
+        super().__init__(setting, self._line)
+        self._line.textEdited.connect(lambda _: self.edited.emit())
+
+    def value(self) -> str:
+        return self._line.text().strip()
+
+    def set_value(self, value: str) -> None:
+        with QSignalBlocker(self._line):
+            self._line.setText(value)
+
+
+class SourceEditor(Editor):
+    """What to train on: a person's own images, or the polar curves. Own images are a folder here; the path tells."""
+
+    def __init__(self, setting: Setting) -> None:
+        self._buttons = {
+            "folder": named(QRadioButton("Your images"), "training.data.source.files"),
+            "curves": named(QRadioButton("Polar curves"), "training.data.source.curves"),
+        }
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(16)
+        self._group = QButtonGroup(holder)
+        for button in self._buttons.values():
+            row.addWidget(button)
+            self._group.addButton(button)
+        row.addStretch(1)
+        self._buttons["folder"].setToolTip("Train on a folder of image files, or on an array of images in an .npz file")
+        self._buttons["curves"].setToolTip("Train on the published study's synthetic curves, drawn when needed")
+        super().__init__(setting, holder)
+        holder.setToolTip("")  # each button has its own
+        self.setFocusProxy(self._buttons["curves"])
+        self._group.buttonClicked.connect(lambda _: self.edited.emit())
+
+    def value(self) -> str:
+        return "curves" if self._buttons["curves"].isChecked() else "folder"
+
+    def set_value(self, value: str) -> None:
+        self._buttons["curves" if value == "curves" else "folder"].setChecked(True)
+
+
+class PathEditor(TextEditor):
+    """A folder or file, typed or chosen."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._line.setPlaceholderText("Folder or .npz file")
+        browse = named(QPushButton("Browse…"), f"training.{setting.name}.browse")
+        browse.setToolTip("Choose a folder of images or an .npz file")
+        menu = QMenu(browse)
+        for name, text, folder in (("folder", "Folder of images…", True), ("file", "NPZ file…", False)):
+            action = menu.addAction(text)
+            action.setObjectName(f"training.{setting.name}.{name}")
+            action.triggered.connect(lambda _=False, folder=folder: self._browse(folder))
+        browse.setMenu(menu)
+        self.row.addWidget(browse)
+
+    def _browse(self, folder: bool) -> None:
+        dialog = QFileDialog(self.window(), "Images to train on", self._line.text())
+        dialog.setObjectName("dialog.dataset")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        if folder:
+            dialog.setFileMode(QFileDialog.FileMode.Directory)
+        else:
+            dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+            dialog.setNameFilter("Arrays of images (*.npz)")
+        dialog.fileSelected.connect(self._on_chosen)
+        dialog.open()  # never exec(): the cloud goes on moving behind it
+
+    def _on_chosen(self, path: str) -> None:
+        self.set_value(path)
+        self.edited.emit()
