@@ -33,24 +33,24 @@ def fingerprint(root: str = ROOT) -> str:
     return digest.hexdigest()
 
 
-def stamped_extras(venv: str = VENV) -> set[str]:
-    """The extras that the environment was last completed with; empty where there is no stamp."""
+def _read_stamp(venv: str) -> list[str]:
+    """The stamp's two lines, fingerprint and extras; none where there is no sound stamp."""
     try:
         with open(os.path.join(venv, STAMP), encoding="utf-8") as file:
             lines = file.read().splitlines()
     except (OSError, UnicodeDecodeError):
-        return set()
-    return set(lines[1].split()) if len(lines) > 1 else set()
+        return []
+    return lines if len(lines) == 2 else []
+
+
+def stamped_extras(venv: str = VENV) -> set[str]:
+    """The extras that the environment was last completed with; empty where there is no stamp."""
+    return set("".join(_read_stamp(venv)[1:]).split())
 
 
 def is_ready(extras: set[str], root: str = ROOT, venv: str = VENV) -> bool:
     """Whether the environment is complete, for these pins and with at least these extras."""
-    try:
-        with open(os.path.join(venv, STAMP), encoding="utf-8") as file:
-            lines = file.read().splitlines()
-    except (OSError, UnicodeDecodeError):
-        return False
-    if not lines or lines[0] != fingerprint(root) or os.path.exists(os.path.join(venv, UNFINISHED)):
+    if _read_stamp(venv)[:1] != [fingerprint(root)] or os.path.exists(os.path.join(venv, UNFINISHED)):
         return False
     return extras <= stamped_extras(venv) and os.access(venv_python(venv), os.X_OK)
 

@@ -87,6 +87,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements here, too")
     options = parser.parse_args()
     trees = (options.first.resolve(), options.second.resolve())
+    for tree in trees:
+        if not (tree / "explorer" / "__main__.py").is_file():  # else the installed version would be measured instead
+            parser.error(f"{tree} is no checkout of Isoline; give the folder that holds core and explorer.")
     measured = compare(trees, options.rounds, options.clicks, options.suite)
     content = {}
     print(f"A {trees[0]}\nB {trees[1]}\n{'':<30}{'A':>9}{'B':>9}{'B/A':>8}   B/A round by round, p5 to p95")

@@ -24,7 +24,6 @@ try:
     import _libraries
     import _progress
     import _setup
-    import _torch_build
     import launch
 finally:
     sys.path.remove(str(SCRIPTS))
@@ -175,7 +174,7 @@ def test_a_later_start_imports_none_of_the_slow_parts():
         "_environment.become = lambda arguments: print(arguments, sorted(set(sys.modules) & set(%r))) or 0\n"
         "launch.main(['info', 'run'])\n"
     )
-    slow = ["_setup", "_libraries", "_progress", "_torch_build", "subprocess", "ctypes", "json", "urllib"]
+    slow = ["_setup", "_libraries", "_progress", "subprocess", "ctypes", "json", "urllib"]
     output = subprocess.check_output([sys.executable, "-I", "-S", "-c", program % (SCRIPTS, slow)], text=True)
     assert output.strip() == "['-m', 'explorer', 'info', 'run'] []"
 
@@ -281,23 +280,23 @@ SIZES = {
 
 
 def test_a_report_tells_the_build_and_the_size_of_the_download():
-    build = _torch_build.build_from_report(CUDA_REPORT, "2.13.0", ("torch",), SIZES.__getitem__)
+    build = _setup.build_from_report(CUDA_REPORT, "2.13.0", ("torch",), SIZES.__getitem__)
     assert build.cuda
     assert build.describe() == "with CUDA, 1.6 GB to download"
-    build = _torch_build.build_from_report(CPU_REPORT, "2.13.0", ("torch",), SIZES.__getitem__)
+    build = _setup.build_from_report(CPU_REPORT, "2.13.0", ("torch",), SIZES.__getitem__)
     assert not build.cuda
     assert build.size == 906_000_000
 
 
 def test_a_report_without_torch_means_that_it_is_installed():
-    build = _torch_build.build_from_report(report(), "2.13.0", ("torch",))
+    build = _setup.build_from_report(report(), "2.13.0", ("torch",))
     assert build.version == "2.13.0"
     assert build.describe() == "already installed"
 
 
 def test_files_on_this_machine_are_not_a_download():
     local = report(("torch", "2.13.0+cpu", "file:///wheels/torch.whl"))
-    build = _torch_build.build_from_report(local, "2.13.0", ("torch",))
+    build = _setup.build_from_report(local, "2.13.0", ("torch",))
     assert build.size == 0
     assert build.describe().endswith("from this machine's disk")
 
@@ -314,44 +313,46 @@ def test_files_on_this_machine_are_not_a_download():
 def test_the_cpu_build_is_taken_where_there_is_no_driver_and_it_can_be_had(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, offered: dict, nvidia: bool, reachable: bool, cpu_index: bool
 ):
-    def resolve(version: str, arguments: tuple[str, ...], *_: object) -> _torch_build.Build:
+    def resolve(version: str, arguments: tuple[str, ...], *_: object) -> _setup.Build:
         found = CPU_REPORT if "--index-url" in arguments else offered
-        return _torch_build.build_from_report(found, version, arguments, SIZES.__getitem__)
+        return _setup.build_from_report(found, version, arguments, SIZES.__getitem__)
 
-    monkeypatch.setattr(_torch_build, "_resolve", resolve)
-    monkeypatch.setattr(_torch_build, "answers", lambda url: reachable)
-    build = _torch_build.choose("2.13.0", tmp_path / "c.txt", lambda *a: list(a), progress(tmp_path), {}, nvidia)
-    assert (_torch_build.CPU_INDEX in build.arguments) == cpu_index
+    monkeypatch.setattr(_setup, "_resolve", resolve)
+    monkeypatch.setattr(_setup, "answers", lambda url: reachable)
+    monkeypatch.setattr(_setup, "has_nvidia_driver", lambda: nvidia)
+    build = _setup.choose_torch("2.13.0", progress(tmp_path), {})
+    assert (_setup.CPU_INDEX in build.arguments) == cpu_index
     assert build.arguments[0] == "torch==2.13.0"
 
 
 def test_where_the_cpu_index_lacks_the_version_the_usual_build_is_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    def resolve(version: str, arguments: tuple[str, ...], *_: object) -> _torch_build.Build:
+    def resolve(version: str, arguments: tuple[str, ...], *_: object) -> _setup.Build:
         if "--index-url" in arguments:
             raise _progress.CommandError("No matching distribution", "")
-        return _torch_build.build_from_report(CUDA_REPORT, version, arguments, SIZES.__getitem__)
+        return _setup.build_from_report(CUDA_REPORT, version, arguments, SIZES.__getitem__)
 
-    monkeypatch.setattr(_torch_build, "_resolve", resolve)
-    monkeypatch.setattr(_torch_build, "answers", lambda url: True)
+    monkeypatch.setattr(_setup, "_resolve", resolve)
+    monkeypatch.setattr(_setup, "answers", lambda url: True)
     seen = progress(tmp_path)
-    assert _torch_build.choose("2.13.0", tmp_path / "c.txt", lambda *a: list(a), seen, {}, False).cuda
+    monkeypatch.setattr(_setup, "has_nvidia_driver", lambda: False)
+    assert _setup.choose_torch("2.13.0", seen, {}).cuda
     assert "has no torch 2.13.0" in shown(seen)
     assert "1.6 GB" in shown(seen)
 
 
 def test_an_index_that_never_answers_is_given_up_within_the_probes_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(_torch_build.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(_setup.urllib.request, "getproxies", dict)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
     port = server.server_address[1]  # listens, but nobody serves
     try:
         started = time.monotonic()
-        assert not _torch_build.answers(f"http://127.0.0.1:{port}/", seconds=0.2)
+        assert not _setup.answers(f"http://127.0.0.1:{port}/", seconds=0.2)
         assert time.monotonic() - started < 30
     finally:
         server.server_close()
-    assert not _torch_build.answers(f"http://127.0.0.1:{port}/", seconds=0.2)  # refused
+    assert not _setup.answers(f"http://127.0.0.1:{port}/", seconds=0.2)  # refused
 
 
 def test_an_index_that_answers_is_seen_and_files_are_measured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
@@ -364,22 +365,22 @@ def test_an_index_that_answers_is_seen_and_files_are_measured(monkeypatch: pytes
         def log_message(self, format: str, *args: object) -> None:
             """Quiet."""
 
-    monkeypatch.setattr(_torch_build.urllib.request, "getproxies", dict)
+    monkeypatch.setattr(_setup.urllib.request, "getproxies", dict)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_address[1]}/torch.whl"
-        assert _torch_build.answers(url)
-        assert _torch_build.file_size(url) == 12345
+        assert _setup.answers(url)
+        assert _setup.file_size(url) == 12345
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
     wheel = tmp_path / "torch 1+cpu.whl"
     wheel.write_bytes(b"x" * 77)
-    assert _torch_build.file_size(wheel.as_uri()) == 77
-    assert _torch_build.file_size((tmp_path / "gone.whl").as_uri()) == 0
+    assert _setup.file_size(wheel.as_uri()) == 77
+    assert _setup.file_size((tmp_path / "gone.whl").as_uri()) == 0
 
 
 # Which system libraries ---------------------------------------------------------------------------------------------
