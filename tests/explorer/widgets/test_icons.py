@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QIcon, QImage
 
-from explorer.actions import COMMANDS
+from explorer.actions import commands
 from explorer.widgets.icons import icon, names, pixmap
 from explorer.widgets.theme import DARK, LIGHT
 
@@ -56,7 +56,7 @@ def test_every_icon_is_there_and_drawn(qapp, name: str):
 
 
 def test_every_command_has_its_drawing():
-    assert {command.icon for command in COMMANDS if command.icon} <= set(names())
+    assert {command.icon for command in commands() if command.icon} <= set(names())
 
 
 def test_an_icon_takes_the_colour_of_the_theme(qapp):
