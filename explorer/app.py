@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
-from core.protocol.messages import Failed, Loaded, Ready, Reply
+from core.protocol.messages import Loaded
 from explorer.actions import Actions
 from explorer.controllers.app.attributes import AttributesController
 from explorer.controllers.app.document_editor import Editing
@@ -178,8 +178,9 @@ class Explorer(QObject):
 
     def _connect(self) -> None:
         notice = self.window.notice
-        self.engine.died.connect(notice.set_message)
-        self.engine.replied.connect(self._on_reply)
+        self.engine.error_occurred.connect(notice.set_message)
+        self.engine.ready.connect(self.status.set_device)
+        self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(notice.set_message)
         self.watcher.records.connect(self.status.on_records)
         notice.dismissed.connect(lambda: notice.set_message(""))
@@ -188,6 +189,7 @@ class Explorer(QObject):
             exporter.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
         self.experiments.finished.connect(lambda text: setattr(self.state, "message", text))
         self.compare.sample_chosen.connect(self.probe.choose)
+        self.probe.decoded.connect(lambda _: self.transects.show_image())
         self.path_view.export_requested.connect(lambda _: self.window.raise_dock("path"))
         self.path_view.export_requested.connect(self.files.export_path)
         self.cloud.space_tapped.connect(self.playback.toggle)
@@ -197,14 +199,9 @@ class Explorer(QObject):
         hints = self._application.styleHints()
         hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Ready):
-            self.status.set_device(reply.device)
-        elif isinstance(reply, Loaded):
-            dimensions = f"{reply.latent_dim} latent dimension{'s' if reply.latent_dim > 1 else ''}"
-            self.state.message = f"{reply.preset} · {dimensions} · {reply.image_size}² pixels"
-        elif isinstance(reply, Failed):
-            self.window.notice.set_message(reply.message)
+    def _on_loaded(self, model: Loaded) -> None:
+        dimensions = f"{model.latent_dim} latent dimension{'s' if model.latent_dim > 1 else ''}"
+        self.state.message = f"{model.preset} · {dimensions} · {model.image_size}² pixels"
 
     def _on_opened(self) -> None:
         self.window.notice.set_message("")

@@ -1,91 +1,101 @@
-"""The window's side of the engine process: sends requests, hands out replies, starts it again if it dies.
+"""The window's side of the engine process: sends requests, hands each reply to whoever asked, starts the engine again
+if it dies.
 
-What follows a hand (the probe, the plane's cursor, a comparison) has at most one request of its kind on its way; while
-it is, only the newest of the following ones is kept. So an image is never older than one answer, however fast the hand
-moves. An engine that dies is started again and gets the open run and what
-it had not answered; if it dies again within a minute, it gets the run alone, for an answer may be what kills it.
+A request ends in exactly one of: its final reply, an error, superseded by a newer one, cancelled. Stamps, "newest wins"
+and requests that an engine took to its grave are known here alone.
+
+Of what follows the mouse (the probe, the plane's cursor, a comparison) one request is under way at a time; meanwhile
+only the newest of the following ones is kept. So an image is never older than one answer, however fast the hand moves.
+
+An engine that dies is started again with what was open in it, and is asked again what it had not answered. If it dies
+again within a minute, an answer may be what kills it: what it had not answered then ends in an error.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from time import monotonic
+from types import MethodType
 from typing import Any
+from weakref import WeakMethod
 
+from msgspec import structs
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
+from shiboken6 import isValid
 
 import core
 from core.protocol.framing import FrameReader, ProtocolError, frame
 from core.protocol.messages import (
-    AttributesMeasured,
-    AttributesProgress,
     Cancel,
-    CompareModels,
-    ComparePaths,
-    Decode,
-    Decoded,
-    DecodePath,
-    EncodeFactors,
-    Export,
-    Exported,
-    ExportProgress,
-    FactorsEncoded,
     Failed,
-    Inspect,
-    Inspected,
     Load,
     Loaded,
     LoadSecond,
-    LossesMeasured,
-    MeasureAttributes,
-    MeasureLosses,
-    MeasureTransect,
-    ModelsCompared,
-    PathCompared,
-    PathFrames,
-    PathTraced,
-    Reconstruct,
-    Reconstructed,
+    Ready,
     Reply,
     Request,
-    SecondLoaded,
+    SecondWeightsChanged,
+    SetAttributes,
     Shutdown,
-    TracePath,
-    TransectMeasured,
+    WeightsChanged,
+    supersedes,
 )
 
-REQUEST_OF: dict[type[Reply], type[Request]] = {
-    Decoded: Decode,
-    Inspected: Inspect,
-    Reconstructed: Reconstruct,
-    PathFrames: DecodePath,
-    LossesMeasured: MeasureLosses,
-    ExportProgress: Export,
-    Exported: Export,
-    Loaded: Load,
-    FactorsEncoded: EncodeFactors,
-    TransectMeasured: MeasureTransect,
-    SecondLoaded: LoadSecond,
-    ModelsCompared: CompareModels,
-    PathTraced: TracePath,
-    PathCompared: ComparePaths,
-    AttributesProgress: MeasureAttributes,
-    AttributesMeasured: MeasureAttributes,
-}
-"""Channels: a newer request of one makes the answers to older ones moot."""
 MAX_RESTARTS, RESTART_WINDOW_S = 3, 60.0
 STOP_MS = 1000
 STDERR_TAIL = 2000
+GIVEN_UP = "The engine is not running. Open a run to start it again."
+
+OnReply = Callable[[Any], object]
+OnError = Callable[[str], object]
+
+
+class Outcome(StrEnum):
+    """How a request ended."""
+
+    ANSWERED = "final reply"
+    FAILED = "error"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+
+
+class PendingRequest:
+    """A request and what becomes of it; ``outcome`` is None until it has ended."""
+
+    def __init__(
+        self, client: EngineClient, message: Request, on_reply: OnReply | None, on_error: OnError | None
+    ) -> None:
+        self._client = client
+        self.message = message
+        self.on_reply, self.on_error = _weak(on_reply), _weak(on_error)
+        self.sent = False
+        self.outcome: Outcome | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether neither a reply nor an error follows. True within ``on_reply`` if the reply was the last one."""
+        return self.outcome is not None
+
+    def cancel(self) -> None:
+        """Have no replies any more; nothing if it has ended."""
+        self._client.cancel(self)
 
 
 class EngineClient(QObject):
-    """Owns the engine process. ``replied`` gives every reply that is not out of date, and every ``Failed``."""
+    """Owns the engine process. ``error_occurred`` gives every error to a person, those of requests among them."""
 
-    replied = Signal(object)
-    died = Signal(str)
-    started = Signal()
+    ready = Signal(str)
+    """The engine has started; on which device it computes."""
+    loaded = Signal(object)
+    """``Loaded``: a run is open in the engine, perhaps again, for the engine had to be started anew."""
+    weights_changed = Signal()
+    second_weights_changed = Signal()
+    error_occurred = Signal(str)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -93,15 +103,17 @@ class EngineClient(QObject):
         self._reader = FrameReader("reply")
         self._threads = 1
         self._stamp = 0
-        self._newest: dict[type, int] = {}
-        self._unanswered: dict[type, Request] = {}
-        self._under_way: dict[type, int] = {}  # of each live kind, the stamp of the request that is on its way
-        self._waiting: dict[type, Request] = {}
-        self._loaded: Load | None = None
-        self._other: LoadSecond | None = None
+        self._pending: dict[int, PendingRequest] = {}  # by stamp, the oldest first
+        self._opened: dict[type[Request], Request] = {}  # answered requests that made the engine what it is
+        self._given_up = False
+        self._stopping = False
         self._deaths: list[float] = []
         self._stderr = b""
-        self._stopping = False
+
+    @property
+    def running(self) -> bool:
+        """Whether there is an engine to ask."""
+        return self._process is not None
 
     @property
     def process_id(self) -> int:
@@ -113,75 +125,84 @@ class EngineClient(QObject):
         """The stamp of the newest request."""
         return self._stamp
 
-    def start(self, threads: int = 1) -> None:
-        """Start the process; requests can be sent at once and are answered when it is ready."""
-        self._threads, self._stopping = threads, False
-        process = QProcess(self)
-        process.setProcessEnvironment(_environment(threads))
-        process.setProgram(sys.executable)
-        # -P: a folder named core where the program was started must not be taken for Isoline's.
-        process.setArguments(["-P", "-m", "core.engine", "--threads", str(threads)])
-        process.readyReadStandardOutput.connect(self._read)
-        process.readyReadStandardError.connect(self._read_errors)
-        process.finished.connect(self._on_finished)
-        process.errorOccurred.connect(self._on_error)
-        self._reader, self._stderr = FrameReader("reply"), b""
-        self._under_way.clear()
-        self._waiting.clear()
-        self._process = process
-        process.start()
-        self.started.emit()
+    # requests
 
-    def send(self, kind: type, /, **fields: Any) -> int:
-        """Send a request of type ``kind``; returns its stamp. It makes the replies to older ones of its type moot."""
+    def request(
+        self, message: Request, on_reply: OnReply | None = None, on_error: OnError | None = None
+    ) -> PendingRequest:
+        """Send ``message``; ``on_reply`` gets each reply to it, or ``on_error`` the reason once if it fails.
+
+        A newer request of its type and channel supersedes it: it then gets neither a reply nor an error, so whoever
+        asks again forgets what was for the older one. Methods (also in a ``functools.partial``) are held weakly, and
+        not called once their object is gone.
+        """
         self._stamp += 1
-        request: Request = kind(stamp=self._stamp, **fields)
-        self._newest[kind] = self._stamp
-        if isinstance(request, Load):
-            if self._process is None and not self._stopping:
-                self._deaths = []
-                self.start(self._threads)  # it had died too often; a person opens a run to try again
-            self._drop_questions()
-        if isinstance(request, Cancel):
-            self._forget(request.request)
-        elif kind in REQUEST_OF.values():
-            self._unanswered[kind] = request
-        if request.follows_pointer:
-            if kind in self._under_way:
-                self._waiting[kind] = request
-                return self._stamp
-            self._under_way[kind] = self._stamp
-        self._write(request)
-        return self._stamp
+        message = structs.replace(message, stamp=self._stamp)
+        pending = PendingRequest(self, message, on_reply, on_error)
+        for other in list(self._pending.values()):
+            if supersedes(message, other.message) and not (message.follows_pointer and other.sent):
+                self._end(other, Outcome.SUPERSEDED)
+        self._pending[self._stamp] = pending
+        if self._given_up and isinstance(message, Load):
+            self._deaths = []
+            self.start(self._threads)  # sends what is pending
+        elif self._given_up or self._stopping:
+            QTimer.singleShot(0, self, self._refuse)
+        else:
+            self._send(pending)
+        return pending
 
-    def _drop_questions(self) -> None:
-        """Forget what was asked about the model before, as the engine does; the second model stays."""
-        other = self._unanswered.get(LoadSecond)
-        self._unanswered.clear()
-        if other is not None:
-            self._unanswered[LoadSecond] = other
-        self._under_way.clear()
-        self._waiting.clear()
-
-    def stop(self) -> None:
-        """End the process: politely, then by force. Returns when it is gone."""
-        self._stopping = True
-        process, self._process = self._process, None
-        if process is None:
+    def cancel(self, pending: PendingRequest) -> None:
+        """End ``pending`` without an answer, here and in the engine; nothing if it has ended."""
+        if pending.done:
             return
-        process.finished.disconnect(self._on_finished)
-        process.errorOccurred.disconnect(self._on_error)
-        if process.state() != QProcess.ProcessState.NotRunning:
-            process.write(frame(Shutdown()))
-            process.closeWriteChannel()
-            if not process.waitForFinished(STOP_MS):
-                process.kill()
-                process.waitForFinished(STOP_MS)
-        process.deleteLater()
+        if pending.sent:
+            self._stamp += 1
+            self._write(Cancel(stamp=self._stamp, request=pending.message.stamp))
+        self._end(pending, Outcome.CANCELLED)
 
-    def _write(self, request: Request) -> None:
+    def _send(self, pending: PendingRequest) -> None:
+        """Send it now; when the one before it is answered, if both follow the pointer; or when the engine starts."""
+        if not self.running:
+            return
+        if pending.message.follows_pointer and any(
+            other.sent and supersedes(pending.message, other.message) for other in self._pending.values()
+        ):
+            return
+        pending.sent = True
+        try:
+            self._write(pending.message)
+        except ProtocolError as error:
+            self._fail(pending, str(error))
+
+    def _write(self, message: Request) -> None:
+        data = frame(message)
         if self._process is not None:
-            self._process.write(frame(request))
+            self._process.write(data)
+
+    def _end(self, pending: PendingRequest, outcome: Outcome) -> None:
+        """Forget a request; if it followed the pointer, the one that waited for it goes."""
+        del self._pending[pending.message.stamp]
+        pending.outcome = outcome
+        if outcome in (Outcome.SUPERSEDED, Outcome.CANCELLED):
+            pending.on_reply = pending.on_error = _ignore  # and what they hold
+        if pending.sent and pending.message.follows_pointer and outcome is not Outcome.SUPERSEDED:
+            for other in list(self._pending.values()):
+                if not other.sent and supersedes(other.message, pending.message):
+                    self._send(other)
+
+    def _fail(self, pending: PendingRequest, text: str) -> None:
+        self._end(pending, Outcome.FAILED)
+        pending.on_error(text)
+
+    def _refuse(self) -> None:
+        """End what was asked of an engine that does not run."""
+        for pending in list(self._pending.values()):
+            if self._stopping:
+                self._end(pending, Outcome.CANCELLED)
+            elif self._given_up and not pending.done:
+                self._fail(pending, GIVEN_UP)
+                self.error_occurred.emit(GIVEN_UP)
 
     # replies
 
@@ -198,42 +219,63 @@ class EngineClient(QObject):
             self._deliver(reply)
 
     def _deliver(self, reply: Reply) -> None:
-        if isinstance(reply, Loaded) and reply.stamp == self._newest.get(Load):
-            self._loaded = Load(stamp=reply.stamp, path=reply.path)
-        if isinstance(reply, SecondLoaded) and reply.stamp == self._newest.get(LoadSecond):
-            self._other = LoadSecond(stamp=reply.stamp, path=reply.path) if reply.path else None
-        if reply.final:
-            self._forget(reply.stamp)
-        kind = REQUEST_OF.get(type(reply))
-        if kind is not None and kind.follows_pointer:
-            if reply.stamp < self._newest_model(kind):
-                return  # of the model before; an older point of this model is shown, the image follows the hand
-        elif kind is not None and reply.stamp != self._newest.get(kind):
-            return  # out of date: something newer was asked
-        self.replied.emit(reply)
-
-    def _newest_model(self, kind: type) -> int:
-        """The stamp since when requests of ``kind`` are about the models that are wanted now."""
-        other = self._newest.get(LoadSecond, 0) if kind is CompareModels else 0
-        return max(self._newest.get(Load, 0), other)
-
-    def _forget(self, stamp: int) -> None:
-        """Request ``stamp`` is answered or cancelled; if a hand's was on its way, the next one goes."""
-        for kind, request in list(self._unanswered.items()):
-            if request.stamp == stamp:
-                del self._unanswered[kind]
-        for kind, request in list(self._waiting.items()):
-            if request.stamp == stamp:
-                del self._waiting[kind]
-        for kind, under_way in list(self._under_way.items()):
-            if under_way == stamp:
-                del self._under_way[kind]
-                waiting = self._waiting.pop(kind, None)
-                if waiting is not None:
-                    self._under_way[kind] = waiting.stamp
-                    self._write(waiting)
+        pending = self._pending.get(reply.stamp)
+        if isinstance(reply, Failed):
+            if pending is not None:
+                self._fail(pending, reply.message)
+            if pending is not None or not reply.stamp:
+                self.error_occurred.emit(reply.message)
+        elif pending is not None:
+            if reply.final:
+                self._end(pending, Outcome.ANSWERED)
+                if isinstance(pending.message, (Load, LoadSecond, SetAttributes)):
+                    self._opened[type(pending.message)] = pending.message
+            if isinstance(reply, Loaded):
+                self.loaded.emit(reply)
+            pending.on_reply(reply)
+        elif isinstance(reply, Ready):
+            self.ready.emit(reply.device)
+        elif isinstance(reply, WeightsChanged):
+            self.weights_changed.emit()
+        elif isinstance(reply, SecondWeightsChanged):
+            self.second_weights_changed.emit()
 
     # the process
+
+    def start(self, threads: int = 1) -> None:
+        """Start the process; what is asked from now on is answered when it is ready."""
+        self._threads, self._stopping, self._given_up = threads, False, False
+        process = QProcess(self)
+        process.setProcessEnvironment(_environment(threads))
+        process.setProgram(sys.executable)
+        # -P: a folder named core where the program was started must not be taken for Isoline's.
+        process.setArguments(["-P", "-m", "core.engine", "--threads", str(threads)])
+        process.readyReadStandardOutput.connect(self._read)
+        process.readyReadStandardError.connect(self._read_errors)
+        process.finished.connect(self._on_finished)
+        process.errorOccurred.connect(self._on_error)
+        self._reader, self._stderr = FrameReader("reply"), b""
+        self._process = process
+        process.start()
+        for pending in list(self._pending.values()):
+            self._send(pending)
+
+    def stop(self) -> None:
+        """End the process: politely, then by force. Returns when it is gone."""
+        self._stopping = True
+        self._refuse()
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.finished.disconnect(self._on_finished)
+        process.errorOccurred.disconnect(self._on_error)
+        if process.state() != QProcess.ProcessState.NotRunning:
+            process.write(frame(Shutdown()))
+            process.closeWriteChannel()
+            if not process.waitForFinished(STOP_MS):
+                process.kill()
+                process.waitForFinished(STOP_MS)
+        process.deleteLater()
 
     def _read_errors(self) -> None:
         if self._process is not None:
@@ -244,17 +286,11 @@ class EngineClient(QObject):
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:
-            process, self._process = self._process, None
-            process.deleteLater()
-            self.died.emit(
-                f"The engine could not be started: {process.errorString()}. Check {sys.executable}, then open a run."
-            )
+            reason = self._process.errorString()
+            self._lose(f"The engine could not be started: {reason}. Check {sys.executable}, then open a run.", True)
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         self._read_errors()
-        process, self._process = self._process, None
-        if process is not None:
-            process.deleteLater()
         if self._stopping:
             return
         now = monotonic()
@@ -262,39 +298,65 @@ class EngineClient(QObject):
         how = "was killed" if status == QProcess.ExitStatus.CrashExit else f"ended with status {code}"
         why = self._stderr.decode(errors="replace").strip().splitlines()
         what = f"The engine {how} ({why[-1]})" if why else f"The engine {how}"
-        self._fail_export(what)
         if len(self._deaths) > MAX_RESTARTS:
-            self.died.emit(f"{what}, {len(self._deaths)} times in a minute. Open a run to try again.")
-            return
-        self.died.emit(f"{what}. It has been started again.")
-        QTimer.singleShot(0, self, self._restart)
+            self._lose(f"{what}, {len(self._deaths)} times in a minute. Open a run to try again.", True)
+        else:
+            self._lose(f"{what}. It has been started again.", False)
 
-    def _fail_export(self, what: str) -> None:
-        """A half-written file is not begun again unasked; whoever waits for it is told."""
-        export = self._unanswered.pop(Export, None)
-        if export is not None:
-            message = f"{what}; the export was not finished. Export again."
-            self.replied.emit(Failed(stamp=export.stamp, message=message))
+    def _lose(self, text: str, give_up: bool) -> None:
+        """The process is gone: say so, end what it took with it, and ask the next one what can be asked again."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.deleteLater()
+        self._given_up = give_up
+        lost = []
+        for pending in list(self._pending.values()):
+            message = pending.message
+            pending.sent = False
+            again = isinstance(message, (Load, SetAttributes)) or (message.repeatable and len(self._deaths) == 1)
+            if give_up or not again:
+                lost.append(pending)
+                self._end(pending, Outcome.FAILED)
+        if lost and not give_up:
+            text += " What it was doing was not finished."
+        for pending in lost:
+            pending.on_error(text)
+        self.error_occurred.emit(text)
+        if not give_up:
+            QTimer.singleShot(0, self, self._restart)
 
     def _restart(self) -> None:
         if self._stopping or self._process is not None:
             return
-        load = self._unanswered.pop(Load, None) or self._loaded
-        other = self._unanswered.pop(LoadSecond, None) or self._other
-        asked = list(self._unanswered.values())
-        if len(self._deaths) > 1:
-            other, asked = None, []
-        self._unanswered.clear()
+        asked, self._pending = self._pending, {}
+        wanted = [pending.message for pending in asked.values()]
+        load = self._opened.get(Load)
+        for message in sorted(self._opened.values(), key=lambda message: message.stamp):
+            # Attributes belong to the run that was open when they were set.
+            stale = isinstance(message, SetAttributes) and (load is None or message.stamp < load.stamp)
+            if not stale and not any(supersedes(newer, message) for newer in wanted):
+                self._pending[message.stamp] = PendingRequest(self, message, None, None)
+        self._pending.update(asked)
         self.start(self._threads)
-        for opened in (other, load):
-            if opened is not None:
-                self._newest[type(opened)] = opened.stamp
-                asked.insert(0, opened)
-        for request in asked:  # under the stamps that those who asked know
-            self._unanswered[type(request)] = request
-            if request.follows_pointer:
-                self._under_way[type(request)] = request.stamp
-            self._write(request)
+
+
+def _weak(callback: Callable[[Any], object] | None) -> Callable[[Any], object]:
+    """``callback`` without keeping the object alive that it is a method of; does nothing once that is gone."""
+    method, arguments = (callback.func, callback.args) if isinstance(callback, partial) else (callback, ())
+    if not isinstance(method, MethodType):
+        return callback or _ignore
+    reference = WeakMethod(method)
+
+    def call(value: Any) -> None:
+        bound = reference()
+        if bound is not None and (not isinstance(bound.__self__, QObject) or isValid(bound.__self__)):
+            bound(*arguments, value)
+
+    return call
+
+
+def _ignore(_: object) -> None:
+    """For whoever has nothing to do with a reply."""
 
 
 def _environment(threads: int) -> QProcessEnvironment:

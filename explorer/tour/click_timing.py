@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 from PySide6.QtCore import QPointF
 
-from core.protocol.messages import Decoded, Reply
+from core.protocol.messages import Decoded
 from explorer.tour import input_events
 from explorer.tour.runner import Director, Stage, StageFailed, Until
 
@@ -28,7 +28,7 @@ class ClickTimer:
         self._decoded = False
         self.milliseconds: list[float] = []
         self.decode_ms: list[float] = []
-        tour.explorer.engine.replied.connect(self._on_reply)
+        tour.explorer.probe.decoded.connect(self._on_decoded)
         tour.explorer.image.painted.connect(self._on_painted)
 
     def begin(self) -> None:
@@ -44,8 +44,8 @@ class ClickTimer:
         """Whether the image has not been painted yet."""
         return self._pressed > 0
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Decoded) and self._pressed and reply.stamp > self._stamp:
+    def _on_decoded(self, reply: Decoded) -> None:
+        if self._pressed and reply.stamp > self._stamp:
             self._decoded = True
             self.decode_ms.append(reply.milliseconds)
 
@@ -57,7 +57,7 @@ class ClickTimer:
 
     def close(self) -> None:
         """Stop listening."""
-        self._tour.explorer.engine.replied.disconnect(self._on_reply)
+        self._tour.explorer.probe.decoded.disconnect(self._on_decoded)
         self._tour.explorer.image.painted.disconnect(self._on_painted)
 
 

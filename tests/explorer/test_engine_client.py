@@ -6,35 +6,46 @@ import os
 import signal
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PySide6.QtCore import QEvent, QObject
 
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from core.models.inference import Inference
 from core.models.vae import build_model
 from core.protocol.messages import (
-    Cancel,
+    CompareModels,
     Decode,
     Decoded,
     DecodePath,
+    Done,
+    EncodeFactors,
     Export,
-    ExportProgress,
     Failed,
     Inspect,
     Inspected,
     Load,
     Loaded,
+    LoadSecond,
+    MeasureAttributes,
+    MeasureLosses,
     PathFrames,
-    Ready,
-    Reply,
+    Request,
+    SetAttributes,
+    TracePath,
 )
 from core.runs.directory import RunDirectory
 from core.training.checkpoint import save_weights
-from explorer.engine_client import MAX_RESTARTS, EngineClient
+from explorer.engine_client import MAX_RESTARTS, EngineClient, Outcome, PendingRequest
 
 TINY = RunConfig(
     data=DataConfig(image_size=32, count=60), model=ModelConfig(latent_dim=3), training=TrainingConfig(device="cpu")
@@ -53,14 +64,20 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 
 class Listener:
-    """A client and everything it said."""
+    """A client, everything that it handed out, and every error."""
 
     def __init__(self, client: EngineClient, qtbot: Any) -> None:
         self.client, self._qtbot = client, qtbot
-        self.replies: list[Reply] = []
-        self.deaths: list[str] = []
-        client.replied.connect(self.replies.append)
-        client.died.connect(self.deaths.append)
+        self.replies: list[Any] = []
+        self.errors: list[str] = []
+        self.loads: list[Loaded] = []
+        self.devices: list[str] = []
+        client.error_occurred.connect(self.errors.append)
+        client.loaded.connect(self.loads.append)
+        client.ready.connect(self.devices.append)
+
+    def request(self, message: Request) -> PendingRequest:
+        return self.client.request(message, self.replies.append)
 
     def of(self, kind: type) -> list[Any]:
         return [reply for reply in self.replies if isinstance(reply, kind)]
@@ -68,15 +85,23 @@ class Listener:
     def until(self, condition: Callable[[], object]) -> None:
         self._qtbot.waitUntil(lambda: bool(condition()), timeout=WAIT_MS)
 
-    def answer(self, stamp: int) -> Any:
-        self.until(lambda: any(reply.stamp == stamp for reply in self.replies))
-        return next(reply for reply in self.replies if reply.stamp == stamp)
+    def answer(self, message: Request) -> Any:
+        """The last reply to ``message``; None if it ended otherwise."""
+        replies: list[Any] = []
+        pending = self.client.request(message, replies.append)
+        self.until(lambda: pending.done)
+        return replies[-1] if replies else None
 
     def load(self, run: RunDirectory) -> Any:
-        return self.answer(self.client.send(Load, path=str(run.path)))
+        return self.answer(Load(path=str(run.path)))
 
     def signal(self, number: int) -> None:
         os.kill(self.client.process_id, number)
+
+    def disconnect(self) -> None:
+        self.client.error_occurred.disconnect(self.errors.append)
+        self.client.loaded.disconnect(self.loads.append)
+        self.client.ready.disconnect(self.devices.append)
 
 
 @pytest.fixture
@@ -117,8 +142,7 @@ def loaded(shared_client: EngineClient, qtbot, run: RunDirectory) -> Iterator[Li
     listener = Listener(shared_client, qtbot)
     assert isinstance(listener.load(run), Loaded)
     yield listener
-    shared_client.replied.disconnect(listener.replies.append)
-    shared_client.died.disconnect(listener.deaths.append)
+    listener.disconnect()
 
 
 def script(tmp_path: Path, text: str) -> str:
@@ -141,46 +165,59 @@ def alive(pid: int) -> bool:
 
 
 def test_requests_sent_before_the_engine_is_ready_are_answered(started, run):
-    started.client.send(Load, path=str(run.path))
-    decoded = started.answer(started.client.send(Decode, z=Z))
+    started.request(Load(path=str(run.path)))
+    decoded = started.answer(Decode(z=Z))
     np.testing.assert_array_equal(decoded.image, Inference(build_model(TINY)).decode(Z[None])[0])
-    assert [type(reply) for reply in started.replies] == [Ready, Loaded, Decoded]
+    assert len(started.devices) == 1
+    assert [type(reply) for reply in started.replies] == [Loaded]
+    assert started.loads == started.replies
 
 
 def test_of_a_drag_only_the_first_and_the_newest_point_are_decoded(loaded):
-    stamps = [loaded.client.send(Decode, z=Z + np.float32(i / 1000)) for i in range(300)]
-    last = loaded.answer(stamps[-1])
-    np.testing.assert_array_equal(last.z, Z + np.float32(0.299))
-    assert [reply.stamp for reply in loaded.of(Decoded)] == [stamps[0], stamps[-1]]
+    asked = [loaded.request(Decode(z=Z + np.float32(i / 1000))) for i in range(300)]
+    loaded.until(lambda: asked[-1].done)
+    np.testing.assert_array_equal(loaded.replies[-1].z, Z + np.float32(0.299))
+    assert len(loaded.replies) == 2
+    assert [pending.outcome for pending in asked].count(Outcome.SUPERSEDED) == 298
 
 
 def test_a_decode_that_fails_lets_the_next_one_go(loaded):
-    bad = loaded.client.send(Decode, z=Z[:2])
-    good = loaded.client.send(Decode, z=Z)
-    assert isinstance(loaded.answer(good), Decoded)
-    assert isinstance(loaded.answer(bad), Failed)
+    reasons: list[str] = []
+    loaded.client.request(Decode(z=Z[:2]), None, reasons.append)
+    assert isinstance(loaded.answer(Decode(z=Z)), Decoded)
+    assert len(reasons) == 1
+    assert reasons == loaded.errors
 
 
 def test_cancelling_the_decode_on_its_way_lets_the_next_one_go(loaded):
-    loaded.client.send(Cancel, request=loaded.client.send(Decode, z=Z))
-    assert isinstance(loaded.answer(loaded.client.send(Decode, z=Z)), Decoded)
+    pending = loaded.request(Decode(z=Z))
+    pending.cancel()
+    assert isinstance(loaded.answer(Decode(z=Z)), Decoded)
+    assert (pending.outcome, loaded.replies) == (Outcome.CANCELLED, [])
 
 
-def test_answers_to_replaced_requests_are_dropped(loaded):
-    stamps = [loaded.client.send(Inspect, index=index) for index in range(5)]
-    loaded.answer(stamps[-1])
+def test_answers_to_superseded_requests_are_dropped(loaded):
+    asked = [loaded.request(Inspect(index=index)) for index in range(5)]
+    loaded.until(lambda: asked[-1].done)
     assert [reply.index for reply in loaded.of(Inspected)] == [4]
-    paths = [loaded.client.send(DecodePath, z=np.zeros((6, 3), np.float32)) for _ in range(3)]
-    loaded.until(lambda: sum(len(reply.images) for reply in loaded.of(PathFrames)) == 6)
-    assert {reply.stamp for reply in loaded.of(PathFrames)} == {paths[-1]}
+    asked = [loaded.request(DecodePath(z=np.zeros((6, 3), np.float32))) for _ in range(3)]
+    loaded.until(lambda: asked[-1].done)
+    assert {reply.stamp for reply in loaded.of(PathFrames)} == {asked[-1].message.stamp}
+    assert sum(len(reply.images) for reply in loaded.of(PathFrames)) == 6
+
+
+def test_requests_of_two_channels_are_both_answered(loaded):
+    z = np.zeros((6, 3), np.float32)
+    one, other = loaded.request(DecodePath(z=z)), loaded.request(DecodePath(z=z, channel="other"))
+    loaded.until(lambda: one.done and other.done)
+    assert (one.outcome, other.outcome) == (Outcome.ANSWERED, Outcome.ANSWERED)
 
 
 def test_images_of_the_model_before_are_dropped(loaded, run):
-    loaded.client.send(Decode, z=Z)
-    loaded.client.send(Load, path=str(run.path))
-    new = loaded.client.send(Decode, z=Z)
-    loaded.answer(new)
-    assert [reply.stamp for reply in loaded.of(Decoded)] == [new]
+    old = loaded.request(Decode(z=Z))
+    loaded.client.request(Load(path=str(run.path)))
+    assert isinstance(loaded.answer(Decode(z=Z)), Decoded)
+    assert (old.outcome, loaded.replies) == (Outcome.SUPERSEDED, [])
 
 
 # when it dies
@@ -190,41 +227,60 @@ def test_images_of_the_model_before_are_dropped(loaded, run):
 def test_an_engine_that_is_killed_is_started_again_with_the_same_run(mortal):
     first = mortal.client.process_id
     mortal.signal(signal.SIGKILL)
-    mortal.until(lambda: len(mortal.of(Loaded)) == 2)
-    assert mortal.deaths == ["The engine was killed. It has been started again."]
+    mortal.until(lambda: len(mortal.loads) == 2)
+    assert mortal.errors == ["The engine was killed. It has been started again."]
     assert mortal.client.process_id not in (0, first)
-    assert mortal.of(Loaded)[0].path == mortal.of(Loaded)[1].path
-    assert isinstance(mortal.answer(mortal.client.send(Decode, z=Z)), Decoded)
+    assert mortal.loads[0].path == mortal.loads[1].path
+    assert isinstance(mortal.answer(Decode(z=Z)), Decoded)
 
 
 @posix
 def test_what_it_had_not_answered_is_answered_by_the_next_engine(mortal):
     mortal.signal(signal.SIGSTOP)
-    decode, inspect = mortal.client.send(Decode, z=Z), mortal.client.send(Inspect, index=1)
+    asked = [mortal.request(Decode(z=Z)), mortal.request(Inspect(index=1))]
     mortal.signal(signal.SIGKILL)
-    assert isinstance(mortal.answer(decode), Decoded)
-    assert isinstance(mortal.answer(inspect), Inspected)
+    mortal.until(lambda: all(pending.done for pending in asked))
+    assert {type(reply) for reply in mortal.replies} == {Decoded, Inspected}
+
+
+@posix
+def test_what_a_second_engine_took_to_its_grave_ends_in_an_error(mortal):
+    mortal.signal(signal.SIGKILL)
+    mortal.until(lambda: len(mortal.loads) == 2)
+    mortal.signal(signal.SIGSTOP)
+    reasons: list[str] = []
+    asked = [
+        mortal.client.request(message, mortal.replies.append, reasons.append)
+        for message in (Decode(z=Z), MeasureLosses(indices=np.arange(9)), MeasureAttributes(names=("area",)))
+    ]
+    mortal.signal(signal.SIGKILL)
+    mortal.until(lambda: len(mortal.loads) == 3)
+    assert [pending.outcome for pending in asked] == [Outcome.FAILED] * 3
+    assert reasons == [mortal.errors[-1]] * 3
+    assert mortal.errors[-1].endswith("It has been started again. What it was doing was not finished.")
+    assert mortal.replies == []
+    assert isinstance(mortal.answer(Decode(z=Z)), Decoded)
 
 
 @posix
 def test_an_export_that_dies_with_it_is_reported_and_not_begun_again(mortal, tmp_path):
     mortal.signal(signal.SIGSTOP)
-    export = mortal.client.send(Export, z=Z[None], path=str(tmp_path / "p.png"), format="png")
+    reasons: list[str] = []
+    mortal.client.request(Export(z=Z[None], path=str(tmp_path / "p.png"), format="png"), None, reasons.append)
     mortal.signal(signal.SIGKILL)
-    failed = mortal.answer(export)
-    assert isinstance(failed, Failed)
-    assert "Export again" in failed.message
-    mortal.answer(mortal.client.send(Decode, z=Z))
-    assert mortal.of(ExportProgress) == []
+    mortal.until(lambda: reasons)
+    assert "was not finished" in reasons[0]
+    assert isinstance(mortal.answer(Decode(z=Z)), Decoded)
+    assert list(tmp_path.iterdir()) == []
 
 
 @posix
 def test_a_run_that_could_not_be_opened_is_not_the_one_to_come_back_to(mortal, run, tmp_path):
-    assert isinstance(mortal.answer(mortal.client.send(Load, path=str(tmp_path))), Failed)
+    assert mortal.answer(Load(path=str(tmp_path))) is None
     mortal.signal(signal.SIGKILL)
-    mortal.until(lambda: len(mortal.of(Loaded)) == 2)
-    assert mortal.of(Loaded)[1].path == str(run.path)
-    assert isinstance(mortal.answer(mortal.client.send(Decode, z=Z)), Decoded)
+    mortal.until(lambda: len(mortal.loads) == 2)
+    assert mortal.loads[1].path == str(run.path)
+    assert isinstance(mortal.answer(Decode(z=Z)), Decoded)
 
 
 @posix
@@ -232,12 +288,14 @@ def test_an_engine_that_keeps_dying_is_given_up_until_a_run_is_opened(idle, run,
     with monkeypatch.context() as patch:
         patch.setattr("explorer.engine_client.sys.executable", script(tmp_path, "echo no memory >&2; exit 3"))
         idle.client.start()
-        idle.until(lambda: len(idle.deaths) > MAX_RESTARTS)
-    assert idle.deaths[0] == "The engine ended with status 3 (no memory). It has been started again."
+        idle.until(lambda: len(idle.errors) > MAX_RESTARTS)
+    assert idle.errors[0] == "The engine ended with status 3 (no memory). It has been started again."
     assert (
-        idle.deaths[-1] == "The engine ended with status 3 (no memory), 4 times in a minute. Open a run to try again."
+        idle.errors[-1] == "The engine ended with status 3 (no memory), 4 times in a minute. Open a run to try again."
     )
     assert idle.client.process_id == 0
+    assert idle.answer(Decode(z=Z)) is None
+    assert idle.errors[-1] == "The engine is not running. Open a run to start it again."
     assert isinstance(idle.load(run), Loaded)
 
 
@@ -245,17 +303,154 @@ def test_an_engine_that_keeps_dying_is_given_up_until_a_run_is_opened(idle, run,
 def test_an_engine_that_sends_nonsense_is_ended(idle, tmp_path, monkeypatch):
     monkeypatch.setattr("explorer.engine_client.sys.executable", script(tmp_path, "echo nonsense, far too long; cat"))
     idle.client.start()
-    idle.until(lambda: idle.deaths)
-    assert "longer than the limit" in idle.deaths[0]
+    idle.until(lambda: idle.errors)
+    assert "longer than the limit" in idle.errors[0]
 
 
 def test_a_program_that_is_not_there_is_named(idle, tmp_path, monkeypatch):
     monkeypatch.setattr("explorer.engine_client.sys.executable", str(tmp_path / "python"))
+    pending = idle.request(Decode(z=Z))
     idle.client.start()
-    idle.until(lambda: idle.deaths)
-    assert "could not be started" in idle.deaths[0]
-    assert str(tmp_path / "python") in idle.deaths[0]
+    idle.until(lambda: idle.errors)
+    assert "could not be started" in idle.errors[0]
+    assert str(tmp_path / "python") in idle.errors[0]
     assert idle.client.process_id == 0
+    assert pending.outcome is Outcome.FAILED
+
+
+# no request stays unanswered
+
+
+class Recorded:
+    """A request to a client without a process, and how often it was answered for good."""
+
+    def __init__(self, engine: FakeEngine, message: Request) -> None:
+        self.final = self.errors = 0
+        self.pending = engine.request(message, self._on_reply, self._on_error)
+
+    def _on_reply(self, reply: Any) -> None:
+        assert self.final == self.errors == 0
+        self.final += reply.final
+
+    def _on_error(self, text: str) -> None:
+        assert text
+        self.errors += 1
+
+    def check(self) -> None:
+        """It has ended, once."""
+        outcome = self.pending.outcome
+        assert outcome is not None, self.pending.message
+        assert (self.final, self.errors) == (outcome is Outcome.ANSWERED, outcome is Outcome.FAILED)
+
+
+MESSAGES = st.sampled_from(
+    [
+        Load(path="a"),
+        LoadSecond(path="b"),
+        Decode(z=Z),
+        Decode(z=Z, channel="other"),
+        EncodeFactors(factors=Z[:2]),
+        CompareModels(index=0, factors=Z[:2], z=Z),
+        DecodePath(z=Z[None]),
+        Export(z=Z[None], path="p", format="png"),
+        SetAttributes(names=(), values=np.zeros((0, 0))),
+        MeasureLosses(indices=np.arange(3)),
+    ]
+)
+EVENTS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), MESSAGES),
+        st.tuples(st.sampled_from(["reply", "final", "fail", "cancel"]), st.integers(0, 30)),
+        st.tuples(st.just("die"), st.integers(1, MAX_RESTARTS + 1)),
+    ),
+    max_size=30,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=EVENTS)
+def test_every_request_ends_once_in_a_reply_an_error_superseded_or_cancelled(qapp, events):
+    engine = FakeEngine()
+    recorded: list[Recorded] = []
+    for kind, value in events:
+        if kind == "ask":
+            recorded.append(Recorded(engine, value))
+        elif kind == "die":
+            engine.die(deaths=value)
+        elif engine.sent:  # whatever was sent may be answered, also late or twice
+            stamp = engine.sent[value % len(engine.sent)].stamp
+            if kind == "cancel":
+                for item in recorded:
+                    if item.pending.message.stamp == stamp:
+                        item.pending.cancel()
+            else:
+                engine.deliver(
+                    Failed(stamp=stamp, message="no") if kind == "fail" else Done(stamp=stamp, final=kind == "final")
+                )
+    qapp.processEvents()  # what was asked of an engine that had been given up
+    for _ in range(len(recorded) + 1):  # the engine answers all that it was asked
+        for message in list(engine.sent):
+            engine.deliver(Done(stamp=message.stamp))
+    for item in recorded:
+        item.check()
+    engine.deleteLater()
+
+
+def test_what_is_superseded_or_cancelled_lets_go_of_what_waited_for_it():
+    engine, answers = FakeEngine(), []
+    first = engine.request(Inspect(index=0), answers.append, answers.append)
+    engine.request(Inspect(index=1)).cancel()
+    engine.deliver(Done(stamp=first.message.stamp))
+    engine.deliver(Failed(stamp=first.message.stamp, message="no"))
+    assert (first.outcome, answers) == (Outcome.SUPERSEDED, [])
+    assert first.on_reply is not answers.append
+
+
+class Asker(QObject):
+    def __init__(self) -> None:
+        super().__init__()
+        self.replies: list[Any] = []
+
+    def take(self, reply: Any) -> None:
+        self.setObjectName("answered")
+        self.replies.append(reply)
+
+    def take_with(self, _: int, reply: Any) -> None:
+        self.take(reply)
+
+
+def test_a_reply_to_an_object_that_is_gone_is_dropped(qapp):
+    engine, deleted, forgotten = FakeEngine(), Asker(), Asker()
+    kept, reference = deleted.replies, weakref.ref(forgotten)
+    asked = [
+        engine.request(Inspect(index=0), deleted.take),
+        engine.request(Inspect(index=0, channel="b"), partial(deleted.take_with, 3)),
+        engine.request(Inspect(index=0, channel="c"), forgotten.take),
+    ]
+    deleted.deleteLater()
+    qapp.sendPostedEvents(deleted, QEvent.Type.DeferredDelete)
+    del forgotten
+    assert reference() is None
+    for pending in asked:
+        engine.deliver(Done(stamp=pending.message.stamp))
+    assert [pending.outcome for pending in asked] == [Outcome.ANSWERED] * 3
+    assert kept == []
+
+
+def test_attributes_and_the_second_model_come_back_with_the_engine():
+    engine = FakeEngine()
+    messages = [LoadSecond(path="b"), Load(path="a"), SetAttributes(names=("c",), values=np.zeros((4, 1)))]
+    for message in messages:
+        engine.deliver(Done(stamp=engine.request(message).message.stamp))
+    trace = engine.request(TracePath(kind="factor curve", start=Z, end=Z[:0], target="c"))
+    engine.sent.clear()
+    engine.die()
+    assert [type(message) for message in engine.sent] == [LoadSecond, Load, SetAttributes, TracePath]
+    assert not trace.done
+    engine.deliver(Done(stamp=engine.request(Load(path="d")).message.stamp))  # another run: no attributes of the first
+    engine.sent.clear()
+    engine.die(deaths=2)
+    assert [type(message) for message in engine.sent] == [LoadSecond, Load]
 
 
 # how it ends
@@ -265,13 +460,13 @@ def test_stopping_ends_the_process_and_is_no_death(mortal):
     pid = mortal.client.process_id
     mortal.client.stop()
     assert not alive(pid)
-    assert (mortal.client.process_id, mortal.deaths) == (0, [])
+    assert (mortal.client.process_id, mortal.errors) == (0, [])
     mortal.client.stop()
 
 
 @posix
 def test_an_engine_that_does_not_listen_is_stopped_by_force(started):
-    started.until(lambda: started.replies)
+    started.until(lambda: started.devices)
     pid = started.client.process_id
     started.signal(signal.SIGSTOP)
     started.client.stop()
@@ -284,7 +479,7 @@ def test_the_engine_ends_when_the_window_is_killed(qtbot):
         "import sys\nfrom PySide6.QtCore import QCoreApplication, QTimer\n"
         "from explorer.engine_client import EngineClient\n"
         "application = QCoreApplication([])\nclient = EngineClient()\nclient.start()\n"
-        "client.replied.connect(lambda _: print(client.process_id, flush=True))\napplication.exec()"
+        "client.ready.connect(lambda _: print(client.process_id, flush=True))\napplication.exec()"
     )
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as window:
         assert window.stdout is not None

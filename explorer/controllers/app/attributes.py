@@ -1,7 +1,7 @@
 """Attributes without labels: measured on the images, or read from a person's own file; targets like factors after that.
 
-They belong to the samples of the open run: another epoch keeps them, another run drops them. The engine, which does not
-remember them from one opening to the next, is told again whenever it has loaded the run.
+They belong to the samples of the open run: another epoch keeps them, another run drops them. The engine gets them when
+they change, and whenever a run has been opened.
 """
 
 from __future__ import annotations
@@ -18,17 +18,13 @@ from core.data.image_attributes import MEASURES
 from core.protocol.messages import (
     AttributesMeasured,
     AttributesProgress,
-    Cancel,
-    Failed,
-    Loaded,
     MeasureAttributes,
-    Reply,
     SetAttributes,
 )
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient
+from explorer.engine_client import EngineClient, PendingRequest
 from explorer.state import Attributes, State
 from explorer.views.attributes import Choice, ChoiceDialog
 from explorer.views.points import PointsView
@@ -48,14 +44,14 @@ class AttributesController(Controller):
     ) -> None:
         super().__init__()
         self._state, self._engine, self._points, self._window = state, engine, points, window
-        self._asked = 0  # the stamp of the request that is being answered
+        self._measuring: PendingRequest | None = None
         self._progress: ProgressDialog | None = None
         self._file = Path()
         self._sent: Attributes | None = None
         self._pool = QThreadPool(self)  # a large file must not stop the window
         self._pool.setMaxThreadCount(1)
         self._read.connect(self._on_read)
-        engine.replied.connect(self._on_reply)
+        state.events.model.connect(lambda *_: self._on_model())
         session.opened.connect(lambda _: self._on_opened())
         points.measure_requested.connect(self.ask_measures)
         points.attributes_file_requested.connect(self.ask_file)
@@ -100,38 +96,35 @@ class AttributesController(Controller):
     def measure(self, names: tuple[str, ...]) -> None:
         """Measure ``names`` of ``core.data.image_attributes`` on all samples; a progress with Cancel blocks nothing."""
         self._end()
-        self._asked = self._engine.send(MeasureAttributes, names=tuple(names))
+        message = MeasureAttributes(names=tuple(names))
+        self._measuring = self._engine.request(message, self._on_measured, self._on_error)
         self._progress = ProgressDialog(self._window, "measuring", "Measure images", "Measuring the images")
         self._progress.canceled.connect(self.cancel)
 
     def cancel(self) -> None:
         """Give the measuring up; the attributes stay as they are."""
-        if self._asked:
-            self._engine.send(Cancel, request=self._asked)
+        if self._measuring is not None:
             self._state.message = "Measuring was cancelled"
         self._end()
 
     def _end(self) -> None:
         """Nothing is being measured any more."""
-        self._asked = 0
+        if self._measuring is not None:
+            self._measuring.cancel()
+            self._measuring = None
         progress, self._progress = self._progress, None
         if progress is not None:
             progress.end()
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Loaded):
-            self._sent = None
-            self._tell()
-        elif not self._asked or reply.stamp != self._asked:
-            return
-        elif isinstance(reply, AttributesProgress):
-            if self._progress is not None:
-                self._progress.setValue(round(100 * reply.fraction))
-        elif isinstance(reply, AttributesMeasured):
+    def _on_error(self, _: str) -> None:
+        self._end()  # why is on screen
+
+    def _on_measured(self, reply: AttributesProgress | AttributesMeasured) -> None:
+        if isinstance(reply, AttributesMeasured):
             self._end()
             self._add(reply.names, reply.values, "measured")
-        elif isinstance(reply, Failed):  # its message is on screen
-            self._end()
+        elif self._progress is not None:
+            self._progress.setValue(round(100 * reply.fraction))
 
     # files
 
@@ -228,16 +221,20 @@ class AttributesController(Controller):
     def _on_attributes(self) -> None:
         attributes = self._state.attributes
         self._points.set_attributes(attributes.names if attributes is not None else ())
-        self._tell()
+        self._send()
 
-    def _tell(self) -> None:
-        """Tell the engine what the attributes are, once for each model that it has loaded."""
+    def _on_model(self) -> None:
+        self._sent = None
+        self._send()
+
+    def _send(self) -> None:
+        """Give the engine the attributes, once for each model that it has loaded."""
         attributes, model = self._state.attributes, self._state.model
         if model is None or attributes is self._sent:
             return
         self._sent = attributes
         names, values = ((), np.zeros((0, 0))) if attributes is None else (attributes.names, attributes.values)
-        self._engine.send(SetAttributes, names=names, values=np.ascontiguousarray(values))
+        self._engine.request(SetAttributes(names=names, values=np.ascontiguousarray(values)))
 
 
 def _column_text(table: AttributeTable, name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import Signal
 
-from core.protocol.messages import Load, Loaded, Reply
+from core.protocol.messages import Load, Loaded
 from core.runs.directory import RunDirectory, RunError
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.controller import Controller
@@ -29,7 +29,7 @@ class Session(Controller):
         self._state, self._engine, self._watcher = state, engine, watcher
         self._editing, self._settings = editing, settings
         self.run: RunDirectory | None = None
-        engine.replied.connect(self._on_reply)
+        engine.loaded.connect(self._on_loaded)
         watcher.embedding.connect(self._on_embedding)
         watcher.epochs.connect(self._on_epochs)
 
@@ -84,7 +84,7 @@ class Session(Controller):
 
     def _load_engine(self, run: RunDirectory) -> None:
         if run.weights_stamp() is not None:
-            self._engine.send(Load, path=str(run.path))
+            self._engine.request(Load(path=str(run.path)))
 
     def _on_embedding(self, means: np.ndarray) -> None:
         if self.run is not None and self._state.model is None:
@@ -108,15 +108,14 @@ class Session(Controller):
     def _on_epochs(self, epochs: tuple[int, ...]) -> None:
         self._state.epochs = epochs
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Loaded):
-            self._state.model = Model(
-                Path(reply.path),
-                reply.latent_dim,
-                reply.image_size,
-                reply.channels,
-                reply.samples,
-                reply.factor_names,
-                reply.preset,
-                reply.precision,
-            )
+    def _on_loaded(self, loaded: Loaded) -> None:
+        self._state.model = Model(
+            Path(loaded.path),
+            loaded.latent_dim,
+            loaded.image_size,
+            loaded.channels,
+            loaded.samples,
+            loaded.factor_names,
+            loaded.preset,
+            loaded.precision,
+        )

@@ -10,12 +10,12 @@ from time import monotonic
 
 import numpy as np
 
-from core.protocol.messages import ComputeGridlines, Failed, GridlinesComputed, Reply, WeightsChanged
+from core.protocol.messages import ComputeGridlines, GridlinesComputed
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
 from explorer.controllers.transect.plane import shown_plane
-from explorer.engine_client import EngineClient
+from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import State
 from explorer.views.cloud import CloudView
 
@@ -38,7 +38,7 @@ class GridlinesController(Controller):
         self._cloud_control, self._cloud = cloud_control, cloud
         self._families: tuple[str, ...] = ()  # whose gridlines are wanted now; (): none are
         self._traced: GridlinesComputed | None = None
-        self._stamp = 0  # of the request that is on its way; 0: none is
+        self._request: PendingRequest | None = None  # the newest
         self._stale = True
         self._due = 0.0
         self._reported = ""  # about the gridlines shown: traced again, they report only what is new
@@ -59,8 +59,8 @@ class GridlinesController(Controller):
             event.connect(lambda *_: self._on_other_data())
         events.display.connect(lambda *_: self._mark("lines"))
         events.model.connect(lambda *_: self._forget())
-        self._engine.started.connect(self._forget)
-        self._engine.replied.connect(self._on_reply)
+        self._engine.weights_changed.connect(self._on_weights)
+        self._engine.loaded.connect(self._on_loaded)
 
     def _mark(self, *parts: str) -> None:
         self._dirty.update(parts)
@@ -77,21 +77,33 @@ class GridlinesController(Controller):
         self._mark("families", "lines")
 
     def _forget(self) -> None:
-        """Another model, or an engine that has forgotten what it was asked."""
-        self._stamp, self._traced, self._stale, self._due = 0, None, True, 0.0
+        """Another model."""
+        self._drop_request()
+        self._traced, self._stale, self._due = None, True, 0.0
         self._mark("families", "lines")
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, WeightsChanged):
-            self._stale = True
-        elif isinstance(reply, GridlinesComputed) and reply.stamp == self._stamp:
-            self._stamp, self._traced = 0, reply
-            self._mark("lines")
-            self._report(reply)
-        elif isinstance(reply, Failed) and reply.stamp == self._stamp and self._stamp:
-            self._stamp, self._traced = 0, None
-            self._due = monotonic() + RETRY_S
-            self._mark("lines")
+    def _drop_request(self) -> None:
+        if self._request is not None:
+            self._request.cancel()
+            self._request = None
+
+    def _on_weights(self) -> None:
+        self._stale = True
+
+    def _on_loaded(self, _: object) -> None:
+        """Ask again what an engine that died did not answer."""
+        if self._request is not None and self._request.outcome is Outcome.FAILED:
+            self._stale, self._due = True, 0.0
+
+    def _on_computed(self, reply: GridlinesComputed) -> None:
+        self._traced = reply
+        self._mark("lines")
+        self._report(reply)
+
+    def _on_error(self, _: str) -> None:
+        self._traced = None
+        self._due = monotonic() + RETRY_S
+        self._mark("lines")
 
     def _report(self, reply: GridlinesComputed) -> None:
         about = f"Gridlines of {' and '.join(reply.families)}"
@@ -111,10 +123,12 @@ class GridlinesController(Controller):
         if "lines" in self._dirty:
             self._show()
         self._dirty.clear()
-        ready = bool(self._families) and self._state.model is not None and not self._stamp
+        idle = self._request is None or self._request.done
+        ready = bool(self._families) and self._state.model is not None and idle
         if ready and self._stale and monotonic() >= self._due:
             self._stale, self._due = False, monotonic() + PAUSE_S
-            self._stamp = self._engine.send(ComputeGridlines, families=self._families)
+            message = ComputeGridlines(families=self._families)
+            self._request = self._engine.request(message, self._on_computed, self._on_error)
 
     def _choose_families(self) -> None:
         families = self._wanted()
@@ -122,7 +136,8 @@ class GridlinesController(Controller):
             return
         self._families = families
         if families and (self._traced is None or self._traced.families != families):
-            self._stale, self._stamp, self._due = True, 0, 0.0
+            self._drop_request()
+            self._stale, self._due = True, 0.0
             self._state.message = f"Tracing gridlines of {' and '.join(families)} …"
         self._mark("lines")
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QTimer, Signal
 
 from core.geometry.off_manifold import OffManifoldScore
-from core.protocol.messages import Decode, Decoded, Inspect, Inspected, Reply, WeightsChanged
+from core.protocol.messages import Decode, Decoded, Inspect, Inspected
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient
+from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import ACTIVE_TRAINING, Document, State
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
@@ -28,6 +28,9 @@ time, and then after twice as long each time."""
 class ProbeController(Controller):
     """Binds probe sliders, image and engine to ``state.document``'s probe and sample."""
 
+    decoded = Signal(object)
+    """``Decoded``: an image of the probe is on show."""
+
     def __init__(
         self, state: State, editing: Editing, engine: EngineClient, probe: ProbeView, image: ImageView
     ) -> None:
@@ -35,6 +38,7 @@ class ProbeController(Controller):
         self._state, self._editing, self._engine = state, editing, engine
         self._view, self._image = probe, image
         self._asked: np.ndarray | None = None
+        self._request: PendingRequest | None = None  # the newest decode
         self._inspected: int | None = None
         self._shown = ""  # the caption under the decoded image: another one is somebody else's image
         self._tries = 0
@@ -47,7 +51,8 @@ class ProbeController(Controller):
         state.events.document.connect(self._show)
         state.events.embedding.connect(self._show_ranges)
         state.events.model.connect(self._refresh)
-        engine.replied.connect(self._on_reply)
+        engine.weights_changed.connect(self._refresh)
+        engine.loaded.connect(self._on_loaded)
 
     def move(self, z: np.ndarray) -> None:
         """The hand holds the probe at ``z`` float32 (d,)."""
@@ -79,8 +84,7 @@ class ProbeController(Controller):
         if self._state.model is None:
             return
         if self._asked is None or not np.array_equal(self._asked, document.probe):
-            self._asked = document.probe
-            self._engine.send(Decode, z=document.probe)
+            self._decode(document.probe)
         if document.sample != self._inspected:
             self._inspected = document.sample
             if document.sample is None:
@@ -91,7 +95,7 @@ class ProbeController(Controller):
     def _inspect(self, sample: int) -> None:
         samples = self._state.samples
         if samples is not None and sample < len(samples.indices):
-            self._engine.send(Inspect, index=int(samples.indices[sample]))
+            self._engine.request(Inspect(index=int(samples.indices[sample])), self._show_sample)
 
     def _refresh(self, *_: object) -> None:
         """Other weights: everything on show is decoded again."""
@@ -108,19 +112,23 @@ class ProbeController(Controller):
         if self._state.document.probe is not None:
             self._view.set_values(self._state.document.probe)
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Decoded):
-            sample = self._state.document.sample
-            samples = self._state.samples
-            caption = "Probe" if sample is None or samples is None else f"Sample {int(samples.indices[sample])}"
-            score = self._believed(OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap))
-            self._image.set_image(reply.image, caption, reply.milliseconds, score)
-            self._shown = self._image.caption
-            self._await_score(score)
-        elif isinstance(reply, Inspected):
-            self._show_sample(reply)
-        elif isinstance(reply, WeightsChanged):
+    def _decode(self, z: np.ndarray) -> None:
+        self._asked = z
+        self._request = self._engine.request(Decode(z=z), self._on_decoded)
+
+    def _on_loaded(self, _: object) -> None:
+        """Ask again what an engine that died did not answer."""
+        if self._request is not None and self._request.outcome is Outcome.FAILED:
             self._refresh()
+
+    def _on_decoded(self, reply: Decoded) -> None:
+        sample, samples = self._state.document.sample, self._state.samples
+        caption = "Probe" if sample is None or samples is None else f"Sample {int(samples.indices[sample])}"
+        score = self._believed(OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap))
+        self._image.set_image(reply.image, caption, reply.milliseconds, score)
+        self._shown = self._image.caption
+        self._await_score(score)
+        self.decoded.emit(reply)
 
     def _believed(self, score: OffManifoldScore) -> OffManifoldScore:
         """While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
@@ -140,8 +148,7 @@ class ProbeController(Controller):
     def _ask_for_score(self) -> None:
         probe = self._state.document.probe
         if probe is not None and self._state.model is not None and self._image.caption == self._shown:
-            self._asked = probe
-            self._engine.send(Decode, z=probe)
+            self._decode(probe)
 
     def _show_sample(self, reply: Inspected) -> None:
         samples, sample = self._state.samples, self._state.document.sample

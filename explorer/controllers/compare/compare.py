@@ -7,23 +7,14 @@ has an input for it.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
 
 from core.config import RunConfig
-from core.protocol.messages import (
-    CompareModels,
-    FactorsEncoded,
-    Failed,
-    LoadSecond,
-    ModelsCompared,
-    Reply,
-    SecondLoaded,
-    SecondWeightsChanged,
-    WeightsChanged,
-)
+from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded
 from core.rendering import colormaps
 from core.rendering.projection import Projection
 from core.runs.directory import RunDirectory, RunError
@@ -32,7 +23,7 @@ from explorer.controllers.compare.linked_cameras import CameraLock
 from explorer.controllers.compare.sample_matching import Counterparts, fingerprint_of
 from explorer.controllers.compare.shared_input import Question, Situation, hand_of
 from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient
+from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.projection import make_projection
 from explorer.run_watcher import RunWatcher
 from explorer.settings import Settings
@@ -68,14 +59,13 @@ class CompareController(Controller):
         self._means: np.ndarray | None = None
         self._projection: Projection | None = None
         self._model: SecondLoaded | None = None
-        self._loading = 0  # stamp of the request that opens the second model; 0: none is on its way
+        self._loading: PendingRequest | None = None  # opens the second model
+        self._request: PendingRequest | None = None  # the newest comparison
         self._fingerprint: str | None = None  # of the open run's data
         self._counterparts = Counterparts(None, None, False)
         self._kind = self._hand = Kind.IMAGE
         self._seen = state.document
-        self._landed: np.ndarray | None = None
         self._asked: tuple | None = None
-        self._questions: dict[int, Question] = {}
         self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
         self._watcher = RunWatcher(view)  # what fills the view ends with it
         self._lock = CameraLock(cloud, other_cloud)
@@ -101,7 +91,9 @@ class CompareController(Controller):
         events.display.connect(lambda *_: self._show_points())
         events.document.connect(lambda *_: self._due.start())
         events.hovered.connect(lambda index: self._show_hovered(index))
-        self._engine.replied.connect(self._on_reply)
+        self._engine.loaded.connect(self._on_loaded)
+        for changed in (self._engine.weights_changed, self._engine.second_weights_changed):
+            changed.connect(self._renew)
 
     # the second run
 
@@ -124,7 +116,7 @@ class CompareController(Controller):
         self._view.set_run(str(run.path), _details(run.config))
         self._read_samples()
         self._watcher.watch(run)  # brings the newest means at once
-        if not self._loading:
+        if not self._opening:
             self._load()
         return True
 
@@ -134,14 +126,13 @@ class CompareController(Controller):
             return
         self._forget()
         self._view.set_run(None)
-        self._engine.send(LoadSecond, path="")
+        self._engine.request(LoadSecond(path=""))
 
     def _forget(self) -> None:
         self._watcher.watch(None)
         self.run = self._samples = self._means = self._projection = self._model = None
-        self._loading = 0
-        self._asked = None
-        self._questions.clear()
+        self._drop_requests(self._loading, self._request)
+        self._loading = None
         self._view.set_message("")
         self._view.set_note("")
         self._view.set_images(None, None)
@@ -165,6 +156,10 @@ class CompareController(Controller):
         self._cloud.set_thumbnails(probe.thumbnails)
         self._match()
 
+    @property
+    def _opening(self) -> bool:
+        return self._loading is not None and not self._loading.done
+
     def _load(self) -> None:
         if self.run is None:
             return
@@ -172,13 +167,14 @@ class CompareController(Controller):
             self._view.set_message(NO_WEIGHTS, error=False)
             return
         self._view.set_message(OPENING, error=False)
-        self._loading = self._engine.send(LoadSecond, path=str(self.run.path))
+        message = LoadSecond(path=str(self.run.path))
+        self._loading = self._engine.request(message, self._on_second_loaded, self._view.set_message)
 
     def _on_embedding(self, means: np.ndarray) -> None:
         self._means = means
         if self._samples is None:
             self._read_samples()
-        if self._model is None and not self._loading:
+        if self._model is None and not self._opening:
             self._load()
         self._show_points()
 
@@ -261,8 +257,7 @@ class CompareController(Controller):
         """Another open run, or other weights of it."""
         model = self._state.model
         self._fingerprint = fingerprint_of(model.path) if model is not None else None
-        self._asked = None
-        self._questions.clear()
+        self._drop_requests(self._request)
         if model is None:
             self._view.set_images(None, None)
             self._cloud.set_probe(None)
@@ -271,7 +266,7 @@ class CompareController(Controller):
     def _ask(self) -> None:
         """Ask for both images of what the document holds now, if they are not on show already."""
         document = self._state.document
-        self._hand = hand_of(self._seen, document, self._landed, self._hand)
+        self._hand = hand_of(self._seen, document, self._state.cursor_mu, self._hand)
         self._seen = document
         self._show_selected()
         model = self._state.model
@@ -289,8 +284,8 @@ class CompareController(Controller):
         self._view.set_kind(question.kind)
         if question.key != self._asked:
             self._asked = question.key
-            stamp = self._engine.send(CompareModels, index=question.index, factors=question.factors, z=question.z)
-            self._questions[stamp] = question
+            message = CompareModels(index=question.index, factors=question.factors, z=question.z)
+            self._request = self._engine.request(message, partial(self._on_compared, question), self._on_error)
 
     def _situation(self, first: int, second: int) -> Situation:
         state = self._state
@@ -299,37 +294,36 @@ class CompareController(Controller):
 
     # the engine
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, ModelsCompared):
-            self._on_compared(reply)
-        elif isinstance(reply, SecondLoaded) and self.run is not None and reply.stamp == self._loading:
-            self._model, self._loading = reply, 0
-            self._view.set_message("")
+    def _drop_requests(self, *requests: PendingRequest | None) -> None:
+        """Have no answer to these; what is on show has to be asked for again."""
+        self._asked = None
+        for request in requests:
+            if request is not None:
+                request.cancel()
+
+    def _on_second_loaded(self, reply: SecondLoaded) -> None:
+        self._model = reply
+        self._view.set_message("")
+        self._renew()
+
+    def _on_loaded(self, _: object) -> None:
+        """Go on where an engine that died had to leave off."""
+        if self.run is not None and self._loading is not None and self._loading.outcome is Outcome.FAILED:
+            self._load()
+        if self._request is not None and self._request.outcome is Outcome.FAILED:
             self._renew()
-        elif isinstance(reply, Failed) and reply.stamp:
-            self._on_failed(reply)
-        elif isinstance(reply, (WeightsChanged, SecondWeightsChanged)):
-            self._renew()
-        elif isinstance(reply, FactorsEncoded):
-            self._landed = reply.mu
 
     def _renew(self) -> None:
         self._asked = None
         self._due.start()
 
-    def _on_failed(self, reply: Failed) -> None:
-        if reply.stamp == self._loading:
-            self._loading = 0
-            self._view.set_message(reply.message)
-        elif self._questions.pop(reply.stamp, None) is not None:
-            self._view.set_note("")
-            self._view.set_images(None, None, text=reply.message)
+    def _on_error(self, text: str) -> None:
+        self._view.set_note("")
+        self._view.set_images(None, None, text=text)
 
-    def _on_compared(self, reply: ModelsCompared) -> None:
-        question = self._questions.get(reply.stamp)
-        self._questions = {stamp: asked for stamp, asked in self._questions.items() if stamp > reply.stamp}
+    def _on_compared(self, question: Question, reply: ModelsCompared) -> None:
         model = self._state.model
-        if question is None or self._asked is None or self.run is None or model is None:
+        if self._asked is None or self.run is None or model is None:
             return
         self._view.set_note(question.note)
         self._view.set_images(

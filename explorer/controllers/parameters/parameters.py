@@ -10,13 +10,13 @@ import numpy as np
 
 from core.analysis.transect import in_hole
 from core.data import polar_curves
-from core.protocol.messages import EncodeFactors, FactorsEncoded, Failed, Reply, WeightsChanged
+from core.protocol.messages import EncodeFactors, FactorsEncoded
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Controller
 from explorer.controllers.parameters.hole import HoleController
-from explorer.engine_client import EngineClient
+from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import Samples, State
 from explorer.views.parameters import ParametersView
 from explorer.views.training import TrainingView
@@ -54,7 +54,7 @@ class ParametersController(Controller):
         self._places: np.ndarray | None = None  # float32 (N, 2): the samples in the plane
         self._spans = np.ones(2)
         self._asked: tuple[float, float] | None = None  # the place whose images are on show, or on their way
-        self._stamp = 0  # of the newest question about it; 0: answered
+        self._request: PendingRequest | None = None  # the newest about it
         self._leads = False  # its answer moves the probe
         self._held = False  # a hand has the cursor
         self._nearest: int | None = None  # the sample to which the cursor has snapped
@@ -79,7 +79,8 @@ class ParametersController(Controller):
         events.plane.connect(lambda *_: self._on_samples())
         events.model.connect(lambda *_: self._on_model())
         events.document.connect(lambda *_: self._on_document())
-        self._engine.replied.connect(self._on_reply)
+        self._engine.weights_changed.connect(self._renew)
+        self._engine.loaded.connect(self._on_loaded)
 
     @property
     def _drawn(self) -> bool:
@@ -153,7 +154,7 @@ class ParametersController(Controller):
 
     def _on_released(self) -> None:
         self._held = False
-        if not self._stamp:  # otherwise the answer makes the step: where the probe goes is part of it
+        if not self._awaited:  # otherwise the answer makes the step: where the probe goes is part of it
             self._leads = False
             self._editing.settle()
 
@@ -196,20 +197,25 @@ class ParametersController(Controller):
         if not (on_screen(self._view) or self._leads):
             return  # asked when it is looked at
         if self._drawn:
-            stamp = self._engine.send(EncodeFactors, factors=np.array(place, dtype=np.float32), index=-1)
+            message = EncodeFactors(factors=np.array(place, dtype=np.float32))
         else:
             nearest = self._state.document.sample
             nearest = self._nearest_to(place) if nearest is None else nearest
             if samples is None or nearest is None or nearest >= len(samples.indices):
                 return
             self._nearest = nearest
-            stamp = self._engine.send(
-                EncodeFactors, factors=samples.factors[nearest], index=int(samples.indices[nearest])
-            )
-        self._asked, self._stamp = place, stamp
+            message = EncodeFactors(factors=samples.factors[nearest], index=int(samples.indices[nearest]))
+        self._asked = place
+        self._request = self._engine.request(message, self._on_encoded, self._on_error)
+
+    @property
+    def _awaited(self) -> bool:
+        return self._request is not None and not self._request.done
 
     def _on_model(self) -> None:
         """Other weights, or none: what was asked of the old ones is not answered any more."""
+        if self._request is not None:
+            self._request.cancel()
         self._finish()
         self._asked = None
         if self._state.model is None:
@@ -218,23 +224,28 @@ class ParametersController(Controller):
 
     def _finish(self) -> None:
         """No answer is awaited any more; a hand that has let go has made its step."""
-        led, self._stamp = self._leads, 0
-        if led and not self._held:
+        if self._leads and not self._held:
             self._leads = False
             self._editing.settle()
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, FactorsEncoded):
-            self._on_located(reply)
-        elif isinstance(reply, Failed) and reply.stamp and reply.stamp == self._stamp:
+    def _on_error(self, _: str) -> None:
+        if not self._awaited:  # it was about the newest place
             self._view.set_images(None, None, "The images here could not be made: see the message above.")
             self._finish()
-        elif isinstance(reply, WeightsChanged):
-            self._asked = None
-            self._ask()
 
-    def _on_located(self, reply: FactorsEncoded) -> None:
-        newest = reply.stamp == self._stamp
+    def _renew(self) -> None:
+        """Other weights."""
+        self._asked = None
+        self._ask()
+
+    def _on_loaded(self, _: object) -> None:
+        """Ask again what an engine that died did not answer."""
+        if self._request is not None and self._request.outcome is Outcome.FAILED:
+            self._renew()
+
+    def _on_encoded(self, reply: FactorsEncoded) -> None:
+        self._state.cursor_mu = reply.mu
+        newest = not self._awaited
         if self._state.document.cursor is None or not (newest or self._held):
             return
         inside = self._drawn and self._in_hole(reply.factors)

@@ -13,12 +13,12 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, RECIPE_KINDS, Recipe, RecipeKind
-from core.protocol.messages import ComparePaths, Failed, Loaded, PathCompared, Reply, WeightsChanged
+from core.protocol.messages import ComparePaths, PathCompared
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient
+from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import Document, State
 from explorer.views.cloud import CloudView
 from explorer.views.path_comparison import ComparedPath, PathKindsView
@@ -99,7 +99,7 @@ class PathComparison(Controller):
         self._answers: dict[str, _Answer] = {}
         self._wanted: Question | None = None
         self._asked: Question | None = None
-        self._stamp = 0  # of the newest question; 0: all of it is answered
+        self._request: PendingRequest | None = None  # the newest question's
         self._ask_at: float | None = None
         self._last_asked = -WEIGHTS_PAUSE_S
         self._outdated = False  # other weights than those that were asked
@@ -115,7 +115,12 @@ class PathComparison(Controller):
     @property
     def complete(self) -> bool:
         """Whether everything that was asked is answered."""
-        return self._asked is not None and self._asked == self._wanted and not self._stamp and self._ask_at is None
+        asked = self._asked is not None and self._asked == self._wanted
+        return asked and not self._under_way and self._ask_at is None
+
+    @property
+    def _under_way(self) -> bool:
+        return self._request is not None and not self._request.done
 
     def _listen(self, engine: EngineClient) -> None:
         view, events = self._view, self._state.events
@@ -131,7 +136,8 @@ class PathComparison(Controller):
         events.model.connect(lambda *_: self._on_model())
         for event in (events.embedding, events.display):
             event.connect(lambda *_: self._mark("cloud"))
-        engine.replied.connect(self._on_reply)
+        engine.weights_changed.connect(self._on_weights)
+        engine.loaded.connect(self._on_loaded)
 
     def _mark(self, part: str) -> None:
         self._dirty.add(part)
@@ -180,7 +186,9 @@ class PathComparison(Controller):
     def _forget(self) -> None:
         self._answers.clear()
         self._asked = self._wanted = self._ask_at = None
-        self._stamp, self._outdated, self._preliminary = 0, False, False
+        if self._request is not None:
+            self._request.cancel()
+        self._outdated = self._preliminary = False
         self._view.clear()
         self._mark("cloud")
 
@@ -258,14 +266,14 @@ class PathComparison(Controller):
         self._view.set_rows(question.kinds, question.target, stale=not again)
         self._asked, self._ask_at, self._last_asked = question, None, monotonic()
         self._outdated = self._preliminary = False
-        self._stamp = self._engine.send(
-            ComparePaths,
+        message = ComparePaths(
             kinds=question.kinds,
             start=question.start,
             end=question.end,
             target=question.target,
             frames=FRAMES,
         )
+        self._request = self._engine.request(message, self._on_compared, self._on_error)
         self._view.set_message(f"Comparing {len(question.kinds)} kinds…")
 
     # each tick
@@ -292,7 +300,7 @@ class PathComparison(Controller):
         due = self._ask_at is not None and now >= self._ask_at
         # One that is not answered yet is let finish: else it never would while a training goes on.
         pause = WEIGHTS_PAUSE_S if self._outdated else BETTER_PAUSE_S if self._preliminary else np.inf
-        again = self._asked is not None and not self._stamp and now >= self._last_asked + pause
+        again = self._asked is not None and not self._under_way and now >= self._last_asked + pause
         if due or (again and self._ask_at is None):
             self._ask(self._wanted)
 
@@ -308,16 +316,16 @@ class PathComparison(Controller):
 
     # the engine
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, PathCompared) and self._stamp and reply.stamp == self._stamp:
-            self._on_compared(reply)
-        elif isinstance(reply, Failed) and self._stamp and reply.stamp == self._stamp:
-            self._stamp = 0
-            self._view.set_message(reply.message, "error")
-        elif isinstance(reply, WeightsChanged):
+    def _on_error(self, text: str) -> None:
+        self._view.set_message(text, "error")
+
+    def _on_weights(self) -> None:
+        self._outdated = True
+
+    def _on_loaded(self, _: object) -> None:
+        """Ask again what an engine that died did not answer."""
+        if self._request is not None and self._request.outcome is Outcome.FAILED:
             self._outdated = True
-        elif isinstance(reply, Loaded):  # again: the engine was started anew, and knows of no question
-            self._stamp, self._outdated = 0, True
 
     def _on_compared(self, reply: PathCompared) -> None:
         question = self._asked
@@ -332,10 +340,9 @@ class PathComparison(Controller):
             self._answers.pop(reply.kind, None)
         self._mark("cloud")
         self._mark("question")
-        if reply.index + 1 < reply.total:
+        if not reply.final:
             self._view.set_message(f"Compared {reply.index + 1} of {reply.total}…")
             return
-        self._stamp = 0
         if not question.target:
             self._view.set_message(UNLABELLED)
         else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -17,21 +18,11 @@ from PySide6.QtCore import Signal
 
 from core.geometry.off_manifold import OffManifoldScore, off_share
 from core.paths.latent_path import ImageLength, LatentPath, image_length_table
-from core.protocol.messages import (
-    Cancel,
-    DecodePath,
-    Export,
-    Exported,
-    ExportProgress,
-    Failed,
-    PathFrames,
-    Reply,
-    WeightsChanged,
-)
+from core.protocol.messages import DecodePath, Export, Exported, ExportProgress, PathFrames
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient
-from explorer.state import Document, Playback, Speed, State
+from explorer.engine_client import EngineClient, Outcome, PendingRequest
+from explorer.state import Document, Model, Playback, Speed, State
 from explorer.views.cloud import CloudView
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView
@@ -51,7 +42,6 @@ class _Frames:
     speed: Speed
     s: np.ndarray
     z: np.ndarray
-    stamp: int = 0
     images: np.ndarray | None = None
     known: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     scores: list[OffManifoldScore | None] = field(default_factory=list)
@@ -84,7 +74,8 @@ class PlaybackController(Controller):
         self._decode_at: float | None = None
         self._last_tick = monotonic()
         self._shown_frame: tuple[int, int] | None = None
-        self._export = 0
+        self._decoding: PendingRequest | None = None
+        self._export: PendingRequest | None = None
         self._connect()
 
     def _connect(self) -> None:
@@ -98,9 +89,10 @@ class PlaybackController(Controller):
         view.cancel_export_requested.connect(self.cancel_export)
         self._film.frame_chosen.connect(self.scrub)
         events.document.connect(self._on_document)
-        events.model.connect(lambda *_: self._schedule(0.0))
+        events.model.connect(self._on_model)
         events.playback.connect(self._on_playback)
-        self._engine.replied.connect(self._on_reply)
+        self._engine.weights_changed.connect(self._on_weights)
+        self._engine.loaded.connect(self._on_loaded)
         self._show_settings(self._state.playback)
 
     def _set(self, **fields: object) -> None:
@@ -148,6 +140,11 @@ class PlaybackController(Controller):
 
     # what has to be decoded
 
+    def _on_model(self, model: Model | None) -> None:
+        if model is None:
+            self.cancel_export()  # it was of the run before
+        self._schedule(0.0)
+
     def _on_document(self, document: Document) -> None:
         if document.path is self._path:
             return
@@ -189,10 +186,10 @@ class PlaybackController(Controller):
         by_image = playback.speed is Speed.IMAGE and self._table is not None
         s = self._table.to_latent(even) if by_image and self._table is not None else even
         frames = _Frames(path, Speed.IMAGE if by_image else Speed.LATENT, s, path.at(s))
-        frames.stamp = self._engine.send(DecodePath, z=frames.z)
         frames.known = np.zeros(len(s), dtype=bool)
         frames.scores = [None] * len(s)
         self._frames = frames
+        self._decoding = self._engine.request(DecodePath(z=frames.z), partial(self._take, frames))
         self._film.set_frames(len(s))
         self.placed.emit()
 
@@ -207,28 +204,20 @@ class PlaybackController(Controller):
         known = frames is not None and frames.path is path and frames.speed is Speed.IMAGE
         return frames.z if known and frames is not None and len(frames.s) == playback.frames else None
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, PathFrames):
-            self._take(reply)
-        elif isinstance(reply, WeightsChanged):
-            self._table = None
-            if self._frames is not None:
-                self._frames.outdated = True
-            self._schedule(WEIGHTS_PAUSE_S)
-        elif isinstance(reply, ExportProgress) and reply.stamp == self._export:
-            self._view.set_export_progress(reply.fraction)
-        elif isinstance(reply, Exported) and reply.stamp == self._export:
-            self._export = 0
-            self._view.set_export_progress(None)
-            self.exported.emit(reply.path)
-        elif isinstance(reply, Failed) and reply.stamp == self._export and self._export:
-            self._export = 0
-            self._view.set_export_progress(None)
+    def _on_weights(self) -> None:
+        self._table = None
+        if self._frames is not None:
+            self._frames.outdated = True
+        self._schedule(WEIGHTS_PAUSE_S)
 
-    def _take(self, reply: PathFrames) -> None:
-        frames = self._frames
-        if frames is None or reply.stamp != frames.stamp:
-            return
+    def _on_loaded(self, _: object) -> None:
+        """Ask again what an engine that died did not answer."""
+        if self._decoding is not None and self._decoding.outcome is Outcome.FAILED:
+            self._schedule(0.0)
+
+    def _take(self, frames: _Frames, reply: PathFrames) -> None:
+        if frames is not self._frames:
+            return  # the path is gone
         if frames.images is None:
             frames.images = np.zeros((reply.total, *reply.images.shape[1:]), dtype=np.uint8)
         stop = reply.start + len(reply.images)
@@ -327,14 +316,23 @@ class PlaybackController(Controller):
             z = path.at(np.linspace(0.0, 1.0, playback.frames))
         seconds = SECONDS_PER_PASS / playback.rate
         metadata = {"path": path.to_dict(), "speed": playback.speed.value}
-        self._export = self._engine.send(
-            Export, z=z, path=str(target), format=kind, fps=len(z) / seconds, metadata=json.dumps(metadata)
-        )
+        message = Export(z=z, path=str(target), format=kind, fps=len(z) / seconds, metadata=json.dumps(metadata))
+        self._export = self._engine.request(message, self._on_exported, self._end_export)
         self._view.set_export_progress(0.0)
 
     def cancel_export(self) -> None:
         """Stop an export that is under way; nothing is left on disk."""
-        if self._export:
-            self._engine.send(Cancel, request=self._export)
-            self._export = 0
-            self._view.set_export_progress(None)
+        if self._export is not None:
+            self._export.cancel()
+            self._end_export()
+
+    def _on_exported(self, reply: ExportProgress | Exported) -> None:
+        if isinstance(reply, Exported):
+            self._end_export()
+            self.exported.emit(reply.path)
+        else:
+            self._view.set_export_progress(reply.fraction)
+
+    def _end_export(self, _: str = "") -> None:
+        self._export = None
+        self._view.set_export_progress(None)

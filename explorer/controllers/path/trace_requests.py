@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.paths.recipe import Recipe
-from core.protocol.messages import Failed, PathTraced, Reply, TracePath
+from core.protocol.messages import PathTraced, TracePath
 from explorer.controllers.path.trace_cache import Ends
 from explorer.engine_client import EngineClient
 from explorer.state import State
@@ -51,9 +51,8 @@ class TraceRequests(QObject):
         self._state, self._engine = state, engine
         self._asked: Wish | None = None  # its answers are awaited, or may still become something else
         self._next: Wish | None = None
-        self._stamp, self._sent_at, self._silent = 0, 0.0, False
+        self._sent_at, self._silent = 0.0, False
         self._refined = False  # a better answer than the graph's has come
-        engine.replied.connect(self._on_reply)
 
     @property
     def newest(self) -> Wish | None:
@@ -104,8 +103,7 @@ class TraceRequests(QObject):
         self._asked, self._next, self._silent, self._sent_at = wish, None, True, monotonic()
         self._refined = wish.quiet
         recipe = wish.recipe
-        self._stamp = self._engine.send(
-            TracePath,
+        message = TracePath(
             kind=recipe.kind,
             start=recipe.start,
             end=recipe.end if recipe.end is not None else np.empty(0, dtype=np.float32),
@@ -113,17 +111,20 @@ class TraceRequests(QObject):
             value=recipe.value if recipe.value is not None else float("nan"),
             penalty=recipe.penalty,
         )
+        self._engine.request(message, self._on_traced, self._on_error)
         self.sent.emit()
 
-    def _on_reply(self, reply: Reply) -> None:
-        if not isinstance(reply, (PathTraced, Failed)) or reply.stamp != self._stamp:
-            return
+    def _on_error(self, _: str) -> None:
+        self._silent = False
+        wish, self._asked = self._asked, None
+        if wish is not None:
+            self.failed.emit(wish)
+        self.send_due()
+
+    def _on_traced(self, reply: PathTraced) -> None:
         self._silent = False
         wish = self._asked
-        if wish is not None and isinstance(reply, Failed):
-            self._asked = None
-            self.failed.emit(wish)
-        elif wish is not None and isinstance(reply, PathTraced):
+        if wish is not None:
             rough = reply.stage == "graph" and not reply.final
             if not (rough and self._refined):  # of a better graph, before it is relaxed: worse than what is shown
                 self.answered.emit(wish, reply)

@@ -14,7 +14,7 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, Recipe
-from core.protocol.messages import PathTraced, Reply, WeightsChanged
+from core.protocol.messages import PathTraced
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
@@ -64,7 +64,7 @@ class TracingController(Controller):
         self._generation = -1  # of the model that the engine was asked about; -1: the path must be asked about again
         self._means, self._retrace_at = state.embedding, 0.0
         self._dirty = True
-        engine.replied.connect(self._on_reply)
+        engine.weights_changed.connect(self._on_weights)
         self._listen(cloud)
 
     def _listen(self, cloud: CloudView) -> None:
@@ -316,9 +316,8 @@ class TracingController(Controller):
         self._state.trace = Trace(recipe.kind, recipe.target or trace.target, recipe.penalty)
         self._traced.meet(path)
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, WeightsChanged):
-            self._traced.generation += 1
+    def _on_weights(self) -> None:
+        self._traced.generation += 1
 
     def _on_embedding(self, means: np.ndarray | None) -> None:
         if means is None:

@@ -6,10 +6,10 @@ from time import monotonic
 
 import numpy as np
 
-from core.protocol.messages import Reconstruct, Reconstructed, Reply, WeightsChanged
+from core.protocol.messages import Reconstruct, Reconstructed
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient
+from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import Model, State
 from explorer.views.reconstructions import ReconstructionsView
 from explorer.widgets.controls import on_screen
@@ -25,10 +25,12 @@ class ReconstructionsController(Controller):
         self._state, self._engine, self._probe, self._view = state, engine, probe, view
         self._count = 20
         self._due: float | None = None
+        self._request: PendingRequest | None = None
         view.count_changed.connect(self._on_count)
         view.sample_chosen.connect(self._on_chosen)
         state.events.model.connect(self._on_model)
-        engine.replied.connect(self._on_reply)
+        engine.weights_changed.connect(self._on_weights)
+        engine.loaded.connect(self._on_loaded)
 
     def _on_model(self, model: Model | None) -> None:
         if model is None:
@@ -41,17 +43,23 @@ class ReconstructionsController(Controller):
         self._count = count
         self._due = monotonic()
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Reconstructed):
-            self._view.set_pairs(reply.indices, reply.originals, reply.reconstructions, reply.excess_bce)
-        elif isinstance(reply, WeightsChanged) and self._due is None:
+    def _on_weights(self) -> None:
+        if self._due is None:
             self._due = monotonic() + RENEW_S
+
+    def _on_loaded(self, _: object) -> None:
+        """Ask again what an engine that died did not answer."""
+        if self._request is not None and self._request.outcome is Outcome.FAILED:
+            self._due = monotonic()
+
+    def _show(self, reply: Reconstructed) -> None:
+        self._view.set_pairs(reply.indices, reply.originals, reply.reconstructions, reply.excess_bce)
 
     def tick(self) -> None:
         """Ask when it is time and the view can be seen."""
         if self._due is not None and monotonic() >= self._due and self._state.model and on_screen(self._view):
             self._due = None
-            self._engine.send(Reconstruct, count=self._count)
+            self._request = self._engine.request(Reconstruct(count=self._count), self._show)
 
     def _on_chosen(self, index: int) -> None:
         samples = self._state.samples

@@ -10,9 +10,9 @@ from PySide6.QtCore import QObject, Signal
 
 from core.analysis.transect import Transect, TransectResult, in_hole, nearest_distance
 from core.data.dataset import DatasetError
-from core.protocol.messages import Failed, MeasureTransect, Reply, TransectMeasured, WeightsChanged
+from core.protocol.messages import MeasureTransect, TransectMeasured
 from explorer.controllers.transect.plane import Plane, factor_names, nearest_samples, training_places
-from explorer.engine_client import EngineClient
+from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import MeasuredTransect, State
 from explorer.views.transect import TransectView
 
@@ -31,11 +31,12 @@ class TransectMeasuring(QObject):
         self._state, self._engine, self._view = state, engine, view
         self.transect: Transect | None = None  # whose points are on show
         self._plane: Plane = (0, 1)
-        self._stamp = 0  # of the measurement that is under way; 0: none
+        self._request: PendingRequest | None = None  # the newest measurement's
         self._due: float | None = None
         self._renew = False  # the weights have changed since the measurement began
         self._training: tuple[Plane, np.ndarray] | None = None
-        engine.replied.connect(self._on_reply)
+        engine.weights_changed.connect(self._on_weights)
+        engine.loaded.connect(self._on_loaded)
 
     def reset(self) -> None:
         """Another run or model: nothing that was measured holds any more."""
@@ -45,7 +46,9 @@ class TransectMeasuring(QObject):
     def show(self, transect: Transect | None, plane: Plane) -> None:
         """Begin with ``transect``: its distances and its part in the hole are known at once. None: there is none."""
         self.transect, self._plane = transect, plane
-        self._stamp, self._due, self._renew = 0, None, False
+        if self._request is not None:
+            self._request.cancel()
+        self._request, self._due, self._renew = None, None, False
         if transect is None:
             self._state.measured = None
             self._view.set_frames(0)
@@ -65,7 +68,8 @@ class TransectMeasuring(QObject):
             return
         self._due, self._renew = None, False
         indices = nearest_samples(self._state, self.transect.points, self._plane)
-        self._stamp = self._engine.send(MeasureTransect, points=np.array(self.transect.points), indices=indices)
+        message = MeasureTransect(points=np.array(self.transect.points), indices=indices)
+        self._request = self._engine.request(message, self._take, self._on_error)
 
     def result(self) -> TransectResult | None:
         """Everything that was measured; None until every point is known."""
@@ -111,16 +115,21 @@ class TransectMeasuring(QObject):
 
     # the engine
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, TransectMeasured) and reply.stamp == self._stamp:
-            self._take(reply)
-        elif isinstance(reply, WeightsChanged) and self.transect is not None:
-            self._renew = True  # one that is under way is finished first, or a long one never would be
-            if not self._stamp and self._due is None:
-                self._due = monotonic() + RENEW_S
-        elif isinstance(reply, Failed) and reply.stamp and reply.stamp == self._stamp:
-            self._stamp = 0
-            self._view.set_summary("Not measured: see the message above.")
+    def _on_weights(self) -> None:
+        if self.transect is None:
+            return
+        self._renew = True  # one that is under way is finished first, or a long one never would be
+        if (self._request is None or self._request.done) and self._due is None:
+            self._due = monotonic() + RENEW_S
+
+    def _on_error(self, _: str) -> None:
+        self._view.set_summary("Not measured: see the message above.")
+
+    def _on_loaded(self, _: object) -> None:
+        """Measure again what an engine that died did not finish."""
+        if self._request is not None and self._request.outcome is Outcome.FAILED and self._due is None:
+            self._due = monotonic()
+            self._show_summary()
 
     def _take(self, reply: TransectMeasured) -> None:
         measured = self._state.measured
@@ -134,8 +143,7 @@ class TransectMeasuring(QObject):
         self._state.measured = measured = dataclasses.replace(measured, known=known, **changed)
         self._view.set_images(reply.start, reply.originals, reply.reconstructions)
         self._view.set_curves(measured.excess_bce, measured.ssim, measured.distance, measured.in_hole)
-        if stop >= reply.total:
-            self._stamp = 0
+        if reply.final:
             self._due = monotonic() + RENEW_S if self._renew else None
         self._show_summary()
         self.changed.emit()

@@ -12,7 +12,6 @@ import numpy as np
 
 from core.analysis.transect import Transect, TransectError, published_transects
 from core.data import polar_curves
-from core.protocol.messages import Decoded, Reply
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
@@ -61,9 +60,9 @@ class TransectsController(Controller):
         self._placed: np.ndarray | None = None  # the mean at which a scrub has put the probe
         self._visible = False
         self._dirty = {"run", "list", "cloud"}
-        self._listen(engine)
+        self._listen()
 
-    def _listen(self, engine: EngineClient) -> None:
+    def _listen(self) -> None:
         view, events = self._view, self._state.events
         view.transect_chosen.connect(self.choose)
         view.points_changed.connect(self.resample)
@@ -82,7 +81,6 @@ class TransectsController(Controller):
             event.connect(lambda *_: self._mark("list"))
         for event in (events.embedding, events.display):
             event.connect(lambda *_: self._mark("cloud"))
-        engine.replied.connect(self._on_reply)
 
     def _mark(self, *parts: str) -> None:
         self._dirty.update(parts)
@@ -159,7 +157,7 @@ class TransectsController(Controller):
         if measured is not None and transect is self.measuring.transect and self.measuring.known(position):
             self._placed = measured.mu[position]
             self._editing.live(SCRUB, cursor=(x, y), sample=None, probe=self._placed)
-            self._show_image()
+            self.show_image()
         else:
             self._editing.live(SCRUB, cursor=(x, y), sample=None)
         self._show_position()
@@ -254,12 +252,8 @@ class TransectsController(Controller):
         self._parameters.set_transect_position(place if here else None)
         self._mark("cloud")
 
-    def _on_reply(self, reply: Reply) -> None:
-        if isinstance(reply, Decoded):
-            self._show_image()
-
-    def _show_image(self) -> None:
-        """The reconstruction at the position, though the probe's own decode may still be on its way."""
+    def show_image(self) -> None:
+        """The reconstruction at the position; again when the probe's own decode has come."""
         measured, position, shown = self._state.measured, self._state.transect_position, self.measuring.transect
         if self._placed is None or self._placed is not self._state.document.probe:
             return

@@ -197,7 +197,7 @@ def _decoded(made: SimpleNamespace, score: OffManifoldScore | None) -> None:
     request = made.engine.of(Decode)[-1]
     score = score or UNKNOWN
     numbers = {"off_manifold_score": score.score, "threshold": score.threshold, "gap": score.gap}
-    made.engine.replied.emit(Decoded(stamp=request.stamp, z=request.z, image=PICTURE, milliseconds=4.0, **numbers))
+    made.engine.deliver(Decoded(stamp=request.stamp, z=request.z, image=PICTURE, milliseconds=4.0, **numbers))
 
 
 def test_the_probe_s_image_carries_what_the_engine_found(made):
@@ -258,13 +258,14 @@ def _answer_path(made: SimpleNamespace, scores: list[float], known: bool = True)
     every = np.resize(np.array(scores), count)
     images = np.random.default_rng(0).integers(0, 255, (count, 16, 16, 1), dtype=np.uint8)
     for start, stop in ((0, count // 2), (count // 2, count)):
+        final = stop == count
         numbers = (
             {"off_manifold_score": every[start:stop], "gap": np.full(stop - start, 0.1), "threshold": 1.8}
             if known
             else {}
         )
-        made.engine.replied.emit(
-            PathFrames(stamp=request.stamp, start=start, total=count, images=images[start:stop], **numbers)
+        made.engine.deliver(
+            PathFrames(stamp=request.stamp, start=start, total=count, images=images[start:stop], final=final, **numbers)
         )
 
 

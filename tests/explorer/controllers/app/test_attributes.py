@@ -17,7 +17,6 @@ from core.protocol.messages import (
     AttributesProgress,
     Cancel,
     Failed,
-    Loaded,
     MeasureAttributes,
     SetAttributes,
 )
@@ -46,21 +45,6 @@ class Session(QObject):
 def samples(names: tuple[str, ...] = ("scale",)) -> Samples:
     factors = np.random.default_rng(0).random((N, len(names))).astype(np.float32)
     return Samples(np.arange(N), factors, names, np.zeros((N, 8, 8, 1), np.uint8), np.zeros(N, np.uint8))
-
-
-def loaded(stamp: int = 1) -> Loaded:
-    return Loaded(
-        stamp=stamp,
-        path="run",
-        latent_dim=3,
-        image_size=32,
-        channels=1,
-        step=1,
-        samples=N,
-        factor_names=("scale",),
-        preset="compact",
-        precision="float32",
-    )
 
 
 @pytest.fixture
@@ -130,7 +114,7 @@ def measured(made: SimpleNamespace, **columns: np.ndarray) -> None:
     made.control.measure(tuple(columns))
     stamp = made.engine.of(MeasureAttributes)[-1].stamp
     values = np.stack(list(columns.values()), axis=1).astype(np.float64)
-    made.engine.replied.emit(AttributesMeasured(stamp=stamp, names=tuple(columns), values=values))
+    made.engine.deliver(AttributesMeasured(stamp=stamp, names=tuple(columns), values=values))
 
 
 def options(made: SimpleNamespace) -> list[str]:
@@ -149,10 +133,10 @@ def test_measures_are_chosen_taken_and_become_colours_and_targets(made):
     request = made.engine.of(MeasureAttributes)[-1]
     assert request.names == ("area", "holes")
     progress = made.points.findChild(QProgressDialog)
-    made.engine.replied.emit(AttributesProgress(stamp=request.stamp, fraction=0.4))
+    made.engine.deliver(AttributesProgress(stamp=request.stamp, fraction=0.4))
     assert progress.value() == 40
     values = np.random.default_rng(2).random((N, 2))
-    made.engine.replied.emit(AttributesMeasured(stamp=request.stamp, names=request.names, values=values))
+    made.engine.deliver(AttributesMeasured(stamp=request.stamp, names=request.names, values=values))
     assert not progress.isVisible()
     assert made.state.attributes.names == ("area", "holes")
     np.testing.assert_array_equal(made.state.attributes.values, values)
@@ -215,16 +199,16 @@ def test_measuring_is_cancelled(made):
     made.points.findChild(QProgressDialog).canceled.emit()
     assert made.engine.of(Cancel)[-1].request == request.stamp
     values = np.arange(N, dtype=np.float64)[:, None]
-    made.engine.replied.emit(AttributesMeasured(stamp=request.stamp, names=("area",), values=values))  # was on its way
+    made.engine.deliver(AttributesMeasured(stamp=request.stamp, names=("area",), values=values))  # was on its way
     assert made.state.attributes is None
 
 
 def test_a_failed_measuring_takes_its_progress_away(made, qtbot):
     made.control.measure(("area",))
     stamp = made.engine.of(MeasureAttributes)[-1].stamp
-    made.engine.replied.emit(Failed(stamp=stamp, message="No."))
+    made.engine.deliver(Failed(stamp=stamp, message="No."))
     qtbot.waitUntil(lambda: made.points.findChild(QProgressDialog) is None, timeout=WAIT)
-    made.engine.replied.emit(AttributesProgress(stamp=stamp, fraction=0.5))
+    made.engine.deliver(AttributesProgress(stamp=stamp, fraction=0.5))
     assert made.state.attributes is None
 
 
@@ -298,16 +282,35 @@ def test_another_epoch_keeps_them_and_another_run_drops_them(made):
     assert color_targets.names(made.state) == ("scale",)
     stamp = made.engine.of(MeasureAttributes)[-1].stamp
     values = np.arange(N, dtype=np.float64)[:, None]
-    made.engine.replied.emit(AttributesMeasured(stamp=stamp, names=("spread",), values=values))
+    made.engine.deliver(AttributesMeasured(stamp=stamp, names=("spread",), values=values))
     assert made.state.attributes is None
 
 
-def test_the_engine_is_told_again_whenever_it_has_loaded_the_run(made):
+def test_the_engine_is_told_again_whenever_a_run_has_been_opened(made):
     measured(made, area=np.arange(N))
     assert len(made.engine.of(SetAttributes)) == 1
-    made.engine.replied.emit(loaded(99))  # it had died
+    made.state.model, model = None, made.state.model
+    made.state.model = model
     assert len(made.engine.of(SetAttributes)) == 2
     assert made.engine.of(SetAttributes)[-1].names == ("area",)
+
+
+def test_an_engine_that_dies_ends_the_measuring_with_its_dialog(made):
+    errors: list[str] = []
+    made.engine.error_occurred.connect(errors.append)
+    made.control.measure(("area",))
+    made.engine.die(deaths=2)
+    assert made.control._progress is None
+    assert "was not finished" in errors[-1]
+
+
+def test_an_engine_that_dies_once_goes_on_measuring(made):
+    made.control.measure(("area",))
+    made.engine.die()
+    request = made.engine.sent[-1]
+    values = np.arange(N, dtype=np.float64)[:, None]
+    made.engine.deliver(AttributesMeasured(stamp=request.stamp, names=("area",), values=values))
+    assert made.state.attributes.names == ("area",)
 
 
 def test_the_engine_is_told_when_they_are_removed(made):
@@ -316,7 +319,8 @@ def test_the_engine_is_told_when_they_are_removed(made):
     told = made.engine.of(SetAttributes)[-1]
     assert told.names == ()
     assert made.state.attributes is None
-    made.engine.replied.emit(loaded(99))
+    made.state.model, model = None, made.state.model
+    made.state.model = model
     assert made.engine.of(SetAttributes)[-1] is told
 
 
@@ -325,7 +329,6 @@ def test_without_a_model_the_engine_hears_of_them_once_there_is_one(made):
     made.control._add(("age",), np.arange(N, dtype=np.float64)[:, None], "file")
     assert not made.engine.of(SetAttributes)
     made.state.model = model
-    made.engine.replied.emit(loaded())
     assert made.engine.of(SetAttributes)[-1].names == ("age",)
 
 

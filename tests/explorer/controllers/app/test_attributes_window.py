@@ -37,11 +37,9 @@ def test_images_are_measured_and_a_path_changes_what_was_measured(program, tiny_
     assert explorer.state.display.color_by == "contour length"
 
     replies: list[PathTraced] = []
-    explorer.engine.replied.connect(lambda reply: replies.append(reply) if isinstance(reply, PathTraced) else None)
     start = explorer.state.embedding[0]
-    explorer.engine.send(
-        TracePath, kind="regression", start=start, end=np.zeros(0, np.float32), target="spread", points=17
-    )
+    message = TracePath(kind="regression", start=start, end=np.zeros(0, np.float32), target="spread", points=17)
+    explorer.engine.request(message, replies.append)
     qtbot.waitUntil(lambda: bool(replies) and replies[-1].final, timeout=WAIT)
     assert len(replies[-1].points) == 17
 

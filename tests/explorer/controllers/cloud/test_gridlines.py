@@ -39,7 +39,7 @@ class Engine(FakeEngine):
     def answer(self, dims: int = 3, note: str = "", request: ComputeGridlines | None = None) -> None:
         """Two lines of three points, one of each family."""
         request = request or self.nets[-1]
-        self.replied.emit(
+        self.deliver(
             GridlinesComputed(
                 stamp=request.stamp,
                 families=request.families,
@@ -100,7 +100,7 @@ def laid(made) -> SimpleNamespace:
 def _train(made: SimpleNamespace) -> None:
     """The run writes other means and weights."""
     made.state.embedding = made.state.embedding + np.float32(0.1)
-    made.engine.replied.emit(WeightsChanged(step=1))
+    made.engine.deliver(WeightsChanged(step=1))
     made.tick()
 
 
@@ -283,7 +283,7 @@ def test_a_net_that_fails_is_tried_again_with_other_means_but_not_every_second(l
     now = [monotonic() + 100.0]
     monkeypatch.setattr(net_module, "monotonic", lambda: now[0])
     _train(laid)
-    laid.engine.replied.emit(Failed(stamp=laid.engine.nets[-1].stamp, message="no"))
+    laid.engine.deliver(Failed(stamp=laid.engine.nets[-1].stamp, message="no"))
     laid.tick()
     assert laid.net() is None
     count = len(laid.engine.nets)
@@ -296,7 +296,10 @@ def test_a_net_that_fails_is_tried_again_with_other_means_but_not_every_second(l
 
 def test_an_engine_that_was_started_again_is_asked_again(laid):
     _train(laid)
-    laid.engine.started.emit()  # what was on its way will never be answered
+    laid.engine.die(deaths=2)
+    laid.tick()
+    assert len(laid.engine.nets) == 2
+    laid.engine.loaded.emit(None)
     laid.tick()
     assert len(laid.engine.nets) == 3
 

@@ -17,7 +17,6 @@ from PySide6.QtWidgets import QApplication
 from core.config import DataConfig, ModelConfig, RunConfig
 from core.protocol.messages import (
     CompareModels,
-    FactorsEncoded,
     Failed,
     LoadSecond,
     ModelsCompared,
@@ -121,7 +120,7 @@ def load(desk, **fields) -> RunDirectory:
     desk.view.run_chosen.emit(str(run.path))
     request = desk.engine.of(LoadSecond)[-1]
     dims = run.config.model.latent_dim
-    desk.engine.replied.emit(
+    desk.engine.deliver(
         SecondLoaded(
             stamp=request.stamp, path=request.path, latent_dim=dims, image_size=32, channels=1, preset="compact"
         )
@@ -136,7 +135,7 @@ def asked(desk) -> CompareModels:
 
 
 def answer(desk, request: CompareModels, mu: tuple = (1.0, 2.0, 3.0)) -> None:
-    desk.engine.replied.emit(
+    desk.engine.deliver(
         ModelsCompared(
             stamp=request.stamp,
             original=IMAGE,
@@ -179,7 +178,7 @@ def test_a_model_that_cannot_be_opened_says_why_and_its_cloud_stays(desk):
     run = make_run(desk.folder / "second")
     desk.control.open(str(run.path))
     stamp = desk.engine.of(LoadSecond)[-1].stamp
-    desk.engine.replied.emit(Failed(stamp=stamp, message="weights.safetensors is damaged."))
+    desk.engine.deliver(Failed(stamp=stamp, message="weights.safetensors is damaged."))
     assert desk.view.message == "weights.safetensors is damaged."
     assert desk.other.point_count == COUNT
 
@@ -307,11 +306,8 @@ def test_a_probe_that_follows_the_cursor_is_no_latent_point(desk):
     desk.editing.live("move cursor", cursor=(1.25, 0.5), sample=None)
     settle()
     mu = np.array([5.0, 6.0, 7.0], np.float32)
-    located = FactorsEncoded(
-        factors=np.ones(2, np.float32), index=-1, original=IMAGE, reconstruction=IMAGE, mu=mu, excess_bce=0.0, ssim=1.0
-    )
+    desk.state.cursor_mu = mu
     desk.editing.live("move cursor", probe=mu, sample=None)
-    desk.engine.replied.emit(located)
     settle()
     assert desk.view.kind == "parameters"
     assert all(request.z.size == 0 for request in desk.engine.of(CompareModels))
@@ -352,7 +348,7 @@ def test_new_weights_of_either_model_are_compared_again(desk):
     desk.probe.choose(4)
     settle()
     for number, reply in enumerate((WeightsChanged(step=9), SecondWeightsChanged(step=9)), start=2):
-        desk.engine.replied.emit(reply)
+        desk.engine.deliver(reply)
         settle()
         assert len(desk.engine.of(CompareModels)) == number
 
@@ -375,7 +371,7 @@ def test_nothing_is_asked_twice_or_while_nobody_looks(desk):
 def test_a_failed_comparison_says_why_in_the_images_place(desk):
     load(desk)
     desk.probe.choose(4)
-    desk.engine.replied.emit(Failed(stamp=asked(desk).stamp, message="The images have moved."))
+    desk.engine.deliver(Failed(stamp=asked(desk).stamp, message="The images have moved."))
     assert desk.view.images.accessibleDescription() == "The images have moved."
 
 

@@ -56,7 +56,7 @@ class Engine(FakeEngine):
             excess_bce=0.00123,
             ssim=0.98765,
         )
-        self.replied.emit(located)
+        self.deliver(located)
 
 
 def _samples(names: tuple[str, ...], factors: np.ndarray) -> Samples:
@@ -154,6 +154,7 @@ def test_the_cursor_stands_at_the_chosen_sample_and_its_images_are_asked_for(cur
 
 def test_dragging_leads_the_probe_and_is_one_step_that_undo_takes_back(curves):
     before = curves.state.document
+    curves.engine.answer(curves.engine.places[-1])
     curves.view.cursor_moved.emit(1.0, 0.5)
     curves.view.cursor_moved.emit(1.2, 1.1)
     first, second = curves.engine.places[-2:]
@@ -225,7 +226,7 @@ def test_a_click_on_a_sample_chooses_it(curves):
 def test_new_weights_bring_new_images(curves):
     curves.engine.answer(curves.engine.places[-1])
     count = len(curves.engine.places)
-    curves.engine.replied.emit(WeightsChanged(step=5))
+    curves.engine.deliver(WeightsChanged(step=5))
     assert len(curves.engine.places) == count + 1
     assert curves.engine.places[-1].factors == pytest.approx(_place(curves, 0))
 
@@ -234,7 +235,7 @@ def test_a_failure_is_said_and_the_hand_can_go_on(curves):
     curves.view.cursor_moved.emit(1.0, 0.5)
     curves.view.cursor_released.emit()
     asked = curves.engine.places[-1]
-    curves.engine.replied.emit(Failed(stamp=asked.stamp, message="no"))
+    curves.engine.deliver(Failed(stamp=asked.stamp, message="no"))
     assert curves.view.images.pictures == ()
     assert "could not" in curves.view.images.text
     assert curves.editing.undo_label == "move cursor"

@@ -13,7 +13,7 @@ from PySide6.QtTest import QTest
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
-from core.protocol.messages import ComparePaths, Failed, Loaded, PathCompared, WeightsChanged
+from core.protocol.messages import ComparePaths, Failed, PathCompared, WeightsChanged
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
@@ -103,13 +103,15 @@ def reply(request: ComparePaths, kind: str, **fields) -> PathCompared:
         "residual": float("nan"),
         "note": "",
     }
-    return PathCompared(stamp=request.stamp, kind=kind, index=index, total=len(request.kinds), **(whole | fields))
+    total = len(request.kinds)
+    final = index + 1 == total
+    return PathCompared(stamp=request.stamp, kind=kind, index=index, total=total, final=final, **(whole | fields))
 
 
 def answer(desk, request: ComparePaths | None = None, kinds: tuple[str, ...] | None = None, **fields) -> None:
     request = request or desk.engine.questions[-1]
     for kind in kinds or request.kinds:
-        desk.engine.replied.emit(reply(request, kind, **fields))
+        desk.engine.deliver(reply(request, kind, **fields))
     desk.control.tick()
 
 
@@ -237,7 +239,7 @@ def test_the_newest_question_wins(desk):
 def test_other_weights_ask_again_once_the_last_answer_is_there_and_not_too_often(desk):
     draw(desk)
     desk.monkeypatch.setattr(comparison, "WEIGHTS_PAUSE_S", 0.0)
-    desk.engine.replied.emit(WeightsChanged(step=10))
+    desk.engine.deliver(WeightsChanged(step=10))
     desk.control.tick()
     assert len(desk.engine.questions) == 1  # the first one is let finish
     answer(desk)
@@ -246,7 +248,7 @@ def test_other_weights_ask_again_once_the_last_answer_is_there_and_not_too_often
     assert filled(desk) == list(FIRST_KINDS)  # what is on show stays as it is meanwhile
     answer(desk)
     desk.monkeypatch.setattr(comparison, "WEIGHTS_PAUSE_S", 60.0)
-    desk.engine.replied.emit(WeightsChanged(step=11))
+    desk.engine.deliver(WeightsChanged(step=11))
     desk.control.tick()
     assert len(desk.engine.questions) == 2
 
@@ -265,18 +267,11 @@ def test_a_preliminary_path_is_asked_for_again(desk):
 def test_an_engine_that_was_started_anew_is_asked_again(desk):
     desk.monkeypatch.setattr(comparison, "WEIGHTS_PAUSE_S", 0.0)
     draw(desk)
-    loaded = Loaded(
-        path="run",
-        latent_dim=3,
-        image_size=16,
-        channels=1,
-        step=1,
-        samples=COUNT,
-        factor_names=(),
-        preset="",
-        precision="",
-    )
-    desk.engine.replied.emit(loaded)
+    desk.engine.die(deaths=2)
+    assert "was not finished" in desk.view.message
+    desk.control.tick()
+    assert len(desk.engine.questions) == 1
+    desk.engine.loaded.emit(None)
     desk.control.tick()
     assert len(desk.engine.questions) == 2
 
@@ -300,7 +295,7 @@ def test_rows_come_one_by_one(desk):
 def test_trouble_is_said_and_the_next_path_is_compared_all_the_same(desk):
     draw(desk)
     stamp = desk.engine.questions[-1].stamp
-    desk.engine.replied.emit(Failed(stamp=stamp, message="target is 'c'; there is a, b."))
+    desk.engine.deliver(Failed(stamp=stamp, message="target is 'c'; there is a, b."))
     assert desk.view.message == "target is 'c'; there is a, b."
     draw(desk, START, END * 2)
     answer(desk)

@@ -44,7 +44,7 @@ class Engine(FakeEngine):
         request = next(r for r in reversed(self.asked) if isinstance(r, DecodePath))
         level = np.clip(20.0 * (request.z**2).sum(axis=1), 0, 255).astype(np.uint8)
         images = np.broadcast_to(level[:, None, None, None], (len(level), SIZE, SIZE, 1)).copy()
-        self.replied.emit(PathFrames(stamp=request.stamp, start=0, total=len(level), images=images))
+        self.deliver(PathFrames(stamp=request.stamp, start=0, total=len(level), images=images))
 
 
 class Session(QObject):
@@ -174,7 +174,7 @@ def test_frames_of_another_number_or_of_old_weights_do_not_decide_where_they_are
     made.engine.answer()  # to what was asked for 40
     decode(made)
     np.testing.assert_array_equal(made.playback.latents, alone)
-    made.engine.replied.emit(WeightsChanged(step=9))
+    made.engine.deliver(WeightsChanged(step=9))
     made.engine.answer()  # to what was asked of the weights before
     decode(made)
     np.testing.assert_array_equal(made.playback.latents, alone)

@@ -45,21 +45,22 @@ class Frames:
     def __init__(self, explorer) -> None:
         self.asked: list[tuple[int, np.ndarray]] = []
         self._images: dict[int, dict[int, np.ndarray]] = {}
-        send = explorer.engine.send
+        request = explorer.engine.request
 
-        def watched(kind: type, /, **fields):
-            stamp = send(kind, **fields)
-            if kind is DecodePath:
-                self.asked.append((stamp, fields["z"]))
-            return stamp
+        def watched(message, on_reply=None, on_error=None):
+            if not isinstance(message, DecodePath):
+                return request(message, on_reply, on_error)
 
-        explorer.engine.send = watched
-        explorer.engine.replied.connect(self._take)
+            def take(reply: PathFrames) -> None:
+                for i, image in enumerate(reply.images, reply.start):
+                    self._images.setdefault(reply.stamp, {})[i] = image
+                on_reply(reply)
 
-    def _take(self, reply) -> None:
-        if isinstance(reply, PathFrames):
-            for i, image in enumerate(reply.images, reply.start):
-                self._images.setdefault(reply.stamp, {})[i] = image
+            pending = request(message, take, on_error)
+            self.asked.append((pending.message.stamp, message.z))
+            return pending
+
+        explorer.engine.request = watched
 
     @property
     def whole(self) -> bool:

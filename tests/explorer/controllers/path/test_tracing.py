@@ -61,7 +61,7 @@ class Engine(FakeEngine):
 
     def reply(self, request, points, stage, final, labels, note, off_share=0.0) -> None:
         flagged = np.arange(len(points)) < round(off_share * len(points))
-        self.replied.emit(
+        self.deliver(
             PathTraced(
                 stamp=request.stamp,
                 kind=request.kind,
@@ -340,7 +340,7 @@ def test_a_curve_that_does_not_exist_is_explained_and_leaves_everything_as_it_wa
     assert "two parts" in made.errors[-1]
     for index in made.pair[::-1]:
         click(made.cloud, at(made, index))
-    made.engine.replied.emit(Failed(stamp=made.engine.traces[-1].stamp, message="no"))
+    made.engine.deliver(Failed(stamp=made.engine.traces[-1].stamp, message="no"))
     made.tick()
     assert current(made) is path
     assert made.cloud.scene.preview is None
@@ -625,7 +625,7 @@ def test_an_end_that_is_removed_leaves_a_spline_and_a_rails_handle_takes_the_rai
 def test_while_the_model_learns_the_curve_follows_its_samples_without_a_step(made):
     trace(made)
     label = made.editing.undo_label
-    made.engine.replied.emit(WeightsChanged(stamp=0, step=9))
+    made.engine.deliver(WeightsChanged(stamp=0, step=9))
     made.state.embedding = made.means + np.float32(0.1)
     made.tick()
     request = made.engine.traces[-1]
@@ -659,7 +659,7 @@ def test_a_path_that_comes_from_elsewhere_is_left_as_it_is_until_the_model_chang
     assert not made.engine.traces
     assert (made.state.trace.kind, made.state.trace.target) == ("factor curve", "depth")
     assert len(made.cloud.scene.control) == 1
-    made.engine.replied.emit(WeightsChanged(stamp=0, step=9))
+    made.engine.deliver(WeightsChanged(stamp=0, step=9))
     made.tick()
     assert len(made.engine.traces) == 1
 
@@ -667,7 +667,7 @@ def test_a_path_that_comes_from_elsewhere_is_left_as_it_is_until_the_model_chang
 def test_an_undone_curve_of_older_weights_is_traced_again_when_it_comes_back(made):
     trace(made)
     made.editing.undo()
-    made.engine.replied.emit(WeightsChanged(stamp=0, step=9))
+    made.engine.deliver(WeightsChanged(stamp=0, step=9))
     made.tick()
     asked = len(made.engine.traces)
     made.editing.redo()

@@ -40,7 +40,7 @@ class Engine(FakeEngine):
         request = self.measures[-1]
         k = np.arange(start, start + count)
         images = np.broadcast_to(k.astype(np.uint8)[:, None, None, None], (count, SIZE, SIZE, 1))
-        self.replied.emit(
+        self.deliver(
             TransectMeasured(
                 stamp=request.stamp,
                 start=start,
@@ -50,6 +50,7 @@ class Engine(FakeEngine):
                 mu=np.repeat(k[:, None], DIMS, axis=1).astype(np.float32),
                 excess_bce=k / 1000.0,
                 ssim=np.full(count, 0.9),
+                final=start + count >= len(request.points),
             )
         )
 
@@ -225,7 +226,7 @@ def test_a_line_outside_the_plane_or_without_length_is_refused(curves):
 
 def test_new_weights_are_measured_after_what_is_under_way(curves):
     curves.engine.answer(0, 4)
-    curves.engine.replied.emit(WeightsChanged(step=2))
+    curves.engine.deliver(WeightsChanged(step=2))
     curves.tick()
     assert len(curves.engine.measures) == 1
     curves.engine.answer(4, 11)
@@ -239,10 +240,23 @@ def test_late_answers_and_failures_are_told_apart(curves):
     curves.view.transect_chosen.emit(1)
     curves.tick()
     late = Failed(stamp=first.stamp, message="no")
-    curves.engine.replied.emit(late)
+    curves.engine.deliver(late)
     assert "Not measured" not in curves.view._summary.text()
-    curves.engine.replied.emit(Failed(stamp=curves.engine.measures[-1].stamp, message="no"))
+    curves.engine.deliver(Failed(stamp=curves.engine.measures[-1].stamp, message="no"))
     assert "Not measured" in curves.view._summary.text()
+
+
+def test_a_measurement_that_an_engine_took_to_its_grave_is_said_and_made_again(curves):
+    curves.engine.answer(0, 4)
+    curves.engine.die(deaths=2)
+    assert "Not measured" in curves.view._summary.text()
+    curves.tick()
+    assert len(curves.engine.measures) == 1
+    curves.engine.loaded.emit(None)
+    curves.tick()
+    assert "4 of 15" in curves.view._summary.text()
+    curves.engine.answer(0, 15)
+    assert curves.state.measured.known.all()
 
 
 def test_data_without_a_generator_uses_its_nearest_samples(files):
