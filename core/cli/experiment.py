@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from core.experiments.entanglement import experiment as entanglement
 from core.experiments.factor_leakage import experiment as factor_leakage
 from core.experiments.folder import Progress, Stopped, read_progress
+from core.experiments.options import Log
 from core.experiments.transects import experiment as transects
 from core.utils.process_priority import lower_priority
 
@@ -42,16 +45,16 @@ def run(options: Options) -> int:
     """Run the experiment; returns 0 when it is done or was stopped."""
     lower_priority(options.nice)
     chosen = options.experiment
-    with _Display(chosen.out) as display:
+    with _display(chosen.out) as log:
         try:
             if isinstance(chosen, transects.Options):
-                transects.run(chosen, display.log)
+                transects.run(chosen, log)
             elif isinstance(chosen, entanglement.Options):
-                entanglement.run(chosen, display.log)
+                entanglement.run(chosen, log)
             else:
-                factor_leakage.run(chosen, display.log)
+                factor_leakage.run(chosen, log)
         except Stopped:
-            display.log("stopped; run the same command again to resume")
+            log("stopped; run the same command again to resume")
     return 0
 
 
@@ -60,50 +63,39 @@ def exit_status(error: Exception) -> int:
     return 1 if type(error).__name__ == "TrainingError" else 2
 
 
-class _Display:
-    """Lines of an experiment on the console, and below them, in a terminal, a progress bar.
+@contextlib.contextmanager
+def _display(out: Path) -> Iterator[Log]:
+    """Gives a function that prints a line; in a terminal, a progress bar stays below the lines.
 
-    A context manager. It follows ``progress.json`` as any other watcher does.
+    The bar follows ``progress.json`` in ``out`` as any other watcher does.
     """
+    console = Console(file=sys.stdout, highlight=False)
 
-    def __init__(self, out: Path) -> None:
-        self._out = out
-        self._console = Console(file=sys.stdout, highlight=False)
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
-        self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+    def log(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
 
-    def __enter__(self) -> _Display:
-        if self._console.is_terminal:
-            text = TextColumn("{task.description}", markup=False)
-            self._bar = Bar(BarColumn(bar_width=24), text, console=self._console)
-            self._task = self._bar.add_task("starting", total=1.0)
-            self._bar.start()
-            self._thread = threading.Thread(target=self._follow, name="experiment-display", daemon=True)
-            self._thread.start()
-        return self
+    if not console.is_terminal:
+        yield log
+        return
+    with Bar(BarColumn(bar_width=24), TextColumn("{task.description}", markup=False), console=console) as bar:
+        task, ended = bar.add_task("starting", total=1.0), threading.Event()
 
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        if self._thread is not None:
-            self._thread.join()
-        if self._bar is not None:
-            self._bar.stop()
+        def follow() -> None:
+            while not ended.wait(POLL_S):
+                if (progress := read_progress(out)) is not None:
+                    bar.update(task, completed=progress.fraction, description=describe(progress))
 
-    def log(self, text: str) -> None:
-        """Print a line, above the progress bar."""
-        self._console.print(text, markup=False, soft_wrap=True)
-
-    def _follow(self) -> None:
-        while not self._ended.wait(POLL_S):
-            progress = read_progress(self._out)
-            if progress is not None and self._bar is not None and self._task is not None:
-                self._bar.update(self._task, completed=progress.fraction, description=describe(progress))
+        thread = threading.Thread(target=follow, name="experiment-display", daemon=True)
+        thread.start()
+        try:
+            yield log
+        finally:
+            ended.set()
+            thread.join()
 
 
 def describe(progress: Progress) -> str:
-    """One line: what is being done, the share, the time left."""
+    """One line: what is being done, the fraction done, the time left."""
     parts = [f"{progress.fraction:.0%}", progress.message]
     if progress.eta_seconds is not None:
         minutes = round(progress.eta_seconds / 60)

@@ -148,16 +148,16 @@ def _thumbnails(axes: Axes, hole: tuple[float, float, float] | None, geometry: p
     gap = 4
     images = polar_curves.render(ab, size, geometry).reshape(scales, depths, size, size)
     pitch = size + gap
-    sheet = np.full((depths * pitch - gap, scales * pitch - gap), 255, dtype=np.uint8)
+    mosaic = np.full((depths * pitch - gap, scales * pitch - gap), 255, dtype=np.uint8)
     inside = np.zeros(len(ab), dtype=bool) if hole is None else polar_curves.inside_hole(ab, hole[:2], hole[2])
     for index, framed in enumerate(inside):
         column, row = divmod(index, depths)
         top, left = (depths - 1 - row) * pitch, column * pitch  # b grows upwards, as in the plane
-        sheet[top : top + size, left : left + size] = images[column, row]
+        mosaic[top : top + size, left : left + size] = images[column, row]
         if framed:
             corners = (left - 0.5, top - 0.5)
             axes.add_patch(Rectangle(corners, size, size, fill=False, edgecolor=ACCENT, linewidth=1.8, zorder=3))
-    axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+    axes.imshow(mosaic, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     dress(axes, "Their images", "scale a", "petal depth b", grid=False)
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
@@ -214,7 +214,7 @@ def _side(axes: Axes, mu: np.ndarray, side: tuple[int, int], colours: np.ndarray
 
 
 def _square(axes: Axes, mu: np.ndarray, side: tuple[int, int], reach: float) -> None:
-    """The same scale on every side: a sheet must not look stretched."""
+    """The same scale on every side: the cloud must not look stretched."""
     middle = 0.5 * (mu.min(axis=0) + mu.max(axis=0))
     axes.set_xlim(middle[side[0]] - reach, middle[side[0]] + reach)
     axes.set_ylim(middle[side[1]] - reach, middle[side[1]] + reach)

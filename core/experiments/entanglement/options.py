@@ -19,8 +19,7 @@ ARTICLE_BETA, ARTICLE_GAMMA = 1e-3, 1e-4
 class Options(ExperimentOptions):
     """Train with and without an entanglement penalty, and measure how the latent clouds are oriented.
 
-    Without further options: 6 epochs of images of 128 × 128 pixels. Run again with the same options, it resumes where
-    it stopped.
+    By default 6 epochs of 128 × 128 pixels. Run again with the same options, it resumes where it stopped.
     """
 
     name: ClassVar[str] = "entanglement"

@@ -134,7 +134,7 @@ def _baseline(plain: Group) -> str:
     if null is None:
         return text + "No alignment could be computed for the models without a penalty."
     fits = (
-        "as chance would have it"
+        "no more than chance gives"
         if null.p_value > SIGNIFICANT
         else f"more than chance would give (p = {null.p_value:.3f})"
     )
@@ -164,11 +164,9 @@ def _orientation(form: str, groups: Sequence[Group], p_values: dict[str, float],
     ranks = "; ".join(f"{group.variant.gamma:g}: {spread_of(group, form).text(2)}" for group in groups)
     rank_text = f"The share of rotations of the trained clouds that would cost less is, by γ, {ranks}"
     if turned:
-        rank_text += f": at γ = {', '.join(turned)} training has turned the cloud to where its penalty is small. "
+        rank_text += f": at γ = {', '.join(turned)} training has turned the cloud to where the penalty is small. "
     else:
-        rank_text += (
-            ", where chance gives 0.5: it cannot be told from chance that training has turned the cloud at all. "
-        )
+        rank_text += ", where chance gives 0.5: there is no evidence that training has turned the cloud at all. "
     few = max(len(group.clouds) for group in groups) == 1 and bool(aligned or turned)
     caution = " One seed is not enough to rely on that." if few else ""
     return listing + rank_text + _verdict(form, aligned, turned, len(groups)) + caution
@@ -177,12 +175,12 @@ def _orientation(form: str, groups: Sequence[Group], p_values: dict[str, float],
 def _verdict(form: str, aligned: list[str], turned: list[str], tried: int) -> str:
     where = f"at γ = {', '.join(aligned)}" if len(aligned) < tried else "at every γ tried"
     if aligned and turned:
-        return f"So {form} orients the sheet, and along the axes {where}."
+        return f"So {form} orients the cloud, and along the axes {where}."
     if aligned:
-        return f"So the sheet lies along the axes {where} more than chance would give."
+        return f"So the cloud lies along the axes {where} more than chance would give."
     if turned:
-        return f"So {form} orients the sheet, but not along the axes: no alignment exceeds that of random rotations."
-    return f"So there is no evidence here that {form} orients the sheet."
+        return f"So {form} orients the cloud, but not along the axes: no alignment exceeds that of random rotations."
+    return f"So there is no evidence here that {form} orients the cloud."
 
 
 def _price(form: str, groups: Sequence[Group], plain: Group) -> str:
@@ -227,7 +225,7 @@ def _preference(analysis: Analysis) -> str:
     return (
         "Turning the cloud that was trained without a penalty, and changing nothing else: " + "; ".join(parts) + ". "
         "That A is the alignment which the penalty itself asks for; where it is far from 1, a larger γ would not align "
-        "such a sheet either."
+        "such a cloud either."
     )
 
 
@@ -240,7 +238,7 @@ def _article(analysis: Analysis, p_values: dict[str, float]) -> str:
     verdict = (
         "unknown"
         if p_value is None
-        else ("oriented along the axes" if p_value < SIGNIFICANT else "not told from chance")
+        else ("oriented along the axes" if p_value < SIGNIFICANT else "not distinguishable from chance")
     )
     return (
         f"At the article's own weights, β = {ARTICLE_BETA:g} and γ = {ARTICLE_GAMMA:g}, A is "
@@ -248,7 +246,7 @@ def _article(analysis: Analysis, p_values: dict[str, float]) -> str:
         f"without ({verdict}"
         + ("" if p_value is None else f", p = {p_value:.2g}")
         + f"), excess BCE {spread_of(product, 'excess').text(5)} and {spread_of(none, 'excess').text(5)}"
-        f"{_seeds_text([product])}. The article could only guess from pictures that its loss did not orient the sheet."
+        f"{_seeds_text([product])}. The article could only guess from pictures that its loss did not orient the cloud."
     )
 
 
@@ -263,7 +261,7 @@ def _dimension(analysis: Analysis) -> str:
     low, high = min(found, key=lambda one: one[1]), max(found, key=lambda one: one[1])
     return (
         f"The intrinsic dimension (TwoNN) is between {low[1]:.2f} ({low[0]}) and {high[1]:.2f} ({high[0]}): the images "
-        "have two factors, and a sheet has dimension 2 however it lies."
+        "have two factors, and a surface has dimension 2 in any orientation."
     )
 
 

@@ -20,9 +20,10 @@ MAX_STARTS = 10_000
 
 @dataclass(frozen=True)
 class Options(ExperimentOptions):
-    """Train on the punctured set, change a factor along curves and straight lines, and measure what the other one does.
+    """Train on images with a hole, change a factor along curves and straight lines, measure how the other one changes.
 
-    Run again with the same options, it resumes where it stopped; the measurements of a model are stored as well.
+    By default the model's 16 epochs of 256 × 256 pixels. Run again with the same options, it resumes where it stopped;
+    the measurements of a model are stored as well.
     """
 
     name: ClassVar[str] = "curves"

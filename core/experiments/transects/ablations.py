@@ -36,13 +36,13 @@ REFERENCE = Ablation("reference", "default", "the reference: the default configu
 ABLATIONS = (
     Ablation(
         "full-size",
-        "drawn at full size",
-        "not at the size from which the images were enlarged: does the pattern of the enlargement limit the hole?",
+        "decoder at full resolution",
+        "draws all pixels instead of enlarging a smaller image: do traces of the enlargement limit the hole?",
         {"model.native_size": "full"},
     ),
     Ablation("sigma-0.03", "σ = 0.03", "less noise: does its blur limit the hole?", {"model.sigma": 0.03}),
-    Ablation("beta-1e-4", "β = 1e-4", "a narrower cloud, held together by the KL term", {"loss.beta": 1e-4}),
-    Ablation("latent-2", "d = 2", "as many dimensions as factors: the sheet must lie flat", {"model.latent_dim": 2}),
+    Ablation("beta-1e-4", "β = 1e-4", "a stronger KL term and so a smaller cloud", {"loss.beta": 1e-4}),
+    Ablation("latent-2", "d = 2", "as many dimensions as factors: the surface must lie flat", {"model.latent_dim": 2}),
 )
 
 QUICK = ("sigma-0.03", "latent-2")

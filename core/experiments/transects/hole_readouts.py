@@ -1,7 +1,7 @@
-"""What limits a trained model inside the hole: its encoder, the sheet's shape there, or its decoder?
+"""What limits a trained model inside the hole: its encoder, the surface's shape there, or its decoder?
 
 The hole's images are decoded from latents that come from elsewhere, without more training: from the encoder; from a
-search for the latent whose image is best, which leaves the decoder alone to blame; and from the sheet that the means
+search for the latent whose image is best, which leaves the decoder alone to blame; and from the surface that the means
 of the training samples form, continued into the hole along a straight line or smoothly.
 """
 
@@ -25,7 +25,7 @@ from core.models.vae import VAE
 SEARCH_STEPS = 100
 SEARCH_RATE = 0.05
 NEIGHBOURS = 500
-"""Training samples around the hole that the smooth sheet is laid through."""
+"""Training samples around the hole that the smooth surface is fitted through."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ READOUTS = (
     Readout(
         "searched",
         "the best latent found",
-        f"z from {SEARCH_STEPS} steps of Adam on the cross-entropy of the decoded image, begun at the encoder's mean: "
-        "what error is left is the decoder's",
+        f"z from {SEARCH_STEPS} steps of Adam on the cross-entropy of the decoded image, starting at the encoder's "
+        "mean: the remaining error is the decoder's",
     ),
     Readout(
         "linear",
@@ -52,7 +52,7 @@ READOUTS = (
     ),
     Readout(
         "smooth",
-        "the sheet, continued smoothly",
+        "the surface, continued smoothly",
         f"z from a thin-plate spline (a, b) → μ through the {NEIGHBOURS} training samples nearest to the hole's centre",
     ),
 )
@@ -142,5 +142,5 @@ def smooth_latents(training: tuple[np.ndarray, np.ndarray], data: DataConfig, po
     ab, mu = training
     distance = np.hypot(ab[:, 0] - data.hole_a, ab[:, 1] - data.hole_b)
     nearest = np.argsort(distance, kind="stable")[:NEIGHBOURS]
-    sheet = RBFInterpolator(ab[nearest], mu[nearest].astype(np.float64), kernel="thin_plate_spline")
-    return sheet(points).astype(np.float32)
+    surface = RBFInterpolator(ab[nearest], mu[nearest].astype(np.float64), kernel="thin_plate_spline")
+    return surface(points).astype(np.float32)

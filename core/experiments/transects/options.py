@@ -18,9 +18,9 @@ QUICK_SIZE, QUICK_COUNT, QUICK_EPOCHS, QUICK_ABLATION_EPOCHS, QUICK_ARTICLE_STEP
 
 @dataclass(frozen=True)
 class Options(ExperimentOptions):
-    """Train on curves with a hole in their parameter plane, measure inside and outside it along P1, P2 and P3.
+    """Train on images with a hole in their parameter plane, measure inside and outside it along P1, P2 and P3.
 
-    Run again with the same options, it resumes where it stopped.
+    By default the model's 16 epochs of 256 × 256 pixels. Run again with the same options, it resumes where it stopped.
     """
 
     name: ClassVar[str] = "transects"

@@ -145,7 +145,7 @@ def limit_conclusions(means: Mapping[str, float | None], outside: float | None) 
     hole."""
     encoder, searched, linear, smooth = (means.get(key) for key in ("encoder", "searched", "linear", "smooth"))
     if encoder is None or searched is None or outside is None:
-        return ["No point of P1, P2 or P3 lies in the hole: nothing can be said about what limits it."]
+        return ["No point of P1, P2 or P3 lies in the hole, so nothing can be said about what limits the model there."]
     gap = encoder / max(outside, 1e-12)
     conclusions = [
         f"In the hole the error is {encoder:.5f}, {gap:.2f} times that outside ({outside:.5f})"
@@ -153,13 +153,13 @@ def limit_conclusions(means: Mapping[str, float | None], outside: float | None) 
     ]
     gain = 1.0 - searched / max(encoder, 1e-12)
     if gain >= 0.5:
-        blame = "most of the error in the hole is the encoder's, which places unseen images beside the best latent."
+        blame = "most of the error in the hole is the encoder's, which does not find the best latent for unseen images."
     elif gain >= 0.15:
         blame = "encoder and decoder share the error in the hole."
     else:
-        blame = "the encoder places the unseen images about as well as can be; what is left is the decoder's."
+        blame = "the encoder finds nearly the best latents for unseen images; the remaining error is the decoder's."
     conclusions.append(f"The best latent found leaves {searched:.5f}, {gain:.0%} less than the encoder's mean: {blame}")
-    for value, what in ((smooth, "the sheet continued smoothly"), (linear, "a straight line across the hole")):
+    for value, what in ((smooth, "the surface, continued smoothly,"), (linear, "a straight line across the hole")):
         if value is not None:
             ratio = value / max(encoder, 1e-12)
             verdict = "as good as" if 0.9 <= ratio <= 1.1 else ("better than" if ratio < 0.9 else "worse than")

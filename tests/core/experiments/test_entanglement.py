@@ -283,13 +283,13 @@ def _aligned(*seeds: int) -> list:
 def test_the_words_say_that_a_loss_orients_when_it_does():
     analysis = _analysis({"none": _turned(5, 6, 7), "product": _aligned(1, 2, 3)})
     text = " ".join(conclusions(analysis))
-    assert "product orients the sheet, and along the axes" in text
+    assert "product orients the cloud, and along the axes" in text
     assert "one seed" not in text
 
 
 def test_the_words_say_that_there_is_no_evidence_when_there_is_none():
     analysis = _analysis({"none": _turned(5, 6, 7), "product": _turned(8, 9, 10)})
-    assert "no evidence here that product orients the sheet" in " ".join(conclusions(analysis))
+    assert "no evidence here that product orients the cloud" in " ".join(conclusions(analysis))
 
 
 def test_one_seed_is_said_to_have_no_interval(html_of: Callable[[Analysis], str]):
@@ -329,6 +329,7 @@ def test_the_figures_show_every_curve(random: np.random.Generator):
 
 def test_a_small_experiment_from_beginning_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(options, "QUICK_COUNT", 300)
+    monkeypatch.setattr(page, "_EMBEDDING_DPI", 40)
     lines: list[str] = []
     chosen = Options(
         tmp_path / "experiment", quick=True, epochs=1, product=(1e-3,), covariance=(), dip=(), article=False
