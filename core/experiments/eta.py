@@ -40,8 +40,10 @@ class Workload:
     """The trainings of an experiment: ``done`` after each step, ``left_seconds`` at any time."""
 
     def __init__(self, planned: Sequence[PlannedTraining]) -> None:
-        self._steps = {one.name: planned_steps(one) for one in planned}
-        self._work = {one.name: image_cost(one.config) * one.config.training.batch_size for one in planned}
+        self._steps = {training.name: planned_steps(training) for training in planned}
+        self._work = {
+            training.name: image_cost(training.config) * training.config.training.batch_size for training in planned
+        }
         self._made = dict.fromkeys(self._steps, 0)
         self._seconds: dict[str, tuple[int, float]] = {}
         """Steps of each training that were timed, and the seconds they took."""

@@ -78,10 +78,10 @@ class Progress:
 def read_progress(path: Path) -> Progress | None:
     """How the experiment in folder ``path`` stands; None if there is none, or its file cannot be understood."""
     try:
-        found = msgspec.json.decode((Path(path) / "progress.json").read_bytes(), type=Progress)
+        stored = msgspec.json.decode((Path(path) / "progress.json").read_bytes(), type=Progress)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return found if found.schema == SCHEMA_VERSION else None
+    return stored if stored.schema == SCHEMA_VERSION else None
 
 
 class ExperimentFolder:
@@ -164,11 +164,11 @@ class ExperimentFolder:
             if self._progress is None:
                 return
             known = fraction is not None and math.isfinite(fraction)
-            share = min(max(fraction, self._progress.fraction), 1.0) if known and fraction is not None else None
+            fraction_done = min(max(fraction, self._progress.fraction), 1.0) if known and fraction is not None else None
             self._progress = replace(
                 self._progress,
                 message=message,
-                fraction=self._progress.fraction if share is None else share,
+                fraction=self._progress.fraction if fraction_done is None else fraction_done,
                 run=None if run is None else f"{self.runs_path.name}/{run}",
                 eta_seconds=eta_seconds if eta_seconds is not None and math.isfinite(eta_seconds) else None,
             )
@@ -208,22 +208,22 @@ class ExperimentFolder:
             write_atomic(path, msgspec.json.format(msgspec.json.encode(wanted), indent=2) + b"\n")
             return
         try:
-            found = msgspec.json.decode(path.read_bytes())
+            stored = msgspec.json.decode(path.read_bytes())
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise ExperimentError(f"{path} is not valid JSON ({error}). Choose another folder with --out.") from error
-        if not isinstance(found, dict) or not isinstance(found.get("options"), dict):
+        if not isinstance(stored, dict) or not isinstance(stored.get("options"), dict):
             raise ExperimentError(f"{path} is not the options of an experiment. Choose another folder with --out.")
-        if found.get("schema") != SCHEMA_VERSION:
+        if stored.get("schema") != SCHEMA_VERSION:
             raise ExperimentError(
-                f"{path} has schema version {found.get('schema')!r}; this version of Isoline reads {SCHEMA_VERSION}. "
+                f"{path} has schema version {stored.get('schema')!r}; this version of Isoline reads {SCHEMA_VERSION}. "
                 "Go on with the version that began the experiment, or choose another folder with --out."
             )
-        if found.get("experiment") != experiment:
+        if stored.get("experiment") != experiment:
             raise ExperimentError(
-                f"{self.path} holds the experiment {found.get('experiment')!r}, not {experiment!r}. "
+                f"{self.path} holds the experiment {stored.get('experiment')!r}, not {experiment!r}. "
                 "Choose another folder with --out."
             )
-        self._compare(found["options"], msgspec.json.decode(msgspec.json.encode(wanted["options"])))
+        self._compare(stored["options"], msgspec.json.decode(msgspec.json.encode(wanted["options"])))
 
     def _compare(self, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
         for name in sorted(stored.keys() | wanted.keys()):
@@ -265,9 +265,9 @@ class ExperimentFolder:
     def _end(self, state: State, message: str) -> None:
         with self._mutex:
             if self._progress is not None:
-                share = 1.0 if state == "finished" else self._progress.fraction
+                fraction_done = 1.0 if state == "finished" else self._progress.fraction
                 self._progress = replace(
-                    self._progress, state=state, message=message, fraction=share, run=None, eta_seconds=None
+                    self._progress, state=state, message=message, fraction=fraction_done, run=None, eta_seconds=None
                 )
         with contextlib.suppress(OSError):  # the disk may be what failed; the error itself is on its way
             self._write()

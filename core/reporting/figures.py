@@ -81,8 +81,8 @@ def loss_curves(
 
 
 def _validation(records: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
-    found = [(r["epoch"], (r.get("validation") or {}).get("excess_bce")) for r in records if r.get("kind") == "epoch"]
-    pairs = [(x, y) for x, y in found if y is not None]
+    epochs = [(r["epoch"], (r.get("validation") or {}).get("excess_bce")) for r in records if r.get("kind") == "epoch"]
+    pairs = [(x, y) for x, y in epochs if y is not None]
     return _columns(pairs)
 
 
@@ -258,16 +258,16 @@ def covariance_figure(
     matrices: np.ndarray | Mapping[str, np.ndarray], names: Sequence[str] | None = None, columns: int = 4
 ) -> Figure:
     """Covariance matrices (d, d) of means as numbers, coloured by correlation; ``names`` are the dimensions'."""
-    found = matrices if isinstance(matrices, Mapping) else {"": matrices}
-    columns = min(columns, len(found))
-    rows = math.ceil(len(found) / columns)
+    matrix_by_title = matrices if isinstance(matrices, Mapping) else {"": matrices}
+    columns = min(columns, len(matrix_by_title))
+    rows = math.ceil(len(matrix_by_title) / columns)
     figure = new_figure(2.35 * columns + 0.9, 2.5 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     image = None
-    for axes, (title, matrix) in zip(grid.flat, found.items(), strict=False):
+    for axes, (title, matrix) in zip(grid.flat, matrix_by_title.items(), strict=False):
         image = _matrix(axes, np.asarray(matrix, dtype=np.float64), names)
         axes.set_title(title, fontsize=FONT_SIZE, color=INK)
-    for axes in grid.flat[len(found) :]:
+    for axes in grid.flat[len(matrix_by_title) :]:
         axes.set_axis_off()
     colour_bar(figure, image, grid.ravel().tolist(), "correlation")
     return figure

@@ -116,11 +116,14 @@ class Table:
     @classmethod
     def of(cls, rows: Iterable[object], columns: Sequence[Column]) -> Table:
         """The values of ``rows``, mappings or objects, under ``columns``; a missing one is a dash."""
-        cells = [[cell(column.value_in(row), column.digits, column.scale) for column in columns] for row in rows]
-        by_column = list(zip(*cells, strict=True)) or [()] * len(columns)
+        by_row = [[cell(column.value_in(row), column.digits, column.scale) for column in columns] for row in rows]
+        by_column = list(zip(*by_row, strict=True)) or [()] * len(columns)
         return cls(
             columns,
-            cells,
-            [bool(column) and all(not one.numeric or one.text == MISSING for one in column) for column in by_column],
-            [max((len(one.suffix) for one in column), default=0) for column in by_column],
+            by_row,
+            [
+                bool(cells) and not any(value.numeric and value.text != MISSING for value in cells)
+                for cells in by_column
+            ],
+            [max((len(value.suffix) for value in cells), default=0) for cells in by_column],
         )

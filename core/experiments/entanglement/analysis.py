@@ -165,11 +165,11 @@ def analyse(
     log("measuring the clouds")
     of_name = {variant.name: variant for variant in variants}
     models: dict[str, list[Model]] = {variant.name: [] for variant in variants}
-    for number, (one, run) in enumerate(zip(planned, runs, strict=True)):
+    for number, (training, run) in enumerate(zip(planned, runs, strict=True)):
         folder.check_stop()
-        share = TRAINING_SHARE + (0.97 - TRAINING_SHARE) * number / len(planned)
-        folder.report(f"measuring {one.label}", share)
-        models[one.group].append(_model(one, of_name[one.group], run))
+        fraction = TRAINING_SHARE + (0.97 - TRAINING_SHARE) * number / len(planned)
+        folder.report(f"measuring {training.label}", fraction)
+        models[training.group].append(_model(training, of_name[training.group], run))
     groups = tuple(Group(variant, tuple(models[variant.name])) for variant in variants)
     preferred: dict[Entanglement, Preferred] = {}
     if groups[0].clouds and groups[0].clouds[0].mu.shape[1] > 1:
@@ -210,8 +210,8 @@ def group_null(alignments: Sequence[Alignment], dimensions: Sequence[int]) -> Gr
 
 def null_of(group: Group) -> GroupNull | None:
     """``group_null`` of a group's clouds."""
-    found = [cloud for cloud in group.clouds if isinstance(cloud.alignment, Alignment)]
-    return group_null(group.alignments(), [int(cloud.active.sum()) for cloud in found])
+    clouds = [cloud for cloud in group.clouds if isinstance(cloud.alignment, Alignment)]
+    return group_null(group.alignments(), [int(cloud.active.sum()) for cloud in clouds])
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -56,11 +56,11 @@ def make_page(analysis: Analysis, report: Mapping[str, Any]) -> str:
         preferred_rows=[
             {
                 "form": form,
-                "found": found,
-                "gain": 1.0 - found.lowest / found.trained if found.trained > 0 else None,
+                "orientation": preferred,
+                "gain": 1.0 - preferred.lowest / preferred.trained if preferred.trained > 0 else None,
             }
             for form in PENALTIES
-            if (found := analysis.preferred.get(form)) is not None
+            if (preferred := analysis.preferred.get(form)) is not None
         ],
     )
 

@@ -14,7 +14,6 @@ from core.experiments.entanglement.analysis import (
     Analysis,
     Cloud,
     Group,
-    GroupNull,
     Model,
     Unknown,
     holm,
@@ -44,34 +43,26 @@ def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
 
 def corrected(analysis: Analysis) -> dict[str, float]:
     """The p-value of each penalised variant's mean alignment, by its name, corrected for their number (Holm)."""
-    found = [(group.variant.name, null) for group in _penalised(analysis) if (null := null_of(group)) is not None]
-    return dict(zip((name for name, _ in found), holm([null.p_value for _, null in found]), strict=True))
+    nulls = {group.variant.name: null_of(group) for group in _penalised(analysis)}
+    return _holm({name: null.p_value for name, null in nulls.items() if null is not None})
 
 
-def corrected_ranks(analysis: Analysis) -> dict[str, float]:
-    """The same of the ranks of a variant's orientations under its own penalty (``Group.own_rank_chance``)."""
-    found = [
-        (one.variant.name, chance) for one in _penalised(analysis) if (chance := one.own_rank_chance()) is not None
-    ]
-    return dict(zip((name for name, _ in found), holm([chance for _, chance in found]), strict=True))
+def _holm(p_values: dict[str, float]) -> dict[str, float]:
+    return dict(zip(p_values, holm(list(p_values.values())), strict=True))
 
 
 def conclusions(analysis: Analysis) -> list[str]:
     """What the experiment found, one sentence or a few to each point."""
+    p_values = corrected(analysis)
+    ranks = {group.variant.name: group.own_rank_chance() for group in _penalised(analysis)}
+    chances = _holm({name: chance for name, chance in ranks.items() if chance is not None})
     points = [_baseline(analysis.plain)]
-    p_values, chances = corrected(analysis), corrected_ranks(analysis)
     for form in PENALTIES:
         groups = [group for group in _penalised(analysis) if group.variant.entanglement == form]
-        own = [group for group in groups if not group.variant.article]
-        if own:
-            points.append(_orientation(form, own, p_values, chances))
-            points.append(_price(form, own, analysis.plain))
-    points.append(why_diagonals())
-    points.append(_preference(analysis))
-    points.append(_article(analysis, p_values))
-    points.append(_dimension(analysis))
-    failed = [f"{model.name} ({model.failed})" for model in analysis.models if model.failed]
-    if failed:
+        if own := [group for group in groups if not group.variant.article]:
+            points += [_orientation(form, own, p_values, chances), _price(form, own, analysis.plain)]
+    points += [why_diagonals(), _preference(analysis), _article(analysis, p_values), _dimension(analysis)]
+    if failed := [f"{model.name} ({model.failed})" for model in analysis.models if model.failed]:
         points.append("Trainings that gave no cloud: " + "; ".join(failed))
     return [text for text in points if text]
 
@@ -114,13 +105,6 @@ def _penalised(analysis: Analysis) -> list[Group]:
     return [group for group in analysis.groups if group.variant.entanglement != "none"]
 
 
-def _null_text(null: GroupNull | None, seeds: int) -> str:
-    if null is None:
-        return "there is no cloud to compare"
-    of = "one cloud" if seeds == 1 else f"a mean of {seeds}"
-    return f"random rotations give {null.mean:.2f}, and {of} exceeds {null.high:.2f} in 5 % of the cases"
-
-
 def _seeds_text(groups: Sequence[Group]) -> str:
     return f" ({ONE_SEED})" if max((len(group.clouds) for group in groups), default=0) == 1 else ""
 
@@ -133,14 +117,14 @@ def _baseline(plain: Group) -> str:
     )
     if null is None:
         return text + "No alignment could be computed for the models without a penalty."
-    fits = (
-        "no more than chance gives"
-        if null.p_value > SIGNIFICANT
-        else f"more than chance would give (p = {null.p_value:.3f})"
-    )
+    of = "one cloud" if len(alignments) == 1 else f"a mean of {len(alignments)}"
+    chance = f"more than chance would give (p = {null.p_value:.3f})"
+    if null.p_value > SIGNIFICANT:
+        chance = "no more than chance gives"
     return (
-        text + f"Without a penalty the clouds' alignment A is {spread_of(plain, 'alignment').text(2)}, {fits}: "
-        f"{_null_text(null, len(alignments))}{_seeds_text([plain])}."
+        f"{text}Without a penalty the clouds' alignment A is {spread_of(plain, 'alignment').text(2)}, "
+        f"{chance}: random rotations give {null.mean:.2f}, "
+        f"and {of} exceeds {null.high:.2f} in 5 % of the cases{_seeds_text([plain])}."
     )
 
 
@@ -218,9 +202,9 @@ def _preference(analysis: Analysis) -> str:
     if not analysis.preferred:
         return ""
     parts = []
-    for form, found in analysis.preferred.items():
-        gain = 1.0 - found.lowest / found.trained if found.trained > 0 else 0.0
-        aligned = "unknown" if found.alignment is None else f"{found.alignment:.2f}"
+    for form, preferred in analysis.preferred.items():
+        gain = 1.0 - preferred.lowest / preferred.trained if preferred.trained > 0 else 0.0
+        aligned = "unknown" if preferred.alignment is None else f"{preferred.alignment:.2f}"
         parts.append(f"{form} could fall by {100 * gain:.0f} %, to an orientation of A = {aligned}")
     return (
         "Turning the cloud that was trained without a penalty, and changing nothing else: " + "; ".join(parts) + ". "
@@ -235,30 +219,27 @@ def _article(analysis: Analysis, p_values: dict[str, float]) -> str:
         return ""
     product, none = groups["product"], groups["none"]
     p_value = p_values.get(product.variant.name)
-    verdict = (
-        "unknown"
-        if p_value is None
-        else ("oriented along the axes" if p_value < SIGNIFICANT else "not distinguishable from chance")
-    )
+    verdict = "unknown"
+    if p_value is not None:
+        verdict = "oriented along the axes" if p_value < SIGNIFICANT else "not distinguishable from chance"
+        verdict += f", p = {p_value:.2g}"
     return (
         f"At the article's own weights, β = {ARTICLE_BETA:g} and γ = {ARTICLE_GAMMA:g}, A is "
-        f"{spread_of(product, 'alignment').text(2)} with product and {spread_of(none, 'alignment').text(2)} "
-        f"without ({verdict}"
-        + ("" if p_value is None else f", p = {p_value:.2g}")
-        + f"), excess BCE {spread_of(product, 'excess').text(5)} and {spread_of(none, 'excess').text(5)}"
+        f"{spread_of(product, 'alignment').text(2)} with product and {spread_of(none, 'alignment').text(2)} without "
+        f"({verdict}), excess BCE {spread_of(product, 'excess').text(5)} and {spread_of(none, 'excess').text(5)}"
         f"{_seeds_text([product])}. The article could only guess from pictures that its loss did not orient the cloud."
     )
 
 
 def _dimension(analysis: Analysis) -> str:
-    found = [
+    dimensions = [
         (group.variant.label, value.mean)
         for group in analysis.groups
         if (value := spread_of(group, "two_nn")).mean is not None
     ]
-    if not found:
+    if not dimensions:
         return "No intrinsic dimension could be computed: too few samples."
-    low, high = min(found, key=lambda one: one[1]), max(found, key=lambda one: one[1])
+    low, high = min(dimensions, key=lambda pair: pair[1]), max(dimensions, key=lambda pair: pair[1])
     return (
         f"The intrinsic dimension (TwoNN) is between {low[1]:.2f} ({low[0]}) and {high[1]:.2f} ({high[0]}): the images "
         "have two factors, and a surface has dimension 2 in any orientation."

@@ -92,8 +92,8 @@ def given_models(options: Options) -> list[ModelUnderTest]:
 def analyse(options: Options, models: Sequence[ModelUnderTest], folder: ExperimentFolder, log: Log) -> Analysis:
     """Measure every model. Raises ``core.experiments.folder.Stopped`` when that is asked for in between."""
     start = 0.0 if options.model else TRAINING_SHARE
-    each = (0.98 - start) / len(models)
-    measured = [_measure(options, model, folder, log, start + each * i, each) for i, model in enumerate(models)]
+    fraction = (0.98 - start) / len(models)
+    measured = [_measure(options, model, folder, log, start + fraction * i, fraction) for i, model in enumerate(models)]
     folder.check_stop()
     folder.report("drawing the net", 0.98)
     scene, caption = _scene(models[0])

@@ -52,7 +52,7 @@ def leak_figure(models: Sequence[Mapping[str, Sequence[Trial]]]) -> Figure:
 
 def hole_figure(crossings: Sequence[Crossing], hole: tuple[tuple[float, float], float]) -> Figure:
     """The (a, b) that the images along every path show, one panel a kind, those in the hole in the accent's colour."""
-    kinds = [kind for kind in _TITLES if any(one.kind == kind and not one.failed for one in crossings)]
+    kinds = [kind for kind in _TITLES if any(crossing.kind == kind and not crossing.failed for crossing in crossings)]
     figure = new_figure(3.1 * len(kinds) + 0.4, 4.6)
     for axes, kind in zip(figure.subplots(1, len(kinds), squeeze=False)[0], kinds, strict=True):
         axes.add_patch(Circle(hole[0], hole[1], facecolor=ACCENT, alpha=0.10, edgecolor=ACCENT, linewidth=1.2))

@@ -65,7 +65,7 @@ def opposite_samples(model: ModelUnderTest, count: int) -> list[tuple[int, int]]
 
 def cross(model: ModelUnderTest, count: int, report: Callable[[int], None]) -> list[Crossing]:
     """Every kind of path between ``count`` pairs of samples; ``report`` hears how many pairs are done."""
-    found = []
+    crossings = []
     for number, ends in enumerate(opposite_samples(model, count)):
         report(number)
         start, end = model.mu[list(ends)].astype(np.float64)
@@ -73,10 +73,10 @@ def cross(model: ModelUnderTest, count: int, report: Callable[[int], None]) -> l
             try:
                 points = _path(model, kind, start, end)
             except GeodesicError as error:
-                found.append(Crossing(kind, number, ends, [], [], [], [], [], 0.0, str(error)))
+                crossings.append(Crossing(kind, number, ends, [], [], [], [], [], 0.0, str(error)))
                 continue
-            found.append(_crossing(model, kind, number, ends, points))
-    return found
+            crossings.append(_crossing(model, kind, number, ends, points))
+    return crossings
 
 
 def _path(model: ModelUnderTest, kind: str, start: np.ndarray, end: np.ndarray) -> np.ndarray:

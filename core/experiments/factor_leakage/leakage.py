@@ -69,11 +69,11 @@ class LeakageExperiment:
 
     def trials(self, target: int, samples: np.ndarray, report: Callable[[int], None]) -> list[Trial]:
         """One trial for each of the probe set's ``samples`` int (n,); ``report`` hears how many are done."""
-        found = []
+        trials = []
         for number, sample in enumerate(samples):
             report(number)
-            found.append(self.trial(int(sample), target))
-        return found
+            trials.append(self.trial(int(sample), target))
+        return trials
 
     def trial(self, sample: int, target: int) -> Trial:
         """All kinds of path from one sample."""
@@ -93,7 +93,7 @@ class LeakageExperiment:
             return Trial(sample, a, b, name, asked, "the images along the factor curve hardly change")
         short = {kind: far[kind] for kind in far if not _achieves(values[kind], change, target)}
         values |= {kind: np.concatenate([values[kind], more]) for kind, more in self._read(short).items()}
-        measured = {kind: self._leak(one, change, target) for kind, one in values.items()}
+        measured = {kind: self._leak(line, change, target) for kind, line in values.items()}
         common, common_leak = self._common(values, change, target)
         return Trial(
             sample,
@@ -168,7 +168,7 @@ class LeakageExperiment:
         shared = np.sign(change) * min(abs(shared), abs(change)) if shared * change > 0.0 else 0.0
         if abs(shared) < LEAST_CHANGE * self._ranges[target]:
             return None, None
-        leaks = {kind: self._leak(one, float(shared), target)[0] for kind, one in values.items()}
+        leaks = {kind: self._leak(line, float(shared), target)[0] for kind, line in values.items()}
         return float(shared / self._ranges[target]), leaks
 
 

@@ -41,7 +41,7 @@ def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
         "starts": {target: _starts(models, target) for target in TARGETS},
         "leak": {target: leaks_by_kind(trials, target) for target in TARGETS},
         "leak_at_common_change": {target: leaks_by_kind(trials, target, common=True) for target in TARGETS},
-        "hole": {kind: found for kind in CROSSINGS if (found := hole_numbers(models, kind)) is not None},
+        "hole": {kind: numbers for kind in CROSSINGS if (numbers := hole_numbers(models, kind)) is not None},
         "times": {name: _times(stages) for name, stages in _stages(models).items()},
     }
     head = report_head(options, models[0].config)
@@ -75,27 +75,31 @@ def hole_numbers(models: Sequence[Measured], kind: str) -> dict[str, Any] | None
     """Of one kind of path over all models: None if there is none. ``deepest`` is how far an image lies inside the
     hole's rim, as a share of its radius; 0 if none does. ``residual_beside`` is the worst image's residual in units of
     that of the trained samples about it."""
-    of_kind = [(one, model.config.data) for model in models for one in model.crossings if one.kind == kind]
-    found = [(one, data) for one, data in of_kind if not one.failed]
-    if not found:
+    of_kind = [(path, model.config.data) for model in models for path in model.crossings if path.kind == kind]
+    paths = [(path, data) for path, data in of_kind if not path.failed]
+    if not paths:
         return None
-    inside = np.concatenate([one.in_hole for one, _ in found])
-    residual = np.concatenate([one.residual for one, _ in found])
-    beside = np.concatenate([one.beside for one, _ in found])
-    away = [np.linalg.norm(np.subtract(one.factors, (data.hole_a, data.hole_b)), axis=1) for one, data in found]
-    depths = np.concatenate([1.0 - one / data.hole_radius for one, (_, data) in zip(away, found, strict=True)])
+    inside = np.concatenate([path.in_hole for path, _ in paths])
+    residual = np.concatenate([path.residual for path, _ in paths])
+    beside = np.concatenate([path.beside for path, _ in paths])
+    depths = np.concatenate(
+        [
+            1.0 - np.linalg.norm(np.subtract(path.factors, (data.hole_a, data.hole_b)), axis=1) / data.hole_radius
+            for path, data in paths
+        ]
+    )
     return {
-        "pairs": len(found),
-        "failed": len(of_kind) - len(found),
+        "pairs": len(paths),
+        "failed": len(of_kind) - len(paths),
         "in_hole": float(inside.mean()),
         "deepest": max(float(depths.max()), 0.0),
-        "pairs_clear": sum(not any(one.in_hole) for one, _ in found),
+        "pairs_clear": sum(not any(path.in_hole) for path, _ in paths),
         "residual_median": float(np.median(residual)),
         "residual_p95": float(np.quantile(residual, 0.95)),
         "residual_max": float(residual.max()),
         "residual_beside": float((residual / np.maximum(beside, 1e-12)).max()),
         "residual_in_hole": float(np.median(residual[inside])) if inside.any() else None,
-        "off_share": float(np.mean([one.off_share for one, _ in found])),
+        "off_share": float(np.mean([path.off_share for path, _ in paths])),
     }
 
 
@@ -233,8 +237,8 @@ def _speed(times: Mapping[str, Mapping[str, float]]) -> str:
     stages = [(times[stage], name) for stage, name in names.items() if stage in times]
     if not stages:
         return ""
-    cpu = ", ".join(f"{name} {one['cpu_median_ms']:.0f} ms ({one['cpu_p95_ms']:.0f})" for one, name in stages)
-    wall = ", ".join(f"{one['median_ms']:.0f} ({one['p95_ms']:.0f})" for one, _ in stages)
+    cpu = ", ".join(f"{name} {stage['cpu_median_ms']:.0f} ms ({stage['cpu_p95_ms']:.0f})" for stage, name in stages)
+    wall = ", ".join(f"{stage['median_ms']:.0f} ({stage['p95_ms']:.0f})" for stage, _ in stages)
     return (
         f"On one core each stage takes, in processor time with the 95th percentile in brackets: {cpu}. In wall-clock "
         f"time, including whatever else ran on this machine: {wall} ms."
@@ -277,12 +281,12 @@ def _starts(models: Sequence[Measured], target: str) -> dict[str, Any]:
 
 
 def _stages(models: Sequence[Measured]) -> dict[str, list[Stage]]:
-    found: dict[str, list[Stage]] = {}
+    stages: dict[str, list[Stage]] = {}
     for model in models:
         for stage in model.stages:
             if stage.wall_ms:
-                found.setdefault(stage.name, []).append(stage)
-    return found
+                stages.setdefault(stage.name, []).append(stage)
+    return stages
 
 
 def _times(stages: Sequence[Stage]) -> dict[str, float | int]:

@@ -43,7 +43,7 @@ def leaks_by_kind(
     tables = _tables(models, target, common)
     kinds = [kind for kind in PATHS if np.isfinite(tables[kind]).any()]
     draws = {kind: _resampled(tables[kind]) for kind in kinds}
-    found = {}
+    leaks = {}
     for kind in kinds:
         values = tables[kind][np.isfinite(tables[kind])]
         ratio = Interval(None, None, None)
@@ -52,14 +52,14 @@ def leaks_by_kind(
             if paired.any():
                 middle = _median(tables[kind], paired) / max(_median(tables[CURVE], paired), 1e-12)
                 ratio = _estimate(middle, draws[kind] / np.maximum(draws[CURVE], 1e-12))
-        found[kind] = Leaks(
+        leaks[kind] = Leaks(
             len(values),
             _reached(models, target, kind) if not common else None,
             _estimate(float(np.median(values)), draws[kind]),
             float(np.quantile(values, 0.9)),
             ratio,
         )
-    return found
+    return leaks
 
 
 def values_of(models: Sequence[Mapping[str, Sequence[Trial]]], target: str, kind: str) -> np.ndarray:

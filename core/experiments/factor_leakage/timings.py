@@ -63,21 +63,21 @@ def time_stages(model: ModelUnderTest, quick: bool, report: Callable[[str], None
 
 def _timed(name: str, work: Callable[[Any], Any], over: Iterable[Any]) -> Stage:
     wall, cpu = [], []
-    for one in over:
+    for item in over:
         began, used = time.perf_counter(), time.process_time()
-        work(one)
+        work(item)
         wall.append(1e3 * (time.perf_counter() - began))
         cpu.append(1e3 * (time.process_time() - used))
     return Stage(name, wall, cpu)
 
 
 def _geodesics(model: ModelUnderTest, pairs: list[tuple[int, int]]) -> list[Stage]:
-    """First answers and relaxed ones; a relaxed one's time includes the first answer's, since a hand waits for both."""
+    """First answers and relaxed ones; a relaxed one's time includes the first answer's, since one waits for both."""
     first, relaxed = Stage(GRAPH, [], []), Stage(RELAXED, [], [])
-    for one, two in pairs:
+    for start, end in pairs:
         began, used = time.perf_counter(), time.process_time()
         try:
-            for path in geodesic(model.graph, model.mu[one], model.mu[two]):
+            for path in geodesic(model.graph, model.mu[start], model.mu[end]):
                 answered = path.stage == "graph"
                 if answered or path.converged or path.stage == "polished":
                     stage = first if answered else relaxed
@@ -104,7 +104,7 @@ def _ends(model: ModelUnderTest, count: int) -> list[tuple[int, int]]:
     """Pairs across the hole, and as many between any two samples."""
     generator = np.random.default_rng(0)
     anywhere = generator.integers(len(model.mu), size=(count, 2)).tolist()
-    return opposite_samples(model, count) + [(one, two) for one, two in anywhere if one != two]
+    return opposite_samples(model, count) + [(start, end) for start, end in anywhere if start != end]
 
 
 def _samples(model: ModelUnderTest, count: int) -> list[tuple[int, int]]:

@@ -87,13 +87,13 @@ def analyse(
 ) -> Analysis:
     """Measure every run. Raises ``core.experiments.folder.Stopped`` when that is asked for in between."""
     models = []
-    for number, (one, run) in enumerate(zip(planned, runs, strict=True)):
+    for number, (training, run) in enumerate(zip(planned, runs, strict=True)):
         folder.check_stop()
-        text = f"measuring {one.label} along the transects ({number + 1} of {len(planned)})"
+        text = f"measuring {training.label} along the transects ({number + 1} of {len(planned)})"
         folder.report(text, TRAINING_SHARE + (0.98 - TRAINING_SHARE) * number / len(planned))
         log(text)
-        models.append(measure_run(one, run, folder.check_stop))
-    first = next(run for one, run in zip(planned, runs, strict=True) if one.group == DEFAULT)
+        models.append(measure_run(training, run, folder.check_stop))
+    first = next(run for training, run in zip(planned, runs, strict=True) if training.group == DEFAULT)
     return Analysis(models, _cloud(first))
 
 

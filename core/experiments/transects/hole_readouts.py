@@ -77,14 +77,14 @@ def read_out(
         "linear": lambda result: straight_latents(inference, data, result),
         "smooth": lambda result: smooth_latents(training, data, result.transect.points[result.in_hole]),
     }
-    found: dict[str, dict[str, float]] = {}
-    for key, way in ways.items():
-        found[key] = {}
+    errors: dict[str, dict[str, float]] = {}
+    for key, latents in ways.items():
+        errors[key] = {}
         for name, result in crossing.items():
             check_stop()
-            decoded = inference.decode(way(result))
-            found[key][name] = float(excess_bce(result.originals[result.in_hole], decoded).mean())
-    return found
+            decoded = inference.decode(latents(result))
+            errors[key][name] = float(excess_bce(result.originals[result.in_hole], decoded).mean())
+    return errors
 
 
 def search_latents(model: VAE, images: np.ndarray, start: np.ndarray, steps: int = SEARCH_STEPS) -> np.ndarray:
@@ -118,8 +118,8 @@ def straight_latents(inference: Inference, data: DataConfig, result: TransectRes
     images = polar_curves.render(rim, data.image_size, data.geometry)[..., None]
     first, last = inference.encode(np.repeat(images, data.channels, axis=-1))
     across = rim[1] - rim[0]
-    share = (points[result.in_hole] - rim[0]) @ across / max(float(across @ across), 1e-12)
-    return (first + share[:, None] * (last - first)).astype(np.float32)
+    fraction = (points[result.in_hole] - rim[0]) @ across / max(float(across @ across), 1e-12)
+    return (first + fraction[:, None] * (last - first)).astype(np.float32)
 
 
 def rim_points(start: np.ndarray, end: np.ndarray, data: DataConfig) -> np.ndarray:

@@ -67,7 +67,7 @@ def plan(options: Options) -> list[PlannedTraining]:
     ]
     if options.ablations:
         base = config(compact, QUICK_ABLATION_EPOCHS if quick else ablations.EPOCHS)
-        tried = [one for one in ablations.ABLATIONS if not quick or one.name in ablations.QUICK]
+        tried = [ablation for ablation in ablations.ABLATIONS if not quick or ablation.name in ablations.QUICK]
         planned += [
             PlannedTraining(
                 f"ablation-{ablation.name}",

@@ -72,8 +72,12 @@ def make_page(analysis: Analysis, report: Mapping[str, Any]) -> str:
         ],
         readout_rows=[
             *(
-                {"latents": one.title, "how": one.definition, "hole_excess_bce": limits["readouts"][one.key]}
-                for one in READOUTS
+                {
+                    "latents": way.title,
+                    "how": way.definition,
+                    "hole_excess_bce": limits["readouts"][way.key],
+                }
+                for way in READOUTS
             ),
             {
                 "latents": "outside the hole",
@@ -104,9 +108,9 @@ def _findings(ablations: Sequence[Mapping[str, Any]]) -> list[str]:
         ("diverged", "Diverged"),
     ):
         labels = [
-            one["label"] + ("" if one["change"] is None else f" ({100 * one['change']:+.0f} %)")
-            for one in ablations
-            if one["verdict"] == verdict
+            row["label"] + ("" if row["change"] is None else f" ({100 * row['change']:+.0f} %)")
+            for row in ablations
+            if row["verdict"] == verdict
         ]
         if labels:
             findings.append(f"{words}: {', '.join(labels)}.")

@@ -170,7 +170,7 @@ def limit_conclusions(means: Mapping[str, float | None], outside: float | None) 
 
 
 def _ablations(analysis: Analysis, noise: float) -> list[dict[str, Any]]:
-    known = {f"ablation-{one.name}": one for one in (REFERENCE, *ABLATIONS)}
+    known = {f"ablation-{ablation.name}": ablation for ablation in (REFERENCE, *ABLATIONS)}
     models = [model for model in analysis.group(ABLATION) if model.planned.name in known]
     reference = next((model for model in models if known[model.planned.name] is REFERENCE), None)
     base = None if reference is None else mean_over(reference.hole)

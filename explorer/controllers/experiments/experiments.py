@@ -79,11 +79,14 @@ class ExperimentsController(Controller):
         self._due = 0.0
         self._unreadable = ""
         view.start_requested.connect(self.start)
-        view.cancel_requested.connect(lambda key: self.cancel(Path(key)))
-        view.resume_requested.connect(lambda key: self.resume(Path(key)))
-        view.watch_requested.connect(lambda key: self.watch(Path(key)))
-        view.report_requested.connect(lambda key: self.open_report(Path(key)))
-        view.folder_requested.connect(lambda key: self._open(Path(key)))
+        actions = {
+            "cancel": self.cancel,
+            "resume": self.resume,
+            "watch": self.watch,
+            "report": self.open_report,
+            "folder": self._open,
+        }
+        view.action_requested.connect(lambda action, key: actions[action](Path(key)))
         view.shown.connect(self.refresh)
 
     @property

@@ -106,11 +106,11 @@ class TransectMeasuring(QObject):
         """Float64 (m, 2); looked up once for a run and a plane."""
         if self._training is None or self._training[0] != self._plane:
             try:
-                found = training_places(self._state, self._plane)
+                training = training_places(self._state, self._plane)
             except DatasetError as error:
                 self.error_occurred.emit(str(error))
-                found = np.empty((0, 2))
-            self._training = self._plane, found
+                training = np.empty((0, 2))
+            self._training = self._plane, training
         return self._training[1]
 
     # the engine

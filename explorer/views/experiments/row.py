@@ -34,6 +34,18 @@ _WORDS = {
 }
 _ROLES = {"failed": "error", "interrupted": "warning"}
 _RESUME = "Resume where it stopped; finished parts are not repeated"
+_BUTTONS = {  # name: text, tooltip, icon
+    "watch": ("Watch", "Show the run in training in this window", "watch"),
+    "cancel": (
+        "Cancel",
+        "Stop after the current step. Finished parts are saved, and Resume continues from there",
+        "stop",
+    ),
+    "log": ("Log", "Show the last lines of the process's output", "log"),
+    "resume": ("Resume", _RESUME, "play"),
+    "report": ("Report", "Open the report in the web browser", "report"),
+    "folder": ("Show folder", "Open the folder with the runs and the report", "open"),
+}
 _PERMILLE = 1000
 
 
@@ -62,13 +74,12 @@ class ExperimentItem:
 
 
 class ExperimentRow(QFrame):
-    """Shows an ``ExperimentItem``; each signal carries its key."""
+    """Shows an ``ExperimentItem``.
 
-    cancel_requested = Signal(str)
-    resume_requested = Signal(str)
-    watch_requested = Signal(str)
-    report_requested = Signal(str)
-    folder_requested = Signal(str)
+    ``action_requested`` carries cancel, resume, watch, report or folder, and the item's key.
+    """
+
+    action_requested = Signal(str, str)
 
     def __init__(self, item: ExperimentItem, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -100,36 +111,24 @@ class ExperimentRow(QFrame):
         head.addWidget(self._title)
         head.addWidget(self._state)
         head.addWidget(self._subtitle, 1)
-        self._watch = self._button("watch", "Watch", "Show the run in training in this window")
-        self._cancel = self._button(
-            "cancel", "Cancel", "Stop after the current step. Finished parts are saved, and Resume continues from there"
-        )
-        self._show_log = self._button("log", "Log", "Show the last lines of the process's output")
-        self._show_log.setCheckable(True)
-        self._resume = self._button("resume", "Resume", _RESUME)
-        self._report = self._button("report", "Report", "Open the report in the web browser")
-        self._folder = self._button("folder", "Show folder", "Open the folder with the runs and the report")
-        self._folder.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
-        for button, signal in (
-            (self._watch, self.watch_requested),
-            (self._cancel, self.cancel_requested),
-            (self._resume, self.resume_requested),
-            (self._report, self.report_requested),
-            (self._folder, self.folder_requested),
-        ):
-            button.clicked.connect(lambda _=False, signal=signal: signal.emit(self._item.key))
-        for button in (self._watch, self._cancel, self._show_log, self._resume, self._report, self._folder):
+        self._buttons = {name: self._make_button(name, text, tip) for name, (text, tip, _) in _BUTTONS.items()}
+        for button in self._buttons.values():
             head.addWidget(button)
-        self._show_log.toggled.connect(lambda _: self._show())
+        self._buttons["folder"].setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         return head
 
-    def _button(self, name: str, text: str, tip: str) -> QToolButton:
+    def _make_button(self, name: str, text: str, tip: str) -> QToolButton:
         button = named(QToolButton(), f"experiments.{name}", text)
         button.setToolTip(tip)
         button.setAccessibleName(text)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setIconSize(QSize(16, 16))
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        if name == "log":
+            button.setCheckable(True)
+            button.toggled.connect(self._show)
+        else:
+            button.clicked.connect(lambda: self.action_requested.emit(name, self._item.key))
         return button
 
     def _make_log(self) -> QLabel:
@@ -171,30 +170,24 @@ class ExperimentRow(QFrame):
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
         self._theme = theme
-        for button, name in (
-            (self._watch, "watch"),
-            (self._cancel, "stop"),
-            (self._show_log, "log"),
-            (self._resume, "play"),
-            (self._report, "report"),
-            (self._folder, "open"),
-        ):
-            button.setIcon(icon(name, theme))
+        for name, (_, _, symbol) in _BUTTONS.items():
+            self._buttons[name].setIcon(icon(symbol, theme))
 
     def _show(self) -> None:
-        item = self._item
-        self._bar.setVisible(item.state in ACTIVE)
-        self._watch.setVisible(item.state in ACTIVE)
-        self._watch.setEnabled(item.watchable)
-        self._cancel.setVisible(item.state in ACTIVE)
-        self._cancel.setEnabled(item.state != "stopping")
-        self._resume.setVisible(item.state in RESUMABLE or _lost_report(item))
-        self._resume.setEnabled(not self._blocked)
-        self._resume.setToolTip(self._blocked or _RESUME)
-        self._report.setVisible(item.state == "finished" and item.has_report)
+        item, buttons = self._item, self._buttons
+        active = item.state in ACTIVE
         has_log = item.state in ("failed", "interrupted") and bool(item.log)
-        self._show_log.setVisible(has_log)
-        self._log.setVisible(has_log and self._show_log.isChecked())
+        self._bar.setVisible(active)
+        buttons["watch"].setVisible(active)
+        buttons["watch"].setEnabled(item.watchable)
+        buttons["cancel"].setVisible(active)
+        buttons["cancel"].setEnabled(item.state != "stopping")
+        buttons["resume"].setVisible(item.state in RESUMABLE or _lost_report(item))
+        buttons["resume"].setEnabled(not self._blocked)
+        buttons["resume"].setToolTip(self._blocked or _RESUME)
+        buttons["report"].setVisible(item.state == "finished" and item.has_report)
+        buttons["log"].setVisible(has_log)
+        self._log.setVisible(has_log and buttons["log"].isChecked())
 
 
 def _lost_report(item: ExperimentItem) -> bool:

@@ -19,15 +19,12 @@ FORM_WIDTH = 292
 class ExperimentsView(QWidget):
     """Starts experiments and shows what becomes of them. It runs nothing and reads no file.
 
-    The signals of a row carry the key of its ``ExperimentItem``. ``shown`` is emitted when the panel comes on screen.
+    ``action_requested`` carries cancel, resume, watch, report or folder, and the key of the ``ExperimentItem``;
+    ``shown`` is emitted when the panel comes on screen.
     """
 
     start_requested = Signal(str, int, bool)
-    cancel_requested = Signal(str)
-    resume_requested = Signal(str)
-    watch_requested = Signal(str)
-    report_requested = Signal(str)
-    folder_requested = Signal(str)
+    action_requested = Signal(str, str)
     shown = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -103,11 +100,7 @@ class ExperimentsView(QWidget):
         row = ExperimentRow(item)
         row.set_theme(self._theme)
         row.set_blocked(self._blocked)
-        row.cancel_requested.connect(self.cancel_requested)
-        row.resume_requested.connect(self.resume_requested)
-        row.watch_requested.connect(self.watch_requested)
-        row.report_requested.connect(self.report_requested)
-        row.folder_requested.connect(self.folder_requested)
+        row.action_requested.connect(self.action_requested)
         return row
 
     def set_folder(self, folder: str) -> None:

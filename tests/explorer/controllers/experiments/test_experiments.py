@@ -180,9 +180,9 @@ def test_an_experiment_is_started_in_a_folder_of_its_own_and_followed_to_its_rep
     assert desk.text(path) == "It does not orient the sheet."
     assert "begins" in (path / "experiment.log").read_text()
     with qtbot.waitSignal(desk.control.report_opened) as opened:
-        desk.view.report_requested.emit(str(path))
+        desk.view.action_requested.emit("report", str(path))
     assert opened.args == [str(path / "report.html")]
-    desk.view.folder_requested.emit(str(path))
+    desk.view.action_requested.emit("folder", str(path))
     assert browser.opened == [str(path / "report.html"), str(path)]
     assert desk.errors == []
 
@@ -206,12 +206,12 @@ def test_cancel_keeps_what_is_done_and_resume_goes_on_with_the_same_options(desk
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     qtbot.waitUntil(lambda: "default" in tell(), timeout=WAIT)
     assert tell() == "25% · 1 min 40 s left · default, seed 0"
-    desk.view.cancel_requested.emit(str(path))
+    desk.view.action_requested.emit("cancel", str(path))
     assert desk.state(path) in ("stopping", "stopped")
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)
     assert "25% done and saved" in desk.text(path)
     desk.how = "works"
-    desk.view.resume_requested.emit(str(path))
+    desk.view.action_requested.emit("resume", str(path))
     assert desk.state(path) in ("starting", "running", "finished")
     qtbot.waitUntil(lambda: desk.state(path) == "finished", timeout=WAIT)
     assert json.loads((path / "options.json").read_text())["options"] == {"seeds": 2, "quick": True}
@@ -348,7 +348,7 @@ def test_watching_opens_the_run_in_training(desk):
     RunDirectory.create(path / "runs" / "default-0", RunConfig(), {})
     desk.control.refresh()
     assert desk.view.row(str(path)).item.watchable
-    desk.view.watch_requested.emit(str(path))
+    desk.view.action_requested.emit("watch", str(path))
     assert desk.opened == [path / "runs" / "default-0"]
 
 

@@ -36,8 +36,8 @@ def view(qtbot) -> ExperimentsView:
 @pytest.fixture
 def said(view) -> list:
     heard: list = []
-    for name in ("start", "cancel", "resume", "watch", "report", "folder"):
-        getattr(view, f"{name}_requested").connect(lambda *values, name=name: heard.append((name, *values)))
+    view.start_requested.connect(lambda *values: heard.append(("start", *values)))
+    view.action_requested.connect(lambda *values: heard.append(values))
     return heard
 
 
