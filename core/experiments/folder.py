@@ -1,6 +1,6 @@
 """The folder of one experiment: its trainings, its options, how far it is, its report. It imports no torch.
 
-    options.json    once: schema version, name of the experiment, its options; going on needs the same ones
+    options.json    once: schema version, name of the experiment, its options; resuming needs the same ones
     runs/NAME       the run directory of each training (core.runs.directory)
     progress.json   about once a second: what is being done, the share that is done, the time left
     stop            made by whoever wants it to stop: the running training saves a checkpoint, the experiment ends
@@ -39,7 +39,7 @@ State = Literal["running", "finished", "stopped", "failed"]
 
 
 class Stopped(BaseException):
-    """Somebody stopped the experiment: by ``stop``, a signal, or by stopping its training.
+    """The experiment was stopped: by ``stop``, a signal, or by stopping its training.
 
     Like ``KeyboardInterrupt`` no ``Exception``, so that nothing which handles errors takes it for one.
     """
@@ -175,7 +175,7 @@ class ExperimentFolder:
 
     @property
     def stop_requested(self) -> bool:
-        """Whether somebody has made the file ``stop``."""
+        """Whether the file ``stop`` is there."""
         return self.stop_path.exists()
 
     def request_stop(self) -> None:
@@ -183,7 +183,7 @@ class ExperimentFolder:
         self.stop_path.touch()
 
     def check_stop(self) -> None:
-        """Raise ``Stopped`` if that was asked for: call it between two parts of an analysis."""
+        """Raise ``Stopped`` if a stop was requested: call it between two parts of an analysis."""
         if self.stop_requested:
             raise Stopped
 
@@ -216,7 +216,7 @@ class ExperimentFolder:
         if stored.get("schema") != SCHEMA_VERSION:
             raise ExperimentError(
                 f"{path} has schema version {stored.get('schema')!r}; this version of Isoline reads {SCHEMA_VERSION}. "
-                "Go on with the version that began the experiment, or choose another folder with --out."
+                "Resume it with the version that began it, or choose another folder with --out."
             )
         if stored.get("experiment") != experiment:
             raise ExperimentError(
@@ -230,7 +230,7 @@ class ExperimentFolder:
             if stored.get(name) != wanted.get(name):
                 raise ExperimentError(
                     f"{name} is {wanted.get(name)!r}, but the experiment in {self.path} was begun with "
-                    f"{stored.get(name)!r}. Go on with the same options, or choose another folder with --out."
+                    f"{stored.get(name)!r}. Resume it with the same options, or choose another folder with --out."
                 )
 
     @contextlib.contextmanager

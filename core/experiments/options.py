@@ -68,4 +68,4 @@ class PlannedTraining:
     max_steps: int | None = None
     """Stop after about this many steps, with a checkpoint; None: train all epochs."""
     required: bool = True
-    """False: a training that diverges is a result, and the experiment goes on without it."""
+    """False: a training that diverges is a result, and the experiment continues without it."""

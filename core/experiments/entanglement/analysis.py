@@ -161,7 +161,7 @@ def analyse(
     folder: ExperimentFolder,
     log: Log,
 ) -> Analysis:
-    """Measure the ``runs`` of ``planned``. Raises ``core.experiments.folder.Stopped`` if that was asked for."""
+    """Measure the ``runs`` of ``planned``. Raises ``core.experiments.folder.Stopped`` if a stop was requested."""
     log("measuring the clouds")
     of_name = {variant.name: variant for variant in variants}
     models: dict[str, list[Model]] = {variant.name: [] for variant in variants}

@@ -29,7 +29,7 @@ SIGNIFICANT = 0.05
 
 
 def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
-    """JSON-ready. Excess BCE in nats a pixel."""
+    """JSON-ready. Excess BCE in nats per pixel."""
     return {
         **report_head(options, analysis.models[0].config),
         "models": [_model(model) for model in analysis.models],

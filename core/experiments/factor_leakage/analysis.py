@@ -90,7 +90,7 @@ def given_models(options: Options) -> list[ModelUnderTest]:
 
 
 def analyse(options: Options, models: Sequence[ModelUnderTest], folder: ExperimentFolder, log: Log) -> Analysis:
-    """Measure every model. Raises ``core.experiments.folder.Stopped`` when that is asked for in between."""
+    """Measure every model. Raises ``core.experiments.folder.Stopped`` when a stop is requested in between."""
     start = 0.0 if options.model else TRAINING_SHARE
     fraction = (0.98 - start) / len(models)
     measured = [_measure(options, model, folder, log, start + fraction * i, fraction) for i, model in enumerate(models)]

@@ -64,7 +64,7 @@ def opposite_samples(model: ModelUnderTest, count: int) -> list[tuple[int, int]]
 
 
 def cross(model: ModelUnderTest, count: int, report: Callable[[int], None]) -> list[Crossing]:
-    """Every kind of path between ``count`` pairs of samples; ``report`` hears how many pairs are done."""
+    """Every kind of path between ``count`` pairs of samples; ``report`` is told how many pairs are done."""
     crossings = []
     for number, ends in enumerate(opposite_samples(model, count)):
         report(number)

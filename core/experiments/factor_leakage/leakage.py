@@ -26,7 +26,7 @@ CHANGE = 0.4
 LEAST_CHANGE = 0.1
 """A start whose factor curve comes less far, beside an edge of the data, is left out for all kinds."""
 POINTS = 17
-"""Images along a path up to the change asked for."""
+"""Images along a path up to the target change."""
 FARTHEST = 2.5
 """A line that has not achieved the change where it should have is followed this many times as far."""
 
@@ -68,7 +68,7 @@ class LeakageExperiment:
         self._ranges = model.truth.ranges
 
     def trials(self, target: int, samples: np.ndarray, report: Callable[[int], None]) -> list[Trial]:
-        """One trial for each of the probe set's ``samples`` int (n,); ``report`` hears how many are done."""
+        """One trial for each of the probe set's ``samples`` int (n,); ``report`` is told how many are done."""
         trials = []
         for number, sample in enumerate(samples):
             report(number)

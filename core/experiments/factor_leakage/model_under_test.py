@@ -30,7 +30,7 @@ _RANGES = np.array([SCALE_RANGE[1] - SCALE_RANGE[0], DEPTH_RANGE[1] - DEPTH_RANG
 
 
 class ModelUnderTest:
-    """A run to be measured, ``name`` fit for a file, ``label`` for a person. What is dear is made when first asked for.
+    """A run to be measured, ``name`` fit for a file, ``label`` for a person. Expensive parts are computed at first use.
 
     Raises ``ExperimentError`` for a run whose images have no true inverse, ``core.runs.directory.RunError`` if it lacks
     a file.

@@ -42,7 +42,7 @@ SURFACE, GRAPH_BUILT, GRAPH, RELAXED, CURVE, NET = (
 
 
 def time_stages(model: ModelUnderTest, quick: bool, report: Callable[[str], None]) -> list[Stage]:
-    """Every stage, on one thread; ``quick`` repeats less. ``report`` hears which stage comes next."""
+    """Every stage, on one thread; ``quick`` repeats less. ``report`` is told which stage comes next."""
     from threadpoolctl import threadpool_limits
 
     surrogate, surface = model.surrogate, model.surface

@@ -85,7 +85,7 @@ class Analysis:
 def analyse(
     planned: Sequence[PlannedTraining], runs: Sequence[RunDirectory], folder: ExperimentFolder, log: Log
 ) -> Analysis:
-    """Measure every run. Raises ``core.experiments.folder.Stopped`` when that is asked for in between."""
+    """Measure every run. Raises ``core.experiments.folder.Stopped`` when a stop is requested in between."""
     models = []
     for number, (training, run) in enumerate(zip(planned, runs, strict=True)):
         folder.check_stop()

@@ -47,7 +47,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 def experiment_command(name: str, out: Path, seeds: int, quick: bool) -> list[str]:
-    """The command that runs experiment ``name`` in folder ``out``, or goes on with it."""
+    """The command that runs or resumes experiment ``name`` in folder ``out``."""
     command = [sys.executable, "-P", "-m", "core.cli", "experiment", "--nice", str(NICENESS), name]
     return [*command, "--out", str(out), "--seeds", str(seeds), *(["--quick"] if quick else [])]
 
