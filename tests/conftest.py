@@ -5,6 +5,7 @@ Nothing here imports Qt or torch unless the test itself does, so that the tests 
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -56,6 +57,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The files that take longest come first, so that two workers end at nearly the same time."""
     place = {name: index for index, name in enumerate(_LONGEST_FIRST)}
     items.sort(key=lambda item: place.get(item.path.name, len(place)))
+
+
+gc.disable()  # while modules are imported and tests collected, nothing becomes garbage
+
+
+def pytest_collection_finish() -> None:
+    """What the imports have made stays to the end: let the garbage collector never look through it again."""
+    gc.enable()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
