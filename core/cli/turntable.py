@@ -68,8 +68,9 @@ def run(options: Options) -> int:
         values=_read_values(options.values),
     )
     cloud = make_cloud(RunDirectory.open(options.run), look, options.epoch)
-    with _shown(options.progress) as tell:
-        export_turntable(options.out, cloud, film, look, tell, _input_closed() if options.progress == "json" else None)
+    cancelled = _input_closed() if options.progress == "json" else None
+    with _shown(options.progress) as report:
+        export_turntable(options.out, cloud, film, look, report, cancelled)
     if options.progress != "json":
         print(f"{options.out}  {options.out.stat().st_size / 1e6:.1f} MB")
     return 0
@@ -98,10 +99,10 @@ def _read_values(path: Path | None) -> np.ndarray | None:
 def _shown(kind: str) -> Iterator[Callable[[float], None]]:
     """What shows the progress."""
     if kind == "json":
-        yield _Lines().tell
+        yield _Lines().report
         return
     if kind == "none" or not sys.stderr.isatty():
-        yield lambda share: None
+        yield lambda fraction: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
@@ -109,19 +110,19 @@ def _shown(kind: str) -> Iterator[Callable[[float], None]]:
     columns = (BarColumn(bar_width=32), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
         task = bar.add_task("turntable", total=1.0)
-        yield lambda share: bar.update(task, completed=share)
+        yield lambda fraction: bar.update(task, completed=fraction)
 
 
 class _Lines:
     """One JSON line for every percent that is reached."""
 
     def __init__(self) -> None:
-        self._told = -1
+        self._reported = -1
 
-    def tell(self, share: float) -> None:
-        percent = int(share * 100)
-        if percent > self._told:
-            self._told = percent
+    def report(self, fraction: float) -> None:
+        percent = int(fraction * 100)
+        if percent > self._reported:
+            self._reported = percent
             print(f'{{"progress": {percent / 100:.2f}}}', flush=True)
 
 

@@ -23,7 +23,7 @@ from core.runs.directory import ProbeSet, RunDirectory
 SUFFIXES = (".mp4", ".gif")
 SPLIT, ONE_COLOUR = "split", "none"
 """Names to colour by that are no factors: training or validation sample; all points alike."""
-SHARE_OF_DRAWING = 0.85  # of the whole time; the rest is encoding
+DRAWING_FRACTION = 0.85  # of the whole time; the rest is encoding
 GIF_MAX_FPS = 20.0  # a turn of six seconds then has about 9 MB; viewers hardly show more
 MAX_BYTES = 4 << 30  # frames are kept in memory until the film is written
 
@@ -162,7 +162,7 @@ def export_turntable(
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Path:
-    """Write the turn to ``path``, an .mp4 or .gif, whole or not at all; progress is a share from 0 to 1.
+    """Write the turn to ``path``, an .mp4 or .gif, whole or not at all; progress is a fraction from 0 to 1.
 
     A GIF has at most 20 frames a second, or it would be too large to send. Raises ``TurntableError``
     for another suffix, ``ExportError`` if it cannot be written, ``ExportCancelled``.
@@ -170,11 +170,11 @@ def export_turntable(
     suffix = check_suffix(path)
     if suffix == ".gif" and film.fps > GIF_MAX_FPS:
         film = Film(film.seconds, GIF_MAX_FPS, film.size)
-    tell = progress or (lambda share: None)
-    frames = render(cloud, film, look, lambda share: tell(SHARE_OF_DRAWING * share), cancelled)
+    report = progress or (lambda fraction: None)
+    frames = render(cloud, film, look, lambda fraction: report(DRAWING_FRACTION * fraction), cancelled)
 
-    def encoding(share: float) -> None:
-        tell(SHARE_OF_DRAWING + (1.0 - SHARE_OF_DRAWING) * share)
+    def encoding(fraction: float) -> None:
+        report(DRAWING_FRACTION + (1.0 - DRAWING_FRACTION) * fraction)
 
     if suffix == ".gif":
         return export_gif(path, frames, film.fps, encoding, cancelled)

@@ -21,7 +21,7 @@ from core.runs.directory import RunDirectory, RunError
 from explorer.controllers.cloud.cloud import SPLIT, CloudController
 from explorer.controllers.compare.linked_cameras import CameraLock
 from explorer.controllers.compare.sample_matching import Counterparts, fingerprint_of
-from explorer.controllers.compare.shared_input import Question, Situation, hand_of
+from explorer.controllers.compare.shared_input import CompareContext, Question, hand_of
 from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.projection import make_projection
@@ -272,13 +272,13 @@ class CompareController(Controller):
         model = self._state.model
         if self._model is None or model is None or not on_screen(self._view):
             return
-        situation = self._situation(model.latent_dim, self._model.latent_dim)
-        self._view.set_kinds(situation.reasons())
-        question = situation.question(self._kind)
+        context = self._context(model.latent_dim, self._model.latent_dim)
+        self._view.set_kinds(context.reasons())
+        question = context.question(self._kind)
         if question is None:
             self._asked = None
             self._view.set_note("")
-            self._view.set_images(None, None, text=situation.missing())
+            self._view.set_images(None, None, text=context.missing())
             self._cloud.set_probe(None)
             return
         self._view.set_kind(question.kind)
@@ -287,10 +287,10 @@ class CompareController(Controller):
             message = CompareModels(index=question.index, factors=question.factors, z=question.z)
             self._request = self._engine.request(message, partial(self._on_compared, question), self._on_error)
 
-    def _situation(self, first: int, second: int) -> Situation:
+    def _context(self, first: int, second: int) -> CompareContext:
         state = self._state
         drawn = state.config is not None and state.config.data.source == "curves"
-        return Situation(state.document, state.samples, drawn, state.plane, (first, second), self._hand)
+        return CompareContext(state.document, state.samples, drawn, state.plane, (first, second), self._hand)
 
     # the engine
 

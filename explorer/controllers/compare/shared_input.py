@@ -29,7 +29,7 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class Situation:
+class CompareContext:
     """All that the choice depends on.
 
     ``drawn``: the open run's images are drawn from factors; ``plane``: the factors on the axes of the parameter plane;

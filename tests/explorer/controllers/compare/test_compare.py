@@ -30,7 +30,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.compare.compare import CompareController
 from explorer.controllers.compare.sample_matching import Counterparts
-from explorer.controllers.compare.shared_input import Situation, hand_of
+from explorer.controllers.compare.shared_input import CompareContext, hand_of
 from explorer.settings import Settings
 from explorer.state import Document, Model, Samples, State
 from explorer.views.cloud import CloudView
@@ -461,31 +461,31 @@ def test_without_anything_shared_there_is_a_reason(second, reason):
 # reading the document
 
 
-def situation(
+def context(
     document: Document, hand: Kind = Kind.IMAGE, *, drawn: bool = True, dims=(3, 3), known=FIRST
-) -> Situation:
-    return Situation(document, known, drawn, (0, 1), dims, hand)
+) -> CompareContext:
+    return CompareContext(document, known, drawn, (0, 1), dims, hand)
 
 
 def test_without_a_generator_the_cursor_is_the_sample_it_stands_on():
-    question = situation(Document(cursor=(1.0, 10.0)), Kind.PARAMETERS, drawn=False).question(Kind.IMAGE)
+    question = context(Document(cursor=(1.0, 10.0)), Kind.PARAMETERS, drawn=False).question(Kind.IMAGE)
     assert (question.kind, question.index) == (Kind.PARAMETERS, 5)
 
 
 def test_the_cursor_that_the_probe_has_left_is_not_used():
     document = Document(probe=np.zeros(3, np.float32), cursor=(1.0, 1.0))
-    assert situation(document, Kind.LATENT).question(Kind.PARAMETERS).kind is Kind.LATENT
+    assert context(document, Kind.LATENT).question(Kind.PARAMETERS).kind is Kind.LATENT
 
 
 def test_an_empty_document_has_no_question_but_advice():
-    empty = situation(Document())
+    empty = context(Document())
     assert empty.question(Kind.IMAGE) is None
     assert "Click a point" in empty.missing()
 
 
 def test_images_without_factors_have_no_parameters():
     known = samples([0], np.zeros((1, 0)), ())
-    assert Kind.PARAMETERS in situation(Document(), drawn=False, known=known).reasons()
+    assert Kind.PARAMETERS in context(Document(), drawn=False, known=known).reasons()
 
 
 def test_undo_of_a_probe_is_a_gesture_of_its_kind():
