@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QTabWidge
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
 from explorer.widgets.controls import named
-from explorer.widgets.layouts import ElidedLabel, FittingToolBar
+from explorer.widgets.elided_label import ElidedLabel
+from explorer.widgets.layouts import FittingToolBar
 from explorer.widgets.theme import Theme
 
 LEFT, RIGHT, BOTTOM = (

@@ -20,8 +20,9 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.widgets.controls import MarkedSlider, label, named, set_role
+from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import ElidedLabel, FlowLayout
+from explorer.widgets.layouts import FlowLayout
 from explorer.widgets.path_kind_chooser import KindChooser
 from explorer.widgets.saved_paths_button import SavedPathsButton
 from explorer.widgets.theme import DARK, Theme
@@ -275,12 +276,12 @@ class PathView(QWidget):
     @property
     def note(self) -> str:
         """The note on screen."""
-        return self._note.whole()
+        return self._note.text()
 
     @property
     def info(self) -> str:
         """The read-out on screen."""
-        return self._info_label.whole()
+        return self._info_label.text()
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from core.rendering import colormaps
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import MarkedSlider, label, named
-from explorer.widgets.layouts import ElidedLabel
+from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.theme import Theme
 
 SIZES = (1.0, 20.0)  # pixels

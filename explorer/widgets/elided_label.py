@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle
+from PySide6.QtGui import QFontMetrics, QFontMetricsF, QPainter, QPaintEvent
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QWidget
 
 
-def fitting(texts: tuple[str, ...], metrics: object, room: float) -> str:
-    """The first of ``texts``, longest first, that fits into ``room`` pixels; else the last one, elided.
-
-    ``metrics`` is a ``QFontMetrics`` or ``QFontMetricsF``.
-    """
+def fitting(texts: tuple[str, ...], metrics: QFontMetrics | QFontMetricsF, room: float) -> str:
+    """The first of ``texts``, longest first, that fits into ``room`` pixels; else the last one, elided."""
     for text in texts:
-        if metrics.horizontalAdvance(text) <= room:  # pyright: ignore[reportAttributeAccessIssue]
+        if metrics.horizontalAdvance(text) <= room:
             return text
-    return metrics.elidedText(texts[-1], Qt.TextElideMode.ElideRight, room)  # pyright: ignore[reportAttributeAccessIssue]
+    return metrics.elidedText(texts[-1], Qt.TextElideMode.ElideRight, int(room))
 
 
 class ElidedLabel(QLabel):
-    """Shows the longest of its texts that fits. It never asks for more width than it is given."""
+    """Shows the longest of its texts that fits; ``text()`` is the longest.
 
-    def __init__(self, text: str = "") -> None:
-        super().__init__(text)
+    The tooltip has the whole text, unless ``setToolTip`` has said something better.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self._shorter: tuple[str, ...] = ()
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self._explained = False
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+
+    def setText(self, text: str) -> None:
+        """Show ``text``, elided where it has no room."""
+        self.set_texts(text)
 
     def set_texts(self, text: str, *shorter: str) -> None:
         """``text``, and what to say instead of it where it has no room, longest first."""
         self._shorter = shorter
-        self.setText(text)
+        super().setText(text)
+        if not self._explained:
+            super().setToolTip(text)
+        self.updateGeometry()
+
+    def setToolTip(self, text: str) -> None:
+        """What to say in place of the whole text."""
+        self._explained = bool(text)
+        super().setToolTip(text or self.text())
+
+    def sizeHint(self) -> QSize:
+        margins = self.contentsMargins()
+        # Rounded up, and a pixel more: a text that ends a fraction of one too far would lose its last word.
+        width = self.fontMetrics().horizontalAdvance(self.text()) + margins.left() + margins.right() + 2
+        return QSize(width, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(0, super().minimumSizeHint().height())
+        return QSize(1, super().minimumSizeHint().height())
 
     @property
     def shown(self) -> str:
@@ -41,12 +60,6 @@ class ElidedLabel(QLabel):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        self.style().drawItemText(
-            painter,
-            self.contentsRect(),
-            int(QStyle.visualAlignment(self.layoutDirection(), self.alignment())),
-            self.palette(),
-            self.isEnabled(),
-            self.shown,
-            self.foregroundRole(),
-        )
+        flags = QStyle.visualAlignment(self.layoutDirection(), self.alignment())
+        area, role = self.contentsRect(), self.foregroundRole()
+        self.style().drawItemText(painter, area, int(flags), self.palette(), self.isEnabled(), self.shown, role)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLabel, QLayout, QLayoutItem, QSizePolicy, QToolBar, QToolButton, QWidget
+from PySide6.QtWidgets import QLayout, QLayoutItem, QToolBar, QToolButton
 
 
 class FlowLayout(QLayout):
@@ -85,41 +85,6 @@ class FlowLayout(QLayout):
                 x += size.width() + self._horizontal
             y += height + (self._vertical if number < len(rows) - 1 else 0)
         return y - rectangle.y()
-
-
-class ElidedLabel(QLabel):
-    """One line of text that ends in "…" where the room ends; the tool tip has the whole."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._whole = ""
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-
-    def setText(self, text: str) -> None:
-        self._whole = text
-        self.setToolTip(text)
-        self.updateGeometry()  # QLabel itself tells only of another shortened text
-        self._elide()
-
-    def whole(self) -> str:
-        """The text, unshortened."""
-        return self._whole
-
-    def resizeEvent(self, event: object) -> None:
-        self._elide()
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(1, super().minimumSizeHint().height())
-
-    def sizeHint(self) -> QSize:
-        margins = self.contentsMargins()
-        # Rounded up, and a pixel more: a text that ends a fraction of one too far would lose its last word.
-        width = self.fontMetrics().horizontalAdvance(self._whole) + margins.left() + margins.right() + 2
-        return QSize(width, super().sizeHint().height())
-
-    def _elide(self) -> None:
-        room = self.contentsRect().width()
-        super().setText(self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, room))
 
 
 class FittingToolBar(QToolBar):

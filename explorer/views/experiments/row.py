@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.widgets.controls import duration, label, named, set_role
+from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import ElidedLabel
 from explorer.widgets.theme import DARK, Theme
 
 ACTIVE = ("starting", "running", "stopping")

@@ -1,29 +1,48 @@
-"""The table of the comparison: a row for each kind of path, with its name, its film strip and its measures.
+"""The table of the comparison: names at the left, film strips, and measures, each path in a row.
 
-The heading stays on top and the names stay at the left while the rest is scrolled. A strip shows as many frames as the
-width has room for; each is a place on its path, and pressing it goes there.
+The names are the vertical header, so they stay when the measures are scrolled sideways. A strip shows as many frames as
+the width has room for; each is a place on its path, and pressing it goes there.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from PySide6.QtCore import QEvent, QLineF, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetricsF,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPen,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QFrame,
+    QHeaderView,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QToolTip,
+    QWidget,
+)
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetricsF, QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
-
+from core.paths.recipe import PATH_KINDS
 from explorer.views.path_comparison.data import ComparedPath
-from explorer.views.path_comparison.measures import Column, make_columns
-from explorer.views.path_comparison.painting import BAR, Look, paint_table
-from explorer.views.path_comparison.rows import GAP, Row, frames_shown
-from explorer.widgets.painting import small_font
-from explorer.widgets.theme import DARK, Theme
+from explorer.views.path_comparison.model import STRIP, Index, PathTableModel, Row
+from explorer.widgets.elided_label import fitting
+from explorer.widgets.off_manifold_badge import verdict_colour
+from explorer.widgets.painting import pen, small_font
+from explorer.widgets.path_colors import path_colour
+from explorer.widgets.theme import DARK, Theme, blend
 
 NAME_WIDTH = 138
-LEAST_ROW, MOST_ROW = 40, 84  # pixels
-PAD = 4  # above and below a strip
-LEAST_FRAMES = 4  # that a strip has room for, before the table scrolls sideways
-CELL_PAD = 6
+MIN_ROW, MAX_ROW = 40, 84  # pixels
+MIN_FRAMES = 4  # that a strip has room for, before the table scrolls sideways
+PAD, GAP = 4, 3  # above and below a strip; between its frames
+BAR, DASH = 3, 3  # height of the bar under a frame that is not on the data, and length of its dashes
+STALE = 0.35  # opacity of what is out of date
 _MOVES = {
     Qt.Key.Key_Left: (0, -1),
     Qt.Key.Key_Right: (0, 1),
@@ -31,18 +50,11 @@ _MOVES = {
     Qt.Key.Key_Down: (1, 0),
 }
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 
 
-class Spot(NamedTuple):
-    """What is under the mouse: ``part`` is "name", "frame", "strip", "cell", "heading" or ""; -1 where it has none."""
-
-    part: str = ""
-    row: int = -1
-    number: int = -1
-    column: int = -1
-
-
-class PathTable(QAbstractScrollArea):
+class PathTable(QTableView):
     """Rows of paths. Setters are silent.
 
     ``frame_chosen`` carries kind and number of the frame that was pressed, dragged to or reached by an arrow key,
@@ -60,153 +72,104 @@ class PathTable(QAbstractScrollArea):
         self.setObjectName("path_kinds.table")
         self.setAccessibleName("Kinds of path, their frames and measures")
         self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setShowGrid(False)
+        self.setSelectionMode(QTableView.SelectionMode.NoSelection)
+        self.setVerticalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
+        self.setCornerButtonEnabled(False)
         self.viewport().setMouseTracking(True)
-        self.rows: list[Row] = []
-        self.columns: list[Column] = []
         self.theme: Theme = DARK
-        self._target = ""
-        self._current = ""
-        self._mark: tuple[str, int] | None = None
-        self._hover = Spot()
-        self._held = Spot()
+        self.current = ""  # the kind of the document's path
+        self.mark: tuple[str, int] | None = None  # the frame at which the probe is
+        self.hovered: tuple[int, int] = (-1, -1)  # row and frame under the mouse
+        self._dragged: tuple[int, int] = (-1, -1)
+        self.paths = PathTableModel(self)
+        self.setModel(self.paths)
+        self.setItemDelegate(_CellDelegate(self))
+        self.setVerticalHeader(_NameHeader(self))
+        heading = self.horizontalHeader()
+        heading.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        heading.setSectionsClickable(False)
+        heading.setHighlightSections(False)
+        self.paths.modelReset.connect(self._layout)
 
     def sizeHint(self) -> QSize:
         return QSize(700, 180)
 
     # setters
 
+    @property
+    def rows(self) -> list[Row]:
+        """The rows on show."""
+        return self.paths.rows
+
     def set_kinds(self, kinds: tuple[str, ...], target: str, stale: bool = True) -> None:
         """These are awaited; what was there of them stays until their answers come, faded if it is ``stale``."""
-        before = {row.kind: row for row in self.rows}
-        self.rows = [before.get(kind) or Row(kind) for kind in kinds]
-        for row in self.rows:
-            row.stale = stale
-        self._target = target
-        self._hover = Spot()
-        self._measure()
+        self.hovered = (-1, -1)
+        self.paths.set_kinds(kinds, target, stale)
 
     def set_path(self, path: ComparedPath) -> None:
         """One of them has come; others are left out."""
-        for row in self.rows:
-            if row.kind == path.kind:
-                row.fill(path)
-        self._measure()
+        self.paths.set_path(path)
 
     def clear(self) -> None:
         """No rows."""
-        self.rows = []
-        self._mark = None
-        self._measure()
+        self.mark = None
+        self.set_kinds((), "")
 
     def set_current(self, kind: str) -> None:
         """The kind that the document's path has; "": none of these."""
-        self._current = kind
-        self.viewport().update()
+        self.current = kind
+        self._repaint()
 
     def set_mark(self, kind: str, number: int) -> None:
         """Frame outlined because the probe is there; number -1: none."""
-        self._mark = (kind, number) if number >= 0 else None
-        self.viewport().update()
+        self.mark = (kind, number) if number >= 0 else None
+        self._repaint()
 
     def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
+        """Use the colours of ``theme``."""
         self.theme = theme
+        size = small_font(self.font()).pointSizeF()
+        section = f"background: {theme.surface}; color: {theme.muted}; border: none; font-size: {size}pt"
+        self.setStyleSheet(
+            f"QTableView {{ background: {theme.surface}; }}"
+            f"QHeaderView, QTableCornerButton::section {{ background: {theme.surface}; border: none; }}"
+            f"QHeaderView::section {{ {section}; border-bottom: 1px solid {theme.border}; padding: 3px 5px; }}"
+        )
+        self._repaint()
+
+    def _repaint(self) -> None:
         self.viewport().update()
+        self.verticalHeader().viewport().update()
 
-    def _measure(self) -> None:
-        self.columns = make_columns([row.path for row in self.rows if row.path is not None], self._target)
-        self._layout()
+    # geometry
 
-    # geometry, in pixels of the viewport
-
-    @property
-    def heading_height(self) -> int:
-        """Height of the heading: two lines."""
-        return round(2 * QFontMetricsF(small_font(self.font())).height()) + 7
-
-    @property
-    def row_height(self) -> int:
-        """All rows are alike: as high as lets all be seen, within limits."""
-        room = self.viewport().height() - self.heading_height
-        return max(LEAST_ROW, min(MOST_ROW, room // max(1, len(self.rows))))
-
-    @property
-    def side(self) -> int:
-        """Width and height of a frame."""
-        return self.row_height - 2 * PAD - BAR - 2
-
-    @property
-    def column_widths(self) -> list[int]:
-        """Width of each measure."""
-        heading, text = QFontMetricsF(small_font(self.font())), QFontMetricsF(small_font(self.font(), 0.0, bold=True))
-        return [
-            round(
-                max(
-                    *(heading.horizontalAdvance(line) for line in column.heading),
-                    *(text.horizontalAdvance(each) for each in column.texts.values()),
-                )
-                + 2 * CELL_PAD
-            )
-            for column in self.columns
-        ]
-
-    @property
-    def strip_width(self) -> int:
-        """Width of the strips: what names and measures leave, but never less than some frames."""
-        rest = self.viewport().width() - NAME_WIDTH - sum(self.column_widths) - CELL_PAD
-        return max(LEAST_FRAMES * (self.side + GAP) - GAP, rest)
-
-    def top_of(self, row: int) -> int:
-        """Upper edge of a row."""
-        return self.heading_height + row * self.row_height - self.verticalScrollBar().value()
-
-    @property
-    def strip_left(self) -> int:
-        """Left edge of the strips."""
-        return NAME_WIDTH - self.horizontalScrollBar().value()
-
-    def frame_rect(self, row: int, number: int) -> QRectF:
-        """Where frame ``number`` of a row stands; empty if it has no room."""
-        shown = self.frames_of(row)
-        if number not in shown:
-            return QRectF()
-        left = self.strip_left + self._step(len(shown), len(self.rows[row].pictures)) * shown.index(number)
-        return QRectF(round(left), self.top_of(row) + PAD, self.side, self.side)
-
-    def _step(self, shown: int, total: int) -> float:
-        """From one frame to the next; those of a path that all fit stand close together."""
-        close = self.side + GAP
-        if shown < 2 or shown == total:
-            return close
-        return (self.strip_width - self.side) / (shown - 1)
-
-    def frames_of(self, row: int) -> list[int]:
-        """The frames of a row that have room."""
-        return frames_shown(len(self.rows[row].pictures), self.strip_width, self.side)
-
-    def name_rect(self, row: int) -> QRectF:
-        """Where the name of a row stands."""
-        return QRectF(0, self.top_of(row), NAME_WIDTH, self.row_height)
-
-    def cell_rect(self, row: int, column: int) -> QRectF:
-        """Where a measure of a row stands."""
-        left = self.strip_left + self.strip_width + CELL_PAD + sum(self.column_widths[:column])
-        return QRectF(left, self.top_of(row), self.column_widths[column], self.row_height)
-
-    def _layout(self) -> None:
-        view, across, down = self.viewport(), self.horizontalScrollBar(), self.verticalScrollBar()
-        whole = NAME_WIDTH + self.strip_width + CELL_PAD + sum(self.column_widths)
-        across.setPageStep(view.width())
-        across.setSingleStep(40)
-        across.setRange(0, max(0, whole - view.width()))
-        room = view.height() - self.heading_height
-        down.setPageStep(max(1, room))
-        down.setSingleStep(self.row_height)
-        down.setRange(0, max(0, len(self.rows) * self.row_height - room))
-        view.update()
+    def _layout(self, again: bool = True) -> None:
+        """All rows alike and as high as lets all be seen, within limits; the strips take what the measures leave."""
+        width = self.viewport().width()
+        height = self.viewport().height() // max(1, len(self.rows))
+        self.verticalHeader().setDefaultSectionSize(max(MIN_ROW, min(MAX_ROW, height)))
+        measures = range(STRIP + 1, self.paths.columnCount())
+        small, bold = QFontMetricsF(small_font(self.font())), QFontMetricsF(small_font(self.font(), 0.0, bold=True))
+        for column in measures:
+            measure = self.paths.columns[column - 1]
+            widths = [small.horizontalAdvance(line) for line in measure.heading]
+            widths += [bold.horizontalAdvance(text) for text in measure.texts.values()]
+            self.setColumnWidth(column, round(max(widths)) + 12)
+        if self.paths.columnCount():
+            rest = width - sum(self.columnWidth(column) for column in measures)
+            self.setColumnWidth(STRIP, max(MIN_FRAMES * (self.side + GAP), rest))
+        self.clearSpans()
+        for number, row in enumerate(self.rows):
+            if row.path is not None and row.path.missing and len(measures):
+                self.setSpan(number, STRIP, 1, self.paths.columnCount())  # the reason takes the whole row
+        self.updateGeometries()  # the scroll bars, at once: one that appears takes some of the width
+        if again and self.viewport().width() != width:
+            self._layout(again=False)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
         self._layout()
 
     def changeEvent(self, event: QEvent) -> None:
@@ -214,110 +177,90 @@ class PathTable(QAbstractScrollArea):
         if event.type() == QEvent.Type.FontChange:
             self._layout()
 
-    def scrollContentsBy(self, dx: int, dy: int) -> None:
-        self.viewport().update()
+    @property
+    def side(self) -> int:
+        """Width and height of a frame."""
+        return self.verticalHeader().defaultSectionSize() - 2 * PAD - BAR - 2
 
-    def spot_at(self, x: float, y: float) -> Spot:
-        """What stands at a place of the viewport."""
-        if y < self.heading_height:
-            return Spot("heading", column=self._column_at(x))
-        row = int((y - self.heading_height + self.verticalScrollBar().value()) // self.row_height)
-        if not 0 <= row < len(self.rows):
-            return Spot()
-        if x < NAME_WIDTH:
-            return Spot("name", row)
-        for number in self.frames_of(row):
-            if self.frame_rect(row, number).adjusted(-GAP / 2, -PAD, GAP / 2, PAD + BAR).contains(x, y):
-                return Spot("frame", row, number)
-        column = self._column_at(x)
-        return Spot("cell", row, column=column) if column >= 0 else Spot("strip", row)
+    def frames_of(self, row: int) -> list[int]:
+        """The frames of a row that have room, evenly chosen, the first and the last among them."""
+        total, room = len(self.rows[row].images), (self.columnWidth(STRIP) + GAP) // (self.side + GAP)
+        count = min(total, max(1, room))
+        if count < 2:
+            return [0] if total else []
+        return [round(k * (total - 1) / (count - 1)) for k in range(count)]
 
-    def _column_at(self, x: float) -> int:
-        if x < NAME_WIDTH:
-            return -1
-        rects = (self.cell_rect(0, column) for column in range(len(self.columns)))
-        return next((place for place, rect in enumerate(rects) if rect.left() <= x < rect.right()), -1)
+    def cell_rect(self, row: int, column: int) -> QRectF:
+        """Where a cell stands in the viewport."""
+        return QRectF(self.visualRect(self.paths.index(row, column)))
 
-    # painting
+    def frame_rect(self, row: int, number: int) -> QRectF:
+        """Where frame ``number`` of a row stands in the viewport; empty if it has no room."""
+        shown, strip = self.frames_of(row), self.cell_rect(row, STRIP)
+        if number not in shown:
+            return QRectF()
+        step: float = self.side + GAP
+        if 1 < len(shown) < len(self.rows[row].images):  # those of a path that all fit stand close together
+            step = (self.columnWidth(STRIP) - GAP - self.side) / (len(shown) - 1)
+        return QRectF(round(strip.left() + step * shown.index(number)), strip.top() + PAD, self.side, self.side)
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        look = Look(self._current, self._mark, self._hover.row, self._hover.part, self._hover.number)
-        paint_table(self, look)
+    def frame_at(self, at: QPointF) -> tuple[int, int]:
+        """Row and frame under a place of the viewport; -1 for what there is not."""
+        row = self.rowAt(round(at.y()))
+        for number in self.frames_of(row) if row >= 0 else []:
+            if self.frame_rect(row, number).adjusted(-GAP / 2, -PAD, GAP / 2, PAD + BAR).contains(at):
+                return row, number
+        return row, -1
 
     # hands
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._drag(self.frame_at(event.position()))
         event.accept()
-        if event.button() != Qt.MouseButton.LeftButton:
-            return
-        self._held = self.spot_at(event.position().x(), event.position().y())
-        if self._held.part == "frame":
-            self.frame_chosen.emit(self.rows[self._held.row].kind, self._held.number)
+
+    def _drag(self, frame: tuple[int, int]) -> None:
+        if frame[1] >= 0 and frame != self._dragged:
+            self._dragged = frame
+            self.frame_chosen.emit(self.rows[frame[0]].kind, frame[1])
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        spot = self.spot_at(event.position().x(), event.position().y())
-        dragged = self._held.part == "frame" and bool(event.buttons() & Qt.MouseButton.LeftButton)
-        if dragged and spot.part == "frame" and spot != self._held:
-            self._held = spot
-            self.frame_chosen.emit(self.rows[spot.row].kind, spot.number)
-        self._set_hover(spot)
+        frame = self.frame_at(event.position())
+        if self._dragged[1] >= 0 and event.buttons() & Qt.MouseButton.LeftButton:
+            self._drag(frame)
+        self.set_hovered(*frame)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        event.accept()
-        if event.button() != Qt.MouseButton.LeftButton:
-            return
-        held, self._held = self._held, Spot()
-        if held.part == "frame":
+        dragged, self._dragged = self._dragged, (-1, -1)
+        if event.button() == Qt.MouseButton.LeftButton and dragged[1] >= 0:
             self.frame_released.emit()
-        elif held.part == "name" and self.spot_at(event.position().x(), event.position().y()) == held:
-            self._choose_path(held.row)
+        event.accept()
 
-    def _choose_path(self, row: int) -> None:
-        if self._usable(row):
-            self.path_chosen.emit(self.rows[row].kind)
-
-    def _usable(self, row: int) -> bool:
-        path = self.rows[row].path if 0 <= row < len(self.rows) else None
-        return path is not None and not path.missing
+    def set_hovered(self, row: int, number: int = -1) -> None:
+        """The mouse is over a row, or over one of its frames."""
+        before, self.hovered = self.hovered, (row, number)
+        if before == self.hovered:
+            return
+        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if number >= 0 else Qt.CursorShape.ArrowCursor)
+        if before[0] != row:
+            self.row_hovered.emit(self.rows[row].kind if row >= 0 else "")
+        self._repaint()
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Leave:
-            self._set_hover(Spot())
+            self.set_hovered(-1)
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            text = self.tooltip_at(event.pos())
+            QToolTip.showText(event.globalPos(), text, self.viewport())
+            return True
         return super().viewportEvent(event)
 
-    def _set_hover(self, spot: Spot) -> None:
-        if spot == self._hover:
-            return
-        before, self._hover = self._hover, spot
-        self.viewport().setToolTip(self._tip(spot))
-        hand = spot.part == "frame" or (spot.part == "name" and self._usable(spot.row))
-        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
-        if spot.row != before.row:
-            self.row_hovered.emit(self.rows[spot.row].kind if spot.row >= 0 else "")
-        self.viewport().update()
-
-    def _tip(self, spot: Spot) -> str:
-        if spot.part == "heading":
-            return self.columns[spot.column].meaning if spot.column >= 0 else ""
-        if spot.row < 0:
-            return ""
-        row = self.rows[spot.row]
-        note = row.path.note if row.path is not None else ""
-        if spot.part == "frame":
-            return f"{row.frame_text(spot.number)}\nPress: the probe goes there."
-        if spot.part == "name" and self._usable(spot.row):
-            return f"Make this {row.kind} path the path, to play, edit and export it" + (f"\n{note}" if note else "")
-        if spot.part == "cell" and row.path is not None and not row.path.missing:
-            return self._cell_tip(row.path, self.columns[spot.column])
-        return note
-
-    def _cell_tip(self, path: ComparedPath, column: Column) -> str:
-        best = "Best of these. " if path.kind in column.best else ""
-        leaks = ""
-        if column.heading == ("largest", "leak"):
-            known = (name for name in path.names if name != self._target)
-            leaks = "\n" + "\n".join(f"{name}: {path.leak(name):.2%}" for name in known)
-        return f"{path.kind}: {column.texts[path.kind]}. {best}\n{column.meaning}{leaks}"
+    def tooltip_at(self, at: QPoint) -> str:
+        """What is said of the frame or the measure at a place of the viewport."""
+        row, number = self.frame_at(QPointF(at))
+        if number >= 0:
+            return f"{self.rows[row].frame_text(number)}\nPress to move the probe there."
+        return str(self.indexAt(at).data(Qt.ItemDataRole.ToolTipRole) or "")
 
     # keys
 
@@ -334,33 +277,165 @@ class PathTable(QAbstractScrollArea):
         key = Qt.Key(event.key())
         if self.rows and key in _MOVES:
             self._move(*_MOVES[key])
-        elif self._mark is not None and key in _ENTER:
-            self._choose_path(self._row_of(self._mark[0]))
+        elif self.mark is not None and key in _ENTER:
+            self.path_chosen.emit(self.mark[0])
         else:
             super().keyPressEvent(event)
 
-    def _row_of(self, kind: str) -> int:
-        return next((place for place, row in enumerate(self.rows) if row.kind == kind), -1)
-
     def _move(self, down: int, along: int) -> None:
         """From the marked frame to the next one that has room, or to the one above or below it."""
-        filled = [place for place in range(len(self.rows)) if self._usable(place)]
-        if not filled:
+        usable = [number for number, row in enumerate(self.rows) if row.usable]
+        if not usable:
             return
-        row = self._row_of(self._mark[0]) if self._mark is not None else -1
-        if row not in filled or self._mark is None:
-            row, number = filled[0], 0
-        else:
-            number = self._mark[1]
-            row = filled[min(len(filled) - 1, max(0, filled.index(row) + down))]
+        marked = [number for number in usable if self.mark is not None and self.rows[number].kind == self.mark[0]]
+        row, frame = usable[0], 0
+        if marked and self.mark is not None:
+            row = usable[min(len(usable) - 1, max(0, usable.index(marked[0]) + down))]
             shown = self.frames_of(row)
-            nearest = min(range(len(shown)), key=lambda place: abs(shown[place] - number))
-            number = shown[min(len(shown) - 1, max(0, nearest + along))]
-        self._reveal(row)
-        self.frame_chosen.emit(self.rows[row].kind, number)
+            nearest = min(range(len(shown)), key=lambda place: abs(shown[place] - self.mark[1]))  # pyright: ignore
+            frame = shown[min(len(shown) - 1, max(0, nearest + along))]
+        self.scrollTo(self.paths.index(row, STRIP))
+        self.frame_chosen.emit(self.rows[row].kind, frame)
         self.frame_released.emit()
 
-    def _reveal(self, row: int) -> None:
-        bar, room = self.verticalScrollBar(), self.viewport().height() - self.heading_height
-        top = row * self.row_height
-        bar.setValue(min(top, max(bar.value(), top + self.row_height - room)))
+
+class _NameHeader(QHeaderView):
+    """The kinds: a line in the colour that each has in the cloud, its name, and a note. A click takes the path."""
+
+    def __init__(self, table: PathTable) -> None:
+        super().__init__(Qt.Orientation.Vertical, table)
+        self._table = table
+        self._pressed = -1
+        self.setFixedWidth(NAME_WIDTH)
+        self.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.setMinimumSectionSize(MIN_ROW)
+        self.viewport().setMouseTracking(True)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self._pressed = self.logicalIndexAt(event.position().toPoint())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        row, self._pressed = self._pressed, -1
+        clicked = event.button() == Qt.MouseButton.LeftButton and row == self.logicalIndexAt(event.position().toPoint())
+        if clicked and row >= 0 and self._table.rows[row].usable:
+            self._table.path_chosen.emit(self._table.rows[row].kind)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        row = self.logicalIndexAt(event.position().toPoint())
+        usable = row >= 0 and self._table.rows[row].usable
+        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if usable else Qt.CursorShape.ArrowCursor)
+        self._table.set_hovered(row)
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Leave:
+            self._table.set_hovered(-1)
+        return super().viewportEvent(event)
+
+    def paintSection(self, painter: QPainter, rect: QRect, logicalIndex: int) -> None:
+        table, theme = self._table, self._table.theme
+        row, box = table.rows[logicalIndex], QRectF(rect)
+        hovered, current = table.hovered[0] == logicalIndex, row.kind == table.current
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.fillRect(box, _ground(theme, hovered))
+        if current:
+            painter.fillRect(QRectF(0, box.top() + 3, 3, box.height() - 7), QColor(theme.accent))
+        below = "the path" if current else row.note if row.usable else ""
+        middle = box.center().y() - (7.5 if below else 0.5)
+        stroke = pen(QColor(path_colour(row.kind, theme)), 2.5)
+        if PATH_KINDS[row.kind].straight:
+            stroke.setDashPattern([1.6, 1.6])
+        painter.setPen(stroke)
+        painter.drawLine(QLineF(10, middle, 26, middle))
+        font = small_font(self.font(), 0.0, bold=current)
+        font.setUnderline(row.usable and hovered and table.hovered[1] < 0 and self.underMouse())
+        ink = QColor(theme.text if row.usable else theme.muted)
+        _write(painter, font, ink, QRectF(32, middle - 10, box.width() - 35, 20), row.kind)
+        if below:
+            area = QRectF(32, middle + 7, box.width() - 35, 17)
+            _write(painter, small_font(self.font()), QColor(theme.muted), area, below)
+        _rule(painter, theme, box)
+        painter.restore()
+
+
+class _CellDelegate(QStyledItemDelegate):
+    """Paints the strips, and the measures with the best of each column emphasised."""
+
+    def __init__(self, table: PathTable) -> None:
+        super().__init__(table)
+        self._table = table
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        table, theme = self._table, self._table.theme
+        row, box = table.rows[index.row()], QRectF(option.rect)  # pyright: ignore[reportAttributeAccessIssue]
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setClipRect(box)
+        painter.fillRect(box, _ground(theme, table.hovered[0] == index.row()))
+        painter.setOpacity(STALE if row.stale and row.path is not None else 1.0)
+        if row.path is None:
+            if index.column() == STRIP:
+                _write(painter, table.font(), QColor(theme.muted), box, "…")
+        elif row.path.missing:
+            painter.setPen(QColor(theme.muted))
+            painter.setFont(small_font(table.font(), -0.5))
+            painter.drawText(box.adjusted(0, 2, -8, -2), int(_LEFT) | int(Qt.TextFlag.TextWordWrap), row.note)
+        elif index.column() == STRIP:
+            self._paint_strip(painter, index.row(), row)
+        else:
+            self._paint_measure(painter, box, index, row)
+        painter.setOpacity(1.0)
+        _rule(painter, theme, box)
+        painter.restore()
+
+    def _paint_strip(self, painter: QPainter, number: int, row: Row) -> None:
+        table, theme, ratio = self._table, self._table.theme, self._table.devicePixelRatioF()
+        for frame in table.frames_of(number):
+            box = table.frame_rect(number, frame)
+            picture = row.picture(frame, box.width(), ratio)
+            rest = QPointF(box.width() - picture.width() / ratio, box.height() - picture.height() / ratio) / 2
+            painter.drawPixmap(box.topLeft() + QPointF(round(rest.x()), round(rest.y())), picture)
+            verdict = row.score(frame).verdict
+            if verdict is not None and verdict != "on the data":  # as in the path's film strip: dashed, it extrapolates
+                step = round(box.width()) if verdict == "off the data" else 2 * DASH
+                for left in range(0, round(box.width()), step):
+                    width = min(box.width() if verdict == "off the data" else DASH, box.width() - left)
+                    bar = QRectF(box.left() + left, box.bottom() + 2, width, BAR)
+                    painter.fillRect(bar, QColor(verdict_colour(theme, verdict)))
+            marked, hovered = table.mark == (row.kind, frame), table.hovered == (number, frame)
+            if marked or hovered:
+                outline = QPen(QColor(theme.accent), 2) if marked else QPen(QColor(theme.muted), 1)
+                outline.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
+                painter.setPen(outline)
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
+
+    def _paint_measure(self, painter: QPainter, box: QRectF, index: Index, row: Row) -> None:
+        table, theme, text = self._table, self._table.theme, str(index.data())
+        best = row.kind in table.paths.columns[index.column() - 1].best
+        font = small_font(table.font(), 0.0, bold=best)
+        if best:
+            metrics = QFontMetricsF(font)
+            width, height = metrics.horizontalAdvance(text) + 10, metrics.height() + 4
+            painter.setPen(QPen(QColor(theme.accent), 1))
+            painter.setBrush(blend(theme.accent, theme.surface, 0.22))
+            painter.drawRoundedRect(QRectF(box.right() - width - 1, box.center().y() - height / 2, width, height), 4, 4)
+        ink = QColor(theme.muted if text == "–" else theme.text)
+        _write(painter, font, ink, box.adjusted(0, 0, -6, 0), text, _RIGHT)
+
+
+def _ground(theme: Theme, hovered: bool) -> QColor:
+    return blend(theme.text, theme.surface, 0.05) if hovered else QColor(theme.surface)
+
+
+def _rule(painter: QPainter, theme: Theme, box: QRectF) -> None:
+    painter.setPen(QPen(QColor(theme.border), 1))
+    painter.drawLine(QLineF(box.left(), box.bottom() - 0.5, box.right(), box.bottom() - 0.5))
+
+
+def _write(
+    painter: QPainter, font: QFont, ink: QColor, box: QRectF, text: str, flags: Qt.AlignmentFlag = _LEFT
+) -> None:
+    painter.setFont(font)
+    painter.setPen(ink)
+    painter.drawText(box, flags, fitting((text,), QFontMetricsF(font), box.width()))

@@ -22,8 +22,8 @@ from core.paths.recipe import JOINING, PATH_KINDS, RECIPE_KINDS
 from explorer.views.path_comparison.data import ComparedPath
 from explorer.views.path_comparison.table import PathTable
 from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import ElidedLabel
 from explorer.widgets.painting import pen
 from explorer.widgets.path_colors import path_colour
 from explorer.widgets.theme import DARK, Theme
@@ -212,7 +212,7 @@ class PathKindsView(QWidget):
     @property
     def message(self) -> str:
         """The line beside the controls."""
-        return self._message.whole()
+        return self._message.text()
 
     @property
     def empty(self) -> str:

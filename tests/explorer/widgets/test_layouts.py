@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QLabel, QMainWindow, QStyle, QWidget
 
-from explorer.widgets.layouts import ElidedLabel, FittingToolBar, FlowLayout
+from explorer.widgets.layouts import FittingToolBar, FlowLayout
 
 
 @pytest.fixture
@@ -50,18 +50,6 @@ def test_hidden_widgets_take_no_room(panel, qtbot):
 def test_a_panel_may_become_as_narrow_as_its_widest_widget(panel):
     made, _ = panel
     assert made.layout().minimumSize().width() == 100
-
-
-def test_a_line_is_shortened_to_its_room_and_keeps_its_whole_text(qtbot):
-    line = ElidedLabel()
-    qtbot.addWidget(line)
-    line.setText("latent length 12.3 · image length 34.5 (K = 65)")
-    line.resize(80, 20)
-    line.show()
-    assert line.text().endswith("…")
-    assert line.whole() == line.toolTip() == "latent length 12.3 · image length 34.5 (K = 65)"
-    line.resize(900, 20)
-    assert line.text() == line.whole()
 
 
 def test_a_toolbar_that_is_too_short_drops_its_words_and_takes_them_back(qtbot):

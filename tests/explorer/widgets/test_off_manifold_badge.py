@@ -129,7 +129,7 @@ def film(qtbot) -> FilmstripView:
 def _bar(film: FilmstripView) -> list[str]:
     """Colours along the row of bars, under the places of all 65 frames."""
     picture = film.viewport().grab().toImage()
-    y = film.viewport().height() - 4
+    y = film._top(film._thumb()) + film._thumb().height() + 4
     return [picture.pixelColor(round(film._x(k / 64)), y).name() for k in range(65)]
 
 
@@ -140,13 +140,13 @@ def test_frames_off_the_data_have_a_bar_though_they_have_no_room(film):
     film.set_scores(21, [OFF] * 2)
     bars = _bar(film)
     assert [k for k, colour in enumerate(bars) if colour == DARK.danger] == [21, 22]
-    assert len(film._shown()) < 12
+    assert len(film._shown()) < 16
 
 
 def test_where_the_decoder_guesses_the_bar_is_dashed(film):
     film.set_scores(10, [GUESS] * 20)
     picture = film.viewport().grab().toImage()
-    y = film.viewport().height() - 4
+    y = film._top(film._thumb()) + film._thumb().height() + 4
     row = [picture.pixelColor(x, y).name() for x in range(round(film._x(10 / 64)), round(film._x(29 / 64)))]
     share = row.count(DARK.warning) / len(row)
     assert 0.4 < share < 0.6

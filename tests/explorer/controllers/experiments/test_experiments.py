@@ -81,7 +81,7 @@ class Desk:
         return next((one.state for one in self.control.experiments if one.path == path), "not listed")
 
     def text(self, path: Path) -> str:
-        return self.view.row(str(path)).findChild(QObject, "experiments.text").whole()
+        return self.view.row(str(path)).findChild(QObject, "experiments.text").text()
 
 
 @pytest.fixture

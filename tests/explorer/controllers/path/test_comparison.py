@@ -356,7 +356,7 @@ def test_the_row_under_the_mouse_comes_forward_in_the_cloud(desk):
     draw(desk)
     answer(desk)
     table = desk.view.table
-    place = table.viewport().mapTo(desk.view, table.name_rect(2).center().toPoint())
+    place = table.viewport().mapTo(desk.view, table.cell_rect(2, 1).center().toPoint())
     QTest.mouseMove(desk.view.windowHandle(), place)
     desk.control.tick()
     assert desk.cloud.scene.kinds.forward == "geodesic"
@@ -405,10 +405,10 @@ def test_the_frame_at_which_the_probe_is_is_marked(desk):
     points = reply(desk.engine.questions[-1], "geodesic").points
     desk.editing.commit("move probe", probe=points[3])
     desk.control.tick()
-    assert desk.view.table._mark == ("geodesic", 3)
+    assert desk.view.table.mark == ("geodesic", 3)
     desk.editing.commit("move probe", probe=points[3] + 1)
     desk.control.tick()
-    assert desk.view.table._mark is None
+    assert desk.view.table.mark is None
 
 
 def test_a_click_on_a_name_makes_it_the_path_and_undo_brings_the_old_one_back(desk):
@@ -416,12 +416,13 @@ def test_a_click_on_a_name_makes_it_the_path_and_undo_brings_the_old_one_back(de
     before = desk.state.document.path
     answer(desk)
     table = desk.view.table
-    QTest.mouseClick(table.viewport(), LEFT, pos=table.name_rect(3).center().toPoint())
+    names = table.verticalHeader()
+    QTest.mouseClick(names.viewport(), LEFT, pos=QPoint(40, names.sectionViewportPosition(3) + 10))
     path = desk.state.document.path
     np.testing.assert_array_equal(path.control, reply(desk.engine.questions[0], "factor curve").points)
     assert path.recipe == Recipe("factor curve", START, END, "a")
     desk.control.tick()
-    assert table._current == "factor curve"
+    assert table.current == "factor curve"
     assert len(desk.engine.questions) == 1  # the same comparison goes on
     desk.editing.undo()
     assert desk.state.document.path is before

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QToolButton, QWidget
 
 from explorer.views.experiments import KINDS, ExperimentItem, ExperimentsView
 from explorer.views.experiments.row import ACTIVE, RESUMABLE
-from explorer.widgets.layouts import ElidedLabel
+from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -49,7 +49,7 @@ def _find(view: QWidget, name: str) -> QWidget:
 
 def _label(view: QWidget, name: str) -> str:
     found = _find(view, name)
-    return found.whole() if isinstance(found, ElidedLabel) else found.property("text")
+    return found.text() if isinstance(found, ElidedLabel) else found.property("text")
 
 
 def _click(view: QWidget, name: str) -> None:

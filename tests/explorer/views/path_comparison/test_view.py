@@ -10,7 +10,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QToolButton
+from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QToolButton, QWidget
 
 from core.paths.recipe import RECIPE_KINDS
 from explorer.views.path_comparison import ComparedPath, PathKindsView
@@ -179,14 +179,24 @@ def centre(view: PathKindsView, row: int, number: int) -> QPoint:
     return view.table.frame_rect(row, number).center().toPoint()
 
 
-def click(view: PathKindsView, place: QPoint) -> None:
-    QTest.mouseClick(view.table.viewport(), LEFT, pos=place)
+def names(view: PathKindsView) -> QWidget:
+    return view.table.verticalHeader().viewport()
 
 
-def move(view: PathKindsView, place: QPoint) -> None:
+def name(view: PathKindsView, row: int) -> QPoint:
+    """The middle of a name, in the header at the left."""
+    header = view.table.verticalHeader()
+    return QPoint(header.width() // 2, header.sectionViewportPosition(row) + header.sectionSize(row) // 2)
+
+
+def move(view: PathKindsView, place: QPoint, widget: QWidget | None = None) -> None:
     """Through the window: on a widget, QTest moves the display's own cursor, some time later."""
-    QTest.mouseMove(view.windowHandle(), view.table.viewport().mapTo(view, place))
+    QTest.mouseMove(view.windowHandle(), (widget or view.table.viewport()).mapTo(view, place))
     QApplication.processEvents()
+
+
+def name_tooltip(view: PathKindsView, row: int) -> str:
+    return view.table.paths.headerData(row, Qt.Orientation.Vertical, Qt.ItemDataRole.ToolTipRole)
 
 
 def colour_at(view: PathKindsView, x: float, y: float) -> QColor:
@@ -217,11 +227,11 @@ def test_a_wide_panel_shows_every_frame_and_a_narrow_one_the_ends_and_some_betwe
 def test_at_the_size_of_a_small_window_all_measures_are_seen_and_rows_scroll(view):
     fill(view)
     table = view.table
-    last = table.cell_rect(0, len(table.columns) - 1)
+    last = table.cell_rect(0, len(table.paths.columns))
     assert last.right() <= table.viewport().width()
     assert table.horizontalScrollBar().maximum() == 0
     assert table.verticalScrollBar().maximum() > 0
-    top = table.top_of(3)
+    top = table.cell_rect(3, 0).top()
     middle = QPointF(table.viewport().rect().center())
     turn = QWheelEvent(
         middle,
@@ -234,7 +244,7 @@ def test_at_the_size_of_a_small_window_all_measures_are_seen_and_rows_scroll(vie
         False,
     )
     QApplication.sendEvent(table.viewport(), turn)
-    assert table.top_of(3) < top
+    assert table.cell_rect(3, 0).top() < top
 
 
 @pytest.mark.parametrize("view", [(420, 190)], indirect=True)
@@ -243,9 +253,9 @@ def test_where_even_that_has_no_room_measures_scroll_sideways_and_names_stay(vie
     table = view.table
     assert table.horizontalScrollBar().maximum() > 0
     table.horizontalScrollBar().setValue(table.horizontalScrollBar().maximum())
-    assert table.cell_rect(0, len(table.columns) - 1).right() <= table.viewport().width()
-    assert table.name_rect(0).left() == 0
-    assert table.spot_at(5, table.name_rect(0).center().y()).part == "name"
+    assert table.cell_rect(0, len(table.paths.columns)).right() <= table.viewport().width()
+    assert names(view).mapTo(table, QPoint(0, 0)).x() == 0
+    assert names(view).width() == 138
 
 
 def test_pressing_a_frame_goes_there_and_dragging_goes_on(view):
@@ -269,7 +279,7 @@ def test_a_click_on_a_name_takes_the_path_unless_there_is_none(view):
     taken = []
     view.path_chosen.connect(taken.append)
     for row in range(2):
-        click(view, view.table.name_rect(row).center().toPoint())
+        QTest.mouseClick(names(view), LEFT, pos=name(view, row))
     assert taken == ["geodesic"]
 
 
@@ -277,8 +287,8 @@ def test_a_press_that_slips_off_a_name_takes_nothing(view):
     fill(view)
     taken = []
     view.path_chosen.connect(taken.append)
-    QTest.mousePress(view.table.viewport(), LEFT, pos=view.table.name_rect(1).center().toPoint())
-    QTest.mouseRelease(view.table.viewport(), LEFT, pos=view.table.name_rect(2).center().toPoint())
+    QTest.mousePress(names(view), LEFT, pos=name(view, 1))
+    QTest.mouseRelease(names(view), LEFT, pos=name(view, 2))
     assert not taken
 
 
@@ -288,14 +298,17 @@ def test_the_row_under_the_mouse_is_told_and_explained(view):
     view.row_hovered.connect(hovered.append)
     move(view, centre(view, 1, 3))
     assert hovered[-1] == "geodesic"
-    assert "frame 4 of 17 · on the data · 1.00× spacing" in view.table.viewport().toolTip()
-    move(view, view.table.name_rect(2).center().toPoint())
-    assert "other factors unknown: not held" in view.table.viewport().toolTip()
-    move(view, view.table.cell_rect(3, 0).center().toPoint())
-    assert view.table.viewport().toolTip().startswith("mean difference: 2.")
-    move(view, QPoint(view.table.cell_rect(0, 1).center().toPoint().x(), 8))
-    assert "K frames" in view.table.viewport().toolTip()
-    assert hovered == ["geodesic", "factor curve", "mean difference", ""]
+    assert "frame 4 of 17 · on the data · 1.00× spacing" in view.table.tooltip_at(centre(view, 1, 3))
+    move(view, name(view, 2), names(view))
+    assert "other factors unknown: not held" in name_tooltip(view, 2)
+    length = view.table.cell_rect(3, 1).center().toPoint()
+    move(view, length)
+    assert view.table.tooltip_at(length).startswith("mean difference: 2.")
+    meaning = view.table.paths.headerData(2, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole)
+    assert "K frames" in meaning
+    move(view, QPoint(length.x(), 8), view.table.horizontalHeader().viewport())
+    assert [kind for kind in hovered if kind] == ["geodesic", "factor curve", "mean difference"]
+    assert hovered[-1] == ""
 
 
 def test_arrow_keys_walk_over_the_frames_and_enter_takes_the_path(view):
@@ -326,15 +339,14 @@ def test_a_frame_off_the_data_is_marked_under_it(view):
     assert colour_at(view, bar.left() + 1, bar.bottom() + 3).name() == DARK.warning
     assert colour_at(view, bar.left() + 4, bar.bottom() + 3).name() != DARK.warning  # dashed
     assert colour_at(view, view.table.frame_rect(0, 4).left() + 1, bar.bottom() + 3).name() != DARK.warning
-    move(view, centre(view, 0, 3))
-    assert "extrapolating · 2.00× spacing" in view.table.viewport().toolTip()
+    assert "extrapolating · 2.00× spacing" in view.table.tooltip_at(centre(view, 0, 3))
 
 
 def test_the_winner_of_a_column_stands_out(view):
     fill(view, off_share=0.5)
     view.set_path(path("geodesic", off_share=0.0))
-    assert view.table.columns[2].best == {"geodesic"}
-    cell = view.table.cell_rect(1, 2)
+    assert view.table.paths.columns[2].best == {"geodesic"}
+    cell = view.table.cell_rect(1, 3)
     assert colour_at(view, cell.right() - 5, cell.center().y() - 7) != colour_at(view, cell.right() - 5, cell.top() + 3)
 
 
@@ -344,8 +356,8 @@ def test_a_missing_path_says_why_in_its_row(view):
     view.set_path(none("straight", "start and end are opposite each other about the centre; move one."))
     assert not view.table.frame_rect(0, 0).isValid()
     assert view.table.viewport().grab().toImage() != before
-    move(view, QPoint(view.table.strip_left + 40, round(view.table.name_rect(0).center().y())))
-    assert "opposite each other" in view.table.viewport().toolTip()
+    assert view.table.columnSpan(0, 0) == view.table.paths.columnCount()
+    assert "opposite each other" in view.table.tooltip_at(view.table.cell_rect(0, 0).center().toPoint())
 
 
 def test_what_was_there_fades_until_the_answer_comes(view):
@@ -364,7 +376,7 @@ def test_what_was_there_fades_until_the_answer_comes(view):
 def test_a_path_that_nobody_awaits_is_left_out(view):
     view.set_path(path("isoline"))
     assert "isoline" not in [row.kind for row in view.table.rows]
-    assert view.table.columns == make_columns([], "a")
+    assert view.table.paths.columns == make_columns([], "a")
 
 
 def test_the_few_frames_of_a_path_that_ends_early_stand_close_together(view):

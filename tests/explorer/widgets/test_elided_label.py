@@ -1,0 +1,41 @@
+"""A label in little room: a shorter text, then an ellipsis, and the whole in its tooltip."""
+
+from __future__ import annotations
+
+import pytest
+
+from explorer.widgets.elided_label import ElidedLabel
+
+WHOLE = "latent length 12.3 · image length 34.5 (K = 65)"
+
+
+@pytest.fixture
+def line(qtbot) -> ElidedLabel:
+    made = ElidedLabel()
+    qtbot.addWidget(made)
+    made.set_texts(WHOLE, "length 12.3")
+    made.resize(900, 20)
+    made.show()
+    return made
+
+
+def test_the_longest_text_that_fits_is_shown_and_the_whole_is_in_the_tooltip(line):
+    assert line.shown == line.text() == line.toolTip() == WHOLE
+    line.resize(line.fontMetrics().horizontalAdvance(WHOLE) - 1, 20)
+    assert line.shown == "length 12.3"
+    line.resize(30, 20)
+    assert line.shown.endswith("…")
+    assert line.text() == line.toolTip() == WHOLE
+    assert line.minimumSizeHint().width() <= 1
+
+
+def test_a_definition_stays_the_tooltip_whatever_text_comes(line):
+    line.setToolTip("Length: what it is")
+    line.setText("length 3")
+    assert line.toolTip() == "Length: what it is"
+
+
+def test_what_is_painted_is_what_fits(line):
+    whole = line.grab().toImage()
+    line.set_texts("x")
+    assert line.grab().toImage() != whole
