@@ -89,35 +89,16 @@ class ExperimentFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
+        self.runs_path = self.path / "runs"
+        self.options_path = self.path / "options.json"
+        self.progress_path = self.path / "progress.json"
+        self.stop_path = self.path / "stop"
+        self.report_path = self.path / "report.json"
+        self.html_path = self.path / "report.html"
         self._progress: Progress | None = None
         self._mutex = threading.Lock()
         self._writing = threading.Lock()
         self._on_stop: Callable[[], None] | None = None
-
-    @property
-    def runs_path(self) -> Path:
-        """The folder of all its run directories."""
-        return self.path / "runs"
-
-    @property
-    def options_path(self) -> Path:
-        return self.path / "options.json"
-
-    @property
-    def progress_path(self) -> Path:
-        return self.path / "progress.json"
-
-    @property
-    def stop_path(self) -> Path:
-        return self.path / "stop"
-
-    @property
-    def report_path(self) -> Path:
-        return self.path / "report.json"
-
-    @property
-    def html_path(self) -> Path:
-        return self.path / "report.html"
 
     def run_path(self, name: str) -> Path:
         """The run directory of the training ``name``."""

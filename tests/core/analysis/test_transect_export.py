@@ -134,6 +134,16 @@ def test_all_points_of_a_long_transect_are_in_its_curves():
     assert line.get_xdata().tolist() == list(range(1, 201))  # type: ignore[union-attr]
 
 
+def test_the_title_speaks_of_the_hole_only_where_a_point_lies_in_it():
+    note = transect_figure(result_of(15, hole=slice(5, 10))).texts[1].get_text()
+    assert "in the hole" in note
+    assert "outside" in note
+    note = transect_figure(result_of(15, hole=slice(0, 0))).texts[1].get_text()
+    assert "mean excess BCE" in note
+    assert "hole" not in note
+    assert "outside" not in note
+
+
 def texts(figure) -> list[str]:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
