@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from core.protocol.messages import Loaded
+from core.utils.text import counted
 from explorer.actions import Actions
 from explorer.controllers.app.attributes import AttributesController
 from explorer.controllers.app.document_editor import Editing
@@ -200,7 +201,7 @@ class Explorer(QObject):
         hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
 
     def _on_loaded(self, model: Loaded) -> None:
-        dimensions = f"{model.latent_dim} latent dimension{'s' if model.latent_dim > 1 else ''}"
+        dimensions = counted(model.latent_dim, "latent dimension")
         self.state.message = f"{model.preset} · {dimensions} · {model.image_size}² pixels"
 
     def _on_opened(self) -> None:

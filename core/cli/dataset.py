@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.config import DataConfig
+from core.utils.text import counted
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def run(options: Options) -> int:
         except OSError as error:
             raise DatasetError(f"{out} cannot be written ({error.strerror or error}); choose another place.") from error
         bar.update(task, completed=1.0)
-    print(f"{len(dataset)} images ({len(dataset.train)} training, {len(dataset.validation)} validation) in {out}")
+    split = f"{len(dataset.train)} training, {len(dataset.validation)} validation"
+    print(f"{counted(len(dataset), 'image')} ({split}) in {out}")
     print(f"Contact sheet: {sheet}")
     return 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from core.utils.text import counted
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -59,7 +61,7 @@ def run(options: Options) -> int:
         )
     else:
         _write_folder(options.out, frames)
-    print(f"{len(frames)} {'image' if len(frames) == 1 else 'images'} in {options.out}")
+    print(f"{counted(len(frames), 'image')} in {options.out}")
     return 0
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from core.utils.text import counted
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -40,7 +42,7 @@ def run(options: Options) -> int:
         raise LatentsError("no images were given; name image files, a folder, or an .npz file with the key imgs.")
     mu, names = _encoded(options)
     write_latents(options.out, mu, names)
-    print(f"{len(mu)} {'image' if len(mu) == 1 else 'images'} encoded in {options.out}")
+    print(f"{counted(len(mu), 'image')} encoded in {options.out}")
     return 0
 
 

@@ -11,6 +11,7 @@ import tyro
 from core.config import RunConfig
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import Record, read_metrics
+from core.utils.text import counted
 
 
 @dataclass(frozen=True)
@@ -37,16 +38,16 @@ def run(options: Options) -> int:
 def _settings(config: RunConfig) -> list[tuple[str, str]]:
     data, model, loss, training = config.data, config.model, config.loss, config.training
     hole = f", hole of radius {data.hole_radius:g} at ({data.hole_a:g}, {data.hole_b:g})" if data.punctured else ""
-    images = f"{data.count} curves, {data.geometry} geometry{hole}" if data.source == "curves" else data.path
+    images = f"{counted(data.count, 'curve')}, {data.geometry} geometry{hole}" if data.source == "curves" else data.path
     sigma = f"sigma {model.sigma:g}" if model.variance == "constant" else "learned variance"
     entanglement = f" + {loss.gamma:g} {loss.entanglement} entanglement" if loss.entanglement != "none" else ""
     return [
-        ("data", f"{images}; {data.image_size} px, {data.channels} channel{'s' if data.channels > 1 else ''}"),
+        ("data", f"{images}; {data.image_size} px, {counted(data.channels, 'channel')}"),
         ("model", f"{model.preset}, d = {model.latent_dim}, {sigma}"),
         ("loss", f"{loss.reconstruction} + {loss.beta:g} KL ({loss.kl}){entanglement}"),
         (
             "training",
-            f"{training.epochs} epochs, batch {training.batch_size}, {training.optimizer}, "
+            f"{counted(training.epochs, 'epoch')}, batch {training.batch_size}, {training.optimizer}, "
             f"{training.schedule} learning rate {training.learning_rate:g}, seed {training.seed}",
         ),
     ]
@@ -55,9 +56,9 @@ def _settings(config: RunConfig) -> list[tuple[str, str]]:
 def _progress(directory: RunDirectory, records: list[Record]) -> list[tuple[str, str]]:
     steps = [record for record in records if record.get("kind") == "step"]
     epochs = [record for record in records if record.get("kind") == "epoch"]
-    done = f"{len(epochs)} of {directory.config.training.epochs} epochs"
+    done = f"{len(epochs)} of {counted(directory.config.training.epochs, 'epoch')}"
     if steps:
-        done += f", {steps[-1].get('step')} steps, {(steps[-1].get('time') or 0.0) / 60:.1f} min"
+        done += f", {counted(steps[-1].get('step') or 0, 'step')}, {(steps[-1].get('time') or 0.0) / 60:.1f} min"
     rows = [("progress", done)]
     scored = [
         record for record in epochs if isinstance(record.get("validation"), dict) and record["validation"].get("loss")

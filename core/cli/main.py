@@ -8,6 +8,7 @@ Each command is a module of ``core.cli`` with a frozen dataclass ``Options``, of
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +28,16 @@ COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; returns 0 when done, 1 when a training failed, 2 for a refusal that standard error explains."""
-    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        status = _main(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()  # now, so that a pipe without a reader fails here and not when Python ends
+        return status
+    except BrokenPipeError:  # the reader has seen enough, as in `isoline info RUN | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
         return 0 if arguments else 2
@@ -55,6 +65,8 @@ def _run(name: str, arguments: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"isoline {name}: interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        raise
     except Exception as error:
         if not _expected(error):
             raise

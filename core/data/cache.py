@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -23,14 +22,9 @@ _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its wri
 
 def cache_folder() -> Path:
     """The user's cache folder for Isoline; ``ISOLINE_CACHE`` moves it."""
-    chosen = os.environ.get("ISOLINE_CACHE")
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "isoline" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "isoline"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "isoline"
+    import platformdirs  # not for those who only ask for a fingerprint
+
+    return Path(os.environ.get("ISOLINE_CACHE") or platformdirs.user_cache_dir("isoline", appauthor=False))
 
 
 def fingerprint(*parts: object) -> str:

@@ -192,26 +192,6 @@ def _certainly_dead(holder: Holder) -> bool:
 
 def process_exists(pid: int) -> bool:
     """Whether process ``pid`` of this host is there."""
-    if os.name == "nt":  # os.kill(pid, 0) would send Ctrl-C there
-        return _windows_process_exists(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    import psutil  # here, for the window asks only when a lock is there
 
-
-def _windows_process_exists(pid: int) -> bool:
-    import ctypes
-
-    query_limited_information, still_active = 0x1000, 259
-    kernel = ctypes.WinDLL("kernel32")  # pyright: ignore[reportAttributeAccessIssue]
-    handle = kernel.OpenProcess(query_limited_information, False, pid)
-    if not handle:
-        return False
-    code = ctypes.c_ulong()
-    known = kernel.GetExitCodeProcess(handle, ctypes.byref(code))
-    kernel.CloseHandle(handle)
-    return not known or code.value == still_active
+    return psutil.pid_exists(pid)

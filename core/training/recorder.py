@@ -27,6 +27,7 @@ from core.training.checkpoint import copy_checkpoint, save_checkpoint, save_weig
 from core.training.loop import EpochEnd, Step
 from core.training.probe_embedding import EPOCH_LANDMARKS, ProbeMeans
 from core.training.state import TrainingState
+from core.utils.text import counted
 
 LIVE_INTERVAL_S = 1.0
 LIVE_FRACTION = 0.05
@@ -187,7 +188,8 @@ class Recorder:
         self._rates = self.clock.rates(step)
         self._unrecorded = step
         now = time.monotonic()
-        if now - self._recorded_at >= RECORD_INTERVAL_S:
+        last_of_epoch = step.step * self.state.config.training.epochs == step.epoch * step.total_steps
+        if now - self._recorded_at >= RECORD_INTERVAL_S or last_of_epoch:  # the validation that follows takes a while
             self.flush_step()
         if now >= self._next_live:
             self.snapshot()
@@ -269,8 +271,7 @@ class Recorder:
         factors = self.run.read_probe().factors if continuous else np.empty((0, 0), np.float32)
         report = training_report(self._means.exact(), factors, self.history.validation, self.clock.seconds())
         self.append(report)
-        epochs = self.state.epoch
-        self.event("finished", message=f"finished after {epochs} {'epoch' if epochs == 1 else 'epochs'}")
+        self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}")
         return report
 
     def fail(self, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""The time-line under the cloud: a slider over the stored epochs whose right end is the newest state."""
+"""The time-line under the cloud: a slider over the stored epochs and, after them, the newest state."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TimelineView(QWidget):
         self._slider = MarkedSlider()
         self._slider.setObjectName("timeline.slider")
         self._slider.setAccessibleName("Epoch")
-        self._slider.setToolTip("Which epoch the cloud shows; the right end is the newest")
+        self._slider.setToolTip("Epoch that the cloud shows; after the last stored one comes the newest state, “live”")
         self._label: QLabel = label("", "muted", "timeline.label")
         self._label.setMinimumWidth(132)
         self._label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -48,16 +48,19 @@ class TimelineView(QWidget):
         self.set_epochs([])
         self.set_theme(DARK)
 
-    def set_epochs(self, epochs: list[int]) -> None:
-        """The stored epochs, ascending. The position keeps its epoch, or follows the live end."""
+    def set_epochs(self, epochs: list[int], expected: int = 0) -> None:
+        """The stored epochs, ascending; the position keeps its epoch, or follows the newest state.
+
+        While a training runs, ``expected`` epochs will be stored in the end: the line is as full as it is advanced.
+        """
         position = self.position()
         self._epochs = list(epochs)
+        count = max(len(self._epochs), expected)
         with QSignalBlocker(self._slider):
-            self._slider.setRange(0, len(self._epochs))
+            self._slider.setRange(0, count)
             self._slider.setPageStep(1)
         self._slider.setEnabled(bool(self._epochs))
         self._play.setEnabled(len(self._epochs) > 1)
-        count = len(self._epochs)
         self._slider.set_ticks(tuple(i / count for i in range(count + 1)) if 0 < count <= _MOST_TICKS else ())
         self.set_position(position if position in self._epochs else None)
 
@@ -93,7 +96,11 @@ class TimelineView(QWidget):
         self._show_play()
         self.play_toggled.emit(playing)
 
-    def _on_value(self, _: int) -> None:
+    def _on_value(self, place: int) -> None:
+        if place > len(self._epochs):  # not trained yet: the newest state is as far as one can go
+            with QSignalBlocker(self._slider):
+                self._slider.setValue(len(self._epochs))
+            self._slider.update()
         self._show_label()
         self.epoch_chosen.emit(self.position())
 

@@ -267,6 +267,7 @@ def test_a_runs_folder_that_cannot_be_written_is_explained(opened, tiny_config, 
 def test_a_training_that_refuses_its_data_is_explained(opened, tiny_config, qtbot):
     opened.training.start(replace(tiny_config, data=replace(tiny_config.data, hole_radius=9.0)))
     qtbot.waitUntil(lambda: "make data.hole_radius smaller" in notice(opened), timeout=60_000)
+    assert "isoline train" not in notice(opened), "the command line's own words are not the window's"
     assert opened.window.isVisible()
 
 

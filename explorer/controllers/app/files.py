@@ -9,6 +9,7 @@ from pathlib import Path
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.utils.atomic_write import write_atomic
+from core.utils.text import counted
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Controller
 from explorer.controllers.path.playback import PlaybackController
@@ -92,4 +93,4 @@ class FilesController(Controller):
             message = f"{name} could not be written: {error.strerror or error}. Choose another place."
             self.error_occurred.emit(message)
             return
-        state.message = f"{len(state.selected)} samples written to {name}"
+        state.message = f"{counted(len(state.selected), 'sample')} written to {name}"

@@ -18,6 +18,7 @@ from PySide6.QtGui import QDesktopServices
 
 from core.experiments.folder import ExperimentFolder
 from core.runs.directory import RunDirectory
+from core.utils.text import counted
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Controller
 from explorer.controllers.experiments.experiment_status import (
@@ -302,7 +303,7 @@ def _item(experiment: Experiment) -> ExperimentItem:
     begun = experiment.begun
     year = "" if begun.year == datetime.now().year else f" {begun.year}"
     seeds = experiment.seeds
-    extent = "quick" if experiment.quick else "" if seeds is None else "1 seed" if seeds == 1 else f"{seeds} seeds"
+    extent = "quick" if experiment.quick else "" if seeds is None else counted(seeds, "seed")
     when = f"{begun.day} {_MONTHS[begun.month - 1]}{year} {begun:%H:%M}"
     return ExperimentItem(
         key=str(experiment.path),

@@ -6,7 +6,7 @@ from PySide6.QtCore import QTimer
 
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Controller
-from explorer.state import State
+from explorer.state import ACTIVE_TRAINING, State
 from explorer.views.timeline import TimelineView
 
 REPLAY_MS = 350
@@ -23,8 +23,16 @@ class TimelineController(Controller):
         self._timer.timeout.connect(self._advance)
         view.epoch_chosen.connect(session.show_epoch)
         view.play_toggled.connect(self._set_playing)
-        state.events.epochs.connect(lambda epochs: view.set_epochs(list(epochs)))
+        state.events.epochs.connect(lambda *_: self._show_epochs())
+        state.events.training.connect(lambda *_: self._show_epochs())
         state.events.epoch.connect(view.set_position)
+
+    def _show_epochs(self) -> None:
+        config = self._state.config
+        expected = 0
+        if config is not None and self._state.training in ACTIVE_TRAINING:
+            expected = config.training.epochs + 1  # epoch 0, before training, is stored, too
+        self._view.set_epochs(list(self._state.epochs), expected)
 
     def _set_playing(self, playing: bool) -> None:
         epochs = self._state.epochs

@@ -46,6 +46,7 @@ class TrainingController(Controller):
         self._state, self._session, self._settings = state, session, settings
         self._view, self._losses = view, losses
         self._starting: tuple[Path, float] | None = None
+        self._stopping: Path | None = None  # the run that was asked to stop
         self._live: dict[str, float] = {}
         view.start_requested.connect(self.start)
         view.pause_requested.connect(lambda: self._steer(state="paused"))
@@ -117,11 +118,12 @@ class TrainingController(Controller):
         elif monotonic() - since > START_TIMEOUT_S or _ended(run):
             self._starting = None
             self._state.training = "failed"
-            self.error_occurred.emit(f"The training did not start. {_log_tail(run)}")
+            self.error_occurred.emit(f"The training did not start. {_start_error(run)}")
 
     def stop(self) -> None:
         """Ask the trainer to stop after its step; it saves a checkpoint first."""
-        if self._steer(state="stopped"):
+        if self._session.run is not None and self._steer(state="stopped"):
+            self._stopping = self._session.run.path
             self._state.training = "stopping"
 
     def pause_or_resume(self) -> None:
@@ -154,6 +156,9 @@ class TrainingController(Controller):
     def _on_opened(self, run: RunDirectory) -> None:
         self._losses.clear()
         self._live = {}
+        self._stopping = None
+        if self._state.training != "starting":
+            self._state.training = "idle"  # until the watcher tells what this run does
         # What was found from that run's images does not bind the next training, of other images perhaps.
         self._view.set_config(with_native_size(run.config, "auto"))
         self._view.set_live(run.config.training.learning_rate, run.config.loss.beta, run.config.loss.gamma)
@@ -191,8 +196,10 @@ class TrainingController(Controller):
     def _on_status(self, status: str) -> None:
         if self._starting is not None:
             return
-        if self._state.training == "stopping" and status in ("running", "paused"):
-            return
+        stopping = self._session.run is not None and self._stopping == self._session.run.path
+        if stopping and status in ("running", "paused"):
+            return  # its last step is not done yet
+        self._stopping = None
         self._state.training = status
 
     def _show_state(self, training: str) -> None:
@@ -202,8 +209,12 @@ class TrainingController(Controller):
 
 def _ended(run: Path) -> bool:
     """Whether the trainer gave up before there was a run: its log ends in an error line."""
-    tail = _log_tail(run)
-    return "error:" in tail.lower()
+    return "error:" in _log_tail(run).lower()
+
+
+def _start_error(run: Path) -> str:
+    """Why the trainer gave up, without the command line's "isoline train: error:" before it."""
+    return _log_tail(run).rpartition("isoline train: error:")[2].strip()
 
 
 def _log_tail(run: Path) -> str:

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import LIVE_SETTINGS, ConfigError, RunConfig
+from core.runs.metrics_log import ends_epoch
 from explorer.views.training.form import TrainingForm
 from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, set_role
 from explorer.widgets.icons import icon
@@ -29,16 +30,17 @@ ACTIVE = ("starting", "running", "paused", "stopping")
 STEERABLE = ("running", "paused")
 _WORDS = {
     "idle": "Not training",
-    "starting": "Starting …",
+    "starting": "Starting…",
     "running": "Training",
     "paused": "Paused",
-    "stopping": "Stopping after this step …",
+    "stopping": "Stopping after this step…",
     "stopped": "Stopped",
     "finished": "Finished",
     "interrupted": "Interrupted",
     "failed": "Failed",
 }
 _PERMILLE = 1000
+LARGEST_PROGRESS = 0.99  # until the run has finished: after the last step come its validation and the report
 
 
 class TrainingView(QWidget):
@@ -188,7 +190,10 @@ class TrainingView(QWidget):
         self._show()
 
     def set_progress(self, record: Mapping[str, Any], total_epochs: int) -> None:
-        """The newest "step" record of the run: epoch, images/s, seconds gone (``time``) and left (``eta_seconds``)."""
+        """The newest "step" record of the run: epoch, images/s, seconds elapsed (``time``) and left (``eta_seconds``).
+
+        After the last step of an epoch its validation runs, of which no time is known.
+        """
         epoch, eta = record.get("epoch"), record.get("eta_seconds")
         gone, rate = record.get("time"), record.get("images_per_second")
         parts = []
@@ -196,18 +201,20 @@ class TrainingView(QWidget):
             parts.append(f"epoch {min(int(epoch), total_epochs)} of {total_epochs}")
         if rate is not None:
             parts.append(f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s")
-        if eta is not None:
+        if ends_epoch(record, total_epochs):
+            parts.append("validating…")
+        elif eta is not None:
             parts.append(f"{duration(eta)} left")
         if record.get("device"):
             parts.append(str(record["device"]))
         self._numbers.setText(" · ".join(parts))
         if record.get("total_steps"):
-            share = record["step"] / record["total_steps"]
+            fraction = record["step"] / record["total_steps"]
         elif eta is not None and gone is not None and gone + eta > 0:
-            share = gone / (gone + eta)
+            fraction = gone / (gone + eta)
         else:
-            share = (int(epoch or 0)) / max(1, total_epochs)
-        self._bar.setValue(round(_PERMILLE * min(1.0, max(0.0, share))))
+            fraction = (int(epoch or 0)) / max(1, total_epochs)
+        self._bar.setValue(round(_PERMILLE * min(LARGEST_PROGRESS, max(0.0, fraction))))
         self._show()
 
     def set_live(self, learning_rate: float, beta: float, gamma: float) -> None:

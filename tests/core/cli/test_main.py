@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,21 @@ main(["info", {str(tmp_path / "run")!r}])
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("command", ["info", "--help"])
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly(tmp_path: Path, command: str):
+    """As `isoline info RUN | head -1`: no "Broken pipe", neither from the command nor from Python's last flush."""
+    RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    reader, writer = os.pipe()
+    os.close(reader)
+    arguments = [command, *([str(tmp_path / "run")] if command == "info" else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", "core.cli", *arguments], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert done.stderr == b""
+    assert done.returncode == 0
 
 
 # flags of train
@@ -166,7 +182,7 @@ def test_train_then_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["info", out]) == 0
     text = capsys.readouterr().out
     assert "finished" in text
-    assert "1 of 1 epochs" in text
+    assert "1 of 1 epoch" in text
     assert "32 px" in text
 
     assert main(["train", "--out", out, *TINY]) == 2

@@ -1,0 +1,8 @@
+"""Small things about words."""
+
+from __future__ import annotations
+
+
+def counted(count: int, noun: str) -> str:
+    """``count`` and ``noun`` in its number: "1 epoch", "2 epochs", "5,000 images"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
