@@ -108,7 +108,7 @@ def path_figures(quick: bool) -> list[Figure]:
     """Editing a path, and lifting a stroke of 40 points onto 5000 samples."""
     import numpy as np
 
-    from core.geometry.stroke_lifting import Camera, lift_stroke
+    from core.geometry.stroke_lifting import ScreenCamera, lift_stroke
     from core.paths.latent_path import LatentPath
 
     rng = np.random.default_rng(0)
@@ -116,7 +116,7 @@ def path_figures(quick: bool) -> list[Figure]:
     cloud = np.stack([u, v, 0.5 * np.sin(2 * u)], axis=1)
     control = cloud[:9].astype(np.float32)
     stroke = np.stack([np.linspace(120, 680, 40), 300 + 80 * np.sin(np.linspace(0, 6, 40))], axis=1)
-    camera = Camera(np.diag([0.8, 0.8, -0.1, 1.0]), (800.0, 600.0))
+    camera = ScreenCamera(np.diag([0.8, 0.8, -0.1, 1.0]), (800.0, 600.0))
     repeats = 5 if quick else 25
     return [
         Figure("edit a path and place 65 frames", timed(lambda: LatentPath(control).resample(65), repeats), "ms"),

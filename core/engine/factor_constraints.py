@@ -48,8 +48,8 @@ def aim(sheet: Sheet, base: Surface, target: str) -> Aim:
     kept = (target, *held)
     if target in sheet.factors and set(kept) == set(sheet.factors):
         return Aim(sheet.factors, "")
-    note = f"not held: {', '.join(missing)}" if missing else ""
-    return Aim(kept, f"held: {', '.join(held)}; {note}" if held and note else note)
+    note = f"not held constant: {', '.join(missing)}" if missing else ""
+    return Aim(kept, f"held constant: {', '.join(held)}; {note}" if held and note else note)
 
 
 def _others(sheet: Sheet, target: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from core.geometry.surface import Surface
 from core.models.deterministic_inference import decode_each
 from core.models.inference import Inference
 from core.paths.latent_path import pool
-from core.training.probe_embedding import spread
+from core.utils.point_sets import farthest_points
 
 THUMBNAILS = 600
 """Samples whose thumbnails the first map is fitted to."""
@@ -28,7 +28,7 @@ def thumbnail_map(mu: np.ndarray, thumbnails: np.ndarray) -> ImageMap:
     The identity where they are all alike: then only latent length is left.
     """
     some = np.arange(0, len(mu), max(1, len(mu) // _CHOSEN_FROM))
-    chosen = some[spread(mu[some], min(THUMBNAILS, len(some)))]
+    chosen = some[farthest_points(mu[some], THUMBNAILS)]
     return fitted_map(mu[chosen], pool(thumbnails[chosen]))
 
 

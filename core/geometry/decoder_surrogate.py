@@ -16,6 +16,7 @@ import numpy as np
 from core.geometry.local_fit import ManifoldError, Neighbourhoods, check_points
 from core.geometry.off_manifold import OffManifoldDetector
 from core.paths.latent_path import pool
+from core.utils.point_sets import farthest_points, principal_axes
 
 LANDMARKS = 1600
 HELD_OUT = 160  # samples that are no landmarks, decoded to measure the error
@@ -68,6 +69,7 @@ class Surrogate:
     ``components`` main components P of the features are kept; distances between values are those between pooled
     images, less what these leave out. ``error``, nan before ``measure``, is the relative error.
 
+    scipy's RBFInterpolator is as quick for values, but has no derivatives, and a geodesic needs hardly anything else.
     Value and derivatives at 33 points cost one product of (33, L) by (L, P (1 + d)). Cubic functions are determined
     in any number of dimensions (Wendland, "Scattered data approximation", 2004, section 8.3). With d well above 8 and
     samples that fill it, 1600 landmarks are few: look at ``error``.
@@ -91,8 +93,9 @@ class Surrogate:
         self._origin = places.mean(axis=0)
         self._scale = float(np.sqrt(np.square(places - self._origin).sum(axis=1).mean()))
         self._places = (places - self._origin) / self._scale
-        self._mean = features.mean(axis=0)
-        self._basis = _main_components(features - self._mean, components)
+        self._mean, variances, axes = principal_axes(features)
+        varying = int(np.count_nonzero(variances > 1e-13 * variances[0]))  # what is less is rounding
+        self._basis = axes[:, : max(1, min(components, varying))]
         self._weights, self._tail = _fit(self._places, (features - self._mean) @ self._basis)
         # The weights times each coordinate of their place: derivatives are then products of the same distances.
         parts = [self._weights, *(self._weights * column[:, None] for column in self._places.T)]
@@ -176,7 +179,8 @@ def landmark_places(
     if len(points) < 2:
         raise SurrogateError("there is 1 sample; landmarks need 2 or more.")
     beside, between = round(_BESIDE * count), round(_BETWEEN * count)
-    chosen = _spread_out(points, count - beside - between)
+    middle = int(np.square(points - points.mean(axis=0)).sum(axis=1).argmin())
+    chosen = np.sort(farthest_points(points, count - beside - between, middle))
     on, rest = points[chosen], np.delete(points, chosen, axis=0)
     around = on[generator.integers(len(on), size=beside)]
     normal = _normals(samples, around, intrinsic, generator)
@@ -246,27 +250,6 @@ def _fit(places: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarra
     except LinAlgError as error:
         raise SurrogateError(f"the landmarks determine no surrogate ({error}); choose other samples.") from error
     return solution[:count], solution[count:]
-
-
-def _main_components(offsets: np.ndarray, most: int) -> np.ndarray:
-    """Orthonormal basis (m, P) of the features' main components, those that vary at all; at least one."""
-    _, stretch, basis = np.linalg.svd(offsets, full_matrices=False)
-    varies = int(np.count_nonzero(stretch > 1e-9 * max(float(stretch[0]), 1e-300)))
-    return basis[: max(1, min(most, varies))].T
-
-
-def _spread_out(points: np.ndarray, count: int) -> np.ndarray:
-    """Indices of ``count`` of points (N, d), or of all, each the farthest from those before it (Gonzalez 1985)."""
-    if len(points) <= count:
-        return np.arange(len(points))
-    chosen = np.empty(count, dtype=np.int64)
-    chosen[0] = np.square(points - points.mean(axis=0)).sum(axis=1).argmin()
-    distance = np.full(len(points), np.inf)
-    for i in range(1, count):
-        offsets = points - points[chosen[i - 1]]
-        np.minimum(distance, np.einsum("nd,nd->n", offsets, offsets), out=distance)
-        chosen[i] = distance.argmax()
-    return np.unique(chosen)
 
 
 def _normals(

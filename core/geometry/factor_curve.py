@@ -14,17 +14,17 @@ from functools import cached_property
 import numpy as np
 
 from core.geometry.factor_curve_integrator import (
-    END_OF_DATA,
     OUT_OF_REACH,
-    Trace,
+    Trajectory,
     even_taus,
+    integrate,
     joined,
-    march,
     place_at,
     refine,
 )
 from core.geometry.local_fit import LocalFit, ManifoldError
 from core.geometry.surface import FactorError, LooError, Surface
+from core.paths.recipe import END_OF_DATA
 
 __all__ = [
     "FactorCurve",
@@ -42,7 +42,7 @@ POINTS = 65  # of a curve whose values are not asked for
 GRIDLINE_POINTS = 49
 AT_EDGE = 0.15
 """How near to a label's least or greatest value, as a share of its range, a curve along it counts as whole."""
-UNKNOWN_HELD = "other factors unknown: not held"
+UNKNOWN_HELD = "no other factors are known, so none is held constant"
 ILL_CONDITIONED = 10.0  # a sine of 0.1 between target and held labels: small errors of the labels become large steps
 
 _MARGIN = 0.03  # of a label's samples left outside the outermost gridlines
@@ -59,8 +59,8 @@ class FactorCurve:
     ``points`` float64 (m, d) on the surface; ``labels`` float64 (m, F), read from the local fits, so they say what was
     steered for and not what a decoder shows. ``requested`` is the number of values asked for, of which those within
     reach are the m points, in the order asked. ``stopped`` is empty if the curve went as far as it was asked to, else
-    why it ended: "end of the data", "target out of reach" (the label has an extremum, jumps, or never takes that
-    value), "other factors cannot be held" (their gradients leave no direction). ``extent`` is the range of the target
+    why it ended: ``END_OF_DATA``, ``OUT_OF_REACH`` (the label has an extremum, jumps, or never takes that
+    value), ``NOT_HELD`` (their gradients leave no direction). ``extent`` is the range of the target
     that was reached. ``conditioning`` ≥ 1 is the largest 1 / sine of the angle between the target's gradient and the
     held ones.
     """
@@ -100,7 +100,7 @@ class FactorCurve:
         """What a person should know about the curve, "" if nothing."""
         notes = [UNKNOWN_HELD] if self.unknown_held else []
         if self.ill_conditioned:
-            notes.append(f"{self.target_name} and the held factors can hardly be told apart here")
+            notes.append(f"{self.target_name} and the factors held constant are nearly indistinguishable here")
         return "; ".join(notes + ([self.stopped] if self.stopped else []))
 
 
@@ -140,7 +140,7 @@ def factor_curve(
     asked = None if wanted is None else wanted / surface.spread[target]
     limit = np.array([-np.inf, np.inf]) if asked is None else _limits(asked, float(goals[0, 0]))
     both = [0, 0]
-    back, forth = march(surface, at.surface[both], aims[both], goals[both], limit)
+    back, forth = integrate(surface, at.surface[both], aims[both], goals[both], limit)
     if asked is None:
         _end_with_samples(surface, target, back, forth)
     trace = joined(back, forth)
@@ -173,7 +173,7 @@ def tangent(
     target, columns = _aims(surface, target, held)
     at = _start(surface, start)
     aims, goals = np.array([columns]), at.labels[:, columns] / surface.spread[columns]
-    (trace,) = march(surface, at.surface, aims, goals, goals[:, 0])  # it ends where it begins
+    (trace,) = integrate(surface, at.surface, aims, goals, goals[:, 0])  # it ends where it begins
     return trace.nodes[0], trace.velocity[0] / surface.spread[target], float(at.labels[0, target])
 
 
@@ -248,7 +248,7 @@ class _Line:
         near = part[max(0, int(middle - reach)) : int(middle + reach) + 1]
         return int(near[np.abs(self.surface.table[near, self.family] - self.value).argmin()])
 
-    def beyond(self, trace: Trace | None) -> list[int]:
+    def beyond(self, trace: Trajectory | None) -> list[int]:
         """Samples to start from again: in what ``trace`` left out at either end, if that is much."""
         if trace is None:  # its middle is in a gap
             return [self.seed(0.15), self.seed(0.85)]
@@ -257,7 +257,7 @@ class _Line:
         return seeds + ([self.seed(0.5, low=trace.tau[-1])] if np.mean(other > trace.tau[-1]) > _UNCOVERED else [])
 
 
-def _trace_lines(surface: Surface, lines: list[_Line], seeds: list[int]) -> list[Trace | None]:
+def _trace_lines(surface: Surface, lines: list[_Line], seeds: list[int]) -> list[Trajectory | None]:
     """Each line from its seed sample in both directions; None where the seed cannot be moved onto the line."""
     if not lines:
         return []
@@ -268,8 +268,8 @@ def _trace_lines(surface: Surface, lines: list[_Line], seeds: list[int]) -> list
     usable = np.flatnonzero((moved < _SETTLED) & ~surface.in_gap(place))
     both = np.concatenate([usable, usable])
     limit = np.repeat([-np.inf, np.inf], len(usable))
-    traces = march(surface, place[both], aims[both], goals[both], limit) if len(usable) else []
-    found: list[Trace | None] = [None] * len(lines)
+    traces = integrate(surface, place[both], aims[both], goals[both], limit) if len(usable) else []
+    found: list[Trajectory | None] = [None] * len(lines)
     for i, line in enumerate(usable):
         _end_with_samples(surface, lines[line].other, traces[i], traces[i + len(usable)])
         found[line] = joined(traces[i], traces[i + len(usable)])
@@ -277,7 +277,7 @@ def _trace_lines(surface: Surface, lines: list[_Line], seeds: list[int]) -> list
 
 
 def _refined(
-    surface: Surface, jobs: list[tuple[Trace, np.ndarray, list[int], np.ndarray]]
+    surface: Surface, jobs: list[tuple[Trajectory, np.ndarray, list[int], np.ndarray]]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Places and labels of (trace, taus, columns, goals) jobs, all in one batch; goals[0] is replaced by the taus."""
     if not sum(len(taus) for _, taus, _, _ in jobs):
@@ -287,7 +287,7 @@ def _refined(
     goals = np.concatenate([np.tile(goal, (len(taus), 1)) for _, taus, _, goal in jobs])
     goals[:, 0] = np.concatenate([taus for _, taus, _, _ in jobs])
     place, labels, moved = refine(surface, rough, aims, goals)
-    unsettled = moved >= _SETTLED  # beside a jump of a label, say: there the march knows better
+    unsettled = moved >= _SETTLED  # beside a jump of a label, say: there the integration is more accurate
     place[unsettled] = rough[unsettled]
     ends = np.cumsum([len(taus) for _, taus, _, _ in jobs])[:-1]
     return list(zip(np.split(place, ends), np.split(labels * surface.spread, ends), strict=True))
@@ -321,7 +321,7 @@ def _checked_values(values: np.ndarray) -> np.ndarray:
     return array
 
 
-def _end_with_samples(surface: Surface, target: int, *traces: Trace) -> None:
+def _end_with_samples(surface: Surface, target: int, *traces: Trajectory) -> None:
     """Cut whole curves where the target leaves the samples' range by more than a little."""
     low, high = surface.low[target], surface.high[target]
     room = _BEYOND * (high - low)
@@ -337,13 +337,15 @@ def _limits(asked: np.ndarray, begin: float) -> np.ndarray:
     return np.array([min(asked.min(), begin), max(asked.max(), begin)])
 
 
-def _within(trace: Trace, asked: np.ndarray) -> np.ndarray:
+def _within(trace: Trajectory, asked: np.ndarray) -> np.ndarray:
     slack = 1e-9 * max(1.0, float(np.abs(asked).max()))  # the limit itself is met to rounding
     inside = asked[(asked >= trace.tau[0] - slack) & (asked <= trace.tau[-1] + slack)]
     return np.clip(inside, trace.tau[0], trace.tau[-1])
 
 
-def _reason(surface: Surface, target: int, wanted: np.ndarray | None, met: int, back: Trace, forth: Trace) -> str:
+def _reason(
+    surface: Surface, target: int, wanted: np.ndarray | None, met: int, back: Trajectory, forth: Trajectory
+) -> str:
     """Why a curve ended: without values the first reason but the edge of the data, which every whole curve meets."""
     if wanted is None:
         low, high = float(surface.low[target]), float(surface.high[target])

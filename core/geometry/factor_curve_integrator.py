@@ -16,11 +16,11 @@ import numpy as np
 
 from core.geometry.local_fit import LocalModel, unit
 from core.geometry.surface import Surface
+from core.paths.recipe import END_OF_DATA
 from core.paths.splines import Hermite
 
-END_OF_DATA = "end of the data"
-OUT_OF_REACH = "target out of reach"
-NOT_HELD = "other factors cannot be held"
+OUT_OF_REACH = "the target value cannot be reached"
+NOT_HELD = "the other factors cannot be held constant"
 
 STEP = 0.7  # of a neighbourhood's radius, at most
 LEAST_STEP = 1.0 / 16.0  # of it: a step that fails is halved down to here, which is how closely an edge is met
@@ -38,7 +38,7 @@ _AT_REST = 1e-4  # of a neighbourhood's radius
 
 
 @dataclass(eq=False)
-class Trace:
+class Trajectory:
     """Where one front went: the target label ``tau`` of each node, in standard deviations, rising or falling.
 
     ``nodes`` are (d,) places on the surface and ``velocity`` their derivatives by tau; ``stopped`` is why it ended
@@ -58,7 +58,7 @@ class Trace:
 
 
 @dataclass(frozen=True, eq=False)
-class _Heading:
+class _Direction:
     """For Q places: ``step`` (Q, q) in plane coordinates that raises the target by one, and its ``velocity`` (Q, d).
 
     ``speed`` (Q,) is the velocity's length, ``sine`` (Q,) that of the angle between the target's gradient and the held
@@ -84,111 +84,113 @@ class _Gradients:
     gram: np.ndarray
 
 
-def march(surface: Surface, start: np.ndarray, aims: np.ndarray, goals: np.ndarray, limit: np.ndarray) -> list[Trace]:
+def integrate(
+    surface: Surface, start: np.ndarray, columns: np.ndarray, targets: np.ndarray, limit: np.ndarray
+) -> list[Trajectory]:
     """Follow Q fronts from start (Q, d), places on the surface, until tau meets ``limit`` (Q,), which may be infinite.
 
-    ``aims`` int (Q, 1 + H): the target's column and the held ones'. ``goals`` float64 (Q, 1 + H): their values at the
-    start, in standard deviations.
+    ``columns`` int (Q, 1 + H): the target's column and the held ones'. ``targets`` float64 (Q, 1 + H): their values at
+    the start, in standard deviations.
     """
-    fronts = _Fronts(surface, start, aims, goals, limit)
+    integrator = _Integrator(surface, start, columns, targets, limit)
     for _ in range(_MOST_STEPS):
-        if not len(fronts.active):
+        if not len(integrator.active):
             break
-        fronts.advance()
-    _cut_at_gaps(surface, fronts.traces)
-    return fronts.traces
+        integrator.step()
+    _cut_at_gaps(surface, integrator.trajectories)
+    return integrator.trajectories
 
 
-class _Fronts:
-    """The fronts that are still on their way, and what they left behind."""
+class _Integrator:
+    """Fronts that step together: those that are still on their way, and the trajectories of all."""
 
     def __init__(
-        self, surface: Surface, start: np.ndarray, aims: np.ndarray, goals: np.ndarray, limit: np.ndarray
+        self, surface: Surface, start: np.ndarray, columns: np.ndarray, targets: np.ndarray, limit: np.ndarray
     ) -> None:
-        self.traces = [Trace() for _ in start]
+        self.trajectories = [Trajectory() for _ in start]
         self.active = np.arange(len(start))
-        self._surface, self._aims, self._goals, self._limit = surface, aims, goals.copy(), limit
-        self._sign = np.where(limit >= goals[:, 0], 1.0, -1.0)
+        self._surface, self._columns, self._targets, self._limit = surface, columns, targets.copy(), limit
+        self._sign = np.where(limit >= targets[:, 0], 1.0, -1.0)
         self._reach = np.full(len(start), STEP)  # of a radius
         self._caution = np.zeros(len(start), dtype=np.int64)
-        self._x = start.copy()  # where a front tries to be; goals[:, 0] is the target's value that is due there
+        self._x = start.copy()  # where a front tries to be; targets[:, 0] is the target's value that is due there
 
-    def advance(self) -> None:
+    def step(self) -> None:
         """One local fit for every active front: correct it, judge it, record it, and send it on or halfway back."""
         front = self.active
         model = self._surface.model(self._x[front])
         u = model.coordinates(self._x[front])
-        gradients = _gradients(model, u, self._aims[front])
-        u, moved = _corrected(model, u, gradients, self._aims[front], self._goals[front])
+        gradients = _gradients(model, u, self._columns[front])
+        u, moved = _corrected(model, u, gradients, self._columns[front], self._targets[front])
         place, labels = model.evaluate(u)
-        begun = np.array([len(self.traces[i].nodes) > 0 for i in front])
-        lost = self._surface.in_gap_near(model, place, labels) & begun
-        astray = ~(moved <= np.maximum(0.5 * self._reach[front], _SLACK) * model.scale) & begun
-        failed = lost | astray
-        heading = _heading(gradients)  # the correction is too small to change it
+        begun = np.array([len(self.trajectories[i].nodes) > 0 for i in front])
+        left = self._surface.in_gap_near(model, place, labels) & begun
+        diverged = ~(moved <= np.maximum(0.5 * self._reach[front], _SLACK) * model.scale) & begun
+        failed = left | diverged
+        direction = _direction(gradients)  # the correction is too small to change it
         ended = failed.copy()
         for row in np.flatnonzero(failed):
-            ended[row] = self._retreat(int(front[row]), END_OF_DATA if lost[row] else OUT_OF_REACH)
+            ended[row] = self._backtrack(int(front[row]), END_OF_DATA if left[row] else OUT_OF_REACH)
         for row in np.flatnonzero(~failed):
-            ended[row] = self._record(int(front[row]), place[row], heading, int(row), float(model.scale[row]))
-        self._leap(model, u, heading, ~failed & ~ended)
+            ended[row] = self._record(int(front[row]), place[row], direction, int(row), float(model.scale[row]))
+        self._midpoint_step(model, u, direction, ~failed & ~ended)
         self.active = front[~ended]
 
-    def _retreat(self, front: int, reason: str) -> bool:
+    def _backtrack(self, front: int, reason: str) -> bool:
         """Try half the step; whether that would be too short to be worth it."""
-        trace = self.traces[front]
+        trajectory = self.trajectories[front]
         self._reach[front] *= 0.5
         self._caution[front] = _CAUTION if reason == END_OF_DATA else 0
-        self._x[front] = 0.5 * (self._x[front] + trace.nodes[-1])
-        self._goals[front, 0] = 0.5 * (self._goals[front, 0] + trace.tau[-1])
+        self._x[front] = 0.5 * (self._x[front] + trajectory.nodes[-1])
+        self._targets[front, 0] = 0.5 * (self._targets[front, 0] + trajectory.tau[-1])
         if self._reach[front] < LEAST_STEP:
-            trace.stopped = reason
+            trajectory.stopped = reason
             return True
         return False
 
-    def _record(self, front: int, place: np.ndarray, heading: _Heading, row: int, radius: float) -> bool:
+    def _record(self, front: int, place: np.ndarray, direction: _Direction, row: int, radius: float) -> bool:
         """Keep the node; whether the front ends there."""
-        trace = self.traces[front]
-        trace.tau.append(float(self._goals[front, 0]))
-        trace.nodes.append(place)
-        trace.velocity.append(heading.velocity[row])
-        trace.conditioning = max(trace.conditioning, 1.0 / max(float(heading.sine[row]), 1e-12))
-        if heading.slope[row] * radius < LEAST_SLOPE:
-            trace.stopped = OUT_OF_REACH
-        elif heading.sine[row] < LEAST_SINE:
-            trace.stopped = NOT_HELD
-        return bool(trace.stopped) or trace.tau[-1] == self._limit[front]
+        trajectory = self.trajectories[front]
+        trajectory.tau.append(float(self._targets[front, 0]))
+        trajectory.nodes.append(place)
+        trajectory.velocity.append(direction.velocity[row])
+        trajectory.conditioning = max(trajectory.conditioning, 1.0 / max(float(direction.sine[row]), 1e-12))
+        if direction.slope[row] * radius < LEAST_SLOPE:
+            trajectory.stopped = OUT_OF_REACH
+        elif direction.sine[row] < LEAST_SINE:
+            trajectory.stopped = NOT_HELD
+        return bool(trajectory.stopped) or trajectory.tau[-1] == self._limit[front]
 
-    def _leap(self, model: LocalModel, u: np.ndarray, heading: _Heading, going: np.ndarray) -> None:
+    def _midpoint_step(self, model: LocalModel, u: np.ndarray, direction: _Direction, going: np.ndarray) -> None:
         """The midpoint rule, inside each local quadratic, for the fronts that go on."""
         front = self.active
-        left = np.abs(self._limit[front] - self._goals[front, 0])
-        stride = self._reach[front] * model.scale / np.maximum(heading.speed, 1e-300)
+        left = np.abs(self._limit[front] - self._targets[front, 0])
+        stride = self._reach[front] * model.scale / np.maximum(direction.speed, 1e-300)
         last = stride >= left
         change = self._sign[front] * np.where(last, left, stride)
-        middle = u + 0.5 * change[:, None] * heading.step
-        halfway = _heading(_gradients(model, middle, self._aims[front]))
-        following, _ = model.evaluate(u + change[:, None] * halfway.step)
-        due = np.where(last, self._limit[front], self._goals[front, 0] + change)
+        middle = u + 0.5 * change[:, None] * direction.step
+        at_middle = _direction(_gradients(model, middle, self._columns[front]))
+        following, _ = model.evaluate(u + change[:, None] * at_middle.step)
+        due = np.where(last, self._limit[front], self._targets[front, 0] + change)
         self._x[front[going]] = following[going]
-        self._goals[front[going], 0] = due[going]
+        self._targets[front[going], 0] = due[going]
         growth = np.where(self._caution[front[going]] > 0, 1.0, 1.5)
         self._reach[front[going]] = np.minimum(growth * self._reach[front[going]], STEP)
         self._caution[front[going]] -= 1
 
 
-def newton(model: LocalModel, u: np.ndarray, aims: np.ndarray, goals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One step from u (Q, q) towards labels ``goals`` (Q, 1 + H) of the columns ``aims``: (u, length of the step (Q,)).
+def newton(model: LocalModel, u: np.ndarray, columns: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """One step from u (Q, q) towards labels ``targets`` (Q, 1 + H) of the ``columns``: (u, length of the step (Q,)).
 
     Least squares where the labels cannot all be met; never longer than 0.7 of the neighbourhood's radius.
     """
-    return _corrected(model, u, _gradients(model, u, aims), aims, goals)
+    return _corrected(model, u, _gradients(model, u, columns), columns, targets)
 
 
 def _corrected(
-    model: LocalModel, u: np.ndarray, gradients: _Gradients, aims: np.ndarray, goals: np.ndarray
+    model: LocalModel, u: np.ndarray, gradients: _Gradients, columns: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    missing = goals - model.evaluate(u)[1][np.arange(len(u))[:, None], aims]
+    missing = targets - model.evaluate(u)[1][np.arange(len(u))[:, None], columns]
     gram = gradients.gram
     damped = _damped(gram, np.trace(gram, axis1=1, axis2=2))
     share = np.linalg.solve(damped, missing[:, :, None])
@@ -199,18 +201,18 @@ def _corrected(
     return u + motion * np.minimum(1.0, STEP * model.scale / np.maximum(length, 1e-300))[:, None], length
 
 
-def _gradients(model: LocalModel, u: np.ndarray, aims: np.ndarray) -> _Gradients:
+def _gradients(model: LocalModel, u: np.ndarray, columns: np.ndarray) -> _Gradients:
     surface_slopes, label_slopes = model.slopes(u)
     metric = np.swapaxes(surface_slopes, 1, 2) @ surface_slopes
     size = np.trace(metric, axis1=1, axis2=2)
-    rows = label_slopes[np.arange(len(u))[:, None], aims]
+    rows = label_slopes[np.arange(len(u))[:, None], columns]
     # Coinciding samples have no metric: the damping then makes a label's gradient what it is in u.
     damped = metric + (1e-12 * size + np.where(size > 0.0, 0.0, 1.0))[:, None, None] * unit(metric.shape[1])
     raised = np.linalg.solve(damped, np.swapaxes(rows, 1, 2))
     return _Gradients(surface_slopes, raised, rows @ raised)
 
 
-def _heading(gradients: _Gradients) -> _Heading:
+def _direction(gradients: _Gradients) -> _Direction:
     gram, raised = gradients.gram, gradients.raised
     square = gram[:, 0, 0]
     step, rate, free = raised[:, :, 0], square, square
@@ -225,42 +227,42 @@ def _heading(gradients: _Gradients) -> _Heading:
     step = step / rate[:, None]
     velocity = (gradients.surface @ step[:, :, None])[:, :, 0]
     sine = np.sqrt(free / np.maximum(square, 1e-300))
-    return _Heading(step, velocity, np.sqrt(free) / rate, sine, np.sqrt(np.maximum(square, 0.0)))
+    return _Direction(step, velocity, np.sqrt(free) / rate, sine, np.sqrt(np.maximum(square, 0.0)))
 
 
 def _damped(square: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return square + (_DAMPING * scale + 1e-300)[:, None, None] * unit(square.shape[1])
 
 
-def _cut_at_gaps(surface: Surface, traces: list[Trace]) -> None:
-    """End each trace before the first step that leaves the samples between its two nodes."""
+def _cut_at_gaps(surface: Surface, trajectories: list[Trajectory]) -> None:
+    """End each trajectory before the first step that leaves the samples between its two nodes."""
     begins, places = [], []
-    for trace in traces:
-        steps = len(trace.nodes) - 1
+    for trajectory in trajectories:
+        steps = len(trajectory.nodes) - 1
         begins.append(steps)
         if steps > 0:
             u = (np.arange(steps * _CHECKS) + 0.5) / _CHECKS
-            places.append(_spline(trace).evaluate(u))
+            places.append(_spline(trajectory).evaluate(u))
     if not places:
         return
-    lost = surface.in_gap(np.concatenate(places))
+    left = surface.in_gap(np.concatenate(places))
     at = 0
-    for trace, steps in zip(traces, begins, strict=True):
-        own = np.flatnonzero(lost[at : at + steps * _CHECKS])
+    for trajectory, steps in zip(trajectories, begins, strict=True):
+        own = np.flatnonzero(left[at : at + steps * _CHECKS])
         at += steps * _CHECKS
         if len(own):
-            trace.cut(int(own[0]) // _CHECKS + 1, END_OF_DATA)
+            trajectory.cut(int(own[0]) // _CHECKS + 1, END_OF_DATA)
 
 
-def _spline(trace: Trace) -> Hermite:
+def _spline(trajectory: Trajectory) -> Hermite:
     """The nodes and their velocities as a cubic, with node i at u = i."""
-    nodes, velocity = np.stack(trace.nodes), np.stack(trace.velocity)
-    return Hermite(nodes, nodes[1:], np.diff(trace.tau), velocity[:-1], velocity[1:])
+    nodes, velocity = np.stack(trajectory.nodes), np.stack(trajectory.velocity)
+    return Hermite(nodes, nodes[1:], np.diff(trajectory.tau), velocity[:-1], velocity[1:])
 
 
-def joined(back: Trace, forth: Trace) -> Trace:
-    """Two traces from one start, the first towards smaller tau, as one that rises."""
-    return Trace(
+def joined(back: Trajectory, forth: Trajectory) -> Trajectory:
+    """Two trajectories from one start, the first towards smaller tau, as one that rises."""
+    return Trajectory(
         back.tau[:0:-1] + forth.tau,
         back.nodes[:0:-1] + forth.nodes,
         back.velocity[:0:-1] + forth.velocity,
@@ -269,28 +271,28 @@ def joined(back: Trace, forth: Trace) -> Trace:
     )
 
 
-def place_at(trace: Trace, tau: np.ndarray) -> np.ndarray:
-    """Places (m, d) of a rising trace at ``tau`` (m,) within it, to the accuracy of the cubic."""
-    if len(trace.tau) == 1:
-        return np.repeat(trace.nodes[0][None], len(tau), axis=0)
-    return _spline(trace).evaluate(np.interp(tau, trace.tau, np.arange(len(trace.tau))))
+def place_at(trajectory: Trajectory, tau: np.ndarray) -> np.ndarray:
+    """Places (m, d) of a rising trajectory at ``tau`` (m,) within it, to the accuracy of the cubic."""
+    if len(trajectory.tau) == 1:
+        return np.repeat(trajectory.nodes[0][None], len(tau), axis=0)
+    return _spline(trajectory).evaluate(np.interp(tau, trajectory.tau, np.arange(len(trajectory.tau))))
 
 
-def even_taus(trace: Trace, count: int) -> np.ndarray:
-    """``count`` values of tau, rising, equally spaced in the length of a rising trace; its ends are among them."""
-    if len(trace.tau) == 1:
-        return np.array(trace.tau)
-    u = np.linspace(0.0, len(trace.tau) - 1, 8 * (len(trace.tau) - 1) + 1)
-    chords = np.linalg.norm(np.diff(_spline(trace).evaluate(u), axis=0), axis=1)
+def even_taus(trajectory: Trajectory, count: int) -> np.ndarray:
+    """``count`` values of tau, rising, equally spaced in the length of a rising trajectory; its ends are among them."""
+    if len(trajectory.tau) == 1:
+        return np.array(trajectory.tau)
+    u = np.linspace(0.0, len(trajectory.tau) - 1, 8 * (len(trajectory.tau) - 1) + 1)
+    chords = np.linalg.norm(np.diff(_spline(trajectory).evaluate(u), axis=0), axis=1)
     arc = np.concatenate([[0.0], np.cumsum(chords)])
     at = np.interp(np.linspace(0.0, arc[-1], count), arc, u)
-    return np.interp(at, np.arange(len(trace.tau)), trace.tau)
+    return np.interp(at, np.arange(len(trajectory.tau)), trajectory.tau)
 
 
 def refine(
-    surface: Surface, z: np.ndarray, aims: np.ndarray, goals: np.ndarray
+    surface: Surface, z: np.ndarray, columns: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Move z (m, d) along the surface until its labels are ``goals`` (m, 1 + H) of the columns ``aims``.
+    """Move z (m, d) along the surface until its labels are ``targets`` (m, 1 + H) of the ``columns``.
 
     Returns the places, all their labels in standard deviations (m, F), and how far the last correction moved each, in
     neighbourhood radii.
@@ -298,7 +300,7 @@ def refine(
     moved, labels = np.zeros(len(z)), np.zeros((len(z), surface.table.shape[1]))
     for _ in range(_REFINEMENTS):
         model = surface.model(z)
-        u, moved = newton(model, model.coordinates(z), aims, goals)
+        u, moved = newton(model, model.coordinates(z), columns, targets)
         z, labels = model.evaluate(u)
         moved = moved / model.scale
         if np.all(moved <= _AT_REST):

@@ -18,7 +18,7 @@ from core.geometry.geodesic import PENALTY, LatentGraph, geodesic
 from core.geometry.local_fit import check_points, project
 from core.geometry.off_manifold import SCORE_NEIGHBOURS
 from core.geometry.surface import Surface
-from core.paths.recipe import PATH_KINDS
+from core.paths.recipe import END_OF_DATA, PATH_KINDS
 
 AttributeMethod = Literal["mean difference", "regression"]
 ATTRIBUTE_METHODS: tuple[AttributeMethod, ...] = get_args(AttributeMethod)
@@ -196,7 +196,7 @@ def _factor_curve(request: PathRequest, whole: bool = False) -> Iterator[TracedP
     curve = factor_curve(surface, request.start, request.target, values, None, request.points)
     stepped = _stepped(surface, curve)
     if len(curve.points) < 2:
-        reason = stepped or curve.stopped or "the data end there"
+        reason = stepped or curve.stopped or END_OF_DATA
         advice = (
             "choose a label that varies smoothly" if stepped else "choose a start farther from the edge of the data"
         )

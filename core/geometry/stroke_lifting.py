@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.geometry.embedding_metrics import nearest_ratio_slope
+from core.geometry.embedding_metrics import intrinsic_dimension
 from core.geometry.local_fit import DEFAULT_NEIGHBOURS, ManifoldError, Neighbourhoods, check_points, kd_tree, project
 from core.paths.latent_path import LatentPath
 
@@ -46,7 +46,7 @@ class LiftedStroke:
 
 
 @dataclass(frozen=True, eq=False)
-class Camera:
+class ScreenCamera:
     """How view coordinates become pixels.
 
     ``projection`` float64 (4, 4) maps columns (x, y, z, 1) to clip coordinates, OpenGL's convention; ``viewport`` is
@@ -95,7 +95,7 @@ def lift_stroke(
     stroke: np.ndarray,
     latents: np.ndarray | Neighbourhoods,
     view: np.ndarray,
-    camera: Camera,
+    camera: ScreenCamera,
     neighbours: int = DEFAULT_NEIGHBOURS,
     intrinsic: int | None = None,
 ) -> LiftedStroke:
@@ -132,7 +132,7 @@ def lift_stroke(
     span = np.arange(covered[0], covered[-1] + 1)
     z = _between(covered, samples.points[chosen], span)
     if intrinsic is None:
-        intrinsic = estimate_intrinsic(samples)
+        intrinsic = intrinsic_dimension(samples, 3)
 
     def on_surface(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         fit = project(samples, z, neighbours, intrinsic)
@@ -149,20 +149,6 @@ def lift_stroke(
     return LiftedStroke(z.astype(np.float32), len(covered) / len(points), float(np.nanmax(error)))
 
 
-def estimate_intrinsic(samples: Neighbourhoods, most: int = 3) -> int:
-    """The dimension of the surface, 1 to ``most``: TwoNN over at most 1000 of the samples, rounded."""
-    most = min(most, samples.dim)
-    some = samples.points[:: max(1, len(samples) // 1000)]
-    distances, _ = samples.query(some, 3)
-    if distances.shape[1] < 3:
-        return min(2, most)
-    usable = distances[distances[:, 1] > 0.0]
-    if len(usable) < 10:
-        return min(2, most)
-    slope = nearest_ratio_slope(np.sort(np.log(usable[:, 2] / usable[:, 1])))
-    return int(np.clip(round(slope), 1, most))
-
-
 def _even_stroke(stroke: np.ndarray) -> np.ndarray:
     """The stroke's polyline at equal steps of about ``SPACING`` pixels."""
     stroke = np.asarray(stroke, dtype=np.float64)
@@ -176,7 +162,7 @@ def _even_stroke(stroke: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(at, arc, stroke[:, 0]), np.interp(at, arc, stroke[:, 1])], axis=1)
 
 
-def _candidates(points: np.ndarray, view: np.ndarray, camera: Camera) -> tuple[np.ndarray, np.ndarray]:
+def _candidates(points: np.ndarray, view: np.ndarray, camera: ScreenCamera) -> tuple[np.ndarray, np.ndarray]:
     """Samples (S, C) near each stroke point and their squared distances in pixels; infinite where there are fewer."""
     screen = camera.to_screen(view)
     with np.errstate(invalid="ignore"):
@@ -225,7 +211,7 @@ def _viterbi(candidates: np.ndarray, cost: np.ndarray, place: np.ndarray, hidden
     return path
 
 
-def _path_space(latents: np.ndarray, view: np.ndarray, camera: Camera, linear: np.ndarray) -> np.ndarray:
+def _path_space(latents: np.ndarray, view: np.ndarray, camera: ScreenCamera, linear: np.ndarray) -> np.ndarray:
     """What the screen does not show of each sample, (N, 1 + …): its depth, and the latent directions not drawn."""
     depth = camera.depth(view)[:, None]
     rank = np.linalg.matrix_rank(linear)
@@ -242,13 +228,13 @@ def _view_map(latents: np.ndarray, view: np.ndarray) -> np.ndarray:
     return matrix
 
 
-def _scale(camera: Camera, view: np.ndarray) -> float:
+def _scale(camera: ScreenCamera, view: np.ndarray) -> float:
     """Pixels per view unit across the line of sight, typical of the given places."""
     return float(np.median(np.linalg.norm(camera.jacobian(view), axis=(1, 2)))) / np.sqrt(2.0)
 
 
 def _towards(
-    wanted: np.ndarray, view: np.ndarray, linear: np.ndarray, tangent: np.ndarray, camera: Camera, scale: float
+    wanted: np.ndarray, view: np.ndarray, linear: np.ndarray, tangent: np.ndarray, camera: ScreenCamera, scale: float
 ) -> np.ndarray:
     """Steps (K, d) along the surface that bring each place under its stroke point on the screen.
 

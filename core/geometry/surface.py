@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.geometry.embedding_metrics import nearest_ratio_slope
+from core.geometry.embedding_metrics import intrinsic_dimension
 from core.geometry.gap_detection import Gaps
 from core.geometry.local_fit import (
     DEFAULT_NEIGHBOURS,
@@ -33,8 +33,6 @@ MAX_INTRINSIC = 8  # a quadratic in more dimensions has more coefficients than a
 
 _CHUNK = 1 << 20  # neighbours fitted at once
 _JUDGED = 160  # samples whose error is measured
-_TELLING = 50  # samples that differ, for TwoNN
-_SPREAD_NEIGHBOURS, _WIDE = 64, 0.2  # a half disc, at a straight edge, is 0.28 as wide across as along, in variance
 _HOPELESS = 3.0  # times the least error: larger neighbourhoods are not tried
 _ERROR_FLOOR = 3e-4  # of a standard deviation: below it all neighbourhoods are equally good
 
@@ -89,7 +87,7 @@ class Surface:
         self.samples = Neighbourhoods(points)
         self.table = table
         self.detector = OffManifoldDetector(self.samples)
-        self.intrinsic = _estimated(self.samples) if intrinsic is None else int(intrinsic)
+        self.intrinsic = intrinsic_dimension(self.samples, MAX_INTRINSIC) if intrinsic is None else int(intrinsic)
         if not 1 <= self.intrinsic <= self.dim:
             raise FactorError(f"intrinsic is {intrinsic}; a surface in {self.dim} dimensions has 1 to {self.dim}.")
         deviation = table.std(axis=0)
@@ -244,34 +242,6 @@ def _merged(points: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarr
     np.add.at(sums, belongs.ravel(), table)
     order = np.argsort(first, kind="stable")
     return distinct[order], (sums / count[:, None])[order]
-
-
-def _estimated(samples: Neighbourhoods) -> int:
-    """TwoNN over at most 1000 of the samples, rounded; 2 where fewer than 50 differ, which cannot tell.
-
-    It is no more than the directions in which a neighbourhood spreads: noise as wide as that fools TwoNN.
-    """
-    most = min(MAX_INTRINSIC, samples.dim)
-    members = np.arange(0, len(samples), max(1, len(samples) // 1000))
-    distances, _ = samples.of_samples(2, members)
-    if distances.shape[1] < 2:
-        return min(2, most)
-    usable = distances[distances[:, 0] > 0.0]
-    if not len(usable):
-        return min(2, most)
-    ratios = np.sort(np.log(usable[:, 1] / usable[:, 0]))
-    nearest = round(nearest_ratio_slope(ratios)) if len(usable) >= _TELLING else 2
-    return int(np.clip(min(nearest, _wide_directions(samples)), 1, most))
-
-
-def _wide_directions(samples: Neighbourhoods) -> int:
-    """Directions in which a neighbourhood spreads at least a fifth as much, in variance, as in its widest: a median."""
-    members = np.arange(0, len(samples), max(1, len(samples) // _JUDGED))
-    _, indices = samples.of_samples(min(_SPREAD_NEIGHBOURS, max(len(samples) // 8, 2 * samples.dim)), members)
-    near = samples.points[indices]
-    offsets = near - near.mean(axis=1, keepdims=True)
-    variances = np.linalg.eigvalsh(np.swapaxes(offsets, 1, 2) @ offsets)
-    return max(1, int(np.median((variances >= _WIDE * variances[:, -1:]).sum(axis=1))))
 
 
 def _table(labels: np.ndarray | None, count: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from core.paths.recipe import Recipe, RecipeError
-from core.paths.splines import KINDS, Hermite, Kind, hermite
+from core.paths.splines import SPLINE_KINDS, Hermite, SplineKind, hermite
 
 SCHEMA_VERSION = 1
 SAMPLES_PER_SEGMENT = 64
@@ -41,14 +41,14 @@ class LatentPath:
 
     control: np.ndarray
     closed: bool = False
-    kind: Kind = "catmull-rom"
+    kind: SplineKind = "catmull-rom"
     recipe: Recipe | None = None
     _hermite: Hermite = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         control = _points(self.control, "control")
-        if self.kind not in KINDS:
-            raise PathError(f"kind is {self.kind!r}; it must be one of {', '.join(KINDS)}.")
+        if self.kind not in SPLINE_KINDS:
+            raise PathError(f"kind is {self.kind!r}; it must be one of {', '.join(SPLINE_KINDS)}.")
         control.flags.writeable = False
         object.__setattr__(self, "control", control)
         object.__setattr__(self, "_hermite", hermite(control.astype(np.float64), self.kind, self.closed))
@@ -171,7 +171,7 @@ class LatentPath:
         """The same curve, run the other way."""
         return replace(self, control=self.control[::-1], recipe=None)
 
-    def with_kind(self, kind: Kind) -> LatentPath:
+    def with_kind(self, kind: SplineKind) -> LatentPath:
         """Another curve through the same control points."""
         return replace(self, kind=kind)
 
@@ -301,9 +301,10 @@ def pool(images: np.ndarray) -> np.ndarray:
     columns = _cell_edges(images.shape[2])
     area = np.diff(rows)[:, None] * np.diff(columns)
     pooled = np.empty((len(images), len(rows) - 1, len(columns) - 1, images.shape[3]))
-    for pooled_image, image in zip(pooled, images, strict=True):  # one image at a time stays in the cache
-        summed = np.add.reduceat(image, rows[:-1], axis=0, dtype=np.uint32)
-        pooled_image[...] = np.add.reduceat(summed, columns[:-1], axis=1) / (255.0 * area[..., None])
+    some = max(1, (1 << 18) // max(images[0].size, 1)) if len(images) else 1  # as many as stay in the cache
+    for start in range(0, len(images), some):
+        summed = np.add.reduceat(images[start : start + some], rows[:-1], axis=1, dtype=np.uint32)
+        pooled[start : start + some] = np.add.reduceat(summed, columns[:-1], axis=2) / (255.0 * area[..., None])
     return pooled.reshape(len(images), -1)
 
 

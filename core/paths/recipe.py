@@ -15,6 +15,8 @@ RecipeKind = Literal[
     "straight", "spherical", "geodesic", "factor curve", "isoline", "tangent line", "mean difference", "regression"
 ]
 RECIPE_KINDS: tuple[RecipeKind, ...] = get_args(RecipeKind)
+END_OF_DATA = "the data end there"
+"""The note of a path that ended at the edge of the data, as every one does that is to go as far as they do."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Interpolating cubic curves through control points, in any number of dimensions, vectorised and free of scipy.
+"""Interpolating cubic curves through control points, in any number of dimensions; scipy is for natural ones only.
 
 A curve is kept in Hermite form: positions, tangents with respect to a knot parameter, and knot spacings. Knots are
 *centripetal* (spacing = square root of the chord): Yuksel, Schaefer and Keyser, "Parameterization and applications of
@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-Kind = Literal["catmull-rom", "natural", "straight"]
-KINDS: tuple[Kind, ...] = ("catmull-rom", "natural", "straight")
+SplineKind = Literal["catmull-rom", "natural", "straight"]
+SPLINE_KINDS: tuple[SplineKind, ...] = ("catmull-rom", "natural", "straight")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +47,11 @@ class Hermite:
         start, end = self.points[segment], self.following[segment]
         # Written as start + t·(…) so that a segment whose points and tangents are collinear stays exactly so.
         chord, first, last = end - start, scale * self.leaving[segment], scale * self.arriving[segment]
-        return start + t * (first + t * ((3.0 * chord - 2.0 * first - last) + t * (first + last - 2.0 * chord)))
+        place = start + t * (first + t * ((3.0 * chord - 2.0 * first - last) + t * (first + last - 2.0 * chord)))
+        return np.where(t == 1.0, end, place)  # a loop closes to the last bit
 
 
-def hermite(control: np.ndarray, kind: Kind, closed: bool) -> Hermite:
+def hermite(control: np.ndarray, kind: SplineKind, closed: bool) -> Hermite:
     """The curve of ``kind`` through control float64 (m, d), m ≥ 1. Neighbouring control points may coincide."""
     count = len(control)
     # A point cannot be closed into a loop; two points can: there and back.
@@ -71,74 +72,37 @@ def hermite(control: np.ndarray, kind: Kind, closed: bool) -> Hermite:
     return Hermite(control, following, spacing, leaving, arriving)
 
 
-def _tangents(slope: np.ndarray, spacing: np.ndarray, kind: Kind, closed: bool) -> np.ndarray:
+def _tangents(slope: np.ndarray, spacing: np.ndarray, kind: SplineKind, closed: bool) -> np.ndarray:
     """Tangents (g + 1, d) at the g + 1 ends of g segments; for a closed curve the last equals the first."""
-    if closed and len(spacing) > 1:
-        solve = _catmull_rom_inner if kind == "catmull-rom" else _natural_closed
-        before, before_spacing = np.roll(slope, 1, axis=0), np.roll(spacing, 1)
-        tangents = solve(before, slope, before_spacing, spacing)
-        return np.vstack([tangents, tangents[:1]])
     if len(spacing) == 1:
         return np.repeat(slope, 2, axis=0)
     if kind == "natural":
-        return _natural_open(slope, spacing)
-    inner = _catmull_rom_inner(slope[:-1], slope[1:], spacing[:-1], spacing[1:])
+        return _natural(slope, spacing, closed)
+    if closed:
+        tangents = _catmull_rom(np.roll(slope, 1, axis=0), slope, np.roll(spacing, 1), spacing)
+        return np.vstack([tangents, tangents[:1]])
+    inner = _catmull_rom(slope[:-1], slope[1:], spacing[:-1], spacing[1:])
     # The end segments are the parabola through an end point that meets the neighbour's tangent: a half circle through
     # nine points is then 0.0010 short of its length, against 0.0038 with a mirrored phantom point.
     first, last = 2.0 * slope[0] - inner[0], 2.0 * slope[-1] - inner[-1]
     return np.vstack([first, inner, last])
 
 
-def _catmull_rom_inner(before: np.ndarray, after: np.ndarray, h0: np.ndarray, h1: np.ndarray) -> np.ndarray:
+def _natural(slope: np.ndarray, spacing: np.ndarray, closed: bool) -> np.ndarray:
+    """Tangents of the cubic spline with continuous second derivative, which is 0 at both ends of an open curve."""
+    from scipy.interpolate import CubicSpline  # only here: its import takes longer than the window's first paint
+
+    knots = np.concatenate([[0.0], np.cumsum(spacing)])
+    points = np.vstack([np.zeros(slope.shape[1]), np.cumsum(slope * spacing[:, None], axis=0)])
+    if closed:
+        points[-1] = points[0]  # but for rounding, it is
+    tangents = CubicSpline(knots, points, bc_type="periodic" if closed else "natural")(knots, 1)
+    if closed:
+        tangents[-1] = tangents[0]
+    return tangents
+
+
+def _catmull_rom(before: np.ndarray, after: np.ndarray, h0: np.ndarray, h1: np.ndarray) -> np.ndarray:
     """Slope at the middle knot of the parabola through three neighbours (Barry-Goldman's tangent)."""
     h0, h1 = h0[:, None], h1[:, None]
     return (h1 * before + h0 * after) / (h0 + h1)
-
-
-def _natural_open(slope: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """Tangents of the cubic spline with continuous second derivative, which is 0 at both ends."""
-    inverse = 1.0 / spacing
-    count = len(spacing) + 1
-    diagonal = np.zeros(count)
-    diagonal[:-1] += 2.0 * inverse
-    diagonal[1:] += 2.0 * inverse
-    right = np.zeros((count, slope.shape[1]))
-    right[:-1] += 3.0 * inverse[:, None] * slope
-    right[1:] += 3.0 * inverse[:, None] * slope
-    return _solve_tridiagonal(inverse, diagonal, inverse, right)
-
-
-def _natural_closed(before: np.ndarray, after: np.ndarray, h0: np.ndarray, h1: np.ndarray) -> np.ndarray:
-    """Tangents of the periodic cubic spline: the cyclic system, by Sherman and Morrison's formula."""
-    inverse0, inverse1 = 1.0 / h0, 1.0 / h1
-    diagonal = 2.0 * (inverse0 + inverse1)
-    right = 3.0 * (inverse0[:, None] * before + inverse1[:, None] * after)
-    if len(diagonal) == 2:  # each point is the other's neighbour on both sides
-        both = inverse0 + inverse1
-        return np.linalg.solve(np.array([[diagonal[0], both[0]], [both[1], diagonal[1]]]), right)
-    corner = inverse0[0]
-    gamma = -diagonal[0]
-    bent = diagonal.copy()
-    bent[0] -= gamma
-    bent[-1] -= corner * corner / gamma
-    pulse = np.zeros((len(diagonal), 1))
-    pulse[0], pulse[-1] = gamma, corner
-    solution = _solve_tridiagonal(inverse0[1:], bent, inverse1[:-1], np.hstack([right, pulse]))
-    plain, response = solution[:, :-1], solution[:, -1:]
-    factor = (plain[:1] + plain[-1:] * corner / gamma) / (1.0 + response[0] + response[-1] * corner / gamma)
-    return plain - response * factor
-
-
-def _solve_tridiagonal(lower: np.ndarray, diagonal: np.ndarray, upper: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Thomas' elimination; the systems here are diagonally dominant, so no pivoting is needed."""
-    count = len(diagonal)
-    ratio, result = np.empty(count), right.copy()
-    pivot = diagonal[0]
-    result[0] /= pivot
-    for i in range(1, count):
-        ratio[i] = upper[i - 1] / pivot
-        pivot = diagonal[i] - lower[i - 1] * ratio[i]
-        result[i] = (result[i] - lower[i - 1] * result[i - 1]) / pivot
-    for i in range(count - 2, -1, -1):
-        result[i] -= ratio[i + 1] * result[i + 1]
-    return result

@@ -383,7 +383,7 @@ class PathTraced(Reply, frozen=True):
     ``stage``: "graph", "relaxed", "polished", or "exact" for kinds that come at once. ``labels`` float64 (m, F) of the
     surface there, called ``names``; no columns where nothing is labelled. ``flagged`` bool (m,): the points that are
     not on the data, whose labels are guesses; empty if nothing is known. ``note``: what a person should know, such as
-    "other factors unknown: not held"; "" if nothing.
+    "no other factors are known, so none is held constant"; "" if nothing.
     """
 
     kind: str

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from core.utils.point_sets import principal_axes
+
 FIELD_OF_VIEW = math.radians(28.0)  # vertical; mild, so that distances within the cloud stay comparable
 HALF_TANGENT = math.tan(FIELD_OF_VIEW / 2)
 MAX_ELEVATION = 89.0  # degrees; at the pole the azimuth would lose its meaning
@@ -218,10 +220,10 @@ def broadside(points: np.ndarray) -> tuple[float, float]:
     if len(points) < 8:
         return HOME_AZIMUTH, HOME_ELEVATION
     points = points[:: max(1, len(points) // 5000)].astype(np.float64)
-    spread, directions = np.linalg.eigh(np.cov(points.T))
-    if spread[0] > 0.5 * spread[1]:  # a ball has no broad side
+    _, variances, axes = principal_axes(points)
+    if variances[2] > 0.5 * variances[1]:  # a ball has no broad side
         return HOME_AZIMUTH, HOME_ELEVATION
-    normal = directions[:, 0] * (1.0 if directions[2, 0] >= 0 else -1.0)
+    normal = axes[:, 2] * (1.0 if axes[2, 2] >= 0 else -1.0)
     elevation = math.degrees(math.asin(float(np.clip(normal[2], -1, 1))))
     azimuth = math.degrees(math.atan2(normal[1], normal[0])) if elevation < 80.0 else HOME_AZIMUTH
     return (azimuth - 28.0 + 180.0) % 360.0 - 180.0, float(np.clip(elevation, 20.0, 52.0))

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.utils.point_sets import principal_axes
+
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
@@ -58,11 +60,9 @@ def along_dimensions(dimensions: Sequence[int], latent_dim: int) -> Projection:
 
 def along_components(embedding: np.ndarray) -> Projection:
     """The first three principal components of ``embedding`` (N, d), finite, N at least 2; the origin is its mean."""
-    latent_dim = embedding.shape[1]
-    dims = min(latent_dim, 3)
-    mean = embedding.mean(axis=0, dtype=np.float64)
-    _, _, directions = np.linalg.svd(np.cov((embedding - mean).T).reshape(latent_dim, latent_dim))
+    dims = min(embedding.shape[1], 3)
+    mean, _, axes = principal_axes(embedding)
     # A component's sign is arbitrary: its largest entry is made positive, so the view does not flip while training.
-    largest = np.abs(directions).argmax(axis=1)
-    directions = directions * np.sign(directions[np.arange(latent_dim), largest])[:, None]
-    return Projection(directions[:dims].T, mean, tuple(f"PC{subscript(i + 1)}" for i in range(dims)))
+    largest = np.abs(axes).argmax(axis=0)
+    axes = axes * np.sign(axes[largest, np.arange(len(axes))])
+    return Projection(axes[:, :dims], mean, tuple(f"PC{subscript(i + 1)}" for i in range(dims)))

@@ -24,9 +24,11 @@ from scipy.interpolate import RBFInterpolator
 
 from core.data.dataset import Dataset
 from core.models.vae import VAE
+from core.paths.latent_path import pool
 from core.runs.directory import MAX_PROBE, THUMBNAIL_SIZE, ProbeSet
 from core.training.loop import load_images
 from core.training.state import TrainingState
+from core.utils.point_sets import farthest_points, principal_axes
 
 ESTIMATE_S = 0.03
 """Seconds that encoding the landmarks of one live estimate may take."""
@@ -35,8 +37,6 @@ EPOCH_LANDMARKS = 384
 """For the means of an epoch, where encoding all of them would take too long."""
 _BATCH_PIXELS = 1 << 19  # on a CPU small batches stay in its caches; measured: twice as fast as batches of 64 at 256 px
 _CHUNK = 256
-FEATURE_SIZE = 16
-"""Side of the thumbnails that say which samples look alike."""
 MAX_FEATURES = 12
 MAX_BASE = 6
 
@@ -55,12 +55,15 @@ def make_probe(dataset: Dataset, seed: int) -> ProbeSet:
 
 def _thumbnails(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
     """Images ``indices`` averaged down to uint8 (n, 32, 32, C)."""
-    thumbnails = np.empty((len(indices), THUMBNAIL_SIZE, THUMBNAIL_SIZE, dataset.images.shape[3]), np.uint8)
-    for start in range(0, len(indices), _CHUNK):
-        images = torch.from_numpy(dataset.images[indices[start : start + _CHUNK]])
-        small = F.adaptive_avg_pool2d(images.permute(0, 3, 1, 2).float(), THUMBNAIL_SIZE)
-        thumbnails[start : start + _CHUNK] = small.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-    return thumbnails
+    parts = [thumbnails_of(dataset.images[indices[i : i + _CHUNK]]) for i in range(0, len(indices), _CHUNK)]
+    return np.concatenate(parts)
+
+
+def thumbnails_of(images: np.ndarray) -> np.ndarray:
+    """images uint8 (n, H, W, C) averaged down to uint8 (n, 32, 32, C)."""
+    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
+    small = F.adaptive_avg_pool2d(pixels, THUMBNAIL_SIZE)
+    return small.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
 class ProbeMeans:
@@ -153,7 +156,7 @@ class LiveEmbedding:
     """
 
     def __init__(self, thumbnails: np.ndarray, dimension: int) -> None:
-        self._features = principal_components(_pooled(thumbnails), MAX_FEATURES)
+        self._features = principal_components(pool(thumbnails), MAX_FEATURES)
         self._base = np.zeros((len(thumbnails), dimension), np.float32)
         self._landmarks = np.empty(0, np.int64)
         self._weights = np.empty((len(thumbnails), 0), np.float32)
@@ -168,7 +171,7 @@ class LiveEmbedding:
         count = min(count, len(self._features))
         if len(self._landmarks) != count:
             coordinates = self._coordinates(count)
-            self._landmarks = spread(coordinates, count)
+            self._landmarks = farthest_points(coordinates, count)
             self._weights = spline_weights(coordinates, self._landmarks)
         return self._landmarks
 
@@ -190,21 +193,8 @@ class LiveEmbedding:
 
 def principal_components(x: np.ndarray, count: int) -> np.ndarray:
     """x (n, k) in its first ``count`` principal directions: float64 (n, min(count, k))."""
-    centred = np.asarray(x, dtype=np.float64) - x.mean(axis=0)
-    _, directions = np.linalg.eigh(centred.T @ centred)  # rising eigenvalues
-    return centred @ directions[:, ::-1][:, :count]
-
-
-def spread(points: np.ndarray, count: int) -> np.ndarray:
-    """Indices int64 (count,) of points (n, c), each the farthest from all before (Gonzalez 1985)."""
-    chosen = np.empty(count, np.int64)
-    distances = ((points - points.mean(axis=0)) ** 2).sum(axis=1)
-    for i in range(count):
-        chosen[i] = distances.argmax()
-        from_chosen = ((points - points[chosen[i]]) ** 2).sum(axis=1)
-        distances = from_chosen if i == 0 else np.minimum(distances, from_chosen)
-        distances[chosen[i]] = -1.0  # among points that coincide, each is chosen once
-    return chosen
+    mean, _, axes = principal_axes(x)
+    return (x - mean) @ axes[:, :count]
 
 
 def spline_weights(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -220,14 +210,6 @@ def spline_weights(points: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
             spline = RBFInterpolator(knots, np.eye(count), kernel="linear", degree=degree, smoothing=1e-3)
             return spline(points).astype(np.float32)
     raise ValueError(f"no spline goes through {count} landmarks in {points.shape[1]} dimensions.")
-
-
-def _pooled(thumbnails: np.ndarray) -> np.ndarray:
-    """Block means of the thumbnails, float32 (n, 16 x 16 x C) in [0, 1]."""
-    count, side, _, channels = thumbnails.shape
-    block = side // FEATURE_SIZE
-    shape = (count, FEATURE_SIZE, block, FEATURE_SIZE, block, channels)
-    return (thumbnails.reshape(shape).mean(axis=(2, 4), dtype=np.float32) / 255.0).reshape(count, -1)
 
 
 def _unit_scale(x: np.ndarray) -> np.ndarray:

@@ -12,10 +12,10 @@ from PySide6.QtGui import QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QWidget
 
 from core.paths.recipe import PATH_KINDS
-from core.paths.splines import Kind
+from core.paths.splines import SplineKind
 from explorer.widgets.controls import named
 
-SPLINES: tuple[tuple[Kind, str, str], ...] = (
+SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
     ("catmull-rom", "Catmull-Rom", "A smooth curve through the control points, without cusps"),
     ("natural", "Natural cubic", "The smoothest curve through the control points"),
     ("straight", "Polygon", "Straight from control point to control point"),

@@ -42,7 +42,7 @@ from core.models.deterministic_inference import decode_each
 from core.models.inference import Inference
 from core.paths.recipe import JOINING, PATH_KINDS
 from core.protocol.messages import ComparePaths, PathCompared, TracePath
-from core.runs.directory import THUMBNAIL_SIZE
+from core.training.probe_embedding import thumbnails_of
 
 
 class _FactorReader(NamedTuple):
@@ -199,25 +199,7 @@ class ThumbnailTruth:
 
     def read(self, images: np.ndarray) -> Reading:
         """Labels (n, F) of images uint8 (n, H, W, C)."""
-        return self._regressor.read(averaged(images, THUMBNAIL_SIZE))
-
-
-def averaged(images: np.ndarray, size: int) -> np.ndarray:
-    """images uint8 (n, H, W, C) averaged down to uint8 (n, size, size, C): each pixel the mean of those it covers, also
-    in part (torch's adaptive average pooling)."""
-    over = _cover(images.shape[1], size)
-    across = _cover(images.shape[2], size)
-    small = np.einsum("ih,nhwc,jw->nijc", over, images.astype(np.float32), across, optimize=True)
-    return np.round(small).astype(np.uint8)
-
-
-def _cover(length: int, size: int) -> np.ndarray:
-    """Weights float32 (size, length) of the pixels floor(i L / S) to ceil((i + 1) L / S), each row of sum 1."""
-    place = np.arange(size)
-    first, last = place * length // size, -(-(place + 1) * length // size)
-    pixel = np.arange(length)
-    inside = (pixel >= first[:, None]) & (pixel < last[:, None])
-    return (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)
+        return self._regressor.read(thumbnails_of(images))
 
 
 def _common(paths: list[_DecodedPath], reader: _FactorReader | None, column: int | None) -> float:

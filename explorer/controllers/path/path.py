@@ -70,13 +70,13 @@ class PathController(Controller):
 
     def _on_stroke(self, stroke: StrokeGesture) -> None:
         # scipy, which lifting needs, takes 0.3 s to import: not before the first stroke.
-        from core.geometry.stroke_lifting import Camera, StrokeError, lift_stroke, simplify_stroke
+        from core.geometry.stroke_lifting import ScreenCamera, StrokeError, lift_stroke, simplify_stroke
 
         means, projection = self._state.embedding, self._cloud_control.projection
         if means is None or projection is None:
             return
         try:
-            camera = Camera(stroke.projection, stroke.viewport)
+            camera = ScreenCamera(stroke.projection, stroke.viewport)
             lifted = lift_stroke(stroke.points, means, projection.to_view(means), camera)
             path, _ = simplify_stroke(lifted.curve)
         except StrokeError as error:

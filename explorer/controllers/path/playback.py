@@ -242,7 +242,7 @@ class PlaybackController(Controller):
         path, table = self._path, self._table
         if path is not None and table is not None:
             share = off_share(frames.scores)
-            off = f" · {100 * share:.0f} % beyond the data" if share is not None else ""
+            off = f" · {100 * share:.0f} % off the data" if share is not None else ""
             self._view.set_info(
                 f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (K = {table.count})"
             )

@@ -8,14 +8,14 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, Recipe, RecipeKind
-from core.paths.splines import Kind
+from core.paths.splines import SplineKind
 
 MOST_CONTROL = 9
 TOLERANCE = 0.01  # of the length: how far fewer control points may leave the curve
 _CHECKED = 65
 
 
-def thinned(path: LatentPath, kind: Kind = "catmull-rom") -> LatentPath:
+def thinned(path: LatentPath, kind: SplineKind = "catmull-rom") -> LatentPath:
     """``path`` as a spline of at most 9 control points, as few as follow it, to edit by hand.
 
     A path that was not computed keeps the control points it has.

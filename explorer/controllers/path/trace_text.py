@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from core.paths.latent_path import LatentPath
-from core.paths.recipe import PATH_KINDS, RecipeKind
+from core.paths.recipe import END_OF_DATA, PATH_KINDS, RecipeKind
 from core.protocol.messages import PathTraced
 
-END_OF_DATA = "end of the data"  # at the edge of the data, where every curve ends that goes as far as they do
+OFF_DATA = " (extrapolated: off the data)"
 
 
 def called(kind: RecipeKind) -> str:
@@ -27,14 +27,14 @@ def continuation(kind: RecipeKind, answer: PathTraced | None) -> str:
     """What a click does when the start is chosen; ``answer``: the curve to the sample under the mouse."""
     parts = [f"{PATH_KINDS[kind].text}: click the sample where it ends (Esc takes the start back)"]
     if answer is not None and answer.off_share > 0.0:
-        parts.append(f"{max(1, round(100 * answer.off_share))} % beyond the data")
+        parts.append(f"{max(1, round(100 * answer.off_share))} % off the data")
     return " · ".join(parts + ([answer.note] if answer is not None and answer.note else []))
 
 
 def reading(path: LatentPath, answer: PathTraced, s: float) -> str:
     """The factors at the share ``s`` of the path, the range of the one that changes, and the engine's own note.
 
-    Beyond the data the labels only go on as they did at its edge, and are said to be a guess.
+    Beyond the data the labels only go on as they did at its edge, and are marked as extrapolated.
     """
     here, whole = "", ""
     labels, names = answer.labels, answer.names
@@ -44,7 +44,7 @@ def reading(path: LatentPath, answer: PathTraced, s: float) -> str:
         known = ", ".join(f"{n} {_number(v)}" for n, v in zip(names, values, strict=True) if np.isfinite(v))
         flagged = answer.flagged if len(answer.flagged) == len(path) else np.zeros(len(path), dtype=bool)
         guessed = bool(flagged[int(u) : int(np.ceil(u)) + 1].any())
-        here = (f"here perhaps {known}: it is beyond the data" if guessed else f"here {known}") if known else ""
+        here = f"here {known}{OFF_DATA if guessed else ''}" if known else ""
         whole = _range(path, labels, names, bool(flagged[0] or flagged[-1]))
     return " · ".join(part for part in (here, *_remarks(answer), whole) if part)
 
@@ -57,7 +57,7 @@ def _range(path: LatentPath, labels: np.ndarray, names: tuple[str, ...], guessed
     first, last = labels[[0, -1], names.index(target)].tolist()
     if not np.isfinite([first, last]).all():
         return ""
-    return f"{target}{' perhaps' if guessed else ''} from {_number(first)} to {_number(last)}"
+    return f"{target} from {_number(first)} to {_number(last)}{OFF_DATA if guessed else ''}"
 
 
 def alarming(answer: PathTraced) -> bool:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from core.analysis.image_metrics import CLIP, WINDOW, MeasureError, excess_bce, ssim
+from core.analysis.image_metrics import CLIP, WINDOW, ImagePairError, excess_bce, ssim
 
 
 @pytest.fixture
@@ -132,18 +132,18 @@ def test_the_smallest_image_has_one_window():
 
 
 def test_images_smaller_than_the_window_are_refused():
-    with pytest.raises(MeasureError, match=r"10 × 10.*11 × 11"):
+    with pytest.raises(ImagePairError, match=r"10 × 10.*11 × 11"):
         ssim(constant(0, size=10), constant(0, size=10))
 
 
 @pytest.mark.parametrize("measure", [excess_bce, ssim])
 def test_wrong_arrays_are_named(measure):
     good = constant(1)
-    with pytest.raises(MeasureError, match=r"reconstructions is float64.*uint8 \(n, H, W, C\)"):
+    with pytest.raises(ImagePairError, match=r"reconstructions is float64.*uint8 \(n, H, W, C\)"):
         measure(good, good.astype(float))
-    with pytest.raises(MeasureError, match=r"images is uint8 \(16, 16\)"):
+    with pytest.raises(ImagePairError, match=r"images is uint8 \(16, 16\)"):
         measure(good[0, :, :, 0], good)
-    with pytest.raises(MeasureError, match="same shape"):
+    with pytest.raises(ImagePairError, match="same shape"):
         measure(good, constant(1, size=17))
 
 

@@ -20,12 +20,12 @@ from core.data.polar_curves import render
 from core.engine.futures import Stream
 from core.engine.off_manifold_index import OffManifoldIndex
 from core.geometry.decoder_surrogate import landmark_places
-from core.geometry.factor_curve_integrator import END_OF_DATA, OUT_OF_REACH
+from core.geometry.factor_curve_integrator import OUT_OF_REACH
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.off_manifold import OffManifoldDetector
 from core.geometry.path_kinds import straight
 from core.models.inference import Inference
-from core.paths.recipe import RECIPE_KINDS
+from core.paths.recipe import END_OF_DATA, RECIPE_KINDS
 from core.protocol.messages import (
     Cancel,
     ComparePaths,
@@ -406,7 +406,7 @@ def test_attributes_become_targets_that_leave_no_more_held_than_the_surface_allo
     assert path.names[0] == "square"
     assert len(path.names) == 2  # a surface of two dimensions holds one
     assert path.note.startswith("held: ")
-    assert ANGLE in path.note.split("not held: ")[1]
+    assert ANGLE in path.note.split("not held constant: ")[1]
     np.testing.assert_allclose(path.points[:, 2], 0.7, atol=5e-3)
     np.testing.assert_allclose(angle(path.points) ** 2, path.labels[:, 0], atol=0.02)
     steps.do(SetAttributes(stamp=400, names=(), values=np.zeros((0, 0))))
@@ -429,7 +429,7 @@ def test_noise_is_not_held_though_nothing_depends_on_it_less(steps: Steps) -> No
     steps.do(SetAttributes(stamp=300, names=("square", "noise"), values=np.column_stack([labels[:, 0] ** 2, noise])))
     path = trace(steps, "factor curve", on_cylinder(1.0, 0.7), on_cylinder(2.0, 0.7), target="square")
     assert path.names == ("square", HEIGHT)
-    assert "noise" in path.note.split("not held: ")[1]
+    assert "noise" in path.note.split("not held constant: ")[1]
 
 
 def test_a_label_that_moves_in_steps_is_told_to_do_so(steps: Steps) -> None:
@@ -479,7 +479,7 @@ def test_a_single_attribute_says_that_nothing_is_held(tmp_path: Path) -> None:
     assert "measure attributes first" in text
     steps.do(SetAttributes(stamp=300, names=(ANGLE,), values=labels[:, :1]))
     path = trace(steps, "factor curve", start, end, target=ANGLE)
-    assert path.note == "other factors unknown: not held"
+    assert path.note == "no other factors are known, so none is held constant"
     assert trace(steps, "geodesic", start, end).labels.shape == (33, 0)
 
 
@@ -570,17 +570,6 @@ def test_an_attribute_is_read_off_by_a_regressor_that_did_not_steer(steps: Steps
     assert row.names == (ANGLE, HEIGHT, "sum")
     assert np.isnan(row.residual)
     assert np.isfinite(row.achieved)
-
-
-def test_images_are_averaged_down_as_thumbnails_were() -> None:
-    import torch
-
-    from core.engine.handlers.compare_paths import averaged
-
-    images = np.random.default_rng(0).integers(0, 256, (3, 50, 71, 3), dtype=np.uint8)
-    wanted = torch.nn.functional.adaptive_avg_pool2d(torch.from_numpy(images).permute(0, 3, 1, 2).float(), 32)
-    difference = averaged(images, 32).astype(int) - wanted.round().permute(0, 2, 3, 1).numpy()
-    assert np.abs(difference).max() <= 1  # of sums that are half way between two levels
 
 
 # other models

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from core.geometry import surface as surface_module
 from core.geometry.factor_curve import FactorError, Surface, factor_curve, gridlines, isoline, tangent
-from core.geometry.factor_curve_integrator import END_OF_DATA, NOT_HELD, OUT_OF_REACH
+from core.geometry.factor_curve_integrator import NOT_HELD, OUT_OF_REACH
 from core.geometry.local_fit import ManifoldError
 from core.geometry.surface import LooError, chosen_neighbours
+from core.paths.recipe import END_OF_DATA
 
 COUNT = 3000
 
@@ -194,7 +195,7 @@ def test_with_one_label_nothing_is_held_and_the_curve_says_so():
     points = np.random.default_rng(0).uniform(size=(1500, 2))
     curve = factor_curve(Surface(points, points[:, 0], ("x",)), points[0], "x", np.linspace(points[0, 0], 0.5, 5))
     assert curve.unknown_held
-    assert curve.note == "other factors unknown: not held"
+    assert curve.note == "no other factors are known, so none is held constant"
 
 
 def test_factors_may_be_let_go_on_purpose():
@@ -210,7 +211,7 @@ def test_labels_that_depend_on_one_another_leave_no_direction():
     curve = factor_curve(surface, points[0], 0, np.array([points[0, 0], 0.5]))
     assert curve.stopped == NOT_HELD
     assert curve.ill_conditioned
-    assert "can hardly be told apart" in curve.note
+    assert "nearly indistinguishable" in curve.note
 
 
 def test_a_constant_label_is_held_by_itself_but_cannot_be_followed():

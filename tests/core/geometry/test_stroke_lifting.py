@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.geometry.embedding_metrics import intrinsic_dimension
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.stroke_lifting import Camera, StrokeError, estimate_intrinsic, lift_stroke, simplify_stroke
+from core.geometry.stroke_lifting import ScreenCamera, StrokeError, lift_stroke, simplify_stroke
 
 VIEWPORT = (900.0, 700.0)
 
 
-def camera(azimuth: float = 30.0, elevation: float = 20.0, orthographic: bool = False) -> Camera:
+def camera(azimuth: float = 30.0, elevation: float = 20.0, orthographic: bool = False) -> ScreenCamera:
     """Looks at the origin from distance 4; 60° of view, or as wide orthographically."""
     a, e = np.radians([azimuth, elevation])
     forward = -np.array([np.cos(e) * np.cos(a), np.cos(e) * np.sin(a), np.sin(e)])
@@ -29,7 +30,7 @@ def camera(azimuth: float = 30.0, elevation: float = 20.0, orthographic: bool = 
     else:
         lens[[0, 1], [0, 1]] = scale
         lens[2, 2:], lens[3, 2] = (-(far + near) / (far - near), -2.0 * far * near / (far - near)), -1.0
-    return Camera(lens @ look, VIEWPORT)
+    return ScreenCamera(lens @ look, VIEWPORT)
 
 
 def sphere(count: int = 5000) -> np.ndarray:
@@ -150,7 +151,7 @@ def test_flat_clouds_are_followed_as_drawn(dim):
     latents = np.random.default_rng(0).uniform(-1.0, 1.0, (3000, dim))
     view = np.zeros((3000, 3))
     view[:, :dim] = latents
-    flat = Camera(np.diag([0.8, 0.8, -0.01, 1.0]), VIEWPORT)
+    flat = ScreenCamera(np.diag([0.8, 0.8, -0.01, 1.0]), VIEWPORT)
     t = np.linspace(-0.7, 0.7, 60)
     truth = np.stack([t, 0.3 * np.sin(4.0 * t) * (dim - 1), 0.0 * t], axis=1)
     lifted = lift_stroke(flat.to_screen(truth), latents, view, flat)
@@ -179,9 +180,9 @@ def test_strokes_that_mean_nothing_are_refused_in_plain_words():
     with pytest.raises(StrokeError, match="not finite, in row 0"):
         lift_stroke(np.array([[300.0, 300.0], [500.0, 300.0]]), np.full((5, 3), np.nan), points[:5], eye)
     with pytest.raises(StrokeError, match="4 × 4"):
-        Camera(np.eye(3), VIEWPORT)
+        ScreenCamera(np.eye(3), VIEWPORT)
     with pytest.raises(StrokeError, match="viewport"):
-        Camera(np.eye(4), (0.0, 10.0))
+        ScreenCamera(np.eye(4), (0.0, 10.0))
 
 
 @pytest.mark.parametrize("count", [3, 4, 8])
@@ -200,7 +201,7 @@ def test_one_sample_is_no_cloud_to_draw_on():
 
 @pytest.mark.parametrize(("dimension", "points"), [(2, sphere(2000)), (1, np.linspace(0, 1, 500)[:, None] ** 2)])
 def test_the_surfaces_dimension_is_estimated(dimension, points):
-    assert estimate_intrinsic(Neighbourhoods(points)) == dimension
+    assert intrinsic_dimension(Neighbourhoods(points), 3) == dimension
 
 
 # Simplifying --------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.interpolate import CubicSpline
 
 from core.paths.latent_path import ImageLength, LatentPath, PathError, image_length_table, pool
-from core.paths.splines import KINDS, hermite
+from core.paths.splines import SPLINE_KINDS, hermite
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 finite = st.floats(-1e3, 1e3, width=32)
@@ -83,7 +83,7 @@ def test_natural_cubic_is_scipys(closed, points):
         np.testing.assert_allclose(curve.evaluate(i + u), reference(t[i] + u * (t[i + 1] - t[i])), atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPLINE_KINDS)
 def test_collinear_points_give_a_straight_line_that_never_turns_back(kind):
     direction = np.array([1.0, -2.0, 0.5])
     path = LatentPath(np.outer([0.0, 0.1, 0.15, 2.0, 2.1, 5.0], direction), kind=kind)
@@ -102,7 +102,7 @@ def test_centripetal_segments_have_no_cusp_where_uniform_ones_do():
 
 
 @unhurried
-@given(controls, st.booleans(), st.sampled_from(KINDS))
+@given(controls, st.booleans(), st.sampled_from(SPLINE_KINDS))
 def test_every_curve_passes_through_its_control_points(control, closed, kind):
     path = LatentPath(control, closed, kind)
     u = np.arange(len(control)) if path.segments else np.zeros(1)
@@ -131,7 +131,7 @@ def test_single_point_and_fully_coinciding_points_are_paths_of_no_length():
 # Even speed ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SPLINE_KINDS)
 def test_resampling_keeps_the_speed_constant(kind):
     speed = steps(LatentPath(half_circle(), kind=kind).resample(257))
     assert speed.std() / speed.mean() < 1e-3
@@ -229,7 +229,7 @@ def test_impossible_edits_say_what_is_possible():
 
 
 @unhurried
-@given(controls, st.booleans(), st.sampled_from(KINDS))
+@given(controls, st.booleans(), st.sampled_from(SPLINE_KINDS))
 def test_json_round_trip_is_exact(control, closed, kind):
     path = LatentPath(control, closed, kind)
     again = LatentPath.from_json(path.to_json())

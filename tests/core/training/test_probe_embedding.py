@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core.data import polar_curves
-from core.training.probe_embedding import LiveEmbedding, principal_components, spline_weights, spread
+from core.training.probe_embedding import LiveEmbedding, spline_weights
+from core.utils.point_sets import farthest_points
 
 
 @pytest.fixture(scope="module")
@@ -98,20 +99,8 @@ def test_images_that_are_all_alike_do_no_harm():
     np.testing.assert_allclose(found, 1.0, atol=1e-3)
 
 
-def test_landmarks_spread_and_are_distinct():
-    points = np.concatenate([np.zeros((50, 2)), np.eye(2) * 10])
-    assert set(spread(points, 3).tolist()) >= {50, 51}
-    assert len(set(spread(points, 20).tolist())) == 20
-
-
 def test_the_spline_reproduces_affine_functions():
     points = np.random.default_rng(0).normal(size=(300, 3))
     values = points @ np.array([[1.0], [-2.0], [0.5]]) + 4.0
-    places = spread(points, 30)
+    places = farthest_points(points, 30)
     np.testing.assert_allclose(spline_weights(points, places) @ values[places], values, atol=1e-3)
-
-
-def test_principal_components_are_those_of_the_covariance():
-    x = np.random.default_rng(0).normal(size=(200, 3)) * [1.0, 5.0, 2.0] + 7.0
-    found = principal_components(x, 2)
-    np.testing.assert_allclose(np.abs(found), np.abs((x - x.mean(axis=0)) @ np.linalg.svd(x - x.mean(axis=0))[2][:2].T))

@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
 
 from core.paths.recipe import PATH_KINDS, RECIPE_KINDS
-from core.paths.splines import KINDS
+from core.paths.splines import SPLINE_KINDS
 from explorer.views.path import PathView
 from explorer.widgets.path_kind_chooser import SPLINES
 from explorer.widgets.theme import LIGHT
@@ -69,7 +69,7 @@ def test_without_a_path_the_panel_says_how_to_make_one(view, said):
 
 
 def test_every_kind_is_offered_under_a_name_of_its_own():
-    assert {kind for kind, _, _ in SPLINES} == set(KINDS)
+    assert {kind for kind, _, _ in SPLINES} == set(SPLINE_KINDS)
     assert tuple(PATH_KINDS) == RECIPE_KINDS
     texts = [text for _, text, _ in SPLINES] + [about.text for about in PATH_KINDS.values()]
     assert len(set(texts)) == len(texts)
@@ -159,10 +159,10 @@ def test_without_factors_the_kinds_that_change_one_say_why_they_cannot_be_chosen
 def test_a_note_has_a_line_of_its_own_while_there_is_one(view):
     note = _find(view, "note")
     assert not note.isVisible()
-    view.set_note("other factors unknown: not held", warning=True)
+    view.set_note("no other factors are known, so none is held constant", warning=True)
     assert note.isVisible()
     assert note.property("role") == "warning"
-    assert view.note == "other factors unknown: not held"
+    assert view.note == "no other factors are known, so none is held constant"
     view.set_note("")
     assert not note.isVisible()
 

@@ -272,7 +272,7 @@ def _answer_path(made: SimpleNamespace, scores: list[float], known: bool = True)
 def test_a_path_s_read_out_says_how_much_of_it_is_off_the_data(made):
     made.editing.commit("draw path", path=LatentPath(made.state.embedding[:3]))
     _answer_path(made, [1.0, 1.0, 1.0, 1.0, 2.5])
-    assert "20 % beyond the data" in made.path.info
+    assert "20 % off the data" in made.path.info
     made.playback.scrub(4 / 64)
     assert made.image.caption == "Path frame 5 of 65"
     assert made.image.badge == "extrapolating · 2.50× spacing"
@@ -284,7 +284,7 @@ def test_a_path_of_which_nothing_is_known_has_no_badges(made):
     made.editing.commit("draw path", path=LatentPath(made.state.embedding[:3]))
     _answer_path(made, [1.0], known=False)
     assert "image length" in made.path.info
-    assert "beyond the data" not in made.path.info
+    assert "off the data" not in made.path.info
     made.playback.scrub(0.5)
     assert made.image.badge == ""
 

@@ -352,8 +352,8 @@ def test_labels_of_a_place_beyond_the_data_are_said_to_be_a_guess(made):
     click(made.cloud, at(made, made.pair[0]))
     made.engine.answer(made.engine.traces[-1], off_share=1.0)
     made.tick()
-    assert "here perhaps scale 1, depth 2: it is beyond the data" in made.view.note
-    assert "depth perhaps from 2 to 2" in made.view.note
+    assert "here scale 1, depth 2 (extrapolated: off the data)" in made.view.note
+    assert "depth from 2 to 2 (extrapolated: off the data)" in made.view.note
 
 
 def test_how_much_of_a_proposal_is_off_the_data_is_said(made):
@@ -366,7 +366,7 @@ def test_how_much_of_a_proposal_is_off_the_data_is_said(made):
     line = (request.start + t * (request.end - request.start)).astype(np.float32)
     made.engine.reply(request, line, "exact", True, np.zeros((5, 0)), "", off_share=0.4)
     made.tick()
-    assert "40 % beyond the data" in made.view.note
+    assert "40 % off the data" in made.view.note
 
 
 # rails
@@ -419,9 +419,9 @@ def test_at_constant_image_speed_the_place_is_still_under_the_hand(made):
 def test_what_is_not_held_is_said_as_a_warning(made):
     made.state.trace = Trace("isoline", "scale")
     click(made.cloud, at(made, made.pair[0]))
-    made.engine.answer(made.engine.traces[-1], note="other factors unknown: not held")
+    made.engine.answer(made.engine.traces[-1], note="no other factors are known, so none is held constant")
     made.tick()
-    assert " · other factors unknown: not held · scale from " in made.view.note
+    assert " · no other factors are known, so none is held constant · scale from " in made.view.note
     assert "scale from 0.5 to 1.5" in made.view.note
     assert made.view.findChild(QObject, "path.note").property("role") == "warning"
 

@@ -293,14 +293,14 @@ def test_a_press_that_slips_off_a_name_takes_nothing(view):
 
 
 def test_the_row_under_the_mouse_is_told_and_explained(view):
-    fill(view, note="other factors unknown: not held")
+    fill(view, note="no other factors are known, so none is held constant")
     hovered = []
     view.row_hovered.connect(hovered.append)
     move(view, centre(view, 1, 3))
     assert hovered[-1] == "geodesic"
     assert "frame 4 of 17 · on the data · 1.00× spacing" in view.table.tooltip_at(centre(view, 1, 3))
     move(view, name(view, 2), names(view))
-    assert "other factors unknown: not held" in name_tooltip(view, 2)
+    assert "no other factors are known, so none is held constant" in name_tooltip(view, 2)
     length = view.table.cell_rect(3, 1).center().toPoint()
     move(view, length)
     assert view.table.tooltip_at(length).startswith("mean difference: 2.")

@@ -1,0 +1,44 @@
+"""What is asked of a set of points in many places: its principal axes, and a few members spread over it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class PrincipalAxes(NamedTuple):
+    """``mean`` float64 (k,); ``variances`` float64 (k,), falling; ``axes`` float64 (k, k), one unit vector a column."""
+
+    mean: np.ndarray
+    variances: np.ndarray
+    axes: np.ndarray
+
+
+def principal_axes(points: np.ndarray) -> PrincipalAxes:
+    """The principal axes of points (n, k), n of 1 or more: the eigenvectors of their covariance.
+
+    scikit-learn's ``PCA`` gives the same, but its import takes a second, where this is needed before the first image.
+    """
+    mean = points.mean(axis=0, dtype=np.float64)
+    centred = points - mean
+    variances, axes = np.linalg.eigh(centred.T @ centred / len(points))  # rising
+    return PrincipalAxes(mean, variances[::-1], axes[:, ::-1])
+
+
+def farthest_points(points: np.ndarray, count: int, first: int | None = None) -> np.ndarray:
+    """Indices int64 of ``count`` of points (n, k), or of all, each the farthest from those before it.
+
+    Gonzalez, "Clustering to minimize the maximum intercluster distance", 1985. The ``first``
+    one is the farthest from their mean where none is given. Of points that coincide, each is chosen once.
+    """
+    chosen = np.empty(min(count, len(points)), dtype=np.int64)
+    if first is None:
+        first = int(np.square(points - points.mean(axis=0)).sum(axis=1).argmax())
+    distance = np.full(len(points), np.inf)
+    for i in range(len(chosen)):
+        chosen[i] = distance.argmax() if i else first
+        offsets = points - points[chosen[i]]
+        np.minimum(distance, np.einsum("nk,nk->n", offsets, offsets), out=distance)
+        distance[chosen[i]] = -1.0
+    return chosen

@@ -1,0 +1,35 @@
+"""Principal axes against the singular value decomposition; points that spread."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.utils.point_sets import farthest_points, principal_axes
+
+
+def test_principal_axes_are_the_singular_vectors_and_their_variances_fall():
+    x = np.random.default_rng(0).normal(size=(200, 3)) * [1.0, 5.0, 2.0] + 7.0
+    mean, variances, axes = principal_axes(x.astype(np.float32))
+    _, stretch, rows = np.linalg.svd(x - x.mean(axis=0))
+    np.testing.assert_allclose(mean, x.mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(variances, np.square(stretch) / 200, rtol=1e-4)
+    np.testing.assert_allclose(np.abs(axes.T), np.abs(rows), atol=1e-4)
+    np.testing.assert_allclose(axes.T @ axes, np.eye(3), atol=1e-12)
+
+
+def test_one_point_has_axes_without_variance():
+    assert principal_axes(np.ones((1, 2))).variances.tolist() == [0.0, 0.0]
+
+
+def test_chosen_points_spread_and_are_distinct():
+    points = np.concatenate([np.zeros((50, 2)), np.eye(2) * 10])
+    assert set(farthest_points(points, 3).tolist()) >= {50, 51}
+    assert len(set(farthest_points(points, 20).tolist())) == 20
+
+
+@pytest.mark.parametrize("first", [0, 4])
+def test_the_first_point_may_be_given(first):
+    points = np.arange(9.0)[:, None]
+    assert farthest_points(points, 2, first).tolist() == [first, {0: 8, 4: 0}[first]]
+    assert sorted(farthest_points(points, 99, first).tolist()) == list(range(9))
