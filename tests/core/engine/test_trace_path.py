@@ -405,7 +405,7 @@ def test_attributes_become_targets_that_leave_no_more_held_than_the_surface_allo
     path = trace(steps, "factor curve", on_cylinder(1.0, 0.7), on_cylinder(2.0, 0.7), target="square")
     assert path.names[0] == "square"
     assert len(path.names) == 2  # a surface of two dimensions holds one
-    assert path.note.startswith("held: ")
+    assert path.note.startswith("held constant: ")
     assert ANGLE in path.note.split("not held constant: ")[1]
     np.testing.assert_allclose(path.points[:, 2], 0.7, atol=5e-3)
     np.testing.assert_allclose(angle(path.points) ** 2, path.labels[:, 0], atol=0.02)
