@@ -25,6 +25,7 @@ from msgspec import Meta
 SCHEMA_VERSION = 1
 
 Source = Literal["curves", "folder", "npz"]
+"""Where images come from. Kinds of file are named by their suffix; core.data.file_sources has a reader for each."""
 Geometry = Literal["article", "square"]
 Channels = Literal[1, 3]
 Preset = Literal["compact", "article", "article-weighted"]
@@ -37,6 +38,7 @@ Schedule = Literal["one-cycle", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
+FILE_SUFFIXES = tuple(source for source in get_args(Source) if source not in ("curves", "folder"))
 FULL = "full"
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
@@ -60,7 +62,7 @@ class Row:
 
 
 _CURVES = (("data.source", ("curves",)),)
-_FILES = (("data.source", ("folder", "npz")),)
+_FILES = (("data.source", tuple(source for source in get_args(Source) if source != "curves")),)
 _HOLE = (*_CURVES, ("data.punctured", (True,)))
 
 

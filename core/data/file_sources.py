@@ -5,6 +5,7 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +177,7 @@ def _as_images(raw: np.ndarray, file: Path, config: DataConfig, progress: Progre
             progress(min(start + _CHUNK, len(raw)) / len(raw))
     images.flags.writeable = False
     return images
+
+
+READERS: dict[str, Callable[[DataConfig, Progress | None], Loaded]] = {"folder": read_folder, "npz": read_npz}
+"""The function that reads each ``core.config.Source`` but the drawn curves."""

@@ -35,8 +35,7 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
 def _from_files(config: DataConfig, progress: Progress | None) -> Dataset:
     from core.data import file_sources  # Pillow and file formats are needed only here
 
-    read = file_sources.read_folder if config.source == "folder" else file_sources.read_npz
-    images, factors, names = read(config, progress)
+    images, factors, names = file_sources.READERS[config.source](config, progress)
     if len(images) < 2:
         raise DatasetError(f"{config.path} holds {len(images)} image; a training needs 2 or more.")
     train, validation = split(len(images), config)

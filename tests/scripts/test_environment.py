@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from core.cli.main import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -235,6 +237,7 @@ def test_only_what_opens_a_window_needs_its_libraries():
     assert launch.library_profile(["some/run"], display=True) == "window"
     assert launch.library_profile(["tour", "out"], display=True) == "window"
     assert launch.library_profile(["tour", "out"], display=False) == "virtual"
+    assert set(launch.HEADLESS) == set(COMMANDS)  # of core, which knows no window
     for command in launch.HEADLESS:
         assert launch.library_profile([command], display=False) == "none"
     assert launch.library_profile(["--version"], display=False) == "none"

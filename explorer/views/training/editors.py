@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.config import Setting
+from core.config import FILE_SUFFIXES, Setting
 from explorer.widgets.controls import MagnitudeSpinBox, named
 
 
@@ -261,7 +261,7 @@ class PathEditor(TextEditor):
             dialog.setFileMode(QFileDialog.FileMode.Directory)
         else:
             dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-            dialog.setNameFilter("Arrays of images (*.npz)")
+            dialog.setNameFilter(f"Arrays of images ({' '.join('*.' + suffix for suffix in FILE_SUFFIXES)})")
         dialog.fileSelected.connect(self._on_chosen)
         dialog.open()  # never exec(): the cloud goes on moving behind it
 

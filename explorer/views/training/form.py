@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from core.config import SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
+from core.config import FILE_SUFFIXES, SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
 from explorer.views.training.editors import Editor, make_editor
 from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.icons import icon
@@ -175,14 +175,15 @@ class TrainingForm(QWidget):
             raise ConfigError(f"data.path is empty. {NO_PATH}")
         elif values["data.source"] == "folder" and not Path(path).is_dir():
             raise ConfigError(f"data.path is {path!r}; it must be an existing folder of images or an .npz file.")
-        elif values["data.source"] == "npz" and not Path(path).is_file():
-            raise ConfigError(f"data.path is {path!r}; it must be an existing .npz file.")
+        elif values["data.source"] in FILE_SUFFIXES and not Path(path).is_file():
+            raise ConfigError(f"data.path is {path!r}; it must be an existing .{values['data.source']} file.")
         return build(values)
 
     def _values(self) -> dict[str, Any]:
         values = {name: editor.value() for name, editor in self._editors.items()}
-        if values["data.source"] != "curves" and values["data.path"].lower().endswith(".npz"):
-            values["data.source"] = "npz"
+        suffix = Path(values["data.path"]).suffix[1:].lower()
+        if values["data.source"] != "curves" and suffix in FILE_SUFFIXES:
+            values["data.source"] = suffix
         return values
 
     @property

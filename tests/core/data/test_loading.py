@@ -4,6 +4,7 @@ import io
 import os
 import warnings
 import zipfile
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.config import DataConfig
+from core.config import FILE_SUFFIXES, DataConfig, Source
 from core.data.dataset import DatasetError
+from core.data.file_sources import READERS
 from core.data.loading import curve_parameters, image_at, load_dataset, petal_weights, split
 
 SMALL = DataConfig(image_size=32, count=60)
@@ -383,3 +385,8 @@ def test_a_member_that_is_no_array_is_a_dataset_error(tmp_path, member):
     file.write_bytes(archive(member))
     with pytest.raises(DatasetError, match=r"odd\.npz"):
         load_dataset(DataConfig(source="npz", path=str(file), image_size=32))
+
+
+def test_every_source_that_is_not_drawn_has_a_reader():
+    assert {"curves", *READERS} == set(get_args(Source))
+    assert {"folder", *FILE_SUFFIXES} == set(READERS)
