@@ -31,6 +31,11 @@ UNITS = (("latent", "Latent speed"), ("image", "Image speed"))
 FORMATS = (("png", "PNG strip…"), ("gif", "GIF…"), ("mp4", "MP4 video…"), ("npz", "Latents and frames (NPZ)…"))
 _SCRUB = 10_000
 _WIDE = 880  # pixels in which the settings have one row
+_LENGTHS = (
+    "Latent length: length of the path in units of latent space. Image length: how far the decoded image changes along "
+    "it, summed over K frames at equal steps, pooled to 16 × 16 cells, in units of a cell's full brightness; it grows "
+    "with K, the number of frames, so K is shown beside it."
+)
 _EMPTY = "No path yet: draw one (3), add points (4) or trace a curve (6)"
 
 
@@ -58,7 +63,7 @@ class PathView(QWidget):
         super().__init__(parent)
         self.setObjectName("path")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
-        self._theme, self._points, self._info = DARK, 0, ""
+        self._theme, self._points, self._info, self._size = DARK, 0, "", ""
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 6, 8, 4)
         layout.setSpacing(4)
@@ -206,9 +211,8 @@ class PathView(QWidget):
         self._kinds.set_closable(kind is not None)
         if kind is not None and not computed:  # hidden for a moment, the list of targets would lose the keyboard
             self._kinds.show_spline(kind, closed)
-        if kind is not None and not self._info:
-            noun = f"{'' if computed else 'control '}point{'s' if points != 1 else ''}"
-            self._info_label.setText(f"{points} {noun} · length {length:.3g}")
+        noun = f"{'' if computed else 'control '}point{'s' if points != 1 else ''}"
+        self._size = f"{points} {noun} · length {length:.3g}"
         self._show()
 
     def set_traced(self, kind: str, target: str, penalty: bool) -> None:
@@ -263,8 +267,6 @@ class PathView(QWidget):
     def set_info(self, text: str) -> None:
         """Length read-outs."""
         self._info = text
-        if text:
-            self._info_label.setText(text)
         self._show()
 
     def set_export_progress(self, fraction: float | None) -> None:
@@ -341,7 +343,9 @@ class PathView(QWidget):
             widget.setEnabled(playable)
         self._clear.setEnabled(some)
         self._export.setEnabled(playable and self._progress.isHidden())
-        if not some:
-            self._info_label.setText(_EMPTY)
+        text = (self._info or self._size) if some else _EMPTY
+        if text != self._info_label.text():
+            self._info_label.setText(text)
+            self._info_label.setToolTip(f"<p>{text}</p><p>{_LENGTHS}</p>" if some else "")
         self._info_label.setVisible(some or self._note.isHidden())
         self._show_frame()

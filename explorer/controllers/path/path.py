@@ -11,7 +11,7 @@ from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
 from explorer.controllers.path.recipe_conversion import handles, thinned
-from explorer.state import Document, State
+from explorer.state import State
 from explorer.views.cloud import CloudView, StrokeGesture
 from explorer.views.path import PathView
 
@@ -207,13 +207,11 @@ class PathController(Controller):
 
     def tick(self) -> None:
         """Draw the path if anything about it changed."""
-        projection = self._cloud_control.projection
-        if not self._dirty or projection is None:
+        projection, path = self._cloud_control.projection, self._state.document.path
+        if not self._dirty:
             return
         self._dirty = False
-        document: Document = self._state.document
-        path = document.path
-        if path is None or not len(path):
+        if path is None or not len(path) or projection is None:  # none: a run has just begun and has no cloud yet
             self._cloud.set_path(None, None, None)
             self._view.set_path(None)
             self.shown.emit()

@@ -13,7 +13,7 @@ from time import monotonic
 import numpy as np
 
 from core.paths.latent_path import LatentPath
-from core.paths.recipe import JOINING, Recipe
+from core.paths.recipe import END_OF_DATA, JOINING, PATH_KINDS, Recipe, RecipeKind
 from core.protocol.messages import PathTraced
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
@@ -22,16 +22,14 @@ from explorer.controllers.controller import Controller
 from explorer.controllers.path.path import CURVE_POINTS, PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.recipe_conversion import converted, with_handle
-from explorer.controllers.path.trace_cache import TracedPaths
-from explorer.controllers.path.trace_preview import TracePreview
-from explorer.controllers.path.trace_requests import Purpose, TraceRequests, Wish
-from explorer.controllers.path.trace_text import alarming, called, continuation, invitation, reading
+from explorer.controllers.path.trace_requests import Purpose, TracedPaths, TraceRequest, TraceRequests
 from explorer.engine_client import EngineClient
 from explorer.state import Document, State, Trace
 from explorer.views.cloud import CloudView
 from explorer.views.path import PathView
 
 RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
+OFF_DATA = " (extrapolated: off the data)"
 
 
 class TracingController(Controller):
@@ -86,7 +84,7 @@ class TracingController(Controller):
         for event in (events.trace, events.samples, events.attributes):
             event.connect(lambda *_: self._path.let_go())
         events.playback.connect(lambda *_: self._mark())
-        self._requests.answered.connect(self._take)
+        self._requests.answered.connect(self._on_answer)
         self._requests.failed.connect(self._give_up)
         self._requests.sent.connect(self._on_sent)
 
@@ -117,13 +115,15 @@ class TracingController(Controller):
             return
         recipe = converted(path, trace.kind, self._target, trace.penalty)
         if recipe is None:
-            self.error_occurred.emit(f"A {called(trace.kind)} joins two places, and the path has one. Add another (4).")
+            self.error_occurred.emit(
+                f"A {kind_name(trace.kind)} joins two places, and the path has one. Add another point (4)."
+            )
         elif recipe != path.recipe:
             samples = self._traced.samples(path)
             kept = (samples[0], samples[1] if recipe.end is not None else None)
             if recipe.end is not None and (path.recipe is None or path.recipe.end is None):
                 kept = (None, None)
-            self._ask(Wish(recipe, kept, Purpose.STEP, f"turn path into {called(recipe.kind)}"))
+            self._ask(TraceRequest(recipe, kept, Purpose.STEP, f"turn path into {kind_name(recipe.kind)}"))
         self._path.let_go()
 
     def choose_target(self, target: str) -> None:
@@ -150,50 +150,50 @@ class TracingController(Controller):
         """Trace the path that there is with another recipe between the same ends."""
         path = self._state.document.path
         if path is not None:
-            self._ask(Wish(recipe, self._traced.samples(path), Purpose.STEP, label))
+            self._ask(TraceRequest(recipe, self._traced.samples(path), Purpose.STEP, label))
 
     # clicks
 
     def click(self, index: int) -> None:
-        """Sample ``index`` was clicked: a curve starts there, ends there, or is laid through it."""
+        """Sample ``index`` was clicked: a path starts there, ends there, or passes through it."""
         means, trace = self._state.embedding, self._state.trace
         if means is None or not 0 <= index < len(means):
             return
         if trace.kind not in JOINING:
             if not self._target:
                 self.error_occurred.emit(
-                    f"A {called(trace.kind)} changes a factor, and this run has none. Choose a geodesic."
+                    f"A {kind_name(trace.kind)} changes a factor, and this run has none. Choose a geodesic."
                 )
                 return
             recipe = Recipe(trace.kind, means[index], None, self._target)
-            self._ask(Wish(recipe, (index, None), Purpose.STEP, f"lay {called(trace.kind)}"))
+            self._ask(TraceRequest(recipe, (index, None), Purpose.STEP, f"trace {kind_name(trace.kind)}"))
         elif self._start is None or self._start >= len(means):
             self._start = index
             self._preview.show(means[index][None])
         elif index != self._start:
-            wish = self._between(self._start, index, Purpose.STEP)
+            request = self._between(self._start, index, Purpose.STEP)
             self._start = None
-            self._fix(wish)
+            self._accept_preview(request)
         self._mark()
 
-    def _between(self, start: int, end: int, purpose: Purpose) -> Wish:
+    def _between(self, start: int, end: int, purpose: Purpose) -> TraceRequest:
         means, trace = self._state.embedding, self._state.trace
         if means is None:
             raise RuntimeError("A curve is traced between samples, but there are none.")
         recipe = Recipe(trace.kind, means[start], means[end], penalty=trace.penalty)
-        return Wish(recipe, (start, end), purpose, f"trace {called(trace.kind)}")
+        return TraceRequest(recipe, (start, end), purpose, f"trace {kind_name(trace.kind)}")
 
-    def _fix(self, wish: Wish) -> None:
+    def _accept_preview(self, request: TraceRequest) -> None:
         """The second click: what has been proposed becomes the path, if that is what was clicked."""
         shown = self._requests.asked
-        if shown is None or shown.purpose is not Purpose.PREVIEW or shown.recipe != wish.recipe:
-            self._ask(wish)
+        if shown is None or shown.purpose is not Purpose.PREVIEW or shown.recipe != request.recipe:
+            self._ask(request)
             return
         self._written = self._state.document.path
         self._requests.turn(Purpose.STEP)
         turned = self._requests.asked
         if self._preview.answer is not None and turned is not None:
-            self._take(turned, self._preview.answer)
+            self._on_answer(turned, self._preview.answer)
 
     def _on_hovered(self, index: int | None) -> None:
         if self._start is None or self._state.mode != "trace" or index is None or index == self._start:
@@ -233,73 +233,73 @@ class TracingController(Controller):
         start, end = self._traced.samples(path)
         held = sample if sample >= 0 else None
         samples, recipe = (held, end) if index == 0 else (start, held), with_handle(path.recipe, index, place)
-        self._ask(Wish(recipe, samples, Purpose.HAND, f"move end of {called(recipe.kind)}"))
+        self._ask(TraceRequest(recipe, samples, Purpose.DRAG, f"move end of {kind_name(recipe.kind)}"))
 
     def _on_ends_released(self) -> None:
         moved, self._moved = self._moved, False
         if moved:
             self._editing.settle()
         wanted = self._requests.newest
-        if wanted is not None and wanted.purpose is Purpose.HAND:
-            self._requests.turn(Purpose.BETTER if moved else Purpose.STEP)
+        if wanted is not None and wanted.purpose is Purpose.DRAG:
+            self._requests.turn(Purpose.REFINEMENT if moved else Purpose.STEP)
         elif wanted is None:
             self._path.let_go()
 
     # asking and answers
 
-    def _ask(self, wish: Wish) -> None:
+    def _ask(self, request: TraceRequest) -> None:
         self._written = self._state.document.path
         self._preview.answer = None
-        self._requests.ask(wish)
+        self._requests.submit(request)
 
     def _on_sent(self) -> None:
         self._generation = self._traced.generation
         self._mark()
 
-    def _give_up(self, wish: Wish) -> None:
+    def _give_up(self, request: TraceRequest) -> None:
         """There is no such curve: everything is shown as it was."""
-        if wish.purpose in (Purpose.PREVIEW, Purpose.STEP):
+        if request.purpose in (Purpose.PREVIEW, Purpose.STEP):
             begun, means = self._start, self._state.embedding
             self._preview.show(means[begun][None] if begun is not None and means is not None else None)
         self._path.let_go()
         self._mark()
 
-    def _take(self, wish: Wish, reply: PathTraced) -> None:
+    def _on_answer(self, request: TraceRequest, reply: PathTraced) -> None:
         if len(reply.points) < 2:
             if reply.final:
-                if wish.purpose is not Purpose.PREVIEW:
+                if request.purpose is not Purpose.PREVIEW:
                     self.error_occurred.emit(
-                        f"There is no {called(wish.recipe.kind)} here: {reply.note or 'it has no length'}."
+                        f"There is no {kind_name(request.recipe.kind)} here: {reply.note or 'it has no length'}."
                     )
                 self._requests.finish()
-                self._give_up(wish)
+                self._give_up(request)
             return
-        path = LatentPath(reply.points, recipe=wish.recipe)
-        if wish.purpose is Purpose.PREVIEW:
+        path = LatentPath(reply.points, recipe=request.recipe)
+        if request.purpose is Purpose.PREVIEW:
             self._preview.show(path.sample(CURVE_POINTS), reply)
         else:
-            self._write(wish, path, reply)
+            self._write(request, path, reply)
             if reply.final:
                 self._requests.finish()
         self._mark()
 
-    def _write(self, wish: Wish, path: LatentPath, reply: PathTraced) -> None:
+    def _write(self, request: TraceRequest, path: LatentPath, reply: PathTraced) -> None:
         before = self._state.document.path
-        if wish.purpose is Purpose.BETTER and before is not None and path == before:
+        if request.purpose is Purpose.REFINEMENT and before is not None and path == before:
             path = before  # nothing has become better: its frames are good
-        self._traced.remember(path, wish.samples, reply, self._generation)
+        self._traced.remember(path, request.samples, reply, self._generation)
         self._written = path
-        if wish.purpose is Purpose.HAND:
+        if request.purpose is Purpose.DRAG:
             self._moved = True
-            self._editing.live(wish.label, path=path)
-        elif wish.purpose is Purpose.BETTER and before is not None:
+            self._editing.live(request.label, path=path)
+        elif request.purpose is Purpose.REFINEMENT and before is not None:
             self._editing.refine(before, path)
         else:
-            self._requests.turn_asked(Purpose.BETTER)
+            self._requests.turn_asked(Purpose.REFINEMENT)
             self._preview.show(None)
-            self._editing.commit(wish.label, path=path)
-            if wish.recipe.end is None:
-                self._playback.seek(path.nearest(wish.recipe.start)[0])
+            self._editing.commit(request.label, path=path)
+            if request.recipe.end is None:
+                self._playback.seek(path.nearest(request.recipe.start)[0])
 
     # what else changes
 
@@ -308,13 +308,13 @@ class TracingController(Controller):
         if path is self._written:
             return
         self._written, self._moved, self._generation = path, False, -1
-        self._requests.drop(Purpose.HAND, Purpose.STEP, Purpose.BETTER)  # they were for a path that is gone
+        self._requests.drop(Purpose.DRAG, Purpose.STEP, Purpose.REFINEMENT)  # they were for a path that is gone
         self._mark()
         if path is None or path.recipe is None:
             return
         recipe, trace = path.recipe, self._state.trace
         self._state.trace = Trace(recipe.kind, recipe.target or trace.target, recipe.penalty)
-        self._traced.meet(path)
+        self._traced.adopt(path)
 
     def _on_weights(self) -> None:
         self._traced.generation += 1
@@ -340,7 +340,7 @@ class TracingController(Controller):
         path, model, now, wanted = self._state.document.path, self._state.model, monotonic(), self._requests.newest
         if now < self._retrace_at or model is None or path is None or path.recipe is None:
             return
-        busy = self._start is not None or (wanted is not None and wanted.purpose is not Purpose.BETTER)
+        busy = self._start is not None or (wanted is not None and wanted.purpose is not Purpose.REFINEMENT)
         if busy or self._generation == self._traced.generation:
             return
         self._generation = self._traced.generation
@@ -348,7 +348,7 @@ class TracingController(Controller):
         if again and len(path.recipe.start) == model.latent_dim:
             self._retrace_at = now + RETRACE_S
             recipe = self._traced.followed(path, path.recipe, self._means)
-            self._ask(Wish(recipe, self._traced.samples(path), Purpose.BETTER, quiet=True))
+            self._ask(TraceRequest(recipe, self._traced.samples(path), Purpose.REFINEMENT, quiet=True))
 
     # showing
 
@@ -362,7 +362,7 @@ class TracingController(Controller):
             self._show_note()
 
     @property
-    def _pending(self) -> Wish | None:
+    def _pending(self) -> TraceRequest | None:
         """A curve that will be a step as soon as there is an answer."""
         wanted = self._requests.newest
         return wanted if wanted is not None and wanted.purpose is Purpose.STEP else None
@@ -384,12 +384,97 @@ class TracingController(Controller):
         answer = self._traced.answer(path)
         pending = self._pending
         if self._start is not None:
-            self._view.set_note(continuation(trace.kind, self._preview.answer))
+            self._view.set_note(end_note(trace.kind, self._preview.answer))
         elif pending is not None:
-            self._view.set_note(f"Tracing the {called(pending.recipe.kind)} …")
+            self._view.set_note(f"Tracing the {kind_name(pending.recipe.kind)} …")
         elif path is not None and answer is not None:
-            self._view.set_note(reading(path, answer, self._playback.share), warning=alarming(answer))
+            self._view.set_note(path_note(path, answer, self._playback.share), warning=needs_attention(answer))
         elif state.mode == "trace" and (path is None or path.recipe is None):
-            self._view.set_note(invitation(trace.kind, self._target))
+            self._view.set_note(start_note(trace.kind, self._target))
         else:
             self._view.set_note("")
+
+
+class TracePreview:
+    """The path that is only proposed: drawn dashed in the cloud until a click makes it the path.
+
+    ``answer``: the engine's newest about it, None while there is only a place where it will start."""
+
+    def __init__(self, cloud: CloudView, cloud_control: CloudController) -> None:
+        self._cloud, self._cloud_control = cloud, cloud_control
+        self._points: np.ndarray | None = None
+        self._drawn_by: object = None
+        self.answer: PathTraced | None = None
+
+    def show(self, points: np.ndarray | None, answer: PathTraced | None = None) -> None:
+        """Propose a curve float (K, d); of one point, where it will start; None: nothing."""
+        self._points, self.answer = points, answer
+        self._drawn_by = projection = self._cloud_control.projection
+        self._cloud.set_preview(projection.to_view(points) if points is not None and projection is not None else None)
+
+    def redraw(self) -> None:
+        """Draw it again if the cloud is seen along other axes now."""
+        if self._drawn_by is not self._cloud_control.projection:
+            self.show(self._points, self.answer)
+
+
+def kind_name(kind: RecipeKind) -> str:
+    """The kind as a word within a sentence."""
+    return PATH_KINDS[kind].text.lower()
+
+
+def start_note(kind: RecipeKind, target: str) -> str:
+    """What a click does, before the first one."""
+    if PATH_KINDS[kind].joins:
+        return f"{PATH_KINDS[kind].text}: click the sample where it starts"
+    return f"{PATH_KINDS[kind].text} of {target}: click the sample it should pass through"
+
+
+def end_note(kind: RecipeKind, answer: PathTraced | None) -> str:
+    """What a click does when the start is chosen; ``answer``: the curve to the sample under the mouse."""
+    parts = [f"{PATH_KINDS[kind].text}: click the sample where it ends (Esc: choose another start)"]
+    if answer is not None and answer.off_share > 0.0:
+        parts.append(f"{max(1, round(100 * answer.off_share))} % off the data")
+    return " · ".join(parts + ([answer.note] if answer is not None and answer.note else []))
+
+
+def path_note(path: LatentPath, answer: PathTraced, s: float) -> str:
+    """The factors at the share ``s`` of the path, the range of the one that changes, and the engine's own note.
+
+    Off the data the labels are extrapolated from its edge, and the note says so.
+    """
+    here, whole = "", ""
+    labels, names = answer.labels, answer.names
+    if len(labels) == len(path) > 1 and labels.shape[1] == len(names):
+        u, places = float(path.parameter(s)), np.arange(len(path))
+        values = [np.interp(u, places, labels[:, column]) for column in range(len(names))]
+        known = ", ".join(f"{n} {_number(v)}" for n, v in zip(names, values, strict=True) if np.isfinite(v))
+        flagged = answer.flagged if len(answer.flagged) == len(path) else np.zeros(len(path), dtype=bool)
+        guessed = bool(flagged[int(u) : int(np.ceil(u)) + 1].any())
+        here = f"here {known}{OFF_DATA if guessed else ''}" if known else ""
+        whole = _range(path, labels, names, bool(flagged[0] or flagged[-1]))
+    return " · ".join(part for part in (here, *_remarks(answer), whole) if part)
+
+
+def _range(path: LatentPath, labels: np.ndarray, names: tuple[str, ...], guessed: bool) -> str:
+    """From what to what the target goes, "" if the path has none."""
+    target = path.recipe.target if path.recipe is not None else ""
+    if target not in names:
+        return ""
+    first, last = labels[[0, -1], names.index(target)].tolist()
+    if not np.isfinite([first, last]).all():
+        return ""
+    return f"{target} from {_number(first)} to {_number(last)}{OFF_DATA if guessed else ''}"
+
+
+def needs_attention(answer: PathTraced) -> bool:
+    """Whether what the engine noted is a reason to be careful, and not what is usual or will pass."""
+    return answer.final and bool(_remarks(answer))
+
+
+def _remarks(answer: PathTraced) -> list[str]:
+    return [part for part in answer.note.split("; ") if part not in ("", END_OF_DATA)]
+
+
+def _number(value: float) -> str:
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"

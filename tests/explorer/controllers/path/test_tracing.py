@@ -22,7 +22,7 @@ from explorer.controllers.path.path import PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.recipe_conversion import converted, handles, thinned, with_handle
 from explorer.controllers.path.tracing import TracingController
-from explorer.state import Model, Samples, State, Trace
+from explorer.state import Document, Model, Samples, State, Trace
 from explorer.views.cloud import CloudView
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView
@@ -190,6 +190,16 @@ def trace(made: SimpleNamespace, **answer: object) -> LatentPath:
 # what is between two samples
 
 
+def test_the_panel_forgets_the_old_path_while_a_new_run_has_no_cloud_yet(made):
+    made.editing.commit("draw path", path=LatentPath(made.means[:4]))
+    made.tick()
+    assert "length" in made.view.info
+    made.state.embedding = None
+    made.editing.begin(Document())
+    made.tick()
+    assert "No path yet" in made.view.info
+
+
 def test_two_clicks_trace_a_geodesic_as_one_step(made):
     start, end = made.pair
     assert "Geodesic: click the sample where it starts" in made.view.note
@@ -347,7 +357,7 @@ def test_a_curve_that_does_not_exist_is_explained_and_leaves_everything_as_it_wa
     assert "Tracing" not in made.view.note
 
 
-def test_labels_of_a_place_beyond_the_data_are_said_to_be_a_guess(made):
+def test_labels_of_a_place_off_the_data_are_said_to_be_extrapolated(made):
     made.state.trace = Trace("factor curve", "depth")
     click(made.cloud, at(made, made.pair[0]))
     made.engine.answer(made.engine.traces[-1], off_share=1.0)
@@ -386,7 +396,7 @@ def test_one_click_lays_a_rail_and_puts_the_place_where_it_was_clicked(made):
     assert (request.kind, request.target, len(request.end)) == ("factor curve", "depth", 0)
     assert path.recipe is not None
     assert path.recipe.end is None
-    assert made.editing.undo_label == "lay factor curve"
+    assert made.editing.undo_label == "trace factor curve"
     np.testing.assert_allclose(path.at(made.playback.share), made.means[made.pair[0]], atol=1e-3)
     assert len(made.cloud.scene.control) == 1
 
