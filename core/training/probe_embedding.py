@@ -19,13 +19,13 @@ import time
 import lightning_fabric
 import numpy as np
 import torch
-import torch.nn.functional as F
 from scipy.interpolate import RBFInterpolator
 
 from core.data.dataset import Dataset
+from core.models.thumbnails import thumbnails_of
 from core.models.vae import VAE
 from core.paths.latent_path import pool
-from core.runs.directory import MAX_PROBE, THUMBNAIL_SIZE, ProbeSet
+from core.runs.directory import MAX_PROBE, ProbeSet
 from core.training.loop import load_images
 from core.training.state import TrainingState
 from core.utils.point_sets import farthest_points, principal_axes
@@ -57,13 +57,6 @@ def _thumbnails(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
     """Images ``indices`` averaged down to uint8 (n, 32, 32, C)."""
     parts = [thumbnails_of(dataset.images[indices[i : i + _CHUNK]]) for i in range(0, len(indices), _CHUNK)]
     return np.concatenate(parts)
-
-
-def thumbnails_of(images: np.ndarray) -> np.ndarray:
-    """images uint8 (n, H, W, C) averaged down to uint8 (n, 32, 32, C)."""
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float()
-    small = F.adaptive_avg_pool2d(pixels, THUMBNAIL_SIZE)
-    return small.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
 class ProbeMeans:

@@ -40,9 +40,9 @@ from core.engine.snapshot import Sheet, Sheets
 from core.geometry.surface import Surface
 from core.models.deterministic_inference import decode_each
 from core.models.inference import Inference
+from core.models.thumbnails import thumbnails_of
 from core.paths.recipe import JOINING, PATH_KINDS
 from core.protocol.messages import ComparePaths, PathCompared, TracePath
-from core.training.probe_embedding import thumbnails_of
 
 
 class _FactorReader(NamedTuple):
