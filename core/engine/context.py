@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from core.engine.export_writer import ExportWriter
 from core.engine.open_model import EngineError, OpenModel
-from core.engine.snapshot import Sheets, sheets_of
+from core.engine.snapshot import SnapshotCache, snapshots_of
 from core.protocol.messages import Failed, Reply, Request, SecondWeightsChanged, WeightsChanged
 
 Job = Generator[bool, None, None]
@@ -26,7 +26,7 @@ class EngineContext:
     def __init__(self) -> None:
         self._model: OpenModel | None = None
         self._second: OpenModel | None = None
-        self._sheets: Sheets | None = None
+        self._snapshots: SnapshotCache | None = None
         self.writer: ExportWriter | None = None
 
     @property
@@ -44,15 +44,15 @@ class EngineContext:
         return self._second
 
     @property
-    def sheets(self) -> Sheets:
+    def snapshots(self) -> SnapshotCache:
         """What is known of the open model's samples. Raises ``EngineError`` if there is no model."""
-        if self._sheets is None:
+        if self._snapshots is None:
             raise EngineError("No model is loaded. Open a run first.")
-        return self._sheets
+        return self._snapshots
 
     def open(self, model: OpenModel) -> None:
         """Hold ``model`` in place of the one before."""
-        self._model, self._sheets = model, sheets_of(model)
+        self._model, self._snapshots = model, snapshots_of(model)
 
     def open_second(self, model: OpenModel | None) -> None:
         """Compare with ``model``; None: with none."""
@@ -60,24 +60,24 @@ class EngineContext:
 
     def poll_weights(self, send: Send) -> None:
         """Take over newer weights of either model once they are ready, and say so."""
-        if self._sheets is not None:
-            self._sheets.poll()
+        if self._snapshots is not None:
+            self._snapshots.poll()
         for model, changed in ((self._model, WeightsChanged), (self._second, SecondWeightsChanged)):
             renewed = None if model is None else model.poll_weights()
             if renewed is None:
                 continue
-            if model is self._model and self._sheets is not None and renewed.inference is not None:
-                self._sheets.renewed(renewed.inference)
-            send(Failed(message=renewed.trouble) if renewed.inference is None else changed(step=renewed.step))
+            if model is self._model and self._snapshots is not None and renewed.inference is not None:
+                self._snapshots.set_inference(renewed.inference)
+            send(Failed(message=renewed.error) if renewed.inference is None else changed(step=renewed.step))
 
     @property
     def has_idle_work(self) -> bool:
         """Whether something is worth computing before it is asked for."""
-        return self._sheets is not None and self._sheets.busy
+        return self._snapshots is not None and self._snapshots.has_idle_work
 
     def do_idle_work(self) -> bool:
         """A slice of it; False if nothing was done."""
-        return self._sheets is not None and self._sheets.work_ahead()
+        return self._snapshots is not None and self._snapshots.do_idle_work()
 
     def close(self) -> None:
         """Let an export that is being written remove its file."""

@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.engine.snapshot import Sheet
+from core.engine.snapshot import EmbeddingSnapshot
 from core.geometry.factor_curve import UNKNOWN_HELD
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.off_manifold import SCORE_NEIGHBOURS
 from core.geometry.surface import Surface
 
-_JUDGED = 500  # samples that are asked whether a label follows the surface
+_CHECKED = 500  # samples by which it is decided whether a label follows the surface
 _SAME = 0.9
 """Share of the samples that may have one value of a label that is worth holding."""
 
 
-class Aim(NamedTuple):
+class FactorConstraints(NamedTuple):
     """``names``: the labels of the surface to steer on, target and held ones. ``note``: what that means, "" if
     everything else is held."""
 
@@ -30,32 +30,32 @@ class Aim(NamedTuple):
     note: str
 
 
-def aim(sheet: Sheet, base: Surface, target: str) -> Aim:
+def choose_constraints(snapshot: EmbeddingSnapshot, base: Surface, target: str) -> FactorConstraints:
     """The labels for changing ``target``; ``base`` is the surface of the factors.
 
     Raises ``core.engine.open_model.EngineError`` for an unknown target.
     """
-    sheet.table((target,))
-    others = _others(sheet, target)
+    snapshot.table((target,))
+    others = _others(snapshot, target)
     room = max(base.intrinsic - 1, 0)
     held = others
     if len(others) > room:
-        candidates = others if set(others) <= set(sheet.factors) else _following(sheet, others)
-        held = _least_dependent(sheet, target, candidates)[:room]
+        candidates = others if set(others) <= set(snapshot.factors) else _following(snapshot, others)
+        held = _least_dependent(snapshot, target, candidates)[:room]
     missing = tuple(name for name in others if name not in held)
     if not others:
-        return Aim((target,), UNKNOWN_HELD)
+        return FactorConstraints((target,), UNKNOWN_HELD)
     kept = (target, *held)
-    if target in sheet.factors and set(kept) == set(sheet.factors):
-        return Aim(sheet.factors, "")
+    if target in snapshot.factors and set(kept) == set(snapshot.factors):
+        return FactorConstraints(snapshot.factors, "")
     note = f"not held constant: {', '.join(missing)}" if missing else ""
-    return Aim(kept, f"held constant: {', '.join(held)}; {note}" if held and note else note)
+    return FactorConstraints(kept, f"held constant: {', '.join(held)}; {note}" if held and note else note)
 
 
-def _others(sheet: Sheet, target: str) -> tuple[str, ...]:
+def _others(snapshot: EmbeddingSnapshot, target: str) -> tuple[str, ...]:
     """Labels that may be held with the target: factors with a factor, anything else with an attribute."""
-    candidates = sheet.factors if target in sheet.factors else sheet.targets
-    return tuple(name for name in candidates if name != target and _varies(sheet.table((name,))[:, 0]))
+    candidates = snapshot.factors if target in snapshot.factors else snapshot.targets
+    return tuple(name for name in candidates if name != target and _varies(snapshot.table((name,))[:, 0]))
 
 
 def _varies(values: np.ndarray) -> bool:
@@ -67,23 +67,23 @@ def _varies(values: np.ndarray) -> bool:
     return bool(counts.max() <= _SAME * len(known))
 
 
-def _following(sheet: Sheet, names: tuple[str, ...]) -> tuple[str, ...]:
+def _following(snapshot: EmbeddingSnapshot, names: tuple[str, ...]) -> tuple[str, ...]:
     """Those of ``names`` that neighbours on the surface share: the mean of eight tells half of a sample's variance."""
-    table = sheet.table(names)
+    table = snapshot.table(names)
     known = np.isfinite(table).all(axis=1)
     if known.sum() <= SCORE_NEIGHBOURS:
         return names
-    table, samples = table[known], Neighbourhoods(sheet.mu[known])
-    members = np.arange(0, len(samples), max(1, len(samples) // _JUDGED))
+    table, samples = table[known], Neighbourhoods(snapshot.mu[known])
+    members = np.arange(0, len(samples), max(1, len(samples) // _CHECKED))
     _, nearest = samples.of_samples(SCORE_NEIGHBOURS, members)
     missed = np.square(table[members] - table[nearest].mean(axis=1)).mean(axis=0)
     follows = missed < 0.5 * table.var(axis=0)
-    return tuple(name for name, each in zip(names, follows.tolist(), strict=True) if each)
+    return tuple(name for name, follow in zip(names, follows.tolist(), strict=True) if follow)
 
 
-def _least_dependent(sheet: Sheet, target: str, others: tuple[str, ...]) -> tuple[str, ...]:
+def _least_dependent(snapshot: EmbeddingSnapshot, target: str, others: tuple[str, ...]) -> tuple[str, ...]:
     """``others`` by rising correlation with the target, in size."""
-    table = sheet.table((target, *others))
+    table = snapshot.table((target, *others))
     table = table[np.isfinite(table).all(axis=1)]
     if len(table) < 3:
         return others

@@ -1,4 +1,4 @@
-"""Values that a thread of their own works out, while the engine goes on answering.
+"""Values that a thread of their own computes, while the engine goes on answering.
 
 What takes longer than decoding one image must not keep the probe waiting. numpy and scipy let go of the interpreter
 in their large products, so a decode hardly notices such a thread.
@@ -9,78 +9,78 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, wait
 from time import perf_counter
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-EAGER_S = 0.1  # for so long a job waits in short slices of its own, so that a quick value is passed on at once
+EAGER_S = 0.1  # for so long a handler waits in short slices of its own, so that a quick value is passed on at once
 _SLICE_S = 0.002
+_RUNNING: set[Future[Any]] = set()
 
 
-class Later(Generic[T]):
-    """What ``make`` returns or raises, worked out in a thread that starts now."""
+def in_thread(compute: Callable[[], T], name: str) -> Future[T]:
+    """What ``compute`` returns or raises, in a daemon thread that starts now.
 
-    def __init__(self, make: Callable[[], T], name: str) -> None:
-        self._make: Callable[[], T] | None = make
-        self._value: list[T] = []
-        self._error: Exception | None = None
-        self.began = perf_counter()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+    A thread each, for one may wait for another's value, which would lock up a pool; and the engine ends without them.
+    """
+    future: Future[T] = Future()
+    _RUNNING.add(future)
 
-    @property
-    def ready(self) -> bool:
-        """Whether ``result`` has an answer, be it an error."""
-        return not self._thread.is_alive()
-
-    @property
-    def failed(self) -> bool:
-        """Whether there is an error."""
-        return self.ready and self._error is not None
-
-    def wait(self, seconds: float) -> None:
-        """Let the thread work for so long, or until it is ready."""
-        self._thread.join(seconds)
-
-    def result(self) -> T:
-        """The value, waited for; raises what ``make`` raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._value[0]
-
-    def _run(self) -> None:
-        make, self._make = self._make, None  # what it holds can go when it is done
-        _WORKING.add(self)
+    def run() -> None:
         try:
-            if make is not None:
-                self._value.append(make())
-        except Exception as error:  # whatever it is, the job that waits for the value must hear of it
-            self._error = error
+            future.set_result(compute())
+        except Exception as error:  # whatever it is, the handler that waits for the value must hear of it
+            future.set_exception(error)
         finally:
-            _WORKING.discard(self)
+            _RUNNING.discard(future)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return future
+
+
+def any_running() -> bool:
+    """Whether any value is being computed."""
+    return bool(_RUNNING)
+
+
+def failed(future: Future[Any]) -> bool:
+    """Whether there is an error in place of a value."""
+    return future.done() and future.exception() is not None
+
+
+def result_of(future: Future[T]) -> Generator[bool, None, T]:
+    """The value, in slices; raises what its computation raised."""
+    began = perf_counter()
+    while not future.done():
+        if perf_counter() - began < EAGER_S:
+            wait([future], _SLICE_S)
+            yield True
+        else:
+            yield False
+    return future.result()
 
 
 class Stream(Generic[T]):
-    """What an iterator gives, worked out in a thread that starts now; ``close`` it to have no more."""
+    """What an iterator yields, computed in a thread that starts now; ``close`` it to have no more."""
 
     def __init__(self, values: Iterator[T], name: str) -> None:
-        self._found: deque[T] = deque()
+        self._values: deque[T] = deque()
         self._new = threading.Event()
         self._closed = False
-        self._work = Later(lambda: self._run(values), name)
+        self._end = in_thread(lambda: self._run(values), name)
 
     def close(self) -> None:
-        """Stop after the value that is being worked out."""
+        """Stop after the value that is being computed."""
         self._closed = True
 
     def next(self) -> Generator[bool, None, T | None]:
         """The next value, in slices; None after the last one. Raises what the iterator raised."""
         began = perf_counter()
-        while not self._found:
-            if self._work.ready and not self._found:
-                self._work.result()
+        while not self._values:
+            if self._end.done() and not self._values:
+                self._end.result()
                 return None
             self._new.clear()
             if perf_counter() - began < EAGER_S:
@@ -88,30 +88,11 @@ class Stream(Generic[T]):
                 yield True
             else:
                 yield False
-        return self._found.popleft()
+        return self._values.popleft()
 
     def _run(self, values: Iterator[T]) -> None:
         for value in values:
-            self._found.append(value)
+            self._values.append(value)
             self._new.set()
             if self._closed:
                 return
-
-
-_WORKING: set[Later[Any]] = set()
-
-
-def working() -> bool:
-    """Whether any value is being worked out."""
-    return bool(_WORKING)
-
-
-def awaited(later: Later[T]) -> Generator[bool, None, T]:
-    """The value, in slices."""
-    while not later.ready:
-        if perf_counter() - later.began < EAGER_S:
-            later.wait(_SLICE_S)
-            yield True
-        else:
-            yield False
-    return later.result()

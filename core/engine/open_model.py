@@ -16,7 +16,7 @@ import numpy as np
 from core.analysis.image_metrics import excess_bce
 from core.config import RunConfig
 from core.engine.sample_source import Samples, samples_of
-from core.engine.weight_watcher import Renewed, WeightsFollower
+from core.engine.weight_watcher import NewWeights, WeightsFollower
 from core.models.deterministic_inference import decode_each, encode_each
 from core.models.inference import Inference
 from core.models.vae import build_model
@@ -51,7 +51,7 @@ class OpenModel:
             self._samples = samples_of(self.config.data)
         return self._samples
 
-    def poll_weights(self) -> Renewed | None:
+    def poll_weights(self) -> NewWeights | None:
         """What is new about the weights since the last call, if anything; newer ones are in use from now on."""
         renewed = None if self.follower is None else self.follower.poll()
         if renewed is not None and renewed.inference is not None:

@@ -1,20 +1,21 @@
 """What the engine knows of the samples that a run recorded: off-manifold scores, the data's surface, neighbour graphs.
 
-Means and weights belong together: a ``Sheet`` is one embedding under one set of weights, and whatever is worked out
-from it is kept with it. A training writes both about once a second; a newer sheet is made when one is asked for, and
-work that has begun goes on with the one it has. Threads do all that takes longer than one image does.
+Means and weights belong together: an ``EmbeddingSnapshot`` is one embedding under one set of weights, and whatever is
+computed from it is kept with it. A training writes both about once a second; a newer snapshot is made when one is asked
+for, and work that has begun goes on with the one it has. Threads do all that takes longer than one image does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from core.engine.futures import Later, awaited, working
+from core.engine.futures import any_running, failed, in_thread, result_of
 from core.engine.off_manifold_index import UNKNOWN, OffManifoldIndex, OffManifoldScores
 from core.engine.open_model import EngineError, OpenModel
 from core.engine.surrogate_builder import DecoderMap, thumbnail_map
@@ -29,8 +30,8 @@ T = TypeVar("T")
 
 POLL_S = 0.2  # between looks at the embedding's file
 RETRY_S = 1.0  # of samples that could not be read
-HOLD_S = 5.0  # so long a sheet that has answered nothing yet is used in place of a newer one
-REST_S = 3.0  # weights that stay for so long are worth a few seconds of decoding
+HOLD_S = 5.0  # so long a snapshot that has answered nothing yet is used in place of a newer one
+SETTLED_S = 3.0  # weights that stay for so long are worth a few seconds of decoding
 
 
 class Attributes(NamedTuple):
@@ -43,7 +44,7 @@ class Attributes(NamedTuple):
 NO_ATTRIBUTES = Attributes((), np.zeros((0, 0)))
 
 
-class Sheet:
+class EmbeddingSnapshot:
     """The means ``mu`` float32 (N, d) of the samples of ``probe``, of which ``inference`` decodes.
 
     ``factors`` are the names of those labels that came with the data; ``attributes`` join them as targets.
@@ -53,11 +54,11 @@ class Sheet:
         self.mu, self.probe, self.inference = mu, probe, inference
         self.off_manifold = OffManifoldIndex(mu)
         self.attributes = NO_ATTRIBUTES
-        self._surfaces: dict[tuple[str, ...], Later[Surface]] = {}
-        self._thumbnails: Later[ImageMap] | None = None
-        self._rough: Later[LatentGraph] | None = None
+        self._surfaces: dict[tuple[str, ...], Future[Surface]] = {}
+        self._thumbnails: Future[ImageMap] | None = None
+        self._rough: Future[LatentGraph] | None = None
         self._decoder: DecoderMap | None = None
-        self._graph: Later[LatentGraph] | None = None
+        self._graph: Future[LatentGraph] | None = None
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -69,7 +70,7 @@ class Sheet:
         """Names of all that can be changed: factors, then attributes."""
         return self.factors + self.attributes.names
 
-    def take(self, attributes: Attributes) -> None:
+    def set_attributes(self, attributes: Attributes) -> None:
         """Have these attributes from now on."""
         if attributes is not self.attributes:
             self.attributes = attributes
@@ -85,28 +86,28 @@ class Sheet:
                 raise EngineError(f"target is {name!r}; there is {known}.")
         return columns[:, [self.targets.index(name) for name in names]]
 
-    def surface(self, names: tuple[str, ...] | None = None) -> Later[Surface]:
+    def surface(self, names: tuple[str, ...] | None = None) -> Future[Surface]:
         """The surface with these labels, the factors if left out; without the samples in which one is undefined."""
         names = self.factors if names is None else names
         if names not in self._surfaces:
             mu, table = self.mu, self.table(names)
-            self._surfaces[names] = Later(lambda: _surface(mu, table, names), "surface")
+            self._surfaces[names] = in_thread(lambda: _surface(mu, table, names), "surface")
         return self._surfaces[names]
 
     # graphs
 
-    def thumbnail_map(self) -> Later[ImageMap]:
+    def thumbnail_map(self) -> Future[ImageMap]:
         """The map through the samples' thumbnails, which needs no surface."""
         if self._thumbnails is None:
             mu, thumbnails = self.mu, self.probe.thumbnails
-            self._thumbnails = Later(lambda: thumbnail_map(mu, thumbnails), "thumbnails")
+            self._thumbnails = in_thread(lambda: thumbnail_map(mu, thumbnails), "thumbnails")
         return self._thumbnails
 
-    def rough_graph(self, surface: Surface) -> Later[LatentGraph]:
+    def rough_graph(self, surface: Surface) -> Future[LatentGraph]:
         """The graph weighted by the samples' thumbnails."""
         if self._rough is None:
             thumbnails = self.thumbnail_map()
-            self._rough = Later(lambda: LatentGraph(surface, thumbnails.result()), "graph")
+            self._rough = in_thread(lambda: LatentGraph(surface, thumbnails.result()), "graph")
         return self._rough
 
     def decoder_map(self, surface: Surface) -> DecoderMap:
@@ -115,11 +116,11 @@ class Sheet:
             self._decoder = DecoderMap(self.inference, surface)
         return self._decoder
 
-    def graph(self, surface: Surface) -> Later[LatentGraph] | None:
+    def graph(self, surface: Surface) -> Future[LatentGraph] | None:
         """The graph weighted by the decoder's images; None until the surrogate is there."""
         decoder = self._decoder
         if self._graph is None and decoder is not None and decoder.ready:
-            self._graph = Later(lambda: LatentGraph(surface, decoder.result()), "graph")
+            self._graph = in_thread(lambda: LatentGraph(surface, decoder.result()), "graph")
         return self._graph
 
 
@@ -130,91 +131,99 @@ def _surface(mu: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> Surfa
     return Surface(mu[known], table[known], names)
 
 
-class Sheets:
-    """The newest sheet of a run, made when it is asked for. ``run`` None: a weights file, which has no samples.
+class SnapshotCache:
+    """The newest snapshot of a run, made when it is asked for. ``run`` None: a weights file, which has no samples.
 
-    Tell it of renewed weights (``renewed``) and let it look at the embedding now and then (``poll``).
+    Tell it of newer weights (``set_inference``) and let it look at the embedding's file now and then (``poll``).
     """
 
     def __init__(self, run: RunDirectory | None, inference: Inference) -> None:
         self._run, self._inference = run, inference
         self._stamp: object = None
-        self._sheet: Later[Sheet] | None = None
+        self._snapshot: Future[EmbeddingSnapshot] | None = None
+        self._read_at = 0.0
         self._probe: ProbeSet | None = None
         self._off_manifold: OffManifoldIndex | None = None
-        self._begun: Sheet | None = None  # handed out, with no answer yet
-        self._begun_at = 0.0
+        self._unanswered: EmbeddingSnapshot | None = None  # handed out, with no answer yet
+        self._unanswered_since = 0.0
         self._attributes = NO_ATTRIBUTES
         self._next_look = 0.0
-        self._renewed_at = -REST_S
-        self._ahead: DecoderMap | None = None
-        self._kept: dict[object, Later[Any]] = {}
+        self._weights_at = -SETTLED_S
+        self._wanted: DecoderMap | None = None
+        self._cached: dict[object, Future[Any]] = {}
 
-    def renewed(self, inference: Inference) -> None:
+    def set_inference(self, inference: Inference) -> None:
         """The run wrote other weights, now in use."""
-        self._inference, self._sheet = inference, None
-        self._renewed_at = perf_counter()
-
-    def poll(self) -> None:
-        """Notice means that are newer than the sheet. Cheap."""
-        now = perf_counter()
-        if self._run is None or self._sheet is None or now < self._next_look:
-            return
-        self._next_look = now + POLL_S
-        retry = self._sheet.failed and now - self._sheet.began > RETRY_S
-        if retry or _stamp(self._run) != self._stamp:
-            self._sheet = None
+        self._inference, self._snapshot = inference, None
+        self._weights_at = perf_counter()
 
     def set_attributes(self, attributes: Attributes) -> None:
-        """Have these attributes from now on; one row a recorded sample."""
-        self._attributes, self._kept = attributes, {}
-        if self._sheet is not None and self._sheet.ready and not self._sheet.failed:
-            self._sheet.result().take(attributes)
+        """Have these attributes from now on, one row a recorded sample; snapshots get them when handed out."""
+        self._attributes, self._cached = attributes, {}
 
-    def newest(self) -> Generator[bool, None, Sheet]:
-        """The newest sheet, in slices. Raises ``EngineError`` or ``RunError`` where the run has no samples to show."""
-        sheet = yield from awaited(self._newest())
-        sheet.take(self._attributes)
-        return sheet
+    def poll(self) -> None:
+        """Notice means that are newer than the snapshot. Cheap."""
+        now = perf_counter()
+        if self._run is None or self._snapshot is None or now < self._next_look:
+            return
+        self._next_look = now + POLL_S
+        retry = failed(self._snapshot) and now - self._read_at > RETRY_S
+        if retry or _stamp(self._run) != self._stamp:
+            self._snapshot = None
 
-    def begun(self) -> Sheet | None:
-        """A sheet that is older than the newest but was asked for lately, and has not led to an answer.
+    def newest(self) -> Generator[bool, None, EmbeddingSnapshot]:
+        """The newest snapshot, in slices. Raises ``EngineError`` or ``RunError`` where the run has no samples."""
+        snapshot = yield from result_of(self._newest())
+        snapshot.set_attributes(self._attributes)
+        return snapshot
 
-        Who is asked again before the first answer goes on with it: else a training that writes faster than paths are
-        traced would never let one be seen.
-        """
-        newest = self._sheet is not None and self._sheet.ready and not self._sheet.failed
-        if self._begun is None or (newest and self._sheet is not None and self._sheet.result() is self._begun):
-            return None
-        return self._begun if perf_counter() - self._begun_at < HOLD_S else None
-
-    def begin(self, sheet: Sheet) -> None:
-        """``sheet`` is being worked on."""
-        if sheet is not self._begun:
-            self._begun, self._begun_at = sheet, perf_counter()
-
-    def answered(self, sheet: Sheet) -> None:
-        """``sheet`` has led to an answer."""
-        if sheet is self._begun:
-            self._begun = None
-
-    def known(self) -> Generator[bool, None, Sheet | None]:
+    def newest_or_none(self) -> Generator[bool, None, EmbeddingSnapshot | None]:
         """The same, or None where there is none."""
         try:
             return (yield from self.newest())
         except (EngineError, RunError):
             return None
 
-    def _newest(self) -> Later[Sheet]:
+    def unanswered(self) -> EmbeddingSnapshot | None:
+        """A snapshot that is older than the newest but was asked for lately, and has not led to an answer.
+
+        Who is asked again before the first answer goes on with it: else a training that writes faster than paths are
+        traced would never let one be seen.
+        """
+        snapshot, newest = self._unanswered, self._snapshot
+        if snapshot is None or perf_counter() - self._unanswered_since >= HOLD_S:
+            return None
+        if newest is not None and newest.done() and not failed(newest) and newest.result() is snapshot:
+            return None
+        snapshot.set_attributes(self._attributes)
+        return snapshot
+
+    def start(self, snapshot: EmbeddingSnapshot) -> None:
+        """``snapshot`` is being worked on."""
+        if snapshot is not self._unanswered:
+            self._unanswered, self._unanswered_since = snapshot, perf_counter()
+
+    def finish(self, snapshot: EmbeddingSnapshot) -> None:
+        """``snapshot`` has led to an answer."""
+        if snapshot is self._unanswered:
+            self._unanswered = None
+
+    def cached(self, key: object, compute: Callable[[], T]) -> Future[T]:
+        """What ``compute`` returns, once for all embeddings of the run, and again when the attributes change."""
+        if key not in self._cached:
+            self._cached[key] = in_thread(compute, "cached value")
+        return self._cached[key]
+
+    def _newest(self) -> Future[EmbeddingSnapshot]:
         if self._run is None:
             raise EngineError("A weights file has no recorded samples. Open the folder of the run it belongs to.")
-        if self._sheet is None:
+        if self._snapshot is None:
             run, inference = self._run, self._inference
-            self._stamp = _stamp(run)
-            self._sheet = Later(lambda: self._read(run, inference), "samples")
-        return self._sheet
+            self._stamp, self._read_at = _stamp(run), perf_counter()
+            self._snapshot = in_thread(lambda: self._read(run, inference), "samples")
+        return self._snapshot
 
-    def _read(self, run: RunDirectory, inference: Inference) -> Sheet:
+    def _read(self, run: RunDirectory, inference: Inference) -> EmbeddingSnapshot:
         if self._probe is None:
             self._probe = run.read_probe()
         probe = self._probe
@@ -226,19 +235,13 @@ class Sheets:
             )
         if not np.isfinite(mu).all():
             raise EngineError(f"The newest means of {run.path} are not finite: the training has diverged.")
-        return Sheet(mu, probe, inference)
-
-    def once(self, key: object, make: Callable[[], T]) -> Later[T]:
-        """What ``make`` gives, worked out once for all embeddings of the run, and again when the attributes change."""
-        if key not in self._kept:
-            self._kept[key] = Later(make, "truth")
-        return self._kept[key]
+        return EmbeddingSnapshot(mu, probe, inference)
 
     # off-manifold scores
 
     def off_manifold_scores(self, z: np.ndarray) -> OffManifoldScores:
         """The scores of places z (n, d), as far as is known by now."""
-        if self._run is not None and self._newest().ready:
+        if self._run is not None and self._newest().done():
             self._off_manifold = _off_manifold_of(self._newest())
         return UNKNOWN if self._off_manifold is None else self._off_manifold.at(z)
 
@@ -251,37 +254,32 @@ class Sheets:
         """The same as ``off_manifold_scores``, in slices, once all is known."""
         if self._run is None:
             return UNKNOWN
-        sheet = self._newest()  # one, however often a training writes another
-        while not sheet.ready:
+        snapshot = self._newest()  # one, however often a training writes another
+        while not snapshot.done():
             yield False
-        index = _off_manifold_of(sheet)
+        index = _off_manifold_of(snapshot)
         return UNKNOWN if index is None else index.at(z)
 
-    # work ahead
+    # the decoder's surrogate, made while nothing else is to do
 
-    def ask_for(self, decoder: DecoderMap) -> None:
+    def prepare(self, decoder: DecoderMap) -> None:
         """Have this surrogate made when nothing else is to do."""
-        self._ahead = decoder
+        self._wanted = decoder
 
     @property
-    def busy(self) -> bool:
-        """Whether there is something to do ahead."""
-        if self._ahead is not None and self._ahead.ready:
-            self._ahead = None
-        return self._ahead is not None and self.rested
+    def has_idle_work(self) -> bool:
+        """Whether a surrogate is wanted, and the weights have been the same for a while: no training changes them."""
+        if self._wanted is not None and self._wanted.ready:
+            self._wanted = None
+        return self._wanted is not None and perf_counter() - self._weights_at >= SETTLED_S
 
-    @property
-    def rested(self) -> bool:
-        """Whether the weights have been the same for a while: a training is over, or makes a pause."""
-        return perf_counter() - self._renewed_at >= REST_S
-
-    def work_ahead(self) -> bool:
+    def do_idle_work(self) -> bool:
         """Decode one landmark, if any is wanted; False if nothing was done."""
-        return self.busy and not working() and self._ahead is not None and self._ahead.advance()
+        return self.has_idle_work and not any_running() and self._wanted is not None and self._wanted.advance()
 
 
-def _off_manifold_of(sheet: Later[Sheet]) -> OffManifoldIndex | None:
-    return None if sheet.failed else sheet.result().off_manifold
+def _off_manifold_of(snapshot: Future[EmbeddingSnapshot]) -> OffManifoldIndex | None:
+    return None if failed(snapshot) else snapshot.result().off_manifold
 
 
 def _newest_means(run: RunDirectory) -> np.ndarray:
@@ -300,10 +298,10 @@ def _stamp(run: RunDirectory) -> object:
         return None
 
 
-def sheets_of(model: OpenModel) -> Sheets:
-    """The sheets of a run that has been opened."""
+def snapshots_of(model: OpenModel) -> SnapshotCache:
+    """The snapshots of a run that has been opened."""
     place = Path(model.path)
-    return Sheets(RunDirectory.open(place) if place.is_dir() else None, model.inference)
+    return SnapshotCache(RunDirectory.open(place) if place.is_dir() else None, model.inference)
 
 
 def checked_attributes(request: SetAttributes, model: OpenModel) -> Attributes:

@@ -6,9 +6,11 @@ nothing else is to do. Until then the thumbnails that the run recorded say how f
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 import numpy as np
 
-from core.engine.futures import Later
+from core.engine.futures import failed, in_thread
 from core.geometry.decoder_surrogate import ImageMap, Landmarks, LatentMap, Surrogate, landmark_places, surrogate_of
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.surface import Surface
@@ -50,19 +52,14 @@ class DecoderMap:
     def __init__(self, inference: Inference, surface: Surface) -> None:
         self._inference = inference
         samples, intrinsic = surface.samples, surface.intrinsic
-        self._places: Later[Landmarks] = Later(lambda: _chosen(samples, intrinsic), "landmarks")
+        self._places: Future[Landmarks] = in_thread(lambda: _chosen(samples, intrinsic), "landmarks")
         self._features: list[np.ndarray] = []
-        self._map: Later[ImageMap] | None = None
+        self._map: Future[ImageMap] | None = None
 
     @property
     def ready(self) -> bool:
         """Whether ``result`` has an answer."""
-        return (self._map is not None and self._map.ready) or self._places.failed
-
-    @property
-    def share(self) -> float:
-        """Share of the landmarks that are decoded, 0 to 1."""
-        return len(self._features) / len(self._places.result().places) if self._places.ready else 0.0
+        return (self._map is not None and self._map.done()) or failed(self._places)
 
     def result(self) -> ImageMap:
         """The map. Raises ``core.geometry.decoder_surrogate.SurrogateError`` where the samples determine none."""
@@ -73,14 +70,14 @@ class DecoderMap:
 
     def advance(self) -> bool:
         """Decode one landmark; False while a thread is waited for, or if there is nothing left to do."""
-        if self._map is not None or not self._places.ready or self._places.failed:
+        if self._map is not None or not self._places.done() or failed(self._places):
             return False
         chosen = self._places.result()
         (image,) = decode_each(self._inference, chosen.places[len(self._features)][None])
         self._features.append(pool(image[None])[0])
         if len(self._features) == len(chosen.places):
             features = np.stack(self._features)
-            self._map = Later(lambda: _through(chosen, features), "surrogate")
+            self._map = in_thread(lambda: _through(chosen, features), "surrogate")
         return True
 
 

@@ -23,12 +23,12 @@ RETRY_S = 1.0  # of a file that was no good and has not changed: a network folde
 
 
 @dataclass(frozen=True)
-class Renewed:
-    """A model with newer weights, of training step ``step``; or ``trouble``: why there is none."""
+class NewWeights:
+    """A model with newer weights, of training step ``step``; or ``error``: why there is none."""
 
     inference: Inference | None = None
     step: int = 0
-    trouble: str = ""
+    error: str = ""
 
 
 class WeightsFollower:
@@ -40,13 +40,13 @@ class WeightsFollower:
     def __init__(self, run: RunDirectory, model: VAE, inference: Inference, stamp: int | None) -> None:
         self._run, self._model, self._inference, self._stamp = run, model, inference, stamp
         self._thread: threading.Thread | None = None
-        self._result: Renewed | None = None
+        self._result: NewWeights | None = None
         self._next_look = 0.0
         self._failed_stamp: int | None = None
         self._failed_at = 0.0
         self._reported = ""
 
-    def poll(self) -> Renewed | None:
+    def poll(self) -> NewWeights | None:
         """What is new since the last call, if anything. Cheap: call it between slices of work."""
         if self._thread is not None:
             if self._thread.is_alive():
@@ -82,7 +82,7 @@ class WeightsFollower:
             text = f"New weights were not taken over, the old ones stay: {error}"
             if text != self._reported:
                 self._reported = text
-                self._result = Renewed(trouble=text)
+                self._result = NewWeights(error=text)
             return
         self._inference, self._stamp, self._reported = renewed, stamp, ""
-        self._result = Renewed(renewed, stored.step)
+        self._result = NewWeights(renewed, stored.step)

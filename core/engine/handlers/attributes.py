@@ -11,7 +11,7 @@ import numpy as np
 
 from core.data.image_attributes import MEASURES, chosen_measures, measure_image
 from core.engine.context import EngineContext, Job, Send, handles
-from core.engine.futures import Later, awaited
+from core.engine.futures import in_thread, result_of
 from core.engine.open_model import EngineError, loaded_source
 from core.engine.snapshot import checked_attributes
 from core.protocol.messages import AttributesMeasured, AttributesProgress, MeasureAttributes, SetAttributes
@@ -23,7 +23,7 @@ PROGRESS_STEP = 0.01  # between two messages about progress
 @handles(SetAttributes, priority=10)
 def set_attributes(request: SetAttributes, engine: EngineContext, send: Send) -> Job:
     """Have these attributes from now on, in place of those before."""
-    engine.sheets.set_attributes(checked_attributes(request, engine.model))
+    engine.snapshots.set_attributes(checked_attributes(request, engine.model))
     yield True
 
 
@@ -36,7 +36,7 @@ def measure_attributes(request: MeasureAttributes, engine: EngineContext, send: 
         raise EngineError(
             "A weights file has no recorded samples to measure. Open the folder of the run it belongs to."
         )
-    indices = yield from awaited(Later(lambda: _samples(path), "attributes"))
+    indices = yield from result_of(in_thread(lambda: _samples(path), "attributes"))
     source = yield from loaded_source(engine.model)
     values = np.empty((len(indices), len(measures)))
     reported = 0.0

@@ -7,6 +7,7 @@ from the thumbnails of the run's own originals and never steered.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from concurrent.futures import Future
 from typing import NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from core.analysis.path_metrics import (
 )
 from core.data.polar_curve_inverse import curve_inverse
 from core.engine.context import EngineContext, Job, Send, handles
-from core.engine.futures import Later, awaited
+from core.engine.futures import in_thread, result_of
 from core.engine.handlers.trace_path import (
     CURVE_ERRORS,
     MAX_POINTS,
@@ -36,7 +37,7 @@ from core.engine.handlers.trace_path import (
 )
 from core.engine.off_manifold_index import UNKNOWN
 from core.engine.open_model import EngineError, OpenModel
-from core.engine.snapshot import Sheet, Sheets
+from core.engine.snapshot import EmbeddingSnapshot, SnapshotCache
 from core.geometry.surface import Surface
 from core.models.deterministic_inference import decode_each
 from core.models.inference import Inference
@@ -66,22 +67,22 @@ class _DecodedPath(NamedTuple):
 def compare_paths(request: ComparePaths, engine: EngineContext, send: Send) -> Job:
     """Answer by one ``PathCompared`` a kind, once all of them are measured: leaks are taken at the change that they
     have in common."""
-    model, sheets = engine.model, engine.sheets
-    sheet = yield from sheets.newest()
-    inference = sheet.inference  # the weights that the means belong to
+    model, snapshots = engine.model, engine.snapshots
+    snapshot = yield from snapshots.newest()
+    inference = snapshot.inference  # the weights that the means belong to
     for kind in request.kinds:
         ends(_asked(request, kind), inference)  # refuses what makes no sense before anything is decoded
-    base = yield from awaited(sheet.surface())
+    base = yield from result_of(snapshot.surface())
     if request.target:
-        sheet.table((request.target,))
-    reader = yield from awaited(_factor_reader(model, sheet, sheets, request.target))
+        snapshot.table((request.target,))
+    reader = yield from result_of(_factor_reader(model, snapshot, snapshots, request.target))
     paths = []
     for kind in request.kinds:
-        paths.append((yield from _traced(_asked(request, kind), inference, sheet, base, sheets, reader)))
+        paths.append((yield from _traced(_asked(request, kind), inference, snapshot, base, snapshots, reader)))
     column = reader.truth.names.index(request.target) if reader is not None and request.target else None
     change = _common(paths, reader, column)
     for index, path in enumerate(paths):
-        send(_measured(request, index, path, sheet, reader, column, change))
+        send(_measured(request, index, path, snapshot, reader, column, change))
         yield True
 
 
@@ -102,11 +103,16 @@ def _asked(request: ComparePaths, kind: str) -> TracePath:
 
 
 def _traced(
-    asked: TracePath, model: Inference, sheet: Sheet, base: Surface, sheets: Sheets, reader: _FactorReader | None
+    asked: TracePath,
+    model: Inference,
+    snapshot: EmbeddingSnapshot,
+    base: Surface,
+    snapshots: SnapshotCache,
+    reader: _FactorReader | None,
 ) -> Generator[bool, None, _DecodedPath]:
     """The path, decoded and read; without points, and with a note, where there is none."""
     try:
-        points, note = yield from _places(asked, model, sheet, base, sheets)
+        points, note = yield from _places(asked, model, snapshot, base, snapshots)
     except (EngineError, *CURVE_ERRORS) as error:
         points, note = np.zeros((0, model.latent_dim), np.float32), str(error)
     images = np.empty((len(points), model.image_size, model.image_size, model.channels), np.uint8)
@@ -115,12 +121,12 @@ def _traced(
         yield True
     reading = Reading(np.zeros((len(points), 0)), None)
     if reader is not None and len(points):
-        reading = yield from awaited(Later(lambda: reader.truth.read(images), "reading"))
+        reading = yield from result_of(in_thread(lambda: reader.truth.read(images), "reading"))
     return _DecodedPath(asked.kind, points, images, reading, note)
 
 
 def _places(
-    asked: TracePath, model: Inference, sheet: Sheet, base: Surface, sheets: Sheets
+    asked: TracePath, model: Inference, snapshot: EmbeddingSnapshot, base: Surface, snapshots: SnapshotCache
 ) -> Generator[bool, None, tuple[np.ndarray, str]]:
     """Its places float32 (m, d) and a note."""
     start, end = ends(asked, model)
@@ -128,10 +134,10 @@ def _places(
         raise EngineError("Paths are compared between two places; give an end.")
     about = PATH_KINDS[asked.kind]
     if about.by_images:
-        return (yield from _polished(asked, start, end, sheet, base, sheets))
+        return (yield from _polished(asked, start, end, snapshot, base, snapshots))
     if not asked.target and not about.joins:
         raise EngineError(f"A {asked.kind} changes a factor; choose one.")
-    path, labels, names = yield from made_at_once(asked, start, end, sheet, base)
+    path, labels, names = yield from made_at_once(asked, start, end, snapshot, base)
     points = path.points
     if asked.kind == "isoline":
         column = names.index(asked.target)
@@ -143,14 +149,19 @@ def _places(
 
 
 def _polished(
-    asked: TracePath, start: np.ndarray, end: np.ndarray, sheet: Sheet, base: Surface, sheets: Sheets
+    asked: TracePath,
+    start: np.ndarray,
+    end: np.ndarray,
+    snapshot: EmbeddingSnapshot,
+    base: Surface,
+    snapshots: SnapshotCache,
 ) -> Generator[bool, None, tuple[np.ndarray, str]]:
     """The last stage of a path that compares images, at twice the frames: by the decoder's surrogate if it is there."""
-    later, note = sheet.graph(base), ""
+    later, note = snapshot.graph(base), ""
     if later is None:
-        sheets.ask_for(sheet.decoder_map(base))
-        later, note = sheet.rough_graph(base), PRELIMINARY
-    graph = yield from awaited(later)
+        snapshots.prepare(snapshot.decoder_map(base))
+        later, note = snapshot.rough_graph(base), PRELIMINARY
+    graph = yield from result_of(later)
     stream = stages(msgspec.structs.replace(asked, points=2 * asked.points - 1), start, end, graph)
     points = np.zeros((0, len(start)))
     try:
@@ -165,16 +176,18 @@ def _polished(
 # measures
 
 
-def _factor_reader(model: OpenModel, sheet: Sheet, sheets: Sheets, target: str) -> Later[_FactorReader | None]:
+def _factor_reader(
+    model: OpenModel, snapshot: EmbeddingSnapshot, snapshots: SnapshotCache, target: str
+) -> Future[_FactorReader | None]:
     """The true inverse of curves, for their own factors; else a regressor, if there are labels to learn. Kept."""
     data = model.config.data
     if data.source == "curves" and (not target or target in CurveTruth.names):
-        return sheets.once(
+        return snapshots.cached(
             "curves", lambda: _FactorReader(CurveTruth(curve_inverse(data.geometry, data.image_size)), "curves")
         )
-    names = sheet.factors if not target or target in sheet.factors else sheet.targets
-    thumbnails, table = sheet.probe.thumbnails, sheet.table(names)
-    return sheets.once(names, lambda: _learned(thumbnails, table, names))
+    names = snapshot.factors if not target or target in snapshot.factors else snapshot.targets
+    thumbnails, table = snapshot.probe.thumbnails, snapshot.table(names)
+    return snapshots.cached(names, lambda: _learned(thumbnails, table, names))
 
 
 def _learned(thumbnails: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> _FactorReader | None:
@@ -220,7 +233,7 @@ def _measured(
     request: ComparePaths,
     index: int,
     path: _DecodedPath,
-    sheet: Sheet,
+    snapshot: EmbeddingSnapshot,
     reader: _FactorReader | None,
     column: int | None,
     change: float,
@@ -230,7 +243,7 @@ def _measured(
     scores = UNKNOWN
     measures = PathMeasures(nan, nan, nan, np.full(len(names), nan), nan)
     if len(path.points):
-        scores = sheet.off_manifold.at(path.points)
+        scores = snapshot.off_manifold.at(path.points)
         measures = measure(path.points, path.images, path.reading, ranges, column, change)
         if column is not None and len(names) > 1 and np.isnan(measures.leaks).all():
             hardly = f"it hardly changes {request.target}, or in the other direction, so it has no leak"
@@ -243,7 +256,7 @@ def _measured(
         points=path.points,
         images=path.images,
         off_manifold_score=scores.score,
-        threshold=sheet.off_manifold.threshold,
+        threshold=snapshot.off_manifold.threshold,
         latent_length=measures.latent_length,
         image_length=measures.image_length,
         image_k=len(path.points),

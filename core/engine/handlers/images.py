@@ -34,7 +34,7 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
     begun = perf_counter()
     image = next(decode_each(model, z))
     milliseconds = (perf_counter() - begun) * 1000
-    score, gap, threshold = engine.sheets.off_manifold_score_at(z[0])
+    score, gap, threshold = engine.snapshots.off_manifold_score_at(z[0])
     decoded = Decoded(
         z=request.z,
         image=image,
@@ -112,7 +112,7 @@ def decode_path(request: DecodePath, engine: EngineContext, send: Send) -> Job:
         for image in decode_each(model, part):
             images.append(image)
             yield True
-        scores = yield from engine.sheets.off_manifold_scores_when_known(part)
+        scores = yield from engine.snapshots.off_manifold_scores_when_known(part)
         frames = PathFrames(
             start=start,
             total=len(z),

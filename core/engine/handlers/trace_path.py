@@ -14,10 +14,10 @@ import numpy as np
 from core.analysis.path_metrics import MeasureError
 from core.data.polar_curve_inverse import CurveInverseError
 from core.engine.context import EngineContext, Job, Send, handles
-from core.engine.factor_constraints import aim
-from core.engine.futures import Later, Stream, awaited
+from core.engine.factor_constraints import choose_constraints
+from core.engine.futures import Stream, in_thread, result_of
 from core.engine.open_model import EngineError, checked_latents
-from core.engine.snapshot import Sheet, Sheets
+from core.engine.snapshot import EmbeddingSnapshot, SnapshotCache
 from core.geometry.decoder_surrogate import Surrogate, SurrogateError
 from core.geometry.factor_curve import gridlines
 from core.geometry.geodesic import PENALTY, GeodesicError, LatentGraph
@@ -46,20 +46,20 @@ PRELIMINARY = "preliminary: image distances come from thumbnails until the decod
 @handles(TracePath, priority=30)
 def trace_path(request: TracePath, engine: EngineContext, send: Send) -> Job:
     """Answer by ``PathTraced``, again as the path gets better."""
-    sheets = engine.sheets
+    snapshots = engine.snapshots
     start, end = ends(request, engine.model.inference)
-    sender = _ReplySender(request, sheets, send)
+    sender = _ReplySender(request, snapshots, send)
     if request.kind == "straight":
-        yield from _trace_straight(sender, start, end, sheets)
+        yield from _trace_straight(sender, start, end, snapshots)
         return
-    begun = sheets.begun()
+    begun = snapshots.unanswered()
     if begun is not None:
-        sender.sheet, sender.last = begun, False
-        yield from _trace_on(begun, sender, start, end, sheets)
-    sender.sheet = yield from sheets.newest()
+        sender.snapshot, sender.last = begun, False
+        yield from _trace_on(begun, sender, start, end, snapshots)
+    sender.snapshot = yield from snapshots.newest()
     sender.last = True
-    sheets.begin(sender.sheet)
-    yield from _trace_on(sender.sheet, sender, start, end, sheets)
+    snapshots.start(sender.snapshot)
+    yield from _trace_on(sender.snapshot, sender, start, end, snapshots)
 
 
 def ends(request: TracePath, model: Inference) -> tuple[np.ndarray, np.ndarray | None]:
@@ -92,11 +92,11 @@ def path_request(
 
 
 class _ReplySender:
-    """Sends the answers to one request, on ``sheet``; they are final only on the ``last`` sheet."""
+    """Sends the answers to one request, on ``snapshot``; they are final only on the ``last`` snapshot."""
 
-    def __init__(self, request: TracePath, sheets: Sheets, send: Send) -> None:
-        self.request, self._sheets, self._send = request, sheets, send
-        self.sheet: Sheet | None = None
+    def __init__(self, request: TracePath, snapshots: SnapshotCache, send: Send) -> None:
+        self.request, self._snapshots, self._send = request, snapshots, send
+        self.snapshot: EmbeddingSnapshot | None = None
         self.last = True
         self._began = perf_counter()
 
@@ -110,63 +110,71 @@ class _ReplySender:
             final=final and self.last,
             labels=np.asarray(labels, dtype=np.float64),
             names=names,
-            flagged=self.sheet.off_manifold.at(points).flagged if self.sheet is not None else np.zeros(0, dtype=bool),
+            flagged=self.snapshot.off_manifold.at(points).flagged
+            if self.snapshot is not None
+            else np.zeros(0, dtype=bool),
             note=path.note,
             milliseconds=(perf_counter() - self._began) * 1000.0,
         )
         self._send(traced)
-        if self.sheet is not None and path.stage != "graph":
-            self._sheets.answered(self.sheet)
+        if self.snapshot is not None and path.stage != "graph":
+            self._snapshots.finish(self.snapshot)
 
 
-def _trace_straight(sender: _ReplySender, start: np.ndarray, end: np.ndarray | None, sheets: Sheets) -> Job:
+def _trace_straight(sender: _ReplySender, start: np.ndarray, end: np.ndarray | None, snapshots: SnapshotCache) -> Job:
     """A straight path is there at once, its labels when the surface is; a model without samples has none."""
     assert end is not None
     points = straight(start, end, sender.request.points)
-    sheet = yield from sheets.known()
-    if sheet is None:
+    snapshot = yield from snapshots.newest_or_none()
+    if snapshot is None:
         sender.send(TracedPath(points), np.zeros((len(points), 0)), (), final=True)
         return
-    sender.sheet = sheet
-    if not sheet.surface().ready:
-        unknown = np.full((len(points), len(sheet.factors)), np.nan)
-        sender.send(TracedPath(points), unknown, sheet.factors, final=False)
-    base = yield from awaited(sheet.surface())
-    labels = yield from awaited(Later(lambda: base.labels_at(points), "labels"))
+    sender.snapshot = snapshot
+    if not snapshot.surface().done():
+        unknown = np.full((len(points), len(snapshot.factors)), np.nan)
+        sender.send(TracedPath(points), unknown, snapshot.factors, final=False)
+    base = yield from result_of(snapshot.surface())
+    labels = yield from result_of(in_thread(lambda: base.labels_at(points), "labels"))
     sender.send(TracedPath(points), labels, base.names, final=True)
     yield True
 
 
-def _trace_on(sheet: Sheet, sender: _ReplySender, start: np.ndarray, end: np.ndarray | None, sheets: Sheets) -> Job:
-    """Trace the path on one sheet."""
+def _trace_on(
+    snapshot: EmbeddingSnapshot,
+    sender: _ReplySender,
+    start: np.ndarray,
+    end: np.ndarray | None,
+    snapshots: SnapshotCache,
+) -> Job:
+    """Trace the path on one snapshot."""
     by_images = PATH_KINDS[sender.request.kind].by_images
     if by_images:
-        sheet.thumbnail_map()  # beside the surface
-    base = yield from awaited(sheet.surface())
+        snapshot.thumbnail_map()  # beside the surface
+    base = yield from result_of(snapshot.surface())
     if by_images:
-        yield from _trace_by_images(sender, start, end, sheet, base, sheets)
+        yield from _trace_by_images(sender, start, end, snapshot, base, snapshots)
         return
-    path, labels, names = yield from made_at_once(sender.request, start, end, sheet, base)
+    path, labels, names = yield from made_at_once(sender.request, start, end, snapshot, base)
     sender.send(path, labels, names, final=True)
     yield True
 
 
 def made_at_once(
-    request: TracePath, start: np.ndarray, end: np.ndarray | None, sheet: Sheet, base: Surface
+    request: TracePath, start: np.ndarray, end: np.ndarray | None, snapshot: EmbeddingSnapshot, base: Surface
 ) -> Generator[bool, None, tuple[TracedPath, np.ndarray, tuple[str, ...]]]:
     """A path of a kind that compares no images, its labels and their names; ``base`` is the surface of the factors."""
     about = PATH_KINDS[request.kind]
     surface, note = base, ""
     if not about.joins:
-        names, note = aim(sheet, base, request.target)
-        surface = yield from awaited(sheet.surface(names))
+        names, note = choose_constraints(snapshot, base, request.target)
+        surface = yield from result_of(snapshot.surface(names))
     asked = path_request(request, start, end, surface)
 
     def make() -> tuple[TracedPath, np.ndarray]:
         path = made(request.kind, asked)
         return path, path.labels_on(surface)
 
-    path, labels = yield from awaited(Later(make, "path"))
+    path, labels = yield from result_of(in_thread(make, "path"))
     if about.holds:
         path = path._replace(note="; ".join(filter(None, (note, path.note))))
     return path, labels, surface.names
@@ -176,25 +184,30 @@ def made_at_once(
 
 
 def _trace_by_images(
-    sender: _ReplySender, start: np.ndarray, end: np.ndarray | None, sheet: Sheet, base: Surface, sheets: Sheets
+    sender: _ReplySender,
+    start: np.ndarray,
+    end: np.ndarray | None,
+    snapshot: EmbeddingSnapshot,
+    base: Surface,
+    snapshots: SnapshotCache,
 ) -> Job:
-    graph = sheet.graph(base)
+    graph = snapshot.graph(base)
     if graph is None:
-        decoder = sheet.decoder_map(base)
-        sheets.ask_for(decoder)
-        rough = yield from awaited(sheet.rough_graph(base))
+        decoder = snapshot.decoder_map(base)
+        snapshots.prepare(decoder)
+        rough = yield from result_of(snapshot.rough_graph(base))
         path = yield from _send_stages(sender, start, end, rough, PRELIMINARY, last=False)
         if not sender.last:
             return
-        while (graph := sheet.graph(base)) is None:
+        while (graph := snapshot.graph(base)) is None:
             yield False
         try:
-            yield from awaited(graph)
+            yield from result_of(graph)
         except SurrogateError as error:
             note = f"image distances come from thumbnails: {error}"
             sender.send(path._replace(note=note), path.labels_on(base), base.names, final=True)
             return
-    better = yield from awaited(graph)
+    better = yield from result_of(graph)
     yield from _send_stages(sender, start, end, better, precision_note(better), last=True)
 
 
@@ -246,13 +259,13 @@ def compute_gridlines(request: ComputeGridlines, engine: EngineContext, send: Se
         raise EngineError(f"families are {', '.join(families) or 'none'}; a net has two different ones.")
     if not 1 <= request.counts <= 50:
         raise EngineError(f"counts is {request.counts}; a net has 1 to 50 lines of each family.")
-    sheet = yield from engine.sheets.newest()
-    if sheet.mu.shape[1] < 2:
+    snapshot = yield from engine.snapshots.newest()
+    if snapshot.mu.shape[1] < 2:
         raise EngineError("A net needs two latent dimensions or more; this model has one.")
-    factors = set(families) <= set(sheet.factors)
-    surface = yield from awaited(sheet.surface(None if factors else families))
+    factors = set(families) <= set(snapshot.factors)
+    surface = yield from result_of(snapshot.surface(None if factors else families))
     named = (families[0], families[1])
-    lines = yield from awaited(Later(lambda: gridlines(surface, request.counts, named), "net"))
+    lines = yield from result_of(in_thread(lambda: gridlines(surface, request.counts, named), "net"))
     values = {(line.family, line.value) for line in lines}
     missing = 2 * request.counts - len(values)
     points = [line.points for line in lines]

@@ -237,7 +237,7 @@ def test_while_weights_change_the_decoder_is_not_asked_for_landmarks(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps.ask(Decode, z=on_cylinder(1.0, 1.0))
-    monkeypatch.setattr(core.engine.snapshot, "REST_S", 1e9)
+    monkeypatch.setattr(core.engine.snapshot, "SETTLED_S", 1e9)
     asked = TracePath(stamp=101, kind="geodesic", start=on_cylinder(0.5, 0.5), end=on_cylinder(4.0, 1.5))
     steps.engine.accept(asked)
     for _ in range(3000):
@@ -249,7 +249,7 @@ def test_while_weights_change_the_decoder_is_not_asked_for_landmarks(
     assert told[-1].stage == "polished"
     assert not told[-1].final
     assert not any(steps.engine.advance() for _ in range(50))  # it waits, and works at nothing
-    monkeypatch.setattr(core.engine.snapshot, "REST_S", 0.0)
+    monkeypatch.setattr(core.engine.snapshot, "SETTLED_S", 0.0)
     steps.do()
     assert steps.replies[-1].final
 
@@ -312,9 +312,9 @@ def test_means_that_come_faster_than_paths_do_not_keep_one_from_being_seen(
     steps = Steps(run)
     ask = partial(TracePath, kind="isoline", start=on_cylinder(2.0, 1.0), end=NOWHERE, target=HEIGHT)
     steps.engine.accept(ask(stamp=101))
-    sheets = steps.engine.context.sheets
-    assert sheets is not None
-    while sheets._begun is None:
+    snapshots = steps.engine.context.snapshots
+    assert snapshots is not None
+    while snapshots._unanswered is None:
         if not steps.engine.advance():
             time.sleep(0.002)
     run.write_embedding((mu * [1.0, 1.0, 3.0]).astype(np.float32))
@@ -327,6 +327,25 @@ def test_means_that_come_faster_than_paths_do_not_keep_one_from_being_seen(
     assert len([reply for reply in steps.replies if reply.stamp == 101]) == 0
     steps.do(ask(stamp=103))
     assert [reply.final for reply in steps.replies if reply.stamp == 103] == [True]
+
+
+def test_an_attribute_just_added_is_a_target_at_once_though_a_training_writes_faster_than_paths_are_traced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(core.engine.snapshot, "POLL_S", 0.0)
+    mu, labels = cylinder(300)
+    run = recorded(tmp_path / "run", mu, labels, (ANGLE, HEIGHT))
+    steps = Steps(run)
+    steps.engine.accept(TracePath(stamp=101, kind="isoline", start=on_cylinder(2.0, 1.0), end=NOWHERE, target=HEIGHT))
+    while steps.engine.context.snapshots._unanswered is None:
+        if not steps.engine.advance():
+            time.sleep(0.002)
+    run.write_embedding((mu * [1.0, 1.0, 3.0]).astype(np.float32))
+    steps.engine.poll_weights()
+    added = SetAttributes(stamp=102, names=("height squared",), values=np.square(labels[:, 1:]))
+    start = on_cylinder(2.0, 1.0)
+    steps.do(added, TracePath(stamp=103, kind="isoline", start=start, end=NOWHERE, target="height squared"))
+    assert [type(reply) for reply in steps.replies if reply.stamp == 103] == [PathTraced, PathTraced]
 
 
 def test_a_stream_that_is_closed_works_no_further() -> None:
@@ -512,9 +531,9 @@ def compared(steps: Steps, **fields: Any) -> list[PathCompared]:
 
 def drawing(run: RunDirectory) -> Steps:
     steps = Steps(run)
-    sheets = steps.engine.context.sheets
-    assert sheets is not None
-    sheets._inference = Drawn()  # type: ignore[assignment]
+    snapshots = steps.engine.context.snapshots
+    assert snapshots is not None
+    snapshots._inference = Drawn()  # type: ignore[assignment]
     return steps
 
 
