@@ -1,6 +1,8 @@
 """The samples as a picture: thousands of discs drawn by numpy, and kept until they, their colours or the view change.
 
-Training samples are discs, validation samples rings. What is highlighted lies on top.
+Training samples are discs, validation samples rings. What is highlighted lies on top. pyqtgraph's ScatterPlotItem takes
+as long for a frame of 20,000 samples (13 ms, this 15), but a second for their colours, which change while a run trains
+(11 ms here).
 """
 
 from __future__ import annotations

@@ -77,8 +77,8 @@ def _image_length(paths: Sequence[ComparedPath]) -> Column:
 
 def _off_share(paths: Sequence[ComparedPath]) -> Column:
     texts = _texts(paths, lambda path: path.off_share, _percent)
-    meaning = "Beyond the data: share of the path's places that the badge flags. Least is best."
-    return Column(("beyond", "data"), meaning, texts, winners({path.kind: path.off_share for path in paths}, texts))
+    meaning = "Off the data: share of the path's places that the badge marks as extrapolating or off. Least is best."
+    return Column(("off", "the data"), meaning, texts, winners({path.kind: path.off_share for path in paths}, texts))
 
 
 def _largest_distance(paths: Sequence[ComparedPath]) -> Column:

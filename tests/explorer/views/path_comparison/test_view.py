@@ -90,7 +90,7 @@ def test_a_path_with_fewer_frames_shows_its_own_k():
 
 def test_fewest_places_off_the_data_win_and_a_few_never_read_as_none():
     paths = [path("straight", off_share=0.88), path("geodesic"), path("isoline", off_share=0.004)]
-    found = column(paths, "beyond")
+    found = column(paths, "off")
     assert dict(found.texts) == {"straight": "88 %", "geodesic": "0 %", "isoline": "< 0.5 %"}
     assert found.best == {"geodesic"}
 
@@ -135,11 +135,11 @@ def test_many_other_factors_share_one_column():
 def test_without_labels_neither_change_nor_leak_nor_residual_is_shown():
     blank = path("geodesic", leaks=np.empty(0), names=(), truth="", residual=NAN, achieved=NAN)
     headings = [each.heading[0] for each in make_columns([blank], "")]
-    assert headings == ["latent", "image len.", "beyond", "largest"]
+    assert headings == ["latent", "image len.", "off", "largest"]
 
 
 def test_a_path_that_is_missing_competes_in_nothing():
-    found = column([none("spherical", "opposite ends"), path("geodesic"), path("straight", off_share=0.5)], "beyond")
+    found = column([none("spherical", "opposite ends"), path("geodesic"), path("straight", off_share=0.5)], "off")
     assert "spherical" not in found.texts
     assert found.best == {"geodesic"}
 
