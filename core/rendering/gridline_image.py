@@ -18,7 +18,7 @@ from core.geometry.factor_curve import Gridline
 from core.rendering import pil_text
 from core.rendering.camera import Camera, broadside
 from core.rendering.projection import Projection, along_components, along_dimensions
-from core.rendering.surface_mesh import CELLS, Mesh, sheet
+from core.rendering.surface_mesh import CELLS, Mesh, fit_mesh
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,7 +44,7 @@ _LABEL_FONT, _LEGEND_FONT = 19.0, 22.0
 
 
 @dataclass(frozen=True, eq=False)
-class NetScene:
+class GridlineScene:
     """What the pictures show, in view coordinates.
 
     ``points`` float32 (N, 3); ``mesh`` the sheet, its places (q, 4, 3); ``lines`` (m, 3) arrays, ``families`` the index
@@ -60,21 +60,21 @@ class NetScene:
     axes: tuple[str, ...]
 
 
-def net_scene(
+def gridline_scene(
     mu: np.ndarray,
     factors: np.ndarray,
     names: Sequence[str],
     lines: Sequence[Gridline],
     cells: tuple[int, int] = CELLS,
-) -> NetScene:
+) -> GridlineScene:
     """The scene of samples mu (N, d), d of 2 or more, with their two ``factors`` (N, 2) and the net's ``lines``.
 
     The sheet is a mesh of ``cells``, at most.
     """
     mu = np.asarray(mu, dtype=np.float64)
     view: Projection = along_dimensions(range(mu.shape[1]), mu.shape[1]) if mu.shape[1] <= 3 else along_components(mu)
-    mesh = sheet(mu, factors, cells)
-    return NetScene(
+    mesh = fit_mesh(mu, factors, cells)
+    return GridlineScene(
         points=view.to_view(mu),
         mesh=Mesh(view.to_view(mesh.places).astype(np.float64), mesh.factors),
         lines=[view.to_view(line.points).astype(np.float64) for line in lines],
@@ -85,8 +85,8 @@ def net_scene(
     )
 
 
-def draw_net(
-    scene: NetScene, side: tuple[float, float], size: tuple[int, int] = SIZE, legend: bool = True
+def draw_gridlines(
+    scene: GridlineScene, side: tuple[float, float], size: tuple[int, int] = SIZE, legend: bool = True
 ) -> np.ndarray:
     """The picture uint8 (height, width, 3) of ``size`` (width, height), from ``side``: azimuth, elevation, degrees."""
     from PIL import Image
@@ -102,10 +102,10 @@ def draw_net(
     return np.asarray(image)
 
 
-def draw_sides(scene: NetScene, side: tuple[float, float], size: tuple[int, int] = SIDE_SIZE) -> np.ndarray:
+def draw_sides(scene: GridlineScene, side: tuple[float, float], size: tuple[int, int] = SIDE_SIZE) -> np.ndarray:
     """Three pictures side by side, each a third of a turn from the next, the first from ``side``."""
     turned = [(side[0] + turn, side[1]) for turn in (0.0, 120.0, 240.0)]
-    return np.concatenate([draw_net(scene, one, size, legend=one is turned[0]) for one in turned], axis=1)
+    return np.concatenate([draw_gridlines(scene, one, size, legend=one is turned[0]) for one in turned], axis=1)
 
 
 def png_bytes(picture: np.ndarray) -> bytes:
@@ -122,7 +122,7 @@ def _scale(size: tuple[int, int]) -> float:
     return max(min(size[0] / SIZE[0], size[1] / SIZE[1]), 0.62)
 
 
-def _camera(scene: NetScene, size: tuple[int, int], azimuth: float, elevation: float) -> Camera:
+def _camera(scene: GridlineScene, size: tuple[int, int], azimuth: float, elevation: float) -> Camera:
     """The camera that sees the points fill the frame, but for its margins."""
     camera = Camera(azimuth=azimuth, elevation=elevation, viewport=(float(size[0]), float(size[1])))
     left, top, right, bottom = (margin * _scale(size) for margin in _MARGINS)
@@ -136,7 +136,7 @@ def _camera(scene: NetScene, size: tuple[int, int], azimuth: float, elevation: f
     return camera
 
 
-def _paint(image: Image, scene: NetScene, camera: Camera, scale: float) -> None:
+def _paint(image: Image, scene: GridlineScene, camera: Camera, scale: float) -> None:
     """Sheet, dots and lines, from far to near."""
     from PIL import ImageDraw as drawing
 
@@ -199,7 +199,7 @@ def _dense(line: np.ndarray, count: int = 240) -> np.ndarray:
     return CubicSpline(along[moves], line[moves])(np.linspace(0.0, along[-1], count))
 
 
-def _lit(scene: NetScene, camera: Camera) -> np.ndarray:
+def _lit(scene: GridlineScene, camera: Camera) -> np.ndarray:
     """Colours float64 (q, 3) of the sheet, two-sided: a light up and to the left of the eye, with a small shine."""
     places, axes = scene.mesh.places, camera.axes()
     normal = np.cross(places[:, 2] - places[:, 0], places[:, 3] - places[:, 1])
@@ -219,7 +219,7 @@ def _lit(scene: NetScene, camera: Camera) -> np.ndarray:
     return np.clip(base * (_AMBIENT + 0.78 * diffuse)[:, None] + 70.0 * shine[:, None], 0.0, 255.0)
 
 
-def _fade(camera: Camera, depth: np.ndarray, scene: NetScene) -> np.ndarray:
+def _fade(camera: Camera, depth: np.ndarray, scene: GridlineScene) -> np.ndarray:
     """How far float64 (n,) things at ``depth`` fade into the ground."""
     reach = camera.depth(scene.points)
     near, far = float(reach.min()), float(reach.max())
@@ -231,9 +231,9 @@ def _blend(rgb: np.ndarray, share: np.ndarray) -> np.ndarray:
     return rgb + (ground - rgb) * share[:, None]
 
 
-def _draw_values(image: Image, scene: NetScene, camera: Camera, scale: float) -> None:
+def _draw_values(image: Image, scene: GridlineScene, camera: Camera, scale: float) -> None:
     """Each line's value beyond an end that is seen, beside the sheet rather than on it, where there is room."""
-    front = _Front(scene, camera)
+    buffer = _DepthBuffer(scene, camera)
     face = pil_text.font(_LABEL_FONT * scale)
     places: list[tuple[bool, tuple[float, float], str, int]] = []
     for line, family, value in zip(scene.lines, scene.families, scene.values, strict=True):
@@ -241,12 +241,12 @@ def _draw_values(image: Image, scene: NetScene, camera: Camera, scale: float) ->
         pixels, depth = camera.project(path)
         found = []
         for end, inner in ((-1, -8), (0, 7)):
-            if len(path) < 16 or front.hides(pixels[[end]], depth[[end]])[0]:
+            if len(path) < 16 or buffer.occludes(pixels[[end]], depth[[end]])[0]:
                 continue
             outward = pixels[end] - pixels[inner]
             outward = outward / max(float(np.hypot(*outward)), 1e-9)
             x, y = pixels[end] + outward * 26.0 * scale
-            found.append((bool(front.covers(np.array([[x, y]]))[0]), (float(x), float(y)), value_text(value), family))
+            found.append((bool(buffer.covers(np.array([[x, y]]))[0]), (float(x), float(y)), value_text(value), family))
         places += sorted(found)[:1]
     taken: list[pil_text.Rect] = []
     for _, place, words, family in sorted(places):  # those beside the sheet first
@@ -262,12 +262,12 @@ def value_text(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
-class _Front:
+class _DepthBuffer:
     """The depth of the nearest part of the sheet on a coarse raster, from which it is told what the sheet hides."""
 
     _CELLS = 130  # across the picture
 
-    def __init__(self, scene: NetScene, camera: Camera) -> None:
+    def __init__(self, scene: GridlineScene, camera: Camera) -> None:
         from scipy.ndimage import minimum_filter
 
         width, height = camera.viewport
@@ -280,7 +280,7 @@ class _Front:
             np.minimum.at(depth, (row[inside], column[inside]), far[inside])
         self._own, self._depth = depth, minimum_filter(depth, 3)
 
-    def hides(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    def occludes(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """Whether the sheet lies clearly in front of what is at pixels (n, 2) and depth (n,): bool (n,)."""
         row, column, inside = self._cells(pixels, self._depth.shape)
         hidden = np.zeros(len(pixels), dtype=bool)
@@ -299,7 +299,7 @@ class _Front:
         return row, column, (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
 
 
-def best_side(scene: NetScene) -> tuple[float, float]:
+def best_side(scene: GridlineScene) -> tuple[float, float]:
     """Azimuth and elevation in degrees from which the seen parts of the net's lines are longest in the picture."""
     best, most = broadside(scene.points), 0.0
     paths = [_dense(line, 60) for line in scene.lines]
@@ -310,13 +310,13 @@ def best_side(scene: NetScene) -> tuple[float, float]:
             camera = _camera(scene, _SEARCH_SIZE, float(azimuth), elevation)
             pixels, depth = camera.project(starts)
             length = np.linalg.norm(camera.project(ends)[0] - pixels, axis=1)
-            seen = float(length[~_Front(scene, camera).hides(pixels, depth)].sum())
+            seen = float(length[~_DepthBuffer(scene, camera).occludes(pixels, depth)].sum())
             if seen > most:
                 best, most = (float(azimuth), elevation), seen
     return best
 
 
-def _draw_legend(image: Image, scene: NetScene, scale: float) -> None:
+def _draw_legend(image: Image, scene: GridlineScene, scale: float) -> None:
     """At the upper left: a stroke of each family's colour, and which factor is constant there."""
     face = pil_text.font(_LEGEND_FONT * scale)
     for row, name in enumerate(scene.names[:2]):

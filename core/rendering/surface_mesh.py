@@ -26,7 +26,7 @@ class Mesh:
     factors: np.ndarray
 
 
-def sheet(mu: np.ndarray, factors: np.ndarray, cells: tuple[int, int] = CELLS) -> Mesh:
+def fit_mesh(mu: np.ndarray, factors: np.ndarray, cells: tuple[int, int] = CELLS) -> Mesh:
     """The sheet through mu (N, d) of samples with ``factors`` (N, 2), N of 4 or more.
 
     A thin-plate spline through the 48 nearest samples in the plane of the factors, each scaled to its range, a little

@@ -28,7 +28,14 @@ from core.experiments.result_cache import ResultCache, fingerprint
 from core.experiments.training_queue import TRAINING_SHARE
 from core.geometry.factor_curve import gridlines
 from core.geometry.surface import FactorError
-from core.rendering.gridline_image import NetScene, best_side, draw_net, draw_sides, net_scene, png_bytes
+from core.rendering.gridline_image import (
+    GridlineScene,
+    best_side,
+    draw_gridlines,
+    draw_sides,
+    gridline_scene,
+    png_bytes,
+)
 from core.runs.directory import RunDirectory
 
 DRAWN_LINES = 9
@@ -98,7 +105,7 @@ def analyse(options: Options, models: Sequence[ModelUnderTest], folder: Experime
     folder.report("drawing the net", 0.98)
     scene, caption = _scene(models[0])
     side = best_side(scene)
-    return Analysis(measured, png_bytes(draw_net(scene, side)), png_bytes(draw_sides(scene, side)), caption)
+    return Analysis(measured, png_bytes(draw_gridlines(scene, side)), png_bytes(draw_sides(scene, side)), caption)
 
 
 def _measure(
@@ -164,11 +171,11 @@ def _fingerprint(options: Options, model: ModelUnderTest) -> str:
     return fingerprint({"mu": model.mu, "factors": model.factors}, settings)
 
 
-def _scene(model: ModelUnderTest) -> tuple[NetScene, str]:
+def _scene(model: ModelUnderTest) -> tuple[GridlineScene, str]:
     """The first model's cloud with its net, and a caption for it."""
     try:
         lines = gridlines(model.surface, DRAWN_LINES)
     except FactorError as error:
-        return net_scene(model.mu, model.factors, FACTOR_NAMES, []), str(error)
+        return gridline_scene(model.mu, model.factors, FACTOR_NAMES, []), str(error)
     caption = f"{len({(line.family, line.value) for line in lines})} lines of {len(model.mu):,} samples"
-    return net_scene(model.mu, model.factors, FACTOR_NAMES, lines), caption
+    return gridline_scene(model.mu, model.factors, FACTOR_NAMES, lines), caption

@@ -244,7 +244,7 @@ class PlaybackController(Controller):
             share = off_share(frames.scores)
             off = f" · {100 * share:.0f} % off the data" if share is not None else ""
             self._view.set_info(
-                f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (K = {table.count})"
+                f"latent length {path.length:.3g}{off} · image length {table.length:.3g} (over {table.count} frames)"
             )
 
     # each tick

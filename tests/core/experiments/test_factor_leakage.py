@@ -36,7 +36,7 @@ from core.experiments.folder import ExperimentFolder, Stopped, read_progress
 from core.experiments.options import ExperimentError
 from core.experiments.result_cache import ResultCache, fingerprint
 from core.rendering import gridline_image, pil_text
-from core.rendering.surface_mesh import sheet
+from core.rendering.surface_mesh import fit_mesh
 from core.reporting.tables import Interval
 from core.runs.directory import RunDirectory
 
@@ -225,7 +225,7 @@ def _small() -> Iterator[None]:
         patch.setattr(statistics, "RESAMPLES", 100)
         patch.setattr(timings, "_NETS", 1)
         patch.setattr(timings, "_BUILDS", 1)
-        patch.setattr(gridline_image, "sheet", lambda mu, factors, cells: sheet(mu, factors, (40, 50)))
+        patch.setattr(gridline_image, "fit_mesh", lambda mu, factors, cells: fit_mesh(mu, factors, (40, 50)))
         patch.setattr(gridline_image, "_OVERSAMPLING", 1)
         yield
 
@@ -319,7 +319,7 @@ def test_a_finished_experiment_trains_and_measures_nothing_again(
     done: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(LeakageExperiment, "trial", None)
-    for name in ("draw_net", "draw_sides"):
+    for name in ("draw_gridlines", "draw_sides"):
         monkeypatch.setattr(analysis, name, lambda scene, side: np.zeros((4, 4, 3), np.uint8))
     picture = (done / "gridlines.png").read_bytes()
     monkeypatch.setattr(analysis, "png_bytes", lambda _image: picture)

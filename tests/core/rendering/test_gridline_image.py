@@ -7,8 +7,16 @@ import pytest
 
 from core.geometry.factor_curve import Gridline
 from core.rendering import pil_text
-from core.rendering.gridline_image import FAMILY_COLOURS, GROUND, best_side, draw_net, draw_sides, net_scene, png_bytes
-from core.rendering.surface_mesh import sheet
+from core.rendering.gridline_image import (
+    FAMILY_COLOURS,
+    GROUND,
+    best_side,
+    draw_gridlines,
+    draw_sides,
+    gridline_scene,
+    png_bytes,
+)
+from core.rendering.surface_mesh import fit_mesh
 
 SIZE = (320, 200)
 CELLS = (40, 50)
@@ -38,7 +46,7 @@ def near(picture: np.ndarray, colour: str) -> int:
 
 def test_the_sheet_of_a_plane_is_that_plane():
     mu, factors = flat()
-    mesh = sheet(mu, factors, (20, 25))
+    mesh = fit_mesh(mu, factors, (20, 25))
     assert len(mesh.places) > 0.9 * 20 * 25
     a, b, height = mesh.places.mean(axis=1).T
     assert height == pytest.approx(0.3 * a - 0.2 * b, abs=2e-3)
@@ -48,32 +56,32 @@ def test_the_sheet_of_a_plane_is_that_plane():
 def test_the_sheet_is_open_where_there_are_no_samples():
     mu, factors = flat(3000)
     outside = np.hypot(*(factors - (1.25, 1.0)).T) > 0.35
-    mesh = sheet(mu[outside], factors[outside], (60, 60))
+    mesh = fit_mesh(mu[outside], factors[outside], (60, 60))
     assert np.hypot(*(mesh.factors - (1.25, 1.0)).T).min() > 0.25
     assert len(mesh.places) > 0.75 * 3600
 
 
 def test_hardly_any_samples_give_no_sheet():
     mu, factors = flat(3)
-    assert len(sheet(mu, factors).places) == 0
+    assert len(fit_mesh(mu, factors).places) == 0
 
 
 def test_both_families_are_drawn_in_their_colours_on_the_ground():
     mu, factors = flat()
-    scene = net_scene(mu, factors, ("a", "b"), net(), CELLS)
-    picture = draw_net(scene, best_side(scene), SIZE)
+    scene = gridline_scene(mu, factors, ("a", "b"), net(), CELLS)
+    picture = draw_gridlines(scene, best_side(scene), SIZE)
     assert picture.shape == (200, 320, 3)
     assert picture.dtype == np.uint8
     assert tuple(picture[-1, -1]) == pil_text.rgb(GROUND)
     for colour in FAMILY_COLOURS:
         assert near(picture, colour) > 30
-    bare = draw_net(net_scene(mu, factors, ("a", "b"), [], CELLS), (30.0, 30.0), SIZE, legend=False)
+    bare = draw_gridlines(gridline_scene(mu, factors, ("a", "b"), [], CELLS), (30.0, 30.0), SIZE, legend=False)
     assert not any(near(bare, colour) for colour in FAMILY_COLOURS)
 
 
 def test_the_best_side_of_a_plane_is_one_of_its_broad_ones():
     mu, factors = flat()
-    scene = net_scene(
+    scene = gridline_scene(
         mu[:, [0, 2, 1]],
         factors,
         ("a", "b"),
@@ -94,8 +102,8 @@ def test_what_the_sheet_hides_is_not_seen():
     shift = np.array([0.0, 0.0, 0.8])
     seen = []
     for move in (shift, -shift):
-        scene = net_scene(mu, factors, ("a", "b"), [Gridline("a", 1.0, line.points + move)], CELLS)
-        seen.append(near(draw_net(scene, (0.0, 89.0), SIZE, legend=False), FAMILY_COLOURS[0]))
+        scene = gridline_scene(mu, factors, ("a", "b"), [Gridline("a", 1.0, line.points + move)], CELLS)
+        seen.append(near(draw_gridlines(scene, (0.0, 89.0), SIZE, legend=False), FAMILY_COLOURS[0]))
     assert seen[0] > 50
     assert seen[1] < 0.35 * seen[0]
 
@@ -104,13 +112,13 @@ def test_a_flat_latent_space_and_one_of_many_dimensions_are_drawn_too():
     mu, factors = flat()
     turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))
     for points in (mu[:, :2], np.hstack([mu, np.zeros((len(mu), 3))]) @ turn):
-        scene = net_scene(points, factors, ("a", "b"), [], CELLS)
-        assert draw_net(scene, (20.0, 40.0), SIZE).std() > 5.0
+        scene = gridline_scene(points, factors, ("a", "b"), [], CELLS)
+        assert draw_gridlines(scene, (20.0, 40.0), SIZE).std() > 5.0
 
 
 def test_three_sides_stand_beside_each_other_and_a_picture_is_a_png():
     mu, factors = flat(300)
-    scene = net_scene(mu, factors, ("a", "b"), net(), CELLS)
+    scene = gridline_scene(mu, factors, ("a", "b"), net(), CELLS)
     picture = draw_sides(scene, (10.0, 30.0), (120, 100))
     assert picture.shape == (100, 360, 3)
     assert png_bytes(picture).startswith(b"\x89PNG\r\n\x1a\n")

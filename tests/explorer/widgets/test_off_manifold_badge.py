@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -273,6 +274,7 @@ def test_a_path_s_read_out_says_how_much_of_it_is_off_the_data(made):
     made.editing.commit("draw path", path=LatentPath(made.state.embedding[:3]))
     _answer_path(made, [1.0, 1.0, 1.0, 1.0, 2.5])
     assert "20 % off the data" in made.path.info
+    assert re.search(r"image length [0-9.]+ \(over [0-9]+ frames\)", made.path.info)
     made.playback.scrub(4 / 64)
     assert made.image.caption == "Path frame 5 of 65"
     assert made.image.badge == "extrapolating · 2.50× spacing"
