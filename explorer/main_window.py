@@ -131,8 +131,9 @@ class MainWindow(QMainWindow):
     def arrange(self) -> None:
         """The sizes of a first start: the cloud gets most of the room, and half of the width at least."""
         height, docks = self.height(), self.docks
+        self._show_titles()
         self._arrange_sides()
-        self.resizeDocks([docks["losses"]], [max(190, height // 4)], Qt.Orientation.Vertical)
+        self.resizeDocks([docks["losses"]], [max(216, height // 4)], Qt.Orientation.Vertical)  # with its tabs
         body = height - 120
         for upper, lower in (("training", "points"), ("image", "probe")):
             self.resizeDocks([docks[upper], docks[lower]], [body * 2 // 3, body // 3], Qt.Orientation.Vertical)

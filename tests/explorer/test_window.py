@@ -366,4 +366,5 @@ window.close()
         for left, top, wide, high in layout["docks"].values():
             assert left + wide <= layout["window"][2]
             assert top + high <= layout["window"][3]
-    assert seen["again"] == seen["first"]
+    assert seen["again"]["docks"] == seen["first"]["docks"]
+    assert seen["again"]["hidden"] == seen["first"]["hidden"]
