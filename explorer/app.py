@@ -173,21 +173,26 @@ class Explorer(QObject):
         self.status = add(StatusController(state, self.window, self.cloud))
 
     def _add(self, controller: C) -> C:
-        controller.error_occurred.connect(self.window.notice.set_message)
+        notice = self.window.notice
+        controller.error_occurred.connect(lambda text: notice.show_message(text, controller))
+        controller.refused.connect(lambda text: notice.show_message(text, controller, passing=True))
+        controller.succeeded.connect(lambda: notice.resolve(controller))
         self._controllers.append(controller)
         return controller
 
     def _connect(self) -> None:
         notice = self.window.notice
-        self.engine.error_occurred.connect(notice.set_message)
+        self.engine.error_occurred.connect(lambda text: notice.show_message(text, self.engine))
         self.engine.ready.connect(self.status.set_device)
         self.engine.loaded.connect(self._on_loaded)
-        self.watcher.failed.connect(notice.set_message)
+        self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
         self.watcher.records.connect(self.status.on_records)
-        notice.dismissed.connect(lambda: notice.set_message(""))
+        notice.dismissed.connect(notice.clear)
         self.session.opened.connect(lambda _: self._on_opened())
         for exporter in (self.playback, self.turntable):
             exporter.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
+            exporter.exported.connect(exporter.succeeded)
+        self.playback.exported.connect(self.files.succeeded)
         self.experiments.finished.connect(lambda text: setattr(self.state, "message", text))
         self.compare.sample_chosen.connect(self.probe.choose)
         self.probe.decoded.connect(lambda _: self.transects.show_image())
@@ -201,11 +206,12 @@ class Explorer(QObject):
         hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
 
     def _on_loaded(self, model: Loaded) -> None:
+        self.window.notice.resolve(self.engine)
         dimensions = counted(model.latent_dim, "latent dimension")
         self.state.message = f"{model.preset} · {dimensions} · {model.image_size}² pixels"
 
     def _on_opened(self) -> None:
-        self.window.notice.set_message("")
+        self.window.notice.resolve_all()
         self.window.set_recent(self.settings.recent_runs)
         run = self.session.run
         if run is not None:

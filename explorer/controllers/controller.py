@@ -10,6 +10,10 @@ class Controller(QObject):
 
     error_occurred = Signal(str)
     """What went wrong, and what to do next: a sentence for a person."""
+    refused = Signal(str)
+    """Why something cannot be done now, and what to do first. Nothing is lost, so it is shown for a time only."""
+    succeeded = Signal()
+    """What may have failed before has been done."""
 
     def tick(self) -> None:
         """Called 60 times a second, in the order in which the controllers were made: send what is due, draw what has

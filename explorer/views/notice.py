@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+import math
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from explorer.widgets.theme import Theme
 
+READ_S = 5.0  # no message goes sooner, whatever happens
+PASSING_S = 20.0  # how long one stays that asks for nothing
+MOST = 3  # messages shown at a time, the newest ones
+TICK_MS = 500
+
+
+@dataclass
+class _Message:
+    """One message of ``source``: seconds until it has been read, and until nobody needs it any more."""
+
+    text: str
+    source: object
+    unread: float = READ_S
+    needed: float = math.inf
+
 
 class NoticeView(QWidget):
-    """Shows one message until it is dismissed or replaced. Hidden while there is none."""
+    """Shows messages until they are dismissed, or resolved and read. Hidden while there is none.
+
+    A message goes when its source reports success (``resolve``), when another run is opened (``resolve_all``), or, if
+    it was a passing one, after a time. Seconds count only while the window is active, so that nobody misses it.
+    """
 
     dismissed = Signal()
 
@@ -17,9 +39,11 @@ class NoticeView(QWidget):
         super().__init__(parent)
         self.setObjectName("notice")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self._messages: list[_Message] = []
         self._label = QLabel()
         self._label.setObjectName("notice.text")
         self._label.setWordWrap(True)
+        self._label.setTextFormat(Qt.TextFormat.PlainText)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         self._close = QToolButton()
@@ -27,20 +51,60 @@ class NoticeView(QWidget):
         self._close.setText("Dismiss")
         self._close.setAutoRaise(True)
         self._close.clicked.connect(self.dismissed)
+        self._timer = QTimer(self, interval=TICK_MS)
+        self._timer.timeout.connect(lambda: self.advance(TICK_MS / 1000) if self.isActiveWindow() else None)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(12, 6, 8, 6)
         layout.addWidget(self._label, 1)
         layout.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
         self.hide()
 
-    def set_message(self, text: str) -> None:
-        """Show ``text``; an empty one hides the strip."""
-        self._label.setText(text)
-        self.setVisible(bool(text))
+    def show_message(self, text: str, source: object = None, passing: bool = False) -> None:
+        """Show ``text``. It takes the place of what ``source`` said before, once that has been read."""
+        self._messages = [message for message in self._messages if message.text != text]
+        self.resolve(source)
+        self._messages.append(_Message(text, source, needed=PASSING_S if passing else math.inf))
+        self._show()
+
+    def resolve(self, source: object) -> None:
+        """What ``source`` had failed to do is done: its messages go once they have been read."""
+        for message in self._messages:
+            if message.source is source:
+                message.needed = 0.0
+        self.advance(0.0)
+
+    def resolve_all(self) -> None:
+        """Another run is open: all messages go once they have been read."""
+        for message in self._messages:
+            message.needed = 0.0
+        self.advance(0.0)
+
+    def clear(self) -> None:
+        """All messages go now."""
+        self._messages = []
+        self._show()
+
+    def advance(self, seconds: float) -> None:
+        """So much time has passed with the window in use."""
+        for message in self._messages:
+            message.unread -= seconds
+            message.needed -= seconds
+        left = [message for message in self._messages if message.unread > 0.0 or message.needed > 0.0]
+        if len(left) < len(self._messages):
+            self._messages = left
+            self._show()
+
+    def _show(self) -> None:
+        self._label.setText(self.text())
+        self.setVisible(bool(self._messages))
+        if self._messages:
+            self._timer.start()
+        else:
+            self._timer.stop()
 
     def text(self) -> str:
-        """The message on screen."""
-        return self._label.text()
+        """The messages on screen, one a line, the newest last."""
+        return "\n".join(message.text for message in self._messages[-MOST:])
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""

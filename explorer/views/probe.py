@@ -111,6 +111,10 @@ class ProbeView(QWidget):
         self._z = z.copy()
         self._show_values()
 
+    def clear(self) -> None:
+        """No latent space is open."""
+        self._build(0)
+
     def values(self) -> np.ndarray:
         """The place on show, float32 (d,)."""
         return self._z.copy()

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QSizePolicy, QSlider, QWid
 HANDLE = 14
 MARGIN = 8  # from the widget's edge to the handle's centre at either end
 GROOVE = 4
-_WHEEL_NOTCH = 120
 _MOVES = (
     Qt.Key.Key_Left,
     Qt.Key.Key_Right,
@@ -27,6 +26,22 @@ _MOVES = (
 W = TypeVar("W", bound=QObject)
 
 
+class WheelNotches:
+    """Whole notches of a wheel. One of high resolution reports parts of a notch, which are added up."""
+
+    NOTCH = 120  # eighths of a degree
+
+    def __init__(self) -> None:
+        self._rest = 0.0
+
+    def turn(self, angle: float) -> int:
+        """The wheel turned by ``angle`` eighths of a degree: the notches that this completes, negative backwards."""
+        self._rest += angle
+        notches = int(self._rest / self.NOTCH)  # towards 0: a thousandth of a notch backwards is none
+        self._rest -= notches * self.NOTCH
+        return notches
+
+
 class MarkedSlider(QSlider):
     """A slim horizontal slider that jumps to where it is pressed and can carry marks.
 
@@ -39,7 +54,7 @@ class MarkedSlider(QSlider):
         self._span: tuple[float, float] | None = None
         self._ticks: tuple[float, ...] = ()
         self._filled = True
-        self._wheel = 0
+        self._wheel = WheelNotches()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -101,9 +116,7 @@ class MarkedSlider(QSlider):
         if not self.hasFocus():
             event.ignore()
             return
-        self._wheel += event.angleDelta().y()
-        notches, self._wheel = divmod(self._wheel, _WHEEL_NOTCH)
-        self.setValue(self.value() + notches * self.singleStep())
+        self.setValue(self.value() + self._wheel.turn(event.angleDelta().y()) * self.singleStep())
         event.accept()
 
     def _move_to(self, x: float) -> None:
@@ -153,7 +166,8 @@ class MagnitudeSpinBox(QDoubleSpinBox):
     """A field for numbers of any magnitude (3e-5, 0.002, 40): shown with ``%g``, stepped by factors.
 
     ``committed`` is emitted with the value after Enter, a step, or when the focus leaves a changed field, never
-    while typing. A step multiplies or divides by ``10 ** (1/5)``, rounded to two digits; 0 steps to ``smallest``.
+    while typing. A step multiplies or divides by ``10 ** (1/5)``, rounded to two digits, so that a step up makes it
+    greater whatever its sign; between ±``smallest`` there is only 0.
     """
 
     committed = Signal(float)
@@ -195,12 +209,12 @@ class MagnitudeSpinBox(QDoubleSpinBox):
     def stepBy(self, steps: int) -> None:
         value = self.value()
         if value == 0.0:
-            value = self._smallest if steps > 0 else 0.0
+            value = math.copysign(self._smallest, steps)
         else:
-            value = float(f"{value * 10 ** (steps / 5):.2g}")
-            if value < self._smallest:
-                value = max(self.minimum(), 0.0)
-        super().setValue(value)
+            value = float(f"{value * 10 ** (math.copysign(steps, value * steps) / 5):.2g}")
+            if abs(value) < self._smallest:
+                value = 0.0
+        super().setValue(value)  # within the range
         self._commit()
 
     def sizeHint(self) -> QSize:

@@ -72,9 +72,7 @@ class AttributesController(Controller):
     def ask_measures(self) -> None:
         """Ask which measures to take of the images."""
         if self._state.samples is None or self._state.model is None:
-            self.error_occurred.emit(
-                "There are no images to measure yet. Open a run, or wait until its training has begun."
-            )
+            self.refused.emit("There are no images to measure yet. Open a run, or wait until its training has begun.")
             return
         known = self._state.attributes.names if self._state.attributes is not None else ()
         grey = self._state.model.channels == 1
@@ -131,7 +129,7 @@ class AttributesController(Controller):
     def ask_file(self) -> None:
         """Ask for a file with attributes of the samples."""
         if self._state.samples is None:
-            self.error_occurred.emit("There are no samples that a file could be about. Open a run first.")
+            self.refused.emit("There are no samples that a file could be about. Open a run first.")
             return
         dialog = file_dialog(self._window, "attributes", "Attributes from a file")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
@@ -200,6 +198,7 @@ class AttributesController(Controller):
         samples, before = self._state.samples, self._state.attributes
         if samples is None or len(values) != len(samples.indices):
             return
+        self.succeeded.emit()
         taken = {*samples.factor_names, *RESERVED_NAMES}
         columns = dict(zip(before.names, before.values.T, strict=True)) if before is not None else {}
         added, constant = [], []

@@ -66,7 +66,7 @@ class FilesController(Controller):
             self._playback.export(Path(name), suffix)
         else:
             formats = ", ".join(f".{suffix}" for suffix in PATH_FILTERS)
-            self.error_occurred.emit(f"{name} ends in none of {formats}. Choose one of these formats.")
+            self.refused.emit(f"{name} ends in none of {formats}. Choose one of these formats.")
 
     def export_selection(self) -> None:
         """Ask for a file name and write the selected samples as CSV: index, factors, means."""
@@ -94,3 +94,4 @@ class FilesController(Controller):
             self.error_occurred.emit(message)
             return
         state.message = f"{counted(len(state.selected), 'sample')} written to {name}"
+        self.succeeded.emit()

@@ -45,6 +45,7 @@ class CloudController(Controller):
         self.colours: np.ndarray | None = None
         self._dirty: set[str] = set()
         self._fresh = True
+        self._latent_dim = 0  # of the cloud before
         self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
         self._listen()
 
@@ -127,6 +128,7 @@ class CloudController(Controller):
     def _on_samples(self) -> None:
         self._mark("colours", "thumbnails")
         if self._state.samples is None:
+            self._points.set_color_options([])
             return
         names = color_targets.names(self._state)
         options = [*names, *RESERVED_NAMES]
@@ -158,6 +160,11 @@ class CloudController(Controller):
             self._cloud.set_points(np.empty((0, 3), dtype=np.float32))
             return
         before = self.projection
+        if means.shape[1] != self._latent_dim:
+            if self._latent_dim:
+                self._forget_axes(means.shape[1])
+                display = self._state.display
+            self._latent_dim = means.shape[1]
         self.projection = make_projection(display.axes, means.shape[1], means)
         if (
             before is None
@@ -175,10 +182,18 @@ class CloudController(Controller):
         self._cloud.set_point_size(display.point_size)
         self._cloud.set_opacity(display.opacity)
 
+    def _forget_axes(self, latent_dim: int) -> None:
+        """The axes chosen for a cloud of other dimensions mean nothing in one of ``latent_dim``."""
+        principal = self._state.display.axes.principal and latent_dim > 3  # at most three need no choice
+        self._display(axes=Axes(principal=principal))
+        self._points.set_latent_dim(latent_dim)
+        self._points.set_axes(("pca",) if principal else ("axes", (0, 1, 2)))
+
     def _show_colours(self) -> None:
         means = self._state.embedding
         if means is None:
-            self._tell_colours(None)
+            self._cloud.set_colorbar("", 0.0, 1.0, None)
+            self._share_colours(None)
             return
         display, samples = self._state.display, self._state.samples
         count = len(means)
@@ -199,9 +214,9 @@ class CloudController(Controller):
             colours = colours.copy()
             colours[faded, 3] = FADED_ALPHA
         self._cloud.set_colors(colours)
-        self._tell_colours(colours)
+        self._share_colours(colours)
 
-    def _tell_colours(self, colours: np.ndarray | None) -> None:
+    def _share_colours(self, colours: np.ndarray | None) -> None:
         self.colours = colours
         self.colours_changed.emit(colours)
 

@@ -105,6 +105,7 @@ class ProbeController(Controller):
 
     def _show_ranges(self, means: np.ndarray | None) -> None:
         if means is None or not len(means):
+            self._view.clear()
             return
         low, high = means.min(axis=0), means.max(axis=0)
         q01, q99 = np.quantile(means, (0.01, 0.99), axis=0)

@@ -71,10 +71,10 @@ class TurntableController(Controller):
         """Start filming into ``path``, an .mp4 or .gif; False and ``error_occurred`` if that cannot be."""
         run = self._session.run
         if self._process is not None:
-            self.error_occurred.emit(f"{self._path.name} is still being filmed. Wait for it, or cancel it.")
+            self.refused.emit(f"{self._path.name} is still being filmed. Wait for it, or cancel it.")
             return False
         if run is None or self._state.embedding is None:
-            self.error_occurred.emit("There is no latent cloud to film yet. Open a run, or start a training.")
+            self.refused.emit("There is no latent cloud to film yet. Open a run, or start a training.")
             return False
         self._path, self._cancelled = Path(path), False
         try:

@@ -105,7 +105,7 @@ class ExperimentsController(Controller):
     def start(self, name: str, seeds: int, quick: bool) -> Path | None:
         """Start experiment ``name`` in a new folder; None and ``error_occurred`` if it cannot be."""
         if self._busy():
-            self.error_occurred.emit(f"{_BUSY}. Cancel it, or wait for its report, before starting another.")
+            self.refused.emit(f"{_BUSY}. Cancel it, or wait for its report, before starting another.")
             return None
         try:
             path = _new_folder(self.folder, name)
@@ -122,7 +122,7 @@ class ExperimentsController(Controller):
     def resume(self, path: Path) -> None:
         """Resume an experiment that ended early."""
         if self._busy():
-            self.error_occurred.emit(f"{_BUSY}. Cancel it, or wait for its report, before resuming another.")
+            self.refused.emit(f"{_BUSY}. Cancel it, or wait for its report, before resuming another.")
             return
         name, seeds, quick = read_request(path)
         if seeds is None:
@@ -143,7 +143,7 @@ class ExperimentsController(Controller):
         """Open the run that the experiment is training."""
         run = read_experiment(path).run
         if run is None or not RunDirectory.exists(run):
-            self.error_occurred.emit(
+            self.refused.emit(
                 f"{path.name} is training no model at the moment. Try again when the next training has begun."
             )
             return

@@ -307,7 +307,7 @@ class PlaybackController(Controller):
         """Write the path's frames to ``target`` as png, gif, mp4 or npz."""
         path, playback = self._path, self._state.playback
         if path is None or not self._playable():
-            self.error_occurred.emit(
+            self.refused.emit(
                 "There is no path to export. Draw one with Draw (3), add points with Edit (4), or trace one (6)."
             )
             return

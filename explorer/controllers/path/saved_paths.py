@@ -88,7 +88,7 @@ class SavedPathsController(Controller):
         """Ask for a name and save the path."""
         run, path = self._session.run, self._state.document.path
         if run is None or not _playable(path):
-            self.error_occurred.emit("There is no path to save. Draw one with Draw (3), or trace one with Trace (6).")
+            self.refused.emit("There is no path to save. Draw one with Draw (3), or trace one with Trace (6).")
             return
 
         def judge(name: str) -> tuple[bool, str]:
@@ -139,6 +139,7 @@ class SavedPathsController(Controller):
             return
         self._known = (path, saved.name)
         self._state.message = f"Saved {saved.name}, {saved.frames} frames"
+        self.succeeded.emit()
         self._show_names()
 
     # opening

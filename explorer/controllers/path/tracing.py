@@ -115,7 +115,7 @@ class TracingController(Controller):
             return
         recipe = converted(path, trace.kind, self._target, trace.penalty)
         if recipe is None:
-            self.error_occurred.emit(
+            self.refused.emit(
                 f"A {kind_name(trace.kind)} joins two places, and the path has one. Add another point (4)."
             )
         elif recipe != path.recipe:
@@ -161,7 +161,7 @@ class TracingController(Controller):
             return
         if trace.kind not in JOINING:
             if not self._target:
-                self.error_occurred.emit(
+                self.refused.emit(
                     f"A {kind_name(trace.kind)} changes a factor, and this run has none. Choose a geodesic."
                 )
                 return
@@ -268,7 +268,7 @@ class TracingController(Controller):
         if len(reply.points) < 2:
             if reply.final:
                 if request.purpose is not Purpose.PREVIEW:
-                    self.error_occurred.emit(
+                    self.refused.emit(
                         f"There is no {kind_name(request.recipe.kind)} here: {reply.note or 'it has no length'}."
                     )
                 self._requests.finish()

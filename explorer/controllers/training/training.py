@@ -69,7 +69,7 @@ class TrainingController(Controller):
     def start(self, config: RunConfig) -> None:
         """Start a training in a new run folder and open it as soon as it is there."""
         if self.active:
-            self.error_occurred.emit("A training is running. Stop it before starting another.")
+            self.refused.emit("A training is running. Stop it before starting another.")
             return
         run = self._settings.runs_folder / new_run_name(config)
         try:

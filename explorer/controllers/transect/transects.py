@@ -275,7 +275,7 @@ class TransectsController(Controller):
         """Ask for a file name and write the chosen transect as png, svg, csv or npz."""
         result = self.measuring.result()
         if result is None:
-            self.error_occurred.emit(
+            self.refused.emit(
                 "The transect is not measured completely. Keep its panel open until every image has appeared."
             )
             return

@@ -19,12 +19,13 @@ from explorer.views.cloud.overlay_gridlines import SeenGridlines, draw_gridline_
 from explorer.views.cloud.overlay_marks import draw_axis_line, draw_hand, draw_path, draw_probe, draw_rings
 from explorer.views.cloud.overlay_transect import draw_transect
 from explorer.views.cloud.scene import Scene
-from explorer.widgets.painting import pen, small_font, tint
+from explorer.widgets.painting import halo_text, pen, small_font, tint
 from explorer.widgets.theme import DARK, Theme
 
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
 NO_CLOUD = ("No latent cloud yet", "Open a run (Ctrl+O), or start a training: its samples appear here as points.")
-AWAITED = ("The training begins", "Its samples appear here as points after the first step.")
+AWAITED = ("Training has started", "Its samples appear here as points after the first step.")
+OUTGROWN = "The cloud has outgrown this view: press Home to show all of it."
 
 
 class _Kept:
@@ -90,6 +91,7 @@ class Overlay(QWidget):
                 lambda p: draw_transect(p, scene, theme),
                 lambda p: draw_rings(p, scene, theme),
                 lambda p: draw_hand(p, scene, theme),
+                self._draw_hint,
                 self._draw_card,
             ]
         else:
@@ -144,6 +146,13 @@ class Overlay(QWidget):
         painter.setPen(QColor(self._theme.muted))
         flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap
         painter.drawText(QRectF(24, middle + 2, self.width() - 48, 80), int(flags), text)
+
+    def _draw_hint(self, painter: QPainter) -> None:
+        """What to do about a cloud that has grown out of the view."""
+        if self._scene.left_view:
+            rect = QRectF(12, self.height() - 30, self.width() - 24, 20)
+            halo = tint(self._theme.plot, 0.9)
+            halo_text(painter, rect, Qt.AlignmentFlag.AlignLeft, OUTGROWN, QColor(self._theme.muted), halo)
 
     def _draw_card(self, painter: QPainter) -> None:
         """The sample under the mouse: its picture and what is known of it."""

@@ -93,6 +93,7 @@ class Scene:
     stroke: np.ndarray | None = None
     lasso: np.ndarray | None = None
     moving: bool = False
+    left_view: bool = False  # the cloud has outgrown a view that a person chose
     box: Box = field(default_factory=lambda: make_box(np.full(3, -1.0), np.full(3, 1.0)))
     columns: np.ndarray = field(default_factory=lambda: np.empty((3, 0), dtype=np.float32))
     version: int = 0
@@ -100,6 +101,7 @@ class Scene:
     _screen: ScreenPoints | None = None
     _screen_key: tuple | None = None
     _fitted: tuple[np.ndarray, np.ndarray] | None = None
+    _framed: tuple[float, bytes] | None = None
     home_distance: float = 4.0
 
     def look(self) -> tuple:
@@ -204,18 +206,21 @@ class Scene:
             middle = (low + high) / 2
             self.camera.fit(middle - span * 0.52, middle + span * 0.52, (left, top, right + bar, bottom))
         self.home_distance = self.camera.distance
-        self._fitted = (low, high)
+        self._fitted, self._framed = (low, high), (self.camera.distance, self.camera.target.tobytes())
 
     def outgrown(self) -> bool:
-        """Whether the bounding box has become twice as large or small, or has left its place, since the last fit."""
+        """Whether the bounding box has left that of the last fit by a twentieth of its size, or fills half of it."""
         low, high = self.bounds()
         if self._fitted is None:
             return True
         old_low, old_high = self._fitted
         size, old_size = float(np.linalg.norm(high - low)), float(np.linalg.norm(old_high - old_low))
-        if not (0.5 * old_size <= size <= 2.0 * old_size):
-            return True
-        return float(np.linalg.norm((low + high - old_low - old_high) / 2)) > 0.5 * old_size
+        beyond = np.maximum(old_low - low, high - old_high).max()
+        return bool(beyond > 0.05 * old_size or size < 0.5 * old_size)
+
+    def reframed(self) -> bool:
+        """Whether the camera has been moved or zoomed since the last fit. Turning it frames the same cloud."""
+        return (self.camera.distance, self.camera.target.tobytes()) != self._framed
 
     def forget_fit(self) -> None:
         """The next points are the first of another cloud."""

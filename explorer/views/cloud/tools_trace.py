@@ -8,10 +8,10 @@ from PySide6.QtCore import Qt
 from explorer.views.cloud.base import CloudBase
 from explorer.views.cloud.picking import hit_curve
 from explorer.views.cloud.tools import Pixel, Tool
+from explorer.widgets.controls import WheelNotches
 
 RAIL_RADIUS = 8.0  # pixels within which the pointer snaps onto the curve
 RAIL_REACH = 0.15  # of the curve, to either side, that one move can slide along: it does not jump to another turn of it
-WHEEL_NOTCH = 120
 
 
 class TraceTool(Tool):
@@ -25,7 +25,7 @@ class TraceTool(Tool):
     def __init__(self, host: CloudBase) -> None:
         super().__init__(host)
         self._share: float | None = None  # of the curve, where it is held
-        self._wheel = 0.0
+        self._wheel = WheelNotches()
 
     def _rail_at(self, at: Pixel, near: float | None = None) -> float | None:
         """The share of the curve under the pointer; with ``near``, the nearest one around that share, however far."""
@@ -95,9 +95,9 @@ class TraceTool(Tool):
         """Over the curve each notch is a frame along it; elsewhere the wheel zooms as in every mode."""
         if self._rail_at(at) is None:
             return False
-        notches, self._wheel = divmod(self._wheel + angle, WHEEL_NOTCH)
+        notches = self._wheel.turn(angle)
         if notches:
-            self.host.rail_stepped.emit(int(notches))
+            self.host.rail_stepped.emit(notches)
         return True
 
     def cancel(self) -> None:

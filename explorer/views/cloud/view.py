@@ -132,8 +132,8 @@ class CloudView(CloudMarks):
         self._overlay.update()
 
     def turned(self) -> None:
-        """A hand has changed the camera: no automatic fit from now on."""
-        self._touched = True
+        """A hand has changed the camera; once it has moved or zoomed it, the view follows the cloud no more."""
+        self._touched = self.scene.reframed()
         self.scene.moving = True
         self._settle.start()
         self._redraw()
@@ -162,8 +162,10 @@ class CloudView(CloudMarks):
         elif first:
             self._touched = False
             self.scene.fit(orient=True)
-        elif not self._touched and self.scene.outgrown():
-            self.scene.fit(orient=False)
+        elif self.scene.outgrown():
+            self.scene.left_view = self._touched
+            if not self._touched and not self._interaction.busy:  # nothing jumps under a hand that drags
+                self.scene.fit(orient=False)
         self._interaction.update_hover()
         self._redraw()
 
@@ -251,7 +253,7 @@ class CloudView(CloudMarks):
 
     def home(self) -> None:
         """Show the whole cloud, from its broad side."""
-        self._touched = False
+        self._touched = self.scene.left_view = False
         self.scene.fit(orient=True)
         self._interaction.update_hover()
         self._redraw()

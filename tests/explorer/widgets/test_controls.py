@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QAction, QKeySequence, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMainWindow
+from PySide6.QtWidgets import QApplication, QMainWindow
 
 from explorer.widgets.controls import MARGIN, MagnitudeSpinBox, MarkedSlider, duration
 
@@ -148,3 +148,45 @@ def test_setting_a_value_commits_nothing(field):
 )
 def test_time_spans_are_words(seconds: float, text: str):
     assert duration(seconds) == text
+
+
+def _wheel(slider: MarkedSlider, angle: int) -> None:
+    at = QPointF(slider.rect().center())
+    none = QPoint(0, 0)
+    event = QWheelEvent(
+        at,
+        slider.mapToGlobal(at),
+        none,
+        QPoint(0, angle),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(slider, event)
+
+
+def test_the_smallest_turn_of_a_wheel_moves_nothing(slider, qtbot):
+    slider.setValue(50)
+    slider.activateWindow()
+    slider.setFocus()
+    qtbot.waitUntil(slider.hasFocus)
+    _wheel(slider, -1)
+    assert slider.value() == 50
+    _wheel(slider, -119)
+    assert slider.value() == 49
+    _wheel(slider, 60)
+    _wheel(slider, 60)
+    assert slider.value() == 50
+
+
+@pytest.mark.parametrize(
+    ("value", "steps", "expected"),
+    [(-1.25, 1, -0.79), (-1.25, -1, -2.0), (1.25, 1, 2.0), (1.25, -1, 0.79), (0.0, -1, -1e-6), (-1e-6, 1, 0.0)],
+)
+def test_a_step_up_is_greater_and_a_step_down_less_whatever_the_sign(qtbot, value, steps, expected):
+    field = MagnitudeSpinBox(-1e3, 1e3)
+    qtbot.addWidget(field)
+    field.setValue(value)
+    field.stepBy(steps)
+    assert field.value() == pytest.approx(expected)

@@ -59,6 +59,7 @@ def made(qtbot) -> SimpleNamespace:
     control = AttributesController(state, engine, session, points, points)  # pyright: ignore[reportArgumentType]
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
+    control.refused.connect(errors.append)
     points.resize(300, 260)
     points.show()
     state.samples = samples()

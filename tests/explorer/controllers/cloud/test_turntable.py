@@ -48,6 +48,7 @@ class Film:
         self.control.progress.connect(self.shares.append)
         self.control.exported.connect(self.exported.append)
         self.control.error_occurred.connect(self.errors.append)
+        self.control.refused.connect(self.errors.append)
 
     def option(self, name: str) -> str | None:
         """The value of a flag of the last command; None if it was not given."""

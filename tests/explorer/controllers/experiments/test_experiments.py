@@ -92,6 +92,7 @@ def desk(qtbot, monkeypatch):
     made = Desk(view, None, preferences.runs_folder / "experiments")  # pyright: ignore[reportArgumentType]
     made.control = ExperimentsController(preferences, made, view, made.command)  # pyright: ignore[reportArgumentType]
     made.control.error_occurred.connect(made.errors.append)
+    made.control.refused.connect(made.errors.append)
     made.control.finished.connect(made.finished.append)
     view.resize(720, 190)
     view.show()
@@ -267,6 +268,7 @@ def test_a_program_that_is_not_there_is_explained(desk):
     desk.command = lambda *_: [str(desk.folder / "no such program")]
     control = ExperimentsController(Settings(), desk, desk.view, desk.command)
     control.error_occurred.connect(desk.errors.append)
+    control.refused.connect(desk.errors.append)
     path = control.start("transects", 1, True)
     assert "could not be started" in desk.errors[0]
     assert desk.view.row(str(path)).item.state == "failed"

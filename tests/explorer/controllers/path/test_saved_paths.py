@@ -94,6 +94,7 @@ def made(qtbot, monkeypatch, run) -> SimpleNamespace:
     )
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
+    control.refused.connect(errors.append)
     path.resize(720, 190)
     path.show()
     state.model = Model(run, DIMS, SIZE, 1, 40, (), "compact", "float32")

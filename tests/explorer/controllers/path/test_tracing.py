@@ -109,6 +109,7 @@ def made(qtbot, monkeypatch, request) -> SimpleNamespace:
     )
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
+    control.refused.connect(errors.append)
 
     def tick() -> None:
         cloud_control.tick()

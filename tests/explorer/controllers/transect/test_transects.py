@@ -85,6 +85,7 @@ def made(qtbot, monkeypatch) -> Iterator[SimpleNamespace]:
     )
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
+    control.refused.connect(errors.append)
     view.resize(720, 190)
     view.show()
 

@@ -237,11 +237,11 @@ def test_the_projection_is_made_again_only_when_camera_or_points_change():
     assert scene.screen() is not second
 
 
-def test_a_cloud_has_outgrown_its_view_when_it_doubled():
+def test_a_cloud_has_outgrown_its_view_when_it_is_a_twentieth_beyond_it():
     scene = Scene()
     points = RNG.normal(size=(50, 3))
     scene.set_points(points)
     scene.fit(orient=False)
-    for factor, expected in ((1.5, False), (2.5, True), (0.7, False), (0.3, True)):
+    for factor, expected in ((1.02, False), (1.2, True), (0.7, False), (0.3, True)):
         scene.set_points(points * factor)
         assert scene.outgrown() is expected

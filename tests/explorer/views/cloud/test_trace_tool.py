@@ -104,6 +104,11 @@ def test_the_wheel_steps_along_the_curve_and_zooms_elsewhere(railed):
     for angle in (120, 40, 40, 40, -240):
         wheel(railed, place, angle)
     assert heard.named("rail_stepped") == [(1,), (1,), (-2,)]
+    wheel(railed, place, -1)  # a hundredth of a notch is none, in either direction
+    wheel(railed, place, -118)
+    assert len(heard.named("rail_stepped")) == 3
+    wheel(railed, place, -1)
+    assert heard.named("rail_stepped")[-1] == (-1,)
     assert railed.camera()["distance"] == before
     wheel(railed, place + QPointF(0, 90), 120)
     assert railed.camera()["distance"] < before

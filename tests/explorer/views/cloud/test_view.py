@@ -351,11 +351,11 @@ def test_the_view_is_saved_and_restored(view):
 
 def test_a_cloud_that_doubles_is_fitted_again_unless_a_hand_chose_the_view(view):
     before = view.camera()["distance"]
-    view.set_points(sheet() * 1.5)
+    view.set_points(sheet() * 1.03)
     assert view.camera()["distance"] == before
     view.set_points(sheet() * 4)
     assert view.camera()["distance"] > before
-    drag(view, [(300, 200), (390, 260)])
+    drag(view, [(300, 200), (390, 260)], RIGHT)
     chosen = view.camera()
     view.set_points(sheet() * 20)
     assert view.camera() == chosen
@@ -384,3 +384,41 @@ def test_the_keyboard_comes_with_the_mouse_unless_someone_types(qtbot):
         QTest.mouseMove(window.windowHandle(), view.mapTo(window, QPoint(40, 40)))
         qtbot.wait(30)
         assert view.hasFocus() is taken
+
+
+def _in_sight(view) -> bool:
+    x, y, _ = view.screen_positions().T
+    return bool(((x > 0) & (x < view.width()) & (y > 0) & (y < view.height())).all())
+
+
+def test_the_view_follows_a_cloud_that_grows_though_it_has_been_turned(view):
+    drag(view, [(300, 200), (360, 220)])
+    turned = view.camera()["azimuth"]
+    for factor in np.linspace(1.0, 1.9, 10):
+        view.set_points(factor * sheet())
+        assert _in_sight(view)
+    assert view.camera()["azimuth"] == turned
+
+
+def test_nothing_jumps_under_a_hand_that_drags(view):
+    before = view.camera()["distance"]
+    press(view, (300, 200))
+    move(view, (330, 220))
+    view.set_points(3.0 * sheet())
+    assert view.camera()["distance"] == before
+    release(view, (330, 220))
+    view.set_points(3.0 * sheet())
+    assert view.camera()["distance"] > before
+
+
+def test_a_chosen_view_stays_and_says_how_to_see_a_cloud_that_has_outgrown_it(view):
+    drag(view, [(300, 200), (360, 220)], RIGHT)
+    chosen = view.camera()
+    assert not view.scene.left_view
+    view.set_points(3.0 * sheet())
+    assert view.camera() == chosen
+    assert view.scene.left_view
+    view.grab()
+    QTest.keyClick(view, Qt.Key.Key_Home)
+    assert not view.scene.left_view
+    assert _in_sight(view)

@@ -1,0 +1,82 @@
+"""The cloud's controller: what of one run must not be left over in the next."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from fake_engine import FakeEngine
+from PySide6.QtWidgets import QComboBox, QSlider
+
+from explorer.controllers.app.document_editor import Editing
+from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.cloud.probe import ProbeController
+from explorer.state import Axes, Samples, State
+from explorer.views.cloud import CloudView
+from explorer.views.image import ImageView
+from explorer.views.points import PointsView
+from explorer.views.probe import ProbeView
+
+
+@pytest.fixture
+def desk(qtbot) -> SimpleNamespace:
+    state, engine = State(), FakeEngine()
+    editing = Editing(state)
+    cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
+    for widget in (cloud, points, image, probe_view):
+        qtbot.addWidget(widget)
+    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
+    control = CloudController(state, editing, probe, cloud, points)
+
+    def open_run(latent_dim: int) -> None:
+        state.samples, state.embedding = None, None
+        control.tick()
+        rng = np.random.default_rng(latent_dim)
+        state.samples = Samples(
+            np.arange(40),
+            rng.uniform(size=(40, 1)).astype(np.float32),
+            ("a",),
+            np.zeros((40, 4, 4, 1), np.uint8),
+            np.zeros(40, np.uint8),
+        )
+        state.embedding = rng.normal(size=(40, latent_dim)).astype(np.float32)
+        control.tick()
+
+    return SimpleNamespace(
+        state=state, control=control, cloud=cloud, points=points, probe_view=probe_view, open_run=open_run, probe=probe
+    )
+
+
+def test_principal_components_end_with_the_run_that_needed_them(desk):
+    desk.open_run(5)
+    desk.points.axes_changed.emit(("pca",))
+    desk.control.tick()
+    assert desk.control.projection.labels == ("PC₁", "PC₂", "PC₃")
+    desk.open_run(3)
+    assert desk.control.projection.labels == ("μ₁", "μ₂", "μ₃")
+    assert not desk.state.display.axes.principal
+    desk.open_run(5)
+    assert desk.points.findChild(QComboBox, "points.axes").currentText() == "Dimensions"
+    assert desk.control.projection.labels == ("μ₁", "μ₂", "μ₃")
+
+
+def test_axes_stay_in_a_run_of_the_same_dimensions_and_no_longer(desk):
+    desk.open_run(8)
+    desk.points.axes_changed.emit(("axes", (5, 6, 7)))
+    desk.open_run(8)
+    assert desk.state.display.axes == Axes(dimensions=(5, 6, 7))
+    desk.open_run(6)
+    assert desk.state.display.axes == Axes()
+    assert desk.points.findChild(QComboBox, "points.axis.0").currentIndex() == 0
+
+
+def test_a_run_without_a_cloud_shows_nothing_of_the_one_before(desk):
+    desk.open_run(3)
+    desk.state.display = desk.state.display.__class__(color_by="a")
+    desk.control.tick()
+    assert desk.cloud.scene.colorbar is not None
+    assert len(desk.probe_view.findChildren(QSlider)) == 3
+    desk.state.samples, desk.state.embedding = None, None
+    desk.control.tick()
+    assert desk.cloud.scene.colorbar is None
+    assert [slider for slider in desk.probe_view.findChildren(QSlider) if not slider.isHidden()] == []
+    assert desk.points.findChild(QComboBox, "points.color_by").count() == 0

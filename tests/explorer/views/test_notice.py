@@ -1,0 +1,72 @@
+"""The strip of messages: each stays until it has been read, and goes when nobody needs it any more."""
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+
+from explorer.views.notice import PASSING_S, READ_S, NoticeView
+
+
+@pytest.fixture
+def notice(qtbot) -> NoticeView:
+    window = QWidget()
+    qtbot.addWidget(window)
+    made = NoticeView()
+    QVBoxLayout(window).addWidget(made)
+    made.dismissed.connect(made.clear)
+    window.show()
+    made.window_holder = window  # pyright: ignore[reportAttributeAccessIssue]
+    return made
+
+
+def test_a_message_stays_until_it_is_dismissed(notice):
+    notice.show_message("The disk is full.", "export")
+    notice.advance(3600.0)
+    assert notice.isVisible()
+    QTest.mouseClick(notice.findChild(QToolButton, "notice.dismiss"), Qt.MouseButton.LeftButton)
+    assert not notice.isVisible()
+
+
+def test_it_goes_when_the_same_action_succeeds(notice):
+    notice.show_message("The disk is full.", "export")
+    notice.advance(READ_S)
+    notice.resolve("training")
+    assert notice.text() == "The disk is full."
+    notice.resolve("export")
+    assert not notice.isVisible()
+
+
+def test_success_never_hides_a_message_before_it_could_be_read(notice):
+    notice.show_message("The disk is full.", "export")
+    notice.resolve("export")
+    notice.advance(READ_S - 0.5)
+    assert notice.text() == "The disk is full."
+    notice.advance(0.5)
+    assert not notice.isVisible()
+
+
+def test_another_run_lets_all_of_them_go_once_read(notice):
+    notice.show_message("One.", "a")
+    notice.advance(READ_S)
+    notice.show_message("Two.", "b")
+    notice.resolve_all()
+    assert notice.text() == "Two."
+
+
+def test_a_passing_message_goes_by_itself(notice):
+    notice.show_message("Draw a path first.", "path", passing=True)
+    notice.advance(PASSING_S - 1.0)
+    assert notice.isVisible()
+    notice.advance(1.0)
+    assert not notice.isVisible()
+
+
+def test_a_new_message_takes_the_place_of_its_sources_last_one_once_that_was_read(notice):
+    notice.show_message("First.", "a")
+    notice.show_message("Second.", "a")
+    assert notice.text() == "First.\nSecond."
+    notice.advance(READ_S)
+    assert notice.text() == "Second."
+    notice.show_message("Second.", "a")
+    assert notice.text() == "Second."
