@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 
 from core.protocol.messages import Loaded
@@ -238,11 +237,8 @@ class Explorer(QObject):
             return
         self._last_theme = theme
         apply_theme(self._application, theme)
-        for view in (*self._views, self.turntable):
+        for view in (*self._views, self.turntable, self.cloud_control, self.compare):
             view.set_theme(theme)
-        accent = QColor(theme.accent)
-        for cloud in (self.cloud_control, self.compare):
-            cloud.set_plain_colour((accent.red(), accent.green(), accent.blue()))
 
     def show(self) -> None:
         """Put the window where it was, and start the clock."""

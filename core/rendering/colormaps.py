@@ -3,6 +3,10 @@
 viridis, cividis and inferno are the CC0 maps of Smith & van der Walt (2015) and Nuñez et al. (2018), kept as anchors
 that linear interpolation brings back to within 3 of 255 levels. twilight is cyclic, for angles. difference is
 diverging: blue below zero, dark at zero, orange above; dark so that it fits images of light on black.
+
+On a ground, the colours that it would swallow are left out: viridis begins as dark as the dark theme, and ends nearly
+as light as the light one. What is left of a sequential map is spread over the whole range, so it stays uniform; a
+cyclic one, which would break, has those colours made lighter or darker.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ _ANCHORS = {
     "twilight": "e2d9e29ebacc668abf5e439c2f14367b224db25652cf9f8fe2d9e2",
     "difference": "9ecbff4f9be8256aa81b3c5a15181c5a341caa5d22ea8f45ffd0a3",
 }
+CONTRAST = 20.0
+"""The least difference in lightness (CIE L*) from a ground at which a small disc is told from it at once."""
 MISSING = (128, 128, 128)
 """The grey of a value that is not known."""
 NAMES = ("viridis", "cividis", "inferno", "twilight")
@@ -47,8 +53,10 @@ class Colorbar:
 
 
 @lru_cache(maxsize=16)
-def lut(name: str) -> np.ndarray:
+def lut(name: str, ground: str = "") -> np.ndarray:
     """The 256 colours of a map: uint8 (256, 4), read-only.
+
+    Each differs from ``ground`` ("#rrggbb"; "": none) by at least ``CONTRAST`` in lightness.
 
     Raises ``KeyError`` for a name that is not in ``NAMES`` and is not "difference".
     """
@@ -59,12 +67,39 @@ def lut(name: str) -> np.ndarray:
     table = np.full((256, 4), 255, dtype=np.uint8)
     for channel in range(3):
         table[:, channel] = np.rint(np.interp(np.arange(256), places, anchors[:, channel]))
+    if ground:
+        table[:, :3] = _visible(table[:, :3], ground, cyclic=name == "twilight")
     table.setflags(write=False)
     return table
 
 
-def colours(values: np.ndarray, name: str, low: float | None = None, high: float | None = None) -> np.ndarray:
-    """Colours for ``values`` (N,): uint8 (N, 4), opaque.
+def _visible(table: np.ndarray, ground: str, cyclic: bool) -> np.ndarray:
+    """``table`` uint8 (256, 3) changed as little as makes every colour of it stand out from ``ground``."""
+    behind = float(lightness(np.array([list(bytes.fromhex(ground[1:]))]))[0])
+    least, most = (behind + CONTRAST, 100.0) if behind < 50.0 else (0.0, behind - CONTRAST)
+    if not cyclic:
+        chosen = np.flatnonzero((lightness(table) >= least) & (lightness(table) <= most))
+        places = np.linspace(chosen[0], chosen[-1], 256)
+        return np.stack([np.rint(np.interp(places, np.arange(256), table[:, c])) for c in range(3)], axis=1)
+    mixed = table.astype(np.float64)
+    for _ in range(100):  # towards white or black in steps of a fiftieth, until the last one stands out
+        level = lightness(mixed)
+        mixed += 0.02 * ((level < least)[:, None] * (255.0 - mixed) - (level > most)[:, None] * mixed)
+    return np.rint(mixed)
+
+
+def lightness(rgb: np.ndarray) -> np.ndarray:
+    """CIE 1976 L*, 0 to 100, of sRGB colours (N, 3) from 0 to 255 under D65: float64 (N,)."""
+    value = np.asarray(rgb, dtype=np.float64) / 255.0
+    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ np.array([0.2126, 0.7152, 0.0722])
+    return np.where(luminance > 0.008856, 116.0 * np.cbrt(luminance) - 16.0, 903.3 * luminance)
+
+
+def colours(
+    values: np.ndarray, name: str, low: float | None = None, high: float | None = None, ground: str = ""
+) -> np.ndarray:
+    """Colours for ``values`` (N,): uint8 (N, 4), opaque, that stand out from ``ground``.
 
     ``low`` and ``high`` get the ends of the map and default to the least and greatest finite value; what lies beyond
     them gets the end's colour. Values that are not finite become grey (``MISSING``); infinite ones take an end.
@@ -78,7 +113,7 @@ def colours(values: np.ndarray, name: str, low: float | None = None, high: float
     span = high - low if high > low else 1.0
     known = ~np.isnan(values)
     share = np.clip((np.where(known, values, low) - low) / span, 0.0, 1.0)
-    made = lut(name)[np.rint(share * 255.0).astype(np.uint8)]
+    made = lut(name, ground)[np.rint(share * 255.0).astype(np.uint8)]
     made[~known, :3] = MISSING
     return made
 

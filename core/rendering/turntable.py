@@ -84,6 +84,11 @@ class Look:
     opacity: float = 1.0
     values: np.ndarray | None = None
 
+    @property
+    def ground(self) -> str:
+        """The colour behind the points, ``#rrggbb``."""
+        return GROUNDS[self.theme].plot
+
     def __post_init__(self) -> None:
         if self.colormap not in NAMES:
             raise TurntableError(f"colormap is {self.colormap!r}; it must be one of {', '.join(NAMES)}.")
@@ -112,7 +117,7 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
         raise TurntableError(f"{run.path}: the means of that epoch are not finite; choose another with --epoch.")
     values, bar = _colouring(probe, look, len(means))
     plain = np.tile(np.array([*rgb(GROUNDS[look.theme].accent), 255], dtype=np.uint8), (len(means), 1))
-    rgba = plain if values is None or bar is None else colours(values, look.colormap, bar.low, bar.high)
+    rgba = plain if values is None or bar is None else colours(values, look.colormap, bar.low, bar.high, look.ground)
     rgba[:, 3] = round(look.opacity * 255)
     projection = _projection(look.axes, means[finite])
     count = f"{finite.sum():,} samples".replace(",", "\u202f")
@@ -227,9 +232,9 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
     if not name:
         name = probe.factor_names[0] if probe.factor_names else ONE_COLOUR
     if name in probe.factor_names:
-        return _barred(probe.factors[:, probe.factor_names.index(name)], name, look.colormap)
+        return _barred(probe.factors[:, probe.factor_names.index(name)], name, look)
     if name == SPLIT:
-        bar = Colorbar("split", 0.0, 1.0, lut(look.colormap), ("training", "validation"))
+        bar = Colorbar("split", 0.0, 1.0, lut(look.colormap, look.ground), ("training", "validation"))
         return probe.split.astype(np.float64), bar
     if name == ONE_COLOUR:
         return None, None
@@ -243,13 +248,13 @@ def _given(look: Look, count: int) -> tuple[np.ndarray | None, Colorbar | None]:
     # A few extreme values must not flatten the colours of all others.
     known = values[np.isfinite(values)]
     low, high = np.quantile(known, (0.01, 0.99)) if len(known) else (0.0, 1.0)
-    return _barred(values, look.color_by or "value", look.colormap, float(low), float(high))
+    return _barred(values, look.color_by or "value", look, float(low), float(high))
 
 
 def _barred(
-    values: np.ndarray, name: str, colormap: str, low: float | None = None, high: float | None = None
+    values: np.ndarray, name: str, look: Look, low: float | None = None, high: float | None = None
 ) -> tuple[np.ndarray, Colorbar]:
     known = values[np.isfinite(values)].astype(np.float64)
     low = low if low is not None else float(known.min(initial=np.inf)) if len(known) else 0.0
     high = high if high is not None else float(known.max(initial=-np.inf)) if len(known) else 1.0
-    return values, Colorbar(name, low, high, lut(colormap))
+    return values, Colorbar(name, low, high, lut(look.colormap, look.ground))

@@ -83,8 +83,7 @@ class PointsView(QWidget):
         self._color_by.activated.connect(lambda _: self.color_by_changed.emit(self._color_by.currentText()))
         self._map = _Choice("points.colormap", "Colour map; all are safe for colour blindness, twilight is cyclic")
         self._map.setIconSize(QSize(56, 12))
-        for name in colormaps.NAMES:
-            self._map.addItem(_swatch(name), name)
+        self._map.addItems(colormaps.NAMES)
         self._map.activated.connect(lambda _: self.colormap_changed.emit(self._map.currentText()))
         self._row("Colour by", self._color_by)
         self._row("Colours", self._map)
@@ -208,7 +207,9 @@ class PointsView(QWidget):
         self._show_axes()
 
     def set_theme(self, theme: Theme) -> None:
-        """Colours come from the palette; the sliders are painted by hand."""
+        """Show the colour maps as they are on this theme's ground; the sliders are painted by hand."""
+        for row, name in enumerate(colormaps.NAMES):
+            self._map.setItemIcon(row, _swatch(name, theme.plot))
         for holder in (self._size, self._opacity):
             holder.slider.update()
 
@@ -283,7 +284,7 @@ class _Slider(QWidget):
         self._text.setText(text)
 
 
-def _swatch(name: str) -> QIcon:
-    strip = np.ascontiguousarray(np.broadcast_to(colormaps.lut(name)[None, ::2, :3], (24, 128, 3)))
+def _swatch(name: str, ground: str) -> QIcon:
+    strip = np.ascontiguousarray(np.broadcast_to(colormaps.lut(name, ground)[None, ::2, :3], (24, 128, 3)))
     image: QImage = image_conversion.to_image(strip)
     return QIcon(QPixmap.fromImage(image.scaled(112, 24)))

@@ -17,6 +17,7 @@ from explorer.projection import make_projection
 from explorer.state import ACTIVE_TRAINING, Axes, Document, Samples, State
 from explorer.views.cloud import CloudView, Mode
 from explorer.views.points import PointsView
+from explorer.widgets.theme import DARK, Theme
 
 EXCESS_BCE = "excess BCE"
 SPLIT = "training / validation"
@@ -46,7 +47,7 @@ class CloudController(Controller):
         self._dirty: set[str] = set()
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
-        self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
+        self._theme = DARK
         self._listen()
 
     def _listen(self) -> None:
@@ -88,9 +89,9 @@ class CloudController(Controller):
     def _on_axes(self, choice: tuple) -> None:
         self._display(axes=Axes(principal=True) if choice[0] == "pca" else Axes(dimensions=tuple(choice[1])))
 
-    def set_plain_colour(self, rgb: tuple[int, int, int]) -> None:
-        """The colour of points that no value colours (from the theme)."""
-        self._plain = np.array([*rgb, 255], dtype=np.uint8)
+    def set_theme(self, theme: Theme) -> None:
+        """Take the ground that colours must stand out from, and the colour of points that no value colours."""
+        self._theme = theme
         self._mark("colours")
 
     # gestures
@@ -199,13 +200,13 @@ class CloudController(Controller):
         count = len(means)
         values, bar = self._values(display.color_by, samples, count)
         if values is None:
-            colours = np.tile(self._plain, (count, 1))
+            colours = np.tile(plain_colour(self._theme), (count, 1))
             self._cloud.set_colorbar("", 0.0, 1.0, None)
         else:
             low, high = bar
-            colours = colormaps.colours(values, display.colormap, low, high)
+            colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
             categories = ("training", "validation") if display.color_by == SPLIT else None
-            lut = colormaps.lut(display.colormap)
+            lut = colormaps.lut(display.colormap, self._theme.plot)
             self._cloud.set_colorbar(display.color_by, low, high, lut, categories)
         selected = self._state.selected
         if selected is not None:
@@ -244,6 +245,11 @@ class CloudController(Controller):
         probe = document.probe
         self._cloud.set_probe(self.projection.to_view(probe) if probe is not None else None)
         self._cloud.set_selected(document.sample)
+
+
+def plain_colour(theme: Theme) -> np.ndarray:
+    """The colour uint8 (4,) of points that no value colours."""
+    return np.array([*bytes.fromhex(theme.accent[1:]), 255], dtype=np.uint8)
 
 
 def _labels(state: State) -> list[str] | None:

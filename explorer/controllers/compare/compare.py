@@ -18,7 +18,7 @@ from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, Se
 from core.rendering import colormaps
 from core.rendering.projection import Projection
 from core.runs.directory import RunDirectory, RunError
-from explorer.controllers.cloud.cloud import SPLIT, CloudController
+from explorer.controllers.cloud.cloud import SPLIT, CloudController, plain_colour
 from explorer.controllers.compare.linked_cameras import CameraLock
 from explorer.controllers.compare.sample_matching import Counterparts, fingerprint_of
 from explorer.controllers.compare.shared_input import CompareContext, Question, hand_of
@@ -31,6 +31,7 @@ from explorer.state import Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
 from explorer.widgets.controls import on_screen
+from explorer.widgets.theme import DARK, Theme
 
 NO_WEIGHTS = "This run has no weights yet: images follow as soon as its training has written some."
 OPENING = "Opening the model…"
@@ -66,7 +67,7 @@ class CompareController(Controller):
         self._kind = self._hand = Kind.IMAGE
         self._seen = state.document
         self._asked: tuple | None = None
-        self._plain = np.array([77, 163, 255, 255], dtype=np.uint8)
+        self._theme = DARK
         self._watcher = RunWatcher(view)  # what fills the view ends with it
         self._lock = CameraLock(cloud, other_cloud)
         # After the event that asks for it, so that a cursor and the probe that follows it are seen as one gesture.
@@ -188,9 +189,9 @@ class CompareController(Controller):
 
     # the second cloud
 
-    def set_plain_colour(self, rgb: tuple[int, int, int]) -> None:
-        """The colour of points that no value colours (from the theme)."""
-        self._plain = np.array([*rgb, 255], dtype=np.uint8)
+    def set_theme(self, theme: Theme) -> None:
+        """Take the ground that colours must stand out from, and the colour of points that no value colours."""
+        self._theme = theme
         self._show_colours()
 
     def _show_points(self) -> None:
@@ -215,14 +216,14 @@ class CompareController(Controller):
         if self._means is None:
             return
         display, samples, count = self._state.display, self._samples, len(self._means)
-        colours = np.tile(self._plain, (count, 1))
+        colours = np.tile(plain_colour(self._theme), (count, 1))
         if samples is not None and len(samples.indices) == count:
             if display.color_by == SPLIT:
-                colours = colormaps.colours(samples.split, display.colormap, 0.0, 1.0)
+                colours = colormaps.colours(samples.split, display.colormap, 0.0, 1.0, self._theme.plot)
             elif display.color_by in samples.factor_names:
                 values = _factor(samples, display.color_by)
                 low, high = _range(_factor(self._state.samples, display.color_by), values)
-                colours = colormaps.colours(values, display.colormap, low, high)
+                colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
         self._cloud.set_colors(colours)
 
     def _show_selected(self) -> None:

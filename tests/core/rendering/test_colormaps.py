@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.rendering.colormaps import MISSING, NAMES, colours, lut, signed_difference
-
-
-def _lightness(rgb: np.ndarray) -> np.ndarray:
-    """CIE L* of sRGB uint8 (N, 3)."""
-    value = rgb / 255.0
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    y = linear @ np.array([0.2126, 0.7152, 0.0722])
-    return np.where(y > 0.008856, 116 * np.cbrt(y) - 16, 903.3 * y)
+from core.rendering.colormaps import CONTRAST, MISSING, NAMES, colours, lightness, lut, signed_difference
+from core.rendering.pil_text import GROUNDS
 
 
 @pytest.mark.parametrize("name", [*NAMES, "difference"])
@@ -27,17 +20,17 @@ def test_a_map_is_256_opaque_colours_that_nobody_can_change(name: str):
 
 @pytest.mark.parametrize("name", ["viridis", "cividis", "inferno"])
 def test_sequential_maps_brighten_steadily(name: str):
-    lightness = _lightness(lut(name)[:, :3])
-    steps = np.diff(lightness[::16])
+    levels = lightness(lut(name)[:, :3])
+    steps = np.diff(levels[::16])
     assert (steps > 0).all()
     assert steps.max() < 2.5 * np.median(steps)
 
 
 def test_twilight_closes_and_difference_is_dark_in_the_middle_and_even():
     assert np.abs(lut("twilight")[0].astype(int) - lut("twilight")[255]).max() <= 4
-    lightness = _lightness(lut("difference")[:, :3])
-    assert lightness[127] < 12
-    assert abs(lightness[0] - lightness[255]) < 10
+    levels = lightness(lut("difference")[:, :3])
+    assert levels[127] < 12
+    assert abs(levels[0] - levels[255]) < 10
     assert lut("difference")[0, 2] > lut("difference")[0, 0]
     assert lut("difference")[255, 0] > lut("difference")[255, 2]
 
@@ -76,10 +69,33 @@ def test_the_difference_states_the_least_scale_that_holds_it(change: int, ends: 
     assert image.shape == (4, 4, 3)
     if change:
         assert image[0, 0, 0] > image[0, 0, 2]  # brighter than the original: orange
-    assert _lightness(image[3, 3][None])[0] < 12  # no difference: dark
+    assert lightness(image[3, 3][None])[0] < 12  # no difference: dark
 
 
 def test_the_difference_is_signed():
     bright, dark = np.full((2, 2, 3), 200, np.uint8), np.zeros((2, 2, 3), np.uint8)
     image, _ = signed_difference(bright, dark)
     assert image[0, 0, 2] > image[0, 0, 0]
+
+
+def test_lightness_is_that_of_the_cie():
+    np.testing.assert_allclose(
+        lightness(np.array([[0, 0, 0], [255, 255, 255], [119, 119, 119]])), [0, 100, 50], atol=0.2
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("ground", [ground.plot for ground in GROUNDS.values()])
+def test_every_colour_stands_out_from_the_ground_of_both_themes(name: str, ground: str):
+    behind = lightness(np.array([list(bytes.fromhex(ground[1:]))]))
+    assert np.abs(lightness(lut(name, ground)[:, :3]) - behind).min() > CONTRAST - 1.0
+    assert np.array_equal(colours(np.array([0.0, 1.0]), name, ground=ground), lut(name, ground)[[0, 255]])
+
+
+@pytest.mark.parametrize("ground", [ground.plot for ground in GROUNDS.values()])
+def test_on_a_ground_sequential_maps_still_brighten_steadily_and_twilight_closes(ground: str):
+    for name in ("viridis", "cividis", "inferno"):
+        steps = np.diff(lightness(lut(name, ground)[::16, :3]))
+        assert (steps > 0).all()
+        assert steps.max() < 2.5 * np.median(steps)
+    assert np.abs(lut("twilight", ground)[0].astype(int) - lut("twilight", ground)[255]).max() <= 4
