@@ -70,8 +70,8 @@ def test_the_newest_means_are_shown_along_the_dimensions_in_the_first_factors_co
     assert cloud.labels == ("μ₁", "μ₂", "μ₃")
     assert cloud.colorbar is not None
     assert (cloud.colorbar.label, cloud.colorbar.low, cloud.colorbar.high) == ("a", 0.5, 2.0)
-    np.testing.assert_array_equal(cloud.rgba[0], lut("viridis")[0])
-    np.testing.assert_array_equal(cloud.rgba[-1], lut("viridis")[255])
+    np.testing.assert_array_equal(cloud.rgba[0], lut("viridis", pil_text.DARK.plot)[0])
+    np.testing.assert_array_equal(cloud.rgba[-1], lut("viridis", pil_text.DARK.plot)[255])
     assert cloud.title == "petals"
     assert cloud.caption.startswith("epoch 1 · 60")
 
