@@ -44,7 +44,7 @@ def run(options: Options) -> int:
             raise DatasetError(f"{target} is there already; choose another name or give --overwrite.")
     with Progress() as bar:
         task = bar.add_task("Images", total=1.0)
-        dataset = load_dataset(options.data, lambda share: bar.update(task, completed=share))
+        dataset = load_dataset(options.data, lambda fraction: bar.update(task, completed=fraction))
         bar.update(task, completed=1.0)
         task = bar.add_task("Writing", total=1.0)
         try:
@@ -52,7 +52,7 @@ def run(options: Options) -> int:
             if kind == "npz":
                 export_npz(dataset, out)
             else:
-                export_png(dataset, out, lambda share: bar.update(task, completed=share))
+                export_png(dataset, out, lambda fraction: bar.update(task, completed=fraction))
             write_contact_sheet(dataset, sheet)
         except OSError as error:
             raise DatasetError(f"{out} cannot be written ({error.strerror or error}); choose another place.") from error

@@ -72,8 +72,8 @@ def _images(sources: tuple[Path, ...], config: RunConfig) -> tuple[Iterable[np.n
     files: list[Path] = []
     names: list[str] = []
     for source in sources:
-        found = image_files(source) if source.is_dir() else [source]
-        files += found
-        names += [file.relative_to(source).as_posix() if source.is_dir() else str(file) for file in found]
+        source_files = image_files(source) if source.is_dir() else [source]
+        files += source_files
+        names += [file.relative_to(source).as_posix() if source.is_dir() else str(file) for file in source_files]
     size, channels = config.data.image_size, config.data.channels
     return (read_image(file, size, channels) for file in files), names

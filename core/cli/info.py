@@ -27,8 +27,8 @@ def run(options: Options) -> int:
     directory = RunDirectory.open(options.run)
     rows = [("run", str(directory.path)), ("status", directory.status()), *_settings(directory.config)]
     rows += _progress(directory, read_metrics(directory.metrics_path))
-    found = [file.stat() for file in directory.path.rglob("*") if file.is_file()]
-    size = sum({entry.st_ino: entry.st_size for entry in found}.values())  # last and best may be one file
+    files = [file.stat() for file in directory.path.rglob("*") if file.is_file()]
+    size = sum({entry.st_ino: entry.st_size for entry in files}.values())  # last and best may be one file
     rows += [("created", str(directory.metadata.get("created", "unknown"))), ("size on disk", f"{size / 1e6:.1f} MB")]
     width = max(len(name) for name, _ in rows)
     print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))

@@ -199,8 +199,8 @@ def _read_csv(file: Path) -> AttributeTable:
 def _read_arrays(file: Path) -> AttributeTable:
     columns: dict[str, np.ndarray] = {}
     with open(file, "rb") as stream:  # opened here: numpy leaves a broken archive open
-        found = np.load(stream, allow_pickle=False)
-        arrays = found if isinstance(found, np.lib.npyio.NpzFile) else {file.stem: found}
+        array = np.load(stream, allow_pickle=False)
+        arrays = array if isinstance(array, np.lib.npyio.NpzFile) else {file.stem: array}
         for name in arrays:
             array = arrays[name]
             if not isinstance(array, np.ndarray):  # numpy hands out a member that is no .npy file as its bytes

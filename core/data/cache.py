@@ -49,9 +49,9 @@ def cached_images(
     """
     folder = cache_folder() if folder is None else folder
     file, seal = folder / f"images-{recipe[:32]}.npy", folder / f"images-{recipe[:32]}.sha256"
-    found = _read(file, seal, shape)
-    if found is not None:
-        return found
+    cached = _read(file, seal, shape)
+    if cached is not None:
+        return cached
     images = make()
     try:
         folder.mkdir(parents=True, exist_ok=True)

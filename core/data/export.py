@@ -74,13 +74,13 @@ def export_png(dataset: Dataset, folder: Path, progress: Callable[[float], None]
 
 
 def _write_table(dataset: Dataset, target: Path) -> None:
-    held = np.zeros(len(dataset), dtype=bool)
-    held[dataset.validation] = True
+    is_validation = np.zeros(len(dataset), dtype=bool)
+    is_validation[dataset.validation] = True
     with open(target, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "split", *dataset.factor_names])
         for index, values in enumerate(dataset.factors):
-            part = "validation" if held[index] else "train"
+            part = "validation" if is_validation[index] else "train"
             writer.writerow([f"{index:06d}.png", part, *(f"{value:.9g}" for value in values)])
 
 

@@ -57,8 +57,8 @@ def image_files(root: Path) -> list[Path]:
     """
     if not root.is_dir():
         raise DatasetError(f"{root} is not a folder; give a folder with image files.")
-    found = (p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    files = sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts))
+    images = (p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    files = sorted(p for p in images if not any(part.startswith(".") for part in p.relative_to(root).parts))
     if not files:
         raise DatasetError(f"{root} holds no image file ({', '.join(SUFFIXES)}).")
     return files

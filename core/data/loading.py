@@ -61,12 +61,12 @@ def curve_parameters(config: DataConfig) -> np.ndarray:
 
 
 def split(count: int, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    """(train, validation) int64 indices: the last share, at least one sample, is kept for validation."""
-    share = config.validation_fraction
-    if share is None:
-        share = PUBLISHED_PUNCTURED if config.source == "curves" and config.punctured else PUBLISHED_FULL
-    held = min(max(round(count * share), 1), count - 1)
-    return np.arange(count - held, dtype=np.int64), np.arange(count - held, count, dtype=np.int64)
+    """(train, validation) int64 indices: the last fraction, at least one sample, is kept for validation."""
+    fraction = config.validation_fraction
+    if fraction is None:
+        fraction = PUBLISHED_PUNCTURED if config.source == "curves" and config.punctured else PUBLISHED_FULL
+    validation = min(max(round(count * fraction), 1), count - 1)
+    return np.arange(count - validation, dtype=np.int64), np.arange(count - validation, count, dtype=np.int64)
 
 
 def petal_weights(ab: np.ndarray) -> np.ndarray:

@@ -37,24 +37,24 @@ def native_size(images: np.ndarray) -> tuple[int, int]:
     over all within a grey level. Images that show nothing tell nothing: (H, W).
     """
     chosen = np.unique(np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).round().astype(int))
-    some = np.moveaxis(np.asarray(images[chosen], dtype=np.float64), 3, 1)
-    height, width = some.shape[2:]
-    rows = np.moveaxis(some, 2, 0).reshape(height, -1)
-    columns = np.moveaxis(some, 3, 0).reshape(width, -1)
+    sample = np.moveaxis(np.asarray(images[chosen], dtype=np.float64), 3, 1)
+    height, width = sample.shape[2:]
+    rows = np.moveaxis(sample, 2, 0).reshape(height, -1)
+    columns = np.moveaxis(sample, 3, 0).reshape(width, -1)
     return _native(rows), _native(columns)
 
 
 def resolve_native_size(config: RunConfig, dataset: Dataset) -> RunConfig:
-    """``config`` with its native size found from the training images, where it was left to be found."""
+    """``config`` with its native size found from the training images, where it is "auto"."""
     if config.model.native_size != "auto" or config.model.preset != "compact":
         return config
-    found = native_size(dataset.images[np.sort(dataset.train)[:: max(1, len(dataset.train) // SAMPLE)]])
+    native = native_size(dataset.images[np.sort(dataset.train)[:: max(1, len(dataset.train) // SAMPLE)]])
     size = config.data.image_size
-    return with_native_size(config, FULL if found == (size, size) else f"{found[0]}x{found[1]}")
+    return with_native_size(config, FULL if native == (size, size) else f"{native[0]}x{native[1]}")
 
 
 def inherit_native_size(config: RunConfig, stored: RunConfig) -> RunConfig:
-    """``config`` with the native size that was found for ``stored``, if its own was left to be found."""
+    """``config`` with the native size that was found for ``stored``, if its own is "auto"."""
     return with_native_size(config, stored.model.native_size) if config.model.native_size == "auto" else config
 
 

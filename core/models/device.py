@@ -15,8 +15,8 @@ class DeviceError(RuntimeError):
 
 def available_devices() -> list[Device]:
     """What this machine's torch can compute on, best first; ``cpu`` is always the last."""
-    found = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    return [device for device in DEVICES if found[device]]
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    return [device for device in DEVICES if available[device]]
 
 
 def resolve_device(device: Device) -> Device:

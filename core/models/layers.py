@@ -24,9 +24,9 @@ class PreciseLinear(nn.Linear):
 def convert(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """Move ``network`` in place to ``device`` and ``dtype``, channels last; its precise layers keep their float32."""
     precise = [layer for layer in network.modules() if isinstance(layer, PreciseLinear)]
-    kept = [[tensor.detach().clone() for tensor in (*layer.parameters(), *layer.buffers())] for layer in precise]
+    copies = [[tensor.detach().clone() for tensor in (*layer.parameters(), *layer.buffers())] for layer in precise]
     network.to(device, dtype).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    for layer, values in zip(precise, kept, strict=True):
+    for layer, values in zip(precise, copies, strict=True):
         layer.float()
         for tensor, value in zip((*layer.parameters(), *layer.buffers()), values, strict=True):
             tensor.data.copy_(value)  # not what is left of them after rounding

@@ -323,7 +323,7 @@ def unwritable(path: Path, error: OSError) -> RunError:
 
 def _stamp(path: Path) -> int | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return hash((found.st_mtime_ns, found.st_ino, found.st_size))
+    return hash((status.st_mtime_ns, status.st_ino, status.st_size))

@@ -61,15 +61,15 @@ class MetricsTail:
     def poll(self) -> list[Record]:
         """New whole lines since the last call, parsed; lines that are not JSON objects are passed over."""
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return []
-        identity = (found.st_dev, found.st_ino)
-        if self._identity is not None and (identity != self._identity or found.st_size < self._offset):
+        identity = (status.st_dev, status.st_ino)
+        if self._identity is not None and (identity != self._identity or status.st_size < self._offset):
             self._offset, self._seen_size = 0, 0
             self.restarts += 1
         self._identity = identity
-        if found.st_size == self._seen_size:
+        if status.st_size == self._seen_size:
             return []
         with open(self.path, "rb") as file:
             file.seek(self._offset)

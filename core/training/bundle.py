@@ -37,8 +37,8 @@ def bundle_run(source: Path, target: Path) -> int:
     records = read_metrics(run.metrics_path)
     steps = [record for record in records if record.get("kind") == "step"]
     thinned = {id(record) for record in steps[:: max(1, len(steps) // KEPT_STEPS)]}
-    kept = [record for record in records if record.get("kind") != "step" or id(record) in thinned]
-    bundled.metrics_path.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in kept))
+    thinned_records = [record for record in records if record.get("kind") != "step" or id(record) in thinned]
+    bundled.metrics_path.write_bytes(b"".join(msgspec.json.encode(record) + b"\n" for record in thinned_records))
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
     return (target / "weights.safetensors").stat().st_size

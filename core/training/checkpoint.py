@@ -123,22 +123,22 @@ def fitting_weights(stored: Stored, model: VAE) -> dict[str, Tensor]:
 
     Raises ``CheckpointError`` that names the first tensor that is missing, of another shape, too many, or not finite.
     """
-    found, wanted = stored.model_tensors(), model.state_dict()
+    tensors, wanted = stored.model_tensors(), model.state_dict()
     about = f"{stored.path} does not fit this architecture (preset {model.preset}, d = {model.latent_dim}, "
     about += f"{model.image_size} px, {model.channels} channels): "
     advice = " Load it with the configuration it was trained with."
     for name, value in wanted.items():
-        if name not in found:
+        if name not in tensors:
             raise CheckpointError(f"{about}it has no tensor {name} {tuple(value.shape)}.{advice}")
-        if found[name].shape != value.shape:
-            shapes = f"has shape {tuple(found[name].shape)}, wanted is {tuple(value.shape)}"
+        if tensors[name].shape != value.shape:
+            shapes = f"has shape {tuple(tensors[name].shape)}, wanted is {tuple(value.shape)}"
             raise CheckpointError(f"{about}its tensor {name} {shapes}.{advice}")
-        if not torch.isfinite(found[name]).all():
+        if not torch.isfinite(tensors[name]).all():
             raise CheckpointError(f"{stored.path} holds NaN or infinity in {name}; use a checkpoint from before that.")
-    for name in found:
+    for name in tensors:
         if name not in wanted:
-            raise CheckpointError(f"{about}it has a tensor {name} {tuple(found[name].shape)} too many.{advice}")
-    return {name: found[name].to(value.dtype) for name, value in wanted.items()}
+            raise CheckpointError(f"{about}it has a tensor {name} {tuple(tensors[name].shape)} too many.{advice}")
+    return {name: tensors[name].to(value.dtype) for name, value in wanted.items()}
 
 
 def load_checkpoint(path: Path, state: TrainingState) -> dict[str, Any]:

@@ -120,9 +120,9 @@ class ProbeMeans:
     def _speed(self) -> float:
         """Seconds per image."""
         if self._seconds_per_image <= 0.0:
-            some = np.arange(min(self._batch, len(self._probe.indices)))
+            places = np.arange(min(self._batch, len(self._probe.indices)))
             for _ in range(2):  # the first time kernels are chosen and memory is taken
-                self._encode(some)
+                self._encode(places)
         return self._seconds_per_image
 
     @torch.no_grad()

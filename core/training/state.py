@@ -130,35 +130,35 @@ class TrainingState:
         moments: dict[Tensor, dict[str, Tensor]] = {}
         for name, parameter in self.model.named_parameters():
             prefix = f"optimizer.{name}."
-            found = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
-            if not found:
+            stored = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+            if not stored:
                 continue  # nothing was ever stepped: a state saved before the first step
-            if set(found) != {"step", "exp_avg", "exp_avg_sq"}:
+            if set(stored) != {"step", "exp_avg", "exp_avg_sq"}:
                 raise TrainingStateError(
-                    f"the saved state holds {sorted(found)} for {prefix}*; Adam needs three moments."
+                    f"the saved state holds {sorted(stored)} for {prefix}*; Adam needs three moments."
                 )
-            entry = {"step": found["step"].detach().clone().float().reshape(())}
+            entry = {"step": stored["step"].detach().clone().float().reshape(())}
             for moment in ("exp_avg", "exp_avg_sq"):
-                if found[moment].shape != parameter.shape:
-                    raise _shape_error(prefix + moment, found[moment], parameter)
-                entry[moment] = torch.empty_like(parameter, requires_grad=False).copy_(found[moment])
+                if stored[moment].shape != parameter.shape:
+                    raise _shape_error(prefix + moment, stored[moment], parameter)
+                entry[moment] = torch.empty_like(parameter, requires_grad=False).copy_(stored[moment])
             moments[parameter] = entry
         return moments
 
 
-def _shape_error(name: str, found: Tensor, wanted: Tensor) -> TrainingStateError:
+def _shape_error(name: str, stored: Tensor, wanted: Tensor) -> TrainingStateError:
     return TrainingStateError(
-        f"the saved state's {name} has shape {tuple(found.shape)}, this model's {tuple(wanted.shape)}: it belongs to "
+        f"the saved state's {name} has shape {tuple(stored.shape)}, this model's {tuple(wanted.shape)}: it belongs to "
         "another architecture, image size or latent dimension."
     )
 
 
-def _check_tensors(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+def _check_tensors(stored: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     for name, value in wanted.items():
-        if name not in found:
+        if name not in stored:
             raise TrainingStateError(f"the saved state has no tensor model.{name}: it belongs to another architecture.")
-        if found[name].shape != value.shape:
-            raise _shape_error(f"model.{name}", found[name], value)
-    extra = sorted(set(found) - set(wanted))
+        if stored[name].shape != value.shape:
+            raise _shape_error(f"model.{name}", stored[name], value)
+    extra = sorted(set(stored) - set(wanted))
     if extra:
         raise TrainingStateError(f"the saved state has a tensor model.{extra[0]} that this architecture has not.")

@@ -257,6 +257,7 @@ QCheckBox::indicator:checked { background: $accent; border-color: $accent; image
 QCheckBox::indicator:focus { border: 2px solid $accent; }
 QCheckBox::indicator:checked:focus { border: 2px solid $text; }
 QCheckBox::indicator:disabled { border-color: $border; background: $surface; }
+QCheckBox::indicator:checked:disabled { background: $muted; border-color: $muted; }
 QRadioButton::indicator { background: $raised; }
 QRadioButton { spacing: 6px; color: $text; }
 QRadioButton:disabled { color: $faint; }

@@ -47,7 +47,8 @@ class Session(Controller):
         state.model = None
         state.samples, state.embedding, state.losses, state.selected = None, None, None, None
         state.epochs, state.epoch = (), None
-        state.selected_control = None
+        state.selected_control, state.hovered = None, None
+        state.transect, state.transect_position, state.measured = None, 0, None
         state.config = run.config
         self._editing.begin(Document())
         if remember:

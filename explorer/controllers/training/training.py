@@ -199,6 +199,8 @@ class TrainingController(Controller):
         stopping = self._session.run is not None and self._stopping == self._session.run.path
         if stopping and status in ("running", "paused"):
             return  # its last step is not done yet
+        if stopping and status == "stopped":
+            self._state.message = "Training stopped; a checkpoint is saved"
         self._stopping = None
         self._state.training = status
 

@@ -98,6 +98,8 @@ def test_stopping_one_run_says_nothing_of_the_next_that_is_opened(window):
 def test_a_run_that_was_stopped_and_is_resumed_runs_again(window):
     window.open("first", "running")
     window.controller.stop()
+    window.watcher.status.emit("stopped")
+    assert window.state.message == "Training stopped; a checkpoint is saved"
     for status in ("stopped", "running"):
         window.watcher.status.emit(status)
         assert window.state.training == status
