@@ -27,7 +27,7 @@ WIDEST = 760
 
 
 @dataclass(frozen=True)
-class Choice:
+class AttributeChoice:
     """A row: its ``name``, what it is, whether it is chosen to begin with, and whether it can be."""
 
     name: str
@@ -42,7 +42,7 @@ class ChoiceDialog(QDialog):
     chosen = Signal(object)  # tuple[str, ...]
 
     def __init__(
-        self, title: str, intro: str, verb: str, choices: Sequence[Choice], parent: QWidget | None = None
+        self, title: str, intro: str, verb: str, choices: Sequence[AttributeChoice], parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
         self.setObjectName("dialog.choice")
@@ -71,7 +71,7 @@ class ChoiceDialog(QDialog):
         layout.addLayout(row)
         self._show()
 
-    def _box(self, choice: Choice) -> QCheckBox:
+    def _box(self, choice: AttributeChoice) -> QCheckBox:
         box = named(QCheckBox(choice.name.replace("&", "&&")), f"dialog.choice.{choice.name}")
         box.setChecked(choice.chosen and choice.possible)
         box.setEnabled(choice.possible)
@@ -80,7 +80,7 @@ class ChoiceDialog(QDialog):
         box.toggled.connect(lambda _: self._show())
         return box
 
-    def _rows(self, choices: Sequence[Choice]) -> QWidget:
+    def _rows(self, choices: Sequence[AttributeChoice]) -> QWidget:
         rows = QWidget()
         grid = QGridLayout(rows)
         grid.setContentsMargins(0, 0, 8, 0)

@@ -26,7 +26,7 @@ from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient, PendingRequest
 from explorer.state import Attributes, State
-from explorer.views.attributes import Choice, ChoiceDialog
+from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
 from explorer.widgets.dialogs import ProgressDialog, file_dialog
 
@@ -77,7 +77,9 @@ class AttributesController(Controller):
         known = self._state.attributes.names if self._state.attributes is not None else ()
         grey = self._state.model.channels == 1
         choices = [
-            Choice(measure.name, measure.definition, measure.name in (known or USUAL), not (grey and measure.colour))
+            AttributeChoice(
+                measure.name, measure.definition, measure.name in (known or USUAL), not (grey and measure.colour)
+            )
             for measure in MEASURES
         ]
         dialog = ChoiceDialog(
@@ -161,7 +163,8 @@ class AttributesController(Controller):
             return
         numeric, factors = set(found.numeric), set(self._state.samples.factor_names)
         choices = [
-            Choice(name, _column_text(found, name), name in numeric - factors, name in numeric) for name in found.names
+            AttributeChoice(name, _column_text(found, name), name in numeric - factors, name in numeric)
+            for name in found.names
         ]
         dialog = ChoiceDialog(
             "Attributes from a file",

@@ -16,7 +16,7 @@ VARIABLE = "ISOLINE_RENDERER"
 
 
 @dataclass(frozen=True)
-class Choice:
+class RendererChoice:
     """``opengl`` or not; ``name`` of the renderer; ``note``: why not OpenGL, or empty."""
 
     opengl: bool
@@ -24,7 +24,7 @@ class Choice:
     note: str
 
 
-def choose_renderer(wanted: str) -> Choice:
+def choose_renderer(wanted: str) -> RendererChoice:
     """Decide for ``wanted`` ("auto", "gl" or "software"); the environment's ISOLINE_RENDERER comes before it.
 
     Raises ``ValueError`` for any other word. Asking for OpenGL takes it even where it is software, but not where there
@@ -36,21 +36,23 @@ def choose_renderer(wanted: str) -> Choice:
     if wanted not in ("auto", "gl", "software"):
         raise ValueError(f"{origin} is {wanted!r}; it must be auto, gl or software.")
     if wanted == "software":
-        return Choice(False, "software", "Software drawing was asked for.")
+        return RendererChoice(False, "software", "Software drawing was asked for.")
     platform = QGuiApplication.platformName()
     if platform in WINDOWLESS:
-        return Choice(False, "software", f"The display platform {platform!r} has no OpenGL; drawing in software.")
+        return RendererChoice(
+            False, "software", f"The display platform {platform!r} has no OpenGL; drawing in software."
+        )
     name, version = describe_opengl()
     if not name:
-        return Choice(
+        return RendererChoice(
             False,
             "software",
             "OpenGL could not be started; drawing in software. Install your graphics card's driver to use it.",
         )
     if wanted == "auto" and any(word in name.lower() for word in SOFTWARE_NAMES):
         note = f"OpenGL here is itself software ({name}), slower than Isoline's own; drawing in software."
-        return Choice(False, "software", note)
-    return Choice(True, f"OpenGL {version} · {name}", "")
+        return RendererChoice(False, "software", note)
+    return RendererChoice(True, f"OpenGL {version} · {name}", "")
 
 
 def describe_opengl() -> tuple[str, str]:

@@ -37,7 +37,7 @@ from explorer.views.cloud.base import Mode
 from explorer.views.cloud.interaction import AXIS_KEYS, Interaction
 from explorer.views.cloud.marks import CloudMarks
 from explorer.views.cloud.overlay import Overlay
-from explorer.views.cloud.renderer import Choice, choose_renderer
+from explorer.views.cloud.renderer import RendererChoice, choose_renderer
 from explorer.views.cloud.scene import Scene
 from explorer.views.cloud.software_canvas import SoftwareCanvas
 from explorer.widgets.theme import DARK, Theme
@@ -82,7 +82,7 @@ class CloudView(CloudMarks):
 
     # renderers
 
-    def _make_canvas(self, choice: Choice) -> Any:
+    def _make_canvas(self, choice: RendererChoice) -> Any:
         if not choice.opengl:
             return SoftwareCanvas(self.scene, self._on_canvas_drawn, self)
         # pyqtgraph.opengl takes 0.2 s to import, for nothing where OpenGL is not used.

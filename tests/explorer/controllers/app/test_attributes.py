@@ -26,7 +26,7 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import NO_COLOUR, CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.state import Model, Samples, State
-from explorer.views.attributes import Choice, ChoiceDialog
+from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.points import PointsView
@@ -345,7 +345,7 @@ def test_a_run_without_factors_gets_its_first_targets(made):
 
 
 def test_the_list_scrolls_and_wants_at_least_one(qtbot):
-    choices = [Choice(f"column {i}", "0 to 1", i == 0) for i in range(100)]
+    choices = [AttributeChoice(f"column {i}", "0 to 1", i == 0) for i in range(100)]
     asked = ChoiceDialog("Attributes from a file", "What is read colours the cloud.", "Read", choices)
     qtbot.addWidget(asked)
     asked.open()
