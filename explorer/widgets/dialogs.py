@@ -5,7 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QFileDialog, QProgressDialog, QWidget
+
+
+class _FileDialog(QFileDialog):
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.activateWindow()  # without a window manager nobody else gives it the keyboard
 
 
 def file_dialog(window: QWidget, name: str, title: str, folder: Path | None = None) -> QFileDialog:
@@ -15,7 +22,7 @@ def file_dialog(window: QWidget, name: str, title: str, folder: Path | None = No
     """
     for open_one in window.findChildren(QFileDialog, f"dialog.{name}"):
         open_one.close()
-    dialog = QFileDialog(window, title, str(folder if folder is not None and folder.is_dir() else Path.home()))
+    dialog = _FileDialog(window, title, str(folder if folder is not None and folder.is_dir() else Path.home()))
     dialog.setObjectName(f"dialog.{name}")
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowModality(Qt.WindowModality.NonModal)
