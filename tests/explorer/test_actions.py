@@ -114,9 +114,9 @@ def test_dialogs_block_nothing(qtbot):
     assert first.defaultSuffix() == "gif"
     second = file_dialog(window, "film", "Film")  # asked for again while it is open
     second.show()
-    qtbot.waitUntil(second.isActiveWindow)  # else Return in its name field would do nothing
     assert not first.isVisible()
     assert [dialog for dialog in window.findChildren(QFileDialog) if dialog.isVisible()] == [second]
+    qtbot.waitUntil(second.isActiveWindow)  # else Return in its name field would do nothing
     second.close()
     progress = ProgressDialog(window, "filming", "Film", "Filming")
     cancelled: list[bool] = []
