@@ -107,6 +107,7 @@ class EngineClient(QObject):
         self._opened: dict[type[Request], Request] = {}  # answered requests that made the engine what it is
         self._given_up = False
         self._stopping = False
+        self._flushing = False
         self._deaths: list[float] = []
         self._stderr = b""
 
@@ -179,6 +180,11 @@ class EngineClient(QObject):
         data = frame(message)
         if self._process is not None:
             self._process.write(data)
+            # QProcess would write only after the event loop has painted what the same click changed: send at once, so
+            # that the engine works meanwhile. What this finds out about the engine waits for the event loop as ever.
+            self._flushing = True
+            self._process.waitForBytesWritten(0)
+            self._flushing = False
 
     def _end(self, pending: PendingRequest, outcome: Outcome) -> None:
         """Forget a request; if it followed the pointer, the one that waited for it goes."""
@@ -208,6 +214,9 @@ class EngineClient(QObject):
 
     def _read(self) -> None:
         if self._process is None:
+            return
+        if self._flushing:
+            QTimer.singleShot(0, self, self._read)
             return
         try:
             replies = self._reader.feed(bytes(self._process.readAllStandardOutput().data()))
@@ -285,11 +294,17 @@ class EngineClient(QObject):
                 sys.stderr.write(data.decode(errors="replace"))
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
+        if self._flushing:
+            QTimer.singleShot(0, self, partial(self._on_error, error))
+            return
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:
             reason = self._process.errorString()
             self._lose(f"The engine could not be started: {reason}. Check {sys.executable}, then open a run.", True)
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
+        if self._flushing:
+            QTimer.singleShot(0, self, partial(self._on_finished, code, status))
+            return
         self._read_errors()
         if self._stopping:
             return

@@ -12,6 +12,7 @@ outlives the window.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import queue
 import signal
@@ -28,6 +29,9 @@ from msgspec import structs
 
 from core.protocol.framing import FrameReader, FramingError, ProtocolError, frame
 from core.protocol.messages import Cancel, Done, Failed, Ready, Reply, Request, Shutdown, supersedes
+
+if sys.platform == "linux":
+    import fcntl
 
 if TYPE_CHECKING:
     from core.engine.context import Job
@@ -213,6 +217,10 @@ def _take_standard_output() -> Callable[[Reply], None]:
     """Keep the real standard output for the protocol; whatever prints from now on prints to standard error."""
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if sys.platform == "linux":
+        # 64 KiB hold no image of 256² with its message: the second part would wait for the window's next turn.
+        with contextlib.suppress(OSError):  # not a pipe, or the user's pipes are full
+            fcntl.fcntl(channel.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
 
     def send(reply: Reply) -> None:
         rest = memoryview(frame(reply))
