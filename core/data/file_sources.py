@@ -21,7 +21,7 @@ _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
 # What NumPy and zipfile raise for damaged archives: headers are parsed as Python literals, members are inflated.
 _BROKEN_NPZ = (
-    OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, OverflowError, RecursionError, NotImplementedError,
+    OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, OverflowError, RuntimeError,
     zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -341,6 +341,7 @@ fuzzed = settings(max_examples=100, deadline=None, suppress_health_check=[Health
 
 @fuzzed
 @given(st.booleans(), st.integers(0, 4000), st.binary(min_size=1, max_size=24))
+@example(True, 573, b"\x01")  # the archive then calls the member encrypted, of which zipfile says RuntimeError
 def test_any_damage_to_an_npz_is_a_dataset_error_or_harmless(tmp_path, compressed, place, junk):
     stream = io.BytesIO()
     save = np.savez_compressed if compressed else np.savez

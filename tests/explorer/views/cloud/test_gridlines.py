@@ -199,7 +199,7 @@ def test_lines_behind_the_eye_or_outside_the_view_are_left_out(view, qtbot):
 
 def test_points_lines_and_values_must_fit(view):
     net = _net()
-    with pytest.raises(ValueError, match="6 lines"):
+    with pytest.raises(ValueError, match="6 gridlines"):
         view.set_gridlines(net["xyz"], net["starts"][:-1], net["family"], net["values"], NAMES)
     with pytest.raises(ValueError, match="1 families"):
         view.set_gridlines(**{**net, "names": ("scale",)})

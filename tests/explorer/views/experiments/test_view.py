@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QToolButton, QWidget
 from explorer.views.experiments import KINDS, ExperimentItem, ExperimentsView
 from explorer.views.experiments.row import ACTIVE, RESUMABLE
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.theme import DARK, LIGHT
+from explorer.widgets.theme import DARK, LIGHT, apply_theme
 
 LEFT = Qt.MouseButton.LeftButton
 STATES = (*ACTIVE, *RESUMABLE, "finished")
@@ -25,10 +25,11 @@ FAILED = ExperimentItem("c", "Entanglement", "1 seed", "failed", 0.4, "gamma is 
 
 
 @pytest.fixture
-def view(qtbot) -> ExperimentsView:
+def view(qapp, qtbot) -> ExperimentsView:
+    apply_theme(qapp, DARK)  # the program's own sizes of fonts and controls
     made = ExperimentsView()
     qtbot.addWidget(made)
-    made.resize(720, 190)
+    made.resize(694, 187)  # the dock of a window of 1280 × 720
     made.show()
     return made
 
