@@ -169,7 +169,7 @@ class Explorer(QObject):
         )
         self.attributes = add(AttributesController(state, engine, session, self.points, self.window))
         self.files = add(FilesController(state, settings, session, self.playback, self.window))
-        self.status = add(StatusController(state, self.window, self.cloud))
+        self.status = add(StatusController(state, engine, self.window, self.cloud))
 
     def _add(self, controller: C) -> C:
         notice = self.window.notice

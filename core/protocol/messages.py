@@ -75,6 +75,10 @@ class Inspect(Request, frozen=True):
     index: int
 
 
+class EstimateDimension(Request, frozen=True):
+    """Intrinsic dimension of the open run's newest means. Answered by ``DimensionEstimated``."""
+
+
 class Reconstruct(Request, frozen=True):
     """The first ``count`` validation samples beside their reconstructions. Answered by ``Reconstructed``."""
 
@@ -245,6 +249,15 @@ class Loaded(Reply, frozen=True):
     factor_names: tuple[str, ...]
     preset: str
     precision: str
+
+
+class DimensionEstimated(Reply, frozen=True):
+    """TwoNN's ``dimension`` with its 95 % interval, ``low`` to ``high``; NaN where the ``note`` says why."""
+
+    dimension: float
+    low: float
+    high: float
+    note: str = ""
 
 
 class WeightsChanged(Reply, frozen=True):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from PySide6.QtCore import QTimer
+
+from core.protocol.messages import DimensionEstimated, EstimateDimension
 from explorer.controllers.controller import Controller
-from explorer.main_window import MainWindow
-from explorer.state import State
+from explorer.engine_client import EngineClient
+from explorer.main_window import STATUS, MainWindow
+from explorer.state import ACTIVE_TRAINING, State
 from explorer.views.cloud import CloudView
 
+ESTIMATE_AFTER_MS = 3000
 TRAINING_TEXT = {
     "starting": "Starting the training …",
     "running": "Training",
@@ -20,15 +25,19 @@ TRAINING_TEXT = {
 class StatusController(Controller):
     """Shows parts of the state as short texts."""
 
-    def __init__(self, state: State, window: MainWindow, cloud: CloudView) -> None:
+    def __init__(self, state: State, engine: EngineClient, window: MainWindow, cloud: CloudView) -> None:
         super().__init__()
-        self._state, self._window, self._cloud = state, window, cloud
+        self._state, self._engine, self._window, self._cloud = state, engine, window, cloud
         self._device = ""
         state.events.mode.connect(lambda mode: window.status["mode"].setText(mode.capitalize()))
         state.events.message.connect(lambda text: window.message.setText(text))
         state.events.training.connect(self._show_training)
         state.events.embedding.connect(lambda _: self._show_points())
         state.events.selected.connect(lambda _: self._show_points())
+        state.events.training.connect(self._await_dimension)
+        engine.loaded.connect(self._await_dimension)
+        self._estimation = QTimer(window, singleShot=True, interval=ESTIMATE_AFTER_MS)
+        self._estimation.timeout.connect(self._estimate_dimension)
         window.status["mode"].setText(state.mode.capitalize())
         self._show_device()
 
@@ -57,6 +66,20 @@ class StatusController(Controller):
         if selected is not None:
             text = f"{len(selected):,} of {text}"
         self._window.status["points"].setText(text)
+
+    def _await_dimension(self, _: object = None) -> None:
+        """Estimate it of a cloud that is not being trained, once what a person waits for has been answered."""
+        self._window.status["points"].setToolTip(STATUS["points"])
+        self._estimation.start()
+
+    def _estimate_dimension(self) -> None:
+        if self._state.model is not None and self._state.training not in ACTIVE_TRAINING:
+            self._engine.request(EstimateDimension(), self._show_dimension)
+
+    def _show_dimension(self, reply: DimensionEstimated) -> None:
+        value = reply.note or f"{reply.dimension:.2f}, 95 % interval {reply.low:.2f} to {reply.high:.2f}"
+        text = f"Intrinsic dimension of the cloud, from the two nearest distances of each point (TwoNN): {value}"
+        self._window.status["points"].setToolTip(f"{STATUS['points']}\n{text}")
 
     def _show_device(self) -> None:
         label = self._window.status["device"]
