@@ -27,8 +27,6 @@ def bar(qtbot, monkeypatch):
     cloud = SimpleNamespace(renderer_note="", renderer_name="")
     controller = StatusController(state, engine, window, cloud)
     return SimpleNamespace(state=state, engine=engine, window=window, controller=controller)
-        state=state, engine=engine, window=window, bar=StatusController(state, engine, window, cloud)
-    )
 
 
 def tip(bar) -> str:
