@@ -71,7 +71,7 @@ class DataConfig:
     """Which images to train on: your own, or the polar curves r = a + b cos(5 theta)."""
 
     source: Annotated[Source, Row("Images")] = "curves"
-    """curves: polar curves, drawn when needed; folder: image files; npz: an array of images."""
+    """curves: polar curves, drawn on demand; folder: image files; npz: an array of images."""
     path: Annotated[str, Row("Path", when=_FILES)] = ""
     """A folder of image files (its sub-folders become classes), or an .npz file with an array "imgs"."""
     image_size: Annotated[int, Meta(ge=32, le=512), Row("Image size")] = 256
@@ -88,16 +88,16 @@ class DataConfig:
     """Centre of the hole, petal depth b (curves have 0 to 2)."""
     hole_radius: Annotated[float, Meta(ge=0.0, le=1e6), Row("Hole radius", when=_HOLE)] = 0.3
     """Radius of the hole in the (a, b) plane."""
-    geometry: Annotated[Geometry, Row("Drawing", advanced=True, when=_CURVES)] = "article"
-    """article: curves are drawn as the plots of the published study; square: each fills a plain square."""
+    geometry: Annotated[Geometry, Row("Geometry", advanced=True, when=_CURVES)] = "article"
+    """article: curves are drawn as in the plots of the 2021 study; square: each curve fills a square image."""
     weighted: Annotated[bool, Row("Sample weights", advanced=True, when=_CURVES)] = False
     """Give curves with shallow petals more weight in the loss, as the article's transect experiment did."""
     seed: Annotated[int, Meta(ge=0), Row("Data seed", advanced=True, when=_CURVES)] = 0
-    """Random seed of the curves' parameters a and b."""
+    """Random seed for the curves' parameters a and b."""
     validation_fraction: Annotated[Annotated[float, Meta(ge=0.0, le=0.9)] | None, Row("Validation", advanced=True)] = (
         None
     )
-    """Fraction of the images, the last in file order, that are used for validation only. Not set: 10 %, or 5 % for
+    """Fraction of the images, taken from the end of the file order, used only for validation. Not set: 10 %, or 5 % for
     curves with a hole, as in the article."""
 
     def __post_init__(self) -> None:
@@ -111,7 +111,8 @@ class ModelConfig:
     """The VAE: which network, how many latent dimensions, which posterior variance."""
 
     preset: Annotated[Preset, Row("Network")] = "compact"
-    """compact: Isoline's own, small and fast; article: the published network, slow on a CPU; article-weighted: the same
+    """compact: Isoline's own, small and fast; article: the network of the 2021 study, slow on a CPU;
+    article-weighted: the same
     with batch normalisation in the encoder."""
     latent_dim: Annotated[int, Meta(ge=1, le=64), Row("Dimensions d")] = 3
     """Number of latent dimensions d."""
@@ -120,7 +121,7 @@ class ModelConfig:
     sigma: Annotated[
         float, Meta(ge=1e-6, le=10.0), Row("σ", advanced=True, when=(("model.variance", ("constant",)),))
     ] = 0.1
-    """Standard deviation sigma of the posterior, where it is constant."""
+    """Standard deviation sigma of the posterior, if the variance is constant."""
     native_size: Annotated[
         str,
         Meta(pattern=r"^(auto|full|([2-9]|[1-9]\d{1,3})x([2-9]|[1-9]\d{1,3}))$"),
@@ -131,8 +132,8 @@ class ModelConfig:
             wanted="auto, full, or a height and width of 2 or more such as 172x229",
         ),
     ] = "auto"
-    """Resolution at which the compact network draws before enlarging to the image size. auto: found from the images,
-    which may have been enlarged before; full: the image size; or HEIGHTxWIDTH in pixels."""
+    """Resolution at which the compact network draws before enlarging to the image size. auto: estimated from the
+    images, which may themselves have been enlarged; full: the image size; or HEIGHTxWIDTH in pixels."""
 
     def __post_init__(self) -> None:
         _check_section("model", self)
@@ -150,7 +151,7 @@ class LossConfig:
     """The loss: reconstruction + beta KL + gamma entanglement."""
 
     beta: Annotated[float, Meta(ge=0.0, le=1e6), Row("β (KL)")] = 3e-6
-    """Weight of the KL term, which draws the latent cloud towards a standard normal distribution."""
+    """Weight of the KL term, which pulls the latent cloud towards a standard normal distribution."""
     entanglement: Annotated[Entanglement, Row("Entanglement")] = "none"
     """Penalty on latent dimensions that vary together. product: mean |mu_i mu_j|; covariance: mean |cov(mu_i, mu_j)| of
     the batch; dip: DIP-VAE-I, sum of cov^2 + 10 sum of (var - 1)^2."""
@@ -178,11 +179,12 @@ class TrainingConfig:
     batch_size: Annotated[int, Meta(ge=1, le=65_536), Row("Batch size")] = 16
     """Images per step on each device."""
     learning_rate: Annotated[float, Meta(gt=0.0, le=1e3), Row("Learning rate")] = 2e-3
-    """Learning rate; with a one-cycle schedule its peak."""
+    """Learning rate; its peak, with a one-cycle schedule."""
     optimizer: Annotated[Optimizer, Row("Optimizer", advanced=True)] = "adamw"
     """adamw: Adam with decoupled weight decay; adam."""
     schedule: Annotated[Schedule, Row("Schedule", advanced=True)] = "one-cycle"
-    """one-cycle: the learning rate rises to its peak and falls to zero; constant: it stays the same."""
+    """one-cycle: the learning rate rises to its peak, then falls to zero; constant: the learning rate does not
+    change."""
     warmup: Annotated[
         float, Meta(ge=0.0, le=0.95), Row("Warm-up", advanced=True, when=(("training.schedule", ("one-cycle",)),))
     ] = 0.15
@@ -192,13 +194,13 @@ class TrainingConfig:
     ] = 1e-4
     """Decoupled weight decay of adamw."""
     clip: Annotated[float, Meta(ge=0.0), Row("Clip gradient", advanced=True)] = 1.0
-    """Largest norm of the gradient; 0 switches clipping off."""
+    """Largest gradient norm; 0 turns clipping off."""
     seed: Annotated[int, Meta(ge=0), Row("Seed", advanced=True)] = 0
-    """Random seed of initial weights, order of the images, and noise."""
+    """Random seed for the initial weights, the order of the images and the noise."""
     precision: Annotated[Precision, Row("Precision", advanced=True)] = "auto"
     """auto: bfloat16 where the device computes it fast, else float32."""
     device: Annotated[Device, Row("Device", advanced=True)] = "auto"
-    """auto: the first that is available of cuda, mps and cpu."""
+    """auto: the first available of cuda, mps and cpu."""
     devices: Annotated[int, Meta(ge=1, le=1024), Row("Devices", advanced=True)] = 1
     """GPUs (or CPU processes) on each node."""
     nodes: Annotated[int, Meta(ge=1, le=4096), Row("Nodes", advanced=True)] = 1

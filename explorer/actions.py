@@ -128,12 +128,12 @@ FILE = Menu("&File", (
     Command("turntable", "Film the cloud…", lambda app: app.filming.ask(), "", "film",
             "Write one full turn of the cloud as MP4 or GIF", enabled=_has_cloud),
     Command("runs_folder", "Runs folder…", lambda app: app.files.choose_runs_folder(), "", "settings",
-            "Choose where trainings started here write their runs"),
+            "Choose the folder in which trainings started from this window save their runs"),
     None,
     Command("measure", "Measure images…", lambda app: app.attributes.ask_measures(), "", "",
-            "Measure area, brightness, symmetry … of each image, to use like factors", enabled=_has_cloud),
+            "Measure area, brightness, symmetry … of each image, for use as factors", enabled=_has_cloud),
     Command("attributes", "Attributes from a file…", lambda app: app.attributes.ask_file(), "", "",
-            "Read your own values of the samples from CSV or NPZ", enabled=_has_cloud),
+            "Read your own values for the samples from a CSV or NPZ file", enabled=_has_cloud),
     None,
     Command("quit", "Quit", lambda app: app.window.close(), "Ctrl+Q"),
 ))
@@ -150,7 +150,8 @@ EDIT = Menu("&Edit", (
             enabled=lambda app: app.state.selected_control is not None),
     Command("clear_path", "Clear path", lambda app: app.path.clear(), "", "trash", "Remove the whole path",
             enabled=lambda app: app.state.document.path is not None),
-    Command("cancel", "Cancel", _cancel, "Esc", "", "Drop the curve being traced, else the selection, else the mode"),
+    Command("cancel", "Cancel", _cancel, "Esc", "", "Discard the curve being traced, else clear the selection, else "
+                                                    "leave the mode"),
 ))
 MODE = Menu("&Mode", (
     _mode("orbit", "1", "Rotate the cloud; click a point to decode it"),
@@ -193,7 +194,7 @@ EXPERIMENTS = Menu("E&xperiments", (
     _open_dock("plane", "Parameter plane", "Ctrl+Shift+P", "hole", "Show true parameters beside the latent space",
                "parameters"),
     _open_dock("transects", "Transects", "Ctrl+Shift+T", "straight",
-               "Compare originals and reconstructions along a line of parameters"),
+               "Compare originals and reconstructions along a line in the parameter plane"),
     None,
     _open_dock("compare", "Compare two runs", "Ctrl+K", "watch",
                "Show a second run beside the open one, with the same input for both"),
@@ -207,11 +208,11 @@ VIEW = Menu("&View", (
     DOCKS,
     None,
     Command("reset_layout", "Reset layout", lambda app: app.window.reset_layout(), "", "",
-            "Put all panels back where they were at the first start"),
+            "Restore the default arrangement of the panels"),
     Menu("Theme", (
-        _theme("system", "The desktop's choice"),
-        _theme("dark", "Light text on dark ground"),
-        _theme("light", "Dark text on light ground"),
+        _theme("system", "Follow the desktop's setting"),
+        _theme("dark", "Light text on a dark background"),
+        _theme("light", "Dark text on a light background"),
     )),
 ))
 HELP = Menu("&Help", (

@@ -333,7 +333,7 @@ class EngineClient(QObject):
                 lost.append(pending)
                 self._end(pending, Outcome.FAILED)
         if lost and not give_up:
-            text += " What it was doing was not finished."
+            text += " The request in progress was lost."
         for pending in lost:
             pending.on_error(text)
         self.error_occurred.emit(text)

@@ -65,7 +65,7 @@ def ensure_recent(arguments=None):
             " python@3.12; Windows: https://www.python.org/downloads) and run: python3 " + " ".join(arguments) + "\n"
         )
         raise SystemExit(2)
-    sys.stderr.write("Python " + running + " is too old for Isoline; going on with " + executable + "\n")
+    sys.stderr.write("Python " + running + " is too old for Isoline; continuing with " + executable + "\n")
     sys.stderr.flush()
     command = [executable] + list(arguments)  # noqa: RUF005 - the starred form is a syntax error on Python 2
     if os.name == "nt":

@@ -128,7 +128,7 @@ def apt_install(packages: Iterable[str], progress: Progress) -> None:
         progress.run([*apt, "update"], apt_summary, environment)
         progress.run([*apt, "install", "-y", "--no-install-recommends", *names], apt_summary, environment)
     except CommandError as error:
-        raise SetupError(f"{error}\nMend that, or install these by hand: {' '.join(names)}") from error
+        raise SetupError(f"{error}\nFix that, or install these by hand: {' '.join(names)}") from error
 
 
 def ensure(needs: Iterable[Need], progress: Progress) -> None:

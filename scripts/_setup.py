@@ -172,7 +172,7 @@ def _make_venv(progress: Progress) -> None:
             raise SetupError(
                 f"cannot remove {error.filename}: {error.strerror}. Close Isoline, delete {venv} and run this again."
             ) from error
-    progress.stage(f"Making an environment with Python {sys.version.split()[0]}")
+    progress.stage(f"Creating an environment with Python {sys.version.split()[0]}")
     venv.mkdir(parents=True, exist_ok=True)
     (venv / UNFINISHED).touch()
     progress.run([sys.executable, "-m", "venv", VENV])

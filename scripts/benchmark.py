@@ -256,7 +256,7 @@ def main() -> int:
     """Measure, print, and write the JSON file if one was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, a small training")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--tour", type=Path, metavar="DIR", help="take the window's figures from a finished tour")
     options = parser.parse_args()
     # The window first: nothing else has warmed or loaded this process then.

@@ -84,7 +84,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=8, help="how often each of them is started (default: 8)")
     parser.add_argument("--clicks", type=int, default=60, help="clicks timed after each start (default: 60)")
     parser.add_argument("--suite", action="store_true", help="run both test suites, too; takes many minutes")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the measurements here, too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the measurements to this file")
     options = parser.parse_args()
     trees = (options.first.resolve(), options.second.resolve())
     for tree in trees:

@@ -155,11 +155,13 @@ def _directions(mu: np.ndarray, factors: np.ndarray) -> np.ndarray:
     spread = factors.std(axis=0)
     if not (spread > 0).all():
         constant = int((spread <= 0).argmax())
-        raise AlignmentError(f"factor {constant + 1} is the same in all {len(mu)} samples; it tells no direction.")
+        raise AlignmentError(f"factor {constant + 1} is the same in all {len(mu)} samples, so it has no direction.")
     standardised = (factors - factors.mean(axis=0)) / spread
     slopes, _, rank, _ = np.linalg.lstsq(standardised, mu - mu.mean(axis=0), rcond=1e-9)
     if rank < factors.shape[1]:
-        raise AlignmentError(f"the {factors.shape[1]} factors follow from one another; none can move with others held.")
+        raise AlignmentError(
+            f"the {factors.shape[1]} factors are linearly dependent; none can vary while the others are held constant."
+        )
     lengths = np.linalg.norm(slopes, axis=1, keepdims=True)
     if not (lengths > 0).all():
         still = int((lengths[:, 0] <= 0).argmax())
@@ -190,7 +192,7 @@ def _active_part(mu: np.ndarray, active: np.ndarray | None) -> np.ndarray:
     mu = _check_mu(mu, MIN_SAMPLES)
     chosen = np.ptp(mu, axis=0) > 0.0 if active is None else np.asarray(active, dtype=bool)
     if chosen.shape != mu.shape[1:]:
-        raise AlignmentError(f"active has shape {chosen.shape}; it must be ({mu.shape[1]},), one entry a dimension.")
+        raise AlignmentError(f"active has shape {chosen.shape}; it must be ({mu.shape[1]},), one entry per dimension.")
     mu = mu[:, chosen]
     dimensions = mu.shape[1]
     if dimensions < 2:
@@ -216,7 +218,7 @@ def _check_mu(mu: np.ndarray, least: int) -> np.ndarray:
 def _check_factors(factors: np.ndarray, mu: np.ndarray) -> np.ndarray:
     factors = np.asarray(factors, dtype=np.float64)
     if factors.ndim != 2 or len(factors) != len(mu) or factors.shape[1] < 1:
-        raise AlignmentError(f"factors has shape {factors.shape}; it must be ({len(mu)}, F), one row a sample.")
+        raise AlignmentError(f"factors has shape {factors.shape}; it must be ({len(mu)}, F), one row per sample.")
     if not np.isfinite(factors).all():
         raise AlignmentError("factors holds a number that is not finite.")
     return factors

@@ -54,7 +54,7 @@ def ssim(images: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     height, width = images.shape[1:3]
     if min(height, width) < WINDOW:
         raise ImagePairError(
-            f"images are {height} × {width} pixels; SSIM looks through a window of {WINDOW} × {WINDOW} "
+            f"images are {height} × {width} pixels; SSIM uses a window of {WINDOW} × {WINDOW} "
             "and needs images at least that large."
         )
     from skimage.metrics import structural_similarity

@@ -106,8 +106,8 @@ def measure(
         raise MeasureError("the path has 1 point; measures need 2 or more.")
     if not len(images) == len(reading.factors) == len(points):
         raise MeasureError(
-            f"there are {len(images)} images and {len(reading.factors)} readings for {len(points)} points; give one a "
-            "point."
+            f"there are {len(images)} images and {len(reading.factors)} readings for {len(points)} points; give one "
+            "of each per point."
         )
     achieved, leaks = float("nan"), np.full(len(ranges), np.nan)
     if target is not None:

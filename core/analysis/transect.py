@@ -61,7 +61,9 @@ class Transect:
     def published(cls, name: str, points: int = PUBLISHED_POINTS) -> Transect:
         """P1, P2 or P3, each a straight line through the centre of the published hole."""
         if name not in polar_curves.TRANSECTS:
-            raise TransectError(f"no transect {name!r} was published; there are {', '.join(polar_curves.TRANSECTS)}.")
+            raise TransectError(
+                f"there is no published transect {name!r}; choose one of {', '.join(polar_curves.TRANSECTS)}."
+            )
         return cls.straight(name, *polar_curves.TRANSECTS[name], points)
 
     @classmethod
@@ -96,7 +98,7 @@ class Transect:
         steps = np.hypot(*(np.diff(line, axis=0) / spans).T)
         length = float(steps.sum())
         if length <= _NO_LENGTH:
-            raise TransectError(f"{name} was drawn without length; draw a longer stroke.")
+            raise TransectError(f"{name} has no length; draw a longer stroke.")
         moved = np.concatenate([[True], steps > 0.0])  # repeated points have no place of their own along the line
         along = np.concatenate([[0.0], np.cumsum(steps)])[moved]
         wanted = np.linspace(0.0, along[-1], points)
@@ -130,7 +132,7 @@ def _polyline(points: np.ndarray, name: str, what: str) -> np.ndarray:
     except (TypeError, ValueError) as error:
         raise TransectError(f"{name}: {what} must be numbers (n, 2): {error}.") from error
     if line.ndim != 2 or line.shape[1] != 2 or not len(line):
-        raise TransectError(f"{name}: {what} has shape {line.shape}; it must be (n, 2), two factors a point.")
+        raise TransectError(f"{name}: {what} has shape {line.shape}; it must be (n, 2), two factors per point.")
     finite = np.isfinite(line).all(axis=1)
     if not finite.all():
         first = int((~finite).argmax())

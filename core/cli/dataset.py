@@ -1,4 +1,4 @@
-"""`isoline dataset`: write the images that a training would see."""
+"""`isoline dataset`: export the training images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Options:
     """Write a dataset as NPZ (dSprites keys) or as PNG files with a table, and a contact sheet beside it."""
 
     out: Path
-    """An .npz file, or for png a folder."""
+    """Output: an .npz file or, for png, a folder."""
     format: Literal["auto", "npz", "png"] = "auto"
     """auto: npz if --out ends in .npz, else png."""
     overwrite: bool = False
-    """Replace an earlier export; other files in the folder are left alone."""
+    """Replace an earlier export; other files in the folder are kept."""
     data: DataConfig = field(default_factory=DataConfig)
 
 
@@ -41,7 +41,7 @@ def run(options: Options) -> int:
     sheet = out.with_name(f"{out.stem if kind == 'npz' else out.name}-sheet.png")
     for target in (out, sheet):
         if not options.overwrite and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
-            raise DatasetError(f"{target} is there already; choose another name or give --overwrite.")
+            raise DatasetError(f"{target} already exists; choose another name or pass --overwrite.")
     with Progress() as bar:
         task = bar.add_task("Images", total=1.0)
         dataset = load_dataset(options.data, lambda fraction: bar.update(task, completed=fraction))

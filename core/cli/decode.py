@@ -21,17 +21,17 @@ class Options:
     model: tyro.conf.Positional[Path]
     """A run folder or a .safetensors file."""
     out: Path
-    """A .png (all images beside one another), .gif, .mp4 or .npz file; without a suffix, a folder of PNG files."""
+    """A .png (all images side by side), .gif, .mp4 or .npz file; without a suffix, a folder of PNG files."""
     z: tuple[str, ...] = ()
     """Latent points, each as comma-separated numbers: --z 0.1,0.2,0.3 1,0,2. If the first begins with a minus sign:
     --z=-1,0,2."""
     latents: Path | None = None
     """Latents (n, d) from a .npy, .npz (key latents) or .csv file."""
     path: Path | None = None
-    """A path of the window: a .json file of a run's folder "paths", where paths are saved, or an exported .npz. Its
-    frames are those of the window, bit for bit."""
+    """A path saved in the window (a .json file in the run's folder "paths") or an exported .npz. The frames are
+    identical to those of the window, bit for bit."""
     fps: float = 16.0
-    """Frames a second, for .gif and .mp4."""
+    """Frames per second, for .gif and .mp4."""
 
 
 def run(options: Options) -> int:
@@ -46,7 +46,8 @@ def run(options: Options) -> int:
     kind = options.out.suffix.lstrip(".").lower()
     if kind and kind not in FORMATS:
         raise LatentsError(
-            f"--out is {options.out}; its name must end in one of .{', .'.join(FORMATS)}, or in none for a folder."
+            f"--out is {options.out}; its name must end in one of .{', .'.join(FORMATS)}, or have no suffix for a "
+            "folder."
         )
     frames = _decoded(options.model, z)
     if kind:

@@ -1,4 +1,4 @@
-"""`isoline experiment`: train, measure and report one of the published experiments, or resume it."""
+"""`isoline experiment`: run one of the published experiments and write its report, or resume it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from core.experiments.transects import experiment as transects
 from core.utils.process_priority import lower_priority
 
 POLL_S = 0.5
-"""Seconds between two readings of the experiment's progress."""
+"""Seconds between progress updates."""
 
 Experiment = (
     Annotated[transects.Options, tyro.conf.subcommand("transects")]
@@ -38,7 +38,7 @@ class Options:
 
     experiment: tyro.conf.OmitArgPrefixes[tyro.conf.OmitSubcommandPrefixes[Experiment]]
     nice: int = 0
-    """Lower the priority to favour other programs: the larger, the lower (where the system has priorities)."""
+    """Niceness, 0 to 19: higher values give this process a lower priority (where the system supports it)."""
 
 
 def run(options: Options) -> int:

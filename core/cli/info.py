@@ -1,4 +1,4 @@
-"""`isoline info`: what a run folder holds and how its training stands, without loading torch."""
+"""`isoline info`: show the contents of a run folder and the progress of its training, without loading torch."""
 
 from __future__ import annotations
 

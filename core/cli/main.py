@@ -16,13 +16,13 @@ from typing import Any
 import core
 
 COMMANDS = {
-    "train": "train a model into a run folder, or resume one",
-    "encode": "latent means of images",
-    "decode": "images of latent points or of a path",
-    "dataset": "write the images that a training would see",
-    "experiment": "train, measure and report one of the published experiments",
-    "turntable": "film the embedding of a run turning once",
-    "info": "what a run folder holds and how its training stands",
+    "train": "train a model in a run folder, or resume a run",
+    "encode": "encode images as latent means",
+    "decode": "decode latent points or a path to images",
+    "dataset": "export the training images",
+    "experiment": "run one of the published experiments and write its report",
+    "turntable": "render one full turn of a run's embedding as a film",
+    "info": "show the contents of a run folder and the progress of its training",
 }
 
 

@@ -30,10 +30,10 @@ class Options:
     out: Path
     """The run folder. It is created if it does not exist."""
     preset: Preset = "compact"
-    """Where the defaults of the settings below come from: compact is Isoline's own; article and article-weighted are
-    the published networks with the published settings."""
+    """Defaults for the settings below: compact is Isoline's own network; article and article-weighted reproduce the
+    networks and settings of the 2021 study."""
     config: Path | None = None
-    """A JSON file to take the defaults from instead: the config.json of a run, or one with the sections below."""
+    """A JSON file with the defaults instead: a run's config.json, or a file with the sections below."""
     resume: bool = False
     """Resume the run in --out from its last checkpoint, with the configuration it was started with."""
     devices: int | None = None
@@ -41,7 +41,7 @@ class Options:
     nodes: int | None = None
     """Machines that train together; short for --training.nodes."""
     nice: int = 0
-    """Niceness, 0 to 19: the larger, the lower the priority of this process."""
+    """Niceness, 0 to 19: higher values give this process a lower priority."""
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)

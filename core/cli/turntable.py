@@ -24,31 +24,32 @@ class Options:
     run: Annotated[Path, tyro.conf.Positional]
     """The run folder."""
     out: Path
-    """The film: a name that ends in .mp4 or .gif."""
+    """Output file; its name ends in .mp4 or .gif."""
     epoch: int | None = None
-    """After which epoch (0: before training); left out: the newest."""
+    """Epoch to show (0: before training). Default: the newest."""
     seconds: float = 6.0
-    """How long the turn takes."""
+    """Duration of the full turn in seconds."""
     fps: float = 30.0
-    """Frames a second; a GIF has at most 20."""
+    """Frames per second; at most 20 for a GIF."""
     size: int = 720
     """Width and height in pixels, an even number."""
     color_by: str = ""
-    """A factor's name, split, or none; left out: the first factor."""
+    """What colours the points: a factor's name, split, or none. Default: the first factor."""
     colormap: Literal["viridis", "cividis", "inferno", "twilight"] = "viridis"
-    """Colours of the values."""
+    """Colour map."""
     values: Path | None = None
-    """An .npy file with one number a sample to colour by; --color-by then names them."""
+    """An .npy file with one number per sample to colour by; --color-by then names these values."""
     axes: str = "auto"
-    """auto: the dimensions themselves, of more than three the principal components; pca; or numbers such as 1,2,5."""
+    """auto: the latent dimensions, or the principal components if there are more than three; pca; or numbers of
+    dimensions such as 1,2,5."""
     theme: Literal["dark", "light"] = "dark"
-    """The ground."""
+    """Background."""
     point_size: float = 5.0
-    """Diameter of a point in pixels of a picture of 720."""
+    """Diameter of a point in pixels for a film of 720 pixels; it scales with --size."""
     opacity: float = 1.0
     """Opacity of the points, up to 1."""
     progress: Literal["bar", "json", "none"] = "bar"
-    """json: for programs, one line {"progress": 0.42} a percent; closing standard input then cancels."""
+    """json: for other programs, one line {"progress": 0.42} per percent; closing standard input then cancels."""
 
 
 def run(options: Options) -> int:
@@ -89,7 +90,7 @@ def _read_values(path: Path | None) -> np.ndarray | None:
     except OSError as error:
         raise TurntableError(f"--values {path} cannot be read ({error.strerror or error}).") from error
     except (ValueError, EOFError) as error:
-        raise TurntableError(f"--values {path} is no .npy file of numbers ({error}).") from error
+        raise TurntableError(f"--values {path} is not an .npy file of numbers ({error}).") from error
     if not isinstance(values, np.ndarray):
         raise TurntableError(f"--values {path} holds several arrays; it must be an .npy file with one.")
     return values

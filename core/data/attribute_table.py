@@ -21,7 +21,7 @@ INDEX = "index"
 SUFFIXES = (".csv", ".npz", ".npy")
 MOST_COLUMNS = 256
 _SEPARATORS = ",;\t"
-_DECIMAL_COMMA = ", with a point as its decimal sign"
+_DECIMAL_COMMA = ", with a decimal point"
 
 _UNREADABLE = (
     OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, OverflowError, RecursionError, MemoryError,
@@ -79,13 +79,14 @@ class AttributeTable:
             return self._rows_by_index(samples)
         if not np.array_equal(samples, np.arange(len(samples))):
             raise AttributeFileError(
-                f"{self.file} does not say which samples its rows are about, and this run shows only some of its "
-                f"dataset's. Add a column {INDEX} with the number of each row's sample."
+                f"{self.file} does not say which samples its rows describe, and this run shows only part of its "
+                f"dataset. Add a column {INDEX} with each row's sample number."
             )
         if self.rows != len(samples):
-            blank = f", and {len(self.blank)} blank ones, the first of them row {self.blank[0]}" if self.blank else ""
+            blank = f", and {len(self.blank)} blank rows, the first of them row {self.blank[0]}" if self.blank else ""
             raise AttributeFileError(
-                f"{self.file} has {self.rows} rows{blank}; the run has {len(samples)} samples. Give one row a sample, "
+                f"{self.file} has {self.rows} rows{blank}; the run has {len(samples)} samples. Give one row per "
+                "sample, "
                 f"or add a column {INDEX} with the number of each row's sample."
             )
         return np.arange(self.rows)
@@ -103,7 +104,7 @@ class AttributeTable:
         twice = np.flatnonzero(known[1:] == known[:-1])
         if len(twice):
             raise AttributeFileError(
-                f"{self.file}, row {self.lines[order[twice[0] + 1]]}: sample {known[twice[0]]:.0f} has a row already."
+                f"{self.file}, row {self.lines[order[twice[0] + 1]]}: sample {known[twice[0]]:.0f} already has a row."
             )
         place = np.searchsorted(known, samples).clip(max=len(known) - 1)
         missing = samples[known[place] != samples]
@@ -154,9 +155,9 @@ def read_attributes(file: Path) -> AttributeTable:
     except _UNREADABLE as error:
         raise AttributeFileError(f"{file} cannot be read ({error}); it may be damaged or of another kind.") from error
     if not table.names:
-        raise AttributeFileError(f"{file} holds no column of values beside {INDEX!r}; give one or more.")
+        raise AttributeFileError(f"{file} holds no column of values besides {INDEX!r}; give one or more.")
     if not table.rows:
-        raise AttributeFileError(f"{file} holds no rows; give one a sample.")
+        raise AttributeFileError(f"{file} holds no rows; give one per sample.")
     if len(table.columns) > MOST_COLUMNS:
         raise AttributeFileError(f"{file} has {len(table.columns)} columns; at most {MOST_COLUMNS} are read.")
     return table
@@ -174,9 +175,9 @@ def _read_csv(file: Path) -> AttributeTable:
         reader = csv.reader(written, delimiter=separator)
         rows = [(reader.line_num, row) for row in reader if any(row)]
     except csv.Error as error:
-        raise AttributeFileError(f"{file} is no table: {error}.") from error
+        raise AttributeFileError(f"{file} is not a table: {error}.") from error
     if not rows:
-        raise AttributeFileError(f"{file} is empty; give one row a sample.")
+        raise AttributeFileError(f"{file} is empty; give one row per sample.")
     header = [cell.strip() for cell in rows[0][1]]
     named = any(cell and not _is_number(cell) for cell in header)
     names = _distinct(header if named else _numbered(file.stem, len(header)), file)
@@ -204,15 +205,15 @@ def _read_arrays(file: Path) -> AttributeTable:
         for name in arrays:
             array = arrays[name]
             if not isinstance(array, np.ndarray):  # numpy hands out a member that is no .npy file as its bytes
-                raise AttributeFileError(f"{file}: {name} is no array; write the file anew with numpy.savez.")
+                raise AttributeFileError(f"{file}: {name} is not an array; write the file again with numpy.savez.")
             columns.update(_columns_of(name, array))
             if len(columns) > MOST_COLUMNS:
-                raise AttributeFileError(f"{file}: more than {MOST_COLUMNS} columns; give only those that are wanted.")
+                raise AttributeFileError(f"{file}: more than {MOST_COLUMNS} columns; keep only those you need.")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {length}" for name, length in list(lengths.items())[:8])
         raise AttributeFileError(
-            f"{file}: the arrays are of different lengths ({said}); give one entry a sample in each."
+            f"{file}: the arrays are of different lengths ({said}); give one entry per sample in each."
         )
     return AttributeTable(file, columns, np.arange(next(iter(lengths.values()), 0)))
 
@@ -238,7 +239,7 @@ def _distinct(names: list[str], file: Path) -> list[str]:
     named = [INDEX if name.lower() == INDEX else name for name in named]
     twice = next((name for i, name in enumerate(named) if name in named[:i]), None)
     if twice is not None:
-        raise AttributeFileError(f"{file}: two columns are named {twice!r}; give each a name of its own.")
+        raise AttributeFileError(f"{file}: two columns are named {twice!r}; give each its own name.")
     return named
 
 

@@ -62,8 +62,8 @@ def cached_images(
             stream.write(_seal(images).encode())
     except OSError as error:
         warnings.warn(
-            f"the image cache {folder} cannot be written ({error.strerror or error}); images are drawn anew each "
-            "time. Free some space, or name another folder in ISOLINE_CACHE.",
+            f"the image cache {folder} cannot be written ({error.strerror or error}); images are redrawn each time"
+            ". Free some space, or name another folder in ISOLINE_CACHE.",
             stacklevel=2,
         )
         images.flags.writeable = False

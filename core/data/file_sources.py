@@ -88,7 +88,7 @@ def _eight_bit(image: Image.Image, file: Path) -> Image.Image:
     if image.mode.startswith("I;16"):
         return Image.fromarray(np.rint(np.asarray(image) / 257.0).astype(np.uint8))
     if image.mode in ("I", "F"):
-        raise DatasetError(f"{file} has 32 bits a pixel, of unknown range; save it with 8 or 16 bits.")
+        raise DatasetError(f"{file} has 32 bits per pixel, of unknown range; save it with 8 or 16 bits.")
     return image
 
 
@@ -120,7 +120,7 @@ def read_npz(config: DataConfig, progress: Progress | None = None) -> Loaded:
     except _BROKEN_NPZ as error:
         if isinstance(error, DatasetError):
             raise
-        raise DatasetError(f"{file} cannot be read as NPZ ({error}). Write it anew with numpy.savez.") from error
+        raise DatasetError(f"{file} cannot be read as NPZ ({error}). Write it again with numpy.savez.") from error
     images = _as_images(raw, file, config, progress)
     factors = _as_factors(values, len(images), key or "latents_values", file)
     if len(names) != factors.shape[1]:
@@ -132,7 +132,7 @@ def read_npz(config: DataConfig, progress: Progress | None = None) -> Loaded:
 def _member(data: np.lib.npyio.NpzFile, key: str) -> np.ndarray:
     value = data[key]
     if not isinstance(value, np.ndarray):  # NumPy hands out a member that is no .npy file as its bytes
-        raise ValueError(f"{key} is no array")
+        raise ValueError(f"{key} is not an array")
     return value
 
 

@@ -28,7 +28,7 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
         advice = "data.count or data.image_size" if config.source == "curves" else "data.image_size"
         raise DatasetError(
             f"the images of {what} at {config.image_size} × {config.image_size} × {config.channels} do not fit into "
-            f"the memory; make {advice} smaller."
+            f"memory; reduce {advice}."
         ) from error
 
 

@@ -198,7 +198,7 @@ def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming]) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Entry point of the process."""
     parser = argparse.ArgumentParser(prog="core.engine", description="Isoline's engine process; started by the window.")
-    parser.add_argument("--threads", type=int, default=1, help="threads that compute")
+    parser.add_argument("--threads", type=int, default=1, help="number of compute threads")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is meant for the window, which then ends this
     send = _take_standard_output()

@@ -78,12 +78,12 @@ class EmbeddingSnapshot:
             self._surfaces = {names: made for names, made in self._surfaces.items() if set(names) <= known}
 
     def table(self, names: tuple[str, ...]) -> np.ndarray:
-        """Values float64 (N, F) of targets, one row a sample. Raises ``EngineError`` for an unknown one."""
+        """Values float64 (N, F) of targets, one row per sample. Raises ``EngineError`` for an unknown one."""
         columns = np.hstack([self.probe.factors.astype(np.float64), self.attributes.values.reshape(len(self.mu), -1)])
         for name in names:
             if name not in self.targets:
-                known = ", ".join(self.targets) or "none, for the images have no factors; measure attributes first"
-                raise EngineError(f"target is {name!r}; there is {known}.")
+                known = ", ".join(self.targets) or "none, because the images have no factors; measure attributes first"
+                raise EngineError(f"target is {name!r}; available: {known}.")
         return columns[:, [self.targets.index(name) for name in names]]
 
     def surface(self, names: tuple[str, ...] | None = None) -> Future[Surface]:
@@ -127,7 +127,7 @@ class EmbeddingSnapshot:
 def _surface(mu: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> Surface:
     known = np.isfinite(table).all(axis=1)
     if known.sum() < 2:
-        raise EngineError(f"{', '.join(names)}: known together of {known.sum()} samples; a surface needs more.")
+        raise EngineError(f"{', '.join(names)}: known together for {known.sum()} samples; a surface needs 2 or more.")
     return Surface(mu[known], table[known], names)
 
 
@@ -287,7 +287,7 @@ def _newest_means(run: RunDirectory) -> np.ndarray:
         return run.read_embedding()
     epochs = run.embedding_epochs()
     if not epochs:
-        raise RunError(f"{run.path} has no means of its samples (yet): they come with the first step of its training.")
+        raise RunError(f"{run.path} has no latent means yet; they are recorded at the first training step.")
     return run.read_embedding(epochs[-1])
 
 
@@ -317,5 +317,5 @@ def checked_attributes(request: SetAttributes, model: OpenModel) -> Attributes:
     known = (*model.factor_names, *names)
     twice = next((name for i, name in enumerate(known) if name in known[:i]), None)
     if twice is not None:
-        raise EngineError(f"{twice!r} names two attributes or factors; give each a name of its own.")
+        raise EngineError(f"{twice!r} names two attributes or factors; give each its own name.")
     return Attributes(names, np.where(np.isfinite(values), values, np.nan))

@@ -79,7 +79,7 @@ class WeightsFollower:
             if not isinstance(error, (CheckpointError, OSError)):
                 traceback.print_exception(error)
             self._failed_stamp, self._failed_at = stamp, perf_counter()
-            text = f"New weights were not taken over, the old ones stay: {error}"
+            text = f"New weights could not be loaded; the previous ones remain in use: {error}"
             if text != self._reported:
                 self._reported = text
                 self._result = NewWeights(error=text)

@@ -197,7 +197,7 @@ class ExperimentFolder:
         if stored.get("schema") != SCHEMA_VERSION:
             raise ExperimentError(
                 f"{path} has schema version {stored.get('schema')!r}; this version of Isoline reads {SCHEMA_VERSION}. "
-                "Resume it with the version that began it, or choose another folder with --out."
+                "Resume it with the version that started it, or choose another folder with --out."
             )
         if stored.get("experiment") != experiment:
             raise ExperimentError(
@@ -210,7 +210,7 @@ class ExperimentFolder:
         for name in sorted(stored.keys() | wanted.keys()):
             if stored.get(name) != wanted.get(name):
                 raise ExperimentError(
-                    f"{name} is {wanted.get(name)!r}, but the experiment in {self.path} was begun with "
+                    f"{name} is {wanted.get(name)!r}, but the experiment in {self.path} was started with "
                     f"{stored.get(name)!r}. Resume it with the same options, or choose another folder with --out."
                 )
 
@@ -255,7 +255,7 @@ class ExperimentFolder:
 
     def _unwritable(self, error: OSError) -> ExperimentError:
         return ExperimentError(
-            f"{self.path} cannot be written ({error.strerror or error}). Choose a folder that can, with --out."
+            f"{self.path} cannot be written ({error.strerror or error}). Choose a writable folder with --out."
         )
 
 

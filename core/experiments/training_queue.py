@@ -179,7 +179,8 @@ def _complete(planned: PlannedTraining, folder: ExperimentFolder) -> RunDirector
     if _without_machine(run.config) != _without_machine(inherit_native_size(planned.config, run.config)):
         raise ExperimentError(
             f"{path} was trained with other settings than this experiment asks for. Remove that folder to train it "
-            "anew, or choose another folder with --out."
+            "again"
+            ", or choose another folder with --out."
         )
     status = run.status()
     if status == "finished" or (status == "failed" and not planned.required):

@@ -82,12 +82,12 @@ class Surrogate:
         places = _checked(places, "places")
         features = _checked(features, "features")
         if len(places) != len(features):
-            raise SurrogateError(f"{len(features)} features for {len(places)} places; give one row a place.")
+            raise SurrogateError(f"{len(features)} features for {len(places)} places; give one row per point.")
         places, kept = np.unique(places, axis=0, return_index=True)
         features = features[kept]
         if len(places) < places.shape[1] + 2:
             raise SurrogateError(
-                f"there are {len(places)} different places; a surrogate in {places.shape[1]} dimensions needs "
+                f"there are {len(places)} distinct points; a surrogate in {places.shape[1]} dimensions needs "
                 f"{places.shape[1] + 2} or more."
             )
         self._origin = places.mean(axis=0)
@@ -248,7 +248,7 @@ def _fit(places: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarra
     try:
         solution = solve(system, right, assume_a="sym", overwrite_a=True, check_finite=False)
     except LinAlgError as error:
-        raise SurrogateError(f"the landmarks determine no surrogate ({error}); choose other samples.") from error
+        raise SurrogateError(f"no surrogate can be fitted to the landmarks ({error}); choose other samples.") from error
     return solution[:count], solution[count:]
 
 

@@ -58,7 +58,7 @@ def nearest_ratio_slope(log_ratio: np.ndarray, discard: float = 0.1) -> float:
     y = -np.log1p(-np.arange(1, kept + 1) / (count + 1))
     squared = float(x @ x)
     if squared <= 0.0:
-        raise MetricError("every point's two nearest distances are equal (a lattice?): the ratio tells no dimension.")
+        raise MetricError("every point's two nearest distances are equal (a lattice?): the ratio gives no dimension.")
     return float(x @ y) / squared
 
 
@@ -107,7 +107,7 @@ def levina_bickel(points: np.ndarray, neighbours: int = 20, seed: int = 0) -> Di
     drawn = [float(inverse[chosen].mean()) for chosen in _resamples(samples.points, seed, 2 * neighbours)]
     mean = float(inverse.mean())
     if mean <= 0.0 or min(drawn) <= 0.0:
-        raise MetricError("every point's nearest distances are equal (a lattice?): their ratios tell no dimension.")
+        raise MetricError("every point's nearest distances are equal (a lattice?): their ratios give no dimension.")
     return _with_interval(1.0 / mean, [1.0 / value for value in drawn])
 
 

@@ -127,7 +127,7 @@ def _ends(
         try:
             one = check_points(np.atleast_2d(np.asarray(place, dtype=np.float64)), name, graph.samples.dim)
             if np.ndim(place) != 1:
-                raise ManifoldError(f"{name} is not one place.")
+                raise ManifoldError(f"{name} is not a single point.")
         except (TypeError, ValueError) as error:
             raise GeodesicError(f"{name} is {place!r}; it must be {graph.samples.dim} finite numbers.") from error
         checked.append(one[0])

@@ -40,7 +40,7 @@ class LatentGraph:
         from scipy.sparse.csgraph import connected_components
 
         if len(surface.samples) < 3:
-            raise GeodesicError(f"there are {len(surface.samples)} samples; a geodesic needs 3 or more to lead over.")
+            raise GeodesicError(f"there are {len(surface.samples)} samples; a geodesic needs 3 or more.")
         self.surface = surface
         self.image_map: ImageMap = LatentMap() if image_map is None else image_map
         points = self.samples.points
@@ -83,7 +83,8 @@ class LatentGraph:
             sizes = [int(np.count_nonzero(self.component == part)) for part in (first, last)]
             raise GeodesicError(
                 f"start and end lie on parts of the cloud that are not connected (of {sizes[0]} and {sizes[1]} of "
-                f"{len(self.component)} landmarks, {self.components} parts in all). Choose both on one part, or join "
+                f"{len(self.component)} landmarks, {self.components} parts in all). Choose both on the same part, "
+                "or join "
                 "them by a straight path."
             )
         source = int(exits[0])

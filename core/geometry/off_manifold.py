@@ -115,7 +115,7 @@ class OffManifoldScore:
         """What the verdict means, and its numbers, each with its definition; "" where nothing is known."""
         if self.verdict is None:
             return ""
-        gap = "Distance to the nearest sample: not known."
+        gap = "Distance to the nearest sample: unknown."
         if math.isfinite(self.gap):
             gap = (
                 f"Nearest sample: {self.gap:.2g} cloud radii away (radius: root mean square distance of the samples "

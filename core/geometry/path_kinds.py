@@ -105,7 +105,7 @@ def trace(kind: str, request: PathRequest) -> Iterator[TracedPath]:
     if about is None:
         raise PathKindError(f"kind is {kind!r}; it must be one of {', '.join(PATH_KINDS)}.")
     if about.joins and request.end is None:
-        raise PathKindError(f"A {kind} path joins two places; give an end.")
+        raise PathKindError(f"A {kind} path joins two points; give an end.")
     if about.by_images and request.graph is None:
         raise PathKindError(f"A {kind} compares images; give a graph.")
     if not about.joins:
@@ -141,14 +141,14 @@ def spherical(start: np.ndarray, end: np.ndarray, centre: np.ndarray, points: in
     centre, _ = _ends(centre, start, points)
     radii = np.linalg.norm([start - centre, end - centre], axis=1)
     if not radii.all():
-        raise PathKindError("start or end is at the centre, which no arc leaves in one direction; choose another end.")
+        raise PathKindError("start or end is at the centre, where an arc has no direction; choose another end.")
     one, two = (start - centre) / radii[0], (end - centre) / radii[1]
     across = two - (one @ two) * one
     sine = float(np.linalg.norm(across))
     angle = float(np.arctan2(sine, one @ two))
     if angle > np.pi - 1e-6:
         raise PathKindError(
-            "start and end are opposite each other about the centre; move one, or pass by a third place."
+            "start and end are opposite each other about the centre; move one, or go through a third point."
         )
     t = np.linspace(0.0, 1.0, points)[:, None]
     second = across / sine if sine > 0.0 else np.zeros_like(one)

@@ -123,7 +123,7 @@ def lift_stroke(
     candidates, cost = _candidates(points, view, camera)
     covered = np.flatnonzero(np.isfinite(cost[:, 0]))
     if len(covered) < 2:
-        raise StrokeError("No samples lie under the stroke. Draw over the cloud, or turn it so that they do.")
+        raise StrokeError("No samples lie under the stroke. Draw over the cloud, or rotate it first.")
     linear = _view_map(samples.points, view)
     pixels_per_unit = _scale(camera, view[candidates[covered, 0]])
     chosen = _viterbi(
@@ -144,7 +144,7 @@ def lift_stroke(
         z = z + _towards(points[span], z @ linear + offset, linear, tangent, camera, pixels_per_unit)
     z, _ = on_surface(_smooth(z))
     if not np.any(np.ptp(z, axis=0) > 0.0):
-        raise StrokeError("Only one place of the cloud lies under the stroke. Draw over more of it.")
+        raise StrokeError("Only one point of the cloud lies under the stroke. Draw over more of it.")
     error = np.linalg.norm(camera.to_screen(z @ linear + offset) - points[span], axis=1)
     return LiftedStroke(z.astype(np.float32), len(covered) / len(points), float(np.nanmax(error)))
 
@@ -170,7 +170,7 @@ def _candidates(points: np.ndarray, view: np.ndarray, camera: ScreenCamera) -> t
         inside = (screen >= points.min(axis=0) - margin) & (screen <= points.max(axis=0) + margin)
     near = np.flatnonzero(inside.all(axis=1))
     if not len(near):
-        raise StrokeError("No samples lie under the stroke. Draw over the cloud, or turn it so that they do.")
+        raise StrokeError("No samples lie under the stroke. Draw over the cloud, or rotate it first.")
     tree = kd_tree(screen[near])
     # A sparse cloud needs a wider radius: twice the usual distance on the screen to the fourth neighbour.
     usual, _ = tree.query(screen[near[:: max(1, len(near) // 256)]], k=[min(5, len(near))])

@@ -134,7 +134,9 @@ class Surface:
         members = np.arange(len(self.samples)) if members is None else np.asarray(members)
         encoded = check_points(encoded, "encoded", self.dim)
         if len(encoded) != len(members):
-            raise FactorError(f"encoded has {len(encoded)} means; there must be {len(members)}, one a decoded sample.")
+            raise FactorError(
+                f"encoded has {len(encoded)} means; there must be {len(members)}, one per decoded sample."
+            )
         known = self.samples.points[members]
         usable = ~self.in_gap(encoded)  # a broken image is encoded anywhere
         if usable.sum() < max(SCORE_NEIGHBOURS, 0.5 * len(members)):
@@ -250,7 +252,7 @@ def _table(labels: np.ndarray | None, count: int) -> np.ndarray:
     table = np.asarray(labels, dtype=np.float64)
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or len(table) != count:
-        raise FactorError(f"labels have shape {np.shape(labels)}; they must be ({count}, F), one row a sample.")
+        raise FactorError(f"labels have shape {np.shape(labels)}; they must be ({count}, F), one row per sample.")
     broken = np.flatnonzero(~np.isfinite(table).all(axis=1))
     if len(broken):
         raise FactorError(f"labels hold a number that is not finite, in row {broken[0]}; leave such samples out.")
@@ -260,5 +262,5 @@ def _table(labels: np.ndarray | None, count: int) -> np.ndarray:
 def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     chosen = tuple(f"factor {i + 1}" for i in range(count)) if names is None else tuple(names)
     if len(chosen) != count or len(set(chosen)) != count:
-        raise FactorError(f"names are {chosen}; there must be {count} different ones, one a label.")
+        raise FactorError(f"names are {chosen}; there must be {count} different ones, one per label.")
     return chosen

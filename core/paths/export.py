@@ -201,7 +201,9 @@ def export_npz(
     frames = _check_frames(path, frames)
     latents = np.asarray(latents, dtype=np.float32)
     if latents.ndim != 2 or len(latents) != len(frames):
-        raise ExportError(f"{path}: latents have shape {latents.shape}; they must be ({len(frames)}, d), one a frame.")
+        raise ExportError(
+            f"{path}: latents have shape {latents.shape}; they must be ({len(frames)}, d), one per frame."
+        )
     control = np.zeros((0, latents.shape[1])) if control is None else np.asarray(control)
     if control.ndim != 2 or control.shape[1] != latents.shape[1]:
         raise ExportError(f"{path}: control has shape {control.shape}; it must be (m, {latents.shape[1]}).")
@@ -277,7 +279,7 @@ def _check_frames(path: str | Path, frames: np.ndarray) -> np.ndarray:
 
 def _check_fps(path: str | Path, fps: float) -> float:
     if not 0.1 <= fps <= 1000.0:
-        raise ExportError(f"{path}: fps is {fps!r}; it must be 0.1 to 1000 frames a second.")
+        raise ExportError(f"{path}: fps is {fps!r}; it must be 0.1 to 1000 frames per second.")
     return float(fps)
 
 

@@ -33,7 +33,7 @@ def parse_points(texts: Sequence[str]) -> np.ndarray:
             rows.append([float(part) for part in text.split(",")])
         except ValueError as error:
             raise LatentsError(
-                f"--z {text!r} is no latent point; write numbers with commas, such as 0.1,0.2,-3."
+                f"--z {text!r} is not a latent point; separate the numbers with commas, such as 0.1,0.2,-3."
             ) from error
     if len({len(row) for row in rows}) != 1:
         raise LatentsError(f"--z {' '.join(texts)}: the points have different numbers of coordinates.")
@@ -80,9 +80,9 @@ def _read_csv(path: Path) -> np.ndarray:
     try:
         rows = [row for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if row]
     except csv.Error as error:
-        raise LatentsError(f"{path} is no table: {error}.") from error
+        raise LatentsError(f"{path} is not a table: {error}.") from error
     if not rows:
-        raise LatentsError(f"{path} is empty; it must hold one latent point a row.")
+        raise LatentsError(f"{path} is empty; it must hold one latent point per row.")
     columns = list(range(len(rows[0])))
     first = 1
     if not all(_is_number(cell) for cell in rows[0]):
@@ -93,7 +93,7 @@ def _read_csv(path: Path) -> np.ndarray:
         chosen = [row[i] for i in columns] if len(row) > max(columns) else []
         if not chosen or not all(_is_number(cell) for cell in chosen):
             raise LatentsError(
-                f"{path}, row {line}: {','.join(row)[:80]!r} is no latent point; wanted are {len(columns)} numbers."
+                f"{path}, row {line}: {','.join(row)[:80]!r} is not a latent point; it must be {len(columns)} numbers."
             )
         values.append([float(cell) for cell in chosen])
     return np.array(values, dtype=np.float64).reshape(len(values), len(columns))

@@ -100,7 +100,7 @@ class Recipe:
                 raise RecipeError(f"end has {len(end)} dimensions and start {len(start)}; they must agree.")
             object.__setattr__(self, "end", end)
         if self.kind in JOINING and self.end is None:
-            raise RecipeError(f"a {self.kind} path joins two places; give an end.")
+            raise RecipeError(f"a {self.kind} path joins two points; give an end.")
         if self.kind not in JOINING and not self.target:
             raise RecipeError(f"a {self.kind} changes a factor; give its name as target.")
         if self.value is not None and not np.isfinite(self.value):
@@ -146,7 +146,7 @@ def _place(value: object, name: str) -> np.ndarray:
     try:
         place = np.array(value, dtype=np.float32)
     except (TypeError, ValueError, OverflowError) as error:
-        raise RecipeError(f"{name} is no place (d,): {error}") from error
+        raise RecipeError(f"{name} is not a point (d,): {error}") from error
     if place.ndim != 1 or not len(place) or not np.isfinite(place).all():
         raise RecipeError(f"{name} has shape {place.shape}; it must be (d,), d finite numbers.")
     place.flags.writeable = False

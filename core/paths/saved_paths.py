@@ -92,9 +92,9 @@ def checked_name(name: object) -> str:
     if name.startswith(".") or name.endswith("."):
         raise SavedPathError(f"the name {name!r} begins or ends with a dot; leave it out.")
     if len(name) > LONGEST_NAME or len(name.encode()) + len(SUFFIX) > 200:
-        raise SavedPathError(f"the name {name[:20]!r}… has {len(name)} characters; {LONGEST_NAME} at most will do.")
+        raise SavedPathError(f"the name {name[:20]!r}… has {len(name)} characters; use at most {LONGEST_NAME}.")
     if name.split(".")[0].strip().lower() in _DEVICES:
-        raise SavedPathError(f"the name {name!r} means a device on some systems; choose another.")
+        raise SavedPathError(f"the name {name!r} is reserved for a device on some systems; choose another.")
     return name
 
 
@@ -149,7 +149,7 @@ def read_saved_path(file: Path) -> SavedPath:
 def _from_value(value: Any, file: Path) -> SavedPath:
     wanted = ("schema", "name", "path", "frames", "speed", "latents")
     if not isinstance(value, dict) or set(value) != set(wanted):
-        raise SavedPathError(f"{file} is no saved path; one is an object of {', '.join(wanted)}.")
+        raise SavedPathError(f"{file} is not a saved path, which is an object of {', '.join(wanted)}.")
     if value["schema"] != SCHEMA_VERSION:
         raise SavedPathError(f"{file} has schema {value['schema']!r}; this version of Isoline reads {SCHEMA_VERSION}.")
     rows = value["latents"]

@@ -52,12 +52,12 @@ class Film:
             if not low <= value <= high:
                 raise TurntableError(f"{name} is {value:g}; it must be {low:g} to {high:g}.")
         if self.size % 2:
-            raise TurntableError(f"size is {self.size}; films have even sizes. Try {self.size + 1}.")
+            raise TurntableError(f"size is {self.size}; the size of a film must be even. Try {self.size + 1}.")
         needed = self.frames * self.size * self.size * 3
         if needed > MAX_BYTES:
             raise TurntableError(
                 f"{self.frames} frames of {self.size} pixels need {needed / 2**30:.1f} GiB of memory; at most "
-                f"{MAX_BYTES >> 30} are taken. Choose fewer seconds, frames a second or pixels."
+                f"{MAX_BYTES >> 30} are allowed. Choose fewer seconds, frames per second or pixels."
             )
 
     @property
@@ -208,7 +208,9 @@ def _read_means(run: RunDirectory, epoch: int | None) -> tuple[np.ndarray, int |
 def _projection(axes: str, means: np.ndarray) -> Projection:
     latent_dim = means.shape[1]
     if latent_dim < 2:
-        raise TurntableError("the run has one latent dimension: a line has no side to turn to. Two or more are needed.")
+        raise TurntableError(
+            "the run has one latent dimension: a line cannot be shown turning; two or more are needed."
+        )
     if axes == "pca" or (axes == "auto" and latent_dim > 3):
         return along_components(means)
     if axes == "auto":

@@ -249,7 +249,7 @@ class RunDirectory:
             with open(path, "rb") as file:
                 mu = np.load(file, allow_pickle=False)
         except FileNotFoundError as error:
-            raise RunError(f"{path} does not exist; stored are epochs {self.embedding_epochs()}.") from error
+            raise RunError(f"{path} does not exist; the stored epochs are {self.embedding_epochs()}.") from error
         except (OSError, ValueError, EOFError) as error:
             raise RunError(f"{path} is damaged ({error}).") from error
         if not isinstance(mu, np.ndarray) or mu.ndim != 2 or mu.dtype != np.float32:

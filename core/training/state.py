@@ -161,4 +161,4 @@ def _check_tensors(stored: dict[str, Tensor], wanted: dict[str, Tensor]) -> None
             raise _shape_error(f"model.{name}", stored[name], value)
     extra = sorted(set(stored) - set(wanted))
     if extra:
-        raise TrainingStateError(f"the saved state has a tensor model.{extra[0]} that this architecture has not.")
+        raise TrainingStateError(f"the saved state has a tensor model.{extra[0]} that this architecture does not have.")

@@ -53,7 +53,7 @@ def plane_cursor(tour: Director) -> Stage:
     yield Until(lambda: explorer.state.document.cursor is not None, "the cursor follows", 3.0)
     a, b = explorer.state.document.cursor
     if math.hypot(a - 1.3, b - 1.1) > 0.05:
-        raise StageFailed(f"the cursor is at ({a:.2f}, {b:.2f}) and not where the hand let go")
+        raise StageFailed(f"the cursor is at ({a:.2f}, {b:.2f}), not where it was released")
     yield Until(lambda: not np.array_equal(explorer.state.document.probe, probe), "the probe follows", 10.0)
     yield 0.8
     tour.shot("plane-cursor")

@@ -19,7 +19,7 @@ from explorer.widgets.theme import DARK, Theme
 
 _EMPTY = "Click a point or drag the probe: the image decoded there appears here."
 _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
-_DECODED = "Decoded in: time that the decoder took for this image, in the engine process"
+_DECODED = "Decoded in: decoder time for this image, in the engine process"
 
 
 class ImageView(QWidget):
@@ -99,7 +99,9 @@ class ImageView(QWidget):
         """Compare a sample with its reconstruction (both uint8 (H, W, C)) and show its factors and excess BCE."""
         self._sample.set_pictures(
             (
-                Picture(image_conversion.to_image(original), (("original",),), tooltip=f"Sample {index} as it is"),
+                Picture(
+                    image_conversion.to_image(original), (("original",),), tooltip=f"Original image of sample {index}"
+                ),
                 Picture(
                     image_conversion.to_image(reconstruction),
                     (("reconstruction", "reconstr.", "rec."),),
@@ -153,7 +155,9 @@ class ImageView(QWidget):
         """Write the image to ``path``; what goes wrong is said in the caption."""
         image = self._canvas.image
         if image is not None and not image.save(str(path)):
-            self._caption.set_texts(f"{path} could not be written. Choose a folder you may write to, and .png.")
+            self._caption.set_texts(
+                f"{path} could not be written. Choose a writable folder and a name that ends in .png."
+            )
             set_role(self._caption, "error")
 
     def _ask_where(self) -> None:

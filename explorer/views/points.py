@@ -24,6 +24,7 @@ from core.rendering import colormaps
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.elided_label import ElidedLabel
+from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.theme import Theme
 
 SIZES = (1.0, 20.0)  # pixels
@@ -79,6 +80,7 @@ class PointsView(QWidget):
 
     def _make_colours(self) -> None:
         self._color_by = _Choice("points.color_by", "Which value colours the points")
+        self._color_by.setToolTip(f"<p>Which value colours the points. {EXCESS_BCE}</p>")
         self._color_by.setPlaceholderText("open a run first")
         self._color_by.activated.connect(lambda _: self.color_by_changed.emit(self._color_by.currentText()))
         self._map = _Choice("points.colormap", "Colour map; all are safe for colour blindness, twilight is cyclic")
@@ -91,7 +93,7 @@ class PointsView(QWidget):
     def _make_attributes(self) -> None:
         self._attributes = named(QToolButton(), "points.attributes", "Add")
         self._attributes.setAccessibleName("Attributes of the samples")
-        self._attributes.setToolTip("Values beside the factors: measured on the images, or from a file of yours")
+        self._attributes.setToolTip("Values besides the factors: measured on the images, or read from your own file")
         self._attributes.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         menu = QMenu(self._attributes)
         for name, text, told in (

@@ -74,7 +74,7 @@ class ProbeView(QWidget):
         self._center = named(QPushButton("Centre"), "probe.center")
         self._center.setToolTip("Move the probe to the mean of all samples")
         self._snap = named(QPushButton("Nearest sample"), "probe.snap")
-        self._snap.setToolTip("Move the probe to the sample nearest to it, and compare that one with its original")
+        self._snap.setToolTip("Move the probe to the nearest sample and compare its reconstruction with the original")
         self._center.clicked.connect(self.center_requested)
         self._snap.clicked.connect(self.snap_requested)
         row.addWidget(self._center, 1)

@@ -33,7 +33,7 @@ class TimelineView(QWidget):
         self._slider = MarkedSlider()
         self._slider.setObjectName("timeline.slider")
         self._slider.setAccessibleName("Epoch")
-        self._slider.setToolTip("Epoch that the cloud shows; after the last stored one comes the newest state, “live”")
+        self._slider.setToolTip("Epoch shown in the cloud; the last position, “live”, is the newest state")
         self._label: QLabel = label("", "muted", "timeline.label")
         self._label.setMinimumWidth(132)
         self._label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)

@@ -20,7 +20,7 @@ SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
     ("natural", "Natural cubic", "The smoothest curve through the control points"),
     ("straight", "Polygon", "Straight from control point to control point"),
 )
-NO_TARGETS = "needs a factor to change; this run has none. Measure the images, or take attributes from a file (Samples)"
+NO_TARGETS = "needs a factor to change; this run has none. Measure the images, or load attributes from a file (Samples)"
 TRACED_ROLE, VALUE_ROLE = int(Qt.ItemDataRole.UserRole) + 1, int(Qt.ItemDataRole.UserRole)
 
 
@@ -44,7 +44,7 @@ class KindChooser(QWidget):
         row.setSpacing(6)
         self._kind = named(QComboBox(), f"{prefix}.kind")
         self._kind.setAccessibleName("Kind of path")
-        self._kind.setToolTip("Which curve it is: a spline through control points, or one that is computed")
+        self._kind.setToolTip("Kind of path: a spline through control points, or a computed curve")
         # As wide as a common name; the list itself is as wide as its longest.
         self._kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._kind.setMinimumContentsLength(11)
@@ -55,9 +55,10 @@ class KindChooser(QWidget):
         self._target.setToolTip("The factor or attribute that changes along the path")
         self._target.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._target.setMaximumWidth(130)
-        self._penalty = named(QCheckBox("Keep to data"), f"{prefix}.penalty")
+        self._penalty = named(QCheckBox("Stay on data"), f"{prefix}.penalty")
         self._penalty.setToolTip(
-            "On: leaving the samples costs, so the geodesic goes around holes. Off: it may cut through them."
+            "On: leaving the data is penalised, so the geodesic goes around holes. Off: the geodesic may cut "
+            "through them."
         )
         self._closed = named(QCheckBox("Closed"), f"{prefix}.closed")
         self._closed.setToolTip("Join the end to the beginning")

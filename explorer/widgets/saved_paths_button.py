@@ -25,14 +25,14 @@ class SavedPathsButton(QToolButton):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         named(self, "path.saved", "Paths")
-        self.setToolTip("Paths that are kept with the run: save this one, open another")
+        self.setToolTip("Paths saved with the run: save this one, open another")
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._menu = named(QMenu(self), "path.saved.menu")
         self._menu.setToolTipsVisible(True)
         self._save = named(QAction("Save as…", self), "path.saved.save")  # not the menu's, which deletes its own
-        self._save.setToolTip("Keep this path and its frames with the run, under a name")
+        self._save.setToolTip("Save this path and its frames with the run, under a name")
         self._save.triggered.connect(lambda _=False: self.save_requested.emit())
         self._rename = named(QMenu("Rename", self._menu), "path.saved.rename")
         self._delete = named(QMenu("Delete", self._menu), "path.saved.delete")
@@ -50,7 +50,7 @@ class SavedPathsButton(QToolButton):
         self._menu.addSeparator()
         for name in names:
             action = self._add(self._menu, "open", name, "", self.open_requested.emit)
-            action.setToolTip(f"Make {name} the path, and play it in as many frames as it was saved with")
+            action.setToolTip(f"Open {name} with the number of frames it was saved with")
             action.setCheckable(True)
             action.setChecked(name == current)
             self._add(self._rename, "rename", name, "…", self.rename_requested.emit)

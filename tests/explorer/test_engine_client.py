@@ -257,7 +257,7 @@ def test_what_a_second_engine_took_to_its_grave_ends_in_an_error(mortal):
     mortal.until(lambda: len(mortal.loads) == 3)
     assert [pending.outcome for pending in asked] == [Outcome.FAILED] * 3
     assert reasons == [mortal.errors[-1]] * 3
-    assert mortal.errors[-1].endswith("It has been started again. What it was doing was not finished.")
+    assert mortal.errors[-1].endswith("It has been started again. The request in progress was lost.")
     assert mortal.replies == []
     assert isinstance(mortal.answer(Decode(z=Z)), Decoded)
 
@@ -269,7 +269,7 @@ def test_an_export_that_dies_with_it_is_reported_and_not_begun_again(mortal, tmp
     mortal.client.request(Export(z=Z[None], path=str(tmp_path / "p.png"), format="png"), None, reasons.append)
     mortal.signal(signal.SIGKILL)
     mortal.until(lambda: reasons)
-    assert "was not finished" in reasons[0]
+    assert "was lost" in reasons[0]
     assert isinstance(mortal.answer(Decode(z=Z)), Decoded)
     assert list(tmp_path.iterdir()) == []
 

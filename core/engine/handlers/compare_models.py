@@ -66,8 +66,8 @@ def _compare_latent(request: CompareModels, first: OpenModel, second: OpenModel,
     one, other = first.inference, second.inference
     if one.latent_dim != other.latent_dim:
         raise EngineError(
-            f"the two models have {one.latent_dim} and {other.latent_dim} latent dimensions, so no latent point is in "
-            "both; compare them at the same image or the same parameters."
+            f"the two models have {one.latent_dim} and {other.latent_dim} latent dimensions, so they share no "
+            "latent points; compare them on the same image or the same parameters."
         )
     z = checked_latents(request.z.reshape(1, -1), one)
     image = next(decode_each(one, z))

@@ -246,7 +246,9 @@ def _measured(
         scores = snapshot.off_manifold.at(path.points)
         measures = measure(path.points, path.images, path.reading, ranges, column, change)
         if column is not None and len(names) > 1 and np.isnan(measures.leaks).all():
-            hardly = f"it hardly changes {request.target}, or in the other direction, so it has no leak"
+            hardly = (
+                f"it hardly changes {request.target}, or changes it in the wrong direction, so its leak is not measured"
+            )
             note = f"{note}; {hardly}" if note else hardly
     return PathCompared(
         final=index + 1 == len(request.kinds),

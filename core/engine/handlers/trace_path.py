@@ -40,7 +40,7 @@ CURVE_ERRORS = (
 """Errors of the geometry that are answers: their message says all."""
 
 MAX_POINTS = 1000
-PRELIMINARY = "preliminary: image distances come from thumbnails until the decoder has been sampled"
+PRELIMINARY = "estimated: image distances are measured on thumbnails until the decoder has been sampled"
 
 
 @handles(TracePath, priority=30)
@@ -70,7 +70,7 @@ def ends(request: TracePath, model: Inference) -> tuple[np.ndarray, np.ndarray |
     if not 3 <= request.points <= MAX_POINTS:
         raise EngineError(f"points is {request.points}; a path has 3 to {MAX_POINTS}.")
     if about.joins and not request.end.size:
-        raise EngineError(f"A {request.kind} path joins two places; give an end.")
+        raise EngineError(f"A {request.kind} path joins two points; give an end.")
     start = checked_latents(request.start.reshape(1, -1), model)[0]
     return start, checked_latents(request.end.reshape(1, -1), model)[0] if request.end.size else None
 
@@ -204,7 +204,7 @@ def _trace_by_images(
         try:
             yield from result_of(graph)
         except SurrogateError as error:
-            note = f"image distances come from thumbnails: {error}"
+            note = f"image distances are measured on thumbnails: {error}"
             sender.send(path._replace(note=note), path.labels_on(base), base.names, final=True)
             return
     better = yield from result_of(graph)
@@ -244,7 +244,9 @@ def stages(request: TracePath, start: np.ndarray, end: np.ndarray | None, graph:
 def precision_note(graph: LatentGraph) -> str:
     """What to know of the surrogate that a graph was weighted by; "" where it is good."""
     error = graph.image_map.error if isinstance(graph.image_map, Surrogate) else 0.0
-    return f"image distances are approximate: the decoder's surrogate is off by {error:.0%}" if error > 0.1 else ""
+    return (
+        f"image distances are approximate: the decoder's surrogate has an error of {error:.0%}" if error > 0.1 else ""
+    )
 
 
 # the net
@@ -256,12 +258,12 @@ def compute_gridlines(request: ComputeGridlines, engine: EngineContext, send: Se
     began = perf_counter()
     families = request.families
     if len(families) != 2 or families[0] == families[1]:
-        raise EngineError(f"families are {', '.join(families) or 'none'}; a net has two different ones.")
+        raise EngineError(f"families are {', '.join(families) or 'none'}; gridlines need two different factors.")
     if not 1 <= request.counts <= 50:
-        raise EngineError(f"counts is {request.counts}; a net has 1 to 50 lines of each family.")
+        raise EngineError(f"counts is {request.counts}; gridlines have 1 to 50 lines per factor.")
     snapshot = yield from engine.snapshots.newest()
     if snapshot.mu.shape[1] < 2:
-        raise EngineError("A net needs two latent dimensions or more; this model has one.")
+        raise EngineError("Gridlines need two latent dimensions or more; this model has one.")
     factors = set(families) <= set(snapshot.factors)
     surface = yield from result_of(snapshot.surface(None if factors else families))
     named = (families[0], families[1])

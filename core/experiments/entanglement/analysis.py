@@ -173,7 +173,7 @@ def analyse(
     groups = tuple(Group(variant, tuple(models[variant.name])) for variant in variants)
     preferred: dict[Entanglement, Preferred] = {}
     if groups[0].clouds and groups[0].clouds[0].mu.shape[1] > 1:
-        folder.report("turning the cloud without a penalty", 0.97)
+        folder.report("rotating the cloud trained without a penalty", 0.97)
         preferred = {form: preferred_orientation(groups[0].clouds[0].mu, form) for form in PENALTIES}
     return Analysis(groups, preferred)
 

@@ -96,7 +96,7 @@ def _turned(
     axes: Axes, points: np.ndarray, form: Entanglement, plane: tuple[int, int], colour: str, dash: object
 ) -> None:
     values = by_angle(points, _OWN_DEGREES, form, plane)
-    label = f"turned in {axis_name(plane[0])}, {axis_name(plane[1])}; dot: the lowest"
+    label = f"turned in {axis_name(plane[0])}, {axis_name(plane[1])}; dot: the lowest penalty"
     axes.plot(_OWN_DEGREES, values, color=colour, linestyle=dash, linewidth=1.5, label=label)  # pyright: ignore[reportArgumentType]
     lowest = int(values.argmin())
     axes.scatter([_OWN_DEGREES[lowest]], [values[lowest]], s=26, color=colour, zorder=3)

@@ -102,7 +102,9 @@ def _cross_entropy(figure: Figure, axes: Axes) -> None:
     filled = axes.contourf(values, values, np.maximum(surface, levels[0]), levels=levels, cmap=SEQUENTIAL, norm="log")
     axes.contour(values, values, surface, levels=levels[::3], colors="white", linewidths=0.4, alpha=0.6)
     axes.plot(values, values, color="white", linewidth=1.4, linestyle=(0, (5, 2)))
-    dress(axes, "cross-entropy of a pixel; dashed: x̂ = x, the least for each x", "truth x", "prediction x̂", grid=False)
+    dress(
+        axes, "cross-entropy of a pixel; dashed: x̂ = x, the minimum for each x", "truth x", "prediction x̂", grid=False
+    )
     axes.set_aspect("equal")
     for x in (0.1, 0.25, 0.5, 0.75):
         low = float(cross_entropy_surface(np.array([x]))[0, 0])

@@ -63,7 +63,7 @@ def conclusions(analysis: Analysis) -> list[str]:
             points += [_orientation(form, own, p_values, chances), _price(form, own, analysis.plain)]
     points += [why_diagonals(), _preference(analysis), _article(analysis, p_values), _dimension(analysis)]
     if failed := [f"{model.name} ({model.failed})" for model in analysis.models if model.failed]:
-        points.append("Trainings that gave no cloud: " + "; ".join(failed))
+        points.append("Trainings that produced no cloud: " + "; ".join(failed))
     return [text for text in points if text]
 
 
@@ -74,11 +74,11 @@ def why_diagonals() -> str:
     straight, diagonal = by_angle(square, degrees, "product")
     covariance = float(by_angle(square, np.linspace(0.0, 90.0, 19), "covariance").max())
     return (
-        "product prefers diagonals because it is no covariance: |μᵢ μⱼ| is averaged sample by sample, without the "
+        "product prefers diagonals because it is not a covariance: |μᵢ μⱼ| is averaged sample by sample, without the "
         "sign that would let samples cancel. It is small where samples lie near an axis, and a square turned by 45° "
         f"has its corners, its farthest samples, on the axes. A uniform square of side 2 costs {straight:.3f} with its "
         f"sides along the axes and {diagonal:.3f} at 45°; its covariance is {covariance:.3f} at every angle. "
-        f"A rectangle is better off along the axes only from a side ratio of {diagonal_crossover():.2f} on."
+        f"A rectangle has a lower penalty along the axes only from a side ratio of {diagonal_crossover():.2f} on."
     )
 
 
@@ -148,9 +148,9 @@ def _orientation(form: str, groups: Sequence[Group], p_values: dict[str, float],
     ranks = "; ".join(f"{group.variant.gamma:g}: {spread_of(group, form).text(2)}" for group in groups)
     rank_text = f"The share of rotations of the trained clouds that would cost less is, by γ, {ranks}"
     if turned:
-        rank_text += f": at γ = {', '.join(turned)} training has turned the cloud to where the penalty is small. "
+        rank_text += f": at γ = {', '.join(turned)} training has rotated the cloud to where the penalty is small. "
     else:
-        rank_text += ", where chance gives 0.5: there is no evidence that training has turned the cloud at all. "
+        rank_text += ", where chance gives 0.5: there is no evidence that training has rotated the cloud at all. "
     few = max(len(group.clouds) for group in groups) == 1 and bool(aligned or turned)
     caution = " One seed is not enough to rely on that." if few else ""
     return listing + rank_text + _verdict(form, aligned, turned, len(groups)) + caution
@@ -183,7 +183,7 @@ def _price(form: str, groups: Sequence[Group], plain: Group) -> str:
     return (
         f"What {form} costs: excess BCE is {'; '.join(parts)}, and {base.text(5)} without a penalty. The "
         f"cloud's σ(μ) is {', '.join(after)} at γ = {gammas}, and {before.text(2)} without: a penalty can "
-        "be lowered by shrinking the cloud as well as by turning it."
+        "be lowered by shrinking the cloud as well as by rotating it."
     )
 
 
@@ -207,8 +207,8 @@ def _preference(analysis: Analysis) -> str:
         aligned = "unknown" if preferred.alignment is None else f"{preferred.alignment:.2f}"
         parts.append(f"{form} could fall by {100 * gain:.0f} %, to an orientation of A = {aligned}")
     return (
-        "Turning the cloud that was trained without a penalty, and changing nothing else: " + "; ".join(parts) + ". "
-        "That A is the alignment which the penalty itself asks for; where it is far from 1, a larger γ would not align "
+        "Rotating the cloud trained without a penalty and changing nothing else: " + "; ".join(parts) + ". "
+        "That A is the alignment that the penalty itself favours; where it is far from 1, a larger γ would not align "
         "such a cloud either."
     )
 

@@ -102,7 +102,7 @@ def analyse(options: Options, models: Sequence[ModelUnderTest], folder: Experime
     fraction = (0.98 - start) / len(models)
     measured = [_measure(options, model, folder, log, start + fraction * i, fraction) for i, model in enumerate(models)]
     folder.check_stop()
-    folder.report("drawing the net", 0.98)
+    folder.report("drawing the gridlines", 0.98)
     scene, caption = _scene(models[0])
     side = best_side(scene)
     return Analysis(measured, png_bytes(draw_gridlines(scene, side)), png_bytes(draw_sides(scene, side)), caption)

@@ -40,7 +40,7 @@ def leak_figure(models: Sequence[Mapping[str, Sequence[Trial]]]) -> Figure:
                 x, y = np.append(values[0], values), np.arange(len(values) + 1) / len(values)
                 axes.step(x, y, where="post", color=colour, linestyle=dash, linewidth=width, label=kind)  # pyright: ignore[reportArgumentType]
         other = FACTOR_NAMES[1 - FACTOR_NAMES.index(target)]
-        dress(axes, f"changing {target}", f"leak of {other}, share of its range", "share of starts")
+        dress(axes, f"changing {target}", f"leak into {other}, fraction of its range", "fraction of starts")
         axes.set_xscale("log")
         axes.set_xlim(FLOOR, 1.5)
         axes.set_ylim(0.0, 1.0)

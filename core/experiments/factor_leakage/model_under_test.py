@@ -110,7 +110,7 @@ class ModelUnderTest:
         """(a, b) float64 (n, 2) that the decoded latents z (n, d) show, and their residuals (n,)."""
         reading = self.truth.read(self.decode(z))
         if reading.residual is None:
-            raise ExperimentError("the truth about images tells no residual; polar curves have one.")
+            raise ExperimentError("these images have no known residual; only polar curves do.")
         return reading.factors, reading.residual
 
     def residual_beside(self, ab: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ class Options(ExperimentOptions):
         if not 2 <= self.starts <= MAX_STARTS:
             raise ExperimentError(f"starts is {self.starts}; it must be 2 to {MAX_STARTS}.")
         if len(set(self.models)) < len(self.model):
-            raise ExperimentError(f"model is {' '.join(self.models)}; a run can be measured once only.")
+            raise ExperimentError(f"model is {' '.join(self.models)}; each run can be measured only once.")
 
     @property
     def models(self) -> tuple[str, ...]:

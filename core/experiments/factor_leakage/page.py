@@ -37,14 +37,14 @@ PATH_MEANINGS = {
 }
 HOLE_MEANINGS = {
     WITH_PENALTY: "shortest in image space, with a penalty on leaving the data",
-    WITHOUT_PENALTY: "the same without the penalty: what the decoder alone would do",
+    WITHOUT_PENALTY: "the same without the penalty: the decoder alone decides",
     STRAIGHT_LINE: "straight in latent space",
 }
 STAGE_MEANINGS = {
     SURFACE: "neighbours, and the choice of their number by leave-one-out error",
     GRAPH_BUILT: "its edges weighted by image distance",
     GRAPH: "the neighbour graph's shortest path",
-    RELAXED: "that and its relaxation, until another step would save less than a thousandth",
+    RELAXED: "the first answer and its relaxation, until a further step would save less than 0.1 %",
     CURVE_STAGE: "33 places over 40 % of the factor's range",
     NET: "seven of each family",
 }

@@ -29,7 +29,7 @@ from core.experiments.factor_leakage.timings import GRAPH, NET, RELAXED, Stage
 from core.experiments.report import report_head
 from core.reporting.tables import Interval
 
-NO_SEEDS = "one model: the interval is over starts, none is over seeds"
+NO_SEEDS = "one model: the interval is over starts, not over seeds"
 
 
 def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
@@ -142,7 +142,11 @@ def _verdict(vector: Leaks) -> str:
         return "There are too few starts to say whether a curve leaks less than a straight line."
     if low > 1.0:
         return "A curve leaks less than a straight line."
-    return "A curve leaks more than a straight line." if high < 1.0 else "It cannot be told whether a curve leaks less."
+    return (
+        "A curve leaks more than a straight line."
+        if high < 1.0
+        else "The measurements do not show whether a curve leaks less."
+    )
 
 
 def _list(table: Mapping[str, Leaks], names: Mapping[str, str]) -> str:
@@ -206,7 +210,7 @@ def _at_common_change(table: Mapping[str, Leaks]) -> str:
 
 def _hole(hole: Mapping[str, Mapping[str, Any]]) -> str:
     if WITH_PENALTY not in hole or WITHOUT_PENALTY not in hole:
-        return "The data have no hole that geodesics could be sent across."
+        return "The data have no hole for geodesics to cross."
     geodesic, bare = hole[WITH_PENALTY], hole[WITHOUT_PENALTY]
     clear = (
         "every image along every geodesic stays out of the hole"

@@ -37,10 +37,15 @@ ABLATIONS = (
     Ablation(
         "full-size",
         "decoder at full resolution",
-        "draws all pixels instead of enlarging a smaller image: do traces of the enlargement limit the hole?",
+        "draws all pixels instead of enlarging a smaller image: do enlargement artefacts limit quality in the hole?",
         {"model.native_size": "full"},
     ),
-    Ablation("sigma-0.03", "σ = 0.03", "less noise: does its blur limit the hole?", {"model.sigma": 0.03}),
+    Ablation(
+        "sigma-0.03",
+        "σ = 0.03",
+        "less noise: does the blur it causes limit quality in the hole?",
+        {"model.sigma": 0.03},
+    ),
     Ablation("beta-1e-4", "β = 1e-4", "a stronger KL term and so a smaller cloud", {"loss.beta": 1e-4}),
     Ablation("latent-2", "d = 2", "as many dimensions as factors: the surface must lie flat", {"model.latent_dim": 2}),
 )

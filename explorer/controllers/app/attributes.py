@@ -84,8 +84,8 @@ class AttributesController(Controller):
         ]
         dialog = ChoiceDialog(
             "Measure images",
-            f"Measured on the original of each of the {len(self._state.samples.indices):,} samples. What is measured "
-            "colours the cloud and can be changed along a path, like a factor.",
+            f"Measured on the original of each of the {len(self._state.samples.indices):,} samples. Measured values "
+            "can colour the cloud and be changed along a path, like factors.",
             "Measure",
             choices,
             self._window,
@@ -131,7 +131,7 @@ class AttributesController(Controller):
     def ask_file(self) -> None:
         """Ask for a file with attributes of the samples."""
         if self._state.samples is None:
-            self.refused.emit("There are no samples that a file could be about. Open a run first.")
+            self.refused.emit("There are no samples for a file to describe. Open a run first.")
             return
         dialog = file_dialog(self._window, "attributes", "Attributes from a file")
         dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
@@ -168,8 +168,8 @@ class AttributesController(Controller):
         ]
         dialog = ChoiceDialog(
             "Attributes from a file",
-            f"{found.file.name} has {found.rows:,} rows. What is read colours the cloud and can be changed along a "
-            "path, like a factor.",
+            f"{found.file.name} has {found.rows:,} rows. The values can colour the cloud and be changed along a "
+            "path, like factors.",
             "Read",
             choices,
             self._window,

@@ -66,7 +66,7 @@ class FilesController(Controller):
             self._playback.export(Path(name), suffix)
         else:
             formats = ", ".join(f".{suffix}" for suffix in PATH_FILTERS)
-            self.refused.emit(f"{name} ends in none of {formats}. Choose one of these formats.")
+            self.refused.emit(f"{name} does not end in {formats}. Choose one of these formats.")
 
     def export_selection(self) -> None:
         """Ask for a file name and write the selected samples as CSV: index, factors, means."""

@@ -22,8 +22,10 @@ from explorer.views.cloud import CloudView
 PAUSE_S = 1.0  # between two requests while a training changes the cloud
 RETRY_S = 10.0  # after a failure: its message must not come back every second
 OLD_EPOCH = "Gridlines can be traced on the newest cloud only. Go to the end of the time line to see them."
-NO_FACTORS = "Gridlines need two factors, and none are known of these images. Measure attributes to use in their place."
-ONE_FACTOR = "Gridlines need two factors; of these images only {name} is known. Measure an attribute to be the other."
+NO_FACTORS = "Gridlines need two factors, and none are known for these images. Measure attributes to use instead."
+ONE_FACTOR = (
+    "Gridlines need two factors; only {name} is known for these images. Measure an attribute to use as the other."
+)
 ONE_VARIES = "Gridlines need two factors that vary; of these images' factors only {name} does."
 NONE_VARIES = "Gridlines need two factors that vary; of these images' factors none does."
 FLAT = "Gridlines need two latent dimensions or more; this model has one."

@@ -160,7 +160,7 @@ class TurntableController(Controller):
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:  # it never finishes
             reason = self._process.errorString()
             self._end()
-            self.error_occurred.emit(f"The turntable could not be started: {reason}.")
+            self.error_occurred.emit(f"The film could not be started: {reason}.")
             self.finished.emit()
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
@@ -171,8 +171,8 @@ class TurntableController(Controller):
         if code == 0 and status == QProcess.ExitStatus.NormalExit:
             self.exported.emit(str(self._path))
         elif not cancelled:
-            said = errors.removeprefix(PREFIX) or f"it ended with status {code}, and said nothing"
-            self.error_occurred.emit(f"The turntable was not filmed: {said}")
+            said = errors.removeprefix(PREFIX) or f"the process ended with status {code} without a message"
+            self.error_occurred.emit(f"The film could not be made: {said}")
         self.finished.emit()
 
     def _end(self) -> None:

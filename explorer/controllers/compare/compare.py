@@ -33,7 +33,7 @@ from explorer.views.compare import CompareView, Kind
 from explorer.widgets.controls import on_screen
 from explorer.widgets.theme import DARK, Theme
 
-NO_WEIGHTS = "This run has no weights yet: images follow as soon as its training has written some."
+NO_WEIGHTS = "This run has no weights yet: images appear as soon as its training has saved some."
 OPENING = "Opening the model…"
 
 
@@ -241,7 +241,7 @@ class CompareController(Controller):
     def _on_click(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
         found = self._counterparts.in_first(index)
         if found is None:
-            self._view.set_note(self._counterparts.reason or "This point has no counterpart among the open run's.")
+            self._view.set_note(self._counterparts.reason or "This point has no counterpart in the open run.")
         elif modifiers & Qt.KeyboardModifier.ShiftModifier:
             self._cloud_control.select(np.array([found]), True)
         else:

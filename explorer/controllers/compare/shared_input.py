@@ -52,7 +52,7 @@ class CompareContext:
             found[Kind.PARAMETERS] = "The open run's images have no factors, so there is no parameter plane."
         if self.dims[0] != self.dims[1]:
             found[Kind.LATENT] = (
-                f"The runs have {self.dims[0]} and {self.dims[1]} latent dimensions: no latent point is in both models."
+                f"The runs have {self.dims[0]} and {self.dims[1]} latent dimensions, so they share no latent points."
             )
         return found
 

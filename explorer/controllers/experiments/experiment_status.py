@@ -28,6 +28,7 @@ SILENT_S = 120.0
 """A process writes its progress about once a second; one that is silent for this long is not the one it was."""
 ACTIVE = ("starting", "running", "stopping")
 LOG_TAIL = 1200  # characters
+LEAK = "Leak: largest deviation of the other factor from its initial value, in % of its range; median over all starts."
 _STAMP = re.compile(r"-(\d{8}-\d{6})(?:-\d+)?$")
 
 
@@ -114,7 +115,7 @@ def read_request(path: Path) -> tuple[str, int | None, bool]:
 
 
 def read_flags(path: Path) -> list[str]:
-    """The flags of the further options that the experiment in ``path`` was begun with: going on needs the same."""
+    """The flags of the further options that the experiment in ``path`` was started with: going on needs the same."""
     options = _read_object(ExperimentFolder(path).options_path).get("options")
     flags: list[str] = []
     for name, value in options.items() if isinstance(options, dict) else ():
@@ -215,8 +216,8 @@ def key_numbers(name: str, report: Mapping[str, Any], quick: bool) -> tuple[str,
     found = _part(report, _Conclusions)
     conclusions = found.conclusions if found is not None else []
     line = _leak_line(_part(report, _Curves)) if name == "curves" else ""
-    line = line or next((text for text in conclusions if text), "")
-    return line, "\n".join(conclusions) or line
+    tip = "\n".join(conclusions) or line
+    return line or next((text for text in conclusions if text), ""), f"{tip}\n{LEAK}" if line else tip
 
 
 def _transect_numbers(report: _Transects | None, quick: bool) -> tuple[str, str]:

@@ -144,7 +144,7 @@ class ExperimentsController(Controller):
         run = read_experiment(path).run
         if run is None or not RunDirectory.exists(run):
             self.refused.emit(
-                f"{path.name} is training no model at the moment. Try again when the next training has begun."
+                f"{path.name} is not training a model at the moment. Try again when the next training has begun."
             )
             return
         self._session.open(run)

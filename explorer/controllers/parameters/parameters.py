@@ -26,7 +26,7 @@ MOVE = "move cursor"
 LONG_NAMES = {"a": "scale a", "b": "depth b"}
 NO_RUN = "Open a run: its samples appear here, in the plane of their true factors."
 NO_FACTORS = (
-    "Nothing is known about these images but their pixels, so there is no plane to put them on. Train on polar curves, "
+    "These images have no known factors, so there is no parameter plane. Train on polar curves, "
     "or on an .npz file with factors (latents_values), to see them at their true factors."
 )
 ONE_FACTOR = (

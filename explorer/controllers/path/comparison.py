@@ -29,24 +29,27 @@ CURVE_POINTS = 65
 EDIT_PAUSE_S = 0.25  # a hand that drags an end is waited for
 WEIGHTS_PAUSE_S = 2.0  # from one question to the next while weights change
 BETTER_PAUSE_S = 12.0  # until a path that was preliminary is asked for again
-PRELIMINARY = "preliminary"  # so begins the note of a path that will be known better
+PRELIMINARY = "estimated"  # prefix of the note of a path that will be known better
 FIRST_KINDS: tuple[RecipeKind, ...] = ("straight", "spherical", "geodesic", "factor curve", "mean difference")
 PROBE = "probe on a compared path"
 NO_MODEL = "Open a run with a trained model: kinds of path between two places of its cloud are compared here."
 NO_PATH = (
     "Draw a path on the cloud (3), trace one (6), or add points with Edit (4). The kinds of path between its two ends "
-    "are compared here: film strips one under another, and how long, how far from the data and how pure each is."
+    "are compared here: their film strips, lengths, distance from the data and leak into other factors."
 )
 ONE_POINT = (
     "The path has one point only. Add another one with Edit (4): the kinds of path between both are compared here."
 )
 SAME_ENDS = "Both ends of the path are at the same place. Drag one of them away with Edit (4) to compare kinds of path."
 NO_KINDS = "Choose the kinds of path to compare, at the upper left."
-NEEDS_FACTOR = "Changes a factor, and none is known. Measure the images, or take attributes from a file, in Samples."
+NEEDS_FACTOR = (
+    "This kind of path changes a factor, and none is known. Measure the images, or load attributes from a file, in the "
+    "Samples panel."
+)
 UNLABELLED = "No factor is known: paths that change one are left out (measure attributes in Samples)"
 _READ_BY = {
-    "curves": "factors read off them by the curves' true inverse",
-    "regressor": "factors read off them by a regressor",
+    "curves": "factors recovered by the curves' exact inverse",
+    "regressor": "factors estimated by a regressor",
 }
 
 

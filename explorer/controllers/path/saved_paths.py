@@ -96,7 +96,7 @@ class SavedPathsController(Controller):
                 taken = existing_name(run.path, name)
             except SavedPathError as error:
                 return False, _sentence(error)
-            return True, f"Replaces the saved path {taken}." if taken is not None else f"Kept in {run.path / 'paths'}"
+            return True, f"Replaces the saved path {taken}." if taken is not None else f"Saved in {run.path / 'paths'}"
 
         self._ask_name("Save path", "Save", self.current or self._free_name(), judge).chosen.connect(self.save)
 
@@ -116,11 +116,11 @@ class SavedPathsController(Controller):
         """Save the path that there is as ``name``, in place of one that has this name."""
         path = self._state.document.path
         if path is None or not _playable(path):
-            self.error_occurred.emit(f"{name} was not saved: there is no path any more.")
+            self.error_occurred.emit(f"{name} was not saved: the path no longer exists.")
             return
         self._waiting = (path, name)
         if self._playback.latents is None:
-            self._state.message = f"{name} is saved as soon as its image speed has been measured"
+            self._state.message = f"{name} will be saved as soon as its image speed has been measured"
         self._save_waiting()
 
     def _save_waiting(self) -> None:
@@ -200,7 +200,7 @@ class SavedPathsController(Controller):
             return
         if self._known is not None and self._known[1] == name:
             self._known = (self._known[0], new)
-        self._state.message = f"{name} is named {new} now"
+        self._state.message = f"{name} is now named {new}"
         self._show_names()
 
     def ask_delete(self, name: str) -> None:

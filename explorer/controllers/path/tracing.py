@@ -116,7 +116,7 @@ class TracingController(Controller):
         recipe = converted(path, trace.kind, self._target, trace.penalty)
         if recipe is None:
             self.refused.emit(
-                f"A {kind_name(trace.kind)} joins two places, and the path has one. Add another point (4)."
+                f"A {kind_name(trace.kind)} joins two points, and the path has only one. Add another point (4)."
             )
         elif recipe != path.recipe:
             samples = self._traced.samples(path)
@@ -138,7 +138,7 @@ class TracingController(Controller):
         self._choose(penalty=penalty)
         recipe = self._recipe
         if recipe is not None and recipe.kind == "geodesic" and recipe.penalty != penalty:
-            label = "keep to the data" if penalty else "let the geodesic leave the data"
+            label = "keep the geodesic on the data" if penalty else "let the geodesic leave the data"
             self._trace_as(dataclasses.replace(recipe, penalty=penalty), label)
 
     @property

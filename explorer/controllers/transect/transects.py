@@ -28,7 +28,7 @@ from explorer.widgets.controls import on_screen
 
 SCRUB = "scrub transect"
 NO_RUN = "Open a run: its reconstructions of the images along a line through the parameter plane appear here."
-NO_FACTORS = "A transect needs two known factors. Open a run of the polar curves, or of a data set with factors."
+NO_FACTORS = "A transect needs two known factors. Open a run trained on polar curves, or on a dataset with factors."
 NO_LINE = "Draw a line in the parameter plane, straight or freehand: the samples nearest to it appear here."
 
 

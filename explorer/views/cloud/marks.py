@@ -95,7 +95,7 @@ class CloudMarks(CloudBase):
             if not fits or family.max() >= len(names):
                 raise ValueError(
                     f"there are {len(family)} gridlines of {len(names)} families, {len(starts)} starts, {len(values)} "
-                    f"values and {len(xyz)} points; wanted a start more than lines, and a value and a family for each."
+                    f"values and {len(xyz)} points; expected one start more than gridlines, a value and family each."
                 )
             self.scene.gridlines = GridlinesMark(names, self.scene.flatten(xyz), starts, family, values)
         self.refresh()

@@ -25,7 +25,7 @@ from explorer.widgets.theme import DARK, Theme
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
 NO_CLOUD = ("No latent cloud yet", "Open a run (Ctrl+O), or start a training: its samples appear here as points.")
 AWAITED = ("Training has started", "Its samples appear here as points after the first step.")
-OUTGROWN = "The cloud has outgrown this view: press Home to show all of it."
+OUTGROWN = "The cloud no longer fits this view: press Home to show all of it."
 
 
 class _Kept:

@@ -49,9 +49,9 @@ _KINDS = {
     Kind.IMAGE: ("Image", "The chosen sample's image goes into both encoders. Click a point of either cloud."),
     Kind.PARAMETERS: (
         "Parameters",
-        "Each model is given the image at the cursor of the parameter plane, drawn as its own run draws.",
+        "Each model is given the image at the cursor of the parameter plane, drawn with its own run's settings.",
     ),
-    Kind.LATENT: ("Latent point", "Both decoders draw the probe's latent point. Drag the probe."),
+    Kind.LATENT: ("Latent point", "Both decoders decode the probe's latent point. Drag the probe."),
 }
 
 
@@ -106,13 +106,13 @@ class CompareView(QWidget):
         self._menu.setObjectName("compare.menu")
         self._menu.aboutToShow.connect(self._fill_menu)
         self._choose = named(QToolButton(), "compare.choose", "Choose run")
-        self._choose.setToolTip("Choose the run to compare with: one that was open lately, or any folder of a run")
+        self._choose.setToolTip("Choose the run to compare with: a recent one, or any run folder")
         self._choose.setAccessibleName("Choose the second run")
         self._choose.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self._choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._choose.setMenu(self._menu)
         self._close = named(QPushButton(), "compare.close", "Close")
-        self._close.setToolTip("Close the second run; the open one stays as it is")
+        self._close.setToolTip("Close the second run; the first one stays open")
         self._close.clicked.connect(self.close_requested)
         head.addWidget(self._title, 2)
         head.addWidget(self._details, 3)

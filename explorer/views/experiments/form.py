@@ -36,7 +36,7 @@ KINDS = (
     Kind(
         "transects",
         "Transects",
-        "Does the model draw what it never saw?",
+        "Can the model draw unseen images?",
         "Trains on images with a hole in their parameter space and measures reconstructions inside and outside it.",
     ),
     Kind(

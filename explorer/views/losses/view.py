@@ -22,10 +22,10 @@ WAITING = "The loss curves appear with the first training steps."
 _LABELS = {  # what the check box says, and what the curve is
     "loss": ("Total", "Total loss: reconstruction + β · KL + γ · entanglement; mean over the batch"),
     "reconstruction": ("Recon.", "Reconstruction term: error of the decoded images, mean over pixels and batch"),
-    "kl": ("KL", "KL divergence of the encoder's distribution from the prior, before β weights it; right-hand axis"),
+    "kl": ("KL", "KL divergence of the encoder's distribution from the prior, before weighting by β; right-hand axis"),
     "entanglement": (
         "Entangl.",
-        "Penalty on latent dimensions that vary together, before γ weights it; right-hand axis",
+        "Penalty on latent dimensions that vary together, before weighting by γ; right-hand axis",
     ),
     "validation": ("Validation", "Total loss on the validation images, after each epoch"),
 }
@@ -89,7 +89,7 @@ class LossesView(QWidget):
         self._smoothing.setObjectName("losses.smoothing")
         self._smoothing.setFixedWidth(76)
         self._smoothing.setRange(0, 1000)
-        self._smoothing.setToolTip("Weight of the past in the moving average, 0 (raw) to 0.999")
+        self._smoothing.setToolTip("Weight of earlier values in the moving average, 0 (raw values) to 0.999")
         self._smoothing.setValue(_to_slider(self._settings.smoothing))
         self._smoothing.valueChanged.connect(self._on_smoothing)
         self._weight = label(f"{self._settings.smoothing:.3f}", "muted", "losses.smoothing.value")
@@ -107,10 +107,10 @@ class LossesView(QWidget):
         row.setSpacing(6)
         self._axis = named(QComboBox(), "losses.axis")
         self._axis.addItems([f"by {name}" for name in X_AXES])
-        self._axis.setToolTip("What runs along the horizontal axis")
+        self._axis.setToolTip("Quantity on the horizontal axis")
         self._axis.activated.connect(self._on_axis)
         self._reset = named(QToolButton(), "losses.reset", "Show all")
-        self._reset.setToolTip("Show all: leave the zoom (double click in the plot)")
+        self._reset.setToolTip("Show all: reset the zoom (double-click in the plot)")
         self._reset.clicked.connect(self._reset_zoom)
         row.addWidget(self._axis)
         row.addWidget(self._reset)

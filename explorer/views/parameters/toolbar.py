@@ -14,7 +14,7 @@ TOOLS = {
     Tool.CURSOR: (
         "probe",
         "Cursor",
-        "Drag the cursor, click a sample, drag the hole by its handles (Ctrl: exact place)",
+        "Drag the cursor, click a sample, drag the hole by its handles (Ctrl: exact position)",
     ),
     Tool.SELECT: ("select", "Select", "Drag a rectangle to select samples (Shift adds)"),
     Tool.STRAIGHT: ("straight", "Straight transect", "Drag a straight transect (Shift: along an axis)"),
@@ -50,7 +50,7 @@ class PlaneToolbar(QWidget):
         self.hole.setCheckable(True)
         self.hole.clicked.connect(self.hole_toggled)
         column.addWidget(self.hole)
-        self.home = self._button("home", "Whole plane", "Show the whole plane (double click)")
+        self.home = self._button("home", "Whole plane", "Show the whole plane (double-click)")
         self.home.clicked.connect(lambda: self.home_requested.emit())
         column.addWidget(self.home)
         column.addStretch(1)
@@ -85,7 +85,7 @@ class PlaneToolbar(QWidget):
                 else "Cut a hole into the next training's data"
             )
             if editable
-            else "The hole can be changed while nothing is trained, for a training on polar curves"
+            else "The hole can be changed only while no training runs, and only for polar curves"
         )
 
     def set_theme(self, theme: Theme) -> None:

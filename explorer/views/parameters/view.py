@@ -28,7 +28,7 @@ from explorer.widgets.theme import DARK, Theme
 
 WIDE = 1.35  # width over height from which the images stand beside the plane, not below
 IMAGES_SHARE = 0.5  # of the width that the images may take
-SSIM = "SSIM: structural similarity of both images (Wang et al. 2004), 1 for equal ones."
+SSIM = "SSIM: structural similarity of the two images (Wang et al. 2004); 1 for identical images."
 NO_IMAGES = "Drag over the plane: the true image there appears here, beside the model's reconstruction."
 EMPTY = "Open a run: its samples appear here, in the plane of their true factors."
 
@@ -100,9 +100,9 @@ class ParametersView(QWidget):
         choices.setContentsMargins(0, 0, 0, 0)
         choices.setSpacing(4)
         self._boxes = []
-        for name, text in (("x", "Across"), ("y", "Up")):
+        for name, text in (("x", "x axis"), ("y", "y axis")):
             box = named(QComboBox(), f"parameters.axis.{name}")
-            box.setToolTip(f"The factor on the axis {text.lower()}")
+            box.setToolTip(f"Factor on the {text}")
             box.setAccessibleName(f"{text}: factor")
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(7)

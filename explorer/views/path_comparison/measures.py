@@ -22,8 +22,8 @@ UNAIMED = (*JOINING, "isoline")  # they lead to the end in any case, or on until
 UNKNOWN = "–"
 
 _READ_BY = {
-    "curves": "read off the decoded images by the curves' true inverse",
-    "regressor": "read off the decoded images by a regressor that did not steer the paths",
+    "curves": "recovered from the decoded images by the curves' exact inverse",
+    "regressor": "estimated from the decoded images by a regressor not used to find the paths",
 }
 
 
@@ -54,8 +54,8 @@ def make_columns(paths: Sequence[ComparedPath], target: str) -> list[Column]:
 def _latent_length(paths: Sequence[ComparedPath]) -> Column:
     texts = _texts(paths, lambda path: path.latent_length, lambda value: f"{value:.3g}")
     meaning = (
-        "Latent length: from start to end along the path, in units of latent space. Without a winner: the straight "
-        "line is always the shortest, wherever it leads."
+        "Latent length: from start to end along the path, in units of latent space. No best value is marked: the "
+        "straight line is always the shortest."
     )
     return Column(("latent", "length"), meaning, texts, frozenset())
 
@@ -66,9 +66,9 @@ def _image_length(paths: Sequence[ComparedPath]) -> Column:
     usual = max(frames.values(), default=0)
     texts |= {kind: f"{texts[kind]} ({count})" for kind, count in frames.items() if count != usual}
     meaning = (
-        "Image length: how far the image moves from frame to frame, on K frames pooled to 16 × 16 cells, in units of a "
-        "cell's full brightness; another K stands beside its value. Least is best, among the paths that join both "
-        "ends: only they lead to the same place."
+        "Image length: change of the decoded image from frame to frame, summed over K frames (K: number of frames), "
+        "pooled to 16 × 16 cells, in units of a cell's full brightness; a different K is shown beside its value. "
+        "Lowest is best, among the paths that reach the same end."
     )
     joining = [path for path in paths if path.kind in JOINING]
     best = winners({path.kind: path.image_length for path in joining}, texts)
@@ -77,7 +77,9 @@ def _image_length(paths: Sequence[ComparedPath]) -> Column:
 
 def _off_share(paths: Sequence[ComparedPath]) -> Column:
     texts = _texts(paths, lambda path: path.off_share, _percent)
-    meaning = "Off the data: share of the path's places that the badge marks as extrapolating or off. Least is best."
+    meaning = (
+        "Off the data: percentage of the path's points that the badge marks as extrapolating or off. Lowest is best."
+    )
     return Column(("off", "the data"), meaning, texts, winners({path.kind: path.off_share for path in paths}, texts))
 
 
@@ -85,10 +87,10 @@ def _largest_distance(paths: Sequence[ComparedPath]) -> Column:
     texts = _texts(paths, lambda path: path.largest_score, times)
     threshold = next((path.threshold for path in paths if not math.isnan(path.threshold)), math.nan)
     meaning = (
-        "Distance: of the place that is farthest from the data, the mean distance to the eight nearest samples over "
-        "what it usually is for those eight; about 1× among the samples"
+        "Distance: at the path's point farthest from the data, the mean distance to the 8 nearest samples, divided by "
+        "the median of the same distance for those samples; about 1× among the samples"
         + ("" if math.isnan(threshold) else f", flagged above {times(threshold)}")
-        + ". Least is best."
+        + ". Lowest is best."
     )
     best = winners({path.kind: path.largest_score for path in paths}, texts)
     return Column(("largest", "distance"), meaning, texts, best)
@@ -99,8 +101,8 @@ def _achieved(paths: Sequence[ComparedPath], target: str, read: str) -> Column:
     wanted = next((path.achieved for path in paths if path.kind in JOINING and not math.isnan(path.achieved)), math.nan)
     missed = {path.kind: abs(path.achieved - wanted) for path in paths if path.kind not in UNAIMED}
     meaning = (
-        f"Achieved change of {target}, {read}. Best is what comes nearest to the change between both ends, among the "
-        "paths that do not lead there anyway."
+        f"Change of {target} from start to end of the path, {read}. Closest to the difference between the two ends is "
+        "best, among the paths that are not made to reach the end."
     )
     best = winners(missed, texts)
     return Column(("change", f"of {target}"), meaning, texts, best)
@@ -109,16 +111,16 @@ def _achieved(paths: Sequence[ComparedPath], target: str, read: str) -> Column:
 def _leaks(paths: Sequence[ComparedPath], target: str, read: str) -> list[Column]:
     names = [name for name in next((path.names for path in paths if path.names), ()) if name != target]
     tail = (
-        f"{read}: its greatest departure from where it began, as a share of its range, up to the change "
+        f"{read}: its largest deviation from its initial value, as a percentage of its range, up to the change "
         + (f"of {target} " if target else "")
-        + "that all paths achieve. Least is best."
+        + "that all paths achieve. Lowest is best."
     )
     if len(names) <= MOST_LEAKS:
         return [
             _leak(paths, ("leak into", name), f"Leak into {name}, {tail}", partial(ComparedPath.leak, name=name))
             for name in names
         ]
-    largest = f"Leak into the factor that changes most beside {target or 'none'}, {tail}"
+    largest = f"Leak into the factor that changes most besides {target or 'none'}, {tail}"
     return [_leak(paths, ("largest", "leak"), largest, largest_leak)]
 
 
@@ -141,7 +143,8 @@ def largest_leak(path: ComparedPath) -> float:
 def _residual(paths: Sequence[ComparedPath]) -> Column:
     texts = _texts(paths, lambda path: path.residual, lambda value: f"{1000 * value:.2g}")
     meaning = (
-        "Residual, × 10⁻³ of full scale²: mean square of the worst frame against the nearest true curve. Least is best."
+        "Residual: mean squared difference between the worst frame and the nearest true curve, in 10⁻³ of full scale "
+        "squared. Lowest is best."
     )
     best = winners({path.kind: path.residual for path in paths}, texts)
     return Column(("residual", "× 10⁻³"), meaning, texts, best)

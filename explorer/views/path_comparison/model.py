@@ -137,6 +137,6 @@ class PathTableModel(QAbstractTableModel):
                 return self.columns[section - 1].meaning if section else ""
             row = self.rows[section]
             if row.usable:
-                return f"Replace the path by this {row.kind} path, to play, edit and export it\n{row.note}".rstrip()
+                return f"Replace the path with this {row.kind} path, to play, edit and export it\n{row.note}".rstrip()
             return row.note
         return None

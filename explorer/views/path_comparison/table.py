@@ -259,7 +259,7 @@ class PathTable(QTableView):
         """What is said of the frame or the measure at a place of the viewport."""
         row, number = self.frame_at(QPointF(at))
         if number >= 0:
-            return f"{self.rows[row].frame_text(number)}\nPress to move the probe there."
+            return f"{self.rows[row].frame_text(number)}\nClick to move the probe there."
         return str(self.indexAt(at).data(Qt.ItemDataRole.ToolTipRole) or "")
 
     # keys

@@ -162,7 +162,7 @@ class PathKindsView(QWidget):
         self._target.setToolTip(
             "The factor that paths change: its achieved change, and the leak into all others, are measured"
             if names
-            else "No factor is known. Measure the images, or take attributes from a file, in Samples."
+            else "No factor is known. Measure the images, or load attributes from a file, in the Samples panel."
         )
 
     def set_rows(self, kinds: tuple[str, ...], target: str, stale: bool = True) -> None:

@@ -28,6 +28,7 @@ from explorer.widgets.theme import DARK, Theme
 
 ACTIVE = ("starting", "running", "paused", "stopping")
 STEERABLE = ("running", "paused")
+NUMBERS = "images/s: training images processed per second, over the last step; left: estimated time to the end"
 _WORDS = {
     "idle": "Not training",
     "starting": "Starting…",
@@ -95,6 +96,7 @@ class TrainingView(QWidget):
         self._bar.setTextVisible(False)
         self._numbers = label("", "muted", "training.numbers")
         self._numbers.setWordWrap(True)
+        self._numbers.setToolTip(NUMBERS)
         layout.addWidget(self._status)
         layout.addWidget(self._bar)
         layout.addWidget(self._numbers)
@@ -106,7 +108,7 @@ class TrainingView(QWidget):
         row = QHBoxLayout(self._transport)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
-        self._pause = self._button("pause", "Pause", "Pause after this step; nothing is unloaded")
+        self._pause = self._button("pause", "Pause", "Pause after this step; the model stays in memory")
         self._step = self._button("step", "Step", "One optimiser step, then pause")
         self._epoch = self._button("epoch", "Epoch", "To the end of this epoch, then pause")
         self._stop = self._button("stop", "Stop", "Stop after this step; a checkpoint is kept")
@@ -266,7 +268,7 @@ class TrainingView(QWidget):
         self._start.setToolTip(problem or "Train with these settings in a new run folder")
         self._pause.setText("Resume" if paused else "Pause")
         self._pause.setIcon(icon("play" if paused else "pause", self._theme))
-        self._pause.setToolTip("Go on training" if paused else "Pause after this step; nothing is unloaded")
+        self._pause.setToolTip("Resume the training" if paused else "Pause after this step; the model stays in memory")
         for widget in (self._pause, self._step, self._epoch, self._stop, self._live):
             widget.setEnabled(steerable)
         self._form.setEnabled(not active)

@@ -31,7 +31,7 @@ EXCESS_BCE = (
 )
 _MEANINGS = (
     f"{EXCESS_BCE}\n"
-    "SSIM: structural similarity (Wang et al. 2004); 1 for equal images.\n"
+    "SSIM: structural similarity (Wang et al. 2004); 1 for identical images.\n"
     "Distance: to the nearest training sample, in the parameter plane."
 )
 _HINT = "Click or drag to choose a point; the arrow keys step, Home and End go to the ends."

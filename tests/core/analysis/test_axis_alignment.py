@@ -241,9 +241,9 @@ def test_factors_along_the_diagonals_are_not(random):
     ("change", "message"),
     [
         (lambda f: np.column_stack([f[:, 0], np.full(len(f), 2.0)]), "factor 2 is the same in all"),
-        (lambda f: np.column_stack([f[:, 0], 3 * f[:, 0]]), "follow from one another"),
+        (lambda f: np.column_stack([f[:, 0], 3 * f[:, 0]]), "are linearly dependent"),
         (lambda f: np.where(f == f[0, 0], np.nan, f), "not finite"),
-        (lambda f: f[:-1], "one row a sample"),
+        (lambda f: f[:-1], "one row per sample"),
     ],
 )
 def test_factors_that_tell_no_direction_are_refused(random, change, message):

@@ -97,7 +97,7 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path, capsys):
     out = tmp_path / "curves.npz"
     out.write_bytes(b"precious")
     assert main(["dataset", "--out", str(out), *FLAGS]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert out.read_bytes() == b"precious"
     assert main(["dataset", "--out", str(out), *FLAGS, "--overwrite"]) == 0
 

@@ -109,7 +109,7 @@ def test_a_saved_path_that_cannot_be_decoded_is_named(run, tmp_path, refused):
     out = tmp_path / "o.png"
     assert "absent.json does not exist" in refused("decode", run, "--path", tmp_path / "absent.json", "--out", out)
     (tmp_path / "bad.json").write_text("{}")
-    assert "bad.json is no saved path" in refused("decode", run, "--path", tmp_path / "bad.json", "--out", out)
+    assert "bad.json is not a saved path" in refused("decode", run, "--path", tmp_path / "bad.json", "--out", out)
     save_path(tmp_path, SavedPath("flat", LatentPath(Z[:, :2]), "latent", Z[:, :2]))
     file = tmp_path / "paths" / "flat.json"
     assert "2 dimensions" in refused("decode", run, "--path", file, "--out", out)
@@ -163,7 +163,7 @@ def test_decode_says_what_is_wrong(run, tmp_path, refused):
     assert "exactly one way" in refused("decode", run, "--out", out)
     assert "exactly one way" in refused("decode", run, "--z", "0,0,0", "--path", "p.npz", "--out", out)
     assert "2 dimensions" in refused("decode", run, "--z", "0,0", "--out", out)
-    assert "'0,x,0' is no latent point" in refused("decode", run, "--z", "0,x,0", "--out", out)
+    assert "'0,x,0' is not a latent point" in refused("decode", run, "--z", "0,x,0", "--out", out)
     assert "different numbers" in refused("decode", run, "--z", "0,0,0", "0,0", "--out", out)
     assert "must end in one of" in refused("decode", run, "--z", "0,0,0", "--out", tmp_path / "o.tiff")
     assert "absent.npy does not exist" in refused("decode", run, "--latents", tmp_path / "absent.npy", "--out", out)
@@ -275,7 +275,7 @@ def test_tables_with_and_without_a_header(tmp_path, text, wanted):
     [
         ("", "is empty"),
         ("mu1,mu2\n", r"holds float64 \(0, 2\)"),
-        ("1,2\n3\n", "row 2: '3' is no latent point; wanted are 2 numbers"),
+        ("1,2\n3\n", "row 2: '3' is not a latent point; it must be 2 numbers"),
         ("file,mu1\na,oops\n", "row 2"),
         ("1,1e39\n", "too large"),
     ],

@@ -65,7 +65,7 @@ def test_blank_lines_and_a_byte_order_mark_do_not_count(tmp_path):
 def test_blank_entries_of_a_single_column_are_named_where_the_rows_do_not_fit(tmp_path):
     table = read_attributes(written(tmp_path, "age\n1\n\n3\n\n5\n\n"))
     with pytest.raises(
-        AttributeFileError, match="has 3 rows, and 2 blank ones, the first of them row 3; the run has 4"
+        AttributeFileError, match="has 3 rows, and 2 blank rows, the first of them row 3; the run has 4"
     ):
         table.values(("age",), ALL)
 
@@ -73,8 +73,8 @@ def test_blank_entries_of_a_single_column_are_named_where_the_rows_do_not_fit(tm
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("age;mass\n1;0,5\n2;1\n3;1\n4;1\n", "row 2, column mass: the entry is '0,5'; .* with a point"),
-        ("mass\n1\n0,5\n", "row 3: it has 2 entries; the first row has 1. If each is a number, .* with a point"),
+        ("age;mass\n1;0,5\n2;1\n3;1\n4;1\n", "row 2, column mass: the entry is '0,5'; .* with a decimal point"),
+        ("mass\n1\n0,5\n", "row 3: it has 2 entries; the first row has 1. .* with a decimal point"),
     ],
 )
 def test_a_decimal_comma_is_recognised_and_said(tmp_path, text, said):
@@ -108,7 +108,7 @@ def test_a_single_array_is_named_like_its_file(tmp_path):
 def test_as_many_rows_as_samples_are_wanted(tmp_path):
     with pytest.raises(AttributeFileError, match=r"mine\.csv has 3 rows; the run has 4 samples.*column index"):
         values(written(tmp_path, "age\n1\n2\n3\n"), ALL)
-    with pytest.raises(AttributeFileError, match="shows only some of its dataset's"):
+    with pytest.raises(AttributeFileError, match="shows only part of its dataset"):
         values(written(tmp_path, "age\n1\n2\n3\n"), SOME)
 
 
@@ -129,7 +129,7 @@ def test_arrays_may_have_an_index_too(tmp_path):
     ("rows", "said"),
     [
         ("10,1\n12,2\n", "no row for 1 of the run's 3 samples; the first is sample 15"),
-        ("10,1\n12,2\n15,3\n12,4\n", "row 5: sample 12 has a row already"),
+        ("10,1\n12,2\n15,3\n12,4\n", "row 5: sample 12 already has a row"),
         ("10,1\n12.5,2\n15,3\n", "row 3: index is 12.5; it must be a whole number"),
         ("10,1\n-1,2\n15,3\n", "row 3: index is -1"),
         ("10,1\nten,2\n15,3\n", "row 3, column index: the entry is 'ten'"),

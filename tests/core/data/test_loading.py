@@ -222,7 +222,7 @@ def test_sixteen_bit_grey_is_scaled_not_clipped(tmp_path, suffix):
 
 def test_images_of_unknown_range_are_refused(tmp_path):
     Image.fromarray(np.full((32, 32), 0.5, dtype=np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(DatasetError, match=r"a\.tif has 32 bits a pixel, of unknown range"):
+    with pytest.raises(DatasetError, match=r"a\.tif has 32 bits per pixel, of unknown range"):
         load_dataset(folder(tmp_path))
 
 

@@ -179,7 +179,7 @@ def test_a_geodesic_comes_in_stages_and_a_last_time_with_the_decoder_s_own_image
     first = stages.index("polished") + 1
     assert stages[0] == stages[first] == "graph"
     assert stages[-1] == "polished"
-    assert all(reply.note.startswith("preliminary") for reply in told[:first])
+    assert all(reply.note.startswith("estimated") for reply in told[:first])
     assert all(reply.note == "" for reply in told[first:])
     for reply in told:
         np.testing.assert_array_equal(reply.points[[0, -1]], [start, end])
@@ -561,7 +561,7 @@ def test_compared_paths_have_the_leak_that_their_images_show(plane: RunDirectory
     assert curve.residual < 1e-4
     assert curve.image_k == 9
     assert curve.image_length > 0.0
-    assert by_kind["geodesic"].note.startswith("preliminary")
+    assert by_kind["geodesic"].note.startswith("estimated")
     steps.do()  # the landmarks
     steps.replies.clear()
     assert compared(steps, kinds=("geodesic",), start=start, end=end, target="a", frames=9)[0].note == ""

@@ -44,7 +44,7 @@ def test_the_words_give_the_distance_the_threshold_and_the_gap():
 
 
 def test_an_unknown_gap_is_said_to_be_unknown():
-    assert "not known" in OffManifoldScore(1.0, 1.8, NAN).explanation
+    assert "unknown" in OffManifoldScore(1.0, 1.8, NAN).explanation
 
 
 def test_the_share_off_the_data_counts_the_known_places_alone():

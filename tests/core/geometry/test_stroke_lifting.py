@@ -195,7 +195,7 @@ def test_tiny_clouds_are_lifted(count):
 
 
 def test_one_sample_is_no_cloud_to_draw_on():
-    with pytest.raises(StrokeError, match="Only one place"):
+    with pytest.raises(StrokeError, match="Only one point"):
         lift_stroke(np.array([[400.0, 350.0], [500.0, 350.0]]), np.zeros((1, 3)), np.zeros((1, 3)), camera())
 
 

@@ -336,7 +336,7 @@ def test_image_pace_is_monotone_for_any_chords(chords, shares):
 def test_wrong_images_and_positions_are_refused():
     with pytest.raises(PathError, match="uint8"):
         image_length_table(np.zeros((3, 32, 32, 1)))
-    with pytest.raises(PathError, match="3 numbers that never fall"):
+    with pytest.raises(PathError, match="3 numbers that never decrease"):
         image_length_table(np.zeros((3, 32, 32, 1), dtype=np.uint8), np.array([0.0, 0.7, 0.5]))
 
 

@@ -176,7 +176,7 @@ def test_a_folder_that_cannot_be_made_is_named(run):
         ({"latents": [], "frames": 0}, "K from 1"),
         ({"path": {}}, "schema is None"),
         ({"path": 7}, "JSON object"),
-        ({"more": 1}, "is no saved path"),
+        ({"more": 1}, "is not a saved path"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_file(run, change, said):

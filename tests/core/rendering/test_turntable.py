@@ -159,7 +159,7 @@ def test_a_run_without_embedding_says_so(tmp_path: Path):
 
 
 def test_an_epoch_that_was_not_recorded_names_those_that_were(run: RunDirectory):
-    with pytest.raises(RunError, match=r"stored are epochs \[0, 1\]"):
+    with pytest.raises(RunError, match=r"stored epochs are \[0, 1\]"):
         make_cloud(run, Look(), epoch=7)
 
 
@@ -321,7 +321,7 @@ def test_half_a_turn_further_the_cloud_is_seen_from_behind(run: RunDirectory):
         ({"seconds": 0.1}, "seconds is 0.1; it must be 0.5 to 120"),
         ({"fps": 0}, "fps is 0"),
         ({"size": 100}, "size is 100; it must be 120 to 2160"),
-        ({"size": 481}, "films have even sizes. Try 482"),
+        ({"size": 481}, "the size of a film must be even. Try 482"),
         ({"seconds": 100, "fps": 100, "size": 2000}, "GiB of memory"),
         ({"seconds": float("nan")}, "seconds is nan"),
     ],
@@ -362,7 +362,7 @@ def test_a_gif_is_kept_small_by_fewer_frames(run: RunDirectory, tmp_path: Path):
         (("--out", "turn.gif", "--color-by", "hue"), "this run has a, b, split, none"),
         (("--out", "turn.gif", "--size", "7"), "size is 7"),
         (("--out", "turn.gif", "--values", "missing.npy"), "missing.npy cannot be read"),
-        (("--out", "turn.gif", "--values", "config.json"), "is no .npy file of numbers"),
+        (("--out", "turn.gif", "--values", "config.json"), "is not an .npy file of numbers"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_do(run: RunDirectory, arguments, words, capsys, monkeypatch):

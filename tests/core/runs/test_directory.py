@@ -183,7 +183,7 @@ def test_means_of_epochs_and_live_ones_are_kept_apart(run: RunDirectory):
     assert run.embedding_epochs() == [0, 2, 10]
     assert run.read_embedding(10)[0, 0] == 10
     assert run.read_embedding()[0, 0] == 99
-    with pytest.raises(RunError, match=r"epoch-000007.npy does not exist; stored are epochs \[0, 2, 10\]"):
+    with pytest.raises(RunError, match=r"epoch-000007.npy does not exist; the stored epochs are \[0, 2, 10\]"):
         run.read_embedding(7)
 
 

@@ -85,7 +85,7 @@ def test_a_sample_shows_factors_loss_and_the_scale_of_the_difference(view):
     assert view.has_sample
     assert _text(view, "image.factors") == "a = 1.235 · b = 0.5\nexcess BCE 0.0012"
     original, _, difference = view.findChild(ImageRow, "image.sample").pictures
-    assert "Sample 123" in original.tooltip
+    assert "sample 123" in original.tooltip
     assert "0.25" in difference.tooltip
 
 

@@ -302,7 +302,7 @@ def test_an_engine_that_dies_ends_the_measuring_with_its_dialog(made):
     made.control.measure(("area",))
     made.engine.die(deaths=2)
     assert made.control._progress is None
-    assert "was not finished" in errors[-1]
+    assert "was lost" in errors[-1]
 
 
 def test_an_engine_that_dies_once_goes_on_measuring(made):
@@ -346,7 +346,7 @@ def test_a_run_without_factors_gets_its_first_targets(made):
 
 def test_the_list_scrolls_and_wants_at_least_one(qtbot):
     choices = [AttributeChoice(f"column {i}", "0 to 1", i == 0) for i in range(100)]
-    asked = ChoiceDialog("Attributes from a file", "What is read colours the cloud.", "Read", choices)
+    asked = ChoiceDialog("Attributes from a file", "The values can colour the cloud.", "Read", choices)
     qtbot.addWidget(asked)
     asked.open()
     assert asked.height() < 720

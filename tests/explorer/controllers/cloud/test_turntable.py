@@ -166,7 +166,7 @@ def test_what_went_wrong_is_said_in_the_commands_words(film, qtbot, tmp_path: Pa
     made = film(failing)
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.export(str(tmp_path / "turn.gif"))
-    assert made.errors == ["The turntable was not filmed: the disk is full."]
+    assert made.errors == ["The film could not be made: the disk is full."]
 
 
 def test_a_wrong_name_is_refused_by_the_command(film, qtbot, tmp_path: Path):

@@ -256,7 +256,7 @@ def test_other_weights_ask_again_once_the_last_answer_is_there_and_not_too_often
 def test_a_preliminary_path_is_asked_for_again(desk):
     desk.monkeypatch.setattr(comparison, "BETTER_PAUSE_S", 0.0)
     draw(desk)
-    answer(desk, note="preliminary: by thumbnails")
+    answer(desk, note="estimated: from thumbnails")
     desk.control.tick()
     assert len(desk.engine.questions) == 2
     answer(desk)
@@ -268,7 +268,7 @@ def test_an_engine_that_was_started_anew_is_asked_again(desk):
     desk.monkeypatch.setattr(comparison, "WEIGHTS_PAUSE_S", 0.0)
     draw(desk)
     desk.engine.die(deaths=2)
-    assert "was not finished" in desk.view.message
+    assert "was lost" in desk.view.message
     desk.control.tick()
     assert len(desk.engine.questions) == 1
     desk.engine.loaded.emit(None)
@@ -289,7 +289,7 @@ def test_rows_come_one_by_one(desk):
     answer(desk, kinds=("geodesic", "factor curve", "mean difference"))
     assert filled(desk) == list(FIRST_KINDS)
     assert "17 frames each" in desk.view.message
-    assert "true inverse" in desk.view.message
+    assert "exact inverse" in desk.view.message
 
 
 def test_trouble_is_said_and_the_next_path_is_compared_all_the_same(desk):

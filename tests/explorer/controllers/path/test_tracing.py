@@ -509,7 +509,7 @@ def test_without_a_path_choosing_a_kind_hands_over_the_tool_for_it(made):
 def test_a_kind_between_two_places_needs_two(made):
     made.editing.commit("add control point", path=LatentPath(made.means[:1]))
     made.view.traced_chosen.emit("geodesic")
-    assert "two places" in made.errors[-1]
+    assert "two points" in made.errors[-1]
     made.tick()
     assert current(made).recipe is None
 
