@@ -217,7 +217,7 @@ class Explorer(QObject):
             self.window.setWindowTitle(f"{run.path.name} · Isoline" if run.path != bundled_run() else "Isoline")
 
     def _on_mode(self, mode: str) -> None:
-        if mode in ("draw", "edit", "trace"):
+        if mode in ("draw", "edit", "trace") and self.state.embedding is not None:
             self.window.raise_dock("path")
 
     def open_bundled(self) -> None:

@@ -52,6 +52,7 @@ class FilmstripView(QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
         self._theme = DARK
+        self.empty = ""
         self._images: list[QImage | None] = []
         self._known: set[int] = set()
         self._scores: list[OffManifoldScore | None] = []
@@ -96,6 +97,11 @@ class FilmstripView(QAbstractScrollArea):
         if position != self._position:
             self._position = position
             self.viewport().update()
+
+    def set_empty(self, text: str) -> None:
+        """What is needed for there to be frames."""
+        self.empty = text
+        self.viewport().update()
 
     @property
     def complete(self) -> bool:
@@ -181,8 +187,7 @@ class FilmstripView(QAbstractScrollArea):
         if not self._images:
             painter.setPen(QColor(self._theme.muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            text = "A path's frames appear here. Draw one on the cloud (3), add points with Edit (4), or trace one (6)."
-            painter.drawText(self.viewport().rect().adjusted(16, 4, -16, -4), flags, text)
+            painter.drawText(self.viewport().rect().adjusted(16, 4, -16, -4), flags, self.empty)
             return
         size, ratio, width = self._thumb(), self.devicePixelRatioF(), self.viewport().width()
         if self._thumbs_for != (size.height(), ratio):

@@ -17,7 +17,6 @@ from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
 from explorer.widgets.theme import DARK, Theme
 
-_EMPTY = "Click a point or drag the probe: the image decoded there appears here."
 _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
 _DECODED = "Decoded in: decoder time for this image, in the engine process"
 
@@ -114,6 +113,16 @@ class ImageView(QWidget):
         loss = f"excess BCE {excess_bce:.2g}"
         self._factors.setText(f"{values}\n{loss}" if values else loss)
 
+    def set_empty(self, text: str) -> None:
+        """What is needed for there to be an image."""
+        self._canvas.empty = text
+        self._canvas.update()
+
+    @property
+    def empty(self) -> str:
+        """What is needed for there to be an image."""
+        return self._canvas.empty
+
     def clear_sample(self) -> None:
         """No sample: only the decoded image."""
         self._sample.set_pictures(())
@@ -182,6 +191,7 @@ class _Canvas(QWidget):
         self.setMinimumSize(96, 96)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.image: QImage | None = None
+        self.empty = ""
         self._theme, self._new = DARK, False
 
     def sizeHint(self) -> QSize:
@@ -203,7 +213,7 @@ class _Canvas(QWidget):
         if self.image is None:
             painter.setPen(QColor(self._theme.muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, _EMPTY)
+            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, self.empty)
         else:
             image_conversion.draw(painter, self.image, QRectF(self.rect()), self.devicePixelRatioF())
         painter.end()

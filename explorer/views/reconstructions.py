@@ -16,7 +16,6 @@ from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.theme import DARK, Theme
 
 SIDE, GAP, PAD = 88, 12, 8
-_EMPTY = "Open a run to see validation images beside their reconstructions."
 
 
 @dataclass
@@ -86,10 +85,16 @@ class ReconstructionsView(QWidget):
         else:
             self._summary.setText("")
 
-    def clear(self) -> None:
-        """The empty state."""
+    def set_empty(self, text: str) -> None:
+        """No pairs; ``text`` says what is needed for some."""
+        self._grid.empty = text
         self._grid.set_pairs([])
         self._summary.setText("")
+
+    @property
+    def empty(self) -> str:
+        """What is needed for there to be pairs."""
+        return self._grid.empty
 
     def set_count(self, count: int) -> None:
         """The number in the spin box."""
@@ -129,6 +134,7 @@ class _Grid(QWidget):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
         self.pairs: list[_Pair] = []
+        self.empty = ""
         self._theme, self._hovered, self._current = DARK, -1, 0
 
     def set_pairs(self, pairs: list[_Pair]) -> None:
@@ -197,7 +203,7 @@ class _Grid(QWidget):
         if not self.pairs:
             painter.setPen(QColor(self._theme.muted))
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, _EMPTY)
+            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, self.empty)
             return
         font = painter.font()
         font.setPointSizeF(font.pointSizeF() * 0.9)

@@ -12,14 +12,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QLabel
 from window_driver import press
 
 from core.paths.latent_path import LatentPath
 from core.runs.directory import RunDirectory
 
 WAIT = 30_000
+LINE = 100  # characters that a panel at the bottom of the window has in one line
 
 
 def notice(program) -> str:
@@ -130,6 +133,56 @@ def test_reconstructions_are_shown_and_open_in_the_image(opened, qtbot):
     index = opened.reconstructions_view.shown[0]
     opened.reconstructions_view.sample_chosen.emit(index)
     assert opened.state.samples.indices[opened.state.document.sample] == index
+
+
+def _empty_texts(program) -> dict[str, str]:
+    """What stands in each panel that has nothing to show."""
+    return {
+        "parameters": program.parameters_view.findChild(QLabel, "parameters.empty").text(),
+        "transects": program.transect_view.picture.empty,
+        "kinds": program.kinds_view.empty,
+        "reconstructions": program.reconstructions_view.empty,
+        "film": program.film.empty,
+        "image": program.image.empty,
+        "losses": program.losses.findChild(QLabel, "losses.empty").text(),
+        "probe": program.probe_view.findChild(QLabel, "probe.empty").text(),
+    }
+
+
+def test_without_a_run_every_panel_asks_for_one_and_no_mouse_mode_raises_an_empty_panel(program, qtbot):
+    program = program(None)
+    program.window.open_dock("kinds")
+    qtbot.waitUntil(lambda: all(text.startswith("Open a run") for text in _empty_texts(program).values()), timeout=WAIT)
+    assert all(len(text) <= LINE for text in _empty_texts(program).values())
+    program.window.open_dock("losses")
+    program.state.mode = "trace"
+    qtbot.wait(50)
+    assert program.path_view.visibleRegion().isEmpty()
+
+
+def test_a_run_of_plain_images_says_in_one_line_what_each_empty_panel_needs(program, tmp_path, qtbot):
+    images, run = tmp_path / "images", tmp_path / "run"
+    images.mkdir()
+    for number in range(24):
+        picture = np.full((32, 32), 10 * number, dtype=np.uint8)
+        Image.fromarray(picture).save(images / f"{number}.png")
+    train = [sys.executable, "-m", "core.cli", "train", "--out", str(run), "--data.source", "folder"]
+    train += ["--data.path", str(images), "--data.image-size", "32", "--training.epochs", "1"]
+    train += ["--training.device", "cpu", "--training.precision", "float32", "--training.batch-size", "8"]
+    subprocess.run(train, check=True, capture_output=True, timeout=120)
+    (run / "metrics.jsonl").write_text("")
+    program = program(run)
+    qtbot.waitUntil(lambda: program.image.has_image, timeout=WAIT)
+    program.window.open_dock("kinds")
+    qtbot.waitUntil(lambda: program.kinds_view.empty.startswith("Needs a path"), timeout=WAIT)
+    texts = _empty_texts(program)
+    assert texts["film"] == texts["kinds"]
+    assert texts["parameters"] == texts["transects"]
+    assert texts["parameters"].startswith("Needs two known factors")
+    assert texts["losses"].startswith("Needs a run with recorded losses")
+    assert all(len(text) <= LINE for text in texts.values())
+    program.state.mode = "trace"
+    qtbot.waitUntil(lambda: not program.path_view.visibleRegion().isEmpty(), timeout=WAIT)
 
 
 def test_docks_come_back_where_they_were(program, tiny_run, qtbot):

@@ -15,6 +15,7 @@ from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import Decode, Decoded, Inspect, Inspected
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.controller import Controller
+from explorer.controllers.requirements import missing_model
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import ACTIVE_TRAINING, Document, State
 from explorer.views.image import ImageView
@@ -51,8 +52,11 @@ class ProbeController(Controller):
         state.events.document.connect(self._show)
         state.events.embedding.connect(self._show_ranges)
         state.events.model.connect(self._refresh)
+        for event in (state.events.config, state.events.model):
+            event.connect(lambda _: self._show_empty())
         engine.weights_changed.connect(self._refresh)
         engine.loaded.connect(self._on_loaded)
+        self._show_empty()
 
     def move(self, z: np.ndarray) -> None:
         """The hand holds the probe at ``z`` float32 (d,)."""
@@ -73,6 +77,10 @@ class ProbeController(Controller):
         probe, means = self._state.document.probe, self._state.embedding
         if probe is not None and means is not None:
             self.choose(int(((means - probe) ** 2).sum(axis=1).argmin()))
+
+    def _show_empty(self) -> None:
+        missing = missing_model(self._state, "see the image at the probe")
+        self._image.set_empty(missing or "Click a point or drag the probe to see the image decoded there.")
 
     def _show(self, document: Document) -> None:
         if document.probe is None:

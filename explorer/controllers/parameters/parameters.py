@@ -16,23 +16,15 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Controller
 from explorer.controllers.parameters.hole import HoleController
+from explorer.controllers.requirements import missing_factors
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
-from explorer.state import Samples, State
+from explorer.state import State
 from explorer.views.parameters import ParametersView
 from explorer.views.training import TrainingView
 from explorer.widgets.controls import on_screen
 
 MOVE = "move cursor"
 LONG_NAMES = {"a": "scale a", "b": "depth b"}
-NO_RUN = "Open a run: its samples appear here, in the plane of their true factors."
-NO_FACTORS = (
-    "These images have no known factors, so there is no parameter plane. Train on polar curves, "
-    "or on an .npz file with factors (latents_values), to see them at their true factors."
-)
-ONE_FACTOR = (
-    "Only one factor of these images is known ({name}); a plane needs two. Train on polar curves, or on an .npz file "
-    "with two factors or more (latents_values)."
-)
 
 
 class ParametersController(Controller):
@@ -98,7 +90,7 @@ class ParametersController(Controller):
             names = (
                 polar_curves.FACTOR_NAMES
             )  # a training that has just begun: the plane is known, the samples are not yet
-        view.set_empty(_why_empty(self._state.samples, self._drawn))
+        view.set_empty(missing_factors(self._state, "see its samples in the plane of two factors"))
         if len(names) < 2:
             self._places = None
             return
@@ -264,12 +256,3 @@ class ParametersController(Controller):
 def _place(row: np.ndarray) -> tuple[float, float]:
     x, y = row.tolist()
     return x, y
-
-
-def _why_empty(samples: Samples | None, drawn: bool) -> str:
-    """Why there is no plane and what to do; empty if there is one."""
-    if samples is None:
-        return "" if drawn else NO_RUN
-    if not samples.factor_names:
-        return NO_FACTORS
-    return ONE_FACTOR.format(name=samples.factor_names[0]) if len(samples.factor_names) == 1 else ""

@@ -18,6 +18,7 @@ from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
+from explorer.controllers.requirements import PATH_NEEDED, missing_model
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import Document, State
 from explorer.views.cloud import CloudView
@@ -32,15 +33,8 @@ BETTER_PAUSE_S = 12.0  # until a path that was preliminary is asked for again
 PRELIMINARY = "estimated"  # prefix of the note of a path that will be known better
 FIRST_KINDS: tuple[RecipeKind, ...] = ("straight", "spherical", "geodesic", "factor curve", "mean difference")
 PROBE = "probe on a compared path"
-NO_MODEL = "Open a run with a trained model: kinds of path between two places of its cloud are compared here."
-NO_PATH = (
-    "Draw a path on the cloud (3), trace one (6), or add points with Edit (4). The kinds of path between its two ends "
-    "are compared here: their film strips, lengths, distance from the data and leak into other factors."
-)
-ONE_POINT = (
-    "The path has one point only. Add another one with Edit (4): the kinds of path between both are compared here."
-)
-SAME_ENDS = "Both ends of the path are at the same place. Drag one of them away with Edit (4) to compare kinds of path."
+ONE_POINT = "Needs a path of two points or more: add another point with Edit (4)."
+SAME_ENDS = "Needs a path with two ends: both are at the same place. Drag one away with Edit (4)."
 NO_KINDS = "Choose the kinds of path to compare, at the upper left."
 NEEDS_FACTOR = (
     "This kind of path changes a factor, and none is known. Measure the images, or load attributes from a file, in the "
@@ -134,7 +128,7 @@ class PathComparison(Controller):
         view.path_chosen.connect(self.take)
         view.row_hovered.connect(self._bring_forward)
         view.shown.connect(lambda: self._mark("question"))
-        for event in (events.document, events.samples, events.attributes):
+        for event in (events.config, events.document, events.samples, events.attributes):
             event.connect(lambda *_: self._mark("question"))
         events.model.connect(lambda *_: self._on_model())
         for event in (events.embedding, events.display):
@@ -199,9 +193,9 @@ class PathComparison(Controller):
         """What is to be compared now; else None and what a person should do."""
         model, path = self._state.model, self._state.document.path
         if model is None:
-            return None, NO_MODEL
+            return None, missing_model(self._state, "compare kinds of path between two places of its cloud")
         if path is None or path.dim != model.latent_dim:
-            return None, NO_PATH
+            return None, PATH_NEEDED
         if len(path) < 2:
             return None, ONE_POINT
         start, end = ends_of(path)

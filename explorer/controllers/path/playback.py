@@ -21,6 +21,7 @@ from core.paths.latent_path import ImageLength, LatentPath, image_length_table
 from core.protocol.messages import DecodePath, Export, Exported, ExportProgress, PathFrames
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
+from explorer.controllers.requirements import PATH_NEEDED, missing_model
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import Document, Model, Playback, Speed, State
 from explorer.views.cloud import CloudView
@@ -90,10 +91,13 @@ class PlaybackController(Controller):
         self._film.frame_chosen.connect(self.scrub)
         events.document.connect(self._on_document)
         events.model.connect(self._on_model)
+        for event in (events.config, events.model):
+            event.connect(lambda _: self._show_empty())
         events.playback.connect(self._on_playback)
         self._engine.weights_changed.connect(self._on_weights)
         self._engine.loaded.connect(self._on_loaded)
         self._show_settings(self._state.playback)
+        self._show_empty()
 
     def _set(self, **fields: object) -> None:
         self._state.playback = dataclasses.replace(self._state.playback, **fields)  # pyright: ignore[reportArgumentType]
@@ -134,6 +138,9 @@ class PlaybackController(Controller):
         count = self._state.playback.frames
         here = round(self._state.playback.position * (count - 1))
         self.scrub((here + frames) / (count - 1))
+
+    def _show_empty(self) -> None:
+        self._film.set_empty(missing_model(self._state, "see the images along a path through its cloud") or PATH_NEEDED)
 
     def _playable(self) -> bool:
         return self._path is not None and len(self._path) > 1

@@ -9,6 +9,7 @@ import numpy as np
 from core.protocol.messages import Reconstruct, Reconstructed
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Controller
+from explorer.controllers.requirements import missing_model
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import Model, State
 from explorer.views.reconstructions import ReconstructionsView
@@ -29,15 +30,18 @@ class ReconstructionsController(Controller):
         view.count_changed.connect(self._on_count)
         view.sample_chosen.connect(self._on_chosen)
         state.events.model.connect(self._on_model)
+        state.events.config.connect(lambda _: self._show_empty())
         engine.weights_changed.connect(self._on_weights)
         engine.loaded.connect(self._on_loaded)
+        self._show_empty()
 
     def _on_model(self, model: Model | None) -> None:
-        if model is None:
-            self._view.clear()
-            self._due = None
-        else:
-            self._due = monotonic()
+        self._show_empty()
+        self._due = None if model is None else monotonic()
+
+    def _show_empty(self) -> None:
+        purpose = "see validation images beside their reconstructions"
+        self._view.set_empty(missing_model(self._state, purpose) or "Waiting for the reconstructions.")
 
     def _on_count(self, count: int) -> None:
         self._count = count

@@ -60,6 +60,8 @@ class TrainingController(Controller):
         watcher.status.connect(self._on_status)
         session.opened.connect(self._on_opened)
         state.events.training.connect(self._show_state)
+        state.events.config.connect(lambda _: self._show_no_losses())
+        self._show_no_losses()
 
     @property
     def active(self) -> bool:
@@ -206,7 +208,15 @@ class TrainingController(Controller):
 
     def _show_state(self, training: str) -> None:
         self._view.set_state(training, "")
-        self._losses.set_awaited(training in ACTIVE_TRAINING)
+        self._show_no_losses()
+
+    def _show_no_losses(self) -> None:
+        if self._state.training in ACTIVE_TRAINING:
+            self._losses.set_empty("Waiting for the first training steps.")
+        elif self._state.config is None:
+            self._losses.set_empty("Open a run, or start a training, to see its losses.")
+        else:
+            self._losses.set_empty("Needs a run with recorded losses; this one has none.")
 
 
 def _ended(run: Path) -> bool:

@@ -15,6 +15,7 @@ from core.data import polar_curves
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Controller
+from explorer.controllers.requirements import missing_factors
 from explorer.controllers.transect.export import TransectFiles
 from explorer.controllers.transect.measurement import TransectMeasuring
 from explorer.controllers.transect.plane import FIRST, Plane, factor_names, is_drawn, shown_plane, spans
@@ -27,9 +28,7 @@ from explorer.views.transect import TransectView
 from explorer.widgets.controls import on_screen
 
 SCRUB = "scrub transect"
-NO_RUN = "Open a run: its reconstructions of the images along a line through the parameter plane appear here."
-NO_FACTORS = "A transect needs two known factors. Open a run trained on polar curves, or on a dataset with factors."
-NO_LINE = "Draw a line in the parameter plane, straight or freehand: the samples nearest to it appear here."
+NO_LINE = "Needs a line: draw one in Parameters, straight or freehand, to see the samples nearest to it."
 
 
 class TransectsController(Controller):
@@ -200,12 +199,8 @@ class TransectsController(Controller):
         self._dirty.discard("list")  # what was written above is what was shown
 
     def _show_empty(self) -> None:
-        if self.transect is not None:
-            self._view.set_empty("")
-        elif self._state.config is None:
-            self._view.set_empty(NO_RUN)
-        else:
-            self._view.set_empty(NO_LINE if len(factor_names(self._state)) > 1 else NO_FACTORS)
+        missing = missing_factors(self._state, "see its reconstructions along a line through the parameter plane")
+        self._view.set_empty("" if self.transect is not None else missing or NO_LINE)
 
     # each tick
 

@@ -31,9 +31,7 @@ from explorer.widgets.icons import icon
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.theme import DARK, Theme
 
-EMPTY = (
-    "Choose a second run to compare with the open one. Its cloud turns with this one, and one probe drives both models."
-)
+EMPTY = "Choose a second run: its cloud turns with that of the open run, and one probe moves through both."
 SHOWN_MU = 3  # coordinates written under an image; all of them are in its tooltip
 
 

@@ -17,8 +17,6 @@ from explorer.widgets.theme import DARK, Theme
 if TYPE_CHECKING:
     from explorer.views.losses.plot import LossPlot
 
-NO_CURVES = "Loss curves appear here when a run is open or a training has started."
-WAITING = "The loss curves appear with the first training steps."
 _LABELS = {  # what the check box says, and what the curve is
     "loss": ("Total", "Total loss: reconstruction + β · KL + γ · entanglement; mean over the batch"),
     "reconstruction": ("Recon.", "Reconstruction term: error of the decoded images, mean over pixels and batch"),
@@ -46,7 +44,7 @@ class LossesView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._data, self._settings, self._dirty, self._theme = LossData(), PlotSettings(), False, DARK
         self.plot: LossPlot | None = None  # made when there is something to draw: see its module
-        self._empty = label(NO_CURVES, "muted", "losses.empty")
+        self._empty = label("", "muted", "losses.empty")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
         self._checks: dict[str, QCheckBox] = {}
@@ -130,9 +128,9 @@ class LossesView(QWidget):
             self.plot.reset_zoom()
         self._dirty = True
 
-    def set_awaited(self, awaited: bool) -> None:
-        """What the empty panel says: that curves will come with the training that has begun, or what to do for some."""
-        self._empty.setText(WAITING if awaited else NO_CURVES)
+    def set_empty(self, text: str) -> None:
+        """What is needed for there to be curves."""
+        self._empty.setText(text)
 
     def redraw(self) -> None:
         """Draw what has changed since the last call; costs nothing if nothing has."""

@@ -30,7 +30,6 @@ WIDE = 1.35  # width over height from which the images stand beside the plane, n
 IMAGES_SHARE = 0.5  # of the width that the images may take
 SSIM = "SSIM: structural similarity of the two images (Wang et al. 2004); 1 for identical images."
 NO_IMAGES = "Drag over the plane: the true image there appears here, beside the model's reconstruction."
-EMPTY = "Open a run: its samples appear here, in the plane of their true factors."
 
 
 class ParametersView(QWidget):
@@ -65,14 +64,13 @@ class ParametersView(QWidget):
         self._toolbar = PlaneToolbar()
         self._stack = QStackedLayout(self)
         self._stack.addWidget(self._make_body())
-        self._empty = label(EMPTY, "muted", "parameters.empty")
+        self._empty = label("", "muted", "parameters.empty")
         self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._empty.setWordWrap(True)
         self._empty.setContentsMargins(24, 8, 24, 8)
         self._stack.addWidget(self._empty)
         self._connect()
         self.set_theme(DARK)
-        self.set_empty(EMPTY)
         self.set_hole(0.0, 0.0, None, False, "")
 
     def _make_body(self) -> QWidget:

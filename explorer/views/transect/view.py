@@ -53,9 +53,6 @@ class TransectView(QWidget):
         layout.addWidget(self.picture, 1)
         self.set_theme(DARK)
         self.set_transects([], None)
-        self.set_empty(
-            "Open a run trained on polar curves, or draw a line in the parameter plane: its images appear here."
-        )
 
     def _make_side(self) -> QWidget:
         side = named(QWidget(), "transect.side")

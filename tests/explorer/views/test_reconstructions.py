@@ -38,6 +38,7 @@ def said(view) -> list:
 
 
 def test_an_empty_panel_is_drawn_and_answers_nothing(view, said):
+    view.set_empty("Open a run.")
     view.grab()
     QTest.mouseClick(view.grid, LEFT, pos=QPoint(50, 50))
     assert said == []
@@ -108,7 +109,8 @@ def test_pairs_fill_the_row_and_stay_inside(view, qtbot, width: int):
 
 def test_clearing_empties_the_panel(view):
     view.set_pairs(*_pairs(20))
-    view.clear()
+    view.set_empty("Open a run.")
+    assert view.empty == "Open a run."
     assert view.shown == []
     view.grab()
 

@@ -124,7 +124,7 @@ def filled(desk) -> list[str]:
 
 def test_without_a_path_it_says_how_to_get_one(desk):
     desk.control.tick()
-    assert "Draw a path" in desk.view.empty
+    assert "Needs a path" in desk.view.empty
     assert not desk.engine.questions
 
 
@@ -134,7 +134,7 @@ def test_without_a_run_it_says_to_open_one(desk):
     assert "Open a run" in desk.view.empty
 
 
-@pytest.mark.parametrize(("places", "said"), [((START,), "one point"), ((START, START), "same place")])
+@pytest.mark.parametrize(("places", "said"), [((START,), "two points"), ((START, START), "same place")])
 def test_a_path_without_two_ends_says_what_to_do(desk, places, said):
     draw(desk, *places)
     assert said in desk.view.empty
@@ -320,7 +320,7 @@ def test_without_its_path_the_comparison_is_gone(desk):
     answer(desk)
     desk.editing.commit("clear path", path=None)
     desk.control.tick()
-    assert "Draw a path" in desk.view.empty
+    assert "Needs a path" in desk.view.empty
     assert desk.cloud.scene.kinds is None
     desk.editing.undo()
     desk.control.tick()
@@ -334,7 +334,7 @@ def test_another_run_begins_anew(desk):
     desk.editing.begin(Document())
     desk.control.tick()
     answer(desk, old)
-    assert "Draw a path" in desk.view.empty
+    assert "Needs a path" in desk.view.empty
     assert not desk.view.table.rows
 
 
@@ -448,7 +448,7 @@ def test_the_engine_s_answer_stands_in_the_window(program, qtbot, tiny_run):
     assert dock.isHidden()
     explorer.window.actions_by_name["kinds"].trigger()
     qtbot.waitUntil(lambda: bool(explorer.kinds_view.empty))
-    assert "Draw a path" in explorer.kinds_view.empty
+    assert "Needs a path" in explorer.kinds_view.empty
     means = explorer.state.embedding
     explorer.editing.commit("draw path", path=LatentPath(means[[0, 1]]))
     table = explorer.kinds_view.table

@@ -262,7 +262,7 @@ def test_a_measurement_that_an_engine_took_to_its_grave_is_said_and_made_again(c
 
 def test_data_without_a_generator_uses_its_nearest_samples(files):
     assert _names(files) == []
-    assert "Draw a line" in files.view.picture.empty
+    assert "Needs a line" in files.view.picture.empty
     places = files.state.samples.factors
     files.control.draw(places[[3, 30]].astype(float))
     files.tick()

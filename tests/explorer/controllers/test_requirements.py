@@ -1,0 +1,45 @@
+"""What panels say in place of what the open run cannot show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.config import DataConfig, RunConfig
+from explorer.controllers.requirements import missing_factors, missing_model
+from explorer.state import Model, Samples, State
+
+
+def _samples(*names: str) -> Samples:
+    factors = np.zeros((4, len(names)), dtype=np.float32)
+    return Samples(np.arange(4), factors, names, np.zeros((4, 2, 2, 1), np.uint8), np.zeros(4, np.uint8))
+
+
+def test_a_model_is_missing_without_a_run_and_until_its_weights_are_there():
+    state = State()
+    assert missing_model(state, "see images") == "Open a run to see images."
+    state.config = RunConfig()
+    assert "weights" in missing_model(state, "see images")
+    state.model = Model(Path("run"), 3, 16, 1, 4, (), "compact", "float32")
+    assert missing_model(state, "see images") == ""
+
+
+@pytest.mark.parametrize(
+    ("source", "samples", "expected"),
+    [
+        ("folder", None, "Waiting"),
+        ("folder", _samples(), "polar curves"),
+        ("npz", _samples("tilt"), "one (tilt)"),
+        ("npz", _samples("tilt", "width"), ""),
+        ("curves", None, ""),
+    ],
+)
+def test_a_plane_needs_two_known_factors(source, samples, expected):
+    state = State()
+    assert missing_factors(state, "see samples") == "Open a run to see samples."
+    state.config, state.samples = RunConfig(data=DataConfig(source=source, path="images")), samples
+    missing = missing_factors(state, "see samples")
+    assert expected in missing
+    assert bool(missing) == bool(expected)
