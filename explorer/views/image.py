@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QGuiApplication, QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFileDialog, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.dialogs import save_dialog
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
@@ -170,14 +171,9 @@ class ImageView(QWidget):
             set_role(self._caption, "error")
 
     def _ask_where(self) -> None:
-        dialog = QFileDialog(self.window(), "Save image", str(Path.home()), "PNG (*.png)")
-        dialog.setObjectName("dialog.image")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setDefaultSuffix("png")
-        dialog.selectFile("image.png")
+        dialog = save_dialog(self.window(), "image", "Save image", "image.png", {"png": "PNG (*.png)"})
         dialog.fileSelected.connect(lambda name: self.save_image(Path(name)))
-        dialog.open()  # never exec(): the cloud goes on moving behind it
+        dialog.show()
 
 
 class _Canvas(QWidget):

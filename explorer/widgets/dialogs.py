@@ -1,4 +1,4 @@
-"""Dialogs for files and for progress. They block nothing: the window can be used behind them."""
+"""Dialogs for files, for progress and for anything else. They block nothing: the window can be used behind them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QFileDialog, QProgressDialog, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QProgressDialog, QWidget
 
 
 class _FileDialog(QFileDialog):
@@ -39,6 +39,16 @@ def save_dialog(window: QWidget, name: str, title: str, suggestion: str, filters
     suffixes = {text: suffix for suffix, text in filters.items()}
     dialog.filterSelected.connect(lambda text: dialog.setDefaultSuffix(suffixes[text]))
     return dialog
+
+
+def show_dialog(window: QWidget, dialog: QDialog) -> None:
+    """Show ``dialog`` with the keyboard. It takes the place of an open one of the ``window`` with its name."""
+    for other in window.findChildren(QDialog, dialog.objectName()):
+        if other is not dialog:
+            other.close()
+    dialog.setWindowModality(Qt.WindowModality.NonModal)
+    dialog.show()
+    dialog.activateWindow()  # without a window manager nobody else gives it the keyboard
 
 
 class ProgressDialog(QProgressDialog):

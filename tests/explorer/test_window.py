@@ -376,7 +376,9 @@ def test_the_first_window_fits_the_screen_and_gives_half_of_it_to_the_cloud(tmp_
     (tmp_path / "screen.json").write_text(json.dumps({"screens": [screen]}))
     code = """
 import json
+import numpy as np
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QSlider
 from explorer.startup import make_application
 from explorer.engine_client import EngineClient
 application = make_application(["isoline"])
@@ -385,11 +387,22 @@ explorer = Explorer(application, EngineClient(), "software")
 explorer.show()
 QTest.qWait(300)
 window = explorer.window
+low = -np.ones(3)
+explorer.probe_view.set_ranges(low, -low, low / 2, -low / 2)
+QTest.qWait(100)
 def layout():
     names = ("training", "points", "image", "probe", "losses")
     docks = {name: window.docks[name].geometry().getRect() for name in names}
     hidden = sorted(name for name, dock in window.docks.items() if dock.isHidden())
-    return {"window": window.geometry().getRect(), "cloud": explorer.cloud.width(), "docks": docks, "hidden": hidden}
+    sliders = [explorer.probe_view.findChild(QSlider, f"probe.slider.{i}") for i in range(3)]
+    whole = [slider.visibleRegion().boundingRect() == slider.rect() for slider in sliders]
+    return {
+        "window": window.geometry().getRect(),
+        "cloud": explorer.cloud.width(),
+        "docks": docks,
+        "hidden": hidden,
+        "sliders": whole,
+    }
 first = layout()
 window.docks["image"].close()
 window.docks["training"].setFloating(True)
@@ -416,6 +429,7 @@ window.close()
         assert layout["window"][2] <= seen["available"][2]
         assert layout["window"][3] <= seen["available"][3]
         assert layout["cloud"] >= layout["window"][2] / 2
+        assert layout["sliders"] == [True, True, True]
         for left, top, wide, high in layout["docks"].values():
             assert left + wide <= layout["window"][2]
             assert top + high <= layout["window"][3]

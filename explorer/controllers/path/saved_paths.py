@@ -6,7 +6,7 @@ import dataclasses
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QMessageBox, QWidget
 
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import (
@@ -25,7 +25,8 @@ from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Controller
 from explorer.controllers.path.playback import PlaybackController
 from explorer.state import Document, Speed, State
-from explorer.views.saved_paths import Judge, NameDialog
+from explorer.views.saved_paths import NameDialog, NameValidator
+from explorer.widgets.dialogs import show_dialog
 from explorer.widgets.saved_paths_button import SavedPathsButton
 
 FRAMES = (2, 1025)  # that the panel can play
@@ -46,14 +47,14 @@ class SavedPathsController(Controller):
         super().__init__()
         self._state, self._editing, self._session = state, editing, session
         self._playback, self._button, self._window = playback, button, window
-        self._known: tuple[LatentPath, str] | None = None  # the path that was saved or opened last, and its name
-        self._waiting: tuple[LatentPath, str] | None = None  # saved as soon as it is known where its frames are
+        self._current: tuple[LatentPath, str] | None = None  # the path that was saved or opened last, and its name
+        self._pending: tuple[LatentPath, str] | None = None  # saved as soon as it is known where its frames are
         button.opening.connect(self._show_names)
         button.save_requested.connect(self.ask_save)
         button.open_requested.connect(self.open)
         button.rename_requested.connect(self.ask_rename)
         button.delete_requested.connect(self.ask_delete)
-        playback.placed.connect(self._save_waiting)
+        playback.placed.connect(self._save_pending)
         session.opened.connect(self._on_opened)
         state.events.document.connect(self._on_document)
 
@@ -63,16 +64,19 @@ class SavedPathsController(Controller):
     def current(self) -> str:
         """The name under which the path that there is was saved or opened; "": none."""
         path = self._state.document.path
-        return self._known[1] if self._known is not None and path == self._known[0] else ""
+        return self._current[1] if self._current is not None and path == self._current[0] else ""
 
     def _on_opened(self, _run: object) -> None:
-        self._known = self._waiting = None
+        self._current = self._pending = None
+        for name in ("dialog.name", "box.delete"):  # what they ask is about the run before
+            for dialog in self._window.findChildren(QDialog, name):
+                dialog.close()
         self._show_names()
 
     def _on_document(self, document: Document) -> None:
         self._button.set_savable(_playable(document.path))
-        if self._waiting is not None and not _same(document.path, self._waiting[0]):
-            name, self._waiting = self._waiting[1], None
+        if self._pending is not None and not _same(document.path, self._pending[0]):
+            name, self._pending = self._pending[1], None
             self.error_occurred.emit(
                 f"{name} was not saved: the path was changed before its image speed was known. Save again."
             )
@@ -91,14 +95,14 @@ class SavedPathsController(Controller):
             self.refused.emit("There is no path to save. Draw one with Draw (3), or trace one with Trace (6).")
             return
 
-        def judge(name: str) -> tuple[bool, str]:
+        def validate(name: str) -> tuple[bool, str]:
             try:
                 taken = existing_name(run.path, name)
             except SavedPathError as error:
                 return False, _sentence(error)
             return True, f"Replaces the saved path {taken}." if taken is not None else f"Saved in {run.path / 'paths'}"
 
-        self._ask_name("Save path", "Save", self.current or self._free_name(), judge).chosen.connect(self.save)
+        self._ask_name("Save path", "Save", self.current or self._free_name(), validate).chosen.connect(self.save)
 
     def _free_name(self) -> str:
         """A name that says what kind of path it is, and is not taken."""
@@ -118,16 +122,16 @@ class SavedPathsController(Controller):
         if path is None or not _playable(path):
             self.error_occurred.emit(f"{name} was not saved: the path no longer exists.")
             return
-        self._waiting = (path, name)
+        self._pending = (path, name)
         if self._playback.latents is None:
             self._state.message = f"{name} will be saved as soon as its image speed has been measured"
-        self._save_waiting()
+        self._save_pending()
 
-    def _save_waiting(self) -> None:
+    def _save_pending(self) -> None:
         latents, path, run = self._playback.latents, self._state.document.path, self._session.run
-        if self._waiting is None or latents is None or path is None or run is None:
+        if self._pending is None or latents is None or path is None or run is None:
             return
-        name, self._waiting = self._waiting[1], None
+        name, self._pending = self._pending[1], None
         try:
             taken = existing_name(run.path, name)
             saved = SavedPath(name, path, self._state.playback.speed.value, latents)
@@ -137,7 +141,7 @@ class SavedPathsController(Controller):
         except SavedPathError as error:
             self.error_occurred.emit(f"{name} was not saved. {_sentence(error)}")
             return
-        self._known = (path, saved.name)
+        self._current = (path, saved.name)
         self._state.message = f"Saved {saved.name}, {saved.frames} frames"
         self.succeeded.emit()
         self._show_names()
@@ -160,7 +164,7 @@ class SavedPathsController(Controller):
             )
             return
         frames = min(max(saved.frames, FRAMES[0]), FRAMES[1])
-        self._known = (saved.path, saved.name)
+        self._current = (saved.path, saved.name)
         self._state.selected_control = None
         self._state.playback = dataclasses.replace(self._state.playback, frames=frames, speed=Speed(saved.speed))
         if saved.path != self._state.document.path:
@@ -176,7 +180,7 @@ class SavedPathsController(Controller):
         if run is None:
             return
 
-        def judge(new: str) -> tuple[bool, str]:
+        def validate(new: str) -> tuple[bool, str]:
             try:
                 taken = existing_name(run.path, new)
             except SavedPathError as error:
@@ -185,7 +189,7 @@ class SavedPathsController(Controller):
                 return False, f"There is a path named {taken} already."
             return checked_name(new) != name, ""
 
-        dialog = self._ask_name(f"Rename {name}", "Rename", name, judge)
+        dialog = self._ask_name(f"Rename {name}", "Rename", name, validate)
         dialog.chosen.connect(lambda new: self.rename(name, new))
 
     def rename(self, name: str, new: str) -> None:
@@ -198,8 +202,8 @@ class SavedPathsController(Controller):
         except SavedPathError as error:
             self.error_occurred.emit(_sentence(error))
             return
-        if self._known is not None and self._known[1] == name:
-            self._known = (self._known[0], new)
+        if self._current is not None and self._current[1] == name:
+            self._current = (self._current[0], new)
         self._state.message = f"{name} is now named {new}"
         self._show_names()
 
@@ -213,11 +217,11 @@ class SavedPathsController(Controller):
         box.setInformativeText("Its file is removed from the run. A path that is open stays open.")
         box.setIcon(QMessageBox.Icon.Question)
         box.addButton("Delete", QMessageBox.ButtonRole.AcceptRole).setObjectName("box.delete.accept")
-        keep = box.addButton(QMessageBox.StandardButton.Cancel)
-        keep.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
-        box.setDefaultButton(keep)
+        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+        cancel.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
+        box.setDefaultButton(cancel)
         box.accepted.connect(lambda: self.delete(name))
-        box.open()
+        show_dialog(self._window, box)
 
     def delete(self, name: str) -> None:
         """Remove the saved path ``name`` from the run; a path that is open stays open."""
@@ -229,14 +233,14 @@ class SavedPathsController(Controller):
         except SavedPathError as error:
             self.error_occurred.emit(_sentence(error))
             return
-        if self._known is not None and self._known[1] == name:
-            self._known = None
+        if self._current is not None and self._current[1] == name:
+            self._current = None
         self._state.message = f"Deleted {name}"
         self._show_names()
 
-    def _ask_name(self, title: str, verb: str, name: str, judge: Judge) -> NameDialog:
-        dialog = NameDialog(title, verb, name, judge, self._window)
-        dialog.open()
+    def _ask_name(self, title: str, verb: str, name: str, validate: NameValidator) -> NameDialog:
+        dialog = NameDialog(title, verb, name, validate, self._window)
+        show_dialog(self._window, dialog)
         return dialog
 
 

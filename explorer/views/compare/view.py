@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.dialogs import file_dialog
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
@@ -172,14 +173,12 @@ class CompareView(QWidget):
         browse.triggered.connect(self._ask_which)
 
     def _ask_which(self) -> None:
-        folder = str(Path(self._recent[0]).parent) if self._recent else str(Path.home())
-        dialog = QFileDialog(self.window(), "Choose the run to compare with", folder)
-        dialog.setObjectName("dialog.compare")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        folder = Path(self._recent[0]).parent if self._recent else None
+        dialog = file_dialog(self.window(), "compare", "Choose the run to compare with", folder)
         dialog.setFileMode(QFileDialog.FileMode.Directory)
         dialog.setOption(QFileDialog.Option.ShowDirsOnly)
         dialog.fileSelected.connect(self.run_chosen)
-        dialog.open()  # never exec(): the clouds go on moving behind it
+        dialog.show()
 
     # setters
 

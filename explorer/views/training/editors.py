@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
@@ -22,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from core.config import FILE_SUFFIXES, Setting
 from explorer.widgets.controls import MagnitudeSpinBox, named
+from explorer.widgets.dialogs import file_dialog
 
 
 def make_editor(setting: Setting) -> Editor:
@@ -254,16 +256,15 @@ class PathEditor(TextEditor):
         self.row.addWidget(browse)
 
     def _browse(self, folder: bool) -> None:
-        dialog = QFileDialog(self.window(), "Images to train on", self._line.text())
-        dialog.setObjectName("dialog.dataset")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        path = Path(self._line.text())
+        dialog = file_dialog(self.window(), "dataset", "Images to train on", path if path.is_dir() else path.parent)
         if folder:
             dialog.setFileMode(QFileDialog.FileMode.Directory)
         else:
             dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
             dialog.setNameFilter(f"Arrays of images ({' '.join('*.' + suffix for suffix in FILE_SUFFIXES)})")
         dialog.fileSelected.connect(self._on_chosen)
-        dialog.open()  # never exec(): the cloud goes on moving behind it
+        dialog.show()
 
     def _on_chosen(self, path: str) -> None:
         self.set_value(path)

@@ -137,6 +137,7 @@ def test_saving_writes_the_images_own_pixels(view, tmp_path):
     view.set_image(_flower(77), "Probe")
     view.findChild(QAction, "image.save").trigger()
     dialog = view.findChild(QFileDialog, "dialog.image")
+    assert not dialog.isModal()
     dialog.fileSelected.emit(str(tmp_path / "flower.png"))
     dialog.close()
     saved = QImage(str(tmp_path / "flower.png"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QPushButton, QSlider
+from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QPushButton, QScrollArea, QSlider
 
 from explorer.views.probe import ProbeView, name_of
 from explorer.widgets.theme import LIGHT
@@ -148,3 +148,20 @@ def test_ranges_are_told_with_their_numbers(view):
 
 def test_the_panel_fits_a_dock_of_280_pixels(view):
     assert view.minimumSizeHint().width() <= 280
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 8, 32])
+def test_as_many_sliders_show_as_there_is_room_for_and_the_others_are_scrolled_to(view, qtbot, dimensions):
+    low = -np.ones(dimensions)
+    view.set_ranges(low, -low, low / 2, -low / 2)
+    scroll = view.findChild(QScrollArea, "probe.scroll")
+    row = _number(view, 0).height() + 4
+    room = scroll.viewport().height() // row
+    qtbot.waitUntil(lambda: (scroll.verticalScrollBar().maximum() > 0) == (dimensions > room))
+
+    def whole(i: int) -> bool:
+        return _slider(view, i).visibleRegion().boundingRect() == _slider(view, i).rect()
+
+    qtbot.waitUntil(lambda: all(whole(i) for i in range(min(room, dimensions))))
+    scroll.verticalScrollBar().setValue(scroll.verticalScrollBar().maximum())
+    qtbot.waitUntil(lambda: whole(dimensions - 1))

@@ -221,20 +221,20 @@ def test_a_path_that_changes_before_its_image_speed_is_known_is_not_saved(made, 
     assert saved_names(run) == []
 
 
-def test_the_name_is_judged_as_one_types(made, run, qtbot):
+def test_a_name_is_validated_while_it_is_typed(made, run, qtbot):
     draw(made, some_path(made))
     save_as(made, "mine")
     made.control.ask_save()
     asked = dialog(made, NameDialog)
-    field, said = asked.findChild(QLineEdit), asked.findChild(QLabel, "dialog.name.said")
+    field, message = asked.findChild(QLineEdit), asked.findChild(QLabel, "dialog.name.message")
     accept = asked.findChild(QPushButton, "dialog.name.accept")
     assert field.text() == "mine"  # the path that there is was saved under this name
-    assert "Replaces the saved path mine" in said.text()
+    assert "Replaces the saved path mine" in message.text()
     field.clear()
     assert not accept.isEnabled()
     QTest.keyClicks(field, "a/b")
     assert not accept.isEnabled()
-    assert "'/'" in said.text()
+    assert "'/'" in message.text()
     QTest.keyClick(field, Qt.Key.Key_Escape)
     assert saved_names(run) == ["mine"]
 
@@ -280,6 +280,19 @@ def test_a_saved_path_is_deleted_when_a_person_means_it(made, run, qtbot):
         qtbot.waitUntil(lambda: not made.view.findChildren(QMessageBox))
         assert saved_names(run) == left
     assert made.state.document.path is not None
+
+
+@pytest.mark.parametrize(("what", "kind"), [("rename", NameDialog), ("delete", QMessageBox)])
+def test_a_question_about_a_path_blocks_nothing_and_goes_with_its_run(made, run, qtbot, tmp_path, what, kind):
+    draw(made, some_path(made))
+    save_as(made, "one")
+    choose(made, what, "one")
+    choose(made, what, "one")  # asked once, however often
+    asked = [d for d in made.view.findChildren(kind) if d.isVisible()]
+    assert [d.isModal() for d in asked] == [False]
+    made.session.run = SimpleNamespace(path=tmp_path / "other")
+    made.session.opened.emit(made.session.run)
+    assert not any(d.isVisible() for d in made.view.findChildren(kind))
 
 
 def test_a_damaged_file_is_named_and_changes_nothing(made, run):

@@ -79,6 +79,7 @@ def test_any_folder_is_chosen_by_a_dialog(view, qtbot, tmp_path: Path):
     menu(view, lambda opened: trigger(opened, "Choose folder"))
     dialog = view.window().findChild(QFileDialog, "dialog.compare")
     assert dialog is not None
+    assert not dialog.isModal()
     with qtbot.waitSignal(view.run_chosen) as chosen:
         dialog.fileSelected.emit(str(tmp_path))
     dialog.close()

@@ -227,6 +227,7 @@ def test_a_path_is_chosen_in_a_dialog_that_blocks_nothing(view, qtbot, tmp_path)
     _find(view, "data.path.browse").menu().actions()[0].trigger()
     dialog = view.findChild(QFileDialog, "dialog.dataset")
     assert dialog is not None
+    assert not dialog.isModal()
     dialog.fileSelected.emit(str(tmp_path))
     dialog.close()
     assert view.config().data.path == str(tmp_path)
