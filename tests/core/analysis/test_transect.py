@@ -154,7 +154,7 @@ def test_other_shapes_are_refused(points):
 
 
 def test_a_stroke_without_length_is_refused():
-    with pytest.raises(TransectError, match="without length"):
+    with pytest.raises(TransectError, match="has no length"):
         Transect.drawn("dot", np.array([(1.0, 1.0), (1.0, 1.0)]))
     with pytest.raises(TransectError, match=r"starts and ends at \(1, 1\)"):
         Transect.straight("dot", (1.0, 1.0), (1.0, 1.0))

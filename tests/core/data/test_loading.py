@@ -153,7 +153,7 @@ def test_images_that_do_not_fit_into_the_memory_are_refused(tmp_path, monkeypatc
 
     monkeypatch.setattr("core.data.polar_curves.render", too_many)
     with pytest.raises(
-        DatasetError, match=r"60 curves at 32 × 32 × 1 do not fit .* make data.count or data.image_size"
+        DatasetError, match=r"60 curves at 32 × 32 × 1 do not fit .* reduce data.count or data.image_size"
     ):
         load_dataset(SMALL, cache=tmp_path)
 
