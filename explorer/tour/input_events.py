@@ -107,6 +107,11 @@ def name_file(dialog_name: str, target: Path) -> Generator[float, None, QWidget]
     if edit is None:
         raise CannotReach(f"{dialog_name} is no file dialog with a name field")
     yield 0.2
+    for _ in range(40):
+        if edit.window().isActiveWindow():
+            break
+        edit.window().activateWindow()  # a window manager does this for a person who clicks
+        yield 0.05
     click(edit)
     key(edit, "Ctrl+A")
     type_text(edit, str(target))
