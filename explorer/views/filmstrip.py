@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 from core.geometry.off_manifold import OffManifoldScore, Verdict
 from explorer.widgets import image_conversion
 from explorer.widgets.off_manifold_badge import verdict_colour
+from explorer.widgets.painting import empty_text
 from explorer.widgets.theme import DARK, Theme
 
 _PAD, _GAP = 8, 3
@@ -185,9 +186,7 @@ class FilmstripView(QAbstractScrollArea):
         painter = QPainter(self.viewport())
         painter.fillRect(self.viewport().rect(), QColor(self._theme.ground))
         if not self._images:
-            painter.setPen(QColor(self._theme.muted))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.viewport().rect().adjusted(16, 4, -16, -4), flags, self.empty)
+            empty_text(painter, self.viewport().rect(), self.empty, self._theme, 4)
             return
         size, ratio, width = self._thumb(), self.devicePixelRatioF(), self.viewport().width()
         if self._thumbs_for != (size.height(), ratio):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QGuiApplication, QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore
 from explorer.widgets import image_conversion
@@ -15,7 +15,9 @@ from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.dialogs import save_dialog
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
+from explorer.widgets.layouts import column
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
+from explorer.widgets.painting import empty_text
 from explorer.widgets.theme import DARK, Theme
 
 _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
@@ -40,31 +42,20 @@ class ImageView(QWidget):
         self._caption = named(ElidedLabel(), "image.caption")
         self._caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._sample = ImageRow("image.sample", _NO_SAMPLE, smallest=56, preferred=128)
-        self._factors = label("", "", "image.factors")
-        self._factors.setWordWrap(True)
-        self._factors.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._factors = label("", name="image.factors", wrap=True, align=Qt.AlignmentFlag.AlignHCenter)
         self._factors.setToolTip(f"<p>The sample's factors, and its loss. {EXCESS_BCE}</p>")
         self._factors.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.setSpacing(4)
-        layout.addWidget(self._canvas, 1)
-        layout.addWidget(self._badge)
-        layout.addWidget(self._caption)
-        layout.addWidget(self._sample)
-        layout.addWidget(self._factors)
-        self._make_menu()
-        self.set_theme(DARK)
-        self.set_image(None, "")
-        self.clear_sample()
-
-    def _make_menu(self) -> None:
+        parts = ((self._canvas, 1), self._badge, self._caption, self._sample, self._factors)
+        column(*parts, spacing=4, margins=(8, 8, 8, 8), parent=self)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._copy = named(QAction("Copy image", self), "image.copy")
         self._save = named(QAction("Save image…", self), "image.save")
         self._copy.triggered.connect(self.copy_image)
         self._save.triggered.connect(self._ask_where)
         self.addActions([self._copy, self._save])
+        self.set_theme(DARK)
+        self.set_image(None, "")
+        self.clear_sample()
 
     # setters
 
@@ -207,9 +198,7 @@ class _Canvas(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._theme.ground))
         if self.image is None:
-            painter.setPen(QColor(self._theme.muted))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, self.empty)
+            empty_text(painter, self.rect(), self.empty, self._theme)
         else:
             image_conversion.draw(painter, self.image, QRectF(self.rect()), self.devicePixelRatioF())
         painter.end()

@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
+from explorer.widgets.controls import label, named
 from explorer.widgets.theme import Theme
 
 READ_S = 5.0  # no message goes sooner, whatever happens
@@ -40,15 +41,11 @@ class NoticeView(QWidget):
         self.setObjectName("notice")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._messages: list[_Message] = []
-        self._label = QLabel()
-        self._label.setObjectName("notice.text")
-        self._label.setWordWrap(True)
+        self._label = label("", name="notice.text", wrap=True)
         self._label.setTextFormat(Qt.TextFormat.PlainText)
         self._label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._label.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self._close = QToolButton()
-        self._close.setObjectName("notice.dismiss")
-        self._close.setText("Dismiss")
+        self._close = named(QToolButton(), "notice.dismiss", "Dismiss")
         self._close.setAutoRaise(True)
         self._close.clicked.connect(self.dismissed)
         self._timer = QTimer(self, interval=TICK_MS)

@@ -5,18 +5,10 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import (
-    QDoubleSpinBox,
-    QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QPushButton,
-    QScrollArea,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QPushButton, QWidget
 
 from explorer.widgets.controls import MarkedSlider, label, named
+from explorer.widgets.layouts import column, row, scrolled
 from explorer.widgets.theme import Theme
 
 STEPS = 4000
@@ -50,36 +42,18 @@ class ProbeView(QWidget):
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
-        scroll = named(QScrollArea(), "probe.scroll")
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self._rows)
-        self._empty = label("Open a run to move a probe through its latent space.", "muted", "probe.empty")
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 4, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(self._make_buttons())
-        layout.addWidget(self._empty, 1)
-        layout.addWidget(scroll, 1)
-        self._scroll = scroll
-        self._show_rows()
-
-    def _make_buttons(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setContentsMargins(8, 4, 8, 4)
-        row.setSpacing(8)
-        self._center = named(QPushButton("Centre"), "probe.center")
-        self._center.setToolTip("Move the probe to the mean of all samples")
-        self._snap = named(QPushButton("Nearest sample"), "probe.snap")
-        self._snap.setToolTip("Move the probe to the nearest sample and compare its reconstruction with the original")
+        self._scroll = scrolled(self._rows, "probe.scroll")
+        text = "Open a run to move a probe through its latent space."
+        self._empty = label(text, "muted", "probe.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
+        tip = "Move the probe to the mean of all samples"
+        self._center = named(QPushButton("Centre"), "probe.center", tip=tip)
+        tip = "Move the probe to the nearest sample and compare its reconstruction with the original"
+        self._snap = named(QPushButton("Nearest sample"), "probe.snap", tip=tip)
         self._center.clicked.connect(self.center_requested)
         self._snap.clicked.connect(self.snap_requested)
-        row.addWidget(self._center, 1)
-        row.addWidget(self._snap, 1)
-        return row
+        buttons = row((self._center, 1), (self._snap, 1), spacing=8, margins=(8, 4, 8, 4))
+        column(buttons, (self._empty, 1), (self._scroll, 1), margins=(0, 4, 0, 0), parent=self)
+        self._show_rows()
 
     # setters
 
@@ -134,22 +108,20 @@ class ProbeView(QWidget):
                 widget.deleteLater()
         self._sliders, self._numbers = [], []
         for i in range(dimensions):
-            caption, slider, number = label(name_of(i)), MarkedSlider(), _Number()
-            slider.setObjectName(f"probe.slider.{i}")
-            slider.setAccessibleName(name_of(i))
+            name = name_of(i)
+            caption = label(name)
+            slider = named(MarkedSlider(), f"probe.slider.{i}", accessible=name)
+            number = named(_Number(), f"probe.value.{i}", tip=f"{name}, any finite value", accessible=name)
             slider.setRange(0, STEPS)
             slider.setSingleStep(STEPS // 200)
             slider.setPageStep(STEPS // 20)
             slider.set_filled(False)
-            number.setObjectName(f"probe.value.{i}")
-            number.setAccessibleName(name_of(i))
-            number.setToolTip(f"{name_of(i)}, any finite value")
             caption.setBuddy(number)
             slider.valueChanged.connect(lambda value, i=i: self._on_slider(i, value))
             slider.sliderReleased.connect(self.released)
             number.valueChanged.connect(lambda value, i=i: self._on_number(i, value))
-            for column, widget in enumerate((caption, slider, number)):
-                self._grid.addWidget(widget, i, column)
+            for place, widget in enumerate((caption, slider, number)):
+                self._grid.addWidget(widget, i, place)
             self._grid.setRowStretch(i, 0)
             self._sliders.append(slider)
             self._numbers.append(number)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QSpinBox, QWidget
 
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
+from explorer.widgets.layouts import column, row, scrolled
+from explorer.widgets.painting import empty_text
 from explorer.widgets.theme import DARK, Theme
 
 SIDE, GAP, PAD = 88, 12, 8
@@ -39,33 +41,19 @@ class ReconstructionsView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._grid = _Grid()
         self._grid.chosen.connect(self.sample_chosen)
-        self._count = named(QSpinBox(), "reconstructions.count")
+        tip = "How many validation samples are shown, 1 to 500"
+        self._count = named(QSpinBox(), "reconstructions.count", tip=tip)
         self._count.setRange(1, 500)
         self._count.setValue(20)
         self._count.setKeyboardTracking(False)
-        self._count.setToolTip("How many validation samples are shown, 1 to 500")
         self._count.valueChanged.connect(self.count_changed)
-        self._summary = named(ElidedLabel(), "reconstructions.summary")
+        tip = f"<p>Number under each pair: its excess BCE. {EXCESS_BCE}</p>"
+        self._summary = named(ElidedLabel(), "reconstructions.summary", tip=tip)
         self._summary.setProperty("role", "muted")
-        self._summary.setToolTip(f"<p>Number under each pair: its excess BCE. {EXCESS_BCE}</p>")
         caption = label("Samples")
         caption.setBuddy(self._count)
-        row = QHBoxLayout()
-        row.setContentsMargins(8, 6, 8, 2)
-        row.setSpacing(8)
-        row.addWidget(caption)
-        row.addWidget(self._count)
-        row.addWidget(self._summary, 1)
-        scroll = named(QScrollArea(), "reconstructions.scroll")
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(self._grid)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        layout.addLayout(row)
-        layout.addWidget(scroll, 1)
+        head = row(caption, self._count, (self._summary, 1), spacing=8, margins=(8, 6, 8, 2))
+        column(head, (scrolled(self._grid, "reconstructions.scroll"), 1), spacing=2, parent=self)
 
     def set_pairs(
         self, indices: np.ndarray, originals: np.ndarray, reconstructions: np.ndarray, excess_bce: np.ndarray
@@ -185,8 +173,8 @@ class _Grid(QWidget):
     def rect_of(self, place: int) -> QRectF:
         """The cell of a pair."""
         columns, (width, height) = self._columns(self.width()), self._cell(self.width())
-        row, column = divmod(place, columns)
-        return QRectF(PAD + column * width, PAD + row * height, width - GAP, height - GAP)
+        line, number = divmod(place, columns)
+        return QRectF(PAD + number * width, PAD + line * height, width - GAP, height - GAP)
 
     def _at(self, x: float, y: float) -> int:
         columns, (width, height) = self._columns(self.width()), self._cell(self.width())
@@ -201,9 +189,7 @@ class _Grid(QWidget):
         painter = QPainter(self)
         painter.fillRect(event.rect(), QColor(self._theme.surface))
         if not self.pairs:
-            painter.setPen(QColor(self._theme.muted))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, self.empty)
+            empty_text(painter, self.rect(), self.empty, self._theme)
             return
         font = painter.font()
         font.setPointSizeF(font.pointSizeF() * 0.9)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QToolButton, QWidget
 
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.icons import icon
+from explorer.widgets.layouts import row
 from explorer.widgets.theme import DARK, Theme
 
 _MOST_TICKS = 60  # more would run into one another
@@ -27,22 +28,14 @@ class TimelineView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._epochs: list[int] = []
         self._theme = DARK
-        self._play = named(QToolButton(), "timeline.play")
+        self._play = named(QToolButton(), "timeline.play", accessible="Replay the epochs")
         self._play.setCheckable(True)
-        self._play.setAccessibleName("Replay the epochs")
-        self._slider = MarkedSlider()
-        self._slider.setObjectName("timeline.slider")
-        self._slider.setAccessibleName("Epoch")
-        self._slider.setToolTip("Epoch shown in the cloud; the last position, “live”, is the newest state")
-        self._label: QLabel = label("", "muted", "timeline.label")
+        tip = "Epoch shown in the cloud; the last position, “live”, is the newest state"
+        self._slider = named(MarkedSlider(), "timeline.slider", tip=tip, accessible="Epoch")
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        self._label = label("", "muted", "timeline.label", align=right)
         self._label.setMinimumWidth(132)
-        self._label.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 2, 12, 2)
-        layout.setSpacing(8)
-        layout.addWidget(self._play)
-        layout.addWidget(self._slider, 1)
-        layout.addWidget(self._label)
+        row(self._play, (self._slider, 1), self._label, spacing=8, margins=(8, 2, 12, 2), parent=self)
         self._play.toggled.connect(self._on_play)
         self._slider.valueChanged.connect(self._on_value)
         self.set_epochs([])

@@ -6,7 +6,18 @@ import math
 from typing import TypeVar
 
 from PySide6.QtCore import QEvent, QLocale, QObject, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QValidator, QWheelEvent
+from PySide6.QtGui import (
+    QAction,
+    QColor,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QValidator,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QSizePolicy, QSlider, QWidget
 
 HANDLE = 14
@@ -257,21 +268,33 @@ class MagnitudeSpinBox(QDoubleSpinBox):
             self.committed.emit(self._last)
 
 
-def label(text: str, role: str = "", name: str = "") -> QLabel:
-    """A label in a role of the style sheet: "muted", "heading", "error", "warning"."""
+def label(
+    text: str, role: str = "", name: str = "", wrap: bool = False, align: Qt.AlignmentFlag | None = None
+) -> QLabel:
+    """A label in a role of the style sheet: "muted", "heading", "error", "warning"; ``wrap``: in several lines."""
     made = QLabel(text)
     if name:
         made.setObjectName(name)
     if role:
         made.setProperty("role", role)
+    if align is not None:
+        made.setAlignment(align)
+    made.setWordWrap(wrap)
     return made
 
 
-def named(widget: W, name: str, text: str | None = None) -> W:
-    """``widget`` with its objectName, by which tests and style sheets find it, and its text."""
+def named(widget: W, name: str, text: str | None = None, tip: str = "", accessible: str = "") -> W:
+    """``widget`` with its objectName, by which tests and style sheets find it; its text, tooltip, accessible name.
+
+    Actions have all but the last one.
+    """
     widget.setObjectName(name)
     if text is not None:
         widget.setProperty("text", text)
+    if tip and isinstance(widget, QWidget | QAction):
+        widget.setToolTip(tip)
+    if accessible and isinstance(widget, QWidget):
+        widget.setAccessibleName(accessible)
     return widget
 
 

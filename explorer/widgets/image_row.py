@@ -7,13 +7,13 @@ from html import escape
 
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QHelpEvent, QImage, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from core.rendering.colormaps import signed_difference
 from explorer.widgets import image_conversion
 from explorer.widgets.elided_label import fitting
-from explorer.widgets.painting import small_font
+from explorer.widgets.painting import empty_text, small_font
 from explorer.widgets.theme import DARK, Theme
 
 GAP = 6
@@ -123,9 +123,7 @@ class ImageRow(QWidget):
         """The pictures and their texts, or the text of the empty state."""
         painter = QPainter(self)
         if not self.pictures:
-            painter.setPen(QColor(self._theme.muted))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(16, 0, -16, 0), flags, self.text)
+            empty_text(painter, self.rect(), self.text, self._theme, 0)
             return
         bottom = max(self._paint(painter, picture, self._column(i)) for i, picture in enumerate(self.pictures))
         font, whole = small_font(self.font()), QRectF(0, bottom, self.width(), self._line())

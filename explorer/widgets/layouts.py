@@ -1,4 +1,4 @@
-"""Widgets for panels of any width: rows that wrap, lines that are cut short visibly, a toolbar that drops its words.
+"""Rows, columns and scrolled panels in one call; rows that wrap, a toolbar that drops its words.
 
 Panels are docks that a person makes narrow; a row of controls that wraps stays usable there. (superqt has such a
 layout too, but importing it takes a fifth of the time in which the window shall be visible.)
@@ -6,9 +6,65 @@ layout too, but importing it takes a fifth of the time in which the window shall
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QLayout, QLayoutItem, QToolBar, QToolButton
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLayout,
+    QLayoutItem,
+    QScrollArea,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+B = TypeVar("B", bound=QBoxLayout)
+Part = QWidget | QLayout | int | tuple[QWidget | QLayout, int]
+"""A widget or layout, alone or with its stretch; or a number, which is an empty stretch."""
+Margins = tuple[int, int, int, int]
+"""Pixels left, above, right and below."""
+
+
+def row(*parts: Part, spacing: int = 0, margins: Margins = (0, 0, 0, 0), parent: QWidget | None = None) -> QHBoxLayout:
+    """``parts`` side by side, as the layout of ``parent`` or of no widget yet."""
+    return _filled(QHBoxLayout(parent) if parent is not None else QHBoxLayout(), parts, spacing, margins)
+
+
+def column(
+    *parts: Part, spacing: int = 0, margins: Margins = (0, 0, 0, 0), parent: QWidget | None = None
+) -> QVBoxLayout:
+    """``parts`` one below the other, as the layout of ``parent`` or of no widget yet."""
+    return _filled(QVBoxLayout(parent) if parent is not None else QVBoxLayout(), parts, spacing, margins)
+
+
+def _filled(layout: B, parts: tuple[Part, ...], spacing: int, margins: Margins) -> B:
+    layout.setSpacing(spacing)
+    layout.setContentsMargins(*margins)
+    for part in parts:
+        item, stretch = part if isinstance(part, tuple) else (part, 0)
+        if isinstance(item, int):
+            layout.addStretch(item)
+        elif isinstance(item, QWidget):
+            layout.addWidget(item, stretch)
+        else:
+            layout.addLayout(item, stretch)
+    return layout
+
+
+def scrolled(body: QWidget, name: str) -> QScrollArea:
+    """``body`` in a frameless area called ``name``, as wide as that and scrolled vertically."""
+    area = QScrollArea()
+    area.setObjectName(name)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(body)
+    return area
 
 
 class FlowLayout(QLayout):

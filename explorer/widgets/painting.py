@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPolygonF
+
+from explorer.widgets.theme import Theme
 
 Pixel = tuple[float, float]
 TEXT_BORDER = 3  # pixels around a text for its halo
@@ -80,6 +82,13 @@ def halo_text(painter: QPainter, rect: QRectF, flags: Qt.AlignmentFlag, text: st
     # On whole device pixels, or resampling would blur it.
     place = QPointF(round(x * ratio) / ratio, round((rect.center().y() - height / 2) * ratio) / ratio)
     painter.drawImage(place, picture)
+
+
+def empty_text(painter: QPainter, box: QRect, text: str, theme: Theme, above: int = 8) -> None:
+    """What a view says in the middle of ``box`` while it has nothing to show."""
+    painter.setPen(QColor(theme.muted))
+    flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+    painter.drawText(box.adjusted(16, above, -16, -above), flags, text)
 
 
 @lru_cache(maxsize=512)
