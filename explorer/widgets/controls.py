@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from PySide6.QtCore import QEvent, QLocale, QObject, QPointF, QRectF, QSize, Qt, Signal
@@ -18,7 +19,7 @@ from PySide6.QtGui import (
     QValidator,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QSizePolicy, QSlider, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
 HANDLE = 14
 MARGIN = 8  # from the widget's edge to the handle's centre at either end
@@ -296,6 +297,29 @@ def named(widget: W, name: str, text: str | None = None, tip: str = "", accessib
     if accessible and isinstance(widget, QWidget):
         widget.setAccessibleName(accessible)
     return widget
+
+
+def tool_button(
+    name: str, text: str, tip: str = "", accessible: str = "", checkable: bool = False, words: bool = True
+) -> QToolButton:
+    """A tool button that the Tab key reaches; ``words``: its text stands beside its icon."""
+    button = named(QToolButton(), name, text, tip, accessible)
+    button.setCheckable(checkable)
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly
+    button.setToolButtonStyle(beside if words else alone)
+    return button
+
+
+def add_menu(button: QToolButton, entries: Mapping[str, str], chosen: Callable[[str], object]) -> dict[str, QAction]:
+    """Let ``button`` open a menu of ``entries`` (name: text); ``chosen`` gets the name of the entry that is chosen."""
+    menu, actions = QMenu(button), {}
+    for name, text in entries.items():
+        action = actions[name] = named(menu.addAction(text), f"{button.objectName()}.{name}")
+        action.triggered.connect(lambda _=False, name=name: chosen(name))
+    button.setMenu(menu)
+    button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+    return actions
 
 
 def set_role(widget: QWidget, role: str) -> None:

@@ -28,7 +28,7 @@ class HoleController(QObject):
     def __init__(self, state: State, view: ParametersView, training: TrainingView) -> None:
         super().__init__()
         self._state, self._view, self._training = state, view, training
-        view.hole_moved.connect(self._on_moved)
+        view.plane.hole_moved.connect(self._on_moved)
         view.hole_toggled.connect(self._on_toggled)
         training.edited.connect(self.refresh)
         state.events.training.connect(lambda *_: self.refresh())

@@ -56,11 +56,11 @@ class ParametersController(Controller):
 
     def _listen(self) -> None:
         view, events = self._view, self._state.events
-        view.cursor_moved.connect(self._on_cursor)
-        view.cursor_released.connect(self._on_released)
-        view.sample_clicked.connect(self._probe.choose)
-        view.picked.connect(self._cloud.select)
-        view.hovered.connect(self._cloud.hover)
+        view.plane.cursor_moved.connect(self._on_cursor)
+        view.plane.cursor_released.connect(self._on_released)
+        view.plane.sample_clicked.connect(self._probe.choose)
+        view.plane.picked.connect(self._cloud.select)
+        view.plane.hovered.connect(self._cloud.hover)
         view.axes_changed.connect(self._on_axes)
         view.shown.connect(self._on_document)
         self._cloud.colours_changed.connect(view.set_colors)

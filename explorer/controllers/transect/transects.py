@@ -69,7 +69,7 @@ class TransectsController(Controller):
         view.position_released.connect(self._editing.settle)
         view.removed.connect(self.remove)
         view.export_requested.connect(self.ask_export)
-        self._parameters.stroke_drawn.connect(self.draw)
+        self._parameters.plane.stroke_drawn.connect(self.draw)
         self.measuring.changed.connect(lambda: self._mark("cloud"))
         self.measuring.error_occurred.connect(self.error_occurred)
         self.files.error_occurred.connect(self.error_occurred)

@@ -5,50 +5,53 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
+    QButtonGroup,
     QComboBox,
     QHBoxLayout,
     QStackedLayout,
-    QVBoxLayout,
+    QToolButton,
     QWidget,
 )
 
-from explorer.views.parameters.gestures import Tool
-from explorer.views.parameters.plane import ParameterPlane
-from explorer.views.parameters.scene import Hole
-from explorer.views.parameters.toolbar import PlaneToolbar
+from explorer.views.parameters.plane import ParameterPlane, Tool
+from explorer.views.parameters.scene import Hole, PlaneFrame
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
+from explorer.widgets.icons import icon
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
+from explorer.widgets.layouts import column, row
 from explorer.widgets.theme import DARK, Theme
 
 WIDE = 1.35  # width over height from which the images stand beside the plane, not below
 IMAGES_SHARE = 0.5  # of the width that the images may take
 SSIM = "SSIM: structural similarity of the two images (Wang et al. 2004); 1 for identical images."
 NO_IMAGES = "Drag over the plane: the true image there appears here, beside the model's reconstruction."
+TOOLS = {  # icon, name, tooltip
+    Tool.CURSOR: (
+        "probe",
+        "Cursor",
+        "Drag the cursor, click a sample, drag the hole by its handles (Ctrl: exact position)",
+    ),
+    Tool.SELECT: ("select", "Select", "Drag a rectangle to select samples (Shift adds)"),
+    Tool.STRAIGHT: ("straight", "Straight transect", "Drag a straight transect (Shift: along an axis)"),
+    Tool.DRAW: ("draw", "Freehand transect", "Draw a transect, freehand"),
+}
 
 
 class ParametersView(QWidget):
-    """Shows the plane of two factors and what a hand does there. It starts nothing itself.
+    """Shows the plane of two factors; the signals of ``plane`` report what a hand does there. It starts nothing itself.
 
     ``hole_toggled`` asks for a hole to be cut, or not, for the next training; ``shown`` follows when the plane has
     become visible.
     """
 
-    cursor_moved = Signal(float, float)
-    cursor_released = Signal()
-    hovered = Signal(int)
-    picked = Signal(object, bool)
-    sample_clicked = Signal(int)
-    hole_moved = Signal(float, float, float)
-    hole_released = Signal()
     hole_toggled = Signal(bool)
     axes_changed = Signal(int, int)
-    stroke_drawn = Signal(object)
     shown = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -56,87 +59,64 @@ class ParametersView(QWidget):
         self.setObjectName("parameters")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self.setMinimumSize(360, 150)
-        self._theme = DARK
         self._chosen = (0, 1)  # the factors on the axes
         self.plane = ParameterPlane()
         self.images = ImageRow("parameters.images", NO_IMAGES, smallest=48, preferred=120, lines=2)
         self.images.setAccessibleName("Images at the cursor")
-        self._toolbar = PlaneToolbar()
-        self._stack = QStackedLayout(self)
-        self._stack.addWidget(self._make_body())
-        self._empty = label("", "muted", "parameters.empty")
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty.setWordWrap(True)
+        self._empty = label("", "muted", "parameters.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         self._empty.setContentsMargins(24, 8, 24, 8)
-        self._stack.addWidget(self._empty)
-        self._connect()
-        self.set_theme(DARK)
-        self.set_hole(0.0, 0.0, None, False, "")
-
-    def _make_body(self) -> QWidget:
-        body = QWidget()
-        row = QHBoxLayout(body)
-        row.setContentsMargins(6, 4, 8, 4)
-        row.setSpacing(6)
-        row.addWidget(self._toolbar)
-        column = QVBoxLayout()
-        column.setSpacing(2)
-        column.addLayout(self._make_head())
         self._split = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._split.setSpacing(8)
         self._split.addWidget(self.plane, 1)
         self._split.addWidget(self.images)
-        column.addLayout(self._split, 1)
-        row.addLayout(column, 1)
-        return body
+        body = QWidget()
+        right = column(self._make_head(), (self._split, 1), spacing=2)
+        row(self._make_toolbar(), (right, 1), spacing=6, margins=(6, 4, 8, 4), parent=body)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(body)
+        self._stack.addWidget(self._empty)
+        self.set_theme(DARK)
+        self.set_hole(0.0, 0.0, None, False, "")
+
+    def _make_toolbar(self) -> QWidget:
+        """A column of buttons, so that a low dock keeps its height for the plane."""
+        group = QButtonGroup(self)
+        self._tools: dict[Tool, QToolButton] = {}
+        for tool, (_, text, tip) in TOOLS.items():
+            button = self._tools[tool] = _button(tool.value, text, tip, checkable=True)
+            button.clicked.connect(lambda _=False, tool=tool: self.plane.set_tool(tool))
+            group.addButton(button)
+        self._tools[Tool.CURSOR].setChecked(True)
+        self._hole = _button("hole", "Hole", "", checkable=True)
+        self._hole.clicked.connect(self.hole_toggled)
+        self._home = _button("home", "Whole plane", "Show the whole plane (double-click)")
+        self._home.clicked.connect(self.plane.reset)
+        toolbar = named(QWidget(), "parameters.toolbar")
+        buttons = column(*self._tools.values(), self._hole, self._home, 1, spacing=1, parent=toolbar)
+        buttons.insertSpacing(len(self._tools), 5)
+        return toolbar
 
     def _make_head(self) -> QHBoxLayout:
-        head = QHBoxLayout()
-        head.setSpacing(8)
-        self._axes = named(QWidget(), "parameters.axes")
-        choices = QHBoxLayout(self._axes)
-        choices.setContentsMargins(0, 0, 0, 0)
-        choices.setSpacing(4)
-        self._boxes = []
+        self._boxes: list[QComboBox] = []
+        choices: list[QWidget] = []
         for name, text in (("x", "x axis"), ("y", "y axis")):
-            box = named(QComboBox(), f"parameters.axis.{name}")
-            box.setToolTip(f"Factor on the {text}")
-            box.setAccessibleName(f"{text}: factor")
+            box = named(QComboBox(), f"parameters.axis.{name}", None, f"Factor on the {text}", f"{text}: factor")
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(7)
+            box.activated.connect(self._on_axes)
             caption = label(text, "muted")
             caption.setBuddy(box)
-            choices.addWidget(caption)
-            choices.addWidget(box)
+            choices += [caption, box]
             self._boxes.append(box)
+        self._axes = named(QWidget(), "parameters.axes")
+        row(*choices, spacing=4, parent=self._axes)
+        self._axes.hide()
         self._readout = named(ElidedLabel(), "parameters.readout")
         self._note = named(ElidedLabel(), "parameters.note")
         self._note.setProperty("role", "muted")
         self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        head.addWidget(self._axes)
-        head.addWidget(self._readout, 1)
-        head.addWidget(self._note, 1)
-        self._head = head
-        self._axes.hide()
-        return head
-
-    def _connect(self) -> None:
-        for name in (
-            "cursor_moved",
-            "cursor_released",
-            "hovered",
-            "picked",
-            "sample_clicked",
-            "hole_moved",
-            "hole_released",
-            "stroke_drawn",
-        ):
-            getattr(self.plane, name).connect(getattr(self, name))
-        self._toolbar.tool_chosen.connect(lambda name: self.plane.set_tool(Tool(name)))
-        self._toolbar.hole_toggled.connect(self.hole_toggled)
-        self._toolbar.home_requested.connect(self.plane.reset)
-        for box in self._boxes:
-            box.activated.connect(lambda _: self._on_axes())
+        self._head = row(self._axes, (self._readout, 1), (self._note, 1), spacing=8)
+        return self._head
 
     def _on_axes(self) -> None:
         """A factor was put on an axis; one that is on the other axis already changes places with it."""
@@ -184,10 +164,9 @@ class ParametersView(QWidget):
     def set_bounds(self, low: np.ndarray, high: np.ndarray) -> None:
         """The corners (2,) of the plane. Shows all of it if they have changed."""
         frame = self.plane.scene.frame
-        before = (frame.low, frame.high)
-        fresh = type(frame)()
+        fresh = PlaneFrame()
         fresh.set_bounds(low, high)
-        if not (np.array_equal(before[0], fresh.low) and np.array_equal(before[1], fresh.high)):
+        if not (np.array_equal(frame.low, fresh.low) and np.array_equal(frame.high, fresh.high)):
             frame.set_bounds(low, high)
             self.plane.redraw()
 
@@ -198,7 +177,15 @@ class ParametersView(QWidget):
         scene = self.plane.scene
         scene.hole = None if radius is None else Hole(a, b, radius)
         scene.hole_editable = editable
-        self._toolbar.set_hole(radius is not None, editable)
+        self._hole.setChecked(radius is not None)
+        self._hole.setEnabled(editable)
+        if not editable:
+            tip = "The hole can be changed only while no training runs, and only for polar curves"
+        elif radius is not None:
+            tip = "The next training leaves out the samples in the hole"
+        else:
+            tip = "Cut a hole into the next training's data"
+        self._hole.setToolTip(tip)
         self._note.setText(note)
         self._note.setToolTip(note)
         set_role(self._note, "error" if wrong else "muted")
@@ -207,7 +194,7 @@ class ParametersView(QWidget):
 
     def set_hole_possible(self, possible: bool) -> None:
         """Whether the data on show are of the kind that can have a hole; else there is no button for one."""
-        self._toolbar.hole.setVisible(possible)
+        self._hole.setVisible(possible)
 
     def set_run_hole(self, hole: tuple[float, float, float] | None) -> None:
         """The open run's hole (a, b, radius) where it differs from the one that is shown; dashed."""
@@ -273,18 +260,16 @@ class ParametersView(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
-        self._theme = theme
-        for part in (self.plane, self.images, self._toolbar):
-            part.set_theme(theme)
-
-    @property
-    def tool(self) -> Tool:
-        """What the left button does."""
-        return self._toolbar.tool
+        self.plane.set_theme(theme)
+        self.images.set_theme(theme)
+        for tool, (drawing, _, _) in TOOLS.items():
+            self._tools[tool].setIcon(icon(drawing, theme))
+        self._hole.setIcon(icon("hole", theme))
+        self._home.setIcon(icon("home", theme))
 
     def set_tool(self, tool: Tool) -> None:
         """Choose what the left button does."""
-        self._toolbar.set_tool(tool)
+        self._tools[tool].setChecked(True)
         self.plane.set_tool(tool)
 
     @property
@@ -336,7 +321,7 @@ class ParametersView(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Escape leaves a tool for the cursor before it means anything to the window."""
-        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape and self.tool is not Tool.CURSOR:
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape and self.plane.tool is not Tool.CURSOR:
             if event.type() == QEvent.Type.ShortcutOverride:
                 event.accept()
                 return True
@@ -344,3 +329,11 @@ class ParametersView(QWidget):
                 self.set_tool(Tool.CURSOR)
                 return True
         return super().event(event)
+
+
+def _button(name: str, text: str, tip: str, checkable: bool = False) -> QToolButton:
+    button = tool_button(f"parameters.{name}", text, tip, text, checkable, words=False)
+    button.setIconSize(QSize(16, 16))
+    button.setFixedSize(26, 24)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button

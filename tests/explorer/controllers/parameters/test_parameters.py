@@ -25,7 +25,7 @@ from explorer.state import Document, Model, Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
-from explorer.views.parameters.gestures import Tool
+from explorer.views.parameters.plane import Tool
 from explorer.views.points import PointsView
 from explorer.views.probe import ProbeView
 from explorer.views.training import TrainingView
@@ -155,15 +155,15 @@ def test_the_cursor_stands_at_the_chosen_sample_and_its_images_are_asked_for(cur
 def test_dragging_leads_the_probe_and_is_one_step_that_undo_takes_back(curves):
     before = curves.state.document
     curves.engine.answer(curves.engine.places[-1])
-    curves.view.cursor_moved.emit(1.0, 0.5)
-    curves.view.cursor_moved.emit(1.2, 1.1)
+    curves.view.plane.cursor_moved.emit(1.0, 0.5)
+    curves.view.plane.cursor_moved.emit(1.2, 1.1)
     first, second = curves.engine.places[-2:]
     assert curves.state.document.sample is None
     assert curves.state.document.cursor == (1.2, 1.1)
     curves.engine.answer(first, (1.0, 2.0, 3.0))
     assert curves.state.document.probe.tolist() == [1.0, 2.0, 3.0]
     assert isinstance(curves.engine.asked[-1], Decode)
-    curves.view.cursor_released.emit()
+    curves.view.plane.cursor_released.emit()
     assert curves.editing.undo_label is None, "where the probe goes is not known yet"
     curves.engine.answer(second, (4.0, 5.0, 6.0))
     assert curves.editing.undo_label == "move cursor"
@@ -181,15 +181,15 @@ def test_dragging_leads_the_probe_and_is_one_step_that_undo_takes_back(curves):
 
 
 def test_an_answer_that_comes_before_the_hand_lets_go_is_settled_by_letting_go(curves):
-    curves.view.cursor_moved.emit(1.0, 0.5)
+    curves.view.plane.cursor_moved.emit(1.0, 0.5)
     curves.engine.answer(curves.engine.places[-1])
     assert curves.editing.undo_label is None
-    curves.view.cursor_released.emit()
+    curves.view.plane.cursor_released.emit()
     assert curves.editing.undo_label == "move cursor"
 
 
 def test_a_late_answer_does_not_take_the_probe_from_a_sample_that_was_chosen_since(curves):
-    curves.view.cursor_moved.emit(1.0, 0.5)
+    curves.view.plane.cursor_moved.emit(1.0, 0.5)
     late = curves.engine.places[-1]
     curves.probe.choose(3)
     curves.engine.answer(late)
@@ -198,10 +198,10 @@ def test_a_late_answer_does_not_take_the_probe_from_a_sample_that_was_chosen_sin
 
 
 def test_the_caption_says_when_the_cursor_is_in_the_hole(curves):
-    curves.view.cursor_moved.emit(1.25, 1.2)
+    curves.view.plane.cursor_moved.emit(1.25, 1.2)
     curves.engine.answer(curves.engine.places[-1])
     assert curves.view.images.text.endswith("in the hole")
-    curves.view.cursor_moved.emit(1.25, 1.4)
+    curves.view.plane.cursor_moved.emit(1.25, 1.4)
     curves.engine.answer(curves.engine.places[-1])
     assert not curves.view.images.text.endswith("in the hole")
 
@@ -232,14 +232,14 @@ def test_new_weights_bring_new_images(curves):
 
 
 def test_a_failure_is_said_and_the_hand_can_go_on(curves):
-    curves.view.cursor_moved.emit(1.0, 0.5)
-    curves.view.cursor_released.emit()
+    curves.view.plane.cursor_moved.emit(1.0, 0.5)
+    curves.view.plane.cursor_released.emit()
     asked = curves.engine.places[-1]
     curves.engine.deliver(Failed(stamp=asked.stamp, message="no"))
     assert curves.view.images.pictures == ()
     assert "could not" in curves.view.images.text
     assert curves.editing.undo_label == "move cursor"
-    curves.view.cursor_moved.emit(1.1, 0.5)
+    curves.view.plane.cursor_moved.emit(1.1, 0.5)
     curves.engine.answer(curves.engine.places[-1])
     assert curves.view.images.pictures
 
@@ -261,7 +261,7 @@ def test_hovering_is_shown_in_both(curves):
     QApplication.processEvents()
     assert curves.state.hovered == 5
     assert curves.cloud.scene.hover == 5
-    curves.view.hovered.emit(-1)
+    curves.view.plane.hovered.emit(-1)
     assert curves.cloud.scene.hover is None
     curves.cloud.hovered.emit(8)
     assert curves.view.plane.scene.hovered == 8
@@ -269,7 +269,7 @@ def test_hovering_is_shown_in_both(curves):
 
 def test_a_selection_is_shown_in_both(curves):
     curves.view.set_tool(Tool.SELECT)
-    curves.view.picked.emit(np.array([1, 2]), False)
+    curves.view.plane.picked.emit(np.array([1, 2]), False)
     assert curves.state.selected.tolist() == [1, 2]
     curves.cloud_control.tick()
     assert curves.cloud.scene.colors[3, 3] < 255
@@ -289,7 +289,7 @@ def test_the_plane_has_the_clouds_colours(curves):
 
 
 def test_without_a_generator_the_cursor_snaps_to_the_nearest_sample(shapes):
-    shapes.view.cursor_moved.emit(0.1, 21.0)
+    shapes.view.plane.cursor_moved.emit(0.1, 21.0)
     asked = shapes.engine.places[-1]
     assert shapes.state.document.cursor == (0.0, 20.0)
     nearest = asked.index - 100
@@ -352,7 +352,7 @@ def test_the_circle_is_the_next_trainings_hole_both_ways(curves):
     assert (scene.hole.a, scene.hole.b, scene.hole.radius) == (1.25, 1.0, 0.3)
     assert scene.hole_editable
     assert scene.run_hole is None
-    curves.view.hole_moved.emit(1.0, 1.4, 0.2)
+    curves.view.plane.hole_moved.emit(1.0, 1.4, 0.2)
     data = curves.training.config().data
     assert (data.hole_a, data.hole_b, data.hole_radius) == (1.0, 1.4, 0.2)
     assert (scene.hole.a, scene.hole.b, scene.hole.radius) == (1.0, 1.4, 0.2)
@@ -365,7 +365,7 @@ def test_the_circle_is_the_next_trainings_hole_both_ways(curves):
 def test_the_note_counts_the_images_that_are_left(curves):
     kept = np.hypot(*(draw_parameters(5000, 0) - [1.25, 1.0]).T) >= 0.3
     assert curves.view.note == f"{kept.sum():,} of 5,000 images left"
-    curves.view.hole_moved.emit(1.25, 1.0, 0.4)
+    curves.view.plane.hole_moved.emit(1.25, 1.0, 0.4)
     kept = np.hypot(*(draw_parameters(5000, 0) - [1.25, 1.0]).T) >= 0.4
     assert curves.view.note.startswith(f"{kept.sum():,} of 5,000 images left")
 
@@ -373,13 +373,13 @@ def test_the_note_counts_the_images_that_are_left(curves):
 def test_a_hole_that_swallows_everything_is_an_error_and_nothing_starts(curves):
     started: list = []
     curves.training.start_requested.connect(started.append)
-    curves.view.hole_moved.emit(1.25, 1.0, 3.0)
+    curves.view.plane.hole_moved.emit(1.25, 1.0, 3.0)
     assert "leaves no images" in curves.view.note
     assert curves.view.findChild(QLabel, "parameters.note").property("role") == "error"
     start = curves.training.findChild(QObject, "training.start")
     assert not start.isEnabled()
     assert "leaves no images" in start.toolTip()
-    curves.view.hole_moved.emit(1.25, 1.0, 0.3)
+    curves.view.plane.hole_moved.emit(1.25, 1.0, 0.3)
     assert start.isEnabled()
 
 
@@ -395,7 +395,7 @@ def test_the_hole_can_be_left_out_and_comes_back_where_it_was(curves):
 
 @pytest.mark.parametrize("training", ["starting", "running", "paused", "stopping"])
 def test_while_a_training_is_active_its_hole_is_only_shown(curves, training):
-    curves.view.hole_moved.emit(1.0, 1.4, 0.2)
+    curves.view.plane.hole_moved.emit(1.0, 1.4, 0.2)
     curves.state.training = training
     scene = curves.view.plane.scene
     assert (scene.hole.a, scene.hole.b, scene.hole.radius) == (1.25, 1.0, 0.3)

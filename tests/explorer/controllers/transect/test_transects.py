@@ -195,7 +195,7 @@ def test_a_point_that_is_not_measured_moves_the_cursor_alone(curves):
 
 
 def test_a_drawn_line_is_one_undo_step_and_so_is_its_removal(curves):
-    curves.parameters.stroke_drawn.emit(np.array([[0.6, 0.2], [1.0, 1.8], [1.9, 0.3]]))
+    curves.parameters.plane.stroke_drawn.emit(np.array([[0.6, 0.2], [1.0, 1.8], [1.9, 0.3]]))
     curves.tick()
     assert _names(curves) == ["P1", "P2", "P3", "T1"]
     assert curves.state.transect == 3

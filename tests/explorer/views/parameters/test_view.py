@@ -12,9 +12,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QToolButton
 
 from explorer.views.parameters import ParametersView
-from explorer.views.parameters.frame import PlaneFrame, round_numbers
-from explorer.views.parameters.gestures import Tool
-from explorer.views.parameters.marks import number_texts
+from explorer.views.parameters.plane import Tool
+from explorer.views.parameters.scene import PlaneFrame
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.theme import DARK, LIGHT
 
@@ -58,7 +57,9 @@ def view(qtbot) -> ParametersView:
 def said(view) -> list[tuple]:
     heard: list[tuple] = []
     for name in SIGNALS:
-        getattr(view, name).connect(lambda *values, name=name: heard.append((name, *values)))
+        getattr(view if hasattr(view, name) else view.plane, name).connect(
+            lambda *values, name=name: heard.append((name, *values))
+        )
     return heard
 
 
@@ -144,10 +145,11 @@ def test_an_axis_without_extent_is_still_an_axis():
 
 
 def test_numbers_at_the_axes_are_round_and_written_alike():
-    assert round_numbers(0.5, 2.0, 3) == pytest.approx([0.5, 1.0, 1.5, 2.0])
-    assert number_texts([0.0, 0.5, 1.0]) == ["0.0", "0.5", "1.0"]
-    assert number_texts([0.0, 20.0]) == ["0", "20"]
-    assert round_numbers(1.0, 1.0, 4) == []
+    frame = PlaneFrame()
+    frame.set_bounds(LOW, np.array([2.0, 40.0]))
+    frame.resize(330, 150)
+    assert frame.ticks(0) == {0.5: "0.5", 1.0: "1.0", 1.5: "1.5", 2.0: "2.0"}
+    assert frame.ticks(1) == {0.0: "0", 20.0: "20", 40.0: "40"}
 
 
 # the cursor
@@ -251,15 +253,15 @@ def test_escape_ends_a_stroke_without_effect_and_then_the_tool(view, said):
     QTest.keyClick(view.plane, Qt.Key.Key_Escape)
     QTest.mouseRelease(view.windowHandle(), LEFT, NONE, view.plane.mapTo(view, _at(view, 1.1, 1.8)))
     assert _only(said, "stroke_drawn") == []
-    assert view.tool is Tool.DRAW
+    assert view.plane.tool is Tool.DRAW
     QTest.keyClick(view.plane, Qt.Key.Key_Escape)
-    assert view.tool is Tool.CURSOR
+    assert view.plane.tool is Tool.CURSOR
 
 
 @pytest.mark.parametrize("tool", list(Tool))
 def test_the_toolbar_chooses_the_tool(view, said, tool):
     QTest.mouseClick(view.findChild(QToolButton, f"parameters.{tool.value}"), LEFT)
-    assert view.tool is tool
+    assert view.plane.tool is tool
     _drag(view, _at(view, 0.6, 1.8), _at(view, 0.8, 1.6), _at(view, 1.1, 1.2), _at(view, 1.3, 0.8))
     wanted = {Tool.CURSOR: "cursor_moved", Tool.SELECT: "picked"}.get(tool, "stroke_drawn")
     assert _only(said, wanted)
@@ -269,7 +271,7 @@ def test_the_toolbar_chooses_the_tool(view, said, tool):
 
 
 def test_the_hole_is_moved_by_its_centre_and_resized_by_its_rim(view, said):
-    view.hole_moved.connect(lambda a, b, radius: view.set_hole(a, b, radius, True, ""))
+    view.plane.hole_moved.connect(lambda a, b, radius: view.set_hole(a, b, radius, True, ""))
     view.set_hole(1.25, 1.0, 0.3, True, "")
     _drag(view, _at(view, 1.25, 1.0), _at(view, 1.1, 1.2), _at(view, 1.0, 1.4))
     assert _only(said, "hole_moved")[-1] == pytest.approx((1.0, 1.4, 0.3), abs=_tolerance(view))
