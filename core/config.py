@@ -24,8 +24,8 @@ from msgspec import Meta
 
 SCHEMA_VERSION = 1
 
-Source = Literal["curves", "folder", "npz"]
-"""Where images come from. Kinds of file are named by their suffix; core.data.file_sources has a reader for each."""
+Source = Literal["auto", "curves", "files"]
+"""Where images come from."""
 Geometry = Literal["article", "square"]
 Channels = Literal[1, 3]
 Preset = Literal["compact", "article", "article-weighted"]
@@ -38,7 +38,6 @@ Schedule = Literal["one-cycle", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
-FILE_SUFFIXES = tuple(source for source in get_args(Source) if source not in ("curves", "folder"))
 FULL = "full"
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
@@ -62,7 +61,7 @@ class Row:
 
 
 _CURVES = (("data.source", ("curves",)),)
-_FILES = (("data.source", tuple(source for source in get_args(Source) if source != "curves")),)
+_FILES = (("data.source", ("files",)),)
 _HOLE = (*_CURVES, ("data.punctured", (True,)))
 
 
@@ -70,8 +69,9 @@ _HOLE = (*_CURVES, ("data.punctured", (True,)))
 class DataConfig:
     """Which images to train on: your own, or the polar curves r = a + b cos(5 theta)."""
 
-    source: Annotated[Source, Row("Images")] = "curves"
-    """curves: polar curves, drawn on demand; folder: image files; npz: an array of images."""
+    source: Annotated[Source, Row("Images")] = "auto"
+    """files: your own images, read from the path; curves: polar curves, drawn on demand; auto: files if a path is
+    given, else curves."""
     path: Annotated[str, Row("Path", when=_FILES)] = ""
     """A folder of image files (its sub-folders become classes), or an .npz file with an array "imgs"."""
     image_size: Annotated[int, Meta(ge=32, le=512), Row("Image size")] = 256
@@ -102,8 +102,18 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         _check_section("data", self)
-        if self.source != "curves" and not self.path:
-            raise ConfigError(f"data.path is {self.path!r}; it must be set for source {self.source!r}.")
+        if self.source == "files" and not self.path:
+            raise ConfigError("data.path is ''; it must be set for source 'files'.")
+        if self.source == "curves" and self.path:
+            raise ConfigError(
+                f"data.path is {self.path!r}, and curves are drawn without it; leave out data.source to train on the "
+                "files there, or data.path to train on curves."
+            )
+
+    @property
+    def drawn(self) -> bool:
+        """Whether the images are polar curves that are drawn; else they are read from ``path``."""
+        return self.source != "files" and not self.path
 
 
 @dataclass(frozen=True)
@@ -386,6 +396,7 @@ def config_from_dict(value: object, origin: str | Path = "configuration") -> Run
     Raises ``ConfigError`` that names ``origin`` and the field for an unknown field, a wrong type or a bad value.
     """
     try:
+        value = _renamed(value)
         unknown = _unknown_fields(value)
         if unknown:
             raise ConfigError(f"unknown field {unknown[0]!r}; this version has no such setting.")
@@ -399,6 +410,14 @@ def config_from_dict(value: object, origin: str | Path = "configuration") -> Run
             raise ConfigError(f"{origin}: {error}") from error
         wrong = value[setting.section][setting.field.name]
         raise ConfigError(f"{origin}: {setting.name} is {wrong!r}; it must be {setting.wanted}.") from error
+
+
+def _renamed(value: object) -> object:
+    """``value`` with the names of sources that runs stored before the path told the kind of file."""
+    data = value.get("data") if isinstance(value, dict) else None
+    if isinstance(value, dict) and isinstance(data, dict) and data.get("source") in ("folder", "npz"):
+        return value | {"data": data | {"source": "files"}}
+    return value
 
 
 def _unknown_fields(value: object) -> list[str]:

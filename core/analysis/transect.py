@@ -158,7 +158,7 @@ def published_transects() -> tuple[Transect, ...]:
 def in_hole(points: np.ndarray, config: DataConfig) -> np.ndarray:
     """Whether each (a, b) of (n, 2) lies in the hole of ``config``: bool (n,); nowhere if it has none."""
     points = np.asarray(points, dtype=np.float64)
-    if config.source != "curves" or not config.punctured:
+    if not config.drawn or not config.punctured:
         return np.zeros(len(points), dtype=bool)
     return polar_curves.inside_hole(points, (config.hole_a, config.hole_b), config.hole_radius)
 
@@ -248,8 +248,8 @@ def measure(transect: Transect, data: DataConfig, training: np.ndarray, reconstr
 
 
 def _check_curves(config: DataConfig) -> None:
-    if config.source != "curves":
+    if not config.drawn:
         raise TransectError(
-            f"data.source is {config.source!r}; images along a transect can be drawn for 'curves' only. Open a run "
+            f"the run was trained on {config.path}; images along a transect can be drawn for curves only. Open a run "
             "that was trained on curves."
         )

@@ -67,7 +67,7 @@ def _images(sources: tuple[Path, ...], config: RunConfig) -> tuple[Iterable[np.n
     if any(source.suffix.lower() == ".npz" for source in sources):
         if len(sources) != 1:
             raise LatentsError("an .npz file of images must be the only one; encode the others separately.")
-        images, _, _ = read_npz(dataclasses.replace(config.data, source="npz", path=str(sources[0])))
+        images, _, _ = read_npz(dataclasses.replace(config.data, source="files", path=str(sources[0])))
         return images, [str(index) for index in range(len(images))]
     files: list[Path] = []
     names: list[str] = []

@@ -38,7 +38,7 @@ def run(options: Options) -> int:
 def _settings(config: RunConfig) -> list[tuple[str, str]]:
     data, model, loss, training = config.data, config.model, config.loss, config.training
     hole = f", hole of radius {data.hole_radius:g} at ({data.hole_a:g}, {data.hole_b:g})" if data.punctured else ""
-    images = f"{counted(data.count, 'curve')}, {data.geometry} geometry{hole}" if data.source == "curves" else data.path
+    images = f"{counted(data.count, 'curve')}, {data.geometry} geometry{hole}" if data.drawn else data.path
     sigma = f"sigma {model.sigma:g}" if model.variance == "constant" else "learned variance"
     entanglement = f" + {loss.gamma:g} {loss.entanglement} entanglement" if loss.entanglement != "none" else ""
     return [

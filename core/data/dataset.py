@@ -19,6 +19,9 @@ class DatasetError(ValueError):
 class Dataset:
     """Images uint8 (N, H, W, C), read-only, perhaps a memory map; factors float32 (N, F) with ``factor_names``.
 
+    A factor with ``categories`` (its names by factor, an empty tuple for a number) is a category: its values are places
+    in these names. NaN stands for a value that is not known. ``names`` are the samples' names, N or none: for images
+    from files the file's path below the folder, with ``#k`` for frame k of a file that holds several.
     ``weights`` float32 (N,) multiply each sample's loss (all 1 when unweighted). ``train`` and ``validation`` are int64
     indices in file order. ``fingerprint`` is the sha256 hex of what defines the content.
     """
@@ -30,6 +33,12 @@ class Dataset:
     train: np.ndarray
     validation: np.ndarray
     fingerprint: str
+    categories: tuple[tuple[str, ...], ...] = ()
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.categories:
+            object.__setattr__(self, "categories", ((),) * len(self.factor_names))
 
     def __len__(self) -> int:
         return len(self.images)

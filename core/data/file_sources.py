@@ -5,7 +5,6 @@ from __future__ import annotations
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -179,5 +178,11 @@ def _as_images(raw: np.ndarray, file: Path, config: DataConfig, progress: Progre
     return images
 
 
-READERS: dict[str, Callable[[DataConfig, Progress | None], Loaded]] = {"folder": read_folder, "npz": read_npz}
-"""The function that reads each ``core.config.Source`` but the drawn curves."""
+def read_files(config: DataConfig, progress: Progress | None = None) -> Loaded:
+    """What ``config.path`` holds: a folder of images, or an .npz file. Raises ``DatasetError``."""
+    path = Path(config.path)
+    if not path.exists():
+        raise DatasetError(f"{path} does not exist; give a folder of images or an .npz file.")
+    if not path.is_dir() and path.suffix.lower() != ".npz":
+        raise DatasetError(f"{path} is neither a folder nor an .npz file; give a folder of images or an .npz file.")
+    return read_folder(config, progress) if path.is_dir() else read_npz(config, progress)

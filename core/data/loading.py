@@ -22,10 +22,10 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
     ``progress`` is told the share that is done, 0 to 1. Raises ``DatasetError``.
     """
     try:
-        return _curves(config, progress, cache) if config.source == "curves" else _from_files(config, progress)
+        return _curves(config, progress, cache) if config.drawn else _from_files(config, progress)
     except MemoryError as error:
-        what = f"{config.count} curves" if config.source == "curves" else config.path
-        advice = "data.count or data.image_size" if config.source == "curves" else "data.image_size"
+        what = f"{config.count} curves" if config.drawn else config.path
+        advice = "data.count or data.image_size" if config.drawn else "data.image_size"
         raise DatasetError(
             f"the images of {what} at {config.image_size} × {config.image_size} × {config.channels} do not fit into "
             f"memory; reduce {advice}."
@@ -35,12 +35,12 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
 def _from_files(config: DataConfig, progress: Progress | None) -> Dataset:
     from core.data import file_sources  # Pillow and file formats are needed only here
 
-    images, factors, names = file_sources.READERS[config.source](config, progress)
+    images, factors, names = file_sources.read_files(config, progress)
     if len(images) < 2:
         raise DatasetError(f"{config.path} holds {len(images)} image; a training needs 2 or more.")
     train, validation = split(len(images), config)
     weights = np.ones(len(images), dtype=np.float32)
-    mark = fingerprint(config.source, config.image_size, config.channels, np.asarray(images), factors)
+    mark = fingerprint("files", config.image_size, config.channels, np.asarray(images), factors)
     return Dataset(images, factors, names, weights, train, validation, mark)
 
 
@@ -64,7 +64,7 @@ def split(count: int, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
     """(train, validation) int64 indices: the last fraction, at least one sample, is kept for validation."""
     fraction = config.validation_fraction
     if fraction is None:
-        fraction = PUBLISHED_PUNCTURED if config.source == "curves" and config.punctured else PUBLISHED_FULL
+        fraction = PUBLISHED_PUNCTURED if config.drawn and config.punctured else PUBLISHED_FULL
     validation = min(max(round(count * fraction), 1), count - 1)
     return np.arange(count - validation, dtype=np.int64), np.arange(count - validation, count, dtype=np.int64)
 

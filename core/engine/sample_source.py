@@ -123,7 +123,7 @@ class FileSamples:
 
 def samples_of(config: DataConfig) -> Samples:
     """The samples that ``config`` describes. Raises ``DatasetError`` for a hole that swallows everything."""
-    return CurveSamples(config) if config.source == "curves" else FileSamples(config)
+    return CurveSamples(config) if config.drawn else FileSamples(config)
 
 
 def _check(index: int, count: int) -> None:

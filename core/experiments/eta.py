@@ -19,8 +19,8 @@ IMAGE_COST = {"compact": 1.0, "article": 40.0, "article-weighted": 40.0}
 def training_images(config: DataConfig) -> int:
     """Training images of a ``curves`` dataset; draws none. Raises ``core.data.dataset.DatasetError``, or
     ``ExperimentError`` for another source."""
-    if config.source != "curves":
-        raise ExperimentError(f"data.source is {config.source!r}; experiments train on curves.")
+    if not config.drawn:
+        raise ExperimentError(f"data.path is {config.path!r}; experiments train on curves, which need none.")
     return len(split(len(curve_parameters(config)), config)[0])
 
 

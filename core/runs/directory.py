@@ -81,7 +81,8 @@ class ProbeSet:
     """The fixed samples of a run, in file order.
 
     ``indices`` int64 (n,) into the dataset; ``factors`` float32 (n, F) with ``factor_names``; ``thumbnails`` uint8
-    (n, 32, 32, C); ``split`` uint8 (n,), 0 training and 1 validation.
+    (n, 32, 32, C); ``split`` uint8 (n,), 0 training and 1 validation. ``categories`` are the names of each factor's
+    values, an empty tuple for a number; ``names`` the samples' names, n or none (see ``core.data.dataset.Dataset``).
     """
 
     indices: np.ndarray
@@ -89,9 +90,19 @@ class ProbeSet:
     factor_names: tuple[str, ...]
     thumbnails: np.ndarray
     split: np.ndarray
+    categories: tuple[tuple[str, ...], ...] = ()
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.indices)
+        if not self.categories:
+            object.__setattr__(self, "categories", ((),) * len(self.factor_names))
+        if len(self.categories) != len(self.factor_names):
+            raise RunError(
+                f"the probe set has categories for {len(self.categories)} factors; it has {len(self.factor_names)}."
+            )
+        if len(self.names) not in (0, count):
+            raise RunError(f"the probe set has {len(self.names)} names for {count} samples; give each one, or none.")
         for name, dtype, shape in (
             ("indices", np.int64, (count,)),
             ("factors", np.float32, (count, len(self.factor_names))),
@@ -221,6 +232,8 @@ class RunDirectory:
                 factor_names=np.array(probe.factor_names, dtype=np.str_),
                 thumbnails=probe.thumbnails,
                 split=probe.split,
+                names=np.array(probe.names, dtype=np.str_),
+                categories=np.array([msgspec.json.encode(names).decode() for names in probe.categories], dtype=np.str_),
             )
 
     def read_probe(self) -> ProbeSet:
@@ -228,11 +241,17 @@ class RunDirectory:
         path = self.probe_path
         try:
             with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
-                names = tuple(str(name) for name in data["factor_names"])
-                return ProbeSet(data["indices"], data["factors"], names, data["thumbnails"], data["split"])
+
+                def texts(key: str) -> tuple[str, ...]:  # runs of earlier versions store neither names nor categories
+                    return tuple(data[key].tolist()) if key in data.files else ()
+
+                factors = texts("factor_names")
+                categories = tuple(msgspec.json.decode(text, type=tuple[str, ...]) for text in texts("categories"))
+                arrays = data["indices"], data["factors"], factors, data["thumbnails"], data["split"]
+                return ProbeSet(*arrays, categories, texts("names"))
         except FileNotFoundError as error:
             raise RunError(f"{path} does not exist (yet): the run has recorded no samples.") from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
             raise RunError(f"{path} is damaged ({error}). Restore it from a copy of the run.") from error
 
     def write_embedding(self, mu: np.ndarray, epoch: int | None = None) -> None:
@@ -310,7 +329,8 @@ class RunDirectory:
 
 def new_run_name(config: RunConfig) -> str:
     """Name for the folder of a run that starts now: date, time, network and data, so that folders sort by age."""
-    return f"{datetime.now():%Y-%m-%d %H-%M-%S} {config.model.preset} {config.data.source}"
+    images = "curves" if config.data.drawn else Path(config.data.path).stem[:40]
+    return f"{datetime.now():%Y-%m-%d %H-%M-%S} {config.model.preset} {images}"
 
 
 def unwritable(path: Path, error: OSError) -> RunError:

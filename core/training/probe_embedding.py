@@ -50,7 +50,11 @@ def make_probe(dataset: Dataset, seed: int) -> ProbeSet:
     split = np.zeros(count, np.uint8)
     split[dataset.validation] = 1
     factors = np.ascontiguousarray(dataset.factors[indices], dtype=np.float32)
-    return ProbeSet(indices, factors, tuple(dataset.factor_names), _thumbnails(dataset, indices), split[indices])
+    names = tuple(dataset.names[index] for index in indices) if dataset.names else ()
+    thumbnails = _thumbnails(dataset, indices)
+    return ProbeSet(
+        indices, factors, tuple(dataset.factor_names), thumbnails, split[indices], dataset.categories, names
+    )
 
 
 def _thumbnails(dataset: Dataset, indices: np.ndarray) -> np.ndarray:

@@ -267,8 +267,9 @@ class Recorder:
 
     def finish(self) -> Record:
         """The training is complete: returns the report, which is recorded, too."""
-        continuous = self.run.config.data.source != "folder"  # classes are no places in a plane
-        factors = self.run.read_probe().factors if continuous else np.empty((0, 0), np.float32)
+        probe = self.run.read_probe()
+        factors = probe.factors[:, [not names for names in probe.categories]]  # classes are no places in a plane
+        factors = factors[:, np.isfinite(factors).all(axis=0)]
         report = training_report(self._means.exact(), factors, self.history.validation, self.clock.seconds())
         self.append(report)
         self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}")

@@ -69,7 +69,7 @@ class TrainedRun:
         Raises ``core.data.dataset.DatasetError`` if the folder is gone, and ``RunError`` if it holds another number of
         images than it did, so that files can no longer be told apart by their order.
         """
-        if self.config.data.source != "folder":
+        if self.config.data.drawn or not Path(self.config.data.path).is_dir():
             return None
         from core.data.file_sources import image_files
 

@@ -20,7 +20,7 @@ def missing_factors(state: State, purpose: str) -> str:
     if state.config is None:
         return f"Open a run to {purpose}."
     names = state.samples.factor_names if state.samples is not None else ()
-    if state.config.data.source == "curves":
+    if state.config.data.drawn:
         names = polar_curves.FACTOR_NAMES  # known before there are samples
     elif state.samples is None:
         return "Waiting for the samples of the open run."

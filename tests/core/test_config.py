@@ -51,7 +51,8 @@ def test_a_range_includes_its_ends_and_nothing_beyond(setting):
     [
         (lambda: DataConfig(image_size=31), "data.image_size is 31; it must be 32 to 512."),
         (lambda: DataConfig(channels=2), "data.channels is 2; it must be 1 or 3."),
-        (lambda: DataConfig(source="folder"), "data.path is ''; it must be set for source 'folder'."),
+        (lambda: DataConfig(source="files"), "data.path is ''; it must be set for source 'files'."),
+        (lambda: DataConfig(source="curves", path="cells"), "data.path is 'cells', and curves are drawn without it;"),
         (
             lambda: ModelConfig(preset="huge"),
             "model.preset is 'huge'; it must be compact, article or article-weighted.",
@@ -100,3 +101,15 @@ def test_commands_to_a_running_training_have_the_same_ranges():
         with pytest.raises(RunError) as caught:
             Control(1, **{setting.field.name: -1.0})
         assert f"{setting.field.name} is -1.0; it must be {setting.wanted}." in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["folder", "npz"])
+def test_sources_of_earlier_versions_are_read(source):
+    config = config_from_dict({"data": {"source": source, "path": "cells"}})
+    assert config.data == DataConfig(source="files", path="cells")
+    assert not config.data.drawn
+
+
+def test_a_path_tells_the_source():
+    assert not DataConfig(path="cells").drawn
+    assert DataConfig().drawn

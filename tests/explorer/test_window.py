@@ -166,7 +166,7 @@ def test_a_run_of_plain_images_says_in_one_line_what_each_empty_panel_needs(prog
     for number in range(24):
         picture = np.full((32, 32), 10 * number, dtype=np.uint8)
         Image.fromarray(picture).save(images / f"{number}.png")
-    train = [sys.executable, "-m", "core.cli", "train", "--out", str(run), "--data.source", "folder"]
+    train = [sys.executable, "-m", "core.cli", "train", "--out", str(run)]
     train += ["--data.path", str(images), "--data.image-size", "32", "--training.epochs", "1"]
     train += ["--training.device", "cpu", "--training.precision", "float32", "--training.batch-size", "8"]
     subprocess.run(train, check=True, capture_output=True, timeout=120)

@@ -46,7 +46,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def of_photographs(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> isoline.TrainedRun:
-    data = {"source": "folder", "path": photographs, "image_size": 32}
+    data = {"path": photographs, "image_size": 32}
     out = tmp_path_factory.mktemp("runs") / "photographs"
     return isoline.train(data=data, training=SMALL["training"], out=out)
 
@@ -73,7 +73,7 @@ def test_python_m_isoline_is_the_command():
 
 
 def test_the_bundled_model_gives_its_settings_latents_and_labels(bundled: isoline.TrainedRun):
-    assert bundled.config.data.source == "curves"
+    assert bundled.config.data.drawn
     assert bundled.latents.dtype == np.float32
     assert bundled.latents.shape == (len(bundled.labels["a"]), bundled.config.model.latent_dim)
     assert list(bundled.labels) == ["a", "b"]

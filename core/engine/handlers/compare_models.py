@@ -48,7 +48,7 @@ def _for_second(
     request: CompareModels, original: np.ndarray, factors: np.ndarray, first: DataConfig, second: DataConfig
 ) -> Generator[bool, None, np.ndarray]:
     """The input as the second model takes it: drawn at its size where that can be, else ``original`` resized."""
-    if first.source == "curves" and second.source == "curves":
+    if first.drawn and second.drawn:
         drawing = second if request.index < 0 else _same_picture(first, second)
         given = draw_curve(drawing, factors)
     else:

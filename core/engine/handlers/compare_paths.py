@@ -181,7 +181,7 @@ def _factor_reader(
 ) -> Future[_FactorReader | None]:
     """The true inverse of curves, for their own factors; else a regressor, if there are labels to learn. Kept."""
     data = model.config.data
-    if data.source == "curves" and (not target or target in CurveTruth.names):
+    if data.drawn and (not target or target in CurveTruth.names):
         return snapshots.cached(
             "curves", lambda: _FactorReader(CurveTruth(curve_inverse(data.geometry, data.image_size)), "curves")
         )

@@ -49,7 +49,7 @@ def original_at(
     nothing draws one, ``DatasetError`` for a sample that does not exist.
     """
     if index < 0:
-        if model.config.data.source != "curves":
+        if not model.config.data.drawn:
             raise EngineError(
                 f"the images of {model.config.data.path} are not drawn from factors; ask for the nearest sample."
             )
@@ -81,7 +81,7 @@ def encode_factors(request: EncodeFactors, engine: EngineContext, send: Send) ->
     """Answer by one ``FactorsEncoded``."""
     model = engine.model
     yield from _measures_loaded()
-    drawn = model.config.data.source == "curves"
+    drawn = model.config.data.drawn
     original, factors = yield from original_at(model, request.factors, -1 if drawn else _sample(request.index))
     mu, image = yield from reconstructed(model.inference, original)
     excess, similarity = excess_of(original, image), float(ssim(original[None], image[None])[0])
@@ -142,7 +142,7 @@ def _places(request: MeasureTransect, config: DataConfig) -> tuple[np.ndarray, n
         raise EngineError(f"points has shape {points.shape}; a transect has 2 to {MAX_POINTS} points (n, F).")
     if not np.isfinite(points).all():
         raise EngineError("points holds a number that is not finite.")
-    if config.source == "curves":
+    if config.drawn:
         return points, np.full(len(points), -1, np.int64)
     if indices.shape != (len(points),):
         raise EngineError(

@@ -39,10 +39,10 @@ class ModelUnderTest:
     def __init__(self, name: str, label: str, run: RunDirectory, seed: int) -> None:
         self.name, self.label, self.run, self.seed = name, label, run, seed
         self.config: RunConfig = run.config
-        if self.config.data.source != "curves":
+        if not self.config.data.drawn:
             raise ExperimentError(
-                f"{run.path} was trained on {self.config.data.source!r}; this experiment reads factors off images of "
-                "curves. Give runs whose data.source is curves."
+                f"{run.path} was trained on {self.config.data.path}; this experiment reads factors off images of "
+                "curves. Give runs that were trained on curves."
             )
         probe = run.read_probe()
         self.mu = run.read_embedding()

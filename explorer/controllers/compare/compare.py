@@ -290,7 +290,7 @@ class CompareController(Controller):
 
     def _context(self, first: int, second: int) -> CompareContext:
         state = self._state
-        drawn = state.config is not None and state.config.data.source == "curves"
+        drawn = state.config is not None and state.config.data.drawn
         return CompareContext(state.document, state.samples, drawn, state.plane, (first, second), self._hand)
 
     # the engine

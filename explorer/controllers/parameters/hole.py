@@ -48,15 +48,15 @@ class HoleController(QObject):
         """Show what holds now."""
         config = self._state.config
         run = hole_of(config.data) if config is not None else None
-        on_curves = config is None or config.data.source == "curves"  # only these data can have a hole
+        on_curves = config is None or config.data.drawn  # only these data can have a hole
         coming = self._next_data()
         training = self._state.training in ACTIVE_TRAINING
         note, problem = "", ""
-        if not training and coming is not None and coming.source == "curves":
+        if not training and coming is not None and coming.drawn:
             note, problem = images_left(coming)
         self._training.set_enabled_reason(problem)
         self._view.set_hole_possible(on_curves)
-        if training or coming is None or coming.source != "curves" or not on_curves:
+        if training or coming is None or not coming.drawn or not on_curves:
             self._show(
                 run, False, "This run's hole" if run else "This run has no hole" if on_curves and training else ""
             )
@@ -83,7 +83,7 @@ class HoleController(QObject):
 
 def hole_of(data: DataConfig) -> tuple[float, float, float] | None:
     """(a, b, radius) of the hole of ``data``; None if it has none."""
-    if data.source != "curves" or not data.punctured:
+    if not data.drawn or not data.punctured:
         return None
     return data.hole_a, data.hole_b, data.hole_radius
 

@@ -78,7 +78,7 @@ class ParametersController(Controller):
     def _drawn(self) -> bool:
         """Whether images can be drawn at any place of the plane."""
         config = self._state.config
-        return config is not None and config.data.source == "curves"
+        return config is not None and config.data.drawn
 
     # the samples
 

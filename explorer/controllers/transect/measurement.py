@@ -157,7 +157,7 @@ class TransectMeasuring(QObject):
             self._view.set_summary("The training has saved no weights yet; the images appear as soon as it does.")
             return
         known, config = measured.known, self._state.config
-        punctured = config is not None and config.data.source == "curves" and config.data.punctured
+        punctured = config is not None and config.data.drawn and config.data.punctured
         groups = (("in the hole", measured.in_hole), ("outside", ~measured.in_hole))
         if not punctured:  # without a hole in the data there is no inside and no outside
             groups = (("all points", np.ones_like(known)),)

@@ -17,7 +17,7 @@ FIRST: Plane = (0, 1)
 
 def is_drawn(state: State) -> bool:
     """Whether images can be drawn at any place of the plane: those of curves can."""
-    return state.config is not None and state.config.data.source == "curves"
+    return state.config is not None and state.config.data.drawn
 
 
 def factor_names(state: State) -> tuple[str, ...]:

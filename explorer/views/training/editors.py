@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.config import FILE_SUFFIXES, Setting
+from core.config import Setting
 from explorer.widgets.controls import MagnitudeSpinBox, named
 from explorer.widgets.dialogs import file_dialog
 
@@ -213,7 +213,7 @@ class SourceEditor(Editor):
 
     def __init__(self, setting: Setting) -> None:
         self._buttons = {
-            "folder": named(QRadioButton("Your images"), "training.data.source.files"),
+            "files": named(QRadioButton("Your images"), "training.data.source.files"),
             "curves": named(QRadioButton("Polar curves"), "training.data.source.curves"),
         }
         holder = QWidget()
@@ -225,7 +225,7 @@ class SourceEditor(Editor):
             row.addWidget(button)
             self._group.addButton(button)
         row.addStretch(1)
-        self._buttons["folder"].setToolTip("Train on a folder of image files, or on an array of images in an .npz file")
+        self._buttons["files"].setToolTip("Train on a folder of image files, or on an array of images in an .npz file")
         self._buttons["curves"].setToolTip("Train on the published study's synthetic curves, drawn when needed")
         super().__init__(setting, holder)
         holder.setToolTip("")  # each button has its own
@@ -233,10 +233,10 @@ class SourceEditor(Editor):
         self._group.buttonClicked.connect(lambda _: self.edited.emit())
 
     def value(self) -> str:
-        return "curves" if self._buttons["curves"].isChecked() else "folder"
+        return "curves" if self._buttons["curves"].isChecked() else "files"
 
     def set_value(self, value: str) -> None:
-        self._buttons["curves" if value == "curves" else "folder"].setChecked(True)
+        self._buttons[value].setChecked(True)
 
 
 class PathEditor(TextEditor):
@@ -262,7 +262,7 @@ class PathEditor(TextEditor):
             dialog.setFileMode(QFileDialog.FileMode.Directory)
         else:
             dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-            dialog.setNameFilter(f"Arrays of images ({' '.join('*.' + suffix for suffix in FILE_SUFFIXES)})")
+            dialog.setNameFilter("Arrays of images (*.npz)")
         dialog.fileSelected.connect(self._on_chosen)
         dialog.show()
 

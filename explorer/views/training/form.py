@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
-from core.config import FILE_SUFFIXES, SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
+from core.config import SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
 from explorer.views.training.editors import Editor, make_editor
 from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.icons import icon
@@ -17,7 +17,7 @@ from explorer.widgets.theme import DARK, Theme
 LABEL_WIDTH = 92
 TITLES = {"data": "Train on", "model": "Model", "loss": "Loss", "training": "Training"}
 SOURCE_NOTES = {
-    "folder": "A folder of image files, whose sub-folders become classes, or an .npz file with an array “imgs”.",
+    "files": "A folder of image files, whose sub-folders become classes, or an .npz file with an array “imgs”.",
     "curves": "Synthetic curves r = a + b cos 5θ of the published study, with a and b as known factors.",
 }
 NO_PATH = "Choose a folder of images or an .npz file."
@@ -25,7 +25,8 @@ NO_PATH = "Choose a folder of images or an .npz file."
 
 def flatten(config: RunConfig) -> dict[str, Any]:
     """``section.field`` to value."""
-    return {name: getattr(getattr(config, setting.section), setting.field.name) for name, setting in SETTINGS.items()}
+    values = {name: getattr(getattr(config, setting.section), setting.field.name) for name, setting in SETTINGS.items()}
+    return values | {"data.source": "curves" if config.data.drawn else "files"}
 
 
 def build(values: dict[str, Any]) -> RunConfig:
@@ -173,18 +174,12 @@ class TrainingForm(QWidget):
             values["data.path"] = ""  # a path left over from another source says nothing about drawn curves
         elif not path:
             raise ConfigError(f"data.path is empty. {NO_PATH}")
-        elif values["data.source"] == "folder" and not Path(path).is_dir():
+        elif not Path(path).exists():
             raise ConfigError(f"data.path is {path!r}; it must be an existing folder of images or an .npz file.")
-        elif values["data.source"] in FILE_SUFFIXES and not Path(path).is_file():
-            raise ConfigError(f"data.path is {path!r}; it must be an existing .{values['data.source']} file.")
-        return build(values)
+        return build(values | {"data.source": "auto"})  # the path tells
 
     def _values(self) -> dict[str, Any]:
-        values = {name: editor.value() for name, editor in self._editors.items()}
-        suffix = Path(values["data.path"]).suffix[1:].lower()
-        if values["data.source"] != "curves" and suffix in FILE_SUFFIXES:
-            values["data.source"] = suffix
-        return values
+        return {name: editor.value() for name, editor in self._editors.items()}
 
     @property
     def error(self) -> str:
@@ -234,7 +229,7 @@ class TrainingForm(QWidget):
             if here and setting.row.advanced:
                 self._sections[setting.section].open_advanced()
         note = self._notes["data.source"]
-        note.setText(SOURCE_NOTES["curves" if values["data.source"] == "curves" else "folder"])
+        note.setText(SOURCE_NOTES[values["data.source"]])
         self._form_of(SETTINGS["data.source"]).setRowVisible(note, True)
 
 

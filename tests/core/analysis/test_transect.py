@@ -60,7 +60,7 @@ def test_which_points_are_in_the_published_hole(name, inside):
 def test_without_a_hole_no_point_is_in_it():
     points = Transect.published("P1").points
     assert not in_hole(points, DataConfig(punctured=False)).any()
-    assert not in_hole(points, DataConfig(source="folder", path="images")).any()
+    assert not in_hole(points, DataConfig(path="images")).any()
     assert not in_hole(points, DataConfig(hole_radius=0.0)).any()
 
 
@@ -240,10 +240,10 @@ def test_where_no_point_lies_there_is_no_mean():
 
 
 def test_only_curves_can_be_drawn_along_a_transect():
-    files = DataConfig(source="npz", path="sprites.npz")
-    with pytest.raises(TransectError, match=r"'npz'.*curves"):
+    files = DataConfig(path="sprites.npz")
+    with pytest.raises(TransectError, match=r"sprites\.npz.*curves"):
         measure(Transect.published("P1"), files, np.zeros((1, 2)), lambda images: (images, images))
-    with pytest.raises(TransectError, match=r"'npz'.*curves"):
+    with pytest.raises(TransectError, match=r"sprites\.npz.*curves"):
         published_split(files)
 
 

@@ -25,7 +25,7 @@ def test_npz_has_dsprites_keys_and_can_be_trained_on(tmp_path, capsys):
         assert data["imgs"].shape[1:] == (32, 32)
         assert data["imgs"].dtype == np.uint8
         assert data["latents_names"].tolist() == ["a", "b"]
-    again = load_dataset(DataConfig(source="npz", path=str(out), image_size=32))
+    again = load_dataset(DataConfig(path=str(out), image_size=32))
     drawn = load_dataset(DataConfig(image_size=32, count=40))
     np.testing.assert_array_equal(again.images, drawn.images)
     np.testing.assert_allclose(again.factors, drawn.factors)
@@ -47,7 +47,7 @@ def test_png_folder_has_a_table(tmp_path):
 def test_a_written_folder_can_be_trained_on(tmp_path):
     out = tmp_path / "images"
     assert main(["dataset", "--out", str(out), *FLAGS]) == 0
-    again = load_dataset(DataConfig(source="folder", path=str(out), image_size=32))
+    again = load_dataset(DataConfig(path=str(out), image_size=32))
     np.testing.assert_array_equal(again.images, load_dataset(DataConfig(image_size=32, count=40)).images)
 
 
@@ -84,7 +84,7 @@ def test_classes_are_written_where_values_recur(tmp_path):
         (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
         Image.new("L", (32, 32), 9).save(tmp_path / "in" / name)
     out, drawn = tmp_path / "classes.npz", tmp_path / "drawn.npz"
-    source = ["--data.source", "folder", "--data.path", str(tmp_path / "in"), "--data.image-size", "32"]
+    source = ["--data.path", str(tmp_path / "in"), "--data.image-size", "32"]
     assert main(["dataset", "--out", str(out), *source]) == 0
     with np.load(out, allow_pickle=False) as data:
         assert data["latents_classes"].tolist() == [[0], [0], [1], [2], [2], [2]]

@@ -4,7 +4,6 @@ import io
 import os
 import warnings
 import zipfile
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,9 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from core.config import FILE_SUFFIXES, DataConfig, Source
+from core.config import DataConfig
 from core.data.dataset import DatasetError
-from core.data.file_sources import READERS
 from core.data.loading import curve_parameters, image_at, load_dataset, petal_weights, split
 
 SMALL = DataConfig(image_size=32, count=60)
@@ -175,7 +173,7 @@ def picture(path, size=(40, 30), colour=(200, 30, 90)):
 
 
 def folder(path, **changes) -> DataConfig:
-    return DataConfig(source="folder", path=str(path), image_size=32, **changes)
+    return DataConfig(path=str(path), image_size=32, **changes)
 
 
 def test_a_folder_gives_its_images_in_sorted_order_and_classes(tmp_path):
@@ -245,7 +243,7 @@ def test_a_huge_image_is_refused_before_it_fills_the_memory(tmp_path):
 def test_a_missing_or_empty_folder_is_named(tmp_path, make):
     target = tmp_path / "images"
     make(target)
-    with pytest.raises(DatasetError, match=r"images (is not a folder|holds no image file)"):
+    with pytest.raises(DatasetError, match=r"images (does not exist|holds no image file)"):
         load_dataset(folder(target))
 
 
@@ -254,7 +252,7 @@ def test_a_missing_or_empty_folder_is_named(tmp_path, make):
 
 def npz(path, **arrays) -> DataConfig:
     np.savez(path, **arrays)
-    return DataConfig(source="npz", path=str(path), image_size=32)
+    return DataConfig(path=str(path), image_size=32)
 
 
 def test_dsprites_keys_are_read_and_constant_factors_left_out(tmp_path):
@@ -272,7 +270,7 @@ def test_pixels_of_the_right_size_are_kept_as_they_are(tmp_path, size):
     images = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
     config = npz(tmp_path / "d.npz", imgs=images)
     heard: list[float] = []
-    data = load_dataset(DataConfig(source="npz", path=config.path, image_size=size, channels=3), heard.append)
+    data = load_dataset(DataConfig(path=config.path, image_size=size, channels=3), heard.append)
     assert data.images.shape == (300, size, size, 3)
     if size == 32:
         np.testing.assert_array_equal(data.images, images)
@@ -282,7 +280,7 @@ def test_pixels_of_the_right_size_are_kept_as_they_are(tmp_path, size):
 
 def test_floats_are_scaled_and_grey_becomes_colour(tmp_path):
     config = npz(tmp_path / "d.npz", imgs=np.full((2, 32, 32), 0.5))
-    data = load_dataset(DataConfig(source="npz", path=config.path, image_size=32, channels=3))
+    data = load_dataset(DataConfig(path=config.path, image_size=32, channels=3))
     assert np.unique(data.images).tolist() == [128]
 
 
@@ -331,7 +329,7 @@ def read_damaged(file, content: bytes) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            load_dataset(DataConfig(source="npz", path=str(file), image_size=32))
+            load_dataset(DataConfig(path=str(file), image_size=32))
         except DatasetError as error:
             assert file.name in str(error)  # noqa: PT017  # reading may also succeed
 
@@ -385,9 +383,10 @@ def test_a_member_that_is_no_array_is_a_dataset_error(tmp_path, member):
     file = tmp_path / "odd.npz"
     file.write_bytes(archive(member))
     with pytest.raises(DatasetError, match=r"odd\.npz"):
-        load_dataset(DataConfig(source="npz", path=str(file), image_size=32))
+        load_dataset(DataConfig(path=str(file), image_size=32))
 
 
-def test_every_source_that_is_not_drawn_has_a_reader():
-    assert {"curves", *READERS} == set(get_args(Source))
-    assert {"folder", *FILE_SUFFIXES} == set(READERS)
+def test_a_file_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("no images here")
+    with pytest.raises(DatasetError, match=r"notes\.txt is neither a folder nor an \.npz file"):
+        load_dataset(DataConfig(path=str(tmp_path / "notes.txt"), image_size=32))

@@ -52,7 +52,7 @@ def test_images_of_files_are_measured_as_well(tmp_path):
     for i in range(4):
         shapes[i, 4 : 8 + 4 * i, 4 : 8 + 4 * i] = 255
     np.savez(tmp_path / "shapes.npz", imgs=shapes)
-    config = replace(TINY, data=DataConfig(source="npz", path=str(tmp_path / "shapes.npz"), image_size=32))
+    config = replace(TINY, data=DataConfig(path=str(tmp_path / "shapes.npz"), image_size=32))
     answer = Steps(make_run(tmp_path / "files", config)).ask(MeasureAttributes, names=("area",))
     np.testing.assert_allclose(answer.values[:, 0], [(4 + 4 * i) ** 2 / 1024 for i in range(4)])
 

@@ -172,7 +172,7 @@ def test_images_of_files_are_resized_for_the_second(steps, large, tmp_path):
     (tmp_path / "images").mkdir()
     for i in range(3):
         Image.fromarray(np.full((32, 32), 40 * i, np.uint8)).save(tmp_path / "images" / f"{i}.png")
-    data = replace(TINY.data, source="folder", path=str(tmp_path / "images"))
+    data = replace(TINY.data, path=str(tmp_path / "images"))
     steps.ask(Load, path=str(make_run(tmp_path / "run", replace(TINY, data=data)).path))
     opened(steps, large)
     expected = Inference(seeded(large.config, 2)).encode(np.full((1, 48, 48, 3), 80, np.uint8))[0]

@@ -326,7 +326,7 @@ def test_a_damaged_record_of_samples_does_not_keep_the_model_from_loading(shared
 
 
 def test_a_dataset_that_is_gone_is_named_and_decoding_goes_on(shared, tmp_path):
-    data = replace(TINY.data, source="folder", path=str(tmp_path / "moved away"))
+    data = replace(TINY.data, path=str(tmp_path / "moved away"))
     shared.load(make_run(tmp_path / "run", replace(TINY, data=data)))
     failed = shared.ask(Inspect, index=0)
     assert isinstance(failed, Failed)
@@ -339,7 +339,7 @@ def test_images_of_a_folder_are_read_when_asked_for(shared, tmp_path):
     (tmp_path / "images").mkdir()
     for i, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / "images" / f"{i}.png")
-    data = replace(TINY.data, source="folder", path=str(tmp_path / "images"))
+    data = replace(TINY.data, path=str(tmp_path / "images"))
     shared.load(make_run(tmp_path / "run", replace(TINY, data=data)))
     np.testing.assert_array_equal(shared.ask(Inspect, index=1).original[..., 0], images[1])
 

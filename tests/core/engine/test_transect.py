@@ -44,7 +44,7 @@ def images_run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     (folder / "images").mkdir()
     for i, image in enumerate(np.random.default_rng(0).integers(0, 256, (5, 32, 32), dtype=np.uint8)):
         Image.fromarray(image).save(folder / "images" / f"{i}.png")
-    data = replace(TINY.data, source="folder", path=str(folder / "images"))
+    data = replace(TINY.data, path=str(folder / "images"))
     return make_run(folder / "run", replace(TINY, data=data))
 
 
@@ -239,7 +239,7 @@ def test_without_a_model_there_is_no_place(run):
 
 
 def test_a_folder_that_is_gone_is_named(steps, tmp_path: Path):
-    data = replace(TINY.data, source="folder", path=str(tmp_path / "moved away"))
+    data = replace(TINY.data, path=str(tmp_path / "moved away"))
     steps.ask(Load, path=str(make_run(tmp_path / "run", replace(TINY, data=data)).path))
     failed = steps.ask(EncodeFactors, factors=np.zeros(1, np.float32), index=0)
     assert "moved away" in failed.message

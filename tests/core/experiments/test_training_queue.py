@@ -175,8 +175,8 @@ def test_images_and_steps_are_counted_without_drawing():
     assert planned_steps(planned()) == 2 * STEPS
     assert planned_steps(planned(max_steps=5)) == 5
     assert planned_steps(planned(max_steps=500)) == 2 * STEPS
-    with pytest.raises(ExperimentError, match="'folder'"):
-        training_images(DataConfig(source="folder", path="pictures"))
+    with pytest.raises(ExperimentError, match="pictures"):
+        training_images(DataConfig(path="pictures"))
 
 
 def test_work_is_images_times_their_cost():

@@ -140,6 +140,8 @@ def probe_of(count: int, channels: int = 1) -> ProbeSet:
         ("a", "b"),
         generator.integers(0, 256, (count, 32, 32, channels), dtype=np.uint8),
         (np.arange(count) % 5 == 0).astype(np.uint8),
+        ((), ("cat", "Hündin")),
+        tuple(f"cells/{i}.png" for i in range(count)),
     )
 
 
@@ -149,6 +151,8 @@ def test_the_probe_set_is_read_as_it_was_written(run: RunDirectory, channels: in
     run.write_probe(probe)
     found = run.read_probe()
     assert found.factor_names == ("a", "b")
+    assert found.categories == ((), ("cat", "Hündin"))
+    assert found.names == probe.names
     for name in ("indices", "factors", "thumbnails", "split"):
         np.testing.assert_array_equal(getattr(found, name), getattr(probe, name))
         assert getattr(found, name).dtype == getattr(probe, name).dtype

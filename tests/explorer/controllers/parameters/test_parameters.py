@@ -118,7 +118,7 @@ def shapes(desk, tmp_path) -> SimpleNamespace:
     factors = np.stack(np.meshgrid([0.0, 1.0], [10.0, 20.0, 30.0], [0.0, 0.5], indexing="ij"), -1).reshape(-1, 3)
     path = tmp_path / "shapes.npz"
     path.touch()
-    _open(desk, ("kind", "size", "turn"), factors, DataConfig(source="npz", path=str(path), image_size=32))
+    _open(desk, ("kind", "size", "turn"), factors, DataConfig(path=str(path), image_size=32))
     return desk
 
 
@@ -323,7 +323,7 @@ def test_axes_of_another_dataset_do_not_outlive_it(shapes):
 
 @pytest.mark.parametrize(("names", "said"), [((), "polar curves"), (("class",), "have one (class)")])
 def test_data_without_two_factors_says_why_there_is_no_plane(desk, tmp_path, names, said):
-    _open(desk, names, np.zeros((5, len(names))), DataConfig(source="folder", path=str(tmp_path), image_size=32))
+    _open(desk, names, np.zeros((5, len(names))), DataConfig(path=str(tmp_path), image_size=32))
     empty = desk.view.findChild(QLabel, "parameters.empty")
     assert empty.isVisible()
     assert said in empty.text()

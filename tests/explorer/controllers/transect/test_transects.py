@@ -126,7 +126,7 @@ def curves(made) -> SimpleNamespace:
 
 @pytest.fixture
 def files(made, tmp_path) -> SimpleNamespace:
-    _open(made, DataConfig(source="npz", path=str(tmp_path / "data.npz"), image_size=SIZE))
+    _open(made, DataConfig(path=str(tmp_path / "data.npz"), image_size=SIZE))
     return made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
@@ -113,15 +112,6 @@ def test_what_to_train_on_comes_first_and_the_curves_settings_only_with_the_curv
     assert not _find(view, "data.path").isVisible()
 
 
-def test_an_npz_file_is_told_from_a_folder_by_its_name(view, tmp_path):
-    np.savez(tmp_path / "shapes.npz", imgs=np.zeros((4, 32, 32), np.uint8))
-    _own_images(view)
-    _type(_find(view, "data.path"), str(tmp_path / "shapes.npz"))
-    assert view.config().data.source == "npz"
-    _type(_find(view, "data.path"), str(tmp_path))
-    assert view.config().data.source == "folder"
-
-
 def test_labels_tips_and_ranges_come_from_the_configuration(view):
     """A setting is one field of core.config: nothing about it stands in the form a second time."""
     for name, setting in SETTINGS.items():
@@ -205,7 +195,7 @@ def test_a_bad_value_is_named_under_its_field_and_nothing_starts(view, said, tmp
     _type(_find(view, "data.path"), str(tmp_path))
     assert not note.isVisible()
     assert _find(view, "start").isEnabled()
-    assert view.config().data == DataConfig(source="folder", path=str(tmp_path))
+    assert view.config().data == DataConfig(path=str(tmp_path))
 
 
 def test_a_bad_value_that_is_folded_away_is_unfolded(view):
