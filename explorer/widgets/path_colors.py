@@ -6,7 +6,10 @@ who see few colours: neighbours in the list differ in lightness, and the dashes 
 
 from __future__ import annotations
 
+from PySide6.QtGui import QColor, QPen
+
 from core.paths.recipe import PATH_KINDS
+from explorer.widgets.painting import pen
 from explorer.widgets.theme import Theme
 
 # In the order of PATH_KINDS; the last one of each waits for another kind.
@@ -18,3 +21,11 @@ def path_colour(kind: str, theme: Theme) -> str:
     """The colour #rrggbb of a ``kind`` of core.paths.recipe; the text's for any other."""
     colours = dict(zip(PATH_KINDS, _DARK if theme.dark else _LIGHT, strict=False))
     return colours.get(kind, theme.text)
+
+
+def path_pen(kind: str, theme: Theme) -> QPen:
+    """The line that stands for a ``kind`` beside its name; dashed if paths of that kind are straight."""
+    made = pen(QColor(path_colour(kind, theme)), 2.5)
+    if PATH_KINDS[kind].straight:
+        made.setDashPattern([1.6, 1.6])
+    return made

@@ -22,7 +22,7 @@ from explorer.controllers.requirements import PATH_NEEDED, missing_model
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import Document, State
 from explorer.views.cloud import CloudView
-from explorer.views.path_comparison import ComparedPath, PathKindsView
+from explorer.views.path_comparison import PathKindsView
 from explorer.widgets.controls import on_screen
 
 FRAMES = 17
@@ -123,10 +123,10 @@ class PathComparison(Controller):
         view, events = self._view, self._state.events
         view.kinds_chosen.connect(self.choose_kinds)
         view.target_chosen.connect(self.choose_target)
-        view.frame_chosen.connect(self.choose_frame)
-        view.frame_released.connect(self._editing.settle)
-        view.path_chosen.connect(self.take)
-        view.row_hovered.connect(self._bring_forward)
+        view.table.frame_chosen.connect(self.choose_frame)
+        view.table.frame_released.connect(self._editing.settle)
+        view.table.path_chosen.connect(self.take)
+        view.table.row_hovered.connect(self._bring_forward)
         view.shown.connect(lambda: self._mark("question"))
         for event in (events.config, events.document, events.samples, events.attributes):
             event.connect(lambda *_: self._mark("question"))
@@ -186,7 +186,7 @@ class PathComparison(Controller):
         if self._request is not None:
             self._request.cancel()
         self._outdated = self._preliminary = False
-        self._view.clear()
+        self._view.table.clear()
         self._mark("cloud")
 
     def _question(self) -> tuple[Question | None, str]:
@@ -240,7 +240,7 @@ class PathComparison(Controller):
     def _show_document(self, document: Document) -> None:
         """Which row is the document's path, and at which frame the probe is."""
         recipe = document.path.recipe if document.path is not None else None
-        self._view.set_current(recipe.kind if recipe is not None else "")
+        self._view.table.set_current(recipe.kind if recipe is not None else "")
         kind, number = self._chosen
         others = ((each, place) for each in self._answers for place in range(len(self._answers[each].points)))
         for each, place in ((kind, number), *others):
@@ -250,9 +250,9 @@ class PathComparison(Controller):
                 and document.probe is not None
                 and np.array_equal(answer.points[place], document.probe)
             ):
-                self._view.set_mark(each, place)
+                self._view.table.set_mark(each, place)
                 return
-        self._view.set_mark("", -1)
+        self._view.table.set_mark("", -1)
 
     def _ask(self, question: Question) -> None:
         again = question == self._asked
@@ -260,7 +260,7 @@ class PathComparison(Controller):
             kept = {kind: answer for kind, answer in self._answers.items() if kind in question.kinds}
             self._answers = kept
             self._mark("cloud")
-        self._view.set_rows(question.kinds, question.target, stale=not again)
+        self._view.table.set_kinds(question.kinds, question.target, stale=not again)
         self._asked, self._ask_at, self._last_asked = question, None, monotonic()
         self._outdated = self._preliminary = False
         message = ComparePaths(
@@ -328,7 +328,7 @@ class PathComparison(Controller):
         question = self._asked
         if question is None:
             return
-        self._view.set_path(_compared(reply))
+        self._view.table.set_path(reply)
         self._preliminary = self._preliminary or reply.note.startswith(PRELIMINARY)
         if len(reply.points):
             curve = LatentPath(reply.points).sample(CURVE_POINTS)
@@ -353,22 +353,3 @@ def ends_of(path: LatentPath) -> tuple[np.ndarray, np.ndarray]:
     if recipe is not None and recipe.end is not None:
         return recipe.start, recipe.end
     return path.control[0], path.control[-1]
-
-
-def _compared(reply: PathCompared) -> ComparedPath:
-    return ComparedPath(
-        kind=reply.kind,
-        images=reply.images,
-        off_manifold_score=reply.off_manifold_score,
-        threshold=reply.threshold,
-        latent_length=reply.latent_length,
-        image_length=reply.image_length,
-        image_k=reply.image_k,
-        off_share=reply.off_share,
-        achieved=reply.achieved,
-        leaks=reply.leaks,
-        names=reply.names,
-        truth=reply.truth,
-        residual=reply.residual,
-        note=reply.note,
-    )

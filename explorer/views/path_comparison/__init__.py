@@ -1,6 +1,5 @@
 """Kinds of path between the same ends: their film strips one under another, and the measures that tell them apart."""
 
-from explorer.views.path_comparison.data import ComparedPath
 from explorer.views.path_comparison.view import PathKindsView
 
-__all__ = ["ComparedPath", "PathKindsView"]
+__all__ = ["PathKindsView"]

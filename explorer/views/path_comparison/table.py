@@ -6,16 +6,35 @@ the width has room for; each is a place on its path, and pressing it goes there.
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QLineF, QPoint, QPointF, QRect, QRectF, QSize, Qt, Signal
+import math
+from dataclasses import dataclass, field
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QEvent,
+    QLineF,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPoint,
+    QPointF,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import (
     QColor,
     QFont,
     QFontMetricsF,
     QHelpEvent,
+    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
     QPen,
+    QPixmap,
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
@@ -28,15 +47,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.paths.recipe import PATH_KINDS
-from explorer.views.path_comparison.data import ComparedPath
-from explorer.views.path_comparison.model import STRIP, Index, PathTableModel, Row
+from core.geometry.off_manifold import OffManifoldScore
+from core.protocol.messages import PathCompared
+from explorer.views.path_comparison.measures import UNKNOWN, Column, leak, make_columns
+from explorer.widgets import image_conversion
 from explorer.widgets.elided_label import fitting
 from explorer.widgets.off_manifold_badge import verdict_colour
-from explorer.widgets.painting import pen, small_font
-from explorer.widgets.path_colors import path_colour
+from explorer.widgets.painting import small_font
+from explorer.widgets.path_colors import path_pen
 from explorer.widgets.theme import DARK, Theme, blend
 
+Index = QModelIndex | QPersistentModelIndex
+STRIP = 0  # the column of the frames; the measures follow
 NAME_WIDTH = 138
 MIN_ROW, MAX_ROW = 40, 84  # pixels
 MIN_FRAMES = 4  # that a strip has room for, before the table scrolls sideways
@@ -52,6 +74,123 @@ _MOVES = {
 _ENTER = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+@dataclass(eq=False)
+class Row:
+    """``path`` is None until its answer comes; ``stale``: it is of a question before the newest."""
+
+    kind: str
+    path: PathCompared | None = None
+    stale: bool = False
+    images: list[QImage] = field(default_factory=list)
+    _scaled: dict[int, QPixmap] = field(default_factory=dict)
+    _scaled_for: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is a path."""
+        return self.path is not None and len(self.path.images) > 0
+
+    @property
+    def note(self) -> str:
+        """What the engine says of the path, or why there is none."""
+        return self.path.note if self.path is not None else ""
+
+    def picture(self, number: int, side: float, ratio: float) -> QPixmap:
+        """Frame ``number`` scaled into a square of ``side``, kept for the next time."""
+        if self._scaled_for != (side, ratio):
+            self._scaled.clear()
+            self._scaled_for = (side, ratio)
+        if number not in self._scaled:
+            image = self.images[number]
+            target = image_conversion.place(image.size(), QRectF(0, 0, side, side), ratio)
+            self._scaled[number] = image_conversion.scaled(image, target, ratio)
+        return self._scaled[number]
+
+    def score(self, number: int) -> OffManifoldScore:
+        """How the place of frame ``number`` stands towards the data; its gap is not known."""
+        if self.path is None or number >= len(self.path.off_manifold_score):
+            return OffManifoldScore(math.nan, math.nan, math.nan)
+        return OffManifoldScore(float(self.path.off_manifold_score[number]), self.path.threshold, math.nan)
+
+    def frame_text(self, number: int) -> str:
+        """What is known of frame ``number``."""
+        parts = (f"{self.kind}, frame {number + 1} of {len(self.images)}", self.score(number).short)
+        return " · ".join(filter(None, parts))
+
+
+class PathTableModel(QAbstractTableModel):
+    """Display, tooltip and alignment of every cell; the delegate paints strips and emphasis from ``rows``."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.rows: list[Row] = []
+        self.columns: list[Column] = []
+        self._target = ""
+
+    def set_kinds(self, kinds: tuple[str, ...], target: str, stale: bool) -> None:
+        """These are awaited; what was there of them stays until their answers come, faded if it is ``stale``."""
+        before = {row.kind: row for row in self.rows}
+        self.beginResetModel()
+        self.rows = [before.get(kind) or Row(kind) for kind in kinds]
+        for row in self.rows:
+            row.stale = stale
+        self._target = target
+        self._end_reset()
+
+    def set_path(self, path: PathCompared) -> None:
+        """One of them has come; others are left out."""
+        self.beginResetModel()
+        images = [image_conversion.to_image(image) for image in path.images]
+        self.rows = [Row(path.kind, path, images=images) if row.kind == path.kind else row for row in self.rows]
+        self._end_reset()
+
+    def _end_reset(self) -> None:
+        self.columns = make_columns([row.path for row in self.rows if row.path is not None], self._target)
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(self.rows)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else 1 + len(self.columns)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        row, number = self.rows[index.row()], index.column() - 1
+        if role == Qt.ItemDataRole.TextAlignmentRole:
+            return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        measured = number >= 0 and row.usable
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self.columns[number].texts.get(row.kind, "") if measured else ""
+        if role == Qt.ItemDataRole.ToolTipRole:
+            if not measured or row.path is None:
+                return row.note
+            column = self.columns[number]
+            best = "Best of these. " if row.kind in column.best else ""
+            names = (name for name in row.path.names if name != self._target)
+            leaks = "".join(f"\n{name}: {leak(row.path, name):.2%}" for name in names)
+            leaks = leaks if column.heading == ("largest", "leak") else ""
+            return f"{row.kind}: {column.texts[row.kind]}. {best}\n{column.meaning}{leaks}"
+        return None
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
+        across = orientation == Qt.Orientation.Horizontal
+        if role == Qt.ItemDataRole.DisplayRole:
+            if not across:
+                return self.rows[section].kind
+            return "\n".join(self.columns[section - 1].heading) if section else "frames"
+        if role == Qt.ItemDataRole.TextAlignmentRole and across:
+            side = Qt.AlignmentFlag.AlignRight if section else Qt.AlignmentFlag.AlignLeft
+            return side | Qt.AlignmentFlag.AlignBottom
+        if role == Qt.ItemDataRole.ToolTipRole:
+            if across:
+                return self.columns[section - 1].meaning if section else ""
+            row = self.rows[section]
+            if row.usable:
+                return f"Replace the path with this {row.kind} path, to play, edit and export it\n{row.note}".rstrip()
+            return row.note
+        return None
 
 
 class PathTable(QTableView):
@@ -108,7 +247,7 @@ class PathTable(QTableView):
         self.hovered = (-1, -1)
         self.paths.set_kinds(kinds, target, stale)
 
-    def set_path(self, path: ComparedPath) -> None:
+    def set_path(self, path: PathCompared) -> None:
         """One of them has come; others are left out."""
         self.paths.set_path(path)
 
@@ -162,7 +301,7 @@ class PathTable(QTableView):
             self.setColumnWidth(STRIP, max(MIN_FRAMES * (self.side + GAP), rest))
         self.clearSpans()
         for number, row in enumerate(self.rows):
-            if row.path is not None and row.path.missing and len(measures):
+            if row.path is not None and not row.usable and len(measures):
                 self.setSpan(number, STRIP, 1, self.paths.columnCount())  # the reason takes the whole row
         self.updateGeometries()  # the scroll bars, at once: one that appears takes some of the width
         if again and self.viewport().width() != width:
@@ -305,19 +444,16 @@ class _NameHeader(QHeaderView):
     def __init__(self, table: PathTable) -> None:
         super().__init__(Qt.Orientation.Vertical, table)
         self._table = table
-        self._pressed = -1
         self.setFixedWidth(NAME_WIDTH)
         self.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         self.setMinimumSectionSize(MIN_ROW)
         self.viewport().setMouseTracking(True)
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._pressed = self.logicalIndexAt(event.position().toPoint())
+        self.setSectionsClickable(True)
+        self.sectionClicked.connect(self._on_clicked)
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        row, self._pressed = self._pressed, -1
-        clicked = event.button() == Qt.MouseButton.LeftButton and row == self.logicalIndexAt(event.position().toPoint())
-        if clicked and row >= 0 and self._table.rows[row].usable:
+    def _on_clicked(self, row: int) -> None:
+        if self._table.rows[row].usable:
             self._table.path_chosen.emit(self._table.rows[row].kind)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -342,10 +478,7 @@ class _NameHeader(QHeaderView):
             painter.fillRect(QRectF(0, box.top() + 3, 3, box.height() - 7), QColor(theme.accent))
         below = "the path" if current else row.note if row.usable else ""
         middle = box.center().y() - (7.5 if below else 0.5)
-        stroke = pen(QColor(path_colour(row.kind, theme)), 2.5)
-        if PATH_KINDS[row.kind].straight:
-            stroke.setDashPattern([1.6, 1.6])
-        painter.setPen(stroke)
+        painter.setPen(path_pen(row.kind, theme))
         painter.drawLine(QLineF(10, middle, 26, middle))
         font = small_font(self.font(), 0.0, bold=current)
         font.setUnderline(row.usable and hovered and table.hovered[1] < 0 and self.underMouse())
@@ -376,7 +509,7 @@ class _CellDelegate(QStyledItemDelegate):
         if row.path is None:
             if index.column() == STRIP:
                 _write(painter, table.font(), QColor(theme.muted), box, "…")
-        elif row.path.missing:
+        elif not row.usable:
             painter.setPen(QColor(theme.muted))
             painter.setFont(small_font(table.font(), -0.5))
             painter.drawText(box.adjusted(0, 2, -8, -2), int(_LEFT) | int(Qt.TextFlag.TextWordWrap), row.note)
@@ -420,7 +553,7 @@ class _CellDelegate(QStyledItemDelegate):
             painter.setPen(QPen(QColor(theme.accent), 1))
             painter.setBrush(blend(theme.accent, theme.surface, 0.22))
             painter.drawRoundedRect(QRectF(box.right() - width - 1, box.center().y() - height / 2, width, height), 4, 4)
-        ink = QColor(theme.muted if text == "–" else theme.text)
+        ink = QColor(theme.muted if text == UNKNOWN else theme.text)
         _write(painter, font, ink, box.adjusted(0, 0, -6, 0), text, _RIGHT)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap, QShowEvent
+from PySide6.QtGui import QIcon, QPainter, QPixmap, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -13,37 +13,31 @@ from PySide6.QtWidgets import (
     QMenu,
     QStackedWidget,
     QToolButton,
-    QVBoxLayout,
     QWidget,
     QWidgetAction,
 )
 
 from core.paths.recipe import JOINING, PATH_KINDS, RECIPE_KINDS
-from explorer.views.path_comparison.data import ComparedPath
 from explorer.views.path_comparison.table import PathTable
-from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
-from explorer.widgets.painting import pen
-from explorer.widgets.path_colors import path_colour
+from explorer.widgets.layouts import column, row
+from explorer.widgets.path_colors import path_pen
 from explorer.widgets.theme import DARK, Theme
 
 SWATCH = QSize(20, 12)
 
 
 class PathKindsView(QWidget):
-    """Compares kinds of path between the same ends. Setters are silent.
+    """Compares kinds of path between the same ends; ``table`` holds the paths. Setters are silent.
 
-    ``kinds_chosen`` carries the checked kinds in order, ``target_chosen`` a factor's name; ``frame_chosen``,
-    ``frame_released``, ``path_chosen`` and ``row_hovered`` are the table's; ``shown`` follows when it becomes visible.
+    ``kinds_chosen`` carries the checked kinds in order, ``target_chosen`` a factor's name; ``shown`` follows when it
+    becomes visible.
     """
 
     kinds_chosen = Signal(tuple)
     target_chosen = Signal(str)
-    frame_chosen = Signal(str, int)
-    frame_released = Signal()
-    path_chosen = Signal(str)
-    row_hovered = Signal(str)
     shown = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -51,43 +45,24 @@ class PathKindsView(QWidget):
         self.setObjectName("path_kinds")
         self.setAutoFillBackground(True)  # else the window shows through
         self.table = PathTable()
-        for mine, its in (
-            (self.frame_chosen, self.table.frame_chosen),
-            (self.frame_released, self.table.frame_released),
-            (self.path_chosen, self.table.path_chosen),
-            (self.row_hovered, self.table.row_hovered),
-        ):
-            its.connect(mine)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 4, 0, 0)
-        layout.setSpacing(2)
-        layout.addLayout(self._make_head())
-        self._empty = label("", "muted", "path_kinds.empty")
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty.setWordWrap(True)
+        self._empty = label("", "muted", "path_kinds.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         self._empty.setContentsMargins(24, 4, 24, 8)
         self._pages = QStackedWidget()
         self._pages.addWidget(self.table)
         self._pages.addWidget(self._empty)
-        layout.addWidget(self._pages, 1)
+        column(self._make_head(), (self._pages, 1), spacing=2, margins=(0, 4, 0, 0), parent=self)
         self.set_theme(DARK)
         self.set_kinds(())
         self.set_targets((), "")
         self.set_empty("")
 
     def _make_head(self) -> QHBoxLayout:
-        head = QHBoxLayout()
-        head.setContentsMargins(8, 0, 8, 0)
-        head.setSpacing(6)
-        self._choose = named(QToolButton(), "path_kinds.choose", "Kinds")
-        self._choose.setToolTip("Which kinds of path are compared")
-        self._choose.setAccessibleName("Kinds of path that are compared")
-        self._choose.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._choose = tool_button(
+            "path_kinds.choose", "Kinds", "Which kinds of path are compared", "Kinds of path that are compared"
+        )
         self._choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._choose.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._choose.setMenu(self._make_menu())
-        self._target = named(QComboBox(), "path_kinds.target")
-        self._target.setAccessibleName("Factor that changes")
+        self._target = named(QComboBox(), "path_kinds.target", accessible="Factor that changes")
         self._target.setMinimumWidth(72)
         self._target.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._target.textActivated.connect(self.target_chosen)
@@ -95,32 +70,26 @@ class PathKindsView(QWidget):
         caption.setBuddy(self._target)
         self._message = named(ElidedLabel(), "path_kinds.message")
         self._message.setProperty("role", "muted")
-        head.addWidget(self._choose)
-        head.addWidget(caption)
-        head.addWidget(self._target)
-        head.addWidget(self._message, 1)
-        return head
+        return row(self._choose, caption, self._target, (self._message, 1), spacing=6, margins=(8, 0, 8, 0))
 
     def _make_menu(self) -> QMenu:
         """Check boxes that leave the menu open, so that several can be changed at once."""
         menu = named(QMenu(self), "path_kinds.menu")
         body = named(QWidget(), "path_kinds.boxes")
-        column = QVBoxLayout(body)
-        column.setContentsMargins(10, 6, 14, 8)
-        column.setSpacing(5)
+        boxes = column(spacing=5, margins=(10, 6, 14, 8), parent=body)
         self._boxes: dict[str, QCheckBox] = {}
         for heading, kinds in (
             ("Between both ends", JOINING),
             ("From the start, changing the factor", [kind for kind in RECIPE_KINDS if kind not in JOINING]),
         ):
             if self._boxes:
-                column.addSpacing(6)
-            column.addWidget(label(heading, "muted"))
+                boxes.addSpacing(6)
+            boxes.addWidget(label(heading, "muted"))
             for kind in kinds:
                 box = named(QCheckBox(kind.capitalize()), f"path_kinds.kind.{kind}")
                 box.setIconSize(SWATCH)
                 box.toggled.connect(self._on_toggled)
-                column.addWidget(box)
+                boxes.addWidget(box)
                 self._boxes[kind] = box
         action = QWidgetAction(menu)
         action.setDefaultWidget(body)
@@ -165,18 +134,6 @@ class PathKindsView(QWidget):
             else "No factor is known. Measure the images, or load attributes from a file, in the Samples panel."
         )
 
-    def set_rows(self, kinds: tuple[str, ...], target: str, stale: bool = True) -> None:
-        """These are awaited, with measures for ``target``; what was there of them stays, faded if it is ``stale``."""
-        self.table.set_kinds(kinds, target, stale)
-
-    def set_path(self, path: ComparedPath) -> None:
-        """One of them has come."""
-        self.table.set_path(path)
-
-    def clear(self) -> None:
-        """No rows."""
-        self.table.clear()
-
     def set_message(self, text: str, role: str = "muted") -> None:
         """What is going on, or (in the role "error") what is wrong."""
         self._message.setText(text)
@@ -186,14 +143,6 @@ class PathKindsView(QWidget):
         """Say in place of the table why there is none and what to do; "": there is one."""
         self._empty.setText(text)
         self._pages.setCurrentIndex(1 if text else 0)
-
-    def set_current(self, kind: str) -> None:
-        """The kind that the document's path has; "": none."""
-        self.table.set_current(kind)
-
-    def set_mark(self, kind: str, number: int) -> None:
-        """The frame at which the probe is; number -1: none."""
-        self.table.set_mark(kind, number)
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
@@ -220,7 +169,6 @@ class PathKindsView(QWidget):
         return self._empty.text() if self._pages.currentIndex() == 1 else ""
 
     def showEvent(self, event: QShowEvent) -> None:
-        """Somebody looks: what was not asked for while nobody did can be asked now."""
         super().showEvent(event)
         self.shown.emit()
 
@@ -232,10 +180,7 @@ def _swatch(kind: str, theme: Theme, ratio: float) -> QIcon:
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    stroke = pen(QColor(path_colour(kind, theme)), 2.5)
-    if PATH_KINDS[kind].straight:
-        stroke.setDashPattern([1.6, 1.6])
-    painter.setPen(stroke)
+    painter.setPen(path_pen(kind, theme))
     painter.drawLine(2, SWATCH.height() // 2, SWATCH.width() - 2, SWATCH.height() // 2)
     painter.end()
     return QIcon(picture)

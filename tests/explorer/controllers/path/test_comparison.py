@@ -308,7 +308,7 @@ def test_a_path_that_is_missing_keeps_its_reason(desk):
     answer(desk, kinds=("geodesic",), off_manifold_score=np.zeros(0), note="the cloud is in 3 parts", **nothing)
     row = desk.view.table.rows[2]
     assert row.path is not None
-    assert row.path.missing
+    assert not row.usable
     assert row.path.note == "the cloud is in 3 parts"
     desk.control.take("geodesic")
     desk.control.choose_frame("geodesic", 0)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
@@ -13,7 +13,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QToolButton, QWidget
 
 from core.paths.recipe import RECIPE_KINDS
-from explorer.views.path_comparison import ComparedPath, PathKindsView
+from core.protocol.messages import PathCompared
+from explorer.views.path_comparison import PathKindsView
 from explorer.views.path_comparison.measures import make_columns, winners
 from explorer.widgets.path_colors import path_colour
 from explorer.widgets.theme import DARK, LIGHT, contrast
@@ -24,7 +25,7 @@ FRAMES = 17
 KINDS = ("straight", "geodesic", "factor curve", "mean difference")
 
 
-def path(kind: str, **fields) -> ComparedPath:
+def path(kind: str, **fields) -> PathCompared:
     """A path of ``FRAMES`` grey frames, known all over."""
     images = np.repeat(np.arange(FRAMES, dtype=np.uint8)[:, None, None, None] * 10, 16, axis=1).repeat(16, axis=2)
     whole = {
@@ -40,15 +41,16 @@ def path(kind: str, **fields) -> ComparedPath:
         "names": ("a", "b"),
         "truth": "curves",
         "residual": 4e-4,
+        "note": "",
     }
-    return ComparedPath(kind, **(whole | fields))
+    return PathCompared(kind=kind, index=0, total=1, points=np.empty((0, 3)), **(whole | fields))
 
 
-def none(kind: str, note: str) -> ComparedPath:
-    return ComparedPath(kind, np.zeros((0, 16, 16, 1), np.uint8), np.zeros(0), note=note)
+def none(kind: str, note: str) -> PathCompared:
+    return path(kind, images=np.zeros((0, 16, 16, 1), np.uint8), off_manifold_score=np.zeros(0), note=note)
 
 
-def column(paths: list[ComparedPath], heading: str, target: str = "a"):
+def column(paths: list[PathCompared], heading: str, target: str = "a"):
     return next(each for each in make_columns(paths, target) if " ".join(each.heading).startswith(heading))
 
 
@@ -164,7 +166,7 @@ def view(qtbot, request) -> PathKindsView:
     made.set_kinds(KINDS)
     made.set_reasons({})
     made.set_targets(("a", "b"), "a")
-    made.set_rows(KINDS, "a")
+    made.table.set_kinds(KINDS, "a")
     made.show()
     qtbot.waitExposed(made)
     return made
@@ -172,7 +174,7 @@ def view(qtbot, request) -> PathKindsView:
 
 def fill(view: PathKindsView, **fields) -> None:
     for kind in KINDS:
-        view.set_path(path(kind, **fields))
+        view.table.set_path(path(kind, **fields))
 
 
 def centre(view: PathKindsView, row: int, number: int) -> QPoint:
@@ -261,8 +263,8 @@ def test_where_even_that_has_no_room_measures_scroll_sideways_and_names_stay(vie
 def test_pressing_a_frame_goes_there_and_dragging_goes_on(view):
     fill(view)
     chosen, released = [], []
-    view.frame_chosen.connect(lambda kind, number: chosen.append((kind, number)))
-    view.frame_released.connect(lambda: released.append(len(chosen)))
+    view.table.frame_chosen.connect(lambda kind, number: chosen.append((kind, number)))
+    view.table.frame_released.connect(lambda: released.append(len(chosen)))
     window, table = view.windowHandle(), view.table.viewport()
     way = [table.mapTo(view, centre(view, row, number)) for row, number in ((1, 4), (1, 5), (2, 5))]
     QTest.mousePress(window, LEFT, pos=way[0])
@@ -275,9 +277,9 @@ def test_pressing_a_frame_goes_there_and_dragging_goes_on(view):
 
 def test_a_click_on_a_name_takes_the_path_unless_there_is_none(view):
     fill(view)
-    view.set_path(none("straight", "the ends are opposite"))
+    view.table.set_path(none("straight", "the ends are opposite"))
     taken = []
-    view.path_chosen.connect(taken.append)
+    view.table.path_chosen.connect(taken.append)
     for row in range(2):
         QTest.mouseClick(names(view), LEFT, pos=name(view, row))
     assert taken == ["geodesic"]
@@ -286,7 +288,7 @@ def test_a_click_on_a_name_takes_the_path_unless_there_is_none(view):
 def test_a_press_that_slips_off_a_name_takes_nothing(view):
     fill(view)
     taken = []
-    view.path_chosen.connect(taken.append)
+    view.table.path_chosen.connect(taken.append)
     QTest.mousePress(names(view), LEFT, pos=name(view, 1))
     QTest.mouseRelease(names(view), LEFT, pos=name(view, 2))
     assert not taken
@@ -295,7 +297,7 @@ def test_a_press_that_slips_off_a_name_takes_nothing(view):
 def test_the_row_under_the_mouse_is_told_and_explained(view):
     fill(view, note="no other factors are known, so none is held constant")
     hovered = []
-    view.row_hovered.connect(hovered.append)
+    view.table.row_hovered.connect(hovered.append)
     move(view, centre(view, 1, 3))
     assert hovered[-1] == "geodesic"
     assert "frame 4 of 17 · on the data · 1.00× spacing" in view.table.tooltip_at(centre(view, 1, 3))
@@ -314,8 +316,10 @@ def test_the_row_under_the_mouse_is_told_and_explained(view):
 def test_arrow_keys_walk_over_the_frames_and_enter_takes_the_path(view):
     fill(view)
     chosen, taken = [], []
-    view.frame_chosen.connect(lambda kind, number: (chosen.append((kind, number)), view.set_mark(kind, number)))
-    view.path_chosen.connect(taken.append)
+    view.table.frame_chosen.connect(
+        lambda kind, number: (chosen.append((kind, number)), view.table.set_mark(kind, number))
+    )
+    view.table.path_chosen.connect(taken.append)
     view.table.setFocus()
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Left, Qt.Key.Key_Up, Qt.Key.Key_Up):
         QTest.keyClick(view.table, key)
@@ -334,7 +338,7 @@ def test_arrow_keys_walk_over_the_frames_and_enter_takes_the_path(view):
 def test_a_frame_off_the_data_is_marked_under_it(view):
     off_manifold_score = np.ones(FRAMES)
     off_manifold_score[3] = 2.0
-    view.set_path(path("straight", off_manifold_score=off_manifold_score))
+    view.table.set_path(path("straight", off_manifold_score=off_manifold_score))
     bar = view.table.frame_rect(0, 3)
     assert colour_at(view, bar.left() + 1, bar.bottom() + 3).name() == DARK.warning
     assert colour_at(view, bar.left() + 4, bar.bottom() + 3).name() != DARK.warning  # dashed
@@ -344,7 +348,7 @@ def test_a_frame_off_the_data_is_marked_under_it(view):
 
 def test_the_winner_of_a_column_stands_out(view):
     fill(view, off_share=0.5)
-    view.set_path(path("geodesic", off_share=0.0))
+    view.table.set_path(path("geodesic", off_share=0.0))
     assert view.table.paths.columns[2].best == {"geodesic"}
     cell = view.table.cell_rect(1, 3)
     assert colour_at(view, cell.right() - 5, cell.center().y() - 7) != colour_at(view, cell.right() - 5, cell.top() + 3)
@@ -353,7 +357,7 @@ def test_the_winner_of_a_column_stands_out(view):
 def test_a_missing_path_says_why_in_its_row(view):
     fill(view)
     before = view.table.viewport().grab().toImage()
-    view.set_path(none("straight", "start and end are opposite each other about the centre; move one."))
+    view.table.set_path(none("straight", "start and end are opposite each other about the centre; move one."))
     assert not view.table.frame_rect(0, 0).isValid()
     assert view.table.viewport().grab().toImage() != before
     assert view.table.columnSpan(0, 0) == view.table.paths.columnCount()
@@ -364,17 +368,17 @@ def test_what_was_there_fades_until_the_answer_comes(view):
     fill(view)
     place = view.table.frame_rect(0, FRAMES - 1).center()
     bright = colour_at(view, place.x(), place.y()).lightness()
-    view.set_rows(KINDS, "a")
+    view.table.set_kinds(KINDS, "a")
     assert view.table.frames_of(0)
     assert colour_at(view, place.x(), place.y()).lightness() < bright
-    view.set_path(path("straight"))
+    view.table.set_path(path("straight"))
     assert colour_at(view, place.x(), place.y()).lightness() == bright
-    view.set_rows(KINDS, "a", stale=False)
+    view.table.set_kinds(KINDS, "a", stale=False)
     assert colour_at(view, place.x(), place.y()).lightness() == bright
 
 
 def test_a_path_that_nobody_awaits_is_left_out(view):
-    view.set_path(path("isoline"))
+    view.table.set_path(path("isoline"))
     assert "isoline" not in [row.kind for row in view.table.rows]
     assert view.table.paths.columns == make_columns([], "a")
 
@@ -382,8 +386,8 @@ def test_a_path_that_nobody_awaits_is_left_out(view):
 def test_the_few_frames_of_a_path_that_ends_early_stand_close_together(view):
     fill(view)
     few = path("factor curve")
-    view.set_path(
-        dataclasses.replace(few, images=few.images[:4], off_manifold_score=few.off_manifold_score[:4], image_k=4)
+    view.table.set_path(
+        msgspec.structs.replace(few, images=few.images[:4], off_manifold_score=few.off_manifold_score[:4], image_k=4)
     )
     first, second = view.table.frame_rect(2, 0), view.table.frame_rect(2, 1)
     assert view.table.frames_of(2) == [0, 1, 2, 3]
@@ -392,7 +396,7 @@ def test_the_few_frames_of_a_path_that_ends_early_stand_close_together(view):
 
 def test_frames_of_odd_shapes_and_colours_are_drawn(view):
     images = np.full((5, 10, 24, 3), 200, np.uint8)
-    view.set_path(dataclasses.replace(path("straight"), images=images, off_manifold_score=np.ones(5)))
+    view.table.set_path(msgspec.structs.replace(path("straight"), images=images, off_manifold_score=np.ones(5)))
     assert view.table.frames_of(0) == [0, 1, 2, 3, 4]
     place = view.table.frame_rect(0, 2).center()
     assert colour_at(view, place.x(), place.y()).red() == 200
@@ -423,12 +427,18 @@ def test_kinds_are_chosen_by_check_boxes_in_a_menu_that_stays_open(view):
 
 def test_setters_are_silent(view):
     heard = []
-    for signal in (view.kinds_chosen, view.target_chosen, view.frame_chosen, view.path_chosen, view.row_hovered):
+    for signal in (
+        view.kinds_chosen,
+        view.target_chosen,
+        view.table.frame_chosen,
+        view.table.path_chosen,
+        view.table.row_hovered,
+    ):
         signal.connect(lambda *values: heard.append(values))
     view.set_kinds(("straight",))
     view.set_targets(("b",), "b")
-    view.set_mark("geodesic", 3)
-    view.set_current("geodesic")
+    view.table.set_mark("geodesic", 3)
+    view.table.set_current("geodesic")
     fill(view)
     assert not heard
 
