@@ -59,7 +59,7 @@ class CloudController(Controller):
         events.selected.connect(lambda *_: self._mark("colours"))
         events.display.connect(lambda *_: self._mark("points", "colours", "marks"))
         events.display.connect(lambda display: self._points.set_color_by(display.color_by))
-        events.document.connect(lambda *_: self._mark("marks"))
+        events.document.connect(self._on_document)
         events.training.connect(lambda training: self._cloud.set_awaited(training in ACTIVE_TRAINING))
         events.mode.connect(lambda mode: self._cloud.set_mode(Mode(mode)))
         events.hovered.connect(lambda index: self._cloud.set_hovered(index))
@@ -79,6 +79,11 @@ class CloudController(Controller):
         self._mark("points", "marks")
         if means is None:  # another run is being opened: its cloud is shown whole, wherever the camera was
             self._fresh = True
+
+    def _on_document(self, document: Document) -> None:
+        """Show probe and sample at once: the next tick would paint them just when the clicked point's image comes."""
+        if "marks" not in self._dirty:
+            self._show_marks(document)
 
     def _mark(self, *parts: str) -> None:
         self._dirty.update(parts)

@@ -76,7 +76,6 @@ class Interaction:
             self._space_used = self._space_since is not None
         else:
             self.tool.press(at, modifiers)
-        self._set_hover(None)
         self._show_cursor()
 
     def move(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
@@ -90,6 +89,7 @@ class Interaction:
             if np.hypot(at[0] - self._start[0], at[1] - self._start[1]) <= threshold:
                 return
             self._moved = True
+            self._set_hover(None)  # not at the press: a click would hide the card and paint it anew
             self._show_cursor()
         last, self._last = self._last, at
         if self._navigating:

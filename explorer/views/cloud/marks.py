@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +15,23 @@ from explorer.views.cloud.scene import GridlinesMark, KindsMark, TransectMark
 class CloudMarks(CloudBase):
     """Chosen sample, probe, path, marker, transect, gridlines. Positions are (..., 3), as those of ``set_points``."""
 
+    def _mark(self, **marks: Any) -> None:
+        """Set fields of the scene. A click sets them all and changes few: what is as it was is not painted again."""
+        if not all(_same(getattr(self.scene, name), value) for name, value in marks.items()):
+            for name, value in marks.items():
+                setattr(self.scene, name, value)
+            self.refresh()
+
+    def _flat(self, xyz: np.ndarray | None) -> np.ndarray | None:
+        return None if xyz is None else self.scene.flatten(xyz)
+
     def set_selected(self, index: int | None) -> None:
         """Ring the chosen sample."""
-        self.scene.selected = index
-        self.refresh()
+        self._mark(selected=index)
 
     def set_probe(self, xyz: np.ndarray | None) -> None:
         """Put the cross-hair at ``xyz`` (3,)."""
-        self.scene.probe = None if xyz is None else self.scene.flatten(xyz)
-        self.refresh()
+        self._mark(probe=self._flat(xyz))
 
     def set_path(
         self,
@@ -31,23 +41,22 @@ class CloudMarks(CloudBase):
         snapping: bool = False,
     ) -> None:
         """Draw ``curve`` (K, 3) through ``control`` (M, 3); dragged, these jump onto points if ``snapping``."""
-        scene = self.scene
-        scene.snapping = snapping
-        scene.curve = None if curve is None else scene.flatten(curve)
-        scene.control = None if control is None else scene.flatten(control)
-        scene.selected_control = selected_control
-        scene.hover_control = scene.ghost = None
-        self.refresh()
+        self._mark(
+            curve=self._flat(curve),
+            control=self._flat(control),
+            selected_control=selected_control,
+            snapping=snapping,
+            hover_control=None,
+            ghost=None,
+        )
 
     def set_marker(self, xyz: np.ndarray | None) -> None:
         """Put the moving marker at ``xyz`` (3,)."""
-        self.scene.marker = None if xyz is None else self.scene.flatten(xyz)
-        self.refresh()
+        self._mark(marker=self._flat(xyz))
 
     def set_preview(self, curve: np.ndarray | None) -> None:
         """Draw a curve (K, 3) that is only proposed, dashed; K = 1: the place where it will start."""
-        self.scene.preview = None if curve is None else self.scene.flatten(curve)
-        self.refresh()
+        self._mark(preview=self._flat(curve))
 
     def set_transect(
         self,
@@ -72,8 +81,7 @@ class CloudMarks(CloudBase):
             before = self.scene.transect
             kept = before.drawn if before is not None and before.thumbnails is thumbnails else {}
             mark = TransectMark(self.scene.flatten(xyz), inside, position, thumbnails, kept)
-        self.scene.transect = mark
-        self.refresh()
+        self._mark(transect=mark)
 
     def set_gridlines(
         self,
@@ -88,20 +96,31 @@ class CloudMarks(CloudBase):
         ``xyz`` (P, 3), ``starts`` (L + 1,), ``family`` (L,), ``values`` (L,). None hides them. Raises ``ValueError``
         where these do not fit.
         """
-        if xyz is None or starts is None or family is None or values is None or not len(family):
-            self.scene.gridlines = None
-        else:
+        mark = None
+        if xyz is not None and starts is not None and family is not None and values is not None and len(family):
             fits = len(starts) == len(family) + 1 == len(values) + 1 and starts[-1] <= len(xyz)
             if not fits or family.max() >= len(names):
                 raise ValueError(
                     f"there are {len(family)} gridlines of {len(names)} families, {len(starts)} starts, {len(values)} "
                     f"values and {len(xyz)} points; expected one start more than gridlines, a value and family each."
                 )
-            self.scene.gridlines = GridlinesMark(names, self.scene.flatten(xyz), starts, family, values)
-        self.refresh()
+            mark = GridlinesMark(names, self.scene.flatten(xyz), starts, family, values)
+        self._mark(gridlines=mark)
 
     def set_kinds(self, curves: Sequence[tuple[str, np.ndarray]], forward: str = "") -> None:
         """Draw kinds of path that are compared, (kind, (K, 3)) each; ``forward`` is the kind that is looked at."""
         flat = tuple((kind, self.scene.flatten(curve)) for kind, curve in curves)
-        self.scene.kinds = KindsMark(flat, forward) if flat else None
-        self.refresh()
+        self._mark(kinds=KindsMark(flat, forward) if flat else None)
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two marks draw alike."""
+    if one is other or one is None or other is None:
+        return one is other
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if is_dataclass(one):
+        return all(_same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one) if f.compare)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)

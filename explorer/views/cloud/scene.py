@@ -31,7 +31,7 @@ class TransectMark:
     in_hole: np.ndarray
     position: int | None
     thumbnails: np.ndarray | None
-    drawn: dict[tuple[int, float], object] = field(default_factory=dict)  # pictures as the overlay has scaled them
+    drawn: dict[tuple[int, float], object] = field(default_factory=dict, compare=False)  # pictures as they are drawn
 
 
 @dataclass(frozen=True, eq=False)

@@ -71,6 +71,30 @@ def test_clicking_chooses_the_point_with_the_modifiers(either):
     assert heard.named("clicked") == [(index, NONE), (index, SHIFT)]
 
 
+def test_a_click_leaves_the_card_and_what_is_set_anew_but_as_it_was_is_not_painted_again(view, monkeypatch):
+    curve, index = sheet()[:5], front_point(view)
+    view.set_path(curve, curve[::2], 1)
+    view.set_transect(curve, position=1)
+    view.set_probe(curve[0])
+    move(view, where(view, index))
+    painted = []
+    monkeypatch.setattr(view, "refresh", lambda: painted.append(1))
+    click(view, where(view, index))
+    view.set_path(curve.copy(), curve[::2].copy(), 1)
+    view.set_transect(curve.copy(), position=1)
+    view.set_probe(curve[0].copy())
+    assert not painted
+    assert view.scene.hover == index
+    view.set_transect(curve, position=2)
+    assert len(painted) == 1
+    x, y = where(view, index)
+    press(view, (x, y))
+    assert view.scene.hover == index
+    move(view, (x + 20, y))
+    assert view.scene.hover is None  # it would hide what is turned
+    release(view, (x + 20, y))
+
+
 # probe
 
 
