@@ -7,10 +7,10 @@ outside, such as files being read. No slice is longer than the work on one image
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from core.engine.export_writer import ExportWriter
 from core.engine.open_model import EngineError, OpenModel
 from core.engine.snapshot import SnapshotCache, snapshots_of
 from core.protocol.messages import Failed, Reply, Request, SecondWeightsChanged, WeightsChanged
@@ -27,7 +27,7 @@ class EngineContext:
         self._model: OpenModel | None = None
         self._second: OpenModel | None = None
         self._snapshots: SnapshotCache | None = None
-        self.writer: ExportWriter | None = None
+        self.writer: Future[None] | None = None
 
     @property
     def model(self) -> OpenModel:
@@ -80,10 +80,9 @@ class EngineContext:
         return self._snapshots is not None and self._snapshots.do_idle_work()
 
     def close(self) -> None:
-        """Let an export that is being written remove its file."""
+        """Let an export that is being written, whose job has been closed, remove its file."""
         if self.writer is not None:
-            self.writer.cancel()
-            self.writer.join(0.5)
+            wait([self.writer], 0.5)
 
 
 @dataclass(frozen=True)

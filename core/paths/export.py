@@ -1,21 +1,22 @@
 """Writing a path's frames: PNG strip, GIF, MP4, and NPZ with the latents themselves.
 
-Every file is written whole or not at all: into a temporary file beside it, flushed to the disk, then renamed. Progress
-is told as a share from 0 to 1; a cancelled export leaves nothing behind. numpy at import, Pillow and PyAV at first use.
+Every file is written whole or not at all (core.utils.atomic_write). Progress is reported as a fraction from 0 to 1; a
+cancelled export leaves nothing behind. numpy at import, Pillow and PyAV at first use.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
+
+from core.utils.atomic_write import atomic_file
 
 SCHEMA_VERSION = 1
 Format = Literal["png", "gif", "mp4", "npz"]
@@ -52,7 +53,7 @@ def export_path(
     The functions below say what each format holds. Raises ``ExportError``.
     """
     if format == "png":
-        return export_png_strip(path, frames, progress=progress, cancelled=cancelled)
+        return export_png_strip(path, frames, progress, cancelled)
     if format == "gif":
         return export_gif(path, frames, fps, progress, cancelled)
     if format == "mp4":
@@ -67,33 +68,24 @@ def export_path(
 def export_png_strip(
     path: str | Path,
     frames: np.ndarray,
-    columns: int | None = None,
-    gap: int = 0,
     progress: Progress | None = None,
     cancelled: Cancelled | None = None,
 ) -> Path:
     """All frames beside one another in one lossless PNG, left to right, then top to bottom.
 
-    ``columns`` frames a row; left out: one row, or as many as fit ``MAX_STRIP`` pixels. ``gap`` pixels between frames
-    are white.
+    A row has as many as fit ``MAX_STRIP`` pixels.
     """
     from PIL import Image
 
     frames = _check_frames(path, frames)
     count, height, width, channels = frames.shape
-    across = columns or min(count, max(1, (MAX_STRIP + gap) // (width + gap)))
-    if across < 1 or gap < 0:
-        raise ExportError(f"{path}: columns is {columns} and gap {gap}; they must be 1 or more, and 0 or more.")
-    rows = -(-count // across)
-    shape = (rows * (height + gap) - gap, across * (width + gap) - gap, channels)
-    strip = np.full(shape, 255 if gap else 0, dtype=np.uint8)
-    step = _Steps(count, progress, cancelled)
-    for i, frame in enumerate(step.over(frames)):
-        top, left = (i // across) * (height + gap), (i % across) * (width + gap)
-        strip[top : top + height, left : left + width] = frame
-    with _written_whole(path) as file:
+    across = min(count, max(1, MAX_STRIP // width))
+    strip = np.zeros((-(-count // across) * height, across * width, channels), dtype=np.uint8)
+    with _writing(path, frames, progress, cancelled) as (file, counted):
+        for i, frame in enumerate(counted):
+            top, left = (i // across) * height, (i % across) * width
+            strip[top : top + height, left : left + width] = frame
         Image.fromarray(_squeeze(strip)).save(file, format="PNG", compress_level=6)
-    step.done()
     return Path(path)
 
 
@@ -110,35 +102,19 @@ def export_gif(
     (faster than that, viewers do not play: such a file is slower than asked). Frames equal to the one before them are
     stored once, shown longer.
     """
+    from PIL import Image
+
     frames = _check_frames(path, frames)
     fps = min(_check_fps(path, fps), GIF_MAX_FPS)
     ends = np.round(np.arange(1, len(frames) + 1) * 100.0 / fps).astype(int)
-    keep, milliseconds = _without_repeats(frames, np.diff(ends, prepend=0) * 10)
-    step = _Steps(len(keep), progress, cancelled)
-    images = (_gif_image(frame) for frame in step.over(frames[keep]))
-    with _written_whole(path) as file:
+    new = np.flatnonzero([i == 0 or not np.array_equal(frames[i], frames[i - 1]) for i in range(len(frames))])
+    durations = np.add.reduceat(np.diff(ends, prepend=0) * 10, new).tolist()
+    with _writing(path, frames[new], progress, cancelled) as (file, counted):
+        pictures = (Image.fromarray(_squeeze(frame)) for frame in counted)
+        images = (p if p.mode == "L" else p.quantize(256, Image.Quantize.MEDIANCUT) for p in pictures)
         first = next(images)
-        first.save(file, "GIF", save_all=True, append_images=images, duration=milliseconds, loop=0, optimize=False)
-    step.done()
+        first.save(file, "GIF", save_all=True, append_images=images, duration=durations, loop=0, optimize=False)
     return Path(path)
-
-
-def _without_repeats(frames: np.ndarray, durations: np.ndarray) -> tuple[list[int], list[int]]:
-    keep, shown = [0], [int(durations[0])]
-    for i in range(1, len(frames)):
-        if np.array_equal(frames[i], frames[keep[-1]]):
-            shown[-1] += int(durations[i])
-        else:
-            keep.append(i)
-            shown.append(int(durations[i]))
-    return keep, shown
-
-
-def _gif_image(frame: np.ndarray) -> Any:
-    from PIL import Image
-
-    image = Image.fromarray(_squeeze(frame))
-    return image if image.mode == "L" else image.quantize(256, Image.Quantize.MEDIANCUT)
 
 
 def export_mp4(
@@ -163,8 +139,7 @@ def export_mp4(
         raise ExportError(
             f"{path}: this PyAV has no MP4 encoder (libx264, libopenh264 or mpeg4); export a GIF instead."
         )
-    step = _Steps(len(frames), progress, cancelled)
-    with _written_whole(path) as file:
+    with _writing(path, frames, progress, cancelled) as (file, counted):
         try:
             with av.open(file, "w", format="mp4") as container:
                 stream: Any = container.add_stream(codec, rate=rate)  # a video stream, by its codec
@@ -174,13 +149,12 @@ def export_mp4(
                     stream.options = {"crf": str(MP4_QUALITY), "preset": "medium"}
                 else:
                     stream.bit_rate = int(frames.shape[1] * frames.shape[2] * float(rate))  # one bit a pixel
-                for frame in step.over(frames):
+                for frame in counted:
                     picture = np.ascontiguousarray(np.broadcast_to(frame, (*frame.shape[:2], 3)))
                     container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
                 container.mux(stream.encode(None))
         except av.error.FFmpegError as error:
             raise ExportError(f"{path}: the {codec} encoder failed: {error}. A GIF or PNG may work.") from error
-    step.done()
     return Path(path)
 
 
@@ -211,8 +185,10 @@ def export_npz(
         json.loads(metadata)
     except ValueError as error:
         raise ExportError(f"{path}: metadata is not JSON: {error}") from error
-    step = _Steps(len(frames), progress, cancelled)
-    with _written_whole(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        _writing(path, frames, progress, cancelled) as (file, counted),
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         small = {
             "schema": np.array(SCHEMA_VERSION),
             "metadata": np.array(metadata),
@@ -222,51 +198,38 @@ def export_npz(
         for name, array in small.items():
             with archive.open(f"{name}.npy", "w") as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
-        with archive.open("frames.npy", "w", force_zip64=True) as member:  # frame by frame, to tell progress
+        with archive.open("frames.npy", "w", force_zip64=True) as member:  # frame by frame, to report progress
             header = {"descr": "|u1", "fortran_order": False, "shape": frames.shape}
             np.lib.format.write_array_header_1_0(member, header)
-            for frame in step.over(frames):
+            for frame in counted:
                 member.write(np.ascontiguousarray(frame).tobytes())
-    step.done()
     return Path(path)
 
 
-class _Steps:
-    """Counts frames, tells progress (the last hundredth is the file's closing) and stops when cancelled."""
+@contextlib.contextmanager
+def _writing(
+    path: str | Path, frames: np.ndarray, progress: Progress | None, cancelled: Cancelled | None
+) -> Iterator[tuple[IO[bytes], Iterator[np.ndarray]]]:
+    """A file that becomes ``path`` when the block ends, and the frames to write into it, which report the progress.
 
-    def __init__(self, count: int, progress: Progress | None, cancelled: Cancelled | None) -> None:
-        self._count = count
-        self._progress = progress or (lambda fraction: None)
-        self._cancelled = cancelled or (lambda: False)
+    The last hundredth is the file's closing.
+    """
+    report = progress or (lambda fraction: None)
 
-    def over(self, frames: np.ndarray) -> Iterator[np.ndarray]:
+    def counted() -> Iterator[np.ndarray]:
         for i, frame in enumerate(frames):
-            if self._cancelled():
+            if cancelled is not None and cancelled():
                 raise ExportCancelled("the export was cancelled; nothing was written.")
             yield frame
-            self._progress(0.99 * (i + 1) / self._count)
+            report(0.99 * (i + 1) / len(frames))
 
-    def done(self) -> None:
-        self._progress(1.0)
-
-
-@contextlib.contextmanager
-def _written_whole(path: str | Path) -> Iterator[BinaryIO]:
-    """A temporary file beside ``path`` that takes its name once it is whole; on any error it is removed."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(temporary, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with atomic_file(Path(path)) as file:
+            yield file, counted()
     except OSError as error:
         reason = error.strerror or str(error)
         raise ExportError(f"{path}: cannot be written: {reason}. Choose another folder or free some space.") from error
-    finally:
-        with contextlib.suppress(OSError):  # its folder is none, or gone: the error above says so
-            temporary.unlink(missing_ok=True)
+    report(1.0)
 
 
 def _check_frames(path: str | Path, frames: np.ndarray) -> np.ndarray:

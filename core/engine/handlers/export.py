@@ -1,13 +1,19 @@
-"""Exporting a path: its images are decoded in slices, then written in a thread."""
+"""Exporting a path: its images are decoded in slices, then written in a thread.
+
+Compression takes long and lets go of the interpreter, so decoding goes on.
+"""
 
 from __future__ import annotations
+
+import threading
 
 import numpy as np
 
 from core.engine.context import EngineContext, Job, Send, handles
-from core.engine.export_writer import ExportWriter
+from core.engine.futures import in_thread
 from core.engine.open_model import checked_latents
 from core.models.deterministic_inference import decode_each
+from core.paths.export import export_path
 from core.protocol.messages import Export, Exported, ExportProgress
 
 DECODED_SHARE = 0.8  # of the progress; the rest is writing the file
@@ -23,19 +29,31 @@ def export(request: Export, engine: EngineContext, send: Send) -> Job:
         frames[i] = image
         send(ExportProgress(fraction=DECODED_SHARE * (i + 1) / len(z)))
         yield True
-    while engine.writer is not None and engine.writer.is_alive():
+    while engine.writer is not None and not engine.writer.done():
         yield False  # one that was cancelled and is still leaving: it may be of the same file
-    writer = engine.writer = ExportWriter(request, frames, z)
-    writer.start()
+    cancelled, written = threading.Event(), [0.0]
+
+    def write() -> None:
+        export_path(
+            request.path,
+            request.format,  # pyright: ignore[reportArgumentType]  # checked there
+            frames,
+            z,
+            request.fps,
+            metadata=request.metadata,
+            progress=written.append,
+            cancelled=cancelled.is_set,
+        )
+
+    writer = engine.writer = in_thread(write, "export")
     reported = 0.0
     try:
-        while writer.is_alive():
+        while not writer.done():
             yield False
-            if writer.fraction >= reported + 0.05:
-                reported = writer.fraction
+            if written[-1] >= reported + 0.05:
+                reported = written[-1]
                 send(ExportProgress(fraction=DECODED_SHARE + (1.0 - DECODED_SHARE) * reported))
     finally:
-        writer.cancel()  # nothing to one that has finished; else this job was dropped
-    if writer.error is not None:
-        raise writer.error
+        cancelled.set()  # nothing to one that has finished; else this job was dropped
+    writer.result()
     send(Exported(path=request.path))

@@ -51,14 +51,6 @@ def test_png_strip_holds_every_pixel_in_order(tmp_path, channels):
     np.testing.assert_array_equal(strip, np.concatenate(list(frames), axis=1))
 
 
-def test_png_strip_wraps_into_rows_with_gaps(tmp_path):
-    frames = film(5)
-    strip = png(export_png_strip(tmp_path / "strip.png", frames, columns=3, gap=2))
-    assert strip.shape == (2 * 20 + 2, 3 * 30 + 4)
-    np.testing.assert_array_equal(strip[22:, 32:62], frames[4, :, :, 0])
-    assert (strip[:, 30:32] == 255).all()
-
-
 def test_png_strip_of_many_frames_stays_within_what_viewers_open(tmp_path):
     frames = np.zeros((300, 4, 64, 1), dtype=np.uint8)
     assert png(export_png_strip(tmp_path / "strip.png", frames)).shape == (2 * 4, 256 * 64)
@@ -214,7 +206,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, format, monk
         def write(self, data) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("core.paths.export.open", lambda path, mode: FullDisk(path, "wb"), raising=False)
+    monkeypatch.setattr("core.utils.atomic_write.open", lambda path, mode: FullDisk(path, "wb"), raising=False)
     path = tmp_path / f"a.{format}"
     path.write_bytes(b"old")
     with pytest.raises(ExportError, match=r"cannot be written: No space left"):
