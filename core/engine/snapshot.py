@@ -20,7 +20,7 @@ from core.engine.off_manifold_index import UNKNOWN, OffManifoldIndex, OffManifol
 from core.engine.open_model import EngineError, OpenModel
 from core.engine.surrogate_builder import DecoderMap, thumbnail_map
 from core.geometry.decoder_surrogate import ImageMap
-from core.geometry.neighbor_graph import LatentGraph
+from core.geometry.geodesic import LatentGraph
 from core.geometry.surface import Surface
 from core.models.inference import Inference
 from core.protocol.messages import SetAttributes

@@ -62,7 +62,7 @@ class DecoderMap:
         return (self._map is not None and self._map.done()) or failed(self._places)
 
     def result(self) -> ImageMap:
-        """The map. Raises ``core.geometry.decoder_surrogate.SurrogateError`` where the samples determine none."""
+        """The map. Raises ``core.geometry.local_fit.GeometryError`` where the samples determine none."""
         if self._map is None:
             self._places.result()
             raise RuntimeError("The landmarks have not been decoded yet.")

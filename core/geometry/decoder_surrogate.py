@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from core.geometry.local_fit import ManifoldError, Neighbourhoods, check_points
+from core.geometry.local_fit import GeometryError, Neighbourhoods, check_points
 from core.geometry.off_manifold import OffManifoldDetector
 from core.paths.latent_path import pool
 from core.utils.point_sets import farthest_points, principal_axes
@@ -31,10 +31,6 @@ _POOL = 20_000  # samples that landmarks are chosen from
 
 Pooled = Callable[[np.ndarray], np.ndarray]
 """Latents float32 (n, d) to pooled images float (n, m), ψ(decode(z)); see ``pooled_decoder``."""
-
-
-class SurrogateError(ValueError):
-    """Landmarks that no surrogate can be fitted to; the message says what was given and what is wanted."""
 
 
 class ImageMap(Protocol):
@@ -65,8 +61,8 @@ class LatentMap:
 class Surrogate:
     """h ≈ ψ∘decode, up to a rotation: a cubic radial basis function with a linear tail through landmarks.
 
-    ``places`` float (L, d), different ones, L ≥ d + 2, and their pooled images ``features`` float (L, m). Only the
-    ``components`` main components P of the features are kept; distances between values are those between pooled
+    ``places`` float (L, d), different ones, L ≥ d + 2, and their pooled images ``features`` float (L, m). Only
+    64 main components P of the features are kept; distances between values are those between pooled
     images, less what these leave out. ``error``, nan before ``measure``, is the relative error.
 
     scipy's RBFInterpolator is as quick for values, but has no derivatives, and a geodesic needs hardly anything else.
@@ -74,19 +70,18 @@ class Surrogate:
     in any number of dimensions (Wendland, "Scattered data approximation", 2004, section 8.3). With d well above 8 and
     samples that fill it, 1600 landmarks are few: look at ``error``.
 
-    Raises ``SurrogateError`` for other shapes, numbers that are not finite, or places that all lie in one plane
+    Raises ``GeometryError`` for other shapes, numbers that are not finite, or places that all lie in one plane
     and coincide.
     """
 
-    def __init__(self, places: np.ndarray, features: np.ndarray, components: int = COMPONENTS) -> None:
-        places = _checked(places, "places")
-        features = _checked(features, "features")
+    def __init__(self, places: np.ndarray, features: np.ndarray) -> None:
+        places, features = check_points(places, "places"), check_points(features, "features")
         if len(places) != len(features):
-            raise SurrogateError(f"{len(features)} features for {len(places)} places; give one row per point.")
+            raise GeometryError(f"{len(features)} features for {len(places)} places; give one row per point.")
         places, kept = np.unique(places, axis=0, return_index=True)
         features = features[kept]
         if len(places) < places.shape[1] + 2:
-            raise SurrogateError(
+            raise GeometryError(
                 f"there are {len(places)} distinct points; a surrogate in {places.shape[1]} dimensions needs "
                 f"{places.shape[1] + 2} or more."
             )
@@ -95,7 +90,7 @@ class Surrogate:
         self._places = (places - self._origin) / self._scale
         self._mean, variances, axes = principal_axes(features)
         varying = int(np.count_nonzero(variances > 1e-13 * variances[0]))  # what is less is rounding
-        self._basis = axes[:, : max(1, min(components, varying))]
+        self._basis = axes[:, : max(1, min(COMPONENTS, varying))]
         self._weights, self._tail = _fit(self._places, (features - self._mean) @ self._basis)
         # The weights times each coordinate of their place: derivatives are then products of the same distances.
         parts = [self._weights, *(self._weights * column[:, None] for column in self._places.T)]
@@ -106,11 +101,6 @@ class Surrogate:
     def dim(self) -> int:
         """Number of latent dimensions d."""
         return self._places.shape[1]
-
-    @property
-    def landmarks(self) -> int:
-        """Number of places L."""
-        return len(self._places)
 
     def value(self, z: np.ndarray) -> np.ndarray:
         """h float64 (n, P) at z (n, d)."""
@@ -146,7 +136,7 @@ class Surrogate:
     def _coordinates(self, z: np.ndarray) -> np.ndarray:
         z = np.asarray(z, dtype=np.float64)
         if z.ndim != 2 or z.shape[1] != self.dim:
-            raise SurrogateError(f"z has shape {z.shape}; this surrogate takes (n, {self.dim}).")
+            raise GeometryError(f"z has shape {z.shape}; this surrogate takes (n, {self.dim}).")
         return (z - self._origin) / self._scale
 
     def _distances(self, x: np.ndarray) -> np.ndarray:
@@ -162,9 +152,7 @@ class Landmarks(NamedTuple):
     held_out: int
 
 
-def landmark_places(
-    samples: Neighbourhoods, count: int = LANDMARKS, intrinsic: int | None = None, seed: int = 0
-) -> Landmarks:
+def landmark_places(samples: Neighbourhoods, count: int = LANDMARKS, intrinsic: int | None = None) -> Landmarks:
     """Where to ask the decoder, ``count`` landmarks or fewer and the held-out samples.
 
     55 % on the samples, spread by farthest-point sampling; 25 % beside them, up to three spacings along the surface's
@@ -172,19 +160,20 @@ def landmark_places(
     path that leaves the data must learn what is there. Then up to 160 samples, at most a tenth of the rest, that are
     no landmarks: ``surrogate_of`` measures the error on them. Samples may coincide or be fewer than asked for.
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     points = samples.points
     if len(points) > _POOL:
         points = points[np.sort(generator.choice(len(points), _POOL, replace=False))]
     if len(points) < 2:
-        raise SurrogateError("there is 1 sample; landmarks need 2 or more.")
+        raise GeometryError("there is 1 sample; landmarks need 2 or more.")
     beside, between = round(_BESIDE * count), round(_BETWEEN * count)
     middle = int(np.square(points - points.mean(axis=0)).sum(axis=1).argmin())
     chosen = np.sort(farthest_points(points, count - beside - between, middle))
     on, rest = points[chosen], np.delete(points, chosen, axis=0)
     around = on[generator.integers(len(on), size=beside)]
     normal = _normals(samples, around, intrinsic, generator)
-    spacing = _spacing(samples)
+    spacing = OffManifoldDetector(Neighbourhoods(samples.points[:: max(1, len(samples) // _POOL)])).spacing
+    spacing = spacing or float(np.sqrt(samples.points.var(axis=0).sum())) / len(samples)
     around = around + normal * (_REACH * spacing * generator.uniform(-1.0, 1.0, (beside, 1)))
     first, second = points[generator.integers(len(points), size=(2, between))]
     chords = first + generator.random((between, 1)) * (second - first)
@@ -195,25 +184,16 @@ def landmark_places(
 
 
 def fit_surrogate(
-    samples: Neighbourhoods,
-    pooled: Pooled,
-    count: int = LANDMARKS,
-    intrinsic: int | None = None,
-    seed: int = 0,
-    progress: Callable[[float], None] | None = None,
+    samples: Neighbourhoods, pooled: Pooled, count: int = LANDMARKS, intrinsic: int | None = None
 ) -> Surrogate:
     """A surrogate of ``pooled`` around the samples, its error measured on 160 further samples.
 
-    Takes ``count`` + 160 decoded images and a dense solve of ``count``³; ``progress`` is told the share that is
-    decoded. Who must answer others meanwhile decodes ``landmark_places`` in slices and calls ``surrogate_of``.
+    Takes ``count`` + 160 decoded images and a dense solve of ``count``³. Who must answer others meanwhile decodes
+    ``landmark_places`` in slices and calls ``surrogate_of``.
     """
-    chosen = landmark_places(samples, count, intrinsic, seed)
-    features: list[np.ndarray] = []
-    for start in range(0, len(chosen.places), _BATCH):
-        features.append(np.asarray(pooled(chosen.places[start : start + _BATCH]), dtype=np.float64))
-        if progress is not None:
-            progress(min(1.0, (start + _BATCH) / len(chosen.places)))
-    return surrogate_of(chosen, np.concatenate(features))
+    chosen = landmark_places(samples, count, intrinsic)
+    parts = np.split(chosen.places, range(_BATCH, len(chosen.places), _BATCH))
+    return surrogate_of(chosen, np.concatenate([np.asarray(pooled(part), dtype=np.float64) for part in parts]))
 
 
 def surrogate_of(chosen: Landmarks, features: np.ndarray) -> Surrogate:
@@ -248,7 +228,7 @@ def _fit(places: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarra
     try:
         solution = solve(system, right, assume_a="sym", overwrite_a=True, check_finite=False)
     except LinAlgError as error:
-        raise SurrogateError(f"no surrogate can be fitted to the landmarks ({error}); choose other samples.") from error
+        raise GeometryError(f"no surrogate can be fitted to the landmarks ({error}); choose other samples.") from error
     return solution[:count], solution[count:]
 
 
@@ -267,15 +247,3 @@ def _normals(
         across = vectors[:, :, : d - q]  # by rising variance: the directions that the samples hardly take
         direction = (across @ (np.swapaxes(across, 1, 2) @ direction[:, :, None]))[:, :, 0]
     return direction / np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-12)
-
-
-def _spacing(samples: Neighbourhoods) -> float:
-    some = OffManifoldDetector(Neighbourhoods(samples.points[:: max(1, len(samples) // _POOL)])).spacing
-    return some if some > 0.0 else float(np.sqrt(samples.points.var(axis=0).sum())) / len(samples)
-
-
-def _checked(array: np.ndarray, name: str) -> np.ndarray:
-    try:
-        return check_points(array, name)
-    except ManifoldError as error:
-        raise SurrogateError(str(error)) from error

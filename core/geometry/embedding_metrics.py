@@ -10,15 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from core.geometry.local_fit import Neighbourhoods, check_points
+from core.geometry.local_fit import GeometryError, Neighbourhoods, check_points
 
 _CHUNK_ROWS = 512
 _BOOTSTRAPS = 200
 _CONFIDENCE = 0.95
-
-
-class MetricError(ValueError):
-    """Points from which a metric cannot be computed; the message says what was given and what is wanted."""
 
 
 class Dimension(NamedTuple):
@@ -58,7 +54,7 @@ def nearest_ratio_slope(log_ratio: np.ndarray, discard: float = 0.1) -> float:
     y = -np.log1p(-np.arange(1, kept + 1) / (count + 1))
     squared = float(x @ x)
     if squared <= 0.0:
-        raise MetricError("every point's two nearest distances are equal (a lattice?): the ratio gives no dimension.")
+        raise GeometryError("every point's two nearest distances are equal (a lattice?): the ratio gives no dimension.")
     return float(x @ y) / squared
 
 
@@ -99,7 +95,7 @@ def levina_bickel(points: np.ndarray, neighbours: int = 20, seed: int = 0) -> Di
     correction: the points' *inverses* are averaged. Points that coincide are counted once.
     """
     if neighbours < 3:
-        raise MetricError(f"neighbours is {neighbours}; it must be 3 or more.")
+        raise GeometryError(f"neighbours is {neighbours}; it must be 3 or more.")
     samples = _distinct(points, neighbours + 1)
     distances, _ = samples.of_samples(neighbours)
     # Given the k-th distance the k - 1 logarithms are exponential with mean 1/dimension: their mean is unbiased.
@@ -107,7 +103,7 @@ def levina_bickel(points: np.ndarray, neighbours: int = 20, seed: int = 0) -> Di
     drawn = [float(inverse[chosen].mean()) for chosen in _resamples(samples.points, seed, 2 * neighbours)]
     mean = float(inverse.mean())
     if mean <= 0.0 or min(drawn) <= 0.0:
-        raise MetricError("every point's nearest distances are equal (a lattice?): their ratios give no dimension.")
+        raise GeometryError("every point's nearest distances are equal (a lattice?): their ratios give no dimension.")
     return _with_interval(1.0 / mean, [1.0 / value for value in drawn])
 
 
@@ -139,7 +135,7 @@ def _with_interval(value: float, drawn: list[float]) -> Dimension:
 def _distinct(points: np.ndarray, least: int) -> Neighbourhoods:
     distinct = np.unique(check_points(points), axis=0)
     if len(distinct) < least:
-        raise MetricError(f"there are {len(distinct)} distinct points; {least} or more are needed.")
+        raise GeometryError(f"there are {len(distinct)} distinct points; {least} or more are needed.")
     return Neighbourhoods(distinct)
 
 
@@ -154,31 +150,21 @@ def trustworthiness(x: np.ndarray, y: np.ndarray, neighbours: int = 12) -> float
     x, y = check_points(x, "x"), check_points(y, "y")
     count = len(x)
     if len(y) != count:
-        raise MetricError(f"x has {count} points and y has {len(y)}; they must be the same samples.")
+        raise GeometryError(f"x has {count} points and y has {len(y)}; they must be the same samples.")
     if not 1 <= neighbours < count / 2:
-        raise MetricError(f"neighbours is {neighbours}; it must be 1 or more, and less than half of {count} points.")
+        raise GeometryError(f"neighbours is {neighbours}; it must be 1 or more, and less than half of {count} points.")
+    from scipy.spatial.distance import cdist
+
     _, near_x = Neighbourhoods(x).of_samples(neighbours)
     _, near_y = Neighbourhoods(y).of_samples(neighbours)
     penalty = 0
     for start in range(0, count, _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
-        intruder = ~(near_y[rows, :, None] == near_x[rows, None, :]).any(axis=2)
-        penalty += _rank_excess(x, start, near_y[rows], intruder, neighbours)
+        part = slice(start, start + _CHUNK_ROWS)
+        intruder = ~(near_y[part, :, None] == near_x[part, None, :]).any(axis=2)
+        rows = np.flatnonzero(intruder.any(axis=1))
+        for row, distances in zip(rows, cdist(x[start + rows], x), strict=True):
+            away = distances[near_y[start + row, intruder[row]]]
+            # The point itself, at distance 0, counts as one nearer: that makes the count a rank from 1.
+            ranks = (distances[None, :] < away[:, None]).sum(axis=1)
+            penalty += int(np.maximum(ranks - neighbours, 0).sum())
     return 1.0 - 2.0 * penalty / (count * neighbours * (2.0 * count - 3.0 * neighbours - 1.0))
-
-
-def _rank_excess(x: np.ndarray, start: int, near: np.ndarray, intruder: np.ndarray, neighbours: int) -> int:
-    """Σ (rank - k) over the intruders of the points from ``start`` on."""
-    rows = np.flatnonzero(intruder.any(axis=1))
-    if not len(rows):
-        return 0
-    from scipy.spatial.distance import cdist
-
-    distances = cdist(x[start + rows], x)
-    total = 0
-    for row, from_row in zip(rows, distances, strict=True):
-        away = from_row[near[row, intruder[row]]]
-        # The point itself, at distance 0, counts as one nearer: that makes the count a rank from 1.
-        ranks = (from_row[None, :] < away[:, None]).sum(axis=1)
-        total += int(np.maximum(ranks - neighbours, 0).sum())
-    return total

@@ -22,21 +22,9 @@ from core.geometry.factor_curve_integrator import (
     place_at,
     refine,
 )
-from core.geometry.local_fit import LocalFit, ManifoldError
-from core.geometry.surface import FactorError, LooError, Surface
+from core.geometry.local_fit import GeometryError, LocalFit
+from core.geometry.surface import Surface
 from core.paths.recipe import END_OF_DATA
-
-__all__ = [
-    "FactorCurve",
-    "FactorError",
-    "Gridline",
-    "LooError",
-    "Surface",
-    "factor_curve",
-    "gridlines",
-    "isoline",
-    "tangent",
-]
 
 POINTS = 65  # of a curve whose values are not asked for
 GRIDLINE_POINTS = 49
@@ -57,8 +45,8 @@ class FactorCurve:
     """A curve along which ``target`` changes and ``held_names`` do not.
 
     ``points`` float64 (m, d) on the surface; ``labels`` float64 (m, F), read from the local fits, so they say what was
-    steered for and not what a decoder shows. ``requested`` is the number of values asked for, of which those within
-    reach are the m points, in the order asked. ``stopped`` is empty if the curve went as far as it was asked to, else
+    steered for and not what a decoder shows. Of values that were asked for, those within reach are the m points, in the
+    order asked. ``stopped`` is empty if the curve went as far as it was asked to, else
     why it ended: ``END_OF_DATA``, ``OUT_OF_REACH`` (the label has an extremum, jumps, or never takes that
     value), ``NOT_HELD`` (their gradients leave no direction). ``extent`` is the range of the target
     that was reached. ``conditioning`` ≥ 1 is the largest 1 / sine of the angle between the target's gradient and the
@@ -70,7 +58,6 @@ class FactorCurve:
     target: int
     target_name: str
     held_names: tuple[str, ...]
-    requested: int
     extent: tuple[float, float]
     stopped: str
     conditioning: float
@@ -86,20 +73,10 @@ class FactorCurve:
         return float(self.values[-1] - self.values[0]) if len(self.labels) else 0.0
 
     @property
-    def unknown_held(self) -> bool:
-        """Whether nothing was held, because there is only one label."""
-        return not self.held_names and self.labels.shape[1] == 1
-
-    @property
-    def ill_conditioned(self) -> bool:
-        """Whether target and held labels are so alike that small errors of the labels make large detours."""
-        return self.conditioning > ILL_CONDITIONED
-
-    @property
     def note(self) -> str:
         """What a person should know about the curve, "" if nothing."""
-        notes = [UNKNOWN_HELD] if self.unknown_held else []
-        if self.ill_conditioned:
+        notes = [UNKNOWN_HELD] if self.labels.shape[1] == 1 else []
+        if self.conditioning > ILL_CONDITIONED:
             notes.append(f"{self.target_name} and the factors held constant are nearly indistinguishable here")
         return "; ".join(notes + ([self.stopped] if self.stopped else []))
 
@@ -130,21 +107,28 @@ def factor_curve(
     spaced in length over the whole extent in both directions, until the data end. ``held`` are the labels to hold;
     left out, all others.
 
-    Raises ``FactorError`` for an unknown or constant label, a label both changed and held, values that are not finite,
-    or a start that does not fit.
+    Raises ``GeometryError`` for an unknown or constant label, a label both changed and held, values that are not
+    finite, or a start that does not fit.
     """
     target, columns = _aims(surface, target, held)
-    wanted = None if values is None else _checked_values(values)
+    wanted = None if values is None else np.asarray(values, dtype=np.float64)
+    if wanted is not None and (wanted.ndim != 1 or not len(wanted) or not np.isfinite(wanted).all()):
+        raise GeometryError(f"values have shape {wanted.shape}; they must be one or more finite numbers (m,).")
     at = _start(surface, start)
     aims, goals = np.array([columns]), at.labels[:, columns] / surface.spread[columns]
     asked = None if wanted is None else wanted / surface.spread[target]
-    limit = np.array([-np.inf, np.inf]) if asked is None else _limits(asked, float(goals[0, 0]))
+    limit = np.array([-np.inf, np.inf] if asked is None else [min(*asked, goals[0, 0]), max(*asked, goals[0, 0])])
     both = [0, 0]
     back, forth = integrate(surface, at.surface[both], aims[both], goals[both], limit)
     if asked is None:
         _end_with_samples(surface, target, back, forth)
     trace = joined(back, forth)
-    inside = even_taus(trace, max(points, 2)) if asked is None else _within(trace, asked)
+    if asked is None:
+        inside = even_taus(trace, max(points, 2))
+    else:
+        slack = 1e-9 * max(1.0, float(np.abs(asked).max()))  # the limit itself is met to rounding
+        inside = asked[(asked >= trace.tau[0] - slack) & (asked <= trace.tau[-1] + slack)]
+        inside = np.clip(inside, trace.tau[0], trace.tau[-1])
     place, labels = _refined(surface, [(trace, inside, columns, goals[0])])[0]
     stopped = _reason(surface, target, wanted, len(inside), back, forth)
     low, high = trace.tau[0] * surface.spread[target], trace.tau[-1] * surface.spread[target]
@@ -154,16 +138,10 @@ def factor_curve(
         target,
         surface.names[target],
         tuple(surface.names[i] for i in columns[1:]),
-        len(inside) if wanted is None else len(wanted),
         (float(low), float(high)),
         stopped,
         trace.conditioning,
     )
-
-
-def isoline(surface: Surface, start: np.ndarray, target: int | str, points: int = POINTS) -> FactorCurve:
-    """The factor curve through ``start`` (d,) in both directions over its whole extent, all other factors held."""
-    return factor_curve(surface, start, target, None, None, points)
 
 
 def tangent(
@@ -186,7 +164,7 @@ def gridlines(
     """The net of two labels: ``counts`` lines of each on which it is constant, at equal steps of it.
 
     On each line the other label of the two runs from end to end. Further labels are held only if the surface has
-    dimensions left for them. Raises ``FactorError`` for unknown, equal or constant labels.
+    dimensions left for them. Raises ``GeometryError`` for unknown, equal or constant labels.
     """
     one, two = (surface.index(label) for label in families)
     rest = [i for i in range(len(surface.names)) if i not in (one, two)] if surface.intrinsic > 2 else []
@@ -297,28 +275,21 @@ def _aims(surface: Surface, target: int | str, held: Sequence[int | str] | None)
     """(target's column, [target's column, held columns…]); constant labels are held by themselves."""
     column = surface.index(target)
     if surface.constant[column]:
-        raise FactorError(f"{surface.names[column]} is the same for all samples; choose a label that varies.")
+        raise GeometryError(f"{surface.names[column]} is the same for all samples; choose a label that varies.")
     others = [i for i in range(len(surface.names)) if i != column] if held is None else [surface.index(i) for i in held]
     if column in others:
-        raise FactorError(f"{surface.names[column]} cannot be both changed and held; take it out of held.")
+        raise GeometryError(f"{surface.names[column]} cannot be both changed and held; take it out of held.")
     return column, [column, *(i for i in dict.fromkeys(others) if not surface.constant[i])]
 
 
 def _start(surface: Surface, start: np.ndarray) -> LocalFit:
     start = np.asarray(start, dtype=np.float64)
-    if start.shape != (surface.dim,):
-        raise FactorError(f"start has shape {start.shape}; it must be ({surface.dim},), one place in latent space.")
-    try:
-        return surface.project(start[None])
-    except ManifoldError as error:
-        raise FactorError(f"No factor curve can start at {start}: {error}") from error
-
-
-def _checked_values(values: np.ndarray) -> np.ndarray:
-    array = np.asarray(values, dtype=np.float64)
-    if array.ndim != 1 or not len(array) or not np.isfinite(array).all():
-        raise FactorError(f"values have shape {array.shape}; they must be one or more finite numbers (m,).")
-    return array
+    if start.shape != (surface.dim,) or not np.isfinite(start).all():
+        raise GeometryError(
+            f"start has shape {start.shape}; it must be ({surface.dim},), one place in latent space, with no number "
+            "that is not finite."
+        )
+    return surface.project(start[None])
 
 
 def _end_with_samples(surface: Surface, target: int, *traces: Trajectory) -> None:
@@ -330,17 +301,6 @@ def _end_with_samples(surface: Surface, target: int, *traces: Trajectory) -> Non
         beyond = np.flatnonzero((tau < low - room) | (tau > high + room))
         if len(beyond):
             trace.cut(int(beyond[0]) + 1, END_OF_DATA)
-
-
-def _limits(asked: np.ndarray, begin: float) -> np.ndarray:
-    """How far to go down and up from the start."""
-    return np.array([min(asked.min(), begin), max(asked.max(), begin)])
-
-
-def _within(trace: Trajectory, asked: np.ndarray) -> np.ndarray:
-    slack = 1e-9 * max(1.0, float(np.abs(asked).max()))  # the limit itself is met to rounding
-    inside = asked[(asked >= trace.tau[0] - slack) & (asked <= trace.tau[-1] + slack)]
-    return np.clip(inside, trace.tau[0], trace.tau[-1])
 
 
 def _reason(

@@ -179,17 +179,13 @@ class _Integrator:
         self._caution[front[going]] -= 1
 
 
-def newton(model: LocalModel, u: np.ndarray, columns: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One step from u (Q, q) towards labels ``targets`` (Q, 1 + H) of the ``columns``: (u, length of the step (Q,)).
-
-    Least squares where the labels cannot all be met; never longer than 0.7 of the neighbourhood's radius.
-    """
-    return _corrected(model, u, _gradients(model, u, columns), columns, targets)
-
-
 def _corrected(
     model: LocalModel, u: np.ndarray, gradients: _Gradients, columns: np.ndarray, targets: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """One Newton step from u (Q, q) towards labels ``targets`` (Q, 1 + H): (u, length of the step (Q,)).
+
+    Least squares where the labels cannot all be met; never longer than 0.7 of the neighbourhood's radius.
+    """
     missing = targets - model.evaluate(u)[1][np.arange(len(u))[:, None], columns]
     gram = gradients.gram
     damped = _damped(gram, np.trace(gram, axis1=1, axis2=2))
@@ -300,7 +296,8 @@ def refine(
     moved, labels = np.zeros(len(z)), np.zeros((len(z), surface.table.shape[1]))
     for _ in range(_REFINEMENTS):
         model = surface.model(z)
-        u, moved = newton(model, model.coordinates(z), columns, targets)
+        u = model.coordinates(z)
+        u, moved = _corrected(model, u, _gradients(model, u, columns), columns, targets)
         z, labels = model.evaluate(u)
         moved = moved / model.scale
         if np.all(moved <= _AT_REST):

@@ -1,9 +1,11 @@
 """Geodesics: the paths between two latents along which the image changes least, without leaving the data.
 
 Lengths are those of images: the pullback of the pooled image's metric through the decoder (Shao, Kumar and Fletcher
-2017; Arvanitidis, Hansen and Hauberg 2018). A shortest path in a neighbour graph of the samples answers at once; then
-Gauss-Newton relaxes its discrete energy, in which leaving the samples costs. Without that cost the geodesic of a
-decoder that was never trained in a gap of the data cuts straight through it. numpy at import, scipy at first use.
+2017; Arvanitidis, Hansen and Hauberg 2018). A shortest path in a neighbour graph of the samples answers at once: it
+leads over the samples and round their gaps (Tenenbaum, de Silva and Langford, "A global geometric framework for
+nonlinear dimensionality reduction", 2000). Then Gauss-Newton relaxes its discrete energy, in which leaving the samples
+costs: inner points move until the image changes evenly, and least. Without that cost the geodesic of a decoder that was
+never trained in a gap of the data cuts straight through it. numpy at import, scipy at first use.
 """
 
 from __future__ import annotations
@@ -15,11 +17,14 @@ from typing import Literal
 
 import numpy as np
 
-from core.geometry.local_fit import ManifoldError, check_points
-from core.geometry.neighbor_graph import LATENT_SHARE, GeodesicError, LatentGraph, ratio
-from core.geometry.path_energy import Relaxation
+from core.geometry.decoder_surrogate import ImageMap, LatentMap
+from core.geometry.local_fit import GeometryError, Neighbourhoods
+from core.geometry.off_manifold_penalty import OffManifoldPenalty
+from core.geometry.surface import Surface
 
-__all__ = ["ITERATIONS", "PENALTY", "POINTS", "Geodesic", "GeodesicError", "LatentGraph", "Stage", "geodesic"]
+NEIGHBOURS = 10  # of each landmark in the graph
+LATENT_SHARE = 0.02  # of latent length in an edge's weight: where no image changes, short paths are still short
+_ENTRIES = 8  # landmarks near each end through which a path may enter the graph
 
 POINTS = 33
 PENALTY = 6.0
@@ -31,7 +36,92 @@ _POLISHINGS = 4  # steps along the surface
 _EXACT = 1e-15  # without a penalty the cost is smooth, and the last digits come for nothing
 _REACH = 2.0  # usual distances of the samples: a projection that moves farther has found another sheet
 
+_FIRST_DAMPING = 1e-3  # of the system's mean diagonal
+_LATER_DAMPING = 1e-6  # of a path that is nearly at rest; more would hold its longest waves
+_LEAST_DAMPING = 1e-9
+_MOST_DAMPING = 1e6  # a step of a millionth of the gradient's: below it there is none
+_HONEST_DAMPING = 0.1  # what a step would save is judged with no more: any point looks at rest to a tiny step
+_ROUNDING = 1e-14  # of the cost: a step that seems to rise by so little is as good as any
+_TRIALS = 10  # dampings in one iteration
+_POOR, _GOOD = 0.25, 0.75  # shares of the promised decrease that a step makes
+
 Stage = Literal["graph", "relaxed", "polished"]
+
+
+class LatentGraph:
+    """The graph of the ``neighbours`` nearest of each of the ``surface``'s samples, at most 20,000 landmarks.
+
+    ``image_map`` h weights each edge by the distance between its ends' images (left out: latent length); edges that run
+    outside the data, beside a gap say, count for more. ``component`` int (L,) numbers the connected parts and
+    ``components`` counts them. ``off_manifold`` says how far a place has left the data. Build once an embedding and
+    decoder; raises ``GeometryError`` for fewer than 3 samples.
+    """
+
+    def __init__(self, surface: Surface, image_map: ImageMap | None = None, neighbours: int = NEIGHBOURS) -> None:
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        if len(surface.samples) < 3:
+            raise GeometryError(f"there are {len(surface.samples)} samples; a geodesic needs 3 or more.")
+        self.surface = surface
+        self.image_map: ImageMap = LatentMap() if image_map is None else image_map
+        points = self.samples.points
+        distances, indices = self.samples.of_samples(neighbours)
+        values = self.image_map.value(points)
+        self.off_manifold = OffManifoldPenalty(self.samples, surface.intrinsic, None if image_map is None else values)
+        rows, columns = np.repeat(np.arange(len(points)), indices.shape[1]), indices.ravel()
+        in_images = np.linalg.norm(values[rows] - values[columns], axis=1)
+        self._unit = _ratio(float(in_images.sum()), float(distances.sum()))  # image length per latent length
+        weights = in_images + LATENT_SHARE * self._unit * distances.ravel()
+        outside = np.square(self.off_manifold.own)
+        weights *= np.sqrt(1.0 + 0.5 * (outside[rows] + outside[columns]))
+        # An explicit zero, between samples that coincide, would be no edge.
+        weights = np.maximum(weights, 1e-9 * max(float(weights.mean()), 1e-300))
+        edges = coo_matrix((weights, (rows, columns)), shape=(len(points), len(points))).tocsr()
+        self._edges = edges.maximum(edges.T).tocsr()
+        self.components, self.component = connected_components(self._edges, directed=False)
+
+    @property
+    def samples(self) -> Neighbourhoods:
+        """The landmarks."""
+        return self.surface.samples
+
+    def path(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """The shortest path float64 (m, d) from start (d,) over landmarks to end (d,), both ends included, m ≥ 2.
+
+        Raises ``GeometryError`` where the ends lie at parts of the cloud that no edge joins.
+        """
+        from scipy.sparse.csgraph import dijkstra
+
+        entries, entry_costs = self._entries(start)
+        exits, _ = self._entries(end)
+        first, last = self.component[entries[0]], self.component[exits[0]]
+        if first != last:
+            sizes = [int(np.count_nonzero(self.component == part)) for part in (first, last)]
+            raise GeometryError(
+                f"start and end lie on parts of the cloud that are not connected (of {sizes[0]} and {sizes[1]} of "
+                f"{len(self.component)} landmarks, {self.components} parts in all). Choose both on the same part, "
+                "or join them by a straight path."
+            )
+        source = int(exits[0])
+        distance, before = dijkstra(self._edges, directed=False, indices=source, return_predecessors=True)
+        node = int(entries[int(np.argmin(distance[entries] + entry_costs))])
+        nodes = [node]
+        while node != source:
+            node = int(before[node])
+            nodes.append(node)
+        # From the first of the exits that is passed on, the end itself is near.
+        last_node = next(i for i, node in enumerate(nodes) if node in exits)
+        inner = self.samples.points[nodes[: last_node + 1]]
+        # A landmark at an end would make the path stand still.
+        apart = (np.linalg.norm(inner - start, axis=1) > 0.0) & (np.linalg.norm(inner - end, axis=1) > 0.0)
+        return np.vstack([start[None], inner[apart], end[None]])
+
+    def _entries(self, place: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The landmarks int (e,) nearest to place (d,) and of the nearest one's part, and what reaching them costs."""
+        distances, indices = self.samples.query(place[None], _ENTRIES)
+        connected = self.component[indices[0]] == self.component[indices[0, 0]]
+        return indices[0][connected], self._unit * (1.0 + LATENT_SHARE) * distances[0][connected]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +166,13 @@ def geodesic(
     points on the surface that the samples lie on (stage ``polished``). ``penalty`` 0 shows what the decoder alone would
     do, and nothing is put back on the surface. Ends that coincide give one polished path of K equal points.
 
-    Raises ``GeodesicError`` for ends of another shape, a penalty below 0, fewer than 3 points, or ends on parts of the
+    Raises ``GeometryError`` for ends of another shape, a penalty below 0, fewer than 3 points, or ends on parts of the
     cloud that are not connected.
     """
     began = time.perf_counter()
-    start, end = _ends(graph, start, end, points, penalty)
+    if points < 3 or not 0.0 <= penalty < np.inf:
+        raise GeometryError(f"points is {points} and penalty {penalty}; they must be 3 or more, and 0 or more.")
+    start, end = (_checked_end(place, name, graph.samples.dim) for name, place in (("start", start), ("end", end)))
     h = graph.image_map
 
     def shown(z: np.ndarray, values: np.ndarray, stage: Stage, converged: bool) -> Geodesic:
@@ -117,21 +209,14 @@ def geodesic(
     yield shown(relaxation.z, relaxation.values, "polished", converged)
 
 
-def _ends(
-    graph: LatentGraph, start: np.ndarray, end: np.ndarray, points: int, penalty: float
-) -> tuple[np.ndarray, np.ndarray]:
-    if points < 3 or not 0.0 <= penalty < np.inf:
-        raise GeodesicError(f"points is {points} and penalty {penalty}; they must be 3 or more, and 0 or more.")
-    checked = []
-    for name, place in (("start", start), ("end", end)):
-        try:
-            one = check_points(np.atleast_2d(np.asarray(place, dtype=np.float64)), name, graph.samples.dim)
-            if np.ndim(place) != 1:
-                raise ManifoldError(f"{name} is not a single point.")
-        except (TypeError, ValueError) as error:
-            raise GeodesicError(f"{name} is {place!r}; it must be {graph.samples.dim} finite numbers.") from error
-        checked.append(one[0])
-    return checked[0], checked[1]
+def _checked_end(place: np.ndarray, name: str, dim: int) -> np.ndarray:
+    try:
+        end = np.asarray(place, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise GeometryError(f"{name} is {place!r}; it must be {dim} finite numbers.") from error
+    if end.shape != (dim,) or not np.isfinite(end).all():
+        raise GeometryError(f"{name} is {place!r}; it must be {dim} finite numbers.")
+    return end
 
 
 def _polish(graph: LatentGraph, relaxation: Relaxation) -> bool:
@@ -153,7 +238,7 @@ def _on_surface(graph: LatentGraph, z: np.ndarray) -> np.ndarray:
     """z (K, d) with its inner points on the surface, but for those that a projection carries elsewhere."""
     inner = z[1:-1]
     projected = graph.surface.project(inner).surface
-    near = np.linalg.norm(projected - inner, axis=1) <= _REACH * graph.off_manifold.usual_distance(inner)
+    near = np.linalg.norm(projected - inner, axis=1) <= _REACH * graph.off_manifold.latent.usual_distance(inner)
     placed = z.copy()
     placed[1:-1][near] = projected[near]
     return placed
@@ -163,7 +248,7 @@ def _cumulated(values: np.ndarray, path: np.ndarray) -> np.ndarray:
     """Rising length (m,) along a path: image length with a little latent length, so that it rises everywhere."""
     in_images = np.linalg.norm(np.diff(values, axis=0), axis=1)
     in_latents = np.linalg.norm(np.diff(path, axis=0), axis=1)
-    unit = ratio(float(in_images.sum()), float(in_latents.sum()))
+    unit = _ratio(float(in_images.sum()), float(in_latents.sum()))
     return np.concatenate([[0.0], np.cumsum(in_images + max(LATENT_SHARE * unit, 1e-12) * in_latents)])
 
 
@@ -173,3 +258,137 @@ def _spaced(path: np.ndarray, cumulated: np.ndarray, count: int) -> np.ndarray:
     spaced = np.stack([np.interp(wanted, cumulated, column) for column in path.T], axis=1)
     spaced[0], spaced[-1] = path[0], path[-1]
     return spaced
+
+
+def _ratio(over: float, under: float) -> float:
+    """over / under, 1 where there is nothing to divide by."""
+    return over / under if under > 0.0 else 1.0
+
+
+# Relaxing a path ------------------------------------------------------------------------------------------------------
+
+
+class Relaxation:
+    """Relaxes a path ``z`` float64 (K, d), whose images are ``values`` (K, P); both only ever improve.
+
+    The cost is n Σ|h(t+1) - h(t)|² + penalty · L²/n Σ x(z)², n = K - 1, L² the energy at the beginning. ``saving`` is
+    the share of the cost that is still to be saved, as far as one step can tell; inf before the first. ``stuck`` says
+    that steps of whatever damping fail to go down, though they should.
+    """
+
+    def __init__(
+        self, h: ImageMap, off_manifold: OffManifoldPenalty, z: np.ndarray, values: np.ndarray, penalty: float
+    ) -> None:
+        self._h, self._off_manifold = h, off_manifold
+        self.z, self.values = z, values
+        self._count = len(z) - 1
+        # A path of no image length has no energy to set the penalty against: then it is absolute.
+        energy = self._energy(values)
+        self._weight = penalty * (energy if energy > 0.0 else 1.0) / self._count
+        self._damping = _FIRST_DAMPING
+        self.saving = np.inf
+        self.stuck = False
+
+    def iterate(self, frame: np.ndarray | None = None) -> float:
+        """One step down, or none; the ``saving`` after it. ``frame`` (K - 2, d, q) are the inner points' directions."""
+        values, slopes = self._h.value_and_jacobian(self.z)
+        outside, outward = self._leaving(self.z, values, slopes)
+        before = self._cost(values, outside)
+        inner = slopes[1:-1]
+        if frame is not None:
+            inner, outward = inner @ frame, (np.swapaxes(frame, 1, 2) @ outward[:, :, None])[:, :, 0]
+        gradient, bands = self._system(values, inner, outside, outward)
+        if not before > 0.0 or not bands[-1].max() > 0.0:  # no image changes anywhere: every path is as short
+            self.saving = 0.0
+            return 0.0
+        for _ in range(_TRIALS):
+            step = _solved(bands, gradient, self._damping)
+            promised = float(gradient @ step)
+            trial = self.z.copy()
+            step = step.reshape(len(inner), -1)
+            trial[1:-1] -= step if frame is None else (frame @ step[:, :, None])[:, :, 0]
+            trial_values = self._h.value(trial)
+            decrease = before - self._cost(trial_values, self._leaving(trial, trial_values, None)[0])
+            if decrease >= -_ROUNDING * before:
+                self.z, self.values = trial, trial_values
+                honest = self._damping <= _HONEST_DAMPING
+                self.saving = (max(decrease, 0.0) if honest else self._promise(bands, gradient, promised)) / before
+                # Damp the next step less where this one kept its promise, more where it hardly did (Marquardt 1963).
+                share = decrease / promised if promised > 0.0 else 1.0
+                factor = 0.1 if share > _GOOD else (1.0 if share > _POOR else 4.0)
+                self._damping = max(self._damping * factor, _LEAST_DAMPING)
+                return self.saving
+            self._damping *= 10.0
+        self.stuck = self._damping > _MOST_DAMPING
+        self.saving = self._promise(bands, gradient, 0.0) / before
+        return self.saving
+
+    def _promise(self, bands: np.ndarray, gradient: np.ndarray, known: float) -> float:
+        """What a step of an honest damping would save by the model of the cost: 0 only where the gradient is."""
+        if known > 0.0 and self._damping <= _HONEST_DAMPING:
+            return known
+        return float(gradient @ _solved(bands, gradient, _HONEST_DAMPING))
+
+    def _cost(self, values: np.ndarray, outside: np.ndarray) -> float:
+        return self._energy(values) + self._weight * float(np.square(outside).sum())
+
+    def _energy(self, values: np.ndarray) -> float:
+        return float(self._count * np.square(np.diff(values, axis=0)).sum())
+
+    def _leaving(self, z: np.ndarray, values: np.ndarray, slopes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The penalty of the inner points (K - 2,) and its slopes (K - 2, d); ``slopes`` are those of ``values``."""
+        if self._weight == 0.0:
+            return np.zeros(len(z) - 2), np.zeros_like(z[1:-1])
+        return self._off_manifold.value_and_slope(z[1:-1], values[1:-1], None if slopes is None else slopes[1:-1])
+
+    def replace(self, z: np.ndarray) -> None:
+        """Go on from z (K, d)."""
+        self.z, self.values = z, self._h.value(z)
+        self._damping, self.stuck = _LATER_DAMPING, False
+
+    def _system(
+        self, values: np.ndarray, inner: np.ndarray, outside: np.ndarray, outward: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Half the gradient ((K - 2) d,) and the Gauss-Newton matrix, block-tridiagonal, as upper bands (2 d, …).
+
+        ``inner`` (K - 2, P, d) are the slopes of the inner points' values.
+        """
+        n = self._count
+        bend = 2.0 * values[1:-1] - values[:-2] - values[2:]
+        gradient = n * np.einsum("kpd,kp->kd", inner, bend)
+        gradient += self._weight * outside[:, None] * outward
+        blocks = 2.0 * n * (np.swapaxes(inner, 1, 2) @ inner)
+        blocks += self._weight * outward[:, :, None] * outward[:, None, :]
+        beside = -n * (np.swapaxes(inner[:-1], 1, 2) @ inner[1:])
+        return gradient.ravel(), _bands(blocks, beside)
+
+
+def _bands(blocks: np.ndarray, beside: np.ndarray) -> np.ndarray:
+    """Upper bands (2 d, K d) for ``solveh_banded`` of blocks (K, d, d) and those right of them (K - 1, d, d)."""
+    count, d = blocks.shape[:2]
+    bands = np.zeros((2 * d, count * d))
+    top = 2 * d - 1
+    for i in range(d):
+        for j in range(d):
+            if j >= i:
+                bands[top - (j - i), j::d] = blocks[:, i, j]
+            bands[top - (d + j - i), d + j :: d] = beside[:, i, j]
+    return bands
+
+
+def _solved(bands: np.ndarray, right: np.ndarray, damping: float) -> np.ndarray:
+    """The solution of the banded system, its diagonal raised by ``damping`` times its mean, or by as much as it takes.
+
+    A system that is singular, across a surface that the decoder does not see say, is not positive definite when
+    rounded.
+    """
+    from scipy.linalg import LinAlgError, solveh_banded
+
+    size = float(bands[-1].mean())
+    while True:
+        damped = bands.copy()
+        damped[-1] += damping * size
+        try:
+            return solveh_banded(damped, right, check_finite=False)
+        except LinAlgError:
+            damping *= 100.0

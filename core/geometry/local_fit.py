@@ -22,8 +22,8 @@ _MANY_DISTANCES = 30_000_000  # from here on scikit-learn's chunked search earns
 _INNER_NEIGHBOURS = 10  # of the first plane, which decides which sheet a place belongs to
 
 
-class ManifoldError(ValueError):
-    """Points or labels that no surface can be fitted to; the message says what was given and what is wanted."""
+class GeometryError(ValueError):
+    """Points, labels, ends or strokes of which nothing can be computed; the message says what is wanted."""
 
 
 class Neighbourhoods:
@@ -141,7 +141,7 @@ def project(
     intrinsic = int(min(max(intrinsic, 1), samples.dim))
     table = np.zeros((len(samples), 0)) if labels is None else np.asarray(labels, dtype=np.float64)
     if table.ndim != 2 or len(table) != len(samples) or not np.isfinite(table).all():
-        raise ManifoldError(f"labels have shape {table.shape}; they must be finite numbers ({len(samples)}, F).")
+        raise GeometryError(f"labels have shape {table.shape}; they must be finite numbers ({len(samples)}, F).")
     fit = _fit_once(samples, z, neighbours, intrinsic, table)
     for _ in range(iterations if intrinsic < samples.dim else 0):
         before = fit.surface
@@ -316,12 +316,12 @@ def _orthonormal(slopes: np.ndarray, plane: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def check_points(points: np.ndarray, name: str = "points", dim: int | None = None) -> np.ndarray:
-    """points as float64 (N, d), one or more, all finite, of ``dim`` dimensions where given; else ``ManifoldError``."""
+    """points as float64 (N, d), one or more, all finite, of ``dim`` dimensions where given; else ``GeometryError``."""
     array = np.asarray(points, dtype=np.float64)
     wanted = "(N, d)" if dim is None else f"(N, {dim})"
     if array.ndim != 2 or 0 in array.shape or (dim is not None and array.shape[1] != dim):
-        raise ManifoldError(f"{name} have shape {array.shape}; they must be {wanted} with N of 1 or more.")
+        raise GeometryError(f"{name} have shape {array.shape}; they must be {wanted} with N of 1 or more.")
     if not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise ManifoldError(f"{name} hold a number that is not finite, in row {row}.")
+        raise GeometryError(f"{name} hold a number that is not finite, in row {row}.")
     return array

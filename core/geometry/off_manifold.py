@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.geometry.local_fit import ManifoldError, Neighbourhoods
+from core.geometry.local_fit import GeometryError, Neighbourhoods
 
 SCORE_NEIGHBOURS = 8
 FAR_GAP = 0.5
@@ -35,12 +35,12 @@ class OffManifoldDetector:
 
     d₈ is the mean distance to the eight nearest samples (for a sample itself, the eight others). The score is d₈ over
     the median d₈ of those eight, so it does not depend on the cloud's density; a place is off the manifold where it
-    exceeds the 99 % quantile of the samples' own. Raises ``ManifoldError`` for fewer than 2 samples.
+    exceeds the 99 % quantile of the samples' own. Raises ``GeometryError`` for fewer than 2 samples.
     """
 
     def __init__(self, samples: Neighbourhoods) -> None:
         if len(samples) < 2:
-            raise ManifoldError(f"the off-manifold score needs 2 or more samples; there are {len(samples)}.")
+            raise GeometryError(f"the off-manifold score needs 2 or more samples; there are {len(samples)}.")
         self._samples = samples
 
     @cached_property

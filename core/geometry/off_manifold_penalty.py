@@ -38,30 +38,19 @@ class OffManifoldPenalty:
     Near a rim: x_c(z) = max(1 - d / 1.2 r, 0), d the distance of h(z) to the nearest rim samples' images and r the mean
     distance of 32 neighbours at rims. A path round a gap thus keeps clear of it, where the decoder has seen samples on
     all sides.
+
+    ``latent`` and ``rim`` are the parts; ``own`` float64 (N,) is x of the samples, which are not their own neighbours.
     """
 
     def __init__(self, samples: Neighbourhoods, intrinsic: int, values: np.ndarray | None = None) -> None:
-        self._latent = SmoothOffManifoldScore(samples, intrinsic)
+        self.latent = SmoothOffManifoldScore(samples, intrinsic)
         self._image = (
             None if values is None else SmoothOffManifoldScore(Neighbourhoods(values[:, :COMPONENTS]), intrinsic)
         )
         seen = samples if self._image is None else self._image.samples
-        self._rim = Rim(seen, intrinsic)
-        parts = [self._latent.own, self._rim.near(seen.points)[0]]
-        self._own = np.linalg.norm([*parts, *([] if self._image is None else [self._image.own])], axis=0)
-
-    @property
-    def at_rim(self) -> np.ndarray:
-        """Which samples lie at a rim: bool (N,)."""
-        return self._rim.members
-
-    def of_samples(self) -> np.ndarray:
-        """x of the samples themselves, which are not their own neighbours: float64 (N,)."""
-        return self._own
-
-    def usual_distance(self, z: np.ndarray) -> np.ndarray:
-        """How far the 16 nearest samples usually are near z (n, d), on average: float64 (n,)."""
-        return self._latent.usual_distance(z)
+        self.rim = Rim(seen, intrinsic)
+        parts = [self.latent.own, self.rim.near(seen.points)[0]]
+        self.own = np.linalg.norm([*parts, *([] if self._image is None else [self._image.own])], axis=0)
 
     def value(self, z: np.ndarray, values: np.ndarray) -> np.ndarray:
         """x float64 (n,) of z (n, d), whose images are ``values`` (n, P)."""
@@ -75,9 +64,9 @@ class OffManifoldPenalty:
         ``jacobian`` (n, P, d) are the derivatives of ``values``; None: the slopes are of no interest, and zero.
         """
         place = z if self._image is None else values[:, :COMPONENTS]
-        x, slope = self._latent.value_and_slope(z)
+        x, slope = self.latent.value_and_slope(z)
         squared, product = np.square(x), x[:, None] * slope
-        for part in (self._rim.near, *(() if self._image is None else (self._image.value_and_slope,))):
+        for part in (self.rim.near, *(() if self._image is None else (self._image.value_and_slope,))):
             x, slope = part(place)
             if self._image is not None:
                 by_z = 0.0 if jacobian is None else jacobian[:, :COMPONENTS]
@@ -93,7 +82,7 @@ class Rim:
 
     A sample is at a rim if its neighbours lie to one side: if their mean, in units of their spread about the sample
     along the surface, is 0.65 of what it is at a straight edge, √(q + 2) times the mean of a half ball; and if that is
-    so for a quarter of its neighbours.
+    so for a quarter of its neighbours. ``members`` bool (N,) says which samples are.
     """
 
     def __init__(self, samples: Neighbourhoods, intrinsic: int) -> None:

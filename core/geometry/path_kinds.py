@@ -9,24 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from core.geometry.factor_curve import AT_EDGE, UNKNOWN_HELD, FactorCurve, factor_curve, tangent
 from core.geometry.geodesic import PENALTY, LatentGraph, geodesic
-from core.geometry.local_fit import check_points, project
+from core.geometry.local_fit import GeometryError, check_points, project
 from core.geometry.off_manifold import SCORE_NEIGHBOURS
 from core.geometry.surface import Surface
 from core.paths.recipe import END_OF_DATA, PATH_KINDS
 
 AttributeMethod = Literal["mean difference", "regression"]
-ATTRIBUTE_METHODS: tuple[AttributeMethod, ...] = get_args(AttributeMethod)
 POINTS = 33
-
-
-class PathKindError(ValueError):
-    """A path that its kind, ends or labels do not determine; the message says what is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +46,7 @@ class PathRequest:
     def target_values(self) -> np.ndarray | None:
         """The target's value wanted at each point, float64 (m,); None: as far as the data go, in both directions.
 
-        Raises ``PathKindError`` where it would not change.
+        Raises ``GeometryError`` where it would not change.
         """
         if self.values is not None:
             return np.asarray(self.values, dtype=np.float64)
@@ -62,7 +57,7 @@ class PathRequest:
             goal = self.label_at(self.end)
         begin = self.label_at(self.start)
         if goal == begin:
-            raise PathKindError(
+            raise GeometryError(
                 f"{self.target} is {begin:.4g} at both ends, so nothing would change; choose another end."
             )
         return np.linspace(begin, goal, self.points)
@@ -97,21 +92,21 @@ def trace(kind: str, request: PathRequest) -> Iterator[TracedPath]:
 
     ``straight`` and ``spherical`` (about the samples' mean) join start and end, and so does a ``geodesic``. The others
     start at ``start`` and change ``target``. ``isoline`` needs no end: it is the whole factor curve. A factor curve
-    that cannot reach all the values has fewer points. Raises ``PathKindError`` if something that the kind needs is
-    missing, ``core.geometry.surface.FactorError`` for labels that cannot be followed,
-    ``core.geometry.geodesic.GeodesicError`` for ends that no geodesic joins.
+    that cannot reach all the values has fewer points. Raises ``GeometryError`` if something that the kind needs is
+    missing, ``core.geometry.local_fit.GeometryError`` for labels that cannot be followed,
+    ``core.geometry.local_fit.GeometryError`` for ends that no geodesic joins.
     """
     about = PATH_KINDS.get(kind)
     if about is None:
-        raise PathKindError(f"kind is {kind!r}; it must be one of {', '.join(PATH_KINDS)}.")
+        raise GeometryError(f"kind is {kind!r}; it must be one of {', '.join(PATH_KINDS)}.")
     if about.joins and request.end is None:
-        raise PathKindError(f"A {kind} path joins two points; give an end.")
+        raise GeometryError(f"A {kind} path joins two points; give an end.")
     if about.by_images and request.graph is None:
-        raise PathKindError(f"A {kind} compares images; give a graph.")
+        raise GeometryError(f"A {kind} compares images; give a graph.")
     if not about.joins:
         column = request.surface.index(request.target)
         if request.surface.constant[column]:
-            raise PathKindError(f"{request.target} is the same for all samples; choose a target that varies.")
+            raise GeometryError(f"{request.target} is the same for all samples; choose a target that varies.")
     yield from MAKERS[kind](request)
 
 
@@ -134,20 +129,20 @@ def spherical(start: np.ndarray, end: np.ndarray, centre: np.ndarray, points: in
     """An arc about centre (d,), usually the mean of the data, at constant angular speed: float64 (points, d).
 
     Spherical linear interpolation (Shoemake, SIGGRAPH 1985; for latent spaces White, arXiv 1609.04468) of the
-    directions, while the distance from the centre changes linearly. Raises ``PathKindError`` where no arc is
+    directions, while the distance from the centre changes linearly. Raises ``GeometryError`` where no arc is
     determined: an end at the centre, or ends opposite each other.
     """
     start, end = _ends(start, end, points)
     centre, _ = _ends(centre, start, points)
     radii = np.linalg.norm([start - centre, end - centre], axis=1)
     if not radii.all():
-        raise PathKindError("start or end is at the centre, where an arc has no direction; choose another end.")
+        raise GeometryError("start or end is at the centre, where an arc has no direction; choose another end.")
     one, two = (start - centre) / radii[0], (end - centre) / radii[1]
     across = two - (one @ two) * one
     sine = float(np.linalg.norm(across))
     angle = float(np.arctan2(sine, one @ two))
     if angle > np.pi - 1e-6:
-        raise PathKindError(
+        raise GeometryError(
             "start and end are opposite each other about the centre; move one, or go through a third point."
         )
     t = np.linspace(0.0, 1.0, points)[:, None]
@@ -159,9 +154,9 @@ def spherical(start: np.ndarray, end: np.ndarray, centre: np.ndarray, points: in
 def _ends(start: np.ndarray, end: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
     one, two = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
     if one.ndim != 1 or one.shape != two.shape or not (np.isfinite(one).all() and np.isfinite(two).all()):
-        raise PathKindError(f"ends have shapes {one.shape} and {two.shape}; both must be (d,) finite numbers.")
+        raise GeometryError(f"ends have shapes {one.shape} and {two.shape}; both must be (d,) finite numbers.")
     if points < 2:
-        raise PathKindError(f"points is {points}; a path has 2 or more.")
+        raise GeometryError(f"points is {points}; a path has 2 or more.")
     return one, two
 
 
@@ -200,7 +195,7 @@ def _factor_curve(request: PathRequest, whole: bool = False) -> Iterator[TracedP
         advice = (
             "choose a label that varies smoothly" if stepped else "choose a start farther from the edge of the data"
         )
-        raise PathKindError(f"There is no factor curve of {curve.target_name} from this start: {reason}; {advice}.")
+        raise GeometryError(f"There is no factor curve of {curve.target_name} from this start: {reason}; {advice}.")
     notes = [part for part in curve.note.split("; ") if part != UNKNOWN_HELD]
     notes += [stepped, _early_ends(surface, curve) if values is None else ""]
     yield TracedPath(curve.points, curve.labels, "; ".join(filter(None, notes)))
@@ -241,17 +236,15 @@ def attribute_vector(
 
     ``mean difference``: from the mean of the samples below the median to that of those above it (Larsen et al.,
     arXiv 1512.09300, for attributes that are there or not). ``regression``: the gradient of the least-squares plane.
-    Raises ``PathKindError`` for values of another number, not finite or all equal, or if no direction comes out.
+    Raises ``GeometryError`` for values of another number, not finite or all equal, or if no direction comes out.
     """
     mu = check_points(mu, "mu")
     values = np.asarray(values, dtype=np.float64)
     if values.shape != (len(mu),) or not np.isfinite(values).all():
-        raise PathKindError(f"values have shape {values.shape}; they must be {len(mu)} finite numbers, one a sample.")
-    if method not in ATTRIBUTE_METHODS:
-        raise PathKindError(f"method is {method!r}; it must be one of {', '.join(ATTRIBUTE_METHODS)}.")
+        raise GeometryError(f"values have shape {values.shape}; they must be {len(mu)} finite numbers, one a sample.")
     offsets, changes = mu - mu.mean(axis=0), values - values.mean()
     if not np.ptp(values) > 0.0:
-        raise PathKindError("values are the same for all samples; an attribute must differ between them.")
+        raise GeometryError("values are the same for all samples; an attribute must differ between them.")
     if method == "mean difference":
         high = values > np.median(values)
         high = high if high.any() else values == values.max()  # half of the samples share the greatest value
@@ -260,12 +253,12 @@ def attribute_vector(
         direction, _, _, _ = np.linalg.lstsq(offsets, changes, rcond=1e-10)
     length = float(np.linalg.norm(direction))
     if not length > 0.0:
-        raise PathKindError(f"the {method} of these values has no direction: they do not depend on mu linearly.")
+        raise GeometryError(f"the {method} of these values has no direction: they do not depend on mu linearly.")
     direction = direction / length
     along = offsets @ direction
     rate = float(along @ changes) / max(float(along @ along), 1e-300)
     if not rate > 0.0:
-        raise PathKindError(f"the values do not rise along their {method}; they do not depend on mu linearly.")
+        raise GeometryError(f"the values do not rise along their {method}; they do not depend on mu linearly.")
     return AttributeVector(direction, rate)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.geometry.embedding_metrics import intrinsic_dimension
-from core.geometry.local_fit import DEFAULT_NEIGHBOURS, ManifoldError, Neighbourhoods, check_points, kd_tree, project
+from core.geometry.local_fit import DEFAULT_NEIGHBOURS, GeometryError, Neighbourhoods, check_points, kd_tree, project
 from core.paths.latent_path import LatentPath
 
 SPACING = 8.0  # pixels between the points at which a stroke is lifted
@@ -27,10 +27,6 @@ FREE_SLOPE = 2.0  # depth may change so much faster than the hand moves, at litt
 MAX_SAMPLES = 20_000  # of a larger cloud a random part is used: more samples would not change the surface
 SMOOTHING = 1.5  # standard deviation of the smoothing, in stroke points
 MIN_LENGTH = 4.0  # pixels: less is a click
-
-
-class StrokeError(ValueError):
-    """A stroke that cannot become a path; the message is for the person who drew it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +55,9 @@ class ScreenCamera:
     def __post_init__(self) -> None:
         matrix = np.array(self.projection, dtype=np.float64)
         if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-            raise StrokeError(f"projection has shape {matrix.shape}; it must be 4 × 4 finite numbers.")
+            raise GeometryError(f"projection has shape {matrix.shape}; it must be 4 × 4 finite numbers.")
         if len(self.viewport) != 2 or not min(self.viewport) > 0:
-            raise StrokeError(f"viewport is {self.viewport!r}; it must be a width and a height above 0.")
+            raise GeometryError(f"viewport is {self.viewport!r}; it must be a width and a height above 0.")
         object.__setattr__(self, "projection", matrix)
 
     def clip(self, view: np.ndarray) -> np.ndarray:
@@ -106,16 +102,16 @@ def lift_stroke(
     the data's surface; left out, it is estimated. Where the stroke crosses empty background it is interpolated between
     the ends of the gap; its own ends over background are cut off.
 
-    Raises ``StrokeError`` if the stroke is too short, if nothing or a single place is under it, or if the cloud is not
-    finite.
+    Raises ``GeometryError`` if the stroke is too short, if nothing or a single place is under it, or if the cloud is
+    not finite.
     """
     try:
         samples = latents if isinstance(latents, Neighbourhoods) else Neighbourhoods(latents)
         view = check_points(view, "view", 3)
-    except ManifoldError as error:  # a diverged training's cloud, say
-        raise StrokeError(f"Nothing can be drawn on this cloud: {error}") from error
+    except GeometryError as error:  # a diverged training's cloud, say
+        raise GeometryError(f"Nothing can be drawn on this cloud: {error}") from error
     if len(view) != len(samples):
-        raise StrokeError(f"view has {len(view)} points and latents {len(samples)}; they must be the same samples.")
+        raise GeometryError(f"view has {len(view)} points and latents {len(samples)}; they must be the same samples.")
     if len(samples) > MAX_SAMPLES:
         part = np.sort(np.random.default_rng(0).choice(len(samples), MAX_SAMPLES, replace=False))
         samples, view = Neighbourhoods(samples.points[part]), view[part]
@@ -123,7 +119,7 @@ def lift_stroke(
     candidates, cost = _candidates(points, view, camera)
     covered = np.flatnonzero(np.isfinite(cost[:, 0]))
     if len(covered) < 2:
-        raise StrokeError("No samples lie under the stroke. Draw over the cloud, or rotate it first.")
+        raise GeometryError("No samples lie under the stroke. Draw over the cloud, or rotate it first.")
     linear = _view_map(samples.points, view)
     pixels_per_unit = _scale(camera, view[candidates[covered, 0]])
     chosen = _viterbi(
@@ -144,7 +140,7 @@ def lift_stroke(
         z = z + _towards(points[span], z @ linear + offset, linear, tangent, camera, pixels_per_unit)
     z, _ = on_surface(_smooth(z))
     if not np.any(np.ptp(z, axis=0) > 0.0):
-        raise StrokeError("Only one point of the cloud lies under the stroke. Draw over more of it.")
+        raise GeometryError("Only one point of the cloud lies under the stroke. Draw over more of it.")
     error = np.linalg.norm(camera.to_screen(z @ linear + offset) - points[span], axis=1)
     return LiftedStroke(z.astype(np.float32), len(covered) / len(points), float(np.nanmax(error)))
 
@@ -153,10 +149,10 @@ def _even_stroke(stroke: np.ndarray) -> np.ndarray:
     """The stroke's polyline at equal steps of about ``SPACING`` pixels."""
     stroke = np.asarray(stroke, dtype=np.float64)
     if stroke.ndim != 2 or stroke.shape[1] != 2 or not np.isfinite(stroke).all():
-        raise StrokeError(f"stroke has shape {stroke.shape}; it must be (S, 2) finite numbers.")
+        raise GeometryError(f"stroke has shape {stroke.shape}; it must be (S, 2) finite numbers.")
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(stroke, axis=0), axis=1))])
     if len(stroke) < 2 or arc[-1] < MIN_LENGTH:
-        raise StrokeError("The stroke is too short. Hold the button down and draw a line over the cloud.")
+        raise GeometryError("The stroke is too short. Hold the button down and draw a line over the cloud.")
     count = int(np.clip(np.ceil(arc[-1] / SPACING) + 1, 5, MAX_POINTS))
     at = np.linspace(0.0, arc[-1], count)
     return np.stack([np.interp(at, arc, stroke[:, 0]), np.interp(at, arc, stroke[:, 1])], axis=1)
@@ -170,7 +166,7 @@ def _candidates(points: np.ndarray, view: np.ndarray, camera: ScreenCamera) -> t
         inside = (screen >= points.min(axis=0) - margin) & (screen <= points.max(axis=0) + margin)
     near = np.flatnonzero(inside.all(axis=1))
     if not len(near):
-        raise StrokeError("No samples lie under the stroke. Draw over the cloud, or rotate it first.")
+        raise GeometryError("No samples lie under the stroke. Draw over the cloud, or rotate it first.")
     tree = kd_tree(screen[near])
     # A sparse cloud needs a wider radius: twice the usual distance on the screen to the fourth neighbour.
     usual, _ = tree.query(screen[near[:: max(1, len(near) // 256)]], k=[min(5, len(near))])
@@ -274,7 +270,7 @@ def simplify_stroke(
     """
     curve = check_points(curve, "curve")
     if not 2 <= least <= most:
-        raise StrokeError(f"least is {least} and most {most}; they must be 2 or more, and least not above most.")
+        raise GeometryError(f"least is {least} and most {most}; they must be 2 or more, and least not above most.")
     chords = np.diff(curve, axis=0)
     arc = np.linalg.norm(chords, axis=1)
     wanted = 0.01 * arc.sum() if tolerance is None else tolerance

@@ -2,21 +2,26 @@
 
 A local fit over too few samples follows their noise, over too many it cuts across bends; which is which depends on the
 model and on the labels. So the neighbourhood is chosen by leave-one-out error: every candidate predicts samples that
-it has not seen, in their labels and in their place along the normal. numpy at import, scipy at first use.
+it has not seen, in their labels and in their place along the normal.
+
+The off-manifold score asks eight samples: one place in a hundred is doubtful, and a curve looks at hundreds. Where it
+doubts, sixteen are asked, among the labels if these tell one place from another. An encoder that saw nothing in a gap
+of the data often draws its rims together, so that a gap may be two samples wide among the latents, no more than a
+sparse spot; among the labels it is as wide as it is in the data. numpy at import, scipy at first use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
 from core.geometry.embedding_metrics import intrinsic_dimension
-from core.geometry.gap_detection import Gaps
 from core.geometry.local_fit import (
     DEFAULT_NEIGHBOURS,
+    GeometryError,
     LocalFit,
     LocalModel,
     Neighbourhoods,
@@ -25,20 +30,23 @@ from core.geometry.local_fit import (
     project,
 )
 from core.geometry.off_manifold import SCORE_NEIGHBOURS, OffManifoldDetector
+from core.geometry.off_manifold_penalty import SmoothOffManifoldScore
 
 CANDIDATES = (24, 48, 96, 192, 384, 768, 1536)  # neighbourhoods that are tried, if there are so many samples
 TOLERANCE = 0.05  # the largest neighbourhood within 5 % of the least error is chosen: the smoothest that is as good
 MAX_LANDMARKS = 20_000
 MAX_INTRINSIC = 8  # a quadratic in more dimensions has more coefficients than a neighbourhood can tell
 
+DOUBT = 0.8  # of the threshold: below it a place is on the manifold
+CERTAIN = 2.5  # of it: above it a place is off the data, whatever the labels say
+
+_LEVEL = 1.0  # of x, which is 0 at a straight edge of the data
+_SEEN = 0.95  # of the samples must not lie in a gap of the labels, or the labels cannot tell
+
 _CHUNK = 1 << 20  # neighbours fitted at once
 _JUDGED = 160  # samples whose error is measured
 _HOPELESS = 3.0  # times the least error: larger neighbourhoods are not tried
 _ERROR_FLOOR = 3e-4  # of a standard deviation: below it all neighbourhoods are equally good
-
-
-class FactorError(ValueError):
-    """Labels, targets or starts that no factor curve can be made of; the message says what is wanted."""
 
 
 class LooError(NamedTuple):
@@ -64,7 +72,7 @@ class Surface:
 
     Samples that coincide count as one, with the mean of their labels.
 
-    Raises ``FactorError`` for labels or names that do not fit, ``core.geometry.local_fit.ManifoldError`` for samples
+    Raises ``GeometryError`` for labels or names that do not fit, ``core.geometry.local_fit.GeometryError`` for samples
     that are not finite or fewer than 2.
     """
 
@@ -89,7 +97,7 @@ class Surface:
         self.detector = OffManifoldDetector(self.samples)
         self.intrinsic = intrinsic_dimension(self.samples, MAX_INTRINSIC) if intrinsic is None else int(intrinsic)
         if not 1 <= self.intrinsic <= self.dim:
-            raise FactorError(f"intrinsic is {intrinsic}; a surface in {self.dim} dimensions has 1 to {self.dim}.")
+            raise GeometryError(f"intrinsic is {intrinsic}; a surface in {self.dim} dimensions has 1 to {self.dim}.")
         deviation = table.std(axis=0)
         varies = deviation > 1e-9 * np.abs(table).max(axis=0, initial=0.0)
         self.constant = ~varies  # bool (F,): labels that say nothing
@@ -105,13 +113,13 @@ class Surface:
         return self.samples.dim
 
     def index(self, label: int | str) -> int:
-        """The column of a label given by name or number. Raises ``FactorError`` if there is none."""
+        """The column of a label given by name or number. Raises ``GeometryError`` if there is none."""
         if isinstance(label, str) and label in self.names:
             return self.names.index(label)
         if isinstance(label, int | np.integer) and 0 <= label < len(self.names):
             return int(label)
         known = ", ".join(self.names) or "none: give labels"
-        raise FactorError(f"label is {label!r}; the labels are {known}.")
+        raise GeometryError(f"label is {label!r}; the labels are {known}.")
 
     def project(self, z: np.ndarray) -> LocalFit:
         """The surface nearest z (Q, d), with the labels there; see ``core.geometry.local_fit.project``."""
@@ -129,18 +137,18 @@ class Surface:
         samples' labels lets the images' labels drift by that much. ``encoded`` (M, d) are the means of the decoded
         ``samples`` (encode(decode(samples.points))); ``members`` int (M,) says of which, left out of all. A thousand
         spread over the cloud do, since the difference between the two labels is smooth. Nothing else than the model
-        and the samples' labels takes part. Raises ``FactorError`` for another number of means.
+        and the samples' labels takes part. Raises ``GeometryError`` for another number of means.
         """
         members = np.arange(len(self.samples)) if members is None else np.asarray(members)
         encoded = check_points(encoded, "encoded", self.dim)
         if len(encoded) != len(members):
-            raise FactorError(
+            raise GeometryError(
                 f"encoded has {len(encoded)} means; there must be {len(members)}, one per decoded sample."
             )
         known = self.samples.points[members]
         usable = ~self.in_gap(encoded)  # a broken image is encoded anywhere
         if usable.sum() < max(SCORE_NEIGHBOURS, 0.5 * len(members)):
-            raise FactorError(
+            raise GeometryError(
                 f"of {len(members)} decoded samples only {usable.sum()} are encoded on the data; labels of the rest "
                 "would be guesses. Train the model for longer, or use the samples' own labels."
             )
@@ -191,6 +199,47 @@ class Surface:
         predicted = model.evaluate(model.coordinates(points[judged]))[1]
         labels, predicted = self._varying(self._scaled), self._varying(predicted)
         return Gaps(self.samples, self.intrinsic, self.detector, labels, predicted)
+
+
+class Gaps:
+    """Gaps among ``samples`` (N, d), a surface of ``intrinsic`` dimensions q, and their labels ``table`` (N, F).
+
+    A place is in a gap, or outside of the data, if the off-manifold score is above 2.5 times its threshold, or above
+    0.8 of it and x > 1, x as ``core.geometry.off_manifold_penalty.SmoothOffManifoldScore`` has it. That is the labels'
+    x if they tell one place from another: then there are q of them, and of those that the local fits ``predicted`` (n,
+    F) for some samples that they have not seen, 95 % have x ≤ 1, which repeated labels have not. Else it is the
+    latents'.
+    """
+
+    def __init__(
+        self,
+        samples: Neighbourhoods,
+        intrinsic: int,
+        detector: OffManifoldDetector,
+        table: np.ndarray,
+        predicted: np.ndarray,
+    ) -> None:
+        self._detector = detector
+        self.asks_labels = False
+        """Whether the labels tell gaps."""
+        if table.shape[1] >= intrinsic and len(predicted):
+            self._score = SmoothOffManifoldScore(Neighbourhoods(table), intrinsic)
+            self.asks_labels = bool(np.mean(self._score.value(predicted) <= _LEVEL) >= _SEEN)
+        if not self.asks_labels:
+            self._score = SmoothOffManifoldScore(samples, intrinsic)
+
+    def contains(self, score: np.ndarray, ask: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+        """Whether each of Q places, with ``score`` (Q,), is in a gap: bool (Q,).
+
+        Of the doubtful ones, given by their numbers int (n,), ``ask`` returns places (n, d) and labels (n, F).
+        """
+        inside = np.zeros(len(score), dtype=bool)
+        doubtful = np.flatnonzero(score > DOUBT * self._detector.threshold)
+        if len(doubtful):
+            z, labels = ask(doubtful)
+            beyond = self._score.value(labels if self.asks_labels else z) > _LEVEL
+            inside[doubtful] = beyond | (score[doubtful] > CERTAIN * self._detector.threshold)
+        return inside
 
 
 def chosen_neighbours(errors: Sequence[LooError], samples: int) -> int:
@@ -252,15 +301,15 @@ def _table(labels: np.ndarray | None, count: int) -> np.ndarray:
     table = np.asarray(labels, dtype=np.float64)
     table = table[:, None] if table.ndim == 1 else table
     if table.ndim != 2 or len(table) != count:
-        raise FactorError(f"labels have shape {np.shape(labels)}; they must be ({count}, F), one row per sample.")
+        raise GeometryError(f"labels have shape {np.shape(labels)}; they must be ({count}, F), one row per sample.")
     broken = np.flatnonzero(~np.isfinite(table).all(axis=1))
     if len(broken):
-        raise FactorError(f"labels hold a number that is not finite, in row {broken[0]}; leave such samples out.")
+        raise GeometryError(f"labels hold a number that is not finite, in row {broken[0]}; leave such samples out.")
     return table
 
 
 def _names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     chosen = tuple(f"factor {i + 1}" for i in range(count)) if names is None else tuple(names)
     if len(chosen) != count or len(set(chosen)) != count:
-        raise FactorError(f"names are {chosen}; there must be {count} different ones, one per label.")
+        raise GeometryError(f"names are {chosen}; there must be {count} different ones, one per label.")
     return chosen

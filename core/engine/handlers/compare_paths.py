@@ -28,7 +28,6 @@ from core.data.polar_curve_inverse import curve_inverse
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread, result_of
 from core.engine.handlers.trace_path import (
-    CURVE_ERRORS,
     MAX_POINTS,
     PRELIMINARY,
     ends,
@@ -38,6 +37,7 @@ from core.engine.handlers.trace_path import (
 from core.engine.off_manifold_index import UNKNOWN
 from core.engine.open_model import EngineError, OpenModel
 from core.engine.snapshot import EmbeddingSnapshot, SnapshotCache
+from core.geometry.local_fit import GeometryError
 from core.geometry.surface import Surface
 from core.models.deterministic_inference import decode_each
 from core.models.inference import Inference
@@ -113,7 +113,7 @@ def _traced(
     """The path, decoded and read; without points, and with a note, where there is none."""
     try:
         points, note = yield from _places(asked, model, snapshot, base, snapshots)
-    except (EngineError, *CURVE_ERRORS) as error:
+    except (EngineError, GeometryError) as error:
         points, note = np.zeros((0, model.latent_dim), np.float32), str(error)
     images = np.empty((len(points), model.image_size, model.image_size, model.channels), np.uint8)
     for i, image in enumerate(decode_each(model, points)):

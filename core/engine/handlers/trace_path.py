@@ -11,33 +11,20 @@ from time import perf_counter
 
 import numpy as np
 
-from core.analysis.path_metrics import MeasureError
-from core.data.polar_curve_inverse import CurveInverseError
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.factor_constraints import choose_constraints
 from core.engine.futures import Stream, in_thread, result_of
 from core.engine.open_model import EngineError, checked_latents
 from core.engine.snapshot import EmbeddingSnapshot, SnapshotCache
-from core.geometry.decoder_surrogate import Surrogate, SurrogateError
+from core.geometry.decoder_surrogate import Surrogate
 from core.geometry.factor_curve import gridlines
-from core.geometry.geodesic import PENALTY, GeodesicError, LatentGraph
-from core.geometry.local_fit import ManifoldError
-from core.geometry.path_kinds import PathKindError, PathRequest, TracedPath, made, straight, trace
-from core.geometry.surface import FactorError, Surface
+from core.geometry.geodesic import PENALTY, LatentGraph
+from core.geometry.local_fit import GeometryError
+from core.geometry.path_kinds import PathRequest, TracedPath, made, straight, trace
+from core.geometry.surface import Surface
 from core.models.inference import Inference
 from core.paths.recipe import PATH_KINDS
 from core.protocol.messages import ComputeGridlines, GridlinesComputed, PathTraced, TracePath
-
-CURVE_ERRORS = (
-    CurveInverseError,
-    FactorError,
-    GeodesicError,
-    ManifoldError,
-    MeasureError,
-    PathKindError,
-    SurrogateError,
-)
-"""Errors of the geometry that are answers: their message says all."""
 
 MAX_POINTS = 1000
 PRELIMINARY = "estimated: image distances are measured on thumbnails until the decoder has been sampled"
@@ -203,7 +190,7 @@ def _trace_by_images(
             yield False
         try:
             yield from result_of(graph)
-        except SurrogateError as error:
+        except GeometryError as error:
             note = f"image distances are measured on thumbnails: {error}"
             sender.send(path._replace(note=note), path.labels_on(base), base.names, final=True)
             return

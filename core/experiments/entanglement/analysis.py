@@ -29,8 +29,8 @@ from core.experiments.entanglement.rotations import (
 from core.experiments.folder import ExperimentFolder
 from core.experiments.options import Log, PlannedTraining
 from core.experiments.training_queue import TRAINING_SHARE, failure, train_seconds
-from core.geometry.embedding_metrics import Dimension, MetricError, levina_bickel, two_nn
-from core.geometry.local_fit import ManifoldError
+from core.geometry.embedding_metrics import Dimension, levina_bickel, two_nn
+from core.geometry.local_fit import GeometryError
 from core.runs.directory import RunDirectory, RunError
 from core.runs.metrics_log import Record, read_metrics
 
@@ -253,5 +253,5 @@ def _model(planned: PlannedTraining, variant: Variant, run: RunDirectory) -> Mod
 def _known(compute: Callable[[], T]) -> T | Unknown:
     try:
         return compute()
-    except (AlignmentError, MetricError, ManifoldError) as error:
+    except (AlignmentError, GeometryError) as error:
         return Unknown(str(error))

@@ -27,7 +27,7 @@ from core.experiments.options import ExperimentError, Log, PlannedTraining
 from core.experiments.result_cache import ResultCache, fingerprint
 from core.experiments.training_queue import TRAINING_SHARE
 from core.geometry.factor_curve import gridlines
-from core.geometry.surface import FactorError
+from core.geometry.local_fit import GeometryError
 from core.rendering.gridline_image import (
     GridlineScene,
     best_side,
@@ -175,7 +175,7 @@ def _scene(model: ModelUnderTest) -> tuple[GridlineScene, str]:
     """The first model's cloud with its net, and a caption for it."""
     try:
         lines = gridlines(model.surface, DRAWN_LINES)
-    except FactorError as error:
+    except GeometryError as error:
         return gridline_scene(model.mu, model.factors, FACTOR_NAMES, []), str(error)
     caption = f"{len({(line.family, line.value) for line in lines})} lines of {len(model.mu):,} samples"
     return gridline_scene(model.mu, model.factors, FACTOR_NAMES, lines), caption

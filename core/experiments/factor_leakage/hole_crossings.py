@@ -13,7 +13,8 @@ import numpy as np
 
 from core.data.polar_curves import DEPTH_RANGE, SCALE_RANGE
 from core.experiments.factor_leakage.model_under_test import ModelUnderTest
-from core.geometry.geodesic import PENALTY, POINTS, GeodesicError
+from core.geometry.geodesic import PENALTY, POINTS
+from core.geometry.local_fit import GeometryError
 from core.geometry.path_kinds import PathRequest, made
 
 WITH_PENALTY, WITHOUT_PENALTY, STRAIGHT_LINE = "geodesic", "geodesic, no penalty", "straight line"
@@ -72,7 +73,7 @@ def cross(model: ModelUnderTest, count: int, report: Callable[[int], None]) -> l
         for kind in CROSSINGS:
             try:
                 points = _path(model, kind, start, end)
-            except GeodesicError as error:
+            except GeometryError as error:
                 crossings.append(Crossing(kind, number, ends, [], [], [], [], [], 0.0, str(error)))
                 continue
             crossings.append(_crossing(model, kind, number, ends, points))

@@ -13,8 +13,9 @@ from core.analysis.path_metrics import common_change, cut_at_change, leak
 from core.data.polar_curves import FACTOR_NAMES
 from core.experiments.factor_leakage.model_under_test import ModelUnderTest
 from core.geometry.factor_curve import FactorCurve, factor_curve
-from core.geometry.path_kinds import PathKindError, PathRequest, made
-from core.geometry.surface import FactorError, Surface
+from core.geometry.local_fit import GeometryError
+from core.geometry.path_kinds import PathRequest, made
+from core.geometry.surface import Surface
 
 CURVE, DRAWN = "factor curve", "factor curve, labels as drawn"
 TANGENT, STRAIGHT, SPHERICAL = "tangent line", "straight", "spherical"
@@ -120,7 +121,7 @@ class LeakageExperiment:
             if len(curve.points) < POINTS:
                 curve = factor_curve(surface, start, target, label + steps * curve.achieved)
             return curve if len(curve.points) > 1 else curve.stopped
-        except FactorError as error:
+        except GeometryError as error:
             return str(error)
 
     def _lines(self, curve: FactorCurve, start: np.ndarray, target: int) -> tuple[Lines, Lines]:
@@ -136,7 +137,7 @@ class LeakageExperiment:
         label = float(surface.labels_at(start[None])[0, target])
         request = PathRequest(surface, origin, end, FACTOR_NAMES[target], points=POINTS)
         for kind in (STRAIGHT, SPHERICAL):
-            with contextlib.suppress(PathKindError):  # opposite ends: there is no one arc between them
+            with contextlib.suppress(GeometryError):  # opposite ends: there is no one arc between them
                 near[kind] = made(kind, request).points
         request = dataclasses.replace(request, values=label + np.arange(most + 1) * step)
         lines = {kind: made(kind, request).points for kind in (TANGENT, MEAN_DIFFERENCE, REGRESSION)}

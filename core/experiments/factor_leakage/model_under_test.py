@@ -16,8 +16,8 @@ from core.data.polar_curves import DEPTH_RANGE, FACTOR_NAMES, SCALE_RANGE, insid
 from core.experiments.folder import ExperimentError
 from core.geometry.decoder_surrogate import Surrogate, fit_surrogate, pooled_decoder
 from core.geometry.geodesic import LatentGraph
-from core.geometry.local_fit import Neighbourhoods
-from core.geometry.surface import FactorError, Surface
+from core.geometry.local_fit import GeometryError, Neighbourhoods
+from core.geometry.surface import Surface
 from core.models.inference import Inference
 from core.runs.directory import RunDirectory
 from core.training.checkpoint import load_model
@@ -85,7 +85,7 @@ class ModelUnderTest:
         encoded = self.inference.encode(self.decode(points[members]))
         try:
             return self.surface.relabelled(encoded, members)
-        except FactorError:
+        except GeometryError:
             return None
 
     @cached_property

@@ -14,8 +14,9 @@ from core.experiments.factor_leakage.hole_crossings import opposite_samples
 from core.experiments.factor_leakage.leakage import CHANGE
 from core.experiments.factor_leakage.model_under_test import ModelUnderTest
 from core.geometry.factor_curve import factor_curve, gridlines
-from core.geometry.geodesic import GeodesicError, LatentGraph, geodesic
-from core.geometry.surface import FactorError, Surface
+from core.geometry.geodesic import LatentGraph, geodesic
+from core.geometry.local_fit import GeometryError
+from core.geometry.surface import Surface
 
 FAMILY_LINES = 7
 """Lines of each of the two families of a net."""
@@ -85,7 +86,7 @@ def _geodesics(model: ModelUnderTest, pairs: list[tuple[int, int]]) -> list[Stag
                     stage.cpu_ms.append(1e3 * (time.process_time() - used))
                     if not answered:
                         break
-        except GeodesicError:
+        except GeometryError:
             continue  # samples of two parts of the cloud: no path to be timed
     return [first, relaxed]
 
@@ -96,7 +97,7 @@ def _factor_curve(model: ModelUnderTest, sample: int, target: int) -> None:
     span = model.surface.high[target] - model.surface.low[target]
     upwards = label < 0.5 * (model.surface.high[target] + model.surface.low[target])
     values = np.linspace(label, label + (CHANGE if upwards else -CHANGE) * span, 33)
-    with contextlib.suppress(FactorError):  # a refusal's time counts all the same
+    with contextlib.suppress(GeometryError):  # a refusal's time counts all the same
         factor_curve(model.surface, start, target, values)
 
 

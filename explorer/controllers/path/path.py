@@ -70,7 +70,8 @@ class PathController(Controller):
 
     def _on_stroke(self, stroke: StrokeGesture) -> None:
         # scipy, which lifting needs, takes 0.3 s to import: not before the first stroke.
-        from core.geometry.stroke_lifting import ScreenCamera, StrokeError, lift_stroke, simplify_stroke
+        from core.geometry.local_fit import GeometryError
+        from core.geometry.stroke_lifting import ScreenCamera, lift_stroke, simplify_stroke
 
         means, projection = self._state.embedding, self._cloud_control.projection
         if means is None or projection is None:
@@ -79,7 +80,7 @@ class PathController(Controller):
             camera = ScreenCamera(stroke.projection, stroke.viewport)
             lifted = lift_stroke(stroke.points, means, projection.to_view(means), camera)
             path, _ = simplify_stroke(lifted.curve)
-        except StrokeError as error:
+        except GeometryError as error:
             self.error_occurred.emit(str(error))
             return
         self._commit("draw path", path)

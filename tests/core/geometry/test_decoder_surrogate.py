@@ -8,13 +8,12 @@ import pytest
 from core.geometry.decoder_surrogate import (
     LatentMap,
     Surrogate,
-    SurrogateError,
     fit_surrogate,
     landmark_places,
     pooled_decoder,
     surrogate_of,
 )
-from core.geometry.local_fit import Neighbourhoods
+from core.geometry.local_fit import GeometryError, Neighbourhoods
 
 
 def waves(z):
@@ -58,11 +57,7 @@ def test_linear_maps_are_reproduced_everywhere():
 
 
 def test_the_error_is_measured_on_samples_that_took_no_part(samples):
-    shares = []
-    surrogate = fit_surrogate(samples, waves, 600, intrinsic=2, progress=shares.append)
-    assert surrogate.error < 0.02
-    assert shares[-1] == 1.0
-    assert shares == sorted(shares)
+    assert fit_surrogate(samples, waves, 600, intrinsic=2).error < 0.02
     noise = fit_surrogate(samples, lambda z: np.random.default_rng(4).normal(size=(len(z), 8)), 300, intrinsic=2)
     assert noise.error > 0.5
 
@@ -95,13 +90,13 @@ def test_the_latent_map_is_the_identity():
 
 def test_what_determines_no_surrogate_is_refused():
     places = np.random.default_rng(7).normal(size=(20, 3))
-    with pytest.raises(SurrogateError, match="19 features for 20 places"):
+    with pytest.raises(GeometryError, match="19 features for 20 places"):
         Surrogate(places, np.zeros((19, 2)))
-    with pytest.raises(SurrogateError, match="needs 5 or more"):
+    with pytest.raises(GeometryError, match="needs 5 or more"):
         Surrogate(places[:4], np.zeros((4, 2)))
-    with pytest.raises(SurrogateError, match="finite"):
+    with pytest.raises(GeometryError, match="finite"):
         Surrogate(places, np.full((20, 2), np.nan))
-    with pytest.raises(SurrogateError, match=r"takes \(n, 3\)"):
+    with pytest.raises(GeometryError, match=r"takes \(n, 3\)"):
         Surrogate(places, np.zeros((20, 2))).value(np.zeros((1, 2)))
-    with pytest.raises(SurrogateError, match="1 sample"):
+    with pytest.raises(GeometryError, match="1 sample"):
         landmark_places(Neighbourhoods(np.zeros((1, 2))))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness as sklearn_trustworthiness
 
-from core.geometry.embedding_metrics import MetricError, levina_bickel, trustworthiness, two_nn
+from core.geometry.embedding_metrics import levina_bickel, trustworthiness, two_nn
+from core.geometry.local_fit import GeometryError
 
 
 def cloud(name: str, count: int = 4000, seed: int = 1) -> np.ndarray:
@@ -74,11 +75,11 @@ def test_the_interval_is_reproducible_and_shrinks_with_more_points():
 
 
 def test_points_that_tell_no_dimension_are_refused():
-    with pytest.raises(MetricError, match="1 distinct points; 10 or more"):
+    with pytest.raises(GeometryError, match="1 distinct points; 10 or more"):
         two_nn(np.zeros((50, 3)))
-    with pytest.raises(MetricError, match="lattice"):
+    with pytest.raises(GeometryError, match="lattice"):
         two_nn(np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), axis=-1).reshape(-1, 2))
-    with pytest.raises(MetricError, match="neighbours is 2"):
+    with pytest.raises(GeometryError, match="neighbours is 2"):
         levina_bickel(cloud("plane", 100), neighbours=2)
 
 
@@ -131,7 +132,7 @@ def test_a_rolled_sheet_is_trustworthy_one_way_and_a_folded_one_is_not():
 
 def test_unusable_arguments_are_refused():
     x = np.zeros((20, 2))
-    with pytest.raises(MetricError, match="same samples"):
+    with pytest.raises(GeometryError, match="same samples"):
         trustworthiness(x, x[:10])
-    with pytest.raises(MetricError, match="neighbours is 12"):
+    with pytest.raises(GeometryError, match="neighbours is 12"):
         trustworthiness(x, x)

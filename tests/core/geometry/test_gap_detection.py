@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from core.geometry.factor_curve import FactorCurve, factor_curve
-from core.geometry.gap_detection import Gaps
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.off_manifold import OffManifoldDetector
-from core.geometry.surface import Surface
+from core.geometry.surface import Gaps, Surface
 
 INSIDE = 0.95
 REACHED = 0.9

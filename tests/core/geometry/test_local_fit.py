@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.geometry import local_fit
-from core.geometry.local_fit import ManifoldError, Neighbourhoods, project
+from core.geometry.local_fit import GeometryError, Neighbourhoods, project
 
 
 def sphere(count: int, seed: int = 0) -> np.ndarray:
@@ -147,11 +147,11 @@ def test_few_or_coinciding_samples_still_give_finite_places_near_them(count, dim
 
 
 def test_wrong_points_and_labels_are_refused():
-    with pytest.raises(ManifoldError, match=r"must be \(N, d\)"):
+    with pytest.raises(GeometryError, match=r"must be \(N, d\)"):
         Neighbourhoods(np.zeros(3))
-    with pytest.raises(ManifoldError, match="not finite, in row 1"):
+    with pytest.raises(GeometryError, match="not finite, in row 1"):
         Neighbourhoods(np.array([[0.0], [np.nan]]))
-    with pytest.raises(ManifoldError, match=r"z have shape \(1, 2\)"):
+    with pytest.raises(GeometryError, match=r"z have shape \(1, 2\)"):
         Neighbourhoods(np.eye(3)).query(np.zeros((1, 2)), 1)
-    with pytest.raises(ManifoldError, match="labels"):
+    with pytest.raises(GeometryError, match="labels"):
         project(Neighbourhoods(np.eye(3)), np.zeros((1, 3)), labels=np.zeros((2, 1)))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from core.geometry.local_fit import ManifoldError, Neighbourhoods
+from core.geometry.local_fit import GeometryError, Neighbourhoods
 from core.geometry.off_manifold import OffManifoldDetector, OffManifoldScore, off_share, times, verdict
 
 NAN = math.nan
@@ -98,5 +98,5 @@ def test_the_score_does_not_depend_on_the_clouds_scale():
 def test_the_score_of_coinciding_samples_flags_every_other_place():
     detector = OffManifoldDetector(Neighbourhoods(np.zeros((20, 2))))
     np.testing.assert_array_equal(detector.off_manifold(np.array([[0.0, 0.0], [0.1, 0.0]])), [False, True])
-    with pytest.raises(ManifoldError, match="2 or more samples"):
+    with pytest.raises(GeometryError, match="2 or more samples"):
         OffManifoldDetector(Neighbourhoods(np.zeros((1, 2))))

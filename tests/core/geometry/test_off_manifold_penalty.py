@@ -22,7 +22,7 @@ def sphere(count: int = 4000) -> np.ndarray:
 
 def test_the_rim_of_a_hole_is_found_and_the_middle_of_the_data_is_none():
     points = square(hole=0.3)
-    at_rim = OffManifoldPenalty(Neighbourhoods(points), 2).at_rim
+    at_rim = OffManifoldPenalty(Neighbourhoods(points), 2).rim.members
     distance = np.linalg.norm(points, axis=1)
     inside = (np.abs(points).max(axis=1) < 0.85) & (distance > 0.45)
     assert at_rim[distance < 0.31].mean() > 0.8
@@ -30,7 +30,7 @@ def test_the_rim_of_a_hole_is_found_and_the_middle_of_the_data_is_none():
 
 
 def test_a_closed_surface_has_no_rim():
-    assert OffManifoldPenalty(Neighbourhoods(sphere()), 2).at_rim.mean() < 0.002
+    assert OffManifoldPenalty(Neighbourhoods(sphere()), 2).rim.members.mean() < 0.002
 
 
 def test_it_is_zero_among_the_samples_and_grows_from_the_rim_into_the_hole():
@@ -78,7 +78,7 @@ def test_slopes_are_the_derivatives(mapped):
 def test_nearer_than_the_clearance_to_a_rim_counts_and_farther_does_not():
     points = square(hole=0.3)
     off_manifold = OffManifoldPenalty(Neighbourhoods(points), 2)
-    spacing = off_manifold.usual_distance(np.array([[0.6, 0.0]]))[0]
+    spacing = off_manifold.latent.usual_distance(np.array([[0.6, 0.0]]))[0]
     far, near = (np.array([[0.3 + share * CLEARANCE * spacing, 0.0]]) for share in (3.0, 0.3))
     assert off_manifold.value(far, far)[0] < 0.05 < off_manifold.value(near, near)[0]
 
@@ -86,5 +86,5 @@ def test_nearer_than_the_clearance_to_a_rim_counts_and_farther_does_not():
 def test_samples_that_coincide_or_are_few_give_finite_numbers():
     for points in (np.zeros((40, 3)), np.repeat(square(5), 10, axis=0), square(4)):
         off_manifold = OffManifoldPenalty(Neighbourhoods(points), 2)
-        assert np.isfinite(off_manifold.of_samples()).all()
+        assert np.isfinite(off_manifold.own).all()
         assert np.isfinite(off_manifold.value_and_slope(points[:2] + 0.1, points[:2], None)[1]).all()

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from core.geometry.embedding_metrics import intrinsic_dimension
-from core.geometry.local_fit import Neighbourhoods
-from core.geometry.stroke_lifting import ScreenCamera, StrokeError, lift_stroke, simplify_stroke
+from core.geometry.local_fit import GeometryError, Neighbourhoods
+from core.geometry.stroke_lifting import ScreenCamera, lift_stroke, simplify_stroke
 
 VIEWPORT = (900.0, 700.0)
 
@@ -169,19 +169,19 @@ def test_a_hundred_thousand_samples_give_the_same_curve_as_five_thousand():
 
 def test_strokes_that_mean_nothing_are_refused_in_plain_words():
     points, eye = sphere(500), camera()
-    with pytest.raises(StrokeError, match="too short"):
+    with pytest.raises(GeometryError, match="too short"):
         lift_stroke(np.full((5, 2), 300.0), points, points, eye)
-    with pytest.raises(StrokeError, match="No samples lie under the stroke"):
+    with pytest.raises(GeometryError, match="No samples lie under the stroke"):
         lift_stroke(np.array([[5.0, 5.0], [60.0, 5.0]]), points, points, eye)
-    with pytest.raises(StrokeError, match=r"must be \(S, 2\)"):
+    with pytest.raises(GeometryError, match=r"must be \(S, 2\)"):
         lift_stroke(np.zeros((4, 3)), points, points, eye)
-    with pytest.raises(StrokeError, match="same samples"):
+    with pytest.raises(GeometryError, match="same samples"):
         lift_stroke(np.array([[300.0, 300.0], [500.0, 300.0]]), points, points[:-1], eye)
-    with pytest.raises(StrokeError, match="not finite, in row 0"):
+    with pytest.raises(GeometryError, match="not finite, in row 0"):
         lift_stroke(np.array([[300.0, 300.0], [500.0, 300.0]]), np.full((5, 3), np.nan), points[:5], eye)
-    with pytest.raises(StrokeError, match="4 × 4"):
+    with pytest.raises(GeometryError, match="4 × 4"):
         ScreenCamera(np.eye(3), VIEWPORT)
-    with pytest.raises(StrokeError, match="viewport"):
+    with pytest.raises(GeometryError, match="viewport"):
         ScreenCamera(np.eye(4), (0.0, 10.0))
 
 
@@ -195,7 +195,7 @@ def test_tiny_clouds_are_lifted(count):
 
 
 def test_one_sample_is_no_cloud_to_draw_on():
-    with pytest.raises(StrokeError, match="Only one point"):
+    with pytest.raises(GeometryError, match="Only one point"):
         lift_stroke(np.array([[400.0, 350.0], [500.0, 350.0]]), np.zeros((1, 3)), np.zeros((1, 3)), camera())
 
 
@@ -242,5 +242,5 @@ def test_a_tighter_tolerance_never_deviates_more():
 def test_short_curves_keep_what_they_have():
     path, deviation = simplify_stroke(np.array([[0.0, 0.0], [1.0, 1.0]]))
     assert (len(path), deviation) == (2, pytest.approx(0.0, abs=1e-6))
-    with pytest.raises(StrokeError, match="least is 1"):
+    with pytest.raises(GeometryError, match="least is 1"):
         simplify_stroke(np.zeros((3, 2)), least=1)
