@@ -15,20 +15,21 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from core.experiments.entanglement import experiment as entanglement
-from core.experiments.factor_leakage import experiment as factor_leakage
+from core.experiments.entanglement.options import Options as EntanglementOptions
+from core.experiments.factor_leakage.options import Options as CurveOptions
 from core.experiments.folder import Progress, Stopped, read_progress
 from core.experiments.options import Log
-from core.experiments.transects import experiment as transects
+from core.experiments.runner import run as run_experiment
+from core.experiments.transects.options import Options as TransectOptions
 from core.utils.process_priority import lower_priority
 
 POLL_S = 0.5
 """Seconds between progress updates."""
 
 Experiment = (
-    Annotated[transects.Options, tyro.conf.subcommand("transects")]
-    | Annotated[entanglement.Options, tyro.conf.subcommand("entanglement")]
-    | Annotated[factor_leakage.Options, tyro.conf.subcommand("curves")]
+    Annotated[TransectOptions, tyro.conf.subcommand("transects")]
+    | Annotated[EntanglementOptions, tyro.conf.subcommand("entanglement")]
+    | Annotated[CurveOptions, tyro.conf.subcommand("curves")]
 )
 
 
@@ -47,12 +48,7 @@ def run(options: Options) -> int:
     chosen = options.experiment
     with _display(chosen.out) as log:
         try:
-            if isinstance(chosen, transects.Options):
-                transects.run(chosen, log)
-            elif isinstance(chosen, entanglement.Options):
-                entanglement.run(chosen, log)
-            else:
-                factor_leakage.run(chosen, log)
+            run_experiment(chosen, log)
         except Stopped:
             log("stopped; run the same command again to resume")
     return 0

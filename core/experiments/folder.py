@@ -27,11 +27,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from core.experiments.options import ExperimentError
+from core.experiments.options import SCHEMA_VERSION, ExperimentError
 from core.runs.lock import STALE_S, RunLock, process_exists
 from core.utils.atomic_write import remove_temporaries, write_atomic
 
-SCHEMA_VERSION = 1
 BEAT_S = 0.7
 """Seconds between two looks for ``stop`` and two writings of ``progress.json``."""
 

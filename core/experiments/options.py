@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from core.config import RunConfig
+from core.config import DataConfig, RunConfig, config_to_dict
+from core.utils.versions import versions
 
+SCHEMA_VERSION = 1
+"""Of the files in an experiment's folder."""
+QUICK_SIZE = 32
+"""Height and width of a quick experiment's images in pixels."""
 MAX_SEEDS = 100
 
 Log = Callable[[str], None]
@@ -47,11 +54,36 @@ class ExperimentOptions:
         """How many seeds there are."""
         return 1 if self.quick else self.seeds
 
+    def plan(self) -> list[PlannedTraining]:
+        """The trainings, in the order they are made. Raises ``core.config.ConfigError`` for a bad value."""
+        raise NotImplementedError
+
     def settings(self) -> dict[str, Any]:
         """JSON-ready, without the folder: what must be the same to resume."""
         values = dataclasses.asdict(self)
         del values["out"]
         return {**values, "seeds": self.seed_count}
+
+    def report_head(self, config: RunConfig) -> dict[str, Any]:
+        """What every report begins with, JSON-ready: schema, experiment, settings, versions and platform.
+
+        ``config`` is that of the first model.
+        """
+        return {
+            "schema": SCHEMA_VERSION,
+            "experiment": self.name,
+            "settings": {**self.settings(), "configuration": config_to_dict(config)},
+            "versions": versions(),
+            "platform": {"system": platform.platform(), "processors": os.cpu_count()},
+        }
+
+    def with_sizes(self, data: DataConfig, quick_count: int) -> DataConfig:
+        """``data`` with the image size that was asked for; a quick experiment's is small, of ``quick_count`` images."""
+        return dataclasses.replace(
+            data,
+            image_size=self.image_size or (QUICK_SIZE if self.quick else data.image_size),
+            count=quick_count if self.quick else data.count,
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from core.analysis.axis_alignment import (
     rotation_null,
 )
 from core.config import Entanglement, RunConfig
-from core.experiments.entanglement.options import Variant
+from core.experiments.entanglement.options import PENALTIES, Options, Variant
 from core.experiments.entanglement.rotations import (
     ROTATIONS,
     Preferred,
@@ -34,7 +34,6 @@ from core.geometry.local_fit import GeometryError
 from core.runs.directory import RunDirectory, RunError
 from core.runs.metrics_log import Record, read_metrics
 
-PENALTIES: tuple[Entanglement, ...] = ("product", "covariance", "dip")
 _NULL_SEED = 1
 _NULL_DRAWS = 20_000
 
@@ -155,7 +154,7 @@ class Analysis:
 
 
 def analyse(
-    variants: Sequence[Variant],
+    options: Options,
     planned: Sequence[PlannedTraining],
     runs: Sequence[RunDirectory],
     folder: ExperimentFolder,
@@ -163,6 +162,7 @@ def analyse(
 ) -> Analysis:
     """Measure the ``runs`` of ``planned``. Raises ``core.experiments.folder.Stopped`` if a stop was requested."""
     log("measuring the clouds")
+    variants = options.variants()
     of_name = {variant.name: variant for variant in variants}
     models: dict[str, list[Model]] = {variant.name: [] for variant in variants}
     for number, (training, run) in enumerate(zip(planned, runs, strict=True)):

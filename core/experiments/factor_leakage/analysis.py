@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from core.experiments.factor_leakage.leakage import (
     chosen_samples,
 )
 from core.experiments.factor_leakage.model_under_test import REDRAWN, ModelUnderTest
-from core.experiments.factor_leakage.options import DEFAULT, Options
+from core.experiments.factor_leakage.options import Options
 from core.experiments.factor_leakage.timings import Stage, time_stages
 from core.experiments.folder import ExperimentFolder
 from core.experiments.options import ExperimentError, Log, PlannedTraining
@@ -37,7 +37,13 @@ from core.rendering.gridline_image import (
     png_bytes,
 )
 from core.runs.directory import RunDirectory
+from core.utils.atomic_write import write_atomic
 
+PICTURE = "gridlines.png"
+"""The net of factor curves over the first model's cloud, in the experiment's folder.
+
+``resources/pictures/gridlines.png`` is that of ``isoline experiment curves --model resources/model --out FOLDER``.
+"""
 DRAWN_LINES = 9
 """Lines of each family in the pictures."""
 
@@ -67,16 +73,7 @@ class Analysis:
     models: list[Measured]
     picture: bytes
     sides: bytes
-    net_caption: str = field(default="")
-
-
-def trained_models(planned: Sequence[PlannedTraining], runs: Sequence[RunDirectory]) -> list[ModelUnderTest]:
-    """The experiment's own trainings."""
-    return [
-        ModelUnderTest(training.name, training.label, run, training.config.training.seed)
-        for training, run in zip(planned, runs, strict=True)
-        if training.group == DEFAULT
-    ]
+    net_caption: str
 
 
 def given_models(options: Options) -> list[ModelUnderTest]:
@@ -96,8 +93,21 @@ def given_models(options: Options) -> list[ModelUnderTest]:
     return models
 
 
-def analyse(options: Options, models: Sequence[ModelUnderTest], folder: ExperimentFolder, log: Log) -> Analysis:
-    """Measure every model. Raises ``core.experiments.folder.Stopped`` when a stop is requested in between."""
+def analyse(
+    options: Options,
+    planned: Sequence[PlannedTraining],
+    runs: Sequence[RunDirectory],
+    folder: ExperimentFolder,
+    log: Log,
+) -> Analysis:
+    """Measure the runs of ``planned``, or those that the options name, and draw ``PICTURE``.
+
+    Raises ``core.experiments.folder.Stopped`` when a stop is requested in between, and what ``given_models`` raises.
+    """
+    models = given_models(options) or [
+        ModelUnderTest(training.name, training.label, run, training.config.training.seed)
+        for training, run in zip(planned, runs, strict=True)
+    ]
     start = 0.0 if options.model else TRAINING_SHARE
     fraction = (0.98 - start) / len(models)
     measured = [_measure(options, model, folder, log, start + fraction * i, fraction) for i, model in enumerate(models)]
@@ -105,7 +115,9 @@ def analyse(options: Options, models: Sequence[ModelUnderTest], folder: Experime
     folder.report("drawing the gridlines", 0.98)
     scene, caption = _scene(models[0])
     side = best_side(scene)
-    return Analysis(measured, png_bytes(draw_gridlines(scene, side)), png_bytes(draw_sides(scene, side)), caption)
+    picture = png_bytes(draw_gridlines(scene, side))
+    write_atomic(folder.path / PICTURE, picture)
+    return Analysis(measured, picture, png_bytes(draw_sides(scene, side)), caption)
 
 
 def _measure(

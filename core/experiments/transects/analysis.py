@@ -17,7 +17,7 @@ from core.experiments.folder import ExperimentFolder
 from core.experiments.options import Log, PlannedTraining
 from core.experiments.training_queue import TRAINING_SHARE, failure, last_step, train_seconds
 from core.experiments.transects.hole_readouts import read_out
-from core.experiments.transects.options import DEFAULT
+from core.experiments.transects.options import DEFAULT, Options
 from core.models.inference import Inference
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import Record, read_metrics
@@ -83,7 +83,11 @@ class Analysis:
 
 
 def analyse(
-    planned: Sequence[PlannedTraining], runs: Sequence[RunDirectory], folder: ExperimentFolder, log: Log
+    _options: Options,
+    planned: Sequence[PlannedTraining],
+    runs: Sequence[RunDirectory],
+    folder: ExperimentFolder,
+    log: Log,
 ) -> Analysis:
     """Measure every run. Raises ``core.experiments.folder.Stopped`` when a stop is requested in between."""
     models = []

@@ -13,9 +13,9 @@ import pytest
 
 from core.analysis.axis_alignment import Alignment, rotation_null
 from core.config import Entanglement
-from core.experiments.entanglement import options, page
+from core.experiments.entanglement import options
+from core.experiments.entanglement import report as report_module
 from core.experiments.entanglement.analysis import (
-    PENALTIES,
     Analysis,
     Cloud,
     Group,
@@ -25,11 +25,9 @@ from core.experiments.entanglement.analysis import (
     holm,
     measure,
 )
-from core.experiments.entanglement.experiment import run
 from core.experiments.entanglement.figures import alignment_figure, own_cloud_figure, rectangle_figure
-from core.experiments.entanglement.options import Options, Variant, plan, variants
-from core.experiments.entanglement.page import make_page
-from core.experiments.entanglement.report import conclusions, make_report
+from core.experiments.entanglement.options import PENALTIES, Options, Variant
+from core.experiments.entanglement.report import conclusions, make_page, make_report
 from core.experiments.entanglement.rotations import (
     batch_penalty,
     by_angle,
@@ -43,6 +41,7 @@ from core.experiments.entanglement.rotations import (
     uniform_rectangle,
 )
 from core.experiments.options import ExperimentError
+from core.experiments.runner import run
 
 OPTIONS = Options(Path("unused"))
 
@@ -61,17 +60,17 @@ def box(random: np.random.Generator, count: int = 400) -> np.ndarray:
 
 
 def test_every_setting_is_trained_equally_long_on_the_full_unweighted_set():
-    planned = plan(OPTIONS)
-    assert len({one.name for one in planned}) == len(planned) == 3 * len(variants(OPTIONS))
+    planned = OPTIONS.plan()
+    assert len({one.name for one in planned}) == len(planned) == 3 * len(OPTIONS.variants())
     assert {one.config.training.epochs for one in planned} == {6}
     assert {one.config.data.image_size for one in planned} == {128}
     assert not any(one.config.data.punctured or one.config.data.weighted for one in planned)
     assert {one.config.training.seed for one in planned} == {0, 1, 2}
-    assert {one.group for one in planned} == {variant.name for variant in variants(OPTIONS)}
+    assert {one.group for one in planned} == {variant.name for variant in OPTIONS.variants()}
 
 
 def test_all_penalties_at_several_gammas_and_the_published_pair_are_tried():
-    found = [(v.entanglement, v.gamma, v.beta) for v in variants(OPTIONS)]
+    found = [(v.entanglement, v.gamma, v.beta) for v in OPTIONS.variants()]
     assert found[0][0] == "none"
     for form in PENALTIES:
         assert len({gamma for name, gamma, beta in found if name == form and beta < 1e-3}) == 3
@@ -80,14 +79,14 @@ def test_all_penalties_at_several_gammas_and_the_published_pair_are_tried():
 
 
 def test_quick_is_one_seed_and_one_gamma_a_penalty():
-    planned = plan(Options(Path("unused"), seeds=5, quick=True))
+    planned = Options(Path("unused"), seeds=5, quick=True).plan()
     assert [one.config.loss.entanglement for one in planned] == ["none", *PENALTIES, "none", "product"]
     assert {one.config.training.seed for one in planned} == {0}
     assert {one.config.data.image_size for one in planned} == {32}
 
 
 def test_only_a_training_with_a_penalty_may_diverge():
-    assert {one.config.loss.entanglement for one in plan(OPTIONS) if one.required} == {"none"}
+    assert {one.config.loss.entanglement for one in OPTIONS.plan() if one.required} == {"none"}
 
 
 @pytest.mark.parametrize("bad", [{"seeds": 0}, {"product": (0.0,)}, {"dip": (1e-3, 1e-3)}, {"covariance": (math.nan,)}])
@@ -245,7 +244,7 @@ def _analysis(clouds: dict[Entanglement, list], failed: str | None = None) -> An
         variant = Variant(form, 0.0 if form == "none" else 1e-3, 3e-6)
         models = []
         for seed, cloud in enumerate(found):
-            config = next(one.config for one in plan(OPTIONS) if one.config.loss.entanglement == form)
+            config = next(one.config for one in OPTIONS.plan() if one.config.loss.entanglement == form)
             excess = 0.003 + 0.0001 * seed
             models.append(Model(f"{variant.name}-seed{seed}", config, variant, seed, [], 60.0, excess, cloud, failed))
         groups.append(Group(variant, tuple(models)))
@@ -257,9 +256,9 @@ def html_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Analysis], str]:
     """The page of an analysis, its figures left empty: they take seconds and have tests of their own."""
     figures = ("alignment_figure", "rectangle_figure", "loss_surfaces_figure", "own_cloud_figure", "covariance_figure")
     for name in (*figures, "embedding_figure", "loss_curves"):
-        monkeypatch.setattr(page, name, lambda *_: None)
+        monkeypatch.setattr(report_module, name, lambda *_: None)
     for name in ("svg", "png"):
-        monkeypatch.setattr(page, name, lambda *_: b"<svg/>")
+        monkeypatch.setattr(report_module, name, lambda *_: b"<svg/>")
     return lambda analysis: make_page(analysis, make_report(OPTIONS, analysis))
 
 
@@ -329,7 +328,7 @@ def test_the_figures_show_every_curve(random: np.random.Generator):
 
 def test_a_small_experiment_from_beginning_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(options, "QUICK_COUNT", 300)
-    monkeypatch.setattr(page, "_EMBEDDING_DPI", 40)
+    monkeypatch.setattr(report_module, "_EMBEDDING_DPI", 40)
     lines: list[str] = []
     chosen = Options(
         tmp_path / "experiment", quick=True, epochs=1, product=(1e-3,), covariance=(), dip=(), article=False
@@ -350,6 +349,6 @@ def test_a_small_experiment_from_beginning_to_end(tmp_path: Path, monkeypatch: p
     html = (chosen.out / "report.html").read_text(encoding="utf-8")
     assert html.count("<img ") >= 7
     assert str(chosen.out / "report.html") in lines[-1]
-    monkeypatch.setattr(page, "make_page", lambda *_: html)
+    monkeypatch.setattr(report_module, "make_page", lambda *_: html)
     run(chosen, lines.append)  # trained already: only measured again
     assert sum("trained already" in line for line in lines) == 2

@@ -17,7 +17,7 @@ from page_reader import Page
 
 from core.cli.main import main
 from core.config import RunConfig
-from core.experiments.factor_leakage import analysis, experiment, options, page, statistics, timings
+from core.experiments.factor_leakage import analysis, options, report, statistics, timings
 from core.experiments.factor_leakage.leakage import (
     CURVE,
     DRAWN,
@@ -29,12 +29,13 @@ from core.experiments.factor_leakage.leakage import (
     chosen_samples,
 )
 from core.experiments.factor_leakage.model_under_test import ModelUnderTest
-from core.experiments.factor_leakage.options import Options, plan
+from core.experiments.factor_leakage.options import Options
 from core.experiments.factor_leakage.report import conclusions
 from core.experiments.factor_leakage.statistics import BOTH, Leaks, leaks_by_kind, values_of
 from core.experiments.folder import ExperimentFolder, Stopped, read_progress
 from core.experiments.options import ExperimentError
 from core.experiments.result_cache import ResultCache, fingerprint
+from core.experiments.runner import run
 from core.rendering import gridline_image, pil_text
 from core.rendering.surface_mesh import fit_mesh
 from core.reporting.tables import Interval
@@ -50,7 +51,7 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def test_the_full_plan_trains_the_default_model_on_the_punctured_set(tmp_path: Path):
-    planned = plan(Options(tmp_path))
+    planned = Options(tmp_path).plan()
     assert [one.name for one in planned] == ["default-0", "default-1", "default-2"]
     assert planned[0].config == RunConfig()
     assert all(one.config.data.punctured for one in planned)
@@ -59,14 +60,14 @@ def test_the_full_plan_trains_the_default_model_on_the_punctured_set(tmp_path: P
 
 def test_a_quick_one_is_one_small_model_with_few_starts(tmp_path: Path):
     chosen = Options(tmp_path, quick=True)
-    (only,) = plan(chosen)
+    (only,) = chosen.plan()
     assert (only.config.data.image_size, chosen.start_count) == (32, 20)
     assert chosen.settings()["seeds"] == 1
 
 
 def test_trained_runs_are_measured_instead(tmp_path: Path):
     chosen = Options(tmp_path / "out", model=(tmp_path / "one", tmp_path / "two"))
-    assert plan(chosen) == []
+    assert chosen.plan() == []
     assert chosen.settings()["model"] == [str(tmp_path / "one"), str(tmp_path / "two")]
     assert Options(tmp_path).settings()["model"] is None
 
@@ -323,7 +324,7 @@ def test_a_finished_experiment_trains_and_measures_nothing_again(
         monkeypatch.setattr(analysis, name, lambda scene, side: np.zeros((4, 4, 3), np.uint8))
     picture = (done / "gridlines.png").read_bytes()
     monkeypatch.setattr(analysis, "png_bytes", lambda _image: picture)
-    monkeypatch.setattr(page, "make_page", lambda *_: (done / "report.html").read_text())
+    monkeypatch.setattr(report, "make_page", lambda *_: (done / "report.html").read_text())
     before = report_of(done)
     assert main(["experiment", "curves", "--quick", "--out", str(done)]) == 0
     assert "trained already" in capsys.readouterr().out
@@ -336,8 +337,7 @@ def test_other_options_are_refused(done: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_request_to_stop_is_heard_between_starts_and_what_was_measured_is_kept(done: Path, tmp_path: Path):
-    run = ExperimentFolder(done).run_path("default-0")
-    chosen = Options(tmp_path, quick=True, model=(run,))
+    chosen = Options(tmp_path, quick=True, model=(ExperimentFolder(done).run_path("default-0"),))
     heard: list[str] = []
 
     def stop(text: str) -> None:
@@ -346,7 +346,7 @@ def test_a_request_to_stop_is_heard_between_starts_and_what_was_measured_is_kept
             ExperimentFolder(tmp_path).request_stop()
 
     with pytest.raises(Stopped):
-        experiment.run(chosen, stop)
+        run(chosen, stop)
     progress = read_progress(tmp_path)
     assert progress is not None
     assert (progress.state, progress.run) == ("stopped", None)

@@ -244,7 +244,5 @@ def test_a_signal_stops_it(folder: ExperimentFolder, number: signal.Signals):
 
 
 def test_following_an_experiment_loads_no_torch():
-    program = (
-        "import core.experiments.folder, core.experiments.transects.experiment, sys; assert 'torch' not in sys.modules"
-    )
+    program = "import core.experiments.folder, core.experiments.runner, sys; assert 'torch' not in sys.modules"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

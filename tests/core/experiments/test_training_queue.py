@@ -10,10 +10,19 @@ import pytest
 
 from core.config import DataConfig, RunConfig, TrainingConfig
 from core.data.dataset import DatasetError
-from core.experiments.eta import Workload, image_cost, planned_steps, training_images
 from core.experiments.folder import ExperimentFolder, Stopped
 from core.experiments.options import ExperimentError, PlannedTraining
-from core.experiments.training_queue import TRAINING_SHARE, failure, last_step, train_all, train_seconds
+from core.experiments.training_queue import (
+    TRAINING_SHARE,
+    Workload,
+    failure,
+    image_cost,
+    last_step,
+    planned_steps,
+    train_all,
+    train_seconds,
+    training_images,
+)
 from core.runs.directory import Control, RunDirectory
 from core.runs.metrics_log import read_metrics
 from core.training.loop import TrainingError

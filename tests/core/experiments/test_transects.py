@@ -21,10 +21,10 @@ from core.config import ConfigError, DataConfig, RunConfig
 from core.data import polar_curves
 from core.experiments.folder import ExperimentFolder, read_progress
 from core.experiments.options import ExperimentError
-from core.experiments.transects import ablations, experiment, options, page
-from core.experiments.transects.ablations import with_changes
+from core.experiments.runner import run
+from core.experiments.transects import options, report
 from core.experiments.transects.hole_readouts import rim_points, search_latents, smooth_latents
-from core.experiments.transects.options import Options, plan
+from core.experiments.transects.options import Options, with_changes
 from core.experiments.transects.report import limit_conclusions
 from core.models.vae import build_model
 from core.runs.directory import RunDirectory
@@ -38,17 +38,17 @@ SMALL = {"QUICK_COUNT": 260, "QUICK_EPOCHS": 2, "QUICK_ABLATION_EPOCHS": 1, "QUI
 
 
 def test_the_full_plan(tmp_path: Path):
-    planned = plan(Options(tmp_path))
+    planned = Options(tmp_path).plan()
     names = [one.name for one in planned]
     assert names[:4] == ["default-0", "default-1", "default-2", "ablation-reference"]
     assert names[-1] == "article-weighted"
-    assert len(names) == len(set(names)) == 3 + 1 + len(ablations.ABLATIONS) + 1
+    assert len(names) == len(set(names)) == 3 + 1 + len(options.ABLATIONS) + 1
     defaults = [one.config for one in planned if one.group == "default"]
     assert defaults[0] == RunConfig()
     assert [config.training.seed for config in defaults] == [0, 1, 2]
     assert {config.data.seed for config in defaults} == {0}
     changed = [one.config for one in planned if one.group == "ablation"]
-    assert {config.training.epochs for config in changed} == {ablations.EPOCHS}
+    assert {config.training.epochs for config in changed} == {options.ABLATION_EPOCHS}
     article = planned[-1]
     assert (article.max_steps, article.config.loss.beta, article.config.data.weighted) == (200, 8e-3, True)
     assert article.config.data.punctured
@@ -56,13 +56,13 @@ def test_the_full_plan(tmp_path: Path):
 
 def test_parts_can_be_left_out(tmp_path: Path):
     chosen = Options(tmp_path, seeds=1, article_steps=0, ablations=False, epochs=7, image_size=64, hole_radius=0.2)
-    (only,) = plan(chosen)
+    (only,) = chosen.plan()
     assert only.config.training.epochs == 7
     assert (only.config.data.image_size, only.config.data.hole_radius) == (64, 0.2)
 
 
 def test_the_quick_plan_has_every_part(tmp_path: Path):
-    planned = plan(Options(tmp_path, quick=True))
+    planned = Options(tmp_path, quick=True).plan()
     assert [one.group for one in planned] == ["default", "ablation", "ablation", "ablation", "article-weighted"]
     assert {one.config.data.image_size for one in planned} == {32}
     assert planned[-1].max_steps == 20
@@ -75,10 +75,10 @@ def test_impossible_options_are_refused(tmp_path: Path, changes: dict[str, int])
 
 
 def test_every_ablation_changes_what_it_says_and_nothing_else():
-    names = [one.name for one in ablations.ABLATIONS]
+    names = [one.name for one in options.ABLATIONS]
     assert len(names) == len(set(names))
-    assert set(ablations.QUICK) <= set(names)
-    for one in ablations.ABLATIONS:
+    assert set(options.QUICK_ABLATIONS) <= set(names)
+    for one in options.ABLATIONS:
         config = with_changes(RunConfig(), one.changes)
         assert config != RunConfig(), one.name
         back = {name: getattr(getattr(RunConfig(), (s := name.partition("."))[0]), s[2]) for name in one.changes}
@@ -220,7 +220,9 @@ def test_the_limits_and_the_ablations_are_there(done: Path):
     assert all(values["mean"]["mean"] > 0 for values in readouts.values())
     reference, *tried = report["ablations"]
     assert reference["verdict"] == "the reference"
-    assert [one["name"] for one in tried] == [one.name for one in ablations.ABLATIONS if one.name in ablations.QUICK]
+    assert [one["name"] for one in tried] == [
+        one.name for one in options.ABLATIONS if one.name in options.QUICK_ABLATIONS
+    ]
     assert all(one["verdict"] in ("helps", "does not help", "no clear difference") for one in tried)
 
 
@@ -252,7 +254,7 @@ def test_it_ends_with_its_progress_finished(done: Path):
 def test_a_finished_experiment_trains_nothing_again(
     done: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(page, "make_page", lambda *_: (done / "report.html").read_text())
+    monkeypatch.setattr(report, "make_page", lambda *_: (done / "report.html").read_text())
     before = report_of(done)
     assert main(["experiment", "transects", "--quick", "--out", str(done)]) == 0
     assert capsys.readouterr().out.count("trained already") == 5
@@ -278,7 +280,7 @@ def test_a_transect_that_misses_the_hole_has_no_error_in_it(tmp_path: Path):
     away = Options(
         tmp_path, quick=True, article_steps=0, ablations=False, epochs=1, hole_a=0.7, hole_b=0.5, hole_radius=0.1
     )
-    report = experiment.run(away, lambda _text: None)
+    report = run(away, lambda _text: None)
     assert report["models"][0]["hole_excess_bce"] == {"P1": None, "P2": None, "P3": None}
     assert "nothing can be said" in report["limits"]["conclusions"][0]
     assert "no point of the transects" in (tmp_path / "report.html").read_text()

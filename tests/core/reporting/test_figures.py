@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from core.experiments.entanglement.loss_surfaces import (
+from core.experiments.entanglement.figures import (
     batch_surface,
     cross_entropy_surface,
     rest_of_batch,
