@@ -10,7 +10,6 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from explorer.views.cloud import CloudView
-from explorer.views.cloud.base import CloudBase
 
 LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton
 NONE, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
@@ -42,7 +41,7 @@ def open_view(qtbot, renderer: str) -> CloudView:
 class Heard:
     """Everything that a view's gesture signals said, in order."""
 
-    NAMES = tuple(name for name, value in vars(CloudBase).items() if isinstance(value, Signal))
+    NAMES = tuple(name for name, value in vars(CloudView).items() if isinstance(value, Signal))
 
     def __init__(self, view: CloudView) -> None:
         self.all: list[tuple] = []

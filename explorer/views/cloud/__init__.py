@@ -1,6 +1,6 @@
 """The latent cloud: points, axes, probe and path in three dimensions, two or one."""
 
-from explorer.views.cloud.base import Mode, StrokeGesture
+from explorer.views.cloud.tools import Mode, StrokeGesture
 from explorer.views.cloud.view import CloudView
 
 __all__ = ["CloudView", "Mode", "StrokeGesture"]

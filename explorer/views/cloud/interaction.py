@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import Qt
 
-from explorer.views.cloud.base import CloudBase, Mode
-from explorer.views.cloud.tools import DRAG_THRESHOLD, TOOLS, Pixel, Tool
-from explorer.views.cloud.tools_trace import TraceTool
+from explorer.views.cloud.tools import DRAG_THRESHOLD, TOOLS, Mode, Pixel, Tool
+
+if TYPE_CHECKING:
+    from explorer.views.cloud.view import CloudView
 
 AXIS_KEYS = {Qt.Key.Key_X: 0, Qt.Key.Key_Y: 1, Qt.Key.Key_Z: 2}
 TAP_S = 0.35  # a Space held longer was meant to turn the view
@@ -23,10 +25,9 @@ LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.
 class Interaction:
     """Follows one button at a time: whoever pressed first owns the gesture until release."""
 
-    def __init__(self, host: CloudBase) -> None:
+    def __init__(self, host: CloudView) -> None:
         self._host = host
         self._tools: dict[Mode, Tool] = {mode: kind(host) for mode, kind in TOOLS.items()}
-        self._tools[Mode.TRACE] = TraceTool(host)
         self.mode = Mode.ORBIT
         self._button = NO_BUTTON
         self._start: Pixel = (0.0, 0.0)
@@ -55,7 +56,7 @@ class Interaction:
         self._button = NO_BUTTON
         self.mode = mode
         self._show_cursor()
-        self._show_hover()
+        self.update_hover()
 
     def cancel(self) -> None:
         """Give up what is going on, as when the window loses the keyboard."""
@@ -82,7 +83,7 @@ class Interaction:
         """The mouse moves."""
         self.pointer = at
         if not self.busy:
-            self._show_hover()
+            self.update_hover()
             return
         threshold = DRAG_THRESHOLD if self._navigating else self.tool.threshold
         if not self._moved:
@@ -93,17 +94,9 @@ class Interaction:
             self._show_cursor()
         last, self._last = self._last, at
         if self._navigating:
-            self._navigate(at, last)
+            self.tool.turn(at, last, shift=self._button != LEFT)
         else:
             self.tool.drag(at, last, modifiers)
-
-    def _navigate(self, at: Pixel, last: Pixel) -> None:
-        camera, dx, dy = self._host.scene.camera, at[0] - last[0], at[1] - last[1]
-        if self._button == LEFT and not camera.flat:
-            camera.orbit(dx, dy)
-        else:
-            camera.pan(dx, dy)
-        self._host.turned()
 
     def release(self, button: Qt.MouseButton, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
         """A button goes up."""
@@ -115,7 +108,7 @@ class Interaction:
         elif button == RIGHT and not self._moved:
             self.tool.secondary_click(at)
         self._show_cursor()
-        self._show_hover()
+        self.update_hover()
 
     def wheel(self, angle: float, at: Pixel) -> None:
         """The wheel turns by ``angle`` eighths of a degree; if it zooms, what is under the mouse stays there."""
@@ -124,7 +117,7 @@ class Interaction:
         scene = self._host.scene
         scene.camera.zoom(WHEEL_BASE**angle, at, scene.home_distance)
         self._host.turned()
-        self._show_hover()
+        self.update_hover()
 
     def pinch(self, change: float, at: Pixel) -> None:
         """Two fingers spread on a touch pad."""
@@ -155,9 +148,6 @@ class Interaction:
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._host.finished.emit()
             return True
-        return self._navigate_by_key(key, modifiers)
-
-    def _navigate_by_key(self, key: int, modifiers: Qt.KeyboardModifier) -> bool:
         scene = self._host.scene
         width, height = scene.camera.viewport
         if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
@@ -199,15 +189,12 @@ class Interaction:
 
     # what the pointer shows
 
-    def _show_hover(self) -> None:
+    def update_hover(self) -> None:
+        """The mouse has moved, or the points under it."""
         if self.pointer is None or self.busy:
             return
         self.tool.hover(self.pointer)
         self._set_hover(self.tool.pick(self.pointer) if self.tool.hovers else None)
-
-    def update_hover(self) -> None:
-        """The points have moved under a mouse that rests."""
-        self._show_hover()
 
     def _set_hover(self, index: int | None) -> None:
         if index != self._host.scene.hover:

@@ -17,7 +17,6 @@ from core.rendering.axes import back_grid, flat_grid
 from core.rendering.depth import fades, far_to_near, size_factors
 from core.rendering.point_splatting import PAD, Discs, draw_discs, mix, pack
 from explorer.views.cloud.scene import Scene
-from explorer.views.cloud.shading import depth_cue, rgba
 from explorer.widgets.theme import DARK, Theme
 
 MOVING_LIMIT = 60_000  # points drawn while the view turns; all of them when it rests
@@ -122,9 +121,9 @@ class SoftwareCanvas(QWidget):
         if not len(visible):
             return []
         order = visible[far_to_near(screen.depth[visible])] if scene.dims == 3 else visible
-        depth, cue = screen.depth[order], depth_cue(scene)
+        depth, cue = screen.depth[order], scene.depth_cue()
         plain = QColor(self._theme.accent)
-        colors = rgba(scene, (plain.red(), plain.green(), plain.blue()))[order]
+        colors = scene.rgba((plain.red(), plain.green(), plain.blue()))[order]
         radius = size_factors(depth, cue) * np.float32(scene.point_radius() * ratio)
         if len(order) > SLICE:
             radius = np.minimum(radius, np.float32(1.25 * ratio))

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PySide6.QtCore import Qt
 
-from explorer.views.cloud.base import CloudBase, Mode, StrokeGesture
-from explorer.views.cloud.picking import hit_curve, insert_position
+from explorer.views.cloud.scene import hit_curve, insert_position
+from explorer.widgets.controls import WheelNotches
+
+if TYPE_CHECKING:
+    from explorer.views.cloud.view import CloudView
 
 Pixel = tuple[float, float]
 PICK_RADIUS = 12.0  # pixels within which a point is hit
@@ -15,6 +22,32 @@ PROBE_RADIUS = 16.0
 CURVE_RADIUS = 7.0
 DRAG_THRESHOLD = 4.0  # pixels: less is a click
 MIN_STROKE = 6.0  # pixels of length
+RAIL_RADIUS = 8.0  # pixels within which the pointer snaps onto the curve
+RAIL_REACH = 0.15  # of the curve, to either side, that one move can slide along: it does not jump to another turn of it
+
+
+class Mode(StrEnum):
+    """What the left button does."""
+
+    ORBIT = "orbit"
+    PROBE = "probe"
+    DRAW = "draw"
+    EDIT = "edit"
+    SELECT = "select"
+    TRACE = "trace"
+
+
+@dataclass(frozen=True, eq=False)
+class StrokeGesture:
+    """A freehand stroke and the camera it was drawn under.
+
+    ``points`` float64 (S, 2) widget pixels, y down. ``projection`` float64 (4, 4) maps (x, y, z, 1) as a column to
+    clip coordinates (OpenGL's convention). ``viewport`` is (width, height) in the same pixels.
+    """
+
+    points: np.ndarray
+    projection: np.ndarray
+    viewport: tuple[float, float]
 
 
 class Tool:
@@ -24,7 +57,7 @@ class Tool:
     threshold = DRAG_THRESHOLD
     hovers = True
 
-    def __init__(self, host: CloudBase) -> None:
+    def __init__(self, host: CloudView) -> None:
         self.host = host
         self.scene = host.scene
 
@@ -65,10 +98,14 @@ class Tool:
         """The position float32 (3,) at this pixel and depth, on the axes that exist."""
         return self.scene.flatten(self.scene.camera.unproject(at, depth)).astype(np.float32)
 
-    def pixel(self, point: np.ndarray) -> Pixel:
-        """Where ``point`` (3,) is drawn."""
-        x, y = self.scene.camera.project(np.asarray(point, dtype=np.float64)[None])[0][0].tolist()
-        return x, y
+    def turn(self, at: Pixel, last: Pixel, shift: bool = False) -> None:
+        """Turn the view by a move of the mouse, or shift it; a flat view has nothing to turn."""
+        camera, dx, dy = self.scene.camera, at[0] - last[0], at[1] - last[1]
+        if shift or camera.flat:
+            camera.pan(dx, dy)
+        else:
+            camera.orbit(dx, dy)
+        self.host.turned()
 
     def depth(self, point: np.ndarray) -> float:
         """How far ``point`` (3,) lies in front of the eye."""
@@ -81,12 +118,7 @@ class OrbitTool(Tool):
     cursor = Qt.CursorShape.ArrowCursor
 
     def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
-        dx, dy = at[0] - last[0], at[1] - last[1]
-        if modifiers & Qt.KeyboardModifier.ShiftModifier or self.scene.camera.flat:
-            self.scene.camera.pan(dx, dy)
-        else:
-            self.scene.camera.orbit(dx, dy)
-        self.host.turned()
+        self.turn(at, last, shift=bool(modifiers & Qt.KeyboardModifier.ShiftModifier))
 
     def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
         index = None if moved else self.pick(at)
@@ -100,7 +132,7 @@ class ProbeTool(Tool):
     threshold = 0.0
     hovers = False
 
-    def __init__(self, host: CloudBase) -> None:
+    def __init__(self, host: CloudView) -> None:
         super().__init__(host)
         self._position: np.ndarray | None = None
         self._anchor = np.zeros(3)
@@ -111,7 +143,7 @@ class ProbeTool(Tool):
         probe, scene = self.scene.probe, self.scene
         self._at = at
         if probe is not None:
-            x, y = self.pixel(probe)
+            x, y = self.scene.pixel(probe)
             if np.hypot(x - at[0], (y - at[1]) if scene.dims > 1 else 0.0) <= PROBE_RADIUS:
                 self._take(probe, at)
                 return
@@ -126,7 +158,7 @@ class ProbeTool(Tool):
     def _take(self, place: np.ndarray, at: Pixel) -> None:
         self._anchor = np.asarray(place, dtype=np.float64).copy()
         self._position = self._anchor
-        x, y = self.pixel(self._anchor)
+        x, y = self.scene.pixel(self._anchor)
         self._offset = (x - at[0], y - at[1])
 
     def _move_to(self, place: np.ndarray) -> None:
@@ -166,7 +198,7 @@ class DrawTool(Tool):
     threshold = 0.0
     hovers = False
 
-    def __init__(self, host: CloudBase) -> None:
+    def __init__(self, host: CloudView) -> None:
         super().__init__(host)
         self._points: list[Pixel] = []
 
@@ -197,7 +229,7 @@ class DrawTool(Tool):
 class EditTool(Tool):
     """Control points: click to add, drag to move, click the curve to insert, right-click or Delete to remove."""
 
-    def __init__(self, host: CloudBase) -> None:
+    def __init__(self, host: CloudView) -> None:
         super().__init__(host)
         self._index: int | None = None
         self._depth = 0.0
@@ -221,7 +253,7 @@ class EditTool(Tool):
         curve, control = self.scene.curve, self.scene.control
         if curve is None or control is None or len(curve) < 2 or not len(control):
             return None
-        hit = hit_curve(self.scene.camera.project(curve)[0], at)
+        hit = hit_curve(self.scene.pixels(curve), at)
         if hit is None or hit.distance > CURVE_RADIUS:
             return None
         place = curve[hit.segment] + hit.share * (curve[hit.segment + 1] - curve[hit.segment])
@@ -246,17 +278,13 @@ class EditTool(Tool):
         self._index, self._adding = None, True
 
     def _hold(self, index: int, place: np.ndarray, at: Pixel) -> None:
-        x, y = self.pixel(place)
+        x, y = self.scene.pixel(place)
         self._index, self._depth, self._offset = index, self.depth(place), (x - at[0], y - at[1])
 
     def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
         if self._index is None:
             self._adding = False
-            if self.scene.camera.flat:
-                self.scene.camera.pan(at[0] - last[0], at[1] - last[1])
-            else:
-                self.scene.camera.orbit(at[0] - last[0], at[1] - last[1])
-            self.host.turned()
+            self.turn(at, last)
             return
         self._dragged = True
         pixel = (at[0] + self._offset[0], at[1] + self._offset[1])
@@ -269,7 +297,15 @@ class EditTool(Tool):
 
     def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
         if self._adding and not moved:
-            self.host.control_added.emit(self._place_for_new(at))
+            index, control = self.pick(at), self.scene.control
+            if index is not None:
+                place = self.scene.true_place(index).astype(np.float32)
+            elif control is not None and len(control):
+                place = self.on_plane(at, self.depth(control[-1]))
+            else:
+                screen, count = self.scene.screen(), self.scene.count
+                place = self.on_plane(at, float(np.nanmedian(screen.depth)) if count else self.scene.camera.distance)
+            self.host.control_added.emit(place)
         self._finish()
 
     def _finish(self) -> None:
@@ -277,17 +313,6 @@ class EditTool(Tool):
         self._index, self._dragged, self._adding = None, False, False
         if index is not None and dragged:
             self.host.control_released.emit(index)
-
-    def _place_for_new(self, at: Pixel) -> np.ndarray:
-        index = self.pick(at)
-        if index is not None:
-            return self.scene.true_place(index).astype(np.float32)
-        control = self.scene.control
-        return self.on_plane(at, self.depth(control[-1]) if control is not None and len(control) else self._middle())
-
-    def _middle(self) -> float:
-        screen = self.scene.screen()
-        return float(np.nanmedian(screen.depth)) if self.scene.count else self.scene.camera.distance
 
     def hover(self, at: Pixel) -> None:
         control = self._control_at(at)
@@ -319,7 +344,7 @@ class EditTool(Tool):
 class SelectTool(Tool):
     """Drag a rectangle (Ctrl: a lasso) about points; click one; Shift adds to what is selected."""
 
-    def __init__(self, host: CloudBase) -> None:
+    def __init__(self, host: CloudView) -> None:
         super().__init__(host)
         self._start: Pixel | None = None
         self._corners: list[Pixel] = []
@@ -360,10 +385,98 @@ class SelectTool(Tool):
         self.host.refresh()
 
 
+class TraceTool(Tool):
+    """Click a sample to start or end a curve there. On the curve, drag or turn the wheel to slide along it.
+
+    At the curve's own ends a click means the sample there, so that the next curve can go on from it. Elsewhere a drag
+    turns the view. While a curve is only proposed (a preview is shown), the one that is there is no
+    rail: the next click ends the proposed one.
+    """
+
+    def __init__(self, host: CloudView) -> None:
+        super().__init__(host)
+        self._share: float | None = None  # of the curve, where it is held
+        self._wheel = WheelNotches()
+
+    def _rail_at(self, at: Pixel, near: float | None = None) -> float | None:
+        """The share of the curve under the pointer; with ``near``, the nearest one around that share, however far."""
+        curve = self.scene.curve
+        if curve is None or len(curve) < 2 or self.scene.preview is not None:
+            return None
+        first, last = 0, len(curve)
+        if near is not None:
+            middle, reach = near * (len(curve) - 1), RAIL_REACH * (len(curve) - 1)
+            first, last = max(0, int(middle - reach)), min(len(curve), int(middle + reach) + 2)
+        hit = hit_curve(self.scene.pixels(curve[first:last]), at)
+        if hit is None or (near is None and hit.distance > RAIL_RADIUS):
+            return None
+        return (first + hit.segment + hit.share) / (len(curve) - 1)
+
+    def _show(self, share: float | None) -> None:
+        """The ring on the curve that says: it can be held here."""
+        curve, ghost = self.scene.curve, None
+        if share is not None and curve is not None:
+            segment = min(int(share * (len(curve) - 1)), len(curve) - 2)
+            rest = share * (len(curve) - 1) - segment
+            ghost = curve[segment] + rest * (curve[segment + 1] - curve[segment])
+        if ghost is not None or self.scene.ghost is not None:
+            self.scene.ghost = ghost
+            self.host.refresh()
+
+    def _ends_at(self, at: Pixel) -> bool:
+        """Whether the curve begins or ends under the pointer."""
+        curve = self.scene.curve
+        if curve is None or not len(curve):
+            return False
+        pixels = self.scene.pixels(curve[[0, -1]])
+        return bool((np.hypot(*(pixels - at).T) <= RAIL_RADIUS).any())
+
+    def pick(self, at: Pixel) -> int | None:
+        return None if self._rail_at(at) is not None and not self._ends_at(at) else super().pick(at)
+
+    def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        self._share = self._rail_at(at)
+        self._show(None)
+        if self._share is not None and self.pick(at) is None:
+            self.host.rail_moved.emit(self._share)
+
+    def drag(self, at: Pixel, last: Pixel, modifiers: Qt.KeyboardModifier) -> None:
+        if self._share is not None:
+            share = self._rail_at(at, self._share)
+            if share is not None:
+                self._share = share
+                self.host.rail_moved.emit(share)
+            return
+        self.turn(at, last)
+
+    def release(self, at: Pixel, moved: bool, modifiers: Qt.KeyboardModifier) -> None:
+        self._share = None
+        index = None if moved else self.pick(at)
+        if index is not None:
+            self.host.traced.emit(index)
+
+    def hover(self, at: Pixel) -> None:
+        self._show(self._rail_at(at))
+
+    def wheel(self, angle: float, at: Pixel) -> bool:
+        """Over the curve each notch is a frame along it; elsewhere the wheel zooms as in every mode."""
+        if self._rail_at(at) is None:
+            return False
+        notches = self._wheel.turn(angle)
+        if notches:
+            self.host.rail_stepped.emit(notches)
+        return True
+
+    def cancel(self) -> None:
+        self._share = None
+        self._show(None)
+
+
 TOOLS: dict[Mode, type[Tool]] = {
     Mode.ORBIT: OrbitTool,
     Mode.PROBE: ProbeTool,
     Mode.DRAW: DrawTool,
     Mode.EDIT: EditTool,
     Mode.SELECT: SelectTool,
+    Mode.TRACE: TraceTool,
 }

@@ -7,10 +7,12 @@ what a hand did and change nothing here: whoever listens answers through the set
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QColor,
     QEnterEvent,
@@ -33,13 +35,12 @@ from PySide6.QtWidgets import (
 )
 
 from core.rendering.colormaps import Colorbar
-from explorer.views.cloud.base import Mode
 from explorer.views.cloud.interaction import AXIS_KEYS, Interaction
-from explorer.views.cloud.marks import CloudMarks
 from explorer.views.cloud.overlay import Overlay
 from explorer.views.cloud.renderer import RendererChoice, choose_renderer
-from explorer.views.cloud.scene import Scene
+from explorer.views.cloud.scene import GridlinesMark, KindsMark, Scene, TransectMark
 from explorer.views.cloud.software_canvas import SoftwareCanvas
+from explorer.views.cloud.tools import Mode
 from explorer.widgets.theme import DARK, Theme
 
 FRAMES_KEPT = 256
@@ -47,8 +48,41 @@ SETTLE_MS = 160  # after the last turn, the picture is drawn in full
 TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
 
 
-class CloudView(CloudMarks):
-    """The latent cloud. ``renderer``: "auto" takes OpenGL where a graphics card draws it, else numpy."""
+class CloudView(QWidget):
+    """The latent cloud. ``renderer``: "auto" takes OpenGL where a graphics card draws it, else numpy.
+
+    Positions are float32 (..., 3), in the coordinates of ``set_points``.
+    """
+
+    hovered = Signal(int)
+    """Index of the point under the mouse, -1: none."""
+    clicked = Signal(int, Qt.KeyboardModifier)
+    """A point was clicked in ORBIT mode."""
+    probe_moved = Signal(object)
+    probe_released = Signal()
+    stroke_drawn = Signal(object)
+    """A ``StrokeGesture``."""
+    control_added = Signal(object)
+    control_moved = Signal(int, object)
+    control_snapped = Signal(int, int)
+    """A held control point is on a point, whose index comes second; only if the path is ``snapping``."""
+    control_released = Signal(int)
+    control_inserted = Signal(int, object)
+    """The index that the new control point takes, and its position."""
+    control_removed = Signal(int)
+    control_selected = Signal(int)
+    picked = Signal(object, bool)
+    """Indices int64 of points chosen in SELECT mode; whether they are added to the selection."""
+    traced = Signal(int)
+    """A point was clicked in TRACE mode."""
+    rail_moved = Signal(float)
+    """The hand slides along the curve: the share of it, 0 to 1, counted in its samples as they were given."""
+    rail_stepped = Signal(int)
+    """The wheel turned by so many notches over the curve."""
+    view_changed = Signal()
+    space_tapped = Signal()
+    finished = Signal()
+    """Space was tapped over the cloud without turning it: the window's meaning of Space applies."""
 
     def __init__(self, renderer: str = "auto", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -77,7 +111,6 @@ class CloudView(CloudMarks):
         self._arrange()
 
     def sizeHint(self) -> QSize:
-        """A comfortable size."""
         return QSize(900, 640)
 
     # renderers
@@ -216,9 +249,7 @@ class CloudView(CloudMarks):
 
     def set_hovered(self, index: int | None) -> None:
         """Ring a point, and show its card, as if the mouse were over it; None: none. The mouse here overrules it."""
-        if index != self.scene.hover:
-            self.scene.hover = index
-            self.refresh()
+        self._mark(hover=index)
 
     def set_colorbar(
         self, label: str, low: float, high: float, lut: np.ndarray | None, categories: tuple[str, ...] | None = None
@@ -249,6 +280,106 @@ class CloudView(CloudMarks):
         self._canvas.set_theme(theme)
         self._overlay.set_theme(theme)
 
+    # what is drawn over the points: it repaints the overlay alone
+
+    def _mark(self, **marks: Any) -> None:
+        """Set fields of the scene. A click sets them all and changes few: what is as it was is not painted again."""
+        alike = all(_same(getattr(self.scene, name), value) for name, value in marks.items())
+        for name, value in marks.items():
+            setattr(self.scene, name, value)
+        if not alike:
+            self.refresh()
+
+    def _flat(self, xyz: np.ndarray | None) -> np.ndarray | None:
+        return None if xyz is None else self.scene.flatten(xyz)
+
+    def set_selected(self, index: int | None) -> None:
+        """Ring the chosen sample."""
+        self._mark(selected=index)
+
+    def set_probe(self, xyz: np.ndarray | None) -> None:
+        """Put the cross-hair at ``xyz`` (3,)."""
+        self._mark(probe=self._flat(xyz))
+
+    def set_path(
+        self,
+        curve: np.ndarray | None,
+        control: np.ndarray | None,
+        selected_control: int | None,
+        snapping: bool = False,
+    ) -> None:
+        """Draw ``curve`` (K, 3) through ``control`` (M, 3); dragged, these jump onto points if ``snapping``."""
+        self._mark(
+            curve=self._flat(curve),
+            control=self._flat(control),
+            selected_control=selected_control,
+            snapping=snapping,
+            hover_control=None,
+            ghost=None,
+        )
+
+    def set_marker(self, xyz: np.ndarray | None) -> None:
+        """Put the moving marker at ``xyz`` (3,)."""
+        self._mark(marker=self._flat(xyz))
+
+    def set_preview(self, curve: np.ndarray | None) -> None:
+        """Draw a curve (K, 3) that is only proposed, dashed; K = 1: the place where it will start."""
+        self._mark(preview=self._flat(curve))
+
+    def set_transect(
+        self,
+        xyz: np.ndarray | None,
+        in_hole: np.ndarray | None = None,
+        position: int | None = None,
+        thumbnails: np.ndarray | None = None,
+    ) -> None:
+        """Draw the means ``xyz`` (n, 3) of a transect as a second path, rows of NaN where they are not known yet.
+
+        ``in_hole`` bool (n,) fills those points with the accent colour; ``position`` is the point that is looked at;
+        ``thumbnails`` uint8 (n, h, w, C) stand beside some of the points. None: no transect.
+        """
+        mark = None
+        if xyz is not None and len(xyz):
+            inside = np.zeros(len(xyz), dtype=bool) if in_hole is None else np.asarray(in_hole, dtype=bool)
+            if len(inside) != len(xyz) or (thumbnails is not None and len(thumbnails) != len(xyz)):
+                raise ValueError(
+                    f"the transect has {len(xyz)} points, but {len(inside)} hole marks and "
+                    f"{'no' if thumbnails is None else len(thumbnails)} thumbnails; wanted one for each point."
+                )
+            before = self.scene.transect
+            kept = before.drawn if before is not None and before.thumbnails is thumbnails else {}
+            mark = TransectMark(self.scene.flatten(xyz), inside, position, thumbnails, kept)
+        self._mark(transect=mark)
+
+    def set_gridlines(
+        self,
+        xyz: np.ndarray | None,
+        starts: np.ndarray | None = None,
+        family: np.ndarray | None = None,
+        values: np.ndarray | None = None,
+        names: tuple[str, ...] = (),
+    ) -> None:
+        """Draw gridlines: line i is ``xyz[starts[i]:starts[i + 1]]``, names[family[i]] being values[i].
+
+        ``xyz`` (P, 3), ``starts`` (L + 1,), ``family`` (L,), ``values`` (L,). None hides them. Raises ``ValueError``
+        where these do not fit.
+        """
+        mark = None
+        if xyz is not None and starts is not None and family is not None and values is not None and len(family):
+            fits = len(starts) == len(family) + 1 == len(values) + 1 and starts[-1] <= len(xyz)
+            if not fits or family.max() >= len(names):
+                raise ValueError(
+                    f"there are {len(family)} gridlines of {len(names)} families, {len(starts)} starts, {len(values)} "
+                    f"values and {len(xyz)} points; expected one start more than gridlines, a value and family each."
+                )
+            mark = GridlinesMark(names, self.scene.flatten(xyz), starts, family, values)
+        self._mark(gridlines=mark)
+
+    def set_kinds(self, curves: Sequence[tuple[str, np.ndarray]], forward: str = "") -> None:
+        """Draw kinds of path that are compared, (kind, (K, 3)) each; ``forward`` is the kind that is looked at."""
+        flat = tuple((kind, self.scene.flatten(curve)) for kind, curve in curves)
+        self._mark(kinds=KindsMark(flat, forward) if flat else None)
+
     # the camera
 
     def home(self) -> None:
@@ -271,8 +402,7 @@ class CloudView(CloudMarks):
 
     def project(self, xyz: np.ndarray) -> QPointF:
         """The pixel of the widget at which ``xyz`` (3,) is drawn."""
-        x, y = self.scene.camera.project(np.asarray(xyz, dtype=np.float64)[None])[0][0].tolist()
-        return QPointF(x, y)
+        return QPointF(*self.scene.pixel(np.asarray(xyz)))
 
     def screen_positions(self) -> np.ndarray:
         """float32 (N, 3): pixel x, pixel y and depth of every point."""
@@ -311,18 +441,15 @@ class CloudView(CloudMarks):
         return super().event(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """To the interaction."""
         self._inside = True
         self._interaction.press(event.button(), _pixel(event), event.modifiers())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """To the interaction."""
         if not self._inside:
             self._arrive()
         self._interaction.move(_pixel(event), event.modifiers())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """To the interaction."""
         self._interaction.release(event.button(), _pixel(event), event.modifiers())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
@@ -331,7 +458,6 @@ class CloudView(CloudMarks):
         event.accept()
 
     def enterEvent(self, event: QEnterEvent) -> None:
-        """The mouse has come."""
         self._arrive()
 
     def _arrive(self) -> None:
@@ -346,7 +472,6 @@ class CloudView(CloudMarks):
         self._interaction.leave()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """To the interaction; Home resets the view."""
         if event.isAutoRepeat() and (event.key() == Qt.Key.Key_Space or event.key() in AXIS_KEYS):
             return
         if event.key() == Qt.Key.Key_Home:
@@ -355,7 +480,6 @@ class CloudView(CloudMarks):
             super().keyPressEvent(event)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        """To the interaction."""
         if not event.isAutoRepeat() and not self._interaction.key_release(event.key()):
             super().keyReleaseEvent(event)
 
@@ -372,3 +496,16 @@ class CloudView(CloudMarks):
 
 def _pixel(event: QMouseEvent) -> tuple[float, float]:
     return event.position().x(), event.position().y()
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two marks draw alike."""
+    if one is other or one is None or other is None:
+        return one is other
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if is_dataclass(one):
+        return all(_same(getattr(one, f.name), getattr(other, f.name)) for f in fields(one) if f.compare)
+    if isinstance(one, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)

@@ -10,7 +10,6 @@ from core.rendering.camera import Camera
 from core.rendering.depth import fades, far_to_near, size_factors
 from core.rendering.point_splatting import PAD, Discs, draw_discs
 from explorer.views.cloud.scene import Scene, beeswarm
-from explorer.views.cloud.shading import depth_cue
 
 RNG = np.random.default_rng(5)
 
@@ -200,7 +199,7 @@ def test_near_points_are_larger_and_far_ones_fade():
     scene.camera.viewport = (500.0, 500.0)
     scene.set_points(RNG.uniform(-1, 1, (50, 3)))
     scene.fit(orient=True)
-    cue = depth_cue(scene)
+    cue = scene.depth_cue()
     depth = np.array([cue.near, scene.camera.distance, cue.far])
     assert size_factors(depth, cue)[0] > size_factors(depth, cue)[1] == pytest.approx(1.0)
     assert fades(depth, cue)[0] == 0 < fades(depth, cue)[1] < fades(depth, cue)[2]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.rendering.camera import Camera
-from explorer.views.cloud.picking import ScreenPoints, hit_curve, insert_position, project_points
+from explorer.views.cloud.scene import ScreenPoints, hit_curve, insert_position, project_points
 
 RNG = np.random.default_rng(3)
 

@@ -36,7 +36,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
 from explorer.views.cloud import CloudView, Mode
-from explorer.views.cloud.overlay_axes import bar_ticks
+from explorer.views.cloud.overlay import bar_ticks
 from explorer.views.cloud.renderer import choose_renderer
 from explorer.widgets.theme import DARK, LIGHT
 
