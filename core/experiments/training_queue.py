@@ -41,7 +41,7 @@ def train_all(planned: Sequence[PlannedTraining], folder: ExperimentFolder, log:
     complete = {training.name: run for training in planned if (run := _complete(training, folder)) is not None}
     for name, run in complete.items():
         workload.timed(name, last_step(run), train_seconds(run))
-        workload.finished(name)
+        workload.done(name, workload.steps[name])
     runs = []
     for number, training in enumerate(planned, start=1):
         place = f"{number} of {len(planned)}"
@@ -51,7 +51,7 @@ def train_all(planned: Sequence[PlannedTraining], folder: ExperimentFolder, log:
             continue
         folder.check_stop()
         runs.append(_Training(training, folder, workload, place, log).run())
-        workload.finished(training.name)
+        workload.done(training.name, workload.steps[training.name])
     return runs
 
 
@@ -97,12 +97,18 @@ class _Training:
         """Train to the end. Raises ``Stopped`` when it was stopped before."""
         resume = RunDirectory.exists(self._path)
         self._log(f"{self._title}: {'resuming' if resume else 'training'}")
-        self._report(f"{self._title}: preparing the images")
-        if resume:
-            _forget_stop(RunDirectory.open(self._path))
+        self._report("preparing the images")
+        if resume:  # a command to stop that came before the first checkpoint would stop the training again
+            _command(RunDirectory.open(self._path), "running")
         try:
             with self._folder.on_stop(self._stop):
-                outcome = run_training(self._planned.config, self._path, resume, self._record, self._data)
+                outcome = run_training(
+                    self._planned.config,
+                    self._path,
+                    resume,
+                    self._record,
+                    lambda fraction: self._report(f"preparing the images, {fraction:.0%}"),
+                )
         except TrainingError as error:
             if self._planned.required:
                 raise TrainingError(f"{self._title}: {error}") from error
@@ -113,37 +119,35 @@ class _Training:
                 self._steerable = False
         if outcome.status == "stopped" and not self._enough:
             raise Stopped
-        self._log(f"{self._title}: {_ending(outcome.run)}")
-        return outcome.run
-
-    def _data(self, fraction: float) -> None:
-        self._report(f"{self._title}: preparing the images, {fraction:.0%}")
+        run = outcome.run
+        text = f"{self._title}: {last_step(run)} steps in {train_seconds(run) / 60:.1f} min"
+        epochs = [record for record in read_metrics(run.metrics_path) if record.get("kind") == "epoch"]
+        if epochs and (validation := epochs[-1]["validation"]):
+            text += f", excess BCE {validation['excess_bce']:.5f}"
+        self._log(text)
+        return run
 
     def _record(self, record: Record) -> None:
         if record.get("event") == "started":
             with self._mutex:
                 self._steerable = True
-        elif record["kind"] == "step":
-            self._step(record)
-
-    def _step(self, record: Record) -> None:
+        if record["kind"] != "step":
+            return
         step, name, limit = int(record["step"]), self._planned.name, self._planned.max_steps
         self._workload.done(name, step)
         if self._first is None:  # the first step of a session warms caches: it is no measure
             self._first = record
         else:
             self._workload.timed(name, step - self._first["step"], record["time"] - self._first["time"])
-        text = f"{self._title}: step {step} of {self._workload.steps(name)}"
-        if (speed := record.get("images_per_second")) is not None:
-            text += f", {speed:.3g} images/s"
-        self._report(text)
+        speed = record.get("images_per_second")
+        self._report(f"step {step} of {self._workload.steps[name]}" + (f", {speed:.3g} images/s" if speed else ""))
         if limit is not None and step >= limit:
             self._enough = True
             self._stop()
 
     def _report(self, text: str) -> None:
         fraction = TRAINING_SHARE * self._workload.fraction
-        self._folder.report(text, fraction, self._planned.name, self._workload.left_seconds())
+        self._folder.report(f"{self._title}: {text}", fraction, self._planned.name, self._workload.left_seconds())
 
     def _stop(self) -> None:
         """Have the training save a checkpoint and end, once it looks for commands; from any thread."""
@@ -156,21 +160,12 @@ class _Training:
 
 
 def _command(run: RunDirectory, state: Literal["running", "stopped"]) -> None:
-    present = _present_command(run)
-    run.write_control(dataclasses.replace(present, sequence=present.sequence + 1, advance="none", state=state))
-
-
-def _present_command(run: RunDirectory) -> Control:
     try:
-        return run.read_control()
-    except RunError:  # malformed: the trainer ignores it and says so
-        return Control()
-
-
-def _forget_stop(run: RunDirectory) -> None:
-    """A command to stop that came before the first checkpoint would stop the training again."""
-    if _present_command(run).state != "running":
-        _command(run, "running")
+        present = run.read_control()
+    except RunError:  # malformed: the trainer ignores it and reports it
+        present = Control()
+    if present.state != state:
+        run.write_control(dataclasses.replace(present, sequence=present.sequence + 1, advance="none", state=state))
 
 
 def _complete(planned: PlannedTraining, folder: ExperimentFolder) -> RunDirectory | None:
@@ -179,11 +174,10 @@ def _complete(planned: PlannedTraining, folder: ExperimentFolder) -> RunDirector
     if not RunDirectory.exists(path):
         return None
     run = RunDirectory.open(path)
-    if _without_machine(run.config) != _without_machine(inherit_native_size(planned.config, run.config)):
+    if _comparable(run.config) != _comparable(inherit_native_size(planned.config, run.config)):
         raise ExperimentError(
             f"{path} was trained with other settings than this experiment asks for. Remove that folder to train it "
-            "again"
-            ", or choose another folder with --out."
+            "again, or choose another folder with --out."
         )
     status = run.status()
     if status == "finished" or (status == "failed" and not planned.required):
@@ -192,22 +186,13 @@ def _complete(planned: PlannedTraining, folder: ExperimentFolder) -> RunDirector
     return run if enough else None
 
 
-def _without_machine(config: RunConfig) -> RunConfig:
-    """``config`` without what says where, not what, is trained."""
+def _comparable(config: RunConfig) -> RunConfig:
+    """``config`` without where it is trained, and without the name of the source, which the path implies."""
     plain = TrainingConfig()
     training = dataclasses.replace(
         config.training, device=plain.device, devices=plain.devices, nodes=plain.nodes, precision=plain.precision
     )
-    return dataclasses.replace(config, training=training)
-
-
-def _ending(run: RunDirectory) -> str:
-    epochs = [record for record in read_metrics(run.metrics_path) if record.get("kind") == "epoch"]
-    parts = [f"{last_step(run)} steps in {train_seconds(run) / 60:.1f} min"]
-    validation = epochs[-1]["validation"] if epochs else None
-    if validation:
-        parts.append(f"excess BCE {validation['excess_bce']:.5f}")
-    return ", ".join(parts)
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, source="auto"), training=training)
 
 
 # how much is left
@@ -240,25 +225,18 @@ class Workload:
     """The trainings of an experiment: ``done`` after each step, ``left_seconds`` at any time."""
 
     def __init__(self, planned: Sequence[PlannedTraining]) -> None:
-        self._steps = {training.name: planned_steps(training) for training in planned}
+        self.steps = {training.name: planned_steps(training) for training in planned}
+        """Steps of each training in all, by its name."""
         self._work = {
             training.name: image_cost(training.config) * training.config.training.batch_size for training in planned
         }
-        self._made = dict.fromkeys(self._steps, 0)
+        self._made = dict.fromkeys(self.steps, 0)
         self._seconds: dict[str, tuple[int, float]] = {}
         """Steps of each training that were timed, and the seconds they took."""
 
-    def steps(self, name: str) -> int:
-        """Steps of training ``name`` in all."""
-        return self._steps[name]
-
     def done(self, name: str, steps: int) -> None:
         """Training ``name`` has made ``steps`` steps."""
-        self._made[name] = min(steps, self._steps[name])
-
-    def finished(self, name: str) -> None:
-        """Training ``name`` is over, however many steps it made."""
-        self._made[name] = self._steps[name]
+        self._made[name] = min(steps, self.steps[name])
 
     def timed(self, name: str, steps: int, seconds: float) -> None:
         """``steps`` of training ``name`` took ``seconds``, validations included."""
@@ -268,7 +246,7 @@ class Workload:
     @property
     def fraction(self) -> float:
         """Share of all work that is done."""
-        total = sum(self._steps[name] * work for name, work in self._work.items())
+        total = sum(self.steps[name] * work for name, work in self._work.items())
         done = sum(self._made[name] * work for name, work in self._work.items())
         return done / total if total else 1.0
 
@@ -276,10 +254,10 @@ class Workload:
         """Seconds of training that are left; None while nothing was measured."""
         timed = sum(steps * self._work[name] for name, (steps, _) in self._seconds.items())
         taken = sum(seconds for _, seconds in self._seconds.values())
-        if not timed or not taken:
+        if not timed:
             return None
         left = 0.0
         for name, work in self._work.items():
             steps, seconds = self._seconds.get(name, (timed, taken * work))
-            left += (self._steps[name] - self._made[name]) * seconds / steps
+            left += (self.steps[name] - self._made[name]) * seconds / steps
         return left

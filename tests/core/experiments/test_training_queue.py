@@ -163,6 +163,12 @@ def test_a_run_of_other_settings_is_refused(folder: ExperimentFolder):
     assert train_all([planned(config=moved)], folder, silent)[0].status() == "finished"
 
 
+def test_a_run_that_named_its_source_is_the_same(folder: ExperimentFolder):
+    named = dataclasses.replace(CONFIG, data=dataclasses.replace(CONFIG.data, source="curves"))
+    train_all([planned(config=named)], folder, silent)
+    assert train_all([planned()], folder, silent)[0].status() == "finished"
+
+
 def test_two_trainings_need_two_names(folder: ExperimentFolder):
     with pytest.raises(ExperimentError, match="'one'"):
         train_all([planned(), planned()], folder, silent)
@@ -198,7 +204,7 @@ def test_work_is_images_times_their_cost():
     assert workload.left_seconds() == pytest.approx(3.0 + 6.0)
     workload.timed("large", 2, 4.0)  # 2 s a step, measured, though 1 s was to be expected
     assert workload.left_seconds() == pytest.approx(3.0 + 2 * 3 * 2.0)
-    workload.finished("small")
+    workload.done("small", 2 * STEPS)
     workload.done("large", 100)
     assert (workload.fraction, workload.left_seconds()) == (1.0, 0.0)
 
