@@ -48,7 +48,7 @@ _LONGEST_FIRST = (
     "test_engine_client.py",
     "test_tracing_window.py",
     "test_distributed.py",
-    "test_trace_path.py",
+    "test_curves.py",
     "test_gap_detection.py",
 )
 

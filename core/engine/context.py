@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from core.engine.open_model import EngineError, OpenModel
-from core.engine.snapshot import SnapshotCache, snapshots_of
+from core.engine.snapshot import SnapshotCache
 from core.protocol.messages import Failed, Reply, Request, SecondWeightsChanged, WeightsChanged
 
 Job = Generator[bool, None, None]
@@ -52,7 +52,7 @@ class EngineContext:
 
     def open(self, model: OpenModel) -> None:
         """Hold ``model`` in place of the one before."""
-        self._model, self._snapshots = model, snapshots_of(model)
+        self._model, self._snapshots = model, SnapshotCache(model.run, model.inference)
 
     def open_second(self, model: OpenModel | None) -> None:
         """Compare with ``model``; None: with none."""

@@ -7,11 +7,10 @@ in their large products, so a decode hardly notices such a thread.
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from time import perf_counter
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -60,39 +59,3 @@ def result_of(future: Future[T]) -> Generator[bool, None, T]:
         else:
             yield False
     return future.result()
-
-
-class Stream(Generic[T]):
-    """What an iterator yields, computed in a thread that starts now; ``close`` it to have no more."""
-
-    def __init__(self, values: Iterator[T], name: str) -> None:
-        self._values: deque[T] = deque()
-        self._new = threading.Event()
-        self._closed = False
-        self._end = in_thread(lambda: self._run(values), name)
-
-    def close(self) -> None:
-        """Stop after the value that is being computed."""
-        self._closed = True
-
-    def next(self) -> Generator[bool, None, T | None]:
-        """The next value, in slices; None after the last one. Raises what the iterator raised."""
-        began = perf_counter()
-        while not self._values:
-            if self._end.done() and not self._values:
-                self._end.result()
-                return None
-            self._new.clear()
-            if perf_counter() - began < EAGER_S:
-                self._new.wait(_SLICE_S)
-                yield True
-            else:
-                yield False
-        return self._values.popleft()
-
-    def _run(self, values: Iterator[T]) -> None:
-        for value in values:
-            self._values.append(value)
-            self._new.set()
-            if self._closed:
-                return

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from core.analysis.image_metrics import excess_bce
 from core.config import RunConfig
-from core.engine.sample_source import Samples, samples_of
+from core.engine.futures import in_thread
+from core.engine.sample_source import Samples, read_samples
 from core.engine.weight_watcher import NewWeights, WeightsFollower
 from core.models.deterministic_inference import decode_each, encode_each
 from core.models.inference import Inference
@@ -32,24 +35,23 @@ class EngineError(RuntimeError):
 class OpenModel:
     """A run or a weights file that has been opened.
 
-    ``inference`` holds its newest weights, of training step ``step``; ``recorded`` samples with ``factor_names`` are
-    those that the run keeps means of.
+    ``inference`` holds its newest weights, of training step ``step``; ``run`` is None for a weights file. The run keeps
+    the means of ``recorded_samples`` samples, whose factors are ``factor_names``.
     """
 
     path: str
     inference: Inference
     config: RunConfig
     step: int
+    run: RunDirectory | None
     factor_names: tuple[str, ...]
-    recorded: int
+    recorded_samples: int
     follower: WeightsFollower | None
-    _samples: Samples | None = None
 
-    def source(self) -> Samples:
-        """The run's images. Raises ``DatasetError`` for a hole that leaves none."""
-        if self._samples is None:
-            self._samples = samples_of(self.config.data)
-        return self._samples
+    @cached_property
+    def samples(self) -> Future[Samples]:
+        """The run's images."""
+        return in_thread(lambda: read_samples(self.config.data), "dataset")
 
     def poll_weights(self) -> NewWeights | None:
         """What is new about the weights since the last call, if anything; newer ones are in use from now on."""
@@ -79,7 +81,7 @@ def open_model(path: str) -> Generator[bool, None, OpenModel]:
         yield True  # the first decode is slow: now, not under the hand
     names, count = _recorded(run)
     follower = None if run is None else WeightsFollower(run, model, inference, stamp)
-    return OpenModel(path, inference, config, stored.step, names, count, follower)
+    return OpenModel(path, inference, config, stored.step, run, names, count, follower)
 
 
 def _recorded(run: RunDirectory | None) -> tuple[tuple[str, ...], int]:
@@ -92,14 +94,6 @@ def _recorded(run: RunDirectory | None) -> tuple[tuple[str, ...], int]:
         print(f"engine: {error}", file=sys.stderr)
         return (), 0
     return probe.factor_names, len(probe.indices)
-
-
-def loaded_source(model: OpenModel) -> Generator[bool, None, Samples]:
-    """The model's images once they can be asked for, in slices. Raises ``DatasetError`` if they cannot be read."""
-    source = model.source()
-    while not source.ready():
-        yield False
-    return source
 
 
 def reconstructed(model: Inference, original: np.ndarray) -> Generator[bool, None, tuple[np.ndarray, np.ndarray]]:

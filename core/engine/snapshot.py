@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
-from pathlib import Path
+from functools import cached_property
 from time import perf_counter
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from core.engine.futures import any_running, failed, in_thread, result_of
-from core.engine.off_manifold_index import UNKNOWN, OffManifoldIndex, OffManifoldScores
-from core.engine.open_model import EngineError, OpenModel
+from core.engine.open_model import EngineError
 from core.engine.surrogate_builder import DecoderMap, thumbnail_map
-from core.geometry.decoder_surrogate import ImageMap
 from core.geometry.geodesic import LatentGraph
+from core.geometry.local_fit import Neighbourhoods
+from core.geometry.off_manifold import UNKNOWN, OffManifoldDetector, OffManifoldScores
 from core.geometry.surface import Surface
 from core.models.inference import Inference
-from core.protocol.messages import SetAttributes
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 
 T = TypeVar("T")
@@ -52,13 +51,9 @@ class EmbeddingSnapshot:
 
     def __init__(self, mu: np.ndarray, probe: ProbeSet, inference: Inference) -> None:
         self.mu, self.probe, self.inference = mu, probe, inference
-        self.off_manifold = OffManifoldIndex(mu)
+        self.off_manifold = OffManifoldDetector(Neighbourhoods(mu))
         self.attributes = NO_ATTRIBUTES
         self._surfaces: dict[tuple[str, ...], Future[Surface]] = {}
-        self._thumbnails: Future[ImageMap] | None = None
-        self._rough: Future[LatentGraph] | None = None
-        self._decoder: DecoderMap | None = None
-        self._graph: Future[LatentGraph] | None = None
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -94,34 +89,30 @@ class EmbeddingSnapshot:
             self._surfaces[names] = in_thread(lambda: _surface(mu, table, names), "surface")
         return self._surfaces[names]
 
-    # graphs
-
-    def thumbnail_map(self) -> Future[ImageMap]:
-        """The map through the samples' thumbnails, which needs no surface."""
-        if self._thumbnails is None:
-            mu, thumbnails = self.mu, self.probe.thumbnails
-            self._thumbnails = in_thread(lambda: thumbnail_map(mu, thumbnails), "thumbnails")
-        return self._thumbnails
-
-    def rough_graph(self, surface: Surface) -> Future[LatentGraph]:
+    @cached_property
+    def rough_graph(self) -> Future[LatentGraph]:
         """The graph weighted by the samples' thumbnails."""
-        if self._rough is None:
-            thumbnails = self.thumbnail_map()
-            self._rough = in_thread(lambda: LatentGraph(surface, thumbnails.result()), "graph")
-        return self._rough
+        surface = self.surface()
 
-    def decoder_map(self, surface: Surface) -> DecoderMap:
+        def make() -> LatentGraph:
+            images = thumbnail_map(self.mu, self.probe.thumbnails)  # beside the surface
+            return LatentGraph(surface.result(), images)
+
+        return in_thread(make, "graph")
+
+    @cached_property
+    def decoder_map(self) -> DecoderMap:
         """The decoder's surrogate, to be made by ``DecoderMap.advance``."""
-        if self._decoder is None:
-            self._decoder = DecoderMap(self.inference, surface)
-        return self._decoder
+        return DecoderMap(self.inference, self.surface())
 
-    def graph(self, surface: Surface) -> Future[LatentGraph] | None:
+    @property
+    def graph(self) -> Future[LatentGraph] | None:
         """The graph weighted by the decoder's images; None until the surrogate is there."""
-        decoder = self._decoder
-        if self._graph is None and decoder is not None and decoder.ready:
-            self._graph = in_thread(lambda: LatentGraph(surface, decoder.result()), "graph")
-        return self._graph
+        return self._decoder_graph if self.decoder_map.ready else None
+
+    @cached_property
+    def _decoder_graph(self) -> Future[LatentGraph]:
+        return in_thread(lambda: LatentGraph(self.surface().result(), self.decoder_map.result()), "graph")
 
 
 def _surface(mu: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> Surface:
@@ -143,7 +134,7 @@ class SnapshotCache:
         self._snapshot: Future[EmbeddingSnapshot] | None = None
         self._read_at = 0.0
         self._probe: ProbeSet | None = None
-        self._off_manifold: OffManifoldIndex | None = None
+        self._off_manifold: OffManifoldDetector | None = None
         self._unanswered: EmbeddingSnapshot | None = None  # handed out, with no answer yet
         self._unanswered_since = 0.0
         self._attributes = NO_ATTRIBUTES
@@ -242,13 +233,8 @@ class SnapshotCache:
     def off_manifold_scores(self, z: np.ndarray) -> OffManifoldScores:
         """The scores of places z (n, d), as far as is known by now."""
         if self._run is not None and self._newest().done():
-            self._off_manifold = _off_manifold_of(self._newest())
+            self._off_manifold = None if failed(self._newest()) else self._newest().result().off_manifold
         return UNKNOWN if self._off_manifold is None else self._off_manifold.at(z)
-
-    def off_manifold_score_at(self, z: np.ndarray) -> tuple[float, float, float]:
-        """Score, gap and threshold at z (d,), all NaN while they are not known."""
-        score, gap, threshold = self.off_manifold_scores(z[None])
-        return (float(score[0]), float(gap[0]), threshold) if len(score) else (np.nan, np.nan, np.nan)
 
     def off_manifold_scores_when_known(self, z: np.ndarray) -> Generator[bool, None, OffManifoldScores]:
         """The same as ``off_manifold_scores``, in slices, once all is known."""
@@ -257,8 +243,7 @@ class SnapshotCache:
         snapshot = self._newest()  # one, however often a training writes another
         while not snapshot.done():
             yield False
-        index = _off_manifold_of(snapshot)
-        return UNKNOWN if index is None else index.at(z)
+        return UNKNOWN if failed(snapshot) else snapshot.result().off_manifold.at(z)
 
     # the decoder's surrogate, made while nothing else is to do
 
@@ -278,10 +263,6 @@ class SnapshotCache:
         return self.has_idle_work and not any_running() and self._wanted is not None and self._wanted.advance()
 
 
-def _off_manifold_of(snapshot: Future[EmbeddingSnapshot]) -> OffManifoldIndex | None:
-    return None if failed(snapshot) else snapshot.result().off_manifold
-
-
 def _newest_means(run: RunDirectory) -> np.ndarray:
     if run.live_stamp() is not None:
         return run.read_embedding()
@@ -296,26 +277,3 @@ def _stamp(run: RunDirectory) -> object:
         return run.live_stamp()
     except OSError:  # a network folder that is away for a moment; the next look will tell
         return None
-
-
-def snapshots_of(model: OpenModel) -> SnapshotCache:
-    """The snapshots of a run that has been opened."""
-    place = Path(model.path)
-    return SnapshotCache(RunDirectory.open(place) if place.is_dir() else None, model.inference)
-
-
-def checked_attributes(request: SetAttributes, model: OpenModel) -> Attributes:
-    """The attributes of ``request``. Raises ``EngineError`` unless they fit the run's recorded samples and factors."""
-    names, values = request.names, np.asarray(request.values, dtype=np.float64)
-    if not names:
-        return NO_ATTRIBUTES
-    if values.shape != (model.recorded, len(names)):
-        raise EngineError(
-            f"values of the attributes have shape {values.shape}; they must be ({model.recorded}, {len(names)}), one "
-            "row a recorded sample and one column a name."
-        )
-    known = (*model.factor_names, *names)
-    twice = next((name for i, name in enumerate(known) if name in known[:i]), None)
-    if twice is not None:
-        raise EngineError(f"{twice!r} names two attributes or factors; give each its own name.")
-    return Attributes(names, np.where(np.isfinite(values), values, np.nan))

@@ -12,7 +12,6 @@ import numpy as np
 
 from core.engine.futures import failed, in_thread
 from core.geometry.decoder_surrogate import ImageMap, Landmarks, LatentMap, Surrogate, landmark_places, surrogate_of
-from core.geometry.local_fit import Neighbourhoods
 from core.geometry.surface import Surface
 from core.models.deterministic_inference import decode_each
 from core.models.inference import Inference
@@ -27,17 +26,12 @@ _CHOSEN_FROM = 4 * THUMBNAILS
 def thumbnail_map(mu: np.ndarray, thumbnails: np.ndarray) -> ImageMap:
     """A smooth map through the pooled ``thumbnails`` uint8 (N, S, S, C) of samples spread over mu float (N, d).
 
-    The identity where they are all alike: then only latent length is left.
+    The identity where they are all alike, or the samples too few: then only latent length is left.
     """
     some = np.arange(0, len(mu), max(1, len(mu) // _CHOSEN_FROM))
     chosen = some[farthest_points(mu[some], THUMBNAILS)]
-    return fitted_map(mu[chosen], pool(thumbnails[chosen]))
-
-
-def fitted_map(places: np.ndarray, features: np.ndarray) -> ImageMap:
-    """The surrogate through ``features`` (n, m) at ``places`` (n, d); the identity if that determines none."""
-    different = len(np.unique(places, axis=0))
-    if different < places.shape[1] + 2 or not _vary(features):
+    places, features = mu[chosen], pool(thumbnails[chosen])
+    if len(np.unique(places, axis=0)) < places.shape[1] + 2 or not _vary(features):
         return LatentMap()
     return Surrogate(places, features)
 
@@ -49,12 +43,15 @@ def _vary(features: np.ndarray) -> bool:
 class DecoderMap:
     """The surrogate of ``inference`` about a surface, made slice by slice: call ``advance`` until ``ready``."""
 
-    def __init__(self, inference: Inference, surface: Surface) -> None:
-        self._inference = inference
-        samples, intrinsic = surface.samples, surface.intrinsic
-        self._places: Future[Landmarks] = in_thread(lambda: _chosen(samples, intrinsic), "landmarks")
+    def __init__(self, inference: Inference, surface: Future[Surface]) -> None:
+        self._inference, self._surface = inference, surface
+        self._places = in_thread(self._landmarks, "landmarks")
         self._features: list[np.ndarray] = []
         self._map: Future[ImageMap] | None = None
+
+    def _landmarks(self) -> Landmarks:
+        surface = self._surface.result()
+        return landmark_places(surface.samples, intrinsic=surface.intrinsic)
 
     @property
     def ready(self) -> bool:
@@ -77,14 +74,8 @@ class DecoderMap:
         self._features.append(pool(image[None])[0])
         if len(self._features) == len(chosen.places):
             features = np.stack(self._features)
-            self._map = in_thread(lambda: _through(chosen, features), "surrogate")
+            # The identity for a decoder that draws one image everywhere.
+            self._map = in_thread(
+                lambda: surrogate_of(chosen, features) if _vary(features) else LatentMap(), "surrogate"
+            )
         return True
-
-
-def _chosen(samples: Neighbourhoods, intrinsic: int) -> Landmarks:
-    return landmark_places(samples, intrinsic=intrinsic)
-
-
-def _through(chosen: Landmarks, features: np.ndarray) -> ImageMap:
-    """The identity for a decoder that draws one image everywhere."""
-    return surrogate_of(chosen, features) if _vary(features) else LatentMap()

@@ -8,11 +8,12 @@ used are reported once, the old ones stay, and the file is tried again.
 from __future__ import annotations
 
 import copy
-import threading
 import traceback
+from concurrent.futures import Future
 from dataclasses import dataclass
 from time import perf_counter
 
+from core.engine.futures import in_thread
 from core.models.inference import Inference
 from core.models.vae import VAE
 from core.runs.directory import RunDirectory
@@ -39,8 +40,7 @@ class WeightsFollower:
 
     def __init__(self, run: RunDirectory, model: VAE, inference: Inference, stamp: int | None) -> None:
         self._run, self._model, self._inference, self._stamp = run, model, inference, stamp
-        self._thread: threading.Thread | None = None
-        self._result: NewWeights | None = None
+        self._reading: Future[NewWeights | None] | None = None
         self._next_look = 0.0
         self._failed_stamp: int | None = None
         self._failed_at = 0.0
@@ -48,12 +48,11 @@ class WeightsFollower:
 
     def poll(self) -> NewWeights | None:
         """What is new since the last call, if anything. Cheap: call it between slices of work."""
-        if self._thread is not None:
-            if self._thread.is_alive():
+        if self._reading is not None:
+            if not self._reading.done():
                 return None
-            self._thread = None
-            result, self._result = self._result, None
-            return result
+            reading, self._reading = self._reading, None
+            return reading.result()
         now = perf_counter()
         if now < self._next_look:
             return None
@@ -66,11 +65,10 @@ class WeightsFollower:
             return None
         if stamp == self._failed_stamp and now < self._failed_at + RETRY_S:
             return None
-        self._thread = threading.Thread(target=self._renew, args=(stamp,), name="weights", daemon=True)
-        self._thread.start()
+        self._reading = in_thread(lambda: self._renewed(stamp), "weights")
         return None
 
-    def _renew(self, stamp: int) -> None:
+    def _renewed(self, stamp: int) -> NewWeights | None:
         try:
             stored = read_stored(self._run.weights_path)
             renewed = copy.copy(self._inference)  # reload replaces its parts; those of the one in use are not touched
@@ -80,9 +78,7 @@ class WeightsFollower:
                 traceback.print_exception(error)
             self._failed_stamp, self._failed_at = stamp, perf_counter()
             text = f"New weights could not be loaded; the previous ones remain in use: {error}"
-            if text != self._reported:
-                self._reported = text
-                self._result = NewWeights(error=text)
-            return
+            reported, self._reported = self._reported, text
+            return NewWeights(error=text) if text != reported else None
         self._inference, self._stamp, self._reported = renewed, stamp, ""
-        self._result = NewWeights(renewed, stored.step)
+        return NewWeights(renewed, stored.step)

@@ -52,9 +52,37 @@ class Neighbourhoods:
         z = check_points(z, "z", self.dim)
         k = min(max(int(k), 1), len(self))
         if self.dim > _TREE_MAX_DIM:
-            return _nearest_by_product(self.points, z, k)
+            return self._by_product(z, k)
         distances, indices = self._tree.query(z, k=np.arange(1, k + 1))
         return distances, indices.astype(np.int64, copy=False)
+
+    @cached_property
+    def _expanded(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The points' centre, the points about it (near the origin |p|² - 2 p·z loses fewer digits), and their |p|²."""
+        centre = self.points.mean(axis=0)
+        shifted = self.points - centre
+        return centre, shifted, np.einsum("nd,nd->n", shifted, shifted)
+
+    def _by_product(self, z: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """k nearest of z (Q, d) from |p|² - 2 p·z; distances are then recomputed exactly."""
+        centre, shifted, norms = self._expanded
+        if len(shifted) * len(z) > _MANY_DISTANCES:
+            from sklearn.neighbors import NearestNeighbors
+
+            search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(shifted)
+            distances, indices = search.kneighbors(z - centre)
+            return distances, indices.astype(np.int64, copy=False)
+        distances, indices = np.empty((len(z), k)), np.empty((len(z), k), dtype=np.int64)
+        step = max(1, _CHUNK_VALUES // len(shifted))
+        for start in range(0, len(z), step):
+            part = z[start : start + step] - centre
+            rough = norms - 2.0 * (part @ shifted.T)
+            chosen = np.argpartition(rough, k - 1, axis=1)[:, :k]
+            exact = np.linalg.norm(part[:, None] - shifted[chosen], axis=2)
+            order = np.argsort(exact, axis=1, kind="stable")
+            distances[start : start + step] = np.take_along_axis(exact, order, axis=1)
+            indices[start : start + step] = np.take_along_axis(chosen, order, axis=1)
+        return distances, indices
 
     def of_samples(self, k: int, members: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The same for every sample, or the ``members`` int (M,), without itself: (N, k) or (M, k), k at most N - 1."""
@@ -72,30 +100,6 @@ def kd_tree(points: np.ndarray) -> Any:
     from scipy.spatial import KDTree
 
     return KDTree(points, balanced_tree=False, compact_nodes=False)
-
-
-def _nearest_by_product(points: np.ndarray, z: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """k nearest of z (Q, d) among points (N, d) from |p|² - 2 p·z; distances are then recomputed exactly."""
-    centre = points.mean(axis=0)
-    shifted = points - centre  # near the origin the expanded square loses fewer digits
-    if len(points) * len(z) > _MANY_DISTANCES:
-        from sklearn.neighbors import NearestNeighbors
-
-        search = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(shifted)
-        distances, indices = search.kneighbors(z - centre)
-        return distances, indices.astype(np.int64, copy=False)
-    norms = np.einsum("nd,nd->n", shifted, shifted)
-    distances, indices = np.empty((len(z), k)), np.empty((len(z), k), dtype=np.int64)
-    step = max(1, _CHUNK_VALUES // len(points))
-    for start in range(0, len(z), step):
-        part = z[start : start + step] - centre
-        rough = norms - 2.0 * (part @ shifted.T)
-        chosen = np.argpartition(rough, k - 1, axis=1)[:, :k]
-        exact = np.linalg.norm(part[:, None] - shifted[chosen], axis=2)
-        order = np.argsort(exact, axis=1, kind="stable")
-        distances[start : start + step] = np.take_along_axis(exact, order, axis=1)
-        indices[start : start + step] = np.take_along_axis(chosen, order, axis=1)
-    return distances, indices
 
 
 # Projection -------------------------------------------------------------------------------------------------------

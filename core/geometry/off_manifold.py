@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -30,34 +29,48 @@ MEANING: dict[Verdict, str] = {
 }
 
 
+class OffManifoldScores(NamedTuple):
+    """``score`` float64 (n,), off the manifold above ``threshold``; ``gap`` float64 (n,), the distance to the nearest
+    sample in radii of the cloud. No entries where nothing is known."""
+
+    score: np.ndarray
+    gap: np.ndarray
+    threshold: float
+
+    @property
+    def flagged(self) -> np.ndarray:
+        """Which of the places are not on the data: bool (n,); none where nothing is known."""
+        places = zip(self.score.tolist(), self.gap.tolist(), strict=True)
+        return np.array([verdict(s, self.threshold, gap) != "on the data" for s, gap in places], dtype=bool)
+
+    @property
+    def off_share(self) -> float:
+        """Share of the places that are not on the data; NaN where nothing is known."""
+        return float(self.flagged.mean()) if len(self.score) else float("nan")
+
+
+UNKNOWN = OffManifoldScores(np.zeros(0), np.zeros(0), float("nan"))
+
+
 class OffManifoldDetector:
     """Scores places by their distance to ``samples``, relative to how dense these are there.
 
     d₈ is the mean distance to the eight nearest samples (for a sample itself, the eight others). The score is d₈ over
     the median d₈ of those eight, so it does not depend on the cloud's density; a place is off the manifold where it
-    exceeds the 99 % quantile of the samples' own. Raises ``GeometryError`` for fewer than 2 samples.
+    exceeds ``threshold``, the 99 % quantile of the samples' own. ``spacing`` is the median d₈ of the samples, the
+    cloud's own unit of distance; ``radius`` the root mean square distance of the samples from their mean. Takes
+    some 50 ms to build for 5000 samples, 0.1 ms to ask. Raises ``GeometryError`` for fewer than 2 samples.
     """
 
     def __init__(self, samples: Neighbourhoods) -> None:
         if len(samples) < 2:
             raise GeometryError(f"the off-manifold score needs 2 or more samples; there are {len(samples)}.")
         self._samples = samples
-
-    @cached_property
-    def _own(self) -> tuple[np.ndarray, np.ndarray]:
-        distances, indices = self._samples.of_samples(SCORE_NEIGHBOURS)
-        return distances.mean(axis=1), indices
-
-    @cached_property
-    def threshold(self) -> float:
-        """The score above which a place is off the manifold."""
-        own, indices = self._own
-        return float(np.quantile(_relative(own, own[indices]), 0.99))
-
-    @property
-    def spacing(self) -> float:
-        """The median d₈ of the samples: the cloud's own unit of distance."""
-        return float(np.median(self._own[0]))
+        distances, indices = samples.of_samples(SCORE_NEIGHBOURS)
+        self._own = distances.mean(axis=1)
+        self.threshold = float(np.quantile(_relative(self._own, self._own[indices]), 0.99))
+        self.spacing = float(np.median(self._own))
+        self.radius = float(np.sqrt(samples.points.var(axis=0).sum()))
 
     def score(self, z: np.ndarray) -> np.ndarray:
         """Float64 (Q,) of z (Q, d): about 1 on the manifold, more off it."""
@@ -65,7 +78,15 @@ class OffManifoldDetector:
 
     def score_from(self, distances: np.ndarray, indices: np.ndarray) -> np.ndarray:
         """The same from the distances and indices (Q, k), k ≥ 8, of the nearest samples."""
-        return _relative(distances[:, :SCORE_NEIGHBOURS].mean(axis=1), self._own[0][indices[:, :SCORE_NEIGHBOURS]])
+        return _relative(distances[:, :SCORE_NEIGHBOURS].mean(axis=1), self._own[indices[:, :SCORE_NEIGHBOURS]])
+
+    def at(self, z: np.ndarray) -> OffManifoldScores:
+        """All that is known of places z (n, d)."""
+        distances, indices = self._samples.query(z, SCORE_NEIGHBOURS)
+        nearest = distances[:, 0]
+        away = np.where(nearest > 0.0, np.inf, 0.0)  # samples that all coincide have no radius
+        gap = nearest / self.radius if self.radius > 0.0 else away
+        return OffManifoldScores(self.score_from(distances, indices), gap, self.threshold)
 
     def off_manifold(self, z: np.ndarray) -> np.ndarray:
         """Whether each of z (Q, d) is off the manifold: bool (Q,)."""

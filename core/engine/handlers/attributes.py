@@ -5,15 +5,13 @@ Measuring takes seconds to minutes, so it comes after everything else, one image
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from core.data.image_attributes import MEASURES, chosen_measures, measure_image
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread, result_of
-from core.engine.open_model import EngineError, loaded_source
-from core.engine.snapshot import checked_attributes
+from core.engine.open_model import EngineError
+from core.engine.snapshot import NO_ATTRIBUTES, Attributes
 from core.protocol.messages import AttributesMeasured, AttributesProgress, MeasureAttributes, SetAttributes
 from core.runs.directory import RunDirectory
 
@@ -22,8 +20,22 @@ PROGRESS_STEP = 0.01  # between two messages about progress
 
 @handles(SetAttributes, priority=10)
 def set_attributes(request: SetAttributes, engine: EngineContext, send: Send) -> Job:
-    """Have these attributes from now on, in place of those before."""
-    engine.snapshots.set_attributes(checked_attributes(request, engine.model))
+    """Have these attributes from now on, in place of those before.
+
+    Raises ``EngineError`` unless they fit the run's recorded samples and factors.
+    """
+    model, names, values = engine.model, request.names, np.asarray(request.values, dtype=np.float64)
+    if names and values.shape != (model.recorded_samples, len(names)):
+        raise EngineError(
+            f"values of the attributes have shape {values.shape}; they must be ({model.recorded_samples}, "
+            f"{len(names)}), one row a recorded sample and one column a name."
+        )
+    known = (*model.factor_names, *names)
+    twice = next((name for i, name in enumerate(known) if name in known[:i]), None)
+    if twice is not None:
+        raise EngineError(f"{twice!r} names two attributes or factors; give each its own name.")
+    attributes = Attributes(names, np.where(np.isfinite(values), values, np.nan)) if names else NO_ATTRIBUTES
+    engine.snapshots.set_attributes(attributes)
     yield True
 
 
@@ -31,13 +43,13 @@ def set_attributes(request: SetAttributes, engine: EngineContext, send: Send) ->
 def measure_attributes(request: MeasureAttributes, engine: EngineContext, send: Send) -> Job:
     """Answer by several ``AttributesProgress`` and an ``AttributesMeasured``."""
     measures = chosen_measures(request.names)
-    path = Path(engine.model.path)
-    if not path.is_dir():
+    run = engine.model.run
+    if run is None:
         raise EngineError(
             "A weights file has no recorded samples to measure. Open the folder of the run it belongs to."
         )
-    indices = yield from result_of(in_thread(lambda: _samples(path), "attributes"))
-    source = yield from loaded_source(engine.model)
+    indices = yield from result_of(in_thread(lambda: _samples(run), "attributes"))
+    source = yield from result_of(engine.model.samples)
     values = np.empty((len(indices), len(measures)))
     reported = 0.0
     for i, index in enumerate(indices):
@@ -51,7 +63,7 @@ def measure_attributes(request: MeasureAttributes, engine: EngineContext, send: 
     send(AttributesMeasured(names=tuple(measure.name for measure in measures), values=values))
 
 
-def _samples(path: Path) -> np.ndarray:
+def _samples(run: RunDirectory) -> np.ndarray:
     """Places in the dataset int64 (N,) of the recorded samples; what measuring imports has been imported then."""
     measure_image(np.eye(5, dtype=np.uint8)[..., None] * 255, MEASURES)
-    return RunDirectory.open(path).read_probe().indices
+    return run.read_probe().indices

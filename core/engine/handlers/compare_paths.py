@@ -6,7 +6,7 @@ from the thumbnails of the run's own originals and never steered.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from concurrent.futures import Future
 from typing import NamedTuple
 
@@ -27,30 +27,26 @@ from core.analysis.path_metrics import (
 from core.data.polar_curve_inverse import curve_inverse
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread, result_of
-from core.engine.handlers.trace_path import (
+from core.engine.handlers.curves import (
     MAX_POINTS,
     PRELIMINARY,
-    ends,
-    made_at_once,
-    stages,
+    check_request,
+    exact_path,
+    next_of,
+    path_request,
 )
-from core.engine.off_manifold_index import UNKNOWN
 from core.engine.open_model import EngineError, OpenModel
 from core.engine.snapshot import EmbeddingSnapshot, SnapshotCache
 from core.geometry.local_fit import GeometryError
-from core.geometry.surface import Surface
+from core.geometry.off_manifold import UNKNOWN
+from core.geometry.path_kinds import trace
 from core.models.deterministic_inference import decode_each
-from core.models.inference import Inference
 from core.models.thumbnails import thumbnails_of
 from core.paths.recipe import JOINING, PATH_KINDS
 from core.protocol.messages import ComparePaths, PathCompared, TracePath
 
-
-class _FactorReader(NamedTuple):
-    """What reads factors off images, and its name for ``PathCompared.truth``."""
-
-    truth: Truth
-    name: str
+LEAST_THUMBNAILS, MOST_THUMBNAILS = 40, 2500
+"""Of the recorded samples, that a regressor learns from."""
 
 
 class _DecodedPath(NamedTuple):
@@ -71,18 +67,18 @@ def compare_paths(request: ComparePaths, engine: EngineContext, send: Send) -> J
     snapshot = yield from snapshots.newest()
     inference = snapshot.inference  # the weights that the means belong to
     for kind in request.kinds:
-        ends(_asked(request, kind), inference)  # refuses what makes no sense before anything is decoded
-    base = yield from result_of(snapshot.surface())
+        check_request(_asked(request, kind), inference)  # refuses what makes no sense before anything is decoded
+    yield from result_of(snapshot.surface())
     if request.target:
         snapshot.table((request.target,))
-    reader = yield from result_of(_factor_reader(model, snapshot, snapshots, request.target))
+    truth = yield from result_of(_factor_reader(model, snapshot, snapshots, request.target))
     paths = []
     for kind in request.kinds:
-        paths.append((yield from _traced(_asked(request, kind), inference, snapshot, base, snapshots, reader)))
-    column = reader.truth.names.index(request.target) if reader is not None and request.target else None
-    change = _common(paths, reader, column)
+        paths.append((yield from _traced(_asked(request, kind), snapshot, snapshots, truth)))
+    column = truth.names.index(request.target) if truth is not None and request.target else None
+    change = 0.0 if truth is None or column is None else _common(paths, truth, column)
     for index, path in enumerate(paths):
-        send(_measured(request, index, path, snapshot, reader, column, change))
+        send(_measured(request, index, path, snapshot, truth, column, change))
         yield True
 
 
@@ -103,16 +99,12 @@ def _asked(request: ComparePaths, kind: str) -> TracePath:
 
 
 def _traced(
-    asked: TracePath,
-    model: Inference,
-    snapshot: EmbeddingSnapshot,
-    base: Surface,
-    snapshots: SnapshotCache,
-    reader: _FactorReader | None,
+    asked: TracePath, snapshot: EmbeddingSnapshot, snapshots: SnapshotCache, truth: Truth | None
 ) -> Generator[bool, None, _DecodedPath]:
     """The path, decoded and read; without points, and with a note, where there is none."""
+    model = snapshot.inference
     try:
-        points, note = yield from _places(asked, model, snapshot, base, snapshots)
+        points, note = yield from _places(asked, snapshot, snapshots)
     except (EngineError, GeometryError) as error:
         points, note = np.zeros((0, model.latent_dim), np.float32), str(error)
     images = np.empty((len(points), model.image_size, model.image_size, model.channels), np.uint8)
@@ -120,28 +112,28 @@ def _traced(
         images[i] = image
         yield True
     reading = Reading(np.zeros((len(points), 0)), None)
-    if reader is not None and len(points):
-        reading = yield from result_of(in_thread(lambda: reader.truth.read(images), "reading"))
+    if truth is not None and len(points):
+        reading = yield from result_of(in_thread(lambda: truth.read(images), "reading"))
     return _DecodedPath(asked.kind, points, images, reading, note)
 
 
 def _places(
-    asked: TracePath, model: Inference, snapshot: EmbeddingSnapshot, base: Surface, snapshots: SnapshotCache
+    asked: TracePath, snapshot: EmbeddingSnapshot, snapshots: SnapshotCache
 ) -> Generator[bool, None, tuple[np.ndarray, str]]:
     """Its places float32 (m, d) and a note."""
-    start, end = ends(asked, model)
-    if end is None:
+    if not asked.end.size:
         raise EngineError("Paths are compared between two places; give an end.")
-    about = PATH_KINDS[asked.kind]
+    about, base = PATH_KINDS[asked.kind], snapshot.surface().result()
     if about.by_images:
-        return (yield from _polished(asked, start, end, snapshot, base, snapshots))
+        return (yield from _polished(asked, snapshot, snapshots))
     if not asked.target and not about.joins:
         raise EngineError(f"A {asked.kind} changes a factor; choose one.")
-    path, labels, names = yield from made_at_once(asked, start, end, snapshot, base)
+    path, labels, names = yield from exact_path(asked, snapshot)
     points = path.points
     if asked.kind == "isoline":
         column = names.index(asked.target)
-        wanted = base.labels_at(np.stack([start, end]).astype(np.float64)) if asked.target in base.names else None
+        both = np.stack([asked.start, asked.end]).astype(np.float64)
+        wanted = base.labels_at(both) if asked.target in base.names else None
         falls = wanted is not None and np.diff(wanted[:, base.names.index(asked.target)])[0] < 0.0
         if falls != (labels[-1, column] < labels[0, column]):
             points = points[::-1]  # the way that the others go
@@ -149,27 +141,20 @@ def _places(
 
 
 def _polished(
-    asked: TracePath,
-    start: np.ndarray,
-    end: np.ndarray,
-    snapshot: EmbeddingSnapshot,
-    base: Surface,
-    snapshots: SnapshotCache,
+    asked: TracePath, snapshot: EmbeddingSnapshot, snapshots: SnapshotCache
 ) -> Generator[bool, None, tuple[np.ndarray, str]]:
     """The last stage of a path that compares images, at twice the frames: by the decoder's surrogate if it is there."""
-    later, note = snapshot.graph(base), ""
+    later, note = snapshot.graph, ""
     if later is None:
-        snapshots.prepare(snapshot.decoder_map(base))
-        later, note = snapshot.rough_graph(base), PRELIMINARY
+        snapshots.prepare(snapshot.decoder_map)
+        later, note = snapshot.rough_graph, PRELIMINARY
     graph = yield from result_of(later)
-    stream = stages(msgspec.structs.replace(asked, points=2 * asked.points - 1), start, end, graph)
-    points = np.zeros((0, len(start)))
-    try:
-        while (found := (yield from stream.next())) is not None:
-            points = found.points
-            yield True
-    finally:
-        stream.close()
+    doubled = msgspec.structs.replace(asked, points=2 * asked.points - 1)
+    paths = trace(asked.kind, path_request(doubled, graph.surface, graph))
+    points = np.zeros((0, asked.start.size))
+    while (found := (yield from next_of(paths))) is not None:
+        points = found.points
+        yield True
     return points[::2].astype(np.float32), note
 
 
@@ -178,49 +163,37 @@ def _polished(
 
 def _factor_reader(
     model: OpenModel, snapshot: EmbeddingSnapshot, snapshots: SnapshotCache, target: str
-) -> Future[_FactorReader | None]:
+) -> Future[Truth | None]:
     """The true inverse of curves, for their own factors; else a regressor, if there are labels to learn. Kept."""
     data = model.config.data
     if data.drawn and (not target or target in CurveTruth.names):
-        return snapshots.cached(
-            "curves", lambda: _FactorReader(CurveTruth(curve_inverse(data.geometry, data.image_size)), "curves")
-        )
+        return snapshots.cached("curves", lambda: CurveTruth(curve_inverse(data.geometry, data.image_size)))
     names = snapshot.factors if not target or target in snapshot.factors else snapshot.targets
     thumbnails, table = snapshot.probe.thumbnails, snapshot.table(names)
-    return snapshots.cached(names, lambda: _learned(thumbnails, table, names))
+
+    def learn() -> ThumbnailTruth | None:
+        known = np.flatnonzero(np.isfinite(table).all(axis=1))
+        if not names or len(known) < LEAST_THUMBNAILS:
+            return None
+        if len(known) > MOST_THUMBNAILS:
+            known = np.sort(np.random.default_rng(0).choice(known, MOST_THUMBNAILS, replace=False))
+        return ThumbnailTruth(thumbnails[known], table[known], names)
+
+    return snapshots.cached(names, learn)
 
 
-def _learned(thumbnails: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> _FactorReader | None:
-    known = np.flatnonzero(np.isfinite(table).all(axis=1))
-    if not names or len(known) < ThumbnailTruth.LEAST:
-        return None
-    if len(known) > ThumbnailTruth.MOST:
-        known = np.sort(np.random.default_rng(0).choice(known, ThumbnailTruth.MOST, replace=False))
-    return _FactorReader(ThumbnailTruth(thumbnails[known], table[known], names), "regressor")
-
-
-class ThumbnailTruth:
-    """Reads labels off images by a regression on ``thumbnails`` uint8 (N, 32, 32, C) of originals: see
-    ``core.analysis.image_regressor``. Images that are read are averaged down as thumbnails were."""
-
-    LEAST, MOST = 40, 2500
-
-    def __init__(self, thumbnails: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> None:
-        self._regressor = ImageRegressor(thumbnails, labels, names)
-        self.names = self._regressor.names
-        self.ranges = self._regressor.ranges
+class ThumbnailTruth(ImageRegressor):
+    """A regression on the 32 × 32 thumbnails of originals; images that are read are averaged down as these were."""
 
     def read(self, images: np.ndarray) -> Reading:
         """Labels (n, F) of images uint8 (n, H, W, C)."""
-        return self._regressor.read(thumbnails_of(images))
+        return super().read(thumbnails_of(images))
 
 
-def _common(paths: list[_DecodedPath], reader: _FactorReader | None, column: int | None) -> float:
+def _common(paths: list[_DecodedPath], truth: Truth, column: int) -> float:
     """The change of the target that all paths achieve, but for those that hardly change it; 0 if there is none."""
-    if reader is None or column is None:
-        return 0.0
     there = [path for path in paths if len(path.points)]
-    moving = [path for path in there if changes_enough(path.reading.factors, reader.truth.ranges, column)]
+    moving = [path for path in there if changes_enough(path.reading.factors, truth.ranges, column)]
     moving.sort(key=lambda path: path.kind in JOINING)  # the sign is that of a path that was asked to change it
     if not moving:
         return 0.0
@@ -234,11 +207,11 @@ def _measured(
     index: int,
     path: _DecodedPath,
     snapshot: EmbeddingSnapshot,
-    reader: _FactorReader | None,
+    truth: Truth | None,
     column: int | None,
     change: float,
 ) -> PathCompared:
-    names, ranges = (reader.truth.names, reader.truth.ranges) if reader is not None else ((), np.zeros(0))
+    names, ranges = (truth.names, truth.ranges) if truth is not None else ((), np.zeros(0))
     nan, note = float("nan"), path.note
     scores = UNKNOWN
     measures = PathMeasures(nan, nan, nan, np.full(len(names), nan), nan)
@@ -266,7 +239,7 @@ def _measured(
         achieved=measures.achieved,
         leaks=measures.leaks,
         names=tuple(names),
-        truth=reader.name if reader is not None else "",
+        truth="" if truth is None else ("curves" if isinstance(truth, CurveTruth) else "regressor"),
         residual=measures.residual,
         note=note,
     )

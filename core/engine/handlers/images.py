@@ -7,7 +7,8 @@ from time import perf_counter
 import numpy as np
 
 from core.engine.context import EngineContext, Job, Send, handles
-from core.engine.open_model import checked_latents, excess_of, loaded_source, reconstructed
+from core.engine.futures import result_of
+from core.engine.open_model import checked_latents, excess_of, reconstructed
 from core.models.deterministic_inference import decode_each
 from core.protocol.messages import (
     Decode,
@@ -34,14 +35,14 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
     begun = perf_counter()
     image = next(decode_each(model, z))
     milliseconds = (perf_counter() - begun) * 1000
-    score, gap, threshold = engine.snapshots.off_manifold_score_at(z[0])
+    scores = engine.snapshots.off_manifold_scores(z)
     decoded = Decoded(
         z=request.z,
         image=image,
         milliseconds=milliseconds,
-        off_manifold_score=score,
-        threshold=threshold,
-        gap=gap,
+        off_manifold_score=float(scores.score[0]) if len(scores.score) else float("nan"),
+        threshold=scores.threshold,
+        gap=float(scores.gap[0]) if len(scores.gap) else float("nan"),
     )
     send(decoded)
     yield True
@@ -51,7 +52,7 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
 def inspect(request: Inspect, engine: EngineContext, send: Send) -> Job:
     """Answer by ``Inspected``."""
     model = engine.model.inference
-    source = yield from loaded_source(engine.model)
+    source = yield from result_of(engine.model.samples)
     original = source.image(request.index)
     factors = source.factors(request.index)
     yield True
@@ -71,8 +72,8 @@ def inspect(request: Inspect, engine: EngineContext, send: Send) -> Job:
 def reconstruct(request: Reconstruct, engine: EngineContext, send: Send) -> Job:
     """Answer by one ``Reconstructed`` with all images, of one set of weights."""
     model, step = engine.model.inference, engine.model.step
-    source = yield from loaded_source(engine.model)
-    indices = source.validation()[: max(0, request.count)]
+    source = yield from result_of(engine.model.samples)
+    indices = source.validation[: max(0, request.count)]
     shape = (len(indices), model.image_size, model.image_size, model.channels)
     originals, images = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
     losses = np.empty(len(indices), np.float32)
@@ -88,7 +89,7 @@ def reconstruct(request: Reconstruct, engine: EngineContext, send: Send) -> Job:
 def measure_losses(request: MeasureLosses, engine: EngineContext, send: Send) -> Job:
     """Answer by one ``LossesMeasured`` for every few samples, in order."""
     model = engine.model.inference
-    source = yield from loaded_source(engine.model)
+    source = yield from result_of(engine.model.samples)
     total = len(request.indices)
     for start in range(0, total, MESSAGE_LOSSES):
         losses = []

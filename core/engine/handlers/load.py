@@ -19,7 +19,7 @@ def load(request: Load, engine: EngineContext, send: Send) -> Job:
         image_size=inference.image_size,
         channels=inference.channels,
         step=model.step,
-        samples=model.recorded,
+        samples=model.recorded_samples,
         factor_names=model.factor_names,
         preset=model.config.model.preset,
         precision=str(inference.dtype).removeprefix("torch."),

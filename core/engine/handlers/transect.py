@@ -16,7 +16,8 @@ from core.analysis.transect import MAX_POINTS
 from core.config import DataConfig
 from core.data.polar_curves import render_one
 from core.engine.context import EngineContext, Job, Send, handles
-from core.engine.open_model import EngineError, OpenModel, excess_of, loaded_source, reconstructed
+from core.engine.futures import result_of
+from core.engine.open_model import EngineError, OpenModel, excess_of, reconstructed
 from core.models.inference import Inference
 from core.protocol.messages import EncodeFactors, FactorsEncoded, MeasureTransect, TransectMeasured
 
@@ -56,7 +57,7 @@ def original_at(
         image = draw_curve(model.config.data, factors)
         yield True
         return image, factors.astype(np.float32)
-    source = yield from loaded_source(model)
+    source = yield from result_of(model.samples)
     image = source.image(index)
     yield True
     return image, source.factors(index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,8 +17,6 @@ import core.engine.snapshot
 import core.engine.surrogate_builder
 from core.config import ModelConfig
 from core.data.polar_curves import render
-from core.engine.futures import Stream
-from core.engine.off_manifold_index import OffManifoldIndex
 from core.geometry.decoder_surrogate import landmark_places
 from core.geometry.factor_curve_integrator import OUT_OF_REACH
 from core.geometry.local_fit import Neighbourhoods
@@ -276,7 +274,7 @@ def test_frames_of_a_path_carry_them_too(steps: Steps) -> None:
     steps.do(DecodePath(stamp=5, z=z))
     scores = np.concatenate([reply.off_manifold_score for reply in steps.replies])
     gap = np.concatenate([reply.gap for reply in steps.replies])
-    index = OffManifoldIndex(cylinder()[0].astype(np.float32))
+    index = OffManifoldDetector(Neighbourhoods(cylinder()[0].astype(np.float32)))
     np.testing.assert_allclose(scores, index.at(z).score)
     np.testing.assert_allclose(gap, index.at(z).gap)
 
@@ -285,11 +283,10 @@ def test_frames_of_a_path_carry_them_too(steps: Steps) -> None:
 def test_the_badge_is_the_same_in_any_number_of_dimensions(dim: int) -> None:
     generator = np.random.default_rng(0)
     mu, z = generator.normal(size=(300, dim)).astype(np.float32), generator.normal(size=(9, dim)) * 1.5
-    index, detector = OffManifoldIndex(mu), OffManifoldDetector(Neighbourhoods(mu))
-    np.testing.assert_allclose(index.at(z).score, detector.score(z))
-    assert index.threshold == pytest.approx(detector.threshold)
+    detector = OffManifoldDetector(Neighbourhoods(mu))
+    np.testing.assert_allclose(detector.at(z).score, detector.score(z))
     every = np.linalg.norm(mu.astype(np.float64) - z[:, None], axis=2)
-    np.testing.assert_allclose(index.at(z).gap, every.min(axis=1) / index.radius)
+    np.testing.assert_allclose(detector.at(z).gap, every.min(axis=1) / detector.radius)
 
 
 def test_newer_means_are_taken_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -346,44 +343,6 @@ def test_an_attribute_just_added_is_a_target_at_once_though_a_training_writes_fa
     start = on_cylinder(2.0, 1.0)
     steps.do(added, TracePath(stamp=103, kind="isoline", start=start, end=NOWHERE, target="height squared"))
     assert [type(reply) for reply in steps.replies if reply.stamp == 103] == [PathTraced, PathTraced]
-
-
-def test_a_stream_that_is_closed_works_no_further() -> None:
-    given: list[int] = []
-
-    def numbers() -> Iterator[int]:
-        for number in range(1000):
-            given.append(number)
-            yield number
-            time.sleep(0.002)
-
-    stream = Stream(numbers(), "numbers")
-    assert finished(stream.next()) == 0
-    stream.close()
-    time.sleep(0.05)
-    known = len(given)
-    time.sleep(0.05)
-    assert len(given) == known < 1000
-
-
-def test_a_stream_raises_what_its_iterator_raised_after_what_it_gave() -> None:
-    def numbers() -> Iterator[int]:
-        yield 7
-        raise ValueError("no more")
-
-    stream = Stream(numbers(), "numbers")
-    assert finished(stream.next()) == 7
-    with pytest.raises(ValueError, match="no more"):
-        finished(stream.next())
-
-
-def finished(job: Generator[bool, None, Any]) -> Any:
-    """What a job returns."""
-    while True:
-        try:
-            next(job)
-        except StopIteration as stop:
-            return stop.value
 
 
 # the net
