@@ -65,8 +65,8 @@ class TransectsController(Controller):
         view, events = self._view, self._state.events
         view.transect_chosen.connect(self.choose)
         view.points_changed.connect(self.resample)
-        view.position_changed.connect(self.scrub)
-        view.position_released.connect(self._editing.settle)
+        view.picture.position_changed.connect(self.scrub)
+        view.picture.released.connect(self._editing.settle)
         view.removed.connect(self.remove)
         view.export_requested.connect(self.ask_export)
         self._parameters.plane.stroke_drawn.connect(self.draw)

@@ -1,9 +1,15 @@
-"""The picture of a transect: three rows of images, curves under them, one position that runs through both."""
+"""The picture of a transect: three rows of images, curves under them, one position that runs through both.
+
+Rows and curves share their horizontal axis, so that one vertical line is one point everywhere. Every curve has a scale
+of its own.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
+import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
@@ -18,23 +24,132 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from explorer.views.transect.curves import CurvePainter, number
-from explorer.views.transect.data import ROWS, TransectData
-from explorer.views.transect.geometry import AXIS, HEADER, LEFT, Layout, arrange
+from core.rendering.axes import nice_step
+from explorer.views.transect.data import CURVES, ROWS, TransectData
 from explorer.widgets import image_conversion
+from explorer.widgets.image_row import EXCESS_BCE
+from explorer.widgets.painting import dot, empty_text, polyline, stroke_lines, tint
 from explorer.widgets.theme import DARK, Theme
 
+LEFT = 62  # pixels for the rows' names and the first curve's scale
+SCALE = 36  # for each further curve's scale, at the right
+HEADER, AXIS, GAP = 20, 18, 2
+LANE, LANE_GAP = 52, 10  # the least height of a curve of its own; between two of them
+LEAST_SIDE, MOST_SIDE = 24, 120
+DOTS = 60  # points up to which each is marked
+NAMES = {"excess_bce": "excess BCE", "ssim": "SSIM", "distance": "distance"}
 _KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
-EXCESS_BCE = (
-    "Excess BCE: the reconstruction's binary cross-entropy minus that of a perfect copy, mean over pixels, in nats per "
-    "pixel; 0 is a perfect copy."
-)
 _MEANINGS = (
     f"{EXCESS_BCE}\n"
     "SSIM: structural similarity (Wang et al. 2004); 1 for identical images.\n"
     "Distance: to the nearest training sample, in the parameter plane."
 )
 _HINT = "Click or drag to choose a point; the arrow keys step, Home and End go to the ends."
+_CENTRE = Qt.AlignmentFlag.AlignCenter
+_LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Pixels of a picture of n points.
+
+    ``x`` float64 (n,): the middle of each point's column. ``side``: width and height of an image. ``shown``: the points
+    whose images have room. ``tops``: upper edges of the rows. ``lanes``: frames with the names of the curves in each.
+    """
+
+    x: np.ndarray
+    side: int
+    shown: tuple[int, ...]
+    tops: tuple[int, ...]
+    lanes: tuple[tuple[QRectF, tuple[str, ...]], ...]
+
+    @property
+    def rows_bottom(self) -> int:
+        """Lower edge of the last row."""
+        return self.tops[-1] + self.side
+
+    @property
+    def bottom(self) -> float:
+        """Lower edge of the last curve's frame."""
+        return self.lanes[-1][0].bottom()
+
+    def half(self) -> float:
+        """Half the width of a point's own column: images packed side by side share their border."""
+        if len(self.x) < 2:
+            return self.side / 2 + GAP
+        return min(0.5 * float(self.x[1] - self.x[0]), self.side / 2 + GAP)
+
+    def nearest(self, x: float) -> int:
+        """The point whose column is nearest to ``x``."""
+        return int(np.abs(self.x - x).argmin())
+
+    def column(self, number: int) -> QRectF:
+        """The images of point ``number``, from the first row's top to the last one's bottom."""
+        left = round(float(self.x[number]) - self.side / 2)
+        return QRectF(left, self.tops[0], self.side, self.rows_bottom - self.tops[0])
+
+
+def arrange(width: int, height: int, total: int) -> Layout:
+    """The layout of ``total`` ≥ 1 points in ``width`` × ``height`` pixels."""
+    curves = max(46.0, 0.27 * height)
+    room = (height - HEADER - AXIS - 4 * GAP - 8 - curves) / 3
+    tall = int(min(MOST_SIDE, max(LEAST_SIDE, room)))
+    split = height - HEADER - AXIS - 3 * (tall + GAP) - 8 >= 3 * LANE + 2 * LANE_GAP
+    right = 14 if split else 2 * SCALE + 4
+    usable = max(1.0, width - LEFT - right)
+    side = int(min(tall, (usable - GAP * (total - 1)) / total))
+    step = 1  # every how many points one is shown: all of them if they stay recognisable
+    if side < LEAST_SIDE:
+        side = int(max(LEAST_SIDE, min(tall, 44, usable)))
+        spacing = max(1e-6, (usable - side) / (total - 1))
+        step = min(total, math.ceil((side + GAP) / spacing))
+    x = LEFT + side / 2 + (np.arange(total) * ((usable - side) / (total - 1)) if total > 1 else np.zeros(1))
+    offset = ((total - 1) % step) // 2
+    tops = tuple(HEADER + row * (side + GAP) for row in range(3))
+    frame = QRectF(LEFT, tops[-1] + side + 8, usable, 0.0)
+    frame.setBottom(max(frame.top() + 24.0, height - AXIS))
+    lanes: tuple[tuple[QRectF, tuple[str, ...]], ...] = ((frame, CURVES),)
+    if split:
+        lane = (frame.height() - 2 * LANE_GAP) / 3
+        lanes = tuple(
+            (QRectF(frame.left(), frame.top() + place * (lane + LANE_GAP), frame.width(), lane), (name,))
+            for place, name in enumerate(CURVES)
+        )
+    return Layout(x, side, tuple(range(offset, total, step)), tops, lanes)
+
+
+def bounds(name: str, values: np.ndarray, log: bool) -> tuple[float, float]:
+    """Round ends of the scale of curve ``name`` with ``values`` (n,); NaN is left out.
+
+    SSIM ends at 1 and distances begin at 0; ``log`` makes the excess BCE's ends 1, 2 or 5 times a power of ten.
+    """
+    finite = values[np.isfinite(values)]
+    if name == "ssim":
+        low = float(finite.min()) if len(finite) else 0.0
+        return min(0.95, math.floor(low * 20.0) / 20.0), 1.0
+    if name == "excess_bce" and log:
+        finite = finite[finite > 0]
+        if not len(finite):
+            return 1e-4, 1e-2
+        low, high = _rounded_down(float(finite.min())), nice_step(float(finite.max()), 1)
+        return (low, high) if low < high else (low / 2, high * 2)
+    low, high = float(finite.min(initial=0.0)), float(finite.max(initial=0.0))
+    return low, nice_step(high, 1) if high > 0 else 1.0
+
+
+def _rounded_down(value: float) -> float:
+    """The largest 1, 2 or 5 times a power of ten up to ``value``: these are one another's reciprocals."""
+    return 1.0 / nice_step(1.0 / value, 1)
+
+
+def normalised(values: np.ndarray, low: float, high: float, log: bool) -> np.ndarray:
+    """Where ``values`` stand between ``low`` (0) and ``high`` (1); on a log scale what is not positive is NaN."""
+    values = np.asarray(values, dtype=np.float64)
+    if log:
+        values = np.log(np.where(values > 0.0, values, np.nan))
+        low, high = math.log(low), math.log(high)
+    return (values - low) / (high - low)
 
 
 class TransectPicture(QWidget):
@@ -84,35 +199,36 @@ class TransectPicture(QWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._theme.plot))
         if self.empty or not self._data.total:
-            painter.setPen(QColor(self._theme.muted))
-            flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-            painter.drawText(self.rect().adjusted(16, 8, -16, -8), flags, self.empty or "Choose a transect.")
+            empty_text(painter, self.rect(), self.empty or "Choose a transect.", self._theme)
             return
         font = painter.font()
         font.setPointSizeF(font.pointSizeF() * 0.88)
         painter.setFont(font)
         layout = self.layout_now()
-        self._paint_holes(painter, layout)
-        self._paint_names(painter, layout)
+        holes = self._hole_boxes(layout)
+        for box in holes:  # a band behind the curves: these points lie where there were no training images
+            for frame, _ in layout.lanes:
+                band = QRectF(box.left(), frame.top(), box.width(), frame.height())
+                painter.fillRect(band, tint(self._theme.accent, 0.10))
         self._paint_rows(painter, layout)
-        curves = CurvePainter(self._data, self._theme, self.log)
-        curves.paint(painter, layout, self._axis_texts())
-        self._frame_holes(painter, layout)
-        self._paint_position(painter, layout, curves)
-        self._paint_header(painter, curves)
+        for frame, names in layout.lanes:
+            self._paint_frame(painter, frame, names)
+            for name in reversed(names):  # the first one, the excess BCE, on top
+                self._paint_curve(painter, layout, frame, name)
+        self._paint_captions(painter, layout, holes)
+        if self._data.here is not None:
+            self._paint_position(painter, layout, self._data.here)
+        self._paint_header(painter)
         if self.hasFocus():
             painter.setPen(QPen(QColor(self._theme.accent), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
 
-    def _paint_names(self, painter: QPainter, layout: Layout) -> None:
-        ends = f"Δ ±{self._data.ends(layout.side):g}"
-        painter.setPen(QColor(self._theme.muted))
-        for top, name in zip(layout.tops, ("truth", "model", ends), strict=True):
-            painter.drawText(QRectF(0, top, LEFT - 8, layout.side), _RIGHT, name)
-
     def _paint_rows(self, painter: QPainter, layout: Layout) -> None:
         ratio, ends = self.devicePixelRatioF(), self._data.ends(layout.side)
+        painter.setPen(QColor(self._theme.muted))
+        for top, name in zip(layout.tops, ("truth", "model", f"Δ ±{ends:g}"), strict=True):
+            painter.drawText(QRectF(0, top, LEFT - 8, layout.side), _RIGHT, name)
         if self._thumbs_for != (layout.side, ratio, ends):
             self._thumbs.clear()
             self._thumbs_for = (layout.side, ratio, ends)
@@ -124,14 +240,14 @@ class TransectPicture(QWidget):
         for row, top in enumerate(layout.tops):
             box = QRectF(left, top, side, side)
             if not self._data.known(place):
-                ground = QColor(self._theme.grid)
-                ground.setAlphaF(0.25)
-                painter.fillRect(box, ground)
+                painter.fillRect(box, tint(self._theme.grid, 0.25))
                 continue
             thumb = self._thumbs.get((row, place))
             if thumb is None:
                 image = image_conversion.to_image(self._data.image(row, place, side))
-                thumb = self._thumbs[row, place] = image_conversion.scaled(image, _fitted(image.size(), side), ratio)
+                fitted = image.size().scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1))
+                thumb = image_conversion.scaled(image, QRectF(QPointF(), fitted), ratio)
+                self._thumbs[row, place] = thumb
             painter.fillRect(box, QColor(self._theme.ground))
             offset = QPointF((side - thumb.width() / ratio) / 2, (side - thumb.height() / ratio) / 2)
             painter.drawPixmap(box.topLeft() + offset, thumb)
@@ -143,74 +259,138 @@ class TransectPicture(QWidget):
             boxes.append(QRectF(QPointF(left, layout.tops[0] - 2), QPointF(right, layout.rows_bottom + 2)))
         return boxes
 
-    def _paint_holes(self, painter: QPainter, layout: Layout) -> None:
-        """A band behind the curves: these points lie where there were no training images."""
-        tint = QColor(self._theme.accent)
-        tint.setAlphaF(0.10)
-        for box in self._hole_boxes(layout):
-            for frame, _ in layout.lanes:
-                painter.fillRect(QRectF(box.left(), frame.top(), box.width(), frame.height()), tint)
-
-    def _frame_holes(self, painter: QPainter, layout: Layout) -> None:
-        accent = QColor(self._theme.accent)
+    def _paint_captions(self, painter: QPainter, layout: Layout, holes: list[QRectF]) -> None:
+        """A frame around the images of each hole, named under the curves, and what the ends of that axis mean."""
         metrics = QFontMetricsF(painter.font())
-        for box in self._hole_boxes(layout):
-            painter.setPen(QPen(accent, 2))
+        below = QRectF(LEFT, layout.bottom + 2, layout.lanes[0][0].width(), AXIS - 3)
+        left, right = below.right(), below.left()  # where the names begin and end
+        for box in holes:
+            painter.setPen(QPen(QColor(self._theme.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(QRectF(round(box.left()), box.top(), round(box.width()), box.height()))
             text = "in the hole" if metrics.horizontalAdvance("in the hole") + 6 < box.width() else "hole"
-            if metrics.horizontalAdvance(text) < box.width():
-                painter.drawText(QRectF(box.left(), layout.bottom + 2, box.width(), AXIS - 3), _CENTRE, text)
+            width = metrics.horizontalAdvance(text)
+            if width < box.width():
+                painter.drawText(QRectF(box.left(), below.top(), box.width(), below.height()), _CENTRE, text)
+                left, right = min(left, box.center().x() - width / 2), max(right, box.center().x() + width / 2)
+        painter.setPen(QColor(self._theme.muted))
+        points, names = self._data.points, ", ".join(self._data.names)
+        firsts, lasts = ("1",), (str(self._data.total),)
+        if points is not None:
+            first, last = (", ".join(_three_digits(value) for value in points[end]) for end in (0, -1))
+            firsts, lasts = (f"({names}) = ({first})", f"({first})"), (f"({last})",)
+        first = _first_that_fits(firsts, metrics, left - below.left() - 8)
+        painter.drawText(below, _LEFT, first)
+        right = max(right, below.left() + metrics.horizontalAdvance(first))
+        painter.drawText(below, _RIGHT, _first_that_fits(lasts, metrics, below.right() - right - 8))
 
-    def _paint_position(self, painter: QPainter, layout: Layout, curves: CurvePainter) -> None:
-        place = self._data.here
-        if place is None:
+    def _colour(self, name: str) -> QColor:
+        """The colour of curve ``name``; the first of the series is the accent, which marks the hole."""
+        return QColor(self._theme.series[1 + CURVES.index(name)])
+
+    def _logarithmic(self, name: str) -> bool:
+        return self.log and name == "excess_bce"
+
+    def _bounds(self, name: str) -> tuple[float, float]:
+        return bounds(name, self._data.curves[name], self.log)
+
+    def _y(self, name: str, frame: QRectF) -> np.ndarray:
+        """float64 (n,) pixels; NaN where nothing is known."""
+        place = normalised(self._data.curves[name], *self._bounds(name), self._logarithmic(name))
+        inner = frame.adjusted(0, 4, 0, -4)
+        return inner.bottom() - np.clip(place, -0.05, 1.05) * inner.height()
+
+    def _paint_frame(self, painter: QPainter, frame: QRectF, names: tuple[str, ...]) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(QPen(QColor(self._theme.grid), 1))
+        painter.drawLine(frame.bottomLeft(), frame.bottomRight())
+        painter.setPen(QPen(tint(self._theme.grid, 0.6), 1))
+        painter.drawLine(frame.topLeft(), frame.topRight())
+        height = QFontMetricsF(painter.font()).height()
+        for place, name in enumerate(names):
+            low, high = self._bounds(name)
+            painter.setPen(self._colour(name))
+            if place == 0:
+                left, flags = 0.0, _RIGHT
+            else:
+                left, flags = frame.right() + 5 + (place - 1) * SCALE, _LEFT
+            width = LEFT - 6.0 if place == 0 else SCALE
+            # Where the frame is low, its two numbers keep clear of one another.
+            painter.drawText(QRectF(left, frame.top() - 4, width, height), flags, _three_digits(high))
+            painter.drawText(QRectF(left, frame.bottom() + 3 - height, width, height), flags, _three_digits(low))
+            if len(names) == 1 and frame.height() > 3 * height:
+                middle = QRectF(left, frame.center().y() - height / 2, width, height)
+                painter.drawText(middle, flags, "log" if self._logarithmic(name) else "")
+
+    def _paint_curve(self, painter: QPainter, layout: Layout, frame: QRectF, name: str) -> None:
+        y = self._y(name, frame)
+        known = np.isfinite(y)
+        if not known.any():
             return
+        colour, pixels = self._colour(name), np.stack([layout.x, y], axis=1)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        stroke_lines(painter, polyline(pixels), [QPen(colour, 1.6)])
+        if self._data.total <= DOTS:
+            for place in pixels[known].tolist():
+                dot(painter, place, 2.0, colour)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+
+    def _paint_position(self, painter: QPainter, layout: Layout, place: int) -> None:
+        """A frame around the images of point ``place``, a line under them, and a ring where it meets each curve."""
         if place not in layout.shown:
             self._paint_column(painter, layout, place, self.devicePixelRatioF())
-        ink = QColor(self._theme.text)
         column = layout.column(place)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(QColor(self._theme.plot), 4))
         painter.drawRect(column)
-        painter.setPen(QPen(ink, 2))
+        painter.setPen(QPen(QColor(self._theme.text), 2))
         painter.drawRect(column)
-        curves.paint_position(painter, layout, place)
+        x = float(layout.x[place])
+        painter.setPen(QPen(tint(self._theme.text, 0.7), 1))
+        top = layout.rows_bottom + 1
+        painter.drawLine(QPointF(round(x) + 0.5, top), QPointF(round(x) + 0.5, layout.bottom))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for frame, names in layout.lanes:
+            for name in reversed(names):
+                y = self._y(name, frame)[place]
+                if np.isfinite(y):
+                    dot(painter, (x, float(y)), 3.5, QColor(self._theme.plot), QPen(self._colour(name), 2))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
-    def _paint_header(self, painter: QPainter, curves: CurvePainter) -> None:
+    def _paint_header(self, painter: QPainter) -> None:
         """Where the position is and what is measured there; the coloured names are the curves' legend, too."""
-        texts = self._place_texts()
-        metrics = QFontMetricsF(painter.font())
-        legend = curves.legend(self._data.here)
+        data, place, metrics = self._data, self._data.here, QFontMetricsF(painter.font())
+        texts, legend = [f"{data.total} points"], NAMES
+        if place is not None:
+            texts = [f"point {place + 1} of {data.total}"]
+            if data.points is not None:
+                pairs = zip(data.names, data.points[place], strict=True)
+                texts.append("  ".join(f"{name} {_three_digits(value)}" for name, value in pairs))
+            texts += ["in the hole"] * bool(data.in_hole[place])
+            values = {name: float(data.curves[name][place]) for name in CURVES}
+            legend = {
+                name: f"{text} {_three_digits(values[name])}" if np.isfinite(values[name]) else text
+                for name, text in NAMES.items()
+            }
         room = self.width() - 16.0
+        legend_width = sum(metrics.horizontalAdvance(text) + 26 for text in legend.values())
         wanted = sum(metrics.horizontalAdvance(text) + 14 for text in texts)
-        while len(texts) > 1 and wanted + curves.legend_width(metrics, legend) > room:
+        while len(texts) > 1 and wanted + legend_width > room:
             wanted -= metrics.horizontalAdvance(texts.pop()) + 14
         x = 8.0
         for text in texts:
             painter.setPen(QColor(self._theme.accent if text == "in the hole" else self._theme.text))
-            painter.drawText(QRectF(x, 0, room, HEADER - 2), _LEFT_MIDDLE, text)
+            painter.drawText(QRectF(x, 0, room, HEADER - 2), _LEFT, text)
             x += metrics.horizontalAdvance(text) + 14
-        curves.paint_legend(painter, legend, QRectF(x, 0, self.width() - 8 - x, HEADER - 2))
-
-    def _place_texts(self) -> list[str]:
-        data, place = self._data, self._data.here
-        if place is None:
-            return [f"{data.total} points"]
-        texts = [f"point {place + 1} of {data.total}"]
-        if data.points is not None:
-            pairs = zip(data.names, data.points[place], strict=True)
-            texts.append("  ".join(f"{name} {number(value)}" for name, value in pairs))
-        return [*texts, "in the hole"] if data.in_hole[place] else texts
-
-    def _axis_texts(self) -> tuple[str, str]:
-        """What stands at the two ends of the horizontal axis."""
-        points = self._data.points
-        if points is None:
-            return "1", str(self._data.total)
-        names = ", ".join(self._data.names)
-        first, last = (", ".join(number(value) for value in points[end]) for end in (0, -1))
-        return f"({names}) = ({first})", f"({last})"
+        x = max(x, self.width() - 8 - legend_width + 14)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for name, text in legend.items():
+            dot(painter, (x + 4, HEADER / 2 - 1), 3.5, self._colour(name))
+            painter.setPen(QColor(self._theme.text))
+            width = metrics.horizontalAdvance(text)
+            painter.drawText(QRectF(x + 12, 0, width + 2, HEADER - 2), _LEFT, text)
+            x += 26 + width
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
     # user input
 
@@ -288,12 +468,10 @@ class TransectPicture(QWidget):
             super().keyReleaseEvent(event)
 
 
-def _fitted(size: QSize, side: int) -> QRectF:
-    """``size`` shrunk or enlarged to the largest rectangle in a square of ``side``."""
-    fitted = size.scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio)
-    return QRectF(0, 0, max(1, fitted.width()), max(1, fitted.height()))
+def _three_digits(value: float) -> str:
+    """A value for reading: 0.0247, 1.25, 2."""
+    return f"{value:.3g}"
 
 
-_CENTRE = Qt.AlignmentFlag.AlignCenter
-_LEFT_MIDDLE = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+def _first_that_fits(texts: tuple[str, ...], metrics: QFontMetricsF, room: float) -> str:
+    return next((text for text in texts if metrics.horizontalAdvance(text) <= room), "")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QMenu, QSpinBox, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QSpinBox, QWidget
 
 from explorer.views.transect.data import CURVES, TransectData
-from explorer.views.transect.picture import EXCESS_BCE, TransectPicture
-from explorer.widgets.controls import label, named
+from explorer.views.transect.picture import TransectPicture
+from explorer.widgets.controls import add_menu, label, named, tool_button
 from explorer.widgets.icons import icon
+from explorer.widgets.image_row import EXCESS_BCE
+from explorer.widgets.layouts import column, row
 from explorer.widgets.theme import DARK, Theme
 
 FORMATS = {
@@ -24,15 +25,10 @@ LEAST_POINTS, MOST_POINTS = 2, 200
 
 
 class TransectView(QWidget):
-    """Shows one of several transects. Setters are silent; signals tell what the user did.
-
-    ``position_changed`` follows a drag from point to point, ``position_released`` ends it.
-    """
+    """Shows one of several transects. Setters are silent; signals, those of ``picture`` too, report what a hand did."""
 
     transect_chosen = Signal(int)
     points_changed = Signal(int)
-    position_changed = Signal(int)
-    position_released = Signal()
     removed = Signal(int)
     export_requested = Signal(str)
 
@@ -40,79 +36,48 @@ class TransectView(QWidget):
         super().__init__(parent)
         self.setObjectName("transect")
         self.setAutoFillBackground(True)  # else the window shows through
-        self._theme = DARK
         self._removable = self._complete = False
         self._data = TransectData()
         self.picture = TransectPicture(self._data)
-        self.picture.position_changed.connect(self.position_changed)
-        self.picture.released.connect(self.position_released)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 6)
-        layout.setSpacing(8)
-        layout.addWidget(self._make_side())
-        layout.addWidget(self.picture, 1)
+        row(self._make_side(), (self.picture, 1), spacing=8, margins=(8, 6, 8, 6), parent=self)
         self.set_theme(DARK)
         self.set_transects([], None)
 
     def _make_side(self) -> QWidget:
-        side = named(QWidget(), "transect.side")
-        side.setFixedWidth(SIDE_WIDTH)
-        column = QVBoxLayout(side)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(5)
-        choice = QHBoxLayout()
-        choice.setSpacing(4)
-        self._choice = named(QComboBox(), "transect.choice")
-        self._choice.setToolTip("The line through the parameter plane; draw more in the Parameters panel")
-        self._choice.setAccessibleName("Transect")
+        self._choice = named(
+            QComboBox(),
+            "transect.choice",
+            tip="The line through the parameter plane; draw more in the Parameters panel",
+            accessible="Transect",
+        )
         self._choice.activated.connect(self.transect_chosen)
-        self._remove = named(QToolButton(), "transect.remove", "Remove")
+        self._remove = tool_button("transect.remove", "Remove", words=False)
         self._remove.clicked.connect(self._on_remove)
-        choice.addWidget(self._choice, 1)
-        choice.addWidget(self._remove)
-        column.addLayout(choice)
-        column.addWidget(self._make_points())
-        column.addLayout(self._make_last_row())
-        self._summary = label("", "muted", "transect.summary")
-        self._summary.setWordWrap(True)
-        self._summary.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
-        column.addWidget(self._summary, 1)
-        return side
-
-    def _make_points(self) -> QSpinBox:
-        self._points = named(QSpinBox(), "transect.points")
+        self._points = named(
+            QSpinBox(),
+            "transect.points",
+            tip=f"Points along the transect, {LEAST_POINTS} to {MOST_POINTS}, equally spaced",
+            accessible="Points along the transect",
+        )
         self._points.setRange(LEAST_POINTS, MOST_POINTS)
         self._points.setValue(15)
         self._points.setSuffix(" points")
-        self._points.setToolTip(f"Points along the transect, {LEAST_POINTS} to {MOST_POINTS}, equally spaced")
-        self._points.setAccessibleName("Points along the transect")
         self._points.setKeyboardTracking(False)
         self._points.valueChanged.connect(self.points_changed)
-        return self._points
-
-    def _make_last_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(6)
-        self._log = named(QCheckBox("Log"), "transect.log")
+        self._log = named(QCheckBox("Log"), "transect.log", tip="Show the excess BCE on a logarithmic scale")
         self._log.setChecked(True)
-        self._log.setToolTip("Show the excess BCE on a logarithmic scale")
         self._log.toggled.connect(self._on_log)
-        self._export = named(QToolButton(), "transect.export", "Export")
-        self._export.setToolTip("Save the picture or the numbers of this transect to a file")
-        self._export.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self._export)
-        for name, text in FORMATS.items():
-            action = named(QAction(text, menu), f"transect.export.{name}")
-            action.triggered.connect(lambda _=False, name=name: self.export_requested.emit(name))
-            menu.addAction(action)
-        self._export.setMenu(menu)
-        for button in (self._remove, self._export):
-            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        row.addWidget(self._log)
-        row.addStretch(1)
-        row.addWidget(self._export)
-        return row
+        tip = "Save the picture or the numbers of this transect to a file"
+        self._export = tool_button("transect.export", "Export", tip)
+        add_menu(self._export, FORMATS, self.export_requested.emit)
+        top_left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
+        self._summary = label("", "muted", "transect.summary", wrap=True, align=top_left)
+        side = named(QWidget(), "transect.side")
+        side.setFixedWidth(SIDE_WIDTH)
+        choice = row((self._choice, 1), self._remove, spacing=4)
+        last = row(self._log, 1, self._export, spacing=6)
+        column(choice, self._points, last, (self._summary, 1), spacing=5, parent=side)
+        return side
 
     # setters
 
@@ -179,7 +144,6 @@ class TransectView(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
-        self._theme = theme
         self._remove.setIcon(icon("trash", theme))
         self._export.setIcon(icon("export", theme))
         self.picture.set_theme(theme)
@@ -188,11 +152,6 @@ class TransectView(QWidget):
     def complete(self) -> bool:
         """Whether every point has its images."""
         return self._data.complete
-
-    @property
-    def position(self) -> int | None:
-        """The point that is marked."""
-        return self._data.position
 
     # user input
 

@@ -174,8 +174,8 @@ def test_answers_fill_in_little_by_little(curves):
 
 def test_one_scrub_moves_plane_cloud_probe_and_image(curves):
     curves.engine.answer(0, 15)
-    curves.view.position_changed.emit(6)
-    curves.view.position_released.emit()
+    curves.view.picture.position_changed.emit(6)
+    curves.view.picture.released.emit()
     curves.tick()
     document = curves.state.document
     assert document.cursor == pytest.approx((1.25, 6 / 7))

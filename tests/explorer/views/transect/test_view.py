@@ -6,14 +6,14 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QAction, QColor
+from PySide6.QtCore import QPoint, QRectF, Qt
+from PySide6.QtGui import QAction, QColor, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QToolButton
 
 from explorer.views.transect import TransectView
 from explorer.views.transect.data import TransectData
-from explorer.views.transect.geometry import LEAST_SIDE, arrange, bounds, normalised
+from explorer.views.transect.picture import LEAST_SIDE, arrange, bounds, normalised
 from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -36,8 +36,8 @@ def said(view) -> list:
     heard: list = []
     view.transect_chosen.connect(lambda index: heard.append(("chosen", index)))
     view.points_changed.connect(lambda count: heard.append(("points", count)))
-    view.position_changed.connect(lambda place: heard.append(("position", place)))
-    view.position_released.connect(lambda: heard.append(("released",)))
+    view.picture.position_changed.connect(lambda place: heard.append(("position", place)))
+    view.picture.released.connect(lambda: heard.append(("released",)))
     view.removed.connect(lambda index: heard.append(("removed", index)))
     view.export_requested.connect(lambda kind: heard.append(("export", kind)))
     return heard
@@ -122,7 +122,7 @@ def test_what_is_set_is_shown_silently(view, said):
     view.set_summary("hole 0.0016")
     view.set_theme(LIGHT)
     assert view.complete
-    assert view.position == 7
+    assert view.picture._data.position == 7
     assert view.findChild(QSpinBox, "transect.points").value() == COUNT
     assert view.findChild(QComboBox, "transect.choice").currentText() == "P1"
     assert "0.0016" in view.findChild(QLabel, "transect.summary").text()
@@ -146,6 +146,31 @@ def test_hole_points_are_framed_in_the_accent_colour(view):
     left = round(float(layout.x[first]) - layout.half())
     ours = {image.pixelColor(x, layout.tops[1] + 5).name() for x in range(left - 2, left + 3)}
     assert QColor(DARK.accent).name() in ours
+
+
+class _Recorder(QPainter):
+    """Notes where texts are written."""
+
+    def __init__(self, image: QImage) -> None:
+        super().__init__(image)
+        self.texts: dict[str, QRectF] = {}
+
+    def drawText(self, box: QRectF, flags: Qt.AlignmentFlag, text: str) -> None:
+        if text:
+            self.texts[text] = self.boundingRect(box, flags, text)
+
+
+@pytest.mark.parametrize("width", [280, 330, 380, 500, 900])
+def test_the_captions_under_the_curves_never_overlap(view, width):
+    _fill(view)
+    image = QImage(width, 170, QImage.Format.Format_RGB32)
+    layout, painter = arrange(width, 170, COUNT), _Recorder(image)
+    view.picture._paint_captions(painter, layout, view.picture._hole_boxes(layout))
+    painter.end()
+    boxes = sorted(painter.texts.values(), key=lambda box: box.left())
+    assert any("hole" in text for text in painter.texts)
+    assert all(left.right() < right.left() for left, right in pairwise(boxes))
+    assert ("(a, b) = (1.25, 0)" in painter.texts) == (width >= 500)
 
 
 def test_images_that_have_not_come_are_quiet(view, said):
