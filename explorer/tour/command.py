@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-from explorer.tour.display import virtual_display
 
 CHILD = "ISOLINE_TOUR_CHILD"
 
@@ -56,6 +57,34 @@ def main(argv: list[str]) -> int:
         return subprocess.run(
             [sys.executable, "-m", "explorer", "tour", *argv], env=environment, check=False
         ).returncode
+
+
+@contextmanager
+def virtual_display(environment: dict[str, str], size: tuple[int, int]) -> Iterator[str]:
+    """Set DISPLAY in ``environment`` to a new virtual screen if it names no display; yields a problem or ""."""
+    has_display = environment.get("DISPLAY") or environment.get("WAYLAND_DISPLAY")
+    if not sys.platform.startswith("linux") or has_display or environment.get("QT_QPA_PLATFORM"):
+        yield ""
+        return
+    if shutil.which("Xvfb") is None:
+        yield "there is no display and no Xvfb to make one; install it (Debian: apt-get install xvfb)."
+        return
+    reader, writer = os.pipe()
+    screen = f"{max(size[0], 1920)}x{max(size[1], 1080)}x24"
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", screen, "+extension", "GLX", "-nolisten", "tcp"]
+    server = subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL)
+    os.close(writer)
+    try:
+        with os.fdopen(reader) as pipe:
+            number = pipe.readline().strip()
+        if not number:
+            yield "Xvfb could not start a virtual display."
+            return
+        environment["DISPLAY"] = f":{number}"
+        yield ""
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def run_tour(options: argparse.Namespace) -> int:

@@ -6,8 +6,9 @@ or disabled cannot be used.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QKeySequence, QWindow
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLineEdit, Q
 
 LEFT = Qt.MouseButton.LeftButton
 NONE = Qt.KeyboardModifier.NoModifier
+W = TypeVar("W", bound=QWidget)
 
 
 class CannotReach(RuntimeError):
@@ -42,20 +44,20 @@ def move(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
     QTest.mouseMove(_window(widget), place(widget, at))
 
 
-def press(widget: QWidget, at: QPoint | QPointF | None = None, modifiers: Qt.KeyboardModifier = NONE) -> None:
+def press(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
     """Press the left button."""
-    QTest.mousePress(_window(widget), LEFT, modifiers, place(widget, at))
+    QTest.mousePress(_window(widget), LEFT, NONE, place(widget, at))
 
 
-def release(widget: QWidget, at: QPoint | QPointF | None = None, modifiers: Qt.KeyboardModifier = NONE) -> None:
+def release(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
     """Release the left button."""
-    QTest.mouseRelease(_window(widget), LEFT, modifiers, place(widget, at))
+    QTest.mouseRelease(_window(widget), LEFT, NONE, place(widget, at))
 
 
-def click(widget: QWidget, at: QPoint | QPointF | None = None, modifiers: Qt.KeyboardModifier = NONE) -> None:
+def click(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
     """Press and release."""
-    press(widget, at, modifiers)
-    release(widget, at, modifiers)
+    press(widget, at)
+    release(widget, at)
 
 
 def open_menu(button: QWidget) -> None:
@@ -84,11 +86,33 @@ def type_text(widget: QWidget, text: str) -> None:
     QTest.keyClicks(widget, text)
 
 
-def child(root: QWidget, name: str) -> QWidget:
-    """The widget called ``name``; ``CannotReach`` if the window has none."""
-    found = root.findChild(QWidget, name)
+def type_into(field: QWidget, text: str, at: QPointF | None = None) -> None:
+    """Click ``field``, put ``text`` in place of what is in it, and press Return."""
+    click(field, at)
+    key(field, "Ctrl+A")
+    type_text(field, text)
+    key(field, "Return")
+
+
+def drag(
+    widget: QWidget, places: Sequence[QPointF], pause: float = 0.01, before_release: Callable[[], object] = lambda: None
+) -> Generator[float, None, None]:
+    """Press at the first of ``places``, move over the others, ``pause`` seconds each, and release at the last one."""
+    move(widget, places[0])
+    yield 0.05
+    press(widget, places[0])
+    for at in places[1:]:
+        move(widget, at)
+        yield pause
+    before_release()
+    release(widget, places[-1])
+
+
+def child(root: QWidget, name: str, kind: type[W] = QWidget) -> W:
+    """The widget of that ``kind`` called ``name``; ``CannotReach`` if the window has none."""
+    found = root.findChild(kind, name)
     if found is None:
-        raise CannotReach(f"there is no {name} in {root.objectName() or root}")
+        raise CannotReach(f"there is no {kind.__name__} {name} in {root.objectName() or root}")
     return found
 
 
@@ -118,14 +142,16 @@ def name_file(dialog_name: str, target: Path) -> Generator[float, None, QWidget]
     return edit
 
 
-def choose(combo: QWidget, row: int) -> Generator[float, None, None]:
+def choose(combo: QComboBox, row: int) -> Generator[float, None, None]:
     """Open a combo box by mouse, close its list, and go to a row by arrow keys; yields a person's pauses."""
-    if not isinstance(combo, QComboBox):
-        raise CannotReach(f"{combo.objectName()} is no combo box")
     click(combo)
     yield 0.3
     key(combo, "Escape")
     yield 0.2
-    for _ in range(abs(row - combo.currentIndex())):
-        key(combo, "Down" if row > combo.currentIndex() else "Up")
+    towards = "Down" if row > combo.currentIndex() else "Up"
+    for _ in range(combo.count()):
+        if combo.currentIndex() == row:
+            return
+        key(combo, towards)
         yield 0.05
+    raise CannotReach(f"row {row} of {combo.objectName()}, {combo.itemText(row)!r}, cannot be chosen")

@@ -1,16 +1,22 @@
-"""What the tour measures, from outside the code that it measures."""
+"""What the tour measures, from outside the code that it measures: start-up, lateness, clicks until they are painted."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtCore import QPointF, Qt, QTimer
+
+from core.protocol.messages import Decoded
+from explorer.tour import input_events
+from explorer.tour.runner import Director, StageFailed, Until
+
+PAUSE_S = 0.08  # between clicks; a person is slower
 
 
 def process_age() -> float:
@@ -25,56 +31,89 @@ def process_age() -> float:
 _IMPORTED = perf_counter()
 
 
-class LoopLateness(QObject):
-    """How late a 5 ms timer fires, in ms: what every other event waits too."""
+@contextmanager
+def loop_lateness() -> Iterator[list[float]]:
+    """How late a 5 ms timer fires during the block, in ms: what every other event waits too."""
+    interval_s = 0.005
+    late_ms: list[float] = []
+    due = perf_counter() + interval_s
 
-    INTERVAL_MS = 5
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.late_ms: list[float] = []
-        self._due = 0.0
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(self.INTERVAL_MS)
-        self._timer.timeout.connect(self._fire)
-
-    def start(self) -> None:
-        """Begin a measurement."""
-        self.late_ms = []
-        self._due = perf_counter() + self.INTERVAL_MS / 1000
-        self._timer.start()
-
-    def stop(self) -> None:
-        """End it."""
-        self._timer.stop()
-
-    def _fire(self) -> None:
+    def fire() -> None:
+        nonlocal due
         now = perf_counter()
-        self.late_ms.append(max(0.0, (now - self._due) * 1000))
-        self._due = now + self.INTERVAL_MS / 1000
+        late_ms.append(max(0.0, (now - due) * 1000))
+        due = now + interval_s
+
+    timer = QTimer()
+    timer.setTimerType(Qt.TimerType.PreciseTimer)
+    timer.timeout.connect(fire)
+    timer.start(round(interval_s * 1000))
+    yield late_ms
+    timer.stop()
 
 
-class Rate:
-    """Events a second over the time of a ``with`` block."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.per_second = self.seconds = 0.0
-
-    def hit(self, *_: object) -> None:
-        """One event."""
-        self.count += 1
-
-    @contextmanager
-    def measure(self) -> Iterator[Rate]:
-        """Time the block."""
-        self.count, begun = 0, perf_counter()
-        yield self
-        self.seconds = perf_counter() - begun
-        self.per_second = self.count / self.seconds
-
-
-def percentile(values: list[float], share: float) -> float | None:
+def percentile(values: list[float], percent: float) -> float | None:
     """A percentile of ``values`` (0-100), or None without any."""
-    return float(np.percentile(values, share)) if values else None
+    return float(np.percentile(values, percent)) if values else None
+
+
+def visible_points(tour: Director, count: int, seed: int) -> list[QPointF]:
+    """Places on the cloud's widget where points are, well inside it."""
+    cloud = tour.explorer.cloud
+    places = cloud.screen_positions()
+    width, height = cloud.width(), cloud.height()
+    inside = (places[:, 0] > 40) & (places[:, 0] < width - 140) & (places[:, 1] > 40) & (places[:, 1] < height - 40)
+    chosen = np.flatnonzero(inside)
+    if not len(chosen):
+        raise StageFailed("no point of the cloud is on screen")
+    picked = np.random.default_rng(seed).choice(chosen, size=count, replace=len(chosen) < count)
+    return [QPointF(float(x), float(y)) for x, y in places[picked, :2]]
+
+
+def timed_clicks(
+    tour: Director, count: int, seed: int
+) -> Generator[Until | float, None, tuple[list[float], list[float]]]:
+    """Click ``count`` points one after another, each where it is at that moment; a cloud in training moves.
+
+    Returns milliseconds from the press to the painted image, and those of the decodes. The decode that counts is any
+    that was asked after the press: in a training the clicked sample may move before its image is there, and the newer
+    place is decoded instead.
+    """
+    explorer, cloud, state = tour.explorer, tour.explorer.cloud, tour.explorer.state
+    click_ms: list[float] = []
+    decode_ms: list[float] = []
+    pressed, stamp, decoded, missed = 0.0, 0, False, 0  # not pressed: no click waits for its image
+
+    def on_decoded(reply: Decoded) -> None:
+        nonlocal decoded
+        if pressed and reply.stamp > stamp:
+            decoded = True
+            decode_ms.append(reply.milliseconds)
+
+    def on_painted() -> None:
+        nonlocal pressed
+        if pressed and decoded:
+            click_ms.append((perf_counter() - pressed) * 1000)
+            pressed = 0.0
+
+    painted = Until(lambda: not pressed, "the clicked point's image is painted", 10.0)
+    explorer.probe.decoded.connect(on_decoded)
+    explorer.image.painted.connect(on_painted)
+    while len(click_ms) < count:
+        at = visible_points(tour, 1, seed + len(click_ms) + 1000 * missed)[0]
+        input_events.move(cloud, at)
+        yield 0.02
+        before = state.document
+        decoded, stamp, pressed = False, explorer.engine.last_stamp, perf_counter()
+        input_events.click(cloud, at)
+        if state.document is before:  # the point went elsewhere between look and click, as it can for a person
+            pressed = 0.0
+            missed += 1
+            if missed > count:
+                raise StageFailed(f"{missed} clicks on points chose none")
+            continue
+        yield painted
+        yield PAUSE_S
+    explorer.probe.decoded.disconnect(on_decoded)
+    explorer.image.painted.disconnect(on_painted)
+    return click_ms, decode_ms

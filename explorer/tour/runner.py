@@ -11,15 +11,14 @@ import json
 import platform
 import traceback
 from collections.abc import Callable, Generator
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
-
-from explorer.tour.measurements import LoopLateness
 
 TICK_MS = 2
 
@@ -41,16 +40,6 @@ class StageFailed(RuntimeError):
     """Something that a stage waited for did not happen."""
 
 
-@dataclass(frozen=True)
-class StageResult:
-    """One stage's outcome; ``error`` is empty if it happened."""
-
-    name: str
-    ok: bool
-    seconds: float
-    error: str = ""
-
-
 class Director(QObject):
     """Owns the tour's clock, pictures and figures; stages use it as their context."""
 
@@ -59,95 +48,17 @@ class Director(QObject):
         self.application, self.explorer, self.options = application, explorer, options
         self.window: QWidget = explorer.window
         self.figures: dict[str, Any] = {}
-        self.results: list[StageResult] = []
-        self.loop = LoopLateness()
-        self.shots = 0
-        self._stages: list[NamedStage] = []
-        self._current: Stage | None = None
-        self._wait: Until | None = None
-        self._since = self._begun = 0.0
-        self._timer = QTimer(self)
-        self._timer.setInterval(TICK_MS)
-        self._timer.timeout.connect(self._tick)
+        self._results: list[dict[str, Any]] = []
+        self._shots = 0
 
     def run(self, stages: list[NamedStage]) -> int:
         """Play all stages; returns 0 if each happened."""
-        self._stages = list(stages)
-        self._timer.start()
+        playing = self._play(stages)
+        timer = QTimer(self)
+        timer.timeout.connect(lambda: next(playing, None))
+        timer.start(TICK_MS)
         self.application.exec()
-        self._write()
-        return 0 if self.results and all(result.ok for result in self.results) else 1
-
-    def shot(self, name: str) -> Path:
-        """A picture of the screen where the window is, dialogs and all."""
-        self.shots += 1
-        path = self.options.out / f"{self.shots:02d}-{name}.png"
-        screen = self.window.screen()
-        frame = self.window.geometry()
-        picture = screen.grabWindow(0, frame.x(), frame.y(), frame.width(), frame.height())
-        if picture.isNull() or not picture.save(str(path)):
-            raise StageFailed(f"the picture {path} could not be written")
-        return path
-
-    # the clock
-
-    def _tick(self) -> None:
-        if self._current is None:
-            self._next()
-            return
-        if self._wait is not None:
-            try:
-                reached = self._wait.condition()
-            except Exception as error:
-                self._end(error)
-                return
-            if not reached:
-                if perf_counter() - self._since > self._wait.timeout:
-                    self._end(StageFailed(f"{self._wait.what}: not within {self._wait.timeout:g} s"))
-                return
-        self._resume(self._current)
-
-    def _next(self) -> None:
-        if not self._stages:
-            self._timer.stop()
-            self.explorer.window.close()
-            self.application.quit()
-            return
-        name, make = self._stages[0]
-        print(f"{name} …", end=" ", flush=True)
-        self._begun = perf_counter()
-        self._current = make(self)
-        self._resume(self._current)
-
-    def _resume(self, stage: Stage) -> None:
-        try:
-            step = next(stage)
-        except StopIteration:
-            self._end(None)
-            return
-        except Exception as error:
-            self._end(error)
-            return
-        self._since = perf_counter()
-        if isinstance(step, Until):
-            self._wait = step
-        else:
-            until = self._since + step
-            self._wait = Until(lambda: perf_counter() >= until, "time passes", step + 60)
-
-    def _end(self, error: Exception | None) -> None:
-        name, _ = self._stages.pop(0)
-        seconds = perf_counter() - self._begun
-        text = "" if error is None else str(error) or type(error).__name__
-        self.results.append(StageResult(name, error is None, round(seconds, 3), text))
-        print("ok" if error is None else f"FAILED: {text}", f"({seconds:.1f} s)", flush=True)
-        if error is not None and not isinstance(error, StageFailed):
-            traceback.print_exception(error)
-        self._current = self._wait = None
-        if error is not None:
-            self.shot(f"failed-{name.replace(' ', '-')}")
-
-    def _write(self) -> None:
+        timer.stop()
         options = self.options
         content = {
             "size": list(options.size),
@@ -156,9 +67,63 @@ class Director(QObject):
             "machine": platform.machine(),
             "system": platform.platform(),
             **self.figures,
-            "stages": [asdict(result) for result in self.results],
+            "stages": self._results,
         }
         (options.out / "tour.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        return 0 if self._results and all(result["ok"] for result in self._results) else 1
+
+    def shot(self, name: str) -> Path:
+        """A picture of the screen where the window is, dialogs and all."""
+        self._shots += 1
+        path = self.options.out / f"{self._shots:02d}-{name}.png"
+        screen = self.window.screen()
+        frame = self.window.geometry()
+        picture = screen.grabWindow(0, frame.x(), frame.y(), frame.width(), frame.height())
+        if picture.isNull() or not picture.save(str(path)):
+            raise StageFailed(f"the picture {path} could not be written")
+        return path
+
+    def _play(self, stages: list[NamedStage]) -> Generator[None, None, None]:
+        """One stage after the other; yields whenever the program is to go on."""
+        for name, make in stages:
+            print(f"{name} …", end=" ", flush=True)
+            begun, error = perf_counter(), ""
+            try:
+                with closing(make(self)) as stage:
+                    for step in stage:
+                        yield from _wait(step)
+            except Exception as raised:
+                error = str(raised) or type(raised).__name__
+                if not isinstance(raised, StageFailed):
+                    traceback.print_exception(raised)
+            seconds = perf_counter() - begun
+            self._results.append({"name": name, "ok": not error, "seconds": round(seconds, 3), "error": error})
+            print(f"FAILED: {error}" if error else "ok", f"({seconds:.1f} s)", flush=True)
+            if error:
+                self.shot(f"failed-{name.replace(' ', '-')}")
+            yield
+        self.explorer.window.close()
+        self.application.quit()
+
+
+def _wait(step: Until | float) -> Generator[None, None, None]:
+    since = perf_counter()
+    if not isinstance(step, Until):
+        while perf_counter() < since + step:
+            yield
+        return
+    while True:  # the program goes on at least once, even if the condition holds already
+        yield
+        if step.condition():
+            return
+        if perf_counter() - since > step.timeout:
+            raise StageFailed(f"{step.what}: not within {step.timeout:g} s")
+
+
+def take_keyboard(tour: Director) -> Stage:
+    """After a dialog or a list: without a window manager nobody else gives the window the keyboard."""
+    tour.window.activateWindow()
+    yield Until(tour.window.isActiveWindow, "the window has the keyboard", 5.0)
 
 
 def up_to(last: str | None, stages: list[NamedStage]) -> list[NamedStage]:
