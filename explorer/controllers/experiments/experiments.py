@@ -79,7 +79,7 @@ class ExperimentsController(Controller):
         self._listed: tuple[Path, int] | None = None
         self._due = 0.0
         self._unreadable = ""
-        view.start_requested.connect(self.start)
+        view.form.start_requested.connect(self.start)
         actions = {
             "cancel": self.cancel,
             "resume": self.resume,

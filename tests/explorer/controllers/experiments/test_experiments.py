@@ -171,8 +171,7 @@ def dead_pid() -> int:
 
 def test_an_experiment_is_started_in_a_folder_of_its_own_and_followed_to_its_report(desk, qtbot, browser):
     desk.how = "works"
-    desk.view.set_choice("entanglement", 2, False)
-    desk.view.start_requested.emit("entanglement", 2, False)
+    desk.view.form.start_requested.emit("entanglement", 2, False)
     (path,) = find_experiments(desk.folder)
     assert path.name.startswith("entanglement-20")
     assert desk.state(path) in ("starting", "running", "finished")

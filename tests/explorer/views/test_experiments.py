@@ -9,8 +9,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QProgressBar, QToolButton, QWidget
 
-from explorer.views.experiments import KINDS, ExperimentItem, ExperimentsView
-from explorer.views.experiments.row import ACTIVE, RESUMABLE
+from explorer.views.experiments import ACTIVE, KINDS, RESUMABLE, ExperimentItem, ExperimentsView
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.theme import DARK, LIGHT, apply_theme
 
@@ -37,7 +36,7 @@ def view(qapp, qtbot) -> ExperimentsView:
 @pytest.fixture
 def said(view) -> list:
     heard: list = []
-    view.start_requested.connect(lambda *values: heard.append(("start", *values)))
+    view.form.start_requested.connect(lambda *values: heard.append(("start", *values)))
     view.action_requested.connect(lambda *values: heard.append(values))
     return heard
 
@@ -94,19 +93,6 @@ def test_quick_has_one_seed_and_says_how_long_it_takes(view, said):
     assert not _find(view, "seeds").isEnabled()
     _click(view, "start")
     assert said == [("start", "transects", 1, True)]
-
-
-def test_a_choice_is_set_silently(view, said):
-    view.set_choice("entanglement", 5, False)
-    assert said == []
-    assert _label(view, "question") == KINDS[1].question
-    _click(view, "start")
-    assert said == [("start", "entanglement", 5, False)]
-
-
-def test_an_unknown_experiment_is_refused_by_name(view):
-    with pytest.raises(KeyError, match="no experiment 'nothing'"):
-        view.set_choice("nothing", 1, False)
 
 
 def test_a_reason_not_to_start_stands_beside_the_button(view, said):
@@ -255,6 +241,8 @@ def test_every_control_has_a_name_a_tip_and_in_both_themes_a_drawing(view, theme
 @pytest.mark.parametrize("quick", [False, True])
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_form_fits_the_dock_without_scrolling(view, kind, quick: bool):
-    view.set_choice(kind.name, 3, quick)
+    _click(view, f"kind.{kind.name}")
+    if quick:
+        _click(view, "quick")
     scroll = _find(view, "form.scroll")
     assert scroll.verticalScrollBar().maximum() == 0
