@@ -6,25 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QIcon, QImage, QPixmap, QWheelEvent
-from PySide6.QtWidgets import (
-    QComboBox,
-    QFormLayout,
-    QFrame,
-    QHBoxLayout,
-    QMenu,
-    QScrollArea,
-    QSizePolicy,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QToolButton, QWidget
 
 from core.rendering import colormaps
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import MarkedSlider, label, named
+from explorer.widgets.controls import MarkedSlider, add_menu, label, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
+from explorer.widgets.layouts import column, row, scrolled
 from explorer.widgets.theme import Theme
 
 SIZES = (1.0, 20.0)  # pixels
@@ -60,14 +50,7 @@ class PointsView(QWidget):
         self._make_attributes()
         self._make_sliders()
         self._make_axes()
-        scroll = named(QScrollArea(), "points.scroll")
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(body)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(scroll)
+        column(scrolled(body, "points.scroll"), parent=self)
         self.set_latent_dim(3)
         self.set_size(5.0)
         self.set_opacity(1.0)
@@ -91,29 +74,25 @@ class PointsView(QWidget):
         self._row("Colours", self._map)
 
     def _make_attributes(self) -> None:
-        self._attributes = named(QToolButton(), "points.attributes", "Add")
-        self._attributes.setAccessibleName("Attributes of the samples")
-        self._attributes.setToolTip("Values besides the factors: measured on the images, or read from your own file")
-        self._attributes.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self._attributes)
-        for name, text, told in (
-            ("measure", "Measure images…", self.measure_requested),
-            ("file", "Attributes from a file…", self.attributes_file_requested),
-            ("clear", "Remove attributes", self.attributes_cleared),
-        ):
-            action = named(QAction(text, menu), f"points.attributes.{name}")
-            action.triggered.connect(lambda _=False, told=told: told.emit())
-            menu.addAction(action)
-        self._clear_attributes = action
-        self._attributes.setMenu(menu)
+        self._attributes = named(
+            QToolButton(),
+            "points.attributes",
+            "Add",
+            "Values besides the factors: measured on the images, or read from your own file",
+            "Attributes of the samples",
+        )
+        signals = {
+            "measure": self.measure_requested,
+            "file": self.attributes_file_requested,
+            "clear": self.attributes_cleared,
+        }
+        entries = {"measure": "Measure images…", "file": "Attributes from a file…", "clear": "Remove attributes"}
+        actions = add_menu(self._attributes, entries, lambda name: signals[name].emit())
+        self._clear_attributes = actions["clear"]
         self._attribute_names = named(ElidedLabel(), "points.attributes.names")
         self._attribute_names.setProperty("role", "muted")
         self._attributes_row = QWidget()
-        row = QHBoxLayout(self._attributes_row)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(8)
-        row.addWidget(self._attribute_names, 1)
-        row.addWidget(self._attributes)
+        row((self._attribute_names, 1), self._attributes, spacing=8, parent=self._attributes_row)
         self._row("Attributes", self._attributes_row)
         self.set_attributes([])
 
@@ -136,15 +115,12 @@ class PointsView(QWidget):
         self._kind.addItem("Principal components", "pca")
         self._kind.activated.connect(lambda _: self._on_axes())
         self._three = QWidget()
-        row = QHBoxLayout(self._three)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
         self._axes = [_Choice(f"points.axis.{n}", f"Latent dimension on axis {'xyz'[n]}") for n in range(3)]
         for number, box in enumerate(self._axes):
             box.activated.connect(lambda _, number=number: self._on_axis(number))
             box.setMinimumContentsLength(1)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            row.addWidget(box, 1)
+        row(*((box, 1) for box in self._axes), spacing=4, parent=self._three)
         self._row("Axes", self._kind)
         self._row("x, y, z", self._three)
 
@@ -178,13 +154,13 @@ class PointsView(QWidget):
         """Diameter of a point in pixels."""
         with QSignalBlocker(self._size.slider):
             self._size.slider.setValue(round(size * _TENTHS))
-        self._size.show_text(f"{size:.1f} px")
+        self._size.text.setText(f"{size:.1f} px")
 
     def set_opacity(self, opacity: float) -> None:
         """0 to 1."""
         with QSignalBlocker(self._opacity.slider):
             self._opacity.slider.setValue(round(opacity * 100))
-        self._opacity.show_text(f"{round(opacity * 100)} %")
+        self._opacity.text.setText(f"{round(opacity * 100)} %")
 
     def set_latent_dim(self, dimensions: int) -> None:
         """Number of latent dimensions d; axes are chosen only where there are more than three."""
@@ -210,19 +186,19 @@ class PointsView(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Show the colour maps as they are on this theme's ground; the sliders are painted by hand."""
-        for row, name in enumerate(colormaps.NAMES):
-            self._map.setItemIcon(row, _swatch(name, theme.plot))
+        for place, name in enumerate(colormaps.NAMES):
+            self._map.setItemIcon(place, _swatch(name, theme.plot))
         for holder in (self._size, self._opacity):
             holder.slider.update()
 
     # hands
 
     def _on_size(self, value: int) -> None:
-        self._size.show_text(f"{value / _TENTHS:.1f} px")
+        self._size.text.setText(f"{value / _TENTHS:.1f} px")
         self.size_changed.emit(value / _TENTHS)
 
     def _on_opacity(self, value: int) -> None:
-        self._opacity.show_text(f"{value} %")
+        self._opacity.text.setText(f"{value} %")
         self.opacity_changed.emit(value / 100)
 
     def _on_axis(self, number: int) -> None:
@@ -253,9 +229,7 @@ class _Choice(QComboBox):
 
     def __init__(self, name: str, tip: str) -> None:
         super().__init__()
-        self.setObjectName(name)
-        self.setToolTip(tip)
-        self.setAccessibleName(tip)
+        named(self, name, None, tip, tip)
         self.setMinimumContentsLength(3)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
@@ -268,22 +242,11 @@ class _Slider(QWidget):
 
     def __init__(self, name: str, tip: str) -> None:
         super().__init__()
-        self.slider = MarkedSlider()
-        self.slider.setObjectName(name)
-        self.slider.setToolTip(tip)
-        self.slider.setAccessibleName(tip)
-        self._text = label("", "muted", f"{name}.text")
-        self._text.setFixedWidth(52)
-        self._text.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(self.slider, 1)
-        row.addWidget(self._text)
-
-    def show_text(self, text: str) -> None:
-        """The value in words."""
-        self._text.setText(text)
+        self.slider = named(MarkedSlider(), name, None, tip, tip)
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        self.text = label("", "muted", f"{name}.text", align=right)
+        self.text.setFixedWidth(52)
+        row((self.slider, 1), self.text, spacing=4, parent=self)
 
 
 def _swatch(name: str, ground: str) -> QIcon:

@@ -14,22 +14,21 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QFileDialog,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QPushButton,
     QSizePolicy,
     QStackedWidget,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.dialogs import file_dialog
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
+from explorer.widgets.layouts import column, row
 from explorer.widgets.theme import DARK, Theme
 
 EMPTY = "Choose a second run: its cloud turns with that of the open run, and one probe moves through both."
@@ -58,7 +57,7 @@ class CompareView(QWidget):
     """Shows a second run beside the open one. ``cloud`` is the widget that draws the second run's samples.
 
     Setters are silent. ``run_chosen`` carries a folder; ``runs_wanted`` comes before the list of recent runs opens;
-    ``shown`` follows when the panel has become visible.
+    ``shown`` follows when the panel has become visible. ``title`` has the second run's name.
     """
 
     run_chosen = Signal(str)
@@ -72,91 +71,54 @@ class CompareView(QWidget):
         self.setObjectName("compare")
         self.setAutoFillBackground(True)  # else the window shows through
         self.setMinimumWidth(380)
-        self._theme = DARK
         self._recent: list[str] = []
-        self._name = ""
         self.images = ImageRow("compare.images", "", smallest=72, preferred=160, lines=2, titled=True)
         self.images.setAccessibleName("Both models' images")
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 8)
-        layout.setSpacing(6)
-        layout.addLayout(self._make_head())
-        self._message = label("", "error", "compare.message")
-        self._message.setWordWrap(True)
+        self._message = label("", "error", "compare.message", wrap=True)
         self._message.hide()
-        layout.addWidget(self._message)
+        self._note = label("", "muted", "compare.note", wrap=True)
+        empty = label(EMPTY, "muted", "compare.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
+        empty.setContentsMargins(24, 8, 24, 8)
+        body = QWidget()
+        column((cloud, 3), self._make_switch(), self._note, (self.images, 2), spacing=6, parent=body)
         self._pages = QStackedWidget()
-        self._empty = self._make_empty()
-        self._pages.addWidget(self._empty)
-        self._pages.addWidget(self._make_body(cloud))
-        layout.addWidget(self._pages, 1)
+        self._pages.addWidget(empty)
+        self._pages.addWidget(body)
+        parts = (self._make_head(), self._message, (self._pages, 1))
+        column(*parts, spacing=6, margins=(8, 6, 8, 8), parent=self)
         self.set_theme(DARK)
         self.set_run(None)
         self.set_kind(Kind.IMAGE)
         self.set_images(None, None)
 
     def _make_head(self) -> QHBoxLayout:
-        head = QHBoxLayout()
-        head.setSpacing(6)
-        self._title, self._details = named(ElidedLabel(), "compare.run"), named(ElidedLabel(), "compare.details")
-        self._title.setProperty("role", "heading")
+        self.title, self._details = named(ElidedLabel(), "compare.run"), named(ElidedLabel(), "compare.details")
+        self.title.setProperty("role", "heading")
         self._details.setProperty("role", "muted")
-        self._menu = QMenu(self)
-        self._menu.setObjectName("compare.menu")
+        self._menu = named(QMenu(self), "compare.menu")
         self._menu.aboutToShow.connect(self._fill_menu)
-        self._choose = named(QToolButton(), "compare.choose", "Choose run")
-        self._choose.setToolTip("Choose the run to compare with: a recent one, or any run folder")
-        self._choose.setAccessibleName("Choose the second run")
-        self._choose.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        tip = "Choose the run to compare with: a recent one, or any run folder"
+        self._choose = tool_button("compare.choose", "Choose run", tip, "Choose the second run")
         self._choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._choose.setMenu(self._menu)
-        self._close = named(QPushButton(), "compare.close", "Close")
-        self._close.setToolTip("Close the second run; the first one stays open")
+        tip = "Close the second run; the first one stays open"
+        self._close = named(QPushButton(), "compare.close", "Close", tip)
         self._close.clicked.connect(self.close_requested)
-        head.addWidget(self._title, 2)
-        head.addWidget(self._details, 3)
-        head.addWidget(self._choose)
-        head.addWidget(self._close)
-        return head
-
-    def _make_empty(self) -> QWidget:
-        text = label(EMPTY, "muted", "compare.empty")
-        text.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        text.setWordWrap(True)
-        text.setContentsMargins(24, 8, 24, 8)
-        return text
-
-    def _make_body(self, cloud: QWidget) -> QWidget:
-        body = QWidget()
-        column = QVBoxLayout(body)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(6)
-        column.addWidget(cloud, 3)
-        column.addWidget(self._make_switch())
-        self._note = label("", "muted", "compare.note")
-        self._note.setWordWrap(True)
-        column.addWidget(self._note)
-        column.addWidget(self.images, 2)
-        return body
+        return row((self.title, 2), (self._details, 3), self._choose, self._close, spacing=6)
 
     def _make_switch(self) -> QWidget:
-        switch = named(QWidget(), "compare.switch")
-        row = QHBoxLayout(switch)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(label("Same", "muted"))
         self._kinds: dict[Kind, QPushButton] = {}
         group = QButtonGroup(self)
         for kind, (text, tip) in _KINDS.items():
-            button = named(QPushButton(), f"compare.kind.{kind}", text)
+            accessible = f"Same {text.lower()} for both models"
+            button = named(QPushButton(), f"compare.kind.{kind}", text, tip, accessible)
             button.setCheckable(True)
-            button.setToolTip(tip)
-            button.setAccessibleName(f"Same {text.lower()} for both models")
             button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             button.clicked.connect(lambda _=False, kind=kind: self.kind_chosen.emit(str(kind)))
             group.addButton(button)
-            row.addWidget(button)
             self._kinds[kind] = button
+        switch = named(QWidget(), "compare.switch")
+        row(label("Same", "muted"), *self._kinds.values(), spacing=4, parent=switch)
         return switch
 
     # choosing a run
@@ -188,9 +150,8 @@ class CompareView(QWidget):
 
     def set_run(self, path: str | None, details: str = "") -> None:
         """The second run's folder and a few words about it; None: there is none."""
-        self._name = "" if path is None else Path(path).name
-        self._title.setText(self._name or "No second run")
-        self._title.setToolTip(path or "")
+        self.title.setText(("" if path is None else Path(path).name) or "No second run")
+        self.title.setToolTip(path or "")
         self._details.setText(details)
         self._details.setToolTip(details)
         self._close.setVisible(path is not None)
@@ -251,7 +212,6 @@ class CompareView(QWidget):
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``. The cloud gets them from its owner."""
-        self._theme = theme
         self._choose.setIcon(icon("open", theme))
         self.images.set_theme(theme)
 
@@ -272,13 +232,7 @@ class CompareView(QWidget):
         """What is wrong with the second run."""
         return self._message.text()
 
-    @property
-    def title(self) -> QLabel:
-        """The label with the second run's name."""
-        return self._title
-
     def showEvent(self, event: QShowEvent) -> None:
-        """Somebody looks: what was not asked for while nobody did can be asked now."""
         super().showEvent(event)
         self.shown.emit()
 
