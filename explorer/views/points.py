@@ -59,6 +59,7 @@ class PointsView(QWidget):
         caption = label(text)
         caption.setMinimumWidth(72)
         caption.setBuddy(widget)
+        caption.setToolTip(widget.toolTip())
         self._form.addRow(caption, widget)
 
     def _make_colours(self) -> None:
@@ -92,6 +93,7 @@ class PointsView(QWidget):
         self._attribute_names = named(ElidedLabel(), "points.attributes.names")
         self._attribute_names.setProperty("role", "muted")
         self._attributes_row = QWidget()
+        self._attributes_row.setToolTip(self._attributes.toolTip())
         row((self._attribute_names, 1), self._attributes, spacing=8, parent=self._attributes_row)
         self._row("Attributes", self._attributes_row)
         self.set_attributes([])
@@ -115,7 +117,11 @@ class PointsView(QWidget):
         self._kind.addItem("Principal components", "pca")
         self._kind.activated.connect(lambda _: self._on_axes())
         self._three = QWidget()
-        self._axes = [_Choice(f"points.axis.{n}", f"Latent dimension on axis {'xyz'[n]}") for n in range(3)]
+        self._three.setToolTip("Latent dimensions on the axes; μ: mean of the encoder's distribution")
+        self._axes = [
+            _Choice(f"points.axis.{n}", f"Latent dimension on axis {'xyz'[n]}; μ: mean of the encoder's distribution")
+            for n in range(3)
+        ]
         for number, box in enumerate(self._axes):
             box.activated.connect(lambda _, number=number: self._on_axis(number))
             box.setMinimumContentsLength(1)
@@ -246,6 +252,7 @@ class _Slider(QWidget):
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         self.text = label("", "muted", f"{name}.text", align=right)
         self.text.setFixedWidth(52)
+        self.setToolTip(tip)  # of the number, too
         row((self.slider, 1), self.text, spacing=4, parent=self)
 
 

@@ -111,3 +111,11 @@ def test_the_panel_fits_a_dock_of_280_pixels(view):
     scroll = _find(view, "scroll")
     assert view.minimumSizeHint().width() <= 280
     assert scroll.widget().minimumSizeHint().width() <= 270
+
+
+@pytest.mark.parametrize(("name", "definition"), [("size", "Diameter of a point in pixels"), ("opacity", "in percent")])
+def test_numbers_and_captions_say_what_they_are(view, name: str, definition: str):
+    number = _find(view, f"{name}.text")
+    caption = next(each for each in view.findChildren(QLabel) if each.text() == name.capitalize())
+    assert definition in number.parentWidget().toolTip()  # which Qt shows over a label without one
+    assert definition in caption.toolTip()
