@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from time import perf_counter
 
 import numpy as np
 from OpenGL import GL
@@ -294,16 +293,16 @@ class GridItem(SceneItem):
 
 
 class GLCanvas(GLViewWidget):
-    """Draws grid and points of ``scene``; calls ``drawn(milliseconds)`` for each new picture.
+    """Draws grid and points of ``scene``; calls ``drawn()`` for each new picture.
 
     ``failed`` carries the driver's words if it cannot draw; the view then goes on in software.
     """
 
     failed = Signal(str)
 
-    def __init__(self, scene: Scene, name: str, drawn: Callable[[float], None], parent: QWidget | None = None) -> None:
+    def __init__(self, scene: Scene, drawn: Callable[[], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._scene, self._drawn, self.name = scene, drawn, name
+        self._scene, self._drawn = scene, drawn
         self._broken = False
         self.points = PointsItem(scene, self._fail)
         self.grid = GridItem(scene, self._fail)
@@ -333,9 +332,8 @@ class GLCanvas(GLViewWidget):
 
     def paintGL(self) -> None:
         """Draw one picture."""
-        begun = perf_counter()
         super().paintGL()
-        self._drawn((perf_counter() - begun) * 1000)
+        self._drawn()
 
     def _fail(self, reason: str) -> None:
         if not self._broken:  # every later frame would fail the same way

@@ -6,7 +6,6 @@ Hovering repaints this layer alone: the points beneath are kept.
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
@@ -49,11 +48,11 @@ Disc = tuple[float, QColor | None, QPen | None]
 
 
 class Overlay(QWidget):
-    """Draws labels, marks and the hover card of ``scene``; calls ``painted(milliseconds)``."""
+    """Draws labels, marks and the hover card of ``scene``."""
 
-    def __init__(self, scene: Scene, painted: Callable[[float], None], parent: QWidget | None = None) -> None:
+    def __init__(self, scene: Scene, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._scene, self._painted = scene, painted
+        self._scene = scene
         self._theme: Theme = DARK
         self._pictures: dict[str, tuple[tuple, QPixmap | None]] = {}
         self._seen: tuple[tuple, SeenGridlines | None] = ((), None)
@@ -67,7 +66,6 @@ class Overlay(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw from back to front."""
-        begun = perf_counter()
         scene, theme = self._scene, self._theme
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -95,7 +93,6 @@ class Overlay(QWidget):
             layer(painter)
             painter.restore()
         painter.end()
-        self._painted((perf_counter() - begun) * 1000)
 
     def _draw_cached(self, painter: QPainter, name: str, key: tuple, layer: Callable[[QPainter], None]) -> None:
         """Draw ``layer``, which is alike for equal ``key``; from the second time on its picture."""

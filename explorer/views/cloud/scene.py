@@ -166,7 +166,7 @@ class Scene:
     _screen: ScreenPoints | None = None
     _screen_key: tuple | None = None
     _fitted: tuple[np.ndarray, np.ndarray] | None = None
-    _framed: tuple[float, bytes] | None = None
+    _framed: np.ndarray = field(default_factory=lambda: np.full(4, np.nan))
     home_distance: float = 4.0
 
     def look(self) -> tuple:
@@ -301,7 +301,8 @@ class Scene:
             middle = (low + high) / 2
             self.camera.fit(middle - span * 0.52, middle + span * 0.52, (left, top, right + bar, bottom))
         self.home_distance = self.camera.distance
-        self._fitted, self._framed = (low, high), (self.camera.distance, self.camera.target.tobytes())
+        self._fitted = low, high
+        self.set_frame(self.frame())
 
     def outgrown(self) -> bool:
         """Whether the bounding box has left that of the last fit by a twentieth of its size, or fills half of it."""
@@ -315,7 +316,16 @@ class Scene:
 
     def reframed(self) -> bool:
         """Whether the camera has been moved or zoomed since the last fit. Turning it frames the same cloud."""
-        return (self.camera.distance, self.camera.target.tobytes()) != self._framed
+        return not np.array_equal(self.frame(), self._framed)
+
+    def frame(self) -> np.ndarray:
+        """What the camera frames: its target and distance, float64 (4,)."""
+        return np.array([*self.camera.target, self.camera.distance])
+
+    def set_frame(self, frame: np.ndarray) -> None:
+        """Frame what ``frame()`` has given; it counts as a fit."""
+        self.camera.target, self.camera.distance = frame[:3].copy(), float(frame[3])
+        self._framed = frame
 
     def forget_fit(self) -> None:
         """The next points are the first of another cloud."""

@@ -6,7 +6,6 @@ With Mesa's software rasteriser in OpenGL's place this is several times faster, 
 from __future__ import annotations
 
 from collections.abc import Callable
-from time import perf_counter
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, QTimer
@@ -24,26 +23,19 @@ SLICE = 150_000  # points drawn without returning to the event loop
 
 
 class SoftwareCanvas(QWidget):
-    """Draws grid and points of ``scene``; calls ``drawn(milliseconds)`` for each new picture."""
+    """Draws grid and points of ``scene``; calls ``drawn()`` for each new picture."""
 
-    def __init__(self, scene: Scene, drawn: Callable[[float], None], parent: QWidget | None = None) -> None:
+    def __init__(self, scene: Scene, drawn: Callable[[], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene, self._drawn = scene, drawn
         self._theme: Theme = DARK
         self._image: QImage | None = None
         self._fresh = False
         self._waiting: list[Discs] = []
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
+        self._timer = QTimer(self, singleShot=True, interval=0)
         self._timer.timeout.connect(self.update)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-
-    @property
-    def name(self) -> str:
-        """What draws."""
-        return "software"
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
@@ -64,26 +56,21 @@ class SoftwareCanvas(QWidget):
         if image is None or (image.width(), image.height()) != size:
             image = self._image = QImage(*size, QImage.Format.Format_RGB32)
             self._fresh = False
-        begun = perf_counter()
         if not self._fresh:
             self._draw_ground(image, ratio)
             self._waiting = self._slices(ratio)
         if not self._fresh or self._waiting:
-            self._draw_slice(image)
+            if self._waiting:
+                picture = np.frombuffer(image.bits(), dtype=np.uint32).reshape(image.height(), image.width())
+                draw_discs(picture, self._waiting.pop(0), self._scene.moving, self._ground())
+                picture |= np.uint32(0xFF000000)
             self._fresh = True
-            self._drawn((perf_counter() - begun) * 1000)
+            self._drawn()
             if self._waiting:
                 self._timer.start()
         painter = QPainter(self)
         painter.drawImage(QRectF(self.rect()), image, QRectF(PAD, PAD, width, height))
         painter.end()
-
-    def _draw_slice(self, image: QImage) -> None:
-        if not self._waiting:
-            return
-        picture = np.frombuffer(image.bits(), dtype=np.uint32).reshape(image.height(), image.width())
-        draw_discs(picture, self._waiting.pop(0), self._scene.moving, self._ground())
-        picture |= np.uint32(0xFF000000)
 
     def _ground(self) -> int:
         return QColor(self._theme.plot).rgb() & 0xFFFFFF

@@ -6,13 +6,12 @@ what a hand did and change nothing here: whoever listens answers through the set
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, QVariantAnimation, Signal
 from PySide6.QtGui import (
     QColor,
     QEnterEvent,
@@ -43,7 +42,7 @@ from explorer.views.cloud.software_canvas import SoftwareCanvas
 from explorer.views.cloud.tools import Mode
 from explorer.widgets.theme import DARK, Theme
 
-FRAMES_KEPT = 256
+FOLLOW_MS = 250  # in which the view follows a cloud that has outgrown it
 SETTLE_MS = 160  # after the last turn, the picture is drawn in full
 TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
 
@@ -97,17 +96,16 @@ class CloudView(QWidget):
         self._interaction = Interaction(self)
         self._touched = False
         self._inside = False
-        self._canvas_ms: float | None = None
-        self._frame_ms: deque[float] = deque(maxlen=FRAMES_KEPT)
         self.frames_drawn = 0
-        self._overlay = Overlay(self.scene, self._on_overlay_painted, self)
+        self._overlay = Overlay(self.scene, self)
         choice = choose_renderer(renderer)
         self.renderer_name, self.renderer_note = choice.name, choice.note
         self._canvas = self._make_canvas(choice)
-        self._settle = QTimer(self)
-        self._settle.setSingleShot(True)
-        self._settle.setInterval(SETTLE_MS)
+        self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._settle.timeout.connect(self._on_settled)
+        self._follow = QVariantAnimation(self, startValue=0.0, endValue=1.0, duration=FOLLOW_MS)
+        self._follow.valueChanged.connect(self._on_follow)
+        self._follow_from = self._follow_to = np.zeros(4)
         self._arrange()
 
     def sizeHint(self) -> QSize:
@@ -121,7 +119,7 @@ class CloudView(QWidget):
         # pyqtgraph.opengl takes 0.2 s to import, for nothing where OpenGL is not used.
         from explorer.views.cloud.gl_canvas import GLCanvas
 
-        canvas = GLCanvas(self.scene, choice.name, self._on_canvas_drawn, self)
+        canvas = GLCanvas(self.scene, self._on_canvas_drawn, self)
         canvas.failed.connect(self._on_opengl_failed, Qt.ConnectionType.QueuedConnection)
         return canvas
 
@@ -142,19 +140,8 @@ class CloudView(QWidget):
         self._overlay.setGeometry(self.rect())
         self._overlay.raise_()
 
-    def _on_canvas_drawn(self, milliseconds: float) -> None:
+    def _on_canvas_drawn(self) -> None:
         self.frames_drawn += 1
-        self._canvas_ms = milliseconds
-
-    def _on_overlay_painted(self, milliseconds: float) -> None:
-        if self._canvas_ms is not None:
-            self._frame_ms.append(self._canvas_ms + milliseconds)
-            self._canvas_ms = None
-
-    @property
-    def frame_ms(self) -> list[float]:
-        """Milliseconds that each of the latest new pictures took to draw, overlay included."""
-        return list(self._frame_ms)
 
     def refresh(self) -> None:
         """Redraw the overlay, in the next frame."""
@@ -167,6 +154,8 @@ class CloudView(QWidget):
     def turned(self) -> None:
         """A hand has changed the camera; once it has moved or zoomed it, the view follows the cloud no more."""
         self._touched = self.scene.reframed()
+        if self._touched:
+            self._follow.stop()
         self.scene.moving = True
         self._settle.start()
         self._redraw()
@@ -176,6 +165,17 @@ class CloudView(QWidget):
         self.scene.moving = False
         self._interaction.update_hover()
         self._redraw()
+
+    def _fit(self, orient: bool) -> None:
+        self._follow.stop()
+        self.scene.fit(orient)
+
+    def _on_follow(self, share: float) -> None:
+        """The cloud has outgrown the view: go where all of it is seen, without a jump."""
+        if not self._interaction.busy:
+            self.scene.set_frame(self._follow_from + share * (self._follow_to - self._follow_from))
+            self._interaction.update_hover()
+            self._redraw()
 
     # what is shown
 
@@ -194,11 +194,15 @@ class CloudView(QWidget):
             self.scene.forget_fit()
         elif first:
             self._touched = False
-            self.scene.fit(orient=True)
+            self._fit(orient=True)
         elif self.scene.outgrown():
             self.scene.left_view = self._touched
-            if not self._touched and not self._interaction.busy:  # nothing jumps under a hand that drags
-                self.scene.fit(orient=False)
+            if not self._touched and not self._interaction.busy:  # nothing moves under a hand that drags
+                self._follow_from = self.scene.frame()
+                self._fit(orient=False)
+                self._follow_to = self.scene.frame()
+                self.scene.set_frame(self._follow_from)
+                self._follow.start()
         self._interaction.update_hover()
         self._redraw()
 
@@ -223,7 +227,7 @@ class CloudView(QWidget):
         self.scene.set_dims(labels, dims)
         if changed and self.scene.count:
             self._touched = False
-            self.scene.fit(orient=True)
+            self._fit(orient=True)
         self._redraw()
 
     def set_point_size(self, pixels: float) -> None:
@@ -258,7 +262,7 @@ class CloudView(QWidget):
         before = self.scene.colorbar
         self.scene.colorbar = None if lut is None else Colorbar(label, float(low), float(high), lut, categories)
         if (before is None) != (lut is None) and not self._touched and self.scene.count:
-            self.scene.fit(orient=False)
+            self._fit(orient=False)
             self._redraw()
         self.refresh()
 
@@ -385,7 +389,7 @@ class CloudView(QWidget):
     def home(self) -> None:
         """Show the whole cloud, from its broad side."""
         self._touched = self.scene.left_view = False
-        self.scene.fit(orient=True)
+        self._fit(orient=True)
         self._interaction.update_hover()
         self._redraw()
         self.view_changed.emit()
@@ -396,6 +400,7 @@ class CloudView(QWidget):
 
     def set_camera(self, state: dict[str, Any]) -> None:
         """Go to a view that ``camera`` gave; raises ``ValueError`` for anything else."""
+        self._follow.stop()
         self.scene.camera.restore(state)
         self._touched = True
         self._redraw()
@@ -423,7 +428,7 @@ class CloudView(QWidget):
         self.scene.camera.viewport = (float(max(1, self.width())), float(max(1, self.height())))
         self._arrange()
         if self.scene.count and not self._touched:
-            self.scene.fit(orient=False)
+            self._fit(orient=False)
         self._redraw()
 
     def event(self, event: QEvent) -> bool:
