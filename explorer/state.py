@@ -48,8 +48,9 @@ class Model:
 class Samples:
     """The samples drawn in the cloud.
 
-    ``indices`` int64 (N,) into the dataset; ``factors`` float32 (N, F); ``thumbnails`` uint8 (N, h, w, C);
-    ``split`` uint8 (N,), 0 training and 1 validation.
+    ``indices`` int64 (N,) into the dataset; ``factors`` float32 (N, F), NaN where one is not known; ``thumbnails``
+    uint8 (N, h, w, C); ``split`` uint8 (N,), 0 training and 1 validation. ``categories`` are the names of each factor's
+    values, an empty tuple for a number; ``names`` the samples' names, N or none.
     """
 
     indices: np.ndarray
@@ -57,15 +58,26 @@ class Samples:
     factor_names: tuple[str, ...]
     thumbnails: np.ndarray
     split: np.ndarray
+    categories: tuple[tuple[str, ...], ...] = ()
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.categories:
+            object.__setattr__(self, "categories", ((),) * len(self.factor_names))
 
 
 @dataclass(frozen=True, eq=False)
 class Attributes:
     """What is known of the samples beside their factors: ``values`` float64 (N, A) of the A ``names``, NaN where one is
-    undefined. They colour the cloud, and a path can change them as it can a factor."""
+    undefined. They colour the cloud, and a path can change them as it can a factor; ``categories`` as of factors."""
 
     names: tuple[str, ...]
     values: np.ndarray
+    categories: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.categories:
+            object.__setattr__(self, "categories", ((),) * len(self.names))
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import numpy as np
 from PySide6.QtCore import QThreadPool, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from core.data.attribute_table import SUFFIXES, AttributeFileError, AttributeTable, read_attributes
 from core.data.image_attributes import MEASURES
+from core.data.labels import Join, LabelColumn, UnmatchedTable, join, label_columns
+from core.data.tables import SUFFIXES, Table, TableError, read_table
 from core.protocol.messages import (
     AttributesMeasured,
     AttributesProgress,
@@ -25,13 +26,14 @@ from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Controller
 from explorer.engine_client import EngineClient, PendingRequest
-from explorer.state import Attributes, State
+from explorer.state import Attributes, Samples, State
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
 from explorer.widgets.dialogs import ProgressDialog, file_dialog
 
 USUAL = ("area", "brightness", "contour length", "symmetry order")  # chosen to begin with
 STOP_MS = 10_000
+SHOWN_CLASSES = 4
 
 
 class AttributesController(Controller):
@@ -146,47 +148,61 @@ class AttributesController(Controller):
 
         def work() -> None:
             try:
-                self._read.emit(read_attributes(file))
-            except AttributeFileError as error:
+                self._read.emit(read_table(file))
+            except TableError as error:
                 self._read.emit(error)
 
         self._pool.start(work)
 
-    def _on_read(self, found: AttributeTable | AttributeFileError) -> None:
-        if isinstance(found, AttributeFileError):
+    def _on_read(self, found: Table | TableError) -> None:
+        if isinstance(found, TableError):
             self.error_occurred.emit(str(found))
             return
-        if found.file != self._file or self._state.samples is None:  # another file or run has been opened meanwhile
+        samples = self._state.samples
+        if found.file != self._file or samples is None:  # another file or run has been opened meanwhile
             return
-        if len(found.names) == 1:
-            self._take(found, found.names)
+        whole = np.array_equal(samples.indices, np.arange(len(samples.indices)))
+        try:
+            try:
+                joined = join(found, samples.names, samples.indices, whole=whole)
+            except UnmatchedTable:
+                joined = join(found, samples.names, samples.indices, "order")
+        except TableError as error:
+            self.error_occurred.emit(str(error))
             return
-        numeric, factors = set(found.numeric), set(self._state.samples.factor_names)
+        labels, left_out = label_columns(found, joined)
+        if joined.by and len(labels) == 1 and not left_out:  # there is no choice
+            self._take(found, joined, labels, (labels[0].name,))
+            return
+        if not labels:
+            self.error_occurred.emit(f"{found.file} gives these samples no label: {_left_out_text(left_out)}.")
+            return
+        factors = set(samples.factor_names)
+        texts = {label.name: _column_text(label) for label in labels} | left_out
         choices = [
-            AttributeChoice(name, _column_text(found, name), name in numeric - factors, name in numeric)
+            AttributeChoice(name, texts[name], name not in factors, name not in left_out)
             for name in found.names
+            if name != joined.by
         ]
         dialog = ChoiceDialog(
             "Attributes from a file",
-            f"{found.file.name} has {found.rows:,} rows. The values can colour the cloud and be changed along a "
+            f"{_joined_text(found, joined, samples)} The values can colour the cloud; numbers can be changed along a "
             "path, like factors.",
-            "Read",
+            "Read" if joined.by else "Read in this order",
             choices,
             self._window,
         )
-        dialog.chosen.connect(lambda names: self._take(found, names))
+        dialog.chosen.connect(lambda names: self._take(found, joined, labels, names))
         dialog.show()
 
-    def _take(self, table: AttributeTable, names: tuple[str, ...]) -> None:
+    def _take(self, table: Table, joined: Join, labels: list[LabelColumn], names: tuple[str, ...]) -> None:
         samples = self._state.samples
-        if samples is None or table.file != self._file:
+        if samples is None or table.file != self._file or len(joined.rows) != len(samples.indices):
             return
-        try:
-            values = table.values(names, samples.indices)
-        except AttributeFileError as error:
-            self.error_occurred.emit(str(error))
-            return
-        self._add(names, values, "file")
+        chosen = [label for label in labels if label.name in names]
+        values = np.stack([label.values.astype(np.float64) for label in chosen], axis=1)
+        categories = tuple(label.categories for label in chosen)
+        self._add(tuple(label.name for label in chosen), values, "file", categories, (*table.notes, *joined.notes))
 
     # what is known
 
@@ -196,29 +212,41 @@ class AttributesController(Controller):
             self._state.attributes = None
             self._state.message = "The attributes were removed"
 
-    def _add(self, names: tuple[str, ...], values: np.ndarray, origin: str) -> None:
-        """Add columns float64 (N, A), in place of those that have their names; what says nothing is left out."""
+    def _add(
+        self,
+        names: tuple[str, ...],
+        values: np.ndarray,
+        origin: str,
+        categories: tuple[tuple[str, ...], ...] = (),
+        notes: tuple[str, ...] = (),
+    ) -> None:
+        """Add columns float64 (N, A), in place of those that have their names; what says nothing is left out.
+
+        ``categories`` name the values of those that are classes; ``notes`` are about how they were read.
+        """
         samples, before = self._state.samples, self._state.attributes
         if samples is None or len(values) != len(samples.indices):
             return
         self.succeeded.emit()
         taken = {*samples.factor_names, *RESERVED_NAMES}
-        columns = dict(zip(before.names, before.values.T, strict=True)) if before is not None else {}
+        known = Attributes((), np.empty((len(values), 0))) if before is None else before
+        columns = dict(zip(known.names, zip(known.values.T, known.categories, strict=True), strict=True))
         added, constant = [], []
-        for name, column in zip(names, values.T, strict=True):
-            known = column[np.isfinite(column)]
-            if not len(known) or known.min() == known.max():
+        for name, column, classes in zip(names, values.T, categories or ((),) * len(names), strict=True):
+            finite = column[np.isfinite(column)]
+            if not len(finite) or finite.min() == finite.max():
                 constant.append(name)
                 continue
             unique = f"{name} ({origin})" if name in taken else name
-            columns[unique] = column
+            columns[unique] = column, classes
             added.append(unique)
         said = [f"{', '.join(constant)}: the same for all samples, left out"] if constant else []
         if added:
-            self._state.attributes = Attributes(tuple(columns), np.stack(list(columns.values()), axis=1))
+            table = np.stack([column for column, _ in columns.values()], axis=1)
+            self._state.attributes = Attributes(tuple(columns), table, tuple(names for _, names in columns.values()))
             self._state.display = dataclasses.replace(self._state.display, color_by=added[0])
             said.insert(0, f"{', '.join(added)}: coloured by {added[0]}")
-        self._state.message = " · ".join(said)
+        self._state.message = " · ".join([*said, *(note.rstrip(".") for note in notes)])
 
     def _on_attributes(self) -> None:
         attributes = self._state.attributes
@@ -235,14 +263,35 @@ class AttributesController(Controller):
         if model is None or attributes is self._sent:
             return
         self._sent = attributes
-        names, values = ((), np.zeros((0, 0))) if attributes is None else (attributes.names, attributes.values)
+        names, values = (), np.zeros((0, 0))
+        if attributes is not None:
+            numbers = [i for i, categories in enumerate(attributes.categories) if not categories]
+            names, values = tuple(attributes.names[i] for i in numbers), attributes.values[:, numbers]
         self._engine.request(SetAttributes(names=names, values=np.ascontiguousarray(values)))
 
 
-def _column_text(table: AttributeTable, name: str) -> str:
-    """What is wrong with a column, else its range."""
-    trouble = table.trouble(name)
-    if trouble:
-        return trouble
-    column = table.columns[name].astype(np.float64)
-    return f"{column.min():.4g} to {column.max():.4g}"
+def _column_text(label: LabelColumn) -> str:
+    """A column's range or classes, and how many values are not known."""
+    known = label.values[np.isfinite(label.values)]
+    if label.categories:
+        shown = ", ".join(label.categories[:SHOWN_CLASSES]) + (" …" if len(label.categories) > SHOWN_CLASSES else "")
+        text = f"{len(label.categories):,} classes: {shown}"
+    else:
+        text = f"{known.min():.4g} to {known.max():.4g}"
+    unknown = len(label.values) - len(known)
+    return f"{text} · {unknown:,} unknown" if unknown else text
+
+
+def _joined_text(table: Table, joined: Join, samples: Samples) -> str:
+    """How the rows of a table were given to samples, in one or two sentences."""
+    if joined.by:
+        return " ".join((*table.notes, *joined.notes))
+    names = samples.names or ("sample 0", f"sample {table.rows - 1}")
+    return (
+        f"{table.file.name} has {table.rows:,} rows and does not say which image each is about. Read in this order, "
+        f"its first row is about {names[0]}, its last about {names[-1]}."
+    )
+
+
+def _left_out_text(left_out: dict[str, str]) -> str:
+    return "; ".join(f"column {name}: {reason}" for name, reason in left_out.items())

@@ -80,7 +80,13 @@ class Session(Controller):
                 self.error_occurred.emit(str(error))
             return
         self._state.samples = Samples(
-            probe.indices, probe.factors, tuple(probe.factor_names), probe.thumbnails, probe.split
+            probe.indices,
+            probe.factors,
+            probe.factor_names,
+            probe.thumbnails,
+            probe.split,
+            probe.categories,
+            probe.names,
         )
 
     def _load_engine(self, run: RunDirectory) -> None:

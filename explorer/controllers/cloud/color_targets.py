@@ -1,10 +1,13 @@
-"""What a path can change: the factors of the data, then the attributes that a person measured or read from a file."""
+"""What is known of each sample: the factors of the data, then the attributes that were measured or read from a file.
+
+All of them can colour the cloud; what is a number can also be changed along a path, which a class cannot.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from explorer.state import State
+from explorer.state import Attributes, Samples, State
 
 
 def names(state: State) -> tuple[str, ...]:
@@ -12,6 +15,23 @@ def names(state: State) -> tuple[str, ...]:
     factors = state.samples.factor_names if state.samples is not None else ()
     attributes = state.attributes.names if state.attributes is not None else ()
     return (*factors, *attributes)
+
+
+def numbers(state: State) -> tuple[str, ...]:
+    """The names of those that are numbers, which a path can change."""
+    return tuple(name for name in names(state) if not categories(state, name))
+
+
+def categories(state: State, name: str) -> tuple[str, ...]:
+    """The names of the values of ``name`` if it is a class; none for a number and for what is not known."""
+    for known in (state.samples, state.attributes):
+        if known is not None and name in (names := _names(known)):
+            return known.categories[names.index(name)]
+    return ()
+
+
+def _names(known: Samples | Attributes) -> tuple[str, ...]:
+    return known.factor_names if isinstance(known, Samples) else known.names
 
 
 def values(state: State, name: str) -> np.ndarray | None:

@@ -169,9 +169,9 @@ class GridlinesController(Controller):
 
 def _families(state: State) -> tuple[tuple[str, ...], str]:
     """Two factors (or attributes) for the gridlines, and "", or () and why there are none."""
-    names = color_targets.names(state)
-    if len(names) < 2:
-        return (), ONE_FACTOR.format(name=names[0]) if names else NO_FACTORS
+    numbers, names = color_targets.numbers(state), color_targets.names(state)
+    if len(numbers) < 2:
+        return (), ONE_FACTOR.format(name=numbers[0]) if numbers else NO_FACTORS
     vary = [i for i, name in enumerate(names) if _varies(state, name)]
     if len(vary) < 2:
         return (), ONE_VARIES.format(name=names[vary[0]]) if vary else NONE_VARIES
@@ -182,5 +182,7 @@ def _families(state: State) -> tuple[tuple[str, ...], str]:
 
 def _varies(state: State, name: str) -> bool:
     values = color_targets.values(state, name)
+    if color_targets.categories(state, name):
+        return False
     known = values[np.isfinite(values)] if values is not None else np.empty(0)
     return len(known) > 0 and bool(known.min() < known.max())

@@ -224,7 +224,7 @@ class PathComparison(Controller):
 
     def _settle_target(self, document: Document) -> None:
         """Offer what can change, and keep the choice among it."""
-        names = color_targets.names(self._state)
+        names = color_targets.numbers(self._state)
         recipe = document.path.recipe if document.path is not None else None
         if recipe is not None and recipe.target in names and recipe != self._recipe:
             self._target = recipe.target

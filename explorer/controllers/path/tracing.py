@@ -96,7 +96,7 @@ class TracingController(Controller):
     @property
     def _target(self) -> str:
         """The factor that the next curve changes."""
-        names, wanted = color_targets.names(self._state), self._state.trace.target
+        names, wanted = color_targets.numbers(self._state), self._state.trace.target
         return wanted if wanted in names else (names[0] if names else "")
 
     def _choose(self, **fields: object) -> None:
@@ -370,7 +370,7 @@ class TracingController(Controller):
     def _show_kind(self) -> None:
         """What the path panel shows as the kind: of what is being traced, of the path, or of the next one."""
         state, path = self._state, self._state.document.path
-        self._view.set_targets(color_targets.names(state))
+        self._view.set_targets(color_targets.numbers(state))
         pending = self._pending
         recipe = pending.recipe if pending is not None else (path.recipe if path is not None else None)
         if recipe is not None:

@@ -10,7 +10,7 @@ import pytest
 from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, QPoint, Qt, Signal
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QCheckBox, QComboBox, QProgressDialog, QPushButton
+from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QProgressDialog, QPushButton
 
 from core.protocol.messages import (
     AttributesMeasured,
@@ -42,9 +42,16 @@ class Session(QObject):
     opened = Signal(object)
 
 
-def samples(names: tuple[str, ...] = ("scale",)) -> Samples:
+def samples(names: tuple[str, ...] = ("scale",), files: tuple[str, ...] = ()) -> Samples:
     factors = np.random.default_rng(0).random((N, len(names))).astype(np.float32)
-    return Samples(np.arange(N), factors, names, np.zeros((N, 8, 8, 1), np.uint8), np.zeros(N, np.uint8))
+    thumbnails, split = np.zeros((N, 8, 8, 1), np.uint8), np.zeros(N, np.uint8)
+    return Samples(np.arange(N), factors, names, thumbnails, split, names=files)
+
+
+def opened(made: SimpleNamespace, qtbot) -> ChoiceDialog:
+    """The question about a file's columns, once it is asked."""
+    qtbot.waitUntil(lambda: any(d.isVisible() for d in made.points.findChildren(ChoiceDialog)), timeout=WAIT)
+    return dialog(made)
 
 
 @pytest.fixture
@@ -238,9 +245,23 @@ def table(tmp_path: Path, text: str) -> Path:
     return tmp_path / "mine.csv"
 
 
-def test_a_file_with_one_column_is_read_at_once(made, tmp_path, qtbot):
-    made.control.read(table(tmp_path, "age\n" + "".join(f"{i}\n" for i in range(N))))
+def test_rows_find_their_samples_by_file_name(made, tmp_path, qtbot):
+    files = tuple(sorted(f"frame{i}.png" for i in range(N)))  # frame10 comes before frame2
+    made.state.samples = samples(files=files)
+    made.control.read(table(tmp_path, "file,x\n" + "".join(f"frame{i}.png,{i}\n" for i in range(N))))
     qtbot.waitUntil(lambda: made.state.attributes is not None, timeout=WAIT)
+    np.testing.assert_array_equal(color_targets.values(made.state, "x"), [int(name[5:-4]) for name in files])
+    assert "30 images joined by the column file" in made.state.message
+
+
+def test_rows_that_name_no_sample_are_taken_in_order_only_if_that_is_chosen(made, tmp_path, qtbot):
+    made.state.samples = samples(files=tuple(sorted(f"frame{i}.png" for i in range(N))))
+    made.control.read(table(tmp_path, "age\n" + "".join(f"{i}\n" for i in range(N))))
+    asked = opened(made, qtbot)
+    assert made.state.attributes is None
+    assert "first row is about frame0.png, its last about frame9.png" in asked.findChild(QLabel).text()
+    assert button(asked, "accept").text() == "Read in this order"
+    accept(asked)
     np.testing.assert_array_equal(color_targets.values(made.state, "age"), np.arange(N))
     assert made.engine.of(SetAttributes)[-1].names == ("age",)
 
@@ -248,9 +269,8 @@ def test_a_file_with_one_column_is_read_at_once(made, tmp_path, qtbot):
 def test_of_several_columns_those_that_are_wanted_are_read(made, tmp_path, qtbot):
     rows = "".join(f"{i},s{i},{i * i},{-i},{i / 7}\n" for i in reversed(range(N)))
     made.control.read(table(tmp_path, "index,name,age,mass,scale\n" + rows))
-    qtbot.waitUntil(lambda: any(d.isVisible() for d in made.points.findChildren(ChoiceDialog)), timeout=WAIT)
-    asked = dialog(made)
-    assert asked.names == ("age", "mass")  # numbers that are no factor yet
+    asked = opened(made, qtbot)
+    assert asked.names == ("age", "mass")  # what is no factor yet
     assert not box(asked, "name").isEnabled()
     tick(asked, "age", "scale")
     accept(asked)
@@ -258,10 +278,23 @@ def test_of_several_columns_those_that_are_wanted_are_read(made, tmp_path, qtbot
     np.testing.assert_array_equal(color_targets.values(made.state, "age"), np.arange(N) ** 2)
 
 
+def test_classes_colour_the_cloud_and_are_no_targets_of_paths(made, tmp_path, qtbot):
+    rows = "".join(f"{i},{('cat', 'dog', '')[i % 3]},{i}\n" for i in range(N))
+    made.control.read(table(tmp_path, "index,kind,age\n" + rows))
+    asked = opened(made, qtbot)
+    assert "2 classes: cat, dog · 10 unknown" in box(asked, "kind").toolTip()
+    accept(asked)
+    assert made.state.attributes.categories == (("cat", "dog"), ())
+    assert options(made)[:3] == ["scale", "kind", "age"]
+    assert color_targets.categories(made.state, "kind") == ("cat", "dog")
+    assert color_targets.numbers(made.state) == ("scale", "age")
+    assert made.engine.of(SetAttributes)[-1].names == ("age",)
+
+
 def test_a_file_that_does_not_fit_is_told_and_changes_nothing(made, tmp_path, qtbot):
     made.control.read(table(tmp_path, "age\n1\n2\n"))
     qtbot.waitUntil(lambda: bool(made.errors), timeout=WAIT)
-    assert "2 rows; the run has 30 samples" in made.errors[-1]
+    assert "2 rows; there are 30 images" in made.errors[-1]
     made.control.read(tmp_path / "absent.csv")
     qtbot.waitUntil(lambda: len(made.errors) == 2, timeout=WAIT)
     assert "absent.csv does not exist" in made.errors[-1]
