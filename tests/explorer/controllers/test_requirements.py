@@ -29,17 +29,18 @@ def test_a_model_is_missing_without_a_run_and_until_its_weights_are_there():
 @pytest.mark.parametrize(
     ("source", "samples", "expected"),
     [
-        ("folder", None, "Waiting"),
-        ("folder", _samples(), "polar curves"),
-        ("npz", _samples("tilt"), "one (tilt)"),
-        ("npz", _samples("tilt", "width"), ""),
+        ("files", None, "Waiting"),
+        ("files", _samples(), "polar curves"),
+        ("files", _samples("tilt"), "one (tilt)"),
+        ("files", _samples("tilt", "width"), ""),
         ("curves", None, ""),
     ],
 )
 def test_a_plane_needs_two_known_factors(source, samples, expected):
     state = State()
     assert missing_factors(state, "see samples") == "Open a run to see samples."
-    state.config, state.samples = RunConfig(data=DataConfig(source=source, path="images")), samples
+    data = DataConfig(source=source, path="images" if source == "files" else "")
+    state.config, state.samples = RunConfig(data=data), samples
     missing = missing_factors(state, "see samples")
     assert expected in missing
     assert bool(missing) == bool(expected)
