@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
-    QDialogButtonBox,
     QFrame,
     QGridLayout,
-    QHBoxLayout,
     QPushButton,
     QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
 
 from explorer.widgets.controls import label, named
+from explorer.widgets.dialogs import ok_and_cancel
+from explorer.widgets.layouts import column, row
 
 TALLEST = 520  # pixels of the list; longer ones scroll
 WIDEST = 760
@@ -49,26 +47,10 @@ class ChoiceDialog(QDialog):
         self.setWindowTitle(title)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._boxes = {choice.name: self._box(choice) for choice in choices}
-        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        self._accept = self._buttons.button(QDialogButtonBox.StandardButton.Ok)
-        named(self._accept, "dialog.choice.accept", verb)
-        for button in self._buttons.buttons():
-            button.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
-        self._buttons.accepted.connect(self._on_accepted)
-        self._buttons.rejected.connect(self.reject)
-        said = label(intro, "muted")
-        said.setWordWrap(True)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(12)
-        layout.addWidget(said)
-        layout.addWidget(_Scroll(self._rows(choices)), 1)
-        row = QHBoxLayout()
-        row.addWidget(self._all("All", True))
-        row.addWidget(self._all("None", False))
-        row.addStretch(1)
-        row.addWidget(self._buttons)
-        layout.addLayout(row)
+        buttons, self._accept = ok_and_cancel(self, verb, self._on_accepted)
+        last = row(self._all("All", True), self._all("None", False), 1, buttons, spacing=6)
+        parts = (label(intro, "muted", wrap=True), (_Scroll(self._rows(choices)), 1), last)
+        column(*parts, spacing=12, margins=(16, 16, 16, 16), parent=self)
         self._show()
 
     def _box(self, choice: AttributeChoice) -> QCheckBox:
@@ -87,11 +69,11 @@ class ChoiceDialog(QDialog):
         grid.setHorizontalSpacing(24)
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(1, 1)
-        for row, choice in enumerate(choices):
+        for place, choice in enumerate(choices):
             text = label(choice.text, "muted")
             text.setEnabled(choice.possible)
-            grid.addWidget(self._boxes[choice.name], row, 0)
-            grid.addWidget(text, row, 1)
+            grid.addWidget(self._boxes[choice.name], place, 0)
+            grid.addWidget(text, place, 1)
         grid.setRowStretch(len(choices), 1)
         return rows
 

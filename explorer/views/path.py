@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal, SignalInstance
-from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
+from PySide6.QtGui import QResizeEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
-    QMenu,
     QProgressBar,
     QSizePolicy,
     QSpinBox,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
-from explorer.widgets.controls import MarkedSlider, label, named, set_role
+from core.paths.recipe import PATH_KINDS
+from core.paths.splines import SplineKind
+from explorer.widgets.controls import MarkedSlider, add_menu, label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import FlowLayout
-from explorer.widgets.path_kind_chooser import KindChooser
+from explorer.widgets.layouts import FlowLayout, column, row
 from explorer.widgets.saved_paths_button import SavedPathsButton
 from explorer.widgets.theme import DARK, Theme
 
+SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
+    ("catmull-rom", "Catmull-Rom", "A smooth curve through the control points, without cusps"),
+    ("natural", "Natural cubic", "The smoothest curve through the control points"),
+    ("straight", "Polygon", "Straight from control point to control point"),
+)
+NO_TARGETS = "needs a factor to change; this run has none. Measure the images, or load attributes from a file (Samples)"
+TRACED_ROLE, VALUE_ROLE = int(Qt.ItemDataRole.UserRole) + 1, int(Qt.ItemDataRole.UserRole)
 UNITS = (("latent", "Latent speed"), ("image", "Image speed"))
-FORMATS = (("png", "PNG strip…"), ("gif", "GIF…"), ("mp4", "MP4 video…"), ("npz", "Latents and frames (NPZ)…"))
+FORMATS = {"png": "PNG strip…", "gif": "GIF…", "mp4": "MP4 video…", "npz": "Latents and frames (NPZ)…"}
 _SCRUB = 10_000
 _WIDE = 880  # pixels in which the settings have one row
 _LENGTHS = (
@@ -39,8 +46,145 @@ _LENGTHS = (
 _EMPTY = "No path yet: draw one (3), add points (4) or trace a curve (6)"
 
 
+class KindChooser(QWidget):
+    """A list of kinds, and what the chosen one needs: the factor that changes, or whether to keep to the data.
+
+    The signals report what a hand chose; choosing again what is chosen counts, too.
+    """
+
+    spline_chosen = Signal(str)
+    traced_chosen = Signal(str)
+    """A kind that is computed, one of ``core.paths.recipe.RECIPE_KINDS``."""
+    target_chosen = Signal(str)
+    penalty_changed = Signal(bool)
+    closed_changed = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._splines, self._targets = False, False
+        tip = "Kind of path: a spline through control points, or a computed curve"
+        self._kind = named(QComboBox(), "path.kind", None, tip, "Kind of path")
+        # As wide as a common name; the list itself is as wide as its longest.
+        self._kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._kind.setMinimumContentsLength(11)
+        self._kind.setMaxVisibleItems(len(SPLINES) + len(PATH_KINDS) + 2)
+        self._fill()
+        tip = "The factor or attribute that changes along the path"
+        self._target = named(QComboBox(), "path.target", None, tip, "Factor that changes")
+        self._target.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._target.setMaximumWidth(130)
+        self._penalty = named(QCheckBox("Stay on data"), "path.penalty")
+        self._penalty.setToolTip(
+            "On: leaving the data is penalised, so the geodesic goes around holes. Off: the geodesic may cut "
+            "through them."
+        )
+        self._closed = named(QCheckBox("Closed"), "path.closed", tip="Join the end to the beginning")
+        row(self._kind, self._target, self._penalty, self._closed, spacing=6, parent=self)
+        self._kind.activated.connect(self._on_kind)
+        self._target.activated.connect(lambda _: self.target_chosen.emit(self._target.currentText()))
+        self._penalty.toggled.connect(self.penalty_changed)
+        self._closed.toggled.connect(self.closed_changed)
+        self.set_splines(False)
+        self.set_targets(())
+        self.show_spline("catmull-rom", False)
+
+    def _fill(self) -> None:
+        for kind, text, tip in SPLINES:
+            self._add(kind, text, tip, False)
+        self._kind.insertSeparator(self._kind.count())
+        joined = True
+        for kind, about in PATH_KINDS.items():
+            if joined and not about.joins:
+                self._kind.insertSeparator(self._kind.count())
+            joined = about.joins
+            self._add(kind, about.text, about.description, True)
+
+    def _add(self, kind: str, text: str, tip: str, traced: bool) -> None:
+        self._kind.addItem(text, kind)
+        place = self._kind.count() - 1
+        self._kind.setItemData(place, traced, TRACED_ROLE)
+        self._kind.setItemData(place, tip, Qt.ItemDataRole.ToolTipRole)
+
+    def _item(self, place: int) -> QStandardItem:
+        model = self._kind.model()
+        if not isinstance(model, QStandardItemModel):
+            raise TypeError(f"the list of kinds has become a {type(model).__name__}.")
+        return model.item(place)
+
+    def _place(self, kind: str, traced: bool) -> int:
+        return next(
+            place
+            for place in range(self._kind.count())
+            if self._kind.itemData(place) == kind and self._kind.itemData(place, TRACED_ROLE) == traced
+        )
+
+    # setters
+
+    def set_splines(self, possible: bool) -> None:
+        """Whether there is a path that can have another spline through its control points."""
+        self._splines = possible
+        for kind, _, _ in SPLINES:
+            self._item(self._place(kind, False)).setEnabled(possible)
+
+    def set_targets(self, names: Sequence[str]) -> None:
+        """The factors and attributes that can be changed; without any, kinds that change one cannot be chosen."""
+        if list(names) != [self._target.itemText(i) for i in range(self._target.count())]:
+            before = self._target.currentText()
+            with QSignalBlocker(self._target):
+                self._target.clear()
+                self._target.addItems(list(names))
+                self._target.setCurrentIndex(max(0, self._target.findText(before)))
+            self._target.updateGeometry()
+        for kind, about in PATH_KINDS.items():
+            if not about.joins:
+                item = self._item(self._place(kind, True))
+                item.setEnabled(bool(names))
+                item.setToolTip(about.description if names else f"{about.text} {NO_TARGETS}")
+
+    def show_spline(self, kind: str, closed: bool) -> None:
+        """The path is a spline."""
+        self._select(self._place(kind, False))
+        with QSignalBlocker(self._closed):
+            self._closed.setChecked(closed)
+        self._show(traced=False)
+
+    def show_traced(self, kind: str, target: str, penalty: bool) -> None:
+        """The path is computed, or the next one will be: with ``target`` changing, kept to the data by ``penalty``."""
+        self._select(self._place(kind, True))
+        with QSignalBlocker(self._target):
+            self._target.setCurrentIndex(max(0, self._target.findText(target)))
+        with QSignalBlocker(self._penalty):
+            self._penalty.setChecked(penalty)
+        self._show(traced=True)
+
+    def set_closable(self, possible: bool) -> None:
+        """Whether there is a path whose end can be joined to its beginning."""
+        self._closed.setEnabled(possible)
+
+    def _select(self, place: int) -> None:
+        with QSignalBlocker(self._kind):
+            self._kind.setCurrentIndex(place)
+
+    def _show(self, traced: bool) -> None:
+        kind = self._kind.currentData()
+        self._closed.setVisible(not traced)
+        self._penalty.setVisible(traced and PATH_KINDS[kind].by_images)
+        self._target.setVisible(traced and not PATH_KINDS[kind].joins)
+
+    # hands
+
+    def _on_kind(self, place: int) -> None:
+        kind, traced = self._kind.itemData(place), self._kind.itemData(place, TRACED_ROLE)
+        if traced:
+            self._show(traced=True)
+            self.traced_chosen.emit(kind)
+        else:
+            self._show(traced=False)
+            self.spline_chosen.emit(kind)
+
+
 class PathView(QWidget):
-    """Plays a path and says what it is. Positions are 0 to 1 along it in the chosen unit."""
+    """Plays a path and says what it is; ``kinds`` chooses that. Positions are 0 to 1 along it in the chosen unit."""
 
     play_toggled = Signal(bool)
     scrubbed = Signal(float)
@@ -48,13 +192,6 @@ class PathView(QWidget):
     speed_changed = Signal(float)
     unit_changed = Signal(str)
     frames_changed = Signal(int)
-    kind_changed = Signal(str)
-    """Another spline through the control points was chosen."""
-    traced_chosen = Signal(str)
-    """A kind that is computed was chosen, one of ``core.paths.recipe.RECIPE_KINDS``."""
-    target_chosen = Signal(str)
-    penalty_changed = Signal(bool)
-    closed_changed = Signal(bool)
     clear_requested = Signal()
     export_requested = Signal(str)
     cancel_export_requested = Signal()
@@ -64,76 +201,57 @@ class PathView(QWidget):
         self.setObjectName("path")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._theme, self._points, self._info, self._size = DARK, 0, "", ""
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 4)
-        layout.setSpacing(4)
-        layout.addLayout(self._make_transport())
-        layout.addLayout(self._make_settings())
-        layout.addLayout(self._make_words())
+        parts = (self._make_transport(), self._make_settings(), self._make_words())
+        column(*parts, spacing=4, margins=(8, 6, 8, 4), parent=self)
         self.set_theme(DARK)
         self.set_path(None)
         self.set_export_progress(None)
 
     def _make_transport(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(4)
         self._previous = self._button("previous", "One frame back (Left)")
+        self._previous.clicked.connect(lambda: self._step(-1))
         self._play = self._button("play", "Play (Space)", checkable=True)
+        self._play.toggled.connect(self._on_play)
         self._next = self._button("next", "One frame forward (Right)")
+        self._next.clicked.connect(lambda: self._step(1))
         self._loop = self._button("loop", "Loop: continue from the start when the end is reached", checkable=True)
-        self._scrub = MarkedSlider()
-        self._scrub.setObjectName("path.scrub")
-        self._scrub.setAccessibleName("Position along the path")
-        self._scrub.setToolTip("Position along the path, 0 to 1")
+        self._loop.toggled.connect(self.loop_toggled)
+        self._scrub = named(
+            MarkedSlider(), "path.scrub", None, "Position along the path, 0 to 1", "Position along the path"
+        )
         self._scrub.setRange(0, _SCRUB)
         self._scrub.setSingleStep(_SCRUB // 100)
         self._scrub.setPageStep(_SCRUB // 10)
-        self._frame = label("", "muted", "path.frame")
-        self._frame.setMinimumWidth(60)
-        self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        for widget in (self._previous, self._play, self._next, self._loop):
-            row.addWidget(widget)
-        row.addWidget(self._scrub, 1)
-        row.addWidget(self._frame)
-        self._play.toggled.connect(self._on_play)
-        self._loop.toggled.connect(self.loop_toggled)
-        self._previous.clicked.connect(lambda: self._step(-1))
-        self._next.clicked.connect(lambda: self._step(1))
         self._scrub.valueChanged.connect(self._on_scrub)
-        return row
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        self._frame = label("", "muted", "path.frame", align=right)
+        self._frame.setMinimumWidth(60)
+        return row(self._previous, self._play, self._next, self._loop, (self._scrub, 1), self._frame, spacing=4)
 
     def _make_words(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(20)
         self._info_label, self._note = named(ElidedLabel(), "path.info"), named(ElidedLabel(), "path.note")
         for words in (self._info_label, self._note):
             words.setProperty("role", "muted")
         self._info_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self._note.setVisible(False)
-        row.addWidget(self._info_label)
-        row.addWidget(self._note, 1)
-        return row
+        return row(self._info_label, (self._note, 1), spacing=20)
 
     def _make_settings(self) -> FlowLayout:
-        flow = FlowLayout(horizontal=6)
-        self._kinds = KindChooser("path")
-        self._kinds.spline_chosen.connect(self.kind_changed)
-        self._kinds.traced_chosen.connect(self.traced_chosen)
-        self._kinds.target_chosen.connect(self.target_chosen)
-        self._kinds.penalty_changed.connect(self.penalty_changed)
-        self._kinds.closed_changed.connect(self.closed_changed)
-        self._unit = self._choice(
-            "unit", UNITS, "What advances evenly during playback: latent length or image length", self.unit_changed
+        self.kinds = KindChooser()
+        self._unit = named(
+            QComboBox(), "path.unit", None, "What advances evenly during playback: latent length or image length"
         )
-        self._frames = named(QSpinBox(), "path.frames")
+        for value, text in UNITS:
+            self._unit.addItem(text, value)
+        self._unit.currentIndexChanged.connect(lambda _: self.unit_changed.emit(self._unit.currentData()))
+        self._frames = named(QSpinBox(), "path.frames", None, "K: number of frames along the path, 2 to 1025")
         self._frames.setFixedWidth(104)
         self._frames.setRange(2, 1025)
         self._frames.setValue(65)
         self._frames.setSuffix(" frames")
-        self._frames.setToolTip("K: number of frames along the path, 2 to 1025")
         self._frames.setKeyboardTracking(False)
         self._frames.valueChanged.connect(self._on_frames)
-        self._speed = named(QDoubleSpinBox(), "path.speed")
+        self._speed = named(QDoubleSpinBox(), "path.speed", None, "Playback speed, 0.05 to 20 times normal speed")
         self._speed.setLocale(QLocale.c())
         self._speed.setFixedWidth(78)
         self._speed.setRange(0.05, 20.0)
@@ -141,61 +259,38 @@ class PathView(QWidget):
         self._speed.setSingleStep(0.25)
         self._speed.setValue(1.0)
         self._speed.setPrefix("× ")
-        self._speed.setToolTip("Playback speed, 0.05 to 20 times normal speed")
         self._speed.setKeyboardTracking(False)
         self._speed.valueChanged.connect(self.speed_changed)
         self._clear = self._button("clear", "Remove the path", text="Clear")
         self._clear.clicked.connect(self.clear_requested)
         self.saved = SavedPathsButton()
-        row = (self._kinds, self._unit, self._frames, self._speed, self._clear, self.saved, self._make_export())
-        for widget in (*row, self._make_progress()):
-            flow.addWidget(widget)
-        return flow
-
-    def _make_export(self) -> QToolButton:
         self._export = self._button("export", "Write the path's frames to a file", text="Export")
-        self._export.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        menu = QMenu(self._export)
-        for name, text in FORMATS:
-            action = named(QAction(text, menu), f"path.export.{name}")
-            action.triggered.connect(lambda _=False, name=name: self.export_requested.emit(name))
-            menu.addAction(action)
-        self._export.setMenu(menu)
-        return self._export
-
-    def _make_progress(self) -> QWidget:
-        self._progress = named(QWidget(), "path.progress")
-        row = QHBoxLayout(self._progress)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
+        add_menu(self._export, FORMATS, self.export_requested.emit)
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
         self._bar.setFixedWidth(96)
-        self._cancel = named(QToolButton(), "path.export.cancel", "Cancel")
-        self._cancel.setToolTip("Cancel the export; no file is left on disk")
-        self._cancel.clicked.connect(self.cancel_export_requested)
-        row.addWidget(label("Exporting", "muted"))
-        row.addWidget(self._bar)
-        row.addWidget(self._cancel)
-        return self._progress
+        tip = "Cancel the export; no file is left on disk"
+        cancel = named(QToolButton(), "path.export.cancel", "Cancel", tip)
+        cancel.clicked.connect(self.cancel_export_requested)
+        self._progress = named(QWidget(), "path.progress")
+        row(label("Exporting", "muted"), self._bar, cancel, spacing=6, parent=self._progress)
+        flow = FlowLayout(horizontal=6)
+        for widget in (
+            self.kinds,
+            self._unit,
+            self._frames,
+            self._speed,
+            self._clear,
+            self.saved,
+            self._export,
+            self._progress,
+        ):
+            flow.addWidget(widget)
+        return flow
 
     def _button(self, name: str, tip: str, checkable: bool = False, text: str = "") -> QToolButton:
-        button = named(QToolButton(), f"path.{name}", text or tip.split(" (")[0])
-        button.setToolTip(tip)
-        button.setCheckable(checkable)
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        if text:
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        return button
-
-    def _choice(self, name: str, options: tuple[tuple[str, str], ...], tip: str, changed: SignalInstance) -> QComboBox:
-        box = named(QComboBox(), f"path.{name}")
-        box.setToolTip(tip)
-        for value, text in options:
-            box.addItem(text, value)
-        box.currentIndexChanged.connect(lambda _: changed.emit(box.currentData()))
-        return box
+        return tool_button(f"path.{name}", text or tip.split(" (")[0], tip, "", checkable, words=bool(text))
 
     # setters
 
@@ -207,21 +302,13 @@ class PathView(QWidget):
         ``computed``: not a hand but a computation has placed these points.
         """
         self._points = points if kind is not None else 0
-        self._kinds.set_splines(kind is not None)
-        self._kinds.set_closable(kind is not None)
+        self.kinds.set_splines(kind is not None)
+        self.kinds.set_closable(kind is not None)
         if kind is not None and not computed:  # hidden for a moment, the list of targets would lose the keyboard
-            self._kinds.show_spline(kind, closed)
+            self.kinds.show_spline(kind, closed)
         noun = f"{'' if computed else 'control '}point{'s' if points != 1 else ''}"
         self._size = f"{points} {noun} · length {length:.3g}"
         self._show()
-
-    def set_traced(self, kind: str, target: str, penalty: bool) -> None:
-        """Show, instead of a spline, that the path is or will be computed: its kind, and what that depends on."""
-        self._kinds.show_traced(kind, target, penalty)
-
-    def set_targets(self, names: Sequence[str]) -> None:
-        """The factors and attributes that a path can change."""
-        self._kinds.set_targets(names)
 
     def set_note(self, text: str, warning: bool = False) -> None:
         """What a person should know about the curve, or is to do next; "": nothing."""
@@ -256,7 +343,8 @@ class PathView(QWidget):
 
     def set_unit(self, unit: str) -> None:
         """latent or image."""
-        self._select(self._unit, unit)
+        with QSignalBlocker(self._unit):
+            self._unit.setCurrentIndex(self._unit.findData(unit))
 
     def set_frame_count(self, frames: int) -> None:
         """Number of frames K."""
@@ -288,9 +376,9 @@ class PathView(QWidget):
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
         self._theme = theme
-        names = {"previous": "previous", "next": "next", "loop": "loop", "clear": "trash", "export": "export"}
+        names = ("previous", "next", "loop", "trash", "export")
         buttons = (self._previous, self._next, self._loop, self._clear, self._export)
-        for button, name in zip(buttons, names.values(), strict=True):
+        for button, name in zip(buttons, names, strict=True):
             button.setIcon(icon(name, theme))
         self.saved.set_theme(theme)
         self._show_play()
@@ -322,10 +410,6 @@ class PathView(QWidget):
         self.scrubbed.emit(min(last, max(0, here + by)) / last)
 
     # showing
-
-    def _select(self, box: QComboBox, value: str) -> None:
-        with QSignalBlocker(box):
-            box.setCurrentIndex(box.findData(value))
 
     def _show_play(self) -> None:
         playing = self._play.isChecked()

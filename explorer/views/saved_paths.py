@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QLineEdit, QWidget
 
 from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.dialogs import ok_and_cancel
+from explorer.widgets.layouts import column
 
 WIDTH = 380
 
@@ -17,7 +18,7 @@ NameValidator = Callable[[str], tuple[bool, str]]
 
 
 class NameDialog(QDialog):
-    """Asks for a name; ``chosen`` tells it. ``validate`` is asked at every keystroke."""
+    """Asks for a name; ``chosen`` carries it. ``validate`` is asked at every keystroke."""
 
     chosen = Signal(str)
 
@@ -30,30 +31,17 @@ class NameDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setMinimumWidth(WIDTH)
         self._validate = validate
-        self._field = named(QLineEdit(name), "dialog.name.field")
-        self._field.setAccessibleName("Name of the path")
+        self._field = named(QLineEdit(name), "dialog.name.field", accessible="Name of the path")
         self._field.setMaxLength(120)
         self._field.selectAll()
         caption = label("Name")
         caption.setBuddy(self._field)
-        self._message: QLabel = named(QLabel(), "dialog.name.message")
-        self._message.setWordWrap(True)
-        self._message.setMinimumHeight(
-            2 * self._message.fontMetrics().lineSpacing()
-        )  # else the window jumps as one types
-        self._message.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
-        self._buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
-        self._accept = self._buttons.button(QDialogButtonBox.StandardButton.Ok)
-        named(self._accept, "dialog.name.accept", verb)
-        for button in self._buttons.buttons():
-            button.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
-        self._buttons.accepted.connect(self._on_accepted)
-        self._buttons.rejected.connect(self.reject)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(16, 16, 16, 16)
-        layout.setSpacing(8)
-        for widget in (caption, self._field, self._message, self._buttons):
-            layout.addWidget(widget)
+        top_left = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft
+        self._message = label("", "", "dialog.name.message", wrap=True, align=top_left)
+        two_lines = 2 * self._message.fontMetrics().lineSpacing()
+        self._message.setMinimumHeight(two_lines)  # else the window jumps as one types
+        buttons, self._accept = ok_and_cancel(self, verb, self._on_accepted)
+        column(caption, self._field, self._message, buttons, spacing=8, margins=(16, 16, 16, 16), parent=self)
         self._field.textChanged.connect(lambda _: self._show())
         self._show()
 

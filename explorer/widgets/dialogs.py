@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QDialog, QFileDialog, QProgressDialog, QWidget
+from PySide6.QtGui import QIcon, QShowEvent
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QProgressDialog, QPushButton, QWidget
 
 
 class _FileDialog(QFileDialog):
@@ -49,6 +50,19 @@ def show_dialog(window: QWidget, dialog: QDialog) -> None:
     dialog.setWindowModality(Qt.WindowModality.NonModal)
     dialog.show()
     dialog.activateWindow()  # without a window manager nobody else gives it the keyboard
+
+
+def ok_and_cancel(dialog: QDialog, verb: str, accepted: Callable[[], object]) -> tuple[QDialogButtonBox, QPushButton]:
+    """The buttons of ``dialog``, and the one that says ``verb``, which calls ``accepted``."""
+    buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Ok | QDialogButtonBox.StandardButton.Cancel)
+    accept = buttons.button(QDialogButtonBox.StandardButton.Ok)
+    accept.setObjectName(f"{dialog.objectName()}.accept")
+    accept.setText(verb)
+    for button in buttons.buttons():
+        button.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
+    buttons.accepted.connect(accepted)
+    buttons.rejected.connect(dialog.reject)
+    return buttons, accept
 
 
 class ProgressDialog(QProgressDialog):

@@ -45,8 +45,8 @@ class PathController(Controller):
         cloud.control_inserted.connect(self._on_inserted)
         cloud.control_removed.connect(self.remove_control)
         cloud.control_selected.connect(self._select_control)
-        path.kind_changed.connect(self._on_kind)
-        path.closed_changed.connect(self._on_closed)
+        path.kinds.spline_chosen.connect(self._on_kind)
+        path.kinds.closed_changed.connect(self._on_closed)
         path.clear_requested.connect(self.clear)
         for event in (
             state.events.document,

@@ -73,9 +73,9 @@ class TracingController(Controller):
         self._path.end_moved.connect(self._on_end_moved)
         self._path.ends_released.connect(self._on_ends_released)
         self._path.shown.connect(self._show_kind)
-        view.traced_chosen.connect(self.choose_kind)
-        view.target_chosen.connect(self.choose_target)
-        view.penalty_changed.connect(self.choose_penalty)
+        view.kinds.traced_chosen.connect(self.choose_kind)
+        view.kinds.target_chosen.connect(self.choose_target)
+        view.kinds.penalty_changed.connect(self.choose_penalty)
         events.document.connect(self._on_document)
         events.embedding.connect(self._on_embedding)
         events.model.connect(lambda model: self._reset() if model is None else None)
@@ -370,13 +370,13 @@ class TracingController(Controller):
     def _show_kind(self) -> None:
         """What the path panel shows as the kind: of what is being traced, of the path, or of the next one."""
         state, path = self._state, self._state.document.path
-        self._view.set_targets(color_targets.numbers(state))
+        self._view.kinds.set_targets(color_targets.numbers(state))
         pending = self._pending
         recipe = pending.recipe if pending is not None else (path.recipe if path is not None else None)
         if recipe is not None:
-            self._view.set_traced(recipe.kind, recipe.target or self._target, recipe.penalty)
+            self._view.kinds.show_traced(recipe.kind, recipe.target or self._target, recipe.penalty)
         elif path is None or state.mode == "trace":
-            self._view.set_traced(state.trace.kind, self._target, state.trace.penalty)
+            self._view.kinds.show_traced(state.trace.kind, self._target, state.trace.penalty)
         self._mark()
 
     def _show_note(self) -> None:

@@ -26,6 +26,7 @@ from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
 
 from explorer.views.losses.data import CURVES, REGULARISERS, LossData, PlotSettings, curve_color, smoothed
 from explorer.widgets.controls import duration
+from explorer.widgets.painting import tint
 from explorer.widgets.theme import Theme
 
 _RANGE_SAMPLE = 4000  # points of a curve that decide the range of its axis
@@ -81,7 +82,7 @@ class LossPlot(PlotWidget):
         self._readout.setZValue(10)
         for item in (self._best, self._best_text, self._pointer, self._readout):
             self._box.addItem(item, ignoreBounds=True)
-        self._hide_readout()
+        self._show_pointer(False)
         self.sceneObj.sigMouseMoved.connect(self._show_readout)
         self.set_theme(theme)
 
@@ -108,9 +109,7 @@ class LossPlot(PlotWidget):
         self._left_axis.setGrid(60)
         self._right_axis.setTextPen(curve_color("kl", theme))
         for name, curve in self._curves.items():
-            faint = curve_color(name, theme)
-            faint.setAlphaF(0.3)
-            curve.raw.setPen(QPen(faint, 0))
+            curve.raw.setPen(QPen(tint(curve_color(name, theme).name(), 0.3), 0))
             curve.line.setPen(QPen(curve_color(name, theme), 0))
         points = self._curves["validation"].line
         points.setSymbol("o")
@@ -207,8 +206,8 @@ class LossPlot(PlotWidget):
         for line in self._marks:
             self._box.addItem(line, ignoreBounds=True)
         best, shown = self._data.best, "validation" in self._settings.shown
-        self._best.setVisible(best is not None and shown)
-        self._best_text.setVisible(best is not None and shown)
+        for item in (self._best, self._best_text):
+            item.setVisible(best is not None and shown)
         if best is None or not shown:
             return
         x, y = (float(value[best]) for value in (self._curves["validation"].x, self._curves["validation"].y))
@@ -270,7 +269,7 @@ class LossPlot(PlotWidget):
 
     def _show_readout(self, at: QPointF) -> None:
         if not self._box.sceneBoundingRect().contains(at):
-            self._hide_readout()
+            self._show_pointer(False)
             return
         place, seen = self._box.mapSceneToView(at), self._box.viewRect()
         x = place.x() if self._settings.axis == "epoch" else round(place.x())
@@ -283,16 +282,15 @@ class LossPlot(PlotWidget):
         self._readout.setAnchor((1, 0) if place.x() > seen.center().x() else (0, 0))
         self._readout.setPos(place.x(), seen.bottom())
         self._pointer.setPos(place.x())
-        for item in (self._readout, self._pointer):
-            item.show()
+        self._show_pointer(True)
 
-    def _hide_readout(self) -> None:
-        self._readout.hide()
-        self._pointer.hide()
+    def _show_pointer(self, shown: bool) -> None:
+        self._readout.setVisible(shown)
+        self._pointer.setVisible(shown)
 
     def leaveEvent(self, ev: QEvent) -> None:
         super().leaveEvent(ev)
-        self._hide_readout()
+        self._show_pointer(False)
 
 
 _READOUT_NAMES = {
@@ -315,9 +313,7 @@ class _ZoomBox(ViewBox):
     def set_rubber_band(self, color: QColor) -> None:
         """The colour of the rectangle that a drag encloses."""
         self.rbScaleBox.setPen(QPen(color, 0))
-        filled = QColor(color)
-        filled.setAlphaF(0.15)
-        self.rbScaleBox.setBrush(filled)
+        self.rbScaleBox.setBrush(tint(color.name(), 0.15))
 
     def showAxRect(self, ax: QRectF, **kwargs: object) -> None:
         area, seen = ax.normalized(), self.viewRect()

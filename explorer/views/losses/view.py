@@ -6,12 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QStackedLayout, QToolButton, QWidget
 
 from explorer.views.losses.data import CURVES, X_AXES, LossData, PlotSettings, curve_color
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import FlowLayout
+from explorer.widgets.layouts import FlowLayout, column, row
 from explorer.widgets.theme import DARK, Theme
 
 if TYPE_CHECKING:
@@ -42,77 +42,49 @@ class LossesView(QWidget):
         super().__init__(parent)
         self.setObjectName("losses")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
-        self._data, self._settings, self._dirty, self._theme = LossData(), PlotSettings(), False, DARK
+        self._data, self._dirty, self._theme = LossData(), False, DARK
+        self.settings = PlotSettings()  # how the curves are drawn now
         self.plot: LossPlot | None = None  # made when there is something to draw: see its module
-        self._empty = label("", "muted", "losses.empty")
-        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._empty.setWordWrap(True)
-        self._checks: dict[str, QCheckBox] = {}
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 6, 8, 4)
-        layout.setSpacing(4)
-        layout.addLayout(self._make_controls())
+        self._empty = label("", "muted", "losses.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._empty)
-        layout.addLayout(self._stack, 1)
+        column(self._make_controls(), (self._stack, 1), spacing=4, margins=(8, 6, 8, 4), parent=self)
         self.set_theme(DARK)
         self._show_zoom()
 
     def _make_controls(self) -> FlowLayout:
-        flow = FlowLayout()
-        row: list[QWidget] = []
+        self._checks: dict[str, QCheckBox] = {}
         for name in CURVES:
             text, meaning = _LABELS[name]
-            box = named(QCheckBox(text), f"losses.show.{name}")
+            box = self._checks[name] = named(QCheckBox(text), f"losses.show.{name}", None, meaning, meaning)
             box.setChecked(True)
-            box.setToolTip(meaning)
-            box.setAccessibleName(meaning)
             box.toggled.connect(lambda on, name=name: self._on_shown(name, on))
-            row.append(box)
-            self._checks[name] = box
-        self._log = named(QCheckBox("Log"), "losses.log")
-        self._log.setChecked(self._settings.log)
-        self._log.setToolTip("Logarithmic loss axes")
+        self._log = named(QCheckBox("Log"), "losses.log", tip="Logarithmic loss axes")
+        self._log.setChecked(self.settings.log)
         self._log.toggled.connect(self._on_log)
-        for widget in (*row, self._log, self._make_smoothing(), self._make_axis()):
-            flow.addWidget(widget)
-        return flow
-
-    def _make_smoothing(self) -> QWidget:
-        holder = QWidget()
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        self._smoothing = MarkedSlider()
-        self._smoothing.setObjectName("losses.smoothing")
+        tip = "Weight of earlier values in the moving average, 0 (raw values) to 0.999"
+        self._smoothing = named(MarkedSlider(), "losses.smoothing", None, tip)
         self._smoothing.setFixedWidth(76)
         self._smoothing.setRange(0, 1000)
-        self._smoothing.setToolTip("Weight of earlier values in the moving average, 0 (raw values) to 0.999")
-        self._smoothing.setValue(_to_slider(self._settings.smoothing))
+        self._smoothing.setValue(_to_slider(self.settings.smoothing))
         self._smoothing.valueChanged.connect(self._on_smoothing)
-        self._weight = label(f"{self._settings.smoothing:.3f}", "muted", "losses.smoothing.value")
+        self._weight = label(f"{self.settings.smoothing:.3f}", "muted", "losses.smoothing.value")
         self._weight.setMinimumWidth(36)
         caption = label("Smooth")
         caption.setBuddy(self._smoothing)
-        for widget in (caption, self._smoothing, self._weight):
-            row.addWidget(widget)
-        return holder
-
-    def _make_axis(self) -> QWidget:
-        holder = QWidget()
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(6)
-        self._axis = named(QComboBox(), "losses.axis")
+        self._axis = named(QComboBox(), "losses.axis", tip="Quantity on the horizontal axis")
         self._axis.addItems([f"by {name}" for name in X_AXES])
-        self._axis.setToolTip("Quantity on the horizontal axis")
         self._axis.activated.connect(self._on_axis)
-        self._reset = named(QToolButton(), "losses.reset", "Show all")
-        self._reset.setToolTip("Show all: reset the zoom (double-click in the plot)")
+        tip = "Show all: reset the zoom (double-click in the plot)"
+        self._reset = named(QToolButton(), "losses.reset", "Show all", tip)
         self._reset.clicked.connect(self._reset_zoom)
-        row.addWidget(self._axis)
-        row.addWidget(self._reset)
-        return holder
+        smoothing, axis = QWidget(), QWidget()
+        row(caption, self._smoothing, self._weight, spacing=6, parent=smoothing)
+        row(self._axis, self._reset, spacing=6, parent=axis)
+        flow = FlowLayout()
+        for widget in (*self._checks.values(), self._log, smoothing, axis):
+            flow.addWidget(widget)
+        return flow
 
     # setters
 
@@ -142,17 +114,12 @@ class LossesView(QWidget):
         if self.plot is None and len(self._data):
             from explorer.views.losses.plot import LossPlot
 
-            self.plot = LossPlot(self._data, self._settings, self._theme)
+            self.plot = LossPlot(self._data, self.settings, self._theme)
             self.plot.zoom_changed.connect(self._show_zoom)
             self._stack.addWidget(self.plot)
         elif self.plot is not None:
             self.plot.refresh()
         self._stack.setCurrentIndex(1 if len(self._data) else 0)
-
-    @property
-    def settings(self) -> PlotSettings:
-        """How the curves are drawn now."""
-        return self._settings
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
@@ -170,20 +137,20 @@ class LossesView(QWidget):
     # gestures
 
     def _on_shown(self, name: str, on: bool) -> None:
-        (self._settings.shown.add if on else self._settings.shown.discard)(name)
+        (self.settings.shown.add if on else self.settings.shown.discard)(name)
         self._apply()
 
     def _on_log(self, on: bool) -> None:
-        self._settings.log = on
+        self.settings.log = on
         self._apply(rescale=True)
 
     def _on_smoothing(self, value: int) -> None:
-        self._settings.smoothing = _from_slider(value)
-        self._weight.setText(f"{self._settings.smoothing:.3f}")
+        self.settings.smoothing = _from_slider(value)
+        self._weight.setText(f"{self.settings.smoothing:.3f}")
         self._apply()
 
     def _on_axis(self, place: int) -> None:
-        self._settings.axis = X_AXES[place]
+        self.settings.axis = X_AXES[place]
         self._apply(rescale=True)
 
     def _apply(self, rescale: bool = False) -> None:

@@ -10,8 +10,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSlider, QToo
 
 from core.paths.recipe import PATH_KINDS, RECIPE_KINDS
 from core.paths.splines import SPLINE_KINDS
-from explorer.views.path import PathView
-from explorer.widgets.path_kind_chooser import SPLINES
+from explorer.views.path import SPLINES, PathView
 from explorer.widgets.theme import LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -22,7 +21,7 @@ SIGNALS = [
     "speed_changed",
     "unit_changed",
     "frames_changed",
-    "kind_changed",
+    "spline_chosen",
     "traced_chosen",
     "target_chosen",
     "penalty_changed",
@@ -46,7 +45,8 @@ def view(qtbot) -> PathView:
 def said(view) -> list:
     heard: list = []
     for name in SIGNALS:
-        getattr(view, name).connect(lambda *values, name=name: heard.append((name, *values)))
+        sender = view if hasattr(view, name) else view.kinds
+        getattr(sender, name).connect(lambda *values, name=name: heard.append((name, *values)))
     return heard
 
 
@@ -85,8 +85,8 @@ def _shown(view: PathView) -> set[str]:
 )
 def test_a_traced_kind_is_shown_with_what_it_depends_on(view, said, kind: str, shown: set[str]):
     view.set_path("catmull-rom", False, 33, 1.0, computed=True)
-    view.set_targets(("scale", "depth"))
-    view.set_traced(kind, "depth", False)
+    view.kinds.set_targets(("scale", "depth"))
+    view.kinds.show_traced(kind, "depth", False)
     assert _shown(view) == shown
     box = _find(view, "kind")
     assert isinstance(box, QComboBox)
@@ -102,21 +102,21 @@ def test_a_traced_kind_is_shown_with_what_it_depends_on(view, said, kind: str, s
 def test_the_list_of_targets_keeps_the_keyboard_while_the_path_is_computed_again(view, qtbot):
     view.activateWindow()
     qtbot.waitUntil(view.isActiveWindow)
-    view.set_targets(("scale", "depth", "area"))
+    view.kinds.set_targets(("scale", "depth", "area"))
     view.set_path("catmull-rom", False, 33, 1.0, computed=True)
-    view.set_traced("factor curve", "scale", False)
+    view.kinds.show_traced("factor curve", "scale", False)
     target = _find(view, "target")
     target.setFocus()
     for name in ("depth", "area"):
         QTest.keyClick(target, Qt.Key.Key_Down)
         view.set_path("catmull-rom", False, 33, 1.1, computed=True)
-        view.set_traced("factor curve", name, False)
+        view.kinds.show_traced("factor curve", name, False)
         assert target.hasFocus()
     assert target.currentText() == "area"
 
 
 def test_kinds_targets_and_the_penalty_are_chosen_by_hand(view, said):
-    view.set_targets(("scale", "depth"))
+    view.kinds.set_targets(("scale", "depth"))
     view.set_path("straight", False, 9, 1.0)
     box = _find(view, "kind")
     box.setFocus()
@@ -125,7 +125,7 @@ def test_kinds_targets_and_the_penalty_are_chosen_by_hand(view, said):
     target = _find(view, "target")
     target.setFocus()
     QTest.keyClick(target, Qt.Key.Key_Down)
-    view.set_traced("geodesic", "", True)
+    view.kinds.show_traced("geodesic", "", True)
     penalty = _find(view, "penalty")
     QTest.mouseClick(penalty, LEFT, pos=QPoint(6, penalty.height() // 2))
     assert said == [
@@ -150,7 +150,7 @@ def test_without_factors_the_kinds_that_change_one_say_why_they_cannot_be_chosen
     assert usable("Geodesic")
     assert not usable("Factor curve")
     assert "no" in box.itemData(places["Factor curve"], Qt.ItemDataRole.ToolTipRole)
-    view.set_targets(("scale",))
+    view.kinds.set_targets(("scale",))
     assert usable("Factor curve")
     view.set_path(None)
     assert not usable("Catmull-Rom")
@@ -250,7 +250,7 @@ def test_settings_are_changed_by_keyboard(view, said):
     closed = _find(view, "closed")
     QTest.mouseClick(closed, LEFT, pos=QPoint(6, closed.height() // 2))
     assert said == [
-        ("kind_changed", "natural"),
+        ("spline_chosen", "natural"),
         ("unit_changed", "image"),
         ("frames_changed", 129),
         ("speed_changed", 0.5),

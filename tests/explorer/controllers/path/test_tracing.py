@@ -453,7 +453,7 @@ def test_a_drawn_path_is_turned_into_another_kind_through_its_ends(made):
     drawn = LatentPath(made.means[[0, 10, 20]])
     made.editing.commit("draw path", path=drawn)
     made.state.mode = "orbit"
-    made.view.traced_chosen.emit("geodesic")
+    made.view.kinds.traced_chosen.emit("geodesic")
     request = made.engine.traces[-1]
     np.testing.assert_array_equal(np.stack([request.start, request.end]), made.means[[0, 20]])
     made.tick()
@@ -469,7 +469,7 @@ def test_a_drawn_path_is_turned_into_another_kind_through_its_ends(made):
 
 def test_a_computed_path_becomes_a_spline_of_few_points_that_follows_it(made):
     path = trace(made, bulge=0.4)
-    made.view.kind_changed.emit("natural")
+    made.view.kinds.spline_chosen.emit("natural")
     made.tick()
     spline = current(made)
     assert spline.recipe is None
@@ -481,14 +481,14 @@ def test_a_computed_path_becomes_a_spline_of_few_points_that_follows_it(made):
 
 def test_target_and_penalty_trace_the_path_again(made):
     trace(made)
-    made.view.penalty_changed.emit(False)
+    made.view.kinds.penalty_changed.emit(False)
     assert not made.engine.traces[-1].penalty
     made.engine.answer(made.engine.traces[-1])
     assert made.editing.undo_label == "let the geodesic leave the data"
-    made.view.traced_chosen.emit("regression")
+    made.view.kinds.traced_chosen.emit("regression")
     assert (made.engine.traces[-1].kind, made.engine.traces[-1].target) == ("regression", "scale")
     made.engine.answer(made.engine.traces[-1])
-    made.view.target_chosen.emit("depth")
+    made.view.kinds.target_chosen.emit("depth")
     assert made.engine.traces[-1].target == "depth"
     made.engine.answer(made.engine.traces[-1])
     assert made.editing.undo_label == "change depth"
@@ -500,7 +500,7 @@ def test_target_and_penalty_trace_the_path_again(made):
 
 def test_without_a_path_choosing_a_kind_hands_over_the_tool_for_it(made):
     made.state.mode = "orbit"
-    made.view.traced_chosen.emit("isoline")
+    made.view.kinds.traced_chosen.emit("isoline")
     made.tick()
     assert made.state.mode == "trace"
     assert "Isoline of scale: click the sample" in made.view.note
@@ -508,7 +508,7 @@ def test_without_a_path_choosing_a_kind_hands_over_the_tool_for_it(made):
 
 def test_a_kind_between_two_places_needs_two(made):
     made.editing.commit("add control point", path=LatentPath(made.means[:1]))
-    made.view.traced_chosen.emit("geodesic")
+    made.view.kinds.traced_chosen.emit("geodesic")
     assert "two points" in made.errors[-1]
     made.tick()
     assert current(made).recipe is None

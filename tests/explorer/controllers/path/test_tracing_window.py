@@ -81,7 +81,7 @@ def test_a_geodesic_is_traced_between_two_clicks_and_its_frames_are_decoded(open
 
 
 def test_a_rail_is_laid_and_ridden_by_wheel_and_arrow_keys(opened, qtbot):
-    opened.path_view.traced_chosen.emit("factor curve")
+    opened.path_view.kinds.traced_chosen.emit("factor curve")
     click(opened, seen(opened, 3)[1])
     qtbot.waitUntil(lambda: opened.state.document.path is not None, timeout=WAIT)
     qtbot.waitUntil(lambda: opened.film.complete, timeout=WAIT)
@@ -118,7 +118,7 @@ def test_a_drawn_path_is_turned_into_every_kind_there_is(opened, qtbot):
     drawn = LatentPath(opened.state.embedding[[3, 40, 90]])
     for kind in RECIPE_KINDS:
         opened.editing.commit("draw path", path=drawn)
-        opened.path_view.traced_chosen.emit(kind)
+        opened.path_view.kinds.traced_chosen.emit(kind)
         qtbot.waitUntil(lambda kind=kind: is_traced(opened, kind), timeout=WAIT)
     assert not opened.window.notice.isVisible()
 
