@@ -80,8 +80,7 @@ def _latents(options: Options) -> tuple[np.ndarray, np.ndarray | None, str]:
 
 def _decoded(source: Path, z: np.ndarray) -> np.ndarray:
     """Images uint8 (n, H, W, C)."""
-    from core.models.deterministic_inference import decode_images
-    from core.models.inference import Inference
+    from core.models.inference import Inference, decode_images
     from core.paths.latents_file import LatentsError
     from core.training.checkpoint import load_model
 

@@ -48,8 +48,7 @@ def run(options: Options) -> int:
 
 def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     """Means mu float32 (n, d) and the images' names."""
-    from core.models.deterministic_inference import encode_images
-    from core.models.inference import Inference
+    from core.models.inference import Inference, encode_images
     from core.training.checkpoint import load_model
 
     model, config = load_model(options.model)

@@ -20,8 +20,7 @@ from core.config import RunConfig
 from core.engine.futures import in_thread
 from core.engine.sample_source import Samples, read_samples
 from core.engine.weight_watcher import NewWeights, WeightsFollower
-from core.models.deterministic_inference import decode_each, encode_each
-from core.models.inference import Inference
+from core.models.inference import Inference, decode_each, encode_each
 from core.models.vae import build_model
 from core.runs.directory import RunDirectory, RunError
 from core.training.checkpoint import fitting_weights, newest_weights, read_stored

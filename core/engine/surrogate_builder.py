@@ -13,8 +13,7 @@ import numpy as np
 from core.engine.futures import failed, in_thread
 from core.geometry.decoder_surrogate import ImageMap, Landmarks, LatentMap, Surrogate, landmark_places, surrogate_of
 from core.geometry.surface import Surface
-from core.models.deterministic_inference import decode_each
-from core.models.inference import Inference
+from core.models.inference import Inference, decode_each
 from core.paths.latent_path import pool
 from core.utils.point_sets import farthest_points
 

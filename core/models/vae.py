@@ -74,37 +74,15 @@ def build_model(config: RunConfig) -> VAE:
         return VAE(config.model, config.data.image_size, config.data.channels)
 
 
-def count_parameters(model: nn.Module) -> tuple[int, int]:
-    """(trained parameters, batch-normalisation means and variances)."""
-    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    return trained, sum(2 * m.num_features for m in norms)
-
-
 def forward_flops(model: VAE) -> int:
     """Floating-point operations (a multiply-add counts as two) to encode and decode one image: its layers' products.
 
     Activations, normalisations and biases, a few per cent more, are not counted.
     """
-    total = 0
+    from torch.utils.flop_counter import FlopCounterMode
 
-    def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal total
-        if isinstance(layer, nn.Linear):
-            total += 2 * layer.weight.numel()
-        elif isinstance(layer, nn.Conv2d):
-            total += 2 * layer.weight.numel() * output.shape[2] * output.shape[3]
-        elif isinstance(layer, nn.ConvTranspose2d):
-            total += 2 * layer.weight.numel() * inputs[0].shape[2] * inputs[0].shape[3]
-
-    handles = [layer.register_forward_hook(count) for layer in model.modules()]
-    training = model.training
-    device = next(model.parameters()).device
-    try:
-        with torch.no_grad():
-            model.eval()(torch.zeros(1, model.channels, model.image_size, model.image_size, device=device))
-    finally:
-        model.train(training)
-        for handle in handles:
-            handle.remove()
-    return total
+    training, device = model.training, next(model.parameters()).device
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model.eval()(torch.zeros(1, model.channels, model.image_size, model.image_size, device=device))
+    model.train(training)
+    return counter.get_total_flops()

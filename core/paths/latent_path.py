@@ -7,7 +7,6 @@ This module imports numpy alone, so that the window can use it before its first 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -204,10 +203,6 @@ class LatentPath:
             value["recipe"] = self.recipe.to_dict()
         return value
 
-    def to_json(self) -> str:
-        """The path as JSON text; see ``to_dict``."""
-        return json.dumps(self.to_dict())
-
     @staticmethod
     def from_dict(value: object, origin: str = "path") -> LatentPath:
         """The path of ``to_dict``'s value. Raises ``PathError`` that names ``origin`` and what is wrong."""
@@ -221,22 +216,13 @@ class LatentPath:
         closed, kind, control = value.get("closed"), value.get("kind"), value.get("control")
         if not isinstance(closed, bool):
             raise PathError(f"{origin}: closed is {closed!r}; it must be true or false.")
-        if not isinstance(control, list) or not all(_is_row(row) for row in control):
+        if not isinstance(control, list) or not all(is_row(row) for row in control):
             raise PathError(f"{origin}: control must be a list of points, each a list of numbers.")
         try:
             recipe = Recipe.from_dict(value["recipe"]) if "recipe" in value else None
             return LatentPath(control, closed, kind, recipe)  # type: ignore[arg-type]  # all are checked there
         except (PathError, RecipeError, TypeError) as error:
             raise PathError(f"{origin}: {error}") from error
-
-    @staticmethod
-    def from_json(text: str, origin: str = "path") -> LatentPath:
-        """The path of ``to_json``'s text. Raises ``PathError`` that names ``origin`` and what is wrong."""
-        try:
-            value = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise PathError(f"{origin}: this is not JSON: {error}") from error
-        return LatentPath.from_dict(value, origin)
 
 
 @dataclass(frozen=True, eq=False)
@@ -341,5 +327,6 @@ def _points(value: object, name: str) -> np.ndarray:
     return points
 
 
-def _is_row(row: object) -> bool:
+def is_row(row: object) -> bool:
+    """Whether ``row``, read from JSON, is a list of numbers."""
     return isinstance(row, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in row)

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from core.paths.latent_path import LatentPath, PathError
+from core.paths.latent_path import LatentPath, PathError, is_row
 from core.utils.atomic_write import write_atomic
 
 SCHEMA_VERSION = 1
@@ -153,7 +153,7 @@ def _from_value(value: Any, file: Path) -> SavedPath:
     if value["schema"] != SCHEMA_VERSION:
         raise SavedPathError(f"{file} has schema {value['schema']!r}; this version of Isoline reads {SCHEMA_VERSION}.")
     rows = value["latents"]
-    if not isinstance(rows, list) or not all(_is_row(row) for row in rows) or len({len(row) for row in rows}) > 1:
+    if not isinstance(rows, list) or not all(is_row(row) for row in rows) or len({len(row) for row in rows}) > 1:
         raise SavedPathError(f"{file}: latents must be a list of points, each a list of as many numbers.")
     if value["frames"] != len(rows):
         raise SavedPathError(f"{file} names {value['frames']!r} frames and holds {len(rows)} latents; save it again.")
@@ -219,7 +219,3 @@ def _is_name(name: str) -> bool:
         return checked_name(name) == unicodedata.normalize("NFC", name)
     except SavedPathError:
         return False
-
-
-def _is_row(row: object) -> bool:
-    return isinstance(row, list) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in row)

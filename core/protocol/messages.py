@@ -69,8 +69,8 @@ class Decode(Request, frozen=True):
     z: np.ndarray
 
 
-class Inspect(Request, frozen=True):
-    """Original, reconstruction and latent mean of sample ``index`` of the dataset. Answered by ``Inspected``."""
+class EncodeSample(Request, frozen=True):
+    """Original, reconstruction and latent mean of sample ``index`` of the dataset. Answered by ``SampleEncoded``."""
 
     index: int
 
@@ -79,8 +79,8 @@ class EstimateDimension(Request, frozen=True):
     """Intrinsic dimension of the open run's newest means. Answered by ``DimensionEstimated``."""
 
 
-class Reconstruct(Request, frozen=True):
-    """The first ``count`` validation samples beside their reconstructions. Answered by ``Reconstructed``."""
+class ReconstructValidation(Request, frozen=True):
+    """The first ``count`` validation samples beside their reconstructions. Answered by ``ValidationReconstructed``."""
 
     count: int
 
@@ -287,7 +287,7 @@ class Decoded(Reply, frozen=True):
     gap: float = float("nan")
 
 
-class Inspected(Reply, frozen=True):
+class SampleEncoded(Reply, frozen=True):
     """A sample: original and reconstruction uint8 (H, W, C), mu float32 (d,), factors float32 (F,)."""
 
     index: int
@@ -298,7 +298,7 @@ class Inspected(Reply, frozen=True):
     excess_bce: float
 
 
-class Reconstructed(Reply, frozen=True):
+class ValidationReconstructed(Reply, frozen=True):
     """indices int64 (n,); originals and reconstructions uint8 (n, H, W, C); excess_bce float32 (n,)."""
 
     indices: np.ndarray

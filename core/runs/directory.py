@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -115,51 +115,20 @@ class ProbeSet:
                 raise RunError(f"{name} of the probe set is {array.dtype} {array.shape}; it must be {wanted}.")
 
 
-@dataclass(frozen=True)
 class RunDirectory:
     """One run on disk. ``create`` or ``open`` makes one; reading never changes anything."""
 
-    path: Path
-    config: RunConfig
-    metadata: dict[str, Any]
-    _lock: LockReader = field(init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_lock", LockReader(self.lock_path))
-
-    # places
-
-    @property
-    def metrics_path(self) -> Path:
-        return self.path / "metrics.jsonl"
-
-    @property
-    def weights_path(self) -> Path:
-        return self.path / "weights.safetensors"
-
-    @property
-    def control_path(self) -> Path:
-        return self.path / "control.json"
-
-    @property
-    def lock_path(self) -> Path:
-        return self.path / "lock"
-
-    @property
-    def checkpoints_path(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def last_checkpoint_path(self) -> Path:
-        return self.checkpoints_path / "last.safetensors"
-
-    @property
-    def best_checkpoint_path(self) -> Path:
-        return self.checkpoints_path / "best.safetensors"
-
-    @property
-    def probe_path(self) -> Path:
-        return self.path / "probe.npz"
+    def __init__(self, path: Path, config: RunConfig, metadata: dict[str, Any]) -> None:
+        self.path, self.config, self.metadata = path, config, metadata
+        self.metrics_path = path / "metrics.jsonl"
+        self.weights_path = path / "weights.safetensors"
+        self.control_path = path / "control.json"
+        self.lock_path = path / "lock"
+        self.checkpoints_path = path / "checkpoints"
+        self.last_checkpoint_path = self.checkpoints_path / "last.safetensors"
+        self.best_checkpoint_path = self.checkpoints_path / "best.safetensors"
+        self.probe_path = path / "probe.npz"
+        self._lock = LockReader(self.lock_path)
 
     def embedding_path(self, epoch: int | None) -> Path:
         """File of the means after ``epoch`` (0: before training); None: the live ones."""

@@ -89,7 +89,7 @@ class TrainedRun:
         They are decoded one by one on one thread. Raises ``ValueError`` for another shape or a number that is not
         finite, and ``core.training.checkpoint.CheckpointError`` if the run has no usable weights.
         """
-        from core.models.deterministic_inference import decode_images
+        from core.models.inference import decode_images
 
         return decode_images(
             self._inference, np.array(z, np.float32)
@@ -102,7 +102,7 @@ class TrainedRun:
         S is ``config.data.image_size`` and C ``config.data.channels``. Raises ``ValueError`` for another type or shape,
         and ``core.training.checkpoint.CheckpointError`` if the run has no usable weights.
         """
-        from core.models.deterministic_inference import encode_images
+        from core.models.inference import encode_images
 
         self._inference.check_images(images)
         return encode_images(self._inference, images)

@@ -29,10 +29,9 @@ from core.protocol.messages import (
     DecodePath,
     Done,
     EncodeFactors,
+    EncodeSample,
     Export,
     Failed,
-    Inspect,
-    Inspected,
     Load,
     Loaded,
     LoadSecond,
@@ -40,6 +39,7 @@ from core.protocol.messages import (
     MeasureLosses,
     PathFrames,
     Request,
+    SampleEncoded,
     SetAttributes,
     TracePath,
 )
@@ -197,9 +197,9 @@ def test_cancelling_the_decode_on_its_way_lets_the_next_one_go(loaded):
 
 
 def test_answers_to_superseded_requests_are_dropped(loaded):
-    asked = [loaded.request(Inspect(index=index)) for index in range(5)]
+    asked = [loaded.request(EncodeSample(index=index)) for index in range(5)]
     loaded.until(lambda: asked[-1].done)
-    assert [reply.index for reply in loaded.of(Inspected)] == [4]
+    assert [reply.index for reply in loaded.of(SampleEncoded)] == [4]
     asked = [loaded.request(DecodePath(z=np.zeros((6, 3), np.float32))) for _ in range(3)]
     loaded.until(lambda: asked[-1].done)
     assert {reply.stamp for reply in loaded.of(PathFrames)} == {asked[-1].message.stamp}
@@ -237,10 +237,10 @@ def test_an_engine_that_is_killed_is_started_again_with_the_same_run(mortal):
 @posix
 def test_what_it_had_not_answered_is_answered_by_the_next_engine(mortal):
     mortal.signal(signal.SIGSTOP)
-    asked = [mortal.request(Decode(z=Z)), mortal.request(Inspect(index=1))]
+    asked = [mortal.request(Decode(z=Z)), mortal.request(EncodeSample(index=1))]
     mortal.signal(signal.SIGKILL)
     mortal.until(lambda: all(pending.done for pending in asked))
-    assert {type(reply) for reply in mortal.replies} == {Decoded, Inspected}
+    assert {type(reply) for reply in mortal.replies} == {Decoded, SampleEncoded}
 
 
 @posix
@@ -398,8 +398,8 @@ def test_every_request_ends_once_in_a_reply_an_error_superseded_or_cancelled(qap
 
 def test_what_is_superseded_or_cancelled_lets_go_of_what_waited_for_it():
     engine, answers = FakeEngine(), []
-    first = engine.request(Inspect(index=0), answers.append, answers.append)
-    engine.request(Inspect(index=1)).cancel()
+    first = engine.request(EncodeSample(index=0), answers.append, answers.append)
+    engine.request(EncodeSample(index=1)).cancel()
     engine.deliver(Done(stamp=first.message.stamp))
     engine.deliver(Failed(stamp=first.message.stamp, message="no"))
     assert (first.outcome, answers) == (Outcome.SUPERSEDED, [])
@@ -423,9 +423,9 @@ def test_a_reply_to_an_object_that_is_gone_is_dropped(qapp):
     engine, deleted, forgotten = FakeEngine(), Asker(), Asker()
     kept, reference = deleted.replies, weakref.ref(forgotten)
     asked = [
-        engine.request(Inspect(index=0), deleted.take),
-        engine.request(Inspect(index=0, channel="b"), partial(deleted.take_with, 3)),
-        engine.request(Inspect(index=0, channel="c"), forgotten.take),
+        engine.request(EncodeSample(index=0), deleted.take),
+        engine.request(EncodeSample(index=0, channel="b"), partial(deleted.take_with, 3)),
+        engine.request(EncodeSample(index=0, channel="c"), forgotten.take),
     ]
     deleted.deleteLater()
     qapp.sendPostedEvents(deleted, QEvent.Type.DeferredDelete)

@@ -16,7 +16,7 @@ from core.config import DataConfig
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.handlers.transect import draw_curve, original_at
 from core.engine.open_model import EngineError, OpenModel, checked_latents, excess_of, reconstructed
-from core.models.deterministic_inference import decode_each
+from core.models.inference import decode_each
 from core.protocol.messages import CompareModels, ModelsCompared
 
 
@@ -49,17 +49,14 @@ def _for_second(
 ) -> Generator[bool, None, np.ndarray]:
     """The input as the second model takes it: drawn at its size where that can be, else ``original`` resized."""
     if first.drawn and second.drawn:
-        drawing = second if request.index < 0 else _same_picture(first, second)
+        # A sample stays the picture that it is: the first's drawing at the second's size.
+        same = replace(first, image_size=second.image_size, channels=second.channels)
+        drawing = second if request.index < 0 else same
         given = draw_curve(drawing, factors)
     else:
         given = fit_image(original, second.image_size, second.channels)
     yield True
     return given
-
-
-def _same_picture(first: DataConfig, second: DataConfig) -> DataConfig:
-    """``first``'s drawing at ``second``'s size: a sample stays the picture that it is."""
-    return replace(first, image_size=second.image_size, channels=second.channels)
 
 
 def _compare_latent(request: CompareModels, first: OpenModel, second: OpenModel, send: Send) -> Job:

@@ -40,7 +40,7 @@ from core.engine.snapshot import EmbeddingSnapshot, SnapshotCache
 from core.geometry.local_fit import GeometryError
 from core.geometry.off_manifold import UNKNOWN
 from core.geometry.path_kinds import trace
-from core.models.deterministic_inference import decode_each
+from core.models.inference import decode_each
 from core.models.thumbnails import thumbnails_of
 from core.paths.recipe import JOINING, PATH_KINDS
 from core.protocol.messages import ComparePaths, PathCompared, TracePath

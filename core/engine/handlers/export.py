@@ -12,7 +12,7 @@ import numpy as np
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread
 from core.engine.open_model import checked_latents
-from core.models.deterministic_inference import decode_each
+from core.models.inference import decode_each
 from core.paths.export import export_path
 from core.protocol.messages import Export, Exported, ExportProgress
 

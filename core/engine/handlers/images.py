@@ -9,18 +9,18 @@ import numpy as np
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import result_of
 from core.engine.open_model import checked_latents, excess_of, reconstructed
-from core.models.deterministic_inference import decode_each
+from core.models.inference import decode_each
 from core.protocol.messages import (
     Decode,
     Decoded,
     DecodePath,
-    Inspect,
-    Inspected,
+    EncodeSample,
     LossesMeasured,
     MeasureLosses,
     PathFrames,
-    Reconstruct,
-    Reconstructed,
+    ReconstructValidation,
+    SampleEncoded,
+    ValidationReconstructed,
 )
 
 MESSAGE_IMAGES = 4  # of a path, in one message
@@ -48,16 +48,16 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
     yield True
 
 
-@handles(Inspect, priority=70)
-def inspect(request: Inspect, engine: EngineContext, send: Send) -> Job:
-    """Answer by ``Inspected``."""
+@handles(EncodeSample, priority=70)
+def encode_sample(request: EncodeSample, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``SampleEncoded``."""
     model = engine.model.inference
     source = yield from result_of(engine.model.samples)
     original = source.image(request.index)
     factors = source.factors(request.index)
     yield True
     mu, image = yield from reconstructed(model, original)
-    inspected = Inspected(
+    encoded = SampleEncoded(
         index=request.index,
         original=original,
         reconstruction=image,
@@ -65,12 +65,12 @@ def inspect(request: Inspect, engine: EngineContext, send: Send) -> Job:
         factors=factors,
         excess_bce=excess_of(original, image),
     )
-    send(inspected)
+    send(encoded)
 
 
-@handles(Reconstruct, priority=120)
-def reconstruct(request: Reconstruct, engine: EngineContext, send: Send) -> Job:
-    """Answer by one ``Reconstructed`` with all images, of one set of weights."""
+@handles(ReconstructValidation, priority=120)
+def reconstruct_validation(request: ReconstructValidation, engine: EngineContext, send: Send) -> Job:
+    """Answer by one ``ValidationReconstructed`` with all images, of one set of weights."""
     model, step = engine.model.inference, engine.model.step
     source = yield from result_of(engine.model.samples)
     indices = source.validation[: max(0, request.count)]
@@ -82,7 +82,11 @@ def reconstruct(request: Reconstruct, engine: EngineContext, send: Send) -> Job:
         yield True
         _, images[i] = yield from reconstructed(model, originals[i])
         losses[i] = excess_of(originals[i], images[i])
-    send(Reconstructed(indices=indices, originals=originals, reconstructions=images, excess_bce=losses, step=step))
+    send(
+        ValidationReconstructed(
+            indices=indices, originals=originals, reconstructions=images, excess_bce=losses, step=step
+        )
+    )
 
 
 @handles(MeasureLosses, priority=140)

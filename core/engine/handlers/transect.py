@@ -5,8 +5,8 @@ Curves are drawn at any place. Data without a generator is asked for its nearest
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
+from concurrent.futures import Future
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +16,7 @@ from core.analysis.transect import MAX_POINTS
 from core.config import DataConfig
 from core.data.polar_curves import render_one
 from core.engine.context import EngineContext, Job, Send, handles
-from core.engine.futures import result_of
+from core.engine.futures import in_thread, result_of
 from core.engine.open_model import EngineError, OpenModel, excess_of, reconstructed
 from core.models.inference import Inference
 from core.protocol.messages import EncodeFactors, FactorsEncoded, MeasureTransect, TransectMeasured
@@ -64,28 +64,20 @@ def original_at(
 
 
 @lru_cache(maxsize=1)
-def _loading_of_measures() -> threading.Thread:
+def _loading_of_measures() -> Future[np.ndarray]:
     """Structural similarity loads part of scipy when it is first computed: in a thread, for decoding must go on."""
     blank = np.zeros((1, WINDOW, WINDOW, 1), np.uint8)
-    thread = threading.Thread(target=ssim, args=(blank, blank), name="measures", daemon=True)
-    thread.start()
-    return thread
-
-
-def _measures_loaded() -> Job:
-    while _loading_of_measures().is_alive():
-        yield False
+    return in_thread(lambda: ssim(blank, blank), "measures")
 
 
 @handles(EncodeFactors, priority=40)
 def encode_factors(request: EncodeFactors, engine: EngineContext, send: Send) -> Job:
     """Answer by one ``FactorsEncoded``."""
     model = engine.model
-    yield from _measures_loaded()
+    yield from result_of(_loading_of_measures())
     drawn = model.config.data.drawn
     original, factors = yield from original_at(model, request.factors, -1 if drawn else _sample(request.index))
-    mu, image = yield from reconstructed(model.inference, original)
-    excess, similarity = excess_of(original, image), float(ssim(original[None], image[None])[0])
+    _, image, mu, excess, similarity = yield from _measured(model.inference, original)
     encoded = FactorsEncoded(
         factors=factors,
         index=request.index,
@@ -104,7 +96,7 @@ def measure_transect(request: MeasureTransect, engine: EngineContext, send: Send
     """Answer by one ``TransectMeasured`` every few points, in order."""
     model = engine.model
     points, indices = _places(request, model.config.data)
-    yield from _measures_loaded()
+    yield from result_of(_loading_of_measures())
     inference = model.inference  # one set of weights for all, whatever a training writes meanwhile
     for start in range(0, len(points), MESSAGE_POINTS):
         measures = []

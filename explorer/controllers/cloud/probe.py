@@ -12,7 +12,7 @@ import numpy as np
 from PySide6.QtCore import QTimer, Signal
 
 from core.geometry.off_manifold import OffManifoldScore
-from core.protocol.messages import Decode, Decoded, Inspect, Inspected
+from core.protocol.messages import Decode, Decoded, EncodeSample, SampleEncoded
 from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.controller import Controller
 from explorer.controllers.requirements import missing_model
@@ -103,7 +103,7 @@ class ProbeController(Controller):
     def _inspect(self, sample: int) -> None:
         samples = self._state.samples
         if samples is not None and sample < len(samples.indices):
-            self._engine.request(Inspect(index=int(samples.indices[sample])), self._show_sample)
+            self._engine.request(EncodeSample(index=int(samples.indices[sample])), self._show_sample)
 
     def _refresh(self, *_: object) -> None:
         """Other weights: everything on show is decoded again."""
@@ -159,7 +159,7 @@ class ProbeController(Controller):
         if probe is not None and self._state.model is not None and self._image.caption == self._shown:
             self._decode(probe)
 
-    def _show_sample(self, reply: Inspected) -> None:
+    def _show_sample(self, reply: SampleEncoded) -> None:
         samples, sample = self._state.samples, self._state.document.sample
         if samples is None or sample is None or int(samples.indices[sample]) != reply.index:
             return

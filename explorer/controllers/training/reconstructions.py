@@ -6,7 +6,7 @@ from time import monotonic
 
 import numpy as np
 
-from core.protocol.messages import Reconstruct, Reconstructed
+from core.protocol.messages import ReconstructValidation, ValidationReconstructed
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Controller
 from explorer.controllers.requirements import missing_model
@@ -56,14 +56,14 @@ class ReconstructionsController(Controller):
         if self._request is not None and self._request.outcome is Outcome.FAILED:
             self._due = monotonic()
 
-    def _show(self, reply: Reconstructed) -> None:
+    def _show(self, reply: ValidationReconstructed) -> None:
         self._view.set_pairs(reply.indices, reply.originals, reply.reconstructions, reply.excess_bce)
 
     def tick(self) -> None:
         """Ask when it is time and the view can be seen."""
         if self._due is not None and monotonic() >= self._due and self._state.model and on_screen(self._view):
             self._due = None
-            self._request = self._engine.request(Reconstruct(count=self._count), self._show)
+            self._request = self._engine.request(ReconstructValidation(count=self._count), self._show)
 
     def _on_chosen(self, index: int) -> None:
         samples = self._state.samples

@@ -16,8 +16,7 @@ from PIL import Image
 
 from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from core.models.deterministic_inference import THREADS, decode_each, encode_each
-from core.models.inference import Inference
+from core.models.inference import THREADS, Inference, decode_each, encode_each
 from core.models.vae import build_model
 from core.paths.export import export_npz
 from core.paths.latent_path import LatentPath

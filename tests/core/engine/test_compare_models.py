@@ -18,8 +18,8 @@ from core.models.inference import Inference
 from core.protocol.messages import (
     CompareModels,
     Decode,
+    EncodeSample,
     Failed,
-    Inspect,
     Load,
     LoadSecond,
     ModelsCompared,
@@ -127,7 +127,7 @@ def test_the_seconds_new_weights_are_taken_over_and_told_apart(steps, tmp_path):
 
 def test_both_reconstruct_the_same_sample(steps, second):
     opened(steps, second)
-    both, sample = compared(steps, index=7), steps.ask(Inspect, index=7)
+    both, sample = compared(steps, index=7), steps.ask(EncodeSample, index=7)
     np.testing.assert_array_equal(both.original, sample.original)
     np.testing.assert_array_equal(both.first, sample.reconstruction)
     np.testing.assert_array_equal(both.first_mu, sample.mu)
@@ -161,7 +161,7 @@ def test_the_same_parameters_are_drawn_as_each_run_draws(steps, large):
 
 def test_the_same_sample_is_the_same_picture_at_each_models_size(steps, large):
     opened(steps, large)
-    factors = steps.ask(Inspect, index=4).factors
+    factors = steps.ask(EncodeSample, index=4).factors
     both = compared(steps, index=4)
     picture = np.repeat(render_one(*map(float, factors), size=48)[..., None], 3, axis=-1)  # in the first's geometry
     expected = Inference(seeded(large.config, 2)).encode(picture[None])[0]
@@ -192,7 +192,9 @@ def test_both_decode_the_same_latent_point(steps, second):
 def test_a_decode_goes_before_a_comparison_and_that_before_a_sample(steps, second):
     opened(steps, second)
     before = len(steps.replies)
-    steps.do(Inspect(stamp=40, index=0), CompareModels(stamp=41, index=0, factors=NONE, z=NONE), Decode(stamp=42, z=Z))
+    steps.do(
+        EncodeSample(stamp=40, index=0), CompareModels(stamp=41, index=0, factors=NONE, z=NONE), Decode(stamp=42, z=Z)
+    )
     assert steps.answered[before:] == [42, 41, 40]
 
 

@@ -33,13 +33,12 @@ from core.protocol.messages import (
     Decoded,
     DecodePath,
     EncodeFactors,
+    EncodeSample,
     EstimateDimension,
     Export,
     Exported,
     ExportProgress,
     Failed,
-    Inspect,
-    Inspected,
     Load,
     Loaded,
     LoadSecond,
@@ -49,12 +48,13 @@ from core.protocol.messages import (
     MeasureTransect,
     PathFrames,
     Ready,
-    Reconstruct,
-    Reconstructed,
+    ReconstructValidation,
     Request,
+    SampleEncoded,
     SetAttributes,
     Shutdown,
     TracePath,
+    ValidationReconstructed,
     WeightsChanged,
 )
 from core.runs.directory import RunDirectory
@@ -187,7 +187,7 @@ def test_decodes_the_same_pixels_as_inference(engine, inference):
 
 def test_inspects_a_sample_as_the_training_saw_it(engine, inference):
     dataset = load_dataset(TINY.data)
-    inspected = engine.ask(Inspect, index=7)
+    inspected = engine.ask(EncodeSample, index=7)
     original = dataset.images[7]
     mu = inference.encode(np.array(original)[None])
     image = inference.decode(mu)[0]
@@ -201,11 +201,11 @@ def test_inspects_a_sample_as_the_training_saw_it(engine, inference):
 
 def test_reconstructs_the_first_validation_samples(engine):
     dataset = load_dataset(TINY.data)
-    got = engine.ask(Reconstruct, count=2)
-    assert isinstance(got, Reconstructed)
+    got = engine.ask(ReconstructValidation, count=2)
+    assert isinstance(got, ValidationReconstructed)
     np.testing.assert_array_equal(got.indices, dataset.validation[:2])
     np.testing.assert_array_equal(got.originals, dataset.images[dataset.validation[:2]])
-    first = engine.ask(Inspect, index=int(got.indices[0]))
+    first = engine.ask(EncodeSample, index=int(got.indices[0]))
     np.testing.assert_array_equal(got.reconstructions[0], first.reconstruction)
     assert got.excess_bce[0] == np.float32(first.excess_bce)
     assert got.step == 5
@@ -217,7 +217,7 @@ def test_measures_losses_as_inspect_does(engine):
     parts = [engine.wait_for(lambda reply: reply.stamp == stamp) for _ in range(2)]
     assert all(isinstance(part, LossesMeasured) and part.total == 20 for part in parts)
     losses = np.concatenate([part.excess_bce for part in parts])
-    assert losses[3] == np.float32(engine.ask(Inspect, index=3).excess_bce)
+    assert losses[3] == np.float32(engine.ask(EncodeSample, index=3).excess_bce)
 
 
 def test_a_path_comes_in_order_with_the_pixels_of_single_decodes(engine):
@@ -265,7 +265,7 @@ def test_a_cancelled_export_leaves_no_file(engine, tmp_path):
     engine.send(Cancel, request=stamp)
     probe = engine.send(Decode, z=Z)  # answered after the cancelling: nothing of the export may follow
     engine.wait_for(lambda reply: reply.stamp == probe)
-    assert engine.ask(Inspect, index=0).stamp > stamp
+    assert engine.ask(EncodeSample, index=0).stamp > stamp
     assert list(tmp_path.iterdir()) == []
 
 
@@ -278,7 +278,7 @@ def test_a_cancelled_export_leaves_no_file(engine, tmp_path):
         (Decode, {"z": np.zeros(2, np.float32)}, r"shape \(1, 2\); this model decodes \(n, 3\)"),
         (Decode, {"z": np.array([0, np.nan, 0], np.float32)}, "not finite"),
         (DecodePath, {"z": np.zeros((0, 3), np.float32)}, "n at least 1"),
-        (Inspect, {"index": 10_000}, "sample 10000 does not exist"),
+        (EncodeSample, {"index": 10_000}, "sample 10000 does not exist"),
         (Export, {"z": np.zeros((2, 3), np.float32), "path": "p.bmp", "format": "bmp"}, "format is 'bmp'"),
         (Load, {"path": "/no/such/run"}, "/no/such/run does not exist"),
     ],
@@ -299,7 +299,7 @@ def test_an_export_into_a_folder_that_is_not_there_says_so(engine, tmp_path):
 
 def test_without_a_model_every_request_says_what_to_do(fresh):
     assert fresh.ask(Decode, z=Z).message == "No model is loaded. Open a run first."
-    assert fresh.ask(Inspect, index=0).message == "No model is loaded. Open a run first."
+    assert fresh.ask(EncodeSample, index=0).message == "No model is loaded. Open a run first."
 
 
 def test_truncated_weights_are_named_and_the_open_model_stays(engine, inference, tmp_path):
@@ -328,7 +328,7 @@ def test_a_damaged_record_of_samples_does_not_keep_the_model_from_loading(shared
 def test_a_dataset_that_is_gone_is_named_and_decoding_goes_on(shared, tmp_path):
     data = replace(TINY.data, path=str(tmp_path / "moved away"))
     shared.load(make_run(tmp_path / "run", replace(TINY, data=data)))
-    failed = shared.ask(Inspect, index=0)
+    failed = shared.ask(EncodeSample, index=0)
     assert isinstance(failed, Failed)
     assert "moved away" in failed.message
     assert isinstance(shared.ask(Decode, z=Z), Decoded)
@@ -341,7 +341,7 @@ def test_images_of_a_folder_are_read_when_asked_for(shared, tmp_path):
         Image.fromarray(image).save(tmp_path / "images" / f"{i}.png")
     data = replace(TINY.data, path=str(tmp_path / "images"))
     shared.load(make_run(tmp_path / "run", replace(TINY, data=data)))
-    np.testing.assert_array_equal(shared.ask(Inspect, index=1).original[..., 0], images[1])
+    np.testing.assert_array_equal(shared.ask(EncodeSample, index=1).original[..., 0], images[1])
 
 
 # weights that change
@@ -441,7 +441,7 @@ def test_of_waiting_decodes_only_the_newest_is_done(steps):
 
 def test_the_probe_goes_before_everything_else(steps):
     path = DecodePath(stamp=2, z=np.zeros((3, 3), np.float32))
-    steps.do(path, Reconstruct(stamp=3, count=1), Inspect(stamp=4, index=0), Decode(stamp=5, z=Z))
+    steps.do(path, ReconstructValidation(stamp=3, count=1), EncodeSample(stamp=4, index=0), Decode(stamp=5, z=Z))
     assert steps.answered == [5, 4, 2, 3]
 
 
@@ -482,9 +482,9 @@ def test_every_request_is_answered_by_one_final_reply(steps, tmp_path):
     requests = [
         Load(path=str(tmp_path / "absent")),
         Decode(z=Z),
-        Inspect(index=1),
+        EncodeSample(index=1),
         EstimateDimension(),
-        Reconstruct(count=2),
+        ReconstructValidation(count=2),
         MeasureLosses(indices=np.arange(20, dtype=np.int64)),
         DecodePath(z=z),
         Export(z=z, path=str(tmp_path / "p.npz"), format="npz"),
@@ -512,6 +512,6 @@ def test_a_newer_request_of_another_channel_supersedes_nothing(steps):
 
 
 def test_inspected_and_reconstructed_samples_agree_with_each_other(steps):
-    steps.do(Inspect(stamp=2, index=0), Reconstruct(stamp=3, count=0))
-    assert isinstance(steps.replies[0], Inspected)
+    steps.do(EncodeSample(stamp=2, index=0), ReconstructValidation(stamp=3, count=0))
+    assert isinstance(steps.replies[0], SampleEncoded)
     assert steps.replies[1].originals.shape == (0, 32, 32, 1)

@@ -19,9 +19,9 @@ from core.models.vae import build_model
 from core.protocol.messages import (
     Decode,
     EncodeFactors,
+    EncodeSample,
     FactorsEncoded,
     Failed,
-    Inspect,
     Load,
     MeasureTransect,
     TransectMeasured,
@@ -84,7 +84,7 @@ def test_a_place_is_drawn_encoded_and_decoded(steps):
 
 
 def test_at_a_samples_own_factors_it_is_that_sample(steps):
-    sample = steps.ask(Inspect, index=3)
+    sample = steps.ask(EncodeSample, index=3)
     place = located(steps, *sample.factors)
     assert np.abs(place.original.astype(int) - sample.original).max() <= 1  # factors travel in single precision
     assert place.excess_bce == pytest.approx(sample.excess_bce, rel=1e-2)
@@ -110,7 +110,7 @@ def test_curves_have_the_runs_own_size_geometry_and_channels(steps, tmp_path):
 def test_without_a_generator_it_is_the_nearest_sample(steps, images_run):
     steps.ask(Load, path=str(images_run.path))
     place = located(steps, 0.0, index=2)
-    sample = steps.ask(Inspect, index=2)
+    sample = steps.ask(EncodeSample, index=2)
     np.testing.assert_array_equal(place.original, sample.original)
     np.testing.assert_array_equal(place.reconstruction, sample.reconstruction)
     np.testing.assert_array_equal(place.factors, sample.factors)
@@ -141,7 +141,7 @@ def test_a_transect_through_data_without_a_generator_shows_the_nearest_samples(s
     steps.ask(Load, path=str(images_run.path))
     (part,) = measured(steps, np.zeros((3, 1)), np.array([4, 0, 4], np.int64))
     np.testing.assert_array_equal(part.originals[0], part.originals[2])
-    np.testing.assert_array_equal(part.originals[1], steps.ask(Inspect, index=0).original)
+    np.testing.assert_array_equal(part.originals[1], steps.ask(EncodeSample, index=0).original)
 
 
 def test_weights_that_change_on_the_way_do_not_mix_in(steps, tmp_path):
@@ -175,7 +175,7 @@ def test_of_waiting_places_only_the_newest_is_done(steps):
 def test_a_place_goes_before_a_sample_and_a_sample_before_a_transect(steps):
     steps.do(
         MeasureTransect(stamp=60, points=LINE[:2], indices=NO_INDICES),
-        Inspect(stamp=61, index=0),
+        EncodeSample(stamp=61, index=0),
         EncodeFactors(stamp=62, factors=np.ones(2, np.float32)),
     )
     assert steps.answered == [62, 61, 60]
