@@ -115,18 +115,14 @@ class Camera:
         dx, dy = pixel[0] - width / 2, height / 2 - pixel[1]
         return self.target + (self.distance - depth) * back + spread * (dx * right + dy * up)
 
-    def ray(self, pixel: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-        """A point on the line of sight through ``pixel``, and the unit vector along it, away from the eye."""
-        start, end = self.unproject(pixel, self.distance), self.unproject(pixel, self.distance * 2)
-        direction = end - start
-        return start, direction / np.linalg.norm(direction)
-
     def along_axis(self, point: np.ndarray, axis: int, pixel: tuple[float, float]) -> np.ndarray:
         """The point on the line through ``point`` along ``axis`` that passes nearest to the line of sight.
 
         Seen along the axis itself every point of the line is equally near, and ``point`` is returned.
         """
-        start, direction = self.ray(pixel)
+        start = self.unproject(pixel, self.distance)
+        direction = self.unproject(pixel, self.distance * 2) - start
+        direction /= np.linalg.norm(direction)
         towards = self.axes()[2] if self.flat else (self.eye() - point) / np.linalg.norm(self.eye() - point)
         if 1.0 - towards[axis] ** 2 < 0.02:  # less than 8° between axis and line of sight
             return point.copy()

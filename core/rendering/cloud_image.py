@@ -18,9 +18,10 @@ from core.rendering import pil_text
 from core.rendering.axes import Box, LabelledEdge, back_faces, back_grid, labelled_edges, make_box, nice_step, tick_text
 from core.rendering.camera import Camera, box_corners
 from core.rendering.colormaps import Colorbar
-from core.rendering.depth import DepthCue, fades, far_to_near, size_factors
-from core.rendering.pil_text import Ground, Rect
+from core.rendering.depth import depth_cue, fades, far_to_near, size_factors
+from core.rendering.pil_text import Rect
 from core.rendering.point_splatting import PAD, SOFT_LIMIT, Discs, draw_discs, mix, pack
+from core.rendering.themes import DARK, Theme
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,7 +58,7 @@ class Style:
     """How it is drawn: ``size`` pixels square; ``point_size`` a point's diameter in pixels of a picture of 720."""
 
     size: int = 720
-    ground: Ground = pil_text.DARK
+    ground: Theme = DARK
     point_size: float = 5.0
     elevation: float = 27.0  # degrees above the ground
 
@@ -129,8 +130,7 @@ class CloudPicture:
         for row, column in np.ndindex(SUPERSAMPLING, SUPERSAMPLING):
             picture[PAD + row : -PAD : SUPERSAMPLING, PAD + column : -PAD : SUPERSAMPLING] = below
         pixels, depth = camera.project(self._cloud.points)
-        corners = camera.depth(box_corners(self._box.low, self._box.high))
-        cue = DepthCue(camera.distance, float(corners.min()), float(max(corners.max(), corners.min() + 1e-9)))
+        cue = depth_cue(camera, self._box)
         order = far_to_near(depth)
         depth = depth[order]
         radius = size_factors(depth, cue) * np.float32(max(0.5, style.point_size / 2 * self._scale) * SUPERSAMPLING)

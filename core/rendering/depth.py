@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.rendering.axes import Box
+from core.rendering.camera import Camera, box_corners
+
 SMALLEST, LARGEST = 0.6, 1.8  # limits of the size factor
 FADE = 0.38  # how far the farthest points fade into the ground
 
@@ -17,6 +20,15 @@ class DepthCue:
     distance: float
     near: float
     far: float
+
+
+def depth_cue(camera: Camera, box: Box) -> DepthCue:
+    """The cue for what ``camera`` sees of ``box``; a flat view has none."""
+    if camera.flat:
+        return DepthCue(0.0, 0.0, 1.0)
+    depth = camera.depth(box_corners(box.low, box.high))
+    near, far = float(depth.min()), float(depth.max())
+    return DepthCue(camera.distance, near, max(far, near + 1e-9))
 
 
 def size_factors(depth: np.ndarray, cue: DepthCue) -> np.ndarray:

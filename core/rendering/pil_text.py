@@ -23,24 +23,6 @@ OVERSAMPLING = 4  # lines are drawn this many times larger and averaged: 16 shad
 HALO = 0.9  # opacity of the outline in the ground's colour under a text
 
 
-@dataclass(frozen=True)
-class Ground:
-    """The colours of a picture, ``#rrggbb``: its ``plot`` ground and what is drawn on it, as in the window's themes."""
-
-    name: str
-    plot: str
-    grid: str
-    text: str
-    muted: str
-    border: str
-    accent: str
-
-
-DARK = Ground("dark", "#191c20", "#3a4048", "#e6e8eb", "#9aa3ae", "#343941", "#4da3ff")
-LIGHT = Ground("light", "#ffffff", "#c9ced5", "#1b1f24", "#59636e", "#cfd4da", "#0b66c3")
-GROUNDS = {ground.name: ground for ground in (DARK, LIGHT)}
-
-
 def rgb(colour: str) -> RGB:
     """``#rrggbb`` as three numbers of 0 to 255."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)

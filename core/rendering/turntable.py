@@ -16,8 +16,9 @@ from core.paths.export import ExportCancelled, export_gif, export_mp4
 from core.rendering.camera import broadside
 from core.rendering.cloud_image import Cloud, CloudPicture, Style
 from core.rendering.colormaps import NAMES, Colorbar, colours, lut
-from core.rendering.pil_text import GROUNDS, rgb
+from core.rendering.pil_text import rgb
 from core.rendering.projection import Projection, along_components, along_dimensions
+from core.rendering.themes import THEMES
 from core.runs.directory import ProbeSet, RunDirectory
 
 SUFFIXES = (".mp4", ".gif")
@@ -87,13 +88,13 @@ class Look:
     @property
     def ground(self) -> str:
         """The colour behind the points, ``#rrggbb``."""
-        return GROUNDS[self.theme].plot
+        return THEMES[self.theme].plot
 
     def __post_init__(self) -> None:
         if self.colormap not in NAMES:
             raise TurntableError(f"colormap is {self.colormap!r}; it must be one of {', '.join(NAMES)}.")
-        if self.theme not in GROUNDS:
-            raise TurntableError(f"theme is {self.theme!r}; it must be {' or '.join(GROUNDS)}.")
+        if self.theme not in THEMES:
+            raise TurntableError(f"theme is {self.theme!r}; it must be {' or '.join(THEMES)}.")
         for name, low, high in (("point_size", 0.5, 40.0), ("opacity", 0.02, 1.0)):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -116,7 +117,7 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
     if finite.sum() < 2:
         raise TurntableError(f"{run.path}: the means of that epoch are not finite; choose another with --epoch.")
     values, bar = _colouring(probe, look, len(means))
-    plain = np.tile(np.array([*rgb(GROUNDS[look.theme].accent), 255], dtype=np.uint8), (len(means), 1))
+    plain = np.tile(np.array([*rgb(THEMES[look.theme].accent), 255], dtype=np.uint8), (len(means), 1))
     rgba = plain if values is None or bar is None else colours(values, look.colormap, bar.low, bar.high, look.ground)
     rgba[:, 3] = round(look.opacity * 255)
     projection = _projection(look.axes, means[finite])
@@ -139,7 +140,7 @@ def render(
 
     The turn begins at the cloud's broad side. Raises ``ExportCancelled`` as soon as ``cancelled()`` says so.
     """
-    picture = CloudPicture(cloud, Style(film.size, GROUNDS[look.theme], look.point_size))
+    picture = CloudPicture(cloud, Style(film.size, THEMES[look.theme], look.point_size))
     start, _ = broadside(cloud.points)
     frames = np.empty((film.frames, film.size, film.size, 3), dtype=np.uint8)
     for index in range(film.frames):

@@ -22,13 +22,13 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore, Verdict
 from explorer.widgets import image_conversion
+from explorer.widgets.controls import WheelNotches
 from explorer.widgets.off_manifold_badge import verdict_colour
 from explorer.widgets.painting import empty_text
 from explorer.widgets.theme import DARK, Theme
 
 _PAD, _GAP = 8, 3
 _LEAST = 24  # pixels that a frame is high at least
-_NOTCH = 120
 _BAR = 3  # pixels, of the bar under frames that are not on the data
 _DASH = 3
 
@@ -293,16 +293,12 @@ class FilmstripView(QAbstractScrollArea):
     def _hover(self, number: int) -> None:
         if number != self._hovered:
             self._hovered = number
-            self.viewport().setToolTip(self._tip(number))
+            score = self._scores[number] if number >= 0 else None
+            parts = [f"frame {number + 1} of {len(self._images)}", score.short if score is not None else ""]
+            tip = " · ".join([*filter(None, parts), "wheel: show more frames"])
+            self.viewport().setToolTip(tip if number >= 0 else "")
             self.frame_hovered.emit(number)
             self.viewport().update()
-
-    def _tip(self, number: int) -> str:
-        if number < 0:
-            return ""
-        score = self._scores[number]
-        parts = [f"frame {number + 1} of {len(self._images)}", score.short if score is not None else ""]
-        return " · ".join([*filter(None, parts), "wheel: show more frames"])
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if not self._images:
@@ -314,7 +310,7 @@ class FilmstripView(QAbstractScrollArea):
             return
         x = event.position().x()
         place = (x - self._x(0.0)) / max(1.0, self._span())
-        self._zoom = min(self._most_zoom(), max(1.0, self._zoom * 1.25 ** (turn / _NOTCH)))
+        self._zoom = min(self._most_zoom(), max(1.0, self._zoom * 1.25 ** (turn / WheelNotches.NOTCH)))
         self._layout()
         bar = self.horizontalScrollBar()  # what was under the mouse stays there
         bar.setValue(round(bar.value() + self._x(place) - x))

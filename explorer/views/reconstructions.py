@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRectF, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QSizePolicy, QSpinBox, QWidget
 
@@ -83,11 +83,6 @@ class ReconstructionsView(QWidget):
     def empty(self) -> str:
         """What is needed for there to be pairs."""
         return self._grid.empty
-
-    def set_count(self, count: int) -> None:
-        """The number in the spin box."""
-        with QSignalBlocker(self._count):
-            self._count.setValue(count)
 
     @property
     def shown(self) -> list[int]:

@@ -21,6 +21,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
+from explorer.widgets.painting import dot, tint
+
 HANDLE = 14
 MARGIN = 8  # from the widget's edge to the handle's centre at either end
 GROOVE = 4
@@ -145,8 +147,8 @@ class MarkedSlider(QSlider):
         groove = self.palette().color(QPalette.ColorRole.Mid)
         self._stretch(painter, groove, self.x_of(0.0), self.x_of(1.0), middle)
         if self._span is not None:
-            strong = QColor(self.palette().color(QPalette.ColorRole.PlaceholderText))
-            strong.setAlphaF(0.55 if self.isEnabled() else 0.2)
+            ink = self.palette().color(QPalette.ColorRole.PlaceholderText)
+            strong = tint(ink, 0.55 if self.isEnabled() else 0.2)
             self._stretch(painter, strong, self.x_of(self._span[0]), self.x_of(self._span[1]), middle)
         if self._filled:
             self._stretch(painter, accent, self.x_of(0.0), handle, middle)
@@ -164,14 +166,9 @@ class MarkedSlider(QSlider):
         text = self.palette().color(QPalette.ColorRole.WindowText)
         active = self.hasFocus() or self.isSliderDown()
         if self.hasFocus():
-            ring = QColor(accent)
-            ring.setAlphaF(0.35)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(ring)
-            painter.drawEllipse(centre, HANDLE / 2 + 1, HANDLE / 2 + 1)
-        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Window), 1.5))
-        painter.setBrush(accent if active else text)
-        painter.drawEllipse(centre, HANDLE / 2 - 2, HANDLE / 2 - 2)
+            dot(painter, centre.toTuple(), HANDLE / 2 + 1, tint(accent, 0.35))
+        outline = QPen(self.palette().color(QPalette.ColorRole.Window), 1.5)
+        dot(painter, centre.toTuple(), HANDLE / 2 - 2, accent if active else text, outline)
 
 
 class MagnitudeSpinBox(QDoubleSpinBox):

@@ -39,11 +39,6 @@ def icon(name: str, theme: Theme) -> QIcon:
     return made
 
 
-def pixmap(name: str, colour: str, size: int, ratio: float) -> QPixmap:
-    """The drawing ``name`` in one ``colour``, ``size`` device-independent pixels wide at ``ratio`` pixels each."""
-    return _render(_renderer(_source(name), colour, colour), size, ratio)
-
-
 def names() -> list[str]:
     """Every drawing there is."""
     folder = files("resources") / "icons"

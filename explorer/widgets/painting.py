@@ -16,8 +16,8 @@ Pixel = tuple[float, float]
 TEXT_BORDER = 3  # pixels around a text for its halo
 
 
-def tint(colour: str, alpha: float = 1.0) -> QColor:
-    """``colour`` (#rrggbb) with an opacity of 0 to 1."""
+def tint(colour: str | QColor, alpha: float = 1.0) -> QColor:
+    """``colour`` with an opacity of 0 to 1."""
     made = QColor(colour)
     made.setAlphaF(alpha)
     return made

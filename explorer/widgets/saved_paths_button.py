@@ -24,15 +24,14 @@ class SavedPathsButton(QToolButton):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        named(self, "path.saved", "Paths")
-        self.setToolTip("Paths saved with the run: save this one, open another")
+        named(self, "path.saved", "Paths", "Paths saved with the run: save this one, open another")
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._menu = named(QMenu(self), "path.saved.menu")
         self._menu.setToolTipsVisible(True)
-        self._save = named(QAction("Save as…", self), "path.saved.save")  # not the menu's, which deletes its own
-        self._save.setToolTip("Save this path and its frames with the run, under a name")
+        tip = "Save this path and its frames with the run, under a name"
+        self._save = named(QAction("Save as…", self), "path.saved.save", tip=tip)  # a menu's own would be deleted
         self._save.triggered.connect(lambda _=False: self.save_requested.emit())
         self._rename = named(QMenu("Rename", self._menu), "path.saved.rename")
         self._delete = named(QMenu("Delete", self._menu), "path.saved.delete")
@@ -43,9 +42,8 @@ class SavedPathsButton(QToolButton):
 
     def set_names(self, names: Sequence[str], current: str) -> None:
         """The saved paths, and which of them is the one that there is ("": none)."""
-        self._menu.clear()
-        self._rename.clear()
-        self._delete.clear()
+        for menu in (self._menu, self._rename, self._delete):
+            menu.clear()
         self._menu.addAction(self._save)
         self._menu.addSeparator()
         for name in names:
@@ -56,8 +54,7 @@ class SavedPathsButton(QToolButton):
             self._add(self._rename, "rename", name, "…", self.rename_requested.emit)
             self._add(self._delete, "delete", name, "…", self.delete_requested.emit)
         if not names:
-            nothing = self._menu.addAction("No path has been saved with this run yet")
-            nothing.setEnabled(False)
+            self._menu.addAction("No path has been saved with this run yet").setEnabled(False)
             return
         self._menu.addSeparator()
         self._menu.addMenu(self._rename)

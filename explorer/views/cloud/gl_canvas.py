@@ -20,8 +20,7 @@ from PySide6.QtGui import QColor, QMatrix4x4, QOpenGLContext, QSurfaceFormat
 from PySide6.QtOpenGL import QOpenGLBuffer
 from PySide6.QtWidgets import QWidget
 
-from core.rendering.axes import back_grid, flat_grid
-from core.rendering.depth import FADE, LARGEST, SMALLEST, far_to_near
+from core.rendering.depth import FADE, LARGEST, SMALLEST, depth_cue, far_to_near
 from core.rendering.point_splatting import RIM_SHADE
 from explorer.views.cloud.scene import Scene
 from explorer.widgets.theme import DARK, Theme
@@ -193,7 +192,7 @@ class PointsItem(SceneItem):
             GL.glEnable(GL.GL_PROGRAM_POINT_SIZE)
             if context.format().profile() != QSurfaceFormat.OpenGLContextProfile.CoreProfile:
                 GL.glEnable(GL.GL_POINT_SPRITE)
-        cue, ground = scene.depth_cue(), QColor(self.theme.plot)
+        cue, ground = depth_cue(scene.camera, scene.box), QColor(self.theme.plot)
         self._positions.bind()
         GL.glVertexAttribPointer(0, 3, GL.GL_FLOAT, False, 0, None)
         self._colors.bind()
@@ -267,22 +266,14 @@ class GridItem(SceneItem):
 
     def _quads(self) -> np.ndarray:
         """float32 (6 n, 4): x and y in clip space, side in device pixels, strength."""
-        scene, camera = self.scene, self.scene.camera
-        grid = back_grid(scene.box, camera) if scene.dims == 3 else flat_grid(camera, scene.dims)[0]
-        if not len(grid.lines) or not scene.count:
-            return np.empty((0, 4), dtype=np.float32)
         ratio = self.ratio()
-        pixels = camera.project(grid.lines.reshape(-1, 3))[0].reshape(-1, 2, 2) * ratio
-        seen = np.isfinite(pixels).all(axis=(1, 2))
-        pixels, strong = pixels[seen], grid.strong[seen]
-        if scene.dims < 3:
-            pixels = np.floor(pixels) + 0.5
+        pixels, strong = self.scene.grid(ratio)
         along = pixels[:, 1] - pixels[:, 0]
         normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
         normal /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
         reach = 0.5 * ratio + 1.0
         corners = np.empty((len(pixels), 6, 4), dtype=np.float32)
-        size = np.array(camera.viewport) * ratio
+        size = np.array(self.scene.camera.viewport) * ratio
         for corner, (end, side) in enumerate(((0, -1), (1, -1), (1, 1), (0, -1), (1, 1), (0, 1))):
             place = (pixels[:, end] + side * reach * normal) / size
             corners[:, corner, 0] = 2 * place[:, 0] - 1

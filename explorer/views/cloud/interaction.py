@@ -114,15 +114,15 @@ class Interaction:
         """The wheel turns by ``angle`` eighths of a degree; if it zooms, what is under the mouse stays there."""
         if not self.busy and self.tool.wheel(angle, at):
             return
-        scene = self._host.scene
-        scene.camera.zoom(WHEEL_BASE**angle, at, scene.home_distance)
-        self._host.turned()
+        self._zoom(WHEEL_BASE**angle, at)
         self.update_hover()
 
     def pinch(self, change: float, at: Pixel) -> None:
         """Two fingers spread on a touch pad."""
-        scene = self._host.scene
-        scene.camera.zoom(max(0.2, 1.0 + change), at, scene.home_distance)
+        self._zoom(max(0.2, 1.0 + change), at)
+
+    def _zoom(self, factor: float, at: Pixel) -> None:
+        self._host.scene.camera.zoom(factor, at, self._host.scene.home_distance)
         self._host.turned()
 
     def leave(self) -> None:
@@ -148,21 +148,16 @@ class Interaction:
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._host.finished.emit()
             return True
-        scene = self._host.scene
-        width, height = scene.camera.viewport
-        if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
-            scene.camera.zoom(KEY_ZOOM, (width / 2, height / 2), scene.home_distance)
-        elif key == Qt.Key.Key_Minus:
-            scene.camera.zoom(1 / KEY_ZOOM, (width / 2, height / 2), scene.home_distance)
+        camera = self._host.scene.camera
+        centre = (camera.viewport[0] / 2, camera.viewport[1] / 2)
+        if key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
+            self._zoom(1 / KEY_ZOOM if key == Qt.Key.Key_Minus else KEY_ZOOM, centre)
         elif key in _TURNS and modifiers & Qt.KeyboardModifier.ControlModifier:
+            reach = 2 if camera.flat else 1
             dx, dy = _TURNS[Qt.Key(key)]
-            if scene.camera.flat:
-                scene.camera.pan(2 * dx, 2 * dy)
-            else:
-                scene.camera.orbit(dx, dy)
+            self.tool.turn((reach * dx, reach * dy), (0.0, 0.0))
         else:
             return False
-        self._host.turned()
         return True
 
     def key_release(self, key: int) -> bool:

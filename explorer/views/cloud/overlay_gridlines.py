@@ -13,6 +13,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPolygonF
 
 from core.rendering.axes import tick_text
+from core.rendering.depth import depth_cue
 from explorer.views.cloud.scene import GridlinesMark, Scene
 from explorer.widgets.painting import halo_text, pen, small_font, stroke_lines, tint
 from explorer.widgets.theme import Theme, blend
@@ -124,11 +125,11 @@ def _hidden(scene: Scene, places: np.ndarray, depth: np.ndarray) -> np.ndarray:
     area = float(np.ptp(x)) * float(np.ptp(y))
     cell = float(np.clip(np.sqrt(IN_A_CELL * area / len(x)), 6.0, 32.0))
     columns = int(width / cell) + 1
-    near, far = scene.spread_of_depth()
-    span = max(far - near, 1e-9)
+    cue = depth_cue(scene.camera, scene.box)
+    span = cue.far - cue.near
 
     def key(x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        share = np.clip((depth - near) / span, 0.0, 0.999)
+        share = np.clip((depth - cue.near) / span, 0.0, 0.999)
         return (y / cell).astype(np.int64) * columns + (x / cell).astype(np.int64) + share
 
     samples = np.sort(key(x, y, z))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
 
 from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
-Renderer = Literal["auto", "gl", "software"]
 SOFTWARE_NAMES = ("llvmpipe", "softpipe", "swrast", "software", "swiftshader", "microsoft basic render")
 WINDOWLESS = ("offscreen", "minimal", "vnc", "linuxfb")  # Qt platforms without OpenGL
 GL_RENDERER, GL_VERSION = 0x1F01, 0x1F02

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from core.rendering.axes import Box, make_box
-from core.rendering.camera import Camera, box_corners, broadside
+from core.rendering.axes import Box, back_grid, flat_grid, make_box
+from core.rendering.camera import Camera, broadside
 from core.rendering.colormaps import Colorbar
-from core.rendering.depth import DepthCue
 
 MARGINS_3D = (56.0, 36.0, 56.0, 48.0)  # pixels for tick numbers and names: left, top, right, bottom
 MARGINS_FLAT = (64.0, 32.0, 64.0, 56.0)
@@ -165,7 +164,7 @@ class Scene:
     color_version: int = 0
     _screen: ScreenPoints | None = None
     _screen_key: tuple | None = None
-    _fitted: tuple[np.ndarray, np.ndarray] | None = None
+    fitted: tuple[np.ndarray, np.ndarray] | None = None  # bounds at the last fit; None: another cloud comes next
     _framed: np.ndarray = field(default_factory=lambda: np.full(4, np.nan))
     home_distance: float = 4.0
 
@@ -264,13 +263,6 @@ class Scene:
         """Radius in pixels at the target's depth."""
         return max(0.5, self.point_size / 2)
 
-    def depth_cue(self) -> DepthCue:
-        """How depth shows; a flat view has none."""
-        if self.dims < 3:
-            return DepthCue(0.0, 0.0, 1.0)
-        near, far = self.spread_of_depth()
-        return DepthCue(self.camera.distance, near, max(far, near + 1e-9))
-
     def rgba(self, plain: tuple[int, int, int]) -> np.ndarray:
         """Colours uint8 (N, 4) with the opacity in their alpha; ``plain`` where no colours fit the points."""
         colors = self.colors
@@ -281,10 +273,13 @@ class Scene:
             colors[:, 3] = (colors[:, 3] * self.opacity + 0.5).astype(np.uint8)
         return colors
 
-    def spread_of_depth(self) -> tuple[float, float]:
-        """Nearest and farthest depth of the box, for depth cues."""
-        depth = self.camera.depth(box_corners(self.box.low, self.box.high))
-        return float(depth.min()), float(depth.max())
+    def grid(self, ratio: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        """The grid's lines that are seen, float64 (n, 2, 2) pixels times ``ratio``; which are strong, bool (n,)."""
+        grid = back_grid(self.box, self.camera) if self.dims == 3 else flat_grid(self.camera, self.dims)[0]
+        pixels = self.pixels(grid.lines.reshape(-1, 3)).reshape(-1, 2, 2) * ratio
+        seen = np.isfinite(pixels).all(axis=(1, 2)) & (self.count > 0)
+        pixels = pixels[seen]
+        return (pixels if self.dims == 3 else np.floor(pixels) + 0.5), grid.strong[seen]
 
     def fit(self, orient: bool) -> None:
         """Show the whole cloud; with ``orient`` also turn its broad side to the eye."""
@@ -301,15 +296,15 @@ class Scene:
             middle = (low + high) / 2
             self.camera.fit(middle - span * 0.52, middle + span * 0.52, (left, top, right + bar, bottom))
         self.home_distance = self.camera.distance
-        self._fitted = low, high
+        self.fitted = low, high
         self.set_frame(self.frame())
 
     def outgrown(self) -> bool:
         """Whether the bounding box has left that of the last fit by a twentieth of its size, or fills half of it."""
         low, high = self.bounds()
-        if self._fitted is None:
+        if self.fitted is None:
             return True
-        old_low, old_high = self._fitted
+        old_low, old_high = self.fitted
         size, old_size = float(np.linalg.norm(high - low)), float(np.linalg.norm(old_high - old_low))
         beyond = np.maximum(old_low - low, high - old_high).max()
         return bool(beyond > 0.05 * old_size or size < 0.5 * old_size)
@@ -326,10 +321,6 @@ class Scene:
         """Frame what ``frame()`` has given; it counts as a fit."""
         self.camera.target, self.camera.distance = frame[:3].copy(), float(frame[3])
         self._framed = frame
-
-    def forget_fit(self) -> None:
-        """The next points are the first of another cloud."""
-        self._fitted = None
 
 
 def beeswarm(x: np.ndarray) -> np.ndarray:

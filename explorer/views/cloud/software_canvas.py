@@ -12,8 +12,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
-from core.rendering.axes import back_grid, flat_grid
-from core.rendering.depth import fades, far_to_near, size_factors
+from core.rendering.depth import depth_cue, fades, far_to_near, size_factors
 from core.rendering.point_splatting import PAD, Discs, draw_discs, mix, pack
 from explorer.views.cloud.scene import Scene
 from explorer.widgets.theme import DARK, Theme
@@ -78,10 +77,7 @@ class SoftwareCanvas(QWidget):
     def _draw_ground(self, image: QImage, ratio: float) -> None:
         scene, theme = self._scene, self._theme
         image.fill(QColor(theme.plot))
-        grid = back_grid(scene.box, scene.camera) if scene.dims == 3 else flat_grid(scene.camera, scene.dims)[0]
-        if not len(grid.lines) or not scene.count:
-            return
-        pixels = scene.camera.project(grid.lines.reshape(-1, 3))[0].reshape(-1, 2, 2)
+        pixels, is_strong = scene.grid()
         painter = QPainter(image)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, scene.dims == 3)
         painter.translate(PAD, PAD)
@@ -90,10 +86,8 @@ class SoftwareCanvas(QWidget):
             colour = QColor(theme.grid)
             colour.setAlphaF(1.0 if strong else 0.7)
             painter.setPen(QPen(colour, 1.0))
-            chosen = pixels[(grid.strong == strong) & np.isfinite(pixels).all(axis=(1, 2))]
-            if scene.dims < 3:
-                chosen = np.floor(chosen) + 0.5
-            painter.drawLines([QLineF(QPointF(*start), QPointF(*end)) for start, end in chosen.tolist()])
+            lines = pixels[is_strong == strong].tolist()
+            painter.drawLines([QLineF(QPointF(*start), QPointF(*end)) for start, end in lines])
         painter.end()
 
     def _slices(self, ratio: float) -> list[Discs]:
@@ -108,7 +102,7 @@ class SoftwareCanvas(QWidget):
         if not len(visible):
             return []
         order = visible[far_to_near(screen.depth[visible])] if scene.dims == 3 else visible
-        depth, cue = screen.depth[order], scene.depth_cue()
+        depth, cue = screen.depth[order], depth_cue(scene.camera, scene.box)
         plain = QColor(self._theme.accent)
         colors = scene.rgba((plain.red(), plain.green(), plain.blue()))[order]
         radius = size_factors(depth, cue) * np.float32(scene.point_radius() * ratio)

@@ -423,16 +423,12 @@ class TraceTool(Tool):
             self.scene.ghost = ghost
             self.host.refresh()
 
-    def _ends_at(self, at: Pixel) -> bool:
-        """Whether the curve begins or ends under the pointer."""
-        curve = self.scene.curve
-        if curve is None or not len(curve):
-            return False
-        pixels = self.scene.pixels(curve[[0, -1]])
-        return bool((np.hypot(*(pixels - at).T) <= RAIL_RADIUS).any())
-
     def pick(self, at: Pixel) -> int | None:
-        return None if self._rail_at(at) is not None and not self._ends_at(at) else super().pick(at)
+        curve = self.scene.curve
+        if curve is None or self._rail_at(at) is None:
+            return super().pick(at)
+        to_ends = np.hypot(*(self.scene.pixels(curve[[0, -1]]) - at).T)
+        return super().pick(at) if (to_ends <= RAIL_RADIUS).any() else None
 
     def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
         self._share = self._rail_at(at)

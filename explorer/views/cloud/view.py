@@ -191,7 +191,7 @@ class CloudView(QWidget):
         if self.scene.hover is not None and self.scene.hover >= self.scene.count:
             self.scene.hover = None
         if not self.scene.count:
-            self.scene.forget_fit()
+            self.scene.fitted = None
         elif first:
             self._touched = False
             self._fit(orient=True)

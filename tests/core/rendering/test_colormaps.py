@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.rendering.colormaps import CONTRAST, MISSING, NAMES, colours, lightness, lut, signed_difference
-from core.rendering.pil_text import GROUNDS
+from core.rendering.themes import THEMES
 
 
 @pytest.mark.parametrize("name", [*NAMES, "difference"])
@@ -85,14 +85,14 @@ def test_lightness_is_that_of_the_cie():
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("ground", [ground.plot for ground in GROUNDS.values()])
+@pytest.mark.parametrize("ground", [ground.plot for ground in THEMES.values()])
 def test_every_colour_stands_out_from_the_ground_of_both_themes(name: str, ground: str):
     behind = lightness(np.array([list(bytes.fromhex(ground[1:]))]))
     assert np.abs(lightness(lut(name, ground)[:, :3]) - behind).min() > CONTRAST - 1.0
     assert np.array_equal(colours(np.array([0.0, 1.0]), name, ground=ground), lut(name, ground)[[0, 255]])
 
 
-@pytest.mark.parametrize("ground", [ground.plot for ground in GROUNDS.values()])
+@pytest.mark.parametrize("ground", [ground.plot for ground in THEMES.values()])
 def test_on_a_ground_sequential_maps_still_brighten_steadily_and_twilight_closes(ground: str):
     for name in ("viridis", "cividis", "inferno"):
         steps = np.diff(lightness(lut(name, ground)[::16, :3]))

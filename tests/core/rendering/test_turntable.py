@@ -26,6 +26,7 @@ from core.rendering.cloud_image import (
     line_strengths,
 )
 from core.rendering.colormaps import Colorbar, lut
+from core.rendering.themes import DARK, LIGHT
 from core.rendering.turntable import Film, Look, TurntableError, export_turntable, make_cloud, render
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory, RunError
 
@@ -70,8 +71,8 @@ def test_the_newest_means_are_shown_along_the_dimensions_in_the_first_factors_co
     assert cloud.labels == ("μ₁", "μ₂", "μ₃")
     assert cloud.colorbar is not None
     assert (cloud.colorbar.label, cloud.colorbar.low, cloud.colorbar.high) == ("a", 0.5, 2.0)
-    np.testing.assert_array_equal(cloud.rgba[0], lut("viridis", pil_text.DARK.plot)[0])
-    np.testing.assert_array_equal(cloud.rgba[-1], lut("viridis", pil_text.DARK.plot)[255])
+    np.testing.assert_array_equal(cloud.rgba[0], lut("viridis", DARK.plot)[0])
+    np.testing.assert_array_equal(cloud.rgba[-1], lut("viridis", DARK.plot)[255])
     assert cloud.title == "petals"
     assert cloud.caption.startswith("epoch 1 · 60")
 
@@ -110,7 +111,7 @@ def test_one_dimension_has_nothing_to_turn(tmp_path: Path):
 def test_points_can_be_of_one_colour_or_tell_training_from_validation(run: RunDirectory):
     plain = make_cloud(run, Look(color_by="none", theme="light", opacity=0.5))
     assert plain.colorbar is None
-    assert {tuple(row) for row in plain.rgba.tolist()} == {(*pil_text.rgb(pil_text.LIGHT.accent), 128)}
+    assert {tuple(row) for row in plain.rgba.tolist()} == {(*pil_text.rgb(LIGHT.accent), 128)}
     split = make_cloud(run, Look(color_by="split")).colorbar
     assert split is not None
     assert split.categories == ("training", "validation")
@@ -285,14 +286,6 @@ def test_lines_are_antialiased_and_end_where_they_should():
     drawn = np.asarray(image)[..., 0]
     assert drawn[:, 14:].max() == 0
     assert 200 < drawn[:, 7].astype(int).sum() < 330
-
-
-def test_the_grounds_have_the_colours_of_the_windows_themes():
-    from explorer.widgets import theme
-
-    for ground, made in ((pil_text.DARK, theme.DARK), (pil_text.LIGHT, theme.LIGHT)):
-        for name in ("name", "plot", "grid", "text", "muted", "border", "accent"):
-            assert getattr(ground, name) == getattr(made, name)
 
 
 # the film

@@ -48,9 +48,7 @@ def test_pairs_are_shown_silently(view, said):
     view.set_pairs(*_pairs(20))
     assert view.shown == list(range(4299, 4319))
     assert "0.002" in view.findChild(QLabel, "reconstructions.summary").text()
-    view.set_count(40)
     view.set_theme(LIGHT)
-    assert view.findChild(QSpinBox, "reconstructions.count").value() == 40
     assert said == []
 
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize
 from PySide6.QtGui import QIcon, QImage
 
 from explorer.actions import commands
-from explorer.widgets.icons import icon, names, pixmap
+from explorer.widgets.icons import icon, names
 from explorer.widgets.theme import DARK, LIGHT
 
 WANTED = [
@@ -73,7 +73,7 @@ def test_a_disabled_icon_is_fainter(qapp):
 
 def test_an_icon_is_rendered_anew_for_a_dense_screen(qapp):
     """At twice the density the edge of a square is as sharp as at one, not an enlargement."""
-    dense = _rgba(pixmap("stop", "#ffffff", 24, 2.0).toImage())
+    dense = _rgba(icon("stop", DARK).pixmap(QSize(24, 24), 2.0).toImage())
     assert dense.shape[:2] == (48, 48)
     row = dense[24, :, 3]
     assert ((row > 0) & (row < 255)).sum() <= 4

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.rendering.axes import back_faces, back_grid, labelled_edges, make_box, nice_step, tick_text
 from core.rendering.camera import Camera
-from core.rendering.depth import fades, far_to_near, size_factors
+from core.rendering.depth import depth_cue, fades, far_to_near, size_factors
 from core.rendering.point_splatting import PAD, Discs, draw_discs
 from explorer.views.cloud.scene import Scene, beeswarm
 
@@ -199,7 +199,7 @@ def test_near_points_are_larger_and_far_ones_fade():
     scene.camera.viewport = (500.0, 500.0)
     scene.set_points(RNG.uniform(-1, 1, (50, 3)))
     scene.fit(orient=True)
-    cue = scene.depth_cue()
+    cue = depth_cue(scene.camera, scene.box)
     depth = np.array([cue.near, scene.camera.distance, cue.far])
     assert size_factors(depth, cue)[0] > size_factors(depth, cue)[1] == pytest.approx(1.0)
     assert fades(depth, cue)[0] == 0 < fades(depth, cue)[1] < fades(depth, cue)[2]
