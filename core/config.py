@@ -334,6 +334,22 @@ SETTINGS: dict[str, Setting] = _settings()
 """By ``section.field``, in the order of the form."""
 LIVE_SETTINGS = tuple(SETTINGS[name] for name in ("training.learning_rate", "loss.beta", "loss.gamma"))
 """The hyperparameters that can be changed while a training runs."""
+RESUME_SETTINGS = tuple(
+    SETTINGS[name]
+    for name in (
+        "training.epochs",
+        "training.learning_rate",
+        "training.batch_size",
+        "loss.beta",
+        "loss.gamma",
+        "training.clip",
+        "training.precision",
+        "training.device",
+        "training.devices",
+        "training.nodes",
+    )
+)
+"""What can be changed when a run is continued. Everything else made its weights what they are."""
 
 
 def _check_section(section: str, values: object) -> None:

@@ -35,7 +35,10 @@ class Options:
     config: Path | None = None
     """A JSON file with the defaults instead: a run's config.json, or a file with the sections below."""
     resume: bool = False
-    """Resume the run in --out from its last checkpoint, with the configuration it was started with."""
+    """Continue the run in --out from its last checkpoint, a finished one, too. Its settings stay, but --training.epochs
+    (of all, with those that are done), --training.learning-rate, --training.batch-size, --training.clip, --loss.beta,
+    --loss.gamma and the device may be given other values. More epochs begin a new one-cycle schedule that rises from
+    the present learning rate."""
     devices: int | None = None
     """GPUs (or CPU processes) on each node; short for --training.devices."""
     nodes: int | None = None
@@ -73,8 +76,9 @@ def defaults(arguments: list[str]) -> Options:
     preset = known.get(chosen.preset, "compact")  # tyro will refuse an unknown one
     if chosen.resume and chosen.out is not None:
         from core.runs.directory import RunDirectory
+        from core.training.resume import present_config
 
-        base = RunDirectory.open(chosen.out).config
+        base = present_config(RunDirectory.open(chosen.out))
     elif chosen.config is not None:
         base = read_config(chosen.config)
     else:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from core.config import RunConfig
-from core.runs.metrics_log import Record, ends_epoch
+from core.runs.metrics_log import Record
 
 _SHOWN_EVENTS = ("started", "paused", "resumed", "hyperparameters", "warning", "stopped", "finished")
 
@@ -91,7 +91,7 @@ class TrainDisplay:
         parts += [f"{short} {record[name]:.4g}" for short, name in (("rec", "reconstruction"), ("kl", "kl"))]
         if record["entanglement"]:
             parts.append(f"ent {record['entanglement']:.4g}")
-        return "  ".join([*parts, *(["validating"] if ends_epoch(record, self._epochs) else _speed(record))])
+        return "  ".join([*parts, *(["validating"] if record["ends_epoch"] else _speed(record))])
 
     def _epoch_text(self, record: Record) -> str:
         validation = record["validation"]

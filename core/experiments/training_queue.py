@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -22,6 +21,7 @@ from core.experiments.options import ExperimentError, Log, PlannedTraining
 from core.runs.directory import Control, RunDirectory, RunError
 from core.runs.metrics_log import Record, read_metrics
 from core.training.loop import TrainingError
+from core.training.schedule import steps_left
 from core.training.trainer import run_training
 
 TRAINING_SHARE = 0.92
@@ -212,7 +212,7 @@ def training_images(config: DataConfig) -> int:
 def planned_steps(planned: PlannedTraining) -> int:
     """Optimisation steps that a training will have made at its end."""
     training = planned.config.training
-    steps = training.epochs * math.ceil(training_images(planned.config.data) / training.batch_size)
+    steps = training.epochs * steps_left(training_images(planned.config.data), training.batch_size)
     return steps if planned.max_steps is None else min(planned.max_steps, steps)
 
 

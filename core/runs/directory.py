@@ -1,6 +1,7 @@
 """The run directory: everything a training writes and a watcher reads. It is the interface between the two.
 
-    config.json              once: schema version, the configuration, metadata (seeds, versions, dataset fingerprint)
+    config.json              schema version, the configuration, metadata (versions, dataset fingerprint); written once,
+                             and again when the run goes on with other settings (those before: metadata, history)
     metrics.jsonl            appended: steps, epochs, events, the final report (core.runs.metrics_log)
     probe.npz                once: the fixed samples whose means are recorded: indices, factors, thumbnails
     embeddings/              epoch-NNNNNN.npy after each epoch (000000: before training), live.npy about once a second
@@ -153,11 +154,18 @@ class RunDirectory:
         try:
             for folder in (path / "embeddings", path / "checkpoints"):
                 folder.mkdir(parents=True, exist_ok=True)
-            content = {"schema": SCHEMA_VERSION, "config": config_to_dict(config), "metadata": metadata}
-            write_atomic(path / "config.json", msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
         except OSError as error:
             raise unwritable(path, error) from error
-        return cls(path, config, metadata)
+        return cls(path, config, metadata).rewrite(config, metadata)
+
+    def rewrite(self, config: RunConfig, metadata: dict[str, Any]) -> RunDirectory:
+        """Give the run another configuration and metadata; returns it. Raises ``RunError`` where it cannot."""
+        content = {"schema": SCHEMA_VERSION, "config": config_to_dict(config), "metadata": metadata}
+        try:
+            write_atomic(self.path / "config.json", msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        return RunDirectory(self.path, config, metadata)
 
     @classmethod
     def open(cls, path: Path) -> RunDirectory:

@@ -7,7 +7,7 @@ lines alone, each once, and starts again from the top when the file was replaced
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,12 +90,6 @@ def keep_metrics(path: Path, keep: Callable[[Record], bool]) -> None:
     if path.exists():
         encoder = msgspec.json.Encoder()
         write_atomic(path, b"".join(encoder.encode(record) + b"\n" for record in read_metrics(path) if keep(record)))
-
-
-def ends_epoch(record: Mapping[str, Any], epochs: int) -> bool:
-    """Whether ``record``, of a run of ``epochs`` epochs, is the last step of one: validation follows."""
-    step, epoch, total = record.get("step"), record.get("epoch"), record.get("total_steps")
-    return step is not None and epoch is not None and total is not None and step * epochs == epoch * total
 
 
 def last_outcome(path: Path) -> str | None:

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any, Literal
 
 from core.config import LIVE_SETTINGS
-from core.runs.directory import Control, RunError
+from core.runs.directory import Control, RunDirectory, RunError
 from core.training.loop import EpochEnd, Step
 from core.training.recorder import Recorder
 
@@ -43,12 +43,19 @@ class StopSignals:
         signal.signal(number, self._before[number])
 
 
-class Steering:
-    """Follows the commands of one run.
+def forget_commands(run: RunDirectory) -> None:
+    """Let what was commanded before ``run`` was resumed not hold again with the next command: neither a stop, nor
+    hyperparameters, which came along with the checkpoint or were changed since. Raises ``RunError``."""
+    try:
+        old = run.read_control()
+    except RunError:  # malformed: ignored, as while the training ran
+        return
+    if old != Control(old.sequence):
+        run.write_control(Control(old.sequence))
 
-    A command that was there before a run was resumed is an old one: its hyperparameters came along with the checkpoint,
-    its state is not obeyed again.
-    """
+
+class Steering:
+    """Follows the commands of one run."""
 
     def __init__(self, recorder: Recorder, signals: StopSignals) -> None:
         self._recorder, self._run, self._signals = recorder, recorder.run, signals

@@ -26,6 +26,7 @@ from core.config import RunConfig, TrainingConfig
 from core.data.dataset import Dataset
 from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
+from core.training.schedule import fewest, learning_rate, next_batch, steps_left
 from core.training.state import TrainingState, epoch_order, step_noise
 
 VALIDATION_BATCH = 32
@@ -34,6 +35,17 @@ CHECK_EVERY = 50  # steps between two looks at the loss on an accelerator, where
 
 class TrainingError(RuntimeError):
     """A training that cannot go on; the message says at which step, what it means and what to do."""
+
+
+class Diverged(TrainingError):
+    """A loss or weights that are no longer finite."""
+
+    def __init__(self, what: str, state: TrainingState, rate: float) -> None:
+        super().__init__(
+            f"{what} at step {state.step + 1} (epoch {state.epoch + 1}): the weights have diverged, most likely "
+            f"because the learning rate ({rate:.3g} here) is too high. Go back to the last checkpoint with a lower one "
+            "and gradient clipping."
+        )
 
 
 @dataclass(frozen=True)
@@ -52,6 +64,8 @@ class Step:
     """The rate this step used."""
     images: int
     """Images of this step, on all ranks together."""
+    ends_epoch: bool
+    """Whether it is the last of its epoch: validation follows."""
 
     @property
     def losses(self) -> dict[str, float]:
@@ -87,52 +101,46 @@ def make_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
     )
 
 
-def rate_factor(config: TrainingConfig, progress: float) -> float:
-    """The learning rate in units of its peak, at ``progress`` in [0, 1] of the training.
-
-    One-cycle (Smith and Topin 2017, arXiv 1708.07120), with cosine flanks: up for ``warmup``, then down to almost zero.
-    """
-    if config.schedule == "constant":
-        return 1.0
-    if progress < config.warmup:
-        start, end, fraction = 1.0 / 25.0, 1.0, progress / config.warmup
-    else:
-        start, end, fraction = 1.0, 1e-4, min((progress - config.warmup) / (1.0 - config.warmup), 1.0)
-    return end + (start - end) * 0.5 * (1.0 + math.cos(math.pi * fraction))
-
-
 def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabric) -> Iterator[Step | EpochEnd]:
     """Train from ``state`` to the configured number of epochs, yielding after each step and each validated epoch.
 
     Whenever it yields, ``state`` is complete: saved there and loaded elsewhere, training goes on as if uninterrupted.
     With several processes each takes its part of every global batch of ``batch_size`` x processes images; all see the
-    same (averaged) losses. Raises ``TrainingError`` when the loss is no longer finite.
+    same (averaged) losses. A single image that an epoch leaves over joins the batch before it. Raises ``Diverged`` when
+    the loss is no longer finite, ``TrainingError`` for a dataset that does not fit.
     """
     config, hyper = state.config, state.hyperparameters
     _check_dataset(config, dataset)
     model, optimizer = fabric.setup(state.model, state.optimizer)
     _move_moments(state, fabric.device)
-    count = len(dataset.train)
-    global_batch = config.training.batch_size * fabric.world_size
-    total_steps = config.training.epochs * math.ceil(count / global_batch)
+    count, processes = len(dataset.train), fabric.world_size
+    global_batch = config.training.batch_size * processes
+    total_steps = state.step + steps_left(count - state.position, global_batch, processes)
+    total_steps += (config.training.epochs - state.epoch - 1) * steps_left(count, global_batch, processes)
     unchecked: list[Tensor] = []
 
     while state.epoch < config.training.epochs:
         order = dataset.train[epoch_order(config.training.seed, state.epoch, count)]
         while state.position < count:
-            batch = order[state.position : state.position + global_batch]
-            mine = _part_of_rank(batch, order, fabric)
+            size = next_batch(count - state.position, global_batch, processes)
+            batch = order[state.position : state.position + size]
+            mine = _part_of_rank(batch, order, fewest(global_batch, processes), fabric)
             images = load_images(dataset, mine, fabric.device)
             weights = torch.from_numpy(dataset.weights[mine]).to(fabric.device, non_blocking=True)
             shape = (len(mine), config.model.latent_dim)
             noise = step_noise(config.training.seed, state.step, fabric.global_rank, shape)
-            progress = (state.epoch + state.position / count) / config.training.epochs
-            rate = hyper.learning_rate * rate_factor(config.training, progress)
+            place = state.epoch + state.position / count
+            rate = learning_rate(config.training, hyper.learning_rate, place, state.cycle)
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
             model.train()  # the consumer may have left it in evaluation mode
-            logits, mu, log_variance = model(images, noise.to(fabric.device, non_blocking=True))
+            try:
+                logits, mu, log_variance = model(images, noise.to(fabric.device, non_blocking=True))
+            except ValueError as error:  # batch normalisation cannot learn from a single value a channel
+                if len(mine) > 1:
+                    raise
+                raise TrainingError(f"training.batch_size is 1, and {error}; it must be 2 or more here.") from error
             losses = vae_loss(logits, images, mu, log_variance, weights, config.loss, hyper.beta, hyper.gamma)
             terms = _mean_over_ranks(losses.stacked(), fabric)
             unchecked.append(terms)
@@ -148,11 +156,12 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
 
             state.step += 1
             state.position += len(batch)
-            yield Step(state.step, state.epoch + 1, total_steps, terms, rate, len(batch))
+            ends_epoch = state.position >= count
+            yield Step(state.step, state.epoch + 1, total_steps, terms, rate, len(batch), ends_epoch)
 
         validation = validate(model, dataset, state, fabric)  # synchronises: it returns numbers
         if not math.isfinite(validation.get("loss", 0.0)):
-            raise _not_finite("validation loss", validation["loss"], state, hyper.learning_rate)
+            raise Diverged(f"the validation loss is {validation['loss']}", state, hyper.learning_rate)
         state.epoch += 1
         state.position = 0
         yield EpochEnd(state.epoch, state.step, validation)
@@ -216,9 +225,13 @@ def _move_moments(state: TrainingState, device: torch.device) -> None:
                 moments[name] = value.to(device)
 
 
-def _part_of_rank(batch: np.ndarray, order: np.ndarray, fabric: lightning_fabric.Fabric) -> np.ndarray:
-    """This rank's part of a global batch; a short last one is filled up from the epoch's start: equal parts for all."""
-    missing = -len(batch) % fabric.world_size
+def _part_of_rank(batch: np.ndarray, order: np.ndarray, least: int, fabric: lightning_fabric.Fabric) -> np.ndarray:
+    """This rank's part of a global batch: equal parts for all, of ``least`` images together or more.
+
+    A short one is filled up from the epoch's start: a last one of several ranks, or what is left of an epoch that was
+    begun with another batch size.
+    """
+    missing = max(-len(batch) % fabric.world_size, least - len(batch))
     filled = np.concatenate([batch, np.resize(order, missing)]) if missing else batch
     return filled[fabric.global_rank :: fabric.world_size]
 
@@ -231,12 +244,4 @@ def _check_finite(unchecked: list[Tensor], state: TrainingState, rate: float) ->
     losses = torch.stack(unchecked)[:, 0].tolist()
     for value in losses:
         if not math.isfinite(value):
-            raise _not_finite("loss", value, state, rate)
-
-
-def _not_finite(what: str, value: float, state: TrainingState, rate: float) -> TrainingError:
-    return TrainingError(
-        f"the {what} is {value} at step {state.step + 1} (epoch {state.epoch + 1}): the weights have diverged, most "
-        f"likely because the learning rate ({rate:.3g} here) is too high. Go back to the last checkpoint and use a "
-        "learning rate ten times lower, gradient clipping (training.clip 1), or precision float32."
-    )
+            raise Diverged(f"the loss is {value}", state, rate)

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 
 from core.data.dataset import Dataset
 from core.geometry.embedding_metrics import trustworthiness, two_nn
@@ -24,8 +25,9 @@ from core.runs.directory import RunDirectory
 from core.runs.lock import RunError, RunLock
 from core.runs.metrics_log import MetricsWriter, Record
 from core.training.checkpoint import copy_checkpoint, save_checkpoint, save_weights
-from core.training.loop import EpochEnd, Step
+from core.training.loop import Diverged, EpochEnd, Step
 from core.training.probe_embedding import EPOCH_LANDMARKS, ProbeMeans
+from core.training.resume import Changes
 from core.training.state import TrainingState
 from core.utils.text import counted
 
@@ -107,10 +109,12 @@ class Recorder:
         means: ProbeMeans,
         history: History,
         on_record: Callable[[Record], None] | None,
+        changes: Changes | None = None,
     ) -> None:
         self.run, self.state, self.history = run, state, history
         self.clock = Clock(history.seconds)
         self._lock, self._means, self._on_record = lock, means, on_record
+        self._changes = changes or {}
         self._metrics = MetricsWriter(run.metrics_path)
         self._unrecorded: Step | None = None
         self._rates = (math.nan, math.nan)
@@ -147,6 +151,7 @@ class Recorder:
                     "step": step.step,
                     "epoch": step.epoch,
                     "total_steps": step.total_steps,
+                    "ends_epoch": step.ends_epoch,
                     "time": self.clock.seconds(),
                     "images_per_second": images_per_second,
                     **step.losses,  # waits for the device
@@ -171,6 +176,11 @@ class Recorder:
             validation=len(dataset.validation),
             message=f"training on {device}" + (f" from step {self.state.step}" if self.state.step else ""),
         )
+        if self._changes:
+            now = {name.partition(".")[2]: value for name, (_, value) in self._changes.items()}
+            text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in now.items())
+            values = asdict(self.state.hyperparameters) | now
+            self.event("hyperparameters", message=text, changed=sorted(now), **values)
         fresh = self.state.step == 0
         if fresh:
             self._save_weights()  # points can be decoded while the first means are encoded
@@ -188,8 +198,7 @@ class Recorder:
         self._rates = self.clock.rates(step)
         self._unrecorded = step
         now = time.monotonic()
-        last_of_epoch = step.step * self.state.config.training.epochs == step.epoch * step.total_steps
-        if now - self._recorded_at >= RECORD_INTERVAL_S or last_of_epoch:  # the validation that follows takes a while
+        if now - self._recorded_at >= RECORD_INTERVAL_S or step.ends_epoch:  # the validation that follows takes a while
             self.flush_step()
         if now >= self._next_live:
             self.snapshot()
@@ -198,6 +207,7 @@ class Recorder:
         """An epoch is done and validated: means, checkpoints and, last of all, the record that says so."""
         self._check_lock()
         self.flush_step()
+        self._check_weights()
         allowed = EPOCH_FRACTION * (self.clock.seconds() - self._epoch_began)
         exact = last or self._means.exact_seconds <= allowed
         mu = self._means.exact() if exact else self._means.estimate(EPOCH_LANDMARKS)
@@ -261,6 +271,7 @@ class Recorder:
     def stop(self) -> None:
         """The training ends before its last epoch, and can be resumed."""
         self.flush_step()
+        self._check_weights()
         self.save_checkpoint()
         self.snapshot()
         self.event("stopped", message=f"stopped at step {self.state.step}; a checkpoint is saved")
@@ -275,13 +286,19 @@ class Recorder:
         self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}")
         return report
 
-    def fail(self, error: Exception) -> None:
-        """The training ends because of ``error``: recorded if that is still possible."""
+    def fail(self, error: Exception, **fields: Any) -> None:
+        """The training ends because of ``error``: recorded if that is still possible. ``fields`` say what helps: the
+        ``changes`` with which it can go on, by ``section.field``, and the ``command`` that does so."""
         if self._lock.lost:
             return
-        for record in (self.flush_step, lambda: self.event("failed", message=str(error))):
+        for record in (self.flush_step, lambda: self.event("failed", message=str(error), **fields)):
             with contextlib.suppress(OSError):  # the disk may be what failed
                 record()
+
+    def _check_weights(self) -> None:
+        """Raises ``Diverged`` rather than let a checkpoint hold weights from which no training could go on."""
+        if not all(torch.isfinite(value).all() for value in self.state.model.state_dict().values()):
+            raise Diverged("the weights are not finite", self.state, self.state.hyperparameters.learning_rate)
 
     def _check_lock(self) -> None:
         if self._lock.lost:

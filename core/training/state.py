@@ -16,6 +16,7 @@ from torch import Tensor
 
 from core.config import RunConfig, TrainingConfig
 from core.models.vae import VAE, build_model
+from core.training.schedule import Cycle
 
 ADAM_BETAS = (0.9, 0.99)  # a second moment of about 100 steps suits trainings of a few thousand
 _ORDER, _NOISE = 1, 2  # keep the two streams of one seed apart
@@ -71,9 +72,9 @@ def make_optimizer(model: VAE, config: TrainingConfig) -> torch.optim.Optimizer:
 class TrainingState:
     """Model, optimizer, hyperparameters and position of one training.
 
-    Attributes: ``model``, ``optimizer``, ``hyperparameters``; ``step``, steps done; ``epoch``, epochs done;
-    ``position``, images of the current epoch's order that all ranks together have seen. Only
-    ``core.training.loop.train`` advances them.
+    Attributes: ``model``, ``optimizer``, ``hyperparameters``; ``cycle``, the stretch that the learning rate's schedule
+    spans; ``step``, steps done; ``epoch``, epochs done; ``position``, images of the current epoch's order that all
+    ranks together have seen. Only ``core.training.loop.train`` advances the last three.
     """
 
     def __init__(self, config: RunConfig) -> None:
@@ -81,6 +82,7 @@ class TrainingState:
         self.model = build_model(config).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.optimizer = make_optimizer(self.model, config.training)
         self.hyperparameters = Hyperparameters.of(config)
+        self.cycle = Cycle()
         self.step = 0
         self.epoch = 0
         self.position = 0
@@ -98,6 +100,7 @@ class TrainingState:
             "step": self.step,
             "epoch": self.epoch,
             "position": self.position,
+            "cycle": [self.cycle.start, self.cycle.rate],
             "seed": self.config.training.seed,
             "optimizer": self.config.training.optimizer,
         }
@@ -117,12 +120,14 @@ class TrainingState:
                     f"the saved state's {name} is {meta.get(name)!r}, this configuration's is {wanted!r}; "
                     "resume with the configuration that the run was started with."
                 )
+        cycle = _cycle(meta.get("cycle"))
         weights = {n.removeprefix("model."): t for n, t in tensors.items() if n.startswith("model.")}
         _check_tensors(weights, self.model.state_dict())
         moments = self._checked_moments(tensors)
         self.model.load_state_dict(weights)
         self.optimizer.state.clear()
         self.optimizer.state.update(moments)
+        self.cycle = cycle
         self.step, self.epoch, self.position = (int(numbers[n]) for n in ("step", "epoch", "position"))  # type: ignore[arg-type]
 
     def _checked_moments(self, tensors: dict[str, Tensor]) -> dict[Tensor, dict[str, Tensor]]:
@@ -144,6 +149,17 @@ class TrainingState:
                 entry[moment] = torch.empty_like(parameter, requires_grad=False).copy_(stored[moment])
             moments[parameter] = entry
         return moments
+
+
+def _cycle(stored: object) -> Cycle:
+    """The cycle that a saved state names; the first where it names none, as those of earlier versions."""
+    match stored:
+        case None:
+            return Cycle()
+        case [int() | float() as start, None | int() | float() as rate]:
+            return Cycle(float(start), None if rate is None else float(rate))
+        case _:
+            raise TrainingStateError(f"the saved state's cycle is {stored!r}; it must be [epoch, learning rate].")
 
 
 def _shape_error(name: str, stored: Tensor, wanted: Tensor) -> TrainingStateError:

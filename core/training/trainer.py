@@ -26,18 +26,26 @@ from core.data.source_resolution import inherit_native_size, resolve_native_size
 from core.runs.directory import RunDirectory, RunError, unwritable
 from core.runs.lock import RunLock
 from core.runs.metrics_log import Record, keep_metrics
-from core.training.checkpoint import CheckpointError, load_checkpoint
-from core.training.control import Steering, StopSignals
+from core.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
+from core.training.control import Steering, StopSignals, forget_commands
 from core.training.distributed import RankFailed, Ranks
-from core.training.loop import Step, TrainingError, make_fabric, train
+from core.training.loop import Diverged, Step, TrainingError, make_fabric, train
 from core.training.probe_embedding import ProbeMeans, make_probe
 from core.training.recorder import History, Recorder
+from core.training.resume import (
+    Changes,
+    apply_changes,
+    check_resumable,
+    present_config,
+    record_changes,
+    remedy,
+    resume_command,
+)
 from core.training.state import TrainingState
 from core.utils.atomic_write import remove_temporaries
 from core.utils.versions import versions
 
 PAUSE_POLL_S = 0.03
-_MACHINE_FIELDS = ("device", "devices", "nodes", "precision")  # of TrainingConfig: may differ when a run is resumed
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,9 @@ def run_training(
     on_data: Callable[[float], None] | None = None,
 ) -> Outcome:
     """Train ``config`` into run folder ``out``; with ``resume``, continue the run that is there.
+
+    A run is continued with ``core.training.resume.present_config``, in which ``core.config.RESUME_SETTINGS`` may have
+    other values, such as more epochs. What differs is recorded in ``metrics.jsonl`` and in ``config.json``.
 
     ``on_event`` gets each record of ``metrics.jsonl`` as it is written, ``on_data`` the fraction of the dataset that is
     ready; both on rank zero alone. SIGINT and SIGTERM end the training after its step, with a checkpoint.
@@ -94,9 +105,15 @@ def run_training(
                 run = existing or RunDirectory.create(out, config, _metadata(dataset))
                 for folder in (run.path, run.checkpoints_path, run.path / "embeddings"):
                     remove_temporaries(folder)
-                history = _restore(run, dataset, state) or _start_afresh(run, dataset)
+                history, changes = (None, {}) if existing is None else _restore(run, dataset, state)
+                if history is None:
+                    history = _start_afresh(run, dataset)
+                if changes:
+                    run = record_changes(run, state, changes)
+                if existing is not None:
+                    forget_commands(run)
                 means = ProbeMeans(run.read_probe(), dataset, state, fabric)
-                return Recorder(run, lock, state, means, history, on_event)
+                return Recorder(run, lock, state, means, history, on_event, changes)
 
         recorder = ranks.on_rank_zero(open_recorder)
         if recorder is not None:
@@ -133,6 +150,12 @@ def run_training(
                 error = TrainingError(f"out of memory at step {state.step}: use a smaller batch_size or image_size.")
             elif recorder is None:
                 error = RankFailed(str(error))
+            if recorder is not None and isinstance(error, Diverged):
+                saved = recorder.history.hyperparameters.get("learning_rate")
+                changes = remedy(state.hyperparameters, saved, config.training.clip)
+                command = resume_command(out, changes)
+                recorder.fail(error, changes=changes, command=command)
+                raise TrainingError(f"{error} This command does both:\n  {command}") from error
             if recorder is not None:
                 recorder.fail(error)
             raise error
@@ -145,29 +168,13 @@ def _claim_folder(
     existing = None
     if resume:
         existing = RunDirectory.open(out)
-        name = _first_difference(inherit_native_size(config, existing.config), existing.config)
-        if name is not None:
-            raise RunError(
-                f"{name} differs from the run in {out}: a run is resumed with the configuration it was started with. "
-                "Leave that option out, or start a new run in another folder."
-            )
+        check_resumable(existing, inherit_native_size(config, existing.config))
     elif RunDirectory.exists(out):
         raise RunError(f"{out} already holds a run. Continue it with --resume, or choose another folder.")
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
         stack.enter_context(lock)
     return existing
-
-
-def _first_difference(config: RunConfig, stored: RunConfig) -> str | None:
-    """Name of the first field in which two configurations differ, the machine's own fields left out."""
-    for section in dataclasses.fields(RunConfig):
-        mine, theirs = getattr(config, section.name), getattr(stored, section.name)
-        for entry in dataclasses.fields(mine):
-            machine = section.name == "training" and entry.name in _MACHINE_FIELDS
-            if not machine and getattr(mine, entry.name) != getattr(theirs, entry.name):
-                return f"{section.name}.{entry.name}"
-    return None
 
 
 @contextlib.contextmanager
@@ -195,11 +202,14 @@ def _metadata(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> History | None:
-    """Put the last checkpoint of ``run`` into ``state``, and drop what was recorded after it; None if there is none."""
-    path = run.last_checkpoint_path
+def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> tuple[History | None, Changes]:
+    """Put the last checkpoint of ``run`` into ``state``, and drop what was recorded after it.
+
+    Returns what the training remembers, None if there is no checkpoint, and what changes from here on.
+    """
+    path, before = run.last_checkpoint_path, present_config(run)
     if not path.exists():
-        return None
+        return None, apply_changes(run, state, before, len(dataset.train))
     stored = run.metadata.get("dataset")
     known = stored.get("fingerprint") if isinstance(stored, dict) else None
     if known is not None and known != dataset.fingerprint:
@@ -212,8 +222,7 @@ def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> Histo
         history = History(**extra)
     except TypeError as error:
         raise CheckpointError(f"{path} was saved by another version of Isoline ({error}).") from error
-    for name, value in history.hyperparameters.items():
-        setattr(state.hyperparameters, name, value)
+    changes = apply_changes(run, state, before, len(dataset.train))
 
     def before_checkpoint(record: Record) -> bool:
         step = record.get("step", 0)
@@ -223,7 +232,10 @@ def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> Histo
     for epoch in run.embedding_epochs():
         if epoch > state.epoch:
             run.embedding_path(epoch).unlink(missing_ok=True)
-    return history
+    if changes:  # else a training that dies before its next checkpoint would go on without them
+        history.hyperparameters = dataclasses.asdict(state.hyperparameters)
+        save_checkpoint(path, state, dataclasses.asdict(history))
+    return history, changes
 
 
 def _start_afresh(run: RunDirectory, dataset: Dataset) -> History:

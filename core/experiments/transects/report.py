@@ -26,6 +26,7 @@ from core.reporting.figures import dataset_figure, embedding_figure, loss_curves
 from core.reporting.page import render_page
 from core.reporting.tables import Spread
 from core.runs.metrics_log import Record
+from core.training.schedule import steps_left
 
 PUBLISHED: dict[str, Any] = {
     "transect": "P1",
@@ -330,7 +331,7 @@ def _first_images(default: Measured, article: Measured) -> tuple[dict[str, list[
     series = {}
     for model in (default, article):
         batch = model.config.training.batch_size
-        an_epoch = math.ceil(len(split(len(curve_parameters(model.config.data)), model.config.data)[0]) / batch)
+        an_epoch = steps_left(len(split(len(curve_parameters(model.config.data)), model.config.data)[0]), batch)
         steps = [r for r in model.records if r.get("kind") == "step" and r["step"] * batch <= images]
         # Where an epoch ends must be known, even if the training did not get that far.
         series[model.planned.label] = [*steps, {"kind": "epoch", "epoch": 1, "step": an_epoch}]

@@ -20,7 +20,6 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import LIVE_SETTINGS, ConfigError, RunConfig
-from core.runs.metrics_log import ends_epoch
 from explorer.views.training.form import TrainingForm
 from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, set_role
 from explorer.widgets.icons import icon
@@ -203,7 +202,7 @@ class TrainingView(QWidget):
             parts.append(f"epoch {min(int(epoch), total_epochs)} of {total_epochs}")
         if rate is not None:
             parts.append(f"{rate:,.0f} images/s" if rate >= 10 else f"{rate:.1f} images/s")
-        if ends_epoch(record, total_epochs):
+        if record.get("ends_epoch"):
             parts.append("validating…")
         elif eta is not None:
             parts.append(f"{duration(eta)} left")

@@ -12,7 +12,7 @@ import torch
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
 from core.data.dataset import Dataset
 from core.models.device import DeviceError, available_devices, resolve_device, resolve_precision
-from core.training.loop import EpochEnd, Step, TrainingError, make_fabric, rate_factor, train
+from core.training.loop import EpochEnd, Step, TrainingError, make_fabric, train
 from core.training.state import TrainingState, TrainingStateError, epoch_order, step_noise
 
 # What torch and Fabric say about their own insides on some machines is nothing that a caller could mend.
@@ -149,20 +149,6 @@ def test_noise_differs_between_steps_ranks_and_seeds():
     assert torch.equal(draws[1], step_noise(0, 1, 0, (64, 3)))
 
 
-def test_one_cycle_rises_to_its_peak_and_falls_to_nothing():
-    config = TrainingConfig(schedule="one-cycle", warmup=0.25)
-    rates = [rate_factor(config, progress) for progress in np.linspace(0, 1, 101)]
-    assert rates[0] == pytest.approx(1 / 25)
-    assert rates[25] == 1.0
-    assert rates[-1] == pytest.approx(1e-4)
-    assert np.all(np.diff(rates[:26]) > 0)
-    assert np.all(np.diff(rates[25:]) < 0)
-
-
-def test_without_warmup_one_cycle_starts_at_its_peak():
-    assert rate_factor(TrainingConfig(schedule="one-cycle", warmup=0.0), 0.0) == 1.0
-
-
 def test_a_loss_that_is_not_finite_says_where_and_what_to_do():
     config = with_training(learning_rate=1000.0, schedule="constant", clip=0.0, epochs=50)
     _, _, events = start(config)
@@ -204,6 +190,45 @@ def test_without_validation_samples_an_epoch_ends_without_numbers():
     assert end.validation == {}
 
 
+@pytest.mark.parametrize("count", [17, 9, 1])
+def test_a_single_image_left_over_does_not_break_batch_normalisation(count: int):
+    """At 32 px the last normalised map of the published encoder has one pixel: a batch of one has no variance."""
+    config = replace(TINY, model=ModelConfig(preset="article-weighted", latent_dim=2))
+    state, _, events = start(config, dataset_of(count))
+    steps = [event for event in events if isinstance(event, Step)]
+    assert sum(step.images for step in steps) == 2 * count
+    assert {step.total_steps for step in steps} == {len(steps)}
+    assert [step.ends_epoch for step in steps].count(True) == 2
+    assert all(torch.isfinite(value).all() for value in state.model.state_dict().values())
+
+
+def test_a_single_image_joins_the_batch_before_it():
+    _, _, events = start(TINY, dataset_of(17))
+    assert [event.images for event in events if isinstance(event, Step)] == [8, 9, 8, 9]
+
+
+def test_a_batch_of_one_that_cannot_be_normalised_is_named():
+    config = replace(with_training(batch_size=1), model=ModelConfig(preset="article-weighted", latent_dim=2))
+    with pytest.raises(TrainingError, match=r"batch_size is 1, and .*; it must be 2 or more"):
+        next(start(config)[2])
+
+
+@pytest.mark.parametrize(("stop_at", "batch"), [(1, 16), (2, 16), (3, 4)])
+def test_another_batch_size_from_the_middle_of_an_epoch_sees_every_image_once(stop_at: int, batch: int):
+    """25 images in batches of 8, then of another size: where a single image is left, it does not stand alone."""
+    config = replace(TINY, model=ModelConfig(preset="article-weighted", latent_dim=2))
+    first, _, events = start(config, dataset_of(25))
+    before = [next(events) for _ in range(stop_at)]
+    tensors, meta = first.state_dict()
+    changed = replace(config, training=replace(config.training, batch_size=batch))
+    resumed = TrainingState(changed)
+    resumed.load_state_dict({name: value.clone() for name, value in tensors.items()}, meta)
+    after = list(start(changed, dataset_of(25), resumed)[2])
+    steps = [event for event in before + after if isinstance(event, Step)]
+    assert sum(step.images for step in steps) == 2 * 25
+    assert {step.total_steps for step in after if isinstance(step, Step)} == {len(steps)}
+
+
 @pytest.mark.parametrize(("size", "channels"), [(48, 3), (100, 1), (225, 1)])
 def test_trains_at_any_size(size: int, channels: int):
     config = replace(TINY, data=DataConfig(image_size=size, channels=channels))
@@ -240,7 +265,9 @@ def test_a_state_of_another_architecture_is_refused_and_changes_nothing():
     assert all(torch.equal(before[name], value) for name, value in state.model.state_dict().items())
 
 
-@pytest.mark.parametrize(("entry", "value"), [("step", -1), ("epoch", "2"), ("position", None), ("seed", 9)])
+@pytest.mark.parametrize(
+    ("entry", "value"), [("step", -1), ("epoch", "2"), ("position", None), ("seed", 9), ("cycle", [0.5])]
+)
 def test_damaged_numbers_of_a_state_are_named(entry: str, value: object):
     tensors, meta = TrainingState(TINY).state_dict()
     with pytest.raises(TrainingStateError, match=f"state's {entry} is"):

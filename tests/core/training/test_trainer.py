@@ -25,6 +25,7 @@ from core.models.inference import Inference
 from core.runs.directory import Control, RunDirectory, RunError, RunLock, read_metrics
 from core.training.checkpoint import load_model, read_stored
 from core.training.loop import TrainingError
+from core.training.resume import present_config
 from core.training.trainer import Outcome, run_training
 
 CONFIG = RunConfig(
@@ -277,8 +278,8 @@ def test_a_stopped_training_resumes_from_the_middle_of_an_epoch(tmp_path: Path, 
 
 
 def test_another_configuration_does_not_resume(finished: Outcome):
-    other = dataclasses.replace(CONFIG, loss=LossConfig(beta=0.5))
-    with pytest.raises(RunError, match=r"loss\.beta differs from the run"):
+    other = dataclasses.replace(CONFIG, loss=LossConfig(kl="textbook"))
+    with pytest.raises(RunError, match=r"loss\.kl differs from the run"):
         run_training(other, finished.run.path, resume=True)
 
 
@@ -366,7 +367,7 @@ def test_live_hyperparameters_are_taken_over_and_kept_when_resumed(tmp_path: Pat
     (change,) = events(run, "hyperparameters")
     assert (change["step"], change["beta"], change["sequence"]) == (3, 0.25, 1)
     assert [e["sequence"] for e in events(run, "control")] == [1, 2]
-    run_training(config, run.path, resume=True)
+    run_training(present_config(run), run.path, resume=True)
     assert steps(run)[-1]["beta"] == 0.25
 
 

@@ -1,0 +1,133 @@
+"""Going on with a run: which settings may differ, and what a change does to the training and to its record."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from core.config import RESUME_SETTINGS, SETTINGS, RunConfig
+from core.runs.directory import RunDirectory, RunError
+from core.runs.metrics_log import read_metrics
+from core.training.checkpoint import read_stored
+from core.training.schedule import Cycle, learning_rate
+from core.training.state import Hyperparameters, TrainingState
+
+Changes = dict[str, tuple[Any, Any]]
+"""What differs: name as ``section.field`` to (value before, value now)."""
+
+MACHINE_SETTINGS = ("training.precision", "training.device", "training.devices", "training.nodes")
+SAFE_RATE = 1e-3
+"""A learning rate that a diverged training goes on with at most."""
+
+
+def present_config(run: RunDirectory) -> RunConfig:
+    """The configuration that ``run`` would go on with: its own, with the hyperparameters of its last checkpoint, which
+    may have been changed while it ran. Raises ``CheckpointError`` if that file is damaged."""
+    if not run.last_checkpoint_path.exists():
+        return run.config
+    stored = read_stored(run.last_checkpoint_path).extra.get("hyperparameters", {})
+    live = {setting.name: stored.get(setting.field.name) for setting in RESUME_SETTINGS}
+    return with_values(run.config, {name: value for name, value in live.items() if value is not None})
+
+
+def with_values(config: RunConfig, values: dict[str, Any]) -> RunConfig:
+    """``config`` with these values by ``section.field``. Raises ``ConfigError`` for one that is out of range."""
+    for name, value in values.items():
+        setting = SETTINGS[name]
+        section = dataclasses.replace(getattr(config, setting.section), **{setting.field.name: value})
+        config = dataclasses.replace(config, **{setting.section: section})
+    return config
+
+
+def differences(before: RunConfig, now: RunConfig) -> Changes:
+    """The settings in which two configurations differ, in the order of the form."""
+    values = (
+        (name, getattr(getattr(before, setting.section), setting.field.name),
+         getattr(getattr(now, setting.section), setting.field.name))
+        for name, setting in SETTINGS.items()
+    )  # fmt: skip
+    return {name: (one, other) for name, one, other in values if one != other}
+
+
+def check_resumable(run: RunDirectory, config: RunConfig) -> None:
+    """Raises ``RunError`` if ``run`` cannot go on with ``config``, or has no checkpoint to go on from."""
+    free = {setting.name for setting in RESUME_SETTINGS}
+    for name in differences(run.config, config):
+        if name not in free:
+            raise RunError(
+                f"{name} differs from the run in {run.path}: a run is resumed with the configuration it was started "
+                f"with, apart from {', '.join(setting.name for setting in RESUME_SETTINGS)}. Leave that option out, or "
+                "start a new run in another folder."
+            )
+    trained = run.status() in ("finished", "stopped") or any(
+        record.get("kind") == "epoch" for record in read_metrics(run.metrics_path)
+    )
+    if trained and not run.last_checkpoint_path.exists():  # to begin again would remove what is there
+        raise RunError(
+            f"{run.path} has no {run.last_checkpoint_path.name} in {run.checkpoints_path.name}/, so its training "
+            "cannot go on. Restore that file from a copy of the run, or start a new run in another folder."
+        )
+
+
+def apply_changes(run: RunDirectory, state: TrainingState, before: RunConfig, train: int) -> Changes:
+    """Let ``state``, just restored from the last checkpoint of ``run`` or new, go on with its own configuration, where
+    the run would have gone on with ``before``; returns what changes. ``train`` counts the training images.
+
+    With another number of epochs the schedule begins a new cycle here; another learning rate scales the one it is in.
+    Raises ``RunError`` if no epoch is left in which a change could act.
+    """
+    free = {setting.name for setting in RESUME_SETTINGS}
+    changes = {name: change for name, change in differences(before, state.config).items() if name in free}
+    done, epochs = state.epoch, state.config.training.epochs
+    if done > epochs:
+        raise RunError(
+            f"training.epochs is {epochs}, and {done} epochs of {run.path} are done; it must be {done} or more."
+        )
+    idle = [name for name in changes if name not in MACHINE_SETTINGS]
+    if idle and "training.epochs" not in changes and done == epochs:
+        raise RunError(
+            f"all {epochs} epochs of {run.path} are done, so another value of {', '.join(idle)} would change nothing. "
+            f"Add epochs with --training.epochs {2 * epochs}."
+        )
+    if "training.epochs" in changes and state.step > 0:
+        place = done + state.position / train
+        rate = learning_rate(before.training, before.training.learning_rate, place, state.cycle)
+        state.cycle = Cycle(place, rate)
+    state.hyperparameters = Hyperparameters.of(state.config)
+    return changes
+
+
+def record_changes(run: RunDirectory, state: TrainingState, changes: Changes) -> RunDirectory:
+    """Rewrite ``config.json`` with the configuration of ``state``, and the values before in ``metadata["history"]``:
+    a list of ``{"when", "epoch", "step", "changes": {name: {"from", "to"}}}``. Returns the run as it is then."""
+    entry = {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "epoch": state.epoch,
+        "step": state.step,
+        "changes": {name: {"from": one, "to": other} for name, (one, other) in changes.items()},
+    }
+    history = run.metadata.get("history")
+    entries = [*(history if isinstance(history, list) else []), entry]
+    return run.rewrite(state.config, run.metadata | {"history": entries})
+
+
+def remedy(live: Hyperparameters, saved: float | None, clip: float) -> dict[str, float]:
+    """Settings with which a diverged training goes on from its last checkpoint: a tenth of the learning rate, or the
+    one ``saved`` there if that was lower, at most ``SAFE_RATE``; and gradient clipping."""
+    rate = min(live.learning_rate / 10.0, SAFE_RATE)
+    if saved is not None and saved < live.learning_rate:
+        rate = min(rate, saved)
+    return {"training.learning_rate": float(f"{rate:.2g}")} | ({"training.clip": 1.0} if not 0.0 < clip <= 1.0 else {})
+
+
+def resume_command(run: Path, values: dict[str, Any]) -> str:
+    """The command that lets the run in folder ``run`` go on with these values."""
+    flags = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", _flag(value))]
+    return shlex.join(["isoline", "train", "--resume", "--out", str(run), *flags])
+
+
+def _flag(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)
