@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from core.engine.open_model import EngineError, OpenModel
@@ -63,12 +62,15 @@ class EngineContext:
         if self._snapshots is not None:
             self._snapshots.poll()
         for model, changed in ((self._model, WeightsChanged), (self._second, SecondWeightsChanged)):
-            renewed = None if model is None else model.poll_weights()
-            if renewed is None:
+            error = None if model is None else model.poll_weights()
+            if model is None or error is None:
                 continue
-            if model is self._model and self._snapshots is not None and renewed.inference is not None:
-                self._snapshots.set_inference(renewed.inference)
-            send(Failed(message=renewed.error) if renewed.inference is None else changed(step=renewed.step))
+            if error:
+                send(Failed(message=error))
+                continue
+            if model is self._model and self._snapshots is not None:
+                self._snapshots.set_inference(model.inference)
+            send(changed(step=model.step))
 
     @property
     def has_idle_work(self) -> bool:
@@ -85,16 +87,10 @@ class EngineContext:
             wait([self.writer], 0.5)
 
 
-@dataclass(frozen=True)
-class Handler:
-    """How a message is handled; of two that wait, the one with the smaller ``priority`` goes on first."""
+HANDLERS: dict[type[Request], tuple[int, Callable[[Any, EngineContext, Send], Job]]] = {}
+"""Priority and handler of each message; of two that wait, the one with the smaller priority goes on first.
 
-    run: Callable[[Any, EngineContext, Send], Job]
-    priority: int
-
-
-HANDLERS: dict[type[Request], Handler] = {}
-"""Filled by ``handles`` as the modules of core.engine.handlers are imported."""
+Filled by ``handles`` as the modules of core.engine.handlers are imported."""
 
 F = TypeVar("F", bound=Callable[[Any, EngineContext, Send], Job])
 
@@ -108,7 +104,7 @@ def handles(message: type[Request], *, priority: int) -> Callable[[F], F]:
     """
 
     def register(run: F) -> F:
-        HANDLERS[message] = Handler(run, priority)
+        HANDLERS[message] = priority, run
         return run
 
     return register

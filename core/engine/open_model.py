@@ -1,41 +1,97 @@
-"""A model that the engine holds, and what every job does with one: check, encode, decode, measure.
+"""A model that the engine holds, its samples and newest weights, and what every job does with one.
 
 The engine holds one model to look at and perhaps a second to compare it with; both are opened, followed and asked the
-same way.
+same way. Reading, checking and rearranging weights takes tens of milliseconds, about once a second while a model is
+trained: a thread does it, and the old ones decode until the new ones are ready. Curves are drawn alone, in
+milliseconds, exactly as the training saw them; other images are read whole, in a thread, so that decoding never waits
+for a disk.
 """
 
 from __future__ import annotations
 
+import copy
 import sys
-from collections.abc import Generator
+import traceback
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 
 from core.analysis.image_metrics import excess_bce
-from core.config import RunConfig
+from core.config import DataConfig, RunConfig
+from core.data.dataset import DatasetError
+from core.data.loading import curve_parameters, image_at, load_dataset, split
 from core.engine.futures import in_thread
-from core.engine.sample_source import Samples, read_samples
-from core.engine.weight_watcher import NewWeights, WeightsFollower
 from core.models.inference import Inference, decode_each, encode_each
-from core.models.vae import build_model
+from core.models.vae import VAE, build_model
 from core.runs.directory import RunDirectory, RunError
-from core.training.checkpoint import fitting_weights, newest_weights, read_stored
+from core.training.checkpoint import CheckpointError, fitting_weights, newest_weights, read_stored
+
+KEPT_BYTES = 32 << 20  # of drawn curves: the same few are asked for again whenever the weights change
+POLL_S = 0.2  # between two looks at the weights
+RETRY_S = 1.0  # of a file that was no good and has not changed: a network folder may deliver it late
 
 
 class EngineError(RuntimeError):
     """A request that cannot be answered now; the message is for a person."""
 
 
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """``images`` gives sample i as uint8 (H, W, C); ``all_factors`` float32 (N, F); ``validation`` int64: the
+    validation samples, in file order."""
+
+    images: Callable[[int], np.ndarray]
+    all_factors: np.ndarray
+    validation: np.ndarray
+
+    def image(self, index: int) -> np.ndarray:
+        """Sample ``index`` as uint8 (H, W, C). Raises ``DatasetError`` if there is none."""
+        self._check(index)
+        return self.images(index)
+
+    def factors(self, index: int) -> np.ndarray:
+        """Its factors float32 (F,). Raises ``DatasetError`` if there is no such sample."""
+        self._check(index)
+        return self.all_factors[index]
+
+    def _check(self, index: int) -> None:
+        count = len(self.all_factors)
+        if not 0 <= index < count:
+            raise DatasetError(f"sample {index} does not exist; this dataset has samples 0 to {count - 1}.")
+
+
+def read_samples(config: DataConfig) -> Samples:
+    """The samples that ``config`` describes, read if they are files.
+
+    Raises ``DatasetError``, also for a hole that swallows everything.
+    """
+    if config.drawn:
+        ab = curve_parameters(config)
+        kept = lru_cache(max(1, KEPT_BYTES // (config.image_size**2 * config.channels)))
+        _, validation = split(len(ab), config)
+        return Samples(kept(partial(image_at, config, ab)), ab.astype(np.float32), validation)
+    try:
+        dataset = load_dataset(config)
+    except Exception as error:  # whatever it is, whoever asks for an image must hear of it
+        if not isinstance(error, (DatasetError, OSError)):
+            traceback.print_exception(error)
+        reason = str(error) or type(error).__name__
+        raise DatasetError(f"The images of this run cannot be shown: {reason} Decoding works without them.") from error
+    return Samples(lambda index: np.asarray(dataset.images[index]), dataset.factors, dataset.validation)
+
+
 @dataclass(eq=False)
 class OpenModel:
     """A run or a weights file that has been opened.
 
-    ``inference`` holds its newest weights, of training step ``step``; ``run`` is None for a weights file. The run keeps
-    the means of ``recorded_samples`` samples, whose factors are ``factor_names``.
+    ``inference`` holds its newest weights, of training step ``step``, for the ``network``; ``run`` is None for a
+    weights file. The run keeps the means of ``recorded_samples`` samples, whose factors are ``factor_names``. ``stamp`` is
+    ``RunDirectory.weights_stamp()`` of the weights.
     """
 
     path: str
@@ -45,19 +101,63 @@ class OpenModel:
     run: RunDirectory | None
     factor_names: tuple[str, ...]
     recorded_samples: int
-    follower: WeightsFollower | None
+    network: VAE
+    stamp: int | None
+
+    def __post_init__(self) -> None:
+        self._reading: Future[tuple[Inference, int] | str | None] | None = None
+        self._next_look = 0.0
+        self._failed_stamp: int | None = None
+        self._failed_at = 0.0
+        self._reported = ""
 
     @cached_property
     def samples(self) -> Future[Samples]:
         """The run's images."""
         return in_thread(lambda: read_samples(self.config.data), "dataset")
 
-    def poll_weights(self) -> NewWeights | None:
-        """What is new about the weights since the last call, if anything; newer ones are in use from now on."""
-        renewed = None if self.follower is None else self.follower.poll()
-        if renewed is not None and renewed.inference is not None:
-            self.inference, self.step = renewed.inference, renewed.step
-        return renewed
+    def poll_weights(self) -> str | None:
+        """Whether anything is new about the weights since the last call: "" if newer ones are in use from now on.
+
+        A text says why newer ones cannot be used; it comes once, the old ones stay, and the file is tried again. None:
+        nothing is new. Cheap: call it between slices of work.
+        """
+        if self._reading is not None:
+            if not self._reading.done():
+                return None
+            news, self._reading = self._reading.result(), None
+            if isinstance(news, tuple):
+                self.inference, self.step = news
+                return ""
+            return news
+        now = perf_counter()
+        if self.run is None or now < self._next_look:
+            return None
+        self._next_look = now + POLL_S
+        try:
+            stamp = self.run.weights_stamp()
+        except OSError:  # a network folder that is away for a moment; the next look will tell
+            return None
+        if stamp is None or stamp == self.stamp or (stamp == self._failed_stamp and now < self._failed_at + RETRY_S):
+            return None
+        file = self.run.weights_path
+        self._reading = in_thread(lambda: self._newer(file, stamp), "weights")
+        return None
+
+    def _newer(self, file: Path, stamp: int) -> tuple[Inference, int] | str | None:
+        try:
+            stored = read_stored(file)
+            renewed = copy.copy(self.inference)  # reload replaces its parts; those of the one in use are not touched
+            renewed.reload(fitting_weights(stored, self.network))
+        except Exception as error:  # whatever it is, the old weights go on and a person hears of it
+            if not isinstance(error, (CheckpointError, OSError)):
+                traceback.print_exception(error)
+            self._failed_stamp, self._failed_at = stamp, perf_counter()
+            text = f"New weights could not be loaded; the previous ones remain in use: {error}"
+            reported, self._reported = self._reported, text
+            return text if text != reported else None
+        self.stamp, self._reported = stamp, ""
+        return renewed, stored.step
 
 
 def open_model(path: str) -> Generator[bool, None, OpenModel]:
@@ -79,8 +179,7 @@ def open_model(path: str) -> Generator[bool, None, OpenModel]:
     for _ in decode_each(inference, np.zeros((1, model.latent_dim), np.float32)):
         yield True  # the first decode is slow: now, not under the hand
     names, count = _recorded(run)
-    follower = None if run is None else WeightsFollower(run, model, inference, stamp)
-    return OpenModel(path, inference, config, stored.step, run, names, count, follower)
+    return OpenModel(path, inference, config, stored.step, run, names, count, model, stamp)
 
 
 def _recorded(run: RunDirectory | None) -> tuple[tuple[str, ...], int]:

@@ -19,7 +19,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -74,10 +74,10 @@ class Engine:
                 dropped = supersedes(request, running.request)
             if dropped:
                 self._drop(running)
-        handler = self._handlers.get(type(request))
-        if handler is not None:
-            running = _Running(request, handler.priority)
-            running.job = handler.run(request, self.context, partial(self._reply, running))
+        if type(request) in self._handlers:
+            priority, handler = self._handlers[type(request)]
+            running = _Running(request, priority)
+            running.job = handler(request, self.context, partial(self._reply, running))
             self._running.append(running)
             self._running.sort(key=lambda running: running.priority)
 
@@ -144,25 +144,20 @@ def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Incoming]) -> None:
     try:
         while data := os.read(descriptor, 1 << 16):
             reader.add(data)
-            for incoming in _messages(reader):
-                inbox.put(incoming)
+            while True:
+                try:
+                    message = reader.take()
+                except FramingError:
+                    raise
+                except ProtocolError as error:
+                    inbox.put(error)
+                    continue
+                if message is None:
+                    break
+                inbox.put(message)
     except (OSError, FramingError) as error:
         print(f"engine: {error}", file=sys.stderr)
     inbox.put(None)
-
-
-def _messages(reader: FrameReader) -> Iterator[Incoming]:
-    while True:
-        try:
-            message = reader.take()
-        except FramingError:
-            raise
-        except ProtocolError as error:
-            yield error
-            continue
-        if message is None:
-            return
-        yield message
 
 
 def serve(stream: BinaryIO, send: Callable[[Reply], None]) -> None:

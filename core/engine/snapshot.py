@@ -3,6 +3,9 @@
 Means and weights belong together: an ``EmbeddingSnapshot`` is one embedding under one set of weights, and whatever is
 computed from it is kept with it. A training writes both about once a second; a newer snapshot is made when one is asked
 for, and work that has begun goes on with the one it has. Threads do all that takes longer than one image does.
+
+Geodesics measure images by the samples' thumbnails at once, by the decoder itself as soon as it has been asked: a
+surrogate of it needs some 1,760 decoded images, which are seconds of work, made one by one when nothing else is to do.
 """
 
 from __future__ import annotations
@@ -17,13 +20,15 @@ import numpy as np
 
 from core.engine.futures import any_running, failed, in_thread, result_of
 from core.engine.open_model import EngineError
-from core.engine.surrogate_builder import DecoderMap, thumbnail_map
+from core.geometry.decoder_surrogate import ImageMap, Landmarks, LatentMap, Surrogate, landmark_places, surrogate_of
 from core.geometry.geodesic import LatentGraph
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.off_manifold import UNKNOWN, OffManifoldDetector, OffManifoldScores
 from core.geometry.surface import Surface
-from core.models.inference import Inference
+from core.models.inference import Inference, decode_each
+from core.paths.latent_path import pool
 from core.runs.directory import ProbeSet, RunDirectory, RunError
+from core.utils.point_sets import farthest_points
 
 T = TypeVar("T")
 
@@ -31,6 +36,11 @@ POLL_S = 0.2  # between looks at the embedding's file
 RETRY_S = 1.0  # of samples that could not be read
 HOLD_S = 5.0  # so long a snapshot that has answered nothing yet is used in place of a newer one
 SETTLED_S = 3.0  # weights that stay for so long are worth a few seconds of decoding
+
+
+THUMBNAILS = 600
+"""Samples whose thumbnails the first map is fitted to."""
+_CHOSEN_FROM = 4 * THUMBNAILS
 
 
 class Attributes(NamedTuple):
@@ -41,6 +51,64 @@ class Attributes(NamedTuple):
 
 
 NO_ATTRIBUTES = Attributes((), np.zeros((0, 0)))
+
+
+def thumbnail_map(mu: np.ndarray, thumbnails: np.ndarray) -> ImageMap:
+    """A smooth map through the pooled ``thumbnails`` uint8 (N, S, S, C) of samples spread over mu float (N, d).
+
+    The identity where they are all alike, or the samples too few: then only latent length is left.
+    """
+    some = np.arange(0, len(mu), max(1, len(mu) // _CHOSEN_FROM))
+    chosen = some[farthest_points(mu[some], THUMBNAILS)]
+    places, features = mu[chosen], pool(thumbnails[chosen])
+    if len(np.unique(places, axis=0)) < places.shape[1] + 2 or not _vary(features):
+        return LatentMap()
+    return Surrogate(places, features)
+
+
+def _vary(features: np.ndarray) -> bool:
+    return bool(np.ptp(features, axis=0).max(initial=0.0) > 0.0)
+
+
+class DecoderMap:
+    """The surrogate of ``inference`` about a surface, made slice by slice: call ``advance`` until ``ready``."""
+
+    def __init__(self, inference: Inference, surface: Future[Surface]) -> None:
+        self._inference, self._surface = inference, surface
+        self._places = in_thread(self._landmarks, "landmarks")
+        self._features: list[np.ndarray] = []
+        self._map: Future[ImageMap] | None = None
+
+    def _landmarks(self) -> Landmarks:
+        surface = self._surface.result()
+        return landmark_places(surface.samples, intrinsic=surface.intrinsic)
+
+    @property
+    def ready(self) -> bool:
+        """Whether ``result`` has an answer."""
+        return (self._map is not None and self._map.done()) or failed(self._places)
+
+    def result(self) -> ImageMap:
+        """The map. Raises ``core.geometry.local_fit.GeometryError`` where the samples determine none."""
+        if self._map is None:
+            self._places.result()
+            raise RuntimeError("The landmarks have not been decoded yet.")
+        return self._map.result()
+
+    def advance(self) -> bool:
+        """Decode one landmark; False while a thread is waited for, or if there is nothing left to do."""
+        if self._map is not None or not self._places.done() or failed(self._places):
+            return False
+        chosen = self._places.result()
+        (image,) = decode_each(self._inference, chosen.places[len(self._features)][None])
+        self._features.append(pool(image[None])[0])
+        if len(self._features) == len(chosen.places):
+            features = np.stack(self._features)
+            # The identity for a decoder that draws one image everywhere.
+            self._map = in_thread(
+                lambda: surrogate_of(chosen, features) if _vary(features) else LatentMap(), "surrogate"
+            )
+        return True
 
 
 class EmbeddingSnapshot:

@@ -125,18 +125,9 @@ def _parse_lines(data: bytes) -> list[Record]:
 def _cut_torn_line(path: Path) -> None:
     """Drop the part after the last newline, which a killed trainer left; a new line must not be glued to it."""
     try:
-        with open(path, "r+b") as file:
-            size = file.seek(0, os.SEEK_END)
-            end = size
-            while end > 0:
-                start = max(0, end - _TAIL_BYTES)
-                file.seek(start)
-                place = file.read(end - start).rfind(b"\n")
-                if place >= 0:
-                    end = start + place + 1
-                    break
-                end = start
-            if end != size:
-                file.truncate(end)
+        data = path.read_bytes()
     except FileNotFoundError:
         return
+    end = data.rfind(b"\n") + 1
+    if end != len(data):
+        os.truncate(path, end)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.analysis.image_metrics import excess_bce
 from core.data.polar_curves import render_one
-from core.engine.handlers.compare_models import fit_image
+from core.engine.handlers.models import fit_image
 from core.models.inference import Inference
 from core.protocol.messages import (
     CompareModels,

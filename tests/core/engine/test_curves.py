@@ -14,11 +14,10 @@ import pytest
 from engine_driver import TINY, Steps, seeded, write_weights
 
 import core.engine.snapshot
-import core.engine.surrogate_builder
 from core.config import ModelConfig
 from core.data.polar_curves import render
 from core.geometry.decoder_surrogate import landmark_places
-from core.geometry.factor_curve_integrator import OUT_OF_REACH
+from core.geometry.factor_curve import OUT_OF_REACH
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.off_manifold import OffManifoldDetector
 from core.geometry.path_kinds import straight
@@ -76,7 +75,7 @@ def on_cylinder(angle: float, height: float) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def _few_landmarks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A surrogate of 150 decoded images is as good for these models, and quicker."""
-    monkeypatch.setattr(core.engine.surrogate_builder, "landmark_places", partial(landmark_places, count=150))
+    monkeypatch.setattr(core.engine.snapshot, "landmark_places", partial(landmark_places, count=150))
 
 
 @pytest.fixture(scope="module")

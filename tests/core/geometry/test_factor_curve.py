@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.geometry import surface as surface_module
-from core.geometry.factor_curve import ILL_CONDITIONED, factor_curve, gridlines, tangent
-from core.geometry.factor_curve_integrator import NOT_HELD, OUT_OF_REACH
+from core.geometry.factor_curve import ILL_CONDITIONED, NOT_HELD, OUT_OF_REACH, factor_curve, gridlines, tangent
 from core.geometry.local_fit import GeometryError
 from core.geometry.surface import LooError, Surface, chosen_neighbours
 from core.paths.recipe import END_OF_DATA

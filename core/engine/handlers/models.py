@@ -1,4 +1,4 @@
-"""Two models at one input, for the window's comparison.
+"""Opening the model to look at, and a second one, and comparing the two at one input.
 
 The models may differ in image size, channels and geometry. Each encodes the input in the form that it was trained on;
 only what the second made is brought to the first's size, so that their images can be laid over each other.
@@ -15,9 +15,48 @@ from PIL import Image
 from core.config import DataConfig
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.handlers.transect import draw_curve, original_at
-from core.engine.open_model import EngineError, OpenModel, checked_latents, excess_of, reconstructed
+from core.engine.open_model import EngineError, OpenModel, checked_latents, excess_of, open_model, reconstructed
 from core.models.inference import decode_each
-from core.protocol.messages import CompareModels, ModelsCompared
+from core.protocol.messages import CompareModels, Load, Loaded, LoadSecond, ModelsCompared, SecondLoaded
+
+
+@handles(Load, priority=0)
+def load(request: Load, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``Loaded``; the model that was open stays if this one cannot be read."""
+    model = yield from open_model(request.path)
+    engine.open(model)
+    inference = model.inference
+    loaded = Loaded(
+        path=request.path,
+        latent_dim=inference.latent_dim,
+        image_size=inference.image_size,
+        channels=inference.channels,
+        step=model.step,
+        samples=model.recorded_samples,
+        factor_names=model.factor_names,
+        preset=model.config.model.preset,
+        precision=str(inference.dtype).removeprefix("torch."),
+    )
+    send(loaded)
+
+
+@handles(LoadSecond, priority=50)
+def load_second(request: LoadSecond, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``SecondLoaded``; the first model goes on as it is."""
+    if not request.path:
+        engine.open_second(None)
+        send(SecondLoaded(path="", latent_dim=0, image_size=0, channels=0, preset=""))
+        return
+    model = yield from open_model(request.path)
+    engine.open_second(model)
+    loaded = SecondLoaded(
+        path=model.path,
+        latent_dim=model.inference.latent_dim,
+        image_size=model.inference.image_size,
+        channels=model.inference.channels,
+        preset=model.config.model.preset,
+    )
+    send(loaded)
 
 
 @handles(CompareModels, priority=60)

@@ -1,9 +1,11 @@
-"""Attributes of the samples: given by the window, or measured on the original image of every recorded sample.
+"""The samples that a run recorded: their intrinsic dimension, and attributes, given or measured on each original image.
 
 Measuring takes seconds to minutes, so it comes after everything else, one image a slice.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
@@ -12,7 +14,15 @@ from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread, result_of
 from core.engine.open_model import EngineError
 from core.engine.snapshot import NO_ATTRIBUTES, Attributes
-from core.protocol.messages import AttributesMeasured, AttributesProgress, MeasureAttributes, SetAttributes
+from core.geometry.embedding_metrics import two_nn
+from core.protocol.messages import (
+    AttributesMeasured,
+    AttributesProgress,
+    DimensionEstimated,
+    EstimateDimension,
+    MeasureAttributes,
+    SetAttributes,
+)
 from core.runs.directory import RunDirectory
 
 PROGRESS_STEP = 0.01  # between two messages about progress
@@ -67,3 +77,17 @@ def _samples(run: RunDirectory) -> np.ndarray:
     """Places in the dataset int64 (N,) of the recorded samples; what measuring imports has been imported then."""
     measure_image(np.eye(5, dtype=np.uint8)[..., None] * 255, MEASURES)
     return run.read_probe().indices
+
+
+@handles(EstimateDimension, priority=130)
+def estimate_dimension(request: EstimateDimension, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``DimensionEstimated``."""
+    snapshot = yield from engine.snapshots.newest_or_none()
+    try:
+        if snapshot is None:
+            raise ValueError("no means are recorded")
+        estimate = yield from result_of(in_thread(lambda: two_nn(snapshot.mu), "dimension"))
+        send(DimensionEstimated(dimension=estimate.dimension, low=estimate.low, high=estimate.high))
+    except ValueError as error:
+        send(DimensionEstimated(dimension=math.nan, low=math.nan, high=math.nan, note=str(error)))
+    yield True
