@@ -15,7 +15,6 @@ from core.protocol.messages import Loaded
 from core.utils.text import counted
 from explorer.actions import Actions
 from explorer.controllers.app.attributes import AttributesController
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.session import Session
 from explorer.controllers.app.status import StatusController
@@ -26,7 +25,7 @@ from explorer.controllers.cloud.sample_losses import ScoresController
 from explorer.controllers.cloud.turntable import TurntableController
 from explorer.controllers.cloud.turntable_dialog import Filming
 from explorer.controllers.compare.compare import CompareController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.experiments.experiments import ExperimentsController
 from explorer.controllers.parameters.parameters import ParametersController
 from explorer.controllers.path.comparison import PathComparison
@@ -40,8 +39,6 @@ from explorer.controllers.training.training import TrainingController
 from explorer.controllers.transect.transects import TransectsController
 from explorer.engine_client import EngineClient
 from explorer.main_window import BOTTOM, LEFT, RIGHT, MainWindow
-from explorer.run_watcher import RunWatcher
-from explorer.settings import Settings
 from explorer.state import State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView
@@ -84,11 +81,9 @@ class Explorer(QObject):
     def __init__(self, application: QApplication, engine: EngineClient, renderer: str = "auto") -> None:
         super().__init__()
         self._application = application
-        self.settings = Settings()
-        self.state = State()
-        self.engine = engine
-        self.watcher = RunWatcher(self)
-        self.window = MainWindow()
+        self.engine, self.window, self.state = engine, MainWindow(), State()
+        self._context = context = Context(self.state, engine, self.window)
+        self.editing, self.settings, self.watcher = context.editing, context.settings, context.watcher
         self.window.setWindowIcon(icon("isoline", DARK))
         self._views: list[Any] = [self.window]  # all that take a theme
         self._controllers: list[Controller] = []
@@ -134,42 +129,30 @@ class Explorer(QObject):
 
     def _make_controllers(self) -> None:
         """In the order in which they tick: those that draw over the cloud after the cloud."""
-        state, engine, settings, add = self.state, self.engine, self.settings, self._add
-        editing = self.editing = Editing(state)
-        session = self.session = add(Session(state, engine, self.watcher, editing, settings))
-        probe = self.probe = add(ProbeController(state, editing, engine, self.probe_view, self.image))
-        cloud = self.cloud_control = add(CloudController(state, editing, probe, self.cloud, self.points))
-        self.path = add(PathController(state, editing, cloud, self.cloud, self.path_view))
-        self.playback = add(PlaybackController(state, engine, cloud, self.cloud, self.path_view, self.film, self.image))
-        self.tracing = add(
-            TracingController(state, editing, engine, cloud, self.cloud, self.path, self.playback, self.path_view)
-        )
-        self.training = add(TrainingController(state, session, self.watcher, settings, self.training_view, self.losses))
-        self.reconstructions = add(ReconstructionsController(state, engine, probe, self.reconstructions_view))
-        self.scores = add(ScoresController(state, engine))
-        self.timeline = add(TimelineController(state, session, self.timeline_view))
-        self.parameters = add(
-            ParametersController(state, editing, engine, probe, cloud, self.parameters_view, self.training_view)
-        )
-        self.transects = add(
-            TransectsController(
-                state, editing, engine, cloud, self.cloud, self.parameters_view, self.image, self.transect_view
-            )
-        )
-        self.experiments = add(ExperimentsController(settings, session, self.experiments_view))
-        self.compare = add(
-            CompareController(state, engine, self.cloud, cloud, self.other_cloud, self.compare_view, settings)
-        )
-        self.path_comparison = add(PathComparison(state, editing, engine, cloud, self.cloud, self.kinds_view))
-        self.turntable = add(TurntableController(state, session))
+        context, add = self._context, self._add
+        session = self.session = add(Session(context))
+        probe = self.probe = add(ProbeController(context, self.probe_view, self.image))
+        cloud = self.cloud_control = add(CloudController(context, probe, self.cloud, self.points))
+        path = self.path = add(PathController(context, cloud, self.path_view))
+        self.playback = add(PlaybackController(context, cloud, self.path_view, self.film, self.image))
+        self.tracing = add(TracingController(context, cloud, path, self.playback))
+        self.training = add(TrainingController(context, session, self.training_view, self.losses))
+        self.reconstructions = add(ReconstructionsController(context, probe, self.reconstructions_view))
+        self.scores = add(ScoresController(context))
+        self.timeline = add(TimelineController(context, session, self.timeline_view))
+        plane = self.parameters_view
+        self.parameters = add(ParametersController(context, probe, cloud, plane, self.training_view))
+        self.transects = add(TransectsController(context, cloud, plane, self.image, self.transect_view))
+        self.experiments = add(ExperimentsController(context, session, self.experiments_view))
+        self.compare = add(CompareController(context, cloud, self.other_cloud, self.compare_view))
+        self.path_comparison = add(PathComparison(context, cloud, self.kinds_view))
+        self.turntable = add(TurntableController(context, session))
         self.filming = Filming(self.window, self.turntable)
-        self.gridlines = add(GridlinesController(state, engine, cloud, self.cloud))
-        self.saved_paths = add(
-            SavedPathsController(state, editing, session, self.playback, self.path_view.saved, self.window)
-        )
-        self.attributes = add(AttributesController(state, engine, session, self.points, self.window))
-        self.files = add(FilesController(state, settings, session, self.playback, self.window))
-        self.status = add(StatusController(state, engine, self.window, self.cloud))
+        self.gridlines = add(GridlinesController(context, cloud))
+        self.saved_paths = add(SavedPathsController(context, session, self.playback, self.path_view.saved))
+        self.attributes = add(AttributesController(context, session, self.points))
+        self.files = add(FilesController(context, session, self.playback))
+        self.status = add(StatusController(context, self.cloud))
 
     def _add(self, controller: C) -> C:
         notice = self.window.notice

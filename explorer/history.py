@@ -1,69 +1,98 @@
-"""Undo and redo over immutable documents.
+"""The document a person edits, with undo and redo: the one place where probe, sample, path and transects change.
 
-Each entry is a whole ``Document``; they share their arrays, so a step costs a few bytes. A gesture (a drag) becomes
-one entry, made when the hand lets go.
+Each step is a whole ``Document``; they share their arrays, so a step costs a few bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import dataclasses
+from typing import Any
 
-from explorer.state import Document
+from PySide6.QtCore import QObject, Signal
+
+from core.paths.latent_path import LatentPath
+from explorer.state import Document, State
 
 LIMIT = 500
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A document as it was after ``label`` happened."""
+class Editing(QObject):
+    """Changes ``state.document``; a change is either live (while a hand moves) or committed (one undo step)."""
 
-    label: str
-    document: Document
+    changed = Signal()  # undo or redo labels may differ now
 
+    def __init__(self, state: State) -> None:
+        super().__init__()
+        self._state = state
+        self._steps = [("", state.document)]  # what was done, and the document after it
+        self._position = 0
+        self._live = ""
 
-class History:
-    """A line of documents and a place on it."""
+    def commit(self, label: str, **fields: Any) -> None:
+        """Set document fields as one undoable step named ``label``; what had been undone is forgotten."""
+        self.live(label, **fields)
+        self.settle()
 
-    def __init__(self, first: Document) -> None:
-        self._entries = [Entry("", first)]
-        self._place = 0
+    def live(self, label: str, **fields: Any) -> None:
+        """Set document fields while a gesture goes on; ``settle`` makes it one step."""
+        self._live = label
+        self.follow(**fields)
+
+    def settle(self) -> None:
+        """The hand let go: what was changed live becomes one step."""
+        if self._live:
+            self._steps = [*self._steps[: self._position + 1], (self._live, self._state.document)][-LIMIT:]
+            self._position = len(self._steps) - 1
+            self._live = ""
+            self.changed.emit()
+
+    def follow(self, **fields: Any) -> None:
+        """Set document fields because the data moved, not a person: no step of its own."""
+        self._state.document = dataclasses.replace(self._state.document, **fields)
+
+    def refine(self, before: LatentPath, path: LatentPath) -> None:
+        """Put ``path`` where ``before`` is, now and in every step: the same, computed better. No step of its own."""
+
+        def better(document: Document) -> Document:
+            return dataclasses.replace(document, path=path) if document.path is before else document
+
+        self._steps = [(label, better(document)) for label, document in self._steps]
+        self._state.document = better(self._state.document)
+
+    def begin(self, document: Document) -> None:
+        """Start over with another run's document."""
+        self._steps, self._position, self._live = [("", document)], 0, ""
+        self._state.document = document
+        self.changed.emit()
+
+    def undo(self) -> None:
+        """Take the last step back."""
+        self.settle()
+        if self._position > 0:
+            self._show(self._position - 1)
+
+    def redo(self) -> None:
+        """Do again what was undone."""
+        self.settle()
+        if self._position + 1 < len(self._steps):
+            self._show(self._position + 1)
+
+    def _show(self, position: int) -> None:
+        self._position = position
+        _, document = self._steps[position]
+        control = self._state.selected_control
+        if control is not None and (document.path is None or control >= len(document.path.control)):
+            self._state.selected_control = None
+        self._state.document = document
+        self.changed.emit()
 
     @property
     def undo_label(self) -> str | None:
         """What undo would take back, or None."""
-        return self._entries[self._place].label if self._place else None
+        return self._steps[self._position][0] if self._position else None
 
     @property
     def redo_label(self) -> str | None:
         """What redo would do again, or None."""
-        following = self._place + 1
-        return self._entries[following].label if following < len(self._entries) else None
-
-    def push(self, label: str, document: Document) -> None:
-        """Record ``document`` as the outcome of ``label``; what had been undone is forgotten."""
-        self._entries = [*self._entries[: self._place + 1], Entry(label, document)][-LIMIT:]
-        self._place = len(self._entries) - 1
-
-    def amend(self, change: Callable[[Document], Document]) -> None:
-        """Put ``change`` of each document in its place: the same steps, of something that is known better now."""
-        self._entries = [Entry(entry.label, change(entry.document)) for entry in self._entries]
-
-    def undo(self) -> Document | None:
-        """Step back; returns the document to show, or None at the beginning."""
-        if self._place == 0:
-            return None
-        self._place -= 1
-        return self._entries[self._place].document
-
-    def redo(self) -> Document | None:
-        """Step forward; returns the document to show, or None at the end."""
-        if self._place + 1 >= len(self._entries):
-            return None
-        self._place += 1
-        return self._entries[self._place].document
-
-    def reset(self, document: Document) -> None:
-        """Forget everything; ``document`` is the new beginning."""
-        self._entries = [Entry("", document)]
-        self._place = 0
+        following = self._position + 1
+        return self._steps[following][0] if following < len(self._steps) else None

@@ -2,53 +2,59 @@
 
 import numpy as np
 
-from explorer.controllers.app.document_editor import Editing
-from explorer.history import LIMIT, History
-from explorer.state import Document, State
+from explorer.history import LIMIT, Editing
+from explorer.state import State
 
 
-def document(value: float) -> Document:
-    return Document(probe=np.array([value], dtype=np.float32))
+def edited(*values: float) -> tuple[State, Editing]:
+    """A document whose probe has been put to each of ``values`` in turn."""
+    state = State()
+    editing = Editing(state)
+    for value in values:
+        editing.commit(f"to {value}", probe=np.array([value], dtype=np.float32))
+    return state, editing
 
 
-def test_a_new_history_can_neither_undo_nor_redo():
-    history = History(document(0))
-    assert history.undo_label is None
-    assert history.redo_label is None
-    assert history.undo() is None
-    assert history.redo() is None
+def test_at_the_beginning_there_is_nothing_to_undo_or_redo():
+    state, editing = edited()
+    before = state.document
+    assert editing.undo_label is None
+    assert editing.redo_label is None
+    editing.undo()
+    editing.redo()
+    assert state.document is before
 
 
 def test_undo_walks_back_and_redo_walks_forward_again():
-    first, second, third = document(0), document(1), document(2)
-    history = History(first)
-    history.push("one", second)
-    history.push("two", third)
-    assert history.undo_label == "two"
-    assert history.undo() is second
-    assert history.undo() is first
-    assert history.redo_label == "one"
-    assert history.redo() is second
-    assert history.redo() is third
-    assert history.redo() is None
+    state, editing = edited(1, 2)
+    last = state.document
+    assert editing.undo_label == "to 2"
+    editing.undo()
+    assert state.document.probe == [1]
+    editing.undo()
+    assert state.document.probe is None
+    assert editing.redo_label == "to 1"
+    editing.redo()
+    assert state.document.probe == [1]
+    editing.redo()
+    assert state.document is last
+    editing.redo()
+    assert state.document is last
 
 
 def test_a_new_step_forgets_what_was_undone():
-    history = History(document(0))
-    history.push("one", document(1))
-    history.undo()
-    other = document(5)
-    history.push("other", other)
-    assert history.redo() is None
-    assert history.undo_label == "other"
+    _, editing = edited(1)
+    editing.undo()
+    editing.commit("other", probe=np.array([5], dtype=np.float32))
+    assert editing.redo_label is None
+    assert editing.undo_label == "other"
 
 
 def test_the_oldest_steps_are_dropped_beyond_the_limit():
-    history = History(document(0))
-    for step in range(LIMIT + 50):
-        history.push(str(step), document(step))
+    _, editing = edited(*range(LIMIT + 50))
     undone = 0
-    while history.undo() is not None:
+    while editing.undo_label is not None:
+        editing.undo()
         undone += 1
     assert undone == LIMIT - 1
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QThreadPool, Signal
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog
 
 from core.data.image_attributes import MEASURES
 from core.data.labels import Join, LabelColumn, UnmatchedTable, join, label_columns
@@ -24,9 +24,9 @@ from core.protocol.messages import (
 )
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
-from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient, PendingRequest
-from explorer.state import Attributes, Samples, State
+from explorer.controllers.controller import Context, Controller
+from explorer.engine_client import PendingRequest
+from explorer.state import Attributes, Samples
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
 from explorer.widgets.dialogs import ProgressDialog, file_dialog
@@ -41,11 +41,9 @@ class AttributesController(Controller):
 
     _read = Signal(object)  # AttributeTable or an error, from the thread that reads
 
-    def __init__(
-        self, state: State, engine: EngineClient, session: Session, points: PointsView, window: QWidget
-    ) -> None:
-        super().__init__()
-        self._state, self._engine, self._points, self._window = state, engine, points, window
+    def __init__(self, context: Context, session: Session, points: PointsView) -> None:
+        super().__init__(context)
+        self._points = points
         self._measuring: PendingRequest | None = None
         self._progress: ProgressDialog | None = None
         self._file = Path()
@@ -53,12 +51,13 @@ class AttributesController(Controller):
         self._pool = QThreadPool(self)  # a large file must not stop the window
         self._pool.setMaxThreadCount(1)
         self._read.connect(self._on_read)
-        state.events.model.connect(lambda *_: self._on_model())
-        session.opened.connect(lambda _: self._on_opened())
+        events = self._state.events
+        self._when((events.model,), self._on_model)
+        self._when((events.attributes,), self._on_attributes)
+        self._when((session.opened,), self._on_opened)
         points.measure_requested.connect(self.ask_measures)
         points.attributes_file_requested.connect(self.ask_file)
         points.attributes_cleared.connect(self.clear)
-        state.events.attributes.connect(lambda *_: self._on_attributes())
 
     def shut_down(self) -> None:
         """Wait for a file that is being read."""

@@ -6,15 +6,13 @@ import csv
 import io
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog
 
 from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
 from explorer.controllers.app.session import Session
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
-from explorer.settings import Settings
-from explorer.state import State
 from explorer.widgets.dialogs import file_dialog, save_dialog
 
 PATH_FILTERS = {
@@ -28,12 +26,9 @@ PATH_FILTERS = {
 class FilesController(Controller):
     """Asks for names, and does what they were asked for."""
 
-    def __init__(
-        self, state: State, settings: Settings, session: Session, playback: PlaybackController, window: QWidget
-    ) -> None:
-        super().__init__()
-        self._state, self._settings, self._session = state, settings, session
-        self._playback, self._window = playback, window
+    def __init__(self, context: Context, session: Session, playback: PlaybackController) -> None:
+        super().__init__(context)
+        self._session, self._playback = session, playback
 
     def open_run(self) -> None:
         """Ask for a run folder."""

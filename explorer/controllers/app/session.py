@@ -9,12 +9,8 @@ from PySide6.QtCore import Signal
 
 from core.protocol.messages import Load, Loaded
 from core.runs.directory import RunDirectory, RunError
-from explorer.controllers.app.document_editor import Editing
-from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient
-from explorer.run_watcher import RunWatcher
-from explorer.settings import Settings
-from explorer.state import Document, Model, Samples, State
+from explorer.controllers.controller import Context, Controller
+from explorer.state import Document, Model, Samples
 
 
 class Session(Controller):
@@ -22,16 +18,12 @@ class Session(Controller):
 
     opened = Signal(object)  # RunDirectory
 
-    def __init__(
-        self, state: State, engine: EngineClient, watcher: RunWatcher, editing: Editing, settings: Settings
-    ) -> None:
-        super().__init__()
-        self._state, self._engine, self._watcher = state, engine, watcher
-        self._editing, self._settings = editing, settings
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self.run: RunDirectory | None = None
-        engine.loaded.connect(self._on_loaded)
-        watcher.embedding.connect(self._on_embedding)
-        watcher.epochs.connect(self._on_epochs)
+        self._engine.loaded.connect(self._on_loaded)
+        self._watcher.embedding.connect(self._on_embedding)
+        self._watcher.epochs.connect(lambda epochs: setattr(self._state, "epochs", epochs))
 
     def open(self, path: Path, *, remember: bool = True) -> bool:
         """Open the run in folder ``path``; False and ``error_occurred`` if it cannot be."""
@@ -111,9 +103,6 @@ class Session(Controller):
             self._editing.begin(Document(probe=means[centre], sample=centre))
         elif document.sample is not None and document.sample < len(means):
             self._editing.follow(probe=means[document.sample])
-
-    def _on_epochs(self, epochs: tuple[int, ...]) -> None:
-        self._state.epochs = epochs
 
     def _on_loaded(self, loaded: Loaded) -> None:
         self._state.model = Model(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 
 from core.protocol.messages import DimensionEstimated, EstimateDimension
-from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient
-from explorer.main_window import STATUS, MainWindow
-from explorer.state import ACTIVE_TRAINING, State
+from explorer.controllers.controller import Context, Controller
+from explorer.main_window import STATUS
+from explorer.state import ACTIVE_TRAINING
 from explorer.views.cloud import CloudView
 
 ESTIMATE_AFTER_MS = 3000
@@ -25,17 +24,16 @@ TRAINING_TEXT = {
 class StatusController(Controller):
     """Shows parts of the state as short texts."""
 
-    def __init__(self, state: State, engine: EngineClient, window: MainWindow, cloud: CloudView) -> None:
-        super().__init__()
-        self._state, self._engine, self._window, self._cloud = state, engine, window, cloud
-        self._device = ""
+    def __init__(self, context: Context, cloud: CloudView) -> None:
+        super().__init__(context)
+        self._cloud, self._device = cloud, ""
+        state, window = context.state, context.window
         state.events.mode.connect(lambda mode: window.status["mode"].setText(mode.capitalize()))
         state.events.message.connect(lambda text: window.message.setText(text))
         state.events.training.connect(self._show_training)
-        state.events.embedding.connect(lambda _: self._show_points())
-        state.events.selected.connect(lambda _: self._show_points())
+        self._when((state.events.embedding, state.events.selected), self._show_points)
         state.events.training.connect(self._await_dimension)
-        engine.loaded.connect(self._await_dimension)
+        context.engine.loaded.connect(self._await_dimension)
         self._estimation = QTimer(window, singleShot=True, interval=ESTIMATE_AFTER_MS)
         self._estimation.timeout.connect(self._estimate_dimension)
         window.status["mode"].setText(state.mode.capitalize())

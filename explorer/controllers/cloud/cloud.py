@@ -9,10 +9,9 @@ from PySide6.QtCore import Qt, Signal
 
 from core.rendering import colormaps
 from core.rendering.projection import Projection
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.projection import make_projection
 from explorer.state import ACTIVE_TRAINING, Axes, Document, Samples, State
 from explorer.views.cloud import CloudView, Mode
@@ -36,15 +35,11 @@ class CloudController(Controller):
 
     colours_changed = Signal(object)
 
-    def __init__(
-        self, state: State, editing: Editing, probe: ProbeController, cloud: CloudView, points: PointsView
-    ) -> None:
-        super().__init__()
-        self._state, self._editing, self._probe = state, editing, probe
-        self._cloud, self._points = cloud, points
+    def __init__(self, context: Context, probe: ProbeController, view: CloudView, points: PointsView) -> None:
+        super().__init__(context)
+        self._probe, self.view, self._points = probe, view, points
         self.projection: Projection | None = None
         self.colours: np.ndarray | None = None
-        self._dirty: set[str] = set()
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
         self._theme = DARK
@@ -53,22 +48,20 @@ class CloudController(Controller):
     def _listen(self) -> None:
         events = self._state.events
         events.embedding.connect(self._on_embedding)
-        events.samples.connect(lambda *_: self._on_samples())
-        events.attributes.connect(lambda *_: self._on_samples())
-        events.losses.connect(lambda *_: self._mark("colours"))
-        events.selected.connect(lambda *_: self._mark("colours"))
-        events.display.connect(lambda *_: self._mark("points", "colours", "marks"))
+        self._when((events.samples, events.attributes), self._on_samples)
+        self._when((events.losses, events.selected), lambda: self._mark("colours"))
+        self._when((events.display,), lambda: self._mark("points", "colours", "marks"))
         events.display.connect(lambda display: self._points.set_color_by(display.color_by))
         events.document.connect(self._on_document)
-        events.training.connect(lambda training: self._cloud.set_awaited(training in ACTIVE_TRAINING))
-        events.mode.connect(lambda mode: self._cloud.set_mode(Mode(mode)))
-        events.hovered.connect(lambda index: self._cloud.set_hovered(index))
-        self._cloud.hovered.connect(self.hover)
-        self._cloud.clicked.connect(self._on_click)
-        self._cloud.probe_moved.connect(self._on_probe_moved)
-        self._cloud.probe_released.connect(self._editing.settle)
-        self._cloud.picked.connect(self.select)
-        self._cloud.finished.connect(self._on_finished)
+        events.training.connect(lambda training: self.view.set_awaited(training in ACTIVE_TRAINING))
+        events.mode.connect(lambda mode: self.view.set_mode(Mode(mode)))
+        events.hovered.connect(lambda index: self.view.set_hovered(index))
+        self.view.hovered.connect(self.hover)
+        self.view.clicked.connect(self._on_click)
+        self.view.probe_moved.connect(self._on_probe_moved)
+        self.view.probe_released.connect(self._editing.settle)
+        self.view.picked.connect(self.select)
+        self.view.finished.connect(self._on_finished)
         self._points.color_by_changed.connect(lambda name: self._display(color_by=name))
         self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
         self._points.size_changed.connect(lambda size: self._display(point_size=size))
@@ -84,9 +77,6 @@ class CloudController(Controller):
         """Show probe and sample at once: the next tick would paint them just when the clicked point's image comes."""
         if "marks" not in self._dirty:
             self._show_marks(document)
-
-    def _mark(self, *parts: str) -> None:
-        self._dirty.update(parts)
 
     def _display(self, **fields: object) -> None:
         self._state.display = dataclasses.replace(self._state.display, **fields)  # pyright: ignore[reportArgumentType]
@@ -154,8 +144,8 @@ class CloudController(Controller):
             self._show_colours()
         if "thumbnails" in dirty:
             samples = self._state.samples
-            self._cloud.set_thumbnails(samples.thumbnails if samples is not None else None)
-            self._cloud.set_hover_labels(_labels(self._state))
+            self.view.set_thumbnails(samples.thumbnails if samples is not None else None)
+            self.view.set_hover_labels(_labels(self._state))
         if "marks" in dirty:
             self._show_marks(self._state.document)
 
@@ -163,7 +153,7 @@ class CloudController(Controller):
         means, display = self._state.embedding, self._state.display
         if means is None:
             self.projection = None
-            self._cloud.set_points(np.empty((0, 3), dtype=np.float32))
+            self.view.set_points(np.empty((0, 3), dtype=np.float32))
             return
         before = self.projection
         if means.shape[1] != self._latent_dim:
@@ -177,16 +167,16 @@ class CloudController(Controller):
             or before.labels != self.projection.labels
             or before.basis.shape != self.projection.basis.shape
         ):
-            self._cloud.set_axes(self.projection.labels, self.projection.dims)
+            self.view.set_axes(self.projection.labels, self.projection.dims)
             self._points.set_latent_dim(means.shape[1])
-        if len(means) != self._cloud.point_count:
+        if len(means) != self.view.point_count:
             self._dirty.add("colours")
-        self._cloud.set_points(self.projection.to_view(means))
+        self.view.set_points(self.projection.to_view(means))
         if self._fresh:
             self._fresh = False
-            self._cloud.home()
-        self._cloud.set_point_size(display.point_size)
-        self._cloud.set_opacity(display.opacity)
+            self.view.home()
+        self.view.set_point_size(display.point_size)
+        self.view.set_opacity(display.opacity)
 
     def _forget_axes(self, latent_dim: int) -> None:
         """The axes chosen for a cloud of other dimensions mean nothing in one of ``latent_dim``."""
@@ -198,7 +188,7 @@ class CloudController(Controller):
     def _show_colours(self) -> None:
         means = self._state.embedding
         if means is None:
-            self._cloud.set_colorbar("", 0.0, 1.0, None)
+            self.view.set_colorbar("", 0.0, 1.0, None)
             self._share_colours(None)
             return
         display, samples = self._state.display, self._state.samples
@@ -206,20 +196,20 @@ class CloudController(Controller):
         values, bar = self._values(display.color_by, samples, count)
         if values is None:
             colours = np.tile(plain_colour(self._theme), (count, 1))
-            self._cloud.set_colorbar("", 0.0, 1.0, None)
+            self.view.set_colorbar("", 0.0, 1.0, None)
         else:
             low, high = bar
             colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
             categories = ("training", "validation") if display.color_by == SPLIT else None
             lut = colormaps.lut(display.colormap, self._theme.plot)
-            self._cloud.set_colorbar(display.color_by, low, high, lut, categories)
+            self.view.set_colorbar(display.color_by, low, high, lut, categories)
         selected = self._state.selected
         if selected is not None:
             faded = np.ones(count, dtype=bool)
             faded[selected[selected < count]] = False
             colours = colours.copy()
             colours[faded, 3] = FADED_ALPHA
-        self._cloud.set_colors(colours)
+        self.view.set_colors(colours)
         self._share_colours(colours)
 
     def _share_colours(self, colours: np.ndarray | None) -> None:
@@ -244,12 +234,12 @@ class CloudController(Controller):
 
     def _show_marks(self, document: Document) -> None:
         if self.projection is None:
-            self._cloud.set_probe(None)
-            self._cloud.set_selected(None)
+            self.view.set_probe(None)
+            self.view.set_selected(None)
             return
         probe = document.probe
-        self._cloud.set_probe(self.projection.to_view(probe) if probe is not None else None)
-        self._cloud.set_selected(document.sample)
+        self.view.set_probe(self.projection.to_view(probe) if probe is not None else None)
+        self.view.set_selected(document.sample)
 
 
 def plain_colour(theme: Theme) -> np.ndarray:

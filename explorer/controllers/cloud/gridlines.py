@@ -13,11 +13,9 @@ import numpy as np
 from core.protocol.messages import ComputeGridlines, GridlinesComputed
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.transect.plane import shown_plane
-from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.state import State
-from explorer.views.cloud import CloudView
 
 PAUSE_S = 1.0  # between two requests while a training changes the cloud
 RETRY_S = 10.0  # after a failure: its message must not come back every second
@@ -34,13 +32,11 @@ FLAT = "Gridlines need two latent dimensions or more; this model has one."
 class GridlinesController(Controller):
     """Binds ``state.gridlines_shown`` to engine and cloud."""
 
-    def __init__(self, state: State, engine: EngineClient, cloud_control: CloudController, cloud: CloudView) -> None:
-        super().__init__()
-        self._state, self._engine = state, engine
-        self._cloud_control, self._cloud = cloud_control, cloud
+    def __init__(self, context: Context, cloud: CloudController) -> None:
+        super().__init__(context)
+        self._cloud = cloud
         self._families: tuple[str, ...] = ()  # whose gridlines are wanted now; (): none are
         self._traced: GridlinesComputed | None = None
-        self._request: PendingRequest | None = None  # the newest
         self._stale = True
         self._due = 0.0
         self._reported = ""  # about the gridlines shown: traced again, they report only what is new
@@ -55,17 +51,12 @@ class GridlinesController(Controller):
 
     def _listen(self) -> None:
         events = self._state.events
-        for event in (events.gridlines_shown, events.samples, events.config, events.plane, events.epoch):
-            event.connect(lambda *_: self._mark("families"))
-        for event in (events.embedding, events.attributes):
-            event.connect(lambda *_: self._on_other_data())
-        events.display.connect(lambda *_: self._mark("lines"))
-        events.model.connect(lambda *_: self._forget())
+        choosing = (events.gridlines_shown, events.samples, events.config, events.plane, events.epoch)
+        self._when(choosing, lambda: self._mark("families"))
+        self._when((events.embedding, events.attributes), self._on_other_data)
+        self._when((events.display,), lambda: self._mark("lines"))
+        self._when((events.model,), self._forget)
         self._engine.weights_changed.connect(self._on_weights)
-        self._engine.loaded.connect(self._on_loaded)
-
-    def _mark(self, *parts: str) -> None:
-        self._dirty.update(parts)
 
     def toggle(self) -> None:
         """Show gridlines, or hide them."""
@@ -80,22 +71,15 @@ class GridlinesController(Controller):
 
     def _forget(self) -> None:
         """Another model."""
-        self._drop_request()
+        self._cancel_request()
         self._traced, self._stale, self._due = None, True, 0.0
         self._mark("families", "lines")
-
-    def _drop_request(self) -> None:
-        if self._request is not None:
-            self._request.cancel()
-            self._request = None
 
     def _on_weights(self) -> None:
         self._stale = True
 
-    def _on_loaded(self, _: object) -> None:
-        """Ask again what an engine that died did not answer."""
-        if self._request is not None and self._request.outcome is Outcome.FAILED:
-            self._stale, self._due = True, 0.0
+    def _renew(self) -> None:
+        self._stale, self._due = True, 0.0
 
     def _on_computed(self, reply: GridlinesComputed) -> None:
         self._traced = reply
@@ -125,8 +109,7 @@ class GridlinesController(Controller):
         if "lines" in self._dirty:
             self._show()
         self._dirty.clear()
-        idle = self._request is None or self._request.done
-        ready = bool(self._families) and self._state.model is not None and idle
+        ready = bool(self._families) and self._state.model is not None and not self._awaiting
         if ready and self._stale and monotonic() >= self._due:
             self._stale, self._due = False, monotonic() + PAUSE_S
             message = ComputeGridlines(families=self._families)
@@ -138,8 +121,8 @@ class GridlinesController(Controller):
             return
         self._families = families
         if families and (self._traced is None or self._traced.families != families):
-            self._drop_request()
-            self._stale, self._due = True, 0.0
+            self._cancel_request()
+            self._renew()
             self._state.message = f"Tracing gridlines of {' and '.join(families)} …"
         self._mark("lines")
 
@@ -159,12 +142,12 @@ class GridlinesController(Controller):
         return () if reason else families
 
     def _show(self) -> None:
-        traced, projection, means = self._traced, self._cloud_control.projection, self._state.embedding
+        traced, projection, means = self._traced, self._cloud.projection, self._state.embedding
         if traced is None or projection is None or means is None or traced.families != self._families:
-            self._cloud.set_gridlines(None)
+            self._cloud.view.set_gridlines(None)
         elif traced.points.shape[1] == means.shape[1]:
             xyz = projection.to_view(traced.points)
-            self._cloud.set_gridlines(xyz, traced.starts, traced.family, traced.values, traced.families)
+            self._cloud.view.set_gridlines(xyz, traced.starts, traced.family, traced.values, traced.families)
 
 
 def _families(state: State) -> tuple[tuple[str, ...], str]:

@@ -13,11 +13,9 @@ from PySide6.QtCore import QTimer, Signal
 
 from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import Decode, Decoded, EncodeSample, SampleEncoded
-from explorer.controllers.app.document_editor import Editing
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_model
-from explorer.engine_client import EngineClient, Outcome, PendingRequest
-from explorer.state import ACTIVE_TRAINING, Document, State
+from explorer.state import ACTIVE_TRAINING, Document
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
 
@@ -32,30 +30,24 @@ class ProbeController(Controller):
     decoded = Signal(object)
     """``Decoded``: an image of the probe is on show."""
 
-    def __init__(
-        self, state: State, editing: Editing, engine: EngineClient, probe: ProbeView, image: ImageView
-    ) -> None:
-        super().__init__()
-        self._state, self._editing, self._engine = state, editing, engine
-        self._view, self._image = probe, image
+    def __init__(self, context: Context, view: ProbeView, image: ImageView) -> None:
+        super().__init__(context)
+        self._view, self._image = view, image
         self._asked: np.ndarray | None = None
-        self._request: PendingRequest | None = None  # the newest decode
         self._inspected: int | None = None
         self._shown = ""  # the caption under the decoded image: another one is somebody else's image
         self._tries = 0
         self._again = QTimer(image, singleShot=True)  # goes with the view
         self._again.timeout.connect(self._ask_for_score)
-        probe.value_changed.connect(self.move)
-        probe.released.connect(editing.settle)
-        probe.center_requested.connect(self._center)
-        probe.snap_requested.connect(self._snap)
-        state.events.document.connect(self._show)
-        state.events.embedding.connect(self._show_ranges)
-        state.events.model.connect(self._refresh)
-        for event in (state.events.config, state.events.model):
-            event.connect(lambda _: self._show_empty())
-        engine.weights_changed.connect(self._refresh)
-        engine.loaded.connect(self._on_loaded)
+        view.value_changed.connect(self.move)
+        view.released.connect(self._editing.settle)
+        view.center_requested.connect(self._center)
+        view.snap_requested.connect(self._snap)
+        events = self._state.events
+        events.document.connect(self._show)
+        events.embedding.connect(self._show_ranges)
+        self._when((events.model, self._engine.weights_changed), self._renew)
+        self._when((events.config, events.model), self._show_empty)
         self._show_empty()
 
     def move(self, z: np.ndarray) -> None:
@@ -105,8 +97,8 @@ class ProbeController(Controller):
         if samples is not None and sample < len(samples.indices):
             self._engine.request(EncodeSample(index=int(samples.indices[sample])), self._show_sample)
 
-    def _refresh(self, *_: object) -> None:
-        """Other weights: everything on show is decoded again."""
+    def _renew(self) -> None:
+        """Other weights, or another engine: everything on show is decoded again."""
         self._tries = 0
         self._asked = self._inspected = None
         self._show(self._state.document)
@@ -124,11 +116,6 @@ class ProbeController(Controller):
     def _decode(self, z: np.ndarray) -> None:
         self._asked = z
         self._request = self._engine.request(Decode(z=z), self._on_decoded)
-
-    def _on_loaded(self, _: object) -> None:
-        """Ask again what an engine that died did not answer."""
-        if self._request is not None and self._request.outcome is Outcome.FAILED:
-            self._refresh()
 
     def _on_decoded(self, reply: Decoded) -> None:
         sample, samples = self._state.document.sample, self._state.samples

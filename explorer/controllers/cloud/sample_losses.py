@@ -8,9 +8,8 @@ import numpy as np
 
 from core.protocol.messages import LossesMeasured, MeasureLosses
 from explorer.controllers.cloud.cloud import EXCESS_BCE
-from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient, Outcome, PendingRequest
-from explorer.state import State
+from explorer.controllers.controller import Context, Controller
+from explorer.engine_client import Outcome
 
 RENEW_S = 10.0  # while a training changes the weights
 SHOW_S = 0.5  # how often losses that have come in are shown
@@ -19,17 +18,13 @@ SHOW_S = 0.5  # how often losses that have come in are shown
 class ScoresController(Controller):
     """Fills ``state.losses`` as the engine finds them; unknown ones are NaN, drawn grey."""
 
-    def __init__(self, state: State, engine: EngineClient) -> None:
-        super().__init__()
-        self._state, self._engine = state, engine
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
         self._losses: np.ndarray | None = None
-        self._request: PendingRequest | None = None
         self._outdated_at: float | None = None
         self._show_at: float | None = None
-        state.events.model.connect(lambda _: self._forget())
-        state.events.samples.connect(lambda _: self._forget())
-        engine.weights_changed.connect(self._on_weights)
-        engine.loaded.connect(self._on_loaded)
+        self._when((self._state.events.model, self._state.events.samples), self._forget)
+        self._engine.weights_changed.connect(self._on_weights)
 
     def _forget(self) -> None:
         self._losses, self._request, self._outdated_at = None, None, None
@@ -66,7 +61,5 @@ class ScoresController(Controller):
         if self._outdated_at is None:
             self._outdated_at = monotonic() + RENEW_S
 
-    def _on_loaded(self, _: object) -> None:
-        """Go on where an engine that died had to leave off."""
-        if self._request is not None and self._request.outcome is Outcome.FAILED:
-            self._request = None
+    def _renew(self) -> None:
+        self._request = None

@@ -18,8 +18,8 @@ from PySide6.QtCore import QProcess, QTimer, Signal
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
-from explorer.controllers.controller import Controller
-from explorer.state import Axes, State
+from explorer.controllers.controller import Context, Controller
+from explorer.state import Axes
 from explorer.widgets.theme import DARK, Theme
 
 CANCEL_MS = 10_000  # to finish a frame and go; by force after that
@@ -43,10 +43,10 @@ class TurntableController(Controller):
     finished = Signal()
 
     def __init__(
-        self, state: State, session: Session, command: Callable[[list[str]], list[str]] = turntable_command
+        self, context: Context, session: Session, command: Callable[[list[str]], list[str]] = turntable_command
     ) -> None:
-        super().__init__()
-        self._state, self._session, self._command = state, session, command
+        super().__init__(context)
+        self._session, self._command = session, command
         self._theme: Theme = DARK
         self._process: QProcess | None = None
         self._path = Path()

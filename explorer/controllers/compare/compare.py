@@ -22,12 +22,11 @@ from explorer.controllers.cloud.cloud import SPLIT, CloudController, plain_colou
 from explorer.controllers.compare.linked_cameras import CameraLock
 from explorer.controllers.compare.sample_matching import Counterparts, fingerprint_of
 from explorer.controllers.compare.shared_input import CompareContext, Question, hand_of
-from explorer.controllers.controller import Controller
-from explorer.engine_client import EngineClient, Outcome, PendingRequest
+from explorer.controllers.controller import Context, Controller
+from explorer.engine_client import Outcome, PendingRequest
 from explorer.projection import make_projection
 from explorer.run_watcher import RunWatcher
-from explorer.settings import Settings
-from explorer.state import Samples, State
+from explorer.state import Samples
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
 from explorer.widgets.controls import on_screen
@@ -42,34 +41,23 @@ class CompareController(Controller):
 
     sample_chosen = Signal(int)
 
-    def __init__(
-        self,
-        state: State,
-        engine: EngineClient,
-        cloud: CloudView,
-        cloud_control: CloudController,
-        other_cloud: CloudView,
-        view: CompareView,
-        settings: Settings,
-    ) -> None:
-        super().__init__()
-        self._state, self._engine, self._settings = state, engine, settings
-        self._cloud_control, self._cloud, self._view = cloud_control, other_cloud, view
+    def __init__(self, context: Context, cloud: CloudController, other_cloud: CloudView, view: CompareView) -> None:
+        super().__init__(context)
+        self._cloud_control, self._cloud, self._view = cloud, other_cloud, view
         self.run: RunDirectory | None = None
         self._samples: Samples | None = None
         self._means: np.ndarray | None = None
         self._projection: Projection | None = None
         self._model: SecondLoaded | None = None
         self._loading: PendingRequest | None = None  # opens the second model
-        self._request: PendingRequest | None = None  # the newest comparison
         self._fingerprint: str | None = None  # of the open run's data
         self._counterparts = Counterparts(None, None, False)
         self._kind = self._hand = Kind.IMAGE
-        self._seen = state.document
+        self._seen = self._state.document
         self._asked: tuple | None = None
         self._theme = DARK
-        self._watcher = RunWatcher(view)  # what fills the view ends with it
-        self._lock = CameraLock(cloud, other_cloud)
+        self._second_watcher = RunWatcher(view)  # what fills the view ends with it
+        self._lock = CameraLock(cloud.view, other_cloud)
         # After the event that asks for it, so that a cursor and the probe that follows it are seen as one gesture.
         self._due = QTimer(view, singleShot=True, interval=0)
         self._due.timeout.connect(self._ask)
@@ -85,16 +73,14 @@ class CompareController(Controller):
         view.shown.connect(self._due.start)
         self._cloud.clicked.connect(self._on_click)
         self._cloud.hovered.connect(self._on_hover)
-        self._watcher.embedding.connect(self._on_embedding)
-        self._watcher.failed.connect(lambda text: view.set_message(text))
-        events.model.connect(lambda *_: self._on_model())
-        events.samples.connect(lambda *_: self._match())
-        events.display.connect(lambda *_: self._show_points())
-        events.document.connect(lambda *_: self._due.start())
+        self._second_watcher.embedding.connect(self._on_embedding)
+        self._second_watcher.failed.connect(lambda text: view.set_message(text))
+        self._when((events.model,), self._on_model)
+        self._when((events.samples,), self._match)
+        self._when((events.display,), self._show_points)
+        self._when((events.document,), self._due.start)
         events.hovered.connect(lambda index: self._show_hovered(index))
-        self._engine.loaded.connect(self._on_loaded)
-        for changed in (self._engine.weights_changed, self._engine.second_weights_changed):
-            changed.connect(self._renew)
+        self._when((self._engine.weights_changed, self._engine.second_weights_changed), self._renew)
 
     # the second run
 
@@ -116,7 +102,7 @@ class CompareController(Controller):
         self._settings.add_recent_run(run.path)
         self._view.set_run(str(run.path), _details(run.config))
         self._read_samples()
-        self._watcher.watch(run)  # brings the newest means at once
+        self._second_watcher.watch(run)  # brings the newest means at once
         if not self._opening:
             self._load()
         return True
@@ -130,7 +116,7 @@ class CompareController(Controller):
         self._engine.request(LoadSecond(path=""))
 
     def _forget(self) -> None:
-        self._watcher.watch(None)
+        self._second_watcher.watch(None)
         self.run = self._samples = self._means = self._projection = self._model = None
         self._drop_requests(self._loading, self._request)
         self._loading = None
@@ -307,12 +293,10 @@ class CompareController(Controller):
         self._view.set_message("")
         self._renew()
 
-    def _on_loaded(self, _: object) -> None:
-        """Go on where an engine that died had to leave off."""
+    def _on_engine_loaded(self, loaded: object) -> None:
         if self.run is not None and self._loading is not None and self._loading.outcome is Outcome.FAILED:
             self._load()
-        if self._request is not None and self._request.outcome is Outcome.FAILED:
-            self._renew()
+        super()._on_engine_loaded(loaded)
 
     def _renew(self) -> None:
         self._asked = None

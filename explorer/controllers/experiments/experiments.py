@@ -20,7 +20,7 @@ from core.experiments.folder import ExperimentFolder
 from core.runs.directory import RunDirectory
 from core.utils.text import counted
 from explorer.controllers.app.session import Session
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.experiments.experiment_status import (
     ACTIVE,
     LOG,
@@ -35,7 +35,6 @@ from explorer.controllers.experiments.experiment_status import (
     read_request,
     write_request,
 )
-from explorer.settings import Settings
 from explorer.views.experiments import KINDS, ExperimentItem, ExperimentsView
 from explorer.widgets.controls import on_screen
 
@@ -65,13 +64,13 @@ class ExperimentsController(Controller):
 
     def __init__(
         self,
-        settings: Settings,
+        context: Context,
         session: Session,
         view: ExperimentsView,
         command: Callable[[str, Path, int, bool], list[str]] = experiment_command,
     ) -> None:
-        super().__init__()
-        self._settings, self._session, self._view, self._command = settings, session, view, command
+        super().__init__(context)
+        self._session, self._view, self._command = session, view, command
         self._experiments: dict[Path, Experiment] = {}
         self._starting: dict[Path, tuple[float, tuple[int, int]]] = {}
         self._refused: dict[Path, str] = {}

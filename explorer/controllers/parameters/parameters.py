@@ -11,14 +11,11 @@ import numpy as np
 from core.analysis.transect import in_hole
 from core.data import polar_curves
 from core.protocol.messages import EncodeFactors, FactorsEncoded
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.parameters.hole import HoleController
 from explorer.controllers.requirements import missing_factors
-from explorer.engine_client import EngineClient, Outcome, PendingRequest
-from explorer.state import State
 from explorer.views.parameters import ParametersView
 from explorer.views.training import TrainingView
 from explorer.widgets.controls import on_screen
@@ -32,25 +29,21 @@ class ParametersController(Controller):
 
     def __init__(
         self,
-        state: State,
-        editing: Editing,
-        engine: EngineClient,
+        context: Context,
         probe: ProbeController,
         cloud: CloudController,
         view: ParametersView,
         training_view: TrainingView,
     ) -> None:
-        super().__init__()
-        self._state, self._editing, self._engine = state, editing, engine
+        super().__init__(context)
         self._probe, self._cloud, self._view = probe, cloud, view
         self._places: np.ndarray | None = None  # float32 (N, 2): the samples in the plane
         self._spans = np.ones(2)
         self._asked: tuple[float, float] | None = None  # the place whose images are on show, or on their way
-        self._request: PendingRequest | None = None  # the newest about it
         self._leads = False  # its answer moves the probe
         self._held = False  # a hand has the cursor
         self._nearest: int | None = None  # the sample to which the cursor has snapped
-        self.hole = HoleController(state, view, training_view)
+        self.hole = HoleController(self._state, view, training_view)
         self._listen()
         self._on_samples()
 
@@ -66,13 +59,10 @@ class ParametersController(Controller):
         self._cloud.colours_changed.connect(view.set_colors)
         events.hovered.connect(lambda index: view.set_hovered(index))
         events.selected.connect(lambda indices: view.set_highlight(indices))
-        events.samples.connect(lambda *_: self._on_samples())
-        events.config.connect(lambda *_: self._on_samples())
-        events.plane.connect(lambda *_: self._on_samples())
-        events.model.connect(lambda *_: self._on_model())
-        events.document.connect(lambda *_: self._on_document())
+        self._when((events.samples, events.config, events.plane), self._on_samples)
+        self._when((events.model,), self._on_model)
+        self._when((events.document,), self._on_document)
         self._engine.weights_changed.connect(self._renew)
-        self._engine.loaded.connect(self._on_loaded)
 
     @property
     def _drawn(self) -> bool:
@@ -146,7 +136,7 @@ class ParametersController(Controller):
 
     def _on_released(self) -> None:
         self._held = False
-        if not self._awaited:  # otherwise the answer makes the step: where the probe goes is part of it
+        if not self._awaiting:  # otherwise the answer makes the step: where the probe goes is part of it
             self._leads = False
             self._editing.settle()
 
@@ -200,14 +190,9 @@ class ParametersController(Controller):
         self._asked = place
         self._request = self._engine.request(message, self._on_encoded, self._on_error)
 
-    @property
-    def _awaited(self) -> bool:
-        return self._request is not None and not self._request.done
-
     def _on_model(self) -> None:
         """Other weights, or none: what was asked of the old ones is not answered any more."""
-        if self._request is not None:
-            self._request.cancel()
+        self._cancel_request()
         self._finish()
         self._asked = None
         if self._state.model is None:
@@ -221,23 +206,18 @@ class ParametersController(Controller):
             self._editing.settle()
 
     def _on_error(self, _: str) -> None:
-        if not self._awaited:  # it was about the newest place
+        if not self._awaiting:  # it was about the newest place
             self._view.set_images(None, None, "The images here could not be made: see the message above.")
             self._finish()
 
     def _renew(self) -> None:
-        """Other weights."""
+        """Other weights, or another engine."""
         self._asked = None
         self._ask()
 
-    def _on_loaded(self, _: object) -> None:
-        """Ask again what an engine that died did not answer."""
-        if self._request is not None and self._request.outcome is Outcome.FAILED:
-            self._renew()
-
     def _on_encoded(self, reply: FactorsEncoded) -> None:
         self._state.cursor_mu = reply.mu
-        newest = not self._awaited
+        newest = not self._awaiting
         if self._state.document.cursor is None or not (newest or self._held):
             return
         inside = self._drawn and self._in_hole(reply.factors)

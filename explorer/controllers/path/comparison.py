@@ -14,14 +14,11 @@ import numpy as np
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, RECIPE_KINDS, Recipe, RecipeKind
 from core.protocol.messages import ComparePaths, PathCompared
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import PATH_NEEDED, missing_model
-from explorer.engine_client import EngineClient, Outcome, PendingRequest
-from explorer.state import Document, State
-from explorer.views.cloud import CloudView
+from explorer.state import Document
 from explorer.views.path_comparison import PathKindsView
 from explorer.widgets.controls import on_screen
 
@@ -78,25 +75,15 @@ class _Answer:
 class PathComparison(Controller):
     """Binds the panel of path kinds to ``document.path``, to the engine and the cloud. ``tick`` is the clock's."""
 
-    def __init__(
-        self,
-        state: State,
-        editing: Editing,
-        engine: EngineClient,
-        cloud_control: CloudController,
-        cloud: CloudView,
-        view: PathKindsView,
-    ) -> None:
-        super().__init__()
-        self._state, self._editing, self._engine = state, editing, engine
-        self._cloud_control, self._cloud, self._view = cloud_control, cloud, view
+    def __init__(self, context: Context, cloud: CloudController, view: PathKindsView) -> None:
+        super().__init__(context)
+        self._cloud, self._view = cloud, view
         self._kinds: tuple[RecipeKind, ...] = FIRST_KINDS
         self._target = ""  # chosen here, or that of the path's recipe: what a hand did last
         self._recipe: Recipe | None = None
         self._answers: dict[str, _Answer] = {}
         self._wanted: Question | None = None
         self._asked: Question | None = None
-        self._request: PendingRequest | None = None  # the newest question's
         self._ask_at: float | None = None
         self._last_asked = -WEIGHTS_PAUSE_S
         self._outdated = False  # other weights than those that were asked
@@ -107,19 +94,15 @@ class PathComparison(Controller):
         self._offered: tuple | None = None
         self._dirty = {"question", "cloud"}
         view.set_kinds(self._kinds)
-        self._listen(engine)
+        self._listen()
 
     @property
     def complete(self) -> bool:
         """Whether everything that was asked is answered."""
         asked = self._asked is not None and self._asked == self._wanted
-        return asked and not self._under_way and self._ask_at is None
+        return asked and not self._awaiting and self._ask_at is None
 
-    @property
-    def _under_way(self) -> bool:
-        return self._request is not None and not self._request.done
-
-    def _listen(self, engine: EngineClient) -> None:
+    def _listen(self) -> None:
         view, events = self._view, self._state.events
         view.kinds_chosen.connect(self.choose_kinds)
         view.target_chosen.connect(self.choose_target)
@@ -127,17 +110,11 @@ class PathComparison(Controller):
         view.table.frame_released.connect(self._editing.settle)
         view.table.path_chosen.connect(self.take)
         view.table.row_hovered.connect(self._bring_forward)
-        view.shown.connect(lambda: self._mark("question"))
-        for event in (events.config, events.document, events.samples, events.attributes):
-            event.connect(lambda *_: self._mark("question"))
-        events.model.connect(lambda *_: self._on_model())
-        for event in (events.embedding, events.display):
-            event.connect(lambda *_: self._mark("cloud"))
-        engine.weights_changed.connect(self._on_weights)
-        engine.loaded.connect(self._on_loaded)
-
-    def _mark(self, part: str) -> None:
-        self._dirty.add(part)
+        asking = (events.config, events.document, events.samples, events.attributes)
+        self._when((view.shown, *asking), lambda: self._mark("question"))
+        self._when((events.embedding, events.display), lambda: self._mark("cloud"))
+        self._when((events.model,), self._on_model)
+        self._engine.weights_changed.connect(self._renew)
 
     # hands
 
@@ -183,8 +160,7 @@ class PathComparison(Controller):
     def _forget(self) -> None:
         self._answers.clear()
         self._asked = self._wanted = self._ask_at = None
-        if self._request is not None:
-            self._request.cancel()
+        self._cancel_request()
         self._outdated = self._preliminary = False
         self._view.table.clear()
         self._mark("cloud")
@@ -297,32 +273,27 @@ class PathComparison(Controller):
         due = self._ask_at is not None and now >= self._ask_at
         # One that is not answered yet is let finish: else it never would while a training goes on.
         pause = WEIGHTS_PAUSE_S if self._outdated else BETTER_PAUSE_S if self._preliminary else np.inf
-        again = self._asked is not None and not self._under_way and now >= self._last_asked + pause
+        again = self._asked is not None and not self._awaiting and now >= self._last_asked + pause
         if due or (again and self._ask_at is None):
             self._ask(self._wanted)
 
     def _show_cloud(self) -> None:
-        projection = self._cloud_control.projection
+        projection = self._cloud.projection
         answers = self._answers if self._visible and projection is not None else {}
         curves = [
             (kind, projection.to_view(answer.curve))
             for kind, answer in answers.items()
             if projection is not None and answer.curve.shape[1] == len(projection.origin)
         ]
-        self._cloud.set_kinds(curves, self._forward)
+        self._cloud.view.set_kinds(curves, self._forward)
 
     # the engine
 
     def _on_error(self, text: str) -> None:
         self._view.set_message(text, "error")
 
-    def _on_weights(self) -> None:
+    def _renew(self) -> None:
         self._outdated = True
-
-    def _on_loaded(self, _: object) -> None:
-        """Ask again what an engine that died did not answer."""
-        if self._request is not None and self._request.outcome is Outcome.FAILED:
-            self._outdated = True
 
     def _on_compared(self, reply: PathCompared) -> None:
         question = self._asked

@@ -7,12 +7,10 @@ from PySide6.QtCore import Signal
 
 from core.paths.latent_path import LatentPath
 from core.rendering.projection import Projection
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.recipe_conversion import handles, thinned
-from explorer.state import State
-from explorer.views.cloud import CloudView, StrokeGesture
+from explorer.views.cloud import StrokeGesture
 from explorer.views.path import PathView
 
 CURVE_POINTS = 257
@@ -27,44 +25,37 @@ class PathController(Controller):
     shown = Signal()
     """The path's settings are on show anew."""
 
-    def __init__(
-        self, state: State, editing: Editing, cloud_control: CloudController, cloud: CloudView, path: PathView
-    ) -> None:
-        super().__init__()
-        self._state, self._editing = state, editing
-        self._cloud_control, self._cloud, self._view = cloud_control, cloud, path
-        self._dirty = True
+    def __init__(self, context: Context, cloud: CloudController, view: PathView) -> None:
+        super().__init__(context)
+        self._cloud, self.view = cloud, view
         self._held: np.ndarray | None = None  # handles of a computed path where the hand has them, before it follows
         self._holding = False
         self._placed: tuple[int, int] | None = None  # an inserted point's index for the hand that holds it, and its own
-        cloud.stroke_drawn.connect(self._on_stroke)
-        cloud.control_added.connect(self._on_added)
-        cloud.control_moved.connect(self._on_moved)
-        cloud.control_snapped.connect(self._on_snapped)
-        cloud.control_released.connect(self._on_released)
-        cloud.control_inserted.connect(self._on_inserted)
-        cloud.control_removed.connect(self.remove_control)
-        cloud.control_selected.connect(self._select_control)
-        path.kinds.spline_chosen.connect(self._on_kind)
-        path.kinds.closed_changed.connect(self._on_closed)
-        path.clear_requested.connect(self.clear)
-        for event in (
-            state.events.document,
-            state.events.display,
-            state.events.embedding,
-            state.events.selected_control,
-        ):
-            event.connect(self._mark)
+        cloud.view.stroke_drawn.connect(self._on_stroke)
+        cloud.view.control_added.connect(self._on_added)
+        cloud.view.control_moved.connect(self._on_moved)
+        cloud.view.control_snapped.connect(self._on_snapped)
+        cloud.view.control_released.connect(self._on_released)
+        cloud.view.control_inserted.connect(self._on_inserted)
+        cloud.view.control_removed.connect(self.remove_control)
+        cloud.view.control_selected.connect(self._select_control)
+        view.kinds.spline_chosen.connect(self._on_kind)
+        view.kinds.closed_changed.connect(self._on_closed)
+        view.clear_requested.connect(self.clear)
+        events = self._state.events
+        changes = (events.document, events.display, events.embedding, events.selected_control)
+        self._when(changes, self._on_change)
+        self._on_change()
 
-    def _mark(self, *_: object) -> None:
-        self._dirty = True
+    def _on_change(self) -> None:
+        self._mark("path")
         if not self._holding:
             self._held = None
 
     def let_go(self) -> None:
         """Show a computed path's handles where the path has them."""
         self._holding = False
-        self._mark()
+        self._on_change()
 
     # gestures
 
@@ -73,7 +64,7 @@ class PathController(Controller):
         from core.geometry.local_fit import GeometryError
         from core.geometry.stroke_lifting import ScreenCamera, lift_stroke, simplify_stroke
 
-        means, projection = self._state.embedding, self._cloud_control.projection
+        means, projection = self._state.embedding, self._cloud.projection
         if means is None or projection is None:
             return
         try:
@@ -86,7 +77,7 @@ class PathController(Controller):
         self._commit("draw path", path)
 
     def _to_latent(self, xyz: np.ndarray) -> np.ndarray | None:
-        projection, means = self._cloud_control.projection, self._state.embedding
+        projection, means = self._cloud.projection, self._state.embedding
         if projection is None or means is None:
             return None
         document = self._state.document
@@ -106,7 +97,7 @@ class PathController(Controller):
         self._state.selected_control = len(path) - 1
 
     def _on_moved(self, index: int, xyz: np.ndarray) -> None:
-        path, projection = self._state.document.path, self._cloud_control.projection
+        path, projection = self._state.document.path, self._cloud.projection
         if path is None or projection is None:
             return
         if path.recipe is not None:
@@ -134,7 +125,8 @@ class PathController(Controller):
         before, held[index] = held[index].copy(), place
         if self._holding and np.array_equal(before, place):
             return  # still on the same sample
-        self._held, self._holding, self._dirty = held, True, True
+        self._held, self._holding = held, True
+        self._mark("path")
         self._state.selected_control = index
         self.end_moved.emit(index, held[index], sample)
 
@@ -147,7 +139,7 @@ class PathController(Controller):
             self._editing.settle()
 
     def _on_inserted(self, position: int, xyz: np.ndarray) -> None:
-        path, projection = self._state.document.path, self._cloud_control.projection
+        path, projection = self._state.document.path, self._cloud.projection
         if path is None or projection is None:
             return
         if path.recipe is not None:
@@ -208,17 +200,17 @@ class PathController(Controller):
 
     def tick(self) -> None:
         """Draw the path if anything about it changed."""
-        projection, path = self._cloud_control.projection, self._state.document.path
+        projection, path = self._cloud.projection, self._state.document.path
         if not self._dirty:
             return
-        self._dirty = False
+        self._dirty.clear()
         if path is None or not len(path) or projection is None:  # none: a run has just begun and has no cloud yet
-            self._cloud.set_path(None, None, None)
-            self._view.set_path(None)
+            self._cloud.view.set_path(None, None, None)
+            self.view.set_path(None)
             self.shown.emit()
             return
         curve = projection.to_view(path.sample(CURVE_POINTS)) if len(path) > 1 else None
         control = projection.to_view(self._held if self._held is not None else handles(path))
-        self._cloud.set_path(curve, control, self._state.selected_control, snapping=path.recipe is not None)
-        self._view.set_path(path.kind, path.closed, len(path), path.length, path.recipe is not None)
+        self._cloud.view.set_path(curve, control, self._state.selected_control, snapping=path.recipe is not None)
+        self.view.set_path(path.kind, path.closed, len(path), path.length, path.recipe is not None)
         self.shown.emit()

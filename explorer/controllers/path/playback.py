@@ -20,11 +20,10 @@ from core.geometry.off_manifold import OffManifoldScore, off_share
 from core.paths.latent_path import ImageLength, LatentPath, image_length_table
 from core.protocol.messages import DecodePath, Export, Exported, ExportProgress, PathFrames
 from explorer.controllers.cloud.cloud import CloudController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import PATH_NEEDED, missing_model
-from explorer.engine_client import EngineClient, Outcome, PendingRequest
-from explorer.state import Document, Model, Playback, Speed, State
-from explorer.views.cloud import CloudView
+from explorer.engine_client import PendingRequest
+from explorer.state import Document, Model, Playback, Speed
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView
 from explorer.views.path import PathView
@@ -57,25 +56,16 @@ class PlaybackController(Controller):
     """It is known which latents the frames show."""
 
     def __init__(
-        self,
-        state: State,
-        engine: EngineClient,
-        cloud_control: CloudController,
-        cloud: CloudView,
-        path: PathView,
-        film: FilmstripView,
-        image: ImageView,
+        self, context: Context, cloud: CloudController, view: PathView, film: FilmstripView, image: ImageView
     ) -> None:
-        super().__init__()
-        self._state, self._engine, self._cloud_control = state, engine, cloud_control
-        self._cloud, self._view, self._film, self._image = cloud, path, film, image
+        super().__init__(context)
+        self._cloud, self._view, self._film, self._image = cloud, view, film, image
         self._path: LatentPath | None = None
         self._frames: _Frames | None = None
         self._table: ImageLength | None = None
         self._decode_at: float | None = None
         self._last_tick = monotonic()
         self._shown_frame: tuple[int, int] | None = None
-        self._decoding: PendingRequest | None = None
         self._export: PendingRequest | None = None
         self._connect()
 
@@ -91,11 +81,9 @@ class PlaybackController(Controller):
         self._film.frame_chosen.connect(self.scrub)
         events.document.connect(self._on_document)
         events.model.connect(self._on_model)
-        for event in (events.config, events.model):
-            event.connect(lambda _: self._show_empty())
+        self._when((events.config, events.model), self._show_empty)
         events.playback.connect(self._on_playback)
         self._engine.weights_changed.connect(self._on_weights)
-        self._engine.loaded.connect(self._on_loaded)
         self._show_settings(self._state.playback)
         self._show_empty()
 
@@ -160,7 +148,7 @@ class PlaybackController(Controller):
         if not self._playable():
             self._frames = None
             self._film.set_frames(0)
-            self._cloud.set_marker(None)
+            self._cloud.view.set_marker(None)
             self._view.set_info("")
             self._decode_at = None
             if self._state.playback.playing or self._state.playback.position:
@@ -185,7 +173,7 @@ class PlaybackController(Controller):
         if self._playable() and self._decode_at is None:
             self._decode_at = monotonic() + seconds
 
-    def _request(self) -> None:
+    def _decode(self) -> None:
         path, playback = self._path, self._state.playback
         if path is None or self._state.model is None:
             return
@@ -196,7 +184,7 @@ class PlaybackController(Controller):
         frames.known = np.zeros(len(s), dtype=bool)
         frames.scores = [None] * len(s)
         self._frames = frames
-        self._decoding = self._engine.request(DecodePath(z=frames.z), partial(self._take, frames))
+        self._request = self._engine.request(DecodePath(z=frames.z), partial(self._take, frames))
         self._film.set_frames(len(s))
         self.placed.emit()
 
@@ -217,10 +205,8 @@ class PlaybackController(Controller):
             self._frames.outdated = True
         self._schedule(WEIGHTS_PAUSE_S)
 
-    def _on_loaded(self, _: object) -> None:
-        """Ask again what an engine that died did not answer."""
-        if self._decoding is not None and self._decoding.outcome is Outcome.FAILED:
-            self._schedule(0.0)
+    def _renew(self) -> None:
+        self._schedule(0.0)
 
     def _take(self, frames: _Frames, reply: PathFrames) -> None:
         if frames is not self._frames:
@@ -262,7 +248,7 @@ class PlaybackController(Controller):
         elapsed, self._last_tick = now - self._last_tick, now
         if self._decode_at is not None and now >= self._decode_at:
             self._decode_at = None
-            self._request()
+            self._decode()
         playback = self._state.playback
         if not playback.playing:
             return
@@ -285,11 +271,11 @@ class PlaybackController(Controller):
         path, position = self._path, self._state.playback.position
         self._view.set_position(position)
         self._film.set_position(position)
-        projection = self._cloud_control.projection
+        projection = self._cloud.projection
         if path is None or projection is None or not self._playable():
             return
         s = self._s(position)
-        self._cloud.set_marker(projection.to_view(path.at(s)))
+        self._cloud.view.set_marker(projection.to_view(path.at(s)))
         frames = self._frames
         if not image or frames is None or frames.images is None:
             return

@@ -6,7 +6,7 @@ import dataclasses
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QMessageBox, QWidget
+from PySide6.QtWidgets import QDialog, QMessageBox
 
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import (
@@ -20,11 +20,10 @@ from core.paths.saved_paths import (
     save_path,
     saved_names,
 )
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.app.session import Session
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
-from explorer.state import Document, Speed, State
+from explorer.state import Document, Speed
 from explorer.views.saved_paths import NameDialog, NameValidator
 from explorer.widgets.dialogs import show_dialog
 from explorer.widgets.saved_paths_button import SavedPathsButton
@@ -36,17 +35,10 @@ class SavedPathsController(Controller):
     """Binds the button "Paths" to the folder "paths" of the open run. ``error_occurred`` is for a person."""
 
     def __init__(
-        self,
-        state: State,
-        editing: Editing,
-        session: Session,
-        playback: PlaybackController,
-        button: SavedPathsButton,
-        window: QWidget,
+        self, context: Context, session: Session, playback: PlaybackController, button: SavedPathsButton
     ) -> None:
-        super().__init__()
-        self._state, self._editing, self._session = state, editing, session
-        self._playback, self._button, self._window = playback, button, window
+        super().__init__(context)
+        self._session, self._playback, self._button = session, playback, button
         self._current: tuple[LatentPath, str] | None = None  # the path that was saved or opened last, and its name
         self._pending: tuple[LatentPath, str] | None = None  # saved as soon as it is known where its frames are
         button.opening.connect(self._show_names)
@@ -56,7 +48,7 @@ class SavedPathsController(Controller):
         button.delete_requested.connect(self.ask_delete)
         playback.placed.connect(self._save_pending)
         session.opened.connect(self._on_opened)
-        state.events.document.connect(self._on_document)
+        self._state.events.document.connect(self._on_document)
 
     # what there is
 

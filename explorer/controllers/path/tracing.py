@@ -15,18 +15,15 @@ import numpy as np
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import END_OF_DATA, JOINING, PATH_KINDS, Recipe, RecipeKind
 from core.protocol.messages import PathTraced
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.path import CURVE_POINTS, PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.recipe_conversion import converted, with_handle
 from explorer.controllers.path.trace_requests import Purpose, TracedPaths, TraceRequest, TraceRequests
-from explorer.engine_client import EngineClient
-from explorer.state import Document, State, Trace
+from explorer.state import Document, Trace
 from explorer.views.cloud import CloudView
-from explorer.views.path import PathView
 
 RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
 OFF_DATA = " (extrapolated: off the data)"
@@ -40,30 +37,20 @@ class TracingController(Controller):
     """
 
     def __init__(
-        self,
-        state: State,
-        editing: Editing,
-        engine: EngineClient,
-        cloud_control: CloudController,
-        cloud: CloudView,
-        path: PathController,
-        playback: PlaybackController,
-        view: PathView,
+        self, context: Context, cloud: CloudController, path: PathController, playback: PlaybackController
     ) -> None:
-        super().__init__()
-        self._state, self._editing = state, editing
-        self._path, self._playback, self._view = path, playback, view
-        self._requests = TraceRequests(state, engine)
+        super().__init__(context)
+        self._path, self._playback, self._view = path, playback, path.view
+        self._requests = TraceRequests(context.state, context.engine)
         self._start: int | None = None  # the sample at which a curve was begun
-        self._preview = TracePreview(cloud, cloud_control)
+        self._preview = TracePreview(cloud)
         self._written: LatentPath | None = None
         self._traced = TracedPaths()
         self._moved = False  # since a hand holds an end
         self._generation = -1  # of the model that the engine was asked about; -1: the path must be asked about again
-        self._means, self._retrace_at = state.embedding, 0.0
-        self._dirty = True
-        engine.weights_changed.connect(self._on_weights)
-        self._listen(cloud)
+        self._means, self._retrace_at = self._state.embedding, 0.0
+        self._engine.weights_changed.connect(self._on_weights)
+        self._listen(cloud.view)
 
     def _listen(self, cloud: CloudView) -> None:
         view, events = self._view, self._state.events
@@ -81,15 +68,11 @@ class TracingController(Controller):
         events.model.connect(lambda model: self._reset() if model is None else None)
         events.mode.connect(self._on_mode)
         events.hovered.connect(self._on_hovered)
-        for event in (events.trace, events.samples, events.attributes):
-            event.connect(lambda *_: self._path.let_go())
-        events.playback.connect(lambda *_: self._mark())
+        self._when((events.trace, events.samples, events.attributes), self._path.let_go)
+        self._when((events.playback,), lambda: self._mark("note"))
         self._requests.answered.connect(self._on_answer)
         self._requests.failed.connect(self._give_up)
         self._requests.sent.connect(self._on_sent)
-
-    def _mark(self) -> None:
-        self._dirty = True
 
     # what is chosen
 
@@ -174,7 +157,7 @@ class TracingController(Controller):
             request = self._between(self._start, index, Purpose.STEP)
             self._start = None
             self._accept_preview(request)
-        self._mark()
+        self._mark("note")
 
     def _between(self, start: int, end: int, purpose: Purpose) -> TraceRequest:
         means, trace = self._state.embedding, self._state.trace
@@ -209,7 +192,7 @@ class TracingController(Controller):
             self._generation = -1
             self._requests.drop(Purpose.PREVIEW)
             self._preview.show(None)
-            self._mark()
+            self._mark("note")
         return begun
 
     def _on_mode(self, mode: str) -> None:
@@ -254,7 +237,7 @@ class TracingController(Controller):
 
     def _on_sent(self) -> None:
         self._generation = self._traced.generation
-        self._mark()
+        self._mark("note")
 
     def _give_up(self, request: TraceRequest) -> None:
         """There is no such curve: everything is shown as it was."""
@@ -262,7 +245,7 @@ class TracingController(Controller):
             begun, means = self._start, self._state.embedding
             self._preview.show(means[begun][None] if begun is not None and means is not None else None)
         self._path.let_go()
-        self._mark()
+        self._mark("note")
 
     def _on_answer(self, request: TraceRequest, reply: PathTraced) -> None:
         if len(reply.points) < 2:
@@ -281,7 +264,7 @@ class TracingController(Controller):
             self._write(request, path, reply)
             if reply.final:
                 self._requests.finish()
-        self._mark()
+        self._mark("note")
 
     def _write(self, request: TraceRequest, path: LatentPath, reply: PathTraced) -> None:
         before = self._state.document.path
@@ -309,7 +292,7 @@ class TracingController(Controller):
             return
         self._written, self._moved, self._generation = path, False, -1
         self._requests.drop(Purpose.DRAG, Purpose.STEP, Purpose.REFINEMENT)  # they were for a path that is gone
-        self._mark()
+        self._mark("note")
         if path is None or path.recipe is None:
             return
         recipe, trace = path.recipe, self._state.trace
@@ -333,7 +316,7 @@ class TracingController(Controller):
         self.cancel()
         self._requests.drop(*Purpose)
         self._means, self._moved = None, False
-        self._mark()
+        self._mark("note")
 
     def _retrace(self) -> None:
         """Trace the path again: its weights are not the newest ones, or its tracing was broken off."""
@@ -358,7 +341,7 @@ class TracingController(Controller):
         self._retrace()
         self._preview.redraw()
         if self._dirty:
-            self._dirty = False
+            self._dirty.clear()
             self._show_note()
 
     @property
@@ -377,7 +360,7 @@ class TracingController(Controller):
             self._view.kinds.show_traced(recipe.kind, recipe.target or self._target, recipe.penalty)
         elif path is None or state.mode == "trace":
             self._view.kinds.show_traced(state.trace.kind, self._target, state.trace.penalty)
-        self._mark()
+        self._mark("note")
 
     def _show_note(self) -> None:
         state, path, trace = self._state, self._state.document.path, self._state.trace
@@ -400,8 +383,8 @@ class TracePreview:
 
     ``answer``: the engine's newest about it, None while there is only a place where it will start."""
 
-    def __init__(self, cloud: CloudView, cloud_control: CloudController) -> None:
-        self._cloud, self._cloud_control = cloud, cloud_control
+    def __init__(self, cloud: CloudController) -> None:
+        self._cloud = cloud
         self._points: np.ndarray | None = None
         self._drawn_by: object = None
         self.answer: PathTraced | None = None
@@ -409,12 +392,13 @@ class TracePreview:
     def show(self, points: np.ndarray | None, answer: PathTraced | None = None) -> None:
         """Propose a curve float (K, d); of one point, where it will start; None: nothing."""
         self._points, self.answer = points, answer
-        self._drawn_by = projection = self._cloud_control.projection
-        self._cloud.set_preview(projection.to_view(points) if points is not None and projection is not None else None)
+        self._drawn_by = projection = self._cloud.projection
+        curve = projection.to_view(points) if points is not None and projection is not None else None
+        self._cloud.view.set_preview(curve)
 
     def redraw(self) -> None:
         """Draw it again if the cloud is seen along other axes now."""
-        if self._drawn_by is not self._cloud_control.projection:
+        if self._drawn_by is not self._cloud.projection:
             self.show(self._points, self.answer)
 
 

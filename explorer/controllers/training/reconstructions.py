@@ -8,10 +8,9 @@ import numpy as np
 
 from core.protocol.messages import ReconstructValidation, ValidationReconstructed
 from explorer.controllers.cloud.probe import ProbeController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_model
-from explorer.engine_client import EngineClient, Outcome, PendingRequest
-from explorer.state import Model, State
+from explorer.state import Model
 from explorer.views.reconstructions import ReconstructionsView
 from explorer.widgets.controls import on_screen
 
@@ -21,18 +20,16 @@ RENEW_S = 3.0
 class ReconstructionsController(Controller):
     """Asks for pairs when a model is loaded, when their number changes, and at most every few seconds in training."""
 
-    def __init__(self, state: State, engine: EngineClient, probe: ProbeController, view: ReconstructionsView) -> None:
-        super().__init__()
-        self._state, self._engine, self._probe, self._view = state, engine, probe, view
+    def __init__(self, context: Context, probe: ProbeController, view: ReconstructionsView) -> None:
+        super().__init__(context)
+        self._probe, self._view = probe, view
         self._count = 20
         self._due: float | None = None
-        self._request: PendingRequest | None = None
         view.count_changed.connect(self._on_count)
         view.sample_chosen.connect(self._on_chosen)
-        state.events.model.connect(self._on_model)
-        state.events.config.connect(lambda _: self._show_empty())
-        engine.weights_changed.connect(self._on_weights)
-        engine.loaded.connect(self._on_loaded)
+        self._state.events.model.connect(self._on_model)
+        self._when((self._state.events.config,), self._show_empty)
+        self._engine.weights_changed.connect(self._on_weights)
         self._show_empty()
 
     def _on_model(self, model: Model | None) -> None:
@@ -51,10 +48,8 @@ class ReconstructionsController(Controller):
         if self._due is None:
             self._due = monotonic() + RENEW_S
 
-    def _on_loaded(self, _: object) -> None:
-        """Ask again what an engine that died did not answer."""
-        if self._request is not None and self._request.outcome is Outcome.FAILED:
-            self._due = monotonic()
+    def _renew(self) -> None:
+        self._due = monotonic()
 
     def _show(self, reply: ValidationReconstructed) -> None:
         self._view.set_pairs(reply.indices, reply.originals, reply.reconstructions, reply.excess_bce)

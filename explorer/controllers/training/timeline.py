@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import QTimer
 
 from explorer.controllers.app.session import Session
-from explorer.controllers.controller import Controller
-from explorer.state import ACTIVE_TRAINING, State
+from explorer.controllers.controller import Context, Controller
+from explorer.state import ACTIVE_TRAINING
 from explorer.views.timeline import TimelineView
 
 REPLAY_MS = 350
@@ -15,17 +15,16 @@ REPLAY_MS = 350
 class TimelineController(Controller):
     """Binds the slider to ``state.epoch``; playing walks through the stored epochs and ends at the newest."""
 
-    def __init__(self, state: State, session: Session, view: TimelineView) -> None:
-        super().__init__()
-        self._state, self._session, self._view = state, session, view
+    def __init__(self, context: Context, session: Session, view: TimelineView) -> None:
+        super().__init__(context)
+        self._session, self._view = session, view
         self._timer = QTimer(self)
         self._timer.setInterval(REPLAY_MS)
         self._timer.timeout.connect(self._advance)
         view.epoch_chosen.connect(session.show_epoch)
         view.play_toggled.connect(self._set_playing)
-        state.events.epochs.connect(lambda *_: self._show_epochs())
-        state.events.training.connect(lambda *_: self._show_epochs())
-        state.events.epoch.connect(view.set_position)
+        self._when((self._state.events.epochs, self._state.events.training), self._show_epochs)
+        self._state.events.epoch.connect(view.set_position)
 
     def _show_epochs(self) -> None:
         config = self._state.config

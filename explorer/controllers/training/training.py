@@ -18,10 +18,8 @@ from core.config import RunConfig, config_to_dict
 from core.data.source_resolution import with_native_size
 from core.runs.directory import Control, RunDirectory, RunError, new_run_name
 from explorer.controllers.app.session import Session
-from explorer.controllers.controller import Controller
-from explorer.run_watcher import RunWatcher
-from explorer.settings import Settings
-from explorer.state import ACTIVE_TRAINING, State
+from explorer.controllers.controller import Context, Controller
+from explorer.state import ACTIVE_TRAINING
 from explorer.views.losses import LossesView
 from explorer.views.training import TrainingView
 
@@ -33,18 +31,9 @@ LOG_TAIL = 1200
 class TrainingController(Controller):
     """Binds training form, live controls and loss plots to the run that is open."""
 
-    def __init__(
-        self,
-        state: State,
-        session: Session,
-        watcher: RunWatcher,
-        settings: Settings,
-        view: TrainingView,
-        losses: LossesView,
-    ) -> None:
-        super().__init__()
-        self._state, self._session, self._settings = state, session, settings
-        self._view, self._losses = view, losses
+    def __init__(self, context: Context, session: Session, view: TrainingView, losses: LossesView) -> None:
+        super().__init__(context)
+        self._session, self._view, self._losses = session, view, losses
         self._starting: tuple[Path, float] | None = None
         self._stopping: Path | None = None  # the run that was asked to stop
         self._live: dict[str, float] = {}
@@ -55,12 +44,12 @@ class TrainingController(Controller):
         view.epoch_requested.connect(lambda: self._steer(state="paused", advance="epoch"))
         view.stop_requested.connect(self.stop)
         view.hyperparameters_changed.connect(lambda values: self._steer(**values))
-        watcher.restarted.connect(losses.clear)
-        watcher.records.connect(self._on_records)
-        watcher.status.connect(self._on_status)
+        self._watcher.restarted.connect(losses.clear)
+        self._watcher.records.connect(self._on_records)
+        self._watcher.status.connect(self._on_status)
         session.opened.connect(self._on_opened)
-        state.events.training.connect(self._show_state)
-        state.events.config.connect(lambda _: self._show_no_losses())
+        self._state.events.training.connect(self._show_state)
+        self._when((self._state.events.config,), self._show_no_losses)
         self._show_no_losses()
 
     @property

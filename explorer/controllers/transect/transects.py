@@ -12,16 +12,12 @@ import numpy as np
 
 from core.analysis.transect import Transect, TransectError, published_transects
 from core.data import polar_curves
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
-from explorer.controllers.controller import Controller
+from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_factors
 from explorer.controllers.transect.export import TransectFiles
 from explorer.controllers.transect.measurement import TransectMeasuring
 from explorer.controllers.transect.plane import FIRST, Plane, factor_names, is_drawn, shown_plane, spans
-from explorer.engine_client import EngineClient
-from explorer.state import State
-from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
 from explorer.views.transect import TransectView
@@ -39,20 +35,15 @@ class TransectsController(Controller):
 
     def __init__(
         self,
-        state: State,
-        editing: Editing,
-        engine: EngineClient,
-        cloud_control: CloudController,
-        cloud: CloudView,
+        context: Context,
+        cloud: CloudController,
         parameters: ParametersView,
         image: ImageView,
         view: TransectView,
     ) -> None:
-        super().__init__()
-        self._state, self._editing = state, editing
-        self._cloud_control, self._cloud, self._parameters = cloud_control, cloud, parameters
-        self._image, self._view = image, view
-        self.measuring = TransectMeasuring(state, engine, view, self)
+        super().__init__(context)
+        self._cloud, self._parameters, self._image, self._view = cloud, parameters, image, view
+        self.measuring = TransectMeasuring(self._state, self._engine, view, self)
         self.files = TransectFiles(self)
         self._planes: WeakKeyDictionary[Transect, Plane] = WeakKeyDictionary()
         self._name = ""  # of the chosen transect: it stays chosen though its place in the list changes
@@ -74,15 +65,9 @@ class TransectsController(Controller):
         self.measuring.error_occurred.connect(self.error_occurred)
         self.files.error_occurred.connect(self.error_occurred)
         self.files.written.connect(lambda path: setattr(self._state, "message", f"Exported {path}"))
-        for event in (events.config, events.samples, events.model):
-            event.connect(lambda *_: self._mark("run", "list"))
-        for event in (events.document, events.plane, events.transect):
-            event.connect(lambda *_: self._mark("list"))
-        for event in (events.embedding, events.display):
-            event.connect(lambda *_: self._mark("cloud"))
-
-    def _mark(self, *parts: str) -> None:
-        self._dirty.update(parts)
+        self._when((events.config, events.samples, events.model), lambda: self._mark("run", "list"))
+        self._when((events.document, events.plane, events.transect), lambda: self._mark("list"))
+        self._when((events.embedding, events.display), lambda: self._mark("cloud"))
 
     @property
     def transect(self) -> Transect | None:
@@ -257,12 +242,12 @@ class TransectsController(Controller):
             self._image.set_image(measured.reconstructions[position], text)
 
     def _show_cloud(self) -> None:
-        measured, projection = self._state.measured, self._cloud_control.projection
+        measured, projection = self._state.measured, self._cloud.projection
         if not self._visible or measured is None or projection is None or not measured.known.any():
-            self._cloud.set_transect(None)
+            self._cloud.view.set_transect(None)
         else:
             xyz = np.where(measured.known[:, None], projection.to_view(measured.mu), np.nan)
-            self._cloud.set_transect(xyz, measured.in_hole, self._state.transect_position, measured.originals)
+            self._cloud.view.set_transect(xyz, measured.in_hole, self._state.transect_position, measured.originals)
 
     # files
 

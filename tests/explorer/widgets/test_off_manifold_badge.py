@@ -17,10 +17,10 @@ from PySide6.QtTest import QTest
 from core.geometry.off_manifold import OffManifoldScore
 from core.paths.latent_path import LatentPath
 from core.protocol.messages import Decode, Decoded, DecodePath, PathFrames
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import probe as probe_module
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.controllers.path.playback import PlaybackController
 from explorer.state import Model, State
 from explorer.views.cloud import CloudView
@@ -178,14 +178,15 @@ def test_other_frames_begin_without_bars(film):
 def made(qtbot, monkeypatch) -> SimpleNamespace:
     monkeypatch.setattr(probe_module, "SCORE_RETRY_MS", 5)
     state, engine = State(), FakeEngine()
-    editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     path, film = PathView(), FilmstripView()
     for widget in (cloud, points, image, probe_view, path, film):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    playback = PlaybackController(state, engine, cloud_control, cloud, path, film, image)  # pyright: ignore[reportArgumentType]
+    context = Context(state, engine, path)  # pyright: ignore[reportArgumentType]
+    editing = context.editing
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    playback = PlaybackController(context, cloud_control, path, film, image)
     state.embedding = np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32)
     state.model = Model(Path("run"), 3, 16, 1, 50, (), "compact", "float32")
     cloud_control.tick()

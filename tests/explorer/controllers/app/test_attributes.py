@@ -21,10 +21,10 @@ from core.protocol.messages import (
     SetAttributes,
 )
 from explorer.controllers.app.attributes import AttributesController
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import NO_COLOUR, CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.state import Model, Samples, State
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.cloud import CloudView
@@ -57,13 +57,13 @@ def opened(made: SimpleNamespace, qtbot) -> ChoiceDialog:
 @pytest.fixture
 def made(qtbot) -> SimpleNamespace:
     state, engine, session = State(), FakeEngine(), Session()
-    editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     for widget in (cloud, points, image, probe_view):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    control = AttributesController(state, engine, session, points, points)  # pyright: ignore[reportArgumentType]
+    context = Context(state, engine, points)  # pyright: ignore[reportArgumentType]
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    control = AttributesController(context, session, points)  # pyright: ignore[reportArgumentType]
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
     control.refused.connect(errors.append)

@@ -7,17 +7,15 @@ from fake_engine import FakeEngine
 
 from core.config import RunConfig
 from core.runs.directory import RunDirectory
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.app.session import Session
-from explorer.run_watcher import RunWatcher
-from explorer.settings import Settings
+from explorer.controllers.controller import Context
 from explorer.state import State
 
 
 def test_what_pointed_into_one_run_does_not_point_into_the_next(qapp, tmp_path):
     state = State()
-    watcher = RunWatcher()
-    session = Session(state, FakeEngine(), watcher, Editing(state), Settings())
+    context = Context(state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]
+    session = Session(context)
     for name in ("first", "second"):
         RunDirectory.create(tmp_path / name, RunConfig(), {})
         assert session.open(tmp_path / name)
@@ -27,4 +25,4 @@ def test_what_pointed_into_one_run_does_not_point_into_the_next(qapp, tmp_path):
         assert state.measured is None
         state.embedding = np.zeros((9, 3), np.float32)
         state.hovered, state.transect, state.transect_position = 7, 2, 5
-    watcher.watch(None)
+    context.watcher.watch(None)

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 from core.protocol.messages import DimensionEstimated, EstimateDimension
 from explorer.controllers.app import status as status_module
 from explorer.controllers.app.status import StatusController
+from explorer.controllers.controller import Context
 from explorer.main_window import STATUS
 from explorer.state import State
 
@@ -25,7 +26,7 @@ def bar(qtbot, monkeypatch):
     window.message = QLabel(window)
     state, engine = State(), FakeEngine()
     cloud = SimpleNamespace(renderer_note="", renderer_name="")
-    controller = StatusController(state, engine, window, cloud)
+    controller = StatusController(Context(state, engine, window), cloud)  # pyright: ignore[reportArgumentType]
     return SimpleNamespace(state=state, engine=engine, window=window, controller=controller)
 
 

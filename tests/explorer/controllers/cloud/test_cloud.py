@@ -7,9 +7,9 @@ import pytest
 from fake_engine import FakeEngine
 from PySide6.QtWidgets import QComboBox, QSlider
 
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.state import Axes, Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
@@ -20,12 +20,12 @@ from explorer.views.probe import ProbeView
 @pytest.fixture
 def desk(qtbot) -> SimpleNamespace:
     state, engine = State(), FakeEngine()
-    editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     for widget in (cloud, points, image, probe_view):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
-    control = CloudController(state, editing, probe, cloud, points)
+    context = Context(state, engine, points)  # pyright: ignore[reportArgumentType]
+    probe = ProbeController(context, probe_view, image)
+    control = CloudController(context, probe, cloud, points)
 
     def open_run(latent_dim: int) -> None:
         state.samples, state.embedding = None, None

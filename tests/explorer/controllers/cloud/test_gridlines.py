@@ -15,11 +15,11 @@ from PySide6.QtTest import QTest
 from window_driver import press
 
 from core.protocol.messages import ComputeGridlines, Failed, GridlinesComputed, WeightsChanged
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud import gridlines as net_module
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.gridlines import GridlinesController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.state import Attributes, Axes, Model, Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
@@ -62,13 +62,13 @@ def _samples(names: tuple[str, ...] = ("scale", "depth")) -> Samples:
 def made(qtbot, monkeypatch) -> SimpleNamespace:
     monkeypatch.setattr(net_module, "PAUSE_S", 0.0)
     state, engine = State(), Engine()
-    editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     for widget in (cloud, points, image, probe_view):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    control = GridlinesController(state, engine, cloud_control, cloud)  # pyright: ignore[reportArgumentType]
+    context = Context(state, engine, points)  # pyright: ignore[reportArgumentType]
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    control = GridlinesController(context, cloud_control)
 
     def tick() -> None:
         cloud_control.tick()

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fake_engine import FakeEngine
 from PIL import Image
 
 from core.config import RunConfig
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
 from explorer.controllers.cloud.turntable import TurntableController, turntable_command
+from explorer.controllers.controller import Context
 from explorer.state import Axes, Display, State
 from explorer.widgets.theme import LIGHT
 
@@ -41,7 +43,7 @@ class Film:
             self.commands.append(arguments)
             return command(arguments)
 
-        self.control = TurntableController(self.state, OpenRun(run), noted)  # pyright: ignore[reportArgumentType]
+        self.control = TurntableController(Context(self.state, FakeEngine(), None), OpenRun(run), noted)  # pyright: ignore[reportArgumentType]
         self.shares: list[float] = []
         self.exported: list[str] = []
         self.errors: list[str] = []

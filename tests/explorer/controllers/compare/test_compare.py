@@ -25,13 +25,12 @@ from core.protocol.messages import (
     WeightsChanged,
 )
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.compare.compare import CompareController
 from explorer.controllers.compare.sample_matching import Counterparts
 from explorer.controllers.compare.shared_input import CompareContext, hand_of
-from explorer.settings import Settings
+from explorer.controllers.controller import Context
 from explorer.state import Document, Model, Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
@@ -73,8 +72,7 @@ def make_run(
 def desk(qtbot, tmp_path) -> Iterator[SimpleNamespace]:
     """Two clouds and the comparison on one state, a run open, with an engine that the test plays."""
     first = make_run(tmp_path / "first")
-    state, engine, settings = State(), FakeEngine(), Settings()
-    editing = Editing(state)
+    state, engine = State(), FakeEngine()
     cloud, other, points, image, probe_view = (
         CloudView("software"),
         CloudView("software"),
@@ -87,9 +85,12 @@ def desk(qtbot, tmp_path) -> Iterator[SimpleNamespace]:
         qtbot.addWidget(widget)
     cloud.resize(600, 450)
     view.resize(560, 620)
-    probe = ProbeController(state, editing, engine, probe_view, image)
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    control = CompareController(state, engine, cloud, cloud_control, other, view, settings)
+    context = Context(state, engine, view)  # pyright: ignore[reportArgumentType]
+    editing = context.editing
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    control = CompareController(context, cloud_control, other, view)
+    settings = context.settings
     control.sample_chosen.connect(probe.choose)
     cloud.show()
     view.show()
@@ -190,7 +191,7 @@ def test_a_run_without_weights_waits_for_them(desk):
     assert desk.engine.of(LoadSecond) == []
     assert "no weights yet" in desk.view.message
     run.weights_path.write_bytes(b"weights")
-    desk.control._watcher.embedding.emit(sheet(factors()))
+    desk.control._second_watcher.embedding.emit(sheet(factors()))
     assert len(desk.engine.of(LoadSecond)) == 1
 
 
@@ -212,7 +213,7 @@ def test_the_open_second_run_is_not_offered_again(desk):
 
 def test_new_means_move_the_second_cloud(desk):
     load(desk)
-    desk.control._watcher.embedding.emit(sheet(factors()) * 50)
+    desk.control._second_watcher.embedding.emit(sheet(factors()) * 50)
     assert np.abs(desk.other.scene.points).max() > 40
     shown = desk.other.screen_positions()[:, :2]
     assert (shown > 0).all()

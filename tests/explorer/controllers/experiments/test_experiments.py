@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from fake_engine import FakeEngine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PySide6.QtCore import QObject, QUrl, Slot
@@ -21,6 +22,7 @@ from PySide6.QtGui import QDesktopServices
 from core.config import RunConfig
 from core.experiments.folder import ExperimentFolder, read_progress
 from core.runs.directory import RunDirectory
+from explorer.controllers.controller import Context
 from explorer.controllers.experiments.experiment_status import (
     complaint,
     find_experiments,
@@ -30,7 +32,7 @@ from explorer.controllers.experiments.experiment_status import (
     read_request,
 )
 from explorer.controllers.experiments.experiments import ExperimentsController, experiment_command
-from explorer.settings import Settings
+from explorer.state import State
 from explorer.views.experiments import ExperimentsView
 
 WAIT = 30_000
@@ -62,6 +64,7 @@ class Desk:
     """A panel with its controller, what they said, and how the next experiment behaves."""
 
     view: ExperimentsView
+    context: Context
     control: ExperimentsController
     folder: Path
     how: str = "waits"
@@ -87,10 +90,10 @@ class Desk:
 @pytest.fixture
 def desk(qtbot, monkeypatch):
     monkeypatch.setattr("explorer.controllers.experiments.experiments.POLL_S", 0.05)
-    view, preferences = ExperimentsView(), Settings()
+    view, context = ExperimentsView(), Context(State(), FakeEngine(), None)  # pyright: ignore[reportArgumentType]
     qtbot.addWidget(view)
-    made = Desk(view, None, preferences.runs_folder / "experiments")  # pyright: ignore[reportArgumentType]
-    made.control = ExperimentsController(preferences, made, view, made.command)  # pyright: ignore[reportArgumentType]
+    made = Desk(view, context, None, context.settings.runs_folder / "experiments")  # pyright: ignore[reportArgumentType]
+    made.control = ExperimentsController(context, made, view, made.command)  # pyright: ignore[reportArgumentType]
     made.control.error_occurred.connect(made.errors.append)
     made.control.refused.connect(made.errors.append)
     made.control.finished.connect(made.finished.append)
@@ -265,7 +268,7 @@ def test_a_resumed_one_that_is_refused_keeps_saying_so(desk, qtbot):
 
 def test_a_program_that_is_not_there_is_explained(desk):
     desk.command = lambda *_: [str(desk.folder / "no such program")]
-    control = ExperimentsController(Settings(), desk, desk.view, desk.command)
+    control = ExperimentsController(desk.context, desk, desk.view, desk.command)
     control.error_occurred.connect(desk.errors.append)
     control.refused.connect(desk.errors.append)
     path = control.start("transects", 1, True)
@@ -277,7 +280,7 @@ def test_it_goes_on_without_the_window_and_is_found_again(desk, qtbot):
     path = desk.control.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     desk.control.deleteLater()
-    desk.control = ExperimentsController(Settings(), desk, desk.view, desk.command)
+    desk.control = ExperimentsController(desk.context, desk, desk.view, desk.command)
     assert desk.state(path) == "running"
     desk.control.cancel(path)
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)
@@ -371,9 +374,8 @@ def test_the_runs_folder_may_change(desk, tmp_path):
     write_progress(desk.folder, state="stopped")
     desk.control.refresh()
     assert len(desk.view.listed) == 1
-    preferences = Settings()
-    preferences.runs_folder = tmp_path / "other"
-    control = ExperimentsController(preferences, desk, desk.view)
+    desk.context.settings.runs_folder = tmp_path / "other"
+    control = ExperimentsController(desk.context, desk, desk.view)
     control.tick()
     assert desk.view.listed == []
     assert str(tmp_path / "other") in desk.view.findChild(QObject, "experiments.empty").text()

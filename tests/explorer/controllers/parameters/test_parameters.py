@@ -16,9 +16,9 @@ from PySide6.QtWidgets import QApplication, QLabel
 from core.config import DataConfig, RunConfig
 from core.data.polar_curves import draw_parameters
 from core.protocol.messages import Decode, EncodeFactors, FactorsEncoded, Failed, WeightsChanged
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.controllers.parameters.hole import images_left
 from explorer.controllers.parameters.parameters import ParametersController
 from explorer.state import Document, Model, Samples, State
@@ -70,14 +70,15 @@ def _samples(names: tuple[str, ...], factors: np.ndarray) -> Samples:
 def desk(qtbot) -> SimpleNamespace:
     """Plane, cloud, probe and training form on one state, with an engine that the test plays."""
     state, engine = State(), Engine()
-    editing = Editing(state)
     view, cloud, training = ParametersView(), CloudView("software"), TrainingView()
     points, probe_view, image = PointsView(), ProbeView(), ImageView()
     for widget in (view, cloud, training, points, probe_view, image):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    control = ParametersController(state, editing, engine, probe, cloud_control, view, training)
+    context = Context(state, engine, view)  # pyright: ignore[reportArgumentType]
+    editing = context.editing
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    control = ParametersController(context, probe, cloud_control, view, training)
     view.resize(720, 190)
     cloud.resize(400, 300)
     view.show()

@@ -14,9 +14,9 @@ from PySide6.QtTest import QTest
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
 from core.protocol.messages import ComparePaths, Failed, PathCompared, WeightsChanged
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.controllers.path import comparison
 from explorer.controllers.path.comparison import FIRST_KINDS, FRAMES, PathComparison
 from explorer.state import Attributes, Display, Document, Model, Samples, State
@@ -54,14 +54,15 @@ def desk(qtbot, monkeypatch) -> SimpleNamespace:
     """Cloud and panel on one state with an open run; the engine is the test's, and nothing waits."""
     monkeypatch.setattr(comparison, "EDIT_PAUSE_S", 0.0)
     state, engine = State(), Engine()
-    editing = Editing(state)
     cloud, view, points = CloudView("software"), PathKindsView(), PointsView()
     probe_view, image = ProbeView(), ImageView()
     for widget in (cloud, view, points, probe_view, image):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    control = PathComparison(state, editing, engine, cloud_control, cloud, view)
+    context = Context(state, engine, view)  # pyright: ignore[reportArgumentType]
+    editing = context.editing
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    control = PathComparison(context, cloud_control, view)
     view.resize(1400, 320)
     cloud.show()
     view.show()

@@ -17,9 +17,9 @@ from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
 from core.paths.saved_paths import load_path, saved_names
 from core.protocol.messages import DecodePath, PathFrames, WeightsChanged
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.controllers.path import playback
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.saved_paths import SavedPathsController
@@ -68,30 +68,16 @@ def made(qtbot, monkeypatch, run) -> SimpleNamespace:
     monkeypatch.setattr(playback, "EDIT_PAUSE_S", 0.0)
     monkeypatch.setattr(playback, "WEIGHTS_PAUSE_S", 0.0)
     state, engine, session = State(), Engine(), Session(run)
-    editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     path, film = PathView(), FilmstripView()
     for widget in (cloud, points, image, probe_view, path, film):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    play = PlaybackController(
-        state,
-        engine,  # pyright: ignore[reportArgumentType]
-        cloud_control,
-        cloud,
-        path,
-        film,
-        image,
-    )
-    control = SavedPathsController(
-        state,
-        editing,
-        session,  # pyright: ignore[reportArgumentType]
-        play,
-        path.saved,
-        path,
-    )
+    context = Context(state, engine, path)  # pyright: ignore[reportArgumentType]
+    editing = context.editing
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    play = PlaybackController(context, cloud_control, path, film, image)
+    control = SavedPathsController(context, session, play, path.saved)  # pyright: ignore[reportArgumentType]
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
     control.refused.connect(errors.append)

@@ -14,9 +14,9 @@ from PySide6.QtTest import QTest
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
 from core.protocol.messages import Failed, PathTraced, TracePath, WeightsChanged
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.controllers.path import trace_requests, tracing
 from explorer.controllers.path.path import PathController
 from explorer.controllers.path.playback import PlaybackController
@@ -88,25 +88,17 @@ def sheet(dims: int = 3) -> np.ndarray:
 def made(qtbot, monkeypatch, request) -> SimpleNamespace:
     monkeypatch.setattr(tracing, "RETRACE_S", 0.0)
     state, engine = State(), Engine()
-    editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     view, film = PathView(), FilmstripView()
     for widget in (cloud, points, image, probe_view, view, film):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    path = PathController(state, editing, cloud_control, cloud, view)
-    playback = PlaybackController(state, engine, cloud_control, cloud, view, film, image)  # pyright: ignore[reportArgumentType]
-    control = TracingController(
-        state,
-        editing,
-        engine,  # pyright: ignore[reportArgumentType]
-        cloud_control,
-        cloud,
-        path,
-        playback,
-        view,
-    )
+    context = Context(state, engine, view)  # pyright: ignore[reportArgumentType]
+    editing = context.editing
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    path = PathController(context, cloud_control, view)
+    playback = PlaybackController(context, cloud_control, view, film, image)
+    control = TracingController(context, cloud_control, path, playback)
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
     control.refused.connect(errors.append)

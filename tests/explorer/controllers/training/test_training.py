@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QLabel, QProgressBar, QWidget
 
 from core.config import RunConfig, TrainingConfig
 from core.runs.directory import RunDirectory
+from explorer.controllers.controller import Context
 from explorer.controllers.training.timeline import TimelineController
 from explorer.controllers.training.training import TrainingController
-from explorer.run_watcher import RunWatcher
-from explorer.settings import Settings
 from explorer.state import State
 from explorer.views.losses import LossesView
 from explorer.views.timeline import TimelineView
@@ -44,15 +44,14 @@ class Window:
     """The training controller with its real views."""
 
     def __init__(self, qtbot, folder: Path) -> None:
-        self.state, self.session, self.watcher = State(), OpenRun(), RunWatcher()
+        self.state, self.session = State(), OpenRun()
+        context = Context(self.state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]
+        self.watcher, self.settings = context.watcher, context.settings
         self.view, self.losses = TrainingView(), LossesView()
-        self.settings = Settings()
         self.settings.runs_folder = folder / "runs"
         for widget in (self.view, self.losses):
             qtbot.addWidget(widget)
-        self.controller = TrainingController(
-            self.state, self.session, self.watcher, self.settings, self.view, self.losses
-        )
+        self.controller = TrainingController(context, self.session, self.view, self.losses)  # pyright: ignore[reportArgumentType]
         self.view.show()
         self._folder = folder
 
@@ -136,7 +135,7 @@ def test_while_validating_no_time_is_promised_and_the_bar_is_not_full(window):
 def test_the_time_line_is_as_full_as_the_training_is_advanced(qtbot):
     state, view = State(), TimelineView()
     qtbot.addWidget(view)
-    controller = TimelineController(state, OpenRun(), view)  # type: ignore[arg-type]
+    controller = TimelineController(Context(state, FakeEngine(), None), OpenRun(), view)  # type: ignore[arg-type]
     slider = view.findChild(MarkedSlider, "timeline.slider")
     state.config, state.training = CONFIG, "running"
     state.epochs = (0,)

@@ -12,9 +12,9 @@ from fake_engine import FakeEngine
 
 from core.config import DataConfig, RunConfig
 from core.protocol.messages import Failed, MeasureTransect, TransectMeasured, WeightsChanged
-from explorer.controllers.app.document_editor import Editing
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.controller import Context
 from explorer.controllers.transect import measurement
 from explorer.controllers.transect.transects import TransectsController
 from explorer.state import Model, Samples, State
@@ -66,23 +66,15 @@ def made(qtbot, monkeypatch) -> Iterator[SimpleNamespace]:
     monkeypatch.setattr(measurement, "PAUSE_S", 0.0)
     monkeypatch.setattr(measurement, "RENEW_S", 0.0)
     state, engine = State(), Engine()
-    editing = Editing(state)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     parameters, view = ParametersView(), TransectView()
     for widget in (cloud, points, image, probe_view, parameters, view):
         qtbot.addWidget(widget)
-    probe = ProbeController(state, editing, engine, probe_view, image)  # pyright: ignore[reportArgumentType]
-    cloud_control = CloudController(state, editing, probe, cloud, points)
-    control = TransectsController(
-        state,
-        editing,
-        engine,  # pyright: ignore[reportArgumentType]
-        cloud_control,
-        cloud,
-        parameters,
-        image,
-        view,
-    )
+    context = Context(state, engine, points)  # pyright: ignore[reportArgumentType]
+    editing = context.editing
+    probe = ProbeController(context, probe_view, image)
+    cloud_control = CloudController(context, probe, cloud, points)
+    control = TransectsController(context, cloud_control, parameters, image, view)
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
     control.refused.connect(errors.append)
