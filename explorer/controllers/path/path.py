@@ -6,14 +6,17 @@ import numpy as np
 from PySide6.QtCore import Signal
 
 from core.paths.latent_path import LatentPath
+from core.paths.splines import SplineKind
 from core.rendering.projection import Projection
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.path.recipe_conversion import handles, thinned
 from explorer.views.cloud import StrokeGesture
 from explorer.views.path import PathView
 
 CURVE_POINTS = 257
+MOST_CONTROL = 9
+TOLERANCE = 0.01  # of the length: how far fewer control points may leave the curve
+CHECKED_POINTS = 65  # along both
 
 
 class PathController(Controller):
@@ -214,3 +217,28 @@ class PathController(Controller):
         self._cloud.view.set_path(curve, control, self._state.selected_control, snapping=path.recipe is not None)
         self.view.set_path(path.kind, path.closed, len(path), path.length, path.recipe is not None)
         self.shown.emit()
+
+
+def thinned(path: LatentPath, kind: SplineKind = "catmull-rom") -> LatentPath:
+    """``path`` as a spline of at most 9 control points, as few as follow it, to edit by hand.
+
+    A path that was not computed keeps the control points it has.
+    """
+    if path.recipe is None:
+        return path.with_kind(kind)
+    wanted = path.resample(CHECKED_POINTS)
+    spline = LatentPath(path.resample(2), kind=kind)
+    for count in (3, 4, 5, 7, MOST_CONTROL):
+        if np.linalg.norm(spline.resample(CHECKED_POINTS) - wanted, axis=1).max() <= TOLERANCE * path.length:
+            break
+        spline = LatentPath(path.resample(count), kind=kind)
+    return spline
+
+
+def handles(path: LatentPath) -> np.ndarray:
+    """What a hand can hold, float32 (m, d): control points; of a computed path its two ends, or where it was laid."""
+    if path.recipe is None or len(path) < 2:
+        return path.control
+    if path.recipe.end is None:
+        return path.at(path.nearest(path.recipe.start)[0])[None]
+    return path.control[[0, -1]]

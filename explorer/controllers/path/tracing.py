@@ -3,30 +3,65 @@
 The engine answers little by little, first roughly and at once. The first answer is the step that undo takes back; the
 better ones take its place in that step. While the model learns, the curve is traced again; ends that were clicked stay
 with their samples.
+
+The newest request wins; one that follows a drag waits for the answer before it, so that there is one at all.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
+from enum import Enum
 from time import monotonic
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import END_OF_DATA, JOINING, PATH_KINDS, Recipe, RecipeKind
-from core.protocol.messages import PathTraced
+from core.protocol.messages import PathTraced, TracePath
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.path import CURVE_POINTS, PathController
 from explorer.controllers.path.playback import PlaybackController
-from explorer.controllers.path.recipe_conversion import converted, with_handle
-from explorer.controllers.path.trace_requests import Purpose, TracedPaths, TraceRequest, TraceRequests
 from explorer.state import Document, Trace
 from explorer.views.cloud import CloudView
 
 RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
+PATIENCE_S = 1.0  # a request that follows a drag waits so long for the answer before it
 OFF_DATA = " (extrapolated: off the data)"
+Ends = tuple[int | None, int | None]
+"""The samples at which a path starts and ends; None where a hand has placed it."""
+
+
+class Purpose(Enum):
+    """What becomes of an answer."""
+
+    PREVIEW = "only shown"
+    DRAG = "live, while an end is dragged"
+    STEP = "an undo step of its own"
+    REFINEMENT = "replaces the path in the same undo step"
+
+
+@dataclass(frozen=True, eq=False)
+class TraceRequest:
+    """A path to be traced; ``samples`` at its start and end, which it follows; ``quiet``: no rough answers."""
+
+    recipe: Recipe
+    samples: Ends
+    purpose: Purpose
+    label: str = ""
+    quiet: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class _Traced:
+    """What is known of a path: ``samples`` at its ends, the ``generation`` that traced it and the ``answer`` it is."""
+
+    samples: Ends
+    generation: int
+    answer: PathTraced | None = None
 
 
 class TracingController(Controller):
@@ -41,13 +76,20 @@ class TracingController(Controller):
     ) -> None:
         super().__init__(context)
         self._path, self._playback, self._view = path, playback, path.view
-        self._requests = TraceRequests(context.state, context.engine)
         self._start: int | None = None  # the sample at which a curve was begun
-        self._preview = TracePreview(cloud)
+        self._cloud = cloud
+        self._preview: np.ndarray | None = None  # float (K, d): drawn dashed until a click makes it the path
+        self._preview_answer: PathTraced | None = None  # None while there is only a place where it will start
+        self._preview_projection: object = None  # along which it is drawn
+        self._asked: TraceRequest | None = None  # its answers are awaited, or may still become something else
+        self._next: TraceRequest | None = None
+        self._sent_at, self._silent = 0.0, False
+        self._refined = False  # a better answer than the graph's has come
         self._written: LatentPath | None = None
-        self._traced = TracedPaths()
+        self._traced: WeakKeyDictionary[LatentPath, _Traced] = WeakKeyDictionary()
         self._moved = False  # since a hand holds an end
-        self._generation = -1  # of the model that the engine was asked about; -1: the path must be asked about again
+        self._generation = 0  # how often the model or the cloud has changed
+        self._asked_generation = -1  # when the engine was asked; -1: the path must be asked about again
         self._means, self._retrace_at = self._state.embedding, 0.0
         self._engine.weights_changed.connect(self._on_weights)
         self._listen(cloud.view)
@@ -70,9 +112,6 @@ class TracingController(Controller):
         events.hovered.connect(self._on_hovered)
         self._when((events.trace, events.samples, events.attributes), self._path.let_go)
         self._when((events.playback,), lambda: self._mark("note"))
-        self._requests.answered.connect(self._on_answer)
-        self._requests.failed.connect(self._give_up)
-        self._requests.sent.connect(self._on_sent)
 
     # what is chosen
 
@@ -102,11 +141,11 @@ class TracingController(Controller):
                 f"A {kind_name(trace.kind)} joins two points, and the path has only one. Add another point (4)."
             )
         elif recipe != path.recipe:
-            samples = self._traced.samples(path)
-            kept = (samples[0], samples[1] if recipe.end is not None else None)
+            start, end = self._known(path).samples
+            samples = (start, end if recipe.end is not None else None)
             if recipe.end is not None and (path.recipe is None or path.recipe.end is None):
-                kept = (None, None)
-            self._ask(TraceRequest(recipe, kept, Purpose.STEP, f"turn path into {kind_name(recipe.kind)}"))
+                samples = (None, None)
+            self._ask(TraceRequest(recipe, samples, Purpose.STEP, f"turn path into {kind_name(recipe.kind)}"))
         self._path.let_go()
 
     def choose_target(self, target: str) -> None:
@@ -133,7 +172,7 @@ class TracingController(Controller):
         """Trace the path that there is with another recipe between the same ends."""
         path = self._state.document.path
         if path is not None:
-            self._ask(TraceRequest(recipe, self._traced.samples(path), Purpose.STEP, label))
+            self._ask(TraceRequest(recipe, self._known(path).samples, Purpose.STEP, label))
 
     # clicks
 
@@ -152,7 +191,7 @@ class TracingController(Controller):
             self._ask(TraceRequest(recipe, (index, None), Purpose.STEP, f"trace {kind_name(trace.kind)}"))
         elif self._start is None or self._start >= len(means):
             self._start = index
-            self._preview.show(means[index][None])
+            self._show_preview(means[index][None])
         elif index != self._start:
             request = self._between(self._start, index, Purpose.STEP)
             self._start = None
@@ -168,15 +207,14 @@ class TracingController(Controller):
 
     def _accept_preview(self, request: TraceRequest) -> None:
         """The second click: what has been proposed becomes the path, if that is what was clicked."""
-        shown = self._requests.asked
-        if shown is None or shown.purpose is not Purpose.PREVIEW or shown.recipe != request.recipe:
+        asked = self._asked if self._next is None else None
+        if asked is None or asked.purpose is not Purpose.PREVIEW or asked.recipe != request.recipe:
             self._ask(request)
             return
         self._written = self._state.document.path
-        self._requests.turn(Purpose.STEP)
-        turned = self._requests.asked
-        if self._preview.answer is not None and turned is not None:
-            self._on_answer(turned, self._preview.answer)
+        self._asked = step = dataclasses.replace(asked, purpose=Purpose.STEP)
+        if self._preview_answer is not None:
+            self._on_answer(step, self._preview_answer)
 
     def _on_hovered(self, index: int | None) -> None:
         if self._start is None or self._state.mode != "trace" or index is None or index == self._start:
@@ -189,9 +227,9 @@ class TracingController(Controller):
         """Give up a curve that has a start and no end; whether there was one."""
         begun, self._start = self._start is not None, None
         if begun:
-            self._generation = -1
-            self._requests.drop(Purpose.PREVIEW)
-            self._preview.show(None)
+            self._asked_generation = -1
+            self._drop(Purpose.PREVIEW)
+            self._show_preview(None)
             self._mark("note")
         return begun
 
@@ -213,37 +251,91 @@ class TracingController(Controller):
         path = self._state.document.path
         if path is None or path.recipe is None:
             return
-        start, end = self._traced.samples(path)
-        held = sample if sample >= 0 else None
-        samples, recipe = (held, end) if index == 0 else (start, held), with_handle(path.recipe, index, place)
+        start, end = self._known(path).samples
+        there = sample if sample >= 0 else None
+        samples, recipe = (there, end) if index == 0 else (start, there), with_handle(path.recipe, index, place)
         self._ask(TraceRequest(recipe, samples, Purpose.DRAG, f"move end of {kind_name(recipe.kind)}"))
 
     def _on_ends_released(self) -> None:
         moved, self._moved = self._moved, False
         if moved:
             self._editing.settle()
-        wanted = self._requests.newest
+        wanted = self._newest
         if wanted is not None and wanted.purpose is Purpose.DRAG:
-            self._requests.turn(Purpose.REFINEMENT if moved else Purpose.STEP)
+            wanted = dataclasses.replace(wanted, purpose=Purpose.REFINEMENT if moved else Purpose.STEP)
+            if self._next is None:
+                self._asked = wanted
+            else:
+                self._next = wanted
+                self._send_due()
         elif wanted is None:
             self._path.let_go()
 
     # asking and answers
 
-    def _ask(self, request: TraceRequest) -> None:
-        self._written = self._state.document.path
-        self._preview.answer = None
-        self._requests.submit(request)
+    @property
+    def _newest(self) -> TraceRequest | None:
+        """What is wanted now, asked for or about to be."""
+        return self._next if self._next is not None else self._asked
 
-    def _on_sent(self) -> None:
-        self._generation = self._traced.generation
+    def _ask(self, request: TraceRequest) -> None:
+        """Want ``request`` instead of anything else."""
+        self._written = self._state.document.path
+        self._preview_answer = None
+        self._next = request
+        self._send_due()
+
+    def _drop(self, *purposes: Purpose) -> None:
+        """Want nothing any more that has one of ``purposes``."""
+        if self._next is not None and self._next.purpose in purposes:
+            self._next = None
+        if self._asked is not None and self._asked.purpose in purposes:
+            self._asked = None
+
+    def _send_due(self) -> None:
+        """Ask the engine for what is wanted, if it is its turn."""
+        request = self._next
+        if request is None or self._state.model is None:
+            return
+        waiting = self._asked is not None and self._silent and monotonic() - self._sent_at < PATIENCE_S
+        if waiting and request.purpose in (Purpose.PREVIEW, Purpose.DRAG):
+            return
+        self._asked, self._next, self._silent, self._sent_at = request, None, True, monotonic()
+        self._refined = request.quiet
+        recipe = request.recipe
+        message = TracePath(
+            kind=recipe.kind,
+            start=recipe.start,
+            end=recipe.end if recipe.end is not None else np.empty(0, dtype=np.float32),
+            target=recipe.target,
+            value=recipe.value if recipe.value is not None else float("nan"),
+            penalty=recipe.penalty,
+        )
+        self._engine.request(message, self._on_traced, self._on_error)
+        self._asked_generation = self._generation
         self._mark("note")
+
+    def _on_error(self, _: str) -> None:
+        self._silent = False
+        request, self._asked = self._asked, None
+        if request is not None:
+            self._give_up(request)
+        self._send_due()
+
+    def _on_traced(self, reply: PathTraced) -> None:
+        self._silent = False
+        if self._asked is not None:
+            rough = reply.stage == "graph" and not reply.final
+            if not (rough and self._refined):  # of a better graph, before it is relaxed: worse than what is shown
+                self._on_answer(self._asked, reply)
+            self._refined = self._refined or not rough
+        self._send_due()
 
     def _give_up(self, request: TraceRequest) -> None:
         """There is no such curve: everything is shown as it was."""
         if request.purpose in (Purpose.PREVIEW, Purpose.STEP):
             begun, means = self._start, self._state.embedding
-            self._preview.show(means[begun][None] if begun is not None and means is not None else None)
+            self._show_preview(means[begun][None] if begun is not None and means is not None else None)
         self._path.let_go()
         self._mark("note")
 
@@ -254,23 +346,24 @@ class TracingController(Controller):
                     self.refused.emit(
                         f"There is no {kind_name(request.recipe.kind)} here: {reply.note or 'it has no length'}."
                     )
-                self._requests.finish()
+                self._asked = None
                 self._give_up(request)
             return
         path = LatentPath(reply.points, recipe=request.recipe)
         if request.purpose is Purpose.PREVIEW:
-            self._preview.show(path.sample(CURVE_POINTS), reply)
+            self._show_preview(path.sample(CURVE_POINTS), reply)
         else:
             self._write(request, path, reply)
             if reply.final:
-                self._requests.finish()
+                self._asked = None
         self._mark("note")
 
     def _write(self, request: TraceRequest, path: LatentPath, reply: PathTraced) -> None:
         before = self._state.document.path
         if request.purpose is Purpose.REFINEMENT and before is not None and path == before:
             path = before  # nothing has become better: its frames are good
-        self._traced.remember(path, request.samples, reply, self._generation)
+        self._traced.pop(path, None)  # an equal path's entry would go when that path goes
+        self._traced[path] = _Traced(request.samples, self._asked_generation, reply)
         self._written = path
         if request.purpose is Purpose.DRAG:
             self._moved = True
@@ -278,8 +371,9 @@ class TracingController(Controller):
         elif request.purpose is Purpose.REFINEMENT and before is not None:
             self._editing.refine(before, path)
         else:
-            self._requests.turn_asked(Purpose.REFINEMENT)
-            self._preview.show(None)
+            if self._asked is not None:
+                self._asked = dataclasses.replace(self._asked, purpose=Purpose.REFINEMENT)
+            self._show_preview(None)
             self._editing.commit(request.label, path=path)
             if request.recipe.end is None:
                 self._playback.seek(path.nearest(request.recipe.start)[0])
@@ -290,56 +384,65 @@ class TracingController(Controller):
         path = document.path
         if path is self._written:
             return
-        self._written, self._moved, self._generation = path, False, -1
-        self._requests.drop(Purpose.DRAG, Purpose.STEP, Purpose.REFINEMENT)  # they were for a path that is gone
+        self._written, self._moved, self._asked_generation = path, False, -1
+        self._drop(Purpose.DRAG, Purpose.STEP, Purpose.REFINEMENT)  # they were for a path that is gone
         self._mark("note")
         if path is None or path.recipe is None:
             return
         recipe, trace = path.recipe, self._state.trace
         self._state.trace = Trace(recipe.kind, recipe.target or trace.target, recipe.penalty)
-        self._traced.adopt(path)
+        self._traced.setdefault(path, self._known(path))
 
     def _on_weights(self) -> None:
-        self._traced.generation += 1
+        self._generation += 1
+
+    def _known(self, path: LatentPath) -> _Traced:
+        """How ``path`` was traced; one that comes from elsewhere is good as it is, until the model changes."""
+        return self._traced.get(path, _Traced((None, None), self._generation))
 
     def _on_embedding(self, means: np.ndarray | None) -> None:
         if means is None:
             self._reset()
             return
         if self._start is not None and self._start < len(means):
-            self._preview.show(means[self._start][None])
+            self._show_preview(means[self._start][None])
         if self._state.epoch is None and not (self._means is not None and np.array_equal(means, self._means)):
             self._means = means
-            self._traced.generation += 1
+            self._generation += 1
 
     def _reset(self) -> None:
         self.cancel()
-        self._requests.drop(*Purpose)
+        self._drop(*Purpose)
         self._means, self._moved = None, False
         self._mark("note")
 
     def _retrace(self) -> None:
         """Trace the path again: its weights are not the newest ones, or its tracing was broken off."""
-        path, model, now, wanted = self._state.document.path, self._state.model, monotonic(), self._requests.newest
+        path, model, now, wanted = self._state.document.path, self._state.model, monotonic(), self._newest
         if now < self._retrace_at or model is None or path is None or path.recipe is None:
             return
         busy = self._start is not None or (wanted is not None and wanted.purpose is not Purpose.REFINEMENT)
-        if busy or self._generation == self._traced.generation:
+        if busy or self._asked_generation == self._generation:
             return
-        self._generation = self._traced.generation
-        again = self._traced.outdated(path) or (wanted is None and self._traced.rough(path))
-        if again and len(path.recipe.start) == model.latent_dim:
+        self._asked_generation = self._generation
+        known, recipe = self._known(path), path.recipe
+        rough = known.answer is not None and not known.answer.final
+        again = known.generation != self._generation or (wanted is None and rough)
+        if again and len(recipe.start) == model.latent_dim:
             self._retrace_at = now + RETRACE_S
-            recipe = self._traced.followed(path, path.recipe, self._means)
-            self._ask(TraceRequest(recipe, self._traced.samples(path), Purpose.REFINEMENT, quiet=True))
+            for index, sample in enumerate(known.samples):  # the ends go where their samples are now
+                if sample is not None and self._means is not None and sample < len(self._means):
+                    recipe = with_handle(recipe, index, self._means[sample])
+            self._ask(TraceRequest(recipe, known.samples, Purpose.REFINEMENT, quiet=True))
 
     # showing
 
     def tick(self) -> None:
         """Send what is due, and show what has changed."""
-        self._requests.send_due()
+        self._send_due()
         self._retrace()
-        self._preview.redraw()
+        if self._preview_projection is not self._cloud.projection:  # the cloud is seen along other axes now
+            self._show_preview(self._preview, self._preview_answer)
         if self._dirty:
             self._dirty.clear()
             self._show_note()
@@ -347,7 +450,7 @@ class TracingController(Controller):
     @property
     def _pending(self) -> TraceRequest | None:
         """A curve that will be a step as soon as there is an answer."""
-        wanted = self._requests.newest
+        wanted = self._newest
         return wanted if wanted is not None and wanted.purpose is Purpose.STEP else None
 
     def _show_kind(self) -> None:
@@ -364,10 +467,10 @@ class TracingController(Controller):
 
     def _show_note(self) -> None:
         state, path, trace = self._state, self._state.document.path, self._state.trace
-        answer = self._traced.answer(path)
+        answer = self._known(path).answer if path is not None else None
         pending = self._pending
         if self._start is not None:
-            self._view.set_note(end_note(trace.kind, self._preview.answer))
+            self._view.set_note(end_note(trace.kind, self._preview_answer))
         elif pending is not None:
             self._view.set_note(f"Tracing the {kind_name(pending.recipe.kind)} …")
         elif path is not None and answer is not None:
@@ -377,29 +480,37 @@ class TracingController(Controller):
         else:
             self._view.set_note("")
 
-
-class TracePreview:
-    """The path that is only proposed: drawn dashed in the cloud until a click makes it the path.
-
-    ``answer``: the engine's newest about it, None while there is only a place where it will start."""
-
-    def __init__(self, cloud: CloudController) -> None:
-        self._cloud = cloud
-        self._points: np.ndarray | None = None
-        self._drawn_by: object = None
-        self.answer: PathTraced | None = None
-
-    def show(self, points: np.ndarray | None, answer: PathTraced | None = None) -> None:
+    def _show_preview(self, points: np.ndarray | None, answer: PathTraced | None = None) -> None:
         """Propose a curve float (K, d); of one point, where it will start; None: nothing."""
-        self._points, self.answer = points, answer
-        self._drawn_by = projection = self._cloud.projection
+        self._preview, self._preview_answer = points, answer
+        self._preview_projection = projection = self._cloud.projection
         curve = projection.to_view(points) if points is not None and projection is not None else None
         self._cloud.view.set_preview(curve)
 
-    def redraw(self) -> None:
-        """Draw it again if the cloud is seen along other axes now."""
-        if self._drawn_by is not self._cloud.projection:
-            self.show(self._points, self.answer)
+
+def with_handle(recipe: Recipe, index: int, place: np.ndarray) -> Recipe:
+    """``recipe`` with its start (handle 0) or end moved to ``place`` (d,); the end then says how far it goes."""
+    if index == 0:
+        return dataclasses.replace(recipe, start=place)
+    return dataclasses.replace(recipe, end=place, value=None)
+
+
+def converted(path: LatentPath, kind: RecipeKind, target: str, penalty: bool) -> Recipe | None:
+    """The recipe that leads through the ends of ``path`` as ``kind``; None where it has but one and two are needed.
+
+    A path that was laid from one place, as far as the data go, is laid from there again where ``kind`` allows it.
+    """
+    joins = kind in JOINING
+    target = "" if joins else target
+    before = path.recipe
+    if before is not None and before.end is None and not joins:
+        return Recipe(kind, before.start, None, target, None, penalty)
+    start, end = path.control[0], path.control[-1]
+    if before is not None and before.end is not None:
+        start, end = before.start, before.end
+    if len(path) < 2 or np.array_equal(start, end):
+        return None if joins else Recipe(kind, start, None, target, None, penalty)
+    return Recipe(kind, start, end, target, None, penalty)
 
 
 def kind_name(kind: RecipeKind) -> str:

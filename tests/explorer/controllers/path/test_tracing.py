@@ -17,11 +17,10 @@ from core.protocol.messages import Failed, PathTraced, TracePath, WeightsChanged
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.controllers.path import trace_requests, tracing
-from explorer.controllers.path.path import PathController
+from explorer.controllers.path import tracing
+from explorer.controllers.path.path import PathController, handles, thinned
 from explorer.controllers.path.playback import PlaybackController
-from explorer.controllers.path.recipe_conversion import converted, handles, thinned, with_handle
-from explorer.controllers.path.tracing import TracingController
+from explorer.controllers.path.tracing import TracingController, converted, with_handle
 from explorer.state import Document, Model, Samples, State, Trace
 from explorer.views.cloud import CloudView
 from explorer.views.filmstrip import FilmstripView
@@ -281,7 +280,7 @@ def test_a_fast_hand_leaves_one_question_at_a_time_and_the_newest_is_asked_next(
 
 
 def test_a_question_without_an_answer_does_not_block_the_hand_for_ever(made, monkeypatch):
-    monkeypatch.setattr(trace_requests, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(tracing, "PATIENCE_S", 0.0)
     made.control.click(0)
     made.state.hovered = 5
     made.state.hovered = 6
