@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.data import polar_curves
+from explorer.controllers.plane import factor_names
 from explorer.state import State
 
 PATH_NEEDED = "Needs a path: draw one (3), add points with Edit (4) or trace one (6)."
@@ -19,13 +19,11 @@ def missing_factors(state: State, purpose: str) -> str:
     """Why the samples have no place in a plane of two factors; empty if they have one. ``purpose`` as above."""
     if state.config is None:
         return f"Open a run to {purpose}."
-    names = state.samples.factor_names if state.samples is not None else ()
-    if state.config.data.drawn:
-        names = polar_curves.FACTOR_NAMES  # known before there are samples
-    elif state.samples is None:
-        return "Waiting for the samples of the open run."
+    names = factor_names(state)
     if len(names) >= 2:
         return ""
+    if state.samples is None:
+        return "Waiting for the samples of the open run."
     if names:
         return f"Needs two known factors; the images of this run have one ({names[0]})."
     return "Needs two known factors: train on the polar curves, or on an .npz file with latents_values."

@@ -14,7 +14,7 @@ from core.protocol.messages import ComputeGridlines, GridlinesComputed
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.transect.plane import shown_plane
+from explorer.controllers.plane import shown_plane
 from explorer.state import State
 
 PAUSE_S = 1.0  # between two requests while a training changes the cloud
@@ -159,7 +159,7 @@ def _families(state: State) -> tuple[tuple[str, ...], str]:
     if len(vary) < 2:
         return (), ONE_VARIES.format(name=names[vary[0]]) if vary else NONE_VARIES
     plane = shown_plane(state)
-    chosen = plane if set(plane) <= set(vary) and plane[0] != plane[1] else vary[:2]
+    chosen = plane if set(plane) <= set(vary) else vary[:2]
     return (names[chosen[0]], names[chosen[1]]), ""
 
 

@@ -15,6 +15,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.parameters.hole import HoleController
+from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
 from explorer.controllers.requirements import missing_factors
 from explorer.views.parameters import ParametersView
 from explorer.views.training import TrainingView
@@ -38,7 +39,6 @@ class ParametersController(Controller):
         super().__init__(context)
         self._probe, self._cloud, self._view = probe, cloud, view
         self._places: np.ndarray | None = None  # float32 (N, 2): the samples in the plane
-        self._spans = np.ones(2)
         self._asked: tuple[float, float] | None = None  # the place whose images are on show, or on their way
         self._leads = False  # its answer moves the probe
         self._held = False  # a hand has the cursor
@@ -64,48 +64,31 @@ class ParametersController(Controller):
         self._when((events.document,), self._on_document)
         self._engine.weights_changed.connect(self._renew)
 
-    @property
-    def _drawn(self) -> bool:
-        """Whether images can be drawn at any place of the plane."""
-        config = self._state.config
-        return config is not None and config.data.drawn
-
     # the samples
 
     def _on_samples(self) -> None:
         samples, view = self._state.samples, self._view
         self._state.hovered = None
-        names = samples.factor_names if samples is not None else ()
-        if samples is None and self._drawn:
-            names = (
-                polar_curves.FACTOR_NAMES
-            )  # a training that has just begun: the plane is known, the samples are not yet
+        names, drawn = factor_names(self._state), is_drawn(self._state)
         view.set_empty(missing_factors(self._state, "see its samples in the plane of two factors"))
         if len(names) < 2:
             self._places = None
             return
-        x, y = self._axes(len(names))
+        x, y = shown_plane(self._state)
         if samples is None:
             self._places, split = np.empty((0, 2), dtype=np.float32), np.empty(0, dtype=np.uint8)
         else:
             self._places, split = np.ascontiguousarray(samples.factors[:, [x, y]]), samples.split
-        low, high = self._bounds(self._places)
-        self._spans = np.where(high > low, high - low, 1.0)
-        view.set_factors(() if self._drawn else names, (x, y))
-        view.set_names(*(LONG_NAMES.get(names[axis], names[axis]) if self._drawn else names[axis] for axis in (x, y)))
-        view.set_bounds(low, high)
+        view.set_factors(() if drawn else names, (x, y))
+        view.set_names(*(LONG_NAMES.get(names[axis], names[axis]) if drawn else names[axis] for axis in (x, y)))
+        view.set_bounds(*self._bounds(self._places))
         view.set_samples(self._places, split)
         view.set_colors(self._cloud.colours)
         view.set_highlight(self._state.selected)
         self._on_document()
 
-    def _axes(self, count: int) -> tuple[int, int]:
-        """The factors on the axes: those chosen, if this dataset has them."""
-        x, y = self._state.plane
-        return (0, 1) if self._drawn or x == y or max(x, y) >= count else (x, y)
-
     def _bounds(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if self._drawn:
+        if is_drawn(self._state):
             low, high = zip(polar_curves.SCALE_RANGE, polar_curves.DEPTH_RANGE, strict=True)
             return np.array(low), np.array(high)
         known = places[np.isfinite(places).all(axis=1)].astype(np.float64)
@@ -125,7 +108,7 @@ class ParametersController(Controller):
         if self._places is None:
             return
         place = (x, y)
-        if not self._drawn:
+        if not is_drawn(self._state):
             self._nearest = self._nearest_to(place)
             if self._nearest is None:
                 return
@@ -163,11 +146,8 @@ class ParametersController(Controller):
 
     def _nearest_to(self, place: tuple[float, float]) -> int | None:
         """The sample that is nearest in units of the axes' ranges."""
-        if self._places is None or not len(self._places):
-            return None
-        away = (self._places - np.asarray(place)) / self._spans
-        squared = np.einsum("nk,nk->n", away, away)
-        return int(np.nanargmin(squared)) if np.isfinite(squared).any() else None
+        nearest = nearest_samples(self._state, np.array([place]), shown_plane(self._state))
+        return int(nearest[0]) if len(nearest) else None
 
     # the engine
 
@@ -178,7 +158,7 @@ class ParametersController(Controller):
             return
         if not (on_screen(self._view) or self._leads):
             return  # asked when it is looked at
-        if self._drawn:
+        if is_drawn(self._state):
             message = EncodeFactors(factors=np.array(place, dtype=np.float32))
         else:
             nearest = self._state.document.sample
@@ -220,17 +200,14 @@ class ParametersController(Controller):
         newest = not self._awaiting
         if self._state.document.cursor is None or not (newest or self._held):
             return
-        inside = self._drawn and self._in_hole(reply.factors)
+        config = self._state.config
+        inside = config is not None and is_drawn(self._state) and bool(in_hole(reply.factors[None], config.data)[0])
         parts = [f"excess BCE {reply.excess_bce:.2g}", f"SSIM {reply.ssim:.3f}"]
         self._view.set_images(reply.original, reply.reconstruction, " · ".join(parts + ["in the hole"] * inside))
         if self._leads:
             self._editing.live(MOVE, probe=reply.mu, sample=None)
         if newest:
             self._finish()
-
-    def _in_hole(self, factors: np.ndarray) -> bool:
-        config = self._state.config
-        return config is not None and bool(in_hole(factors[None], config.data)[0])
 
 
 def _place(row: np.ndarray) -> tuple[float, float]:

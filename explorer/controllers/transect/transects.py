@@ -6,32 +6,64 @@ the engine measures the chosen one, a few points at a time. One position runs th
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+from time import monotonic
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from PySide6.QtCore import QThreadPool, Signal
 
-from core.analysis.transect import Transect, TransectError, published_transects
+from core.analysis.transect import (
+    Transect,
+    TransectError,
+    TransectResult,
+    in_hole,
+    nearest_distance,
+    published_transects,
+)
 from core.data import polar_curves
+from core.data.dataset import DatasetError
+from core.protocol.messages import MeasureTransect, TransectMeasured
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.plane import (
+    FIRST,
+    Plane,
+    factor_names,
+    is_drawn,
+    nearest_samples,
+    shown_plane,
+    spans,
+    training_places,
+)
 from explorer.controllers.requirements import missing_factors
-from explorer.controllers.transect.export import TransectFiles
-from explorer.controllers.transect.measurement import TransectMeasuring
-from explorer.controllers.transect.plane import FIRST, Plane, factor_names, is_drawn, shown_plane, spans
+from explorer.state import MeasuredTransect
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
 from explorer.views.transect import TransectView
 from explorer.widgets.controls import on_screen
+from explorer.widgets.dialogs import save_dialog
 
+RENEW_S = 4.0  # between two measurements while a training writes weights
+PAUSE_S = 0.15  # after the transect has changed: a spin box that is held down steps through many
+STOP_MS = 10_000
+FILTERS = {
+    "png": "PNG picture (*.png)",
+    "svg": "SVG picture (*.svg)",
+    "csv": "Measurements, one row per point (*.csv)",
+    "npz": "All arrays (*.npz)",
+}
 SCRUB = "scrub transect"
 NO_LINE = "Needs a line: draw one in Parameters, straight or freehand, to see the samples nearest to it."
 
 
 class TransectsController(Controller):
-    """Binds the transect panel to ``document.transects``, to the engine, the plane, the cloud and the image.
+    """Binds the transect panel to ``document.transects``, to the engine, the plane, the cloud and the image."""
 
-    ``error_occurred`` is for a person. ``tick``, called by the program's clock, shows what has changed.
-    """
+    exported = Signal(str)
+    """The file that has been written."""
+    _written = Signal(str, str)  # the file and what went wrong, from the thread that writes
 
     def __init__(
         self,
@@ -43,8 +75,14 @@ class TransectsController(Controller):
     ) -> None:
         super().__init__(context)
         self._cloud, self._parameters, self._image, self._view = cloud, parameters, image, view
-        self.measuring = TransectMeasuring(self._state, self._engine, view, self)
-        self.files = TransectFiles(self)
+        self._shown: Transect | None = None  # whose points are on show
+        self._shown_plane: Plane = FIRST
+        self._measure_at: float | None = None
+        self._outdated = False  # the weights have changed since the measurement began
+        self._training: tuple[Plane, np.ndarray] | None = None
+        # A pool of one: matplotlib's first import and a large picture take seconds, and two exports may name one file.
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
         self._planes: WeakKeyDictionary[Transect, Plane] = WeakKeyDictionary()
         self._name = ""  # of the chosen transect: it stays chosen though its place in the list changes
         self._placed: np.ndarray | None = None  # the mean at which a scrub has put the probe
@@ -61,10 +99,8 @@ class TransectsController(Controller):
         view.removed.connect(self.remove)
         view.export_requested.connect(self.ask_export)
         self._parameters.plane.stroke_drawn.connect(self.draw)
-        self.measuring.changed.connect(lambda: self._mark("cloud"))
-        self.measuring.error_occurred.connect(self.error_occurred)
-        self.files.error_occurred.connect(self.error_occurred)
-        self.files.written.connect(lambda path: setattr(self._state, "message", f"Exported {path}"))
+        self._written.connect(self._on_written)
+        self._engine.weights_changed.connect(self._on_weights)
         self._when((events.config, events.samples, events.model), lambda: self._mark("run", "list"))
         self._when((events.document, events.plane, events.transect), lambda: self._mark("list"))
         self._when((events.embedding, events.display), lambda: self._mark("cloud"))
@@ -138,7 +174,7 @@ class TransectsController(Controller):
         self._state.transect_position = position
         x, y = transect.points[position].tolist()
         self._placed = None
-        if measured is not None and transect is self.measuring.transect and self.measuring.known(position):
+        if measured is not None and transect is self._shown and measured.known[position]:
             self._placed = measured.mu[position]
             self._editing.live(SCRUB, cursor=(x, y), sample=None, probe=self._placed)
             self.show_image()
@@ -191,7 +227,7 @@ class TransectsController(Controller):
 
     def shut_down(self) -> None:
         """Wait for a file that is being written."""
-        self.files.stop()
+        self._pool.waitForDone(STOP_MS)
 
     def tick(self) -> None:
         """Show what has changed, and measure what is due, as far as the panel can be seen."""
@@ -200,25 +236,21 @@ class TransectsController(Controller):
             self._visible = visible
             self._mark("cloud")
         if "run" in self._dirty:
-            self._placed = None
-            self.measuring.reset()
+            self._placed = self._training = None
+            self._show_transect(None)
         if "list" in self._dirty:
             self._show_list()
         self._dirty.discard("run")
         if visible:
-            if self.transect is not self.measuring.transect:
-                self._begin()
-            self.measuring.tick()
+            if self.transect is not self._shown:
+                self._placed = None
+                self._show_transect(self.transect)
+                self._show_empty()
+                self._show_position()
+            self._measure_if_due()
         if "cloud" in self._dirty:
             self._dirty.discard("cloud")
             self._show_cloud()
-
-    def _begin(self) -> None:
-        transect = self.transect
-        self._placed = None
-        self.measuring.show(transect, self._plane_of(transect) if transect is not None else FIRST)
-        self._show_empty()
-        self._show_position()
 
     # showing
 
@@ -234,10 +266,10 @@ class TransectsController(Controller):
 
     def show_image(self) -> None:
         """The reconstruction at the position; again when the probe's own decode has come."""
-        measured, position, shown = self._state.measured, self._state.transect_position, self.measuring.transect
+        measured, position, shown = self._state.measured, self._state.transect_position, self._shown
         if self._placed is None or self._placed is not self._state.document.probe:
             return
-        if measured is not None and shown is not None and self.measuring.known(position):
+        if measured is not None and shown is not None and position < len(shown) and measured.known[position]:
             text = f"{shown.name} · point {position + 1} of {len(shown)}"
             self._image.set_image(measured.reconstructions[position], text)
 
@@ -249,14 +281,172 @@ class TransectsController(Controller):
             xyz = np.where(measured.known[:, None], projection.to_view(measured.mu), np.nan)
             self._cloud.view.set_transect(xyz, measured.in_hole, self._state.transect_position, measured.originals)
 
+    # measuring
+
+    def _show_transect(self, transect: Transect | None) -> None:
+        """Begin with ``transect``: its distances and its part in the hole are known at once. None: there is none."""
+        self._shown = transect
+        self._cancel_request()
+        self._request, self._measure_at, self._outdated = None, None, False
+        if transect is None:
+            self._state.measured = None
+            self._view.set_frames(0)
+        else:
+            self._shown_plane = x, y = self._plane_of(transect)
+            self._state.measured = measured = self._blank(transect)
+            names = factor_names(self._state)
+            self._view.set_frames(len(transect))
+            self._view.set_points(transect.points, (names[x], names[y]))
+            self._view.set_curves(measured.excess_bce, measured.ssim, measured.distance, measured.in_hole)
+            self._measure_at = monotonic() + PAUSE_S
+        self._show_summary()
+        self._mark("cloud")
+
+    def _measure_if_due(self) -> None:
+        samples, due = self._state.samples, self._measure_at
+        if due is None or self._shown is None or self._state.model is None or monotonic() < due:
+            return
+        self._measure_at, self._outdated = None, False
+        points, indices = self._shown.points, np.empty(0, dtype=np.int64)
+        if samples is not None and not is_drawn(self._state):
+            indices = samples.indices[nearest_samples(self._state, points, self._shown_plane)].astype(np.int64)
+        message = MeasureTransect(points=np.array(points), indices=indices)
+        self._request = self._engine.request(message, self._on_measured, self._on_error)
+
+    def _result(self) -> TransectResult | None:
+        """Everything that was measured; None until every point is known."""
+        measured = self._state.measured
+        if measured is None or self._shown is None or not measured.known.all():
+            return None
+        names = [field.name for field in dataclasses.fields(TransectResult) if field.name != "transect"]
+        return TransectResult(self._shown, **{name: getattr(measured, name) for name in names})
+
+    def _blank(self, transect: Transect) -> MeasuredTransect:
+        count, model, config = len(transect), self._state.model, self._state.config
+        size, channels, dims = (model.image_size, model.channels, model.latent_dim) if model is not None else (0, 1, 0)
+        images = np.zeros((count, size, size, channels), dtype=np.uint8)
+        unknown = np.full(count, np.nan)
+        training = self._training_places()
+        return MeasuredTransect(
+            points=transect.points,
+            originals=images,
+            reconstructions=images,
+            mu=np.full((count, dims), np.nan, dtype=np.float32),
+            excess_bce=unknown,
+            ssim=unknown,
+            distance=nearest_distance(transect.points, training) if len(training) else unknown,
+            in_hole=in_hole(transect.points, config.data) if config is not None else np.zeros(count, dtype=bool),
+            known=np.zeros(count, dtype=bool),
+        )
+
+    def _training_places(self) -> np.ndarray:
+        """Float64 (m, 2); looked up once for a run and a plane."""
+        if self._training is None or self._training[0] != self._shown_plane:
+            try:
+                training = training_places(self._state, self._shown_plane)
+            except DatasetError as error:
+                self.error_occurred.emit(str(error))
+                training = np.empty((0, 2))
+            self._training = self._shown_plane, training
+        return self._training[1]
+
+    def _on_weights(self) -> None:
+        if self._shown is None:
+            return
+        self._outdated = True  # one that is under way is finished first, or a long one never would be
+        if not self._awaiting and self._measure_at is None:
+            self._measure_at = monotonic() + RENEW_S
+
+    def _on_error(self, _: str) -> None:
+        self._view.set_summary("Not measured: see the message above.")
+
+    def _renew(self) -> None:
+        if self._measure_at is None:
+            self._measure_at = monotonic()
+            self._show_summary()
+
+    def _on_measured(self, reply: TransectMeasured) -> None:
+        measured = self._state.measured
+        if measured is None or reply.total != len(measured.points):
+            return
+        stop = reply.start + len(reply.mu)
+        known = measured.known.copy()
+        known[reply.start : stop] = True
+        parts = ("originals", "reconstructions", "mu", "excess_bce", "ssim")
+        changed = {name: _spliced(getattr(measured, name), reply.start, getattr(reply, name)) for name in parts}
+        self._state.measured = measured = dataclasses.replace(measured, known=known, **changed)
+        self._view.set_images(reply.start, reply.originals, reply.reconstructions)
+        self._view.set_curves(measured.excess_bce, measured.ssim, measured.distance, measured.in_hole)
+        if reply.final:
+            self._measure_at = monotonic() + RENEW_S if self._outdated else None
+        self._show_summary()
+        self._mark("cloud")
+
+    def _show_summary(self) -> None:
+        measured = self._state.measured
+        if measured is None:
+            self._view.set_summary("")
+            return
+        if self._state.model is None:
+            self._view.set_summary("The training has saved no weights yet; the images appear as soon as it does.")
+            return
+        known, config = measured.known, self._state.config
+        punctured = config is not None and config.data.drawn and config.data.punctured
+        groups = (("in the hole", measured.in_hole), ("outside", ~measured.in_hole))
+        if not punctured:  # without a hole in the data there is no inside and no outside
+            groups = (("all points", np.ones_like(known)),)
+        lines = ["Mean excess BCE"] if known.any() else []
+        for name, where in groups:
+            values = measured.excess_bce[where & known]
+            if len(values):
+                lines.append(f"{name} {values.mean():#.2g} ({len(values)})")
+        if not known.all():
+            lines.append(f"{known.sum()} of {len(known)} measured …")
+        self._view.set_summary("\n".join(lines), punctured)
+
     # files
 
     def ask_export(self, kind: str) -> None:
-        """Ask for a file name and write the chosen transect as png, svg, csv or npz."""
-        result = self.measuring.result()
+        """Ask for a file name and write the chosen transect as png, svg, csv or npz, as the name's ending says."""
+        result = self._result()
         if result is None:
             self.refused.emit(
                 "The transect is not measured completely. Keep its panel open until every image has appeared."
             )
             return
-        self.files.ask(kind, result, self._view.window())
+        name = result.transect.name
+        filters = {kind: FILTERS[kind], **FILTERS}
+        dialog = save_dialog(self._view.window(), "transect", f"Export transect {name}", f"{name}.{kind}", filters)
+        dialog.fileSelected.connect(lambda path: self.export(Path(path), result))
+        dialog.show()
+
+    def export(self, path: Path, result: TransectResult) -> None:
+        """Write ``result`` to ``path`` in a thread; ``exported`` or ``error_occurred`` follows."""
+
+        def work() -> None:
+            # matplotlib, which draws the pictures, takes most of a second to import: not before the first export.
+            from core.analysis.transect_export import export_transect
+            from core.paths.export import ExportError
+
+            try:
+                export_transect(path, result)
+            except (ExportError, OSError, MemoryError) as error:
+                self._written.emit(str(path), f"Transect {result.transect.name} was not exported. {error}")
+            else:
+                self._written.emit(str(path), "")
+
+        self._pool.start(work)
+
+    def _on_written(self, path: str, error: str) -> None:
+        if error:
+            self.error_occurred.emit(error)
+        else:
+            self._state.message = f"Exported {path}"
+            self.exported.emit(path)
+
+
+def _spliced(before: np.ndarray, start: int, new: np.ndarray) -> np.ndarray:
+    """A copy of ``before`` (n, …) with ``new`` (k, …) from ``start``; blank elsewhere if images change in size."""
+    after = before.copy() if before.shape[1:] == new.shape[1:] else np.zeros((len(before), *new.shape[1:]), new.dtype)
+    after[start : start + len(new)] = new
+    return after

@@ -15,7 +15,7 @@ from core.protocol.messages import Failed, MeasureTransect, TransectMeasured, We
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.controllers.transect import measurement
+from explorer.controllers.transect import transects
 from explorer.controllers.transect.transects import TransectsController
 from explorer.state import Model, Samples, State
 from explorer.views.cloud import CloudView
@@ -63,8 +63,8 @@ def _samples() -> Samples:
 
 @pytest.fixture
 def made(qtbot, monkeypatch) -> Iterator[SimpleNamespace]:
-    monkeypatch.setattr(measurement, "PAUSE_S", 0.0)
-    monkeypatch.setattr(measurement, "RENEW_S", 0.0)
+    monkeypatch.setattr(transects, "PAUSE_S", 0.0)
+    monkeypatch.setattr(transects, "RENEW_S", 0.0)
     state, engine = State(), Engine()
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     parameters, view = ParametersView(), TransectView()
@@ -97,7 +97,7 @@ def made(qtbot, monkeypatch) -> Iterator[SimpleNamespace]:
         errors=errors,
         tick=tick,
     )
-    control.files.stop()
+    control.shut_down()
 
 
 def _open(made: SimpleNamespace, data: DataConfig | None = None) -> None:
@@ -282,12 +282,12 @@ def test_a_whole_transect_is_exported_in_the_background(curves, qtbot, tmp_path)
     curves.control.ask_export("csv")
     assert "not measured completely" in curves.errors.pop()
     curves.engine.answer(0, 15)
-    with qtbot.waitSignal(curves.control.files.written, timeout=20_000):
-        curves.control.files.write(tmp_path / "P1.csv", curves.control.measuring.result())
+    with qtbot.waitSignal(curves.control.exported, timeout=20_000):
+        curves.control.export(tmp_path / "P1.csv", curves.control._result())
     assert len((tmp_path / "P1.csv").read_text().splitlines()) == 16
     assert "P1.csv" in curves.state.message
     with qtbot.waitSignal(curves.control.error_occurred, timeout=20_000):
-        curves.control.files.write(tmp_path / "none" / "P1.npz", curves.control.measuring.result())
+        curves.control.export(tmp_path / "none" / "P1.npz", curves.control._result())
     assert "P1.npz" in curves.errors[-1]
 
 
@@ -297,7 +297,7 @@ def test_a_file_name_is_asked_for_and_its_ending_decides(curves, qtbot, tmp_path
     curves.engine.answer(0, 15)
     curves.view.export_requested.emit("npz")
     dialog = curves.view.findChild(QFileDialog, "dialog.transect")
-    with qtbot.waitSignal(curves.control.files.written, timeout=20_000):
+    with qtbot.waitSignal(curves.control.exported, timeout=20_000):
         dialog.fileSelected.emit(str(tmp_path / "P1.npz"))
     dialog.reject()
     with np.load(tmp_path / "P1.npz", allow_pickle=False) as data:

@@ -1,8 +1,6 @@
-"""The plane that transects run through, as the open run defines it: its factors, their ranges, its samples."""
+"""The parameter plane as the open run defines it: its factors, their ranges, its samples."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -28,8 +26,9 @@ def factor_names(state: State) -> tuple[str, ...]:
 
 
 def shown_plane(state: State) -> Plane:
-    """The two factors that a line drawn now runs through."""
-    return FIRST if is_drawn(state) or max(state.plane) >= len(factor_names(state)) else state.plane
+    """The two factors on the axes: those chosen, if the open run has them."""
+    x, y = state.plane
+    return FIRST if is_drawn(state) or x == y or max(x, y) >= len(factor_names(state)) else (x, y)
 
 
 def places(state: State, plane: Plane) -> np.ndarray:
@@ -64,13 +63,10 @@ def training_places(state: State, plane: Plane) -> np.ndarray:
 
 
 def nearest_samples(state: State, points: np.ndarray, plane: Plane) -> np.ndarray:
-    """Indices int64 (n,) into the dataset of the samples nearest to ``points`` (n, 2), in ranges; none for curves."""
+    """Positions int64 (n,) of the samples nearest to ``points`` float64 (n, 2), each factor in units of its range; no
+    entries where no sample has a place in ``plane``."""
     known = places(state, plane)
-    if is_drawn(state) or state.samples is None or not len(known):
+    if not np.isfinite(known).all(axis=1).any():
         return np.empty(0, dtype=np.int64)
-    ranges = spans(state, plane)
-    nearest = []
-    for point in points:
-        away = (((known - point) / ranges) ** 2).sum(axis=1)
-        nearest.append(int(np.nan_to_num(away, nan=math.inf).argmin()))
-    return state.samples.indices[nearest].astype(np.int64)
+    away = (points[:, None] - known) / spans(state, plane)
+    return np.nanargmin((away**2).sum(axis=2), axis=1)
