@@ -29,6 +29,7 @@ SILENT_S = 120.0
 ACTIVE = ("starting", "running", "stopping")
 LOG_TAIL = 1200  # characters
 LEAK = "Leak: largest deviation of the other factor from its initial value, in % of its range; median over all starts."
+Value = TypeVar("Value")
 _STAMP = re.compile(r"-(\d{8}-\d{6})(?:-\d+)?$")
 
 
@@ -66,11 +67,15 @@ class Experiment:
 def find_experiments(root: Path) -> list[Path]:
     """The folders below ``root`` that hold an experiment, newest first; raises ``OSError`` if it cannot be read."""
     try:
-        folders = [entry for entry in root.iterdir() if entry.is_dir()]
+        folders = [ExperimentFolder(entry) for entry in root.iterdir() if entry.is_dir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [folder for folder in folders if _is_experiment(folder)]
-    return sorted(found, key=lambda folder: (_begun(folder), folder.name), reverse=True)
+    found = [
+        folder.path
+        for folder in folders
+        if any(file.is_file() for file in (folder.options_path, folder.progress_path, folder.path / REQUEST))
+    ]
+    return sorted(found, key=lambda path: (_begun(path), path.name), reverse=True)
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -82,6 +87,7 @@ def read_experiment(path: Path) -> Experiment:
     numbers, tip = "", ""
     if state == "finished":
         numbers, tip = key_numbers(name, _read_object(folder.report_path), quick)
+    fraction = 0.0 if progress is None else progress.fraction
     underway = progress if state in ACTIVE else None
     return Experiment(
         path=path,
@@ -91,7 +97,7 @@ def read_experiment(path: Path) -> Experiment:
         begun=_begun(path),
         state=state,
         message=message,
-        fraction=_fraction(progress),
+        fraction=min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else 0.0,
         eta_seconds=underway.eta_seconds if underway else None,
         run=path / underway.run if underway and underway.run else None,
         local=progress is None or progress.host == socket.gethostname(),
@@ -163,47 +169,6 @@ def progress_stamp(path: Path) -> tuple[int, int]:
     return status.st_mtime_ns, status.st_ino
 
 
-class _Model(msgspec.Struct):
-    group: str
-    hole_excess_bce: dict[str, float | None]
-    outside_excess_bce: dict[str, float | None]
-
-
-class _Transects(msgspec.Struct):
-    models: list[_Model]
-
-
-class _Median(msgspec.Struct):
-    value: float | None
-
-
-class _Leaks(msgspec.Struct):
-    median: _Median
-
-
-class _LeakSummary(msgspec.Struct):
-    leak: dict[str, dict[str, _Leaks]]
-
-
-class _Curves(msgspec.Struct):
-    summary: _LeakSummary
-
-
-class _Conclusions(msgspec.Struct):
-    conclusions: list[str]
-
-
-Part = TypeVar("Part", bound=msgspec.Struct)
-
-
-def _part(report: Mapping[str, Any], kind: type[Part]) -> Part | None:
-    """What a summary needs of a report; None if the report does not have it."""
-    try:
-        return msgspec.convert(report, kind)
-    except msgspec.ValidationError:
-        return None
-
-
 def key_numbers(name: str, report: Mapping[str, Any], quick: bool) -> tuple[str, str]:
     """(one line, explanation) of what a report found; ("", "") if it does not have what is looked for.
 
@@ -212,19 +177,32 @@ def key_numbers(name: str, report: Mapping[str, Any], quick: bool) -> tuple[str,
     conclusion. All conclusions are the explanation of these two.
     """
     if name == "transects":
-        return _transect_numbers(_part(report, _Transects), quick)
-    found = _part(report, _Conclusions)
-    conclusions = found.conclusions if found is not None else []
-    line = _leak_line(_part(report, _Curves)) if name == "curves" else ""
+        return _transect_numbers(report, quick)
+    conclusions = _read_value(report, list[str], "conclusions") or []
+    line = ""
+    if name == "curves":  # of both factors together
+        leaks = (
+            _read_value(report, float, "summary", "leak", "both", kind, "median", "value")
+            for kind in ("factor curve", "mean difference")
+        )
+        known = [100.0 * leak for leak in leaks if leak is not None and math.isfinite(leak)]
+        if len(known) == 2:
+            line = f"Leak along factor curves {known[0]:.2g} %, along the mean-difference vector {known[1]:.2g} %"
     tip = "\n".join(conclusions) or line
     return line or next((text for text in conclusions if text), ""), f"{tip}\n{LEAK}" if line else tip
 
 
-def _transect_numbers(report: _Transects | None, quick: bool) -> tuple[str, str]:
-    models = [model for model in report.models if model.group == "default"] if report is not None else []
+def _transect_numbers(report: Mapping[str, Any], quick: bool) -> tuple[str, str]:
+    models = _read_value(report, list[dict[str, Any]], "models") or []
     hole, outside = (
-        [value for errors in by_model if (value := errors.get("P1")) is not None and math.isfinite(value)]
-        for by_model in ([model.hole_excess_bce for model in models], [model.outside_excess_bce for model in models])
+        [
+            value
+            for model in models
+            if model.get("group") == "default"
+            and (value := _read_value(model, float, part, "P1")) is not None
+            and math.isfinite(value)
+        ]
+        for part in ("hole_excess_bce", "outside_excess_bce")
     )
     if not hole or not outside:
         return "", ""
@@ -237,14 +215,14 @@ def _transect_numbers(report: _Transects | None, quick: bool) -> tuple[str, str]
     return line, tip if quick else f"{tip} The published model reaches 0.0247 in the hole and 0.0093 outside."
 
 
-def _leak_line(report: _Curves | None) -> str:
-    """Median leaks of both factors together; empty if the report does not have them."""
-    both = report.summary.leak.get("both", {}) if report is not None else {}
-    medians = [both[kind].median.value for kind in ("factor curve", "mean difference") if kind in both]
-    known = [100.0 * value for value in medians if value is not None and math.isfinite(value)]
-    if len(known) < 2:
-        return ""
-    return f"Leak along factor curves {known[0]:.2g} %, along the mean-difference vector {known[1]:.2g} %"
+def _read_value(stored: Any, kind: type[Value], *keys: str) -> Value | None:
+    """What ``stored`` has under ``keys``, one within the other; None if that is not there or of another ``kind``."""
+    try:
+        for key in keys:
+            stored = stored[key]
+        return msgspec.convert(stored, kind)
+    except (KeyError, TypeError, msgspec.ValidationError):
+        return None
 
 
 def _spread(values: list[float]) -> str:
@@ -271,16 +249,6 @@ def _without_progress(path: Path, log: str) -> tuple[str, str]:
     return ("starting", "") if age < START_TIMEOUT_S else ("interrupted", "")
 
 
-def _fraction(progress: Progress | None) -> float:
-    fraction = 0.0 if progress is None else progress.fraction
-    return min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else 0.0
-
-
-def _is_experiment(path: Path) -> bool:
-    folder = ExperimentFolder(path)
-    return any(file.is_file() for file in (folder.options_path, folder.progress_path, path / REQUEST))
-
-
 def _begun(path: Path) -> datetime:
     """When it was begun: the time in the folder's name, else that of its oldest file here."""
     if found := _STAMP.search(path.name):
@@ -300,7 +268,6 @@ def _begun(path: Path) -> datetime:
 def _read_object(path: Path) -> dict[str, Any]:
     """The JSON object in ``path``; empty if there is none."""
     try:
-        found = msgspec.json.decode(path.read_bytes())
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
         return {}
-    return found if isinstance(found, dict) else {}
