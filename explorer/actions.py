@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction, QActionGroup, QKeySequence
-from PySide6.QtWidgets import QMenu, QMenuBar, QToolBar, QToolButton
+from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox, QToolBar, QToolButton, QWidget
 
-from explorer.controllers.app.help import show_about, show_keys
+import core
 from explorer.widgets.icons import icon
 from explorer.widgets.theme import Theme
 
@@ -113,6 +113,33 @@ def _theme(name: str, tip: str) -> Command:
     )
 
 
+def show_keys(window: QWidget, keys: list[tuple[str, str]]) -> None:
+    """F1: each key or gesture, and what it does."""
+    cell = "<td style='padding:2px 24px 2px 0'>"
+    rows = "".join(f"<tr>{cell}<b>{key}</b></td><td>{text}</td></tr>" for key, text in keys)
+    _show_box(window, "box.keys", "Keyboard shortcuts", f"<table>{rows}</table>")
+
+
+def _show_about(window: QWidget) -> None:
+    """Name, version, licence."""
+    text = (
+        f"<b>Isoline {core.__version__}</b><p>Explore latent spaces: train a VAE, watch its cloud fold, click a "
+        "point, trace a curved path.</p><p>MIT licence.</p>"
+    )
+    _show_box(window, "box.about", "About Isoline", text)
+
+
+def _show_box(window: QWidget, name: str, title: str, text: str) -> None:
+    box = QMessageBox(window)
+    box.setObjectName(name)
+    box.setWindowTitle(title)
+    box.setText(text)
+    box.setStandardButtons(QMessageBox.StandardButton.Close)
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setWindowModality(Qt.WindowModality.NonModal)
+    box.show()
+
+
 # fmt: off
 FILE = Menu("&File", (
     Command("open", "Open run…", lambda app: app.files.open_run(), "Ctrl+O", "open", "Open a run's folder", "text"),
@@ -125,7 +152,7 @@ FILE = Menu("&File", (
     Command("export_selection", "Export selected samples…", lambda app: app.files.export_selection(), "", "export",
             "Write index, factors and means of each selected sample as CSV",
             enabled=lambda app: app.state.selected is not None),
-    Command("turntable", "Film the cloud…", lambda app: app.filming.ask(), "", "film",
+    Command("turntable", "Film the cloud…", lambda app: app.turntable.ask(), "", "film",
             "Write one full turn of the cloud as MP4 or GIF", enabled=_has_cloud),
     Command("runs_folder", "Runs folder…", lambda app: app.files.choose_runs_folder(), "", "settings",
             "Choose the folder in which trainings started from this window save their runs"),
@@ -207,7 +234,7 @@ VIEW = Menu("&View", (
     None,
     DOCKS,
     None,
-    Command("reset_layout", "Reset layout", lambda app: app.window.reset_layout(), "", "",
+    Command("reset_layout", "Reset layout", lambda app: app.reset_layout(), "", "",
             "Restore the default arrangement of the panels"),
     Menu("Theme", (
         _theme("system", "Follow the desktop's setting"),
@@ -218,7 +245,7 @@ VIEW = Menu("&View", (
 HELP = Menu("&Help", (
     Command("keys", "Keyboard shortcuts", lambda app: show_keys(app.window, key_list()), "F1", "help",
             "List all keys and mouse gestures"),
-    Command("about", "About Isoline", lambda app: show_about(app.window), "", "isoline"),
+    Command("about", "About Isoline", lambda app: _show_about(app.window), "", "isoline"),
 ))
 # fmt: on
 MENUS = (FILE, EDIT, MODE, PATH, TRAINING, EXPERIMENTS, VIEW, HELP)

@@ -23,7 +23,6 @@ from explorer.controllers.cloud.gridlines import GridlinesController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.cloud.sample_losses import ScoresController
 from explorer.controllers.cloud.turntable import TurntableController
-from explorer.controllers.cloud.turntable_dialog import Filming
 from explorer.controllers.compare.compare import CompareController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.experiments.experiments import ExperimentsController
@@ -147,7 +146,6 @@ class Explorer(QObject):
         self.compare = add(CompareController(context, cloud, self.other_cloud, self.compare_view))
         self.path_comparison = add(PathComparison(context, cloud, self.kinds_view))
         self.turntable = add(TurntableController(context, session))
-        self.filming = Filming(self.window, self.turntable)
         self.gridlines = add(GridlinesController(context, cloud))
         self.saved_paths = add(SavedPathsController(context, session, self.playback, self.path_view.saved))
         self.attributes = add(AttributesController(context, session, self.points))
@@ -222,6 +220,11 @@ class Explorer(QObject):
         apply_theme(self._application, theme)
         for view in (*self._views, self.turntable, self.cloud_control, self.compare):
             view.set_theme(theme)
+
+    def reset_layout(self) -> None:
+        """Every panel back to where it was at the first start, and one that shows something to the front."""
+        without_losses = "experiments" if self.state.model is None else "reconstructions"
+        self.window.reset_layout("losses" if self.losses.has_curves else without_losses)
 
     def show(self) -> None:
         """Put the window where it was, and start the clock."""

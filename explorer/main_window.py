@@ -143,10 +143,10 @@ class MainWindow(QMainWindow):
         docks = [self.docks["training"], self.docks["image"]]
         self.resizeDocks(docks, [side, side], Qt.Orientation.Horizontal)
 
-    def reset_layout(self) -> None:
-        """Every dock back to where it was at the first start."""
+    def reset_layout(self, front: str) -> None:
+        """Every dock back to where it was at the first start, of those at the bottom ``front`` on top."""
         self.restoreState(self._first_layout)
-        self.docks["losses"].raise_()
+        self.docks[front].raise_()
         self.arrange()
 
     def set_recent(self, paths: list[str]) -> None:

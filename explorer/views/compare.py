@@ -31,7 +31,6 @@ from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference
 from explorer.widgets.layouts import column, row
 from explorer.widgets.theme import DARK, Theme
 
-EMPTY = "Choose a second run: its cloud turns with that of the open run, and one probe moves through both."
 SHOWN_MU = 3  # coordinates written under an image; all of them are in its tooltip
 
 
@@ -77,12 +76,12 @@ class CompareView(QWidget):
         self._message = label("", "error", "compare.message", wrap=True)
         self._message.hide()
         self._note = label("", "muted", "compare.note", wrap=True)
-        empty = label(EMPTY, "muted", "compare.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
-        empty.setContentsMargins(24, 8, 24, 8)
+        self._empty = label("", "muted", "compare.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
+        self._empty.setContentsMargins(24, 8, 24, 8)
         body = QWidget()
         column((cloud, 3), self._make_switch(), self._note, (self.images, 2), spacing=6, parent=body)
         self._pages = QStackedWidget()
-        self._pages.addWidget(empty)
+        self._pages.addWidget(self._empty)
         self._pages.addWidget(body)
         parts = (self._make_head(), self._message, (self._pages, 1))
         column(*parts, spacing=6, margins=(8, 6, 8, 8), parent=self)
@@ -157,6 +156,10 @@ class CompareView(QWidget):
         self._close.setVisible(path is not None)
         self._choose.setText("Choose run" if path is None else "Other run")
         self._pages.setCurrentIndex(0 if path is None else 1)
+
+    def set_empty(self, text: str) -> None:
+        """What to do while there is no second run."""
+        self._empty.setText(text)
 
     def set_message(self, text: str, *, error: bool = True) -> None:
         """Say what is wrong with the second run, or what is awaited; empty: nothing."""

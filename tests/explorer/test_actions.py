@@ -6,8 +6,7 @@ import pytest
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QMessageBox, QToolBar
 
-from explorer.actions import DOCKS, MENUS, RECENT, Actions, Command, Menu, commands, key_list
-from explorer.controllers.app.help import show_keys
+from explorer.actions import DOCKS, MENUS, RECENT, Actions, Command, Menu, commands, key_list, show_keys
 from explorer.history import Editing
 from explorer.state import State
 from explorer.widgets.dialogs import ProgressDialog, file_dialog, save_dialog

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.rendering.projection import subscript
-from explorer.projection import make_projection
+from explorer.controllers.cloud.cloud import make_projection
 from explorer.state import Axes
 
 

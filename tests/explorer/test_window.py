@@ -146,6 +146,7 @@ def _empty_texts(program) -> dict[str, str]:
         "image": program.image.empty,
         "losses": program.losses.findChild(QLabel, "losses.empty").text(),
         "probe": program.probe_view.findChild(QLabel, "probe.empty").text(),
+        "compare": program.compare_view.findChild(QLabel, "compare.empty").text(),
     }
 
 
@@ -409,6 +410,8 @@ window.docks["training"].setFloating(True)
 window.docks["compare"].show()
 QTest.qWait(100)
 window.actions_by_name["reset_layout"].trigger()
+assert not explorer.experiments_view.visibleRegion().isEmpty()  # what shows something without a run
+window.raise_dock("losses")
 QTest.qWait(300)
 available = window.screen().availableGeometry().getRect()
 print(json.dumps({"available": available, "first": first, "again": layout()}))

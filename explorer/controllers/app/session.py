@@ -66,20 +66,9 @@ class Session(Controller):
 
     def _read_samples(self, run: RunDirectory) -> None:
         try:
-            probe = run.read_probe()
+            self._state.samples = read_samples(run)
         except (RunError, OSError) as error:
-            if run.probe_path.exists():  # a run that has just started has none yet; the first embedding brings it
-                self.error_occurred.emit(str(error))
-            return
-        self._state.samples = Samples(
-            probe.indices,
-            probe.factors,
-            probe.factor_names,
-            probe.thumbnails,
-            probe.split,
-            probe.categories,
-            probe.names,
-        )
+            self.error_occurred.emit(str(error))
 
     def _load_engine(self, run: RunDirectory) -> None:
         if run.weights_stamp() is not None:
@@ -115,3 +104,22 @@ class Session(Controller):
             loaded.preset,
             loaded.precision,
         )
+
+
+def read_samples(run: RunDirectory) -> Samples | None:
+    """The samples that ``run`` has recorded; one that has just started has none before its first embedding.
+
+    Raises ``RunError`` or ``OSError`` if they cannot be read.
+    """
+    if not run.probe_path.exists():
+        return None
+    stored = run.read_probe()
+    return Samples(
+        stored.indices,
+        stored.factors,
+        stored.factor_names,
+        stored.thumbnails,
+        stored.split,
+        stored.categories,
+        stored.names,
+    )

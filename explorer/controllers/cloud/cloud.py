@@ -8,11 +8,10 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal
 
 from core.rendering import colormaps
-from core.rendering.projection import Projection
+from core.rendering.projection import Projection, along_components, along_dimensions
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
-from explorer.projection import make_projection
 from explorer.state import ACTIVE_TRAINING, Axes, Document, Samples, State
 from explorer.views.cloud import CloudView, Mode
 from explorer.views.points import PointsView
@@ -240,6 +239,13 @@ class CloudController(Controller):
         probe = document.probe
         self.view.set_probe(self.projection.to_view(probe) if probe is not None else None)
         self.view.set_selected(document.sample)
+
+
+def make_projection(axes: Axes, latent_dim: int, embedding: np.ndarray | None) -> Projection:
+    """The projection that ``axes`` asks for; principal components need an ``embedding`` (N, d)."""
+    if axes.principal and embedding is not None and len(embedding) > 1:
+        return along_components(embedding)
+    return along_dimensions(axes.dimensions, latent_dim)
 
 
 def plain_colour(theme: Theme) -> np.ndarray:

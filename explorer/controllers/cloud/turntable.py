@@ -20,8 +20,10 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
 from explorer.controllers.controller import Context, Controller
 from explorer.state import Axes
+from explorer.widgets.dialogs import ProgressDialog, save_dialog
 from explorer.widgets.theme import DARK, Theme
 
+FILTERS = {"mp4": "MP4 video (*.mp4)", "gif": "GIF (*.gif)"}
 CANCEL_MS = 10_000  # to finish a frame and go; by force after that
 STOP_MS = 1500
 STDERR_TAIL = 2000
@@ -53,9 +55,8 @@ class TurntableController(Controller):
         self._cancelled = False
         self._values: tempfile.TemporaryDirectory[str] | None = None
         self._lines = self._errors = b""
-        self._force = QTimer(self)
-        self._force.setSingleShot(True)
-        self._force.setInterval(CANCEL_MS)
+        self._dialog: ProgressDialog | None = None
+        self._force = QTimer(self, singleShot=True, interval=CANCEL_MS)
         self._force.timeout.connect(self._kill)
 
     @property
@@ -66,6 +67,19 @@ class TurntableController(Controller):
     def set_theme(self, theme: Theme) -> None:
         """The ground of the films to come."""
         self._theme = theme
+
+    def ask(self) -> None:
+        """Ask for a file name, whose ending decides the format, and film; a progress with Cancel blocks nothing."""
+        dialog = save_dialog(self._window, "film", "Film the cloud", "cloud.mp4", FILTERS)
+        dialog.fileSelected.connect(self.film)
+        dialog.show()
+
+    def film(self, path: str) -> None:
+        """Film into ``path`` and show how far it is."""
+        if self.export(path):
+            text = f"Filming the cloud: {Path(path).name}"
+            self._dialog = ProgressDialog(self._window, "filming", "Film the cloud", text)
+            self._dialog.canceled.connect(self.cancel)
 
     def export(self, path: str, seconds: float = 6.0, fps: float = 30.0, size: int = 720) -> bool:
         """Start filming into ``path``, an .mp4 or .gif; False and ``error_occurred`` if that cannot be."""
@@ -150,6 +164,8 @@ class TurntableController(Controller):
             share = _share(line)
             if share is not None and not self._cancelled:
                 self.progress.emit(share)
+                if self._dialog is not None:
+                    self._dialog.setValue(round(100 * share))
 
     def _read_errors(self) -> None:
         if self._process is not None:
@@ -177,6 +193,9 @@ class TurntableController(Controller):
 
     def _end(self) -> None:
         self._force.stop()
+        if self._dialog is not None:
+            self._dialog.end()
+            self._dialog = None
         if self._process is not None:
             self._process.deleteLater()
         self._process = None

@@ -11,20 +11,18 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
 from core.config import RunConfig
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded
 from core.rendering import colormaps
 from core.rendering.projection import Projection
 from core.runs.directory import RunDirectory, RunError
-from explorer.controllers.cloud.cloud import SPLIT, CloudController, plain_colour
-from explorer.controllers.compare.linked_cameras import CameraLock
-from explorer.controllers.compare.sample_matching import Counterparts, fingerprint_of
-from explorer.controllers.compare.shared_input import CompareContext, Question, hand_of
+from explorer.controllers.app.session import read_samples
+from explorer.controllers.cloud.cloud import SPLIT, CloudController, make_projection, plain_colour
+from explorer.controllers.compare.shared_input import Question, SharedInput, hand_of
 from explorer.controllers.controller import Context, Controller
 from explorer.engine_client import Outcome, PendingRequest
-from explorer.projection import make_projection
 from explorer.run_watcher import RunWatcher
 from explorer.state import Samples
 from explorer.views.cloud import CloudView
@@ -34,6 +32,13 @@ from explorer.widgets.theme import DARK, Theme
 
 NO_WEIGHTS = "This run has no weights yet: images appear as soon as its training has saved some."
 OPENING = "Opening the model…"
+NO_SAMPLES = "One of the runs has recorded no samples yet, so no point of one cloud can be found in the other."
+NOTHING_SHARED = (
+    "The runs were trained on different images and share no factors: no point of one cloud can be found in the other."
+)
+CHOOSE_SECOND = "Choose a second run: its cloud turns with that of the open run, and one probe moves through both."
+OPEN_FIRST = "Open a run, then choose a second one: their clouds turn together, and one probe moves through both."
+ANGLES = ("azimuth", "elevation")
 
 
 class CompareController(Controller):
@@ -51,7 +56,7 @@ class CompareController(Controller):
         self._model: SecondLoaded | None = None
         self._loading: PendingRequest | None = None  # opens the second model
         self._fingerprint: str | None = None  # of the open run's data
-        self._counterparts = Counterparts(None, None, False)
+        self._matching = SampleMatching(None, None, False)
         self._kind = self._hand = Kind.IMAGE
         self._seen = self._state.document
         self._asked: tuple | None = None
@@ -63,6 +68,7 @@ class CompareController(Controller):
         self._due.timeout.connect(self._ask)
         self._listen()
         self._on_model()
+        self._show_empty()
 
     def _listen(self) -> None:
         view, events = self._view, self._state.events
@@ -74,8 +80,9 @@ class CompareController(Controller):
         self._cloud.clicked.connect(self._on_click)
         self._cloud.hovered.connect(self._on_hover)
         self._second_watcher.embedding.connect(self._on_embedding)
-        self._second_watcher.failed.connect(lambda text: view.set_message(text))
+        self._second_watcher.failed.connect(view.set_message)
         self._when((events.model,), self._on_model)
+        self._when((events.config,), self._show_empty)
         self._when((events.samples,), self._match)
         self._when((events.display,), self._show_points)
         self._when((events.document,), self._due.start)
@@ -83,6 +90,9 @@ class CompareController(Controller):
         self._when((self._engine.weights_changed, self._engine.second_weights_changed), self._renew)
 
     # the second run
+
+    def _show_empty(self) -> None:
+        self._view.set_empty(OPEN_FIRST if self._state.config is None else CHOOSE_SECOND)
 
     def _offer_runs(self) -> None:
         here = str(self.run.path) if self.run is not None else ""
@@ -134,14 +144,13 @@ class CompareController(Controller):
         if self.run is None:
             return
         try:
-            probe = self.run.read_probe()
+            self._samples = samples = read_samples(self.run)
         except (RunError, OSError) as error:
-            if self.run.probe_path.exists():  # one that has just started has none yet; its first means bring it
-                self._view.set_message(str(error))
+            self._view.set_message(str(error))
             return
-        self._samples = Samples(probe.indices, probe.factors, tuple(probe.factor_names), probe.thumbnails, probe.split)
-        self._cloud.set_thumbnails(probe.thumbnails)
-        self._match()
+        if samples is not None:
+            self._cloud.set_thumbnails(samples.thumbnails)
+            self._match()
 
     @property
     def _opening(self) -> bool:
@@ -169,7 +178,7 @@ class CompareController(Controller):
         """The samples of either run have changed."""
         mark = fingerprint_of(self.run.path) if self.run is not None else None
         same = mark is not None and mark == self._fingerprint
-        self._counterparts = Counterparts(self._state.samples, self._samples, same)
+        self._matching = SampleMatching(self._state.samples, self._samples, same)
         self._show_colours()
         self._due.start()
 
@@ -214,20 +223,20 @@ class CompareController(Controller):
 
     def _show_selected(self) -> None:
         sample = self._state.document.sample
-        self._cloud.set_selected(None if sample is None else self._counterparts.in_second(sample))
+        self._cloud.set_selected(None if sample is None else self._matching.in_second(sample))
 
     def _show_hovered(self, index: int | None) -> None:
         if not self._cloud.underMouse():
-            self._cloud.set_hovered(None if index is None else self._counterparts.in_second(index))
+            self._cloud.set_hovered(None if index is None else self._matching.in_second(index))
 
     def _on_hover(self, index: int) -> None:
-        found = self._counterparts.in_first(index) if index >= 0 else None
+        found = self._matching.in_first(index) if index >= 0 else None
         self._cloud_control.hover(-1 if found is None else found)
 
     def _on_click(self, index: int, modifiers: Qt.KeyboardModifier) -> None:
-        found = self._counterparts.in_first(index)
+        found = self._matching.in_first(index)
         if found is None:
-            self._view.set_note(self._counterparts.reason or "This point has no counterpart in the open run.")
+            self._view.set_note(self._matching.reason or "This point has no counterpart in the open run.")
         elif modifiers & Qt.KeyboardModifier.ShiftModifier:
             self._cloud_control.select(np.array([found]), True)
         else:
@@ -259,13 +268,13 @@ class CompareController(Controller):
         model = self._state.model
         if self._model is None or model is None or not on_screen(self._view):
             return
-        context = self._context(model.latent_dim, self._model.latent_dim)
-        self._view.set_kinds(context.reasons())
-        question = context.question(self._kind)
+        shared = SharedInput(self._state, (model.latent_dim, self._model.latent_dim), self._hand)
+        self._view.set_kinds(shared.reasons())
+        question = shared.question(self._kind)
         if question is None:
             self._asked = None
             self._view.set_note("")
-            self._view.set_images(None, None, text=context.missing())
+            self._view.set_images(None, None, text=shared.missing())
             self._cloud.set_probe(None)
             return
         self._view.set_kind(question.kind)
@@ -273,11 +282,6 @@ class CompareController(Controller):
             self._asked = question.key
             message = CompareModels(index=question.index, factors=question.factors, z=question.z)
             self._request = self._engine.request(message, partial(self._on_compared, question), self._on_error)
-
-    def _context(self, first: int, second: int) -> CompareContext:
-        state = self._state
-        drawn = state.config is not None and state.config.data.drawn
-        return CompareContext(state.document, state.samples, drawn, state.plane, (first, second), self._hand)
 
     # the engine
 
@@ -341,3 +345,123 @@ def _range(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
             low, high = float(np.nanmin(values)), float(np.nanmax(values))
             return low, high if high > low else low + 1.0
     return 0.0, 1.0
+
+
+class CameraLock(QObject):
+    """Turns ``second`` when a hand turns ``first``, and the other way round.
+
+    Distance and centre are each cloud's own, for two models spread their clouds differently; the second is kept whole
+    in its view until a hand zooms or shifts it.
+    """
+
+    def __init__(self, first: CloudView, second: CloudView) -> None:
+        super().__init__(second)
+        self._first, self._second = first, second
+        self._framed: tuple = ()
+        self._own_frame = False
+        first.view_changed.connect(lambda: self._follow(first, second))
+        second.view_changed.connect(self._on_second)
+        second.installEventFilter(self)
+
+    def align(self) -> None:
+        """Another cloud is in the second view: show it whole, from where the first is seen."""
+        self._own_frame = False
+        self._follow(self._first, self._second)
+        self.fill()
+
+    def grown(self) -> None:
+        """The second cloud has changed: keep it in its view."""
+        if self._second.scene.outgrown():
+            self.fill()
+
+    def fill(self) -> None:
+        """Show the second cloud whole, unless a hand has chosen what is seen of it."""
+        if self._own_frame or not self._second.point_count:
+            return
+        self._second.scene.fit(orient=False)
+        self._second.set_camera(self._second.camera())
+        self._framed = _frame(self._second)
+
+    def _on_second(self) -> None:
+        if _frame(self._second) != self._framed:
+            self._own_frame = True
+        self._follow(self._second, self._first)
+
+    def _follow(self, led: CloudView, follower: CloudView) -> None:
+        angles = {name: led.camera()[name] for name in ANGLES}
+        camera = follower.camera()
+        if follower.point_count and any(camera[name] != angles[name] for name in ANGLES):
+            follower.set_camera({**camera, **angles})
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """After a change of size, and after the view itself has heard of it."""
+        if event.type() == QEvent.Type.Resize:
+            QTimer.singleShot(0, self, self.fill)
+        return super().eventFilter(watched, event)
+
+
+def _frame(cloud: CloudView) -> tuple:
+    camera = cloud.camera()
+    return camera["distance"], tuple(camera["target"])
+
+
+def fingerprint_of(path: Path) -> str | None:
+    """What marks the data that the run in folder ``path`` was trained on; None where that is not known."""
+    try:
+        dataset = RunDirectory.open(path).metadata.get("dataset")
+    except (RunError, OSError):  # a weights file by itself, or a folder that has gone: it is opened by somebody else
+        return None
+    mark = dataset.get("fingerprint") if isinstance(dataset, dict) else None
+    return mark if isinstance(mark, str) else None
+
+
+class SampleMatching:
+    """Finds samples of ``first`` among those of ``second`` and the other way round. All positions are in ``Samples``.
+
+    ``same_data``: both runs were trained on the same images, so equal indices are the same image. ``reason`` says why
+    nothing can be found, and is empty otherwise.
+    """
+
+    def __init__(self, first: Samples | None, second: Samples | None, same_data: bool) -> None:
+        self._first, self._second, self._same = first, second, same_data
+        self._names: tuple[str, ...] = ()
+        self.reason = ""
+        if first is None or second is None:
+            self.reason = NO_SAMPLES
+            return
+        if set(first.factor_names) == set(second.factor_names):
+            self._names = first.factor_names
+        if not same_data and not self._names:
+            self.reason = NOTHING_SHARED
+
+    def in_second(self, position: int) -> int | None:
+        """The second run's sample that is the first's ``position``; None if there is none."""
+        return self._find(position, self._first, self._second)
+
+    def in_first(self, position: int) -> int | None:
+        """The first run's sample that is the second's ``position``; None if there is none."""
+        return self._find(position, self._second, self._first)
+
+    def _find(self, position: int, here: Samples | None, there: Samples | None) -> int | None:
+        if self.reason or here is None or there is None or not 0 <= position < len(here.indices):
+            return None
+        if self._same:
+            found = np.flatnonzero(there.indices == here.indices[position])
+            if len(found):
+                return int(found[0])
+        return self._nearest(_columns(here, self._names)[position], there) if self._names else None
+
+    def _nearest(self, factors: np.ndarray, there: Samples) -> int | None:
+        """The sample with the nearest factors, each in units of its range."""
+        values = _columns(there, self._names)
+        known = np.isfinite(values).all(axis=1)
+        if not known.any() or not np.isfinite(factors).all():
+            return None
+        span = np.ptp(values[known], axis=0)
+        away = (values - factors) / np.where(span > 0, span, 1.0)
+        return int(np.where(known, np.einsum("nf,nf->n", away, away), np.inf).argmin())
+
+
+def _columns(samples: Samples, names: tuple[str, ...]) -> np.ndarray:
+    """Factors float64 (N, F) in the order of ``names``."""
+    return samples.factors[:, [samples.factor_names.index(name) for name in names]].astype(np.float64)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from explorer.state import Document, Samples
+from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
+from explorer.state import Document, State
 from explorer.views.compare import Kind
 
 CLICK = "Click a point of either cloud: its image goes into both models."
@@ -29,26 +30,21 @@ class Question:
 
 
 @dataclass(frozen=True, eq=False)
-class CompareContext:
-    """All that the choice depends on.
+class SharedInput:
+    """All that the choice depends on: the state, both models' numbers of latent dimensions ``dims``, and ``hand``, the
+    kind that the last gesture fed."""
 
-    ``drawn``: the open run's images are drawn from factors; ``plane``: the factors on the axes of the parameter plane;
-    ``dims``: both models' numbers of latent dimensions; ``hand``: the kind that the last gesture fed.
-    """
-
-    document: Document
-    samples: Samples | None
-    drawn: bool
-    plane: tuple[int, int]
+    state: State
     dims: tuple[int, int]
     hand: Kind
 
     def reasons(self) -> dict[str, str]:
         """Why a kind cannot be chosen, for those that cannot."""
         found: dict[str, str] = {}
-        if self.samples is None:
+        samples = self.state.samples
+        if samples is None:
             found[Kind.IMAGE] = "The open run has recorded no samples yet."
-        if not self.drawn and (self.samples is None or len(self.samples.factor_names) < 2):
+        if len(factor_names(self.state)) < 2:
             found[Kind.PARAMETERS] = "The open run's images have no factors, so there is no parameter plane."
         if self.dims[0] != self.dims[1]:
             found[Kind.LATENT] = (
@@ -73,16 +69,16 @@ class CompareContext:
         if kind in self.reasons():
             return None
         if kind is Kind.IMAGE:
-            return self._of_sample(self.document.sample, kind)
+            return self._of_sample(self.state.document.sample, kind)
         if kind is Kind.PARAMETERS:
             return self._of_cursor()
-        probe = self.document.probe
+        probe = self.state.document.probe
         if probe is None or len(probe) != self.dims[0]:
             return None
         return Question(kind, "Both decoders at the probe", z=np.asarray(probe, dtype=np.float32))
 
     def _of_sample(self, position: int | None, kind: Kind) -> Question | None:
-        samples = self.samples
+        samples = self.state.samples
         if samples is None or position is None or not 0 <= position < len(samples.indices):
             return None
         index = int(samples.indices[position])
@@ -92,23 +88,15 @@ class CompareContext:
         return Question(kind, " · ".join([f"Sample {index}", *values]), index=index)
 
     def _of_cursor(self) -> Question | None:
-        cursor = self.document.cursor
+        cursor = self.state.document.cursor
         if cursor is None or self.hand is Kind.LATENT:  # the probe has left the place that the cursor marks
             return None
-        if self.drawn:
+        if is_drawn(self.state):
             a, b = cursor
             return Question(Kind.PARAMETERS, f"a = {a:.3f} · b = {b:.3f}", factors=np.array(cursor, dtype=np.float32))
-        return self._of_sample(self._at_cursor(cursor), Kind.PARAMETERS)
-
-    def _at_cursor(self, cursor: tuple[float, float]) -> int | None:
-        """The sample at the cursor, which stands on one where nothing draws images in between."""
-        if self.samples is None or max(self.plane) >= len(self.samples.factor_names):
-            return None
-        places = self.samples.factors[:, list(self.plane)].astype(np.float64)
-        span = np.nan_to_num(np.nanmax(places, axis=0) - np.nanmin(places, axis=0))
-        away = (places - cursor) / np.where(span > 0, span, 1.0)
-        squared = np.einsum("nk,nk->n", away, away)
-        return int(np.nanargmin(squared)) if np.isfinite(squared).any() else None
+        # Where nothing draws images in between, the cursor stands on a sample.
+        nearest = nearest_samples(self.state, np.array([cursor]), shown_plane(self.state))
+        return self._of_sample(int(nearest[0]) if len(nearest) else None, Kind.PARAMETERS)
 
 
 def hand_of(before: Document, now: Document, landed: np.ndarray | None, last: Kind) -> Kind:

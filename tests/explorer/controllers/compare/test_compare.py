@@ -12,7 +12,7 @@ import pytest
 from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QLabel
 
 from core.config import DataConfig, ModelConfig, RunConfig
 from core.protocol.messages import (
@@ -27,9 +27,8 @@ from core.protocol.messages import (
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
-from explorer.controllers.compare.compare import CompareController
-from explorer.controllers.compare.sample_matching import Counterparts
-from explorer.controllers.compare.shared_input import CompareContext, hand_of
+from explorer.controllers.compare.compare import CompareController, SampleMatching
+from explorer.controllers.compare.shared_input import SharedInput, hand_of
 from explorer.controllers.controller import Context
 from explorer.state import Document, Model, Samples, State
 from explorer.views.cloud import CloudView
@@ -156,6 +155,13 @@ def place(cloud: CloudView, index: int):
 
 
 # the second run
+
+
+def test_the_empty_panel_says_which_run_is_missing(desk):
+    empty = desk.view.findChild(QLabel, "compare.empty")
+    assert empty.text().startswith("Choose a second run")
+    desk.state.config = None
+    assert empty.text().startswith("Open a run, then choose a second one")
 
 
 def test_a_chosen_run_is_shown_and_opened_by_the_engine(desk):
@@ -431,7 +437,7 @@ FIRST = samples([3, 5, 8], [[0, 0], [1, 10], [2, 20]])
 
 def test_of_the_same_data_equal_indices_are_the_same_sample():
     second = samples([5, 8, 9], [[0, 0], [0, 0], [1, 9]])
-    pairs = Counterparts(FIRST, second, same_data=True)
+    pairs = SampleMatching(FIRST, second, same_data=True)
     assert [pairs.in_second(i) for i in (1, 2)] == [0, 1]
     assert pairs.in_first(1) == 2
     assert pairs.in_second(0) == 0  # sample 3 was not recorded there: the nearest factors
@@ -439,13 +445,13 @@ def test_of_the_same_data_equal_indices_are_the_same_sample():
 
 def test_of_other_data_the_nearest_factors_are_taken_each_in_its_range():
     second = samples([0, 1, 2], [[0, 0.4], [18, 0.1], [20, 2.0]], names=("b", "a"))  # (b, a), ranges 20 and 1.9
-    pairs = Counterparts(FIRST, second, same_data=False)
+    pairs = SampleMatching(FIRST, second, same_data=False)
     assert [pairs.in_second(i) for i in (0, 2)] == [0, 2]
     assert [pairs.in_first(i) for i in (0, 1, 2)] == [0, 1, 2]  # (0.1, 18) is nearest to (1, 10)
 
 
 def test_unknown_factors_have_no_counterpart():
-    pairs = Counterparts(FIRST, samples([0, 1], [[np.nan, 0], [1, 10]]), same_data=False)
+    pairs = SampleMatching(FIRST, samples([0, 1], [[np.nan, 0], [1, 10]]), same_data=False)
     assert pairs.in_first(0) is None
     assert pairs.in_second(0) == 1
 
@@ -454,7 +460,7 @@ def test_unknown_factors_have_no_counterpart():
     ("second", "reason"), [(None, "recorded no samples"), (samples([0], [[1]], ("size",)), "share no factors")]
 )
 def test_without_anything_shared_there_is_a_reason(second, reason):
-    pairs = Counterparts(FIRST, second, same_data=False)
+    pairs = SampleMatching(FIRST, second, same_data=False)
     assert reason in pairs.reason
     assert pairs.in_second(0) is None
 
@@ -464,8 +470,9 @@ def test_without_anything_shared_there_is_a_reason(second, reason):
 
 def context(
     document: Document, hand: Kind = Kind.IMAGE, *, drawn: bool = True, dims=(3, 3), known=FIRST
-) -> CompareContext:
-    return CompareContext(document, known, drawn, (0, 1), dims, hand)
+) -> SharedInput:
+    data = DataConfig() if drawn else DataConfig(source="npz", path="data.npz")
+    return SharedInput(State(config=RunConfig(data=data), samples=known, document=document), dims, hand)
 
 
 def test_without_a_generator_the_cursor_is_the_sample_it_stands_on():
