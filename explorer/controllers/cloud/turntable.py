@@ -6,7 +6,6 @@ input: when that closes, because a person cancels or because the window is gone,
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from explorer.controllers.app.session import Session
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.processes import isoline_command
 from explorer.state import Axes
 from explorer.widgets.dialogs import ProgressDialog, save_dialog
 from explorer.widgets.theme import DARK, Theme
@@ -32,8 +32,7 @@ PREFIX = "isoline turntable: error: "
 
 def turntable_command(arguments: list[str]) -> list[str]:
     """The command line that films a run; ``arguments`` are those of ``isoline turntable``."""
-    # -P: a folder named core where the program was started must not be taken for Isoline's.
-    return [sys.executable, "-P", "-m", "core.cli", "turntable", *arguments, "--progress", "json"]
+    return isoline_command("turntable", *arguments, "--progress", "json")
 
 
 class TurntableController(Controller):

@@ -1,4 +1,4 @@
-"""The state of experiments, read from their folders and described for the window. No Qt, and no torch.
+"""The state of experiments, read from their folders and described for the window.
 
 An experiment is a process of its own that outlives the window, so everything is read from its folder
 (``core.experiments.folder``), whoever started it. Beside that module's files the window leaves two of its own there:
@@ -21,13 +21,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from core.experiments.folder import ExperimentFolder, Progress, read_progress
+from explorer.controllers.processes import log_tail
 
 REQUEST, LOG = "request.json", "experiment.log"
 START_TIMEOUT_S = 90.0
 SILENT_S = 120.0
 """A process writes its progress about once a second; one that is silent for this long is not the one it was."""
 ACTIVE = ("starting", "running", "stopping")
-LOG_TAIL = 1200  # characters
 LEAK = "Leak: largest deviation of the other factor from its initial value, in % of its range; median over all starts."
 Value = TypeVar("Value")
 _STAMP = re.compile(r"-(\d{8}-\d{6})(?:-\d+)?$")
@@ -82,7 +82,7 @@ def read_experiment(path: Path) -> Experiment:
     """What the folder ``path`` says now. What is missing or unreadable in it is left out, never an error."""
     folder, progress = ExperimentFolder(path), read_progress(path)
     name, seeds, quick = read_request(path)
-    log = log_tail(path)
+    log = log_tail(path / LOG)
     state, message = _without_progress(path, log) if progress is None else (_state(folder, progress), progress.message)
     numbers, tip = "", ""
     if state == "finished":
@@ -141,14 +141,6 @@ def write_request(path: Path, name: str, seeds: int, quick: bool) -> None:
     """Note what is asked for, so that it can be asked for again; raises ``OSError``."""
     request = {"experiment": name, "seeds": seeds, "quick": quick}
     (path / REQUEST).write_bytes(msgspec.json.encode(request))
-
-
-def log_tail(path: Path) -> str:
-    """The end of what the process wrote; empty if it wrote nothing."""
-    try:
-        return (path / LOG).read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:].strip()
-    except OSError:
-        return ""
 
 
 def complaint(log: str) -> str:

@@ -6,14 +6,13 @@ another machine started below the runs folder is listed, watched and cancelled j
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from PySide6.QtCore import QProcess, QUrl, Signal
+from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
 from core.experiments.folder import ExperimentFolder
@@ -28,13 +27,13 @@ from explorer.controllers.experiments.experiment_status import (
     Experiment,
     complaint,
     find_experiments,
-    log_tail,
     progress_stamp,
     read_experiment,
     read_flags,
     read_request,
     write_request,
 )
+from explorer.controllers.processes import isoline_command, log_tail, start_detached
 from explorer.views.experiments import KINDS, ExperimentItem, ExperimentsView
 from explorer.widgets.controls import on_screen
 
@@ -48,8 +47,8 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 def experiment_command(name: str, out: Path, seeds: int, quick: bool) -> list[str]:
     """The command that runs or resumes experiment ``name`` in folder ``out``."""
-    command = [sys.executable, "-P", "-m", "core.cli", "experiment", "--nice", str(NICENESS), name]
-    return [*command, "--out", str(out), "--seeds", str(seeds), *(["--quick"] if quick else [])]
+    command = isoline_command("experiment", "--nice", str(NICENESS), name, "--out", str(out), "--seeds", str(seeds))
+    return [*command, "--quick"] if quick else command
 
 
 class ExperimentsController(Controller):
@@ -163,21 +162,15 @@ class ExperimentsController(Controller):
         return opened
 
     def _launch(self, path: Path, command: list[str]) -> None:
-        program, *arguments = command
-        process = QProcess()
-        process.setProgram(program)
-        process.setArguments(arguments)
-        process.setStandardOutputFile(str(path / LOG))
-        process.setStandardErrorFile(str(path / LOG), QProcess.OpenModeFlag.Append)
-        process.setStandardInputFile(QProcess.nullDevice())
         before = progress_stamp(path)
         self._refused.pop(path, None)
         self._cancelled.discard(path)
-        if process.startDetached():
-            self._starting[path] = (monotonic(), before)
-        else:
-            self._refused[path] = f"The experiment could not be started: {process.errorString()}."
+        reason = start_detached(command, path / LOG)
+        if reason:
+            self._refused[path] = f"The experiment could not be started: {reason}."
             self.error_occurred.emit(self._refused[path])
+        else:
+            self._starting[path] = (monotonic(), before)
         self.refresh()
 
     # state of the folders
@@ -227,7 +220,7 @@ class ExperimentsController(Controller):
         experiment = read_experiment(path)
         if path in self._starting:
             since, before = self._starting[path]
-            log = log_tail(path)
+            log = log_tail(path / LOG)
             if progress_stamp(path) != before:
                 del self._starting[path]
             elif complaint(log) or monotonic() - since > START_TIMEOUT_S:

@@ -13,6 +13,7 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, RECIPE_KINDS, Recipe, RecipeKind
+from core.protocol.framing import frame
 from core.protocol.messages import ComparePaths, PathCompared
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
@@ -45,30 +46,11 @@ _READ_BY = {
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
-    """What is compared: ``start`` and ``end`` float32 (d,), the kinds in order, and the target ("": none)."""
-
-    start: np.ndarray
-    end: np.ndarray
-    kinds: tuple[RecipeKind, ...]
-    target: str
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Question):
-            return NotImplemented
-        same = (self.kinds, self.target) == (other.kinds, other.target)
-        return same and np.array_equal(self.start, other.start) and np.array_equal(self.end, other.end)
-
-    def __hash__(self) -> int:
-        return hash((self.start.tobytes(), self.end.tobytes(), self.kinds, self.target))
-
-
-@dataclass(frozen=True, eq=False)
 class _Answer:
     """``points`` float32 (m, d) of one kind, what was asked, and the curve through them float32 (K, d)."""
 
     points: np.ndarray
-    question: Question
+    question: ComparePaths
     curve: np.ndarray
 
 
@@ -82,8 +64,8 @@ class PathComparison(Controller):
         self._target = ""  # chosen here, or that of the path's recipe: what a hand did last
         self._recipe: Recipe | None = None
         self._answers: dict[str, _Answer] = {}
-        self._wanted: Question | None = None
-        self._asked: Question | None = None
+        self._wanted: ComparePaths | None = None
+        self._asked: ComparePaths | None = None
         self._ask_at: float | None = None
         self._last_asked = -WEIGHTS_PAUSE_S
         self._outdated = False  # other weights than those that were asked
@@ -99,7 +81,7 @@ class PathComparison(Controller):
     @property
     def complete(self) -> bool:
         """Whether everything that was asked is answered."""
-        asked = self._asked is not None and self._asked == self._wanted
+        asked = self._asked is not None and _same(self._asked, self._wanted)
         return asked and not self._awaiting and self._ask_at is None
 
     def _listen(self) -> None:
@@ -113,7 +95,7 @@ class PathComparison(Controller):
         asking = (events.config, events.document, events.samples, events.attributes)
         self._when((view.shown, *asking), lambda: self._mark("question"))
         self._when((events.embedding, events.display), lambda: self._mark("cloud"))
-        self._when((events.model,), self._on_model)
+        self._when((events.model,), lambda: (self._forget(), self._mark("question")))
         self._engine.weights_changed.connect(self._renew)
 
     # hands
@@ -152,11 +134,6 @@ class PathComparison(Controller):
 
     # what is asked
 
-    def _on_model(self) -> None:
-        """Another run, or none."""
-        self._forget()
-        self._mark("question")
-
     def _forget(self) -> None:
         self._answers.clear()
         self._asked = self._wanted = self._ask_at = None
@@ -165,7 +142,7 @@ class PathComparison(Controller):
         self._view.table.clear()
         self._mark("cloud")
 
-    def _question(self) -> tuple[Question | None, str]:
+    def _question(self) -> tuple[ComparePaths | None, str]:
         """What is to be compared now; else None and what a person should do."""
         model, path = self._state.model, self._state.document.path
         if model is None:
@@ -180,7 +157,7 @@ class PathComparison(Controller):
         kinds: tuple[RecipeKind, ...] = tuple(kind for kind in self._kinds if self._target or kind in JOINING)
         if not kinds:
             return None, NO_KINDS
-        return Question(start, end, kinds, self._target), ""
+        return ComparePaths(kinds=kinds, start=start, end=end, target=self._target, frames=FRAMES), ""
 
     def _show_question(self) -> None:
         document = self._state.document
@@ -193,10 +170,10 @@ class PathComparison(Controller):
                 self._forget()
             self._wanted = None
             self._view.set_message("")
-        elif question != self._wanted:
+        elif not _same(question, self._wanted):
             self._wanted = question
             first = self._asked is None
-            self._ask_at = None if question == self._asked else monotonic() + (0.0 if first else EDIT_PAUSE_S)
+            self._ask_at = None if _same(question, self._asked) else monotonic() + (0.0 if first else EDIT_PAUSE_S)
 
     def _settle_target(self, document: Document) -> None:
         """Offer what can change, and keep the choice among it."""
@@ -217,36 +194,21 @@ class PathComparison(Controller):
         """Which row is the document's path, and at which frame the probe is."""
         recipe = document.path.recipe if document.path is not None else None
         self._view.table.set_current(recipe.kind if recipe is not None else "")
-        kind, number = self._chosen
-        others = ((each, place) for each in self._answers for place in range(len(self._answers[each].points)))
-        for each, place in ((kind, number), *others):
-            answer = self._answers.get(each)
-            if (
-                answer is not None
-                and document.probe is not None
-                and np.array_equal(answer.points[place], document.probe)
-            ):
-                self._view.table.set_mark(each, place)
-                return
-        self._view.table.set_mark("", -1)
+        frames = [(kind, i) for kind, answer in self._answers.items() for i in range(len(answer.points))]
+        frames.sort(key=lambda item: item != self._chosen)  # paths may share a frame
+        probe = document.probe if document.probe is not None else np.empty(0)
+        at_probe = (item for item in frames if np.array_equal(self._answers[item[0]].points[item[1]], probe))
+        self._view.table.set_mark(*next(at_probe, ("", -1)))
 
-    def _ask(self, question: Question) -> None:
-        again = question == self._asked
+    def _ask(self, question: ComparePaths) -> None:
+        again = _same(question, self._asked)
         if not again:
-            kept = {kind: answer for kind, answer in self._answers.items() if kind in question.kinds}
-            self._answers = kept
+            self._answers = {kind: answer for kind, answer in self._answers.items() if kind in question.kinds}
             self._mark("cloud")
         self._view.table.set_kinds(question.kinds, question.target, stale=not again)
         self._asked, self._ask_at, self._last_asked = question, None, monotonic()
         self._outdated = self._preliminary = False
-        message = ComparePaths(
-            kinds=question.kinds,
-            start=question.start,
-            end=question.end,
-            target=question.target,
-            frames=FRAMES,
-        )
-        self._request = self._engine.request(message, self._on_compared, self._on_error)
+        self._request = self._engine.request(question, self._on_compared, self._on_error)
         self._view.set_message(f"Comparing {len(question.kinds)} kinds…")
 
     # each tick
@@ -324,3 +286,8 @@ def ends_of(path: LatentPath) -> tuple[np.ndarray, np.ndarray]:
     if recipe is not None and recipe.end is not None:
         return recipe.start, recipe.end
     return path.control[0], path.control[-1]
+
+
+def _same(question: ComparePaths, other: ComparePaths | None) -> bool:
+    """Whether both ask for the same paths."""
+    return other is not None and frame(question) == frame(other)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -42,9 +42,9 @@ class _Frames:
     speed: Speed
     s: np.ndarray
     z: np.ndarray
+    known: np.ndarray
+    scores: list[OffManifoldScore | None]
     images: np.ndarray | None = None
-    known: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    scores: list[OffManifoldScore | None] = field(default_factory=list)
     outdated: bool = False
 
 
@@ -113,13 +113,19 @@ class PlaybackController(Controller):
 
     def seek(self, s: float) -> None:
         """Go to the share ``s`` (0 to 1) of the path's latent length and stay there, whatever its speed."""
-        by_image = self._state.playback.speed is Speed.IMAGE and self._table is not None
-        self.scrub(float(self._table.from_latent(s)) if by_image and self._table is not None else s)
+        table = self._image_table
+        self.scrub(float(table.from_latent(s)) if table is not None else s)
+
+    @property
+    def _image_table(self) -> ImageLength | None:
+        """What places the frames at equal steps of image length, if they are played so and it is known."""
+        return self._table if self._state.playback.speed is Speed.IMAGE else None
 
     @property
     def share(self) -> float:
         """Where the marker is, as a share of the path's latent length."""
-        return self._s(self._state.playback.position)
+        table, position = self._image_table, self._state.playback.position
+        return float(table.to_latent(position)) if table is not None else position
 
     def step(self, frames: int) -> None:
         """Move by whole frames (arrow keys)."""
@@ -178,12 +184,10 @@ class PlaybackController(Controller):
         if path is None or self._state.model is None:
             return
         even = np.linspace(0.0, 1.0, playback.frames)
-        by_image = playback.speed is Speed.IMAGE and self._table is not None
-        s = self._table.to_latent(even) if by_image and self._table is not None else even
-        frames = _Frames(path, Speed.IMAGE if by_image else Speed.LATENT, s, path.at(s))
-        frames.known = np.zeros(len(s), dtype=bool)
-        frames.scores = [None] * len(s)
-        self._frames = frames
+        table = self._image_table
+        s = table.to_latent(even) if table is not None else even
+        speed = Speed.LATENT if table is None else Speed.IMAGE
+        self._frames = frames = _Frames(path, speed, s, path.at(s), np.zeros(len(s), dtype=bool), [None] * len(s))
         self._request = self._engine.request(DecodePath(z=frames.z), partial(self._take, frames))
         self._film.set_frames(len(s))
         self.placed.emit()
@@ -261,12 +265,6 @@ class PlaybackController(Controller):
                 return
         self._set(position=position)
 
-    def _s(self, position: float) -> float:
-        """Latent arc-length parameter at ``position``."""
-        if self._state.playback.speed is Speed.IMAGE and self._table is not None:
-            return float(self._table.to_latent(position))
-        return position
-
     def _show_position(self, image: bool = True) -> None:
         path, position = self._path, self._state.playback.position
         self._view.set_position(position)
@@ -274,7 +272,7 @@ class PlaybackController(Controller):
         projection = self._cloud.projection
         if path is None or projection is None or not self._playable():
             return
-        s = self._s(position)
+        s = self.share
         self._cloud.view.set_marker(projection.to_view(path.at(s)))
         frames = self._frames
         if not image or frames is None or frames.images is None:

@@ -7,25 +7,24 @@ directory, so a run that something else started is steered just the same.
 from __future__ import annotations
 
 import dataclasses
-import sys
 from pathlib import Path
 from time import monotonic
 
 import msgspec
-from PySide6.QtCore import QProcess
 
 from core.config import RunConfig, config_to_dict
 from core.data.source_resolution import with_native_size
 from core.runs.directory import Control, RunDirectory, RunError, new_run_name
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.processes import isoline_command, log_tail, start_detached
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.losses import LossesView
 from explorer.views.training import TrainingView
 
 NICENESS = 10
 START_TIMEOUT_S = 90.0
-LOG_TAIL = 1200
+LOG = "trainer.log"
 
 
 class TrainingController(Controller):
@@ -73,26 +72,10 @@ class TrainingController(Controller):
                 f"{run} cannot be written ({reason}). Choose another folder in File > Runs folder."
             )
             return
-        process = QProcess()
-        process.setProgram(sys.executable)
-        arguments = [
-            "-P",
-            "-m",
-            "core.cli",
-            "train",
-            "--config",
-            str(request),
-            "--out",
-            str(run),
-            "--nice",
-            str(NICENESS),
-        ]
-        process.setArguments(arguments)
-        process.setStandardOutputFile(str(run / "trainer.log"))
-        process.setStandardErrorFile(str(run / "trainer.log"), QProcess.OpenModeFlag.Append)
-        process.setStandardInputFile(QProcess.nullDevice())
-        if not process.startDetached():
-            self.error_occurred.emit(f"The trainer could not be started: {process.errorString()}.")
+        command = isoline_command("train", "--config", str(request), "--out", str(run), "--nice", str(NICENESS))
+        reason = start_detached(command, run / LOG)
+        if reason:
+            self.error_occurred.emit(f"The trainer could not be started: {reason}.")
             return
         self._starting = (run, monotonic())
         self._state.training = "starting"
@@ -106,10 +89,15 @@ class TrainingController(Controller):
         if RunDirectory.exists(run):
             self._starting = None
             self._session.open(run)
-        elif monotonic() - since > START_TIMEOUT_S or _ended(run):
+            return
+        log = log_tail(run / LOG)
+        if monotonic() - since > START_TIMEOUT_S or "error:" in log.lower():
             self._starting = None
             self._state.training = "failed"
-            self.error_occurred.emit(f"The training did not start. {_start_error(run)}")
+            # Why the trainer gave up, without the command's name before it.
+            self.error_occurred.emit(
+                f"The training did not start. {log.rpartition('isoline train: error:')[2].strip()}"
+            )
 
     def stop(self) -> None:
         """Ask the trainer to stop after its step; it saves a checkpoint first."""
@@ -206,20 +194,3 @@ class TrainingController(Controller):
             self._losses.set_empty("Open a run, or start a training, to see its losses.")
         else:
             self._losses.set_empty("Needs a run with recorded losses; this one has none.")
-
-
-def _ended(run: Path) -> bool:
-    """Whether the trainer gave up before there was a run: its log ends in an error line."""
-    return "error:" in _log_tail(run).lower()
-
-
-def _start_error(run: Path) -> str:
-    """Why the trainer gave up, without the command line's "isoline train: error:" before it."""
-    return _log_tail(run).rpartition("isoline train: error:")[2].strip()
-
-
-def _log_tail(run: Path) -> str:
-    try:
-        return (run / "trainer.log").read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:].strip()
-    except OSError:
-        return ""
