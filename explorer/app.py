@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core.protocol.messages import Loaded
 from core.utils.text import counted
@@ -56,6 +56,7 @@ from explorer.views.training import TrainingView
 from explorer.views.transect import TransectView
 from explorer.widgets.controls import named
 from explorer.widgets.icons import icon
+from explorer.widgets.layouts import column
 from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 
 FRAME_MS = 16
@@ -110,7 +111,9 @@ class Explorer(QObject):
         self.probe_view = self._dock("probe", "Probe", ProbeView(), RIGHT)
         self.losses = self._dock("losses", "Losses", LossesView(), BOTTOM)
         self.path_view, self.film = self._view(PathView()), self._view(FilmstripView())
-        self.window.add_dock("path", "Path", _stacked("path.panel", self.path_view, self.film), BOTTOM)
+        path_panel = named(QWidget(), "path.panel")
+        column(self.path_view, (self.film, 1), parent=path_panel)
+        self.window.add_dock("path", "Path", path_panel, BOTTOM)
         self.reconstructions_view = self._dock("reconstructions", "Reconstructions", ReconstructionsView(), BOTTOM)
         self.parameters_view = self._dock("parameters", "Parameters", ParametersView(), BOTTOM)
         self.transect_view = self._dock("transects", "Transects", TransectView(), BOTTOM)
@@ -256,14 +259,3 @@ class Explorer(QObject):
         for controller in self._controllers:
             controller.shut_down()
         self.engine.stop()
-
-
-def _stacked(name: str, upper: QWidget, lower: QWidget) -> QWidget:
-    """One panel of two views, the lower one with the room that is left."""
-    panel = named(QWidget(), name)
-    layout = QVBoxLayout(panel)
-    layout.setContentsMargins(0, 0, 0, 0)
-    layout.setSpacing(0)
-    layout.addWidget(upper)
-    layout.addWidget(lower, 1)
-    return panel

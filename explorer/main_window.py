@@ -6,13 +6,13 @@ from itertools import pairwise
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QTabWidget, QWidget
 
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
 from explorer.widgets.controls import named
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.layouts import FittingToolBar
+from explorer.widgets.layouts import FittingToolBar, column
 from explorer.widgets.theme import Theme
 
 LEFT, RIGHT, BOTTOM = (
@@ -62,12 +62,7 @@ class MainWindow(QMainWindow):
     def set_centre(self, cloud: QWidget, timeline: QWidget) -> None:
         """The cloud, with notices above and the time line below it."""
         centre = named(QWidget(), "centre")
-        layout = QVBoxLayout(centre)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self.notice)
-        layout.addWidget(cloud, 1)
-        layout.addWidget(timeline)
+        column(self.notice, (cloud, 1), timeline, parent=centre)
         self.setCentralWidget(centre)
 
     def add_dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, shown: bool = True) -> None:

@@ -38,10 +38,6 @@ class Model:
     latent_dim: int
     image_size: int
     channels: int
-    samples: int
-    factor_names: tuple[str, ...]
-    preset: str
-    precision: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,16 +94,7 @@ class Session(Controller):
             self._editing.follow(probe=means[document.sample])
 
     def _on_loaded(self, loaded: Loaded) -> None:
-        self._state.model = Model(
-            Path(loaded.path),
-            loaded.latent_dim,
-            loaded.image_size,
-            loaded.channels,
-            loaded.samples,
-            loaded.factor_names,
-            loaded.preset,
-            loaded.precision,
-        )
+        self._state.model = Model(Path(loaded.path), loaded.latent_dim, loaded.image_size, loaded.channels)
 
 
 def read_samples(run: RunDirectory) -> Samples | None:

@@ -42,9 +42,6 @@ class CloudController(Controller):
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
         self._theme = DARK
-        self._listen()
-
-    def _listen(self) -> None:
         events = self._state.events
         events.embedding.connect(self._on_embedding)
         self._when((events.samples, events.attributes), self._on_samples)

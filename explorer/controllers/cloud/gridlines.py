@@ -42,14 +42,6 @@ class GridlinesController(Controller):
         self._reported = ""  # about the gridlines shown: traced again, they report only what is new
         self._reason = ""  # why there are none, as it was reported
         self._dirty = {"families", "lines"}
-        self._listen()
-
-    @property
-    def complete(self) -> bool:
-        """Whether the gridlines that are wanted are on the cloud."""
-        return self._traced is not None and bool(self._families) and self._traced.families == self._families
-
-    def _listen(self) -> None:
         events = self._state.events
         choosing = (events.gridlines_shown, events.samples, events.config, events.plane, events.epoch)
         self._when(choosing, lambda: self._mark("families"))
@@ -57,6 +49,11 @@ class GridlinesController(Controller):
         self._when((events.display,), lambda: self._mark("lines"))
         self._when((events.model,), self._forget)
         self._engine.weights_changed.connect(self._on_weights)
+
+    @property
+    def complete(self) -> bool:
+        """Whether the gridlines that are wanted are on the cloud."""
+        return self._traced is not None and bool(self._families) and self._traced.families == self._families
 
     def toggle(self) -> None:
         """Show gridlines, or hide them."""

@@ -86,16 +86,12 @@ class ProbeController(Controller):
         if self._asked is None or not np.array_equal(self._asked, document.probe):
             self._decode(document.probe)
         if document.sample != self._inspected:
+            samples = self._state.samples
             self._inspected = document.sample
             if document.sample is None:
                 self._image.clear_sample()
-            else:
-                self._inspect(document.sample)
-
-    def _inspect(self, sample: int) -> None:
-        samples = self._state.samples
-        if samples is not None and sample < len(samples.indices):
-            self._engine.request(EncodeSample(index=int(samples.indices[sample])), self._show_sample)
+            elif samples is not None and document.sample < len(samples.indices):
+                self._engine.request(EncodeSample(index=int(samples.indices[document.sample])), self._show_sample)
 
     def _renew(self) -> None:
         """Other weights, or another engine: everything on show is decoded again."""
@@ -120,26 +116,20 @@ class ProbeController(Controller):
     def _on_decoded(self, reply: Decoded) -> None:
         sample, samples = self._state.document.sample, self._state.samples
         caption = "Probe" if sample is None or samples is None else f"Sample {int(samples.indices[sample])}"
-        score = self._believed(OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap))
+        score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap)
+        # While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
+        # what it says of a sample is not known before it calls it on the data, or has been asked often.
+        moving = sample is not None and self._state.training in ACTIVE_TRAINING
+        if moving and score.verdict != "on the data" and self._tries < SCORE_TRIES:
+            score = OffManifoldScore(math.nan, math.nan, math.nan)
         self._image.set_image(reply.image, caption, reply.milliseconds, score)
         self._shown = self._image.caption
-        self._await_score(score)
-        self.decoded.emit(reply)
-
-    def _believed(self, score: OffManifoldScore) -> OffManifoldScore:
-        """While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
-        what it says of a sample is not known before it calls it on the data, or has been asked often."""
-        of_sample = self._state.document.sample is not None and self._state.training in ACTIVE_TRAINING
-        if of_sample and score.verdict != "on the data" and self._tries < SCORE_TRIES:
-            return OffManifoldScore(math.nan, math.nan, math.nan)
-        return score
-
-    def _await_score(self, score: OffManifoldScore) -> None:
         if score.verdict is not None:
             self._tries = 0
         elif self._tries < SCORE_TRIES:
             self._again.start(SCORE_RETRY_MS * 2**self._tries)
             self._tries += 1
+        self.decoded.emit(reply)
 
     def _ask_for_score(self) -> None:
         probe = self._state.document.probe

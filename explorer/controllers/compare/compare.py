@@ -14,7 +14,8 @@ import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
 from core.config import RunConfig
-from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded
+from core.protocol.framing import frame
+from core.protocol.messages import LoadSecond, ModelsCompared, SecondLoaded
 from core.rendering import colormaps
 from core.rendering.projection import Projection
 from core.runs.directory import RunDirectory, RunError
@@ -59,19 +60,14 @@ class CompareController(Controller):
         self._matching = SampleMatching(None, None, False)
         self._kind = self._hand = Kind.IMAGE
         self._seen = self._state.document
-        self._asked: tuple | None = None
+        self._asked: tuple[Kind, bytes] | None = None
         self._theme = DARK
         self._second_watcher = RunWatcher(view)  # what fills the view ends with it
         self._lock = CameraLock(cloud.view, other_cloud)
         # After the event that asks for it, so that a cursor and the probe that follows it are seen as one gesture.
         self._due = QTimer(view, singleShot=True, interval=0)
         self._due.timeout.connect(self._ask)
-        self._listen()
-        self._on_model()
-        self._show_empty()
-
-    def _listen(self) -> None:
-        view, events = self._view, self._state.events
+        events = self._state.events
         view.runs_wanted.connect(self._offer_runs)
         view.run_chosen.connect(self.open)
         view.close_requested.connect(self.close)
@@ -86,8 +82,10 @@ class CompareController(Controller):
         self._when((events.samples,), self._match)
         self._when((events.display,), self._show_points)
         self._when((events.document,), self._due.start)
-        events.hovered.connect(lambda index: self._show_hovered(index))
+        events.hovered.connect(self._show_hovered)
         self._when((self._engine.weights_changed, self._engine.second_weights_changed), self._renew)
+        self._on_model()
+        self._show_empty()
 
     # the second run
 
@@ -278,10 +276,10 @@ class CompareController(Controller):
             self._cloud.set_probe(None)
             return
         self._view.set_kind(question.kind)
-        if question.key != self._asked:
-            self._asked = question.key
-            message = CompareModels(index=question.index, factors=question.factors, z=question.z)
-            self._request = self._engine.request(message, partial(self._on_compared, question), self._on_error)
+        asked = question.kind, frame(question.message)
+        if asked != self._asked:
+            self._asked = asked
+            self._request = self._engine.request(question.message, partial(self._on_compared, question), self._on_error)
 
     # the engine
 

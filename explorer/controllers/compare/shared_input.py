@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
+from core.protocol.messages import CompareModels
 from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
 from explorer.state import Document, State
 from explorer.views.compare import Kind
@@ -13,20 +14,16 @@ from explorer.views.compare import Kind
 CLICK = "Click a point of either cloud: its image goes into both models."
 
 
+_NONE = np.empty(0, dtype=np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Question:
-    """The fields of ``core.protocol.messages.CompareModels``, the ``kind`` they make, and the ``note`` that says so."""
+    """What to ask, the ``kind`` of input that it is, and the ``note`` that says so."""
 
     kind: Kind
     note: str
-    index: int = -1
-    factors: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
-    z: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
-
-    @property
-    def key(self) -> tuple:
-        """Equal for questions with the same answer."""
-        return self.kind, self.index, self.factors.tobytes(), self.z.tobytes()
+    message: CompareModels
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +72,11 @@ class SharedInput:
         probe = self.state.document.probe
         if probe is None or len(probe) != self.dims[0]:
             return None
-        return Question(kind, "Both decoders at the probe", z=np.asarray(probe, dtype=np.float32))
+        return Question(
+            kind,
+            "Both decoders at the probe",
+            CompareModels(index=-1, factors=_NONE, z=np.asarray(probe, dtype=np.float32)),
+        )
 
     def _of_sample(self, position: int | None, kind: Kind) -> Question | None:
         samples = self.state.samples
@@ -85,7 +86,9 @@ class SharedInput:
         values = (
             f"{name} = {value:.3g}" for name, value in zip(samples.factor_names, samples.factors[position], strict=True)
         )
-        return Question(kind, " · ".join([f"Sample {index}", *values]), index=index)
+        return Question(
+            kind, " · ".join([f"Sample {index}", *values]), CompareModels(index=index, factors=_NONE, z=_NONE)
+        )
 
     def _of_cursor(self) -> Question | None:
         cursor = self.state.document.cursor
@@ -93,7 +96,8 @@ class SharedInput:
             return None
         if is_drawn(self.state):
             a, b = cursor
-            return Question(Kind.PARAMETERS, f"a = {a:.3f} · b = {b:.3f}", factors=np.array(cursor, dtype=np.float32))
+            message = CompareModels(index=-1, factors=np.array(cursor, dtype=np.float32), z=_NONE)
+            return Question(Kind.PARAMETERS, f"a = {a:.3f} · b = {b:.3f}", message)
         # Where nothing draws images in between, the cursor stands on a sample.
         nearest = nearest_samples(self.state, np.array([cursor]), shown_plane(self.state))
         return self._of_sample(int(nearest[0]) if len(nearest) else None, Kind.PARAMETERS)

@@ -44,11 +44,7 @@ class ParametersController(Controller):
         self._held = False  # a hand has the cursor
         self._nearest: int | None = None  # the sample to which the cursor has snapped
         self.hole = HoleController(self._state, view, training_view)
-        self._listen()
-        self._on_samples()
-
-    def _listen(self) -> None:
-        view, events = self._view, self._state.events
+        events = self._state.events
         view.plane.cursor_moved.connect(self._on_cursor)
         view.plane.cursor_released.connect(self._on_released)
         view.plane.sample_clicked.connect(self._probe.choose)
@@ -63,6 +59,7 @@ class ParametersController(Controller):
         self._when((events.model,), self._on_model)
         self._when((events.document,), self._on_document)
         self._engine.weights_changed.connect(self._renew)
+        self._on_samples()
 
     # the samples
 

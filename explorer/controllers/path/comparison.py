@@ -76,16 +76,7 @@ class PathComparison(Controller):
         self._offered: tuple | None = None
         self._dirty = {"question", "cloud"}
         view.set_kinds(self._kinds)
-        self._listen()
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything that was asked is answered."""
-        asked = self._asked is not None and _same(self._asked, self._wanted)
-        return asked and not self._awaiting and self._ask_at is None
-
-    def _listen(self) -> None:
-        view, events = self._view, self._state.events
+        events = self._state.events
         view.kinds_chosen.connect(self.choose_kinds)
         view.target_chosen.connect(self.choose_target)
         view.table.frame_chosen.connect(self.choose_frame)
@@ -97,6 +88,12 @@ class PathComparison(Controller):
         self._when((events.embedding, events.display), lambda: self._mark("cloud"))
         self._when((events.model,), lambda: (self._forget(), self._mark("question")))
         self._engine.weights_changed.connect(self._renew)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was asked is answered."""
+        asked = self._asked is not None and _same(self._asked, self._wanted)
+        return asked and not self._awaiting and self._ask_at is None
 
     # hands
 

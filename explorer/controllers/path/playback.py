@@ -67,10 +67,7 @@ class PlaybackController(Controller):
         self._last_tick = monotonic()
         self._shown_frame: tuple[int, int] | None = None
         self._export: PendingRequest | None = None
-        self._connect()
-
-    def _connect(self) -> None:
-        view, events = self._view, self._state.events
+        events = self._state.events
         view.play_toggled.connect(self.set_playing)
         view.scrubbed.connect(self.scrub)
         view.loop_toggled.connect(lambda loop: self._set(loop=loop))

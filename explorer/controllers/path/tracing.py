@@ -26,7 +26,6 @@ from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.path import CURVE_POINTS, PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.state import Document, Trace
-from explorer.views.cloud import CloudView
 
 RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
 PATIENCE_S = 1.0  # a request that follows a drag waits so long for the answer before it
@@ -92,13 +91,10 @@ class TracingController(Controller):
         self._asked_generation = -1  # when the engine was asked; -1: the path must be asked about again
         self._means, self._retrace_at = self._state.embedding, 0.0
         self._engine.weights_changed.connect(self._on_weights)
-        self._listen(cloud.view)
-
-    def _listen(self, cloud: CloudView) -> None:
         view, events = self._view, self._state.events
-        cloud.traced.connect(self.click)
-        cloud.rail_moved.connect(self._on_rail)
-        cloud.rail_stepped.connect(self._playback.step)
+        cloud.view.traced.connect(self.click)
+        cloud.view.rail_moved.connect(self._on_rail)
+        cloud.view.rail_stepped.connect(self._playback.step)
         self._path.end_moved.connect(self._on_end_moved)
         self._path.ends_released.connect(self._on_ends_released)
         self._path.shown.connect(self._show_kind)

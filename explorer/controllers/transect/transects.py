@@ -88,10 +88,7 @@ class TransectsController(Controller):
         self._placed: np.ndarray | None = None  # the mean at which a scrub has put the probe
         self._visible = False
         self._dirty = {"run", "list", "cloud"}
-        self._listen()
-
-    def _listen(self) -> None:
-        view, events = self._view, self._state.events
+        events = self._state.events
         view.transect_chosen.connect(self.choose)
         view.points_changed.connect(self.resample)
         view.picture.position_changed.connect(self.scrub)

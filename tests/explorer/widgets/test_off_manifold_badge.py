@@ -188,7 +188,7 @@ def made(qtbot, monkeypatch) -> SimpleNamespace:
     cloud_control = CloudController(context, probe, cloud, points)
     playback = PlaybackController(context, cloud_control, path, film, image)
     state.embedding = np.random.default_rng(1).normal(size=(50, 3)).astype(np.float32)
-    state.model = Model(Path("run"), 3, 16, 1, 50, (), "compact", "float32")
+    state.model = Model(Path("run"), 3, 16, 1)
     cloud_control.tick()
     return SimpleNamespace(
         state=state, engine=engine, image=image, film=film, path=path, probe=probe, editing=editing, playback=playback

@@ -71,7 +71,7 @@ def made(qtbot) -> SimpleNamespace:
     points.show()
     state.samples = samples()
     state.embedding = np.random.default_rng(1).normal(size=(N, 3)).astype(np.float32)
-    state.model = Model(Path("run"), 3, 32, 1, N, ("scale",), "compact", "float32")
+    state.model = Model(Path("run"), 3, 32, 1)
     return SimpleNamespace(
         state=state,
         engine=engine,

@@ -82,8 +82,7 @@ def made(qtbot, monkeypatch) -> SimpleNamespace:
 def _open(made: SimpleNamespace, samples: Samples | None = None, dims: int = 3) -> None:
     made.state.samples = _samples() if samples is None else samples
     made.state.embedding = np.random.default_rng(1).normal(size=(50, dims)).astype(np.float32)
-    names = made.state.samples.factor_names
-    made.state.model = Model(Path("run"), dims, 32, 1, 50, names, "compact", "float32")
+    made.state.model = Model(Path("run"), dims, 32, 1)
     made.tick()
 
 

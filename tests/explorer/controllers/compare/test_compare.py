@@ -101,7 +101,7 @@ def desk(qtbot, tmp_path) -> Iterator[SimpleNamespace]:
         np.arange(COUNT, dtype=np.int64) + 10, ab, ("a", "b"), thumbnails, np.zeros(COUNT, np.uint8)
     )
     state.embedding = sheet(ab)
-    state.model = Model(first.path, 3, 32, 1, COUNT, ("a", "b"), "compact", "float32")
+    state.model = Model(first.path, 3, 32, 1)
     cloud_control.tick()
     desk = SimpleNamespace(**{k: v for k, v in locals().items() if k not in ("qtbot", "tmp_path", "widget")})
     desk.folder = tmp_path
@@ -477,7 +477,7 @@ def context(
 
 def test_without_a_generator_the_cursor_is_the_sample_it_stands_on():
     question = context(Document(cursor=(1.0, 10.0)), Kind.PARAMETERS, drawn=False).question(Kind.IMAGE)
-    assert (question.kind, question.index) == (Kind.PARAMETERS, 5)
+    assert (question.kind, question.message.index) == (Kind.PARAMETERS, 5)
 
 
 def test_the_cursor_that_the_probe_has_left_is_not_used():

@@ -33,7 +33,7 @@ from explorer.views.training import TrainingView
 LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 COUNT = 40
 IMAGE = np.zeros((16, 16, 1), dtype=np.uint8)
-MODEL = Model(Path("run"), 3, 16, 1, COUNT, ("a", "b"), "compact", "float32")
+MODEL = Model(Path("run"), 3, 16, 1)
 
 
 class Engine(FakeEngine):

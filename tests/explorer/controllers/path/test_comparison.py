@@ -46,7 +46,7 @@ def samples(names: tuple[str, ...] = ("a", "b")) -> Samples:
 
 
 def model(dims: int = 3) -> Model:
-    return Model(Path("run"), dims, 16, 1, COUNT, ("a", "b"), "compact", "float32")
+    return Model(Path("run"), dims, 16, 1)
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def made(qtbot, monkeypatch, run) -> SimpleNamespace:
     control.refused.connect(errors.append)
     path.resize(720, 190)
     path.show()
-    state.model = Model(run, DIMS, SIZE, 1, 40, (), "compact", "float32")
+    state.model = Model(run, DIMS, SIZE, 1)
     state.embedding = np.random.default_rng(3).normal(size=(40, DIMS)).astype(np.float32)
     return SimpleNamespace(
         state=state,
@@ -293,7 +293,7 @@ def test_a_path_of_another_space_is_not_opened(made, run, qtbot):
     draw(made, some_path(made))
     save_as(made, "three")
     made.editing.begin(Document())
-    made.state.model = Model(run, 2, SIZE, 1, 40, (), "compact", "float32")
+    made.state.model = Model(run, 2, SIZE, 1)
     choose(made, "open", "three")
     assert "leads through 3 dimensions, and this run's model has 2" in made.errors[-1]
     assert made.state.document.path is None

@@ -108,7 +108,7 @@ def made(qtbot, monkeypatch, request) -> SimpleNamespace:
         control.tick()
 
     means = sheet(request.param)
-    state.model = Model(None, means.shape[1], 32, 1, COUNT, ("scale", "depth"), "compact", "float32")  # pyright: ignore[reportArgumentType]
+    state.model = Model(None, means.shape[1], 32, 1)  # pyright: ignore[reportArgumentType]
     state.samples = Samples(
         np.arange(COUNT),
         np.random.default_rng(0).random((COUNT, 2)).astype(np.float32),

@@ -106,7 +106,7 @@ def _open(made: SimpleNamespace, data: DataConfig | None = None) -> None:
     state.config = RunConfig(data=data or DataConfig(image_size=SIZE, count=500, geometry="square"))
     state.samples = _samples() if data is not None else None
     state.embedding = np.random.default_rng(1).normal(size=(50, DIMS)).astype(np.float32)
-    state.model = Model(Path("run"), DIMS, SIZE, 1, 50, ("a", "b"), "compact", "float32")
+    state.model = Model(Path("run"), DIMS, SIZE, 1)
     made.tick()
 
 
