@@ -471,7 +471,7 @@ def test_without_anything_shared_there_is_a_reason(second, reason):
 def context(
     document: Document, hand: Kind = Kind.IMAGE, *, drawn: bool = True, dims=(3, 3), known=FIRST
 ) -> SharedInput:
-    data = DataConfig() if drawn else DataConfig(source="npz", path="data.npz")
+    data = DataConfig() if drawn else DataConfig(source="files", path="data.npz")
     return SharedInput(State(config=RunConfig(data=data), samples=known, document=document), dims, hand)
 
 

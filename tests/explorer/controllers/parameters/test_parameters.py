@@ -101,7 +101,7 @@ def _open(desk: SimpleNamespace, names: tuple[str, ...], factors: np.ndarray, da
     means = np.random.default_rng(1).normal(size=(len(factors), 3)).astype(np.float32)
     state.embedding = means
     desk.editing.begin(Document(probe=means[0], sample=0))
-    state.model = replace(MODEL, factor_names=names)
+    state.model = MODEL
     desk.cloud_control.tick()
     QApplication.processEvents()
 
