@@ -300,15 +300,8 @@ class Actions(dict[str, QAction]):
             action.triggered.connect(lambda _=False, do=command.do: (do(app), self.refresh()))
             app.window.addAction(action)
         events = app.state.events
-        for event in (
-            events.mode,
-            events.training,
-            events.document,
-            events.selected,
-            events.selected_control,
-            events.embedding,
-            events.gridlines_shown,
-        ):
+        changes = (events.mode, events.training, events.document, events.selected, events.selected_control)
+        for event in (*changes, events.embedding, events.gridlines_shown):
             event.connect(lambda *_: self.refresh())
         app.editing.changed.connect(self.refresh)
         self.refresh()

@@ -166,10 +166,8 @@ class Explorer(QObject):
     def _connect(self) -> None:
         notice = self.window.notice
         self.engine.error_occurred.connect(lambda text: notice.show_message(text, self.engine))
-        self.engine.ready.connect(self.status.set_device)
         self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
-        self.watcher.records.connect(self.status.on_records)
         notice.dismissed.connect(notice.clear)
         self.session.opened.connect(lambda _: self._on_opened())
         for exporter in (self.playback, self.turntable):

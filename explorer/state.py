@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from psygnal import SignalGroupDescriptor
 
-from core.analysis.transect import Transect
+from core.analysis.transect import Transect, TransectResult
 from core.config import RunConfig
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import RecipeKind
@@ -60,6 +60,10 @@ class Samples:
     def __post_init__(self) -> None:
         if not self.categories:
             object.__setattr__(self, "categories", ((),) * len(self.factor_names))
+
+    def factor(self, name: str) -> np.ndarray | None:
+        """One factor float32 (N,); None where it is not known."""
+        return self.factors[:, self.factor_names.index(name)] if name in self.factor_names else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,21 +137,9 @@ class Trace:
 
 
 @dataclass(frozen=True, eq=False)
-class MeasuredTransect:
-    """What is known along the chosen transect of n points; NaN and zeros where the engine has not answered yet.
+class MeasuredTransect(TransectResult):
+    """The chosen transect as far as the engine has answered: ``known`` bool (n,), NaN and zeros where it has not."""
 
-    ``points`` float64 (n, 2); ``originals`` and ``reconstructions`` uint8 (n, H, W, C); ``mu`` float32 (n, d);
-    ``excess_bce``, ``ssim``, ``distance`` float64 (n,); ``in_hole`` and ``known`` bool (n,).
-    """
-
-    points: np.ndarray
-    originals: np.ndarray
-    reconstructions: np.ndarray
-    mu: np.ndarray
-    excess_bce: np.ndarray
-    ssim: np.ndarray
-    distance: np.ndarray
-    in_hole: np.ndarray
     known: np.ndarray
 
 

@@ -71,7 +71,7 @@ def edit_hole(tour: Director) -> Stage:
         raise StageFailed("the handles moved nothing in the form")
     tour.shot("hole")
     explorer.training_view.set_hole(before.hole_a, before.hole_b, before.hole_radius)
-    explorer.parameters.hole.refresh()
+    explorer.parameters.show_hole()
     yield 0.1
 
 

@@ -33,18 +33,19 @@ class StatusController(Controller):
         state.events.training.connect(self._show_training)
         self._when((state.events.embedding, state.events.selected), self._show_points)
         state.events.training.connect(self._await_dimension)
+        context.engine.ready.connect(self._on_ready)
+        context.watcher.records.connect(self._on_records)
         context.engine.loaded.connect(self._await_dimension)
         self._estimation = QTimer(window, singleShot=True, interval=ESTIMATE_AFTER_MS)
         self._estimation.timeout.connect(self._estimate_dimension)
         window.status["mode"].setText(state.mode.capitalize())
         self._show_device()
 
-    def set_device(self, device: str) -> None:
-        """What the engine computes on."""
+    def _on_ready(self, device: str) -> None:
         self._device = device
         self._show_device()
 
-    def on_records(self, records: list[dict]) -> None:
+    def _on_records(self, records: list[dict]) -> None:
         """Show the throughput of the newest step."""
         if self._state.training != "running":
             return

@@ -213,9 +213,9 @@ class CompareController(Controller):
         if samples is not None and len(samples.indices) == count:
             if display.color_by == SPLIT:
                 colours = colormaps.colours(samples.split, display.colormap, 0.0, 1.0, self._theme.plot)
-            elif display.color_by in samples.factor_names:
-                values = _factor(samples, display.color_by)
-                low, high = _range(_factor(self._state.samples, display.color_by), values)
+            elif (values := samples.factor(display.color_by)) is not None:
+                first = self._state.samples
+                low, high = _range(first.factor(display.color_by) if first is not None else None, values)
                 colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
         self._cloud.set_colors(colours)
 
@@ -329,17 +329,10 @@ def _details(config: RunConfig) -> str:
     return f"{model.preset} · d = {model.latent_dim} · {data.image_size}²"
 
 
-def _factor(samples: Samples | None, name: str) -> np.ndarray:
-    """One factor float32 (N,); nothing where it is not known."""
-    if samples is None or name not in samples.factor_names:
-        return np.empty(0, dtype=np.float32)
-    return samples.factors[:, samples.factor_names.index(name)]
-
-
-def _range(first: np.ndarray, second: np.ndarray) -> tuple[float, float]:
+def _range(first: np.ndarray | None, second: np.ndarray) -> tuple[float, float]:
     """The ends of the colours: those of the first cloud, else of the second."""
     for values in (first, second):
-        if np.isfinite(values).any():
+        if values is not None and np.isfinite(values).any():
             low, high = float(np.nanmin(values)), float(np.nanmax(values))
             return low, high if high > low else low + 1.0
     return 0.0, 1.0
@@ -447,17 +440,14 @@ class SampleMatching:
             found = np.flatnonzero(there.indices == here.indices[position])
             if len(found):
                 return int(found[0])
-        return self._nearest(_columns(here, self._names)[position], there) if self._names else None
-
-    def _nearest(self, factors: np.ndarray, there: Samples) -> int | None:
-        """The sample with the nearest factors, each in units of its range."""
-        values = _columns(there, self._names)
-        known = np.isfinite(values).all(axis=1)
-        if not known.any() or not np.isfinite(factors).all():
+        if not self._names:
             return None
-        span = np.ptp(values[known], axis=0)
-        away = (values - factors) / np.where(span > 0, span, 1.0)
-        return int(np.where(known, np.einsum("nf,nf->n", away, away), np.inf).argmin())
+        away = _columns(there, self._names) - _columns(here, self._names)[position]
+        known = np.isfinite(away).all(axis=1)
+        if not known.any():
+            return None
+        span = np.ptp(away[known], axis=0)  # each factor in units of its range
+        return int(np.nanargmin(((away / np.where(span > 0, span, 1.0)) ** 2).sum(axis=1)))
 
 
 def _columns(samples: Samples, names: tuple[str, ...]) -> np.ndarray:

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
-from PySide6.QtCore import QUrl, Signal
+from PySide6.QtCore import QDateTime, QLocale, QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
 from core.experiments.folder import ExperimentFolder
@@ -42,7 +42,6 @@ POLL_S = 1.0
 FOLDER = "experiments"
 _BUSY = "An experiment is running"
 _TITLES = {kind.name: kind.title for kind in KINDS}
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def experiment_command(name: str, out: Path, seeds: int, quick: bool) -> list[str]:
@@ -293,10 +292,10 @@ def _changed(experiment: Experiment, state: str, message: str) -> Experiment:
 
 def _item(experiment: Experiment) -> ExperimentItem:
     begun = experiment.begun
-    year = "" if begun.year == datetime.now().year else f" {begun.year}"
+    shown = "d MMM HH:mm" if begun.year == datetime.now().year else "d MMM yyyy HH:mm"
+    when = QLocale.c().toString(QDateTime.fromSecsSinceEpoch(int(begun.timestamp())), shown)
     seeds = experiment.seeds
     extent = "quick" if experiment.quick else "" if seeds is None else counted(seeds, "seed")
-    when = f"{begun.day} {_MONTHS[begun.month - 1]}{year} {begun:%H:%M}"
     return ExperimentItem(
         key=str(experiment.path),
         title=_TITLES.get(experiment.name, experiment.name),

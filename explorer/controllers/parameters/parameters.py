@@ -2,25 +2,35 @@
 
 While the cursor is dragged, the engine is asked for the newest place alone: the true image there, its reconstruction,
 and where it lands in latent space. The probe goes there, so cloud, image and probe follow the hand.
+
+The training hole is a circle of the plane and four fields of the training form, one and the same. While nothing is
+trained, the circle is the hole of the *next* training and has handles; that of the open run is dashed where it differs.
+While a training is active, the open run's hole alone is shown.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
+from PySide6.QtCore import QTimer
 
 from core.analysis.transect import in_hole
+from core.config import ConfigError, DataConfig
 from core.data import polar_curves
 from core.protocol.messages import EncodeFactors, FactorsEncoded
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.parameters.hole import HoleController
 from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
 from explorer.controllers.requirements import missing_factors
+from explorer.state import ACTIVE_TRAINING
 from explorer.views.parameters import ParametersView
 from explorer.views.training import TrainingView
 from explorer.widgets.controls import on_screen
 
+COUNTED = 200_000  # samples of a larger draw are estimated from so many, so that the note follows the hand
+DIGITS = 4  # of the hole's centre and radius: finer than a hand can be
 MOVE = "move cursor"
 LONG_NAMES = {"a": "scale a", "b": "depth b"}
 
@@ -37,13 +47,12 @@ class ParametersController(Controller):
         training_view: TrainingView,
     ) -> None:
         super().__init__(context)
-        self._probe, self._cloud, self._view = probe, cloud, view
+        self._probe, self._cloud, self._view, self._training = probe, cloud, view, training_view
         self._places: np.ndarray | None = None  # float32 (N, 2): the samples in the plane
         self._asked: tuple[float, float] | None = None  # the place whose images are on show, or on their way
         self._leads = False  # its answer moves the probe
         self._held = False  # a hand has the cursor
         self._nearest: int | None = None  # the sample to which the cursor has snapped
-        self.hole = HoleController(self._state, view, training_view)
         events = self._state.events
         view.plane.cursor_moved.connect(self._on_cursor)
         view.plane.cursor_released.connect(self._on_released)
@@ -59,7 +68,14 @@ class ParametersController(Controller):
         self._when((events.model,), self._on_model)
         self._when((events.document,), self._on_document)
         self._engine.weights_changed.connect(self._renew)
+        view.plane.hole_moved.connect(self._on_hole_moved)
+        view.hole_toggled.connect(self._on_hole_toggled)
+        training_view.edited.connect(self.show_hole)
+        self._when((events.training,), self.show_hole)
+        # A run that is opened fills the form a moment after its configuration is known.
+        events.config.connect(lambda *_: QTimer.singleShot(0, self, self.show_hole))
         self._on_samples()
+        self.show_hole()
 
     # the samples
 
@@ -205,6 +221,79 @@ class ParametersController(Controller):
             self._editing.live(MOVE, probe=reply.mu, sample=None)
         if newest:
             self._finish()
+
+    # the hole
+
+    def _on_hole_moved(self, a: float, b: float, radius: float) -> None:
+        self._training.set_hole(round(a, DIGITS), round(b, DIGITS), round(radius, DIGITS))
+        self.show_hole()
+
+    def _on_hole_toggled(self, cut: bool) -> None:
+        self._training.set_punctured(cut)
+        self.show_hole()
+
+    def show_hole(self) -> None:
+        """Show the hole that holds now."""
+        config = self._state.config
+        run = hole_of(config.data) if config is not None else None
+        on_curves = config is None or config.data.drawn  # only these data can have a hole
+        try:
+            coming = self._training.config().data
+        except ConfigError:  # the form holds something that cannot be
+            coming = None
+        training = self._state.training in ACTIVE_TRAINING
+        note, problem = "", ""
+        if not training and coming is not None and coming.drawn:
+            note, problem = images_left(coming)
+        self._training.set_enabled_reason(problem)
+        self._view.set_hole_possible(on_curves)
+        if training or coming is None or not coming.drawn or not on_curves:
+            self._set_hole(
+                run, False, "This run's hole" if run else "This run has no hole" if on_curves and training else ""
+            )
+            self._view.set_run_hole(None)
+            return
+        hole = hole_of(coming)
+        differs = run is not None and (hole is None or not np.allclose(run, hole, atol=1e-9))
+        if differs and not problem:
+            note += " · dashed: this run's hole"
+        self._set_hole(hole, True, problem or note, bool(problem))
+        self._view.set_run_hole(run if differs else None)
+
+    def _set_hole(
+        self, hole: tuple[float, float, float] | None, editable: bool, note: str, wrong: bool = False
+    ) -> None:
+        a, b, radius = hole if hole is not None else (0.0, 0.0, None)
+        self._view.set_hole(a, b, radius, editable, note, wrong)
+
+
+def hole_of(data: DataConfig) -> tuple[float, float, float] | None:
+    """(a, b, radius) of the hole of ``data``; None if it has none."""
+    if not data.drawn or not data.punctured:
+        return None
+    return data.hole_a, data.hole_b, data.hole_radius
+
+
+def images_left(data: DataConfig) -> tuple[str, str]:
+    """How many curves the hole of ``data`` leaves, in words; and why they cannot be trained on, empty if they can."""
+    counted = _draw(min(data.count, COUNTED), data.seed)
+    left = int((~in_hole(counted, data)).sum())
+    if left < 2:
+        what = "no images" if left == 0 else "one image"
+        return "", f"The hole leaves {what} of {data.count:,}: make it smaller"
+    if not data.punctured:
+        return f"No hole: all {data.count:,} images", ""
+    about = "" if data.count <= COUNTED else "about "
+    left = round(left * data.count / len(counted))
+    return f"{about}{left:,} of {data.count:,} images left", ""
+
+
+@lru_cache(maxsize=1)
+def _draw(count: int, seed: int) -> np.ndarray:
+    """The first ``count`` (a, b) of a dataset; they do not depend on how many follow."""
+    drawn = polar_curves.draw_parameters(count, seed)
+    drawn.setflags(write=False)
+    return drawn
 
 
 def _place(row: np.ndarray) -> tuple[float, float]:

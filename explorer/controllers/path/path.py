@@ -77,7 +77,7 @@ class PathController(Controller):
         except GeometryError as error:
             self.error_occurred.emit(str(error))
             return
-        self._commit("draw path", path)
+        self._editing.commit("draw path", path=path)
 
     def _to_latent(self, xyz: np.ndarray) -> np.ndarray | None:
         projection, means = self._cloud.projection, self._state.embedding
@@ -96,7 +96,7 @@ class PathController(Controller):
             return
         path = self._state.document.path
         path = LatentPath(point[None]) if path is None else thinned(path, path.kind).appended(point)
-        self._commit("add control point", path)
+        self._editing.commit("add control point", path=path)
         self._state.selected_control = len(path) - 1
 
     def _on_moved(self, index: int, xyz: np.ndarray) -> None:
@@ -149,7 +149,7 @@ class PathController(Controller):
             self._insert_into_computed(path, projection, position, xyz)
             return
         keep = path.control[min(max(position - 1, 0), len(path) - 1)]
-        self._commit("insert control point", path.with_point(position, projection.from_view(xyz, keep)))
+        self._editing.commit("insert control point", path=path.with_point(position, projection.from_view(xyz, keep)))
         self._state.selected_control = position
 
     def _insert_into_computed(self, path: LatentPath, projection: Projection, position: int, xyz: np.ndarray) -> None:
@@ -159,7 +159,7 @@ class PathController(Controller):
         point, spline = projection.from_view(xyz, curve[nearest]), thinned(path)
         index = spline.nearest(point)[1] + 1
         self._placed = (position, index)
-        self._commit("insert control point", spline.with_point(index, point))
+        self._editing.commit("insert control point", path=spline.with_point(index, point))
         self._state.selected_control = index
 
     def remove_control(self, index: int | None) -> None:
@@ -174,7 +174,7 @@ class PathController(Controller):
                 return
             index = len(path) - 1 if index else 0
         self._state.selected_control = None
-        self._commit("remove control point", path.removed(index) if len(path) > 1 else None)
+        self._editing.commit("remove control point", path=path.removed(index) if len(path) > 1 else None)
 
     def _select_control(self, index: int) -> None:
         self._state.selected_control = index if index >= 0 else None
@@ -183,21 +183,20 @@ class PathController(Controller):
         """Remove the path."""
         if self._state.document.path is not None:
             self._state.selected_control = None
-            self._commit("clear path", None)
+            self._editing.commit("clear path", path=None)
 
     def _on_kind(self, kind: str) -> None:
         path = self._state.document.path
         if path is not None and (path.kind != kind or path.recipe is not None):
             self._state.selected_control = None if path.recipe is not None else self._state.selected_control
-            self._commit("change spline", thinned(path, kind))  # pyright: ignore[reportArgumentType]  # the view offers LatentPath's kinds
+            self._editing.commit("change spline", path=thinned(path, kind))  # pyright: ignore[reportArgumentType]  # the view offers LatentPath's kinds
 
     def _on_closed(self, closed: bool) -> None:
         path = self._state.document.path
         if path is not None and path.closed != closed:
-            self._commit("close path" if closed else "open path", thinned(path, path.kind).with_closed(closed))
-
-    def _commit(self, label: str, path: LatentPath | None) -> None:
-        self._editing.commit(label, path=path)
+            self._editing.commit(
+                "close path" if closed else "open path", path=thinned(path, path.kind).with_closed(closed)
+            )
 
     # showing
 

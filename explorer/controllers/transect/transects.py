@@ -310,14 +310,6 @@ class TransectsController(Controller):
         message = MeasureTransect(points=np.array(points), indices=indices)
         self._request = self._engine.request(message, self._on_measured, self._on_error)
 
-    def _result(self) -> TransectResult | None:
-        """Everything that was measured; None until every point is known."""
-        measured = self._state.measured
-        if measured is None or self._shown is None or not measured.known.all():
-            return None
-        names = [field.name for field in dataclasses.fields(TransectResult) if field.name != "transect"]
-        return TransectResult(self._shown, **{name: getattr(measured, name) for name in names})
-
     def _blank(self, transect: Transect) -> MeasuredTransect:
         count, model, config = len(transect), self._state.model, self._state.config
         size, channels, dims = (model.image_size, model.channels, model.latent_dim) if model is not None else (0, 1, 0)
@@ -325,7 +317,7 @@ class TransectsController(Controller):
         unknown = np.full(count, np.nan)
         training = self._training_places()
         return MeasuredTransect(
-            points=transect.points,
+            transect=transect,
             originals=images,
             reconstructions=images,
             mu=np.full((count, dims), np.nan, dtype=np.float32),
@@ -364,7 +356,7 @@ class TransectsController(Controller):
 
     def _on_measured(self, reply: TransectMeasured) -> None:
         measured = self._state.measured
-        if measured is None or reply.total != len(measured.points):
+        if measured is None or reply.total != len(measured.known):
             return
         stop = reply.start + len(reply.mu)
         known = measured.known.copy()
@@ -405,8 +397,8 @@ class TransectsController(Controller):
 
     def ask_export(self, kind: str) -> None:
         """Ask for a file name and write the chosen transect as png, svg, csv or npz, as the name's ending says."""
-        result = self._result()
-        if result is None:
+        result = self._state.measured
+        if result is None or not result.known.all():
             self.refused.emit(
                 "The transect is not measured completely. Keep its panel open until every image has appeared."
             )

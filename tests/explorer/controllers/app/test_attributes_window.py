@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QPushButton
 from core.data.image_attributes import chosen_measures, measure_image
 from core.data.loading import load_dataset
 from core.protocol.messages import PathTraced, TracePath
+from explorer.controllers.cloud import color_targets
 from explorer.views.attributes import ChoiceDialog
 
 WAIT = 60_000

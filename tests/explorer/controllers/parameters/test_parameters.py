@@ -19,8 +19,7 @@ from core.protocol.messages import Decode, EncodeFactors, FactorsEncoded, Failed
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.controllers.parameters.hole import images_left
-from explorer.controllers.parameters.parameters import ParametersController
+from explorer.controllers.parameters.parameters import ParametersController, images_left
 from explorer.state import Document, Model, Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView

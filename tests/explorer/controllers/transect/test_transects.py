@@ -283,11 +283,11 @@ def test_a_whole_transect_is_exported_in_the_background(curves, qtbot, tmp_path)
     assert "not measured completely" in curves.errors.pop()
     curves.engine.answer(0, 15)
     with qtbot.waitSignal(curves.control.exported, timeout=20_000):
-        curves.control.export(tmp_path / "P1.csv", curves.control._result())
+        curves.control.export(tmp_path / "P1.csv", curves.state.measured)
     assert len((tmp_path / "P1.csv").read_text().splitlines()) == 16
     assert "P1.csv" in curves.state.message
     with qtbot.waitSignal(curves.control.error_occurred, timeout=20_000):
-        curves.control.export(tmp_path / "none" / "P1.npz", curves.control._result())
+        curves.control.export(tmp_path / "none" / "P1.npz", curves.state.measured)
     assert "P1.npz" in curves.errors[-1]
 
 
