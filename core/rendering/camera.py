@@ -38,6 +38,10 @@ class Camera:
     flat: bool = False
     viewport: tuple[float, float] = (1.0, 1.0)
 
+    def key(self) -> tuple:
+        """All that decides where something is drawn; cameras of equal keys project alike."""
+        return (*self.target, self.distance, self.azimuth, self.elevation, self.flat, self.viewport)
+
     def axes(self) -> np.ndarray:
         """Orthonormal rows float64 (3, 3): right, up, and the direction from the target to the eye."""
         if self.flat:

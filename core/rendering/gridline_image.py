@@ -22,7 +22,6 @@ from core.rendering.surface_mesh import CELLS, Mesh, fit_mesh
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageDraw import ImageDraw
 
 SIZE = (1600, 1000)
 SIDE_SIZE = (760, 640)
@@ -172,15 +171,11 @@ def _paint(image: Image, scene: GridlineScene, camera: Camera, scale: float) -> 
             x, y = place  # pyright: ignore[reportGeneralTypeIssues]
             pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink_colour)
         else:
-            _thick(pen, place, line if kind == 3 else casing, ink_colour)  # pyright: ignore[reportArgumentType]
-
-
-def _thick(pen: ImageDraw, ends: list[float], width: float, colour: tuple[int, ...]) -> None:
-    x0, y0, x1, y1 = ends
-    pen.line(ends, fill=colour, width=max(1, round(width)))
-    half = width / 2
-    for x, y in ((x0, y0), (x1, y1)):  # round joins
-        pen.ellipse((x - half, y - half, x + half, y + half), fill=colour)
+            x0, y0, x1, y1 = place  # pyright: ignore[reportGeneralTypeIssues]
+            width = line if kind == 3 else casing
+            pen.line((x0, y0, x1, y1), fill=ink_colour, width=max(1, round(width)))
+            for x, y in ((x0, y0), (x1, y1)):  # round joins
+                pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=ink_colour)
 
 
 def _projected(camera: Camera, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -276,27 +271,28 @@ class _DepthBuffer:
         self._margin = 0.05 * float(np.ptp(scene.points, axis=0).max())
         if len(scene.mesh.places):
             pixels, far = camera.project(scene.mesh.places.reshape(-1, 3))
-            row, column, inside = self._cells(pixels, depth.shape)
-            np.minimum.at(depth, (row[inside], column[inside]), far[inside])
+            place, inside = self._cells(pixels, depth.shape)
+            np.minimum.at(depth, tuple(place[:, inside]), far[inside])
         self._own, self._depth = depth, minimum_filter(depth, 3)
 
     def occludes(self, pixels: np.ndarray, depth: np.ndarray) -> np.ndarray:
         """Whether the sheet lies clearly in front of what is at pixels (n, 2) and depth (n,): bool (n,)."""
-        row, column, inside = self._cells(pixels, self._depth.shape)
-        hidden = np.zeros(len(pixels), dtype=bool)
-        hidden[inside] = self._depth[row[inside], column[inside]] < depth[inside] - self._margin
-        return hidden
+        return self._read(self._depth, pixels) < depth - self._margin
 
     def covers(self, pixels: np.ndarray) -> np.ndarray:
         """Whether any of the sheet is seen at pixels (n, 2): bool (n,)."""
-        row, column, inside = self._cells(pixels, self._own.shape)
-        covered = np.zeros(len(pixels), dtype=bool)
-        covered[inside] = np.isfinite(self._own[row[inside], column[inside]])
-        return covered
+        return np.isfinite(self._read(self._own, pixels))
 
-    def _cells(self, pixels: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        column, row = np.floor(pixels / self._cell).astype(np.int64).T
-        return row, column, (row >= 0) & (row < shape[0]) & (column >= 0) & (column < shape[1])
+    def _read(self, raster: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+        place, inside = self._cells(pixels, raster.shape)
+        depth = np.full(len(pixels), np.inf)
+        depth[inside] = raster[tuple(place[:, inside])]
+        return depth
+
+    def _cells(self, pixels: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        place = np.floor(pixels[:, ::-1] / self._cell).astype(np.int64).T
+        row, column = (place >= 0) & (place < np.array(shape)[:, None])
+        return place, row & column
 
 
 def best_side(scene: GridlineScene) -> tuple[float, float]:

@@ -21,6 +21,11 @@ def subscript(number: int) -> str:
     return str(number).translate(_SUBSCRIPTS)
 
 
+def axis_name(dimension: int) -> str:
+    """μ₁ for latent dimension 0."""
+    return f"μ{subscript(dimension + 1)}"
+
+
 @dataclass(frozen=True, eq=False)
 class Projection:
     """basis float64 (d, v) with v = min(d, 3) orthonormal columns; origin float64 (d,); one label an axis."""
@@ -54,7 +59,7 @@ def along_dimensions(dimensions: Sequence[int], latent_dim: int) -> Projection:
     chosen = [i for i in dict.fromkeys(dimensions) if 0 <= i < latent_dim]
     chosen += [i for i in range(latent_dim) if i not in chosen]
     dims = min(latent_dim, 3)
-    labels = tuple(f"μ{subscript(i + 1)}" for i in chosen[:dims])
+    labels = tuple(axis_name(i) for i in chosen[:dims])
     return Projection(np.eye(latent_dim)[:, chosen[:dims]], np.zeros(latent_dim), labels)
 
 

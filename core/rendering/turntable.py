@@ -231,33 +231,21 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
     """Values (N,) of the samples and the bar that says what they mean; two Nones for points of one colour."""
     name = look.color_by
     if look.values is not None:
-        return _given(look, count)
-    if not name:
-        name = probe.factor_names[0] if probe.factor_names else ONE_COLOUR
-    if name in probe.factor_names:
-        return _barred(probe.factors[:, probe.factor_names.index(name)], name, look)
-    if name == SPLIT:
-        bar = Colorbar("split", 0.0, 1.0, lut(look.colormap, look.ground), ("training", "validation"))
-        return probe.split.astype(np.float64), bar
-    if name == ONE_COLOUR:
-        return None, None
-    raise TurntableError(f"color_by is {name!r}; this run has {', '.join(color_names(probe))}.")
-
-
-def _given(look: Look, count: int) -> tuple[np.ndarray | None, Colorbar | None]:
-    values = np.asarray(look.values)
-    if values.shape != (count,) or values.dtype.kind not in "fiu":
-        raise TurntableError(f"values are {values.dtype} {values.shape}; they must be numbers ({count},).")
-    # A few extreme values must not flatten the colours of all others.
-    known = values[np.isfinite(values)]
-    low, high = np.quantile(known, (0.01, 0.99)) if len(known) else (0.0, 1.0)
-    return _barred(values, look.color_by or "value", look, float(low), float(high))
-
-
-def _barred(
-    values: np.ndarray, name: str, look: Look, low: float | None = None, high: float | None = None
-) -> tuple[np.ndarray, Colorbar]:
+        values, name = np.asarray(look.values), name or "value"
+        if values.shape != (count,) or values.dtype.kind not in "fiu":
+            raise TurntableError(f"values are {values.dtype} {values.shape}; they must be numbers ({count},).")
+        ends = (0.01, 0.99)  # a few extreme values must not flatten the colours of all others
+    else:
+        if not name:
+            name = probe.factor_names[0] if probe.factor_names else ONE_COLOUR
+        if name == SPLIT and name not in probe.factor_names:
+            bar = Colorbar("split", 0.0, 1.0, lut(look.colormap, look.ground), ("training", "validation"))
+            return probe.split.astype(np.float64), bar
+        if name == ONE_COLOUR and name not in probe.factor_names:
+            return None, None
+        if name not in probe.factor_names:
+            raise TurntableError(f"color_by is {name!r}; this run has {', '.join(color_names(probe))}.")
+        values, ends = probe.factors[:, probe.factor_names.index(name)], (0.0, 1.0)
     known = values[np.isfinite(values)].astype(np.float64)
-    low = low if low is not None else float(known.min(initial=np.inf)) if len(known) else 0.0
-    high = high if high is not None else float(known.max(initial=-np.inf)) if len(known) else 1.0
+    low, high = np.quantile(known, ends).tolist() if len(known) else (0.0, 1.0)
     return values, Colorbar(name, low, high, lut(look.colormap, look.ground))

@@ -7,13 +7,13 @@ from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QPushButton, QWidget
 
+from core.rendering.projection import axis_name
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.layouts import column, row, scrolled
 from explorer.widgets.theme import Theme
 
 STEPS = 4000
 MARGIN_SHARE = 0.15  # how far beyond the data's range a slider goes, as a share of that range
-_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class ProbeView(QWidget):
@@ -70,7 +70,7 @@ class ProbeView(QWidget):
             slider.set_span((shares[0], shares[1]))
             slider.set_ticks((shares[2], shares[3]))
             slider.setToolTip(
-                f"{name_of(i)}: samples {low[i]:.3g} to {high[i]:.3g}, 98 % of them {q01[i]:.3g} to {q99[i]:.3g}"
+                f"{axis_name(i)}: samples {low[i]:.3g} to {high[i]:.3g}, 98 % of them {q01[i]:.3g} to {q99[i]:.3g}"
             )
             with QSignalBlocker(self._numbers[i]):
                 self._numbers[i].setSingleStep(float(f"{width[i] / 100:.1g}"))
@@ -108,7 +108,7 @@ class ProbeView(QWidget):
                 widget.deleteLater()
         self._sliders, self._numbers = [], []
         for i in range(dimensions):
-            name = name_of(i)
+            name = axis_name(i)
             caption = label(name)
             slider = named(MarkedSlider(), f"probe.slider.{i}", accessible=name)
             number = named(_Number(), f"probe.value.{i}", tip=f"{name}, any finite value", accessible=name)
@@ -186,8 +186,3 @@ class _Number(QDoubleSpinBox):
             super().wheelEvent(event)
         else:
             event.ignore()
-
-
-def name_of(dimension: int) -> str:
-    """μ₁ for dimension 0."""
-    return "μ" + str(dimension + 1).translate(_SUBSCRIPT)

@@ -39,8 +39,8 @@ class ReconstructionsView(QWidget):
         super().__init__(parent)
         self.setObjectName("reconstructions")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
-        self._grid = _Grid()
-        self._grid.chosen.connect(self.sample_chosen)
+        self.grid = _Grid()
+        self.grid.chosen.connect(self.sample_chosen)
         tip = "How many validation samples are shown, 1 to 500"
         self._count = named(QSpinBox(), "reconstructions.count", tip=tip)
         self._count.setRange(1, 500)
@@ -53,13 +53,13 @@ class ReconstructionsView(QWidget):
         caption = label("Samples")
         caption.setBuddy(self._count)
         head = row(caption, self._count, (self._summary, 1), spacing=8, margins=(8, 6, 8, 2))
-        column(head, (scrolled(self._grid, "reconstructions.scroll"), 1), spacing=2, parent=self)
+        column(head, (scrolled(self.grid, "reconstructions.scroll"), 1), spacing=2, parent=self)
 
     def set_pairs(
         self, indices: np.ndarray, originals: np.ndarray, reconstructions: np.ndarray, excess_bce: np.ndarray
     ) -> None:
         """Samples ``indices`` (n,), their images uint8 (n, H, W, C) twice, and their excess BCE (n,)."""
-        self._grid.set_pairs(
+        self.grid.set_pairs(
             [
                 _Pair(int(index), image_conversion.to_image(original), image_conversion.to_image(made), float(loss))
                 for index, original, made, loss in zip(indices, originals, reconstructions, excess_bce, strict=True)
@@ -75,32 +75,13 @@ class ReconstructionsView(QWidget):
 
     def set_empty(self, text: str) -> None:
         """No pairs; ``text`` says what is needed for some."""
-        self._grid.empty = text
-        self._grid.set_pairs([])
+        self.grid.empty = text
+        self.grid.set_pairs([])
         self._summary.setText("")
-
-    @property
-    def empty(self) -> str:
-        """What is needed for there to be pairs."""
-        return self._grid.empty
-
-    @property
-    def shown(self) -> list[int]:
-        """The samples on show."""
-        return [pair.index for pair in self._grid.pairs]
-
-    def rect_of(self, place: int) -> QRectF:
-        """Where the pair number ``place`` stands in the grid widget."""
-        return self._grid.rect_of(place)
-
-    @property
-    def grid(self) -> QWidget:
-        """The widget that the pairs are painted on."""
-        return self._grid
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
-        self._grid.set_theme(theme)
+        self.grid.set_theme(theme)
 
 
 class _Grid(QWidget):
@@ -119,6 +100,11 @@ class _Grid(QWidget):
         self.pairs: list[_Pair] = []
         self.empty = ""
         self._theme, self._hovered, self._current = DARK, -1, 0
+
+    @property
+    def samples(self) -> list[int]:
+        """The samples on show."""
+        return [pair.index for pair in self.pairs]
 
     def set_pairs(self, pairs: list[_Pair]) -> None:
         """Show these."""

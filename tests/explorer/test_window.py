@@ -129,8 +129,8 @@ def test_the_epochs_are_replayed(opened, qtbot):
 
 def test_reconstructions_are_shown_and_open_in_the_image(opened, qtbot):
     opened.window.raise_dock("reconstructions")
-    qtbot.waitUntil(lambda: len(opened.reconstructions_view.shown) > 0, timeout=WAIT)
-    index = opened.reconstructions_view.shown[0]
+    qtbot.waitUntil(lambda: len(opened.reconstructions_view.grid.samples) > 0, timeout=WAIT)
+    index = opened.reconstructions_view.grid.samples[0]
     opened.reconstructions_view.sample_chosen.emit(index)
     assert opened.state.samples.indices[opened.state.document.sample] == index
 
@@ -141,7 +141,7 @@ def _empty_texts(program) -> dict[str, str]:
         "parameters": program.parameters_view.findChild(QLabel, "parameters.empty").text(),
         "transects": program.transect_view.picture.empty,
         "kinds": program.kinds_view.empty,
-        "reconstructions": program.reconstructions_view.empty,
+        "reconstructions": program.reconstructions_view.grid.empty,
         "film": program.film.empty,
         "image": program.image.empty,
         "losses": program.losses.findChild(QLabel, "losses.empty").text(),

@@ -33,24 +33,19 @@ def choose_renderer(wanted: str) -> RendererChoice:
         wanted, origin = os.environ[VARIABLE], VARIABLE
     if wanted not in ("auto", "gl", "software"):
         raise ValueError(f"{origin} is {wanted!r}; it must be auto, gl or software.")
-    if wanted == "software":
-        return RendererChoice(False, "software", "Software drawing was asked for.")
     platform = QGuiApplication.platformName()
-    if platform in WINDOWLESS:
-        return RendererChoice(
-            False, "software", f"The display platform {platform!r} has no OpenGL; drawing in software."
-        )
-    name, version = describe_opengl()
-    if not name:
-        return RendererChoice(
-            False,
-            "software",
-            "OpenGL could not be started; drawing in software. Install your graphics card's driver to use it.",
-        )
-    if wanted == "auto" and any(word in name.lower() for word in SOFTWARE_NAMES):
-        note = f"OpenGL here is itself software ({name}), slower than Isoline's own; drawing in software."
-        return RendererChoice(False, "software", note)
-    return RendererChoice(True, f"OpenGL {version} · {name}", "")
+    if wanted == "software":
+        note = "Software drawing was asked for."
+    elif platform in WINDOWLESS:
+        note = f"The display platform {platform!r} has no OpenGL; drawing in software."
+    else:
+        name, version = describe_opengl()
+        if name and (wanted == "gl" or not any(word in name.lower() for word in SOFTWARE_NAMES)):
+            return RendererChoice(True, f"OpenGL {version} · {name}", "")
+        note = "OpenGL could not be started; drawing in software. Install your graphics card's driver to use it."
+        if name:
+            note = f"OpenGL here is itself software ({name}), slower than Isoline's own; drawing in software."
+    return RendererChoice(False, "software", note)
 
 
 def describe_opengl() -> tuple[str, str]:

@@ -170,17 +170,9 @@ class Scene:
 
     def look(self) -> tuple:
         """All that axes and colour bar depend on; equal looks draw alike."""
-        camera, box, bar = self.camera, self.box, self.colorbar
-        view = (
-            camera.target.tobytes(),
-            camera.distance,
-            camera.azimuth,
-            camera.elevation,
-            camera.flat,
-            camera.viewport,
-        )
+        box, bar = self.box, self.colorbar
         shape = (self.dims, self.labels, box.low.tobytes(), box.high.tobytes(), box.step)
-        return view, shape, bar and (bar.label, bar.low, bar.high, bar.lut.tobytes(), bar.categories)
+        return self.camera.key(), shape, bar and (bar.label, bar.low, bar.high, bar.lut.tobytes(), bar.categories)
 
     @property
     def count(self) -> int:
@@ -229,11 +221,9 @@ class Scene:
         Projecting on the CPU takes 0.02 ms for 5000 points and 8 ms for a million, searching the cached pixels 0.01
         and 2 ms: quicker and simpler than reading identifiers back from a GPU.
         """
-        camera = self.camera
-        state = (*camera.target, camera.distance, camera.azimuth, camera.elevation)
-        key = (*state, camera.flat, camera.viewport, self.version)
+        key = (self.camera.key(), self.version)
         if self._screen is None or key != self._screen_key:
-            self._screen, self._screen_key = project_points(self.columns, camera), key
+            self._screen, self._screen_key = project_points(self.columns, self.camera), key
         return self._screen
 
     def pixels(self, points: np.ndarray) -> np.ndarray:

@@ -441,25 +441,25 @@ class CloudView(QWidget):
                 event.accept()
                 return True
         if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
-            self._interaction.pinch(event.value(), (event.position().x(), event.position().y()))
+            self._interaction.pinch(event.value(), event.position().toTuple())
             return True
         return super().event(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._inside = True
-        self._interaction.press(event.button(), _pixel(event), event.modifiers())
+        self._interaction.press(event.button(), event.position().toTuple(), event.modifiers())
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if not self._inside:
             self._arrive()
-        self._interaction.move(_pixel(event), event.modifiers())
+        self._interaction.move(event.position().toTuple(), event.modifiers())
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        self._interaction.release(event.button(), _pixel(event), event.modifiers())
+        self._interaction.release(event.button(), event.position().toTuple(), event.modifiers())
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom about the mouse."""
-        self._interaction.wheel(event.angleDelta().y(), (event.position().x(), event.position().y()))
+        self._interaction.wheel(event.angleDelta().y(), event.position().toTuple())
         event.accept()
 
     def enterEvent(self, event: QEnterEvent) -> None:
@@ -497,10 +497,6 @@ class CloudView(QWidget):
         """A gesture does not outlive the widget's visibility."""
         self._interaction.cancel()
         super().hideEvent(event)
-
-
-def _pixel(event: QMouseEvent) -> tuple[float, float]:
-    return event.position().x(), event.position().y()
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -8,7 +8,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QPushButton, QScrollArea, QSlider
 
-from explorer.views.probe import ProbeView, name_of
+from core.rendering.projection import axis_name
+from explorer.views.probe import ProbeView
 from explorer.widgets.theme import LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -143,7 +144,7 @@ def test_a_dimension_without_spread_is_no_error(view):
 
 def test_ranges_are_told_with_their_numbers(view):
     assert _slider(view, 0).toolTip() == "μ₁: samples -2 to 2, 98 % of them -1.5 to 1.5"
-    assert name_of(11) == "μ₁₂"
+    assert axis_name(11) == "μ₁₂"
 
 
 def test_the_panel_fits_a_dock_of_280_pixels(view):

@@ -46,7 +46,7 @@ def test_an_empty_panel_is_drawn_and_answers_nothing(view, said):
 
 def test_pairs_are_shown_silently(view, said):
     view.set_pairs(*_pairs(20))
-    assert view.shown == list(range(4299, 4319))
+    assert view.grid.samples == list(range(4299, 4319))
     assert "0.002" in view.findChild(QLabel, "reconstructions.summary").text()
     view.set_theme(LIGHT)
     assert said == []
@@ -55,7 +55,7 @@ def test_pairs_are_shown_silently(view, said):
 def test_the_original_is_left_and_the_reconstruction_right(view, qtbot):
     view.set_pairs(*_pairs(3))
     qtbot.wait(1)
-    image, box = view.grid.grab().toImage(), view.rect_of(0)
+    image, box = view.grid.grab().toImage(), view.grid.rect_of(0)
     middle = round(box.top() + 40)
     assert image.pixelColor(round(box.left() + box.width() * 0.25), middle).red() == 200
     assert image.pixelColor(round(box.left() + box.width() * 0.75), middle).red() == 100
@@ -65,14 +65,14 @@ def test_a_click_chooses_the_sample(view, said, qtbot):
     view.set_pairs(*_pairs(20))
     qtbot.wait(1)
     for place in (0, 2, 5):
-        QTest.mouseClick(view.grid, LEFT, pos=view.rect_of(place).center().toPoint())
+        QTest.mouseClick(view.grid, LEFT, pos=view.grid.rect_of(place).center().toPoint())
     assert said == [("sample", 4299), ("sample", 4301), ("sample", 4304)]
 
 
 def test_the_gap_between_pairs_chooses_nothing(view, said, qtbot):
     view.set_pairs(*_pairs(20))
     qtbot.wait(1)
-    QTest.mouseClick(view.grid, LEFT, pos=QPoint(round(view.rect_of(0).right()) + 5, 40))
+    QTest.mouseClick(view.grid, LEFT, pos=QPoint(round(view.grid.rect_of(0).right()) + 5, 40))
     assert said == []
 
 
@@ -99,7 +99,7 @@ def test_pairs_fill_the_row_and_stay_inside(view, qtbot, width: int):
     view.resize(width, 300)
     view.set_pairs(*_pairs(20))
     qtbot.wait(1)
-    boxes = [view.rect_of(place) for place in range(20)]
+    boxes = [view.grid.rect_of(place) for place in range(20)]
     assert max(box.right() for box in boxes) <= view.grid.width()
     assert max(box.bottom() for box in boxes) <= view.grid.height()
     assert len({(box.x(), box.y()) for box in boxes}) == 20
@@ -108,8 +108,8 @@ def test_pairs_fill_the_row_and_stay_inside(view, qtbot, width: int):
 def test_clearing_empties_the_panel(view):
     view.set_pairs(*_pairs(20))
     view.set_empty("Open a run.")
-    assert view.empty == "Open a run."
-    assert view.shown == []
+    assert view.grid.empty == "Open a run."
+    assert view.grid.samples == []
     view.grab()
 
 
@@ -118,6 +118,6 @@ def test_small_images_fill_their_cells_at_whole_multiples(view, qtbot, size: int
     images = np.full((6, size, size, 1), 200, np.uint8)
     view.set_pairs(np.arange(6), images, images, np.zeros(6))
     qtbot.wait(1)
-    side = (view.rect_of(0).width() - 2) / 2
+    side = (view.grid.rect_of(0).width() - 2) / 2
     assert side % size == 0
     assert 60 <= side <= 100
