@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.utils.point_sets import principal_axes
+
 NULL_DRAWS = 2000
 MIN_SAMPLES = 10
 _BOOTSTRAPS = 500
@@ -114,8 +116,7 @@ def axis_alignment(mu: np.ndarray, seed: int = 0, active: np.ndarray | None = No
     mu = _active_part(mu, active)
 
     def aligned(chosen: np.ndarray) -> float:
-        _, vectors = np.linalg.eigh(np.cov(chosen, rowvar=False))
-        return alignment_of(vectors.T)
+        return alignment_of(principal_axes(chosen).axes.T)
 
     value = aligned(mu)
     drawn = [aligned(mu[rows]) for rows in _resamples(len(mu), seed)]

@@ -90,8 +90,8 @@ class OpenModel:
     """A run or a weights file that has been opened.
 
     ``inference`` holds its newest weights, of training step ``step``, for the ``network``; ``run`` is None for a
-    weights file. The run keeps the means of ``recorded_samples`` samples, whose factors are ``factor_names``. ``stamp`` is
-    ``RunDirectory.weights_stamp()`` of the weights.
+    weights file. The run keeps the means of ``recorded_samples`` samples, whose factors are ``factor_names``.
+    ``stamp`` is ``RunDirectory.weights_stamp()`` of the weights.
     """
 
     path: str

@@ -19,8 +19,9 @@ import numpy as np
 
 from core.geometry.decoder_surrogate import ImageMap, LatentMap
 from core.geometry.local_fit import GeometryError, Neighbourhoods
-from core.geometry.off_manifold_penalty import OffManifoldPenalty
+from core.geometry.off_manifold import OffManifoldPenalty
 from core.geometry.surface import Surface
+from core.utils.point_sets import interpolated
 
 NEIGHBOURS = 10  # of each landmark in the graph
 LATENT_SHARE = 0.02  # of latent length in an edge's weight: where no image changes, short paths are still short
@@ -161,7 +162,7 @@ def geodesic(
 
         n Σ|h(t+1) - h(t)|² + penalty · L² / n Σ x(z)²,
 
-    h the graph's image map, x the off-manifold penalty (``core.geometry.off_manifold_penalty.OffManifoldPenalty``), L
+    h the graph's image map, x the off-manifold penalty (``core.geometry.off_manifold.OffManifoldPenalty``), L
     the graph path's length, so that ``penalty``, λ, has no unit and K does not matter (stage ``relaxed``); last, those
     points on the surface that the samples lie on (stage ``polished``). ``penalty`` 0 shows what the decoder alone would
     do, and nothing is put back on the surface. Ends that coincide give one polished path of K equal points.
@@ -194,7 +195,13 @@ def geodesic(
         yield shown(z, h.value(z), "polished", True)
         return
     path = graph.path(start, end)
-    z = _spaced(path, _cumulated(h.value(path), path), points)
+    in_images = np.linalg.norm(np.diff(h.value(path), axis=0), axis=1)
+    in_latents = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    unit = _ratio(float(in_images.sum()), float(in_latents.sum()))
+    # Image length with a little latent length, so that it rises everywhere.
+    arc = np.concatenate([[0.0], np.cumsum(in_images + max(LATENT_SHARE * unit, 1e-12) * in_latents)])
+    z = interpolated(np.linspace(0.0, arc[-1], points), arc, path)
+    z[0], z[-1] = start, end
     values = h.value(z)
     yield shown(z, values, "graph", False)
     relaxation = Relaxation(h, graph.off_manifold, z, values, penalty)
@@ -242,22 +249,6 @@ def _on_surface(graph: LatentGraph, z: np.ndarray) -> np.ndarray:
     placed = z.copy()
     placed[1:-1][near] = projected[near]
     return placed
-
-
-def _cumulated(values: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """Rising length (m,) along a path: image length with a little latent length, so that it rises everywhere."""
-    in_images = np.linalg.norm(np.diff(values, axis=0), axis=1)
-    in_latents = np.linalg.norm(np.diff(path, axis=0), axis=1)
-    unit = _ratio(float(in_images.sum()), float(in_latents.sum()))
-    return np.concatenate([[0.0], np.cumsum(in_images + max(LATENT_SHARE * unit, 1e-12) * in_latents)])
-
-
-def _spaced(path: np.ndarray, cumulated: np.ndarray, count: int) -> np.ndarray:
-    """``count`` points on the polygon path (m, d), equally spaced in ``cumulated`` (m,); both ends exact."""
-    wanted = np.linspace(0.0, cumulated[-1], count)
-    spaced = np.stack([np.interp(wanted, cumulated, column) for column in path.T], axis=1)
-    spaced[0], spaced[-1] = path[0], path[-1]
-    return spaced
 
 
 def _ratio(over: float, under: float) -> float:

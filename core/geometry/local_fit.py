@@ -204,7 +204,9 @@ def local_model(points: np.ndarray, nearest: tuple[np.ndarray, np.ndarray], q: i
     offsets = near - centre[:, None]
     # Coordinates on the plane in units of the radius keep the normal equations well scaled.
     u = (offsets @ plane) / scale[:, None, None]
-    order = _fit_order(indices.shape[1], q)
+    # 2 where the neighbours overdetermine a quadratic, 1 where they do a plane, else 0: the mean.
+    count = indices.shape[1]
+    order = 2 if count >= 1.5 * (1 + q + q * (q + 1) // 2) else int(count >= q + 2)
     targets = np.concatenate([offsets, table[indices]], axis=2)
     coefficients = _weighted_fit(_monomials(u, order), weights, targets, 1 + q if order else 1)
     return LocalModel(centre, plane, scale, coefficients, order, distances, indices, radius)
@@ -246,13 +248,6 @@ def _weighted_pca(near: np.ndarray, weights: np.ndarray, q: int) -> tuple[np.nda
     covariance = np.swapaxes(offsets * share[:, :, None], 1, 2) @ offsets
     _, vectors = np.linalg.eigh(covariance)
     return centre, vectors[:, :, ::-1][:, :, :q]
-
-
-def _fit_order(neighbours: int, q: int) -> int:
-    """2 where the neighbours overdetermine a quadratic, 1 where they do a plane, else 0: the mean."""
-    if neighbours >= 1.5 * (1 + q + q * (q + 1) // 2):
-        return 2
-    return 1 if neighbours >= q + 2 else 0
 
 
 @lru_cache(maxsize=64)

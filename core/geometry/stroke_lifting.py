@@ -16,6 +16,7 @@ import numpy as np
 from core.geometry.embedding_metrics import intrinsic_dimension
 from core.geometry.local_fit import DEFAULT_NEIGHBOURS, GeometryError, Neighbourhoods, check_points, kd_tree, project
 from core.paths.latent_path import LatentPath
+from core.utils.point_sets import interpolated
 
 SPACING = 8.0  # pixels between the points at which a stroke is lifted
 MAX_POINTS = 96
@@ -120,13 +121,15 @@ def lift_stroke(
     covered = np.flatnonzero(np.isfinite(cost[:, 0]))
     if len(covered) < 2:
         raise GeometryError("No samples lie under the stroke. Draw over the cloud, or rotate it first.")
-    linear = _view_map(samples.points, view)
-    pixels_per_unit = _scale(camera, view[candidates[covered, 0]])
+    offsets = samples.points - samples.points.mean(axis=0)
+    linear, *_ = np.linalg.lstsq(offsets.T @ offsets, offsets.T @ (view - view.mean(axis=0)), rcond=1e-10)  # to view
+    slopes = np.linalg.norm(camera.jacobian(view[candidates[covered, 0]]), axis=(1, 2))
+    pixels_per_unit = float(np.median(slopes)) / np.sqrt(2.0)  # across the line of sight
     chosen = _viterbi(
         candidates[covered], cost[covered], covered, _path_space(samples.points, view, camera, linear) * pixels_per_unit
     )
     span = np.arange(covered[0], covered[-1] + 1)
-    z = _between(covered, samples.points[chosen], span)
+    z = interpolated(span, covered, samples.points[chosen])
     if intrinsic is None:
         intrinsic = intrinsic_dimension(samples, 3)
 
@@ -155,7 +158,7 @@ def _even_stroke(stroke: np.ndarray) -> np.ndarray:
         raise GeometryError("The stroke is too short. Hold the button down and draw a line over the cloud.")
     count = int(np.clip(np.ceil(arc[-1] / SPACING) + 1, 5, MAX_POINTS))
     at = np.linspace(0.0, arc[-1], count)
-    return np.stack([np.interp(at, arc, stroke[:, 0]), np.interp(at, arc, stroke[:, 1])], axis=1)
+    return interpolated(at, arc, stroke)
 
 
 def _candidates(points: np.ndarray, view: np.ndarray, camera: ScreenCamera) -> tuple[np.ndarray, np.ndarray]:
@@ -217,18 +220,6 @@ def _path_space(latents: np.ndarray, view: np.ndarray, camera: ScreenCamera, lin
     return np.hstack([depth, latents @ left[:, rank:]])
 
 
-def _view_map(latents: np.ndarray, view: np.ndarray) -> np.ndarray:
-    """The matrix (d, 3) of the linear map from latents to view."""
-    offsets = latents - latents.mean(axis=0)
-    matrix, _, _, _ = np.linalg.lstsq(offsets.T @ offsets, offsets.T @ (view - view.mean(axis=0)), rcond=1e-10)
-    return matrix
-
-
-def _scale(camera: ScreenCamera, view: np.ndarray) -> float:
-    """Pixels per view unit across the line of sight, typical of the given places."""
-    return float(np.median(np.linalg.norm(camera.jacobian(view), axis=(1, 2)))) / np.sqrt(2.0)
-
-
 def _towards(
     wanted: np.ndarray, view: np.ndarray, linear: np.ndarray, tangent: np.ndarray, camera: ScreenCamera, scale: float
 ) -> np.ndarray:
@@ -242,11 +233,6 @@ def _towards(
     normal = np.einsum("kpq,krq->kpr", slope, slope) + np.square(0.2 * scale) * np.eye(2)
     step = np.einsum("kpq,kp->kq", slope, np.linalg.solve(normal, missing[:, :, None])[:, :, 0])
     return np.einsum("kdq,kq->kd", tangent, np.nan_to_num(step))
-
-
-def _between(known: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Values (K, d) at ``wanted`` (K,), linear between the ``known`` (S,) places."""
-    return np.stack([np.interp(wanted, known, column) for column in values.T], axis=1)
 
 
 def _smooth(curve: np.ndarray, sigma: float = SMOOTHING) -> np.ndarray:

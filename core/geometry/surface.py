@@ -29,8 +29,7 @@ from core.geometry.local_fit import (
     local_model,
     project,
 )
-from core.geometry.off_manifold import SCORE_NEIGHBOURS, OffManifoldDetector
-from core.geometry.off_manifold_penalty import SmoothOffManifoldScore
+from core.geometry.off_manifold import SCORE_NEIGHBOURS, OffManifoldDetector, SmoothOffManifoldScore
 
 CANDIDATES = (24, 48, 96, 192, 384, 768, 1536)  # neighbourhoods that are tried, if there are so many samples
 TOLERANCE = 0.05  # the largest neighbourhood within 5 % of the least error is chosen: the smoothest that is as good
@@ -205,7 +204,7 @@ class Gaps:
     """Gaps among ``samples`` (N, d), a surface of ``intrinsic`` dimensions q, and their labels ``table`` (N, F).
 
     A place is in a gap, or outside of the data, if the off-manifold score is above 2.5 times its threshold, or above
-    0.8 of it and x > 1, x as ``core.geometry.off_manifold_penalty.SmoothOffManifoldScore`` has it. That is the labels'
+    0.8 of it and x > 1, x as ``core.geometry.off_manifold.SmoothOffManifoldScore`` has it. That is the labels'
     x if they tell one place from another: then there are q of them, and of those that the local fits ``predicted`` (n,
     F) for some samples that they have not seen, 95 % have x ≤ 1, which repeated labels have not. Else it is the
     latents'.

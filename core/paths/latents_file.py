@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.data.tables import TableError, read_table
 from core.paths.saved_paths import read_saved_path
 from core.utils.atomic_write import atomic_file, write_atomic
 
@@ -78,33 +79,16 @@ def read_path(path: Path) -> tuple[np.ndarray, np.ndarray | None, str]:
 
 def _read_csv(path: Path) -> np.ndarray:
     try:
-        rows = [row for row in csv.reader(path.read_text(encoding="utf-8-sig").splitlines()) if row]
-    except csv.Error as error:
-        raise LatentsError(f"{path} is not a table: {error}.") from error
-    if not rows:
-        raise LatentsError(f"{path} is empty; it must hold one latent point per row.")
-    columns = list(range(len(rows[0])))
-    first = 1
-    if not all(_is_number(cell) for cell in rows[0]):
-        columns = [i for i, cell in enumerate(rows[0]) if _LATENT_COLUMN.fullmatch(cell.strip())] or columns
-        rows, first = rows[1:], 2
-    values = []
-    for line, row in enumerate(rows, first):
-        chosen = [row[i] for i in columns] if len(row) > max(columns) else []
-        if not chosen or not all(_is_number(cell) for cell in chosen):
-            raise LatentsError(
-                f"{path}, row {line}: {','.join(row)[:80]!r} is not a latent point; it must be {len(columns)} numbers."
-            )
-        values.append([float(cell) for cell in chosen])
-    return np.array(values, dtype=np.float64).reshape(len(values), len(columns))
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        table = read_table(path)
+    except TableError as error:
+        raise LatentsError(f"{error} A row is one latent point.") from error
+    columns = []
+    for name in [name for name in table.names if _LATENT_COLUMN.fullmatch(name)] or table.names:
+        numbers = table.numbers(name)
+        if numbers is None:
+            raise LatentsError(f"{path}, {table.trouble(name)}.")
+        columns.append(numbers)
+    return np.stack(columns, axis=1)
 
 
 def _checked(z: np.ndarray, origin: object) -> np.ndarray:

@@ -1,4 +1,5 @@
-"""What is asked of a set of points in many places: its principal axes, and a few members spread over it."""
+"""What is asked of a set of points in many places: its principal axes, what lies between them, and a few
+members spread over them."""
 
 from __future__ import annotations
 
@@ -24,6 +25,11 @@ def principal_axes(points: np.ndarray) -> PrincipalAxes:
     centred = points - mean
     variances, axes = np.linalg.eigh(centred.T @ centred / len(points))  # rising
     return PrincipalAxes(mean, variances[::-1], axes[:, ::-1])
+
+
+def interpolated(at: np.ndarray, places: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Points float64 (K, k) at the numbers ``at`` (K,), linear between ``points`` (n, k) at rising ``places`` (n,)."""
+    return np.stack([np.interp(at, places, column) for column in points.T], axis=1)
 
 
 def farthest_points(points: np.ndarray, count: int, first: int | None = None) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.geometry.local_fit import Neighbourhoods
-from core.geometry.off_manifold_penalty import CLEARANCE, OffManifoldPenalty
+from core.geometry.off_manifold import CLEARANCE, OffManifoldPenalty
 
 
 def square(count: int = 4000, hole: float = 0.0, seed: int = 0) -> np.ndarray:
