@@ -99,7 +99,6 @@ def drag(
 ) -> Generator[float, None, None]:
     """Press at the first of ``places``, move over the others, ``pause`` seconds each, and release at the last one."""
     move(widget, places[0])
-    yield 0.05
     press(widget, places[0])
     for at in places[1:]:
         move(widget, at)

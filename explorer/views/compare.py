@@ -73,17 +73,17 @@ class CompareView(QWidget):
         self._recent: list[str] = []
         self.images = ImageRow("compare.images", "", smallest=72, preferred=160, lines=2, titled=True)
         self.images.setAccessibleName("Both models' images")
-        self._message = label("", "error", "compare.message", wrap=True)
-        self._message.hide()
-        self._note = label("", "muted", "compare.note", wrap=True)
+        self.message = label("", "error", "compare.message", wrap=True)
+        self.message.hide()
+        self.note = label("", "muted", "compare.note", wrap=True)
         self._empty = label("", "muted", "compare.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         self._empty.setContentsMargins(24, 8, 24, 8)
         body = QWidget()
-        column((cloud, 3), self._make_switch(), self._note, (self.images, 2), spacing=6, parent=body)
+        column((cloud, 3), self._make_switch(), self.note, (self.images, 2), spacing=6, parent=body)
         self._pages = QStackedWidget()
         self._pages.addWidget(self._empty)
         self._pages.addWidget(body)
-        parts = (self._make_head(), self._message, (self._pages, 1))
+        parts = (self._make_head(), self.message, (self._pages, 1))
         column(*parts, spacing=6, margins=(8, 6, 8, 8), parent=self)
         self.set_theme(DARK)
         self.set_run(None)
@@ -91,9 +91,8 @@ class CompareView(QWidget):
         self.set_images(None, None)
 
     def _make_head(self) -> QHBoxLayout:
-        self.title, self._details = named(ElidedLabel(), "compare.run"), named(ElidedLabel(), "compare.details")
-        self.title.setProperty("role", "heading")
-        self._details.setProperty("role", "muted")
+        self.title = named(ElidedLabel("heading"), "compare.run")
+        self._details = named(ElidedLabel("muted"), "compare.details")
         self._menu = named(QMenu(self), "compare.menu")
         self._menu.aboutToShow.connect(self._fill_menu)
         tip = "Choose the run to compare with: a recent one, or any run folder"
@@ -163,9 +162,9 @@ class CompareView(QWidget):
 
     def set_message(self, text: str, *, error: bool = True) -> None:
         """Say what is wrong with the second run, or what is awaited; empty: nothing."""
-        self._message.setText(text)
-        set_role(self._message, "error" if error else "muted")
-        self._message.setVisible(bool(text))
+        self.message.setText(text)
+        set_role(self.message, "error" if error else "muted")
+        self.message.setVisible(bool(text))
 
     def set_kind(self, kind: str) -> None:
         """Which input both models get."""
@@ -182,8 +181,8 @@ class CompareView(QWidget):
 
     def set_note(self, text: str) -> None:
         """Say what is compared, or why nothing is."""
-        self._note.setText(text)
-        self._note.setVisible(bool(text))
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
 
     def set_images(
         self,
@@ -224,16 +223,6 @@ class CompareView(QWidget):
     def kind(self) -> str:
         """The input that is chosen."""
         return next((str(kind) for kind, button in self._kinds.items() if button.isChecked()), "")
-
-    @property
-    def note(self) -> str:
-        """The line over the images."""
-        return self._note.text()
-
-    @property
-    def message(self) -> str:
-        """What is wrong with the second run."""
-        return self._message.text()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -218,8 +218,7 @@ class ExperimentRow(QFrame):
         self.item, self._blocked = item, ""
         self._title = label("", "heading", "experiments.title")
         self._state = label("", "muted", "experiments.state")
-        self._subtitle = named(ElidedLabel(), "experiments.subtitle")
-        self._subtitle.setProperty("role", "muted")
+        self._subtitle = named(ElidedLabel("muted"), "experiments.subtitle")
         self._buttons = {name: self._make_button(name, text, tip) for name, (text, tip, _) in _BUTTONS.items()}
         self._buttons["folder"].setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self._bar = named(QProgressBar(), "experiments.progress")

@@ -229,12 +229,10 @@ class PathView(QWidget):
         return row(self._previous, self._play, self._next, self._loop, (self._scrub, 1), self._frame, spacing=4)
 
     def _make_words(self) -> QHBoxLayout:
-        self._info_label, self._note = named(ElidedLabel(), "path.info"), named(ElidedLabel(), "path.note")
-        for words in (self._info_label, self._note):
-            words.setProperty("role", "muted")
-        self._info_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-        self._note.setVisible(False)
-        return row(self._info_label, (self._note, 1), spacing=20)
+        self.info, self.note = named(ElidedLabel("muted"), "path.info"), named(ElidedLabel("muted"), "path.note")
+        self.info.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        self.note.setVisible(False)
+        return row(self.info, (self.note, 1), spacing=20)
 
     def _make_settings(self) -> FlowLayout:
         self.kinds = KindChooser()
@@ -312,9 +310,9 @@ class PathView(QWidget):
 
     def set_note(self, text: str, warning: bool = False) -> None:
         """What a person should know about the curve, or is to do next; "": nothing."""
-        set_role(self._note, "warning" if warning else "muted")
-        self._note.setText(text)
-        self._note.setVisible(bool(text))
+        set_role(self.note, "warning" if warning else "muted")
+        self.note.setText(text)
+        self.note.setVisible(bool(text))
         self._show()
 
     def set_playing(self, playing: bool) -> None:
@@ -362,16 +360,6 @@ class PathView(QWidget):
         self._progress.setVisible(fraction is not None)
         self._bar.setValue(round(1000 * (fraction or 0.0)))
         self._show()
-
-    @property
-    def note(self) -> str:
-        """The note on screen."""
-        return self._note.text()
-
-    @property
-    def info(self) -> str:
-        """The read-out on screen."""
-        return self._info_label.text()
 
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
@@ -428,8 +416,8 @@ class PathView(QWidget):
         self._clear.setEnabled(some)
         self._export.setEnabled(playable and self._progress.isHidden())
         text = (self._info or self._size) if some else _EMPTY
-        if text != self._info_label.text():
-            self._info_label.setText(text)
-            self._info_label.setToolTip(f"<p>{text}</p><p>{_LENGTHS}</p>" if some else "")
-        self._info_label.setVisible(some or self._note.isHidden())
+        if text != self.info.text():
+            self.info.setText(text)
+            self.info.setToolTip(f"<p>{text}</p><p>{_LENGTHS}</p>" if some else "")
+        self.info.setVisible(some or self.note.isHidden())
         self._show_frame()

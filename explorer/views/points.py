@@ -90,8 +90,7 @@ class PointsView(QWidget):
         entries = {"measure": "Measure images…", "file": "Attributes from a file…", "clear": "Remove attributes"}
         actions = add_menu(self._attributes, entries, lambda name: signals[name].emit())
         self._clear_attributes = actions["clear"]
-        self._attribute_names = named(ElidedLabel(), "points.attributes.names")
-        self._attribute_names.setProperty("role", "muted")
+        self._attribute_names = named(ElidedLabel("muted"), "points.attributes.names")
         self._attributes_row = QWidget()
         self._attributes_row.setToolTip(self._attributes.toolTip())
         row((self._attribute_names, 1), self._attributes, spacing=8, parent=self._attributes_row)
@@ -150,11 +149,6 @@ class PointsView(QWidget):
         """What is known of the samples beside their factors."""
         self._attribute_names.setText(", ".join(names) or "none")
         self._clear_attributes.setEnabled(bool(names))
-
-    def set_colormap(self, name: str) -> None:
-        """Show the colour map."""
-        with QSignalBlocker(self._map):
-            self._map.setCurrentIndex(self._map.findText(name))
 
     def set_size(self, size: float) -> None:
         """Diameter of a point in pixels."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFontMetrics, QFontMetricsF, QPainter, QPaintEvent
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle, QWidget
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle
 
 
 def fitting(texts: tuple[str, ...], metrics: QFontMetrics | QFontMetricsF, room: float) -> str:
@@ -18,11 +18,13 @@ def fitting(texts: tuple[str, ...], metrics: QFontMetrics | QFontMetricsF, room:
 class ElidedLabel(QLabel):
     """Shows the longest of its texts that fits; ``text()`` is the longest.
 
-    The tooltip has the whole text, unless ``setToolTip`` has said something better.
+    ``role`` is one of the style sheet, as in ``controls.label``. The tooltip has the whole text, unless ``setToolTip``
+    has said something better.
     """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, role: str = "") -> None:
+        super().__init__()
+        self.setProperty("role", role)
         self._shorter: tuple[str, ...] = ()
         self._explained = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QStackedLayout, QToolButton, QWidget
 
 from explorer.views.losses.data import CURVES, X_AXES, LossData, PlotSettings, curve_color
@@ -35,8 +35,6 @@ class LossesView(QWidget):
 
     ``append`` only stores; ``redraw``, called by the program's clock, draws what has changed.
     """
-
-    settings_changed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -163,7 +161,6 @@ class LossesView(QWidget):
         self._refresh()
         if rescale:
             self._reset_zoom()
-        self.settings_changed.emit()
 
     def _reset_zoom(self) -> None:
         if self.plot is not None:

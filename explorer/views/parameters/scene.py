@@ -45,11 +45,6 @@ class PlaneFrame:
         self.width, self.height = max(1.0, width - LEFT - RIGHT), max(1.0, height - TOP - bottom)
 
     @property
-    def zoomed(self) -> bool:
-        """Whether less than the whole plane is seen."""
-        return not (np.allclose(self.seen_low, self._home_low) and np.allclose(self.seen_high, self._home_high))
-
-    @property
     def magnification(self) -> float:
         """How much of the plane is seen, as an enlargement of its area, 1 or more."""
         return float(np.prod((self._home_high - self._home_low) / (self.seen_high - self.seen_low)))

@@ -112,10 +112,9 @@ class ParametersView(QWidget):
         row(*choices, spacing=4, parent=self._axes)
         self._axes.hide()
         self._readout = named(ElidedLabel(), "parameters.readout")
-        self._note = named(ElidedLabel(), "parameters.note")
-        self._note.setProperty("role", "muted")
-        self._note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._head = row(self._axes, (self._readout, 1), (self._note, 1), spacing=8)
+        self.note = named(ElidedLabel("muted"), "parameters.note")
+        self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self._head = row(self._axes, (self._readout, 1), (self.note, 1), spacing=8)
         return self._head
 
     def _on_axes(self) -> None:
@@ -186,9 +185,9 @@ class ParametersView(QWidget):
         else:
             tip = "Cut a hole into the next training's data"
         self._hole.setToolTip(tip)
-        self._note.setText(note)
-        self._note.setToolTip(note)
-        set_role(self._note, "error" if wrong else "muted")
+        self.note.setText(note)
+        self.note.setToolTip(note)
+        set_role(self.note, "error" if wrong else "muted")
         self._fit_head()
         self.plane.update()
 
@@ -272,11 +271,6 @@ class ParametersView(QWidget):
         self._tools[tool].setChecked(True)
         self.plane.set_tool(tool)
 
-    @property
-    def note(self) -> str:
-        """The line about the hole."""
-        return self._note.text()
-
     # showing
 
     def _show_readout(self) -> None:
@@ -293,9 +287,9 @@ class ParametersView(QWidget):
 
     def _fit_head(self) -> None:
         """Share the line among read-out and note as their texts need it, in coarse steps so that nothing trembles."""
-        for part in (self._readout, self._note):
+        for part in (self._readout, self.note):
             self._head.setStretchFactor(part, part.sizeHint().width() // 24 + 1)
-        self._note.setVisible(bool(self._note.text()))
+        self.note.setVisible(bool(self.note.text()))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

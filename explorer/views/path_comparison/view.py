@@ -68,9 +68,8 @@ class PathKindsView(QWidget):
         self._target.textActivated.connect(self.target_chosen)
         caption = label("changing", "muted")
         caption.setBuddy(self._target)
-        self._message = named(ElidedLabel(), "path_kinds.message")
-        self._message.setProperty("role", "muted")
-        return row(self._choose, caption, self._target, (self._message, 1), spacing=6, margins=(8, 0, 8, 0))
+        self.message = named(ElidedLabel("muted"), "path_kinds.message")
+        return row(self._choose, caption, self._target, (self.message, 1), spacing=6, margins=(8, 0, 8, 0))
 
     def _make_menu(self) -> QMenu:
         """Check boxes that leave the menu open, so that several can be changed at once."""
@@ -136,8 +135,8 @@ class PathKindsView(QWidget):
 
     def set_message(self, text: str, role: str = "muted") -> None:
         """What is going on, or (in the role "error") what is wrong."""
-        self._message.setText(text)
-        set_role(self._message, role)
+        self.message.setText(text)
+        set_role(self.message, role)
 
     def set_empty(self, text: str) -> None:
         """Say in place of the table why there is none and what to do; "": there is one."""
@@ -157,11 +156,6 @@ class PathKindsView(QWidget):
     def kinds(self) -> tuple[str, ...]:
         """The kinds that are checked, in order; those that cannot be compared now are among them."""
         return tuple(kind for kind, box in self._boxes.items() if box.isChecked())
-
-    @property
-    def message(self) -> str:
-        """The line beside the controls."""
-        return self._message.text()
 
     @property
     def empty(self) -> str:

@@ -219,6 +219,6 @@ def test_it_is_drawn_in_either_theme(view, theme):
 def test_a_note_takes_no_room_when_there_is_none(view):
     view.set_run("/runs/sunday")
     view.set_note("Sample 12 · a = 1.2")
-    assert view.note == "Sample 12 · a = 1.2"
+    assert view.note.text() == "Sample 12 · a = 1.2"
     view.set_note("")
     assert not view.findChild(QLabel, "compare.note").isVisible()

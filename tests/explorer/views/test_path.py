@@ -64,7 +64,7 @@ def _type(field: QAbstractSpinBox, text: str) -> None:
 def test_without_a_path_the_panel_says_how_to_make_one(view, said):
     for name in ("play", "previous", "next", "scrub", "export", "clear", "closed"):
         assert not _find(view, name).isEnabled()
-    assert "No path yet" in view.info
+    assert "No path yet" in view.info.text()
     assert said == []
 
 
@@ -93,7 +93,7 @@ def test_a_traced_kind_is_shown_with_what_it_depends_on(view, said, kind: str, s
     assert box.currentText() == PATH_KINDS[kind].text
     assert _find(view, "target").currentText() == "depth"
     assert not _find(view, "penalty").isChecked()
-    assert view.info == "33 points · length 1"
+    assert view.info.text() == "33 points · length 1"
     view.set_path("natural", True, 9, 1.0)
     assert _shown(view) == {"closed"}
     assert said == []
@@ -162,7 +162,7 @@ def test_a_note_has_a_line_of_its_own_while_there_is_one(view):
     view.set_note("no other factors are known, so none is held constant", warning=True)
     assert note.isVisible()
     assert note.property("role") == "warning"
-    assert view.note == "no other factors are known, so none is held constant"
+    assert view.note.text() == "no other factors are known, so none is held constant"
     view.set_note("")
     assert not note.isVisible()
 
@@ -188,12 +188,12 @@ def test_a_path_is_shown_silently(view, said):
 
 def test_lengths_are_read_out(view, said):
     view.set_path("catmull-rom", False, 9, 12.34)
-    assert view.info == "9 control points · length 12.3"
+    assert view.info.text() == "9 control points · length 12.3"
     view.set_info("latent length 12.3 · image length 34 (K = 65)")
-    assert view.info.startswith("latent length")
+    assert view.info.text().startswith("latent length")
     view.set_path(None)
     view.set_info("")
-    assert "No path yet" in view.info
+    assert "No path yet" in view.info.text()
     assert said == []
 
 

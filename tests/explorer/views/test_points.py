@@ -46,14 +46,12 @@ def _down(box: QWidget, times: int = 1) -> None:
 
 def test_everything_is_shown_silently(view, said):
     view.set_color_by("b")
-    view.set_colormap("inferno")
     view.set_size(7.5)
     view.set_opacity(0.4)
     view.set_latent_dim(8)
     view.set_axes(("axes", (4, 2, 7)))
     view.set_theme(LIGHT)
     assert _find(view, "color_by").currentText() == "b"
-    assert _find(view, "colormap").currentText() == "inferno"
     assert view.findChild(QLabel, "points.size.text").text() == "7.5 px"
     assert view.findChild(QLabel, "points.opacity.text").text() == "40 %"
     assert [_find(view, f"axis.{n}").currentText() for n in range(3)] == ["μ₅", "μ₃", "μ₈"]

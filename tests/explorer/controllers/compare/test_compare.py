@@ -176,7 +176,7 @@ def test_a_folder_that_is_no_run_changes_nothing_and_says_why(desk):
     load(desk)
     desk.settings.add_recent_run(desk.folder / "gone")
     desk.view.run_chosen.emit(str(desk.folder / "gone"))
-    assert "does not exist" in desk.view.message
+    assert "does not exist" in desk.view.message.text()
     assert desk.view.title.text() == "second"
     assert str(desk.folder / "gone") not in desk.settings.recent_runs
 
@@ -186,7 +186,7 @@ def test_a_model_that_cannot_be_opened_says_why_and_its_cloud_stays(desk):
     desk.control.open(str(run.path))
     stamp = desk.engine.of(LoadSecond)[-1].stamp
     desk.engine.deliver(Failed(stamp=stamp, message="weights.safetensors is damaged."))
-    assert desk.view.message == "weights.safetensors is damaged."
+    assert desk.view.message.text() == "weights.safetensors is damaged."
     assert desk.other.point_count == COUNT
 
 
@@ -195,7 +195,7 @@ def test_a_run_without_weights_waits_for_them(desk):
     run.weights_path.unlink()
     desk.control.open(str(run.path))
     assert desk.engine.of(LoadSecond) == []
-    assert "no weights yet" in desk.view.message
+    assert "no weights yet" in desk.view.message.text()
     run.weights_path.write_bytes(b"weights")
     desk.control._second_watcher.embedding.emit(sheet(factors()))
     assert len(desk.engine.of(LoadSecond)) == 1
@@ -283,7 +283,7 @@ def test_a_chosen_sample_is_the_same_image_for_both(desk):
     assert (request.index, request.factors.size, request.z.size) == (14, 0, 0)
     assert desk.view.kind == "image"
     answer(desk, request)
-    assert "Sample 14" in desk.view.note
+    assert "Sample 14" in desk.view.note.text()
     assert [picture.title for picture in desk.view.images.pictures] == ["first", "second", "Difference"]
 
 
@@ -295,7 +295,7 @@ def test_the_planes_cursor_is_the_same_parameters_for_both(desk):
     np.testing.assert_array_equal(request.factors, np.array([1.25, 0.5], np.float32))
     assert (request.index, desk.view.kind) == (-1, "parameters")
     answer(desk, request)
-    assert desk.view.note == "a = 1.250 · b = 0.500"
+    assert desk.view.note.text() == "a = 1.250 · b = 0.500"
 
 
 def test_a_dragged_probe_is_the_same_latent_point_for_both(desk):
@@ -418,7 +418,7 @@ def test_hovering_either_cloud_marks_the_sample_in_both(desk):
 def test_a_click_that_has_no_counterpart_says_why(desk):
     load(desk, fingerprint="two", names=("size",))
     desk.other.clicked.emit(7, Qt.KeyboardModifier.NoModifier)
-    assert "share no factors" in desk.view.note
+    assert "share no factors" in desk.view.note.text()
 
 
 def samples(indices, values, names=("a", "b")) -> Samples:

@@ -364,17 +364,17 @@ def test_the_circle_is_the_next_trainings_hole_both_ways(curves):
 
 def test_the_note_counts_the_images_that_are_left(curves):
     kept = np.hypot(*(draw_parameters(5000, 0) - [1.25, 1.0]).T) >= 0.3
-    assert curves.view.note == f"{kept.sum():,} of 5,000 images left"
+    assert curves.view.note.text() == f"{kept.sum():,} of 5,000 images left"
     curves.view.plane.hole_moved.emit(1.25, 1.0, 0.4)
     kept = np.hypot(*(draw_parameters(5000, 0) - [1.25, 1.0]).T) >= 0.4
-    assert curves.view.note.startswith(f"{kept.sum():,} of 5,000 images left")
+    assert curves.view.note.text().startswith(f"{kept.sum():,} of 5,000 images left")
 
 
 def test_a_hole_that_swallows_everything_is_an_error_and_nothing_starts(curves):
     started: list = []
     curves.training.start_requested.connect(started.append)
     curves.view.plane.hole_moved.emit(1.25, 1.0, 3.0)
-    assert "leaves no images" in curves.view.note
+    assert "leaves no images" in curves.view.note.text()
     assert curves.view.findChild(QLabel, "parameters.note").property("role") == "error"
     start = curves.training.findChild(QObject, "training.start")
     assert not start.isEnabled()
@@ -388,7 +388,7 @@ def test_the_hole_can_be_left_out_and_comes_back_where_it_was(curves):
     assert not curves.training.config().data.punctured
     assert curves.view.plane.scene.hole is None
     assert curves.view.plane.scene.run_hole is not None
-    assert curves.view.note.startswith("No hole: all 5,000 images")
+    assert curves.view.note.text().startswith("No hole: all 5,000 images")
     curves.view.hole_toggled.emit(True)
     assert curves.view.plane.scene.hole.radius == 0.3
 
@@ -401,7 +401,7 @@ def test_while_a_training_is_active_its_hole_is_only_shown(curves, training):
     assert (scene.hole.a, scene.hole.b, scene.hole.radius) == (1.25, 1.0, 0.3)
     assert not scene.hole_editable
     assert scene.run_hole is None
-    assert curves.view.note == "This run's hole"
+    assert curves.view.note.text() == "This run's hole"
     curves.state.training = "finished"
     assert scene.hole_editable
     assert scene.hole.radius == 0.2
@@ -413,7 +413,7 @@ def test_a_run_without_curves_has_no_hole(shapes):
     assert shapes.view.plane.scene.hole is None
     assert not shapes.view.plane.scene.hole_editable
     shapes.state.training = "running"
-    assert shapes.view.note == "", "nothing is said of holes where there can be none"
+    assert shapes.view.note.text() == "", "nothing is said of holes where there can be none"
 
 
 def test_a_large_draw_is_estimated_and_a_small_one_counted():

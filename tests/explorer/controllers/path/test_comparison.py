@@ -155,7 +155,7 @@ def test_without_labels_only_paths_that_join_the_ends_are_compared(desk):
     asked = desk.engine.questions[-1]
     assert (asked.kinds, asked.target) == (("straight", "spherical", "geodesic"), "")
     answer(desk, leaks=np.empty(0), names=(), truth="", achieved=float("nan"))
-    assert "No factor is known" in desk.view.message
+    assert "No factor is known" in desk.view.message.text()
     desk.state.attributes = Attributes(("area",), np.zeros((COUNT, 1)))
     desk.control.tick()
     assert (desk.engine.questions[-1].kinds, desk.engine.questions[-1].target) == (FIRST_KINDS, "area")
@@ -269,7 +269,7 @@ def test_an_engine_that_was_started_anew_is_asked_again(desk):
     desk.monkeypatch.setattr(comparison, "WEIGHTS_PAUSE_S", 0.0)
     draw(desk)
     desk.engine.die(deaths=2)
-    assert "was lost" in desk.view.message
+    assert "was lost" in desk.view.message.text()
     desk.control.tick()
     assert len(desk.engine.questions) == 1
     desk.engine.loaded.emit(None)
@@ -282,22 +282,22 @@ def test_an_engine_that_was_started_anew_is_asked_again(desk):
 
 def test_rows_come_one_by_one(desk):
     draw(desk)
-    assert desk.view.message == "Comparing 5 kinds…"
+    assert desk.view.message.text() == "Comparing 5 kinds…"
     assert not desk.view.empty
     answer(desk, kinds=("straight", "spherical"))
     assert filled(desk) == ["straight", "spherical"]
-    assert desk.view.message == "Compared 2 of 5…"
+    assert desk.view.message.text() == "Compared 2 of 5…"
     answer(desk, kinds=("geodesic", "factor curve", "mean difference"))
     assert filled(desk) == list(FIRST_KINDS)
-    assert "17 frames each" in desk.view.message
-    assert "exact inverse" in desk.view.message
+    assert "17 frames each" in desk.view.message.text()
+    assert "exact inverse" in desk.view.message.text()
 
 
 def test_trouble_is_said_and_the_next_path_is_compared_all_the_same(desk):
     draw(desk)
     stamp = desk.engine.questions[-1].stamp
     desk.engine.deliver(Failed(stamp=stamp, message="target is 'c'; there is a, b."))
-    assert desk.view.message == "target is 'c'; there is a, b."
+    assert desk.view.message.text() == "target is 'c'; there is a, b."
     draw(desk, START, END * 2)
     answer(desk)
     assert filled(desk) == list(FIRST_KINDS)

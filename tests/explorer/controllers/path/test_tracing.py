@@ -185,24 +185,24 @@ def trace(made: SimpleNamespace, **answer: object) -> LatentPath:
 def test_the_panel_forgets_the_old_path_while_a_new_run_has_no_cloud_yet(made):
     made.editing.commit("draw path", path=LatentPath(made.means[:4]))
     made.tick()
-    assert "length" in made.view.info
+    assert "length" in made.view.info.text()
     made.state.embedding = None
     made.editing.begin(Document())
     made.tick()
-    assert "No path yet" in made.view.info
+    assert "No path yet" in made.view.info.text()
 
 
 def test_two_clicks_trace_a_geodesic_as_one_step(made):
     start, end = made.pair
-    assert "Geodesic: click the sample where it starts" in made.view.note
+    assert "Geodesic: click the sample where it starts" in made.view.note.text()
     click(made.cloud, at(made, start))
     made.tick()
-    assert "where it ends" in made.view.note
+    assert "where it ends" in made.view.note.text()
     assert len(made.cloud.scene.preview) == 1
     click(made.cloud, at(made, end))
     made.tick()
     assert made.state.document.path is None
-    assert "Tracing the geodesic" in made.view.note
+    assert "Tracing the geodesic" in made.view.note.text()
     (request,) = made.engine.traces[-1:]
     assert (request.kind, request.target, request.penalty) == ("geodesic", "", True)
     assert np.isnan(request.value)
@@ -346,7 +346,7 @@ def test_a_curve_that_does_not_exist_is_explained_and_leaves_everything_as_it_wa
     made.tick()
     assert current(made) is path
     assert made.cloud.scene.preview is None
-    assert "Tracing" not in made.view.note
+    assert "Tracing" not in made.view.note.text()
 
 
 def test_labels_of_a_place_off_the_data_are_said_to_be_extrapolated(made):
@@ -354,8 +354,8 @@ def test_labels_of_a_place_off_the_data_are_said_to_be_extrapolated(made):
     click(made.cloud, at(made, made.pair[0]))
     made.engine.answer(made.engine.traces[-1], off_share=1.0)
     made.tick()
-    assert "here scale 1, depth 2 (extrapolated: off the data)" in made.view.note
-    assert "depth from 2 to 2 (extrapolated: off the data)" in made.view.note
+    assert "here scale 1, depth 2 (extrapolated: off the data)" in made.view.note.text()
+    assert "depth from 2 to 2 (extrapolated: off the data)" in made.view.note.text()
 
 
 def test_how_much_of_a_proposal_is_off_the_data_is_said(made):
@@ -368,7 +368,7 @@ def test_how_much_of_a_proposal_is_off_the_data_is_said(made):
     line = (request.start + t * (request.end - request.start)).astype(np.float32)
     made.engine.reply(request, line, "exact", True, np.zeros((5, 0)), "", off_share=0.4)
     made.tick()
-    assert "40 % off the data" in made.view.note
+    assert "40 % off the data" in made.view.note.text()
 
 
 # rails
@@ -399,7 +399,7 @@ def test_the_place_is_dragged_along_the_rail(made):
     drag(made.cloud, [made.cloud.project(curve[i]) for i in range(130, 200, 10)])
     assert made.playback.share == pytest.approx(float(path.share(190 / 256 * path.segments)), abs=0.02)
     made.tick()
-    assert "here scale 1.2" in made.view.note
+    assert "here scale 1.2" in made.view.note.text()
     assert made.cloud.scene.marker == pytest.approx(curve[190], abs=0.05)
 
 
@@ -423,8 +423,8 @@ def test_what_is_not_held_is_said_as_a_warning(made):
     click(made.cloud, at(made, made.pair[0]))
     made.engine.answer(made.engine.traces[-1], note="no other factors are known, so none is held constant")
     made.tick()
-    assert " · no other factors are known, so none is held constant · scale from " in made.view.note
-    assert "scale from 0.5 to 1.5" in made.view.note
+    assert " · no other factors are known, so none is held constant · scale from " in made.view.note.text()
+    assert "scale from 0.5 to 1.5" in made.view.note.text()
     assert made.view.findChild(QObject, "path.note").property("role") == "warning"
 
 
@@ -494,7 +494,7 @@ def test_without_a_path_choosing_a_kind_hands_over_the_tool_for_it(made):
     made.view.kinds.traced_chosen.emit("isoline")
     made.tick()
     assert made.state.mode == "trace"
-    assert "Isoline of scale: click the sample" in made.view.note
+    assert "Isoline of scale: click the sample" in made.view.note.text()
 
 
 def test_a_kind_between_two_places_needs_two(made):

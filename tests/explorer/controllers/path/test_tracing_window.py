@@ -88,7 +88,7 @@ def test_a_rail_is_laid_and_ridden_by_wheel_and_arrow_keys(opened, qtbot):
     opened.redraw()
     recipe = opened.state.document.path.recipe
     assert (recipe.kind, recipe.end) == ("factor curve", None)
-    assert opened.path_view.note.startswith("here ")
+    assert opened.path_view.note.text().startswith("here ")
     opened.playback.scrub(0.5)
     opened.redraw()
     at = opened.cloud.project(opened.cloud.scene.curve[128])
