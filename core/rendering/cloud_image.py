@@ -74,7 +74,6 @@ class CloudPicture:
         self._box = make_box(low, high, cloud.dims)
         self._camera = self._fitted()
         self._colours = _packed(cloud.rgba)
-        self._plot = pil_text.rgb(style.ground.plot)
 
     def draw(self, azimuth: float) -> np.ndarray:
         """The picture from ``azimuth`` degrees: uint8 (size, size, 3)."""
@@ -82,7 +81,7 @@ class CloudPicture:
 
         camera = self.camera(azimuth)
         size = self._style.size
-        image = Image.new("RGB", (size, size), self._plot)
+        image = Image.new("RGB", (size, size), self._style.ground.plot)
         self._draw_grid(image, camera)
         image = self._with_points(image, camera)
         self._draw_numbers(image, camera)
@@ -118,7 +117,7 @@ class CloudPicture:
         grid = back_grid(self._box, camera)
         pixels = camera.project(grid.lines.reshape(-1, 3))[0].reshape(-1, 2, 2)
         alpha = line_strengths(grid.lines, grid.strong, self._box, camera)
-        pil_text.draw_lines(image, pixels, alpha, pil_text.rgb(self._style.ground.grid), max(1.0, self._scale))
+        pil_text.draw_lines(image, pixels, alpha, self._style.ground.grid, max(1.0, self._scale))
 
     # points
 
@@ -134,7 +133,7 @@ class CloudPicture:
         order = far_to_near(depth)
         depth = depth[order]
         radius = size_factors(depth, cue) * np.float32(max(0.5, style.point_size / 2 * self._scale) * SUPERSAMPLING)
-        plot = _packed(np.array([self._plot], dtype=np.uint8))[0]
+        plot = _packed(np.array([pil_text.rgb(style.ground.plot)], dtype=np.uint8))[0]
         colours = mix(self._colours[order], plot, (fades(depth, cue) * 256).astype(np.uint32))
         x, y = (pixels[order] * SUPERSAMPLING).astype(np.float32).T
         alpha = self._cloud.rgba[order, 3]
@@ -166,10 +165,10 @@ class CloudPicture:
                 if alpha > 0.0 and not any(rect.overlaps(other, 3.0 * text) for other in taken):
                     taken.append(rect)
                     shown.append(index)
-                    pil_text.draw_text(image, (x, y), words, face, pil_text.rgb(ground.muted), self._plot, alpha=alpha)
+                    pil_text.draw_text(image, (x, y), words, face, ground.muted, ground.plot, alpha=alpha)
             if shown:
                 strengths = np.full(len(shown), alpha)
-                pil_text.draw_lines(image, marks[shown], strengths, pil_text.rgb(ground.grid), max(1.0, self._scale))
+                pil_text.draw_lines(image, marks[shown], strengths, ground.grid, max(1.0, self._scale))
 
     def _draw_names(self, image: Image, edges: list[LabelledEdge], camera: Camera, taken: list[Rect]) -> None:
         face = pil_text.font(NAME_FONT * self._text_scale, bold=True)
@@ -180,7 +179,7 @@ class CloudPicture:
             if alpha > 0.0:
                 taken.append(pil_text.text_rect((x, y), words, face))
                 pil_text.draw_text(
-                    image, (x, y), words, face, pil_text.rgb(self._style.ground.text), self._plot, alpha=alpha
+                    image, (x, y), words, face, self._style.ground.text, self._style.ground.plot, alpha=alpha
                 )
 
     def _draw_heading(self, image: Image) -> None:
@@ -192,7 +191,7 @@ class CloudPicture:
         ):
             face = pil_text.font(size * text, bold)
             words = pil_text.elided(words, face, room)
-            pil_text.draw_text(image, (left, y * text), words, face, pil_text.rgb(colour), self._plot, anchor="ls")
+            pil_text.draw_text(image, (left, y * text), words, face, colour, ground.plot, anchor="ls")
 
     # colour bar
 
@@ -204,7 +203,7 @@ class CloudPicture:
         right = image.width - BORDER * text
         face = pil_text.font(CAPTION_FONT * text, bold=True)
         label = pil_text.elided(bar.label, face, image.width * 0.34)
-        pil_text.draw_text(image, (right, 29.0 * text), label, face, pil_text.rgb(ground.text), self._plot, anchor="rs")
+        pil_text.draw_text(image, (right, 29.0 * text), label, face, ground.text, ground.plot, anchor="rs")
         if bar.categories is not None:
             self._draw_categories(image, bar, bar.categories, right)
             return
@@ -214,7 +213,7 @@ class CloudPicture:
             (1, length), images.Resampling.BILINEAR
         )
         frame = (left - 1, top - 1, left + width, top + length)
-        ImageDraw.Draw(image).rectangle(frame, outline=pil_text.rgb(ground.border))
+        ImageDraw.Draw(image).rectangle(frame, outline=ground.border)
         image.paste(column.resize((width, length), images.Resampling.NEAREST), (left, top))
         ticks, texts = bar_ticks(bar, max(2, int(length / (46 * text))))
         span = bar.high - bar.low
@@ -222,11 +221,11 @@ class CloudPicture:
         starts = np.stack([np.full(len(ticks), left - 5.0 * text), y], axis=1)
         ends = np.stack([np.full(len(ticks), left - 1.5), y], axis=1)
         marks = np.stack([starts, ends], axis=1)
-        pil_text.draw_lines(image, marks, np.ones(len(ticks)), pil_text.rgb(ground.muted), max(1.0, self._scale))
+        pil_text.draw_lines(image, marks, np.ones(len(ticks)), ground.muted, max(1.0, self._scale))
         face = pil_text.font(TICK_FONT * text)
         for words, at in zip(texts, y, strict=True):
             place = (left - 9.0 * text, float(at))
-            pil_text.draw_text(image, place, words, face, pil_text.rgb(ground.muted), self._plot, anchor="rm")
+            pil_text.draw_text(image, place, words, face, ground.muted, ground.plot, anchor="rm")
 
     def _draw_categories(self, image: Image, bar: Colorbar, names: tuple[str, ...], right: float) -> None:
         from PIL import ImageDraw
@@ -239,7 +238,7 @@ class CloudPicture:
             box = (right - side, y, right, y + side)
             ImageDraw.Draw(image).rounded_rectangle(box, radius=3 * text, fill=colour)
             place = (right - side - 8.0 * text, y + side / 2)
-            pil_text.draw_text(image, place, name, face, pil_text.rgb(ground.muted), self._plot, anchor="rm")
+            pil_text.draw_text(image, place, name, face, ground.muted, ground.plot, anchor="rm")
 
 
 def bar_ticks(bar: Colorbar, count: int) -> tuple[np.ndarray, list[str]]:

@@ -92,7 +92,7 @@ def draw_gridlines(
 
     camera = _camera(scene, size, *side)
     scale = _scale(size)
-    image = Image.new("RGB", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), pil_text.rgb(GROUND))
+    image = Image.new("RGB", (size[0] * _OVERSAMPLING, size[1] * _OVERSAMPLING), GROUND)
     _paint(image, scene, camera, scale)
     image = image.reduce(_OVERSAMPLING)
     _draw_values(image, scene, camera, scale)
@@ -249,7 +249,7 @@ def _draw_values(image: Image, scene: GridlineScene, camera: Camera, scale: floa
         inside = min(rect.left, rect.top, image.width - rect.right, image.height - rect.bottom) > 0
         if inside and not any(rect.overlaps(other, 5.0 * scale) for other in taken):
             taken.append(rect)
-            pil_text.draw_text(image, place, words, face, pil_text.rgb(FAMILY_COLOURS[family]), pil_text.rgb(GROUND))
+            pil_text.draw_text(image, place, words, face, FAMILY_COLOURS[family], GROUND)
 
 
 def value_text(value: float) -> str:
@@ -317,9 +317,7 @@ def _draw_legend(image: Image, scene: GridlineScene, scale: float) -> None:
     face = pil_text.font(_LEGEND_FONT * scale)
     for row, name in enumerate(scene.names[:2]):
         x, y = 44.0 * scale, (52.0 + 36.0 * row) * scale
-        colour = pil_text.rgb(FAMILY_COLOURS[row])
+        colour = FAMILY_COLOURS[row]
         ends = np.array([[[x, y], [x + 44.0 * scale, y]]])
         pil_text.draw_lines(image, ends, np.ones(1), colour, 4.0 * scale)
-        pil_text.draw_text(
-            image, (x + 58.0 * scale, y), f"{name} constant", face, pil_text.rgb(TEXT), pil_text.rgb(GROUND), "lm"
-        )
+        pil_text.draw_text(image, (x + 58.0 * scale, y), f"{name} constant", face, TEXT, GROUND, "lm")

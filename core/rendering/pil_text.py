@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
-RGB = tuple[int, int, int]
 OVERSAMPLING = 4  # lines are drawn this many times larger and averaged: 16 shades of an edge
 HALO = 0.9  # opacity of the outline in the ground's colour under a text
 
 
-def rgb(colour: str) -> RGB:
+def rgb(colour: str) -> tuple[int, int, int]:
     """``#rrggbb`` as three numbers of 0 to 255."""
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
@@ -38,7 +37,7 @@ def font(size: float, bold: bool = False) -> FreeTypeFont:
     return ImageFont.truetype(str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name), size)
 
 
-def draw_lines(image: Image, ends: np.ndarray, alpha: np.ndarray, colour: RGB, width: float) -> None:
+def draw_lines(image: Image, ends: np.ndarray, alpha: np.ndarray, colour: str, width: float) -> None:
     """Draw straight lines onto an RGB image.
 
     ``ends`` float64 (n, 2, 2) pixels (x, y) from start to end; ``alpha`` float64 (n,), 0 to 1; ``width`` in pixels.
@@ -91,8 +90,8 @@ def draw_text(
     place: tuple[float, float],
     text: str,
     face: FreeTypeFont,
-    ink: RGB,
-    halo: RGB,
+    ink: str,
+    halo: str,
     anchor: str = "mm",
     alpha: float = 1.0,
 ) -> None:

@@ -32,8 +32,6 @@ class ProbeView(QWidget):
         super().__init__(parent)
         self.setObjectName("probe")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
-        self._z = np.zeros(0, dtype=np.float32)
-        self._low = self._high = np.zeros(0)
         self._sliders: list[MarkedSlider] = []
         self._numbers: list[_Number] = []
         self._rows = QWidget()
@@ -53,7 +51,7 @@ class ProbeView(QWidget):
         self._snap.clicked.connect(self.snap_requested)
         buttons = row((self._center, 1), (self._snap, 1), spacing=8, margins=(8, 4, 8, 4))
         column(buttons, (self._empty, 1), (self._scroll, 1), margins=(0, 4, 0, 0), parent=self)
-        self._show_rows()
+        self._build(0)
 
     # setters
 
@@ -81,7 +79,6 @@ class ProbeView(QWidget):
         z = np.asarray(z, dtype=np.float32)
         if len(z) != len(self._sliders):
             self._build(len(z))
-            self._low, self._high = np.full(len(z), -3.0), np.full(len(z), 3.0)
         self._z = z.copy()
         self._show_values()
 
@@ -128,10 +125,7 @@ class ProbeView(QWidget):
         self._grid.setRowStretch(dimensions, 1)
         self._z = np.zeros(dimensions, dtype=np.float32)
         self._low, self._high = np.full(dimensions, -3.0), np.full(dimensions, 3.0)
-        self._show_rows()
-
-    def _show_rows(self) -> None:
-        any_row = bool(self._sliders)
+        any_row = dimensions > 0
         self._scroll.setVisible(any_row)
         self._empty.setVisible(not any_row)
         self._center.setEnabled(any_row)

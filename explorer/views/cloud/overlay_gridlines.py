@@ -59,7 +59,8 @@ def seen_gridlines(scene: Scene) -> SeenGridlines | None:
     hidden = _hidden(scene, places, depth)
     for start, stop in zip(mark.starts[:-1].tolist(), mark.starts[1:].tolist(), strict=True):
         if stop - start > 1:
-            hidden[start:stop] = _smooth(hidden[start:stop])
+            padded = np.pad(hidden[start:stop], len(SMOOTH) // 2, mode="edge")
+            hidden[start:stop] = np.convolve(padded, SMOOTH, mode="valid")
     return SeenGridlines(mark, places, hidden)
 
 
@@ -80,8 +81,45 @@ def draw_gridlines(painter: QPainter, scene: Scene, seen: SeenGridlines, theme: 
 
 def draw_gridline_values(painter: QPainter, scene: Scene, seen: SeenGridlines, theme: Theme) -> None:
     """Values at the lines' ends, and which colour is which factor: text, so it lies over lines of whatever kind."""
-    taken = _draw_legend(painter, scene, seen.mark, theme)
-    _draw_values(painter, scene, seen.mark, seen.places, seen.hidden > HIDING, taken, theme)
+    mark, behind = seen.mark, seen.hidden > HIDING
+    font = small_font(painter.font(), 0.0, bold=True)
+    painter.setFont(font)
+    left = LEGEND_LEFT if scene.dims == 3 else LEGEND_LEFT_FLAT
+    halo, inks = tint(theme.plot, 0.9), colours(theme)
+    for row, name in enumerate(mark.names):
+        y = LEGEND_TOP + LEGEND_ROW * (row + 0.5)
+        swatch = QLineF(left, y, left + SWATCH, y)
+        for each in (pen(halo, SWATCH_WIDTH + 2.0), pen(QColor(inks[row % len(inks)]), SWATCH_WIDTH)):
+            painter.setPen(each)
+            painter.drawLine(swatch)
+        text = QFontMetricsF(font).elidedText(f"constant {name}", Qt.TextElideMode.ElideRight, LEGEND_WIDTH)
+        rect = QRectF(left + SWATCH + 8, y - LEGEND_ROW / 2, LEGEND_WIDTH, LEGEND_ROW)
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        halo_text(painter, rect, flags, text, QColor(theme.text), halo)
+    taken = [QRectF(left, LEGEND_TOP, SWATCH + 8 + LEGEND_WIDTH * 0.6, LEGEND_ROW * len(mark.names))]
+    # The value of each line beside one of its ends, where it covers no other; a line without room goes without.
+    font = small_font(painter.font())
+    painter.setFont(font)
+    metrics = QFontMetricsF(font)
+    view = QRectF(0, 0, *scene.camera.viewport).adjusted(3, 3, -3, -3)
+    for family in range(len(mark.names)):
+        lines = np.flatnonzero(mark.family == family)
+        if not len(lines):
+            continue
+        texts = dict(zip(mark.values[lines].tolist(), value_texts(mark.values[lines]), strict=True))
+        first, last = behind[mark.starts[lines]].sum(), behind[mark.starts[lines + 1] - 1].sum()
+        side = 0 if first < last else 1  # of the lines' ends: those that are less often behind the cloud
+        values = np.unique(mark.values[lines])
+        # The outermost first: with little room for labels, the range is what a person needs most.
+        order = np.argsort(-np.abs(np.arange(len(values)) - (len(values) - 1) / 2), kind="stable")
+        for value in values[order].tolist():
+            ends = _ends(mark, lines[mark.values[lines] == value], side, behind)
+            size = (metrics.horizontalAdvance(texts[value]), metrics.height() - 2)
+            rect = _free_place(seen.places, ends, size, view, taken)
+            if rect is not None:
+                taken.append(rect)
+                ink = QColor(inks[family % len(inks)])
+                halo_text(painter, rect, Qt.AlignmentFlag.AlignCenter, texts[value], ink, halo)
 
 
 def _stroke(painter: QPainter, back: Stretches, front: Stretches, theme: Theme) -> None:
@@ -141,12 +179,6 @@ def _hidden(scene: Scene, places: np.ndarray, depth: np.ndarray) -> np.ndarray:
     return hidden
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
-    """Weighted means over neighbours of a line's values (m,)."""
-    reach = len(SMOOTH) // 2
-    return np.convolve(np.pad(values, reach, mode="edge"), SMOOTH, mode="valid")
-
-
 def _pieces(places: np.ndarray, hidden: np.ndarray, step: int) -> list[tuple[bool, QPolygonF]]:
     """One line (m, 2) as stretches behind the cloud and before it, of every ``step``-th point and the last."""
     chosen = np.unique(np.append(np.arange(0, len(places), step), len(places) - 1))
@@ -166,68 +198,6 @@ def value_texts(values: np.ndarray) -> list[str]:
     apart = np.diff(np.unique(values))
     step = float(apart.min()) if len(apart) else max(abs(float(values[0])), 1e-3)
     return [tick_text(float(value), 0.1 * step) for value in values]
-
-
-def _draw_legend(painter: QPainter, scene: Scene, mark: GridlinesMark, theme: Theme) -> list[QRectF]:
-    """Which colour is which factor, at the upper left; returns the room it takes."""
-    font = small_font(painter.font(), 0.0, bold=True)
-    painter.setFont(font)
-    left = LEGEND_LEFT if scene.dims == 3 else LEGEND_LEFT_FLAT
-    halo, inks = tint(theme.plot, 0.9), colours(theme)
-    for row, name in enumerate(mark.names):
-        y = LEGEND_TOP + LEGEND_ROW * (row + 0.5)
-        swatch = QLineF(left, y, left + SWATCH, y)
-        for each in (pen(halo, SWATCH_WIDTH + 2.0), pen(QColor(inks[row % len(inks)]), SWATCH_WIDTH)):
-            painter.setPen(each)
-            painter.drawLine(swatch)
-        text = QFontMetricsF(font).elidedText(f"constant {name}", Qt.TextElideMode.ElideRight, LEGEND_WIDTH)
-        rect = QRectF(left + SWATCH + 8, y - LEGEND_ROW / 2, LEGEND_WIDTH, LEGEND_ROW)
-        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        halo_text(painter, rect, flags, text, QColor(theme.text), halo)
-    return [QRectF(left, LEGEND_TOP, SWATCH + 8 + LEGEND_WIDTH * 0.6, LEGEND_ROW * len(mark.names))]
-
-
-def _draw_values(
-    painter: QPainter,
-    scene: Scene,
-    mark: GridlinesMark,
-    places: np.ndarray,
-    behind: np.ndarray,
-    taken: list[QRectF],
-    theme: Theme,
-) -> None:
-    """The value of each line beside one of its ends, where it covers no other; a line without room goes without."""
-    font = small_font(painter.font())
-    painter.setFont(font)
-    metrics = QFontMetricsF(font)
-    view = QRectF(0, 0, *scene.camera.viewport).adjusted(3, 3, -3, -3)
-    halo, inks = tint(theme.plot, 0.9), colours(theme)
-    for family in range(len(mark.names)):
-        lines = np.flatnonzero(mark.family == family)
-        if not len(lines):
-            continue
-        texts = dict(zip(mark.values[lines].tolist(), value_texts(mark.values[lines]), strict=True))
-        side = _clear_side(mark, lines, behind)
-        for value in _outside_in(np.unique(mark.values[lines])):
-            ends = _ends(mark, lines[mark.values[lines] == value], side, behind)
-            size = (metrics.horizontalAdvance(texts[value]), metrics.height() - 2)
-            rect = _free_place(places, ends, size, view, taken)
-            if rect is not None:
-                taken.append(rect)
-                ink = QColor(inks[family % len(inks)])
-                halo_text(painter, rect, Qt.AlignmentFlag.AlignCenter, texts[value], ink, halo)
-
-
-def _outside_in(values: np.ndarray) -> list[float]:
-    """The outermost first: with little room for labels, the range is what a person needs most."""
-    order = np.argsort(-np.abs(np.arange(len(values)) - (len(values) - 1) / 2), kind="stable")
-    return values[order].tolist()
-
-
-def _clear_side(mark: GridlinesMark, lines: np.ndarray, behind: np.ndarray) -> int:
-    """Which ends of a family's ``lines`` are less often behind the cloud: 0 the first ones, 1 the last ones."""
-    first, last = behind[mark.starts[lines]].sum(), behind[mark.starts[lines + 1] - 1].sum()
-    return 0 if first < last else 1
 
 
 def _ends(mark: GridlinesMark, pieces: np.ndarray, side: int, behind: np.ndarray) -> list[tuple[int, int]]:
