@@ -7,6 +7,7 @@ has an input for it.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,17 +16,17 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
 from core.config import RunConfig
 from core.protocol.framing import frame
-from core.protocol.messages import LoadSecond, ModelsCompared, SecondLoaded
+from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded
 from core.rendering import colormaps
 from core.rendering.projection import Projection
 from core.runs.directory import RunDirectory, RunError
 from explorer.controllers.app.session import read_samples
 from explorer.controllers.cloud.cloud import SPLIT, CloudController, make_projection, plain_colour
-from explorer.controllers.compare.shared_input import Question, SharedInput, hand_of
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
 from explorer.engine_client import Outcome, PendingRequest
 from explorer.run_watcher import RunWatcher
-from explorer.state import Samples
+from explorer.state import Document, Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
 from explorer.widgets.controls import on_screen
@@ -40,6 +41,17 @@ NOTHING_SHARED = (
 CHOOSE_SECOND = "Choose a second run: its cloud turns with that of the open run, and one probe moves through both."
 OPEN_FIRST = "Open a run, then choose a second one: their clouds turn together, and one probe moves through both."
 ANGLES = ("azimuth", "elevation")
+CLICK = "Click a point of either cloud: its image goes into both models."
+NO_VALUES = np.empty(0, dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What to ask, the ``kind`` of input that it is, and the ``note`` that says so."""
+
+    kind: Kind
+    note: str
+    message: CompareModels
 
 
 class CompareController(Controller):
@@ -126,8 +138,11 @@ class CompareController(Controller):
     def _forget(self) -> None:
         self._second_watcher.watch(None)
         self.run = self._samples = self._means = self._projection = self._model = None
-        self._drop_requests(self._loading, self._request)
-        self._loading = None
+        self._asked = None
+        self._cancel_request()
+        if self._loading is not None:
+            self._loading.cancel()
+            self._loading = None
         self._view.set_message("")
         self._view.set_note("")
         self._view.set_images(None, None)
@@ -251,7 +266,8 @@ class CompareController(Controller):
         """Another open run, or other weights of it."""
         model = self._state.model
         self._fingerprint = fingerprint_of(model.path) if model is not None else None
-        self._drop_requests(self._request)
+        self._asked = None
+        self._cancel_request()
         if model is None:
             self._view.set_images(None, None)
             self._cloud.set_probe(None)
@@ -282,13 +298,6 @@ class CompareController(Controller):
             self._request = self._engine.request(question.message, partial(self._on_compared, question), self._on_error)
 
     # the engine
-
-    def _drop_requests(self, *requests: PendingRequest | None) -> None:
-        """Have no answer to these; what is on show has to be asked for again."""
-        self._asked = None
-        for request in requests:
-            if request is not None:
-                request.cancel()
 
     def _on_second_loaded(self, reply: SecondLoaded) -> None:
         self._model = reply
@@ -453,3 +462,98 @@ class SampleMatching:
 def _columns(samples: Samples, names: tuple[str, ...]) -> np.ndarray:
     """Factors float64 (N, F) in the order of ``names``."""
     return samples.factors[:, [samples.factor_names.index(name) for name in names]].astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class SharedInput:
+    """All that the choice depends on: the state, both models' numbers of latent dimensions ``dims``, and ``hand``, the
+    kind that the last gesture fed."""
+
+    state: State
+    dims: tuple[int, int]
+    hand: Kind
+
+    def reasons(self) -> dict[str, str]:
+        """Why a kind cannot be chosen, for those that cannot."""
+        found: dict[str, str] = {}
+        samples = self.state.samples
+        if samples is None:
+            found[Kind.IMAGE] = "The open run has recorded no samples yet."
+        if len(factor_names(self.state)) < 2:
+            found[Kind.PARAMETERS] = "The open run's images have no factors, so there is no parameter plane."
+        if self.dims[0] != self.dims[1]:
+            found[Kind.LATENT] = (
+                f"The runs have {self.dims[0]} and {self.dims[1]} latent dimensions, so they share no latent points."
+            )
+        return found
+
+    def question(self, chosen: Kind) -> Question | None:
+        """What to ask: by the ``chosen`` kind if the document has an input for it, else as the hand fed it."""
+        for kind in (chosen, self.hand):
+            asked = self._question(kind)
+            if asked is not None:
+                return asked
+        return None
+
+    def missing(self) -> str:
+        """What to do when there is no question."""
+        reason = self.reasons().get(Kind.LATENT, "") if self.hand is Kind.LATENT else ""
+        return f"{reason} {CLICK}".strip()
+
+    def _question(self, kind: Kind) -> Question | None:
+        if kind in self.reasons():
+            return None
+        if kind is Kind.IMAGE:
+            return self._of_sample(self.state.document.sample, kind)
+        if kind is Kind.PARAMETERS:
+            return self._of_cursor()
+        probe = self.state.document.probe
+        if probe is None or len(probe) != self.dims[0]:
+            return None
+        return Question(
+            kind,
+            "Both decoders at the probe",
+            CompareModels(index=-1, factors=NO_VALUES, z=np.asarray(probe, dtype=np.float32)),
+        )
+
+    def _of_sample(self, position: int | None, kind: Kind) -> Question | None:
+        samples = self.state.samples
+        if samples is None or position is None or not 0 <= position < len(samples.indices):
+            return None
+        index = int(samples.indices[position])
+        values = (
+            f"{name} = {value:.3g}" for name, value in zip(samples.factor_names, samples.factors[position], strict=True)
+        )
+        return Question(
+            kind, " · ".join([f"Sample {index}", *values]), CompareModels(index=index, factors=NO_VALUES, z=NO_VALUES)
+        )
+
+    def _of_cursor(self) -> Question | None:
+        cursor = self.state.document.cursor
+        if cursor is None or self.hand is Kind.LATENT:  # the probe has left the place that the cursor marks
+            return None
+        if is_drawn(self.state):
+            a, b = cursor
+            message = CompareModels(index=-1, factors=np.array(cursor, dtype=np.float32), z=NO_VALUES)
+            return Question(Kind.PARAMETERS, f"a = {a:.3f} · b = {b:.3f}", message)
+        # Where nothing draws images in between, the cursor stands on a sample.
+        nearest = nearest_samples(self.state, np.array([cursor]), shown_plane(self.state))
+        return self._of_sample(int(nearest[0]) if len(nearest) else None, Kind.PARAMETERS)
+
+
+def hand_of(before: Document, now: Document, landed: np.ndarray | None, last: Kind) -> Kind:
+    """The kind that the gesture between two documents fed; ``last`` where none did.
+
+    ``landed`` float32 (d,) is where the cursor's image was last seen to land: a probe that goes there follows the
+    cursor and is not moved by a hand.
+    """
+    if now.sample is not None:
+        return Kind.IMAGE
+    if now.cursor is not None and now.cursor != before.cursor:
+        return Kind.PARAMETERS
+    moved = now.probe is not None and not _same(before.probe, now.probe)
+    return Kind.LATENT if moved and not _same(landed, now.probe) else last
+
+
+def _same(one: np.ndarray | None, other: np.ndarray | None) -> bool:
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))

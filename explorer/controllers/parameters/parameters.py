@@ -31,6 +31,7 @@ from explorer.widgets.controls import on_screen
 
 COUNTED = 200_000  # samples of a larger draw are estimated from so many, so that the note follows the hand
 DIGITS = 4  # of the hole's centre and radius: finer than a hand can be
+NO_HOLE = (0.0, 0.0, None)
 MOVE = "move cursor"
 LONG_NAMES = {"a": "scale a", "b": "depth b"}
 
@@ -248,23 +249,16 @@ class ParametersController(Controller):
         self._training.set_enabled_reason(problem)
         self._view.set_hole_possible(on_curves)
         if training or coming is None or not coming.drawn or not on_curves:
-            self._set_hole(
-                run, False, "This run's hole" if run else "This run has no hole" if on_curves and training else ""
-            )
+            note = "This run's hole" if run else "This run has no hole" if on_curves and training else ""
+            self._view.set_hole(*(run or NO_HOLE), False, note, False)
             self._view.set_run_hole(None)
             return
         hole = hole_of(coming)
         differs = run is not None and (hole is None or not np.allclose(run, hole, atol=1e-9))
         if differs and not problem:
             note += " · dashed: this run's hole"
-        self._set_hole(hole, True, problem or note, bool(problem))
+        self._view.set_hole(*(hole or NO_HOLE), True, problem or note, bool(problem))
         self._view.set_run_hole(run if differs else None)
-
-    def _set_hole(
-        self, hole: tuple[float, float, float] | None, editable: bool, note: str, wrong: bool = False
-    ) -> None:
-        a, b, radius = hole if hole is not None else (0.0, 0.0, None)
-        self._view.set_hole(a, b, radius, editable, note, wrong)
 
 
 def hole_of(data: DataConfig) -> tuple[float, float, float] | None:

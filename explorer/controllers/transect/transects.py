@@ -315,7 +315,14 @@ class TransectsController(Controller):
         size, channels, dims = (model.image_size, model.channels, model.latent_dim) if model is not None else (0, 1, 0)
         images = np.zeros((count, size, size, channels), dtype=np.uint8)
         unknown = np.full(count, np.nan)
-        training = self._training_places()
+        if self._training is None or self._training[0] != self._shown_plane:
+            try:
+                training = training_places(self._state, self._shown_plane)
+            except DatasetError as error:
+                self.error_occurred.emit(str(error))
+                training = np.empty((0, 2))
+            self._training = self._shown_plane, training  # looked up once for a run and a plane
+        _, training = self._training
         return MeasuredTransect(
             transect=transect,
             originals=images,
@@ -327,17 +334,6 @@ class TransectsController(Controller):
             in_hole=in_hole(transect.points, config.data) if config is not None else np.zeros(count, dtype=bool),
             known=np.zeros(count, dtype=bool),
         )
-
-    def _training_places(self) -> np.ndarray:
-        """Float64 (m, 2); looked up once for a run and a plane."""
-        if self._training is None or self._training[0] != self._shown_plane:
-            try:
-                training = training_places(self._state, self._shown_plane)
-            except DatasetError as error:
-                self.error_occurred.emit(str(error))
-                training = np.empty((0, 2))
-            self._training = self._shown_plane, training
-        return self._training[1]
 
     def _on_weights(self) -> None:
         if self._shown is None:

@@ -27,8 +27,7 @@ from core.protocol.messages import (
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
-from explorer.controllers.compare.compare import CompareController, SampleMatching
-from explorer.controllers.compare.shared_input import SharedInput, hand_of
+from explorer.controllers.compare.compare import CompareController, SampleMatching, SharedInput, hand_of
 from explorer.controllers.controller import Context
 from explorer.state import Document, Model, Samples, State
 from explorer.views.cloud import CloudView

@@ -23,15 +23,16 @@ from core.config import RunConfig
 from core.experiments.folder import ExperimentFolder, read_progress
 from core.runs.directory import RunDirectory
 from explorer.controllers.controller import Context
-from explorer.controllers.experiments.experiment_status import (
+from explorer.controllers.experiments.experiments import (
+    ExperimentsController,
     complaint,
+    experiment_command,
     find_experiments,
     key_numbers,
     read_experiment,
     read_flags,
     read_request,
 )
-from explorer.controllers.experiments.experiments import ExperimentsController, experiment_command
 from explorer.state import State
 from explorer.views.experiments import ExperimentsView
 
