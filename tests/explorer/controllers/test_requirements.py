@@ -22,7 +22,7 @@ def test_a_model_is_missing_without_a_run_and_until_its_weights_are_there():
     assert missing_model(state, "see images") == "Open a run to see images."
     state.config = RunConfig()
     assert "weights" in missing_model(state, "see images")
-    state.model = Model(Path("run"), 3, 16, 1, 4, (), "compact", "float32")
+    state.model = Model(Path("run"), 3, 16, 1)
     assert missing_model(state, "see images") == ""
 
 
