@@ -38,6 +38,7 @@ LANE, LANE_GAP = 52, 10  # the least height of a curve of its own; between two o
 LEAST_SIDE, MOST_SIDE = 24, 120
 DOTS = 60  # points up to which each is marked
 NAMES = {"excess_bce": "excess BCE", "ssim": "SSIM", "distance": "distance"}
+SHORT_NAMES = {"excess_bce": "BCE", "ssim": "SSIM", "distance": "dist."}  # where there is little room
 _KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 _MEANINGS = (
     f"{EXCESS_BCE}\n"
@@ -360,29 +361,29 @@ class TransectPicture(QWidget):
     def _paint_header(self, painter: QPainter) -> None:
         """Where the position is and what is measured there; the coloured names are the curves' legend, too."""
         data, place, metrics = self._data, self._data.here, QFontMetricsF(painter.font())
-        texts, legend = [f"{data.total} points"], NAMES
+        texts, values = [f"{data.total} points"], {}
         if place is not None:
             texts = [f"point {place + 1} of {data.total}"]
             if data.points is not None:
                 pairs = zip(data.names, data.points[place], strict=True)
                 texts.append("  ".join(f"{name} {_three_digits(value)}" for name, value in pairs))
             texts += ["in the hole"] * bool(data.in_hole[place])
-            values = {name: float(data.curves[name][place]) for name in CURVES}
-            legend = {
-                name: f"{text} {_three_digits(values[name])}" if np.isfinite(values[name]) else text
-                for name, text in NAMES.items()
-            }
-        room = self.width() - 16.0
-        legend_width = sum(metrics.horizontalAdvance(text) + 26 for text in legend.values())
-        wanted = sum(metrics.horizontalAdvance(text) + 14 for text in texts)
-        while len(texts) > 1 and wanted + legend_width > room:
-            wanted -= metrics.horizontalAdvance(texts.pop()) + 14
+            known = (name for name in CURVES if np.isfinite(data.curves[name][place]))
+            values = {name: f" {_three_digits(data.curves[name][place])}" for name in known}
+        choices = [(texts[:count], NAMES) for count in range(len(texts), 0, -1)]
+        choices.append(([texts[0].removeprefix("point ")], SHORT_NAMES))
+        legend, legend_width = NAMES, 0.0
+        for texts, names in choices:  # the first that fits, else the shortest
+            legend = {name: text + values.get(name, "") for name, text in names.items()}
+            legend_width = sum(metrics.horizontalAdvance(text) + 26 for text in legend.values())
+            if sum(metrics.horizontalAdvance(text) + 14 for text in texts) + legend_width <= self.width() - 16:
+                break
         x = 8.0
         for text in texts:
             painter.setPen(QColor(self._theme.accent if text == "in the hole" else self._theme.text))
-            painter.drawText(QRectF(x, 0, room, HEADER - 2), _LEFT, text)
+            painter.drawText(QRectF(x, 0, self.width(), HEADER - 2), _LEFT, text)
             x += metrics.horizontalAdvance(text) + 14
-        x = max(x, self.width() - 8 - legend_width + 14)
+        x = max(x, self.width() + 6 - legend_width)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for name, text in legend.items():
             dot(painter, (x + 4, HEADER / 2 - 1), 3.5, self._colour(name))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QRectF, Qt
-from PySide6.QtGui import QAction, QColor, QImage, QPainter
+from PySide6.QtGui import QAction, QColor, QFont, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QToolButton
 
@@ -152,6 +152,7 @@ class _Recorder(QPainter):
     """Notes where texts are written."""
 
     def __init__(self, image: QImage) -> None:
+        self._image = image  # a painter does not keep it alive
         super().__init__(image)
         self.texts: dict[str, QRectF] = {}
 
@@ -171,6 +172,20 @@ def test_the_captions_under_the_curves_never_overlap(view, width):
     assert any("hole" in text for text in painter.texts)
     assert all(left.right() < right.left() for left, right in pairwise(boxes))
     assert ("(a, b) = (1.25, 0)" in painter.texts) == (width >= 500)
+
+
+@pytest.mark.parametrize(("width", "first"), [(340, "8 of 15"), (900, "point 8 of 15")])
+def test_position_and_legend_fit_above_the_images(view, width, first):
+    _fill(view)
+    view.set_position(7)
+    view.picture.resize(width, 170)
+    painter = _Recorder(QImage(width, 170, QImage.Format.Format_RGB32))
+    painter.setFont(QFont(painter.font().family(), 8))
+    view.picture._paint_header(painter)
+    painter.end()
+    assert first in painter.texts
+    assert max(box.right() for box in painter.texts.values()) <= width
+    assert any("0.98" in text for text in painter.texts)
 
 
 def test_images_that_have_not_come_are_quiet(view, said):
