@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.rendering import pil_text
-from core.rendering.axes import Box, LabelledEdge, back_faces, back_grid, labelled_edges, make_box, nice_step, tick_text
+from core.rendering.axes import Box, back_faces, back_grid, labelled_edges, make_box, nice_step, tick_text
 from core.rendering.camera import Camera, box_corners
 from core.rendering.colormaps import Colorbar
 from core.rendering.depth import depth_cue, fades, far_to_near, size_factors
@@ -149,8 +149,14 @@ class CloudPicture:
     def _draw_numbers(self, image: Image, camera: Camera) -> None:
         edges = [edge for edge in labelled_edges(self._box, camera) if edge.axis < self._cloud.dims]
         taken: list[Rect] = []
-        self._draw_names(image, edges, camera, taken)
         ground, text = self._style.ground, self._text_scale
+        face = pil_text.font(NAME_FONT * text, bold=True)
+        for edge in edges:
+            x, y = (edge.start + edge.end) / 2 + edge.outward * NAME_GAP * text
+            alpha, words = edge_strength(edge.axis, camera), self._cloud.labels[edge.axis]
+            if alpha > 0.0:
+                taken.append(pil_text.text_rect((x, y), words, face))
+                pil_text.draw_text(image, (x, y), words, face, ground.text, ground.plot, alpha=alpha)
         face = pil_text.font(TICK_FONT * text)
         for edge in edges:
             alpha = edge_strength(edge.axis, camera)
@@ -169,18 +175,6 @@ class CloudPicture:
             if shown:
                 strengths = np.full(len(shown), alpha)
                 pil_text.draw_lines(image, marks[shown], strengths, ground.grid, max(1.0, self._scale))
-
-    def _draw_names(self, image: Image, edges: list[LabelledEdge], camera: Camera, taken: list[Rect]) -> None:
-        face = pil_text.font(NAME_FONT * self._text_scale, bold=True)
-        for edge in edges:
-            x, y = (edge.start + edge.end) / 2 + edge.outward * NAME_GAP * self._text_scale
-            alpha = edge_strength(edge.axis, camera)
-            words = self._cloud.labels[edge.axis]
-            if alpha > 0.0:
-                taken.append(pil_text.text_rect((x, y), words, face))
-                pil_text.draw_text(
-                    image, (x, y), words, face, self._style.ground.text, self._style.ground.plot, alpha=alpha
-                )
 
     def _draw_heading(self, image: Image) -> None:
         text, ground = self._text_scale, self._style.ground

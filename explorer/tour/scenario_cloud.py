@@ -359,17 +359,17 @@ def read_badge(tour: Director) -> Stage:
     yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit", 3.0)
     sample, _ = _samples_apart(tour)
     yield from _click_sample(tour, sample)
-    yield Until(lambda: explorer.image.badge.startswith("on the data"), "a sample is on the data", 10.0)
+    yield Until(lambda: explorer.image.badge.text.startswith("on the data"), "a sample is on the data", 10.0)
     # A coordinate far outside, typed into the first field of the probe.
     field = input_events.child(explorer.probe_view, "probe.value.0")
     far = f"{float(np.abs(explorer.state.embedding).max()) * 3:.2f}"
     input_events.type_into(field, far, QPointF(12, field.height() / 2))
     yield 0.2
-    yield Until(lambda: explorer.image.badge.startswith("off the data"), "far outside is off the data", 10.0)
+    yield Until(lambda: explorer.image.badge.text.startswith("off the data"), "far outside is off the data", 10.0)
     yield 0.3
     tour.shot("badge")
     yield from _click_sample(tour, sample)
-    yield Until(lambda: explorer.image.badge.startswith("on the data"), "the sample is on the data again", 10.0)
+    yield Until(lambda: explorer.image.badge.text.startswith("on the data"), "the sample is on the data again", 10.0)
 
 
 def compare_kinds(tour: Director) -> Stage:

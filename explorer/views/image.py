@@ -18,7 +18,7 @@ from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference
 from explorer.widgets.layouts import column
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
 from explorer.widgets.painting import empty_text
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import DARK, Theme, ThemedWidget
 
 _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
 _DECODED = "Decoded in: decoder time for this image, in the engine process"
@@ -38,14 +38,14 @@ class ImageView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._canvas = _Canvas()
         self._canvas.painted.connect(self.painted)
-        self._badge = named(OffManifoldBadge(), "image.badge")
-        self._caption = named(ElidedLabel(), "image.caption")
-        self._caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self.badge = named(OffManifoldBadge(), "image.badge")
+        self.caption = named(ElidedLabel(), "image.caption")
+        self.caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._sample = ImageRow("image.sample", _NO_SAMPLE, smallest=56, preferred=128)
         self._factors = label("", name="image.factors", wrap=True, align=Qt.AlignmentFlag.AlignHCenter)
         self._factors.setToolTip(f"<p>The sample's factors, and its loss. {EXCESS_BCE}</p>")
         self._factors.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        parts = ((self._canvas, 1), self._badge, self._caption, self._sample, self._factors)
+        parts = ((self._canvas, 1), self.badge, self.caption, self._sample, self._factors)
         column(*parts, spacing=4, margins=(8, 8, 8, 8), parent=self)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._copy = named(QAction("Copy image", self), "image.copy")
@@ -70,12 +70,12 @@ class ImageView(QWidget):
 
         ``score`` is the badge of a decoded place; None where there is none to tell of.
         """
-        self._badge.set_score(score)
+        self.badge.set_score(score)
         self._canvas.set_image(None if image is None else image_conversion.to_image(image))
         decoded = "" if milliseconds is None else f" · decoded in {milliseconds:.1f} ms"
-        self._caption.set_texts(caption + decoded, caption)
-        self._caption.setToolTip("" if milliseconds is None else _DECODED)
-        set_role(self._caption, "muted")
+        self.caption.set_texts(caption + decoded, caption)
+        self.caption.setToolTip("" if milliseconds is None else _DECODED)
+        set_role(self.caption, "muted")
         self._copy.setEnabled(image is not None)
         self._save.setEnabled(image is not None)
 
@@ -130,19 +130,9 @@ class ImageView(QWidget):
         """Whether a sample is compared with its reconstruction."""
         return bool(self._sample.pictures)
 
-    @property
-    def badge(self) -> str:
-        """What the badge says, "" without one."""
-        return self._badge.text
-
-    @property
-    def caption(self) -> str:
-        """The line under the image."""
-        return self._caption.text()
-
     def set_theme(self, theme: Theme) -> None:
         """Take the colours of ``theme``."""
-        for part in (self._canvas, self._badge, self._sample):
+        for part in (self._canvas, self.badge, self._sample):
             part.set_theme(theme)
 
     # what a hand may do with the image
@@ -156,10 +146,10 @@ class ImageView(QWidget):
         """Write the image to ``path``; what goes wrong is said in the caption."""
         image = self._canvas.image
         if image is not None and not image.save(str(path)):
-            self._caption.set_texts(
+            self.caption.set_texts(
                 f"{path} could not be written. Choose a writable folder and a name that ends in .png."
             )
-            set_role(self._caption, "error")
+            set_role(self.caption, "error")
 
     def _ask_where(self) -> None:
         dialog = save_dialog(self.window(), "image", "Save image", "image.png", {"png": "PNG (*.png)"})
@@ -167,7 +157,7 @@ class ImageView(QWidget):
         dialog.show()
 
 
-class _Canvas(QWidget):
+class _Canvas(ThemedWidget):
     """The image itself."""
 
     painted = Signal()
@@ -179,7 +169,7 @@ class _Canvas(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.image: QImage | None = None
         self.empty = ""
-        self._theme, self._new = DARK, False
+        self._new = False
 
     def sizeHint(self) -> QSize:
         return QSize(264, 264)
@@ -187,11 +177,6 @@ class _Canvas(QWidget):
     def set_image(self, image: QImage | None) -> None:
         """Show ``image``."""
         self.image, self._new = image, image is not None
-        self.update()
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the ground of ``theme``."""
-        self._theme = theme
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

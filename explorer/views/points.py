@@ -10,6 +10,7 @@ from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
 from PySide6.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QToolButton, QWidget
 
 from core.rendering import colormaps
+from core.rendering.projection import axis_name
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import MarkedSlider, add_menu, label, named
 from explorer.widgets.elided_label import ElidedLabel
@@ -19,7 +20,6 @@ from explorer.widgets.theme import Theme
 
 SIZES = (1.0, 20.0)  # pixels
 _TENTHS = 10
-_SUBSCRIPT = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class PointsView(QWidget):
@@ -170,7 +170,7 @@ class PointsView(QWidget):
                 with QSignalBlocker(box):
                     box.clear()
                     for i in range(dimensions):
-                        box.addItem("μ" + str(i + 1).translate(_SUBSCRIPT), i)
+                        box.addItem(axis_name(i), i)
                     box.setCurrentIndex(min(number, dimensions - 1))
         self._show_axes()
 

@@ -15,7 +15,7 @@ from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import column, row, scrolled
 from explorer.widgets.painting import empty_text
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Theme, ThemedWidget
 
 SIDE, GAP, PAD = 88, 12, 8
 
@@ -84,7 +84,7 @@ class ReconstructionsView(QWidget):
         self.grid.set_theme(theme)
 
 
-class _Grid(QWidget):
+class _Grid(ThemedWidget):
     """Paints the pairs in as many columns as fit; arrow keys move, Enter chooses."""
 
     chosen = Signal(int)
@@ -99,7 +99,7 @@ class _Grid(QWidget):
         self.setSizePolicy(policy)
         self.pairs: list[_Pair] = []
         self.empty = ""
-        self._theme, self._hovered, self._current = DARK, -1, 0
+        self._hovered, self._current = -1, 0
 
     @property
     def samples(self) -> list[int]:
@@ -111,11 +111,6 @@ class _Grid(QWidget):
         self.pairs = pairs
         self._current = min(self._current, max(0, len(pairs) - 1))
         self.updateGeometry()
-        self.update()
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
         self.update()
 
     # geometry

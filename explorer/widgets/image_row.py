@@ -8,13 +8,13 @@ from html import escape
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetricsF, QHelpEvent, QImage, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolTip
 
 from core.rendering.colormaps import signed_difference
 from explorer.widgets import image_conversion
 from explorer.widgets.elided_label import fitting
 from explorer.widgets.painting import empty_text, small_font
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import ThemedWidget
 
 GAP = 6
 EXCESS_BCE = (
@@ -42,7 +42,7 @@ def difference_picture(original: np.ndarray, other: np.ndarray, names: str, titl
     )
 
 
-class ImageRow(QWidget):
+class ImageRow(ThemedWidget):
     """Three pictures in a row over a line about them all; without pictures, a text in the same room.
 
     ``smallest`` and ``preferred`` are the side of an image in pixels; ``lines`` the most
@@ -59,17 +59,11 @@ class ImageRow(QWidget):
         self.text = empty
         self._empty, self._lines, self._titled = empty, lines, titled
         self._smallest, self._preferred = smallest, preferred
-        self._theme = DARK
 
     def set_pictures(self, pictures: tuple[Picture, ...], text: str = "") -> None:
         """Show ``pictures`` over ``text``; without pictures, ``text`` alone, or what is usual in the empty state."""
         self.pictures, self.text = pictures, text or ("" if pictures else self._empty)
         self.setAccessibleDescription(" ".join(picture.tooltip for picture in pictures) or self.text)
-        self.update()
-
-    def set_theme(self, theme: Theme) -> None:
-        """Use the colours of ``theme``."""
-        self._theme = theme
         self.update()
 
     # room
@@ -110,12 +104,6 @@ class ImageRow(QWidget):
         """As high as three images side by side are in ``width``, between the smallest and the preferred size."""
         side = min(self._preferred, (width - 2 * GAP) // 3)
         return max(self._smallest, side) + self.text_height
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Another font needs other room."""
-        if event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
 
     # painting
 

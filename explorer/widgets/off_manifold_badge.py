@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore, Verdict
 from explorer.widgets.elided_label import fitting
 from explorer.widgets.painting import tint
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Theme, ThemedWidget
 
 _PAD, _SIGN, _GAP = 9.0, 8.0, 6.0
 
@@ -19,14 +19,13 @@ def verdict_colour(theme: Theme, verdict: Verdict) -> str:
     return {"on the data": theme.series[2], "extrapolating": theme.warning, "off the data": theme.danger}[verdict]
 
 
-class OffManifoldBadge(QWidget):
+class OffManifoldBadge(ThemedWidget):
     """Shows an ``OffManifoldScore``; empty, but as high, where nothing is known. The tooltip defines its numbers."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._score: OffManifoldScore | None = None
-        self._theme: Theme = DARK
 
     def set_score(self, score: OffManifoldScore | None) -> None:
         """Show it; None: nothing is known."""
@@ -43,20 +42,9 @@ class OffManifoldBadge(QWidget):
         """What it says, "" where nothing is known."""
         return self._score.short if self._score is not None else ""
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self.update()
-
     def sizeHint(self) -> QSize:
         """As high as a line of text with its frame."""
         return QSize(200, self.fontMetrics().height() + 6)
-
-    def changeEvent(self, event: QEvent) -> None:
-        """Another font needs another height."""
-        if event.type() == QEvent.Type.FontChange:
-            self.updateGeometry()
-        super().changeEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """A pill in the middle: sign, verdict, distance."""

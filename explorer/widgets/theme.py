@@ -11,14 +11,30 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from core.rendering.themes import DARK, LIGHT, Theme
 
 FAINT = 0.75
 """How much of the muted colour is left in what is disabled."""
+
+
+class ThemedWidget(QWidget):
+    """A widget that paints itself, in the colours of a theme and as large as its font asks for."""
+
+    _theme: Theme = DARK
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self._theme = theme
+        self.update()
+
+    def changeEvent(self, event: QEvent) -> None:
+        if event.type() == QEvent.Type.FontChange:
+            self.updateGeometry()
+        super().changeEvent(event)
 
 
 def system_theme(application: QGuiApplication) -> Theme:

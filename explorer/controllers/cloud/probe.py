@@ -123,7 +123,7 @@ class ProbeController(Controller):
         if moving and score.verdict != "on the data" and self._tries < SCORE_TRIES:
             score = OffManifoldScore(math.nan, math.nan, math.nan)
         self._image.set_image(reply.image, caption, reply.milliseconds, score)
-        self._shown = self._image.caption
+        self._shown = self._image.caption.text()
         if score.verdict is not None:
             self._tries = 0
         elif self._tries < SCORE_TRIES:
@@ -133,7 +133,7 @@ class ProbeController(Controller):
 
     def _ask_for_score(self) -> None:
         probe = self._state.document.probe
-        if probe is not None and self._state.model is not None and self._image.caption == self._shown:
+        if probe is not None and self._state.model is not None and self._image.caption.text() == self._shown:
             self._decode(probe)
 
     def _show_sample(self, reply: SampleEncoded) -> None:

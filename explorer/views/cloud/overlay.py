@@ -20,7 +20,7 @@ from explorer.views.cloud.scene import Scene, TransectMark
 from explorer.widgets import image_conversion
 from explorer.widgets.painting import dot, halo_text, pen, polyline, small_font, straight_line, stroke_lines, tint
 from explorer.widgets.path_colors import path_colour
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Theme, ThemedWidget
 
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
 NO_CLOUD = ("No latent cloud yet", "Open a run (Ctrl+O), or start a training: its samples appear here as points.")
@@ -47,22 +47,16 @@ Disc = tuple[float, QColor | None, QPen | None]
 """Radius in pixels, fill, outline."""
 
 
-class Overlay(QWidget):
+class Overlay(ThemedWidget):
     """Draws labels, marks and the hover card of ``scene``."""
 
     def __init__(self, scene: Scene, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene = scene
-        self._theme: Theme = DARK
         self._pictures: dict[str, tuple[tuple, QPixmap | None]] = {}
         self._seen: tuple[tuple, SeenGridlines | None] = ((), None)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.setAttribute(Qt.WidgetAttribute.WA_NoSystemBackground)
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw from back to front."""

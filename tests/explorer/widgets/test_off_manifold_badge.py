@@ -68,9 +68,9 @@ PICTURE = np.zeros((16, 16, 1), np.uint8)
 def test_a_decoded_image_carries_its_verdict_its_distance_and_its_colour(image, theme, score, verdict):
     image.set_theme(theme)
     image.set_image(PICTURE, "Probe", 4.0, score)
-    assert image.badge.startswith(verdict)
+    assert image.badge.text.startswith(verdict)
     badge = image.findChild(OffManifoldBadge, "image.badge")
-    assert badge.accessibleName() == image.badge
+    assert badge.accessibleName() == image.badge.text
     assert "1.80×" in badge.toolTip()
     assert _shows(badge.grab().toImage(), verdict_colour(theme, verdict))
 
@@ -96,9 +96,9 @@ def test_the_signs_differ_where_colours_cannot_be_told(image):
 def test_an_image_that_was_not_decoded_there_has_none(image):
     image.set_image(PICTURE, "Probe", 4.0, OFF)
     image.set_image(PICTURE, "P1 · point 3 of 15")
-    assert image.badge == ""
+    assert image.badge.text == ""
     image.set_image(PICTURE, "Probe", 4.0, UNKNOWN)
-    assert image.badge == ""
+    assert image.badge.text == ""
     assert image.findChild(OffManifoldBadge, "image.badge").toolTip() == ""
 
 
@@ -205,7 +205,7 @@ def _decoded(made: SimpleNamespace, score: OffManifoldScore | None) -> None:
 def test_the_probe_s_image_carries_what_the_engine_found(made):
     made.probe.move(np.zeros(3))
     _decoded(made, GUESS)
-    assert made.image.badge == "extrapolating · 2.50× spacing"
+    assert made.image.badge.text == "extrapolating · 2.50× spacing"
 
 
 def test_an_engine_that_does_not_know_yet_is_asked_again_but_not_for_ever(made, qtbot):
@@ -217,7 +217,7 @@ def test_an_engine_that_does_not_know_yet_is_asked_again_but_not_for_ever(made, 
     qtbot.wait(100)
     assert len(made.engine.of(Decode)) == 1 + probe_module.SCORE_TRIES
     assert not made.probe._again.isActive()
-    assert made.image.badge == ""
+    assert made.image.badge.text == ""
 
 
 def test_a_known_badge_is_not_asked_for_again(made, qtbot):
@@ -227,21 +227,21 @@ def test_a_known_badge_is_not_asked_for_again(made, qtbot):
     _decoded(made, ON)
     qtbot.wait(50)
     assert len(made.engine.of(Decode)) == 2
-    assert made.image.badge.startswith("on the data")
+    assert made.image.badge.text.startswith("on the data")
 
 
 def test_while_a_training_moves_the_samples_none_is_called_off_the_data_by_its_older_place(made, qtbot):
     made.state.training = "running"
     made.editing.commit("select", probe=made.state.embedding[4], sample=4)
     _decoded(made, OFF)
-    assert made.image.badge == ""
+    assert made.image.badge.text == ""
     qtbot.waitUntil(lambda: len(made.engine.of(Decode)) == 2, timeout=WAIT)
     _decoded(made, ON)
-    assert made.image.badge.startswith("on the data")
+    assert made.image.badge.text.startswith("on the data")
     made.state.training = "idle"
     made.editing.commit("select", probe=made.state.embedding[5], sample=5)
     _decoded(made, OFF)
-    assert made.image.badge.startswith("off the data")
+    assert made.image.badge.text.startswith("off the data")
 
 
 def test_asking_for_the_badge_does_not_take_a_path_s_image_away(made, qtbot):
@@ -274,31 +274,31 @@ def _answer_path(made: SimpleNamespace, scores: list[float], known: bool = True)
 def test_a_path_s_read_out_says_how_much_of_it_is_off_the_data(made):
     made.editing.commit("draw path", path=LatentPath(made.state.embedding[:3]))
     _answer_path(made, [1.0, 1.0, 1.0, 1.0, 2.5])
-    assert "20 % off the data" in made.path.info
-    assert re.search(r"image length [0-9.]+ \(over [0-9]+ frames\)", made.path.info)
+    assert "20 % off the data" in made.path.info.text()
+    assert re.search(r"image length [0-9.]+ \(over [0-9]+ frames\)", made.path.info.text())
     made.playback.scrub(4 / 64)
-    assert made.image.caption == "Path frame 5 of 65"
-    assert made.image.badge == "extrapolating · 2.50× spacing"
+    assert made.image.caption.text() == "Path frame 5 of 65"
+    assert made.image.badge.text == "extrapolating · 2.50× spacing"
     made.playback.scrub(5 / 64)
-    assert made.image.badge == "on the data · 1.00× spacing"
+    assert made.image.badge.text == "on the data · 1.00× spacing"
 
 
 def test_a_path_of_which_nothing_is_known_has_no_badges(made):
     made.editing.commit("draw path", path=LatentPath(made.state.embedding[:3]))
     _answer_path(made, [1.0], known=False)
-    assert "image length" in made.path.info
-    assert "off the data" not in made.path.info
+    assert "image length" in made.path.info.text()
+    assert "off the data" not in made.path.info.text()
     made.playback.scrub(0.5)
-    assert made.image.badge == ""
+    assert made.image.badge.text == ""
 
 
 def test_the_real_engine_judges_a_click_and_a_place_far_away(program, tiny_run, qtbot):
     explorer = program(tiny_run)
-    qtbot.waitUntil(lambda: explorer.image.badge.startswith("on the data"), timeout=WAIT)
+    qtbot.waitUntil(lambda: explorer.image.badge.text.startswith("on the data"), timeout=WAIT)
     explorer.probe_view.value_changed.emit(explorer.state.embedding.max(axis=0) * 100)
-    qtbot.waitUntil(lambda: explorer.image.badge.startswith("off the data"), timeout=WAIT)
+    qtbot.waitUntil(lambda: explorer.image.badge.text.startswith("off the data"), timeout=WAIT)
     places = explorer.cloud.screen_positions()
     index = int(np.abs(places[:, :2] - [explorer.cloud.width() / 2, explorer.cloud.height() / 2]).sum(axis=1).argmin())
     point = QPoint(*np.rint(places[index, :2]).astype(int).tolist())
     QTest.mouseClick(explorer.cloud, Qt.MouseButton.LeftButton, pos=point)
-    qtbot.waitUntil(lambda: not explorer.image.badge.startswith("off the data"), timeout=WAIT)
+    qtbot.waitUntil(lambda: not explorer.image.badge.text.startswith("off the data"), timeout=WAIT)

@@ -174,7 +174,7 @@ def test_one_scrub_moves_plane_cloud_probe_and_image(curves):
     np.testing.assert_array_equal(document.probe, [6, 6, 6])
     assert curves.cloud.scene.transect.position == 6
     assert curves.parameters.plane.scene.position == 6
-    assert curves.image.caption == "P1 · point 7 of 15"
+    assert curves.image.caption.text() == "P1 · point 7 of 15"
     curves.editing.undo()
     assert curves.state.document.cursor is None
 
