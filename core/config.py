@@ -28,6 +28,8 @@ Source = Literal["auto", "curves", "files"]
 """Where images come from."""
 Geometry = Literal["article", "square"]
 Channels = Literal[1, 3]
+Resize = Literal["fit", "crop", "stretch"]
+Frames = Literal["all", "first"]
 Preset = Literal["compact", "article", "article-weighted"]
 Variance = Literal["constant", "learned"]
 Reconstruction = Literal["bce", "mse"]
@@ -39,6 +41,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 
 FULL = "full"
+SMALLEST_CURVES = 32
+"""Image size below which polar curves are no longer drawn, and the article's networks have no room to work."""
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 
 
@@ -60,6 +64,7 @@ class Row:
     wanted: str = ""
 
 
+_NUMBER = r"-?\d+(\.\d+)?([eE][-+]?\d+)?"
 _CURVES = (("data.source", ("curves",)),)
 _FILES = (("data.source", ("files",)),)
 _HOLE = (*_CURVES, ("data.punctured", (True,)))
@@ -73,11 +78,46 @@ class DataConfig:
     """files: your own images, read from the path; curves: polar curves, drawn on demand; auto: files if a path is
     given, else curves."""
     path: Annotated[str, Row("Path", when=_FILES)] = ""
-    """A folder of image files (its sub-folders become classes), or an .npz file with an array "imgs"."""
-    image_size: Annotated[int, Meta(ge=32, le=512), Row("Image size")] = 256
+    """A folder of image files (its sub-folders become classes), one file of several frames, or an .npz file with an
+    array "imgs"."""
+    image_size: Annotated[int, Meta(ge=8, le=512), Row("Image size")] = 256
     """Height and width in pixels to which all images are scaled."""
     channels: Annotated[Channels, Row("Channels", when=_FILES)] = 1
     """1: greyscale; 3: colour."""
+    resize: Annotated[Resize, Row("Resize", when=_FILES)] = "fit"
+    """fit: all of the image, with margins where it is not square; crop: its central square; stretch: all of it, its
+    proportions changed."""
+    background: Annotated[
+        str,
+        Meta(pattern=r"^(auto|white|black|#[0-9a-fA-F]{6})$"),
+        Row("Background", advanced=True, when=_FILES, wanted="auto, white, black, or a colour such as #20a0ff"),
+    ] = "auto"
+    """What transparent images are laid on, and, if it is not auto, the colour of margins. auto: white or black,
+    whichever contrasts with what the images show; margins continue the image's own border."""
+    intensity: Annotated[
+        str,
+        Meta(pattern=rf"^(auto|range|percentiles|{_NUMBER}:{_NUMBER})$"),
+        Row(
+            "Intensity",
+            advanced=True,
+            when=_FILES,
+            wanted="auto, range, percentiles, or the lowest and highest value, such as 0:4095",
+        ),
+    ] = "auto"
+    """Which values become black and white, the same for all images. auto: 8-bit values stay as they are, 0 to 1 and
+    -1 to 1 are taken as such, of others the lowest and highest of the data set; range: always these; percentiles:
+    0.1 % of all pixels below and above; or LOW:HIGH."""
+    array: Annotated[str, Row("Array", advanced=True, when=_FILES)] = ""
+    """Which array of a file with several holds the images; not set: the one that must be."""
+    planes: Annotated[
+        str,
+        Meta(pattern=r"^(\d{1,5}(,\d{1,5}){0,2})?$"),
+        Row("Channels taken", advanced=True, when=_FILES, wanted="up to three numbers from 0, such as 0,2,3"),
+    ] = ""
+    """Which channels of images with many are taken, counted from 0: one as grey, or those of red, green and blue. Not
+    set: the first three, or the first of two."""
+    frames: Annotated[Frames, Row("Frames", advanced=True, when=_FILES)] = "all"
+    """Of files with several frames (TIFF stacks, GIF): all, each an image of its own, or the first."""
     count: Annotated[int, Meta(ge=2, le=10_000_000), Row("Curves", when=_CURVES)] = 5000
     """Number of curves, before those in the hole are left out."""
     punctured: Annotated[bool, Row("Hole", when=_CURVES)] = True
@@ -109,6 +149,13 @@ class DataConfig:
                 f"data.path is {self.path!r}, and curves are drawn without it; leave out data.source to train on the "
                 "files there, or data.path to train on curves."
             )
+        if self.drawn and self.image_size < SMALLEST_CURVES:
+            raise ConfigError(
+                f"data.image_size is {self.image_size}; it must be {SMALLEST_CURVES} or more for polar curves."
+            )
+        low, colon, high = self.intensity.partition(":")
+        if colon and float(low) >= float(high):
+            raise ConfigError(f"data.intensity is {self.intensity!r}; the first number must be below the second.")
 
     @property
     def drawn(self) -> bool:
@@ -233,6 +280,10 @@ class RunConfig:
         size, native = self.data.image_size, self.model.native_size
         if max(self.model.native(size)) > size:
             raise ConfigError(f"model.native_size is {native!r}; it must be at most the image size, {size}x{size}.")
+        if self.model.preset != "compact" and size < SMALLEST_CURVES:
+            raise ConfigError(
+                f"data.image_size is {size}; it must be {SMALLEST_CURVES} or more for the network {self.model.preset}."
+            )
 
 
 @dataclass(frozen=True)
@@ -429,10 +480,13 @@ def config_from_dict(value: object, origin: str | Path = "configuration") -> Run
 
 
 def _renamed(value: object) -> object:
-    """``value`` with the names of sources that runs stored before the path told the kind of file."""
+    """``value`` with the names of sources that runs stored before the path told the kind of file.
+
+    Their images were stretched to squares; and so they are read again.
+    """
     data = value.get("data") if isinstance(value, dict) else None
     if isinstance(value, dict) and isinstance(data, dict) and data.get("source") in ("folder", "npz"):
-        return value | {"data": data | {"source": "files"}}
+        return value | {"data": {"resize": "stretch"} | data | {"source": "files"}}
     return value
 
 

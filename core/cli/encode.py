@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,19 +14,20 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core.config import RunConfig
+    from core.data.preparation import Prepared
 
 
 @dataclass(frozen=True)
 class Options:
     """Encode images to their latent means, exactly as the window does on the same machine.
 
-    Images of another size are resized to the model's.
+    Images are read as those of the run were: in colour or grey, resized in the same way.
     """
 
     model: tyro.conf.Positional[Path]
     """A run folder or a .safetensors file."""
     images: tyro.conf.Positional[tuple[Path, ...]]
-    """Image files, folders of images, or one .npz file with the key imgs."""
+    """Image files, folders of images, or one file with arrays (NPZ, NPY)."""
     out: Path
     """A .npz (keys latents, files), .npy or .csv file; `isoline decode --latents` reads all three."""
 
@@ -39,7 +39,7 @@ def run(options: Options) -> int:
     if options.out.suffix.lower() not in (".npz", ".npy", ".csv"):
         raise LatentsError(f"--out is {options.out}; its name must end in .npz, .npy or .csv.")
     if not options.images:
-        raise LatentsError("no images were given; name image files, a folder, or an .npz file with the key imgs.")
+        raise LatentsError("no images were given; name image files, a folder, or a file with arrays.")
     mu, names = _encoded(options)
     write_latents(options.out, mu, names)
     print(f"{counted(len(mu), 'image')} encoded in {options.out}")
@@ -52,27 +52,32 @@ def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     from core.training.checkpoint import load_model
 
     model, config = load_model(options.model)
-    images, names = _images(options.images, config)
-    return encode_images(Inference(model), images), names
+    prepared = _prepared(options.images, config)
+    for skipped in prepared.skipped:
+        print(f"skipped {skipped.name}: {skipped.reason}")
+    names = list(prepared.names) or [str(index) for index in range(len(prepared.images))]
+    return encode_images(Inference(model), prepared.images), names
 
 
-def _images(sources: tuple[Path, ...], config: RunConfig) -> tuple[Iterable[np.ndarray], list[str]]:
-    """Images uint8 (H, W, C) as the model wants them, read one by one, and their names."""
+def _prepared(sources: tuple[Path, ...], config: RunConfig) -> Prepared:
+    """The images as the model wants them: of one folder or file, or of several one after the other."""
     import dataclasses
 
-    from core.data.file_sources import image_files, read_image, read_npz
+    from core.data.preparation import prepared_once
+    from core.data.sources.listing import Listing, listed
+    from core.data.sources.opening import holds_arrays, open_listing, open_pictures
     from core.paths.latents_file import LatentsError
 
-    if any(source.suffix.lower() == ".npz" for source in sources):
-        if len(sources) != 1:
-            raise LatentsError("an .npz file of images must be the only one; encode the others separately.")
-        images, _, _ = read_npz(dataclasses.replace(config.data, source="files", path=str(sources[0])))
-        return images, [str(index) for index in range(len(images))]
-    files: list[Path] = []
-    names: list[str] = []
+    data = dataclasses.replace(config.data, source="files", path=str(sources[0]))
+    if len(sources) == 1 and (holds_arrays(sources[0]) or sources[0].is_dir()):
+        return prepared_once(open_listing(listed(sources[0]), data), data)
     for source in sources:
-        source_files = image_files(source) if source.is_dir() else [source]
-        files += source_files
-        names += [file.relative_to(source).as_posix() if source.is_dir() else str(file) for file in source_files]
-    size, channels = config.data.image_size, config.data.channels
-    return (read_image(file, size, channels) for file in files), names
+        if holds_arrays(source):
+            raise LatentsError(f"{source} holds arrays and must be the only one; encode the others separately.")
+    listings = [listed(source) for source in sources]
+    together = Listing(listings[0].root)
+    for source, listing in zip(sources, listings, strict=True):
+        alone = not source.is_dir()
+        together.files += [dataclasses.replace(file, name=str(source)) if alone else file for file in listing.files]
+        together.skipped += listing.skipped
+    return prepared_once(open_pictures(together, data.frames), data)

@@ -1,23 +1,52 @@
-"""Drawn images kept on disk, found again by what defines them.
+"""Images as the network sees them, kept on disk and shared by all runs, found again by what defines them.
 
-A file is named by the hash of its recipe; the hash of its content lies beside it, so that a torn or altered file is
-noticed and drawn again. It is read as a memory map: the check reads 300 MB in 0.2 s, but takes none of it into memory.
+An entry is two files named by the hash of its recipe: the images as ``.npy``, read as a memory map, and a record beside
+it with what else is known about them and a seal, by which a torn or altered file is noticed and made again. The record
+is written last: an entry without it does not exist. Each use touches the record; when the folder grows beyond its bound
+(``ISOLINE_CACHE_GB``), the entries that were not used for longest go, never one that a living process has open.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import math
 import os
+import shutil
 import time
 import warnings
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, BinaryIO
 
+import msgspec
 import numpy as np
 
+from core.data.dataset import DatasetError
 from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file
 
+DEFAULT_GB = 50.0
 _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its writer
+_SEALED_WHOLE = 512 << 20  # bytes up to which every one is checked; of larger files samples
+_SEAL_SAMPLES, _SEAL_SAMPLE = 64, 1 << 18
+
+
+class _Record(msgspec.Struct):
+    """What stands beside the images: their shape, the seal of the file, and what the writer adds."""
+
+    shape: tuple[int, ...]
+    seal: str
+    about: msgspec.Raw
+
+
+@dataclass(frozen=True, eq=False)
+class Cached:
+    """An entry: ``images`` uint8, read-only, a memory map; ``about`` the MessagePack that was stored with them."""
+
+    images: np.ndarray
+    about: bytes
 
 
 def cache_folder() -> Path:
@@ -27,17 +56,137 @@ def cache_folder() -> Path:
     return Path(os.environ.get("ISOLINE_CACHE") or platformdirs.user_cache_dir("isoline", appauthor=False))
 
 
+def cache_bound() -> int:
+    """Bytes that the cache may take: ``ISOLINE_CACHE_GB``, 50 if it is not set. Raises ``DatasetError``."""
+    text = os.environ.get("ISOLINE_CACHE_GB") or str(DEFAULT_GB)
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = math.nan
+    if not 0.0 <= gigabytes < math.inf:
+        raise DatasetError(f"ISOLINE_CACHE_GB is {text!r}; it must be a number of gigabytes, such as 50.")
+    return int(gigabytes * 1e9)
+
+
 def fingerprint(*parts: object) -> str:
     """sha256 hex of a recipe; arrays count by dtype, shape and content."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, np.ndarray):
             digest.update(f"{part.dtype.str}{part.shape}".encode())
-            digest.update(np.ascontiguousarray(part).tobytes())
+            digest.update(np.ascontiguousarray(part).data)
         else:
-            digest.update(repr(part).encode())
+            digest.update(repr(part).encode("utf-8", "surrogateescape"))
         digest.update(b"\0")
     return digest.hexdigest()
+
+
+class ImageCache:
+    """The entries of one folder (None: the user's)."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = cache_folder() if folder is None else folder
+
+    def _files(self, recipe: str) -> tuple[Path, Path]:
+        return self.folder / f"images-{recipe[:32]}.npy", self.folder / f"images-{recipe[:32]}.record"
+
+    def find(self, recipe: str) -> Cached | None:
+        """The entry of ``recipe``, kept from now on as long as its images live; None if there is none, or damaged."""
+        file, record_file = self._files(recipe)
+        try:
+            hold = open(record_file, "rb")  # noqa: SIM115  # stays open as long as the images are used
+        except OSError:
+            return None
+        try:
+            _share(hold)
+            record = msgspec.msgpack.decode(hold.read(), type=_Record)
+            if record.seal != _seal(file):
+                raise ValueError("the file was altered")
+            images = np.load(file, mmap_mode="r", allow_pickle=False)
+            if images.dtype != np.uint8 or images.shape != record.shape:
+                raise ValueError("the file is another one")
+            with contextlib.suppress(OSError):  # of a cache that can only be read nothing is ever removed
+                os.utime(record_file)
+        except (OSError, ValueError, EOFError, msgspec.MsgspecError):
+            hold.close()
+            return None
+        weakref.finalize(images._mmap, hold.close)
+        return Cached(images, bytes(record.about))
+
+    @contextlib.contextmanager
+    def writing(self, recipe: str, count: int, shape: tuple[int, ...]) -> Iterator[Writer]:
+        """A place for at most ``count`` images of ``shape``; ``finish`` it within the block, else nothing stays.
+
+        Raises ``DatasetError`` if they do not fit on the disk or into the bound of the cache, ``OSError``.
+        """
+        file, record_file = self._files(recipe)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._remove_abandoned()
+        self._make_room(count * math.prod(shape))
+        with contextlib.ExitStack() as stack:
+            writer = Writer(stack.enter_context(atomic_file(file)), count, shape)
+            record_file.unlink(missing_ok=True)  # of a damaged entry: what it says must not meet the new images
+            yield writer
+            if writer.about is None:
+                raise ValueError("the images were not finished")
+        record = _Record((writer.count, *shape), _seal(file), msgspec.Raw(writer.about))
+        with atomic_file(record_file) as stream:
+            stream.write(msgspec.msgpack.encode(record))
+
+    def _make_room(self, needed: int) -> None:
+        bound = cache_bound()
+        if needed > bound:
+            raise DatasetError(
+                f"the prepared images take {needed / 1e9:.1f} GB, and the cache may take {bound / 1e9:g}; set "
+                "ISOLINE_CACHE_GB higher, or reduce data.image_size."
+            )
+        entries = []
+        for file in self.folder.glob("images-*.npy"):
+            with contextlib.suppress(OSError):  # gone since
+                record = file.with_suffix(".record")
+                used = (record if record.exists() else file).stat().st_mtime
+                entries.append((used, file.stat().st_size, file, record))
+        entries.sort()
+        taken = sum(size for _, size, _, _ in entries)
+        for _, size, file, record in entries:
+            free = shutil.disk_usage(self.folder).free
+            if taken + needed <= bound and needed < free:
+                break
+            if _removed(file, record):
+                taken -= size
+        free = shutil.disk_usage(self.folder).free
+        if needed >= free:
+            raise DatasetError(
+                f"the prepared images take {needed / 1e9:.1f} GB, and {self.folder} has {free / 1e9:.1f} GB free; free "
+                "some space, name another folder in ISOLINE_CACHE, or reduce data.image_size."
+            )
+
+    def _remove_abandoned(self) -> None:
+        """Delete what a process that was killed while writing left behind, hundreds of megabytes each."""
+        for leftover in self.folder.glob(f".images-*{TEMPORARY_SUFFIX}"):
+            with contextlib.suppress(OSError):
+                if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
+                    leftover.unlink()
+
+
+class Writer:
+    """Takes images in blocks and writes them as one ``.npy`` file; none of them stays in memory."""
+
+    def __init__(self, file: IO[bytes], most: int, shape: tuple[int, ...]) -> None:
+        self._file, self._shape, self.count = file, shape, 0
+        self.about: bytes | None = None
+        file.write(_header((most, *shape)))
+
+    def append(self, images: np.ndarray) -> None:
+        """Add images uint8 (n, *shape)."""
+        self._file.write(np.ascontiguousarray(images).data)
+        self.count += len(images)
+
+    def finish(self, about: bytes) -> None:
+        """All are there; ``about`` is MessagePack to store with them."""
+        self._file.seek(0)
+        self._file.write(_header((self.count, *self._shape)))
+        self.about = about
 
 
 def cached_images(
@@ -47,47 +196,90 @@ def cached_images(
 
     A cache that cannot be written costs a warning and the time to draw again, nothing else.
     """
-    folder = cache_folder() if folder is None else folder
-    file, seal = folder / f"images-{recipe[:32]}.npy", folder / f"images-{recipe[:32]}.sha256"
-    cached = _read(file, seal, shape)
-    if cached is not None:
-        return cached
-    images = make()
+    cache = ImageCache(folder)
+    cached = cache.find(recipe)
+    if cached is None or cached.images.shape != shape:
+        images = make()
+        try:
+            with cache.writing(recipe, len(images), shape[1:]) as writer:
+                writer.append(images)
+                writer.finish(msgspec.msgpack.encode(None))
+        except (OSError, DatasetError) as error:
+            warn_unwritable(cache.folder, error)
+            images.flags.writeable = False
+            return images
+        cached = cache.find(recipe)  # from the file, so that the drawn copy leaves the memory
+        if cached is None:
+            images.flags.writeable = False
+            return images
+    return cached.images
+
+
+def warn_unwritable(folder: Path, error: Exception) -> None:
+    """Say that the cache cannot be used, which costs time only."""
+    reason = (error.strerror or error) if isinstance(error, OSError) else error
+    warnings.warn(
+        f"the image cache {folder} cannot be written ({reason}); images are prepared anew each time. Free some space, "
+        "or name another folder in ISOLINE_CACHE.",
+        stacklevel=3,
+    )
+
+
+def release(images: np.ndarray) -> None:
+    """Let go of the pages of a memory map that were read: they stay in the system's cache, but no longer count as this
+    process's memory. Does nothing for other arrays, and where the system offers no such thing."""
+    import mmap
+
+    base = images
+    while isinstance(base, np.ndarray) and base.base is not None:
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """That of an ``.npy`` file uint8 ``shape``, 128 bytes whatever the number of images."""
+    text = repr({"descr": "|u1", "fortran_order": False, "shape": shape})
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.encode().ljust(117) + b"\n"
+
+
+def _seal(file: Path) -> str:
+    """sha256 hex of the file's length and content, of 64 places in it if it is large. Raises ``OSError``."""
+    digest = hashlib.sha256()
+    with open(file, "rb", buffering=0) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        digest.update(str(size).encode())
+        if size <= _SEALED_WHOLE:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        else:
+            for place in np.linspace(0, size - _SEAL_SAMPLE, _SEAL_SAMPLES).astype(int):
+                stream.seek(int(place))
+                digest.update(stream.read(_SEAL_SAMPLE))
+    return digest.hexdigest()
+
+
+def _share(file: BinaryIO) -> None:
+    """Mark the open ``file`` as in use, for as long as it is open. Windows needs no mark: it removes no open file."""
+    with contextlib.suppress(ImportError, OSError):
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+
+def _removed(file: Path, record: Path) -> bool:
+    """Remove an entry unless somebody has it open; returns whether it is gone."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(folder)
-        with atomic_file(file) as stream:
-            np.save(stream, images, allow_pickle=False)
-        with atomic_file(seal) as stream:
-            stream.write(_seal(images).encode())
-    except OSError as error:
-        warnings.warn(
-            f"the image cache {folder} cannot be written ({error.strerror or error}); images are redrawn each time"
-            ". Free some space, or name another folder in ISOLINE_CACHE.",
-            stacklevel=2,
-        )
-        images.flags.writeable = False
-        return images
-    written = _read(file, seal, shape)  # from the file, so that the drawn copy leaves the memory
-    return images if written is None else written
+        with contextlib.ExitStack() as stack:
+            if record.exists():
+                stream = stack.enter_context(open(record, "rb"))
+                with contextlib.suppress(ImportError):
+                    import fcntl
 
-
-def _seal(images: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(images).data).hexdigest()
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Delete what a process that was killed while writing left behind, hundreds of megabytes each."""
-    for leftover in folder.glob(f".images-*{TEMPORARY_SUFFIX}"):
-        if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
-            leftover.unlink(missing_ok=True)
-
-
-def _read(file: Path, seal: Path, shape: tuple[int, ...]) -> np.ndarray | None:
-    try:
-        images = np.load(file, mmap_mode="r", allow_pickle=False)
-        if images.dtype != np.uint8 or images.shape != shape or seal.read_text().strip() != _seal(images):
-            return None
-    except (OSError, ValueError, EOFError):
-        return None
-    return images
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.unlink()
+        record.unlink(missing_ok=True)
+        file.with_suffix(".sha256").unlink(missing_ok=True)  # the seal of an earlier version
+    except OSError:
+        return False
+    return True

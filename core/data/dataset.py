@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from core.data.sources.source import Skipped
 
 Progress = Callable[[float], None]
 """Called with the fraction that is done, 0 to 1."""
@@ -22,6 +26,7 @@ class Dataset:
     A factor with ``categories`` (its names by factor, an empty tuple for a number) is a category: its values are places
     in these names. NaN stands for a value that is not known. ``names`` are the samples' names, N or none: for images
     from files the file's path below the folder, with ``#k`` for frame k of a file that holds several.
+    ``notes`` say what was turned, scaled, left out or guessed; ``skipped`` which files could not be read, and why.
     ``weights`` float32 (N,) multiply each sample's loss (all 1 when unweighted). ``train`` and ``validation`` are int64
     indices in file order. ``fingerprint`` is the sha256 hex of what defines the content.
     """
@@ -35,6 +40,8 @@ class Dataset:
     fingerprint: str
     categories: tuple[tuple[str, ...], ...] = ()
     names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.categories:

@@ -1,4 +1,4 @@
-"""Loading a dataset: polar curves drawn here, a folder of image files, or an NPZ file with factors."""
+"""Loading a dataset: polar curves drawn here, or images of one's own, prepared and with their labels."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from core.config import DataConfig
 from core.data import polar_curves
 from core.data.cache import cached_images, fingerprint
 from core.data.dataset import Dataset, DatasetError, Progress
+from core.utils.text import counted
 
 PUBLISHED_FULL = 501 / 5000
 PUBLISHED_PUNCTURED = 211 / 4510
@@ -17,12 +18,12 @@ PUBLISHED_PUNCTURED = 211 / 4510
 
 
 def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Dataset:
-    """The dataset that ``config`` describes; ``cache`` is the folder of drawn images (None: the user's).
+    """The dataset that ``config`` describes; ``cache`` is the folder of prepared images (None: the user's).
 
     ``progress`` is told the share that is done, 0 to 1. Raises ``DatasetError``.
     """
     try:
-        return _curves(config, progress, cache) if config.drawn else _from_files(config, progress)
+        return _curves(config, progress, cache) if config.drawn else _from_files(config, progress, cache)
     except MemoryError as error:
         what = f"{config.count} curves" if config.drawn else config.path
         advice = "data.count or data.image_size" if config.drawn else "data.image_size"
@@ -32,16 +33,30 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
         ) from error
 
 
-def _from_files(config: DataConfig, progress: Progress | None) -> Dataset:
-    from core.data import file_sources  # Pillow and file formats are needed only here
+def _from_files(config: DataConfig, progress: Progress | None, cache: Path | None) -> Dataset:
+    from core.data.preparation import prepare  # Pillow and file formats are needed only here
 
-    images, factors, names = file_sources.read_files(config, progress)
-    if len(images) < 2:
-        raise DatasetError(f"{config.path} holds {len(images)} image; a training needs 2 or more.")
-    train, validation = split(len(images), config)
-    weights = np.ones(len(images), dtype=np.float32)
-    mark = fingerprint("files", config.image_size, config.channels, np.asarray(images), factors)
-    return Dataset(images, factors, names, weights, train, validation, mark)
+    prepared = prepare(config, progress, cache)
+    count = len(prepared.images)
+    if count < 2:
+        held = counted(count, "image")
+        raise DatasetError(f"{config.path} holds {held} that can be read; a training needs 2 or more.")
+    labels = prepared.labels
+    factors = np.stack([label.values for label in labels], axis=1) if labels else np.zeros((count, 0), np.float32)
+    train, validation = split(count, config)
+    return Dataset(
+        images=prepared.images,
+        factors=np.ascontiguousarray(factors),
+        factor_names=tuple(label.name for label in labels),
+        weights=np.ones(count, dtype=np.float32),
+        train=train,
+        validation=validation,
+        fingerprint=fingerprint("files", prepared.fingerprint, factors),
+        categories=tuple(label.categories for label in labels),
+        names=prepared.names,
+        notes=prepared.notes,
+        skipped=prepared.skipped,
+    )
 
 
 def curve_parameters(config: DataConfig) -> np.ndarray:

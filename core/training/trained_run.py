@@ -21,6 +21,9 @@ from core.runs.metrics_log import Record
 if TYPE_CHECKING:
     from core.models.inference import Inference
 
+_SUFFIXES_WITHOUT_NAMES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+"""What versions read that did not keep the names of files."""
+
 
 class TrainedRun:
     """A run folder, opened: its settings, latents and labels, and its model ready to decode and encode.
@@ -66,14 +69,30 @@ class TrainedRun:
     def files(self) -> tuple[Path, ...] | None:
         """The image file of each sample, n of them, if the run was trained on a folder of images; else None.
 
-        Raises ``core.data.dataset.DatasetError`` if the folder is gone, and ``RunError`` if it holds another number of
-        images than it did, so that files can no longer be told apart by their order.
+        Raises ``core.data.dataset.DatasetError`` if the folder is gone, and ``RunError`` if a file is no longer there.
         """
         if self.config.data.drawn or not Path(self.config.data.path).is_dir():
             return None
-        from core.data.file_sources import image_files
+        from core.data.sources.listing import listed, shown
 
-        files = image_files(Path(self.config.data.path))
+        folder = self.config.data.path
+        listing = listed(folder)
+        probe = self._directory.read_probe()
+        if not probe.names:
+            return self._files_by_order([Path(file.path) for file in listing.files], probe.indices)
+        by_name = {shown(file.name): Path(file.path) for file in listing.files}
+        files = [by_name.get(name) or by_name.get(name.rpartition("#")[0]) for name in probe.names]
+        missing = [name for name, file in zip(probe.names, files, strict=True) if file is None]
+        if missing:
+            raise RunError(
+                f"{folder} lacks {len(missing):,} of the files that {self.path} was trained on, such as {missing[0]}; "
+                "restore them."
+            )
+        return tuple(file for file in files if file is not None)
+
+    def _files_by_order(self, files: list[Path], indices: np.ndarray) -> tuple[Path, ...]:
+        """Of a run whose version did not keep names: files were in the order of their paths."""
+        files = sorted(file for file in files if file.suffix.lower() in _SUFFIXES_WITHOUT_NAMES)
         dataset = self._directory.metadata.get("dataset")
         count = dataset.get("samples") if isinstance(dataset, dict) else None
         if count is not None and count != len(files):
@@ -81,7 +100,7 @@ class TrainedRun:
                 f"{self.config.data.path} holds {len(files)} images; {self.path} was trained on {count}. Restore the "
                 "folder: which file belongs to which sample is known by their order."
             )
-        return tuple(files[index] for index in self._directory.read_probe().indices)
+        return tuple(files[index] for index in indices)
 
     def decode(self, z: ArrayLike) -> NDArray[np.uint8]:
         """Images uint8 (n, S, S, C) at latents ``z`` (n, d): on one machine exactly those of ``isoline decode``.

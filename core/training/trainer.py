@@ -196,6 +196,8 @@ def _metadata(dataset: Dataset) -> dict[str, Any]:
             "train": len(dataset.train),
             "validation": len(dataset.validation),
             "factor_names": list(dataset.factor_names),
+            "notes": list(dataset.notes),
+            "skipped": [{"name": skipped.name, "reason": skipped.reason} for skipped in dataset.skipped],
         },
         "versions": versions(),
         "platform": platform.platform(),

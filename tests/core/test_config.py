@@ -49,7 +49,18 @@ def test_a_range_includes_its_ends_and_nothing_beyond(setting):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: DataConfig(image_size=31), "data.image_size is 31; it must be 32 to 512."),
+        (lambda: DataConfig(path="cells", image_size=7), "data.image_size is 7; it must be 8 to 512."),
+        (lambda: DataConfig(image_size=31), "data.image_size is 31; it must be 32 or more for polar curves."),
+        (
+            lambda: RunConfig(DataConfig(path="cells", image_size=28), ModelConfig(preset="article")),
+            "data.image_size is 28; it must be 32 or more for the network article.",
+        ),
+        (
+            lambda: DataConfig(background="grey"),
+            "data.background is 'grey'; it must be auto, white, black, or a colour",
+        ),
+        (lambda: DataConfig(intensity="9:2"), "data.intensity is '9:2'; the first number must be below the second."),
+        (lambda: DataConfig(planes="0,1,2,3"), "data.planes is '0,1,2,3'; it must be up to three numbers from 0"),
         (lambda: DataConfig(channels=2), "data.channels is 2; it must be 1 or 3."),
         (lambda: DataConfig(source="files"), "data.path is ''; it must be set for source 'files'."),
         (lambda: DataConfig(source="curves", path="cells"), "data.path is 'cells', and curves are drawn without it;"),
@@ -76,8 +87,8 @@ def test_a_value_out_of_range_is_named_with_what_is_right(make, message):
 @pytest.mark.parametrize(
     ("section", "name", "value", "message"),
     [
-        ("data", "image_size", 7, "config.json: data.image_size is 7; it must be 32 to 512."),
-        ("data", "image_size", "large", "config.json: data.image_size is 'large'; it must be 32 to 512."),
+        ("data", "image_size", 7, "config.json: data.image_size is 7; it must be 8 to 512."),
+        ("data", "image_size", "large", "config.json: data.image_size is 'large'; it must be 8 to 512."),
         ("data", "punctured", 3, "config.json: data.punctured is 3; it must be true or false."),
         ("model", "preset", "huge", "config.json: model.preset is 'huge'; it must be compact, article or"),
         ("loss", "delta", 1.0, "config.json: unknown field 'loss.delta'"),
@@ -106,7 +117,7 @@ def test_commands_to_a_running_training_have_the_same_ranges():
 @pytest.mark.parametrize("source", ["folder", "npz"])
 def test_sources_of_earlier_versions_are_read(source):
     config = config_from_dict({"data": {"source": source, "path": "cells"}})
-    assert config.data == DataConfig(source="files", path="cells")
+    assert config.data == DataConfig(source="files", path="cells", resize="stretch")
     assert not config.data.drawn
 
 

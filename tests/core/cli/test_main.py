@@ -111,7 +111,7 @@ def test_every_field_has_a_flag(capsys: pytest.CaptureFixture[str]):
 def test_help_gives_the_ranges_of_the_configuration(capsys: pytest.CaptureFixture[str]):
     main(["train", "--help"])
     text = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "Height and width in pixels to which all images are scaled. Allowed: 32 to 512. (default: 256)" in text
+    assert "Height and width in pixels to which all images are scaled. Allowed: 8 to 512. (default: 256)" in text
     assert "Allowed: above 0, at most 1,000. (default: 0.002)" in text
 
 
@@ -145,7 +145,7 @@ def test_resuming_starts_from_the_run_s_configuration(configured: list[RunConfig
     ("flags", "message"),
     [
         (["--loss.beta", "-1"], "loss.beta is -1.0; it must be"),
-        (["--data.image-size", "7"], "data.image_size is 7; it must be 32 to 512"),
+        (["--data.image-size", "7"], "data.image_size is 7; it must be 8 to 512"),
         (["--loss.beta", "much"], "--loss.beta"),
         (["--preset", "huge"], "huge"),
         (["--colour", "red"], "--colour"),

@@ -1,0 +1,277 @@
+"""Files to training images: read, converted, scaled, counted, once; then found again in the cache.
+
+What an image becomes depends on the whole data set (``pixels.survey``), so files whose pixels are deeper than 8 bits
+or transparent are read twice. Images go to the disk in blocks; memory holds only what the threads are working on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from natsort import natsort_keygen, ns
+from PIL import ImageColor
+
+from core.config import DataConfig
+from core.data.cache import ImageCache, Writer, cache_folder, fingerprint, warn_unwritable
+from core.data.dataset import DatasetError, Progress
+from core.data.labels import LabelColumn
+from core.data.pixels import Survey, eight_bit, survey
+from core.data.resizing import resized, scaled_size
+from core.data.sources.listing import Listing, listed, shown
+from core.data.sources.opening import open_listing
+from core.data.sources.source import ImageSource, Pixels, Size, Skipped
+from core.utils.text import counted
+
+VERSION = 1
+"""Of what is made of files: a change of pixels or labels must not find what was made before it."""
+EXAMPLES = 8
+_SURVEY_SHARE = 0.4  # of the progress, where all pixels are read twice
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What was counted: ``duplicates`` images equal to an earlier one, with pairs of names as examples; ``constant``
+    images of one level, with names."""
+
+    duplicates: int = 0
+    duplicate_examples: tuple[tuple[str, str], ...] = ()
+    constant: int = 0
+    constant_examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """``images`` uint8 (N, S, S, C), read-only, a memory map, and what their source says of them (see
+    ``core.data.sources.source.ImageSource``), without those that could not be read. ``fingerprint`` is the sha256 hex
+    of the pixels in their order."""
+
+    images: np.ndarray
+    names: tuple[str, ...]
+    labels: tuple[LabelColumn, ...]
+    given_split: np.ndarray | None
+    groups: np.ndarray | None
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+    statistics: Statistics
+    fingerprint: str
+
+
+class _About(msgspec.Struct):
+    """``Prepared`` without its images, as the cache stores it: arrays as bytes."""
+
+    names: tuple[str, ...]
+    labels: list[tuple[str, bytes, tuple[str, ...]]]
+    given_split: bytes | None
+    groups: bytes | None
+    skipped: tuple[Skipped, ...]
+    notes: tuple[str, ...]
+    statistics: Statistics
+    fingerprint: str
+
+
+def prepare(
+    config: DataConfig, progress: Progress | None = None, cache: Path | None = None, source: ImageSource | None = None
+) -> Prepared:
+    """The images of ``config.path``, from the cache (None: the user's), or read and then cached.
+
+    ``source`` may be given if it is open already. An exception that ``progress`` raises ends the reading and leaves
+    nothing behind. Raises ``DatasetError``.
+    """
+    listing = listed(config.path)
+    store = ImageCache(cache_folder() if cache is None else cache)
+    recipe = _recipe(listing, config)
+    cached = store.find(recipe)
+    if cached is not None:
+        with contextlib.suppress(msgspec.MsgspecError):
+            return _unpacked(cached.images, cached.about)
+    if source is None:
+        source = open_listing(listing, config)
+    share = 0.0 if progress is None else _SURVEY_SHARE
+    common = survey(source, config, None if progress is None else lambda done: progress(share * done))
+    rest = None if progress is None else lambda done: progress(share + (1.0 - share) * done)
+    try:
+        return _made(store, recipe, source, config, common, rest)
+    except OSError as error:
+        warn_unwritable(store.folder, error)
+    return _made_in_passing(source, config, common, rest)
+
+
+def prepared_once(source: ImageSource, config: DataConfig, progress: Progress | None = None) -> Prepared:
+    """The images of ``source``, read now and not kept: they lie in a temporary file as long as they are used."""
+    return _made_in_passing(source, config, survey(source, config), progress)
+
+
+def _made_in_passing(source: ImageSource, config: DataConfig, common: Survey, progress: Progress | None) -> Prepared:
+    with tempfile.TemporaryDirectory(prefix="isoline-", ignore_cleanup_errors=True) as folder:
+        try:
+            return _made(ImageCache(Path(folder)), "images", source, config, common, progress)
+        except OSError as error:
+            raise DatasetError(
+                f"the prepared images of {shown(str(source.path))} cannot be written to {folder} "
+                f"({error.strerror or error}); free some space, or name a folder for them in ISOLINE_CACHE."
+            ) from error
+
+
+def _recipe(listing: Listing, config: DataConfig) -> str:
+    """What decides the images: which files there are, when they were written, and the settings that reading obeys."""
+    settings = (
+        config.image_size,
+        config.channels,
+        config.resize,
+        config.background,
+        config.intensity,
+        config.frames,
+        config.array,
+        config.planes,
+    )
+    digest = hashlib.sha256()
+    for file in listing.files:
+        digest.update(f"{file.name}\0{file.size}\0{file.changed_ns}\0".encode("utf-8", "surrogateescape"))
+    return fingerprint("files", VERSION, str(listing.root), digest.hexdigest(), listing.folders, settings)
+
+
+def _made(
+    store: ImageCache,
+    recipe: str,
+    source: ImageSource,
+    config: DataConfig,
+    common: Survey,
+    progress: Progress | None,
+) -> Prepared:
+    shape = (config.image_size, config.image_size, config.channels)
+    with store.writing(recipe, len(source), shape) as writer:
+        writer.finish(_read_all(source, config, common, writer, progress))
+    made = store.find(recipe)
+    if made is None:
+        raise DatasetError(f"{store.folder} does not keep what is written to it; name another folder in ISOLINE_CACHE.")
+    return _unpacked(made.images, made.about)
+
+
+def _read_all(
+    source: ImageSource, config: DataConfig, common: Survey, writer: Writer, progress: Progress | None
+) -> bytes:
+    """Write every image that can be read; returns what is stored with them."""
+    side, channels = config.image_size, config.channels
+    margin = _margin(config, common)
+
+    def convert(pixels: Pixels) -> tuple[np.ndarray, list[bytes], np.ndarray]:
+        """Images (n, S, S, C), the hash of each, and which are of one level."""
+        images = resized(eight_bit(pixels, common, channels), side, config.resize, margin)
+        if images.shape[-1] < channels:
+            images = np.repeat(images, channels, axis=-1)
+        images = np.ascontiguousarray(images)
+        flat = images.reshape(len(images), -1)
+        hashes = [hashlib.blake2b(image.data, digest_size=16).digest() for image in flat]
+        return images, hashes, flat.min(axis=1) == flat.max(axis=1)
+
+    def target(size: Size) -> Size:
+        return scaled_size(size, side, config.resize)
+
+    kept, hashes = np.zeros(len(source), dtype=bool), []
+    constant: list[np.ndarray] = []
+    skipped = list(source.skipped)
+    with contextlib.closing(source.blocks(convert, target)) as blocks:
+        for places, results in blocks:
+            if isinstance(results, Skipped):
+                skipped.append(results)
+            else:
+                kept[places.start : places.stop] = True
+                for images, marks, same in results:
+                    writer.append(images)
+                    hashes += marks
+                    constant.append(same)
+            if progress is not None:
+                progress(places.stop / len(source))
+    natural = natsort_keygen(alg=ns.PATH)
+    if not hashes:
+        raise DatasetError(
+            f"{shown(str(source.path))} holds no image that can be read: {counted(len(skipped), 'file')} skipped, the "
+            f"first, {skipped[0].name}, because it is {skipped[0].reason}."
+        )
+    skipped.sort(key=lambda one: natural(one.name))
+    names = tuple(name for name, keep in zip(source.names, kept, strict=True) if keep) if source.names else ()
+    about = _About(
+        names=names,
+        labels=[(label.name, label.values[kept].astype("<f4").tobytes(), label.categories) for label in source.labels],
+        given_split=None if source.given_split is None else source.given_split[kept].tobytes(),
+        groups=None if source.groups is None else source.groups[kept].astype("<i8").tobytes(),
+        skipped=tuple(skipped),
+        notes=(*source.notes, *common.notes, *_notes(source, config, common)),
+        statistics=_statistics(hashes, np.concatenate(constant), names),
+        fingerprint=fingerprint(side, channels, hashlib.sha256(b"".join(hashes)).hexdigest()),
+    )
+    return msgspec.msgpack.encode(about)
+
+
+def _margin(config: DataConfig, common: Survey) -> np.ndarray | None:
+    """What margins are filled with, uint8 (C,); None: with each image's own border."""
+    if config.background != "auto":
+        colour = ImageColor.getrgb(config.background)[:3]
+    elif common.background is not None:
+        colour = common.background
+    else:
+        return None
+    red, green, blue = colour
+    return np.array([round(0.299 * red + 0.587 * green + 0.114 * blue)] if config.channels == 1 else colour, np.uint8)
+
+
+def _notes(source: ImageSource, config: DataConfig, common: Survey) -> list[str]:
+    """What was done to size and colour."""
+    notes = []
+    side = config.image_size
+    sizes = Counter(map(tuple, source.sizes.tolist())) if len(source) else Counter()
+    (height, width), _ = sizes.most_common(1)[0]
+    if set(sizes) != {(side, side)}:
+        size = f"{height} × {width}"
+        which = f"Images of {size}" if len(sizes) == 1 else f"Images of {len(sizes):,} sizes, most often {size},"
+        square = all(height == width for height, width in sizes)
+        how = {"fit": "padded to squares and", "crop": "cropped to squares and", "stretch": "stretched to squares and"}
+        notes.append(f"{which} {'are' if square else f'are {how[config.resize]}'} scaled to {side} × {side}.")
+    if common.colour and config.channels == 1:
+        notes.append("Colour is left out: data.channels is 1.")
+    return notes
+
+
+def _statistics(hashes: list[bytes], constant: np.ndarray, names: tuple[str, ...]) -> Statistics:
+    def name(index: int) -> str:
+        return names[index] if names else str(index)
+
+    first: dict[bytes, int] = {}
+    pairs: list[tuple[int, int]] = []
+    duplicates = 0
+    for index, mark in enumerate(hashes):
+        earlier = first.setdefault(mark, index)
+        if earlier != index:
+            duplicates += 1
+            if len(pairs) < EXAMPLES:
+                pairs.append((earlier, index))
+    return Statistics(
+        duplicates=duplicates,
+        duplicate_examples=tuple((name(one), name(other)) for one, other in pairs),
+        constant=int(constant.sum()),
+        constant_examples=tuple(name(index) for index in np.flatnonzero(constant)[:EXAMPLES].tolist()),
+    )
+
+
+def _unpacked(images: np.ndarray, stored: bytes) -> Prepared:
+    about = msgspec.msgpack.decode(stored, type=_About)
+    return Prepared(
+        images=images,
+        names=about.names,
+        labels=tuple(
+            LabelColumn(name, np.frombuffer(values, "<f4"), categories) for name, values, categories in about.labels
+        ),
+        given_split=None if about.given_split is None else np.frombuffer(about.given_split, np.uint8),
+        groups=None if about.groups is None else np.frombuffer(about.groups, "<i8"),
+        skipped=about.skipped,
+        notes=about.notes,
+        statistics=about.statistics,
+        fingerprint=about.fingerprint,
+    )

@@ -1,0 +1,227 @@
+"""Labels in the arrays that lie beside images: classes, numbers, texts, and the split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from core.data.dataset import DatasetError
+from core.data.labels import LabelColumn
+from core.data.sources.listing import shown
+from core.data.sources.members import BROKEN, Member
+from core.utils.text import counted
+
+CLASS_KEYS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "latents_classes"})
+"""Arrays whose integers, one an image, number classes."""
+CLASS_WORDS = frozenset({"class", "label", "shape", "category", "kind", "type", "species", "digit"})
+"""Names of factors whose few integers number classes."""
+NAME_KEYS = ("latents_names", "factor_names", "label_names", "names", "class_names", "classes_names", "categories")
+FEW = 20
+"""Different integers that are classes even if some numbers between them are missing."""
+MANY = 1000
+MOST_COLUMNS = 64
+DSPRITES = ("color", "shape", "scale", "orientation", "posX", "posY")
+SHAPES_3D = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
+"""The columns of published data sets, which keep these names where they are not read."""
+_KNOWN_CLASSES = {
+    (DSPRITES, "shape"): {1: "square", 2: "ellipse", 3: "heart"},
+    (SHAPES_3D, "shape"): {0: "cube", 1: "cylinder", 2: "sphere", 3: "capsule"},
+}
+
+
+def labels_of(
+    path: Path, images: Sequence[Member], members: Sequence[Member], count: int, notes: list[str]
+) -> tuple[list[LabelColumn], np.ndarray | None]:
+    """The labels of ``count`` images in ``members``, and uint8 (N,) which are for validation if index arrays say so.
+
+    Appends to ``notes`` what is turned or left out. Raises ``DatasetError`` for a damaged file.
+    """
+    beside = {member.name: member for member in members if member not in images}
+    try:
+        return _columns(images, beside, count, notes), _split(beside, count)
+    except BROKEN as error:
+        if isinstance(error, DatasetError):
+            raise
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(
+            f"{shown(str(path))} is damaged in its labels ({said}). Write or download it again."
+        ) from error
+
+
+def _columns(images: Sequence[Member], beside: dict[str, Member], count: int, notes: list[str]) -> list[LabelColumn]:
+    arrays = dict(_joined(images, beside, count, notes))
+    if "latents_values" in arrays:
+        arrays.pop("latents_classes", None)  # the same, numbered
+    texts = {key: _texts(beside[key].read()) for key in NAME_KEYS if key in beside and beside[key].dtype.kind in "SU"}
+    columns: list[LabelColumn] = []
+    for key, array in arrays.items():
+        names = next((found for found in texts.values() if array.ndim == 2 and len(found) == array.shape[1]), None)
+        if array.ndim == 1:
+            classes = next((found for found in texts.values() if len(found) > 1), None)
+            column = _column(_plain_name(key), array, key in CLASS_KEYS, classes, notes)
+            columns.append(column)
+        elif _is_one_hot(key, array):
+            notes.append(f"{key} has one 1 in each row of {array.shape[1]}: it is taken as a class.")
+            columns.append(_column("class", array.argmax(axis=1), True, names, notes))
+        else:
+            columns += _factors(key, array, names, notes)
+    constant = [column for column in columns if len(np.unique(column.values[~np.isnan(column.values)])) < 2]
+    if constant:
+        said = ", ".join(column.name for column in constant)
+        notes.append(f"{'Labels that are' if len(constant) > 1 else 'A label that is'} the same for all: {said}.")
+    return [column for column in columns if column not in constant]
+
+
+def _joined(
+    images: Sequence[Member], beside: dict[str, Member], count: int, notes: list[str]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """The arrays with an entry for each image, (N,) or (N, F), by name; y_train and y_test as y."""
+    lengths = [part.shape[0] for part in images]
+    used: set[str] = set()
+    if len(images) > 1:
+        for name in beside:
+            stem, partners = _partners(name, images, beside)
+            if partners and not used & {part.name for part in partners}:
+                used |= {part.name for part in partners}
+                fits = [part.shape[:1] for part in partners] == [(length,) for length in lengths]
+                if fits and _is_label(partners[0]):
+                    yield stem, np.concatenate([part.read() for part in partners])
+    left = []
+    for name, member in beside.items():
+        if name in used or name in NAME_KEYS or name in ("train", "validation"):
+            continue
+        if member.shape[:1] == (count,) and len(images) == 1 and _is_label(member):
+            array = member.read()
+            text = array.dtype.kind in "SU"
+            yield (
+                name,
+                array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and (text or name in CLASS_KEYS) else array,
+            )
+        else:
+            left.append(f"{name} {member.shape}")
+    if left:
+        said = ", ".join(left[:6]) + (", …" if len(left) > 6 else "")
+        notes.append(f"Not taken as labels: {said}.")
+
+
+def _is_label(member: Member) -> bool:
+    if member.dtype.kind not in "buifSU" or len(member.shape) not in (1, 2):
+        return False
+    return len(member.shape) == 1 or 1 <= member.shape[1] <= MOST_COLUMNS
+
+
+def _partners(name: str, images: Sequence[Member], beside: dict[str, Member]) -> tuple[str, list[Member]]:
+    """For "y_train" beside images "x_train" and "x_test": "y" and its arrays in the images' order."""
+    for part in images:
+        for word in part.name.replace("-", "_").split("_"):
+            split = _only_here(word, images)
+            if split and word in name.replace("-", "_").split("_"):
+                found = [beside.get(name.replace(word, _word_of(other, images))) for other in images]
+                stem = "_".join(each for each in name.replace("-", "_").split("_") if each != word)
+                return stem, [member for member in found if member is not None] if all(found) else []
+    return name, []
+
+
+def _word_of(part: Member, images: Sequence[Member]) -> str:
+    return next(word for word in part.name.replace("-", "_").split("_") if _only_here(word, images))
+
+
+def _only_here(word: str, images: Sequence[Member]) -> bool:
+    """Whether ``word`` tells one part of the images from the others."""
+    return sum(word in part.name.replace("-", "_").split("_") for part in images) == 1
+
+
+def _factors(key: str, array: np.ndarray, names: list[str] | None, notes: list[str]) -> Iterator[LabelColumn]:
+    known = None
+    if names is None and array.dtype.kind in "iuf" and array.shape[1] == 6:
+        known = _published(array)
+        if known is not None:
+            names = list(known)
+            notes.append(f"{key} has the values of a published data set, whose columns are {', '.join(known)}.")
+    if names is None:
+        stem = "factor" if key.startswith("latents") else key
+        names = [f"{stem}{i + 1}" for i in range(array.shape[1])]
+    for name, column in zip(names, array.T, strict=True):
+        classes = _KNOWN_CLASSES.get((known, name)) if known else None
+        if classes is not None:
+            values = np.searchsorted(sorted(classes), column).astype(np.float32)
+            yield LabelColumn(name, values, tuple(classes[number] for number in sorted(classes)))
+        else:
+            yield _column(name, column, name.lower() in CLASS_WORDS, None, notes)
+
+
+def _published(array: np.ndarray) -> tuple[str, ...] | None:
+    distinct = [set(np.unique(column[:: max(1, len(column) // 10_000)]).tolist()) for column in array.T]
+    if len(distinct[0]) == 1 and distinct[1] == {1, 2, 3} and max(distinct[4] | distinct[5]) <= 1:
+        return DSPRITES
+    if distinct[4] == {0, 1, 2, 3} and max(distinct[0] | distinct[1] | distinct[2]) < 1 and len(distinct[3]) <= 8:
+        return SHAPES_3D
+    return None
+
+
+def _column(
+    name: str, array: np.ndarray, may_be_class: bool, classes: list[str] | None, notes: list[str]
+) -> LabelColumn:
+    """One column: text and truth values are classes; integers are if ``may_be_class`` and there are few of them."""
+    if array.dtype.kind in "SU":
+        texts = _texts(array)
+        known = _natural({text for text in texts if text})
+        place = {text: float(index) for index, text in enumerate(known)}
+        return LabelColumn(name, np.array([place.get(text, np.nan) for text in texts], np.float32), tuple(known))
+    if array.dtype.kind == "b":
+        return LabelColumn(name, array.astype(np.float32), ("false", "true"))
+    values = array.astype(np.float32)
+    infinite = int(np.isinf(values).sum())
+    if infinite:
+        notes.append(f"{counted(infinite, 'infinite value')} of {name} taken as not known.")
+        values[np.isinf(values)] = np.nan
+    known_values = values[~np.isnan(values)]
+    whole = known_values.size > 0 and bool((known_values == np.rint(known_values)).all())
+    if not may_be_class or not whole:
+        return LabelColumn(name, values)
+    distinct = np.unique(known_values).astype(int)
+    gapless = distinct[0] in (0, 1) and len(distinct) == distinct[-1] - distinct[0] + 1
+    if len(distinct) > FEW and not (gapless and len(distinct) <= MANY and 2 * len(distinct) <= len(values)):
+        return LabelColumn(name, values)
+    if classes is not None and distinct[0] >= 0 and distinct[-1] < len(classes):
+        return LabelColumn(name, values, tuple(classes))
+    places = np.where(np.isnan(values), np.nan, np.searchsorted(distinct, np.nan_to_num(values)))
+    return LabelColumn(name, places.astype(np.float32), tuple(map(str, distinct)))
+
+
+def _is_one_hot(key: str, array: np.ndarray) -> bool:
+    if key not in CLASS_KEYS or array.dtype.kind not in "buif" or array.shape[1] < 2:
+        return False
+    return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
+
+
+def _plain_name(key: str) -> str:
+    return "class" if key in CLASS_KEYS else key
+
+
+def _texts(array: np.ndarray) -> list[str]:
+    if array.dtype.kind == "S":
+        return [text.decode("utf-8", "replace").strip() for text in array.ravel().tolist()]
+    return [str(text).strip() for text in array.ravel().tolist()]
+
+
+def _natural(texts: set[str]) -> list[str]:
+    from natsort import natsorted
+
+    return natsorted(texts)
+
+
+def _split(beside: dict[str, Member], count: int) -> np.ndarray | None:
+    """The split that index arrays train and validation make, as Isoline's own exports hold them."""
+    parts = [beside.get(name) for name in ("train", "validation")]
+    if any(part is None or part.dtype.kind not in "iu" or len(part.shape) != 1 for part in parts):
+        return None
+    train, validation = (part.read() for part in parts if part is not None)
+    both = np.concatenate([train, validation])
+    if len(both) != count or not np.array_equal(np.sort(both), np.arange(count)):
+        return None
+    split = np.zeros(count, dtype=np.uint8)
+    split[validation] = 1
+    return split

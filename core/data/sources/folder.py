@@ -1,0 +1,228 @@
+"""Image files: all below a folder, with the classes and the split that its sub-folders say, or the frames of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.data.dataset import DatasetError, Progress
+from core.data.labels import LabelColumn
+from core.data.sources.listing import ListedFile, Listing, shown
+from core.data.sources.parallel import in_order
+from core.data.sources.pictures import Header, PictureError, is_picture, read_frames, read_header, settle_pillow
+from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
+from core.utils.text import counted
+
+TRAINING = frozenset({"train", "training", "trn", "tr"})
+VALIDATION = frozenset(
+    {"val", "valid", "validation", "dev", "test", "testing", "tst", "eval", "evaluation", "holdout", "held-out"}
+)
+"""Names of folders that split a data set; in small letters."""
+_HEADERS = 64  # files whose headers one task reads
+_FILES, _FRAMES, _PIXELS = 32, 32, 2_000_000  # at most in one task: cancelling waits for it
+
+
+@dataclass(eq=False)
+class PictureSource(ImageSource):
+    """Image files; ``files`` with their headers in natural order, ``first`` int64 the place of each one's first
+    frame, ``taken`` the frames of each that are taken."""
+
+    files: list[tuple[ListedFile, Header]] = field(default_factory=list)
+    first: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    taken: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def blocks(self, apply: Callable[[Pixels], Result], target: Callable[[Size], Size] | None = None) -> Blocks[Result]:
+        settle_pillow()
+
+        def read(task: list[tuple[int, range]]) -> list[tuple[range, list[Result] | Skipped]]:
+            return [answer for file, frames in task for answer in self._read(file, frames, apply, target)]
+
+        for answers in in_order(read, self._tasks()):
+            yield from answers
+
+    def _tasks(self) -> Iterator[list[tuple[int, range]]]:
+        """Files, or parts of one with many frames, that are read by one thread one after the other."""
+        task, pixels = [], 0
+        for index, (_, header) in enumerate(self.files):
+            for start in range(0, self.taken[index], _FRAMES):
+                task.append((index, range(start, min(start + _FRAMES, self.taken[index]))))
+                pixels += header.size[0] * header.size[1] * len(task[-1][1])
+                if len(task) >= _FILES or pixels >= _PIXELS:
+                    yield task
+                    task, pixels = [], 0
+        if task:
+            yield task
+
+    def _read(
+        self, index: int, frames: range, apply: Callable[[Pixels], Result], target: Callable[[Size], Size] | None
+    ) -> list[tuple[range, list[Result] | Skipped]]:
+        file, first = self.files[index][0], int(self.first[index])
+        results: list[Result] = []
+        failed: list[tuple[range, list[Result] | Skipped]] = []
+        try:
+            for pixels in read_frames(file.path, file.suffix, frames, target):
+                results.append(apply(pixels))
+        except PictureError as error:
+            missing = frames[len(results) :]
+            name = file.shown if self.taken[index] == 1 else f"{file.shown}#{missing[0]}"
+            more = f"; so are the {len(missing) - 1} frames after it" if len(missing) > 1 else ""
+            failed = [(_places(first, missing), Skipped(name, f"{error}{more}"))]
+        done = frames[: len(results)]
+        return ([(_places(first, done), results)] if results else []) + failed
+
+
+def _places(first: int, frames: range) -> range:
+    return range(first + frames.start, first + frames.stop)
+
+
+def open_pictures(listing: Listing, frames: str = "all", progress: Progress | None = None) -> PictureSource:
+    """The image files of ``listing``; ``frames`` "all" or "first" of those that hold several.
+
+    Raises ``DatasetError`` if none can be read.
+    """
+    settle_pillow()
+    alone = listing.root.is_file()
+    pictures = [file for file in listing.files if alone or is_picture(file.suffix) or not file.suffix]
+    skipped, notes, files = list(listing.skipped), list(listing.notes), []
+    done = 0
+    for answers in in_order(_headers, (pictures[i : i + _HEADERS] for i in range(0, len(pictures), _HEADERS))):
+        for file, header in answers:
+            if isinstance(header, Header):
+                files.append((file, header))
+            elif alone or is_picture(file.suffix):
+                skipped.append(Skipped(file.shown, header))
+        done += len(answers)
+        if progress is not None:
+            progress(done / len(pictures))
+    if not files:
+        raise DatasetError(_nothing_readable(listing, skipped))
+    known = {id(file) for file, _ in files} | {id(file) for file in pictures if is_picture(file.suffix)}
+    others = Counter(file.suffix or "without suffix" for file in listing.files if id(file) not in known)
+    if others:
+        said = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(6))
+        notes.append(f"{counted(sum(others.values()), 'file')} left out that {_are(others)} no image: {said}.")
+    turned = sum(header.turned for _, header in files)
+    if turned:
+        notes.append(f"{counted(turned, 'image')} turned upright as EXIF says.")
+
+    held = np.array([header.frames for _, header in files], dtype=np.int64)
+    taken = held if frames == "all" else np.ones_like(held)
+    notes += _frame_notes(held, frames)
+    first = np.concatenate([[0], np.cumsum(taken)[:-1]])
+    owner = np.repeat(np.arange(len(files)), taken)
+    labels, split = _layout(listing, [file.name for file, _ in files], notes)
+    return PictureSource(
+        path=listing.root,
+        kind="image file" if alone else "folder of image files",
+        sizes=np.array([header.size for _, header in files], dtype=np.int32)[owner],
+        kinds=_kinds(files, taken),
+        names=tuple(_names(files, taken)),
+        labels=[LabelColumn(label.name, label.values[owner], label.categories) for label in labels],
+        given_split=None if split is None else split[owner],
+        groups=owner if len(owner) > len(files) else None,
+        skipped=skipped,
+        notes=notes,
+        files=files,
+        first=first,
+        taken=taken,
+    )
+
+
+def _headers(files: list[ListedFile]) -> list[tuple[ListedFile, Header | str]]:
+    """Each file with its header, or with what is wrong with it."""
+    answers: list[tuple[ListedFile, Header | str]] = []
+    for file in files:
+        try:
+            answers.append((file, read_header(file.path, file.suffix)))
+        except PictureError as error:
+            answers.append((file, str(error)))
+    return answers
+
+
+def _nothing_readable(listing: Listing, skipped: list[Skipped]) -> str:
+    root = shown(str(listing.root))
+    if not skipped:
+        kinds = Counter(file.suffix or "without suffix" for file in listing.files)
+        held = ", ".join(f"{count:,} {suffix}" for suffix, count in kinds.most_common(6))
+        return f"{root} holds no image file{f' (it holds {held})' if held else ''}; give a folder with images."
+    first = skipped[0]
+    if len(skipped) == 1:
+        where = "" if listing.root.is_file() else f" {first.name}:"
+        return f"{root} holds no image that can be read:{where} {first.reason}."
+    return (
+        f"{root} holds no image that can be read: all {len(skipped):,} files are skipped, the first, {first.name}, "
+        f"because it is {first.reason}."
+    )
+
+
+def _are(others: Counter[str]) -> str:
+    return "are" if sum(others.values()) > 1 else "is"
+
+
+def _frame_notes(held: np.ndarray, frames: str) -> list[str]:
+    several = held > 1
+    if not several.any():
+        return []
+    files, more = counted(int(several.sum()), "file"), int((held - 1).sum())
+    if frames == "all":
+        return [f"{files} with several frames: each of the {int(held[several].sum()):,} frames is an image."]
+    return [f"{files} with several frames: the first is taken, {counted(more, 'frame')} not (data.frames is first)."]
+
+
+def _names(files: list[tuple[ListedFile, Header]], taken: np.ndarray) -> Iterator[str]:
+    for (file, _), count in zip(files, taken, strict=True):
+        if count == 1:
+            yield file.shown
+        else:
+            yield from (f"{file.shown}#{frame}" for frame in range(count))
+
+
+def _layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[LabelColumn], np.ndarray | None]:
+    """The class of each file, by its first folder, and the split, by a folder train beside one for validation."""
+    parts = [name.split("/") for name in names]
+    depth = 0
+    while len({part[depth] for part in parts}) == 1 and all(len(part) > depth + 2 for part in parts):
+        depth += 1  # one folder around everything, as archives are packed
+    tops = {part[depth].casefold() for part in parts if len(part) > depth + 1}
+    split = None
+    if tops and tops <= TRAINING | VALIDATION and tops & TRAINING and tops & VALIDATION:
+        aside = [part[depth].casefold() in VALIDATION and len(part) > depth + 1 for part in parts]
+        split = np.array(aside, dtype=np.uint8)
+        folders = {part[depth] for part in parts if len(part) > depth + 1}
+        used = sorted(folders, key=lambda folder: (folder.casefold() in VALIDATION, folder))
+        notes.append(
+            f"The split is given by the folders {' and '.join(map(shown, used))}: {len(aside) - sum(aside):,} files to "
+            f"train, {sum(aside):,} to validate."
+        )
+        depth += 1
+    folder_of = [part[depth] if len(part) > depth + 1 else None for part in parts]
+    classes = list(dict.fromkeys(folder for folder in folder_of if folder is not None))
+    if len(classes) < 2:
+        return [], split
+    place = {folder: float(index) for index, folder in enumerate(_natural(classes))}
+    values = np.array([np.nan if folder is None else place[folder] for folder in folder_of], dtype=np.float32)
+    unknown = folder_of.count(None)
+    if unknown:
+        notes.append(f"{counted(unknown, 'file')} beside the class folders: class not known.")
+    levels = {folder.rstrip("/").split("/")[depth] for folder in listing.folders if folder.count("/") == depth + 1}
+    empty = _natural(levels - set(classes)) if split is None else []
+    if empty:
+        said = ", ".join(shown(folder) for folder in empty[:6]) + (", …" if len(empty) > 6 else "")
+        notes.append(f"{'The folder' if len(empty) == 1 else 'The folders'} {said} without images: no class.")
+    return [LabelColumn("class", values, tuple(map(shown, place)))], split
+
+
+def _natural(names: list[str] | set[str]) -> list[str]:
+    from natsort import natsorted
+
+    return natsorted(names, key=shown)
+
+
+def _kinds(files: list[tuple[ListedFile, Header]], taken: np.ndarray) -> dict[PixelKind, int]:
+    kinds: Counter[PixelKind] = Counter()
+    for (_, header), count in zip(files, taken, strict=True):
+        kinds[header.kind] += int(count)
+    return dict(kinds.most_common())

@@ -1,0 +1,166 @@
+"""Arrays in files, by name: shape and type from their headers, content in blocks. Nothing read can execute code."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import tempfile
+import tokenize
+import zipfile
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from core.data.dataset import DatasetError
+from core.data.sources.listing import shown
+
+MAX_READ = 4 << 30
+"""Bytes of an array of labels that are read at once."""
+
+# What NumPy and zipfile raise for damaged archives: headers are parsed as Python literals, members are inflated.
+BROKEN = (
+    OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, OverflowError, RuntimeError, RecursionError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Member(ABC):
+    """One array: its name in the file, "" if the file is the array."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+    def __str__(self) -> str:
+        return f"{self.name or 'the array'} is {self.dtype} {self.shape}"
+
+    @property
+    def bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @abstractmethod
+    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+        """The array in blocks of at most ``rows`` along its first axis. May raise any of ``BROKEN``."""
+
+    def read(self) -> np.ndarray:
+        """All of it. Raises ``DatasetError`` if it is too large, or any of ``BROKEN``."""
+        if self.bytes > MAX_READ:
+            raise DatasetError(f"{self}, too large for labels.")
+        parts = list(self.blocks(max(1, self.shape[0]) if self.shape else 1))
+        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(self.shape, self.dtype)
+
+
+@dataclass(frozen=True)
+class MappedMember(Member):
+    """An array that lies in a file as it is: an ``.npy`` file."""
+
+    file: Path
+    offset: int
+    order: str
+
+    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+        if not math.prod(self.shape):
+            return
+        array = np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F" if self.order == "F" else "C")
+        for start in range(0, len(array), rows):
+            yield np.array(array[start : start + rows])
+
+
+@dataclass(frozen=True)
+class ZippedMember(Member):
+    """An array in an ``.npz`` file, read as a stream."""
+
+    file: Path
+    order: str
+
+    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+        with zipfile.ZipFile(self.file) as archive, archive.open(f"{self.name}.npy") as stream:
+            read_npy_header(stream)
+            if self.order == "F":
+                yield from self._unordered(stream, rows)
+                return
+            row = math.prod(self.shape[1:]) * self.dtype.itemsize
+            for start in range(0, self.shape[0], rows):
+                count = min(rows, self.shape[0] - start)
+                content = stream.read(count * row)
+                if len(content) != count * row:
+                    raise EOFError(f"{self.name} is cut off")
+                yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+
+    def _unordered(self, stream: IO[bytes], rows: int) -> Iterator[np.ndarray]:
+        """Blocks of an array whose last axis varies slowest: through a temporary file, as all of it is needed."""
+        with tempfile.TemporaryFile() as copy:
+            while part := stream.read(1 << 22):
+                copy.write(part)
+            copy.flush()
+            array = np.memmap(copy, self.dtype, "r", 0, self.shape, "F")
+            for start in range(0, len(array), rows):
+                yield np.array(array[start : start + rows])
+
+
+def read_npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(shape, whether in Fortran order, dtype). Raises any of ``BROKEN``."""
+    version = np.lib.format.read_magic(stream)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(stream)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(stream)
+    raise ValueError(f"format version {version}")
+
+
+def npy_members(file: Path) -> list[Member]:
+    """The array of an ``.npy`` file. Raises ``DatasetError``."""
+    with _reading(file, "numpy.save"), open(file, "rb") as stream:
+        shape, fortran, dtype = read_npy_header(stream)
+        member = MappedMember("", tuple(shape), dtype, file, stream.tell(), "F" if fortran else "C")
+        if dtype.hasobject:
+            raise DatasetError(
+                f"{shown(str(file))} holds Python objects, which are not read, as reading them may run code. Convert "
+                "it where you trust it: numpy.save(new, numpy.stack(numpy.load(old, allow_pickle=True)))."
+            )
+        if file.stat().st_size < member.offset + member.bytes:
+            raise ValueError("the file is cut off")
+        return [member]
+
+
+def npz_members(file: Path, notes: list[str]) -> list[Member]:
+    """The arrays of an ``.npz`` file; what is none, or holds Python objects, goes into ``notes``."""
+    members: list[Member] = []
+    with _reading(file, "numpy.savez"), zipfile.ZipFile(file) as archive:
+        for info in archive.infolist():
+            name, dot, _ = info.filename.rpartition(".npy")
+            if not dot or info.filename != f"{name}.npy":
+                notes.append(f"{info.filename} in the archive is no array and is not read.")
+                continue
+            with archive.open(info) as stream:
+                shape, fortran, dtype = read_npy_header(stream)
+                if dtype.hasobject:
+                    notes.append(f"{name} holds Python objects and is not read, as that may run code.")
+                    continue
+                member = ZippedMember(name, tuple(shape), dtype, file, "F" if fortran and len(shape) > 1 else "C")
+                if member.bytes != info.file_size - stream.tell():
+                    raise ValueError(f"{name} is {dtype} {tuple(shape)}, but has {info.file_size:,} bytes")
+                members.append(member)
+    return members
+
+
+@contextlib.contextmanager
+def _reading(file: Path, writer: str) -> Iterator[None]:
+    try:
+        yield
+    except DatasetError:
+        raise
+    except MemoryError:
+        raise
+    except BROKEN as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(
+            f"{shown(str(file))} cannot be read as {file.suffix.lstrip('.').upper() or 'an array'} ({said}). Write it "
+            f"again with {writer}."
+        ) from error

@@ -1,0 +1,210 @@
+"""Image files one by one: what their headers say, and their pixels, upright, frame by frame.
+
+Pillow reads them, from formats that it decodes by itself: none that calls another program, none that runs code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from core.data.sources.source import PixelKind, Pixels, Size
+
+SIGNED = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+"""Formats known by their first bytes, so that they are read whatever a file is called."""
+FOREIGN = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "PDF", "FPX", "MIC", "IPTC"})
+"""What Pillow knows of, but leaves to another program."""
+STACKS = frozenset({"GIF", "PNG", "WEBP", "AVIF", "TIFF", "FLI", "DCX", "SPIDER"})
+"""Formats whose frames are images in their own right: those of others are sizes, layers or previews of one."""
+UNREADABLE = {
+    ".heic": "HEIC, which Pillow does not read; convert it to JPEG or PNG, for example with heif-convert",
+    ".heif": "HEIF, which Pillow does not read; convert it to JPEG or PNG, for example with heif-convert",
+    **dict.fromkeys(
+        (".cr2", ".cr3", ".nef", ".arw", ".dng", ".orf", ".rw2", ".raf"),
+        "a camera's raw file; develop it to JPEG, PNG or TIFF",
+    ),
+    **dict.fromkeys((".svg", ".eps", ".ps", ".pdf", ".ai", ".emf", ".wmf"), "a drawing; export it as PNG"),
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm"), "a film; write its frames as PNG, or as one GIF"),
+    **dict.fromkeys((".dcm", ".dicom"), "DICOM; convert it to PNG or TIFF, for example with dcm2img"),
+    **dict.fromkeys((".czi", ".lif", ".nd2", ".oib", ".oif", ".vsi"), "a microscope's own format; export it as TIFF"),
+    ".exr": "OpenEXR; convert it to TIFF",
+}
+"""Suffixes of pictures that are not read, and what to do instead."""
+MAX_PIXELS = 256_000_000
+"""Of one image as it is decoded: more are refused before they fill the memory."""
+LARGE_PIXELS = 32_000_000
+MIN_ORIENTATION_SWAPPING = 5
+ORIENTATION = 0x0112
+
+_one_large_image = threading.Lock()  # of many threads one at a time, so that memory does not grow with the cores
+
+
+class PictureError(ValueError):
+    """Why a file gives no image; the message is the reason that is shown beside its name."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says before its pixels are read: frames, (height, width) upright, what a pixel is."""
+
+    frames: int
+    size: Size
+    kind: PixelKind
+    turned: bool = False
+
+
+def settle_pillow() -> None:
+    """Let Pillow be silent about odd metadata, and leave limits to this module, which asks each header."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    Image.MAX_IMAGE_PIXELS = None
+    Image.init()
+
+
+def is_picture(suffix: str) -> bool:
+    """Whether files with ``suffix`` (small letters, with its dot) are images, readable or not."""
+    Image.init()
+    known = Image.registered_extensions().get(suffix)
+    return suffix in UNREADABLE or (known in Image.OPEN and known not in FOREIGN)
+
+
+def read_header(path: str, suffix: str) -> Header:
+    """The header of the file at ``path``. Raises ``PictureError``."""
+    with _opened(path, suffix) as image:
+        frames = getattr(image, "n_frames", 1) if image.format in STACKS else 1
+        turned = _orientation(image)
+        width, height = image.size
+        size = (width, height) if turned >= MIN_ORIENTATION_SWAPPING else (height, width)
+        return Header(frames, size, _kind(image), turned > 1)
+
+
+def read_frames(
+    path: str, suffix: str, frames: range, target: Callable[[Size], Size] | None = None
+) -> Iterator[Pixels]:
+    """The pixels of ``frames`` of one file, each (1, H, W, C). Raises ``PictureError``.
+
+    ``target`` tells to which (height, width) an image of a (height, width) will be scaled: a JPEG is then decoded
+    at a half, quarter or eighth of its size, never below twice the target.
+    """
+    with _opened(path, suffix) as image:
+        for frame in frames:
+            if frame or image.format in STACKS:
+                image.seek(frame)
+            if target is not None and image.format in ("JPEG", "MPO"):
+                _draft(image, target)
+            count = image.width * image.height
+            if count > MAX_PIXELS:
+                raise PictureError(
+                    f"{image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read. Shrink or cut it."
+                )
+            if count <= LARGE_PIXELS:
+                yield _pixels(image)
+            else:
+                with _one_large_image:
+                    yield _pixels(image)
+
+
+@contextlib.contextmanager
+def _opened(path: str, suffix: str) -> Iterator[Image.Image]:
+    if suffix in UNREADABLE:
+        raise PictureError(UNREADABLE[suffix])
+    named = Image.registered_extensions().get(suffix)
+    formats = SIGNED if named is None or named in FOREIGN or named in SIGNED else (*SIGNED, named)
+    try:
+        with open(path, "rb") as file, Image.open(file, formats=formats) as image:
+            yield image
+    except PictureError:
+        raise
+    except UnidentifiedImageError as error:
+        raise PictureError(_what_it_is(path)) from error
+    except MemoryError as error:
+        raise PictureError("too large for the memory; shrink it") from error
+    except PermissionError as error:
+        raise PictureError("not readable (permission denied)") from error
+    except Exception as error:  # what decoders raise for damaged files is of any kind
+        raise PictureError(f"damaged or cut off ({_said(error)})") from error
+
+
+def _what_it_is(path: str) -> str:
+    with open(path, "rb") as file:
+        start = file.read(512).lstrip().lower()
+    if not start:
+        return "empty"
+    if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        return "a web page or other text, not an image; download it again"
+    return "not an image that can be read"
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 upright, 2 to 8 turned or mirrored, as EXIF counts them."""
+    if image.format == "PNG" and "exif" not in image.info:  # else Pillow decodes all of it, to find none
+        return 1
+    value = image.getexif().get(ORIENTATION, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _kind(image: Image.Image) -> PixelKind:
+    mode = image.mode
+    if mode == "1":
+        return PixelKind(1)
+    if mode.startswith("I;16"):
+        return PixelKind(16)
+    if mode in ("I", "F"):
+        return PixelKind(32, real=mode == "F")
+    alpha = mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+    return PixelKind(8, colour=mode not in ("L", "LA", "La"), alpha=alpha)
+
+
+def _draft(image: Image.Image, target: Callable[[Size], Size]) -> None:
+    turned = _orientation(image) >= MIN_ORIENTATION_SWAPPING
+    width, height = image.size
+    down, across = target((width, height) if turned else (height, width))
+    wanted = (2 * down, 2 * across) if turned else (2 * across, 2 * down)
+    image.draft(None, wanted)
+
+
+def _pixels(image: Image.Image) -> Pixels:
+    image.load()
+    upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
+    plain = _plain(upright)
+    values = np.asarray(plain)
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if plain.mode in ("LA", "RGBA"):
+        alpha = values[..., -1]
+        opaque = bool((alpha == 255).all())
+        return Pixels(values[None, ..., :-1], None if opaque else alpha[None])
+    return Pixels(values[None, ..., None] if values.ndim == 2 else values[None])
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The image in a mode whose numbers mean what they say: grey, RGB, with alpha, or deep grey."""
+    mode = image.mode
+    if mode in ("1", "L", "RGB", "P") and "transparency" in image.info:
+        return image.convert("RGBA")
+    if mode == "La":
+        return image.convert("LA")
+    if mode in ("PA", "RGBa"):
+        return image.convert("RGBA")
+    if mode == "LAB":
+        return _from_lab(image)
+    if mode in ("1", "L", "LA", "RGB", "RGBA", "I", "F") or mode.startswith("I;16"):
+        return image
+    return image.convert("RGB")
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert converted is not None
+    return converted
