@@ -222,19 +222,7 @@ class FilmstripView(QAbstractScrollArea):
             painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
 
     def _paint_scores(self, painter: QPainter, size: QSize) -> None:
-        top = self._top(size) + size.height() + _GAP
-        for start, end, verdict in self._marked():
-            left, right = self._edges(start, size.width())[0], self._edges(end, size.width())[1]
-            ink = QColor(verdict_colour(self._theme, verdict))
-            if verdict == "off the data":
-                painter.fillRect(left, top, right - left, _BAR, ink)
-                continue
-            for x in range(left, right, 2 * _DASH):
-                painter.fillRect(x, top, min(_DASH, right - x), _BAR, ink)
-
-    def _marked(self) -> list[tuple[int, int, Verdict]]:
-        """Runs of frames, first and last of each, that are not on the data."""
-        runs: list[tuple[int, int, Verdict]] = []
+        runs: list[tuple[int, int, Verdict]] = []  # first and last frame of each that is not on the data
         for number, score in enumerate(self._scores):
             verdict = score.verdict if score is not None else None
             if verdict is None or verdict == "on the data":
@@ -243,7 +231,15 @@ class FilmstripView(QAbstractScrollArea):
                 runs[-1] = (runs[-1][0], number, verdict)
             else:
                 runs.append((number, number, verdict))
-        return runs
+        top = self._top(size) + size.height() + _GAP
+        for start, end, verdict in runs:
+            left, right = self._edges(start, size.width())[0], self._edges(end, size.width())[1]
+            ink = QColor(verdict_colour(self._theme, verdict))
+            if verdict == "off the data":
+                painter.fillRect(left, top, right - left, _BAR, ink)
+                continue
+            for x in range(left, right, 2 * _DASH):
+                painter.fillRect(x, top, min(_DASH, right - x), _BAR, ink)
 
     def _edges(self, number: int, width: int) -> tuple[int, int]:
         """Where a frame's part of the strip begins and ends: half-way to its neighbours; outermost ones at theirs."""

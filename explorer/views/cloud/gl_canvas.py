@@ -182,8 +182,13 @@ class PointsItem(SceneItem):
             _upload(self._colors, np.ascontiguousarray(colors))
             self._uploaded_colors = key
         hard = scene.count > SORT_LIMIT
-        if not hard:
-            self._sort()
+        screen = scene.screen()
+        if not hard and screen is not self._drawn_order:
+            known = np.flatnonzero(np.isfinite(screen.x))
+            order = known[far_to_near(screen.depth[known])] if scene.dims == 3 else known
+            _upload(self._order, order.astype(np.uint32))
+            self._count = len(order)
+            self._drawn_order = screen
         GL.glEnable(GL.GL_BLEND)
         GL.glBlendFuncSeparate(GL.GL_SRC_ALPHA, GL.GL_ONE_MINUS_SRC_ALPHA, GL.GL_ONE, GL.GL_ONE_MINUS_SRC_ALPHA)
         (GL.glEnable if hard else GL.glDisable)(GL.GL_DEPTH_TEST)
@@ -218,16 +223,6 @@ class PointsItem(SceneItem):
         GL.glUseProgram(0)
         for place in (0, 1):
             GL.glDisableVertexAttribArray(place)
-
-    def _sort(self) -> None:
-        screen = self.scene.screen()
-        if screen is self._drawn_order:
-            return
-        known = np.flatnonzero(np.isfinite(screen.x))
-        order = known[far_to_near(screen.depth[known])] if self.scene.dims == 3 else known
-        _upload(self._order, order.astype(np.uint32))
-        self._count = len(order)
-        self._drawn_order = screen
 
 
 class GridItem(SceneItem):

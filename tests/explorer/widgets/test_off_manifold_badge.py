@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from contrast import contrast
 from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QImage
@@ -30,7 +31,7 @@ from explorer.views.path import PathView
 from explorer.views.points import PointsView
 from explorer.views.probe import ProbeView
 from explorer.widgets.off_manifold_badge import OffManifoldBadge, verdict_colour
-from explorer.widgets.theme import DARK, LIGHT, contrast
+from explorer.widgets.theme import DARK, LIGHT
 
 ON, GUESS, OFF = OffManifoldScore(1.0, 1.8, 0.02), OffManifoldScore(2.5, 1.8, 0.1), OffManifoldScore(40.0, 1.8, 0.9)
 UNKNOWN = OffManifoldScore(math.nan, math.nan, math.nan)

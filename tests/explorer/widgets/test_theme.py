@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from contrast import contrast
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 
@@ -14,7 +15,6 @@ from explorer.widgets.theme import (
     Theme,
     apply_theme,
     blend,
-    contrast,
     make_palette,
     style_sheet,
     system_theme,

@@ -7,6 +7,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
+from contrast import contrast
 from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QTest
@@ -17,7 +18,7 @@ from core.protocol.messages import PathCompared
 from explorer.views.path_comparison import PathKindsView
 from explorer.views.path_comparison.measures import make_columns, winners
 from explorer.widgets.path_colors import path_colour
-from explorer.widgets.theme import DARK, LIGHT, contrast
+from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
 NAN = float("nan")
