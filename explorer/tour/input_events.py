@@ -81,16 +81,11 @@ def let_go(widget: QWidget, which: Qt.Key) -> None:
     QTest.keyRelease(_window(widget), which)
 
 
-def type_text(widget: QWidget, text: str) -> None:
-    """Type into the widget that has the focus."""
-    QTest.keyClicks(widget, text)
-
-
 def type_into(field: QWidget, text: str, at: QPointF | None = None) -> None:
     """Click ``field``, put ``text`` in place of what is in it, and press Return."""
     click(field, at)
     key(field, "Ctrl+A")
-    type_text(field, text)
+    QTest.keyClicks(field, text)
     key(field, "Return")
 
 
@@ -137,7 +132,7 @@ def name_file(dialog_name: str, target: Path) -> Generator[float, None, QWidget]
         yield 0.05
     click(edit)
     key(edit, "Ctrl+A")
-    type_text(edit, str(target))
+    QTest.keyClicks(edit, str(target))
     return edit
 
 

@@ -32,6 +32,7 @@ from explorer.widgets.theme import Theme
 _RANGE_SAMPLE = 4000  # points of a curve that decide the range of its axis
 _FLAT = 12  # pixels: a drag no higher than this means a stretch of time, not a sliver of values
 _LABEL_GAP = 8  # pixels between the labels of two changes
+_NAMES = {"loss": "total", "kl": "KL"}  # the other curves are called as they are recorded
 
 
 @dataclass
@@ -167,7 +168,7 @@ class LossPlot(PlotWidget):
         low, high = self._value_range(left)
         self._home = QRectF(start, low, (stop - start) or 1.0, high - low)
         self._right_home = self._value_range(right)
-        used = [_AXIS_NAMES[name] for name in right if self._counts(name)]
+        used = [_NAMES.get(name, name) for name in right if self._counts(name)]
         self._right_axis.setVisible(bool(used))
         self._right_axis.setLabel(", ".join(used) + " (unweighted)")
 
@@ -275,7 +276,7 @@ class LossPlot(PlotWidget):
         x = place.x() if self._settings.axis == "epoch" else round(place.x())
         rows = [f"<span style='color:{self._theme.muted}'>{self._settings.axis} {self._x_axis.text(x)}</span>"]
         rows += [
-            f"<span style='color:{curve_color(name, self._theme).name()}'>●</span> {_READOUT_NAMES[name]} {value:.4g}"
+            f"<span style='color:{curve_color(name, self._theme).name()}'>●</span> {_NAMES.get(name, name)} {value:.4g}"
             for name, value in self.values_at(place.x()).items()
         ]
         self._readout.setHtml(f"<div style='color:{self._theme.text}'>{'<br>'.join(rows)}</div>")
@@ -291,16 +292,6 @@ class LossPlot(PlotWidget):
     def leaveEvent(self, ev: QEvent) -> None:
         super().leaveEvent(ev)
         self._show_pointer(False)
-
-
-_READOUT_NAMES = {
-    "loss": "total",
-    "reconstruction": "reconstruction",
-    "kl": "KL",
-    "entanglement": "entanglement",
-    "validation": "validation",
-}
-_AXIS_NAMES = {"kl": "KL", "entanglement": "entanglement"}
 
 
 class _ZoomBox(ViewBox):

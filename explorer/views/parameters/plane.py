@@ -443,14 +443,9 @@ class ParameterPlane(QWidget):
         else:
             super().keyReleaseEvent(event)
 
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        self.update()
-        super().focusInEvent(event)
-
     def focusOutEvent(self, event: QFocusEvent) -> None:
         """A key that is released elsewhere is not held here any more."""
         self._end_nudge()
-        self.update()
         super().focusOutEvent(event)
 
     def _nudge(self, across: int, up: int, far: bool) -> None:

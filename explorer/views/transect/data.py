@@ -13,10 +13,6 @@ CURVES = ("excess_bce", "ssim", "distance")
 _ENDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
-def _unknown() -> np.ndarray:
-    return np.empty(0)
-
-
 @dataclass(eq=False)
 class TransectData:
     """A transect of ``total`` points: ``curves`` float64 (n,) each, NaN where not known; ``points`` float64 (n, 2)."""
@@ -25,7 +21,7 @@ class TransectData:
     names: tuple[str, str] = ("", "")
     points: np.ndarray | None = None
     in_hole: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
-    curves: dict[str, np.ndarray] = field(default_factory=lambda: {name: _unknown() for name in CURVES})
+    curves: dict[str, np.ndarray] = field(default_factory=lambda: {name: np.empty(0) for name in CURVES})
     position: int | None = None
     _originals: dict[int, np.ndarray] = field(default_factory=dict)
     _reconstructions: dict[int, np.ndarray] = field(default_factory=dict)
