@@ -1,16 +1,17 @@
-"""The path panel: transport, what the path is, and its export."""
+"""The path panel: transport, what kind of path there is, paths that are saved, and its export."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QResizeEvent, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QAction, QResizeEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDoubleSpinBox,
     QHBoxLayout,
+    QMenu,
     QProgressBar,
     QSizePolicy,
     QSpinBox,
@@ -24,7 +25,6 @@ from explorer.widgets.controls import MarkedSlider, add_menu, label, named, set_
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import FlowLayout, column, row
-from explorer.widgets.saved_paths_button import SavedPathsButton
 from explorer.widgets.theme import DARK, Theme
 
 SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
@@ -181,6 +181,71 @@ class KindChooser(QWidget):
         else:
             self._show(traced=False)
             self.spline_chosen.emit(kind)
+
+
+class SavedPathsButton(QToolButton):
+    """Keeps paths by name: saves the one that there is, opens, renames or deletes those that are saved.
+
+    ``opening`` comes before the menu is shown: now ``set_names``.
+    """
+
+    opening = Signal()
+    save_requested = Signal()
+    open_requested = Signal(str)
+    rename_requested = Signal(str)
+    delete_requested = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        named(self, "path.saved", "Paths", "Paths saved with the run: save this one, open another")
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._menu = named(QMenu(self), "path.saved.menu")
+        self._menu.setToolTipsVisible(True)
+        tip = "Save this path and its frames with the run, under a name"
+        self._save = named(QAction("Save as…", self), "path.saved.save", tip=tip)  # a menu's own would be deleted
+        self._save.triggered.connect(lambda _=False: self.save_requested.emit())
+        self._rename = named(QMenu("Rename", self._menu), "path.saved.rename")
+        self._delete = named(QMenu("Delete", self._menu), "path.saved.delete")
+        self._menu.aboutToShow.connect(self.opening)
+        self.setMenu(self._menu)
+        self.set_names((), "")
+        self.set_savable(False)
+
+    def set_names(self, names: Sequence[str], current: str) -> None:
+        """The saved paths, and which of them is the one that there is ("": none)."""
+        for menu in (self._menu, self._rename, self._delete):
+            menu.clear()
+        self._menu.addAction(self._save)
+        self._menu.addSeparator()
+        for name in names:
+            action = self._add(self._menu, "open", name, "", self.open_requested.emit)
+            action.setToolTip(f"Open {name} with the number of frames it was saved with")
+            action.setCheckable(True)
+            action.setChecked(name == current)
+            self._add(self._rename, "rename", name, "…", self.rename_requested.emit)
+            self._add(self._delete, "delete", name, "…", self.delete_requested.emit)
+        if not names:
+            self._menu.addAction("No path has been saved with this run yet").setEnabled(False)
+            return
+        self._menu.addSeparator()
+        self._menu.addMenu(self._rename)
+        self._menu.addMenu(self._delete)
+
+    def _add(self, menu: QMenu, verb: str, name: str, after: str, chosen: Callable[[str], None]) -> QAction:
+        action = named(QAction(name.replace("&", "&&") + after, menu), f"path.saved.{verb}.{name}")
+        action.triggered.connect(lambda _=False: chosen(name))
+        menu.addAction(action)
+        return action
+
+    def set_savable(self, savable: bool) -> None:
+        """Whether there is a path that could be saved."""
+        self._save.setEnabled(savable)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take the colours of ``theme``."""
+        self.setIcon(icon("bookmark", theme))
 
 
 class PathView(QWidget):

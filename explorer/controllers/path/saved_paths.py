@@ -24,9 +24,9 @@ from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
 from explorer.state import Document, Speed
+from explorer.views.path import SavedPathsButton
 from explorer.views.saved_paths import NameDialog, NameValidator
 from explorer.widgets.dialogs import show_dialog
-from explorer.widgets.saved_paths_button import SavedPathsButton
 
 FRAMES = (2, 1025)  # that the panel can play
 
