@@ -217,24 +217,12 @@ def _saturation(drawing: Drawing) -> float:
     return float((drawing.pixels.max(axis=2) - drawing.pixels.min(axis=2)).mean())
 
 
-def _filled_area(drawing: Drawing) -> float:
-    return float(drawing.filled.mean())
-
-
 def _x(drawing: Drawing) -> float:
     return (drawing.centre[1] - (drawing.width - 1) / 2.0) / drawing.width
 
 
 def _y(drawing: Drawing) -> float:
     return ((drawing.height - 1) / 2.0 - drawing.centre[0]) / drawing.width
-
-
-def _width(drawing: Drawing) -> float:
-    return _extent(drawing.ink.max(axis=0)) / drawing.width
-
-
-def _height(drawing: Drawing) -> float:
-    return _extent(drawing.ink.max(axis=1)) / drawing.width
 
 
 def _extent(profile: np.ndarray) -> float:
@@ -301,12 +289,12 @@ MEASURES: tuple[Measure, ...] = (
         "saturation", "mean difference between the strongest and the weakest colour channel", _saturation, colour=True
     ),
     Measure("area", "fraction of the image covered by the shape", lambda d: float(d.ink.mean())),
-    Measure("filled area", "fraction of the image covered or enclosed by the shape", _filled_area),
+    Measure("filled area", "fraction of the image covered or enclosed by the shape", lambda d: float(d.filled.mean())),
     Measure("contour length", "length of the shape's edges, including inner edges, in image widths", _outline),
     Measure("centroid x", "centre of the shape, measured rightwards from the image's centre, in image widths", _x),
     Measure("centroid y", "centre of the shape, measured upwards from the image's centre, in image widths", _y),
-    Measure("extent width", "width of the shape, in image widths", _width),
-    Measure("extent height", "height of the shape, in image widths", _height),
+    Measure("extent width", "width of the shape, in image widths", lambda d: _extent(d.ink.max(axis=0)) / d.width),
+    Measure("extent height", "height of the shape, in image widths", lambda d: _extent(d.ink.max(axis=1)) / d.width),
     Measure("spread", "root mean square distance of the shape from its centre, in image widths", _spread),
     Measure("elongation", "1 − minor / major axis of the shape's moments: 0 round, towards 1 a line", _elongation),
     Measure("compactness", "4π · filled area / outline²: 1 for a disc, less for any other shape", _compactness),

@@ -118,15 +118,10 @@ class EmbeddingSnapshot:
     """
 
     def __init__(self, mu: np.ndarray, probe: ProbeSet, inference: Inference) -> None:
-        self.mu, self.probe, self.inference = mu, probe, inference
+        self.mu, self.probe, self.inference, self.factors = mu, probe, inference, probe.factor_names
         self.off_manifold = OffManifoldDetector(Neighbourhoods(mu))
         self.attributes = NO_ATTRIBUTES
         self._surfaces: dict[tuple[str, ...], Future[Surface]] = {}
-
-    @property
-    def factors(self) -> tuple[str, ...]:
-        """Names of the labels that came with the data."""
-        return self.probe.factor_names
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -153,8 +148,17 @@ class EmbeddingSnapshot:
         """The surface with these labels, the factors if left out; without the samples in which one is undefined."""
         names = self.factors if names is None else names
         if names not in self._surfaces:
-            mu, table = self.mu, self.table(names)
-            self._surfaces[names] = in_thread(lambda: _surface(mu, table, names), "surface")
+            table = self.table(names)
+
+            def make() -> Surface:
+                known = np.isfinite(table).all(axis=1)
+                if known.sum() < 2:
+                    raise EngineError(
+                        f"{', '.join(names)}: known together for {known.sum()} samples; a surface needs 2 or more."
+                    )
+                return Surface(self.mu[known], table[known], names)
+
+            self._surfaces[names] = in_thread(make, "surface")
         return self._surfaces[names]
 
     @cached_property
@@ -181,13 +185,6 @@ class EmbeddingSnapshot:
     @cached_property
     def _decoder_graph(self) -> Future[LatentGraph]:
         return in_thread(lambda: LatentGraph(self.surface().result(), self.decoder_map.result()), "graph")
-
-
-def _surface(mu: np.ndarray, table: np.ndarray, names: tuple[str, ...]) -> Surface:
-    known = np.isfinite(table).all(axis=1)
-    if known.sum() < 2:
-        raise EngineError(f"{', '.join(names)}: known together for {known.sum()} samples; a surface needs 2 or more.")
-    return Surface(mu[known], table[known], names)
 
 
 class SnapshotCache:

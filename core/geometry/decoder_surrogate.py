@@ -88,6 +88,7 @@ class Surrogate:
         self._origin = places.mean(axis=0)
         self._scale = float(np.sqrt(np.square(places - self._origin).sum(axis=1).mean()))
         self._places = (places - self._origin) / self._scale
+        self.dim = places.shape[1]
         self._mean, variances, axes = principal_axes(features)
         varying = int(np.count_nonzero(variances > 1e-13 * variances[0]))  # what is less is rounding
         self._basis = axes[:, : max(1, min(COMPONENTS, varying))]
@@ -96,11 +97,6 @@ class Surrogate:
         parts = [self._weights, *(self._weights * column[:, None] for column in self._places.T)]
         self._stacked = np.hstack(parts)
         self.error = float("nan")
-
-    @property
-    def dim(self) -> int:
-        """Number of latent dimensions d."""
-        return self._places.shape[1]
 
     def value(self, z: np.ndarray) -> np.ndarray:
         """h float64 (n, P) at z (n, d)."""

@@ -14,7 +14,6 @@ from core.geometry.local_fit import GeometryError, Neighbourhoods, check_points
 
 _CHUNK_ROWS = 512
 _BOOTSTRAPS = 200
-_CONFIDENCE = 0.95
 
 
 class Dimension(NamedTuple):
@@ -127,8 +126,7 @@ def _blocks(points: np.ndarray, members: np.ndarray, size: int) -> list[np.ndarr
 
 
 def _with_interval(value: float, drawn: list[float]) -> Dimension:
-    tail = (1.0 - _CONFIDENCE) / 2.0
-    low, high = np.quantile(drawn, [tail, 1.0 - tail])
+    low, high = np.quantile(drawn, [0.025, 0.975])
     return Dimension(value, float(low), float(high))
 
 

@@ -22,8 +22,8 @@ import numpy as np
 
 from core.geometry.local_fit import GeometryError, LocalFit, LocalModel, unit
 from core.geometry.surface import Surface
+from core.paths.latent_path import Hermite
 from core.paths.recipe import END_OF_DATA
-from core.paths.splines import Hermite
 
 OUT_OF_REACH = "the target value cannot be reached"
 NOT_HELD = "the other factors cannot be held constant"

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from core.geometry.decoder_surrogate import ImageMap, LatentMap
-from core.geometry.local_fit import GeometryError, Neighbourhoods
+from core.geometry.local_fit import GeometryError
 from core.geometry.off_manifold import OffManifoldPenalty
 from core.geometry.surface import Surface
 from core.utils.point_sets import interpolated
@@ -64,7 +64,7 @@ class LatentGraph:
 
         if len(surface.samples) < 3:
             raise GeometryError(f"there are {len(surface.samples)} samples; a geodesic needs 3 or more.")
-        self.surface = surface
+        self.surface, self.samples = surface, surface.samples
         self.image_map: ImageMap = LatentMap() if image_map is None else image_map
         points = self.samples.points
         distances, indices = self.samples.of_samples(neighbours)
@@ -81,11 +81,6 @@ class LatentGraph:
         edges = coo_matrix((weights, (rows, columns)), shape=(len(points), len(points))).tocsr()
         self._edges = edges.maximum(edges.T).tocsr()
         self.components, self.component = connected_components(self._edges, directed=False)
-
-    @property
-    def samples(self) -> Neighbourhoods:
-        """The landmarks."""
-        return self.surface.samples
 
     def path(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """The shortest path float64 (m, d) from start (d,) over landmarks to end (d,), both ends included, m ≥ 2.

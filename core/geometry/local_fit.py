@@ -27,18 +27,14 @@ class GeometryError(ValueError):
 
 
 class Neighbourhoods:
-    """Nearest neighbours among fixed samples. ``points`` float64 (N, d), N ≥ 1, all finite."""
+    """Nearest neighbours among fixed samples. ``points`` float64 (N, d), N ≥ 1, all finite; ``dim`` is d."""
 
     def __init__(self, points: np.ndarray) -> None:
         self.points = check_points(points)
+        self.dim = self.points.shape[1]
 
     def __len__(self) -> int:
         return len(self.points)
-
-    @property
-    def dim(self) -> int:
-        """Number of dimensions d."""
-        return self.points.shape[1]
 
     @cached_property
     def _tree(self) -> Any:

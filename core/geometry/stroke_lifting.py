@@ -125,9 +125,11 @@ def lift_stroke(
     linear, *_ = np.linalg.lstsq(offsets.T @ offsets, offsets.T @ (view - view.mean(axis=0)), rcond=1e-10)  # to view
     slopes = np.linalg.norm(camera.jacobian(view[candidates[covered, 0]]), axis=(1, 2))
     pixels_per_unit = float(np.median(slopes)) / np.sqrt(2.0)  # across the line of sight
-    chosen = _viterbi(
-        candidates[covered], cost[covered], covered, _path_space(samples.points, view, camera, linear) * pixels_per_unit
-    )
+    # What the screen does not show of each sample: its depth, and the latent directions that are not drawn.
+    rank = np.linalg.matrix_rank(linear)
+    undrawn = np.linalg.svd(linear)[0][:, rank:]
+    hidden = np.hstack([camera.depth(view)[:, None], samples.points @ undrawn])
+    chosen = _viterbi(candidates[covered], cost[covered], covered, hidden * pixels_per_unit)
     span = np.arange(covered[0], covered[-1] + 1)
     z = interpolated(span, covered, samples.points[chosen])
     if intrinsic is None:
@@ -210,16 +212,6 @@ def _viterbi(candidates: np.ndarray, cost: np.ndarray, place: np.ndarray, hidden
     return path
 
 
-def _path_space(latents: np.ndarray, view: np.ndarray, camera: ScreenCamera, linear: np.ndarray) -> np.ndarray:
-    """What the screen does not show of each sample, (N, 1 + …): its depth, and the latent directions not drawn."""
-    depth = camera.depth(view)[:, None]
-    rank = np.linalg.matrix_rank(linear)
-    if rank >= latents.shape[1]:
-        return depth
-    left, _, _ = np.linalg.svd(linear)
-    return np.hstack([depth, latents @ left[:, rank:]])
-
-
 def _towards(
     wanted: np.ndarray, view: np.ndarray, linear: np.ndarray, tangent: np.ndarray, camera: ScreenCamera, scale: float
 ) -> np.ndarray:
@@ -260,7 +252,11 @@ def simplify_stroke(
     chords = np.diff(curve, axis=0)
     arc = np.linalg.norm(chords, axis=1)
     wanted = 0.01 * arc.sum() if tolerance is None else tolerance
-    spread = [_equal_shares(arc, _turning(chords, arc), weight) for weight in (0.5, 0.7)]
+    direction = chords / np.where(arc > 0.0, arc, 1.0)[:, None]
+    turns = np.zeros(len(arc) + 1)
+    turns[1:-1] = np.arccos(np.clip((direction[1:] * direction[:-1]).sum(axis=1), -1.0, 1.0))
+    turning = 0.5 * (turns[1:] + turns[:-1])  # along each chord: half of the turns at its two ends
+    spread = [_equal_shares(arc, turning, weight) for weight in (0.5, 0.7)]
     best, best_deviation = [0, len(curve) - 1] if len(curve) > 1 else [0], np.inf
     for count in range(least, most + 1):
         for shares in spread:
@@ -271,14 +267,6 @@ def simplify_stroke(
         if best_deviation <= wanted:
             break
     return LatentPath(curve[best].astype(np.float32)), best_deviation
-
-
-def _turning(chords: np.ndarray, arc: np.ndarray) -> np.ndarray:
-    """The angle (K - 1,) by which the curve turns along each chord: half of the turns at its two ends."""
-    direction = chords / np.where(arc > 0.0, arc, 1.0)[:, None]
-    turns = np.zeros(len(arc) + 1)
-    turns[1:-1] = np.arccos(np.clip((direction[1:] * direction[:-1]).sum(axis=1), -1.0, 1.0))
-    return 0.5 * (turns[1:] + turns[:-1])
 
 
 def _equal_shares(arc: np.ndarray, turning: np.ndarray, weight: float) -> np.ndarray:

@@ -91,7 +91,7 @@ class Surface:
             part = np.sort(generator.choice(len(points), MAX_LANDMARKS, replace=False))
             points, table = points[part], table[part]
         points, table = _merged(points, table)
-        self.samples = Neighbourhoods(points)
+        self.samples, self.dim = Neighbourhoods(points), points.shape[1]
         self.table = table
         self.detector = OffManifoldDetector(self.samples)
         self.intrinsic = intrinsic_dimension(self.samples, MAX_INTRINSIC) if intrinsic is None else int(intrinsic)
@@ -105,11 +105,6 @@ class Surface:
         self._judged = generator.permutation(len(points))[:_JUDGED]
         self.loo_errors = _leave_one_out(self.samples, table / self.spread, self.intrinsic, self._judged, varies)
         self.neighbours = chosen_neighbours(self.loo_errors, len(points))
-
-    @property
-    def dim(self) -> int:
-        """Number of latent dimensions d."""
-        return self.samples.dim
 
     def index(self, label: int | str) -> int:
         """The column of a label given by name or number. Raises ``GeometryError`` if there is none."""

@@ -103,7 +103,10 @@ class RunLock:
 
         Raises ``RunError`` if a living trainer has it, ``OSError`` if it cannot be written.
         """
-        if not self._create():
+        try:
+            with open(self._path, "xb") as file:
+                file.write(msgspec.json.encode(self._holder))
+        except FileExistsError:
             self._take_over()
         _held_tokens.add(self._holder.token)
         self._thread = threading.Thread(target=self._beat, name="run-lock-heartbeat", daemon=True)
@@ -127,14 +130,6 @@ class RunLock:
         with contextlib.suppress(OSError):  # a folder that has vanished holds no lock
             if self._is_ours():
                 self._path.unlink()
-
-    def _create(self) -> bool:
-        try:
-            with open(self._path, "xb") as file:
-                file.write(msgspec.json.encode(self._holder))
-        except FileExistsError:
-            return False
-        return True
 
     def _take_over(self) -> None:
         _refuse_if_alive(self._path)

@@ -19,8 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.paths.latent_path import SplineKind
 from core.paths.recipe import PATH_KINDS
-from core.paths.splines import SplineKind
 from explorer.widgets.controls import MarkedSlider, add_menu, label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from time import perf_counter
-from typing import NamedTuple
 
 import numpy as np
 
@@ -174,7 +173,9 @@ class _Tracing:
                 self._send(path._replace(note=note), path.labels_on(rough.surface), rough.surface.names, final=True)
                 return
         better = yield from result_of(graph)
-        yield from self._stages(better, precision_note(better), best=True)
+        error = better.image_map.error if isinstance(better.image_map, Surrogate) else 0.0
+        note = f"image distances are approximate: the decoder's surrogate has an error of {error:.0%}"
+        yield from self._stages(better, note if error > 0.1 else "", best=True)
 
     def _stages(self, graph: LatentGraph, note: str, best: bool) -> Generator[bool, None, TracedPath]:
         """Send the graph's path, the relaxed one and the polished one, which is final if this is the ``best`` graph."""
@@ -200,32 +201,18 @@ def next_of(paths: Iterator[TracedPath]) -> Generator[bool, None, TracedPath | N
     return (yield from result_of(in_thread(lambda: next(paths, None), "path")))
 
 
-def precision_note(graph: LatentGraph) -> str:
-    """What to know of the surrogate that a graph was weighted by; "" where it is good."""
-    error = graph.image_map.error if isinstance(graph.image_map, Surrogate) else 0.0
-    return (
-        f"image distances are approximate: the decoder's surrogate has an error of {error:.0%}" if error > 0.1 else ""
-    )
-
-
 # which labels are held
 
 
-class FactorConstraints(NamedTuple):
-    """``names``: the labels of the surface to steer on, target and held ones. ``note``: what that means, "" if
-    everything else is held."""
+def choose_constraints(snapshot: EmbeddingSnapshot, base: Surface, target: str) -> tuple[tuple[str, ...], str]:
+    """The labels of the surface to steer on, target and held ones, and what that means, "" if all else is held.
 
-    names: tuple[str, ...]
-    note: str
-
-
-def choose_constraints(snapshot: EmbeddingSnapshot, base: Surface, target: str) -> FactorConstraints:
-    """The labels for changing ``target``; ``base`` is the surface of the factors.
-
-    Raises ``core.engine.open_model.EngineError`` for an unknown target.
+    ``base`` is the surface of the factors. Raises ``core.engine.open_model.EngineError`` for an unknown target.
     """
     snapshot.table((target,))
-    others = _others(snapshot, target)
+    # Factors may be held with a factor, anything else with an attribute.
+    labels = snapshot.factors if target in snapshot.factors else snapshot.targets
+    others = tuple(name for name in labels if name != target and _varies(snapshot.table((name,))[:, 0]))
     room = max(base.intrinsic - 1, 0)
     held = others
     if len(others) > room:
@@ -233,18 +220,12 @@ def choose_constraints(snapshot: EmbeddingSnapshot, base: Surface, target: str) 
         held = _least_dependent(snapshot, target, candidates)[:room]
     missing = tuple(name for name in others if name not in held)
     if not others:
-        return FactorConstraints((target,), UNKNOWN_HELD)
+        return (target,), UNKNOWN_HELD
     kept = (target, *held)
     if target in snapshot.factors and set(kept) == set(snapshot.factors):
-        return FactorConstraints(snapshot.factors, "")
+        return snapshot.factors, ""
     note = f"not held constant: {', '.join(missing)}" if missing else ""
-    return FactorConstraints(kept, f"held constant: {', '.join(held)}; {note}" if held and note else note)
-
-
-def _others(snapshot: EmbeddingSnapshot, target: str) -> tuple[str, ...]:
-    """Labels that may be held with the target: factors with a factor, anything else with an attribute."""
-    candidates = snapshot.factors if target in snapshot.factors else snapshot.targets
-    return tuple(name for name in candidates if name != target and _varies(snapshot.table((name,))[:, 0]))
+    return kept, (f"held constant: {', '.join(held)}; {note}" if held and note else note)
 
 
 def _varies(values: np.ndarray) -> bool:

@@ -6,16 +6,14 @@ only what the second made is brought to the first's size, so that their images c
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import replace
 
 import numpy as np
 from PIL import Image
 
-from core.config import DataConfig
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.handlers.transect import draw_curve, original_at
-from core.engine.open_model import EngineError, OpenModel, checked_latents, excess_of, open_model, reconstructed
+from core.engine.open_model import EngineError, checked_latents, excess_of, open_model, reconstructed
 from core.models.inference import decode_each
 from core.protocol.messages import CompareModels, Load, Loaded, LoadSecond, ModelsCompared, SecondLoaded
 
@@ -63,61 +61,40 @@ def load_second(request: LoadSecond, engine: EngineContext, send: Send) -> Job:
 def compare_models(request: CompareModels, engine: EngineContext, send: Send) -> Job:
     """Answer by one ``ModelsCompared``."""
     first, second = engine.model, engine.second
-    if request.index < 0 and request.factors.size == 0:
-        yield from _compare_latent(request, first, second, send)
-        return
     one, other = first.inference, second.inference  # the weights of now, for both halves of the picture
-    original, factors = yield from original_at(first, request.factors, request.index)
-    given = yield from _for_second(request, original, factors, first.config.data, second.config.data)
-    first_mu, image = yield from reconstructed(one, original)
-    second_mu, other_image = yield from reconstructed(other, given)
+    if request.index < 0 and request.factors.size == 0:
+        if one.latent_dim != other.latent_dim:
+            raise EngineError(
+                f"the two models have {one.latent_dim} and {other.latent_dim} latent dimensions, so they share no "
+                "latent points; compare them on the same image or the same parameters."
+            )
+        first_mu = second_mu = checked_latents(request.z.reshape(1, -1), one)[0]
+        image = next(decode_each(one, first_mu[None]))
+        yield True
+        other_image = next(decode_each(other, second_mu[None]))
+        yield True
+        original, losses = np.zeros((0, 0, one.channels), np.uint8), (float("nan"), float("nan"))
+    else:
+        data, other_data = first.config.data, second.config.data
+        original, factors = yield from original_at(first, request.factors, request.index)
+        if data.drawn and other_data.drawn:
+            # A sample stays the picture that it is: the first's drawing at the second's size.
+            same = replace(data, image_size=other_data.image_size, channels=other_data.channels)
+            given = draw_curve(other_data if request.index < 0 else same, factors)
+        else:
+            given = fit_image(original, other_data.image_size, other_data.channels)
+        yield True
+        first_mu, image = yield from reconstructed(one, original)
+        second_mu, other_image = yield from reconstructed(other, given)
+        losses = excess_of(original, image), excess_of(given, other_image)
     compared = ModelsCompared(
         original=original,
         first=image,
         second=fit_image(other_image, one.image_size, one.channels),
         first_mu=first_mu,
         second_mu=second_mu,
-        first_excess_bce=excess_of(original, image),
-        second_excess_bce=excess_of(given, other_image),
-    )
-    send(compared)
-
-
-def _for_second(
-    request: CompareModels, original: np.ndarray, factors: np.ndarray, first: DataConfig, second: DataConfig
-) -> Generator[bool, None, np.ndarray]:
-    """The input as the second model takes it: drawn at its size where that can be, else ``original`` resized."""
-    if first.drawn and second.drawn:
-        # A sample stays the picture that it is: the first's drawing at the second's size.
-        same = replace(first, image_size=second.image_size, channels=second.channels)
-        drawing = second if request.index < 0 else same
-        given = draw_curve(drawing, factors)
-    else:
-        given = fit_image(original, second.image_size, second.channels)
-    yield True
-    return given
-
-
-def _compare_latent(request: CompareModels, first: OpenModel, second: OpenModel, send: Send) -> Job:
-    one, other = first.inference, second.inference
-    if one.latent_dim != other.latent_dim:
-        raise EngineError(
-            f"the two models have {one.latent_dim} and {other.latent_dim} latent dimensions, so they share no "
-            "latent points; compare them on the same image or the same parameters."
-        )
-    z = checked_latents(request.z.reshape(1, -1), one)
-    image = next(decode_each(one, z))
-    yield True
-    other_image = next(decode_each(other, z))
-    yield True
-    compared = ModelsCompared(
-        original=np.zeros((0, 0, one.channels), np.uint8),
-        first=image,
-        second=fit_image(other_image, one.image_size, one.channels),
-        first_mu=z[0],
-        second_mu=z[0],
-        first_excess_bce=float("nan"),
-        second_excess_bce=float("nan"),
+        first_excess_bce=losses[0],
+        second_excess_bce=losses[1],
     )
     send(compared)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import Signal
 
-from core.paths.latent_path import LatentPath
-from core.paths.splines import SplineKind
+from core.paths.latent_path import LatentPath, SplineKind
 from core.rendering.projection import Projection
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller

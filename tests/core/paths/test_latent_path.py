@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.interpolate import CubicSpline
 
-from core.paths.latent_path import ImageLength, LatentPath, PathError, image_length_table, pool
-from core.paths.splines import SPLINE_KINDS, hermite
+from core.paths.latent_path import SPLINE_KINDS, ImageLength, LatentPath, PathError, hermite, image_length_table, pool
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 finite = st.floats(-1e3, 1e3, width=32)

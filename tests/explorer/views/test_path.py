@@ -8,8 +8,8 @@ from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
 
+from core.paths.latent_path import SPLINE_KINDS
 from core.paths.recipe import PATH_KINDS, RECIPE_KINDS
-from core.paths.splines import SPLINE_KINDS
 from explorer.views.path import SPLINES, PathView
 from explorer.widgets.theme import LIGHT
 
