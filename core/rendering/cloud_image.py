@@ -209,7 +209,7 @@ class CloudPicture:
         frame = (left - 1, top - 1, left + width, top + length)
         ImageDraw.Draw(image).rectangle(frame, outline=ground.border)
         image.paste(column.resize((width, length), images.Resampling.NEAREST), (left, top))
-        ticks, texts = bar_ticks(bar, max(2, int(length / (46 * text))))
+        ticks, texts = bar_labels(bar, max(2, int(length / (46 * text))))
         span = bar.high - bar.low
         y = top + length - 0.5 - (ticks - bar.low) / (span or 1.0) * (length - 1)
         starts = np.stack([np.full(len(ticks), left - 5.0 * text), y], axis=1)
@@ -235,7 +235,7 @@ class CloudPicture:
             pil_text.draw_text(image, place, name, face, ground.muted, ground.plot, anchor="rm")
 
 
-def bar_ticks(bar: Colorbar, count: int) -> tuple[np.ndarray, list[str]]:
+def bar_labels(bar: Colorbar, count: int) -> tuple[np.ndarray, list[str]]:
     """Values float64 (n,) to mark on the bar, and their texts: both ends, and about ``count`` round ones between."""
     span = bar.high - bar.low
     if span <= 0:

@@ -36,7 +36,7 @@ Stretches = dict[int, list[QPolygonF]]
 """Polygons by family."""
 
 
-def colours(theme: Theme) -> tuple[str, ...]:
+def family_colours(theme: Theme) -> tuple[str, ...]:
     """One for each family; paths and transects have others."""
     return theme.series[3], theme.series[4]
 
@@ -85,7 +85,7 @@ def draw_gridline_values(painter: QPainter, scene: Scene, seen: SeenGridlines, t
     font = small_font(painter.font(), 0.0, bold=True)
     painter.setFont(font)
     left = LEGEND_LEFT if scene.dims == 3 else LEGEND_LEFT_FLAT
-    halo, inks = tint(theme.plot, 0.9), colours(theme)
+    halo, inks = tint(theme.plot, 0.9), family_colours(theme)
     for row, name in enumerate(mark.names):
         y = LEGEND_TOP + LEGEND_ROW * (row + 0.5)
         swatch = QLineF(left, y, left + SWATCH, y)
@@ -125,9 +125,9 @@ def draw_gridline_values(painter: QPainter, scene: Scene, seen: SeenGridlines, t
 def _stroke(painter: QPainter, back: Stretches, front: Stretches, theme: Theme) -> None:
     """Faint lines, halos, then ink. Qt draws pens of 1 pixel ten times as fast as wider ones, so wide ones are made of
     several of those, side by side."""
-    inks = [QColor(ink) for ink in colours(theme)]
+    inks = [QColor(ink) for ink in family_colours(theme)]
     for family, polygons in back.items():
-        faint = blend(colours(theme)[family % len(inks)], theme.plot, BACK_SHARE)
+        faint = blend(family_colours(theme)[family % len(inks)], theme.plot, BACK_SHARE)
         _stroke_shifted(painter, polygons, ((0.0, 0.0),), faint)
     halo = [polygon for polygons in front.values() for polygon in polygons]
     _stroke_shifted(painter, halo, HALO, QColor(theme.plot))

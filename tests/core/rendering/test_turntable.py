@@ -21,7 +21,7 @@ from core.rendering.cloud_image import (
     Cloud,
     CloudPicture,
     Style,
-    bar_ticks,
+    bar_labels,
     edge_strength,
     line_strengths,
 )
@@ -242,10 +242,10 @@ def test_walls_fade_and_the_floor_stays():
 
 
 def test_a_colour_bar_shows_its_ends_and_round_values_between():
-    values, texts = bar_ticks(Colorbar("a", 0.5003, 1.9991, lut("viridis")), 3)
+    values, texts = bar_labels(Colorbar("a", 0.5003, 1.9991, lut("viridis")), 3)
     assert texts == ["0.50", "1.0", "1.5", "2.00"]
     np.testing.assert_allclose(values, [0.5003, 1.0, 1.5, 1.9991])
-    assert bar_ticks(Colorbar("a", -2.0, -2.0, lut("viridis")), 3)[1] == ["−2"]
+    assert bar_labels(Colorbar("a", -2.0, -2.0, lut("viridis")), 3)[1] == ["−2"]
 
 
 @pytest.mark.parametrize("bar", [("training", "validation"), None])

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor
 
 from core.rendering.camera import Camera
 from explorer.views.cloud import CloudView
-from explorer.views.cloud.overlay_gridlines import colours, value_texts
+from explorer.views.cloud.overlay_gridlines import family_colours, value_texts
 from explorer.widgets.theme import DARK, LIGHT
 
 NAMES = ("scale", "depth")
@@ -72,7 +72,7 @@ def test_each_family_is_drawn_in_its_own_colour_where_it_runs(view, qtbot):
     net = _net()
     pixels = _show(view, qtbot, **net)
     for line in range(6):
-        ink = colours(DARK)[net["family"][line]]
+        ink = family_colours(DARK)[net["family"][line]]
         middle = net["xyz"][net["starts"][line] + 6]
         assert _around(_near(pixels, ink), view, middle)
 
@@ -80,7 +80,7 @@ def test_each_family_is_drawn_in_its_own_colour_where_it_runs(view, qtbot):
 def test_it_goes_when_there_is_none(view, qtbot):
     _show(view, qtbot, **_net())
     view.set_gridlines(None)
-    qtbot.waitUntil(lambda: not _near(_pixels(view), colours(DARK)[0]).any())
+    qtbot.waitUntil(lambda: not _near(_pixels(view), family_colours(DARK)[0]).any())
     assert view.scene.gridlines is None
 
 
@@ -96,8 +96,8 @@ def test_a_hover_draws_the_same_net_again(view, qtbot):
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
 def test_its_colours_are_not_those_of_paths_and_transects(theme):
-    assert not set(colours(theme)) & {theme.accent, theme.series[0], theme.series[1]}
-    assert len(set(colours(theme))) == 2
+    assert not set(family_colours(theme)) & {theme.accent, theme.series[0], theme.series[1]}
+    assert len(set(family_colours(theme))) == 2
 
 
 def test_what_lies_behind_the_cloud_is_fainter(qtbot):
@@ -126,7 +126,7 @@ def test_what_lies_behind_the_cloud_is_fainter(qtbot):
         values=np.array([1.0, 2.0]),
         names=("a", "b"),
     )
-    ink = _near(pixels, colours(DARK)[0])
+    ink = _near(pixels, family_colours(DARK)[0])
     assert _around(ink, view, upper[15])
     assert not _around(ink, view, lower[15], reach=4)
 
@@ -174,7 +174,7 @@ def test_values_are_written_over_the_lines_that_guide_the_eye_to_the_probe(view,
 
 def test_the_legend_says_which_colour_is_which_factor(view, qtbot):
     pixels = _show(view, qtbot, **_net())
-    for row, ink in enumerate(colours(DARK)):
+    for row, ink in enumerate(family_colours(DARK)):
         assert _near(pixels, ink)[10 + 18 * row : 28 + 18 * row, 14:36].any()
 
 
@@ -188,7 +188,7 @@ def test_a_flat_view_shows_it_and_a_line_of_points_does_not(qtbot):
         view.set_points(cloud_driver.sheet())
         view.set_colors(np.tile(np.array([60, 60, 60, 255], np.uint8), (400, 1)))
         view.set_axes(("μ₁", "μ₂", "μ₃")[:dims], dims)
-        assert _near(_show(view, qtbot, **_net()), colours(DARK)[0]).any() == seen
+        assert _near(_show(view, qtbot, **_net()), family_colours(DARK)[0]).any() == seen
 
 
 def test_lines_behind_the_eye_or_outside_the_view_are_left_out(view, qtbot):
