@@ -13,6 +13,7 @@ import inspect
 import math
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -450,6 +451,15 @@ def preset_config(preset: Preset) -> RunConfig:
             training=published,
         )
     raise ConfigError(f"model.preset is {preset!r}; it must be one of {', '.join(PRESETS)}.")
+
+
+def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
+    """``config`` with these values by ``section.field``. Raises ``ConfigError`` for one that is out of range."""
+    for name, value in values.items():
+        setting = SETTINGS[name]
+        section = dataclasses.replace(getattr(config, setting.section), **{setting.field.name: value})
+        config = dataclasses.replace(config, **{setting.section: section})
+    return config
 
 
 def config_to_dict(config: RunConfig) -> dict[str, Any]:

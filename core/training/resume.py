@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.config import RESUME_SETTINGS, SETTINGS, RunConfig
+from core.config import RESUME_SETTINGS, SETTINGS, RunConfig, with_values
 from core.runs.directory import RunDirectory, RunError
 from core.runs.metrics_log import read_metrics
 from core.training.checkpoint import read_stored
@@ -31,15 +30,6 @@ def present_config(run: RunDirectory) -> RunConfig:
     stored = read_stored(run.last_checkpoint_path).extra.get("hyperparameters", {})
     live = {setting.name: stored.get(setting.field.name) for setting in RESUME_SETTINGS}
     return with_values(run.config, {name: value for name, value in live.items() if value is not None})
-
-
-def with_values(config: RunConfig, values: dict[str, Any]) -> RunConfig:
-    """``config`` with these values by ``section.field``. Raises ``ConfigError`` for one that is out of range."""
-    for name, value in values.items():
-        setting = SETTINGS[name]
-        section = dataclasses.replace(getattr(config, setting.section), **{setting.field.name: value})
-        config = dataclasses.replace(config, **{setting.section: section})
-    return config
 
 
 def differences(before: RunConfig, now: RunConfig) -> Changes:

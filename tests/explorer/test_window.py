@@ -15,11 +15,12 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
 from window_driver import press
 
 from core.paths.latent_path import LatentPath
 from core.runs.directory import RunDirectory
+from core.runs.metrics_log import read_metrics
 
 WAIT = 30_000
 LINE = 100  # characters that a panel at the bottom of the window has in one line
@@ -316,6 +317,30 @@ def test_a_runs_folder_that_cannot_be_written_is_explained(opened, tiny_config, 
     slow_training(opened, tiny_config)
     assert "cannot be written" in notice(opened)
     assert opened.state.training != "starting"
+
+
+def test_a_finished_run_is_trained_further_from_the_window(program, tiny_run, tmp_path, qtbot):
+    run = RunDirectory.open(shutil.copytree(tiny_run, tmp_path / "run"))
+    explorer = program(run.path)
+    qtbot.waitUntil(lambda: explorer.state.training == "finished", timeout=WAIT)
+    window = explorer.window
+    window.open_dock("training")
+    QTest.mouseClick(window.findChild(QPushButton, "training.continue"), Qt.MouseButton.LeftButton)
+    for name, text in (("epochs", "4"), ("learning_rate", "0.0005"), ("batch_size", "32")):
+        edit = window.findChild(QWidget, f"training.continue.{name}").findChild(QLineEdit)
+        edit.selectAll()
+        QTest.keyClicks(edit, text)
+        QTest.keyClick(edit, Qt.Key.Key_Return)
+    QTest.mouseClick(window.findChild(QPushButton, "training.continue.start"), Qt.MouseButton.LeftButton)
+    assert explorer.state.training == "starting"
+    qtbot.waitUntil(lambda: explorer.state.epochs == (0, 1, 2, 3, 4), timeout=WAIT)
+    qtbot.waitUntil(lambda: explorer.state.training == "finished", timeout=WAIT)
+    assert explorer.state.config.training.epochs == 4
+    (mark,) = [r for r in read_metrics(run.metrics_path) if r.get("event") == "hyperparameters"]
+    assert mark["changed"] == ["batch_size", "epochs", "learning_rate"]
+    window.open_dock("losses")
+    qtbot.waitUntil(lambda: explorer.losses.plot is not None and bool(explorer.losses.plot._marks), timeout=WAIT)
+    assert "epochs 4" in explorer.losses.plot._marks[0].label.format
 
 
 def test_a_training_that_refuses_its_data_is_explained(opened, tiny_config, qtbot):

@@ -52,6 +52,16 @@ class Session(Controller):
         self._load_engine(run)
         return True
 
+    def reload(self) -> None:
+        """Read the open run's settings again: a run that goes on may have others."""
+        if self.run is not None:
+            try:
+                self.run = RunDirectory.open(self.run.path)
+            except (RunError, OSError) as error:
+                self.error_occurred.emit(str(error))
+                return
+            self._state.config = self.run.config
+
     def show_epoch(self, epoch: int | None) -> None:
         """Show the cloud as it was after ``epoch``; None: the newest."""
         if self.run is None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import msgspec
 
-from core.config import RunConfig, config_to_dict
+from core.config import LIVE_SETTINGS, RunConfig, config_to_dict, with_values
 from core.data.source_resolution import with_native_size
 from core.runs.directory import Control, RunDirectory, RunError, new_run_name
 from explorer.controllers.app.session import Session
@@ -20,7 +21,7 @@ from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import isoline_command, log_tail, start_detached
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.losses import LossesView
-from explorer.views.training import TrainingView
+from explorer.views.training import Advice, TrainingView
 
 NICENESS = 10
 START_TIMEOUT_S = 90.0
@@ -36,14 +37,18 @@ class TrainingController(Controller):
         self._starting: tuple[Path, float] | None = None
         self._stopping: Path | None = None  # the run that was asked to stop
         self._live: dict[str, float] = {}
+        self._done = 0  # epochs of the open run
+        self._failure: dict[str, Any] = {}  # the record of how its training failed, if it did
+        self._report: dict[str, Any] = {}  # the record of how it ended, if it has
         view.start_requested.connect(self.start)
+        view.continue_requested.connect(self.go_on)
         view.pause_requested.connect(lambda: self._steer(state="paused"))
         view.resume_requested.connect(lambda: self._steer(state="running"))
         view.step_requested.connect(lambda: self._steer(state="paused", advance="step"))
         view.epoch_requested.connect(lambda: self._steer(state="paused", advance="epoch"))
         view.stop_requested.connect(self.stop)
         view.hyperparameters_changed.connect(lambda values: self._steer(**values))
-        self._watcher.restarted.connect(losses.clear)
+        self._watcher.restarted.connect(self._forget_records)
         self._watcher.records.connect(self._on_records)
         self._watcher.status.connect(self._on_status)
         session.opened.connect(self._on_opened)
@@ -81,19 +86,42 @@ class TrainingController(Controller):
         self._state.training = "starting"
         self._state.message = f"Starting {run.name} …"
 
+    def go_on(self, values: dict[str, Any]) -> None:
+        """Train the open run further from its last checkpoint, with other settings by ``section.field``."""
+        run = self._session.run
+        if self.active or run is None:
+            self.refused.emit("A training is running. Stop it before continuing one.")
+            return
+        flags = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+        command = isoline_command("train", "--resume", "--out", str(run.path), "--nice", str(NICENESS), *flags)
+        reason = start_detached(command, run.path / LOG)
+        if reason:
+            self.error_occurred.emit(f"The trainer could not be started: {reason}.")
+            return
+        self._starting = (run.path, monotonic())
+        self._state.training = "starting"
+        self._state.message = f"Continuing {run.path.name} …"
+
+    @property
+    def _continuing(self) -> bool:
+        """Whether the open run is about to go on."""
+        run = self._session.run
+        return self._starting is not None and run is not None and self._starting[0] == run.path
+
     def tick(self) -> None:
-        """Look for the run directory of a training that was just started."""
+        """Look for the run directory of a training that was just started; one that goes on says so in its records."""
         if self._starting is None:
             return
         run, since = self._starting
-        if RunDirectory.exists(run):
+        if not self._continuing and RunDirectory.exists(run):
             self._starting = None
             self._session.open(run)
             return
         log = log_tail(run / LOG)
         if monotonic() - since > START_TIMEOUT_S or "error:" in log.lower():
+            open_run = self._session.run if self._continuing else None
             self._starting = None
-            self._state.training = "failed"
+            self._state.training = "failed" if open_run is None else open_run.status()
             # Why the trainer gave up, without the command's name before it.
             self.error_occurred.emit(
                 f"The training did not start. {log.rpartition('isoline train: error:')[2].strip()}"
@@ -132,15 +160,19 @@ class TrainingController(Controller):
 
     # what the run says
 
-    def _on_opened(self, run: RunDirectory) -> None:
+    def _forget_records(self) -> None:
         self._losses.clear()
-        self._live = {}
+        self._live, self._failure, self._report, self._done = {}, {}, {}, 0
+
+    def _on_opened(self, run: RunDirectory) -> None:
+        self._forget_records()
         self._stopping = None
         if self._state.training != "starting":
             self._state.training = "idle"  # until the watcher tells what this run does
         # What was found from that run's images does not bind the next training, of other images perhaps.
         self._view.set_config(with_native_size(run.config, "auto"))
         self._view.set_live(run.config.training.learning_rate, run.config.loss.beta, run.config.loss.gamma)
+        self._show_ending()
 
     def _on_records(self, records: list[dict]) -> None:
         self._losses.append(records)
@@ -151,10 +183,24 @@ class TrainingController(Controller):
         for record in records:
             if record.get("kind") == "event":
                 self._on_event(record)
+            elif record.get("kind") == "epoch":
+                self._done = int(record.get("epoch") or 0)
+            elif record.get("kind") == "report":
+                self._report = record
+        self._show_ending()
+        if self._failure and any(record is self._failure for record in records):
+            self._show_state(self._state.training)
+            self.error_occurred.emit(f"The training failed: {self._failure.get('message', '')}")
 
     def _on_event(self, record: dict) -> None:
         event, message = record.get("event"), str(record.get("message", ""))
-        if event == "hyperparameters":
+        if event == "started":
+            self._failure, self._report = {}, {}
+            self._session.reload()  # a run that goes on may have other settings
+            if self._continuing and self._session.run is not None:
+                self._starting = None
+                self._state.training = self._session.run.status()
+        elif event == "hyperparameters":
             config = self._state.config
             if config is not None:
                 values = {
@@ -167,14 +213,34 @@ class TrainingController(Controller):
                 self._live = values
                 self._view.set_live(values["learning_rate"], values["beta"], values["gamma"])
         elif event == "failed":
-            self._view.set_state("failed", message)
-            self.error_occurred.emit(f"The training failed: {message}")
+            self._failure = record  # told once it is known that the run has not gone on since
         elif event == "warning":
             self._state.message = message
 
-    def _on_status(self, status: str) -> None:
-        if self._starting is not None:
+    def _show_ending(self) -> None:
+        """Whether the open run can go on, with which settings, and what is wrong with it."""
+        run, config = self._session.run, self._state.config
+        if run is None or config is None:
+            self._view.set_continuable(None)
             return
+        config = with_values(
+            config,
+            {s.name: self._live[s.field.name] for s in LIVE_SETTINGS if s.field.name in self._live},
+        )
+        begun = self._done > 0 or run.weights_stamp() is not None
+        missing = begun and not run.last_checkpoint_path.exists() and not self._failure
+        obstacle = "This run was handed on without its checkpoints, so it cannot be trained further." if missing else ""
+        self._view.set_continuable(config, self._done, obstacle)
+        advice = []
+        if changes := self._failure.get("changes"):
+            where = "Continue from the last checkpoint" if self._done else "Begin again"
+            advice = [Advice("", f"{where} with learning rate {changes['training.learning_rate']:g}", changes)]
+        self._view.set_advice(advice)
+
+    def _on_status(self, status: str) -> None:
+        if self._starting is not None and not (self._continuing and status in ("running", "paused")):
+            return
+        self._starting = None
         stopping = self._session.run is not None and self._stopping == self._session.run.path
         if stopping and status in ("running", "paused"):
             return  # its last step is not done yet
@@ -184,7 +250,7 @@ class TrainingController(Controller):
         self._state.training = status
 
     def _show_state(self, training: str) -> None:
-        self._view.set_state(training, "")
+        self._view.set_state(training, str(self._failure.get("message", "")) if training == "failed" else "")
         self._show_no_losses()
 
     def _show_no_losses(self) -> None:

@@ -18,6 +18,7 @@ REGULARISERS = frozenset(("kl", "entanglement"))
 """Recorded before β and γ multiply them, so on another scale than the loss: they have an axis of their own."""
 X_AXES = ("step", "epoch", "time")
 _HYPERPARAMETERS = {"learning_rate": "lr", "beta": "β", "gamma": "γ"}
+_RESUME = {"epochs": "epochs", "batch_size": "batch", "clip": "clip", "device": "device", "precision": "precision"}
 
 
 def curve_color(name: str, theme: Theme) -> QColor:
@@ -88,10 +89,10 @@ class LossData:
         self.best = int(np.nanargmin(curve)) if np.isfinite(curve).any() else None
 
     def _append_change(self, record: dict[str, Any]) -> None:
-        # A record holds all three values; "changed" says which of them are new.
+        # A record holds all three hyperparameters; "changed" says which values are new, those of a resumed run, too.
         changed = record.get("changed") or list(_HYPERPARAMETERS)
-        values = {text: record.get(name) for name, text in _HYPERPARAMETERS.items() if name in changed}
-        parts = [f"{text} {value:.3g}" for text, value in values.items() if isinstance(value, (int, float))]
+        values = {text: record.get(name) for name, text in (_RESUME | _HYPERPARAMETERS).items() if name in changed}
+        parts = [f"{text} {_shown(value)}" for text, value in values.items() if value is not None]
         time = _number(record.get("time", self._last_time))
         self.marks.append(Mark(_number(record.get("step")), time, "  ".join(parts)))
 
@@ -103,23 +104,26 @@ class LossData:
         """The abscissa of a curve, float64 (n,); ``axis`` is step, epoch or time (seconds)."""
         columns = self._epochs if name == "validation" else self._steps
         values = np.array(columns["time" if axis == "time" else "step"])
-        return values / self.steps_per_epoch if axis == "epoch" else values
+        return self._epochs_at(values) if axis == "epoch" else values
 
     def y(self, name: str) -> np.ndarray:
         """The values of a curve as recorded, float64 (n,); NaN where there is none."""
         return np.array((self._epochs if name == "validation" else self._steps)[name])
 
-    @property
-    def steps_per_epoch(self) -> float:
-        """Optimiser steps of one epoch; 1 until an epoch has ended."""
-        steps, epochs = self._epochs["step"], self._epochs["epoch"]
-        return steps[-1] / epochs[-1] if len(steps) and epochs[-1] > 0 else 1.0
+    def _epochs_at(self, steps: np.ndarray) -> np.ndarray:
+        """Epochs done after ``steps`` (n,) optimiser steps: an epoch has fewer where the batches are larger. Beyond the
+        last epoch as in it; the steps themselves until one has ended."""
+        ends, epochs = (np.array([0.0, *self._epochs[name]]) for name in ("step", "epoch"))
+        if len(ends) < 2 or ends[-1] <= ends[-2]:
+            return steps
+        beyond = np.maximum(steps - ends[-1], 0.0) * (epochs[-1] - epochs[-2]) / (ends[-1] - ends[-2])
+        return np.interp(steps, ends, epochs) + beyond
 
     def mark_x(self, mark: Mark, axis: str) -> float:
         """The abscissa of a mark."""
         if axis == "time":
             return mark.time
-        return mark.step / self.steps_per_epoch if axis == "epoch" else mark.step
+        return float(self._epochs_at(np.array([mark.step]))[0]) if axis == "epoch" else mark.step
 
 
 def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
@@ -147,6 +151,10 @@ def smoothed(values: np.ndarray, weight: float) -> np.ndarray:
     average[1:] *= 1.0 - weight
     average[1 : 1 + size] /= 1.0 - decay
     return average[np.cumsum(finite)]
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _number(value: object) -> float:

@@ -1,5 +1,5 @@
 """The training panel: what to train, and the controls of a training that runs."""
 
-from explorer.views.training.view import TrainingView
+from explorer.views.training.view import Advice, TrainingView
 
-__all__ = ["TrainingView"]
+__all__ = ["Advice", "TrainingView"]

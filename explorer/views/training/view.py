@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
@@ -20,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import LIVE_SETTINGS, ConfigError, RunConfig
+from explorer.views.training.continue_form import ContinueForm
 from explorer.views.training.form import TrainingForm
 from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, set_role
 from explorer.widgets.icons import icon
@@ -27,6 +30,7 @@ from explorer.widgets.theme import DARK, Theme
 
 ACTIVE = ("starting", "running", "paused", "stopping")
 STEERABLE = ("running", "paused")
+ENDED = ("stopped", "finished", "interrupted", "failed")
 NUMBERS = "images/s: training images processed per second, over the last step; left: estimated time to the end"
 _WORDS = {
     "idle": "Not training",
@@ -40,13 +44,26 @@ _WORDS = {
     "failed": "Failed",
 }
 _PERMILLE = 1000
+BUTTON_WIDTH = 36  # characters of a line in a button
 LARGEST_PROGRESS = 0.99  # until the run has finished: after the last step come its validation and the report
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What is wrong with the run, and what helps: a sentence, and a button that goes on with ``values``, if there are
+    any (by ``section.field``)."""
+
+    text: str
+    action: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TrainingView(QWidget):
     """Chooses what to train and steers what trains. It starts nothing itself."""
 
     start_requested = Signal(object)
+    continue_requested = Signal(object)
+    """Settings by ``section.field`` with which the open run goes on."""
     pause_requested = Signal()
     resume_requested = Signal()
     step_requested = Signal()
@@ -62,6 +79,7 @@ class TrainingView(QWidget):
         self.setMinimumWidth(236)  # its fields stay whole when other docks want room
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._state, self._theme, self._reason = "idle", DARK, ""
+        self._can_continue, self._obstacle = False, ""
         self._form = TrainingForm()
         self._scroll = named(QScrollArea(), "training.scroll")
         self._scroll.setWidget(self._form)
@@ -86,7 +104,16 @@ class TrainingView(QWidget):
         self._start = named(QPushButton("Start training"), "training.start")
         self._start.setProperty("primary", True)
         self._start.clicked.connect(self.request_start)
-        layout.addWidget(self._start)
+        self._continue = named(QPushButton("Continue…"), "training.continue")
+        self._continue.setCheckable(True)
+        self._continue.toggled.connect(lambda _: self._show())
+        buttons = QHBoxLayout()
+        buttons.addWidget(self._start, 1)
+        buttons.addWidget(self._continue)
+        layout.addLayout(buttons)
+        self._continue_form = ContinueForm()
+        self._continue_form.requested.connect(self.continue_requested)
+        layout.addWidget(self._continue_form)
         layout.addWidget(self._make_transport())
         self._status = label("", "muted", "training.status")
         self._status.setWordWrap(True)
@@ -96,7 +123,12 @@ class TrainingView(QWidget):
         self._numbers = label("", "muted", "training.numbers")
         self._numbers.setWordWrap(True)
         self._numbers.setToolTip(NUMBERS)
+        self._advice = named(QWidget(), "training.advice")
+        advice = QVBoxLayout(self._advice)
+        advice.setContentsMargins(0, 0, 0, 0)
+        advice.setSpacing(6)
         layout.addWidget(self._status)
+        layout.addWidget(self._advice)
         layout.addWidget(self._bar)
         layout.addWidget(self._numbers)
         layout.addWidget(self._make_live())
@@ -170,6 +202,34 @@ class TrainingView(QWidget):
     def set_punctured(self, punctured: bool) -> None:
         """Whether the next training's data has a hole."""
         self._form.set_punctured(punctured)
+        self._show()
+
+    def set_continuable(self, config: RunConfig | None, done: int = 0, obstacle: str = "") -> None:
+        """The open run, with its settings as they are now, and how many of its epochs are done; None: none is open.
+        ``obstacle`` says why it cannot go on; empty: it can."""
+        self._can_continue, self._obstacle = config is not None, obstacle
+        if config is not None:
+            self._continue_form.set_run(config, done)
+        self._show()
+
+    def set_advice(self, advice: Sequence[Advice]) -> None:
+        """Say what is wrong with the open run, below its state."""
+        layout = self._advice.layout()
+        assert layout is not None
+        while (item := layout.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.hide()
+                widget.deleteLater()
+        for number, one in enumerate(advice):
+            if one.text:
+                text = label(one.text, "warning", f"training.advice.{number}.text")
+                text.setWordWrap(True)
+                layout.addWidget(text)
+            if one.action:
+                button = named(QPushButton(textwrap.fill(one.action, BUTTON_WIDTH)), f"training.advice.{number}.action")
+                button.setToolTip("Train this run further from its last checkpoint")
+                button.clicked.connect(lambda _=False, values=dict(one.values): self.continue_requested.emit(values))
+                layout.addWidget(button)
         self._show()
 
     def set_state(self, state: str, message: str = "") -> None:
@@ -257,7 +317,14 @@ class TrainingView(QWidget):
     def _show(self) -> None:
         active, steerable = self._state in ACTIVE, self._state in STEERABLE
         paused = self._state == "paused"
+        ended = self._state in ENDED and self._can_continue
         self._start.setVisible(not active)
+        self._continue.setVisible(ended)
+        self._continue.setEnabled(not self._obstacle)
+        self._continue.setToolTip(self._obstacle or "Train this run further, for more epochs or with other settings")
+        self._continue_form.setVisible(ended and not self._obstacle and self._continue.isChecked())
+        layout = self._advice.layout()
+        self._advice.setVisible(self._state in ENDED and layout is not None and layout.count() > 0)
         self._transport.setVisible(active)
         self._live.setVisible(active)
         self._bar.setVisible(active)

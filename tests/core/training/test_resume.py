@@ -16,12 +16,12 @@ import pytest
 import torch
 
 from core.cli.main import main
-from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig, with_values
 from core.runs.directory import Control, RunDirectory, RunError, read_metrics
 from core.runs.metrics_log import Record
 from core.training.checkpoint import read_stored
 from core.training.loop import TrainingError
-from core.training.resume import differences, present_config, remedy, resume_command, with_values
+from core.training.resume import differences, present_config, remedy, resume_command
 from core.training.state import Hyperparameters
 from core.training.trainer import run_training
 

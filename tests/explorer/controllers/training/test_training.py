@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -28,13 +29,19 @@ class OpenRun(QObject):
 
     opened = Signal(object)
 
-    def __init__(self) -> None:
+    def __init__(self, state: State) -> None:
         super().__init__()
+        self.state = state
         self.run: RunDirectory | None = None
 
     def open(self, path: Path) -> None:
         self.run = RunDirectory.open(path)
         self.opened.emit(self.run)
+
+    def reload(self) -> None:
+        assert self.run is not None
+        self.run = RunDirectory.open(self.run.path)
+        self.state.config = self.run.config
 
     def show_epoch(self, epoch: int | None) -> None:
         pass
@@ -44,7 +51,8 @@ class Window:
     """The training controller with its real views."""
 
     def __init__(self, qtbot, folder: Path) -> None:
-        self.state, self.session = State(), OpenRun()
+        self.state = State()
+        self.session = OpenRun(self.state)
         context = Context(self.state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]
         self.watcher, self.settings = context.watcher, context.settings
         self.view, self.losses = TrainingView(), LossesView()
@@ -135,7 +143,7 @@ def test_while_validating_no_time_is_promised_and_the_bar_is_not_full(window):
 def test_the_time_line_is_as_full_as_the_training_is_advanced(qtbot):
     state, view = State(), TimelineView()
     qtbot.addWidget(view)
-    controller = TimelineController(Context(state, FakeEngine(), None), OpenRun(), view)  # type: ignore[arg-type]
+    controller = TimelineController(Context(state, FakeEngine(), None), OpenRun(state), view)  # type: ignore[arg-type]
     slider = view.findChild(MarkedSlider, "timeline.slider")
     state.config, state.training = CONFIG, "running"
     state.epochs = (0,)
@@ -148,3 +156,85 @@ def test_the_time_line_is_as_full_as_the_training_is_advanced(qtbot):
     state.training = "stopped"
     assert slider.share() == 1.0
     controller.deleteLater()
+
+
+# a run that has ended, and goes on
+
+
+def failed(learning_rate: float) -> dict:
+    return {"kind": "event", "event": "failed", "step": 20, "message": "the loss is nan",
+            "changes": {"training.learning_rate": learning_rate, "training.clip": 1.0}}  # fmt: skip
+
+
+def epoch(number: int) -> dict:
+    return {"kind": "epoch", "epoch": number, "step": 10 * number, "validation": {}}
+
+
+STARTED = {"kind": "event", "event": "started", "step": 0}
+
+
+def test_a_run_that_diverged_says_why_and_offers_what_helps(window):
+    window.open("run", "failed")
+    window.watcher.records.emit([STARTED, epoch(1), failed(2e-4)])
+    window.watcher.status.emit("failed")
+    assert "the loss is nan" in window.child("status").text()
+    assert window.child("advice.0.action").text() == "Continue from the last checkpoint\nwith learning rate 0.0002"
+
+
+def test_before_its_first_checkpoint_it_begins_again(window):
+    window.open("run", "failed")
+    window.watcher.records.emit([STARTED, failed(1e-3)])
+    assert window.child("advice.0.action").text() == "Begin again with learning rate 0.001"
+
+
+def test_a_failure_after_which_the_run_went_on_is_past(window):
+    errors: list[str] = []
+    window.controller.error_occurred.connect(errors.append)
+    window.open("run", "finished")
+    window.watcher.records.emit([STARTED, epoch(1), failed(2e-4), STARTED, epoch(4)])
+    assert errors == []
+    assert not window.child("advice").isVisible()
+
+
+def test_a_run_that_goes_on_is_started_by_the_command_a_person_would_type(window, monkeypatch):
+    commands: list[list[str]] = []
+    monkeypatch.setattr(
+        "explorer.controllers.training.training.start_detached", lambda command, _log: commands.append(command) or ""
+    )
+    run = window.open("run", "finished")
+    window.watcher.records.emit([STARTED, epoch(4)])
+    (run.checkpoints_path / "last.safetensors").touch()
+    window.controller.go_on({"training.epochs": 8, "loss.beta": 3e-6, "training.learning_rate": 1e-4})
+    assert commands[0][4:] == [
+        *("train", "--resume", "--out", str(run.path), "--nice", "10"),
+        *("--training.epochs", "8", "--loss.beta", "3e-06", "--training.learning-rate", "0.0001"),
+    ]
+    assert window.state.training == "starting"
+    window.watcher.status.emit("finished")
+    assert window.state.training == "starting", "it is not resumed yet"
+    run.rewrite(dataclasses.replace(CONFIG, training=TrainingConfig(epochs=8)), {})
+    window.watcher.status.emit("running")
+    window.watcher.records.emit([STARTED])
+    assert window.state.training in ("running", run.status())
+    assert window.state.config.training.epochs == 8
+
+
+def test_a_refusal_to_go_on_is_told_and_the_run_is_what_it_was(window, monkeypatch):
+    errors: list[str] = []
+    window.controller.error_occurred.connect(errors.append)
+    monkeypatch.setattr("explorer.controllers.training.training.start_detached", lambda *_: "")
+    run = window.open("run", "finished")
+    run.metrics_path.write_bytes(b'{"kind": "event", "event": "finished"}\n')
+    window.controller.go_on({"training.epochs": 8})
+    (run.path / "trainer.log").write_text("isoline train: error: the folder is gone.\n")
+    window.controller.tick()
+    assert errors == ["The training did not start. the folder is gone."]
+    assert window.state.training == "finished"
+
+
+def test_a_run_without_checkpoints_says_why_it_cannot_go_on(window):
+    run = window.open("run", "finished")
+    run.weights_path.touch()
+    window.watcher.records.emit([STARTED, epoch(4)])
+    assert not window.child("continue").isEnabled()
+    assert "without its checkpoints" in window.child("continue").toolTip()

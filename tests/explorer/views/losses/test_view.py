@@ -122,6 +122,25 @@ def test_a_changed_hyperparameter_becomes_a_mark_that_names_only_what_changed(vi
     assert [(mark.step, mark.text) for mark in view._data.marks] == [(5, "β 0.0001")]
 
 
+def test_what_a_resumed_run_changes_is_marked_too(view):
+    changed = {"batch_size": 32, "device": "cuda", "epochs": 40, "learning_rate": 1e-3}
+    where = {"kind": "event", "event": "hyperparameters", "step": 80, "time": 40.0}
+    change = where | changed | {"beta": 3e-6, "gamma": 0.0, "changed": sorted(changed)}
+    view.append([*_records(), change])
+    view.redraw()
+    assert view.plot._marks[0].label.format == "epochs 40  batch 32  device cuda  lr 0.001"
+
+
+def test_the_epoch_axis_follows_a_batch_size_that_changes(view):
+    """Two epochs of 100 steps, then one of 50, then the first steps of the next."""
+    epochs = [_epoch(number, step, 0.1) for number, step in ((1, 100), (2, 200), (3, 250))]
+    view.append([*(_step(step) for step in (50, 100, 225, 250, 275)), *epochs])
+    view.settings.axis, view.settings.smoothing = "epoch", 0.0
+    view.redraw()
+    assert view.plot._curves["loss"].x == pytest.approx([0.5, 1.0, 2.5, 3.0, 3.5])
+    assert view.plot._curves["validation"].x == pytest.approx([1.0, 2.0, 3.0])
+
+
 def test_losses_that_are_not_numbers_do_not_stop_the_plot(view):
     view.append([_step(s, math.nan if s % 3 else 0.0, kl=math.inf, reconstruction=-1.0) for s in range(1, 50)])
     view.redraw()
