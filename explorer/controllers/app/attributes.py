@@ -25,7 +25,6 @@ from core.protocol.messages import (
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Context, Controller
-from explorer.engine_client import PendingRequest
 from explorer.state import Attributes, Samples
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
@@ -44,7 +43,6 @@ class AttributesController(Controller):
     def __init__(self, context: Context, session: Session, points: PointsView) -> None:
         super().__init__(context)
         self._points = points
-        self._measuring: PendingRequest | None = None
         self._progress: ProgressDialog | None = None
         self._file = Path()
         self._sent: Attributes | None = None
@@ -98,21 +96,20 @@ class AttributesController(Controller):
         """Measure ``names`` of ``core.data.image_attributes`` on all samples; a progress with Cancel blocks nothing."""
         self._end()
         message = MeasureAttributes(names=tuple(names))
-        self._measuring = self._engine.request(message, self._on_measured, self._on_error)
+        self._request = self._engine.request(message, self._on_measured, self._on_error)
         self._progress = ProgressDialog(self._window, "measuring", "Measure images", "Measuring the images")
         self._progress.canceled.connect(self.cancel)
 
     def cancel(self) -> None:
         """Give the measuring up; the attributes stay as they are."""
-        if self._measuring is not None:
+        if self._request is not None:
             self._state.message = "Measuring was cancelled"
         self._end()
 
     def _end(self) -> None:
         """Nothing is being measured any more."""
-        if self._measuring is not None:
-            self._measuring.cancel()
-            self._measuring = None
+        self._cancel_request()
+        self._request = None
         progress, self._progress = self._progress, None
         if progress is not None:
             progress.end()

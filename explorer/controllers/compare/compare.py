@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
-from core.config import RunConfig
 from core.protocol.framing import frame
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded
 from core.rendering import colormaps
@@ -120,7 +119,8 @@ class CompareController(Controller):
         self._forget()
         self.run = run
         self._settings.add_recent_run(run.path)
-        self._view.set_run(str(run.path), _details(run.config))
+        model, data = run.config.model, run.config.data
+        self._view.set_run(str(run.path), f"{model.preset} · d = {model.latent_dim} · {data.image_size}²")
         self._read_samples()
         self._second_watcher.watch(run)  # brings the newest means at once
         if not self._opening:
@@ -331,11 +331,6 @@ class CompareController(Controller):
         )
         if self._projection is not None and len(self._projection.origin) == len(reply.second_mu):
             self._cloud.set_probe(self._projection.to_view(reply.second_mu))
-
-
-def _details(config: RunConfig) -> str:
-    model, data = config.model, config.data
-    return f"{model.preset} · d = {model.latent_dim} · {data.image_size}²"
 
 
 def _range(first: np.ndarray | None, second: np.ndarray) -> tuple[float, float]:

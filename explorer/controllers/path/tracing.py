@@ -64,11 +64,7 @@ class _Traced:
 
 
 class TracingController(Controller):
-    """Binds clicks in the mode "trace", the kinds of the path panel and the ends of computed paths to the engine.
-
-    ``error_occurred`` is for a person. ``tick``, called by the program's clock, sends what is due and shows what has
-    changed.
-    """
+    """Binds clicks in the mode "trace", the kinds of the path panel and the ends of computed paths to the engine."""
 
     def __init__(
         self, context: Context, cloud: CloudController, path: PathController, playback: PlaybackController
