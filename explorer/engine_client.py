@@ -29,13 +29,14 @@ from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signa
 from shiboken6 import isValid
 
 import core
-from core.protocol.framing import FrameReader, ProtocolError, frame
 from core.protocol.messages import (
     Cancel,
     Failed,
+    FrameReader,
     Load,
     Loaded,
     LoadSecond,
+    ProtocolError,
     Ready,
     Reply,
     Request,
@@ -43,6 +44,7 @@ from core.protocol.messages import (
     SetAttributes,
     Shutdown,
     WeightsChanged,
+    frame,
     supersedes,
 )
 

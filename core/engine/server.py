@@ -27,8 +27,20 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import structs
 
-from core.protocol.framing import FrameReader, FramingError, ProtocolError, frame
-from core.protocol.messages import Cancel, Done, Failed, Ready, Reply, Request, Shutdown, supersedes
+from core.protocol.messages import (
+    Cancel,
+    Done,
+    Failed,
+    FrameReader,
+    FramingError,
+    ProtocolError,
+    Ready,
+    Reply,
+    Request,
+    Shutdown,
+    frame,
+    supersedes,
+)
 
 if sys.platform == "linux":
     import fcntl

@@ -31,12 +31,8 @@ from core.reporting.plot_style import (
     dress,
     legend,
     new_figure,
-    png,
-    svg,
 )
 from core.runs.metrics_log import Record
-
-__all__ = ["covariance_figure", "dataset_figure", "embedding_figure", "loss_curves", "png", "svg"]
 
 _LOSS_NAMES = {
     "excess_bce": "excess BCE, validation",
@@ -172,7 +168,6 @@ def embedding_figure(
     factors: np.ndarray,
     names: Sequence[str],
     directions: np.ndarray | None = None,
-    title: str = "",
 ) -> Figure:
     """The cloud of means from three sides: dimensions 1-2, 1-3 and 2-3, one row a factor, coloured by it.
 
@@ -185,10 +180,8 @@ def embedding_figure(
     shown = np.sort(np.argsort(-mu.var(axis=0), kind="stable")[:3])
     sides = list(combinations(shown, 2))
     rows = max(len(names), 1)
-    figure = new_figure(3.3 * max(len(sides), 1) + 1.0, 2.9 * rows + (0.3 if title else 0.0))
+    figure = new_figure(3.3 * max(len(sides), 1) + 1.0, 2.9 * rows)
     grid = figure.subplots(rows, max(len(sides), 1), squeeze=False)
-    if title:
-        figure.suptitle(title, fontsize=FONT_SIZE + 1.5, color=INK)
     centre, reach = mu.mean(axis=0), 0.5 * float(np.ptp(mu, axis=0).max()) * 1.06
     arrows = None if directions is None else _fitting(np.asarray(directions), mu, shown, reach)
     for row in range(rows):
@@ -254,33 +247,30 @@ def _arrows(
         label.set_path_effects(halo)
 
 
-def covariance_figure(
-    matrices: np.ndarray | Mapping[str, np.ndarray], names: Sequence[str] | None = None, columns: int = 4
-) -> Figure:
-    """Covariance matrices (d, d) of means as numbers, coloured by correlation; ``names`` are the dimensions'."""
-    matrix_by_title = matrices if isinstance(matrices, Mapping) else {"": matrices}
-    columns = min(columns, len(matrix_by_title))
-    rows = math.ceil(len(matrix_by_title) / columns)
+def covariance_figure(matrices: Mapping[str, np.ndarray]) -> Figure:
+    """Covariance matrices (d, d) of means, by their titles, as numbers, coloured by correlation."""
+    columns = min(4, len(matrices))
+    rows = math.ceil(len(matrices) / columns)
     figure = new_figure(2.35 * columns + 0.9, 2.5 * rows)
     grid = figure.subplots(rows, columns, squeeze=False)
     image = None
-    for axes, (title, matrix) in zip(grid.flat, matrix_by_title.items(), strict=False):
-        image = _matrix(axes, np.asarray(matrix, dtype=np.float64), names)
+    for axes, (title, matrix) in zip(grid.flat, matrices.items(), strict=False):
+        image = _matrix(axes, np.asarray(matrix, dtype=np.float64))
         axes.set_title(title, fontsize=FONT_SIZE, color=INK)
-    for axes in grid.flat[len(matrix_by_title) :]:
+    for axes in grid.flat[len(matrices) :]:
         axes.set_axis_off()
     colour_bar(figure, image, grid.ravel().tolist(), "correlation")
     return figure
 
 
-def _matrix(axes: Axes, matrix: np.ndarray, names: Sequence[str] | None) -> Any:
+def _matrix(axes: Axes, matrix: np.ndarray) -> Any:
     dimensions = len(matrix)
     scale = np.sqrt(np.diag(matrix))
     # A dimension that does not vary correlates with nothing.
     correlation = matrix / np.where(scale > 0, scale, 1.0)[:, None] / np.where(scale > 0, scale, 1.0)
     image = axes.imshow(correlation, cmap=DIVERGING, vmin=-1.0, vmax=1.0)
     bare(axes)
-    labels = list(names) if names is not None else [axis_name(i) for i in range(dimensions)]
+    labels = [axis_name(i) for i in range(dimensions)]
     if dimensions <= 12:
         axes.set_xticks(range(dimensions), labels, fontsize=FONT_SIZE - 1, color=INK)
         axes.set_yticks(range(dimensions), labels, fontsize=FONT_SIZE - 1, color=INK)

@@ -56,7 +56,7 @@ def data_uri(picture: bytes) -> str:
 
 environment = jinja2.Environment(
     loader=jinja2.PackageLoader("core", ""),
-    autoescape=True,
+    autoescape=jinja2.select_autoescape(disabled_extensions=("txt",), default=True),
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -79,6 +79,12 @@ def render_page(template: str | jinja2.Template, **context: object) -> str:
         body=Markup(str(body)),
         outline=outline,
     )
+
+
+def paragraphs(template: str, **context: object) -> list[str]:
+    """The paragraphs of ``template``, a text file below ``core``, where blank lines end them; each on one line."""
+    text = environment.get_template(template).render(context)
+    return [" ".join(block.split()) for block in text.split("\n\n") if block.strip()]
 
 
 def write_report(folder: Path, html: str, report: Mapping[str, Any]) -> None:

@@ -217,12 +217,10 @@ def null_of(group: Group) -> GroupNull | None:
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's correction of p-values for their number, in their order (Scandinavian Journal of Statistics 6, 1979)."""
     order = np.argsort(p_values, kind="stable")
+    steps = np.minimum(np.asarray(p_values)[order] * np.arange(len(order), 0, -1), 1.0)
     corrected = np.empty(len(order))
-    running = 0.0
-    for place, index in enumerate(order):
-        running = max(running, min(1.0, (len(order) - place) * p_values[index]))
-        corrected[index] = running
-    return [float(value) for value in corrected]
+    corrected[order] = np.maximum.accumulate(steps)
+    return corrected.tolist()
 
 
 def _model(planned: PlannedTraining, variant: Variant, run: RunDirectory) -> Model:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -29,7 +29,7 @@ from core.experiments.entanglement.options import ARTICLE_BETA, ARTICLE_GAMMA, P
 from core.experiments.entanglement.rotations import by_angle, diagonal_crossover, uniform_rectangle
 from core.geometry.embedding_metrics import Dimension
 from core.reporting.figures import covariance_figure, embedding_figure, loss_curves
-from core.reporting.page import render_page
+from core.reporting.page import paragraphs, render_page
 from core.reporting.plot_style import png, svg
 from core.reporting.tables import ONE_SEED, Interval, Spread
 
@@ -64,15 +64,48 @@ def conclusions(analysis: Analysis) -> list[str]:
     p_values = corrected(analysis)
     ranks = {group.variant.name: group.own_rank_chance() for group in _penalised(analysis)}
     chances = _holm({name: chance for name, chance in ranks.items() if chance is not None})
-    points = [_baseline(analysis.plain)]
-    for form in PENALTIES:
-        groups = [group for group in _penalised(analysis) if group.variant.entanglement == form]
-        if own := [group for group in groups if not group.variant.article]:
-            points += [_orientation(form, own, p_values, chances), _price(form, own, analysis.plain)]
-    points += [why_diagonals(), _preference(analysis), _article(analysis, p_values), _dimension(analysis)]
-    if failed := [f"{model.name} ({model.failed})" for model in analysis.models if model.failed]:
-        points.append("Trainings that produced no cloud: " + "; ".join(failed))
-    return [text for text in points if text]
+    base = spread_of(analysis.plain, "excess")
+
+    def row(group: Group) -> dict[str, Any]:
+        name, form = group.variant.name, group.variant.entanglement
+        p_value, excess = p_values.get(name), spread_of(group, "excess")
+        return {
+            "gamma": f"{group.variant.gamma:g}",
+            "clouds": len(group.clouds),
+            "alignment": spread_of(group, "alignment"),
+            "null": null_of(group),
+            "p": p_value,
+            "aligned": p_value is not None and p_value < SIGNIFICANT,
+            "turned": p_value is not None and chances.get(name, 1.0) < SIGNIFICANT,
+            "rank": spread_of(group, "product" if form == "none" else form),
+            "excess": excess,
+            "compared": _compared(excess, base),
+            "spread": spread_of(group, "spread").text(2),
+        }
+
+    own = [group for group in _penalised(analysis) if not group.variant.article]
+    penalties = {form: [row(group) for group in own if group.variant.entanglement == form] for form in PENALTIES}
+    article = {group.variant.entanglement: group for group in analysis.groups if group.variant.article}
+    return paragraphs(
+        "experiments/entanglement/conclusions.txt",
+        plain=row(analysis.plain),
+        penalties={form: rows for form, rows in penalties.items() if rows},
+        why_diagonals=why_diagonals(),
+        preferred=analysis.preferred,
+        article={form: row(group) for form, group in article.items()}
+        if len(article) == 2 and all(group.clouds for group in article.values())
+        else None,
+        dimensions=[
+            (group.variant.label, mean)
+            for group in analysis.groups
+            if (mean := spread_of(group, "two_nn").mean) is not None
+        ],
+        failed=[f"{model.name} ({model.failed})" for model in analysis.models if model.failed],
+        SIGNIFICANT=SIGNIFICANT,
+        ONE_SEED=ONE_SEED,
+        ARTICLE_BETA=ARTICLE_BETA,
+        ARTICLE_GAMMA=ARTICLE_GAMMA,
+    )
 
 
 @lru_cache
@@ -113,88 +146,6 @@ def _penalised(analysis: Analysis) -> list[Group]:
     return [group for group in analysis.groups if group.variant.entanglement != "none"]
 
 
-def _seeds_text(groups: Sequence[Group]) -> str:
-    return f" ({ONE_SEED})" if max((len(group.clouds) for group in groups), default=0) == 1 else ""
-
-
-def _baseline(plain: Group) -> str:
-    alignments, null = plain.alignments(), null_of(plain)
-    text = (
-        "With a constant, isotropic σ the VAE's loss is the same at every rotation of the latent space (Rolinek et al. "
-        "2019, arXiv 1812.06775), so alignment with the axes can only come from the penalty. "
-    )
-    if null is None:
-        return text + "No alignment could be computed for the models without a penalty."
-    of = "one cloud" if len(alignments) == 1 else f"a mean of {len(alignments)}"
-    chance = f"more than chance would give (p = {null.p_value:.3f})"
-    if null.p_value > SIGNIFICANT:
-        chance = "no more than chance gives"
-    return (
-        f"{text}Without a penalty the clouds' alignment A is {spread_of(plain, 'alignment').text(2)}, "
-        f"{chance}: random rotations give {null.mean:.2f}, "
-        f"and {of} exceeds {null.high:.2f} in 5 % of the cases{_seeds_text([plain])}."
-    )
-
-
-def _orientation(form: str, groups: Sequence[Group], p_values: dict[str, float], chances: dict[str, float]) -> str:
-    parts = []
-    aligned, turned = [], []
-    for group in groups:
-        null, weight = null_of(group), f"{group.variant.gamma:g}"
-        if null is None:
-            parts.append(f"{weight}: unknown")
-            continue
-        p_value = p_values[group.variant.name]
-        parts.append(f"{weight}: {spread_of(group, 'alignment').text(2)} (p = {p_value:.2g})")
-        if p_value < SIGNIFICANT:
-            aligned.append(weight)
-        if chances.get(group.variant.name, 1.0) < SIGNIFICANT:
-            turned.append(weight)
-    listing = (
-        f"{form}: alignment A by γ is {'; '.join(parts)}, p corrected for all settings tried{_seeds_text(groups)}. "
-    )
-    ranks = "; ".join(f"{group.variant.gamma:g}: {spread_of(group, form).text(2)}" for group in groups)
-    rank_text = f"The share of rotations of the trained clouds that would cost less is, by γ, {ranks}"
-    if turned:
-        rank_text += f": at γ = {', '.join(turned)} training has rotated the cloud to where the penalty is small. "
-    else:
-        rank_text += ", where chance gives 0.5: there is no evidence that training has rotated the cloud at all. "
-    few = max(len(group.clouds) for group in groups) == 1 and bool(aligned or turned)
-    caution = " One seed is not enough to rely on that." if few else ""
-    return listing + rank_text + _verdict(form, aligned, turned, len(groups)) + caution
-
-
-def _verdict(form: str, aligned: list[str], turned: list[str], tried: int) -> str:
-    where = f"at γ = {', '.join(aligned)}" if len(aligned) < tried else "at every γ tried"
-    if aligned and turned:
-        return f"So {form} orients the cloud, and along the axes {where}."
-    if aligned:
-        return f"So the cloud lies along the axes {where} more than chance would give."
-    if turned:
-        return f"So {form} orients the cloud, but not along the axes: no alignment exceeds that of random rotations."
-    return f"So there is no evidence here that {form} orients the cloud."
-
-
-def _price(form: str, groups: Sequence[Group], plain: Group) -> str:
-    base = spread_of(plain, "excess")
-    before, after = spread_of(plain, "spread"), [spread_of(group, "spread").text(2) for group in groups]
-    if base.mean is None:
-        return ""
-    parts = []
-    for group in groups:
-        excess = spread_of(group, "excess")
-        if excess.mean is None:
-            parts.append(f"γ = {group.variant.gamma:g} has none")
-            continue
-        parts.append(f"{excess.text(5)} at γ = {group.variant.gamma:g} ({_compared(excess, base)})")
-    gammas = ", ".join(f"{group.variant.gamma:g}" for group in groups)
-    return (
-        f"What {form} costs: excess BCE is {'; '.join(parts)}, and {base.text(5)} without a penalty. The "
-        f"cloud's σ(μ) is {', '.join(after)} at γ = {gammas}, and {before.text(2)} without: a penalty can "
-        "be lowered by shrinking the cloud as well as by rotating it."
-    )
-
-
 def _compared(value: Spread, base: Spread) -> str:
     """How two means compare; intervals are mean ± standard deviation."""
     if value.mean is None or base.mean is None or base.mean <= 0:
@@ -204,54 +155,6 @@ def _compared(value: Spread, base: Spread) -> str:
         return f"{times}; {ONE_SEED}"
     apart = abs(value.mean - base.mean) > value.std + base.std
     return times if apart else f"{times}, within the seeds' spread"
-
-
-def _preference(analysis: Analysis) -> str:
-    if not analysis.preferred:
-        return ""
-    parts = []
-    for form, preferred in analysis.preferred.items():
-        gain = 1.0 - preferred.lowest / preferred.trained if preferred.trained > 0 else 0.0
-        aligned = "unknown" if preferred.alignment is None else f"{preferred.alignment:.2f}"
-        parts.append(f"{form} could fall by {100 * gain:.0f} %, to an orientation of A = {aligned}")
-    return (
-        "Rotating the cloud trained without a penalty and changing nothing else: " + "; ".join(parts) + ". "
-        "That A is the alignment that the penalty itself favours; where it is far from 1, a larger γ would not align "
-        "such a cloud either."
-    )
-
-
-def _article(analysis: Analysis, p_values: dict[str, float]) -> str:
-    groups = {group.variant.entanglement: group for group in analysis.groups if group.variant.article}
-    if len(groups) < 2 or not (groups["product"].clouds and groups["none"].clouds):
-        return ""
-    product, none = groups["product"], groups["none"]
-    p_value = p_values.get(product.variant.name)
-    verdict = "unknown"
-    if p_value is not None:
-        verdict = "oriented along the axes" if p_value < SIGNIFICANT else "not distinguishable from chance"
-        verdict += f", p = {p_value:.2g}"
-    return (
-        f"At the article's own weights, β = {ARTICLE_BETA:g} and γ = {ARTICLE_GAMMA:g}, A is "
-        f"{spread_of(product, 'alignment').text(2)} with product and {spread_of(none, 'alignment').text(2)} without "
-        f"({verdict}), excess BCE {spread_of(product, 'excess').text(5)} and {spread_of(none, 'excess').text(5)}"
-        f"{_seeds_text([product])}. The article could only guess from pictures that its loss did not orient the cloud."
-    )
-
-
-def _dimension(analysis: Analysis) -> str:
-    dimensions = [
-        (group.variant.label, value.mean)
-        for group in analysis.groups
-        if (value := spread_of(group, "two_nn")).mean is not None
-    ]
-    if not dimensions:
-        return "No intrinsic dimension could be computed: too few samples."
-    low, high = min(dimensions, key=lambda pair: pair[1]), max(dimensions, key=lambda pair: pair[1])
-    return (
-        f"The intrinsic dimension (TwoNN) is between {low[1]:.2f} ({low[0]}) and {high[1]:.2f} ({high[0]}): the images "
-        "have two factors, and a surface has dimension 2 in any orientation."
-    )
 
 
 def _model(model: Model) -> dict[str, Any]:

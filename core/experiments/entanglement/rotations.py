@@ -15,6 +15,8 @@ from itertools import combinations
 
 import numpy as np
 import torch
+from scipy.optimize import root_scalar
+from scipy.stats import irwinhall, ortho_group
 
 from core.analysis.axis_alignment import AlignmentError, axis_alignment
 from core.config import Entanglement
@@ -68,9 +70,7 @@ def by_angle(
 
 def random_rotations(dimensions: int, count: int = ROTATIONS, seed: int = 0) -> np.ndarray:
     """Uniform (Haar) orthogonal matrices float64 (count, d, d)."""
-    generator = np.random.default_rng(seed)
-    q, r = np.linalg.qr(generator.standard_normal((count, dimensions, dimensions)))
-    return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
+    return ortho_group.rvs(dimensions, count, np.random.default_rng(seed)).reshape(count, dimensions, dimensions)
 
 
 def thinned(mu: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -145,21 +145,14 @@ def diagonal_crossover(form: Entanglement = "product") -> float:
 
     Below it the penalty prefers the diagonals, above it the axes. Bisection; between 1 and 3.
     """
-    low, high = 1.0, 3.0
-    while high - low > 1e-3:
-        middle = 0.5 * (low + high)
-        straight, diagonal = by_angle(uniform_rectangle(middle), np.array([0.0, 45.0]), form)
-        low, high = (middle, high) if diagonal < straight else (low, middle)
-    return 0.5 * (low + high)
+
+    def gain(ratio: float) -> float:
+        straight, diagonal = by_angle(uniform_rectangle(ratio), np.array([0.0, 45.0]), form)
+        return straight - diagonal
+
+    return float(root_scalar(gain, bracket=(1.0, 3.0), xtol=5e-4).root)
 
 
 def chance_of_ranks(ranks: Sequence[float]) -> float:
-    """Probability that the mean of as many uniform numbers is at most that of ``ranks``: small if all are near 0.
-
-    The Irwin-Hall distribution; a normal one of its mean and variance for more than 12.
-    """
-    count, total = len(ranks), float(np.sum(ranks))
-    if count > 12:
-        return 0.5 * math.erfc(-(total - 0.5 * count) / math.sqrt(count / 12.0) / math.sqrt(2.0))
-    terms = ((-1) ** k * math.comb(count, k) * (total - k) ** count for k in range(math.floor(total) + 1))
-    return min(max(sum(terms) / math.factorial(count), 0.0), 1.0)
+    """Probability that the mean of as many uniform numbers is at most that of ``ranks``: small if all are near 0."""
+    return float(irwinhall.cdf(np.sum(ranks), len(ranks)))

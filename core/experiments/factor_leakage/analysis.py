@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
 
 import core
 from core.data.polar_curves import FACTOR_NAMES
@@ -24,7 +28,6 @@ from core.experiments.factor_leakage.options import Options
 from core.experiments.factor_leakage.timings import Stage, time_stages
 from core.experiments.folder import ExperimentFolder
 from core.experiments.options import ExperimentError, Log, PlannedTraining
-from core.experiments.result_cache import ResultCache, fingerprint
 from core.experiments.training_queue import TRAINING_SHARE
 from core.geometry.factor_curve import gridlines
 from core.geometry.local_fit import GeometryError
@@ -49,6 +52,11 @@ DRAWN_LINES = 9
 
 _SHARES = {"trials-a": 0.40, "trials-b": 0.40, "hole": 0.15, "times": 0.05}
 """Of each part in the time that a model takes, in the order in which they are measured."""
+
+
+CACHE_SCHEMA_VERSION = 1
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -191,3 +199,45 @@ def _scene(model: ModelUnderTest) -> tuple[GridlineScene, str]:
         return gridline_scene(model.mu, model.factors, FACTOR_NAMES, []), str(error)
     caption = f"{len({(line.family, line.value) for line in lines})} lines of {len(model.mu):,} samples"
     return gridline_scene(model.mu, model.factors, FACTOR_NAMES, lines), caption
+
+
+class ResultCache:
+    """The measurements of the model ``name``, in ``measures/NAME-PART.json``, so that a long analysis resumes.
+
+    ``fingerprint`` is a text that changes with what they depend on. A part of another fingerprint, or one that cannot
+    be read, is measured again.
+    """
+
+    def __init__(self, folder: Path, name: str, fingerprint: str) -> None:
+        self._folder, self._name, self._fingerprint = Path(folder) / "measures", name, fingerprint
+
+    def path(self, part: str) -> Path:
+        """The part's file."""
+        return self._folder / f"{self._name}-{part}.json"
+
+    def get(self, part: str, kind: type[T], measure: Callable[[], T]) -> T:
+        """The part as it was stored, else what ``measure`` returns, which is stored then.
+
+        ``kind`` is its type, made of dataclasses, lists, texts and finite numbers. Raises ``OSError`` if it cannot be
+        written, and what ``measure`` raises.
+        """
+        try:
+            content = msgspec.json.decode(self.path(part).read_bytes())
+            if content["schema"] == CACHE_SCHEMA_VERSION and content["fingerprint"] == self._fingerprint:
+                return msgspec.convert(content["part"], kind)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError):
+            pass  # not there, or not what is wanted: measured below
+        measured = measure()
+        content = {"schema": CACHE_SCHEMA_VERSION, "fingerprint": self._fingerprint, "part": measured}
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(self.path(part), msgspec.json.encode(content) + b"\n")
+        return measured
+
+
+def fingerprint(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> str:
+    """A digest of named arrays and of JSON-ready settings."""
+    digest = hashlib.sha256(msgspec.json.encode(dict(settings), order="sorted"))
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -28,9 +28,8 @@ from core.experiments.factor_leakage.options import Options
 from core.experiments.factor_leakage.statistics import BOTH, RESAMPLES, TARGETS, Leaks, leaks_by_kind, trials_of
 from core.experiments.factor_leakage.timings import CURVE as CURVE_STAGE
 from core.experiments.factor_leakage.timings import GRAPH, GRAPH_BUILT, NET, RELAXED, SURFACE, Stage
-from core.reporting.page import render_page
+from core.reporting.page import paragraphs, render_page
 from core.reporting.plot_style import svg
-from core.reporting.tables import Interval
 
 NO_SEEDS = "one model: the interval is over starts, not over seeds"
 
@@ -108,166 +107,30 @@ def hole_numbers(models: Sequence[Measured], kind: str) -> dict[str, Any] | None
 
 def conclusions(summary: Mapping[str, Any]) -> list[str]:
     """What the experiment found, one sentence or a few to each point."""
-    both = summary["leak"][BOTH]
-    paragraphs = [
-        _curve_against_vector(summary),
-        *((_lines(both), _ends(both), _redrawn(both)) if CURVE in both else ()),
-        _at_common_change(summary["leak_at_common_change"][BOTH]),
-        _hole(summary["hole"]),
-        _speed(summary["times"]),
-    ]
-    return [text for text in paragraphs if text]
-
-
-def _curve_against_vector(summary: Mapping[str, Any]) -> str:
-    table = summary["leak"][BOTH]
-    if CURVE not in table or MEAN_DIFFERENCE not in table:
-        return "No start could be measured: nothing can be said about leak."
-    curve, vector = table[CURVE], table[MEAN_DIFFERENCE]
-    by_factor = [
-        f"{_percent(leaks[CURVE].median)} for {name}"
-        for name in FACTOR_NAMES
-        if CURVE in (leaks := summary["leak"][name])
-    ]
-    models = summary["models"]
-    over = NO_SEEDS if models == 1 else f"over starts and {models} models"
-    return (
-        f"{_verdict(vector)} While a factor curve changes one factor, the other moves by "
-        f"{_percent(curve.median)} of its range (median of {curve.n} starts; {', '.join(by_factor)}); along the "
-        f"mean-difference vector, for the same change, by {_percent(vector.median)}: {_ratio(vector)} "
-        f"(in brackets 95 % bootstrap intervals{'; ' if models == 1 else ' '}{over})."
-    )
-
-
-def _verdict(vector: Leaks) -> str:
-    low, high = vector.ratio.low, vector.ratio.high
-    if low is None or high is None:
-        return "There are too few starts to say whether a curve leaks less than a straight line."
-    if low > 1.0:
-        return "A curve leaks less than a straight line."
-    return (
-        "A curve leaks more than a straight line."
-        if high < 1.0
-        else "The measurements do not show whether a curve leaks less."
-    )
-
-
-def _list(table: Mapping[str, Leaks], names: Mapping[str, str]) -> str:
-    """The leaks of the kinds in ``names`` that were measured."""
-    return "; ".join(
-        f"{name} {_percent(table[kind].median)} ({_ratio(table[kind])})"
-        for kind, name in names.items()
-        if kind in table
-    )
-
-
-def _lines(table: Mapping[str, Leaks]) -> str:
-    lines = _list(table, {TANGENT: "the tangent line", REGRESSION: "the regression vector"})
-    short = [
-        f"{kind} in {1.0 - reached:.0%} of the starts"
-        for kind in (TANGENT, MEAN_DIFFERENCE, REGRESSION)
-        if kind in table and (reached := table[kind].reached) is not None and reached < 0.995
-    ]
-    text = f"Other straight lines that need nothing but a start: {lines}." if lines else ""
-    if short:
-        text += (
-            f" Not all of them ever reach the change: {', '.join(short)} never do. Their leak is taken where they come "
-            "closest, which flatters them."
-        )
-    return text
-
-
-def _ends(table: Mapping[str, Leaks]) -> str:
-    lines = _list(table, {STRAIGHT: "the straight line", SPHERICAL: "spherical interpolation"})
-    if not lines:
-        return ""
-    return f"Paths to the end of the factor curve, where both factors are right, still leak on the way: {lines}."
-
-
-def _redrawn(table: Mapping[str, Leaks]) -> str:
-    if DRAWN not in table:
-        return ""
-    ratio = table[DRAWN].ratio
-    if ratio.high is not None and ratio.high < 1.0:
-        verdict = "part of what a factor curve still leaks is that the decoder does not quite draw the samples' labels"
-    elif ratio.low is not None and ratio.low > 1.0:
-        verdict = "the labels of the decoded images are worse guides than the samples' own"
-    else:
-        verdict = "there is no evidence that this helps"
-    return (
-        "Guided by the labels of the decoded images instead of the samples' own, a factor curve leaks "
-        f"{_percent(table[DRAWN].median)} ({_ratio(table[DRAWN])}): {verdict}."
-    )
-
-
-def _at_common_change(table: Mapping[str, Leaks]) -> str:
-    if CURVE not in table or MEAN_DIFFERENCE not in table:
-        return ""
-    return (
-        f"Over the {table[CURVE].n} starts from which every kind of path changes the factor by at least "
-        f"{LEAST_CHANGE:.0%} of its range, all cut at the same change, the medians are {_percent(table[CURVE].median)} "
-        f"for the factor curve and {_percent(table[MEAN_DIFFERENCE].median)} for the mean-difference vector "
-        f"({_ratio(table[MEAN_DIFFERENCE])})."
-    )
-
-
-def _hole(hole: Mapping[str, Mapping[str, Any]]) -> str:
-    if WITH_PENALTY not in hole or WITHOUT_PENALTY not in hole:
-        return "The data have no hole for geodesics to cross."
-    geodesic, bare = hole[WITH_PENALTY], hole[WITHOUT_PENALTY]
-    clear = (
-        "every image along every geodesic stays out of the hole"
-        if geodesic["in_hole"] == 0.0
-        else f"{geodesic['in_hole']:.1%} of the images along the geodesics lie in the hole, the deepest "
-        f"{geodesic['deepest']:.0%} of its radius inside the rim ({geodesic['pairs_clear']} of {geodesic['pairs']} "
-        "paths are clear of it)"
-    )
-    line = f", of a straight line {hole[STRAIGHT_LINE]['in_hole']:.0%}" if STRAIGHT_LINE in hole else ""
-    return (
-        f"Between opposite sides of the hole, {clear}; they are {geodesic['residual_median']:.2f} times as far "
-        f"from a true curve as a usual training reconstruction (median; 95 % below {geodesic['residual_p95']:.2f}, "
-        f"worst {geodesic['residual_max']:.2f}; the worst relative to the training samples around it "
-        f"{geodesic['residual_beside']:.2f}). Without the penalty on leaving the data {bare['in_hole']:.0%} of the "
-        f"images lie in the hole{line}, {bare['off_share']:.0%} of the places count as off the data (with the penalty "
-        f"{geodesic['off_share']:.0%}), and the worst image is {bare['residual_max']:.2f} times as far from a true "
-        "curve."
-    )
-
-
-def _speed(times: Mapping[str, Mapping[str, float]]) -> str:
-    names = {
+    both, times = summary["leak"][BOTH], summary["times"]
+    stages = {
         GRAPH: "a geodesic's first answer",
         RELAXED: "a relaxed one",
         CURVE_STAGE: "a factor curve",
         NET: "the net",
     }
-    stages = [(times[stage], name) for stage, name in names.items() if stage in times]
-    if not stages:
-        return ""
-    cpu = ", ".join(f"{name} {stage['cpu_median_ms']:.0f} ms ({stage['cpu_p95_ms']:.0f})" for stage, name in stages)
-    wall = ", ".join(f"{stage['median_ms']:.0f} ({stage['p95_ms']:.0f})" for stage, _ in stages)
-    return (
-        f"On one core each stage takes, in processor time with the 95th percentile in brackets: {cpu}. In wall-clock "
-        f"time, including whatever else ran on this machine: {wall} ms."
+    return paragraphs(
+        "experiments/factor_leakage/conclusions.txt",
+        models=summary["models"],
+        leak=summary["leak"],
+        both=both,
+        common=summary["leak_at_common_change"][BOTH],
+        hole=summary["hole"],
+        short=[
+            f"{kind} in {1.0 - reached:.0%} of the starts"
+            for kind in (TANGENT, MEAN_DIFFERENCE, REGRESSION)
+            if kind in both and (reached := both[kind].reached) is not None and reached < 0.995
+        ],
+        stages=[(name, times[stage]) for stage, name in stages.items() if stage in times],
+        FACTOR_NAMES=FACTOR_NAMES,
+        LEAST_CHANGE=LEAST_CHANGE,
+        NO_SEEDS=NO_SEEDS,
     )
-
-
-def _percent(median: Interval) -> str:
-    if median.value is None:
-        return "–"
-    ends = "" if median.low is None or median.high is None else f" [{100 * median.low:.2g}, {100 * median.high:.2g}]"
-    return f"{100 * median.value:.2g} %{ends}"
-
-
-def _ratio(leaks: Leaks) -> str:
-    def number(value: float) -> str:
-        return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-    ratio = leaks.ratio
-    if ratio.value is None:
-        return "no ratio"
-    ends = "" if ratio.low is None or ratio.high is None else f" [{number(ratio.low)}, {number(ratio.high)}]"
-    return f"{number(ratio.value)} times as much{ends}"
 
 
 def _starts(models: Sequence[Measured], target: str) -> dict[str, Any]:

@@ -22,8 +22,9 @@ from core.experiments.transects.options import (
     Ablation,
     Options,
 )
-from core.reporting.figures import dataset_figure, embedding_figure, loss_curves, svg
-from core.reporting.page import render_page
+from core.reporting.figures import dataset_figure, embedding_figure, loss_curves
+from core.reporting.page import paragraphs, render_page
+from core.reporting.plot_style import svg
 from core.reporting.tables import Spread
 from core.runs.metrics_log import Record
 from core.training.schedule import steps_left
@@ -157,30 +158,8 @@ def _limits(defaults: Sequence[Measured]) -> dict[str, Any]:
 def limit_conclusions(means: Mapping[str, float | None], outside: float | None) -> list[str]:
     """Sentences from the mean errors of the readouts (see ``core.experiments.transects.hole_readouts``) and outside the
     hole."""
-    encoder, searched, linear, smooth = (means.get(key) for key in ("encoder", "searched", "linear", "smooth"))
-    if encoder is None or searched is None or outside is None:
-        return ["No point of P1, P2 or P3 lies in the hole, so nothing can be said about what limits the model there."]
-    gap = encoder / max(outside, 1e-12)
-    conclusions = [
-        f"In the hole the error is {encoder:.5f}, {gap:.2f} times that outside ({outside:.5f})"
-        + (": the hole costs little or nothing." if gap < 1.1 else ".")
-    ]
-    gain = 1.0 - searched / max(encoder, 1e-12)
-    if gain >= 0.5:
-        blame = "most of the error in the hole is the encoder's, which does not find the best latent for unseen images."
-    elif gain >= 0.15:
-        blame = "encoder and decoder share the error in the hole."
-    else:
-        blame = "the encoder finds nearly the best latents for unseen images; the remaining error is the decoder's."
-    conclusions.append(f"The best latent found leaves {searched:.5f}, {gain:.0%} less than the encoder's mean: {blame}")
-    for value, what in ((smooth, "the surface, continued smoothly,"), (linear, "a straight line across the hole")):
-        if value is not None:
-            ratio = value / max(encoder, 1e-12)
-            verdict = "as good as" if 0.9 <= ratio <= 1.1 else ("better than" if ratio < 0.9 else "worse than")
-            conclusions.append(
-                f"Latents from {what} give {value:.5f}, {ratio:.2f} times as much: {verdict} the encoder's mean."
-            )
-    return conclusions
+    readouts = {readout.key: means.get(readout.key) for readout in READOUTS}
+    return paragraphs("experiments/transects/conclusions.txt", **readouts, outside=outside)
 
 
 def _ablations(analysis: Analysis, noise: float) -> list[dict[str, Any]]:

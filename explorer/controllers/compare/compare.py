@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
-from core.protocol.framing import frame
-from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded
+from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded, frame
 from core.rendering import colormaps
 from core.rendering.projection import Projection
 from core.runs.directory import RunDirectory, RunError

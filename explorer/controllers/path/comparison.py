@@ -13,8 +13,7 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, RECIPE_KINDS, Recipe, RecipeKind
-from core.protocol.framing import frame
-from core.protocol.messages import ComparePaths, PathCompared
+from core.protocol.messages import ComparePaths, PathCompared, frame
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller

@@ -23,8 +23,9 @@ from core.config import ModelConfig
 from core.data.loading import load_dataset
 from core.models.inference import Inference
 from core.models.losses import excess_bce
-from core.protocol.framing import FRAME_HEADER, MAX_FRAME, FrameReader, frame
 from core.protocol.messages import (
+    FRAME_HEADER,
+    MAX_FRAME,
     Cancel,
     CompareModels,
     ComparePaths,
@@ -39,6 +40,7 @@ from core.protocol.messages import (
     Exported,
     ExportProgress,
     Failed,
+    FrameReader,
     Load,
     Loaded,
     LoadSecond,
@@ -56,6 +58,7 @@ from core.protocol.messages import (
     TracePath,
     ValidationReconstructed,
     WeightsChanged,
+    frame,
 )
 from core.runs.directory import RunDirectory
 from core.training.checkpoint import save_weights

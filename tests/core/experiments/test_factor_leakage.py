@@ -18,6 +18,7 @@ from page_reader import Page
 from core.cli.main import main
 from core.config import RunConfig
 from core.experiments.factor_leakage import analysis, options, report, statistics, timings
+from core.experiments.factor_leakage.analysis import ResultCache, fingerprint
 from core.experiments.factor_leakage.leakage import (
     CURVE,
     DRAWN,
@@ -34,7 +35,6 @@ from core.experiments.factor_leakage.report import conclusions
 from core.experiments.factor_leakage.statistics import BOTH, Leaks, leaks_by_kind, values_of
 from core.experiments.folder import ExperimentFolder, Stopped, read_progress
 from core.experiments.options import ExperimentError
-from core.experiments.result_cache import ResultCache, fingerprint
 from core.experiments.runner import run
 from core.rendering import gridline_image, pil_text
 from core.rendering.surface_mesh import fit_mesh

@@ -14,17 +14,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from core.protocol.framing import FRAME_HEADER, MAX_FRAME, FrameReader, FramingError, ProtocolError, frame
 from core.protocol.messages import (
+    FRAME_HEADER,
+    MAX_FRAME,
     Cancel,
     Decode,
     Decoded,
     Export,
     Failed,
+    FrameReader,
+    FramingError,
     Load,
     PathFrames,
+    ProtocolError,
     Reply,
     Request,
+    frame,
 )
 
 VALUES: dict[Any, Any] = {

@@ -122,13 +122,13 @@ def test_factor_arrows_of_a_lopsided_cloud_end_where_they_are_seen(random: np.ra
 
 def test_covariances_are_numbers_coloured_by_correlation():
     matrix = np.array([[4.0, -1.0], [-1.0, 1.0]])
-    axes = covariance_figure(matrix).axes[0]
+    axes = covariance_figure({"": matrix}).axes[0]
     assert [text.get_text() for text in axes.texts] == ["4", "−1", "−1", "1"]
     assert np.asarray(axes.images[0].get_array()) == pytest.approx(np.array([[1.0, -0.5], [-0.5, 1.0]]))
 
 
 def test_a_dimension_that_does_not_vary_has_no_correlation():
-    axes = covariance_figure(np.diag([1.0, 0.0])).axes[0]
+    axes = covariance_figure({"": np.diag([1.0, 0.0])}).axes[0]
     assert np.asarray(axes.images[0].get_array()) == pytest.approx(np.diag([1.0, 0.0]))
 
 
