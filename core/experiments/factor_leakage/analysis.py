@@ -19,9 +19,9 @@ from core.experiments.factor_leakage.leakage import (
     FARTHEST,
     LEAST_CHANGE,
     POINTS,
-    LeakageExperiment,
     Trial,
     chosen_samples,
+    measure_trial,
 )
 from core.experiments.factor_leakage.model_under_test import REDRAWN, ModelUnderTest
 from core.experiments.factor_leakage.options import Options
@@ -153,7 +153,11 @@ def _measure(
         name = FACTOR_NAMES[target]
         samples = chosen_samples(options.start_count, len(model.mu), target)
         report = progress(f"trials-{name}", f"changing {name} along every kind of path", len(samples))
-        return LeakageExperiment(model).trials(target, samples, report)
+        trials = []
+        for number, sample in enumerate(samples):
+            report(number)
+            trials.append(measure_trial(model, int(sample), target))
+        return trials
 
     def crossings() -> list[Crossing]:
         return cross(model, options.pair_count, progress("hole", "across the hole", options.pair_count))
@@ -165,7 +169,7 @@ def _measure(
         model.name,
         model.label,
         model.seed,
-        str(model.path),
+        str(model.run.path),
         model.config,
         trials={
             name: cache.get(f"trials-{name}", list[Trial], lambda k=k: trials(k)) for k, name in enumerate(FACTOR_NAMES)

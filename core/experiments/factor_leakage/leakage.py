@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,122 +60,112 @@ class Trial:
     common_leak: dict[str, float] | None = None
 
 
-class LeakageExperiment:
-    """Makes the paths of one model and measures them."""
+def measure_trial(model: ModelUnderTest, sample: int, target: int) -> Trial:
+    """All kinds of path from one sample of the probe set."""
+    ranges = model.truth.ranges
+    a, b = model.factors[sample].tolist()
+    low, high = model.surface.low[target], model.surface.high[target]
+    asked = CHANGE if model.factors[sample, target] < 0.5 * (low + high) else -CHANGE
+    start, name = model.mu[sample].astype(np.float64), FACTOR_NAMES[target]
+    curve = _curve(model.surface, start, target, asked * ranges[target], LEAST_CHANGE * ranges[target])
+    if isinstance(curve, str):
+        return Trial(sample, a, b, name, asked, curve)
+    near, far = _lines(model, curve, start, target)
+    values = _read(model, near)
+    change = float(values[CURVE][-1, target] - values[CURVE][0, target])
+    if abs(change) < LEAST_CHANGE * ranges[target]:
+        return Trial(sample, a, b, name, asked, "the images along the factor curve hardly change")
+    short = {kind: far[kind] for kind in far if _moved(values[kind], change, target).max() < abs(change)}
+    values |= {kind: np.concatenate([values[kind], more]) for kind, more in _read(model, short).items()}
+    measured = {kind: leak_at(line, change, target, ranges) for kind, line in values.items()}
+    every = len(values) == len(PATHS) - (model.redrawn is None)
+    common, common_leak = _common(values, change, target, ranges) if every else (None, None)
+    return Trial(
+        sample,
+        a,
+        b,
+        name,
+        asked,
+        "",
+        change / float(ranges[target]),
+        {kind: value for kind, (value, _) in measured.items()},
+        tuple(kind for kind, (_, reached) in measured.items() if reached),
+        common,
+        common_leak,
+    )
 
-    def __init__(self, model: ModelUnderTest) -> None:
-        self._model = model
-        self._ranges = model.truth.ranges
 
-    def trials(self, target: int, samples: np.ndarray, report: Callable[[int], None]) -> list[Trial]:
-        """One trial for each of the probe set's ``samples`` int (n,); ``report`` is told how many are done."""
-        trials = []
-        for number, sample in enumerate(samples):
-            report(number)
-            trials.append(self.trial(int(sample), target))
-        return trials
-
-    def trial(self, sample: int, target: int) -> Trial:
-        """All kinds of path from one sample."""
-        model = self._model
-        a, b = model.factors[sample].tolist()
-        low, high = model.surface.low[target], model.surface.high[target]
-        upwards = model.factors[sample, target] < 0.5 * (low + high)
-        asked = CHANGE if upwards else -CHANGE
-        start, name = model.mu[sample].astype(np.float64), FACTOR_NAMES[target]
-        curve = self._curve(model.surface, start, target, asked * self._ranges[target])
-        if isinstance(curve, str):
-            return Trial(sample, a, b, name, asked, curve)
-        near, far = self._lines(curve, start, target)
-        values = self._read(near)
-        change = float(values[CURVE][-1, target] - values[CURVE][0, target])
-        if abs(change) < LEAST_CHANGE * self._ranges[target]:
-            return Trial(sample, a, b, name, asked, "the images along the factor curve hardly change")
-        short = {kind: far[kind] for kind in far if not _achieves(values[kind], change, target)}
-        values |= {kind: np.concatenate([values[kind], more]) for kind, more in self._read(short).items()}
-        measured = {kind: self._leak(line, change, target) for kind, line in values.items()}
-        common, common_leak = self._common(values, change, target)
-        return Trial(
-            sample,
-            a,
-            b,
-            name,
-            asked,
-            "",
-            change / float(self._ranges[target]),
-            {kind: value for kind, (value, _) in measured.items()},
-            tuple(kind for kind, (_, reached) in measured.items() if reached),
-            common,
-            common_leak,
-        )
-
-    def _curve(self, surface: Surface, start: np.ndarray, target: int, asked: float) -> FactorCurve | str:
-        """The factor curve, ``POINTS`` points over what it reaches of the change asked for; why there is none."""
-        steps = np.linspace(0.0, 1.0, POINTS)
-        try:
-            label = float(surface.labels_at(start[None])[0, target])
-            curve = factor_curve(surface, start, target, label + steps * asked)
-            if len(curve.points) < 2 or abs(curve.achieved) < LEAST_CHANGE * self._ranges[target]:
-                return curve.stopped or "the factor hardly changes"
-            if len(curve.points) < POINTS:
-                curve = factor_curve(surface, start, target, label + steps * curve.achieved)
-            return curve if len(curve.points) > 1 else curve.stopped
-        except GeometryError as error:
-            return str(error)
-
-    def _lines(self, curve: FactorCurve, start: np.ndarray, target: int) -> tuple[Lines, Lines]:
-        """Places along every kind, and, of the straight ones that may be followed farther, places beyond."""
-        model, surface = self._model, self._model.surface
-        origin, end, step = curve.points[0], curve.points[-1], curve.achieved / (POINTS - 1)
-        near = {CURVE: curve.points}
-        if model.redrawn is not None:
-            drawn = self._curve(model.redrawn, start, target, curve.achieved)
-            if not isinstance(drawn, str):
-                near[DRAWN] = drawn.points
-        count, most = round(_OVERSHOOT * (POINTS - 1)), round(FARTHEST * (POINTS - 1))
+def _curve(surface: Surface, start: np.ndarray, target: int, asked: float, least: float) -> FactorCurve | str:
+    """The factor curve, ``POINTS`` points over what it reaches of the change asked for; why there is none."""
+    steps = np.linspace(0.0, 1.0, POINTS)
+    try:
         label = float(surface.labels_at(start[None])[0, target])
-        request = PathRequest(surface, origin, end, FACTOR_NAMES[target], points=POINTS)
-        for kind in (STRAIGHT, SPHERICAL):
-            with contextlib.suppress(GeometryError):  # opposite ends: there is no one arc between them
-                near[kind] = made(kind, request).points
-        request = dataclasses.replace(request, values=label + np.arange(most + 1) * step)
-        lines = {kind: made(kind, request).points for kind in (TANGENT, MEAN_DIFFERENCE, REGRESSION)}
-        near |= {kind: line[: count + 1] for kind, line in lines.items()}
-        return near, {kind: line[count + 1 :] for kind, line in lines.items()}
+        curve = factor_curve(surface, start, target, label + steps * asked)
+        if len(curve.points) < 2 or abs(curve.achieved) < least:
+            return curve.stopped or "the factor hardly changes"
+        if len(curve.points) < POINTS:
+            curve = factor_curve(surface, start, target, label + steps * curve.achieved)
+        return curve if len(curve.points) > 1 else curve.stopped
+    except GeometryError as error:
+        return str(error)
 
-    def _read(self, lines: Lines) -> Lines:
-        """(a, b) along each of the lines, as their images show them."""
-        if not lines:
-            return {}
-        factors, _ = self._model.read(np.concatenate(list(lines.values())))
-        ends = np.cumsum([len(line) for line in lines.values()])[:-1]
-        return dict(zip(lines, np.split(factors, ends), strict=True))
 
-    def _leak(self, values: np.ndarray, change: float, target: int) -> tuple[float, bool]:
-        """Leak at ``change``, or where the path came closest to it; whether it got there."""
-        moved = np.sign(change) * (values[:, target] - values[0, target])
-        if moved.max() >= abs(change):
-            within = cut_at_change(values, change, target)
-        else:
-            within = values[: int(moved.argmax()) + 1]
-        other = leak(within, self._ranges, target)[1 - target]
-        return float(other), bool(moved.max() >= _CLOSE * abs(change))
+def _lines(model: ModelUnderTest, curve: FactorCurve, start: np.ndarray, target: int) -> tuple[Lines, Lines]:
+    """Places along every kind, and, of the straight ones that may be followed farther, places beyond."""
+    surface = model.surface
+    origin, end, step = curve.points[0], curve.points[-1], curve.achieved / (POINTS - 1)
+    near = {CURVE: curve.points}
+    if model.redrawn is not None:
+        least = LEAST_CHANGE * model.truth.ranges[target]
+        drawn = _curve(model.redrawn, start, target, curve.achieved, least)
+        if not isinstance(drawn, str):
+            near[DRAWN] = drawn.points
+    count, most = round(_OVERSHOOT * (POINTS - 1)), round(FARTHEST * (POINTS - 1))
+    label = float(surface.labels_at(start[None])[0, target])
+    request = PathRequest(surface, origin, end, FACTOR_NAMES[target], points=POINTS)
+    for kind in (STRAIGHT, SPHERICAL):
+        with contextlib.suppress(GeometryError):  # opposite ends: there is no one arc between them
+            near[kind] = made(kind, request).points
+    request = dataclasses.replace(request, values=label + np.arange(most + 1) * step)
+    lines = {kind: made(kind, request).points for kind in (TANGENT, MEAN_DIFFERENCE, REGRESSION)}
+    near |= {kind: line[: count + 1] for kind, line in lines.items()}
+    return near, {kind: line[count + 1 :] for kind, line in lines.items()}
 
-    def _common(self, values: Lines, change: float, target: int) -> tuple[float | None, dict[str, float] | None]:
-        """The largest change that every kind achieves, at most ``change``, in ranges, and every kind's leak there."""
-        every = len(values) == len(PATHS) - (self._model.redrawn is None)
-        shared = common_change([values[CURVE], *values.values()], target) if every else 0.0
-        shared = np.sign(change) * min(abs(shared), abs(change)) if shared * change > 0.0 else 0.0
-        if abs(shared) < LEAST_CHANGE * self._ranges[target]:
-            return None, None
-        leaks = {kind: self._leak(line, float(shared), target)[0] for kind, line in values.items()}
-        return float(shared / self._ranges[target]), leaks
+
+def _read(model: ModelUnderTest, lines: Lines) -> Lines:
+    """(a, b) along each of the lines, as their images show them."""
+    if not lines:
+        return {}
+    factors, _ = model.read(np.concatenate(list(lines.values())))
+    ends = np.cumsum([len(line) for line in lines.values()])[:-1]
+    return dict(zip(lines, np.split(factors, ends), strict=True))
+
+
+def _moved(values: np.ndarray, change: float, target: int) -> np.ndarray:
+    """How far the target of ``values`` (K, F) has moved from its start, in the direction of ``change``: (K,)."""
+    return np.sign(change) * (values[:, target] - values[0, target])
+
+
+def leak_at(values: np.ndarray, change: float, target: int, ranges: np.ndarray) -> tuple[float, bool]:
+    """Leak along ``values`` (K, 2) at ``change``, or where the path came closest to it; whether it got there."""
+    moved = _moved(values, change, target)
+    within = cut_at_change(values, change, target) if moved.max() >= abs(change) else values[: int(moved.argmax()) + 1]
+    other = leak(within, ranges, target)[1 - target]
+    return float(other), bool(moved.max() >= _CLOSE * abs(change))
+
+
+def _common(
+    values: Lines, change: float, target: int, ranges: np.ndarray
+) -> tuple[float | None, dict[str, float] | None]:
+    """The largest change that every kind achieves, at most ``change``, in ranges, and every kind's leak there."""
+    shared = common_change([values[CURVE], *values.values()], target)
+    shared = np.sign(change) * min(abs(shared), abs(change)) if shared * change > 0.0 else 0.0
+    if abs(shared) < LEAST_CHANGE * ranges[target]:
+        return None, None
+    leaks = {kind: leak_at(line, float(shared), target, ranges)[0] for kind, line in values.items()}
+    return float(shared / ranges[target]), leaks
 
 
 def chosen_samples(count: int, total: int, target: int) -> np.ndarray:
     """Indices int (n,) of ``count`` of ``total`` samples, or of all, different for each target, the same every time."""
     return np.sort(np.random.default_rng([target, total]).permutation(total)[:count])
-
-
-def _achieves(values: np.ndarray, change: float, target: int) -> bool:
-    return bool((np.sign(change) * (values[:, target] - values[0, target])).max() >= abs(change))

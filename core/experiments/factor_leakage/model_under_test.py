@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,11 +50,6 @@ class ModelUnderTest:
         self._residuals = np.full(len(self.mu), np.nan)
         if len(self.mu) != len(self.factors) or probe.factor_names != FACTOR_NAMES:
             raise ExperimentError(f"{run.path} has no means of its samples of a and b; let its training end first.")
-
-    @property
-    def path(self) -> Path:
-        """The run's folder."""
-        return self.run.path
 
     @cached_property
     def inference(self) -> Inference:

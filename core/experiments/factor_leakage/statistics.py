@@ -50,11 +50,12 @@ def leaks_by_kind(
         if CURVE in draws:
             paired = np.isfinite(tables[kind]) & np.isfinite(tables[CURVE])
             if paired.any():
-                middle = _median(tables[kind], paired) / max(_median(tables[CURVE], paired), 1e-12)
-                ratio = _estimate(middle, draws[kind] / np.maximum(draws[CURVE], 1e-12))
+                middle = np.median(tables[kind][paired]) / max(np.median(tables[CURVE][paired]), 1e-12)
+                ratio = _estimate(float(middle), draws[kind] / np.maximum(draws[CURVE], 1e-12))
+        reached = [kind in trial.reached for trial in trials_of(models, target) if trial.leak and kind in trial.leak]
         leaks[kind] = Leaks(
             len(values),
-            _reached(models, target, kind) if not common else None,
+            float(np.mean(reached)) if reached and not common else None,
             _estimate(float(np.median(values)), draws[kind]),
             float(np.quantile(values, 0.9)),
             ratio,
@@ -84,15 +85,6 @@ def _tables(models: Sequence[Mapping[str, Sequence[Trial]]], target: str, common
             for kind, value in ((trial.common_leak if common else trial.leak) or {}).items():
                 tables[kind][row, column] = value
     return tables
-
-
-def _reached(models: Sequence[Mapping[str, Sequence[Trial]]], target: str, kind: str) -> float | None:
-    measured = [trial for trial in trials_of(models, target) if trial.leak is not None and kind in trial.leak]
-    return float(np.mean([kind in trial.reached for trial in measured])) if measured else None
-
-
-def _median(table: np.ndarray, of: np.ndarray) -> float:
-    return float(np.median(table[of]))
 
 
 def _resampled(table: np.ndarray) -> np.ndarray:

@@ -47,7 +47,11 @@ def time_stages(model: ModelUnderTest, quick: bool, report: Callable[[str], None
     from threadpoolctl import threadpool_limits
 
     surrogate, surface = model.surrogate, model.surface
-    pairs, samples = _ends(model, 6 if quick else _PAIRS), _samples(model, 20 if quick else _CURVES)
+    count = 6 if quick else _PAIRS
+    anywhere = np.random.default_rng(0).integers(len(model.mu), size=(count, 2)).tolist()
+    pairs = opposite_samples(model, count) + [(start, end) for start, end in anywhere if start != end]
+    starts = np.random.default_rng(1).integers(len(model.mu), size=20 if quick else _CURVES)
+    samples = [(int(sample), number % 2) for number, sample in enumerate(starts)]
     with threadpool_limits(1):
         report(SURFACE)
         stages = [_timed(SURFACE, lambda _: Surface(model.mu, model.factors, surface.names), range(_BUILDS))]
@@ -99,15 +103,3 @@ def _factor_curve(model: ModelUnderTest, sample: int, target: int) -> None:
     values = np.linspace(label, label + (CHANGE if upwards else -CHANGE) * span, 33)
     with contextlib.suppress(GeometryError):  # a refusal's time counts all the same
         factor_curve(model.surface, start, target, values)
-
-
-def _ends(model: ModelUnderTest, count: int) -> list[tuple[int, int]]:
-    """Pairs across the hole, and as many between any two samples."""
-    generator = np.random.default_rng(0)
-    anywhere = generator.integers(len(model.mu), size=(count, 2)).tolist()
-    return opposite_samples(model, count) + [(start, end) for start, end in anywhere if start != end]
-
-
-def _samples(model: ModelUnderTest, count: int) -> list[tuple[int, int]]:
-    generator = np.random.default_rng(1)
-    return [(int(sample), number % 2) for number, sample in enumerate(generator.integers(len(model.mu), size=count))]

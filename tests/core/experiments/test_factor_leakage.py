@@ -25,9 +25,10 @@ from core.experiments.factor_leakage.leakage import (
     MEAN_DIFFERENCE,
     PATHS,
     TANGENT,
-    LeakageExperiment,
     Trial,
     chosen_samples,
+    leak_at,
+    measure_trial,
 )
 from core.experiments.factor_leakage.model_under_test import ModelUnderTest
 from core.experiments.factor_leakage.options import Options
@@ -83,28 +84,24 @@ def test_impossible_options_are_refused(tmp_path: Path, changes: dict[str, Any])
 # leak
 
 
-def bench(ranges: tuple[float, float] = (1.5, 2.0)) -> LeakageExperiment:
-    """A bench that has nothing but its ruler."""
-    made = LeakageExperiment.__new__(LeakageExperiment)
-    made._ranges = np.array(ranges)
-    return made
+RANGES = np.array([1.5, 2.0])
 
 
 def test_leak_is_the_largest_departure_of_the_other_factor_up_to_the_change():
     values = np.array([[1.0, 0.0], [1.2, 0.2], [1.4, -0.3], [1.6, 1.0]])
-    value, reached = bench()._leak(values, 0.4, 0)
+    value, reached = leak_at(values, 0.4, 0, RANGES)
     assert (value, reached) == (pytest.approx(0.15), True)
-    assert bench()._leak(values, 0.5, 0)[0] == pytest.approx(0.35 / 2.0), "halfway between the last two"
+    assert leak_at(values, 0.5, 0, RANGES)[0] == pytest.approx(0.35 / 2.0), "halfway between the last two"
 
 
 def test_a_change_downwards_is_cut_just_the_same():
     values = np.array([[1.0, 0.0], [0.8, 0.2], [0.6, 0.9]])
-    assert bench()._leak(values, -0.2, 0) == (pytest.approx(0.1), True)
+    assert leak_at(values, -0.2, 0, RANGES) == (pytest.approx(0.1), True)
 
 
 def test_a_path_that_turns_back_is_judged_where_it_comes_closest():
     values = np.array([[1.0, 0.0], [1.1, 0.1], [1.2, 0.2], [1.0, 2.0]])
-    assert bench()._leak(values, 0.4, 0) == (pytest.approx(0.1), False)
+    assert leak_at(values, 0.4, 0, RANGES) == (pytest.approx(0.1), False)
 
 
 def test_starts_are_the_same_every_time_and_others_for_the_other_factor():
@@ -319,7 +316,7 @@ def test_the_net_is_a_picture_beside_the_report(done: Path):
 def test_a_finished_experiment_trains_and_measures_nothing_again(
     done: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(LeakageExperiment, "trial", None)
+    monkeypatch.setattr(analysis, "measure_trial", None)
     for name in ("draw_gridlines", "draw_sides"):
         monkeypatch.setattr(analysis, name, lambda scene, side: np.zeros((4, 4, 3), np.uint8))
     picture = (done / "gridlines.png").read_bytes()
@@ -369,7 +366,7 @@ def test_a_run_of_other_images_is_refused(done: Path, tmp_path: Path):
 def test_labels_that_the_decoder_does_not_draw_leave_one_kind_out(done: Path, monkeypatch: pytest.MonkeyPatch):
     model = ModelUnderTest("one", "one", RunDirectory.open(ExperimentFolder(done).run_path("default-0")), 0)
     model.__dict__["redrawn"] = None
-    found = [LeakageExperiment(model).trial(int(sample), 0) for sample in chosen_samples(3, len(model.mu), 0)]
+    found = [measure_trial(model, int(sample), 0) for sample in chosen_samples(3, len(model.mu), 0)]
     assert all(DRAWN not in trial.leak for trial in found if trial.leak)
 
 
