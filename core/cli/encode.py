@@ -80,4 +80,4 @@ def _prepared(sources: tuple[Path, ...], config: RunConfig) -> Prepared:
         alone = not source.is_dir()
         together.files += [dataclasses.replace(file, name=str(source)) if alone else file for file in listing.files]
         together.skipped += listing.skipped
-    return prepared_once(open_pictures(together, data.frames), data)
+    return prepared_once(open_pictures(together, data), data)

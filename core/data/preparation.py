@@ -25,7 +25,7 @@ from core.data.labels import LabelColumn
 from core.data.pixels import Survey, eight_bit, survey
 from core.data.resizing import resized, scaled_size
 from core.data.sources.listing import Listing, listed, shown
-from core.data.sources.opening import open_listing
+from core.data.sources.opening import companions, open_listing
 from core.data.sources.source import ImageSource, Pixels, Size, Skipped
 from core.utils.text import counted
 
@@ -132,9 +132,10 @@ def _recipe(listing: Listing, config: DataConfig) -> str:
         config.planes,
     )
     digest = hashlib.sha256()
+    beside = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in companions(listing.root)]
     for file in listing.files:
         digest.update(f"{file.name}\0{file.size}\0{file.changed_ns}\0".encode("utf-8", "surrogateescape"))
-    return fingerprint("files", VERSION, str(listing.root), digest.hexdigest(), listing.folders, settings)
+    return fingerprint("files", VERSION, str(listing.root), digest.hexdigest(), listing.folders, beside, settings)
 
 
 def _made(

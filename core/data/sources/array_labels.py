@@ -10,7 +10,7 @@ import numpy as np
 from core.data.dataset import DatasetError
 from core.data.labels import LabelColumn
 from core.data.sources.listing import shown
-from core.data.sources.members import BROKEN, Member
+from core.data.sources.members import BROKEN, Member, split_word, stem_of
 from core.utils.text import counted
 
 CLASS_KEYS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "latents_classes"})
@@ -54,13 +54,17 @@ def _columns(images: Sequence[Member], beside: dict[str, Member], count: int, no
     arrays = dict(_joined(images, beside, count, notes))
     if "latents_values" in arrays:
         arrays.pop("latents_classes", None)  # the same, numbered
-    texts = {key: _texts(beside[key].read()) for key in NAME_KEYS if key in beside and beside[key].dtype.kind in "SU"}
+    texts = {
+        name: _texts(member.read())
+        for name, member in beside.items()
+        if name.rpartition("/")[2] in NAME_KEYS and member.dtype.kind in "SU"
+    }
     columns: list[LabelColumn] = []
     for key, array in arrays.items():
         names = next((found for found in texts.values() if array.ndim == 2 and len(found) == array.shape[1]), None)
         if array.ndim == 1:
             classes = next((found for found in texts.values() if len(found) > 1), None)
-            column = _column(_plain_name(key), array, key in CLASS_KEYS, classes, notes)
+            column = _column(_plain_name(key), array, _is_class(key), classes, notes)
             columns.append(column)
         elif _is_one_hot(key, array):
             notes.append(f"{key} has one 1 in each row of {array.shape[1]}: it is taken as a class.")
@@ -78,19 +82,16 @@ def _joined(
     images: Sequence[Member], beside: dict[str, Member], count: int, notes: list[str]
 ) -> Iterator[tuple[str, np.ndarray]]:
     """The arrays with an entry for each image, (N,) or (N, F), by name; y_train and y_test as y."""
-    lengths = [part.shape[0] for part in images]
     used: set[str] = set()
     if len(images) > 1:
-        for name in beside:
-            stem, partners = _partners(name, images, beside)
-            if partners and not used & {part.name for part in partners}:
-                used |= {part.name for part in partners}
-                fits = [part.shape[:1] for part in partners] == [(length,) for length in lengths]
-                if fits and _is_label(partners[0]):
-                    yield stem, np.concatenate([part.read() for part in partners])
+        for stem, partners in _split_like(images, beside).items():
+            used |= {part.name for part in partners}
+            fits = [part.shape[:1] for part in partners] == [part.shape[:1] for part in images]
+            if fits and _is_label(partners[0]):
+                yield stem, _as_column(stem, np.concatenate([part.read() for part in partners]))
     left = []
     for name, member in beside.items():
-        if name in used or name in NAME_KEYS or name in ("train", "validation"):
+        if name in used or name.rpartition("/")[2] in NAME_KEYS or name in ("train", "validation"):
             continue
         if member.shape[:1] == (count,) and len(images) == 1 and _is_label(member):
             array = member.read()
@@ -112,25 +113,22 @@ def _is_label(member: Member) -> bool:
     return len(member.shape) == 1 or 1 <= member.shape[1] <= MOST_COLUMNS
 
 
-def _partners(name: str, images: Sequence[Member], beside: dict[str, Member]) -> tuple[str, list[Member]]:
-    """For "y_train" beside images "x_train" and "x_test": "y" and its arrays in the images' order."""
-    for part in images:
-        for word in part.name.replace("-", "_").split("_"):
-            split = _only_here(word, images)
-            if split and word in name.replace("-", "_").split("_"):
-                found = [beside.get(name.replace(word, _word_of(other, images))) for other in images]
-                stem = "_".join(each for each in name.replace("-", "_").split("_") if each != word)
-                return stem, [member for member in found if member is not None] if all(found) else []
-    return name, []
+def _as_column(name: str, array: np.ndarray) -> np.ndarray:
+    """Classes and texts (N, 1) as (N,)."""
+    return array[:, 0] if array.shape[1:] == (1,) and (array.dtype.kind in "SU" or _is_class(name)) else array
 
 
-def _word_of(part: Member, images: Sequence[Member]) -> str:
-    return next(word for word in part.name.replace("-", "_").split("_") if _only_here(word, images))
+def _split_like(images: Sequence[Member], beside: dict[str, Member]) -> dict[str, list[Member]]:
+    """Arrays in as many parts as the images and named like them: y_train and y_test beside x_train and x_test, as y."""
+    parts = [split_word(part.name) for part in images]
+    stems: dict[str, dict[str, Member]] = {}
+    for name, member in beside.items():
+        stems.setdefault(stem_of(name), {})[split_word(name)] = member
+    return {stem: [found[part] for part in parts] for stem, found in stems.items() if set(parts) <= set(found)}
 
 
-def _only_here(word: str, images: Sequence[Member]) -> bool:
-    """Whether ``word`` tells one part of the images from the others."""
-    return sum(word in part.name.replace("-", "_").split("_") for part in images) == 1
+def _is_class(key: str) -> bool:
+    return key.lower().rpartition("/")[2] in CLASS_KEYS
 
 
 def _factors(key: str, array: np.ndarray, names: list[str] | None, notes: list[str]) -> Iterator[LabelColumn]:
@@ -192,13 +190,13 @@ def _column(
 
 
 def _is_one_hot(key: str, array: np.ndarray) -> bool:
-    if key not in CLASS_KEYS or array.dtype.kind not in "buif" or array.shape[1] < 2:
+    if not _is_class(key) or array.dtype.kind not in "buif" or array.shape[1] < 2:
         return False
     return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
 
 
 def _plain_name(key: str) -> str:
-    return "class" if key in CLASS_KEYS else key
+    return "class" if _is_class(key) else key
 
 
 def _texts(array: np.ndarray) -> list[str]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,17 +13,15 @@ import numpy as np
 from core.config import DataConfig
 from core.data.dataset import DatasetError
 from core.data.sources.array_labels import labels_of
+from core.data.sources.channels import chosen_channels, taken
 from core.data.sources.listing import shown
-from core.data.sources.members import BROKEN, Member
+from core.data.sources.members import BROKEN, Member, is_validation, stem_of
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import MAX_PIXELS
 from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
-from core.utils.text import counted
 
 KNOWN = ("imgs", "images", "image", "img", "x", "data", "pictures", "frames", "pixels", "arr_0")
 """Names that say that an array holds the images, the surest first; in small letters."""
-TRAINING = frozenset({"train", "training"})
-VALIDATION = frozenset({"test", "testing", "val", "valid", "validation"})
 _BLOCK = 2 << 20  # bytes
 _ALPHA_LOOKED_AT = 64  # images
 
@@ -86,15 +83,7 @@ class ArraySource(ImageSource):
         if images.dtype.byteorder not in "=|":
             images = images.astype(images.dtype.newbyteorder("="))
         alpha = _bytes_of_alpha(images[..., 3], self.opaque) if self.opaque else None
-        return Pixels(chosen_planes(images, self.planes), alpha)
-
-
-def chosen_planes(images: np.ndarray, planes: Sequence[int]) -> np.ndarray:
-    """Channels ``planes`` of images (n, H, W, C): one is grey, three are red, green and blue; of two, blue is 0."""
-    if tuple(planes) == tuple(range(images.shape[-1])) and len(planes) != 2:
-        return images
-    taken = images[..., list(planes)]
-    return np.concatenate([taken, np.zeros_like(taken[..., :1])], axis=-1) if len(planes) == 2 else taken
+        return Pixels(taken(images, self.planes), alpha)
 
 
 def open_arrays(path: Path, kind: str, members: list[Member], config: DataConfig, notes: list[str]) -> ArraySource:
@@ -117,7 +106,11 @@ def open_arrays(path: Path, kind: str, members: list[Member], config: DataConfig
     )
     if axes.channels == 4 and not config.planes:
         source.opaque = _opaque_value(axes.images(next(source._numbered())[1])[:_ALPHA_LOOKED_AT, ..., 3])
-    source.planes = chosen_channels(config.planes, axes.channels, source.opaque > 0, shown(str(path)), notes)
+    if source.opaque:
+        source.planes = (0, 1, 2)
+        notes.append("The fourth channel is taken as transparency.")
+    else:
+        source.planes = chosen_channels(config.planes, axes.channels, shown(str(path)), notes)
     depth = 1 if first.dtype.kind == "b" else 8 * first.dtype.itemsize
     kind_ = PixelKind(depth, len(source.planes) > 1, source.opaque > 0, first.dtype.kind == "f")
     source.kinds = {kind_: count}
@@ -147,7 +140,7 @@ def _image_parts(path: Path, members: list[Member], named: str) -> tuple[tuple[M
         )
     series = _series(candidates)
     if len(series) > 1:
-        known = [name for name in KNOWN if name in series]
+        known = [stem for name in KNOWN for stem in series if stem == name or stem.endswith(f"_{name}")]
         if not known:
             raise DatasetError(
                 f"{place} holds several arrays that may be the images: {_listed(candidates)}. Name one in data.array."
@@ -161,7 +154,7 @@ def _image_parts(path: Path, members: list[Member], named: str) -> tuple[tuple[M
         )
     if len(parts) == 1:
         return parts, None
-    aside = [bool(set(_words(part.name)) & VALIDATION) for part in parts]
+    aside = [is_validation(part.name) for part in parts]
     return parts, np.repeat(np.array(aside, np.uint8), [part.shape[0] for part in parts])
 
 
@@ -169,16 +162,8 @@ def _series(candidates: list[Member]) -> dict[str, tuple[Member, ...]]:
     """Arrays by their name without "train", "test" and the like; those for training first."""
     series: dict[str, list[Member]] = defaultdict(list)
     for member in candidates:
-        words = [word for word in _words(member.name) if word not in TRAINING | VALIDATION]
-        series["_".join(words)].append(member)
-    return {
-        name: tuple(sorted(parts, key=lambda part: bool(set(_words(part.name)) & VALIDATION)))
-        for name, parts in series.items()
-    }
-
-
-def _words(name: str) -> list[str]:
-    return re.split(r"[_/\-. ]+", name.lower().lstrip("/"))
+        series[stem_of(member.name)].append(member)
+    return {stem: tuple(sorted(parts, key=lambda part: is_validation(part.name))) for stem, parts in series.items()}
 
 
 def _listed(members: list[Member]) -> str:
@@ -227,28 +212,6 @@ def _axes(path: Path, member: Member, notes: list[str]) -> Axes:
             notes.append(f"{member}: the second axis is taken as channels.")
         return Axes("NCHW", third, last, second)
     raise DatasetError(f"{refusal} Which axis is the channels cannot be told.")
-
-
-def chosen_channels(wanted: str, channels: int, alpha: bool, place: str, notes: list[str]) -> tuple[int, ...]:
-    """Which of an image's channels are taken, by ``wanted`` (``data.planes``) or by custom. Raises ``DatasetError``."""
-    if wanted:
-        planes = tuple(int(number) for number in wanted.split(","))
-        if max(planes) >= channels:
-            raise DatasetError(
-                f"{place} has {counted(channels, 'channel')}, numbered from 0; data.planes is {wanted!r}."
-            )
-        if planes != tuple(range(channels)):
-            notes.append(f"Of {counted(channels, 'channel')} {wanted} {'are' if len(planes) > 1 else 'is'} taken.")
-        return planes
-    if channels in (1, 3):
-        return tuple(range(channels))
-    if channels == 4 and alpha:
-        notes.append("The fourth channel is taken as transparency.")
-        return 0, 1, 2
-    taken = (0,) if channels == 2 else (0, 1, 2)
-    which = "the first is taken" if channels == 2 else "the first three are taken as red, green and blue"
-    notes.append(f"Of {channels} channels {which}; data.planes chooses others.")
-    return taken
 
 
 def _opaque_value(values: np.ndarray) -> float:

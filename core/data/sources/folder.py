@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from core.config import DataConfig
 from core.data.dataset import DatasetError, Progress
 from core.data.labels import LabelColumn
+from core.data.sources.channels import chosen_channels
 from core.data.sources.listing import ListedFile, Listing, shown
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import Header, PictureError, is_picture, read_frames, read_header, settle_pillow
@@ -28,11 +30,12 @@ _FILES, _FRAMES, _PIXELS = 32, 32, 2_000_000  # at most in one task: cancelling 
 @dataclass(eq=False)
 class PictureSource(ImageSource):
     """Image files; ``files`` with their headers in natural order, ``first`` int64 the place of each one's first
-    frame, ``taken`` the frames of each that are taken."""
+    frame, ``taken`` the frames of each that are taken, ``planes`` the channels that a person chose."""
 
     files: list[tuple[ListedFile, Header]] = field(default_factory=list)
     first: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     taken: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    planes: str = ""
 
     def blocks(self, apply: Callable[[Pixels], Result], target: Callable[[Size], Size] | None = None) -> Blocks[Result]:
         settle_pillow()
@@ -59,11 +62,11 @@ class PictureSource(ImageSource):
     def _read(
         self, index: int, frames: range, apply: Callable[[Pixels], Result], target: Callable[[Size], Size] | None
     ) -> list[tuple[range, list[Result] | Skipped]]:
-        file, first = self.files[index][0], int(self.first[index])
+        (file, header), first = self.files[index], int(self.first[index])
         results: list[Result] = []
         failed: list[tuple[range, list[Result] | Skipped]] = []
         try:
-            for pixels in read_frames(file.path, file.suffix, frames, target):
+            for pixels in read_frames(file, header, frames, self.planes, target):
                 results.append(apply(pixels))
         except PictureError as error:
             missing = frames[len(results) :]
@@ -78,11 +81,8 @@ def _places(first: int, frames: range) -> range:
     return range(first + frames.start, first + frames.stop)
 
 
-def open_pictures(listing: Listing, frames: str = "all", progress: Progress | None = None) -> PictureSource:
-    """The image files of ``listing``; ``frames`` "all" or "first" of those that hold several.
-
-    Raises ``DatasetError`` if none can be read.
-    """
+def open_pictures(listing: Listing, config: DataConfig, progress: Progress | None = None) -> PictureSource:
+    """The image files of ``listing``. Raises ``DatasetError`` if none can be read."""
     settle_pillow()
     alone = listing.root.is_file()
     pictures = [file for file in listing.files if alone or is_picture(file.suffix) or not file.suffix]
@@ -104,13 +104,17 @@ def open_pictures(listing: Listing, frames: str = "all", progress: Progress | No
     if others:
         said = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(6))
         notes.append(f"{counted(sum(others.values()), 'file')} left out that {_are(others)} no image: {said}.")
+    by_channels = Counter(header.channels for _, header in files)
+    for channels in sorted(by_channels):
+        place = f"{shown(str(listing.root))}: {counted(by_channels[channels], 'image')}"
+        chosen_channels(config.planes, channels, place, notes)
     turned = sum(header.turned for _, header in files)
     if turned:
         notes.append(f"{counted(turned, 'image')} turned upright as EXIF says.")
 
     held = np.array([header.frames for _, header in files], dtype=np.int64)
-    taken = held if frames == "all" else np.ones_like(held)
-    notes += _frame_notes(held, frames)
+    taken = held if config.frames == "all" else np.ones_like(held)
+    notes += _frame_notes(held, config.frames)
     first = np.concatenate([[0], np.cumsum(taken)[:-1]])
     owner = np.repeat(np.arange(len(files)), taken)
     labels, split = _layout(listing, [file.name for file, _ in files], notes)
@@ -128,6 +132,7 @@ def open_pictures(listing: Listing, frames: str = "all", progress: Progress | No
         files=files,
         first=first,
         taken=taken,
+        planes=config.planes,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import tempfile
 import tokenize
 import zipfile
@@ -27,6 +28,30 @@ BROKEN = (
     OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, OverflowError, RuntimeError, RecursionError,
     NotImplementedError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
 )  # fmt: skip
+
+
+TRAINING = frozenset({"train", "training"})
+VALIDATION = frozenset({"test", "testing", "val", "valid", "validation", "t10k"})
+"""Words in the names of arrays that say which part of a data set they are."""
+
+
+def words_of(name: str) -> list[str]:
+    """Those of a name such as x_train, train-images or train/images, in small letters."""
+    return re.split(r"[_/\-. ]+", name.lower().lstrip("/"))
+
+
+def split_word(name: str) -> str:
+    """The word of ``name`` that says which part it is, "" if none does."""
+    return next((word for word in words_of(name) if word in TRAINING | VALIDATION), "")
+
+
+def stem_of(name: str) -> str:
+    """``name`` without that word."""
+    return "_".join(word for word in words_of(name) if word not in TRAINING | VALIDATION)
+
+
+def is_validation(name: str) -> bool:
+    return split_word(name) in VALIDATION
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,26 @@ from core.config import DataConfig
 from core.data.dataset import DatasetError, Progress
 from core.data.sources.arrays import open_arrays
 from core.data.sources.folder import open_pictures
+from core.data.sources.idx import IdxMember, idx_member, labels_beside
 from core.data.sources.listing import Listing, listed, shown
-from core.data.sources.members import npy_members, npz_members
+from core.data.sources.members import Member, npy_members, npz_members
+from core.data.sources.pictures import is_picture
 from core.data.sources.source import ImageSource
 
 TORCH = (
     'python -c "import numpy, torch; data = torch.load({path!r}, weights_only=True); print(data.keys())" shows what is '
     "in it; then numpy.savez('images.npz', images=..., labels=...)"
 )
-ARRAYS = frozenset({".npz", ".npy"})
+HDF5_SUFFIXES = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+ARRAYS = frozenset({".npz", ".npy"}) | HDF5_SUFFIXES
+CIFAR = (
+    "CIFAR's batches for Python, pickles, which may run code when they are loaded. If you trust them, convert them: "
+    "python -c \"import numpy, pickle; load = lambda name: pickle.load(open({path!r} + '/' + name, 'rb'), "
+    "encoding='latin1'); train = [load(f'data_batch_{{i}}') for i in range(1, 6)]; test = load('test_batch'); shape = "
+    "(-1, 3, 32, 32); numpy.savez('cifar10.npz', x_train=numpy.concatenate([b['data'] for b in train]).reshape(shape), "
+    "y_train=sum([b['labels'] for b in train], []), x_test=test['data'].reshape(shape), y_test=test['labels'])\""
+)
 REFUSED = {
     **dict.fromkeys((".pt", ".pth", ".ckpt"), f"a PyTorch file, which may run code when it is loaded. {TORCH}"),
     **dict.fromkeys(
@@ -48,17 +59,73 @@ def open_source(config: DataConfig, progress: Progress | None = None) -> ImageSo
 def open_listing(listing: Listing, config: DataConfig, progress: Progress | None = None) -> ImageSource:
     """The same, of files that are listed already."""
     path = listing.root
+    notes: list[str] = []
     if path.is_dir():
-        return open_pictures(listing, config.frames, progress)
+        return _open_folder(listing, config, progress)
     suffix = path.suffix.lower()
+    start = _start(path)
     if suffix == ".npz":
-        notes: list[str] = []
         return open_arrays(path, "NPZ file", npz_members(path, notes), config, notes)
     if suffix == ".npy":
-        return open_arrays(path, "NPY file", npy_members(path), config, [])
-    if suffix in REFUSED:
-        raise DatasetError(f"{shown(str(path))} is {REFUSED[suffix].format(path=shown(str(path)))}.")
-    return open_pictures(listing, config.frames, progress)
+        return open_arrays(path, "NPY file", npy_members(path), config, notes)
+    if suffix in HDF5_SUFFIXES or start.startswith(HDF5_SIGNATURE):
+        from core.data.sources.hdf5 import hdf5_members
+
+        return open_arrays(path, "HDF5 file", hdf5_members(path, notes), config, notes)
+    if suffix in REFUSED or start[:1] == b"\x80":
+        refusal = REFUSED.get(suffix, REFUSED[".pkl"]).format(path=shown(str(path)))
+        raise DatasetError(f"{shown(str(path))} is {refusal}.")
+    images = idx_member(path, "images")
+    if images is not None:
+        return open_arrays(path, "IDX file", _with_labels([images], notes), config, notes)
+    return open_pictures(listing, config, progress)
+
+
+def _open_folder(listing: Listing, config: DataConfig, progress: Progress | None) -> ImageSource:
+    """A folder of images; one that holds MNIST's files instead is opened as one data set."""
+    if not any(is_picture(file.suffix) for file in listing.files):
+        idx = [idx_member(Path(file.path), file.name) for file in listing.files if "images" in file.name.lower()]
+        images = [member for member in idx if member is not None and len(member.shape) == 3]
+        if images:
+            notes: list[str] = []
+            return open_arrays(listing.root, "folder of IDX files", _with_labels(images, notes), config, notes)
+        if any(file.name.rpartition("/")[2] == "data_batch_1" for file in listing.files):
+            folder = shown(str(listing.root))
+            raise DatasetError(f"{folder} holds {CIFAR.format(path=folder)}.")
+        arrays = [file for file in listing.files if holds_arrays(Path(file.name))]
+        if len(arrays) == 1:
+            raise DatasetError(f"{shown(str(listing.root))} holds no image file, but arrays: give {arrays[0].path}.")
+    return open_pictures(listing, config, progress)
+
+
+def _with_labels(images: list[IdxMember], notes: list[str]) -> list[Member]:
+    """Files of images and the files of labels that are named like them."""
+    members: list[Member] = list(images)
+    for member in images:
+        file = labels_beside(member.file)
+        labels = None if file is None else idx_member(file, _labels_name(member.name))
+        if file is not None and labels is not None:
+            members.append(labels)
+            notes.append(f"Classes of {member.file.name} are read from {file.name} beside it.")
+    return members
+
+
+def _labels_name(name: str) -> str:
+    return name.lower().replace("images", "labels").replace("idx3", "idx1")
+
+
+def companions(path: Path) -> list[Path]:
+    """Other files that are read with the file at ``path``."""
+    labels = None if path.is_dir() or holds_arrays(path) else labels_beside(path)
+    return [] if labels is None else [labels]
+
+
+def _start(path: Path) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(8)
+    except OSError as error:
+        raise DatasetError(f"{shown(str(path))} cannot be read ({error.strerror or error}).") from error
 
 
 def holds_arrays(path: Path) -> bool:

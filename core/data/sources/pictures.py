@@ -6,6 +6,8 @@ Pillow reads them, from formats that it decodes by itself: none that calls anoth
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -14,7 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from core.data.sources.channels import chosen_channels, taken
+from core.data.sources.deep_colour import deep_colour
+from core.data.sources.listing import ListedFile
 from core.data.sources.source import PixelKind, Pixels, Size
+from core.data.sources.tiff import TiffLayout, is_plain_picture, read_layout, read_tiff
 
 SIGNED = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 """Formats known by their first bytes, so that they are read whatever a file is called."""
@@ -57,11 +63,14 @@ class Header:
     size: Size
     kind: PixelKind
     turned: bool = False
+    channels: int = 3
+    tiff: TiffLayout | None = None
 
 
 def settle_pillow() -> None:
-    """Let Pillow be silent about odd metadata, and leave limits to this module, which asks each header."""
+    """Let the libraries be silent about odd metadata, and leave limits to this module, which asks each header."""
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what is wrong with a file is the reason it is skipped
     Image.MAX_IMAGE_PIXELS = None
     Image.init()
 
@@ -75,38 +84,78 @@ def is_picture(suffix: str) -> bool:
 
 def read_header(path: str, suffix: str) -> Header:
     """The header of the file at ``path``. Raises ``PictureError``."""
+    if suffix in (".tif", ".tiff"):
+        header = _tiff_header(path)
+        if header is not None:
+            return header
     with _opened(path, suffix) as image:
         frames = getattr(image, "n_frames", 1) if image.format in STACKS else 1
         turned = _orientation(image)
         width, height = image.size
         size = (width, height) if turned >= MIN_ORIENTATION_SWAPPING else (height, width)
-        return Header(frames, size, _kind(image), turned > 1)
+        kind = _kind(image)
+        return Header(frames, size, kind, turned > 1, 3 if kind.colour else 1)
 
 
 def read_frames(
-    path: str, suffix: str, frames: range, target: Callable[[Size], Size] | None = None
+    file: ListedFile, header: Header, frames: range, planes: str, target: Callable[[Size], Size] | None = None
 ) -> Iterator[Pixels]:
     """The pixels of ``frames`` of one file, each (1, H, W, C). Raises ``PictureError``.
 
-    ``target`` tells to which (height, width) an image of a (height, width) will be scaled: a JPEG is then decoded
-    at a half, quarter or eighth of its size, never below twice the target.
+    ``planes`` is ``data.planes``. ``target`` tells to which (height, width) an image of a (height, width) will be
+    scaled: a JPEG is then decoded at a half, quarter or eighth of its size, never below twice the target.
     """
-    with _opened(path, suffix) as image:
+    chosen = chosen_channels(planes, header.channels, "it", [])
+    if header.tiff is not None:
+        with _one_large_image if math.prod(header.size) > LARGE_PIXELS else contextlib.nullcontext():
+            yield from _decoded(read_tiff(file.path, header.tiff, frames, chosen))
+        return
+    with _opened(file.path, file.suffix) as image:
         for frame in frames:
             if frame or image.format in STACKS:
                 image.seek(frame)
             if target is not None and image.format in ("JPEG", "MPO"):
                 _draft(image, target)
-            count = image.width * image.height
-            if count > MAX_PIXELS:
-                raise PictureError(
-                    f"{image.width} × {image.height} pixels; at most {MAX_PIXELS:,} are read. Shrink or cut it."
-                )
-            if count <= LARGE_PIXELS:
-                yield _pixels(image)
-            else:
-                with _one_large_image:
-                    yield _pixels(image)
+            _check_size(image.height, image.width)
+            with _one_large_image if image.width * image.height > LARGE_PIXELS else contextlib.nullcontext():
+                pixels = _pixels(image, file.path)
+            if planes and pixels.values.shape[-1] == header.channels:
+                pixels = Pixels(taken(pixels.values, chosen), None)
+            yield pixels
+
+
+def _tiff_header(path: str) -> Header | None:
+    """The header of a TIFF file that Pillow would not read whole; None for other files, damaged ones among them."""
+    try:
+        with Image.open(path, formats=("TIFF",)) as image:
+            if is_plain_picture(image):
+                return None
+    except UnidentifiedImageError:
+        pass  # of a kind that Pillow does not know, perhaps
+    except Exception:  # damaged: who reads it will say so
+        return None
+    try:
+        layout = read_layout(path)
+    except Exception:  # damaged files make tifffile raise anything
+        return None
+    if layout is None:
+        return None
+    channels = layout.channels - layout.alpha
+    return Header(layout.frames, layout.size, layout.kind, layout.orientation > 1, channels, layout)
+
+
+def _decoded(pixels: Iterator[Pixels]) -> Iterator[Pixels]:
+    try:
+        yield from pixels
+    except MemoryError as error:
+        raise PictureError("too large for the memory; shrink it") from error
+    except Exception as error:  # what decoders raise for damaged files is of any kind
+        raise PictureError(f"damaged or cut off ({_said(error)})") from error
+
+
+def _check_size(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise PictureError(f"{width} × {height} pixels; at most {MAX_PIXELS:,} are read. Shrink or cut it.")
 
 
 @contextlib.contextmanager
@@ -160,8 +209,16 @@ def _kind(image: Image.Image) -> PixelKind:
         return PixelKind(16)
     if mode in ("I", "F"):
         return PixelKind(32, real=mode == "F")
+    if _has_deep_colour(image):
+        return PixelKind(16, colour=True, alpha=mode == "RGBA")
     alpha = mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
     return PixelKind(8, colour=mode not in ("L", "LA", "La"), alpha=alpha)
+
+
+def _has_deep_colour(image: Image.Image) -> bool:
+    """Whether a file has 16 bits a channel, of which Pillow decodes 8."""
+    tiles = getattr(image, "tile", None)
+    return bool(tiles) and image.mode in ("RGB", "RGBA") and str(tiles[0].args).endswith(";16B")
 
 
 def _draft(image: Image.Image, target: Callable[[Size], Size]) -> None:
@@ -172,8 +229,13 @@ def _draft(image: Image.Image, target: Callable[[Size], Size]) -> None:
     image.draft(None, wanted)
 
 
-def _pixels(image: Image.Image) -> Pixels:
+def _pixels(image: Image.Image, path: str) -> Pixels:
+    deep = image.format == "PNG" and _has_deep_colour(image)
     image.load()
+    if deep and _orientation(image) == 1 and (getattr(image, "n_frames", 1) == 1):
+        values = deep_colour(path)
+        alpha = np.rint(values[..., 3] / 257).astype(np.uint8)[None] if values.shape[-1] == 4 else None
+        return Pixels(values[None, ..., :3], alpha)
     upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
     plain = _plain(upright)
     values = np.asarray(plain)

@@ -233,3 +233,23 @@ def test_images_of_one_and_of_four_thousand_pixels_fit_too(tmp_path):
     Image.new("L", (1, 1), 9).save(tmp_path / "in" / "dot.png")
     Image.new("L", (4000, 1), 9).save(tmp_path / "in" / "line.png")
     assert (read(tmp_path / "in").images == 9).all()
+
+
+def test_colour_of_sixteen_bits_is_scaled_too(tmp_path):
+    dark = np.random.default_rng(0).integers(0, 4096, (2, SIZE, SIZE, 3), dtype=np.uint16)
+    dark[:, 0, 0], dark[:, 0, 1] = 0, 4095
+    (tmp_path / "in").mkdir()
+    for index, image in enumerate(dark):
+        write_deep_png(tmp_path / "in" / f"{index}.png", image)
+    prepared = read(tmp_path / "in", channels=3)
+    np.testing.assert_allclose(prepared.images, dark / 4095 * 255, atol=0.51)
+
+
+def write_deep_png(file: Path, image: np.ndarray) -> None:
+    """uint16 (H, W, 3), which Pillow cannot write."""
+    import av
+
+    with av.open(str(file), "w", format="image2") as container:
+        stream = container.add_stream("png")
+        stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], "rgb48be"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb48be")))

@@ -1,0 +1,90 @@
+"""MNIST's own files: images, their labels found by name, packed or not, as a folder with a split."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.config import DataConfig
+from core.data.dataset import DatasetError
+from core.data.preparation import Prepared, prepare
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (50, 28, 28), dtype=np.uint8)
+DIGITS = (np.arange(50) % 10).astype(np.uint8)
+
+
+def write(file: Path, array: np.ndarray) -> None:
+    content = struct.pack(f">BBBB{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
+    file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+
+
+def read(path: Path) -> Prepared:
+    return prepare(DataConfig(path=str(path), image_size=28), cache=path.parent / "cache")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+        ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte"),
+        ("train-images.idx3-ubyte", "train-labels.idx1-ubyte"),
+    ],
+)
+def test_images_find_their_labels_by_name_and_say_so(tmp_path, images, labels):
+    write(tmp_path / images, IMAGES)
+    write(tmp_path / labels, DIGITS)
+    prepared = read(tmp_path / images)
+    np.testing.assert_array_equal(prepared.images[..., 0], IMAGES)
+    assert prepared.labels[0].name == "class"
+    assert prepared.labels[0].values.tolist() == DIGITS.tolist()
+    assert f"Classes of {images} are read from {labels} beside it." in prepared.notes
+
+
+def test_labels_that_change_are_read_again(tmp_path):
+    write(tmp_path / "images-idx3-ubyte", IMAGES)
+    assert not read(tmp_path / "images-idx3-ubyte").labels
+    write(tmp_path / "labels-idx1-ubyte", DIGITS)
+    assert read(tmp_path / "images-idx3-ubyte").labels
+
+
+def test_a_folder_of_both_parts_is_one_data_set_with_its_split(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    for name, part in (("t10k", slice(40, 50)), ("train", slice(0, 40))):
+        write(folder / f"{name}-images-idx3-ubyte.gz", IMAGES[part])
+        write(folder / f"{name}-labels-idx1-ubyte.gz", DIGITS[part])
+    prepared = read(folder)
+    np.testing.assert_array_equal(prepared.images[..., 0], IMAGES)
+    assert prepared.labels[0].values.tolist() == DIGITS.tolist()
+    assert prepared.given_split is not None
+    assert prepared.given_split.tolist() == [0] * 40 + [1] * 10
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_file_that_is_cut_off_is_refused(tmp_path, suffix):
+    file = tmp_path / f"images-idx3-ubyte{suffix}"
+    write(file, IMAGES)
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(DatasetError, match="images-idx3-ubyte"):
+        read(file)
+
+
+def test_a_header_of_a_petabyte_takes_no_memory(tmp_path):
+    header = struct.pack(">BBBBIII", 0, 0, 8, 3, 2**31, 999, 999)
+    (tmp_path / "a-images-idx3-ubyte.gz").write_bytes(gzip.compress(header))
+    with pytest.raises(DatasetError, match="damaged or cut off in images after 0 images"):
+        read(tmp_path / "a-images-idx3-ubyte.gz")
+
+
+def test_cifars_pickles_are_refused_with_how_to_convert_them(tmp_path):
+    for name in ("data_batch_1", "test_batch"):
+        (tmp_path / name).write_bytes(b"\x80\x02}q\x00.")
+    for path in (tmp_path, tmp_path / "data_batch_1"):
+        with pytest.raises(DatasetError, match=r"may run code when (they are|it is) loaded.*numpy\.savez"):
+            read(path)
