@@ -27,6 +27,8 @@ SCHEMA_VERSION = 1
 
 Source = Literal["auto", "curves", "files"]
 """Where images come from."""
+LabelsBy = Literal["name", "order"]
+Split = Literal["auto", "random", "last"]
 Geometry = Literal["article", "square"]
 Channels = Literal[1, 3]
 Resize = Literal["fit", "crop", "stretch"]
@@ -133,13 +135,28 @@ class DataConfig:
     """article: curves are drawn as in the plots of the 2021 study; square: each curve fills a square image."""
     weighted: Annotated[bool, Row("Sample weights", advanced=True, when=_CURVES)] = False
     """Give curves with shallow petals more weight in the loss, as the article's transect experiment did."""
-    seed: Annotated[int, Meta(ge=0), Row("Data seed", advanced=True, when=_CURVES)] = 0
-    """Random seed for the curves' parameters a and b."""
+    labels: Annotated[str, Row("Labels", when=_FILES)] = ""
+    """A table that says more about the images (CSV, TSV, XLSX, Parquet, NPZ): a row an image, numbers or classes."""
+    labels_by: Annotated[LabelsBy, Row("Labels by", advanced=True, when=_FILES)] = "name"
+    """How a row of the table finds its image. name: by a column of file names, paths or stems; order: row i is about
+    image i."""
+    hold_out: Annotated[
+        str, Meta(pattern=r"^\s*$|=.*\S"), Row("Hold out", advanced=True, wanted="such as kind=cat or x=0.2:0.4, y=1:2")
+    ] = ""
+    """Images kept from training and validation on purpose, to see how the model fills the gap: a class (kind=cat), a
+    range (x=0.2:0.4), a region (x=0.2:0.4, y=1:2); several separated by a semicolon."""
+    group: Annotated[str, Row("Group", advanced=True, when=_FILES)] = ""
+    """A label, such as patient or plate, whose images all train or all validate."""
+    split: Annotated[Split, Row("Split", advanced=True, when=_FILES)] = "auto"
+    """Which images validate. auto: those in a folder or array for it (val, test), if there are, else random; random:
+    drawn at random, as many of each class; last: the last in the order of the files."""
+    seed: Annotated[int, Meta(ge=0), Row("Data seed", advanced=True)] = 0
+    """Random seed for the curves' parameters a and b, or for which images validate."""
     validation_fraction: Annotated[Annotated[float, Meta(ge=0.0, le=0.9)] | None, Row("Validation", advanced=True)] = (
         None
     )
-    """Fraction of the images, taken from the end of the file order, used only for validation. Not set: 10 %, or 5 % for
-    curves with a hole, as in the article."""
+    """Fraction of the images used only for validation; of the curves, the last ones. Not set: 10 %, or 5 % for curves
+    with a hole, as in the article."""
 
     def __post_init__(self) -> None:
         _check_section("data", self)
@@ -157,11 +174,19 @@ class DataConfig:
         low, colon, high = self.intensity.partition(":")
         if colon and float(low) >= float(high):
             raise ConfigError(f"data.intensity is {self.intensity!r}; the first number must be below the second.")
+        for name in ("labels", "group"):
+            if self.drawn and getattr(self, name):
+                raise ConfigError(f"data.{name} is {getattr(self, name)!r}; it must be empty for curves.")
 
     @property
     def drawn(self) -> bool:
         """Whether the images are polar curves that are drawn; else they are read from ``path``."""
         return self.source != "files" and not self.path
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether some samples are kept from training and validation on purpose."""
+        return bool(self.hold_out.strip()) or (self.drawn and self.punctured)
 
 
 @dataclass(frozen=True)
@@ -496,7 +521,7 @@ def _renamed(value: object) -> object:
     """
     data = value.get("data") if isinstance(value, dict) else None
     if isinstance(value, dict) and isinstance(data, dict) and data.get("source") in ("folder", "npz"):
-        return value | {"data": {"resize": "stretch"} | data | {"source": "files"}}
+        return value | {"data": {"resize": "stretch", "split": "last"} | data | {"source": "files"}}
     return value
 
 

@@ -45,8 +45,8 @@ class Samples:
     """The samples drawn in the cloud.
 
     ``indices`` int64 (N,) into the dataset; ``factors`` float32 (N, F), NaN where one is not known; ``thumbnails``
-    uint8 (N, h, w, C); ``split`` uint8 (N,), 0 training and 1 validation. ``categories`` are the names of each factor's
-    values, an empty tuple for a number; ``names`` the samples' names, N or none.
+    uint8 (N, h, w, C); ``split`` uint8 (N,), 0 training, 1 validation and 2 held out. ``categories`` are the names of
+    each factor's values, an empty tuple for a number; ``names`` the samples' names, N or none.
     """
 
     indices: np.ndarray

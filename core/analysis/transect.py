@@ -14,7 +14,8 @@ import numpy as np
 from core.analysis.image_metrics import excess_bce, ssim
 from core.config import DataConfig
 from core.data import polar_curves
-from core.data.loading import curve_parameters, split
+from core.data.held_out import held_out
+from core.data.loading import curve_parameters, curve_split
 
 MAX_POINTS = 200
 PUBLISHED_POINTS = 15
@@ -156,11 +157,10 @@ def published_transects() -> tuple[Transect, ...]:
 
 
 def in_hole(points: np.ndarray, config: DataConfig) -> np.ndarray:
-    """Whether each (a, b) of (n, 2) lies in the hole of ``config``: bool (n,); nowhere if it has none."""
-    points = np.asarray(points, dtype=np.float64)
-    if not config.drawn or not config.punctured:
+    """Whether each (a, b) of (n, 2) is held out of the curves of ``config``, in the hole or on purpose: bool (n,)."""
+    if not config.drawn:
         return np.zeros(len(points), dtype=bool)
-    return polar_curves.inside_hole(points, (config.hole_a, config.hole_b), config.hole_radius)
+    return held_out(config, polar_curves.FACTOR_NAMES).contains(points, polar_curves.FACTOR_NAMES)
 
 
 def nearest_distance(points: np.ndarray, training: np.ndarray) -> np.ndarray:
@@ -181,8 +181,7 @@ def published_split(config: DataConfig) -> np.ndarray:
     """
     _check_curves(config)
     ab = curve_parameters(config)
-    train, _ = split(len(ab), config)
-    return ab[train]
+    return ab[curve_split(config, ab).train]
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,9 +26,11 @@ class Dataset:
     A factor with ``categories`` (its names by factor, an empty tuple for a number) is a category: its values are places
     in these names. NaN stands for a value that is not known. ``names`` are the samples' names, N or none: for images
     from files the file's path below the folder, with ``#k`` for frame k of a file that holds several.
-    ``notes`` say what was turned, scaled, left out or guessed; ``skipped`` which files could not be read, and why.
+    ``notes`` say what was turned, scaled, left out, guessed or matched; ``skipped`` which files could not be read, and
+    why.
     ``weights`` float32 (N,) multiply each sample's loss (all 1 when unweighted). ``train`` and ``validation`` are int64
-    indices in file order. ``fingerprint`` is the sha256 hex of what defines the content.
+    indices in file order, ``held_out`` those of samples that are kept from both on purpose. ``fingerprint`` is the
+    sha256 hex of what defines the content.
     """
 
     images: np.ndarray
@@ -42,6 +44,7 @@ class Dataset:
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:
         if not self.categories:

@@ -10,11 +10,9 @@ from core.config import DataConfig
 from core.data import polar_curves
 from core.data.cache import cached_images, fingerprint
 from core.data.dataset import Dataset, DatasetError, Progress
+from core.data.labelling import labelled
+from core.data.splits import Split, split
 from core.utils.text import counted
-
-PUBLISHED_FULL = 501 / 5000
-PUBLISHED_PUNCTURED = 211 / 4510
-"""Shares of validation images in the published splits: 4499 + 501 and 4299 + 211."""
 
 
 def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Dataset:
@@ -41,21 +39,20 @@ def _from_files(config: DataConfig, progress: Progress | None, cache: Path | Non
     if count < 2:
         held = counted(count, "image")
         raise DatasetError(f"{config.path} holds {held} that can be read; a training needs 2 or more.")
-    labels = prepared.labels
-    factors = np.stack([label.values for label in labels], axis=1) if labels else np.zeros((count, 0), np.float32)
-    train, validation = split(count, config)
+    known = labelled(config, count, prepared.names, prepared.labels, prepared.given_split, prepared.groups)
     return Dataset(
         images=prepared.images,
-        factors=np.ascontiguousarray(factors),
-        factor_names=tuple(label.name for label in labels),
+        factors=known.factors,
+        factor_names=known.factor_names,
         weights=np.ones(count, dtype=np.float32),
-        train=train,
-        validation=validation,
-        fingerprint=fingerprint("files", prepared.fingerprint, factors),
-        categories=tuple(label.categories for label in labels),
+        train=known.split.train,
+        validation=known.split.validation,
+        fingerprint=fingerprint("files", prepared.fingerprint, known.factors),
+        categories=known.categories,
         names=prepared.names,
-        notes=prepared.notes,
+        notes=(*prepared.notes, *known.notes),
         skipped=prepared.skipped,
+        held_out=known.split.held_out,
     )
 
 
@@ -75,13 +72,9 @@ def curve_parameters(config: DataConfig) -> np.ndarray:
     return ab
 
 
-def split(count: int, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
-    """(train, validation) int64 indices: the last fraction, at least one sample, is kept for validation."""
-    fraction = config.validation_fraction
-    if fraction is None:
-        fraction = PUBLISHED_PUNCTURED if config.drawn and config.punctured else PUBLISHED_FULL
-    validation = min(max(round(count * fraction), 1), count - 1)
-    return np.arange(count - validation, dtype=np.int64), np.arange(count - validation, count, dtype=np.int64)
+def curve_split(config: DataConfig, ab: np.ndarray) -> Split:
+    """The split of a ``curves`` dataset with parameters ``ab`` (N, 2)."""
+    return split(config, np.asarray(ab, dtype=np.float32), polar_curves.FACTOR_NAMES)
 
 
 def petal_weights(ab: np.ndarray) -> np.ndarray:
@@ -104,10 +97,20 @@ def _curves(config: DataConfig, progress: Progress | None, cache: Path | None) -
     images = cached_images(recipe, (len(ab), size, size), draw, cache)[..., None]
     if config.channels == 3:
         images = np.broadcast_to(images, (*images.shape[:3], 3))
-    train, validation = split(len(ab), config)
+    parts = curve_split(config, ab)
     weights = petal_weights(ab) if config.weighted else np.ones(len(ab), dtype=np.float32)
     mark = fingerprint(recipe, config.channels)
-    return Dataset(images, ab.astype(np.float32), polar_curves.FACTOR_NAMES, weights, train, validation, mark)
+    return Dataset(
+        images,
+        ab.astype(np.float32),
+        polar_curves.FACTOR_NAMES,
+        weights,
+        parts.train,
+        parts.validation,
+        mark,
+        notes=parts.notes,
+        held_out=parts.held_out,
+    )
 
 
 def _recipe_version(config: DataConfig) -> tuple:

@@ -24,7 +24,7 @@ import numpy as np
 from core.analysis.image_metrics import excess_bce
 from core.config import DataConfig, RunConfig
 from core.data.dataset import DatasetError
-from core.data.loading import curve_parameters, image_at, load_dataset, split
+from core.data.loading import curve_parameters, curve_split, image_at, load_dataset
 from core.engine.futures import in_thread
 from core.models.inference import Inference, decode_each, encode_each
 from core.models.vae import VAE, build_model
@@ -73,7 +73,7 @@ def read_samples(config: DataConfig) -> Samples:
     if config.drawn:
         ab = curve_parameters(config)
         kept = lru_cache(max(1, KEPT_BYTES // (config.image_size**2 * config.channels)))
-        _, validation = split(len(ab), config)
+        validation = curve_split(config, ab).validation
         return Samples(kept(partial(image_at, config, ab)), ab.astype(np.float32), validation)
     try:
         dataset = load_dataset(config)

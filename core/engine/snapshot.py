@@ -114,19 +114,31 @@ class DecoderMap:
 class EmbeddingSnapshot:
     """The means ``mu`` float32 (N, d) of the samples of ``probe``, of which ``inference`` decodes.
 
-    ``factors`` are the names of those labels that came with the data; ``attributes`` join them as targets.
+    Samples that are held out are not among them: where they lie, there is a gap. ``factors`` are the names of those
+    labels that came with the data and are numbers known for every sample; those that are known for some join the
+    ``attributes`` as further targets. Classes are none: they have no places between.
     """
 
     def __init__(self, mu: np.ndarray, probe: ProbeSet, inference: Inference) -> None:
-        self.mu, self.probe, self.inference, self.factors = mu, probe, inference, probe.factor_names
+        self._seen = probe.seen
+        self.mu, self.probe, self.inference = mu[self._seen], probe.part(self._seen), inference
+        mu, factors = self.mu, self.probe.factors.astype(np.float64)
+        numbers = [i for i, categories in enumerate(probe.categories) if not categories]
+        known = [i for i in numbers if np.isfinite(factors[:, i]).all()]
+        partly = [i for i in numbers if i not in known and np.isfinite(factors[:, i]).any()]
+        self.factors = tuple(probe.factor_names[i] for i in known)
+        """Names of the labels that came with the data."""
+        self._partly = tuple(probe.factor_names[i] for i in partly)
+        self._table = factors[:, [*known, *partly]]
+        self._classes = {probe.factor_names[i]: names for i, names in enumerate(probe.categories) if names}
         self.off_manifold = OffManifoldDetector(Neighbourhoods(mu))
         self.attributes = NO_ATTRIBUTES
         self._surfaces: dict[tuple[str, ...], Future[Surface]] = {}
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of all that can be changed: factors, then attributes."""
-        return self.factors + self.attributes.names
+        """Names of all that can be changed: factors, those known for some samples, then attributes."""
+        return self.factors + self._partly + self.attributes.names
 
     def set_attributes(self, attributes: Attributes) -> None:
         """Have these attributes from now on."""
@@ -137,12 +149,22 @@ class EmbeddingSnapshot:
 
     def table(self, names: tuple[str, ...]) -> np.ndarray:
         """Values float64 (N, F) of targets, one row per sample. Raises ``EngineError`` for an unknown one."""
-        columns = np.hstack([self.probe.factors.astype(np.float64), self.attributes.values.reshape(len(self.mu), -1)])
+        attributes = self.attributes
+        columns = np.hstack([self._table, attributes.values[self._seen]]) if attributes.names else self._table
         for name in names:
+            if name in self._classes:
+                raise EngineError(
+                    f"{name} is a class ({', '.join(self._classes[name][:3])}, …); nothing lies between two classes, "
+                    "so no path can change it step by step. Choose a number, or trace a geodesic from one to another."
+                )
             if name not in self.targets:
                 known = ", ".join(self.targets) or "none, because the images have no factors; measure attributes first"
                 raise EngineError(f"target is {name!r}; available: {known}.")
         return columns[:, [self.targets.index(name) for name in names]]
+
+    def unknown(self, names: tuple[str, ...]) -> int:
+        """The number of samples of which one of these targets is not known: they are not on the surface with them."""
+        return int((~np.isfinite(self.table(names)).all(axis=1)).sum())
 
     def surface(self, names: tuple[str, ...] | None = None) -> Future[Surface]:
         """The surface with these labels, the factors if left out; without the samples in which one is undefined."""
@@ -291,6 +313,8 @@ class SnapshotCache:
             )
         if not np.isfinite(mu).all():
             raise EngineError(f"The newest means of {run.path} are not finite: the training has diverged.")
+        if probe.seen.sum() < 2:
+            raise EngineError(f"{run.path} recorded fewer than 2 samples that are not held out; paths need 2 or more.")
         return EmbeddingSnapshot(mu, probe, inference)
 
     # off-manifold scores

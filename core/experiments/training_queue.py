@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from core.config import DataConfig, RunConfig, TrainingConfig
-from core.data.loading import curve_parameters, split
+from core.data.loading import curve_parameters, curve_split
 from core.data.source_resolution import inherit_native_size
 from core.experiments.folder import ExperimentFolder, Stopped
 from core.experiments.options import ExperimentError, Log, PlannedTraining
@@ -206,7 +206,7 @@ def training_images(config: DataConfig) -> int:
     ``ExperimentError`` for another source."""
     if not config.drawn:
         raise ExperimentError(f"data.path is {config.path!r}; experiments train on curves, which need none.")
-    return len(split(len(curve_parameters(config)), config)[0])
+    return len(curve_split(config, curve_parameters(config)).train)
 
 
 def planned_steps(planned: PlannedTraining) -> int:

@@ -19,11 +19,11 @@ from core.rendering.colormaps import NAMES, Colorbar, colours, lut
 from core.rendering.pil_text import rgb
 from core.rendering.projection import Projection, along_components, along_dimensions
 from core.rendering.themes import THEMES
-from core.runs.directory import ProbeSet, RunDirectory
+from core.runs.directory import SPLIT_NAMES, ProbeSet, RunDirectory
 
 SUFFIXES = (".mp4", ".gif")
 SPLIT, ONE_COLOUR = "split", "none"
-"""Names to colour by that are no factors: training or validation sample; all points alike."""
+"""Names to colour by that are no factors: training, validation or held-out sample; all points alike."""
 DRAWING_FRACTION = 0.85  # of the whole time; the rest is encoding
 GIF_MAX_FPS = 20.0  # a turn of six seconds then has about 9 MB; viewers hardly show more
 MAX_BYTES = 4 << 30  # frames are kept in memory until the film is written
@@ -239,7 +239,8 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
         if not name:
             name = probe.factor_names[0] if probe.factor_names else ONE_COLOUR
         if name == SPLIT and name not in probe.factor_names:
-            bar = Colorbar("split", 0.0, 1.0, lut(look.colormap, look.ground), ("training", "validation"))
+            parts = SPLIT_NAMES[: max(2, int(probe.split.max(initial=0)) + 1)]
+            bar = Colorbar("split", 0.0, len(parts) - 1.0, lut(look.colormap, look.ground), parts)
             return probe.split.astype(np.float64), bar
         if name == ONE_COLOUR and name not in probe.factor_names:
             return None, None

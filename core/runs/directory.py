@@ -31,8 +31,12 @@ from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, last
 from core.utils.atomic_write import atomic_file, write_atomic
 
 __all__ = [
+    "HELD_OUT",
     "MAX_PROBE",
+    "SPLIT_NAMES",
     "THUMBNAIL_SIZE",
+    "TRAINING",
+    "VALIDATION",
     "Control",
     "MetricsTail",
     "MetricsWriter",
@@ -48,6 +52,9 @@ __all__ = [
 MAX_PROBE = 20_000
 """Most samples whose means are recorded."""
 THUMBNAIL_SIZE = 32
+TRAINING, VALIDATION, HELD_OUT = 0, 1, 2
+"""What ``ProbeSet.split`` says of a sample; those held out are kept from training and validation on purpose."""
+SPLIT_NAMES = ("training", "validation", "held out")
 
 Status = Literal["running", "paused", "finished", "stopped", "interrupted", "failed"]
 
@@ -82,8 +89,9 @@ class ProbeSet:
     """The fixed samples of a run, in file order.
 
     ``indices`` int64 (n,) into the dataset; ``factors`` float32 (n, F) with ``factor_names``; ``thumbnails`` uint8
-    (n, 32, 32, C); ``split`` uint8 (n,), 0 training and 1 validation. ``categories`` are the names of each factor's
-    values, an empty tuple for a number; ``names`` the samples' names, n or none (see ``core.data.dataset.Dataset``).
+    (n, 32, 32, C); ``split`` uint8 (n,), 0 training, 1 validation and 2 held out. ``categories`` are the names of each
+    factor's values, an empty tuple for a number; ``names`` the samples' names, n or none (see
+    ``core.data.dataset.Dataset``).
     """
 
     indices: np.ndarray
@@ -114,6 +122,17 @@ class ProbeSet:
             if array.dtype != dtype or array.shape != shape:
                 wanted = f"{np.dtype(dtype)} {shape}"
                 raise RunError(f"{name} of the probe set is {array.dtype} {array.shape}; it must be {wanted}.")
+
+    @property
+    def seen(self) -> np.ndarray:
+        """bool (n,): the samples that are not held out."""
+        return self.split != HELD_OUT
+
+    def part(self, chosen: np.ndarray) -> ProbeSet:
+        """The samples of a mask bool (n,), or of places int (k,) among these."""
+        arrays = self.factors[chosen], self.factor_names, self.thumbnails[chosen], self.split[chosen]
+        names = tuple(np.array(self.names, dtype=object)[chosen]) if self.names else ()
+        return ProbeSet(self.indices[chosen], *arrays, self.categories, names)
 
 
 class RunDirectory:

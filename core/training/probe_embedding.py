@@ -25,7 +25,7 @@ from core.data.dataset import Dataset
 from core.models.thumbnails import thumbnails_of
 from core.models.vae import VAE
 from core.paths.latent_path import pool
-from core.runs.directory import MAX_PROBE, ProbeSet
+from core.runs.directory import HELD_OUT, MAX_PROBE, VALIDATION, ProbeSet
 from core.training.loop import load_images
 from core.training.state import TrainingState
 from core.utils.point_sets import farthest_points, principal_axes
@@ -48,7 +48,8 @@ def make_probe(dataset: Dataset, seed: int) -> ProbeSet:
     if count > MAX_PROBE:
         indices = np.sort(np.random.default_rng(seed).choice(count, MAX_PROBE, replace=False)).astype(np.int64)
     split = np.zeros(count, np.uint8)
-    split[dataset.validation] = 1
+    split[dataset.validation] = VALIDATION
+    split[dataset.held_out] = HELD_OUT
     factors = np.ascontiguousarray(dataset.factors[indices], dtype=np.float32)
     names = tuple(dataset.names[index] for index in indices) if dataset.names else ()
     thumbnails = _thumbnails(dataset, indices)

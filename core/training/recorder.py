@@ -174,6 +174,7 @@ class Recorder:
             processes=processes,
             train=len(dataset.train),
             validation=len(dataset.validation),
+            held_out=len(dataset.held_out),
             message=f"training on {device}" + (f" from step {self.state.step}" if self.state.step else ""),
         )
         if self._changes:
@@ -281,7 +282,9 @@ class Recorder:
         probe = self.run.read_probe()
         factors = probe.factors[:, [not names for names in probe.categories]]  # classes are no places in a plane
         factors = factors[:, np.isfinite(factors).all(axis=0)]
-        report = training_report(self._means.exact(), factors, self.history.validation, self.clock.seconds())
+        seen = probe.seen  # what is held out says how the model fills a gap, not what its cloud is like
+        means = self._means.exact()[seen]
+        report = training_report(means, factors[seen], self.history.validation, self.clock.seconds())
         self.append(report)
         self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}")
         return report

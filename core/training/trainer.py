@@ -195,6 +195,7 @@ def _metadata(dataset: Dataset) -> dict[str, Any]:
             "samples": len(dataset.images),
             "train": len(dataset.train),
             "validation": len(dataset.validation),
+            "held_out": len(dataset.held_out),
             "factor_names": list(dataset.factor_names),
             "notes": list(dataset.notes),
             "skipped": [{"name": skipped.name, "reason": skipped.reason} for skipped in dataset.skipped],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.analysis.transect import SPANS, published_split
+from core.analysis.transect import SPANS, in_hole, published_split
 from core.data import polar_curves
+from core.runs.directory import HELD_OUT, TRAINING
 from explorer.state import State
 
 Plane = tuple[int, int]
@@ -58,8 +59,21 @@ def training_places(state: State, plane: Plane) -> np.ndarray:
         return published_split(state.config.data)
     known = places(state, plane)
     if state.samples is not None and len(known):
-        known = known[state.samples.split == 0]
+        known = known[state.samples.split == TRAINING]
     return known[np.isfinite(known).all(axis=1)]
+
+
+def held_out_points(state: State, points: np.ndarray, plane: Plane) -> np.ndarray:
+    """Whether each of ``points`` (n, 2) is held out of the training on purpose: bool (n,).
+
+    Of curves that is a matter of place; of other images, of the sample that stands for the point.
+    """
+    if state.config is not None and is_drawn(state):
+        return in_hole(points, state.config.data)
+    nearest = nearest_samples(state, points, plane)
+    if state.samples is None or not len(nearest):
+        return np.zeros(len(points), dtype=bool)
+    return state.samples.split[nearest] == HELD_OUT
 
 
 def nearest_samples(state: State, points: np.ndarray, plane: Plane) -> np.ndarray:

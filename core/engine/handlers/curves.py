@@ -30,6 +30,7 @@ from core.geometry.surface import Surface
 from core.models.inference import Inference
 from core.paths.recipe import PATH_KINDS
 from core.protocol.messages import ComputeGridlines, GridlinesComputed, PathTraced, TracePath
+from core.utils.text import counted
 
 MAX_POINTS = 1000
 _CHECKED = 500  # samples by which it is decided whether a label follows the surface
@@ -92,6 +93,10 @@ def exact_path(
     if not about.joins:
         names, note = choose_constraints(snapshot, surface, request.target)
         surface = yield from result_of(snapshot.surface(names))
+        unknown = snapshot.unknown(names)
+        if unknown:
+            left_out = f"without {counted(unknown, 'sample')} of unknown {' or '.join(names)}"
+            note = f"{note}; {left_out}" if note else left_out
 
     def make() -> tuple[TracedPath, np.ndarray]:
         path = made(request.kind, path_request(request, surface))

@@ -10,7 +10,7 @@ import numpy as np
 
 from core.analysis.transect_export import transect_figure
 from core.data import polar_curves
-from core.data.loading import curve_parameters, split
+from core.data.loading import curve_parameters, curve_split
 from core.experiments.transects.analysis import Analysis, Measured
 from core.experiments.transects.hole_readouts import READOUTS
 from core.experiments.transects.options import (
@@ -212,7 +212,8 @@ def make_page(analysis: Analysis, report: Mapping[str, Any]) -> str:
     first, cloud = defaults[0], analysis.cloud
     data = first.config.data
     ab = curve_parameters(data)
-    train, validation = split(len(ab), data)
+    parts = curve_split(data, ab)
+    train, validation = parts.train, parts.validation
     hole = (data.hole_a, data.hole_b, data.hole_radius)
     figures = {
         "dataset": svg(dataset_figure(ab[train], ab[validation], hole, data.geometry)),
@@ -310,7 +311,7 @@ def _first_images(default: Measured, article: Measured) -> tuple[dict[str, list[
     series = {}
     for model in (default, article):
         batch = model.config.training.batch_size
-        an_epoch = steps_left(len(split(len(curve_parameters(model.config.data)), model.config.data)[0]), batch)
+        an_epoch = steps_left(len(curve_split(model.config.data, curve_parameters(model.config.data)).train), batch)
         steps = [r for r in model.records if r.get("kind") == "step" and r["step"] * batch <= images]
         # Where an epoch ends must be known, even if the training did not get that far.
         series[model.planned.label] = [*steps, {"kind": "epoch", "epoch": 1, "step": an_epoch}]

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt, Signal
 
 from core.rendering import colormaps
 from core.rendering.projection import Projection, along_components, along_dimensions
+from core.runs.directory import SPLIT_NAMES
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
@@ -196,7 +197,7 @@ class CloudController(Controller):
         else:
             low, high = bar
             colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
-            categories = ("training", "validation") if display.color_by == SPLIT else None
+            categories = SPLIT_NAMES[: int(high) + 1] if display.color_by == SPLIT else None
             lut = colormaps.lut(display.colormap, self._theme.plot)
             self.view.set_colorbar(display.color_by, low, high, lut, categories)
         selected = self._state.selected
@@ -222,6 +223,8 @@ class CloudController(Controller):
             values = color_targets.values(self._state, name)
         if values is None or len(values) != count or not np.isfinite(values).any():
             return None, (0.0, 1.0)
+        if name == SPLIT:
+            return values, (0.0, max(1.0, float(values.max())))
         if name == EXCESS_BCE:  # a few bad reconstructions must not flatten the colours of all others
             low, high = np.nanquantile(values, (0.01, 0.99))
         else:

@@ -226,7 +226,9 @@ class CompareController(Controller):
         colours = np.tile(plain_colour(self._theme), (count, 1))
         if samples is not None and len(samples.indices) == count:
             if display.color_by == SPLIT:
-                colours = colormaps.colours(samples.split, display.colormap, 0.0, 1.0, self._theme.plot)
+                first = self._state.samples
+                high = max(1, int(samples.split.max()), 0 if first is None else int(first.split.max()))
+                colours = colormaps.colours(samples.split, display.colormap, 0.0, high, self._theme.plot)
             elif (values := samples.factor(display.color_by)) is not None:
                 first = self._state.samples
                 low, high = _range(first.factor(display.color_by) if first is not None else None, values)

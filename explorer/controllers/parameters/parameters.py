@@ -10,6 +10,7 @@ While a training is active, the open run's hole alone is shown.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -18,6 +19,8 @@ from PySide6.QtCore import QTimer
 from core.analysis.transect import in_hole
 from core.config import ConfigError, DataConfig
 from core.data import polar_curves
+from core.data.dataset import DatasetError
+from core.data.held_out import Box, HeldOut, held_out
 from core.protocol.messages import EncodeFactors, FactorsEncoded
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
@@ -26,6 +29,7 @@ from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, 
 from explorer.controllers.requirements import missing_factors
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.parameters import ParametersView
+from explorer.views.parameters.scene import Region
 from explorer.views.training import TrainingView
 from explorer.widgets.controls import on_screen
 
@@ -50,6 +54,8 @@ class ParametersController(Controller):
         super().__init__(context)
         self._probe, self._cloud, self._view, self._training = probe, cloud, view, training_view
         self._places: np.ndarray | None = None  # float32 (N, 2): the samples in the plane
+        self._names: tuple[str, ...] = ()  # of the factors
+        self._held_out = HeldOut()
         self._asked: tuple[float, float] | None = None  # the place whose images are on show, or on their way
         self._leads = False  # its answer moves the probe
         self._held = False  # a hand has the cursor
@@ -97,9 +103,20 @@ class ParametersController(Controller):
         view.set_names(*(LONG_NAMES.get(names[axis], names[axis]) if drawn else names[axis] for axis in (x, y)))
         view.set_bounds(*self._bounds(self._places))
         view.set_samples(self._places, split)
+        self._names, self._held_out = names, self._regions(names)
+        axes = names[x], names[y]
+        view.set_held_out([_rectangle(box, *axes) for box in self._held_out.boxes(axes)])
         view.set_colors(self._cloud.colours)
         view.set_highlight(self._state.selected)
         self._on_document()
+
+    def _regions(self, names: tuple[str, ...]) -> HeldOut:
+        """What the open run holds out."""
+        config, samples = self._state.config, self._state.samples
+        try:
+            return HeldOut() if config is None else held_out(config.data, names, samples.categories if samples else ())
+        except DatasetError:  # a run whose samples have other labels than its configuration says
+            return HeldOut()
 
     def _bounds(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if is_drawn(self._state):
@@ -214,10 +231,10 @@ class ParametersController(Controller):
         newest = not self._awaiting
         if self._state.document.cursor is None or not (newest or self._held):
             return
-        config = self._state.config
-        inside = config is not None and is_drawn(self._state) and bool(in_hole(reply.factors[None], config.data)[0])
         parts = [f"excess BCE {reply.excess_bce:.2g}", f"SSIM {reply.ssim:.3f}"]
-        self._view.set_images(reply.original, reply.reconstruction, " · ".join(parts + ["in the hole"] * inside))
+        if self._held_out.contains(reply.factors[None], self._names)[0]:
+            parts.append("in the hole" if is_drawn(self._state) else "held out")
+        self._view.set_images(reply.original, reply.reconstruction, " · ".join(parts))
         if self._leads:
             self._editing.live(MOVE, probe=reply.mu, sample=None)
         if newest:
@@ -288,6 +305,11 @@ def _draw(count: int, seed: int) -> np.ndarray:
     drawn = polar_curves.draw_parameters(count, seed)
     drawn.setflags(write=False)
     return drawn
+
+
+def _rectangle(box: Box, x: str, y: str) -> Region:
+    everywhere = -math.inf, math.inf
+    return box.ranges.get(x, everywhere), box.ranges.get(y, everywhere)
 
 
 def _place(row: np.ndarray) -> tuple[float, float]:

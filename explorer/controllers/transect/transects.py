@@ -18,7 +18,6 @@ from core.analysis.transect import (
     Transect,
     TransectError,
     TransectResult,
-    in_hole,
     nearest_distance,
     published_transects,
 )
@@ -31,6 +30,7 @@ from explorer.controllers.plane import (
     FIRST,
     Plane,
     factor_names,
+    held_out_points,
     is_drawn,
     nearest_samples,
     shown_plane,
@@ -311,7 +311,7 @@ class TransectsController(Controller):
         self._request = self._engine.request(message, self._on_measured, self._on_error)
 
     def _blank(self, transect: Transect) -> MeasuredTransect:
-        count, model, config = len(transect), self._state.model, self._state.config
+        count, model = len(transect), self._state.model
         size, channels, dims = (model.image_size, model.channels, model.latent_dim) if model is not None else (0, 1, 0)
         images = np.zeros((count, size, size, channels), dtype=np.uint8)
         unknown = np.full(count, np.nan)
@@ -331,7 +331,7 @@ class TransectsController(Controller):
             excess_bce=unknown,
             ssim=unknown,
             distance=nearest_distance(transect.points, training) if len(training) else unknown,
-            in_hole=in_hole(transect.points, config.data) if config is not None else np.zeros(count, dtype=bool),
+            in_hole=held_out_points(self._state, transect.points, self._shown_plane),
             known=np.zeros(count, dtype=bool),
         )
 
@@ -376,8 +376,9 @@ class TransectsController(Controller):
             self._view.set_summary("The training has saved no weights yet; the images appear as soon as it does.")
             return
         known, config = measured.known, self._state.config
-        punctured = config is not None and config.data.drawn and config.data.punctured
-        groups = (("in the hole", measured.in_hole), ("outside", ~measured.in_hole))
+        punctured = config is not None and config.data.holds_out
+        inside = "in the hole" if config is None or config.data.drawn else "held out"
+        groups = ((inside, measured.in_hole), ("outside", ~measured.in_hole))
         if not punctured:  # without a hole in the data there is no inside and no outside
             groups = (("all points", np.ones_like(known)),)
         lines = ["Mean excess BCE"] if known.any() else []

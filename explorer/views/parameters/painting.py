@@ -14,13 +14,15 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 
 from core.rendering.point_splatting import PAD, Discs, draw_discs, pack
+from core.runs.directory import HELD_OUT, TRAINING
 from explorer.views.parameters.scene import LEFT, RIGHT, Hole, PlaneFrame, PlaneScene
 from explorer.widgets.painting import dot, pen, stroke_lines, tint
 from explorer.widgets.theme import Theme
 
 SHARE = 0.28  # of the plane that all discs together may cover
 SMALLEST, LARGEST = 1.2, 4.0  # pixels, radius
-RING = 0.55  # radius of a ring's hole, as a share of the ring's
+RING = 0.55  # radius of a ring's hole, as a share of the ring's: validation
+THIN_RING = 0.82  # the same: held out
 HALO = 0.85  # opacity of the ground's colour under a line
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -63,8 +65,9 @@ def _draw_samples(image: QImage, scene: PlaneScene, theme: Theme, ratio: float) 
     colours = _colours(scene, theme)[order]
     places = (pixels[order] * ratio).astype(np.float32)
     radius = np.float32(radius_of(scene) * ratio)
-    ringed = scene.split[order] != 0
+    ringed = scene.split[order] != TRAINING
     # A ring is a disc with a smaller one of the ground's colour right after it.
+    bore = np.where(scene.split[order] == HELD_OUT, THIN_RING, RING).astype(np.float32)
     repeat = np.where(ringed, 2, 1)
     source = np.repeat(np.arange(len(order)), repeat)
     inner = np.append(source[1:] == source[:-1], False)
@@ -73,7 +76,7 @@ def _draw_samples(image: QImage, scene: PlaneScene, theme: Theme, ratio: float) 
     discs = Discs(
         places[source, 0],
         places[source, 1],
-        np.where(inner, radius * np.float32(RING), radius).astype(np.float32),
+        np.where(inner, radius * bore[source], radius).astype(np.float32),
         rgb,
         np.where(inner, 255, colours[source, 3]).astype(np.uint8),
     )
@@ -138,7 +141,9 @@ def draw_axes(painter: QPainter, scene: PlaneScene, theme: Theme) -> None:
 
 
 def draw_holes(painter: QPainter, scene: PlaneScene, theme: Theme) -> None:
-    """The hole as a circle of the plane, with its handles; that of the open run dashed where it differs."""
+    """The hole as a circle of the plane, with its handles; that of the open run dashed where it differs, and what else
+    the open run holds out."""
+    _draw_regions(painter, scene, theme)
     if scene.run_hole is not None:
         _ring(painter, scene.frame, scene.run_hole, theme, QColor(theme.text), dashed=True)
     if scene.hole is None:
@@ -149,6 +154,21 @@ def draw_holes(painter: QPainter, scene: PlaneScene, theme: Theme) -> None:
         dot(painter, place, 6.5, tint(theme.plot, HALO))
         fill = colour if name == "centre" else QColor(theme.plot)
         dot(painter, place, 4.5, fill, pen(colour, 1.75))
+
+
+def _draw_regions(painter: QPainter, scene: PlaneScene, theme: Theme) -> None:
+    """Dashed outlines; a side that is open runs along the border."""
+    area = scene.frame.area
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    for region in scene.held_out:
+        (left, low), (right, high) = (scene.frame.pixel(*corner) for corner in zip(*region, strict=True))
+        outline = QRectF(
+            QPointF(max(left, area.left()), max(high, area.top())),
+            QPointF(min(right, area.right()), min(low, area.bottom())),
+        )
+        for each in (pen(tint(theme.plot, HALO), 4.5), pen(QColor(theme.text), 1.75, True)):
+            painter.setPen(each)
+            painter.drawRect(outline)
 
 
 def _ring(painter: QPainter, frame: PlaneFrame, hole: Hole, theme: Theme, colour: QColor, dashed: bool) -> None:

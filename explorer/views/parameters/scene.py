@@ -119,12 +119,17 @@ class Hole:
     radius: float
 
 
+Region = tuple[tuple[float, float], tuple[float, float]]
+"""A rectangle of the plane: its range along x and along y, infinite where it has no end."""
+
+
 @dataclass(eq=False)
 class PlaneScene:
     """The state of the plane.
 
-    ``xy`` float32 (N, 2); ``split`` uint8 (N,), 1 is validation; ``colors`` uint8 (N, 4) or None; ``transects`` are
-    names with points float64 (n, 2). ``hole`` has handles if ``hole_editable``; ``run_hole`` is drawn dashed.
+    ``xy`` float32 (N, 2); ``split`` uint8 (N,) as in ``core.runs.directory.ProbeSet``; ``colors`` uint8 (N, 4) or None;
+    ``transects`` are names with points float64 (n, 2). ``hole`` has handles if ``hole_editable``; ``run_hole`` and the
+    regions that the run holds out beside it are drawn dashed.
     """
 
     frame: PlaneFrame = field(default_factory=PlaneFrame)
@@ -135,6 +140,7 @@ class PlaneScene:
     hole: Hole | None = None
     hole_editable: bool = False
     run_hole: Hole | None = None
+    held_out: tuple[Region, ...] = ()
     cursor: tuple[float, float] | None = None
     selected: int | None = None
     highlight: np.ndarray | None = None

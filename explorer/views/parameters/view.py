@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.views.parameters.plane import ParameterPlane, Tool
-from explorer.views.parameters.scene import Hole, PlaneFrame
+from explorer.views.parameters.scene import Hole, PlaneFrame, Region
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
@@ -128,7 +128,7 @@ class ParametersView(QWidget):
     # setters
 
     def set_samples(self, xy: np.ndarray, split: np.ndarray) -> None:
-        """The samples' places, float32 (n, 2), and their ``split`` uint8 (n,), 1 for validation."""
+        """The samples' places, float32 (n, 2), and their ``split`` uint8 (n,), see ``scene.PlaneScene``."""
         if xy.ndim != 2 or xy.shape[1] != 2 or len(split) != len(xy):
             raise ValueError(f"xy has shape {xy.shape}, split {split.shape}; wanted are (n, 2) and (n,).")
         scene = self.plane.scene
@@ -194,6 +194,11 @@ class ParametersView(QWidget):
     def set_hole_possible(self, possible: bool) -> None:
         """Whether the data on show are of the kind that can have a hole; else there is no button for one."""
         self._hole.setVisible(possible)
+
+    def set_held_out(self, regions: Sequence[Region]) -> None:
+        """What the open run holds out beside a hole, as rectangles of this plane; dashed."""
+        self.plane.scene.held_out = tuple(regions)
+        self.plane.update()
 
     def set_run_hole(self, hole: tuple[float, float, float] | None) -> None:
         """The open run's hole (a, b, radius) where it differs from the one that is shown; dashed."""

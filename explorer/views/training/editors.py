@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import Setting
+from core.data.tables import SUFFIXES
 from explorer.widgets.controls import MagnitudeSpinBox, named
 from explorer.widgets.dialogs import file_dialog
 
@@ -32,6 +33,8 @@ def make_editor(setting: Setting) -> Editor:
         return SourceEditor(setting)
     if setting.name == "data.path":
         return PathEditor(setting)
+    if setting.name == "data.labels":
+        return TableEditor(setting)
     if setting.choices:
         return ChoiceEditor(setting)
     if setting.optional:
@@ -263,6 +266,29 @@ class PathEditor(TextEditor):
         else:
             dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
             dialog.setNameFilter("Arrays of images (*.npz)")
+        dialog.fileSelected.connect(self._on_chosen)
+        dialog.show()
+
+    def _on_chosen(self, path: str) -> None:
+        self.set_value(path)
+        self.edited.emit()
+
+
+class TableEditor(TextEditor):
+    """A table of labels, typed or chosen."""
+
+    def __init__(self, setting: Setting) -> None:
+        super().__init__(setting)
+        self._line.setPlaceholderText("none")
+        browse = named(QPushButton("Browse…"), f"training.{setting.name}.browse")
+        browse.setToolTip("Choose a table with a row an image")
+        browse.clicked.connect(self._browse)
+        self.row.addWidget(browse)
+
+    def _browse(self) -> None:
+        dialog = file_dialog(self.window(), "labels", "Labels of the images", Path(self._line.text()).parent)
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+        dialog.setNameFilters([f"Tables ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})", "All files (*)"])
         dialog.fileSelected.connect(self._on_chosen)
         dialog.show()
 

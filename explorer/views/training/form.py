@@ -171,7 +171,7 @@ class TrainingForm(QWidget):
         values = self._values()
         path = values["data.path"]
         if values["data.source"] == "curves":
-            values["data.path"] = ""  # a path left over from another source says nothing about drawn curves
+            values |= dict.fromkeys(("data.path", "data.labels", "data.group"), "")  # left over from another source
         elif not path:
             raise ConfigError(f"data.path is empty. {NO_PATH}")
         elif not Path(path).exists():

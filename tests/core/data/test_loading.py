@@ -7,28 +7,9 @@ import pytest
 
 from core.config import DataConfig
 from core.data.dataset import DatasetError
-from core.data.loading import curve_parameters, image_at, load_dataset, petal_weights, split
+from core.data.loading import curve_parameters, image_at, load_dataset, petal_weights
 
 SMALL = DataConfig(image_size=32, count=60)
-
-
-def test_the_published_splits():
-    train, validation = split(5000, DataConfig(punctured=False))
-    assert (len(train), len(validation)) == (4499, 501)
-    train, validation = split(4510, DataConfig())
-    assert (len(train), len(validation)) == (4299, 211)
-
-
-def test_validation_is_the_last_share_in_file_order():
-    train, validation = split(10, DataConfig(validation_fraction=0.3))
-    assert train.tolist() == list(range(7))
-    assert validation.tolist() == [7, 8, 9]
-
-
-@pytest.mark.parametrize("share", [0.0, 0.9])
-def test_both_parts_always_have_a_sample(share):
-    train, validation = split(2, DataConfig(validation_fraction=share))
-    assert len(train) == len(validation) == 1
 
 
 def test_punctured_data_has_nothing_in_the_hole():

@@ -627,3 +627,55 @@ def test_the_badge_costs_a_decode_no_image(steps: Steps) -> None:
     """Decoded images are those of the model, with and without the badge."""
     z = on_cylinder(1.0, 1.0)
     np.testing.assert_array_equal(steps.ask(Decode, z=z).image, Inference(seeded(TINY, 0)).decode(z[None])[0])
+
+
+# what is held out, not known, or a class
+
+
+def relabelled(path: Path, mu: np.ndarray, factors: np.ndarray, names: tuple[str, ...], **fields: Any) -> Steps:
+    """A recorded run whose probe set has other ``fields``."""
+    run = recorded(path, mu, factors, names)
+    run.write_probe(replace(run.read_probe(), **fields))
+    return Steps(run)
+
+
+def test_where_samples_are_held_out_is_a_gap(tmp_path):
+    mu, labels = cylinder(1500)
+    inside = np.hypot(labels[:, 0] - 2.2, labels[:, 1] - 1.0) < 0.45
+    steps = relabelled(tmp_path / "run", mu, labels, (ANGLE, HEIGHT), split=np.where(inside, 2, 0).astype(np.uint8))
+    start, end = on_cylinder(1.2, 1.0), on_cylinder(3.2, 1.0)
+    straight_on = trace(steps, "isoline", start, target=ANGLE)
+    assert angle(straight_on.points).max() < 2.0  # it ends at the gap
+    assert END_OF_DATA in straight_on.note
+    around = trace(steps, "geodesic", start, end)
+    crossed = np.hypot(angle(around.points) - 2.2, around.points[:, 2] - 1.0) < 0.35
+    assert not crossed.any()
+    assert not around.flagged.any()
+
+
+def test_samples_of_unknown_value_are_left_out_and_that_is_said(tmp_path):
+    mu, labels = cylinder()
+    labels = np.column_stack([labels, labels[:, 1] * 2.0])
+    labels[:300, 2] = np.nan
+    steps = relabelled(tmp_path / "run", mu, labels, (ANGLE, HEIGHT, "weight"))
+    known = trace(steps, "isoline", on_cylinder(1.5, 1.0), target=HEIGHT)
+    assert known.names == (ANGLE, HEIGHT)
+    assert "unknown" not in known.note
+    partly = trace(steps, "isoline", on_cylinder(1.5, 1.0), target="weight")
+    assert "without 300 samples of unknown weight" in partly.note
+    np.testing.assert_allclose(partly.labels[:, partly.names.index("weight")], 2.0 * partly.points[:, 2], atol=0.1)
+
+
+def test_no_path_changes_a_class_step_by_step(tmp_path):
+    mu, labels = cylinder()
+    kinds = (labels[:, 0] > 2.0).astype(np.float64)
+    steps = relabelled(
+        tmp_path / "run",
+        mu,
+        np.column_stack([kinds, labels]),
+        ("kind", ANGLE, HEIGHT),
+        categories=(("cat", "dog"), (), ()),
+    )
+    said = refusal(steps, TracePath, kind="isoline", start=on_cylinder(1.5, 1.0), end=NOWHERE, target="kind")
+    assert "kind is a class (cat, dog" in said
+    assert trace(steps, "isoline", on_cylinder(1.5, 1.0), target=ANGLE).names == (ANGLE, HEIGHT)

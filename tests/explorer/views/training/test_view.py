@@ -104,7 +104,7 @@ def test_what_to_train_on_comes_first_and_the_curves_settings_only_with_the_curv
     assert _find(view, "data.path").isVisible()
     QTest.mouseClick(_find(view, "more.data"), LEFT)
     QTest.mouseClick(_find(view, "more.model"), LEFT)
-    for name in ("data.geometry", "data.weighted", "data.seed", "model.native_size"):
+    for name in ("data.geometry", "data.weighted", "model.native_size"):
         assert not _find(view, name).isVisible(), name
     QTest.mouseClick(curves, LEFT, pos=QPoint(6, curves.height() // 2))
     for name in ("data.hole_radius", "data.geometry", "model.native_size"):

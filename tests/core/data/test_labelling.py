@@ -1,0 +1,105 @@
+"""Images of one's own with all that is known of them: classes of folders, a table, groups, what is held out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.config import DataConfig
+from core.data.dataset import Dataset, DatasetError
+from core.data.labelling import labelled
+from core.data.labels import LabelColumn
+from core.data.loading import load_dataset
+from core.training.probe_embedding import make_probe
+
+FRAMES = 40
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    """frame1.png to frame40.png: a bar that moves right with the number; and tables about them."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for i in range(1, FRAMES + 1):
+        image = np.full((48, 48), 255, np.uint8)
+        image[:, i : i + 6] = 0
+        Image.fromarray(image).save(folder / f"frame{i}.png")
+    rows = "".join(f"frame{i}.png,{i / 2},{'cat' if i % 2 else 'dog'},p{i // 5}\n" for i in range(1, FRAMES + 1))
+    (tmp_path / "named.csv").write_text("file,x,species,patient\n" + rows)
+    (tmp_path / "rows.csv").write_text("x\n" + "".join(f"{i / 2}\n" for i in range(1, FRAMES + 1)))
+    return folder
+
+
+def loaded(folder: Path, **settings) -> Dataset:
+    return load_dataset(DataConfig(path=str(folder), image_size=32, **settings), cache=folder.parent / "cache")
+
+
+def left_edge(dataset: Dataset) -> np.ndarray:
+    """Where the bar begins, in pixels of the files."""
+    return (dataset.images[:, 16, :, 0] < 128).argmax(axis=1) * 48 / 32
+
+
+def test_a_table_beside_the_images_says_the_right_thing_of_each(frames):
+    dataset = loaded(frames, labels="named.csv")
+    assert dataset.factor_names == ("x", "species", "patient")
+    assert dataset.categories[1] == ("cat", "dog")
+    numbers = np.array([int(Path(name).stem[5:]) for name in dataset.names])
+    np.testing.assert_allclose(dataset.factors[:, 0], numbers / 2)
+    np.testing.assert_allclose(left_edge(dataset), numbers, atol=1.6)
+    np.testing.assert_array_equal(dataset.factors[:, 1], np.where(numbers % 2, 0.0, 1.0))
+    assert any("40 images joined by the column file" in note for note in dataset.notes)
+
+
+def test_a_table_without_names_is_refused_unless_the_order_is_meant(frames):
+    with pytest.raises(DatasetError, match=r'rows\.csv does not say which image .* data\.labels_by to "order"'):
+        loaded(frames, labels=str(frames.parent / "rows.csv"))
+    dataset = loaded(frames, labels=str(frames.parent / "rows.csv"), labels_by="order")
+    np.testing.assert_allclose(dataset.factors[:, 0], np.arange(1, FRAMES + 1) / 2)  # natural order, as in the folder
+
+
+def test_a_group_stays_together_and_a_class_is_held_out(frames):
+    dataset = loaded(frames, labels="named.csv", group="patient", hold_out="species=dog, x=5:10")
+    patients = dataset.factors[:, 2]
+    assert not set(patients[dataset.train]) & set(patients[dataset.validation])
+    held = dataset.factors[dataset.held_out]
+    assert (held[:, 1] == 1.0).all()
+    assert ((held[:, 0] >= 5) & (held[:, 0] <= 10)).all()
+    assert len(dataset.held_out) == 6
+    assert len(dataset.train) + len(dataset.validation) == FRAMES - 6
+    probe = make_probe(dataset, 0)
+    assert np.flatnonzero(probe.split == 2).tolist() == dataset.held_out.tolist()
+    assert any("6 images held out" in note for note in dataset.notes)
+
+
+def test_a_group_may_be_a_column_that_is_no_label(tmp_path):
+    rows = "".join(f"{i}.png,{i % 3},{i // 2}p\n" for i in range(200))
+    (tmp_path / "table.csv").write_text("file,x,plate\n" + rows)
+    names = [f"{i}.png" for i in range(200)]
+    config = DataConfig(path=str(tmp_path), labels=str(tmp_path / "table.csv"), group="plate")
+    found = labelled(config, 200, names)
+    assert not set(found.split.train // 2) & set(found.split.validation // 2)
+
+
+def test_labels_of_files_and_table_are_told_apart(tmp_path):
+    (tmp_path / "table.csv").write_text("file,class\na.png,1\nb.png,2\n")
+    config = DataConfig(path=str(tmp_path), labels="table.csv")
+    found = labelled(config, 2, ("a.png", "b.png"), [LabelColumn("class", np.zeros(2, np.float32), ("cat", "dog"))])
+    assert found.factor_names == ("class", "class (table)")
+    assert any("class (table)" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"group": "plate"}, r"data\.group is 'plate', which is no label; there are class"),
+        ({"labels": "absent.csv"}, r"absent\.csv does not exist"),
+        ({"labels": "table.pkl"}, r"ends in '\.pkl'"),
+    ],
+)
+def test_what_is_not_there_is_told(tmp_path, settings, said):
+    config = DataConfig(path=str(tmp_path), **settings)
+    with pytest.raises(DatasetError, match=said):
+        labelled(config, 2, ("a.png", "b.png"), [LabelColumn("class", np.zeros(2, np.float32), ("cat", "dog"))])
