@@ -64,7 +64,7 @@ def _prepared(sources: tuple[Path, ...], config: RunConfig) -> Prepared:
     import dataclasses
 
     from core.data.preparation import prepared_once
-    from core.data.sources.listing import Listing, listed
+    from core.data.sources.listing import Listing, in_natural_order, listed
     from core.data.sources.opening import holds_arrays, open_listing, open_pictures
     from core.paths.latents_file import LatentsError
 
@@ -78,6 +78,7 @@ def _prepared(sources: tuple[Path, ...], config: RunConfig) -> Prepared:
     together = Listing(listings[0].root)
     for source, listing in zip(sources, listings, strict=True):
         alone = not source.is_dir()
-        together.files += [dataclasses.replace(file, name=str(source)) if alone else file for file in listing.files]
+        files = in_natural_order(listing.files, lambda file: file.name)
+        together.files += [dataclasses.replace(file, name=str(source)) if alone else file for file in files]
         together.skipped += listing.skipped
     return prepared_once(open_pictures(together, data), data)

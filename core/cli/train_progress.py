@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from core.config import RunConfig
 from core.runs.metrics_log import Record
 
-_SHOWN_EVENTS = ("started", "paused", "resumed", "hyperparameters", "warning", "stopped", "finished")
+_SHOWN_EVENTS = ("started", "data", "paused", "resumed", "hyperparameters", "warning", "stopped", "finished")
 
 
 class _Console(Console):

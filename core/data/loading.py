@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +15,7 @@ from core.data import polar_curves
 from core.data.cache import cached_images, fingerprint
 from core.data.dataset import Dataset, DatasetError, Progress
 from core.data.labelling import labelled
+from core.data.sources.listing import located, written
 from core.data.splits import Split, split
 from core.utils.text import counted
 
@@ -29,6 +34,35 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
             f"the images of {what} at {config.image_size} × {config.image_size} × {config.channels} do not fit into "
             f"memory; reduce {advice}."
         ) from error
+
+
+def with_absolute_path(config: DataConfig) -> DataConfig:
+    """``config`` with the absolute path of its files, as a run stores it."""
+    return config if config.drawn else dataclasses.replace(config, path=written(located(config.path)))
+
+
+def relative_path(config: DataConfig, run: Path) -> str | None:
+    """The path of the files of ``config`` from the folder of a run; None for curves, and where there is none that can
+    be stored: from one drive to another, or of bytes that are no UTF-8."""
+    if config.drawn:
+        return None
+    try:
+        path = os.path.relpath(located(config.path), os.path.abspath(run))
+        path.encode("utf-8")
+    except ValueError:
+        return None
+    return path
+
+
+def present_data(config: DataConfig, run: Path, metadata: Mapping[str, Any]) -> DataConfig:
+    """``config`` of a run with the place where its files are now: as stored, or, if they are gone from there, where
+    they lie as seen from the run's folder, which may have been moved together with them."""
+    stored = metadata.get("dataset")
+    relative = stored.get("relative_path") if isinstance(stored, dict) else None
+    if config.drawn or located(config.path).exists() or not isinstance(relative, str):
+        return config
+    moved = Path(run) / relative
+    return dataclasses.replace(config, path=written(located(moved))) if moved.exists() else config
 
 
 def _from_files(config: DataConfig, progress: Progress | None, cache: Path | None) -> Dataset:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import numpy as np
-from natsort import natsort_keygen, ns
 from PIL import ImageColor
 
 from core.config import DataConfig
@@ -24,9 +22,10 @@ from core.data.dataset import DatasetError, Progress
 from core.data.labels import LabelColumn
 from core.data.pixels import Survey, eight_bit, survey
 from core.data.resizing import resized, scaled_size
-from core.data.sources.listing import Listing, listed, shown
+from core.data.sources.listing import Listing, in_natural_order, listed, shown
 from core.data.sources.opening import companions, open_listing
 from core.data.sources.source import ImageSource, Pixels, Size, Skipped
+from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
 
 VERSION = 1
@@ -77,12 +76,16 @@ class _About(msgspec.Struct):
 
 
 def prepare(
-    config: DataConfig, progress: Progress | None = None, cache: Path | None = None, source: ImageSource | None = None
+    config: DataConfig,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+    source: ImageSource | None = None,
+    common: Survey | None = None,
 ) -> Prepared:
     """The images of ``config.path``, from the cache (None: the user's), or read and then cached.
 
-    ``source`` may be given if it is open already. An exception that ``progress`` raises ends the reading and leaves
-    nothing behind. Raises ``DatasetError``.
+    ``source`` and its survey ``common`` may be given if they are there already. An exception that ``progress`` raises
+    ends the reading and leaves nothing behind. Raises ``DatasetError``.
     """
     listing = listed(config.path)
     store = ImageCache(cache_folder() if cache is None else cache)
@@ -93,9 +96,10 @@ def prepare(
             return _unpacked(cached.images, cached.about)
     if source is None:
         source = open_listing(listing, config)
-    share = 0.0 if progress is None else _SURVEY_SHARE
-    common = survey(source, config, None if progress is None else lambda done: progress(share * done))
-    rest = None if progress is None else lambda done: progress(share + (1.0 - share) * done)
+    share = 0.0 if common is not None else _SURVEY_SHARE
+    if common is None:
+        common = surveyed(source, listing, config, cache, None if progress is None else lambda f: progress(share * f))
+    rest = None if progress is None else lambda fraction: progress(share + (1.0 - share) * fraction)
     try:
         return _made(store, recipe, source, config, common, rest)
     except OSError as error:
@@ -119,6 +123,22 @@ def _made_in_passing(source: ImageSource, config: DataConfig, common: Survey, pr
             ) from error
 
 
+def surveyed(
+    source: ImageSource, listing: Listing, config: DataConfig, cache: Path | None, progress: Progress | None
+) -> Survey:
+    """What the images of ``source`` have in common: as it was found before, or found now and kept in the cache."""
+    folder = cache_folder() if cache is None else cache
+    settings = (config.background, config.intensity, config.frames, config.array, config.planes)
+    file = folder / f"survey-{fingerprint('survey', VERSION, _files(listing), settings)[:32]}.json"
+    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return msgspec.json.decode(file.read_bytes(), type=Survey)
+    found = survey(source, config, progress)
+    with contextlib.suppress(OSError):  # without it the next one looks again
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, msgspec.json.encode(found))
+    return found
+
+
 def _recipe(listing: Listing, config: DataConfig) -> str:
     """What decides the images: which files there are, when they were written, and the settings that reading obeys."""
     settings = (
@@ -131,11 +151,17 @@ def _recipe(listing: Listing, config: DataConfig) -> str:
         config.array,
         config.planes,
     )
+    return fingerprint("files", VERSION, _files(listing), settings)
+
+
+def _files(listing: Listing) -> str:
+    """A hash of which files there are, and when they were written."""
     digest = hashlib.sha256()
     beside = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in companions(listing.root)]
+    digest.update(repr((str(listing.root), listing.folders, beside)).encode("utf-8", "surrogateescape"))
     for file in listing.files:
         digest.update(f"{file.name}\0{file.size}\0{file.changed_ns}\0".encode("utf-8", "surrogateescape"))
-    return fingerprint("files", VERSION, str(listing.root), digest.hexdigest(), listing.folders, beside, settings)
+    return digest.hexdigest()
 
 
 def _made(
@@ -190,13 +216,12 @@ def _read_all(
                     constant.append(same)
             if progress is not None:
                 progress(places.stop / len(source))
-    natural = natsort_keygen(alg=ns.PATH)
     if not hashes:
         raise DatasetError(
             f"{shown(str(source.path))} holds no image that can be read: {counted(len(skipped), 'file')} skipped, the "
             f"first, {skipped[0].name}, because it is {skipped[0].reason}."
         )
-    skipped.sort(key=lambda one: natural(one.name))
+    skipped = in_natural_order(skipped, lambda one: one.name)
     names = tuple(name for name, keep in zip(source.names, kept, strict=True) if keep) if source.names else ()
     about = _About(
         names=names,
@@ -227,17 +252,24 @@ def _notes(source: ImageSource, config: DataConfig, common: Survey) -> list[str]
     """What was done to size and colour."""
     notes = []
     side = config.image_size
-    sizes = Counter(map(tuple, source.sizes.tolist())) if len(source) else Counter()
-    (height, width), _ = sizes.most_common(1)[0]
-    if set(sizes) != {(side, side)}:
+    sizes = common_sizes(source.sizes)
+    height, width, _ = sizes[0]
+    if {(height, width) for height, width, _ in sizes} != {(side, side)}:
         size = f"{height} × {width}"
         which = f"Images of {size}" if len(sizes) == 1 else f"Images of {len(sizes):,} sizes, most often {size},"
-        square = all(height == width for height, width in sizes)
+        square = all(height == width for height, width, _ in sizes)
         how = {"fit": "padded to squares and", "crop": "cropped to squares and", "stretch": "stretched to squares and"}
         notes.append(f"{which} {'are' if square else f'are {how[config.resize]}'} scaled to {side} × {side}.")
     if common.colour and config.channels == 1:
         notes.append("Colour is left out: data.channels is 1.")
     return notes
+
+
+def common_sizes(sizes: np.ndarray) -> list[tuple[int, int, int]]:
+    """(height, width, images) of each different size in ``sizes`` int32 (N, 2), the commonest first."""
+    numbers, counts = np.unique(sizes[:, 0].astype(np.int64) << 32 | sizes[:, 1], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return [(int(numbers[i] >> 32), int(numbers[i] & 0xFFFFFFFF), int(counts[i])) for i in order]
 
 
 def _statistics(hashes: list[bytes], constant: np.ndarray, names: tuple[str, ...]) -> Statistics:

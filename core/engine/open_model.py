@@ -24,7 +24,7 @@ import numpy as np
 from core.analysis.image_metrics import excess_bce
 from core.config import DataConfig, RunConfig
 from core.data.dataset import DatasetError
-from core.data.loading import curve_parameters, curve_split, image_at, load_dataset
+from core.data.loading import curve_parameters, curve_split, image_at, load_dataset, present_data
 from core.engine.futures import in_thread
 from core.models.inference import Inference, decode_each, encode_each
 from core.models.vae import VAE, build_model
@@ -65,8 +65,8 @@ class Samples:
             raise DatasetError(f"sample {index} does not exist; this dataset has samples 0 to {count - 1}.")
 
 
-def read_samples(config: DataConfig) -> Samples:
-    """The samples that ``config`` describes, read if they are files.
+def read_samples(config: DataConfig, fingerprint: str | None = None) -> Samples:
+    """The samples that ``config`` describes, read if they are files, which must have ``fingerprint`` if it is known.
 
     Raises ``DatasetError``, also for a hole that swallows everything.
     """
@@ -77,6 +77,8 @@ def read_samples(config: DataConfig) -> Samples:
         return Samples(kept(partial(image_at, config, ab)), ab.astype(np.float32), validation)
     try:
         dataset = load_dataset(config)
+        if fingerprint is not None and fingerprint != dataset.fingerprint:
+            raise DatasetError(f"{config.path} no longer holds what the model was trained on. Restore it.")
     except Exception as error:  # whatever it is, whoever asks for an image must hear of it
         if not isinstance(error, (DatasetError, OSError)):
             traceback.print_exception(error)
@@ -114,7 +116,13 @@ class OpenModel:
     @cached_property
     def samples(self) -> Future[Samples]:
         """The run's images."""
-        return in_thread(lambda: read_samples(self.config.data), "dataset")
+        if self.run is None:
+            return in_thread(lambda: read_samples(self.config.data), "dataset")
+        data = present_data(self.config.data, self.run.path, self.run.metadata)
+        stored = self.run.metadata.get("dataset")
+        # Versions that kept no notes computed their fingerprints from other arrays.
+        known = stored.get("fingerprint") if isinstance(stored, dict) and "notes" in stored else None
+        return in_thread(lambda: read_samples(data, known), "dataset")
 
     def poll_weights(self) -> str | None:
         """Whether anything is new about the weights since the last call: "" if newer ones are in use from now on.

@@ -184,6 +184,8 @@ class Recorder:
             self.event("hyperparameters", message=text, changed=sorted(now), **values)
         fresh = self.state.step == 0
         if fresh:
+            for line in said_of(dataset):
+                self.event("data", message=line)
             self._save_weights()  # points can be decoded while the first means are encoded
         exact = self._means.exact_seconds <= FIRST_MEANS_S
         mu = self._means.exact() if exact else self._means.estimate(EPOCH_LANDMARKS)
@@ -315,6 +317,16 @@ class Recorder:
     def _save_weights(self) -> None:
         state = self.state
         save_weights(self.run.weights_path, state.model.state_dict(), state.config, state.step, state.epoch)
+
+
+def said_of(dataset: Dataset) -> list[str]:
+    """What was done to the images, and which were skipped, in lines."""
+    lines = list(dataset.notes)
+    if dataset.skipped:
+        named = [f"{skipped.name} ({skipped.reason})" for skipped in dataset.skipped[:3]]
+        more = ", …" if len(dataset.skipped) > 3 else ""
+        lines.append(f"{counted(len(dataset.skipped), 'file')} skipped: {', '.join(named)}{more}")
+    return lines
 
 
 def training_report(mu: np.ndarray, factors: np.ndarray, validation: dict[str, float], seconds: float) -> Record:

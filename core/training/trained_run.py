@@ -71,13 +71,18 @@ class TrainedRun:
 
         Raises ``core.data.dataset.DatasetError`` if the folder is gone, and ``RunError`` if a file is no longer there.
         """
-        if self.config.data.drawn or not Path(self.config.data.path).is_dir():
-            return None
-        from core.data.sources.listing import listed, shown
+        from core.data.loading import present_data
+        from core.data.sources.listing import listed, located, shown
 
-        folder = self.config.data.path
-        listing = listed(folder)
+        if self.config.data.drawn:
+            return None
+        folder = present_data(self.config.data, self.path, self._directory.metadata).path
+        stored = self._directory.metadata.get("dataset")
         probe = self._directory.read_probe()
+        keeps_names = isinstance(stored, dict) and "notes" in stored
+        if located(folder).is_file() or (keeps_names and not probe.names):
+            return None  # arrays, whose images have no files of their own
+        listing = listed(folder)
         if not probe.names:
             return self._files_by_order([Path(file.path) for file in listing.files], probe.indices)
         by_name = {shown(file.name): Path(file.path) for file in listing.files}

@@ -21,7 +21,7 @@ import torch
 
 from core.config import RunConfig
 from core.data.dataset import Dataset
-from core.data.loading import load_dataset
+from core.data.loading import load_dataset, present_data, relative_path, with_absolute_path
 from core.data.source_resolution import inherit_native_size, resolve_native_size
 from core.runs.directory import RunDirectory, RunError, unwritable
 from core.runs.lock import RunLock
@@ -86,14 +86,17 @@ def run_training(
 
         # The run folder: rank zero opens the run to resume, and takes the lock.
         lock = RunLock(out / "lock")
+        config = dataclasses.replace(config, data=with_absolute_path(config.data))
         existing = ranks.on_rank_zero(lambda: _claim_folder(out, config, resume, lock, stack))
         if existing is not None:
             config = inherit_native_size(config, existing.config)
         config = fabric.broadcast(config)  # rank zero alone has seen the run that is resumed
 
         # The data: rank zero fills the cache, the others read it.
-        loaded = ranks.on_rank_zero(lambda: load_dataset(config.data, on_data))
-        dataset = load_dataset(config.data) if loaded is None else loaded
+        data = config.data if existing is None else present_data(config.data, out, existing.metadata)
+        data = fabric.broadcast(data)
+        loaded = ranks.on_rank_zero(lambda: load_dataset(data, on_data))
+        dataset = load_dataset(data) if loaded is None else loaded
 
         # The model.
         config = resolve_native_size(config, dataset)
@@ -102,7 +105,7 @@ def run_training(
         # The record: a new run directory, or the last checkpoint of the one to resume.
         def open_recorder() -> Recorder:
             with _writing(out):
-                run = existing or RunDirectory.create(out, config, _metadata(dataset))
+                run = existing or RunDirectory.create(out, config, _metadata(dataset, relative_path(data, out)))
                 for folder in (run.path, run.checkpoints_path, run.path / "embeddings"):
                     remove_temporaries(folder)
                 history, changes = (None, {}) if existing is None else _restore(run, dataset, state)
@@ -186,12 +189,13 @@ def _writing(out: Path) -> Iterator[None]:
         raise unwritable(out, error) from error
 
 
-def _metadata(dataset: Dataset) -> dict[str, Any]:
+def _metadata(dataset: Dataset, relative_path: str | None) -> dict[str, Any]:
     """What ``config.json`` says beside the configuration."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "dataset": {
             "fingerprint": dataset.fingerprint,
+            "relative_path": relative_path,
             "samples": len(dataset.images),
             "train": len(dataset.train),
             "validation": len(dataset.validation),

@@ -216,7 +216,7 @@ def _layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[
     empty = _natural(levels - set(classes)) if split is None else []
     if empty:
         said = ", ".join(shown(folder) for folder in empty[:6]) + (", …" if len(empty) > 6 else "")
-        notes.append(f"{'The folder' if len(empty) == 1 else 'The folders'} {said} without images: no class.")
+        notes.append(f"No images in the folder{'s' if len(empty) > 1 else ''} {said}: no class is made of it.")
     return [LabelColumn("class", values, tuple(map(shown, place)))], split
 
 

@@ -1,17 +1,21 @@
-"""Which files a path stands for: one file, or all below a folder in natural order, links followed and loops left."""
+"""Which files a path stands for: one file, or all below a folder, links followed and loops left."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import TypeVar
+from urllib.parse import quote, unquote, urlsplit
 
 from core.data.dataset import DatasetError
 from core.data.sources.source import Skipped
 
+Item = TypeVar("Item")
 LITTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "@eadir", "$recycle.bin"})
 """What operating systems leave among a person's files, beside names with a leading dot."""
 
@@ -59,6 +63,16 @@ def located(path: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(os.path.expanduser(text)))
 
 
+def written(path: Path) -> str:
+    """``path`` as a configuration holds it: as it is, or, if it is no UTF-8, as a ``file://`` address."""
+    text = str(path)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return "file://" + quote(os.fsencode(text))
+    return text
+
+
 def shown(name: str) -> str:
     """``name`` as it can be printed and stored: bytes that are no UTF-8 become the replacement character."""
     return os.fsencode(name).decode("utf-8", "replace")
@@ -68,7 +82,7 @@ def listed(path: str | os.PathLike[str]) -> Listing:
     """The file, or every file below the folder. Raises ``DatasetError`` if it is neither, or cannot be read.
 
     Hidden files and folders and those of ``LITTER`` are left out. Each folder is read once, however many links lead to
-    it, its own place before any link. Files are in natural order: "2" before "10".
+    it, its own place before any link. Files are in the order of their bytes.
     """
     root = located(path)
     try:
@@ -82,7 +96,8 @@ def listed(path: str | os.PathLike[str]) -> Listing:
         listing.files.append(ListedFile(str(root), root.name, status.st_size, status.st_mtime_ns))
     elif stat.S_ISDIR(status.st_mode):
         _list_folder(listing)
-        _sort(listing)
+        listing.files.sort(key=lambda file: file.name)
+        listing.folders.sort()
     else:
         raise DatasetError(f"{shown(str(root))} is neither a folder nor a file, but a pipe or a device; give a file.")
     return listing
@@ -136,9 +151,16 @@ def _list_entry(
         listing.skipped.append(Skipped(shown(name), "a pipe or a device, not a file"))
 
 
-def _sort(listing: Listing) -> None:
-    from natsort import natsort_keygen, ns
+def in_natural_order(names: Iterable[Item], key: Callable[[Item], str]) -> list[Item]:
+    """Items by the path ``key`` of each, folder by folder: "2" before "10", "a.png" before "a1.png"."""
+    from natsort import natsort_keygen
 
-    natural = natsort_keygen(alg=ns.PATH)
-    listing.files.sort(key=lambda file: natural(shown(file.name)))
-    listing.folders.sort(key=lambda folder: natural(shown(folder)))
+    natural = natsort_keygen()
+    of_folder = lru_cache(maxsize=None)(lambda folder: tuple(natural(part) for part in folder.split("/")))
+
+    def place(item: Item) -> tuple:
+        folder, _, file = shown(key(item)).rpartition("/")
+        stem, dot, suffix = file.rpartition(".")
+        return of_folder(folder), natural(stem if dot else file), suffix
+
+    return sorted(names, key=place)

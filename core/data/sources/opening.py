@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from core.config import DataConfig
@@ -9,7 +10,7 @@ from core.data.dataset import DatasetError, Progress
 from core.data.sources.arrays import open_arrays
 from core.data.sources.folder import open_pictures
 from core.data.sources.idx import IdxMember, idx_member, labels_beside
-from core.data.sources.listing import Listing, listed, shown
+from core.data.sources.listing import Listing, in_natural_order, listed, shown
 from core.data.sources.members import Member, npy_members, npz_members
 from core.data.sources.pictures import is_picture
 from core.data.sources.source import ImageSource
@@ -61,7 +62,8 @@ def open_listing(listing: Listing, config: DataConfig, progress: Progress | None
     path = listing.root
     notes: list[str] = []
     if path.is_dir():
-        return _open_folder(listing, config, progress)
+        in_order = dataclasses.replace(listing, files=in_natural_order(listing.files, lambda file: file.name))
+        return _open_folder(in_order, config, progress)
     suffix = path.suffix.lower()
     start = _start(path)
     if suffix == ".npz":

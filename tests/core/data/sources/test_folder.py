@@ -45,7 +45,7 @@ def classes(path: Path) -> list[str | None]:
 def test_files_are_in_natural_order_and_named_by_their_path_below_the_folder(tmp_path):
     for name in ("frame10.png", "frame2.png", "b/1.png", "frame1.png", "a/12.png", "a/3.png"):
         picture(tmp_path / "in" / name)
-    assert names(tmp_path / "in") == ("a/3.png", "a/12.png", "b/1.png", "frame1.png", "frame2.png", "frame10.png")
+    assert names(tmp_path / "in") == ("frame1.png", "frame2.png", "frame10.png", "a/3.png", "a/12.png", "b/1.png")
 
 
 @pytest.mark.parametrize(
@@ -207,10 +207,10 @@ def test_an_empty_class_folder_and_files_beside_the_classes_are_noted(tmp_path):
     for name in ("cat/1.png", "dog/1.png", "stray.png"):
         picture(tmp_path / name)
     (tmp_path / "fish").mkdir()
-    assert classes(tmp_path) == ["cat", "dog", None]
+    assert classes(tmp_path) == [None, "cat", "dog"]
     notes = open_source(DataConfig(path=str(tmp_path))).notes
     assert "1 file beside the class folders: class not known." in notes
-    assert "The folder fish without images: no class." in notes
+    assert "No images in the folder fish: no class is made of it." in notes
 
 
 def test_one_folder_around_everything_is_no_class(tmp_path):

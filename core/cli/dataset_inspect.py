@@ -1,0 +1,134 @@
+"""`isoline dataset inspect`: what a folder or file of images holds, and what was made of it, before a training."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+from core.config import DataConfig
+from core.utils.text import counted
+
+if TYPE_CHECKING:
+    from core.data.inspection import Inspection, LabelSummary
+
+MOST_LINES = 12
+
+
+@dataclass(frozen=True)
+class Options:
+    """Read all images of a folder or file and say what they are: sizes, pixels, classes and labels, the split,
+    duplicates, what was skipped, turned, scaled or guessed. What is read is kept, so that a training starts at once."""
+
+    path: tyro.conf.Positional[Path]
+    """A folder of images, an image file with several frames, or a file with arrays (NPZ, NPY, HDF5, IDX)."""
+    json: Path | None = None
+    """Write everything as JSON into this file, too; - for standard output instead of the summary."""
+    sheet: Path | None = None
+    """Write a contact sheet, a PNG file with up to 160 of the images, as they were prepared."""
+    data: DataConfig = field(default_factory=DataConfig)
+
+
+def run(options: Options) -> int:
+    """Inspect and print; returns 0. Raises ``DatasetError``, ``OSError`` if a file cannot be written."""
+    import msgspec
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from core.data.export import write_contact_sheet
+    from core.data.inspection import inspect
+    from core.data.loading import load_dataset
+    from core.utils.atomic_write import write_atomic
+
+    config = dataclasses.replace(options.data, source="files", path=str(options.path))
+    columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        inspection = inspect(config, lambda fraction: bar.update(task, completed=fraction))
+    content = msgspec.json.format(msgspec.json.encode(inspection.to_json()), indent=2) + b"\n"
+    if options.json == Path("-"):
+        sys.stdout.write(content.decode())
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for line in summary(inspection):
+            console.print(line, markup=False)
+        if options.json is not None:
+            write_atomic(options.json, content)
+    if options.sheet is not None:
+        dataset = load_dataset(inspection.config)
+        write_contact_sheet(dataclasses.replace(dataset, factors=dataset.factors[:, :0]), options.sheet)
+        print(f"Contact sheet: {options.sheet}", file=sys.stderr if options.json == Path("-") else sys.stdout)
+    return 0
+
+
+def summary(found: Inspection) -> Iterator[str]:
+    """The lines that a person reads."""
+    height, width = found.size
+    others = f", and {counted(found.different_sizes - 1, 'other size')}" if found.different_sizes > 1 else ""
+    pixels = ", ".join(f"{count:,} {kind}" if len(found.pixels) > 1 else kind for kind, count in found.pixels.items())
+    colour = "in colour" if found.colour else "grey"
+    yield from _aligned(
+        [
+            ("path", found.path),
+            ("kind", found.kind),
+            ("images", f"{found.images:,}, {colour}"),
+            ("size", f"{height} × {width} pixels{others}"),
+            ("pixels", f"{pixels}; values {found.lowest:g} to {found.highest:g}"),
+            *((f"label {label.name}", _label(label)) for label in found.labels),
+            *_sides(found),
+            *_repeated(found),
+            ("settings", _settings(found.config)),
+        ]
+    )
+    for title, lines in (
+        ("Notes", list(found.notes)),
+        ("Skipped", [f"{skipped.name}: {skipped.reason}" for skipped in found.skipped]),
+    ):
+        if lines:
+            yield f"\n{title} ({len(lines):,})"
+            yield from (f"  {line}" for line in lines[:MOST_LINES])
+            if len(lines) > MOST_LINES:
+                yield f"  … and {len(lines) - MOST_LINES:,} more; --json FILE has them all"
+
+
+def _aligned(rows: list[tuple[str, str]]) -> Iterator[str]:
+    width = max(len(name) for name, _ in rows)
+    yield from (f"{name:<{width}}  {text}" for name, text in rows)
+
+
+def _label(label: LabelSummary) -> str:
+    unknown = f", {label.unknown:,} not known" if label.unknown else ""
+    if label.kind == "number":
+        between = "" if label.low is None else f" from {label.low:g} to {label.high:g}"
+        return f"{counted(label.values, 'number')}{between}{unknown}"
+    named = [f"{name} ({count:,})" for name, count in label.counts.items()]
+    more = ", …" if len(named) > MOST_LINES else ""
+    return f"{label.values:,} classes: {', '.join(named[:MOST_LINES])}{more}{unknown}"
+
+
+def _sides(found: Inspection) -> Iterator[tuple[str, str]]:
+    if found.split is not None:
+        held = f", {found.split.held_out:,} held out" if found.split.held_out else ""
+        yield "split", f"{found.split.train:,} to train, {found.split.validation:,} to validate{held}"
+
+
+def _repeated(found: Inspection) -> Iterator[tuple[str, str]]:
+    statistics = found.statistics
+    if statistics.duplicates:
+        first, second = statistics.duplicate_examples[0]
+        yield "duplicates", f"{counted(statistics.duplicates, 'image')} equal to another, such as {second} and {first}"
+    if statistics.constant:
+        yield (
+            "constant",
+            f"{counted(statistics.constant, 'image')} of one level, such as {statistics.constant_examples[0]}",
+        )
+
+
+def _settings(config: DataConfig) -> str:
+    channels = "colour" if config.channels == 3 else "grey"
+    return f"image size {config.image_size} × {config.image_size}, {channels}, {config.resize}"

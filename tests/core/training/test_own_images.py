@@ -1,0 +1,93 @@
+"""Training on images of one's own: what the run keeps of them, and where it finds them again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import isoline
+from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from core.data.dataset import DatasetError
+from core.data.loading import present_data, relative_path, with_absolute_path
+from core.data.sources.listing import located
+from core.engine.open_model import read_samples
+from core.runs.directory import RunDirectory
+from core.runs.metrics_log import read_metrics
+from core.training.trainer import run_training
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with images, one of them broken, and a run that was trained on them from a relative path."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    for index in range(12):
+        file = home / "images" / "ab"[index % 2] / f"{index}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (12, 9), dtype=np.uint8)).save(file)
+    (home / "images" / "a" / "broken.png").write_bytes(b"")
+    before = os.getcwd()
+    os.chdir(home)
+    try:
+        config = RunConfig(
+            data=DataConfig(path="images", image_size=12),
+            model=ModelConfig(native_size="full"),
+            training=TrainingConfig(epochs=1, batch_size=5, device="cpu"),
+        )
+        run_training(config, home / "runs" / "one")
+    finally:
+        os.chdir(before)
+    return home
+
+
+def test_the_run_keeps_the_absolute_path_and_the_one_from_its_folder(home):
+    run = RunDirectory.open(home / "runs" / "one")
+    assert run.config.data.path == str(home / "images")
+    assert run.metadata["dataset"]["relative_path"] == os.path.join("..", "..", "images")
+
+
+def test_notes_and_skipped_files_are_kept_and_said(home):
+    run = RunDirectory.open(home / "runs" / "one")
+    dataset = run.metadata["dataset"]
+    assert any("padded to squares" in note for note in dataset["notes"])
+    assert dataset["skipped"] == [{"name": "a/broken.png", "reason": "empty"}]
+    said = [record["message"] for record in read_metrics(run.metrics_path) if record.get("event") == "data"]
+    assert said[:-1] == dataset["notes"]
+    assert said[-1] == "1 file skipped: a/broken.png (empty)"
+
+
+def test_a_run_that_moved_with_its_images_finds_them(home, tmp_path):
+    shutil.copytree(home, tmp_path / "moved")
+    run = RunDirectory.open(tmp_path / "moved" / "runs" / "one")
+    assert present_data(run.config.data, run.path, run.metadata).path == str(home / "images")  # the original is there
+    gone = run.config.data.path.replace(str(home), str(tmp_path / "gone"))
+    config = DataConfig(path=gone, image_size=12)
+    assert present_data(config, run.path, run.metadata).path == str(tmp_path / "moved" / "images")
+    file = run.path / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {}).replace(str(home / "images"), gone))
+    opened = isoline.open(run.path)
+    assert opened.files is not None
+    assert all(path.is_relative_to(tmp_path / "moved" / "images") for path in opened.files)
+
+
+def test_images_that_changed_are_not_taken_for_those_of_the_run(home):
+    run = RunDirectory.open(home / "runs" / "one")
+    mark = run.metadata["dataset"]["fingerprint"]
+    assert len(read_samples(run.config.data, mark).all_factors) == 12
+    with pytest.raises(DatasetError, match="no longer holds what the model was trained on"):
+        read_samples(run.config.data, "another")
+
+
+def test_a_path_that_is_no_utf8_can_be_stored(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    config = with_absolute_path(DataConfig(path=str(folder)))
+    config.path.encode("utf-8")
+    assert located(config.path) == folder
+    assert relative_path(config, tmp_path) is None
