@@ -158,6 +158,7 @@ class State:
     epoch: int | None = None  # None: the newest ("live")
     losses: np.ndarray | None = None  # float32 (N,) excess BCE of each sample, where it is known
     display: Display = field(default_factory=Display)
+    hidden: frozenset[int] = frozenset()  # places of the classes that colour the points and are not shown; -1: unknown
     mode: str = "orbit"
     document: Document = field(default_factory=Document)
     selected: np.ndarray | None = None  # int64: positions picked by rectangle

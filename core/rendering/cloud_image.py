@@ -225,14 +225,18 @@ class CloudPicture:
         from PIL import ImageDraw
 
         text, ground = self._text_scale, self._style.ground
-        face, side = pil_text.font(TICK_FONT * text), 12.0 * text
-        for index, name in enumerate(names):
-            y = BAR_TOP * text + index * 22.0 * text
-            colour = tuple(bar.lut[round(index / max(1, len(names) - 1) * 255), :3].tolist())
-            box = (right - side, y, right, y + side)
-            ImageDraw.Draw(image).rounded_rectangle(box, radius=3 * text, fill=colour)
+        face, side, step = pil_text.font(TICK_FONT * text), 12.0 * text, 22.0 * text
+        room = max(1, int((image.height - 2 * BAR_TOP * text) / step))
+        shown = names if len(names) <= room else (*names[: room - 1], f"and {len(names) - room + 1} more")
+        for index, name in enumerate(shown):
+            y = BAR_TOP * text + index * step
+            if index < len(names) and name is names[index]:
+                colour = tuple(bar.lut[index, :3].tolist())
+                box = (right - side, y, right, y + side)
+                ImageDraw.Draw(image).rounded_rectangle(box, radius=3 * text, fill=colour)
             place = (right - side - 8.0 * text, y + side / 2)
-            pil_text.draw_text(image, place, name, face, ground.muted, ground.plot, anchor="rm")
+            words = pil_text.elided(name, face, image.width * 0.3)
+            pil_text.draw_text(image, place, words, face, ground.muted, ground.plot, anchor="rm")
 
 
 def bar_labels(bar: Colorbar, count: int) -> tuple[np.ndarray, list[str]]:

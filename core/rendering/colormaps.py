@@ -43,7 +43,10 @@ NAMES = ("viridis", "cividis", "inferno", "twilight")
 
 @dataclass(frozen=True, eq=False)
 class Colorbar:
-    """What the colours mean: ``label``, ``low`` and ``high`` ends, ``lut`` uint8 (256, 4), names of ``categories``."""
+    """What the colours mean: ``label``, ``low`` and ``high`` ends, ``lut`` uint8 (256, 4).
+
+    Of classes, the names of these ``categories``, and ``lut`` uint8 (n, 4) has the colour of each.
+    """
 
     label: str
     low: float

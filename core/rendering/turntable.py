@@ -14,6 +14,7 @@ import numpy as np
 
 from core.paths.export import ExportCancelled, export_gif, export_mp4
 from core.rendering.camera import broadside
+from core.rendering.class_colours import class_colours, coloured
 from core.rendering.cloud_image import Cloud, CloudPicture, Style
 from core.rendering.colormaps import NAMES, Colorbar, colours, lut
 from core.rendering.pil_text import rgb
@@ -118,7 +119,12 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
         raise TurntableError(f"{run.path}: the means of that epoch are not finite; choose another with --epoch.")
     values, bar = _colouring(probe, look, len(means))
     plain = np.tile(np.array([*rgb(THEMES[look.theme].accent), 255], dtype=np.uint8), (len(means), 1))
-    rgba = plain if values is None or bar is None else colours(values, look.colormap, bar.low, bar.high, look.ground)
+    if values is None or bar is None:
+        rgba = plain
+    elif bar.categories is not None:
+        rgba = coloured(values, len(bar.categories), look.ground)
+    else:
+        rgba = colours(values, look.colormap, bar.low, bar.high, look.ground)
     rgba[:, 3] = round(look.opacity * 255)
     projection = _projection(look.axes, means[finite])
     count = f"{finite.sum():,} samples".replace(",", "\u202f")
@@ -227,6 +233,10 @@ def _projection(axes: str, means: np.ndarray) -> Projection:
     return along_dimensions(chosen, latent_dim)
 
 
+def _class_bar(name: str, categories: tuple[str, ...], look: Look) -> Colorbar:
+    return Colorbar(name, 0.0, len(categories) - 1.0, class_colours(len(categories), look.ground), categories)
+
+
 def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | None, Colorbar | None]:
     """Values (N,) of the samples and the bar that says what they mean; two Nones for points of one colour."""
     name = look.color_by
@@ -239,14 +249,17 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
         if not name:
             name = probe.factor_names[0] if probe.factor_names else ONE_COLOUR
         if name == SPLIT and name not in probe.factor_names:
-            parts = SPLIT_NAMES[: max(2, int(probe.split.max(initial=0)) + 1)]
-            bar = Colorbar("split", 0.0, len(parts) - 1.0, lut(look.colormap, look.ground), parts)
-            return probe.split.astype(np.float64), bar
+            return probe.split.astype(np.float64), _class_bar(
+                "split", SPLIT_NAMES[: max(2, int(probe.split.max(initial=0)) + 1)], look
+            )
         if name == ONE_COLOUR and name not in probe.factor_names:
             return None, None
         if name not in probe.factor_names:
             raise TurntableError(f"color_by is {name!r}; this run has {', '.join(color_names(probe))}.")
-        values, ends = probe.factors[:, probe.factor_names.index(name)], (0.0, 1.0)
+        factor = probe.factor_names.index(name)
+        values, ends = probe.factors[:, factor], (0.0, 1.0)
+        if probe.categories[factor]:
+            return values, _class_bar(name, probe.categories[factor], look)
     known = values[np.isfinite(values)].astype(np.float64)
     low, high = np.quantile(known, ends).tolist() if len(known) else (0.0, 1.0)
     return values, Colorbar(name, low, high, lut(look.colormap, look.ground))

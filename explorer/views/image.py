@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QAction, QColor, QGuiApplication, QImage, QPainter, QPaintEvent
+from PySide6.QtCore import QRectF, QSize, Qt, QUrl, Signal
+from PySide6.QtGui import QAction, QColor, QDesktopServices, QGuiApplication, QImage, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore
@@ -50,9 +50,12 @@ class ImageView(QWidget):
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._copy = named(QAction("Copy image", self), "image.copy")
         self._save = named(QAction("Save image…", self), "image.save")
+        self._reveal = named(QAction("Show the sample's file in its folder", self), "image.reveal")
+        self._file: Path | None = None
         self._copy.triggered.connect(self.copy_image)
         self._save.triggered.connect(self._ask_where)
-        self.addActions([self._copy, self._save])
+        self._reveal.triggered.connect(self._show_file)
+        self.addActions([self._copy, self._save, self._reveal])
         self.set_theme(DARK)
         self.set_image(None, "")
         self.clear_sample()
@@ -73,7 +76,7 @@ class ImageView(QWidget):
         self.badge.set_score(score)
         self._canvas.set_image(None if image is None else image_conversion.to_image(image))
         decoded = "" if milliseconds is None else f" · decoded in {milliseconds:.1f} ms"
-        self.caption.set_texts(caption + decoded, caption)
+        self.caption.set_texts(caption + decoded, caption, caption.rpartition("/")[2])
         self.caption.setToolTip("" if milliseconds is None else _DECODED)
         set_role(self.caption, "muted")
         self._copy.setEnabled(image is not None)
@@ -83,25 +86,29 @@ class ImageView(QWidget):
         self,
         original: np.ndarray,
         reconstruction: np.ndarray,
-        factors: list[tuple[str, float]],
-        index: int,
+        factors: list[tuple[str, str]],
+        name: str,
         excess_bce: float,
+        file: Path | None = None,
     ) -> None:
-        """Compare a sample with its reconstruction (both uint8 (H, W, C)) and show its factors and excess BCE."""
+        """Compare a sample with its reconstruction (both uint8 (H, W, C)) and show its factors and excess BCE.
+
+        ``name`` is what it is called, ``file`` where its original lies, if it has a file.
+        """
+        self._file = file
+        self._reveal.setEnabled(file is not None)
         self._sample.set_pictures(
             (
-                Picture(
-                    image_conversion.to_image(original), (("original",),), tooltip=f"Original image of sample {index}"
-                ),
+                Picture(image_conversion.to_image(original), (("original",),), tooltip=f"Original image of {name}"),
                 Picture(
                     image_conversion.to_image(reconstruction),
                     (("reconstruction", "reconstr.", "rec."),),
-                    tooltip=f"Sample {index} encoded and decoded by the model",
+                    tooltip=f"{name} encoded and decoded by the model",
                 ),
                 difference_picture(original, reconstruction, "Reconstruction − original"),
             )
         )
-        values = " · ".join(f"{name} = {value:.4g}" for name, value in factors)
+        values = " · ".join(f"{name} = {value}" for name, value in factors)
         loss = f"excess BCE {excess_bce:.2g}"
         self._factors.setText(f"{values}\n{loss}" if values else loss)
 
@@ -117,6 +124,8 @@ class ImageView(QWidget):
 
     def clear_sample(self) -> None:
         """No sample: only the decoded image."""
+        self._file = None
+        self._reveal.setEnabled(False)
         self._sample.set_pictures(())
         self._factors.setText("\n")  # as high as with a sample, so that the image above does not jump
 
@@ -150,6 +159,10 @@ class ImageView(QWidget):
                 f"{path} could not be written. Choose a writable folder and a name that ends in .png."
             )
             set_role(self.caption, "error")
+
+    def _show_file(self) -> None:
+        if self._file is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._file.parent)))
 
     def _ask_where(self) -> None:
         dialog = save_dialog(self.window(), "image", "Save image", "image.png", {"png": "PNG (*.png)"})

@@ -145,6 +145,10 @@ class PointsView(QWidget):
         with QSignalBlocker(self._color_by):
             self._color_by.setCurrentIndex(self._color_by.findText(name))
 
+    def set_classes(self, classes: bool) -> None:
+        """Whether classes colour the points: these have colours of their own, and no map."""
+        self._map.setEnabled(not classes)
+
     def set_attributes(self, names: Sequence[str]) -> None:
         """What is known of the samples beside their factors."""
         self._attribute_names.setText(", ".join(names) or "none")

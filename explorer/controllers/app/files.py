@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog
 from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
 from explorer.controllers.app.session import Session
+from explorer.controllers.cloud.color_targets import said
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
 from explorer.widgets.dialogs import file_dialog, save_dialog
@@ -64,7 +65,7 @@ class FilesController(Controller):
             self.refused.emit(f"{name} does not end in {formats}. Choose one of these formats.")
 
     def export_selection(self) -> None:
-        """Ask for a file name and write the selected samples as CSV: index, factors, means."""
+        """Ask for a file name and write the selected samples as CSV: index, file, factors, means."""
         dialog = save_dialog(
             self._window, "export_selection", "Export selected samples", "samples.csv", {"csv": "CSV (*.csv)"}
         )
@@ -78,10 +79,13 @@ class FilesController(Controller):
         samples, means = state.samples, state.embedding
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerow(["index", *samples.factor_names, *(f"mu{i + 1}" for i in range(means.shape[1]))])
-        for place in state.selected:
-            row = [int(samples.indices[place]), *map(float, samples.factors[place]), *map(float, means[place])]
-            writer.writerow(row)
+        file = ["file"] if samples.names else []
+        writer.writerow(["index", *file, *samples.factor_names, *(f"mu{i + 1}" for i in range(means.shape[1]))])
+        for place in state.selected.tolist():
+            known = zip(samples.factors[place].tolist(), samples.categories, strict=True)
+            labels = [said(value, names) if names else value for value, names in known]
+            named = [samples.names[place]] if samples.names else []
+            writer.writerow([int(samples.indices[place]), *named, *labels, *map(float, means[place])])
         try:
             write_atomic(Path(name), text.getvalue().encode())
         except OSError as error:

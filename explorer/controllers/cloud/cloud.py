@@ -8,18 +8,18 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal
 
 from core.rendering import colormaps
+from core.rendering.class_colours import class_colours, coloured
 from core.rendering.projection import Projection, along_components, along_dimensions
-from core.runs.directory import SPLIT_NAMES
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
-from explorer.state import ACTIVE_TRAINING, Axes, Document, Samples, State
-from explorer.views.cloud import CloudView, Mode
+from explorer.state import ACTIVE_TRAINING, Axes, Display, Document, State
+from explorer.views.cloud import CloudView, LegendEntry, Mode
 from explorer.views.points import PointsView
 from explorer.widgets.theme import DARK, Theme
 
 EXCESS_BCE = "excess BCE"
-SPLIT = "training / validation"
+SPLIT = color_targets.SPLIT
 NO_COLOUR = "one colour"
 RESERVED_NAMES = (EXCESS_BCE, SPLIT, NO_COLOUR)
 """What colours the points beside factors and attributes."""
@@ -43,12 +43,12 @@ class CloudController(Controller):
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
         self._theme = DARK
+        self._coloured_by = ""
         events = self._state.events
         events.embedding.connect(self._on_embedding)
         self._when((events.samples, events.attributes), self._on_samples)
-        self._when((events.losses, events.selected), lambda: self._mark("colours"))
-        self._when((events.display,), lambda: self._mark("points", "colours", "marks"))
-        events.display.connect(lambda display: self._points.set_color_by(display.color_by))
+        self._when((events.losses, events.selected, events.hidden), lambda: self._mark("colours"))
+        events.display.connect(self._on_display)
         events.document.connect(self._on_document)
         events.training.connect(lambda training: self.view.set_awaited(training in ACTIVE_TRAINING))
         events.mode.connect(lambda mode: self.view.set_mode(Mode(mode)))
@@ -59,6 +59,9 @@ class CloudController(Controller):
         self.view.probe_released.connect(self._editing.settle)
         self.view.picked.connect(self.select)
         self.view.finished.connect(self._on_finished)
+        self.view.class_toggled.connect(self._on_class_toggled)
+        self.view.class_isolated.connect(self._on_class_isolated)
+        self.view.classes_shown.connect(lambda: setattr(self._state, "hidden", frozenset()))
         self._points.color_by_changed.connect(lambda name: self._display(color_by=name))
         self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
         self._points.size_changed.connect(lambda size: self._display(point_size=size))
@@ -77,6 +80,13 @@ class CloudController(Controller):
 
     def _display(self, **fields: object) -> None:
         self._state.display = dataclasses.replace(self._state.display, **fields)  # pyright: ignore[reportArgumentType]
+
+    def _on_display(self, display: Display) -> None:
+        self._mark("points", "colours", "marks")
+        self._points.set_color_by(display.color_by)
+        if display.color_by != self._coloured_by:
+            self._coloured_by = display.color_by
+            self._state.hidden = frozenset()
 
     def _on_axes(self, choice: tuple) -> None:
         self._display(axes=Axes(principal=True) if choice[0] == "pca" else Axes(dimensions=tuple(choice[1])))
@@ -105,6 +115,14 @@ class CloudController(Controller):
             self._state.selected_control = None
             self._state.mode = "orbit"
 
+    def _on_class_toggled(self, place: int) -> None:
+        self._state.hidden = self._state.hidden ^ {place}
+
+    def _on_class_isolated(self, place: int) -> None:
+        """Show one class alone; all of them if it is alone already."""
+        others = frozenset(entry.place for entry in self.view.legend.entries) - {place}
+        self._state.hidden = frozenset() if self._state.hidden == others else others
+
     def hover(self, index: int) -> None:
         """Sample ``index`` is under the mouse, -1: none."""
         self._state.hovered = None if index < 0 else index
@@ -121,6 +139,7 @@ class CloudController(Controller):
     def _on_samples(self) -> None:
         self._mark("colours", "thumbnails")
         if self._state.samples is None:
+            self._state.hidden = frozenset()
             self._points.set_color_options([])
             return
         names = color_targets.names(self._state)
@@ -188,24 +207,31 @@ class CloudController(Controller):
             self.view.set_colorbar("", 0.0, 1.0, None)
             self._share_colours(None)
             return
-        display, samples = self._state.display, self._state.samples
-        count = len(means)
-        values, bar = self._values(display.color_by, samples, count)
+        display, count = self._state.display, len(means)
+        values = self._values(display.color_by, count)
+        classes = color_targets.classes(self._state, display.color_by)
+        self._points.set_classes(bool(classes))
+        hidden = np.zeros(count, dtype=bool)
         if values is None:
             colours = np.tile(plain_colour(self._theme), (count, 1))
             self.view.set_colorbar("", 0.0, 1.0, None)
+        elif classes:
+            colours = coloured(values, len(classes), self._theme.plot)
+            hidden = np.isin(np.nan_to_num(values, nan=-1.0), list(self._state.hidden))
+            self.view.set_legend(display.color_by, self._legend(values, classes))
         else:
-            low, high = bar
+            low, high = _ends(values, display.color_by)
             colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
-            categories = SPLIT_NAMES[: int(high) + 1] if display.color_by == SPLIT else None
             lut = colormaps.lut(display.colormap, self._theme.plot)
-            self.view.set_colorbar(display.color_by, low, high, lut, categories)
+            self.view.set_colorbar(display.color_by, low, high, lut)
         selected = self._state.selected
         if selected is not None:
             faded = np.ones(count, dtype=bool)
             faded[selected[selected < count]] = False
             colours = colours.copy()
             colours[faded, 3] = FADED_ALPHA
+        if hidden.any():
+            colours[hidden, 3] = 0
         self.view.set_colors(colours)
         self._share_colours(colours)
 
@@ -213,23 +239,25 @@ class CloudController(Controller):
         self.colours = colours
         self.colours_changed.emit(colours)
 
-    def _values(self, name: str, samples: Samples | None, count: int) -> tuple[np.ndarray | None, tuple[float, float]]:
-        values = None
-        if name == EXCESS_BCE:
-            values = self._state.losses
-        elif samples is not None and name == SPLIT:
-            values = samples.split.astype(np.float32)
-        else:
-            values = color_targets.values(self._state, name)
-        if values is None or len(values) != count or not np.isfinite(values).any():
-            return None, (0.0, 1.0)
-        if name == SPLIT:
-            return values, (0.0, max(1.0, float(values.max())))
-        if name == EXCESS_BCE:  # a few bad reconstructions must not flatten the colours of all others
-            low, high = np.nanquantile(values, (0.01, 0.99))
-        else:
-            low, high = np.nanmin(values), np.nanmax(values)
-        return values, (float(low), float(high) if high > low else float(low) + 1.0)
+    def _values(self, name: str, count: int) -> np.ndarray | None:
+        """What colours the points, float (N,); None where nothing does."""
+        values = self._state.losses if name == EXCESS_BCE else color_targets.values(self._state, name)
+        return values if values is not None and len(values) == count and np.isfinite(values).any() else None
+
+    def _legend(self, values: np.ndarray, classes: tuple[str, ...]) -> list[LegendEntry]:
+        """An entry for each class that a sample has, and one for those whose class is not known."""
+        known = values[np.isfinite(values)].astype(np.int64)
+        counts = np.bincount(known, minlength=len(classes)).tolist()
+        hidden, colours = self._state.hidden, class_colours(len(classes), self._theme.plot)[:, :3].tolist()
+        entries = [
+            LegendEntry(place, name, tuple(colours[place]), counts[place], place in hidden)
+            for place, name in enumerate(classes)
+            if counts[place]
+        ]
+        unknown = len(values) - len(known)
+        if unknown:
+            entries.append(LegendEntry(-1, color_targets.UNKNOWN, colormaps.MISSING, unknown, -1 in hidden))
+        return entries
 
     def _show_marks(self, document: Document) -> None:
         if self.projection is None:
@@ -248,18 +276,32 @@ def make_projection(axes: Axes, latent_dim: int, embedding: np.ndarray | None) -
     return along_dimensions(axes.dimensions, latent_dim)
 
 
+def _ends(values: np.ndarray, name: str) -> tuple[float, float]:
+    """The values that get the ends of the colour map."""
+    if name == EXCESS_BCE:  # a few bad reconstructions must not flatten the colours of all others
+        low, high = np.nanquantile(values, (0.01, 0.99)).tolist()
+    else:
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    return low, high if high > low else low + 1.0
+
+
 def plain_colour(theme: Theme) -> np.ndarray:
     """The colour uint8 (4,) of points that no value colours."""
     return np.array([*bytes.fromhex(theme.accent[1:]), 255], dtype=np.uint8)
 
 
 def _labels(state: State) -> list[str] | None:
+    """What hovering says of each sample: its file or number, then what is known of it."""
     samples, attributes = state.samples, state.attributes
     if samples is None:
         return None
     table = [samples.factors] if attributes is None else [samples.factors, attributes.values]
-    names = color_targets.names(state)
-    return [
-        "\n".join([f"sample {index}", *(f"{name} = {value:.3f}" for name, value in zip(names, row, strict=True))])
-        for index, row in zip(samples.indices, np.hstack(table), strict=True)
-    ]
+    columns = [(name, color_targets.categories(state, name)) for name in color_targets.names(state)]
+    labels = []
+    for place, row in enumerate(np.hstack(table).tolist()):
+        lines = [samples.names[place]] if samples.names else [f"sample {samples.indices[place]}"]
+        for (name, categories), value in zip(columns, row, strict=True):
+            known = color_targets.said(value, categories) if categories or value != value else f"{value:.3f}"
+            lines.append(f"{name} = {known}")
+        labels.append("\n".join(lines))
+    return labels

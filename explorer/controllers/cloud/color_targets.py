@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.runs.directory import SPLIT_NAMES
 from explorer.state import Attributes, Samples, State
+
+SPLIT = "training / validation"
+"""The name of what tells training from validation samples."""
+UNKNOWN = "unknown"
+"""What a class is called that is not known."""
 
 
 def names(state: State) -> tuple[str, ...]:
@@ -34,9 +40,30 @@ def _names(known: Samples | Attributes) -> tuple[str, ...]:
     return known.factor_names if isinstance(known, Samples) else known.names
 
 
+def classes(state: State, name: str) -> tuple[str, ...]:
+    """The names of what colours the points if it is a class, training and validation among them."""
+    return SPLIT_NAMES if name == SPLIT else categories(state, name)
+
+
+def sample_name(samples: Samples, place: int) -> str:
+    """What a sample is called: by its file, or by its number in the dataset."""
+    return samples.names[place] if samples.names else f"Sample {int(samples.indices[place])}"
+
+
+def said(value: float, categories: tuple[str, ...], digits: int = 4) -> str:
+    """One value in words: the name of a class, a number of so many digits, or "unknown"."""
+    if not np.isfinite(value):
+        return UNKNOWN
+    if categories:
+        return categories[int(value)] if 0 <= value < len(categories) else UNKNOWN
+    return f"{value:.{digits}g}"
+
+
 def values(state: State, name: str) -> np.ndarray | None:
     """The target ``name`` of every sample, float (N,), NaN where it is undefined; None where there is none such."""
     samples, attributes = state.samples, state.attributes
+    if samples is not None and name == SPLIT:
+        return samples.split.astype(np.float32)
     if samples is not None and name in samples.factor_names:
         return samples.factors[:, samples.factor_names.index(name)]
     if attributes is not None and name in attributes.names:

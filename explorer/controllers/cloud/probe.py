@@ -7,15 +7,17 @@ are skipped, so nothing ever queues.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QTimer, Signal
 
 from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import Decode, Decoded, EncodeSample, SampleEncoded
+from explorer.controllers.cloud import color_targets
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_model
-from explorer.state import ACTIVE_TRAINING, Document
+from explorer.state import ACTIVE_TRAINING, Document, Samples
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
 
@@ -115,7 +117,7 @@ class ProbeController(Controller):
 
     def _on_decoded(self, reply: Decoded) -> None:
         sample, samples = self._state.document.sample, self._state.samples
-        caption = "Probe" if sample is None or samples is None else f"Sample {int(samples.indices[sample])}"
+        caption = "Probe" if sample is None or samples is None else color_targets.sample_name(samples, sample)
         score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap)
         # While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
         # what it says of a sample is not known before it calls it on the data, or has been asked often.
@@ -140,5 +142,16 @@ class ProbeController(Controller):
         samples, sample = self._state.samples, self._state.document.sample
         if samples is None or sample is None or int(samples.indices[sample]) != reply.index:
             return
-        factors = list(zip(samples.factor_names, (float(v) for v in samples.factors[sample]), strict=True))
-        self._image.set_sample(reply.original, reply.reconstruction, factors, reply.index, reply.excess_bce)
+        known = zip(samples.factor_names, samples.factors[sample].tolist(), samples.categories, strict=True)
+        factors = [(name, color_targets.said(value, categories)) for name, value, categories in known]
+        name, file = color_targets.sample_name(samples, sample), self._file(samples, sample)
+        self._image.set_sample(reply.original, reply.reconstruction, factors, name, reply.excess_bce, file)
+
+    def _file(self, samples: Samples, sample: int) -> Path | None:
+        """The file of a sample, if it has one that is still there."""
+        config = self._state.config
+        if config is None or not config.data.path or not samples.names:
+            return None
+        root, name = Path(config.data.path).expanduser(), samples.names[sample]
+        files = (root / name, root / name.rpartition("#")[0], root)  # a frame's name ends in #k
+        return next((path for path in files if path.is_file()), None)

@@ -16,9 +16,11 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded, frame
 from core.rendering import colormaps
+from core.rendering.class_colours import coloured
 from core.rendering.projection import Projection
 from core.runs.directory import RunDirectory, RunError
 from explorer.controllers.app.session import read_samples
+from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import SPLIT, CloudController, make_projection, plain_colour
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
@@ -91,6 +93,7 @@ class CompareController(Controller):
         self._when((events.config,), self._show_empty)
         self._when((events.samples,), self._match)
         self._when((events.display,), self._show_points)
+        self._when((events.hidden,), self._show_colours)
         self._when((events.document,), self._due.start)
         events.hovered.connect(self._show_hovered)
         self._when((self._engine.weights_changed, self._engine.second_weights_changed), self._renew)
@@ -225,11 +228,17 @@ class CompareController(Controller):
         display, samples, count = self._state.display, self._samples, len(self._means)
         colours = np.tile(plain_colour(self._theme), (count, 1))
         if samples is not None and len(samples.indices) == count:
-            if display.color_by == SPLIT:
-                first = self._state.samples
-                high = max(1, int(samples.split.max()), 0 if first is None else int(first.split.max()))
-                colours = colormaps.colours(samples.split, display.colormap, 0.0, high, self._theme.plot)
-            elif (values := samples.factor(display.color_by)) is not None:
+            classes = color_targets.classes(self._state, display.color_by)
+            values = samples.factor(display.color_by)
+            if classes and (display.color_by == SPLIT or values is not None):
+                if values is None:
+                    places = samples.split.astype(np.float32)
+                else:
+                    names = samples.categories[samples.factor_names.index(display.color_by)]
+                    places = _renumbered(values, names, classes)
+                colours = coloured(places, len(classes), self._theme.plot)
+                colours[np.isin(np.nan_to_num(places, nan=-1.0), list(self._state.hidden)), 3] = 0
+            elif values is not None:
                 first = self._state.samples
                 low, high = _range(first.factor(display.color_by) if first is not None else None, values)
                 colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
@@ -332,6 +341,12 @@ class CompareController(Controller):
         )
         if self._projection is not None and len(self._projection.origin) == len(reply.second_mu):
             self._cloud.set_probe(self._projection.to_view(reply.second_mu))
+
+
+def _renumbered(values: np.ndarray, names: tuple[str, ...], known: tuple[str, ...]) -> np.ndarray:
+    """Classes (N,), places in ``names``, as places in ``known``; NaN for what is not among these."""
+    places = np.array([known.index(name) if name in known else np.nan for name in names] + [np.nan])
+    return places[np.where(np.isfinite(values), values, len(names)).astype(np.int64)]
 
 
 def _range(first: np.ndarray | None, second: np.ndarray) -> tuple[float, float]:

@@ -59,7 +59,7 @@ void main() {
     float away = length(gl_PointCoord - 0.5) * v_size;
     float cover = clamp(radius + 0.5 - away, 0.0, 1.0);
     if (u_hard > 0.5) cover = step(0.5, cover);
-    if (cover <= 0.0) discard;
+    if (cover <= 0.0 || v_color.a <= 0.0) discard;
     float rim = clamp(away / max(radius, 0.5), 0.0, 1.0);
     vec3 shaded = v_color.rgb * (1.0 - RIM * rim * rim);
     COLOR = vec4(mix(shaded, u_ground, v_fade), v_color.a * cover);

@@ -22,6 +22,7 @@ from explorer.widgets.painting import dot, halo_text, pen, polyline, small_font,
 from explorer.widgets.path_colors import path_colour
 from explorer.widgets.theme import Theme, ThemedWidget
 
+CARD_WIDTH = 300.0  # pixels of text: a long file name is shortened in its middle
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
 NO_CLOUD = ("No latent cloud yet", "Open a run (Ctrl+O), or start a training: its samples appear here as points.")
 AWAITED = ("Training has started", "Its samples appear here as points after the first step.")
@@ -168,10 +169,13 @@ class Overlay(ThemedWidget):
         if picture is not None:
             scale = max(1, THUMBNAIL // max(picture.width(), picture.height()))
             side = (picture.width() * scale, picture.height() * scale)
+        widest = max(120.0, min(CARD_WIDTH, self.width() - 60.0))
+        lines = [metrics.elidedText(line, Qt.TextElideMode.ElideMiddle, widest) for line in lines]
         text_width = max((metrics.horizontalAdvance(line) for line in lines), default=0.0)
         width = max(side[0], text_width) + 16
         height = side[1] + 16 + (len(lines) * metrics.height() + (8 if picture is not None else 0) if lines else 0)
-        left = x + 18 if x + 18 + width < self.width() - 8 else x - 18 - width
+        right = self.width() - 8 - (scene.legend_width + 10 if scene.legend_width else 0.0)
+        left = x + 18 if x + 18 + width < right else min(x - 18, right) - width
         left = max(8.0, left)
         top = min(max(8.0, y - height / 2), max(8.0, self.height() - height - 8))
         frame = QRectF(round(left) + 0.5, round(top) + 0.5, round(width), round(height))
@@ -264,7 +268,7 @@ def _draw_flat_labels(painter: QPainter, scene: Scene, theme: Theme) -> None:
 
 
 def draw_colorbar(painter: QPainter, bar: Colorbar, theme: Theme, width: float, height: float) -> None:
-    """The bar with three ticks or more, or one swatch for each category, at the upper right."""
+    """The bar with three ticks or more, at the upper right."""
     font, bold = small_font(painter.font()), small_font(painter.font(), 0.0, bold=True)
     painter.setFont(bold)
     halo = tint(theme.plot, 0.9)
@@ -274,9 +278,6 @@ def draw_colorbar(painter: QPainter, bar: Colorbar, theme: Theme, width: float, 
     title = QRectF(right - room - 4, 10, room + 4, 18)
     halo_text(painter, title, Qt.AlignmentFlag.AlignRight, label, QColor(theme.text), halo)
     painter.setFont(font)
-    if bar.categories is not None:
-        _draw_categories(painter, bar, bar.categories, theme, right, height)
-        return
     length = float(np.clip(height * 0.34, 60.0, 200.0))
     frame = QRectF(right - BAR_WIDTH, 36.0, BAR_WIDTH, length)
     column = np.ascontiguousarray(bar.lut[::-1, None, :])
@@ -318,25 +319,6 @@ def bar_ticks(low: float, high: float, most: int) -> tuple[np.ndarray, float]:
         if len(ticks) >= 3:
             break
     return found, step
-
-
-def _draw_categories(
-    painter: QPainter, bar: Colorbar, names: tuple[str, ...], theme: Theme, right: float, height: float
-) -> None:
-    room = max(1, int((height - 60) / 20))
-    shown = names if len(names) <= room else names[: room - 1]
-    halo, muted = tint(theme.plot, 0.9), QColor(theme.muted)
-    for place, name in enumerate(shown):
-        y = 36.0 + 20.0 * place
-        red, green, blue, _ = bar.lut[round(place / max(1, len(names) - 1) * 255)].tolist()
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(red, green, blue))
-        painter.drawRoundedRect(QRectF(right - 12, y, 12, 12), 3, 3)
-        text = QFontMetricsF(painter.font()).elidedText(name, Qt.TextElideMode.ElideRight, 130.0)
-        halo_text(painter, QRectF(right - 154, y - 3, 134, 18), Qt.AlignmentFlag.AlignRight, text, muted, halo)
-    if len(shown) < len(names):
-        rect = QRectF(right - 154, 33.0 + 20.0 * len(shown), 154, 18)
-        halo_text(painter, rect, Qt.AlignmentFlag.AlignRight, f"and {len(names) - len(shown)} more", muted, halo)
 
 
 def draw_path(painter: QPainter, scene: Scene, theme: Theme) -> None:

@@ -35,6 +35,7 @@ from PySide6.QtWidgets import (
 
 from core.rendering.colormaps import Colorbar
 from explorer.views.cloud.interaction import AXIS_KEYS, Interaction
+from explorer.views.cloud.legend import Legend, LegendEntry
 from explorer.views.cloud.overlay import Overlay
 from explorer.views.cloud.renderer import RendererChoice, choose_renderer
 from explorer.views.cloud.scene import GridlinesMark, KindsMark, Scene, TransectMark
@@ -42,6 +43,7 @@ from explorer.views.cloud.software_canvas import SoftwareCanvas
 from explorer.views.cloud.tools import Mode
 from explorer.widgets.theme import DARK, Theme
 
+LEGEND_MARGIN = (10, 8, 44)  # pixels right, above and below
 FOLLOW_MS = 250  # in which the view follows a cloud that has outgrown it
 SETTLE_MS = 160  # after the last turn, the picture is drawn in full
 TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
@@ -78,6 +80,11 @@ class CloudView(QWidget):
     """The hand slides along the curve: the share of it, 0 to 1, counted in its samples as they were given."""
     rail_stepped = Signal(int)
     """The wheel turned by so many notches over the curve."""
+    class_toggled = Signal(int)
+    """The place of a class that is to be hidden, or shown again; -1: points whose class is not known."""
+    class_isolated = Signal(int)
+    classes_shown = Signal()
+    """No class is to be hidden any more."""
     view_changed = Signal()
     space_tapped = Signal()
     finished = Signal()
@@ -98,6 +105,11 @@ class CloudView(QWidget):
         self._inside = False
         self.frames_drawn = 0
         self._overlay = Overlay(self.scene, self)
+        self.legend = Legend(self)
+        self.legend.toggled.connect(self.class_toggled)
+        self.legend.isolated.connect(self.class_isolated)
+        self.legend.all_requested.connect(self.classes_shown)
+        self.legend.entered.connect(self._interaction.leave)
         choice = choose_renderer(renderer)
         self.renderer_name, self.renderer_note = choice.name, choice.note
         self._canvas = self._make_canvas(choice)
@@ -139,6 +151,12 @@ class CloudView(QWidget):
         self._canvas.setGeometry(self.rect())
         self._overlay.setGeometry(self.rect())
         self._overlay.raise_()
+        right, above, below = LEGEND_MARGIN
+        wanted = self.legend.sizeHint()
+        width = min(wanted.width(), self.width() * 2 // 5)
+        height = min(wanted.height(), max(0, self.height() - above - below))
+        self.legend.setGeometry(self.width() - right - width, above, width, height)
+        self.legend.raise_()
 
     def _on_canvas_drawn(self) -> None:
         self.frames_drawn += 1
@@ -213,12 +231,16 @@ class CloudView(QWidget):
             self._overlay.update()
 
     def set_colors(self, rgba: np.ndarray) -> None:
-        """Colour the points, uint8 (N, 4); with another N they keep one colour until both agree."""
+        """Colour the points, uint8 (N, 4); with another N they keep one colour until both agree.
+
+        An alpha of 0 hides a point: it is not drawn, and no mouse finds it.
+        """
         rgba = np.asarray(rgba, dtype=np.uint8)
         if rgba.ndim != 2 or rgba.shape[1] != 4:
             raise ValueError(f"colours have shape {rgba.shape}; the cloud needs (N, 4).")
         self.scene.colors = rgba
         self.scene.color_version += 1
+        self._interaction.update_hover()
         self._redraw()
 
     def set_axes(self, labels: tuple[str, ...], dims: int) -> None:
@@ -255,13 +277,22 @@ class CloudView(QWidget):
         """Ring a point, and show its card, as if the mouse were over it; None: none. The mouse here overrules it."""
         self._mark(hover=index)
 
-    def set_colorbar(
-        self, label: str, low: float, high: float, lut: np.ndarray | None, categories: tuple[str, ...] | None = None
-    ) -> None:
-        """Say what the colours mean; ``lut`` uint8 (256, 4), None: no bar."""
-        before = self.scene.colorbar
-        self.scene.colorbar = None if lut is None else Colorbar(label, float(low), float(high), lut, categories)
-        if (before is None) != (lut is None) and not self._touched and self.scene.count:
+    def set_colorbar(self, label: str, low: float, high: float, lut: np.ndarray | None) -> None:
+        """Say what the colours mean; ``lut`` uint8 (256, 4), None: no bar. A list of classes goes."""
+        self._explain(None if lut is None else Colorbar(label, float(low), float(high), lut), label, ())
+
+    def set_legend(self, label: str, entries: Sequence[LegendEntry]) -> None:
+        """Say which colour each class of ``label`` has; a colour bar goes."""
+        self._explain(None, label, entries)
+
+    def _explain(self, bar: Colorbar | None, label: str, entries: Sequence[LegendEntry]) -> None:
+        scene = self.scene
+        before = scene.colorbar is None, scene.legend_width
+        scene.colorbar = bar
+        self.legend.set_entries(label, entries)
+        self._arrange()
+        scene.legend_width = float(self.legend.width()) if entries else 0.0
+        if before != (bar is None, scene.legend_width) and not self._touched and scene.count:
             self._fit(orient=False)
             self._redraw()
         self.refresh()
@@ -283,6 +314,7 @@ class CloudView(QWidget):
         self.setPalette(palette)
         self._canvas.set_theme(theme)
         self._overlay.set_theme(theme)
+        self.legend.set_theme(theme)
 
     # what is drawn over the points: it repaints the overlay alone
 

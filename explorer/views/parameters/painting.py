@@ -55,7 +55,8 @@ def draw_picture(scene: PlaneScene, theme: Theme, size: tuple[int, int], ratio: 
 def _draw_samples(image: QImage, scene: PlaneScene, theme: Theme, ratio: float) -> None:
     pixels, area = scene.frame.to_pixels(scene.xy), scene.frame.area
     low, high = (area.left(), area.top()), (area.right(), area.bottom())
-    order = np.flatnonzero(((pixels >= low) & (pixels <= high)).all(axis=1))  # NaN is nowhere
+    inside = ((pixels >= low) & (pixels <= high)).all(axis=1)  # NaN is nowhere
+    order = np.flatnonzero(inside & (_colours(scene, theme)[:, 3] > 0))
     if not len(order):
         return
     if scene.highlight is not None:

@@ -153,15 +153,22 @@ class PlaneScene:
         """The sample within reach of a pixel that is nearest to it."""
         if not len(self.xy):
             return None
-        away = self.frame.to_pixels(self.xy) - np.array(at)
+        away = self._seen() - np.array(at)
         squared = np.einsum("nk,nk->n", away, away)
         squared[~np.isfinite(squared)] = np.inf
         best = int(squared.argmin())
         return best if squared[best] <= REACH * REACH else None
 
+    def _seen(self) -> np.ndarray:
+        """Pixels (N, 2) of the samples, not numbers where a colour of alpha 0 hides one."""
+        pixels = self.frame.to_pixels(self.xy)
+        if self.colors is not None and len(self.colors) == len(pixels):
+            pixels = np.where(self.colors[:, 3:] > 0, pixels, np.nan)
+        return pixels
+
     def within(self, one: tuple[float, float], other: tuple[float, float]) -> np.ndarray:
         """Samples in the rectangle between two pixels: int64 (k,)."""
-        pixels = self.frame.to_pixels(self.xy)
+        pixels = self._seen()
         low, high = np.minimum(one, other), np.maximum(one, other)
         return np.flatnonzero(((pixels >= low) & (pixels <= high)).all(axis=1)).astype(np.int64)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from core.paths.export import ExportCancelled
 from core.rendering import pil_text
 from core.rendering.axes import back_grid, make_box
 from core.rendering.camera import Camera, box_corners
+from core.rendering.class_colours import class_colours
 from core.rendering.cloud_image import (
     Cloud,
     CloudPicture,
@@ -25,7 +27,7 @@ from core.rendering.cloud_image import (
     edge_strength,
     line_strengths,
 )
-from core.rendering.colormaps import Colorbar, lut
+from core.rendering.colormaps import MISSING, Colorbar, lut
 from core.rendering.themes import DARK, LIGHT
 from core.rendering.turntable import Film, Look, TurntableError, export_turntable, make_cloud, render
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory, RunError
@@ -115,6 +117,21 @@ def test_points_can_be_of_one_colour_or_tell_training_from_validation(run: RunDi
     split = make_cloud(run, Look(color_by="split")).colorbar
     assert split is not None
     assert split.categories == ("training", "validation")
+
+
+def test_classes_have_colours_and_names_of_their_own(run: RunDirectory):
+    probe = run.read_probe()
+    kinds = (np.arange(COUNT) % 2).astype(np.float32)
+    kinds[0] = np.nan
+    factors = np.column_stack([kinds, probe.factors[:, 1:]]).astype(np.float32)
+    categories = (("cat", "dog"), *probe.categories[1:])
+    run.write_probe(dataclasses.replace(probe, factors=factors, categories=categories))
+    cloud = make_cloud(run, Look(color_by=probe.factor_names[0]))
+    assert cloud.colorbar is not None
+    assert cloud.colorbar.categories == ("cat", "dog")
+    np.testing.assert_array_equal(cloud.rgba[1:3], class_colours(2, DARK.plot)[[1, 0]])
+    assert tuple(cloud.rgba[0, :3]) == MISSING
+    assert render(cloud, QUICK, Look()).std() > 5
 
 
 def test_values_of_the_callers_colour_points_within_their_quantiles(run: RunDirectory):

@@ -81,18 +81,18 @@ def test_the_screen_shows_the_pixels_of_the_image(view, channels: int):
 
 
 def test_a_sample_shows_factors_loss_and_the_scale_of_the_difference(view):
-    view.set_sample(_flower(255), _flower(200), [("a", 1.23456), ("b", 0.5)], 123, 0.00123)
+    view.set_sample(_flower(255), _flower(200), [("a", "1.235"), ("b", "0.5")], "Sample 123", 0.00123)
     assert view.has_sample
     assert _text(view, "image.factors") == "a = 1.235 · b = 0.5\nexcess BCE 0.0012"
     original, _, difference = view.findChild(ImageRow, "image.sample").pictures
-    assert "sample 123" in original.tooltip
+    assert "Sample 123" in original.tooltip
     assert "0.25" in difference.tooltip
 
 
 def test_captions_give_way_with_sense_where_there_is_little_room(view):
     """In a narrow dock they read "reconstru…" and "distance 0.9…"."""
     view.resize(190, 500)
-    view.set_sample(_flower(255), _flower(200), [("a", 1.23456)], 123, 0.00123)
+    view.set_sample(_flower(255), _flower(200), [("a", "1.235")], "Sample 123", 0.00123)
     view.set_image(_flower(), "Sample 123", 4.1)
     QGuiApplication.processEvents()
     caption = view.findChild(ElidedLabel, "image.caption")
@@ -107,8 +107,27 @@ def test_excess_bce_is_defined_where_it_is_shown(view):
     assert "mean over pixels" in view.findChild(QLabel, "image.factors").toolTip()
 
 
+def test_the_file_of_a_sample_is_shown_in_its_folder(view, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("explorer.views.image.QDesktopServices.openUrl", lambda url: opened.append(url.toLocalFile()))
+    reveal = view.findChild(QAction, "image.reveal")
+    assert not reveal.isEnabled()
+    view.set_sample(_flower(), _flower(), [("class", "cat")], "cat/1.png", 0.1, tmp_path / "cat" / "1.png")
+    reveal.trigger()
+    assert opened == [str(tmp_path / "cat")]
+    view.clear_sample()
+    assert not reveal.isEnabled()
+
+
+def test_a_long_path_gives_way_to_the_name_of_the_file(view):
+    view.set_image(_flower(), "a folder with a long name/another one with a long name/cat 17.png", 4.1)
+    view.resize(220, 500)
+    QGuiApplication.processEvents()
+    assert view.findChild(ElidedLabel, "image.caption").shown == "cat 17.png"
+
+
 def test_a_sample_without_factors_shows_its_loss(view):
-    view.set_sample(_flower(), _flower(), [], 0, 0.0)
+    view.set_sample(_flower(), _flower(), [], "Sample 0", 0.0)
     assert _text(view, "image.factors") == "excess BCE 0"
 
 
@@ -116,7 +135,7 @@ def test_the_image_keeps_its_place_when_a_sample_comes_and_goes(view):
     canvas = view.findChild(QWidget, "image.canvas")
     QGuiApplication.processEvents()
     before = canvas.geometry()
-    view.set_sample(_flower(), _flower(), [("a", 1.0)], 3, 0.1)
+    view.set_sample(_flower(), _flower(), [("a", "1")], "cats/one.png", 0.1)
     QGuiApplication.processEvents()
     assert canvas.geometry() == before
     view.clear_sample()
@@ -163,6 +182,6 @@ def test_images_stand_on_the_themes_ground(view, theme):
 
 
 def test_the_panel_fits_a_dock_of_280_pixels(view):
-    view.set_sample(_flower(), _flower(), [("a", 1.0), ("b", 2.0)], 12345, 0.00123)
+    view.set_sample(_flower(), _flower(), [("a", "1"), ("b", "2")], "Sample 12345", 0.00123)
     assert view.minimumSizeHint().width() <= 280
     assert view.contextMenuPolicy() == Qt.ContextMenuPolicy.ActionsContextMenu

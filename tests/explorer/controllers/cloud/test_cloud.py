@@ -80,3 +80,69 @@ def test_a_run_without_a_cloud_shows_nothing_of_the_one_before(desk):
     assert desk.cloud.scene.colorbar is None
     assert [slider for slider in desk.probe_view.findChildren(QSlider) if not slider.isHidden()] == []
     assert desk.points.findChild(QComboBox, "points.color_by").count() == 0
+
+
+def open_classes(desk, names: tuple[str, ...] = ()) -> np.ndarray:
+    """40 samples of three classes, the first five of an unknown one; returns the classes float32 (40,)."""
+    kinds = np.arange(40, dtype=np.float32) % 3
+    kinds[:5] = np.nan
+    desk.state.samples = Samples(
+        np.arange(40) + 100,
+        np.stack([kinds, np.linspace(0, 1, 40, dtype=np.float32)], axis=1),
+        ("kind", "weight"),
+        np.zeros((40, 4, 4, 1), np.uint8),
+        np.zeros(40, np.uint8),
+        (("cat", "dog", "a bird"), ()),
+        names,
+    )
+    desk.state.embedding = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    desk.control.tick()
+    return kinds
+
+
+def test_classes_have_colours_of_their_own_with_names_and_counts(desk):
+    kinds = open_classes(desk)
+    assert [(e.name, e.count) for e in desk.cloud.legend.entries] == [
+        ("cat", 12), ("dog", 11), ("a bird", 12), ("unknown", 5)
+    ]  # fmt: skip
+    for entry in desk.cloud.legend.entries:
+        of_it = np.isnan(kinds) if entry.place < 0 else kinds == entry.place
+        assert {tuple(colour) for colour in desk.control.colours[of_it].tolist()} == {(*entry.colour, 255)}
+
+
+def test_hiding_isolating_and_showing_all_classes(desk):
+    kinds = open_classes(desk)
+
+    def shown() -> np.ndarray:
+        desk.control.tick()
+        return desk.control.colours[:, 3] > 0
+
+    desk.cloud.class_toggled.emit(1)
+    np.testing.assert_array_equal(shown(), kinds != 1)
+    desk.cloud.class_toggled.emit(-1)
+    np.testing.assert_array_equal(shown(), (kinds == 0) | (kinds == 2))
+    desk.cloud.class_isolated.emit(1)
+    np.testing.assert_array_equal(shown(), kinds == 1)
+    desk.cloud.class_isolated.emit(1)
+    assert shown().all(), "alone already: all come back"
+    desk.cloud.class_toggled.emit(0)
+    desk.cloud.classes_shown.emit()
+    assert shown().all()
+
+
+def test_hidden_classes_come_back_with_another_colouring_and_another_run(desk):
+    open_classes(desk)
+    desk.cloud.class_toggled.emit(1)
+    desk.points.color_by_changed.emit("training / validation")
+    desk.control.tick()
+    assert desk.state.hidden == frozenset()
+    assert [entry.name for entry in desk.cloud.legend.entries] == ["training"]
+    desk.cloud.class_toggled.emit(0)
+    desk.open_run(3)
+    assert desk.state.hidden == frozenset()
+
+
+def test_hovering_tells_file_and_class(desk):
+    open_classes(desk, tuple(f"folder/{i}.png" for i in range(40)))
+    assert desk.cloud.scene.hover_labels[5] == "folder/5.png\nkind = a bird\nweight = 0.128"
+    assert desk.cloud.scene.hover_labels[0] == "folder/0.png\nkind = unknown\nweight = 0.000"

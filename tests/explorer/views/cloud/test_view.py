@@ -35,7 +35,7 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
-from explorer.views.cloud import CloudView, Mode
+from explorer.views.cloud import CloudView, LegendEntry, Mode
 from explorer.views.cloud.overlay import bar_ticks
 from explorer.views.cloud.renderer import choose_renderer
 from explorer.widgets.theme import DARK, LIGHT
@@ -89,7 +89,7 @@ def test_everything_can_be_shown_at_once_and_taken_away_again(either, qtbot):
     either.set_point_size(9)
     qtbot.waitUntil(lambda: either.frames_drawn > frames)
     full = grab(either)
-    either.set_colorbar("split", 0, 1, np.full((256, 4), 255, np.uint8), ("training", "validation"))
+    either.set_legend("split", [LegendEntry(0, "training", (255, 0, 0), 400)])
     either.set_path(None, None, None)
     either.set_preview(None)
     either.set_marker(None)
@@ -233,7 +233,7 @@ def test_on_a_display_without_opengl_the_cloud_is_drawn_all_the_same(tmp_path):
         import numpy as np
         from PySide6.QtWidgets import QApplication
         application = QApplication([])
-        from explorer.views.cloud import CloudView
+        from explorer.views.cloud import LegendEntry, CloudView
         view = CloudView("gl")
         view.resize(400, 300)
         view.set_points(np.random.default_rng(0).normal(size=(500, 3)).astype(np.float32))
