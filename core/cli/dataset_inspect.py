@@ -42,10 +42,10 @@ def run(options: Options) -> int:
 
     from core.data.export import write_contact_sheet
     from core.data.inspection import inspect
-    from core.data.loading import load_dataset
+    from core.data.loading import load_dataset, with_absolute_path
     from core.utils.atomic_write import write_atomic
 
-    config = dataclasses.replace(options.data, source="files", path=str(options.path))
+    config = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
     columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=1.0)

@@ -19,14 +19,15 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, TypeVar
 
 import msgspec
 import numpy as np
 
 from core.data.dataset import DatasetError
-from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file
+from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, write_atomic
 
+Known = TypeVar("Known")
 DEFAULT_GB = 50.0
 _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its writer
 _SEALED_WHOLE = 512 << 20  # bytes up to which every one is checked; of larger files samples
@@ -187,6 +188,19 @@ class Writer:
         self._file.seek(0)
         self._file.write(_header((self.count, *self._shape)))
         self.about = about
+
+
+def remembered(folder: Path | None, kind: str, recipe: str, type_: type[Known], find: Callable[[], Known]) -> Known:
+    """What ``find`` found for ``recipe`` before, or finds now: a small record in the cache (None: the user's)."""
+    folder = cache_folder() if folder is None else folder
+    file = folder / f"{kind}-{recipe[:32]}.msgpack"
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return msgspec.msgpack.decode(file.read_bytes(), type=type_)
+    known = find()
+    with contextlib.suppress(OSError, UnicodeEncodeError):  # without it, the next one looks again
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(file, msgspec.msgpack.encode(known))
+    return known
 
 
 def cached_images(

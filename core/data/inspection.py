@@ -15,9 +15,8 @@ from core.data.dataset import Dataset, Progress
 from core.data.labels import LabelColumn
 from core.data.loading import load_dataset
 from core.data.pixels import Survey
-from core.data.preparation import Statistics, common_sizes, prepare, surveyed
+from core.data.preparation import Statistics, common_sizes, opened, prepare, surveyed
 from core.data.sources.listing import listed, shown
-from core.data.sources.opening import open_listing
 from core.data.sources.source import ImageSource, Skipped
 
 SMALLEST, LARGEST = 8, 512
@@ -139,7 +138,7 @@ def inspect(
         return lambda done: None if progress is None else progress(low + (high - low) * done)
 
     listing = listed(config.path)
-    source = open_listing(listing, config, share(0.0, 0.1))
+    source = opened(listing, config, cache, share(0.0, 0.1))
     common = surveyed(source, listing, config, cache, share(0.1, _LOOK_SHARE))
     found = _looked_at(source, common, config)
     chosen = settings(found, config)

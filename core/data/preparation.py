@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,15 +18,15 @@ import numpy as np
 from PIL import ImageColor
 
 from core.config import DataConfig
-from core.data.cache import ImageCache, Writer, cache_folder, fingerprint, warn_unwritable
+from core.data.cache import ImageCache, Writer, cache_folder, fingerprint, remembered, warn_unwritable
 from core.data.dataset import DatasetError, Progress
 from core.data.labels import LabelColumn
 from core.data.pixels import Survey, eight_bit, survey
 from core.data.resizing import resized, scaled_size
+from core.data.sources.folder import Headers
 from core.data.sources.listing import Listing, in_natural_order, listed, shown
 from core.data.sources.opening import companions, open_listing
 from core.data.sources.source import ImageSource, Pixels, Size, Skipped
-from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
 
 VERSION = 1
@@ -93,9 +94,12 @@ def prepare(
     cached = store.find(recipe)
     if cached is not None:
         with contextlib.suppress(msgspec.MsgspecError):
-            return _unpacked(cached.images, cached.about)
+            found = _unpacked(cached.images, cached.about)
+            if progress is not None:
+                progress(1.0)
+            return found
     if source is None:
-        source = open_listing(listing, config)
+        source = opened(listing, config, cache)
     share = 0.0 if common is not None else _SURVEY_SHARE
     if common is None:
         common = surveyed(source, listing, config, cache, None if progress is None else lambda f: progress(share * f))
@@ -123,20 +127,22 @@ def _made_in_passing(source: ImageSource, config: DataConfig, common: Survey, pr
             ) from error
 
 
+def opened(listing: Listing, config: DataConfig, cache: Path | None, progress: Progress | None = None) -> ImageSource:
+    """The source of the files in ``listing``; the headers of a folder's files are read once and then kept."""
+
+    def keep(find: Callable[[], Headers]) -> Headers:
+        return remembered(cache, "headers", fingerprint(VERSION, _files(listing)), Headers, find)
+
+    return open_listing(listing, config, progress, keep)
+
+
 def surveyed(
-    source: ImageSource, listing: Listing, config: DataConfig, cache: Path | None, progress: Progress | None
+    source: ImageSource, listing: Listing, config: DataConfig, cache: Path | None, progress: Progress | None = None
 ) -> Survey:
     """What the images of ``source`` have in common: as it was found before, or found now and kept in the cache."""
-    folder = cache_folder() if cache is None else cache
     settings = (config.background, config.intensity, config.frames, config.array, config.planes)
-    file = folder / f"survey-{fingerprint('survey', VERSION, _files(listing), settings)[:32]}.json"
-    with contextlib.suppress(OSError, msgspec.MsgspecError, UnicodeDecodeError):
-        return msgspec.json.decode(file.read_bytes(), type=Survey)
-    found = survey(source, config, progress)
-    with contextlib.suppress(OSError):  # without it the next one looks again
-        folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, msgspec.json.encode(found))
-    return found
+    recipe = fingerprint(VERSION, _files(listing), settings)
+    return remembered(cache, "survey", recipe, Survey, lambda: survey(source, config, progress))
 
 
 def _recipe(listing: Listing, config: DataConfig) -> str:

@@ -27,6 +27,14 @@ _HEADERS = 64  # files whose headers one task reads
 _FILES, _FRAMES, _PIXELS = 32, 32, 2_000_000  # at most in one task: cancelling waits for it
 
 
+@dataclass(frozen=True)
+class Headers:
+    """What the headers of files say, and what is wrong with the others, by their paths below the folder."""
+
+    known: dict[str, Header]
+    faults: dict[str, str]
+
+
 @dataclass(eq=False)
 class PictureSource(ImageSource):
     """Image files; ``files`` with their headers in natural order, ``first`` int64 the place of each one's first
@@ -81,22 +89,31 @@ def _places(first: int, frames: range) -> range:
     return range(first + frames.start, first + frames.stop)
 
 
-def open_pictures(listing: Listing, config: DataConfig, progress: Progress | None = None) -> PictureSource:
-    """The image files of ``listing``. Raises ``DatasetError`` if none can be read."""
+def open_pictures(
+    listing: Listing,
+    config: DataConfig,
+    progress: Progress | None = None,
+    keep: Callable[[Callable[[], Headers]], Headers] | None = None,
+) -> PictureSource:
+    """The image files of ``listing``, whose headers ``keep`` may know from before.
+
+    Raises ``DatasetError`` if none can be read.
+    """
     settle_pillow()
     alone = listing.root.is_file()
     pictures = [file for file in listing.files if alone or is_picture(file.suffix) or not file.suffix]
+
+    def read() -> Headers:
+        return _read_headers(pictures, progress)
+
+    headers = read() if keep is None else keep(read)
     skipped, notes, files = list(listing.skipped), list(listing.notes), []
-    done = 0
-    for answers in in_order(_headers, (pictures[i : i + _HEADERS] for i in range(0, len(pictures), _HEADERS))):
-        for file, header in answers:
-            if isinstance(header, Header):
-                files.append((file, header))
-            elif alone or is_picture(file.suffix):
-                skipped.append(Skipped(file.shown, header))
-        done += len(answers)
-        if progress is not None:
-            progress(done / len(pictures))
+    for file in pictures:
+        header = headers.known.get(file.name)
+        if header is not None:
+            files.append((file, header))
+        elif alone or is_picture(file.suffix):
+            skipped.append(Skipped(file.shown, headers.faults.get(file.name, "not an image that can be read")))
     if not files:
         raise DatasetError(_nothing_readable(listing, skipped))
     known = {id(file) for file, _ in files} | {id(file) for file in pictures if is_picture(file.suffix)}
@@ -136,15 +153,24 @@ def open_pictures(listing: Listing, config: DataConfig, progress: Progress | Non
     )
 
 
-def _headers(files: list[ListedFile]) -> list[tuple[ListedFile, Header | str]]:
-    """Each file with its header, or with what is wrong with it."""
-    answers: list[tuple[ListedFile, Header | str]] = []
-    for file in files:
-        try:
-            answers.append((file, read_header(file.path, file.suffix)))
-        except PictureError as error:
-            answers.append((file, str(error)))
-    return answers
+def _read_headers(files: list[ListedFile], progress: Progress | None) -> Headers:
+    """The headers of ``files``, read on all cores."""
+    headers = Headers({}, {})
+
+    def read(part: list[ListedFile]) -> int:
+        for file in part:
+            try:
+                headers.known[file.name] = read_header(file.path, file.suffix)
+            except PictureError as error:
+                headers.faults[file.name] = str(error)
+        return len(part)
+
+    done = 0
+    for count in in_order(read, (files[i : i + _HEADERS] for i in range(0, len(files), _HEADERS))):
+        done += count
+        if progress is not None:
+            progress(done / len(files))
+    return headers
 
 
 def _nothing_readable(listing: Listing, skipped: list[Skipped]) -> str:

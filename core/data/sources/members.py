@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import lzma
 import math
 import re
 import tempfile
@@ -26,7 +27,7 @@ MAX_READ = 4 << 30
 # What NumPy and zipfile raise for damaged archives: headers are parsed as Python literals, members are inflated.
 BROKEN = (
     OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, OverflowError, RuntimeError, RecursionError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
 )  # fmt: skip
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 from core.config import DataConfig
 from core.data.dataset import DatasetError, Progress
 from core.data.sources.arrays import open_arrays
-from core.data.sources.folder import open_pictures
+from core.data.sources.folder import Headers, open_pictures
 from core.data.sources.idx import IdxMember, idx_member, labels_beside
 from core.data.sources.listing import Listing, in_natural_order, listed, shown
 from core.data.sources.members import Member, npy_members, npz_members
@@ -57,13 +58,18 @@ def open_source(config: DataConfig, progress: Progress | None = None) -> ImageSo
     return open_listing(listed(config.path), config, progress)
 
 
-def open_listing(listing: Listing, config: DataConfig, progress: Progress | None = None) -> ImageSource:
-    """The same, of files that are listed already."""
+def open_listing(
+    listing: Listing,
+    config: DataConfig,
+    progress: Progress | None = None,
+    keep: Callable[[Callable[[], Headers]], Headers] | None = None,
+) -> ImageSource:
+    """The same, of files that are listed already. ``keep`` may know the headers of image files from before."""
     path = listing.root
     notes: list[str] = []
     if path.is_dir():
         in_order = dataclasses.replace(listing, files=in_natural_order(listing.files, lambda file: file.name))
-        return _open_folder(in_order, config, progress)
+        return _open_folder(in_order, config, progress, keep)
     suffix = path.suffix.lower()
     start = _start(path)
     if suffix == ".npz":
@@ -83,7 +89,12 @@ def open_listing(listing: Listing, config: DataConfig, progress: Progress | None
     return open_pictures(listing, config, progress)
 
 
-def _open_folder(listing: Listing, config: DataConfig, progress: Progress | None) -> ImageSource:
+def _open_folder(
+    listing: Listing,
+    config: DataConfig,
+    progress: Progress | None,
+    keep: Callable[[Callable[[], Headers]], Headers] | None,
+) -> ImageSource:
     """A folder of images; one that holds MNIST's files instead is opened as one data set."""
     if not any(is_picture(file.suffix) for file in listing.files):
         idx = [idx_member(Path(file.path), file.name) for file in listing.files if "images" in file.name.lower()]
@@ -97,7 +108,7 @@ def _open_folder(listing: Listing, config: DataConfig, progress: Progress | None
         arrays = [file for file in listing.files if holds_arrays(Path(file.name))]
         if len(arrays) == 1:
             raise DatasetError(f"{shown(str(listing.root))} holds no image file, but arrays: give {arrays[0].path}.")
-    return open_pictures(listing, config, progress)
+    return open_pictures(listing, config, progress, keep)
 
 
 def _with_labels(images: list[IdxMember], notes: list[str]) -> list[Member]:

@@ -25,14 +25,18 @@ _ALPHA = 4  # channels of which the last is transparency, if the file says so
 
 @dataclass(frozen=True)
 class TiffLayout:
-    """How pages make up images: ``leading`` are the lengths of the axes before a page's own, ``channel_axis`` which of
-    them is channels, or None; ``channels`` of an image, wherever they lie; ``page`` the axes of one page, YX, YXS or
-    SYX; ``alpha`` whether the last of four channels is transparency."""
+    """How pages make up images.
+
+    ``stored`` is the type of a number. ``leading`` are the lengths of the axes before a page's own, ``channel_axis``
+    which of them is channels, or None; ``channels`` those of an image, wherever they lie; ``page`` the axes of one
+    page: YX, YXS or SYX. ``alpha``: the last of four channels is transparency; ``inverted``: 0 is white;
+    ``channels_last``: each page is one row of the image.
+    """
 
     frames: int
     size: Size
     channels: int
-    dtype: np.dtype
+    stored: str
     leading: tuple[int, ...]
     channel_axis: int | None
     page: str
@@ -40,6 +44,10 @@ class TiffLayout:
     inverted: bool
     orientation: int
     channels_last: bool = False
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.stored)
 
     @property
     def kind(self) -> PixelKind:
@@ -91,7 +99,7 @@ def read_layout(path: str) -> TiffLayout | None:
             frames=frames,
             size=(size[1], size[0]) if orientation >= 5 else size,
             channels=channels,
-            dtype=np.dtype(series.dtype),
+            stored=np.dtype(series.dtype).newbyteorder("=").str,
             leading=tuple(leading),
             channel_axis=channel_axis if channel_axis >= 0 else None,
             page=own,

@@ -194,3 +194,14 @@ def test_one_image_is_too_few_to_train_on(tmp_path):
     np.savez(tmp_path / "one.npz", imgs=np.zeros((1, 16, 16), np.uint8))
     with pytest.raises(DatasetError, match=r"one\.npz holds 1 image that can be read; a training needs 2 or more"):
         load_dataset(config(tmp_path / "one.npz"), cache=tmp_path / "cache")
+
+
+def test_headers_and_what_images_have_in_common_are_found_once(folder, tmp_path, monkeypatch):
+    from core.data.sources import folder as module
+
+    read: list[str] = []
+    original = module.read_header
+    monkeypatch.setattr(module, "read_header", lambda path, suffix: read.append(path) or original(path, suffix))
+    for size in (16, 8):
+        prepare(DataConfig(path=str(folder), image_size=size), cache=tmp_path / "cache")
+    assert len(read) == 12
