@@ -14,6 +14,10 @@ from core.geometry.local_fit import GeometryError, Neighbourhoods, check_points
 
 _CHUNK_ROWS = 512
 _BOOTSTRAPS = 200
+_SCALES = (1, 2, 4, 8, 16)
+_SCALED = 2000  # samples by which k is chosen
+_STEADY = 0.15  # of a logarithm, by which the dimensions of one scale and the next may differ
+_LEAP = 0.35  # a dimension that no cloud has: the ratio leaps from a clump of near-copies to the next one
 
 
 class Dimension(NamedTuple):
@@ -36,44 +40,127 @@ def two_nn(points: np.ndarray, discard: float = 0.1, seed: int = 0) -> Dimension
     ratios, where F is least certain, are left out. Facco, d'Errico, Rodriguez and Laio, "Estimating the intrinsic
     dimension of datasets by a minimal neighborhood information", Scientific Reports 7 (2017). ``seed`` is the
     bootstrap's. Points that coincide are counted once; at least 10 distinct ones are needed.
+
+    Points on a lattice, as factors with few values make them, or in clumps of near-copies have nearest neighbours that
+    say nothing of the cloud. So clumps count as one point (``without_copies``), and where the two nearest tell another
+    dimension than more of them, the ratio r₄ₖ/rₖ of a larger k is taken (``steady_scale``).
     """
-    samples = _distinct(points, 10)
-    distances, _ = samples.of_samples(2)
-    log_ratio = np.log(distances[:, 1] / distances[:, 0])
-    value = nearest_ratio_slope(np.sort(log_ratio), discard)
-    drawn = [nearest_ratio_slope(np.sort(log_ratio[chosen]), discard) for chosen in _resamples(samples.points, seed)]
-    return _with_interval(value, drawn)
+    samples = without_copies(_distinct(points, 10))
+    scale = steady_scale(samples)
+    log_ratio = _log_ratios(samples, scale)
+
+    def slope(ratios: np.ndarray) -> float:
+        return _slope(ratios, scale, discard)
+
+    value = slope(log_ratio)
+    if not np.isfinite(value):
+        raise GeometryError("every point's nearest distances are equal: their ratios give no dimension.")
+    return _with_interval(value, [slope(log_ratio[chosen]) for chosen in _resamples(samples.points, seed)])
+
+
+def without_copies(samples: Neighbourhoods) -> Neighbourhoods:
+    """One sample of each clump of near-copies; all where there are none.
+
+    There are clumps if the k-th and the 2k-th neighbour are so far apart that no cloud has such a dimension; they end
+    in the middle between the two.
+    """
+    members = _spread_members(samples)
+    for k in _SCALES[1:]:
+        if 2 * k >= len(samples):
+            break
+        distances, _ = samples.of_samples(2 * k, members)
+        near, far = distances[:, k - 1], distances[:, 2 * k - 1]
+        inside = near > 0.0
+        if inside.any() and _expected(k, 2 * k) < _LEAP * float(np.log(far[inside] / near[inside]).mean()):
+            from scipy.sparse.csgraph import connected_components
+            from scipy.spatial import KDTree
+
+            reach = float(np.exp(0.5 * (np.log(near[inside]).mean() + np.log(far[inside]).mean())))
+            tree = KDTree(samples.points)
+            _, clump = connected_components(tree.sparse_distance_matrix(tree, reach))
+            _, first = np.unique(clump, return_index=True)
+            return Neighbourhoods(samples.points[first]) if len(first) >= 10 else samples
+    return samples
+
+
+def steady_scale(samples: Neighbourhoods) -> int:
+    """The smallest k of 1, 2, 4, 8, 16 that tells the same dimension as the next; else that which differs least.
+
+    Dimensions by r₂/r₁ for k = 1, by r₄ₖ/rₖ for others. On a lattice the first are those of its steps: near 1, which
+    looks like many dimensions.
+    """
+    scales = [k for k in _SCALES if 16 * k <= len(samples)]
+    if not scales:
+        return 1
+    members = _spread_members(samples)
+    dimensions = [_slope(_log_ratios(samples, k, members), k) for k in scales]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        change = np.abs(np.diff(np.log(dimensions)))
+    change[~np.isfinite(change)] = np.inf
+    if not len(change):
+        return 1
+    chance = np.where(np.arange(len(change)) == 0, 2.0 / np.sqrt(len(members)), 0.0)  # two distances scatter most
+    steady = np.flatnonzero(change <= _STEADY + chance)
+    return scales[int(steady[0] if len(steady) else change.argmin())]
+
+
+def _spread_members(samples: Neighbourhoods) -> np.ndarray:
+    return np.arange(0, len(samples), max(1, len(samples) // _SCALED))
+
+
+def _log_ratios(samples: Neighbourhoods, scale: int, members: np.ndarray | None = None) -> np.ndarray:
+    """float64 (n,) of the samples, or of ``members``: log r₂/r₁ for a ``scale`` of 1, else log r₄ₖ/rₖ.
+
+    Those whose k nearest coincide with them have none.
+    """
+    outer = 2 if scale == 1 else 4 * scale
+    distances, _ = samples.of_samples(outer, members)
+    apart = distances[:, scale - 1] > 0.0
+    return np.log(distances[apart, outer - 1] / distances[apart, scale - 1])
+
+
+def _slope(log_ratio: np.ndarray, scale: int, discard: float = 0.1) -> float:
+    """The dimension that log ratios float64 (N,) of a ``scale`` tell; infinite if all are 0.
+
+    For 1 it is TwoNN's. Else the mean's: its expectation is (ψ(4k) - ψ(k)) / d, see Denti, Doimo, Laio and Mira, "The
+    generalized ratios intrinsic dimension estimator", Scientific Reports 12 (2022).
+    """
+    if scale == 1 and len(log_ratio) >= 2:
+        return nearest_ratio_slope(np.sort(log_ratio), discard)
+    mean = float(log_ratio.mean()) if len(log_ratio) else 0.0
+    return _expected(scale, 4 * scale) / mean if mean > 0.0 else np.inf
+
+
+def _expected(inner: int, outer: int) -> float:
+    """The mean of log(r_outer / r_inner) in one dimension."""
+    return float(np.sum(1.0 / np.arange(inner, outer)))
 
 
 def nearest_ratio_slope(log_ratio: np.ndarray, discard: float = 0.1) -> float:
-    """TwoNN's slope for log_ratio float64 (N,), rising: the dimension. See ``two_nn``."""
+    """TwoNN's slope for log_ratio float64 (N,), rising: the dimension; infinite if all are 0. See ``two_nn``."""
     count = len(log_ratio)
     kept = max(2, int(count * (1.0 - discard)))
     x = log_ratio[:kept]
     y = -np.log1p(-np.arange(1, kept + 1) / (count + 1))
     squared = float(x @ x)
-    if squared <= 0.0:
-        raise GeometryError("every point's two nearest distances are equal (a lattice?): the ratio gives no dimension.")
-    return float(x @ y) / squared
+    return float(x @ y) / squared if squared > 0.0 else np.inf
 
 
 def intrinsic_dimension(samples: Neighbourhoods, most: int) -> int:
     """The dimension of the samples' surface, 1 to ``most``: TwoNN over at most 1000 of them, rounded.
 
-    2 where fewer than 50 differ, which cannot tell.
+    2 where fewer than 50 differ, which cannot tell. Lattices and near-copies do not mislead it, see ``two_nn``.
     It is no more than the directions in which a neighbourhood spreads: noise as wide as that fools TwoNN.
     """
     most = min(most, samples.dim)
-    members = np.arange(0, len(samples), max(1, len(samples) // 1000))
-    distances, _ = samples.of_samples(2, members)
-    if distances.shape[1] < 2:
+    if len(samples) < 3 or not np.ptp(samples.points, axis=0).any():
         return min(2, most)
-    usable = distances[distances[:, 0] > 0.0]
-    if not len(usable):
-        return min(2, most)
-    ratios = np.sort(np.log(usable[:, 1] / usable[:, 0]))
-    nearest = round(nearest_ratio_slope(ratios)) if len(usable) >= 50 else 2
-    return int(np.clip(min(nearest, _wide_directions(samples)), 1, most))
+    told = without_copies(samples)
+    nearest = 2.0
+    if len(told) >= 50:
+        scale = steady_scale(told)
+        nearest = _slope(_log_ratios(told, scale, np.arange(0, len(told), max(1, len(told) // 1000))), scale)
+    return int(np.clip(round(min(nearest, 1e3)), 1, min(most, _wide_directions(told))))
 
 
 def _wide_directions(samples: Neighbourhoods) -> int:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.manifold import trustworthiness as sklearn_trustworthiness
 
-from core.geometry.embedding_metrics import levina_bickel, trustworthiness, two_nn
-from core.geometry.local_fit import GeometryError
+from core.geometry.embedding_metrics import intrinsic_dimension, levina_bickel, trustworthiness, two_nn
+from core.geometry.local_fit import GeometryError, Neighbourhoods
 
 
 def cloud(name: str, count: int = 4000, seed: int = 1) -> np.ndarray:
@@ -74,11 +74,49 @@ def test_the_interval_is_reproducible_and_shrinks_with_more_points():
     assert many.high - many.low < 0.5 * (few.high - few.low)
 
 
+def sheet(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """A bent sheet in three dimensions."""
+    return np.stack([u + 0.2 * np.sin(3 * v), v + 0.15 * u**2, 0.3 * np.sin(2 * u) * np.cos(2 * v)], axis=-1).reshape(
+        -1, 3
+    )
+
+
+def lattice(*counts: int) -> list[np.ndarray]:
+    return np.meshgrid(*(np.linspace(0.0, 1.0, count) for count in counts))
+
+
+@pytest.mark.parametrize(
+    ("points", "dimension"),
+    [
+        (sheet(*lattice(32, 32)), 2),  # as dSprites' positions
+        (sheet(*lattice(16, 24)), 2),
+        (np.stack(lattice(32, 32), axis=-1).reshape(-1, 2), 2),
+        (np.stack([*lattice(10, 10, 10)], axis=-1).reshape(-1, 3), 3),
+    ],
+)
+def test_a_lattice_is_not_mistaken_for_more_dimensions(points, dimension):
+    assert two_nn(points).dimension == pytest.approx(dimension, abs=0.3)
+    assert intrinsic_dimension(Neighbourhoods(points), 8) == dimension
+
+
+@pytest.mark.parametrize("copies", [1, 2, 6, 20])
+@pytest.mark.parametrize("jitter", [1e-4, 1e-3])
+def test_near_copies_of_lattice_points_count_once(copies, jitter):
+    points = np.repeat(sheet(*lattice(24, 24)), copies, axis=0)
+    points = points + jitter * np.random.default_rng(0).normal(size=points.shape)
+    assert two_nn(points).dimension == pytest.approx(2.0, abs=0.3)
+    assert intrinsic_dimension(Neighbourhoods(points), 8) == 2
+
+
+def test_lattice_points_drawn_at_random_have_the_lattice_s_dimension():
+    drawn = np.random.default_rng(1).integers(0, 32, (3000, 2)) / 31.0  # some of them twice
+    points = sheet(*drawn.T) + 1e-3 * np.random.default_rng(2).normal(size=(3000, 3))
+    assert two_nn(points).dimension == pytest.approx(2.0, abs=0.3)
+
+
 def test_points_that_tell_no_dimension_are_refused():
     with pytest.raises(GeometryError, match="1 distinct points; 10 or more"):
         two_nn(np.zeros((50, 3)))
-    with pytest.raises(GeometryError, match="lattice"):
-        two_nn(np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), axis=-1).reshape(-1, 2))
     with pytest.raises(GeometryError, match="neighbours is 2"):
         levina_bickel(cloud("plane", 100), neighbours=2)
 
