@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import Any
 
 from rich.console import Console
@@ -12,6 +13,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from core.config import RunConfig
 from core.runs.metrics_log import Record
 
+QUIET_S = 1.0
+"""Between two lines about the images that are being prepared, where there is no terminal."""
 _SHOWN_EVENTS = ("started", "data", "paused", "resumed", "hyperparameters", "warning", "stopped", "finished")
 
 
@@ -34,6 +37,7 @@ class TrainDisplay:
         self._last: Record = {}
         self._report: Record | None = None
         self._silent = False
+        self._told = time.monotonic()
 
     def __enter__(self) -> TrainDisplay:
         if self._console.is_terminal:
@@ -49,7 +53,12 @@ class TrainDisplay:
 
     def data(self, fraction: float) -> None:
         """This fraction of the images is ready."""
-        self._update(fraction, f"preparing the images  {fraction:.0%}")
+        text = f"preparing the images  {fraction:.0%}"
+        self._update(fraction, text)
+        now = time.monotonic()
+        if self._bar is None and now - self._told >= QUIET_S:
+            self._told = now
+            self.print(text)
 
     def record(self, record: Record) -> None:
         """A record of ``metrics.jsonl`` was written."""

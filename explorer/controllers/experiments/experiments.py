@@ -198,9 +198,10 @@ class ExperimentsController(Controller):
         before = progress_stamp(path)
         self._refused.pop(path, None)
         self._cancelled.discard(path)
-        reason = start_detached(command, path / LOG)
-        if reason:
-            self._refused[path] = f"The experiment could not be started: {reason}."
+        try:
+            start_detached(command, path / LOG)
+        except OSError as error:
+            self._refused[path] = f"The experiment could not be started: {error}."
             self.error_occurred.emit(self._refused[path])
         else:
             self._starting[path] = (monotonic(), before)

@@ -7,6 +7,8 @@ directory, so a run that something else started is steered just the same.
 from __future__ import annotations
 
 import dataclasses
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -18,14 +20,25 @@ from core.data.source_resolution import with_native_size
 from core.runs.directory import Control, RunDirectory, RunError, new_run_name
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.processes import isoline_command, log_tail, start_detached
+from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.losses import LossesView
 from explorer.views.training import Advice, TrainingView
 
 NICENESS = 10
-START_TIMEOUT_S = 90.0
 LOG = "trainer.log"
+LOOK_S = 0.25  # between two looks at what a trainer that has just been started says
+_PREPARING = re.compile(r"preparing the images +(\d+)%")
+
+
+@dataclass
+class _Starting:
+    """A trainer that has been started and has not begun yet: its run folder, when it was, and its process."""
+
+    run: Path
+    since: float
+    process: Detached
+    looked: float = 0.0
 
 
 class TrainingController(Controller):
@@ -34,7 +47,7 @@ class TrainingController(Controller):
     def __init__(self, context: Context, session: Session, view: TrainingView, losses: LossesView) -> None:
         super().__init__(context)
         self._session, self._view, self._losses = session, view, losses
-        self._starting: tuple[Path, float] | None = None
+        self._starting: _Starting | None = None
         self._stopping: Path | None = None  # the run that was asked to stop
         self._live: dict[str, float] = {}
         self._done = 0  # epochs of the open run
@@ -77,14 +90,7 @@ class TrainingController(Controller):
                 f"{run} cannot be written ({reason}). Choose another folder in File > Runs folder."
             )
             return
-        command = isoline_command("train", "--config", str(request), "--out", str(run), "--nice", str(NICENESS))
-        reason = start_detached(command, run / LOG)
-        if reason:
-            self.error_occurred.emit(f"The trainer could not be started: {reason}.")
-            return
-        self._starting = (run, monotonic())
-        self._state.training = "starting"
-        self._state.message = f"Starting {run.name} …"
+        self._launch(run, f"Starting {run.name} …", "--config", str(request))
 
     def go_on(self, values: dict[str, Any]) -> None:
         """Train the open run further from its last checkpoint, with other settings by ``section.field``."""
@@ -93,39 +99,51 @@ class TrainingController(Controller):
             self.refused.emit("A training is running. Stop it before continuing one.")
             return
         flags = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-        command = isoline_command("train", "--resume", "--out", str(run.path), "--nice", str(NICENESS), *flags)
-        reason = start_detached(command, run.path / LOG)
-        if reason:
-            self.error_occurred.emit(f"The trainer could not be started: {reason}.")
+        self._launch(run.path, f"Continuing {run.path.name} …", "--resume", *flags)
+
+    def _launch(self, run: Path, message: str, *arguments: str) -> None:
+        command = isoline_command("train", "--out", str(run), "--nice", str(NICENESS), *arguments)
+        try:
+            process = start_detached(command, run / LOG)
+        except OSError as error:
+            self.error_occurred.emit(f"The trainer could not be started: {error}.")
             return
-        self._starting = (run.path, monotonic())
+        self._starting = _Starting(run, monotonic(), process)
         self._state.training = "starting"
-        self._state.message = f"Continuing {run.path.name} …"
+        self._state.message = message
 
     @property
     def _continuing(self) -> bool:
         """Whether the open run is about to go on."""
         run = self._session.run
-        return self._starting is not None and run is not None and self._starting[0] == run.path
+        return self._starting is not None and run is not None and self._starting.run == run.path
 
     def tick(self) -> None:
-        """Look for the run directory of a training that was just started; one that goes on says so in its records."""
-        if self._starting is None:
+        """Look for the run directory of a training that was just started; one that goes on says so in its records.
+
+        Reading images can take long: the training has failed when its process is gone, and not before.
+        """
+        starting, now = self._starting, monotonic()
+        if starting is None or now - starting.looked < LOOK_S:
             return
-        run, since = self._starting
-        if not self._continuing and RunDirectory.exists(run):
+        starting.looked = now
+        alive = starting.process.alive  # before the folder is looked at: it may write it and end at once
+        if not self._continuing and RunDirectory.exists(starting.run):
             self._starting = None
-            self._session.open(run)
+            self._session.open(starting.run)
             return
-        log = log_tail(run / LOG)
-        if monotonic() - since > START_TIMEOUT_S or "error:" in log.lower():
-            open_run = self._session.run if self._continuing else None
-            self._starting = None
-            self._state.training = "failed" if open_run is None else open_run.status()
-            # Why the trainer gave up, without the command's name before it.
-            self.error_occurred.emit(
-                f"The training did not start. {log.rpartition('isoline train: error:')[2].strip()}"
-            )
+        log = log_tail(starting.run / LOG)
+        if alive:
+            read = _PREPARING.findall(log)
+            if read:
+                self._view.set_preparation(int(read[-1]) / 100, now - starting.since)
+            return
+        open_run = self._session.run if self._continuing else None
+        self._starting = None
+        self._state.training = "failed" if open_run is None else open_run.status()
+        # Why the trainer gave up, without the command's name before it.
+        reason = log.rpartition("isoline train: error:")[2].strip() or "Its process ended without a word."
+        self.error_occurred.emit(f"The training did not start. {reason}")
 
     def stop(self) -> None:
         """Ask the trainer to stop after its step; it saves a checkpoint first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -248,6 +249,13 @@ class TrainingView(QWidget):
     def set_enabled_reason(self, reason: str) -> None:
         """Why nothing can be started now, shown with the button; empty: it can."""
         self._reason = reason
+        self._show()
+
+    def set_preparation(self, done: float, seconds: float) -> None:
+        """While a training starts: ``done`` (0 to 1) of its images is ready, ``seconds`` after the start."""
+        self._bar.setValue(round(_PERMILLE * done))
+        left = seconds * (1.0 - done) / done if done > 0.0 else math.inf
+        self._numbers.setText(f"preparing the images: {done:.0%} · {duration(left)} left")
         self._show()
 
     def set_progress(self, record: Mapping[str, Any], total_epochs: int) -> None:

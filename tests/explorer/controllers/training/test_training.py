@@ -82,6 +82,19 @@ def window(qtbot, tmp_path) -> Window:
     return Window(qtbot, tmp_path)
 
 
+class Trainer:
+    """Takes the place of the process that a training is: it lives as long as a test says."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.alive, self.commands = True, []
+        monkeypatch.setattr("explorer.controllers.training.training.start_detached", self._start)
+        monkeypatch.setattr("explorer.controllers.training.training.LOOK_S", 0.0)
+
+    def _start(self, command: list[str], log: Path) -> Trainer:
+        self.commands.append(command)
+        return self
+
+
 def step(number: int, epoch: int) -> dict:
     """A record of a training of 4 epochs of 10 steps."""
     left = float(40 - number)
@@ -197,16 +210,13 @@ def test_a_failure_after_which_the_run_went_on_is_past(window):
 
 
 def test_a_run_that_goes_on_is_started_by_the_command_a_person_would_type(window, monkeypatch):
-    commands: list[list[str]] = []
-    monkeypatch.setattr(
-        "explorer.controllers.training.training.start_detached", lambda command, _log: commands.append(command) or ""
-    )
+    trainer = Trainer(monkeypatch)
     run = window.open("run", "finished")
     window.watcher.records.emit([STARTED, epoch(4)])
     (run.checkpoints_path / "last.safetensors").touch()
     window.controller.go_on({"training.epochs": 8, "loss.beta": 3e-6, "training.learning_rate": 1e-4})
-    assert commands[0][4:] == [
-        *("train", "--resume", "--out", str(run.path), "--nice", "10"),
+    assert trainer.commands[0][4:] == [
+        *("train", "--out", str(run.path), "--nice", "10", "--resume"),
         *("--training.epochs", "8", "--loss.beta", "3e-06", "--training.learning-rate", "0.0001"),
     ]
     assert window.state.training == "starting"
@@ -222,14 +232,47 @@ def test_a_run_that_goes_on_is_started_by_the_command_a_person_would_type(window
 def test_a_refusal_to_go_on_is_told_and_the_run_is_what_it_was(window, monkeypatch):
     errors: list[str] = []
     window.controller.error_occurred.connect(errors.append)
-    monkeypatch.setattr("explorer.controllers.training.training.start_detached", lambda *_: "")
+    trainer = Trainer(monkeypatch)
     run = window.open("run", "finished")
     run.metrics_path.write_bytes(b'{"kind": "event", "event": "finished"}\n')
     window.controller.go_on({"training.epochs": 8})
     (run.path / "trainer.log").write_text("isoline train: error: the folder is gone.\n")
+    trainer.alive = False
     window.controller.tick()
     assert errors == ["The training did not start. the folder is gone."]
     assert window.state.training == "finished"
+
+
+def test_a_training_starts_as_long_as_its_process_lives_and_says_how_far_its_images_are(window, monkeypatch):
+    errors: list[str] = []
+    window.controller.error_occurred.connect(errors.append)
+    trainer, now = Trainer(monkeypatch), [1000.0]
+    monkeypatch.setattr("explorer.controllers.training.training.monotonic", lambda: now[0])
+    window.controller.start(CONFIG)
+    folder = Path(trainer.commands[0][trainer.commands[0].index("--out") + 1])
+    (folder / "trainer.log").write_text("preparing the images  7%\npreparing the images  25%\n")
+    now[0] += 3600.0  # many images
+    window.controller.tick()
+    assert (window.state.training, errors) == ("starting", [])
+    assert isinstance(numbers := window.child("numbers"), QLabel)
+    assert numbers.text() == "preparing the images: 25% · 3 h 00 min left"
+    assert isinstance(bar := window.child("progress"), QProgressBar)
+    assert bar.value() == 250
+    RunDirectory.create(folder, CONFIG, {})
+    window.controller.tick()
+    assert window.session.run is not None
+    assert window.session.run.path == folder
+
+
+def test_a_trainer_that_is_gone_without_a_word_has_failed(window, monkeypatch):
+    errors: list[str] = []
+    window.controller.error_occurred.connect(errors.append)
+    trainer = Trainer(monkeypatch)
+    window.controller.start(CONFIG)
+    trainer.alive = False
+    window.controller.tick()
+    assert window.state.training == "failed"
+    assert errors == ["The training did not start. Its process ended without a word."]
 
 
 def test_a_run_without_checkpoints_says_why_it_cannot_go_on(window):
