@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,8 @@ from core.utils.text import counted
 if TYPE_CHECKING:
     import numpy as np
 
-    from core.config import RunConfig
-    from core.data.preparation import Prepared
+    from core.config import DataConfig
+    from core.data.sources.source import ImageSource
 
 
 @dataclass(frozen=True)
@@ -48,29 +49,37 @@ def run(options: Options) -> int:
 
 def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     """Means mu float32 (n, d) and the images' names."""
+    from core.data.preparation import like, prepared_once
     from core.models.inference import Inference, encode_images
     from core.training.checkpoint import load_model
 
     model, config = load_model(options.model)
-    prepared = _prepared(options.images, config)
+    data = dataclasses.replace(config.data, source="files", path=str(options.images[0]), array="")
+    source = _source(options.images, data)
+    prepared = prepared_once(source, like(data, _read_as(options.model), source))
     for skipped in prepared.skipped:
         print(f"skipped {skipped.name}: {skipped.reason}")
     names = list(prepared.names) or [str(index) for index in range(len(prepared.images))]
     return encode_images(Inference(model), prepared.images), names
 
 
-def _prepared(sources: tuple[Path, ...], config: RunConfig) -> Prepared:
-    """The images as the model wants them: of one folder or file, or of several one after the other."""
-    import dataclasses
+def _read_as(model: Path) -> dict[str, str]:
+    """How the images of a run were read, where its settings say "auto"; nothing of a weights file."""
+    from core.runs.directory import RunDirectory
 
-    from core.data.preparation import prepared_once
+    stored = RunDirectory.open(model).metadata.get("dataset") if model.is_dir() else None
+    read_as = stored.get("read_as") if isinstance(stored, dict) else None
+    return read_as if isinstance(read_as, dict) else {}
+
+
+def _source(sources: tuple[Path, ...], data: DataConfig) -> ImageSource:
+    """The images of one folder or file, or of several one after the other."""
     from core.data.sources.listing import Listing, in_natural_order, listed
     from core.data.sources.opening import holds_arrays, open_listing, open_pictures
     from core.paths.latents_file import LatentsError
 
-    data = dataclasses.replace(config.data, source="files", path=str(sources[0]))
     if len(sources) == 1 and (holds_arrays(sources[0]) or sources[0].is_dir()):
-        return prepared_once(open_listing(listed(sources[0]), data), data)
+        return open_listing(listed(sources[0]), data)
     for source in sources:
         if holds_arrays(source):
             raise LatentsError(f"{source} holds arrays and must be the only one; encode the others separately.")
@@ -81,4 +90,4 @@ def _prepared(sources: tuple[Path, ...], config: RunConfig) -> Prepared:
         files = in_natural_order(listing.files, lambda file: file.name)
         together.files += [dataclasses.replace(file, name=str(source)) if alone else file for file in files]
         together.skipped += listing.skipped
-    return prepared_once(open_pictures(together, data), data)
+    return open_pictures(together, data)

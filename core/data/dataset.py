@@ -27,10 +27,10 @@ class Dataset:
     in these names. NaN stands for a value that is not known. ``names`` are the samples' names, N or none: for images
     from files the file's path below the folder, with ``#k`` for frame k of a file that holds several.
     ``notes`` say what was turned, scaled, left out, guessed or matched; ``skipped`` which files could not be read, and
-    why.
-    ``weights`` float32 (N,) multiply each sample's loss (all 1 when unweighted). ``train`` and ``validation`` are int64
-    indices in file order, ``held_out`` those of samples that are kept from both on purpose. ``fingerprint`` is the
-    sha256 hex of what defines the content.
+    why. ``read_as`` are the settings of ``DataConfig`` that read other images alike: what was found where they say
+    "auto". ``weights`` float32 (N,) multiply each sample's loss (all 1 when unweighted). ``train`` and ``validation``
+    are int64 indices in file order, ``held_out`` those of samples that are kept from both on purpose. ``fingerprint``
+    is the sha256 hex of what defines the content.
     """
 
     images: np.ndarray
@@ -44,6 +44,7 @@ class Dataset:
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    read_as: dict[str, str] = field(default_factory=dict)
     held_out: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
 
     def __post_init__(self) -> None:

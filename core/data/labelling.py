@@ -11,6 +11,7 @@ import numpy as np
 from core.config import DataConfig
 from core.data.dataset import DatasetError
 from core.data.labels import LabelColumn, join, label_columns
+from core.data.sources.listing import located
 from core.data.splits import Split, split
 from core.data.tables import read_table
 
@@ -76,6 +77,7 @@ def labelled(
 
 
 def labels_file(config: DataConfig) -> Path:
-    """The table that ``config.labels`` names: as it stands, or below or beside the images."""
-    given, images = Path(config.labels).expanduser(), Path(config.path).expanduser()
-    return next((place for place in (given, images / given, images.parent / given) if place.is_file()), given)
+    """The table that ``config.labels`` names: as it stands, or below or beside the images, which may have moved."""
+    given, images = located(config.labels), located(config.path)
+    places = [folder / name for name in (config.labels, given.name) for folder in (images, images.parent)]
+    return next((place for place in (given, *places) if place.is_file()), given)

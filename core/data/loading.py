@@ -14,7 +14,7 @@ from core.config import DataConfig
 from core.data import polar_curves
 from core.data.cache import cached_images, fingerprint
 from core.data.dataset import Dataset, DatasetError, Progress
-from core.data.labelling import labelled
+from core.data.labelling import labelled, labels_file
 from core.data.sources.listing import located, written
 from core.data.splits import Split, split
 from core.utils.text import counted
@@ -37,8 +37,11 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
 
 
 def with_absolute_path(config: DataConfig) -> DataConfig:
-    """``config`` with the absolute path of its files, as a run stores it."""
-    return config if config.drawn else dataclasses.replace(config, path=written(located(config.path)))
+    """``config`` with the absolute paths of its files, as a run stores them."""
+    if config.drawn:
+        return config
+    labels = written(labels_file(config)) if config.labels else ""
+    return dataclasses.replace(config, path=written(located(config.path)), labels=labels)
 
 
 def relative_path(config: DataConfig, run: Path) -> str | None:
@@ -86,6 +89,7 @@ def _from_files(config: DataConfig, progress: Progress | None, cache: Path | Non
         names=prepared.names,
         notes=(*prepared.notes, *known.notes),
         skipped=prepared.skipped,
+        read_as=prepared.read_as,
         held_out=known.split.held_out,
     )
 

@@ -7,9 +7,10 @@ or transparent are read twice. Images go to the disk in blocks; memory holds onl
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from core.data.sources.opening import companions, open_listing
 from core.data.sources.source import ImageSource, Pixels, Size, Skipped
 from core.utils.text import counted
 
-VERSION = 1
+VERSION = 2
 """Of what is made of files: a change of pixels or labels must not find what was made before it."""
 EXAMPLES = 8
 _SURVEY_SHARE = 0.4  # of the progress, where all pixels are read twice
@@ -50,7 +51,7 @@ class Statistics:
 class Prepared:
     """``images`` uint8 (N, S, S, C), read-only, a memory map, and what their source says of them (see
     ``core.data.sources.source.ImageSource``), without those that could not be read. ``fingerprint`` is the sha256 hex
-    of the pixels in their order."""
+    of the pixels in their order; ``read_as`` is that of ``core.data.dataset.Dataset``."""
 
     images: np.ndarray
     names: tuple[str, ...]
@@ -61,6 +62,7 @@ class Prepared:
     notes: tuple[str, ...]
     statistics: Statistics
     fingerprint: str
+    read_as: dict[str, str]
 
 
 class _About(msgspec.Struct):
@@ -74,6 +76,7 @@ class _About(msgspec.Struct):
     notes: tuple[str, ...]
     statistics: Statistics
     fingerprint: str
+    read_as: dict[str, str]
 
 
 def prepare(
@@ -238,6 +241,7 @@ def _read_all(
         notes=(*source.notes, *common.notes, *_notes(source, config, common)),
         statistics=_statistics(hashes, np.concatenate(constant), names),
         fingerprint=fingerprint(side, channels, hashlib.sha256(b"".join(hashes)).hexdigest()),
+        read_as=_read_as(source, config, common),
     )
     return msgspec.msgpack.encode(about)
 
@@ -252,6 +256,27 @@ def _margin(config: DataConfig, common: Survey) -> np.ndarray | None:
         return None
     red, green, blue = colour
     return np.array([round(0.299 * red + 0.587 * green + 0.114 * blue)] if config.channels == 1 else colour, np.uint8)
+
+
+def like(config: DataConfig, read_as: Mapping[str, str], source: ImageSource) -> DataConfig:
+    """``config`` that reads the images of ``source`` as those were read that ``read_as`` is about."""
+    settings = dict(read_as)
+    if not _is_deep(source):
+        settings.pop("intensity", None)  # it is about numbers that 8 bits do not have
+    return dataclasses.replace(config, **settings)  # pyright: ignore[reportArgumentType]  # texts, all of them
+
+
+def _is_deep(source: ImageSource) -> bool:
+    return any(kind.bits > 8 for kind in source.kinds)
+
+
+def _read_as(source: ImageSource, config: DataConfig, common: Survey) -> dict[str, str]:
+    settings = {}
+    if common.background is not None and config.background == "auto":
+        settings["background"] = "#{:02x}{:02x}{:02x}".format(*common.background)
+    if _is_deep(source):
+        settings["intensity"] = f"{common.low!r}:{common.high!r}"
+    return settings
 
 
 def _notes(source: ImageSource, config: DataConfig, common: Survey) -> list[str]:
@@ -313,4 +338,5 @@ def _unpacked(images: np.ndarray, stored: bytes) -> Prepared:
         notes=about.notes,
         statistics=about.statistics,
         fingerprint=about.fingerprint,
+        read_as=about.read_as,
     )

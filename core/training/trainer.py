@@ -201,6 +201,7 @@ def _metadata(dataset: Dataset, relative_path: str | None) -> dict[str, Any]:
             "validation": len(dataset.validation),
             "held_out": len(dataset.held_out),
             "factor_names": list(dataset.factor_names),
+            "read_as": dataset.read_as,
             "notes": list(dataset.notes),
             "skipped": [{"name": skipped.name, "reason": skipped.reason} for skipped in dataset.skipped],
         },

@@ -15,7 +15,9 @@ import isoline
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from core.data.dataset import DatasetError
 from core.data.loading import present_data, relative_path, with_absolute_path
+from core.data.preparation import like, prepare, prepared_once
 from core.data.sources.listing import located
+from core.data.sources.opening import open_source
 from core.engine.open_model import read_samples
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import read_metrics
@@ -91,3 +93,17 @@ def test_a_path_that_is_no_utf8_can_be_stored(tmp_path):
     config.path.encode("utf-8")
     assert located(config.path) == folder
     assert relative_path(config, tmp_path) is None
+
+
+def test_other_images_are_read_as_those_of_the_run(tmp_path):
+    """One picture alone would use its own range; encoded, it looks as it does among the others."""
+    levels = (100, 2100, 4100)
+    for index, level in enumerate(levels):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        Image.fromarray(np.full((12, 12), level, np.uint16)).save(tmp_path / "in" / f"{index}.png")
+    config = DataConfig(path=str(tmp_path / "in"), image_size=12)
+    together = prepare(config, cache=tmp_path / "cache")
+    assert together.read_as == {"intensity": "100.0:4100.0"}
+    alone = open_source(DataConfig(path=str(tmp_path / "in" / "1.png")))
+    (image,) = prepared_once(alone, like(config, together.read_as, alone)).images
+    np.testing.assert_array_equal(image, together.images[1])
