@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +18,16 @@ CLASS_KEYS = frozenset({"y", "label", "labels", "target", "targets", "class", "c
 """Arrays whose integers, one an image, number classes."""
 CLASS_WORDS = frozenset({"class", "label", "shape", "category", "kind", "type", "species", "digit"})
 """Names of factors whose few integers number classes."""
-NAME_KEYS = ("latents_names", "factor_names", "label_names", "names", "class_names", "classes_names", "categories")
+NAME_KEYS = (
+    "latents_names",
+    "factor_names",
+    "label_names",
+    "names",
+    "target_names",
+    "class_names",
+    "classes_names",
+    "categories",
+)
 FEW = 20
 """Different integers that are classes even if some numbers between them are missing."""
 MANY = 1000
@@ -93,7 +103,8 @@ def _joined(
     for name, member in beside.items():
         if name in used or name.rpartition("/")[2] in NAME_KEYS or name in ("train", "validation"):
             continue
-        if member.shape[:1] == (count,) and len(images) == 1 and _is_label(member):
+        pixels = len(member.shape) == 2 and member.shape[1] == math.prod(images[0].shape[1:])
+        if member.shape[:1] == (count,) and len(images) == 1 and _is_label(member) and not pixels:
             array = member.read()
             text = array.dtype.kind in "SU"
             yield (

@@ -101,7 +101,12 @@ def open_pictures(
     """
     settle_pillow()
     alone = listing.root.is_file()
-    pictures = [file for file in listing.files if alone or is_picture(file.suffix) or not file.suffix]
+    arrays = not any(is_picture(file.suffix) for file in listing.files)  # each file may be one image
+
+    def may_be_picture(file: ListedFile) -> bool:
+        return alone or is_picture(file.suffix) or (arrays and file.suffix == ".npy")
+
+    pictures = [file for file in listing.files if may_be_picture(file) or not file.suffix]
 
     def read() -> Headers:
         return _read_headers(pictures, progress)
@@ -112,11 +117,11 @@ def open_pictures(
         header = headers.known.get(file.name)
         if header is not None:
             files.append((file, header))
-        elif alone or is_picture(file.suffix):
+        elif may_be_picture(file):
             skipped.append(Skipped(file.shown, headers.faults.get(file.name, "not an image that can be read")))
     if not files:
         raise DatasetError(_nothing_readable(listing, skipped))
-    known = {id(file) for file, _ in files} | {id(file) for file in pictures if is_picture(file.suffix)}
+    known = {id(file) for file, _ in files} | {id(file) for file in pictures if may_be_picture(file)}
     others = Counter(file.suffix or "without suffix" for file in listing.files if id(file) not in known)
     if others:
         said = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(6))

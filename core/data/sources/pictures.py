@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from core.data.sources.channels import chosen_channels, taken
 from core.data.sources.deep_colour import deep_colour
 from core.data.sources.listing import ListedFile
+from core.data.sources.members import BROKEN, read_npy_header
 from core.data.sources.source import PixelKind, Pixels, Size
 from core.data.sources.tiff import TiffLayout, is_plain_picture, read_layout, read_tiff
 
@@ -84,6 +85,8 @@ def is_picture(suffix: str) -> bool:
 
 def read_header(path: str, suffix: str) -> Header:
     """The header of the file at ``path``. Raises ``PictureError``."""
+    if suffix == ".npy":
+        return _array_header(path)
     if suffix in (".tif", ".tiff"):
         header = _tiff_header(path)
         if header is not None:
@@ -110,6 +113,9 @@ def read_frames(
         with _one_large_image if math.prod(header.size) > LARGE_PIXELS else contextlib.nullcontext():
             yield from _decoded(read_tiff(file.path, header.tiff, frames, chosen))
         return
+    if file.suffix == ".npy":
+        yield from _decoded(_read_array(file.path, header, chosen))
+        return
     with _opened(file.path, file.suffix) as image:
         for frame in frames:
             if frame or image.format in STACKS:
@@ -122,6 +128,31 @@ def read_frames(
             if planes and pixels.values.shape[-1] == header.channels:
                 pixels = Pixels(taken(pixels.values, chosen), None)
             yield pixels
+
+
+def _array_header(path: str) -> Header:
+    """The header of an ``.npy`` file with one image (H, W), (H, W, C) or (C, H, W), C at most 4."""
+    try:
+        with open(path, "rb") as stream:
+            shape, _, dtype = read_npy_header(stream)
+    except BROKEN as error:
+        raise PictureError(f"damaged, or not an array ({_said(error)})") from error
+    last, first = len(shape) == 3 and shape[2] <= 4, len(shape) == 3 and shape[0] <= 4
+    if dtype.kind not in "buif" or not (len(shape) == 2 or last or first) or not math.prod(shape):
+        raise PictureError(f"{dtype} {shape}, not numbers (H, W), (H, W, C) or (C, H, W)")
+    height, width = shape[:2] if len(shape) == 2 or last else shape[1:]
+    _check_size(height, width)
+    channels = 1 if len(shape) == 2 else shape[2] if last else shape[0]
+    bits = 1 if dtype.kind == "b" else 8 * dtype.itemsize
+    return Header(1, (height, width), PixelKind(bits, channels > 2, real=dtype.kind == "f"), channels=channels)
+
+
+def _read_array(path: str, header: Header, planes: tuple[int, ...]) -> Iterator[Pixels]:
+    array = np.load(path, allow_pickle=False)
+    if array.shape == (header.channels, *header.size):
+        array = np.moveaxis(array, 0, -1)
+    image = array.reshape(1, *header.size, header.channels)
+    yield Pixels(taken(image.astype(image.dtype.newbyteorder("="), copy=False), planes))
 
 
 def _tiff_header(path: str) -> Header | None:

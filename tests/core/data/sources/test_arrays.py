@@ -349,3 +349,26 @@ def test_files_of_another_kind_are_refused_with_what_to_do(tmp_path, name, said)
     (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(DatasetError, match=said):
         read(tmp_path / name)
+
+
+def test_a_folder_of_npy_files_has_an_image_in_each(tmp_path):
+    for place, image in ((0, IMAGES[0]), (2, COLOUR[1]), (10, np.moveaxis(COLOUR[2], -1, 0))):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        np.save(tmp_path / "in" / f"{place}.npy", image)
+    np.save(tmp_path / "in" / "11.npy", np.zeros(7))
+    np.save(tmp_path / "in" / "12.npy", np.array([Bomb(tmp_path / "exploded")], dtype=object))
+    prepared = prepare(DataConfig(path=str(tmp_path / "in"), image_size=16, channels=3), cache=tmp_path / "cache")
+    assert prepared.names == ("0.npy", "2.npy", "10.npy")
+    np.testing.assert_array_equal(prepared.images[0, ..., 2], IMAGES[0])
+    np.testing.assert_array_equal(prepared.images[1:], COLOUR[1:3])
+    assert [skipped.name for skipped in prepared.skipped] == ["11.npy", "12.npy"]
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_pixels_that_lie_flat_beside_the_images_are_no_labels(tmp_path):
+    file = npz(
+        tmp_path, images=IMAGES, data=IMAGES.reshape(60, -1), target=DIGITS, target_names=np.array(list("abcdefghij"))
+    )
+    prepared = read(file)
+    assert [each.name for each in prepared.labels] == ["class"]
+    assert label(prepared, "class")[:2] == ["a", "b"]
