@@ -168,8 +168,8 @@ def npz_members(file: Path, notes: list[str]) -> list[Member]:
                 shape, fortran, dtype = read_npy_header(stream)
                 if dtype.hasobject:
                     notes.append(
-                        f"{name} holds Python objects and is not read, as that may run code; texts are read if they are "
-                        f"saved as such, {name}.astype(str)."
+                        f"{name} holds Python objects and is not read, as that may run code. Texts are read if they "
+                        f"are saved as such: {name}.astype(str)."
                     )
                     continue
                 member = ZippedMember(name, tuple(shape), dtype, file, "F" if fortran and len(shape) > 1 else "C")
