@@ -81,7 +81,6 @@ def summary(found: Inspection) -> Iterator[str]:
             ("pixels", f"{pixels}; values {found.lowest:g} to {found.highest:g}"),
             *((f"label {label.name}", _label(label)) for label in found.labels),
             *_sides(found),
-            *_repeated(found),
             ("settings", _settings(found.config)),
         ]
     )
@@ -115,18 +114,6 @@ def _sides(found: Inspection) -> Iterator[tuple[str, str]]:
     if found.split is not None:
         held = f", {found.split.held_out:,} held out" if found.split.held_out else ""
         yield "split", f"{found.split.train:,} to train, {found.split.validation:,} to validate{held}"
-
-
-def _repeated(found: Inspection) -> Iterator[tuple[str, str]]:
-    statistics = found.statistics
-    if statistics.duplicates:
-        first, second = statistics.duplicate_examples[0]
-        yield "duplicates", f"{counted(statistics.duplicates, 'image')} equal to another, such as {second} and {first}"
-    if statistics.constant:
-        yield (
-            "constant",
-            f"{counted(statistics.constant, 'image')} of one level, such as {statistics.constant_examples[0]}",
-        )
 
 
 def _settings(config: DataConfig) -> str:

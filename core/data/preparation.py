@@ -30,7 +30,7 @@ from core.data.sources.opening import companions, open_listing
 from core.data.sources.source import ImageSource, Pixels, Size, Skipped
 from core.utils.text import counted
 
-VERSION = 2
+VERSION = 3
 """Of what is made of files: a change of pixels or labels must not find what was made before it."""
 EXAMPLES = 8
 _SURVEY_SHARE = 0.4  # of the progress, where all pixels are read twice
@@ -232,14 +232,15 @@ def _read_all(
         )
     skipped = in_natural_order(skipped, lambda one: one.name)
     names = tuple(name for name, keep in zip(source.names, kept, strict=True) if keep) if source.names else ()
+    statistics = _statistics(hashes, np.concatenate(constant), names)
     about = _About(
         names=names,
         labels=[(label.name, label.values[kept].astype("<f4").tobytes(), label.categories) for label in source.labels],
         given_split=None if source.given_split is None else source.given_split[kept].tobytes(),
         groups=None if source.groups is None else source.groups[kept].astype("<i8").tobytes(),
         skipped=tuple(skipped),
-        notes=(*source.notes, *common.notes, *_notes(source, config, common)),
-        statistics=_statistics(hashes, np.concatenate(constant), names),
+        notes=(*source.notes, *common.notes, *_notes(source, config, common), *_repeated(statistics)),
+        statistics=statistics,
         fingerprint=fingerprint(side, channels, hashlib.sha256(b"".join(hashes)).hexdigest()),
         read_as=_read_as(source, config, common),
     )
@@ -293,6 +294,18 @@ def _notes(source: ImageSource, config: DataConfig, common: Survey) -> list[str]
         notes.append(f"{which} {'are' if square else f'are {how[config.resize]}'} scaled to {side} × {side}.")
     if common.colour and config.channels == 1:
         notes.append("Colour is left out: data.channels is 1.")
+    return notes
+
+
+def _repeated(statistics: Statistics) -> list[str]:
+    """What is worth a look, as such images teach nothing."""
+    notes = []
+    if statistics.duplicates:
+        first, second = statistics.duplicate_examples[0]
+        notes.append(f"{counted(statistics.duplicates, 'image')} the same as another, such as {second} and {first}.")
+    if statistics.constant:
+        example = statistics.constant_examples[0]
+        notes.append(f"{counted(statistics.constant, 'image')} of one level, such as {example}.")
     return notes
 
 

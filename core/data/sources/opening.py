@@ -34,7 +34,7 @@ REFUSED = {
     **dict.fromkeys((".pt", ".pth", ".ckpt"), f"a PyTorch file, which may run code when it is loaded. {TORCH}"),
     **dict.fromkeys(
         (".pkl", ".pickle", ".p", ".joblib"),
-        'a pickle, which may run code when it is loaded. Where you trust it: python -c "import numpy, pickle; '
+        'a pickle, which may run code when it is loaded. If you trust it, convert it: python -c "import numpy, pickle; '
         "data = pickle.load(open({path!r}, 'rb')); numpy.savez('images.npz', images=..., labels=...)\"",
     ),
     ".mat": 'a MATLAB file. Convert it: python -c "import numpy, scipy.io; data = scipy.io.loadmat({path!r}); '

@@ -110,6 +110,7 @@ def read_frames(
     """
     chosen = chosen_channels(planes, header.channels, "it", [])
     if header.tiff is not None:
+        _check_size(*header.size)
         with _one_large_image if math.prod(header.size) > LARGE_PIXELS else contextlib.nullcontext():
             yield from _decoded(read_tiff(file.path, header.tiff, frames, chosen))
         return
@@ -215,6 +216,8 @@ def _what_it_is(path: str) -> str:
         start = file.read(512).lstrip().lower()
     if not start:
         return "empty"
+    if start[4:8] == b"ftyp" and start[8:11] in (b"hei", b"hev", b"mif"):
+        return UNREADABLE[".heic"]
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "a web page or other text, not an image; download it again"
     return "not an image that can be read"

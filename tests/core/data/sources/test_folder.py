@@ -271,3 +271,9 @@ def test_sizes_of_an_icon_and_the_preview_in_a_photograph_are_no_frames(tmp_path
     frames[0].save(tmp_path / "b.mpo", save_all=True, append_images=frames[1:])
     (tmp_path / "b.mpo").rename(tmp_path / "b.jpg")
     assert len(open_source(DataConfig(path=str(tmp_path)))) == 2
+
+
+def test_a_phone_picture_with_the_wrong_suffix_is_said_to_be_heic(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "b.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    assert "HEIC, which Pillow does not read" in read(tmp_path, tmp_path).skipped[0].reason
