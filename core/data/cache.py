@@ -30,6 +30,7 @@ from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, write_atomic
 Known = TypeVar("Known")
 DEFAULT_GB = 50.0
 _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its writer
+_FORGOTTEN_S = 90 * 24 * 3600.0
 _SEALED_WHOLE = 512 << 20  # bytes up to which every one is checked; of larger files samples
 _SEAL_SAMPLES, _SEAL_SAMPLE = 64, 1 << 18
 
@@ -163,11 +164,13 @@ class ImageCache:
             )
 
     def _remove_abandoned(self) -> None:
-        """Delete what a process that was killed while writing left behind, hundreds of megabytes each."""
-        for leftover in self.folder.glob(f".images-*{TEMPORARY_SUFFIX}"):
-            with contextlib.suppress(OSError):
-                if time.time() - leftover.stat().st_mtime > _ABANDONED_S:
-                    leftover.unlink()
+        """Delete what a process that was killed while writing left behind, hundreds of megabytes each, and small
+        records that nobody asked for in months."""
+        for pattern, age in ((f".*{TEMPORARY_SUFFIX}", _ABANDONED_S), ("*-*.msgpack", _FORGOTTEN_S)):
+            for leftover in self.folder.glob(pattern):
+                with contextlib.suppress(OSError):
+                    if time.time() - leftover.stat().st_mtime > age:
+                        leftover.unlink()
 
 
 class Writer:
@@ -195,7 +198,10 @@ def remembered(folder: Path | None, kind: str, recipe: str, type_: type[Known], 
     folder = cache_folder() if folder is None else folder
     file = folder / f"{kind}-{recipe[:32]}.msgpack"
     with contextlib.suppress(OSError, msgspec.MsgspecError):
-        return msgspec.msgpack.decode(file.read_bytes(), type=type_)
+        stored = msgspec.msgpack.decode(file.read_bytes(), type=type_)
+        with contextlib.suppress(OSError):  # of a cache that can only be read nothing is ever removed
+            os.utime(file)
+        return stored
     known = find()
     with contextlib.suppress(OSError, UnicodeEncodeError):  # without it, the next one looks again
         folder.mkdir(parents=True, exist_ok=True)

@@ -137,7 +137,7 @@ def inspect(
     def share(low: float, high: float) -> Progress:
         return lambda done: None if progress is None else progress(low + (high - low) * done)
 
-    listing = listed(config.path)
+    listing = listed(config.path, lambda: share(0.0, 0.0)(0.0))
     source = opened(listing, config, cache, share(0.0, 0.1))
     common = surveyed(source, listing, config, cache, share(0.1, _LOOK_SHARE))
     found = _looked_at(source, common, config)

@@ -91,7 +91,7 @@ def prepare(
     ``source`` and its survey ``common`` may be given if they are there already. An exception that ``progress`` raises
     ends the reading and leaves nothing behind. Raises ``DatasetError``.
     """
-    listing = listed(config.path)
+    listing = listed(config.path, lambda: None if progress is None else progress(0.0))
     store = ImageCache(cache_folder() if cache is None else cache)
     recipe = _recipe(listing, config)
     cached = store.find(recipe)

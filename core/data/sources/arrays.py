@@ -58,12 +58,15 @@ class ArraySource(ImageSource):
             start, block = numbered
             return range(start, start + len(block)), [apply(self.pixels(block))]
 
-        yield from in_order(convert, self._numbered())
+        # Small images that become large ones must not fill the memory either.
+        height, width = (0, 0) if target is None else target((self.axes.height, self.axes.width))
+        yield from in_order(convert, self._numbered(height * width * 3))
 
-    def _numbered(self) -> Iterator[tuple[int, np.ndarray]]:
+    def _numbered(self, becomes: int = 0) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks of the arrays with the place of their first image; ``becomes`` bytes are made of each image."""
         start = 0
         for part in self.parts:
-            row = math.prod(part.shape[1:]) * part.dtype.itemsize
+            row = max(math.prod(part.shape[1:]) * part.dtype.itemsize, becomes)
             try:
                 for block in part.blocks(max(1, _BLOCK // max(1, row))):
                     yield start, block

@@ -24,7 +24,7 @@ VALIDATION = frozenset(
 )
 """Names of folders that split a data set; in small letters."""
 _HEADERS = 64  # files whose headers one task reads
-_FILES, _FRAMES, _PIXELS = 32, 32, 2_000_000  # at most in one task: cancelling waits for it
+_FILES, _FRAMES, _PIXELS = 8, 8, 2_000_000  # at most in one task: cancelling waits for it
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,10 @@ def shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def listed(path: str | os.PathLike[str]) -> Listing:
+def listed(path: str | os.PathLike[str], tick: Callable[[], object] = int) -> Listing:
     """The file, or every file below the folder. Raises ``DatasetError`` if it is neither, or cannot be read.
+
+    ``tick`` is called for each folder; an exception that it raises ends the listing.
 
     Hidden files and folders and those of ``LITTER`` are left out. Each folder is read once, however many links lead to
     it, its own place before any link. Files are in the order of their bytes.
@@ -94,8 +96,10 @@ def listed(path: str | os.PathLike[str]) -> Listing:
     listing = Listing(root)
     if stat.S_ISREG(status.st_mode):
         listing.files.append(ListedFile(str(root), root.name, status.st_size, status.st_mtime_ns))
+    elif root == Path(root.anchor):
+        raise DatasetError(f"{root} is a whole disk; give the folder of the images on it.")
     elif stat.S_ISDIR(status.st_mode):
-        _list_folder(listing)
+        _list_folder(listing, tick)
         listing.files.sort(key=lambda file: file.name)
         listing.folders.sort()
     else:
@@ -103,13 +107,14 @@ def listed(path: str | os.PathLike[str]) -> Listing:
     return listing
 
 
-def _list_folder(listing: Listing) -> None:
+def _list_folder(listing: Listing, tick: Callable[[], object]) -> None:
     seen: set[tuple[int, int]] = set()
     here: list[tuple[str, str]] = [("", str(listing.root))]
     linked: deque[tuple[str, str]] = deque()
     while here or linked:
         # Links wait until all folders are read in their own places, which is what they are named by.
         below, folder = here.pop() if here else linked.popleft()
+        tick()
         try:
             status = os.stat(folder)
             entries = list(os.scandir(folder))

@@ -21,7 +21,7 @@ import numpy as np
 from core.data.dataset import DatasetError
 from core.data.sources.listing import shown
 
-MAX_READ = 4 << 30
+MAX_READ = 1 << 30
 """Bytes of an array of labels that are read at once."""
 
 # What NumPy and zipfile raise for damaged archives: headers are parsed as Python literals, members are inflated.

@@ -24,7 +24,7 @@ def in_order(work: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[
         try:
             for item in items:
                 under_way.append(pool.submit(work, item))
-                if len(under_way) > 2 * workers:
+                if len(under_way) > workers + 2:
                     yield under_way.popleft().result()
             while under_way:
                 yield under_way.popleft().result()

@@ -107,6 +107,11 @@ def test_a_pipe_or_a_device_is_refused_at_once(tmp_path):
             open_source(DataConfig(path=str(path)))
 
 
+def test_a_whole_disk_is_no_folder_of_images():
+    with pytest.raises(DatasetError, match="is a whole disk; give the folder of the images on it"):
+        open_source(DataConfig(path=Path.cwd().anchor))
+
+
 def test_names_of_any_bytes_are_opened_and_can_be_stored(tmp_path):
     odd = ["a b.png", "ü.png", "日本.png", "100%.png", "x#y.png", 'q"uote.png', "semi;colon.png", "line\nbreak.png"]
     for name in odd:
