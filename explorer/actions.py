@@ -144,6 +144,12 @@ def _show_box(window: QWidget, name: str, title: str, text: str) -> None:
 FILE = Menu("&File", (
     Command("open", "Open run…", lambda app: app.files.open_run(), "Ctrl+O", "open", "Open a run's folder", "text"),
     RECENT,
+    Menu("Open &images", (
+        Command("images_folder", "Folder of images…", lambda app: app.dataset.ask(True), "Ctrl+I", "open",
+                "Look at a folder of images before training on it"),
+        Command("images_file", "File of images…", lambda app: app.dataset.ask(False), "Ctrl+Shift+I", "open",
+                "Look at a file that holds many images before training on it"),
+    )),
     Command("bundled", "Open the bundled model", lambda app: app.open_bundled(), "", "isoline",
             "Open the trained model that comes with Isoline"),
     None,
@@ -258,6 +264,8 @@ GESTURES = (
     ("Right drag", "Pan"),
     ("X, Y, Z held", "Drag the probe along one axis"),
     ("Shift + click", "Add to the selection"),
+    ("Click, Ctrl + click on a class", "Hide it or show it again; show it alone (double-click: show all)"),
+    ("Drop on the window", "Look at a folder or file of images; open a run"),
     ("Enter", "Finish drawing, editing or tracing"),
 )
 """What keys and mouse do on the cloud, beside the commands."""

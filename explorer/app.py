@@ -32,6 +32,7 @@ from explorer.controllers.path.path import PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.saved_paths import SavedPathsController
 from explorer.controllers.path.tracing import TracingController
+from explorer.controllers.training.dataset import DatasetController
 from explorer.controllers.training.reconstructions import ReconstructionsController
 from explorer.controllers.training.timeline import TimelineController
 from explorer.controllers.training.training import TrainingController
@@ -52,7 +53,7 @@ from explorer.views.points import PointsView
 from explorer.views.probe import ProbeView
 from explorer.views.reconstructions import ReconstructionsView
 from explorer.views.timeline import TimelineView
-from explorer.views.training import TrainingView
+from explorer.views.training import DatasetView, TrainingView
 from explorer.views.transect import TransectView
 from explorer.widgets.controls import named
 from explorer.widgets.icons import icon
@@ -104,6 +105,7 @@ class Explorer(QObject):
         self.cloud, self.timeline_view = self._view(CloudView(renderer)), self._view(TimelineView())
         self.window.set_centre(self.cloud, self.timeline_view)
         self.training_view = self._dock("training", "Training", TrainingView(), LEFT)
+        self.dataset_view = self._dock("dataset", "Dataset", DatasetView(), LEFT, shown=False)
         self.points = self._dock("points", "Samples", PointsView(), LEFT)
         self.other_cloud = self._view(CloudView(renderer))
         self.compare_view = self._dock("compare", "Compare", CompareView(self.other_cloud), RIGHT, shown=False)
@@ -139,6 +141,7 @@ class Explorer(QObject):
         self.playback = add(PlaybackController(context, cloud, self.path_view, self.film, self.image))
         self.tracing = add(TracingController(context, cloud, path, self.playback))
         self.training = add(TrainingController(context, session, self.training_view, self.losses))
+        self.dataset = add(DatasetController(context, session, self.dataset_view, self.training_view))
         self.reconstructions = add(ReconstructionsController(context, probe, self.reconstructions_view))
         self.scores = add(ScoresController(context))
         self.timeline = add(TimelineController(context, session, self.timeline_view))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent
+from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QTabWidget, QWidget
 
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
-from explorer.widgets.controls import named
+from explorer.widgets.controls import label, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import FittingToolBar, column
 from explorer.widgets.theme import Theme
@@ -20,6 +20,8 @@ LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.RightDockWidgetArea,
     Qt.DockWidgetArea.BottomDockWidgetArea,
 )
+PAGE_WIDTH = 360  # pixels of the dataset page when it opens
+DROP_HINT = "Drop a folder or a file of images to look at it, or the folder of a run to open it"
 FIRST_SIZE, FRAME_HEIGHT = QSize(1600, 960), 40  # pixels; the second: room for the title bar of a window manager
 STATUS = {
     "mode": "What the left mouse button does on the cloud (keys 1 to 6)",
@@ -34,6 +36,8 @@ class MainWindow(QMainWindow):
     """Docks around the cloud; each can be moved, tabbed, floated, closed, and comes back where it was."""
 
     closing = Signal()
+    dropped = Signal(str)
+    """The path of a folder or file that was dropped on the window."""
     recent_chosen = Signal(str)
 
     def __init__(self) -> None:
@@ -52,8 +56,12 @@ class MainWindow(QMainWindow):
         self._titles.timeout.connect(self._show_titles)
         self.docks: dict[str, QDockWidget] = {}
         self.notice = NoticeView()
+        self.hint = label(DROP_HINT, name="window.hint", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
+        self.hint.setParent(self)
+        self.hint.hide()
         self._make_status()
         self.setMinimumSize(800, 500)
+        self.setAcceptDrops(True)
         available = self.screen().availableGeometry().size()
         self.resize(FIRST_SIZE.boundedTo(available - QSize(0, FRAME_HEIGHT)))
 
@@ -81,6 +89,8 @@ class MainWindow(QMainWindow):
         for left, right in pairwise(dock for dock in docks.values() if self.dockWidgetArea(dock) == BOTTOM):
             self.tabifyDockWidget(left, right)
         docks["losses"].raise_()
+        self.splitDockWidget(docks["training"], docks["dataset"], Qt.Orientation.Horizontal)
+        self.splitDockWidget(docks["training"], docks["points"], Qt.Orientation.Vertical)
         self.splitDockWidget(docks["compare"], docks["image"], Qt.Orientation.Horizontal)
         self.splitDockWidget(docks["image"], docks["probe"], Qt.Orientation.Vertical)
         # Its room goes back to the cloud: Qt would give it to the image.
@@ -107,9 +117,9 @@ class MainWindow(QMainWindow):
         self.message = named(ElidedLabel(), "status.message")
         bar.addWidget(self.message, 1)
         self.status = {name: named(QLabel(), f"status.{name}") for name in STATUS}
-        for name, label in self.status.items():
-            label.setToolTip(STATUS[name])
-            bar.addPermanentWidget(label)
+        for name, field in self.status.items():
+            field.setToolTip(STATUS[name])
+            bar.addPermanentWidget(field)
 
     def _show_titles(self) -> None:
         """A dock among tabs shows its name on its tab alone; floating or by itself it has its title bar."""
@@ -156,10 +166,18 @@ class MainWindow(QMainWindow):
         """Icons in the colours of ``theme``."""
         self.actions_by_name.set_theme(theme)
         self.notice.set_theme(theme)
+        self.hint.setStyleSheet(
+            f"background: {theme.surface}; color: {theme.text}; border: 2px dashed {theme.accent}; "
+            "border-radius: 8px; font-weight: 600;"
+        )
 
     def open_dock(self, name: str) -> None:
         """Show a dock, wherever it is, and bring it to the front."""
-        self.docks[name].show()
+        dock, beside = self.docks[name], self.docks["training"]
+        if name == "dataset" and dock.isHidden() and not dock.isFloating():
+            widths = [beside.width(), PAGE_WIDTH]  # the cloud gives the room, not the settings
+            QTimer.singleShot(0, self, lambda: self.resizeDocks([beside, dock], widths, Qt.Orientation.Horizontal))
+        dock.show()
         self.docks[name].raise_()
 
     def raise_dock(self, name: str) -> None:
@@ -167,7 +185,35 @@ class MainWindow(QMainWindow):
         if not self.docks[name].isHidden():
             self.docks[name].raise_()
 
+    # what is dropped on it
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if _dropped_path(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            centre = self.centralWidget()
+            self.hint.setGeometry(self.rect() if centre is None else centre.geometry())
+            self.hint.show()
+            self.hint.raise_()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.hint.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.hint.hide()
+        path = _dropped_path(event.mimeData())
+        if path:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self.dropped.emit(path)
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Tell the program first, so that layout and processes are put away while the window still exists."""
         self.closing.emit()
         super().closeEvent(event)
+
+
+def _dropped_path(data: QMimeData) -> str:
+    """The path of the one local folder or file in ``data``; empty if it holds anything else."""
+    urls = data.urls()
+    return urls[0].toLocalFile() if len(urls) == 1 and urls[0].isLocalFile() else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
 RECENT_LIMIT = 10
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 
 class Settings:

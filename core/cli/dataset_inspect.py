@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
+from core.cli.progress_lines import input_closed, json_lines
 from core.config import DataConfig
 from core.utils.text import counted
 
@@ -31,6 +32,9 @@ class Options:
     """Write everything as JSON into this file, too; - for standard output instead of the summary."""
     sheet: Path | None = None
     """Write a contact sheet, a PNG file with up to 160 of the images, as they were prepared."""
+    progress: Literal["bar", "json"] = "bar"
+    """bar: a bar in the terminal; json: a line on standard output for every percent, for a program that closes this
+    one's standard input to cancel, and no summary."""
     data: DataConfig = field(default_factory=DataConfig)
 
 
@@ -46,24 +50,41 @@ def run(options: Options) -> int:
     from core.utils.atomic_write import write_atomic
 
     config = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
-    columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        inspection = inspect(config, lambda fraction: bar.update(task, completed=fraction))
+    if options.progress == "json":
+        inspection = inspect(config, _listened_to())
+    else:
+        columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("", total=1.0)
+            inspection = inspect(config, lambda fraction: bar.update(task, completed=fraction))
     content = msgspec.json.format(msgspec.json.encode(inspection.to_json()), indent=2) + b"\n"
     if options.json == Path("-"):
         sys.stdout.write(content.decode())
     else:
-        console = Console(highlight=False, soft_wrap=True)
-        for line in summary(inspection):
-            console.print(line, markup=False)
+        if options.progress == "bar":
+            console = Console(highlight=False, soft_wrap=True)
+            for line in summary(inspection):
+                console.print(line, markup=False)
         if options.json is not None:
             write_atomic(options.json, content)
     if options.sheet is not None:
         dataset = load_dataset(inspection.config)
         write_contact_sheet(dataclasses.replace(dataset, factors=dataset.factors[:, :0]), options.sheet)
-        print(f"Contact sheet: {options.sheet}", file=sys.stderr if options.json == Path("-") else sys.stdout)
+        if options.progress == "bar":
+            print(f"Contact sheet: {options.sheet}", file=sys.stderr if options.json == Path("-") else sys.stdout)
     return 0
+
+
+def _listened_to() -> Callable[[float], None]:
+    """Prints the progress, and ends the reading when standard input is closed."""
+    report, closed = json_lines(), input_closed()
+
+    def told(fraction: float) -> None:
+        if closed():
+            raise SystemExit(1)
+        report(fraction)
+
+    return told
 
 
 def summary(found: Inspection) -> Iterator[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from core.cli.progress_lines import input_closed, json_lines
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +69,7 @@ def run(options: Options) -> int:
         values=_read_values(options.values),
     )
     cloud = make_cloud(RunDirectory.open(options.run), look, options.epoch)
-    cancelled = _input_closed() if options.progress == "json" else None
+    cancelled = input_closed() if options.progress == "json" else None
     with _shown(options.progress) as report:
         export_turntable(options.out, cloud, film, look, report, cancelled)
     if options.progress != "json":
@@ -100,7 +100,7 @@ def _read_values(path: Path | None) -> np.ndarray | None:
 def _shown(kind: str) -> Iterator[Callable[[float], None]]:
     """What shows the progress."""
     if kind == "json":
-        yield _Lines().report
+        yield json_lines()
         return
     if kind == "none" or not sys.stderr.isatty():
         yield lambda fraction: None
@@ -112,30 +112,3 @@ def _shown(kind: str) -> Iterator[Callable[[float], None]]:
     with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
         task = bar.add_task("turntable", total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)
-
-
-class _Lines:
-    """One JSON line for every percent that is reached."""
-
-    def __init__(self) -> None:
-        self._reported = -1
-
-    def report(self, fraction: float) -> None:
-        percent = int(fraction * 100)
-        if percent > self._reported:
-            self._reported = percent
-            print(f'{{"progress": {percent / 100:.2f}}}', flush=True)
-
-
-def _input_closed() -> Callable[[], bool]:
-    """Whether standard input has ended: the program that asked for the film has cancelled it, or is gone."""
-    closed = threading.Event()
-
-    def watch() -> None:
-        # The descriptor itself: a thread that waits in sys.stdin holds a lock that the end of the program needs.
-        while os.read(0, 4096):
-            pass
-        closed.set()
-
-    threading.Thread(target=watch, name="standard input", daemon=True).start()
-    return closed.is_set

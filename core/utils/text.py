@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def counted(count: int, noun: str) -> str:
-    """``count`` and ``noun`` in its number: "1 epoch", "2 epochs", "5,000 images"."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """``count`` and ``noun`` in its number: "1 epoch", "2 epochs", "5,000 images"; ``plural`` if that needs more."""
+    return f"{count:,} {noun if count == 1 else plural or noun + 's'}"

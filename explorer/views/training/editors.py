@@ -77,6 +77,10 @@ class Editor(QWidget):
             self.control.style().polish(self.control)
 
 
+IMAGE_FILES = (
+    "Files of images (*.npz *.npy *.h5 *.hdf5 *.tif *.tiff *.gif *.webp *.gz *ubyte)",
+    "All files (*)",
+)
 _LARGEST_INTEGER = 2**31 - 1  # that a spin box can hold
 
 
@@ -243,15 +247,19 @@ class SourceEditor(Editor):
 
 
 class PathEditor(TextEditor):
-    """A folder or file, typed or chosen."""
+    """A folder or file, typed or chosen. ``committed`` carries it once it is complete."""
+
+    committed = Signal(str)
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        self._line.setPlaceholderText("Folder or .npz file")
+        self._committed = ""
+        self._line.editingFinished.connect(self._commit)
+        self._line.setPlaceholderText("Folder or file")
         browse = named(QPushButton("Browse…"), f"training.{setting.name}.browse")
-        browse.setToolTip("Choose a folder of images or an .npz file")
+        browse.setToolTip("Choose a folder of images, or a file that holds many")
         menu = QMenu(browse)
-        for name, text, folder in (("folder", "Folder of images…", True), ("file", "NPZ file…", False)):
+        for name, text, folder in (("folder", "Folder of images…", True), ("file", "File of images…", False)):
             action = menu.addAction(text)
             action.setObjectName(f"training.{setting.name}.{name}")
             action.triggered.connect(lambda _=False, folder=folder: self._browse(folder))
@@ -265,13 +273,24 @@ class PathEditor(TextEditor):
             dialog.setFileMode(QFileDialog.FileMode.Directory)
         else:
             dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-            dialog.setNameFilter("Arrays of images (*.npz)")
+            dialog.setNameFilters(IMAGE_FILES)
         dialog.fileSelected.connect(self._on_chosen)
         dialog.show()
 
     def _on_chosen(self, path: str) -> None:
         self.set_value(path)
+        self._committed = ""
         self.edited.emit()
+        self._commit()
+
+    def set_value(self, value: str) -> None:
+        super().set_value(value)
+        self._committed = value
+
+    def _commit(self) -> None:
+        if self.value() != self._committed:
+            self._committed = self.value()
+            self.committed.emit(self._committed)
 
 
 class TableEditor(TextEditor):

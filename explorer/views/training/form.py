@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from core.config import SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
-from explorer.views.training.editors import Editor, make_editor
+from core.data.sources.listing import located
+from explorer.views.training.editors import Editor, PathEditor, make_editor
 from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.icons import icon
 from explorer.widgets.theme import DARK, Theme
@@ -17,10 +18,10 @@ from explorer.widgets.theme import DARK, Theme
 LABEL_WIDTH = 92
 TITLES = {"data": "Train on", "model": "Model", "loss": "Loss", "training": "Training"}
 SOURCE_NOTES = {
-    "files": "A folder of image files, whose sub-folders become classes, or an .npz file with an array “imgs”.",
+    "files": "A folder of image files, whose sub-folders become classes, or a file with many images. Or drop it here.",
     "curves": "Synthetic curves r = a + b cos 5θ of the published study, with a and b as known factors.",
 }
-NO_PATH = "Choose a folder of images or an .npz file."
+NO_PATH = "Choose a folder or a file of images, or drop one on the window."
 
 
 def flatten(config: RunConfig) -> dict[str, Any]:
@@ -104,7 +105,10 @@ class Section(QWidget):
 class TrainingForm(QWidget):
     """Editors for a whole ``RunConfig``. ``edited`` follows every change that a person makes."""
 
-    edited = Signal()
+    edited = Signal(str)
+    """The name of the setting, section.field."""
+    path_chosen = Signal(str)
+    """A path is complete: chosen, or typed and left."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -140,6 +144,8 @@ class TrainingForm(QWidget):
         if setting.name == "data.source":
             set_role(note, "muted")
         self._editors[setting.name], self._notes[setting.name] = editor, note
+        if isinstance(editor, PathEditor):
+            editor.committed.connect(self.path_chosen)
         editor.edited.connect(lambda name=setting.name: self._on_edited(name))
 
     def _form_of(self, setting: Setting) -> QFormLayout:
@@ -152,6 +158,12 @@ class TrainingForm(QWidget):
         """Show ``config``; emits nothing."""
         self._base = config
         for name, value in flatten(config).items():
+            self._editors[name].set_value(value)
+        self._refresh()
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Show these settings, by section.field; emits nothing."""
+        for name, value in values.items():
             self._editors[name].set_value(value)
         self._refresh()
 
@@ -168,17 +180,18 @@ class TrainingForm(QWidget):
 
     def config(self) -> RunConfig:
         """The configuration on screen; raises ``ConfigError`` as ``core.config`` does, and for a missing path."""
-        values = self._values()
+        values = self.values()
         path = values["data.path"]
         if values["data.source"] == "curves":
             values |= dict.fromkeys(("data.path", "data.labels", "data.group"), "")  # left over from another source
         elif not path:
             raise ConfigError(f"data.path is empty. {NO_PATH}")
-        elif not Path(path).exists():
-            raise ConfigError(f"data.path is {path!r}; it must be an existing folder of images or an .npz file.")
+        elif not located(path).exists():
+            raise ConfigError(f"data.path is {path!r}; it must be an existing folder or file of images.")
         return build(values | {"data.source": "auto"})  # the path tells
 
-    def _values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
+        """What the editors hold, by section.field, right or wrong."""
         return {name: editor.value() for name, editor in self._editors.items()}
 
     @property
@@ -197,7 +210,7 @@ class TrainingForm(QWidget):
         if name == "model.preset":
             self._take_preset()
         self._refresh()
-        self.edited.emit()
+        self.edited.emit(name)
 
     def _take_preset(self) -> None:
         """A preset brings its own loss, training and dataset variant; the images stay those that were chosen."""
@@ -208,7 +221,7 @@ class TrainingForm(QWidget):
 
     def _refresh(self) -> None:
         """Show the rows that mean something now, and what is wrong beneath its field."""
-        values = self._values()
+        values = self.values()
         for name, setting in SETTINGS.items():
             shown = all(values[other] in allowed for other, allowed in setting.row.when)
             self._form_of(setting).setRowVisible(self._editors[name], shown)

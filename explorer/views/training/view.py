@@ -73,6 +73,10 @@ class TrainingView(QWidget):
     hyperparameters_changed = Signal(object)
     edited = Signal()
     """A person has changed a setting of the form."""
+    setting_edited = Signal(str)
+    """The same, with its name, section.field."""
+    path_chosen = Signal(str)
+    """A person has chosen which images to train on."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -93,7 +97,9 @@ class TrainingView(QWidget):
         layout.addWidget(self._make_head())
         layout.addWidget(self._scroll, 1)
         self._form.edited.connect(self._show)
-        self._form.edited.connect(self.edited)
+        self._form.edited.connect(lambda _: self.edited.emit())
+        self._form.edited.connect(self.setting_edited)
+        self._form.path_chosen.connect(self.path_chosen)
         self.set_theme(DARK)
         self.set_state("idle")
 
@@ -194,6 +200,15 @@ class TrainingView(QWidget):
     def config(self) -> RunConfig:
         """What the form holds; raises ``core.config.ConfigError``."""
         return self._form.config()
+
+    def values(self) -> dict[str, Any]:
+        """What the form holds, by section.field, right or wrong."""
+        return self._form.values()
+
+    def set_values(self, values: Mapping[str, Any]) -> None:
+        """Fill in these settings, by section.field."""
+        self._form.set_values(values)
+        self._show()
 
     def set_hole(self, a: float, b: float, radius: float) -> None:
         """Fill the fields of the next training's hole: its centre and radius in the (a, b) plane."""

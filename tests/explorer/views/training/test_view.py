@@ -187,7 +187,7 @@ def test_a_bad_value_is_named_under_its_field_and_nothing_starts(view, said, tmp
     note = view.findChild(QLabel, "training.data.path.error")
     assert not note.isVisible(), "nothing is wrong yet: the path is only missing"
     assert not _find(view, "start").isEnabled()
-    assert "Choose a folder of images or an .npz file" in _find(view, "start").toolTip()
+    assert "Choose a folder or a file of images" in _find(view, "start").toolTip()
     view.request_start()
     assert said == []
     _type(_find(view, "data.path"), str(tmp_path / "nothing"))

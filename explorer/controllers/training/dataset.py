@@ -1,0 +1,258 @@
+"""The dataset page: whoever chooses images sees what they are before training on them.
+
+Images are read by the very command that a person would type, `isoline dataset inspect`, in a process of its own: it can
+take long, it can be stopped, and what it has prepared is there when the training starts. It is given up for nothing but
+its own end.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import msgspec
+from PySide6.QtCore import QProcess, QTimer
+from PySide6.QtGui import QPixmap
+from PySide6.QtWidgets import QFileDialog
+
+from core.config import SETTINGS, DataConfig
+from core.data.sources.listing import located
+from core.runs.directory import RunDirectory
+from explorer.controllers.app.session import Session
+from explorer.controllers.controller import Context, Controller
+from explorer.controllers.processes import isoline_command
+from explorer.state import ACTIVE_TRAINING
+from explorer.views.training import DatasetView, TrainingView
+from explorer.views.training.editors import IMAGE_FILES
+from explorer.widgets.dialogs import file_dialog
+
+PREFIX = "isoline dataset inspect: error: "
+SETTLE_MS = 700  # after a setting was changed, before the images are read again
+STOP_MS = 1500
+_CURVES = (("data.source", ("curves",)),)
+READING = tuple(
+    name
+    for name, setting in SETTINGS.items()
+    if setting.section == "data" and name not in ("data.source", "data.path") and _CURVES[0] not in setting.row.when
+)
+"""The settings that decide what is read from files and what is made of it."""
+
+
+def inspect_command(arguments: list[str]) -> list[str]:
+    """The command line that looks at images; ``arguments`` are those of ``isoline dataset inspect``."""
+    return isoline_command("dataset", "inspect", *arguments, "--progress", "json")
+
+
+class DatasetController(Controller):
+    """Binds the dataset page and the form of the Training panel: a setting is one and the same in both."""
+
+    def __init__(
+        self,
+        context: Context,
+        session: Session,
+        view: DatasetView,
+        training: TrainingView,
+        command: Callable[[list[str]], list[str]] = inspect_command,
+    ) -> None:
+        super().__init__(context)
+        self._session, self._view, self._training, self._command = session, view, training, command
+        self.path = ""
+        self._edited: set[str] = set()  # settings that a person has chosen for these images
+        self._process: QProcess | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._lines = self._errors = b""
+        self._done, self._since = 0.0, 0.0
+        self._again = QTimer(self, singleShot=True, interval=SETTLE_MS)
+        self._again.timeout.connect(self.read)
+        training.path_chosen.connect(self.choose)
+        training.setting_edited.connect(self._on_edited)
+        view.setting_edited.connect(self._on_edited_here)
+        view.choose_requested.connect(self.ask)
+        view.stop_requested.connect(self.stop)
+        view.again_requested.connect(self.read)
+        view.train_requested.connect(self._train)
+        self._window.dropped.connect(self.choose)
+        self._when((self._state.events.training,), self._show_trainable)
+        session.opened.connect(lambda _: self._show_settings())
+        self._show_trainable()
+
+    @property
+    def reading(self) -> bool:
+        """Whether images are being read."""
+        return self._process is not None
+
+    # choosing
+
+    def ask(self, folder: bool) -> None:
+        """Ask for a folder, or for a file, of images."""
+        title = "Open a folder of images" if folder else "Open a file of images"
+        dialog = file_dialog(self._window, "images", title, Path(self.path).parent if self.path else None)
+        if folder:
+            dialog.setFileMode(QFileDialog.FileMode.Directory)
+        else:
+            dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
+            dialog.setNameFilters(IMAGE_FILES)
+        dialog.fileSelected.connect(self.choose)
+        dialog.show()
+
+    def choose(self, path: str) -> None:
+        """Look at the images at ``path``; the folder of a run is opened instead."""
+        place = located(path)
+        if RunDirectory.exists(place):
+            self._session.open(place)
+            return
+        if self._state.training in ACTIVE_TRAINING:
+            self.refused.emit("A training is running. Stop it before choosing other images.")
+            return
+        self.path = path
+        self._edited = set()
+        fresh = {name: getattr(DataConfig(), SETTINGS[name].field.name) for name in READING}
+        self._training.set_values({**fresh, "data.source": "files", "data.path": path})
+        self._window.open_dock("dataset")
+        self.read()
+
+    # settings
+
+    def _on_edited(self, name: str) -> None:
+        if self.path:
+            self._edited.add(name)
+            if name in READING and self._training.values()["data.path"] == self.path:
+                self._again.start()
+        self._show_settings()
+
+    def _on_edited_here(self, name: str, value: object) -> None:
+        self._training.set_values({name: value})
+        self._on_edited(name)
+
+    def _show_settings(self) -> None:
+        self._view.set_settings(self._training.values())
+
+    def _show_trainable(self) -> None:
+        active = self._state.training in ACTIVE_TRAINING
+        self._view.set_trainable("A training is running. Stop it before starting another." if active else "")
+
+    def _train(self) -> None:
+        self._training.request_start()
+        if self._state.training in ACTIVE_TRAINING:
+            self._window.docks["dataset"].hide()  # its room goes to the cloud that is coming
+
+    # reading
+
+    def read(self) -> None:
+        """Read the images, with the settings that a person has chosen and the suggested ones for the rest."""
+        self._again.stop()
+        self._end()
+        self._folder = tempfile.TemporaryDirectory(prefix="isoline-")
+        values = self._training.values()
+        flags = [
+            f"--{name.replace('_', '-')}={values[name]}"
+            for name in READING
+            if name in self._edited and values[name] is not None
+        ]
+        folder = Path(self._folder.name)
+        outputs = ["--json", str(folder / "found.json"), "--sheet", str(folder / "sheet.png")]
+        self._start(self._command([str(located(self.path)), *outputs, *flags]))
+
+    def _start(self, command: list[str]) -> None:
+        process = QProcess(self)
+        process.setProgram(command[0])
+        process.setArguments(command[1:])
+        process.readyReadStandardOutput.connect(self._on_output)
+        process.readyReadStandardError.connect(self._on_error_output)
+        process.finished.connect(self._on_finished)
+        process.errorOccurred.connect(self._on_process_error)
+        self._lines = self._errors = b""
+        self._done, self._since = 0.0, monotonic()
+        self._process = process
+        self._view.set_path(self.path)
+        self._view.set_reading(0.0)
+        process.start()
+
+    def stop(self) -> None:
+        """Give the reading up; what is on show stays."""
+        if self._process is not None:
+            self._end()
+            self._view.set_error(f"Reading {self.path} was stopped.")
+
+    def shut_down(self) -> None:
+        """The window closes: end the process. Returns when it is gone."""
+        self._end()
+
+    def _end(self) -> None:
+        """End the process, and forget what it was to write."""
+        process, self._process = self._process, None
+        if process is not None:
+            for signal in (process.readyReadStandardOutput, process.readyReadStandardError, process.finished):
+                signal.disconnect()
+            process.errorOccurred.disconnect()
+            process.closeWriteChannel()
+            process.terminate()
+            if not process.waitForFinished(STOP_MS):
+                process.kill()
+                process.waitForFinished(STOP_MS)
+            process.deleteLater()
+        self._view.set_reading(None)
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def tick(self) -> None:
+        """Show how long it will take, ten times a second."""
+        if self._process is not None:
+            self._view.set_reading(self._done, monotonic() - self._since)
+
+    def _on_output(self) -> None:
+        if self._process is None:
+            return
+        self._lines += bytes(self._process.readAllStandardOutput().data())
+        *whole, self._lines = self._lines.split(b"\n")
+        for line in whole:
+            try:
+                self._done = msgspec.json.decode(line, type=dict[str, float]).get("progress", self._done)
+            except msgspec.MsgspecError:
+                continue  # words for a person
+
+    def _on_error_output(self) -> None:
+        if self._process is not None:
+            self._errors += bytes(self._process.readAllStandardError().data())
+
+    def _on_process_error(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart and self._process is not None:  # it never finishes
+            reason = self._process.errorString()
+            self._end()
+            self._view.set_error(f"The images cannot be read: {reason}.")
+
+    def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
+        self._on_error_output()
+        said = self._errors.decode(errors="replace").strip()
+        found: dict[str, Any] | None = None
+        sheet = QPixmap()
+        if code == 0 and status == QProcess.ExitStatus.NormalExit and self._folder is not None:
+            folder = Path(self._folder.name)
+            try:
+                found = msgspec.json.decode((folder / "found.json").read_bytes(), type=dict[str, Any])
+            except (OSError, msgspec.MsgspecError) as error:
+                said = f"what was found could not be read ({error})"
+            sheet.load(str(folder / "sheet.png"))
+        self._end()
+        if found is None:
+            reason = said.removeprefix(PREFIX) or f"the process ended with status {code} without a message"
+            self._view.set_error(reason[:1].upper() + reason[1:])
+            return
+        self._take(found)
+        self._view.set_found(found, sheet)
+
+    def _take(self, found: dict[str, Any]) -> None:
+        """Fill the form with the settings that follow, but for those that a person has chosen."""
+        values = {
+            f"{section}.{name}": value
+            for section, fields in found.get("settings", {}).items()
+            if isinstance(fields, dict)
+            for name, value in fields.items()
+        }
+        kept = self._edited | {"data.path", "data.source"}
+        self._training.set_values({name: v for name, v in values.items() if name in SETTINGS and name not in kept})
+        self._show_settings()

@@ -1,0 +1,168 @@
+"""Looking at images before a training: real drops on the real window, real processes, settings kept in one place."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QSpinBox, QWidget
+
+from explorer.controllers.training import dataset as module
+
+WAIT = 60_000
+COPY, LEFT, NONE = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Path:
+    """Two classes of six images of 12 × 10 pixels, and a file that is none."""
+    folder = tmp_path_factory.mktemp("data") / "my images"
+    rng = np.random.default_rng(0)
+    for kind in ("cat", "dog"):
+        (folder / kind).mkdir(parents=True)
+        for number in range(6):
+            pixels = rng.integers(0, 255, (10, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / kind / f"{number}.png")
+    (folder / "dog" / "broken.png").write_bytes(b"no image")
+    return folder
+
+
+def drop(program, path: Path) -> bool:
+    """Drag ``path`` over the window and drop it; whether the window took it."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    window = program.window
+    enter = QDragEnterEvent(QPoint(600, 300), COPY, data, LEFT, NONE)
+    QApplication.sendEvent(window, enter)
+    assert window.hint.isVisible() == enter.isAccepted()
+    if not enter.isAccepted():
+        return False
+    QApplication.sendEvent(window, QDropEvent(QPointF(600, 300), COPY, data, LEFT, NONE))
+    return not window.hint.isVisible()
+
+
+def child(root: QWidget, name: str) -> QWidget:
+    found = root.findChild(QWidget, name)
+    assert found is not None, name
+    return found
+
+
+def commanded(script: str):
+    """Takes the place of the command: python runs ``script``, with the arguments of the command after it."""
+    return lambda arguments: [sys.executable, "-c", script, *arguments]
+
+
+def test_a_folder_that_is_dropped_is_read_and_shown_with_the_settings_that_follow(program, images, qtbot):
+    explorer = program(None)
+    assert drop(explorer, images)
+    view = explorer.dataset_view
+    assert view.isVisible()
+    assert explorer.dataset.reading
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+    assert child(view, "dataset.classes.title").text() == "class · 2 classes"
+    assert child(view, "dataset.skipped.title").text() == "Skipped (1)"
+    assert "broken.png" in child(view, "dataset.skipped").text()
+    values = explorer.training_view.values()
+    assert (values["data.path"], values["data.source"]) == (str(images), "files")
+    assert (values["data.image_size"], values["data.channels"]) == (12, 3)
+    size = child(view, "dataset.data.image_size")
+    assert isinstance(size, QSpinBox)
+    assert size.value() == 12
+
+
+def test_the_folder_of_a_run_is_opened(program, tiny_run, qtbot):
+    explorer = program(None)
+    assert drop(explorer, tiny_run)
+    assert explorer.session.run.path == tiny_run
+    assert not explorer.dataset_view.isVisible()
+
+
+def test_other_things_are_not_taken(program):
+    explorer = program(None)
+    data = QMimeData()
+    data.setText("a text")
+    event = QDragEnterEvent(QPoint(600, 300), COPY, data, LEFT, NONE)
+    event.ignore()
+    QApplication.sendEvent(explorer.window, event)
+    assert not event.isAccepted()
+    assert not explorer.window.hint.isVisible()
+
+
+def test_what_is_wrong_with_images_is_said_in_the_page(program, tmp_path, qtbot):
+    explorer = program(None)
+    (tmp_path / "empty").mkdir()
+    drop(explorer, tmp_path / "empty")
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+    error = child(explorer.dataset_view, "dataset.error")
+    assert isinstance(error, QLabel)
+    assert error.isVisible()
+    assert "empty" in error.text()
+    assert "error:" not in error.text()
+
+
+def test_reading_that_takes_long_goes_on_and_is_stopped_by_hand_only(program, images, qtbot, monkeypatch):
+    explorer = program(None)
+    now = [100.0]
+    monkeypatch.setattr(module, "monotonic", lambda: now[0])
+    explorer.dataset._command = commanded("print('{\"progress\": 0.5}', flush=True); import time; time.sleep(100)")
+    drop(explorer, images)
+    qtbot.waitUntil(lambda: explorer.dataset._done == 0.5, timeout=WAIT)
+    now[0] += 7200.0
+    explorer.dataset.tick()
+    assert explorer.dataset.reading
+    text = child(explorer.dataset_view, "dataset.progress.text")
+    assert text.text() == "Reading the images · 50% · 2 h 00 min left"
+    child(explorer.dataset_view, "dataset.stop").click()
+    assert not explorer.dataset.reading
+    assert "stopped" in child(explorer.dataset_view, "dataset.error").text()
+
+
+FIXED = """
+import json, sys
+file = sys.argv[sys.argv.index("--json") + 1]
+found = dict(kind="folder", images=2, size=[8, 8], channels=1, pixels={"8-bit grey": 2}, values=[0, 255], classes={},
+             labels=[], split=None, skipped=[], notes=sys.argv[6:],
+             settings={"data": {"image_size": 8, "resize": "fit"}, "training": {"epochs": 33}})
+open(file, "w").write(json.dumps(found))
+"""
+
+
+def test_a_setting_is_one_in_page_and_form_and_what_a_person_chose_is_kept(program, images, qtbot, monkeypatch):
+    explorer = program(None)
+    explorer.dataset._again.setInterval(0)
+    explorer.dataset._command = commanded(FIXED)
+    drop(explorer, images)
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+    page, form = explorer.dataset_view, explorer.training_view
+    assert form.values()["training.epochs"] == 33, "whatever settings follow are taken"
+    there = child(form, "training.data.image_size")
+    assert isinstance(there, QSpinBox)
+    here = child(page, "dataset.data.image_size")
+    assert isinstance(here, QSpinBox)
+    here.setValue(64)
+    assert there.value() == 64
+    qtbot.waitUntil(lambda: explorer.dataset.reading, timeout=WAIT)
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+    assert there.value() == 64, "not what follows from the images"
+    assert "--data.image-size=64" in child(page, "dataset.notes").text()
+    there.setValue(32)
+    assert here.value() == 32
+
+
+def test_a_path_that_is_typed_is_looked_at_once_it_is_left(program, images, qtbot):
+    explorer = program(None)
+    explorer.dataset._command = commanded(FIXED)
+    line = child(explorer.training_view, "training.data.path")
+    assert isinstance(line, QLineEdit)
+    child(explorer.training_view, "training.data.source.files").click()
+    line.setFocus()
+    qtbot.keyClicks(line, str(images))
+    assert not explorer.dataset.reading
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert explorer.dataset.path == str(images)
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
