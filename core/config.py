@@ -33,6 +33,7 @@ Geometry = Literal["article", "square"]
 Channels = Literal[1, 3]
 Resize = Literal["fit", "crop", "stretch"]
 Frames = Literal["all", "first"]
+FileOrder = Literal["natural", "path"]
 Preset = Literal["compact", "article", "article-weighted"]
 Variance = Literal["constant", "learned"]
 Reconstruction = Literal["bce", "mse"]
@@ -81,8 +82,8 @@ class DataConfig:
     """files: your own images, read from the path; curves: polar curves, drawn on demand; auto: files if a path is
     given, else curves."""
     path: Annotated[str, Row("Path", when=_FILES)] = ""
-    """A folder of image files (its sub-folders become classes), one file of several frames, or an .npz file with an
-    array "imgs"."""
+    """A folder of image files (its sub-folders become classes), an image file with several frames, or a file with
+    arrays: NPZ, NPY, HDF5, MNIST's IDX."""
     image_size: Annotated[int, Meta(ge=8, le=512), Row("Image size")] = 256
     """Height and width in pixels to which all images are scaled."""
     channels: Annotated[Channels, Row("Channels", when=_FILES)] = 1
@@ -121,6 +122,8 @@ class DataConfig:
     set: the first three, or the first of two."""
     frames: Annotated[Frames, Row("Frames", advanced=True, when=_FILES)] = "all"
     """Of files with several frames (TIFF stacks, GIF): all, each an image of its own, or the first."""
+    order: Annotated[FileOrder, Row("Order of files", advanced=True, when=_FILES)] = "natural"
+    """natural: numbers in names count, 2 before 10; path: by their characters, 10 before 2."""
     count: Annotated[int, Meta(ge=2, le=10_000_000), Row("Curves", when=_CURVES)] = 5000
     """Number of curves, before those in the hole are left out."""
     punctured: Annotated[bool, Row("Hole", when=_CURVES)] = True
@@ -517,11 +520,13 @@ def config_from_dict(value: object, origin: str | Path = "configuration") -> Run
 def _renamed(value: object) -> object:
     """``value`` with the names of sources that runs stored before the path told the kind of file.
 
-    Their images were stretched to squares; and so they are read again.
+    Their files were in the order of their paths, one frame was taken of each and stretched to a square; and so they are
+    read again.
     """
     data = value.get("data") if isinstance(value, dict) else None
     if isinstance(value, dict) and isinstance(data, dict) and data.get("source") in ("folder", "npz"):
-        return value | {"data": {"resize": "stretch", "split": "last"} | data | {"source": "files"}}
+        as_before = {"resize": "stretch", "split": "last", "order": "path", "frames": "first"}
+        return value | {"data": as_before | data | {"source": "files"}}
     return value
 
 

@@ -159,6 +159,7 @@ def _recipe(listing: Listing, config: DataConfig) -> str:
         config.frames,
         config.array,
         config.planes,
+        config.order,
     )
     return fingerprint("files", VERSION, _files(listing), settings)
 

@@ -117,7 +117,8 @@ def test_commands_to_a_running_training_have_the_same_ranges():
 @pytest.mark.parametrize("source", ["folder", "npz"])
 def test_sources_of_earlier_versions_are_read(source):
     config = config_from_dict({"data": {"source": source, "path": "cells"}})
-    assert config.data == DataConfig(source="files", path="cells", resize="stretch", split="last")
+    as_before = DataConfig(source="files", path="cells", resize="stretch", split="last", order="path", frames="first")
+    assert config.data == as_before
     assert not config.data.drawn
 
 

@@ -97,8 +97,8 @@ def open_arrays(path: Path, kind: str, members: list[Member], config: DataConfig
     count = sum(part.shape[0] for part in parts)
     if not count:
         raise DatasetError(f"{shown(str(path))} holds no image: {first}.")
-    if axes.height * axes.width > MAX_PIXELS:
-        raise DatasetError(f"{shown(str(path))}: {first}; at most {MAX_PIXELS:,} pixels an image are read.")
+    if axes.height * axes.width * axes.channels * first.dtype.itemsize > MAX_PIXELS * 8:
+        raise DatasetError(f"{shown(str(path))}: {first}; that is more than {MAX_PIXELS * 8 / 1e9:g} GB an image.")
     source = ArraySource(
         path=path,
         kind=kind,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from core.data.sources.listing import shown
 from core.data.sources.members import Member
 
 MOST_ARRAYS = 1000
+LARGEST_CHUNK = 256 << 20
+"""Bytes that are unpacked at once, so that none is unpacked twice."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,8 @@ class Hdf5Member(Member):
             dataset = file[self.name]
             assert isinstance(dataset, h5py.Dataset)
             chunk = dataset.chunks[0] if dataset.chunks else 1
-            rows = max(chunk, rows // chunk * chunk)  # a chunk that is unpacked twice costs twice
+            if chunk * math.prod(self.shape[1:]) * self.dtype.itemsize <= LARGEST_CHUNK:
+                rows = max(chunk, rows // chunk * chunk)  # a chunk that is unpacked twice costs twice
             for start in range(0, self.shape[0], rows):
                 block = dataset.asstr("utf-8", "replace") if self.text else dataset
                 yield np.asarray(block[start : start + rows], dtype=str if self.text else None)

@@ -30,6 +30,7 @@ CIFAR = (
     "(-1, 3, 32, 32); numpy.savez('cifar10.npz', x_train=numpy.concatenate([b['data'] for b in train]).reshape(shape), "
     "y_train=sum([b['labels'] for b in train], []), x_test=test['data'].reshape(shape), y_test=test['labels'])\""
 )
+TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".txt", ".json")
 REFUSED = {
     **dict.fromkeys((".pt", ".pth", ".ckpt"), f"a PyTorch file, which may run code when it is loaded. {TORCH}"),
     **dict.fromkeys(
@@ -45,10 +46,7 @@ REFUSED = {
         "labels=...)",
     ),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), "an archive. Unpack it and give the folder"),
-    **dict.fromkeys(
-        (".csv", ".tsv", ".xlsx", ".parquet", ".txt", ".json"),
-        "a table, not images. Give the folder of the images",
-    ),
+    **dict.fromkeys(TABLES, "a table, not images. Give the folder of the images"),
 }
 """What is said of files that are not read: what they are, and what to do."""
 
@@ -68,8 +66,11 @@ def open_listing(
     path = listing.root
     notes: list[str] = []
     if path.is_dir():
-        in_order = dataclasses.replace(listing, files=in_natural_order(listing.files, lambda file: file.name))
-        return _open_folder(in_order, config, progress, keep)
+        if config.order == "natural":
+            files = in_natural_order(listing.files, lambda file: file.name)
+        else:
+            files = sorted(listing.files, key=lambda file: file.name.split("/"))
+        return _open_folder(dataclasses.replace(listing, files=files), config, progress, keep)
     suffix = path.suffix.lower()
     start = _start(path)
     if suffix == ".npz":
@@ -97,17 +98,21 @@ def _open_folder(
 ) -> ImageSource:
     """A folder of images; one that holds MNIST's files instead is opened as one data set."""
     if not any(is_picture(file.suffix) for file in listing.files):
+        folder = shown(str(listing.root))
         idx = [idx_member(Path(file.path), file.name) for file in listing.files if "images" in file.name.lower()]
         images = [member for member in idx if member is not None and len(member.shape) == 3]
         if images:
             notes: list[str] = []
             return open_arrays(listing.root, "folder of IDX files", _with_labels(images, notes), config, notes)
         if any(file.name.rpartition("/")[2] == "data_batch_1" for file in listing.files):
-            folder = shown(str(listing.root))
             raise DatasetError(f"{folder} holds {CIFAR.format(path=folder)}.")
         arrays = [file for file in listing.files if holds_arrays(Path(file.name))]
         if len(arrays) == 1:
-            raise DatasetError(f"{shown(str(listing.root))} holds no image file, but arrays: give {arrays[0].path}.")
+            raise DatasetError(f"{folder} holds no image file, but arrays: give {shown(arrays[0].path)}.")
+        refused = next((file for file in listing.files if file.suffix in REFUSED and file.suffix not in TABLES), None)
+        if refused is not None and not arrays:
+            refusal = REFUSED[refused.suffix].format(path=shown(refused.path))
+            raise DatasetError(f"{folder} holds no image file, but {refused.shown}, {refusal}.")
     return open_pictures(listing, config, progress, keep)
 
 

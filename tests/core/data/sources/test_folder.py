@@ -282,3 +282,20 @@ def test_a_phone_picture_with_the_wrong_suffix_is_said_to_be_heic(tmp_path):
     picture(tmp_path / "a.png")
     (tmp_path / "b.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
     assert "HEIC, which Pillow does not read" in read(tmp_path, tmp_path).skipped[0].reason
+
+
+def test_files_may_be_in_the_order_of_their_characters(tmp_path):
+    for name in ("frame10.png", "frame2.png", "a/b.png", "a-b.png"):
+        picture(tmp_path / name)
+    assert open_source(DataConfig(path=str(tmp_path), order="path")).names == tuple(
+        path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*.png"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("d.pt", "a PyTorch file"), ("d.zip", "Unpack it"), ("d.npz", "give .*d.npz")]
+)
+def test_a_folder_around_one_file_of_another_kind_says_what_to_do(tmp_path, name, said):
+    (tmp_path / name).write_bytes(b"something")
+    with pytest.raises(DatasetError, match=rf"holds no image file, but .*{said}"):
+        open_source(DataConfig(path=str(tmp_path)))
