@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from core.cli.progress_lines import input_closed, json_lines
+from core.cli.progress_lines import listened_to
 from core.config import DataConfig
 from core.utils.text import counted
 
@@ -51,7 +51,7 @@ def run(options: Options) -> int:
 
     config = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
     if options.progress == "json":
-        inspection = inspect(config, _listened_to())
+        inspection = inspect(config, listened_to())
     else:
         columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -73,18 +73,6 @@ def run(options: Options) -> int:
         if options.progress == "bar":
             print(f"Contact sheet: {options.sheet}", file=sys.stderr if options.json == Path("-") else sys.stdout)
     return 0
-
-
-def _listened_to() -> Callable[[float], None]:
-    """Prints the progress, and ends the reading when standard input is closed."""
-    report, closed = json_lines(), input_closed()
-
-    def told(fraction: float) -> None:
-        if closed():
-            raise SystemExit(1)
-        report(fraction)
-
-    return told
 
 
 def summary(found: Inspection) -> Iterator[str]:

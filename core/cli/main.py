@@ -19,7 +19,8 @@ COMMANDS = {
     "train": "train a model in a run folder, or resume a run",
     "encode": "encode images as latent means",
     "decode": "decode latent points or a path to images",
-    "dataset": "export the training images; dataset inspect PATH: look at your own before a training",
+    "dataset": "export the training images; dataset inspect PATH: look at your own before a training; "
+    "dataset locate RUN PATH: say where those of a run lie now",
     "experiment": "run one of the published experiments and write its report",
     "turntable": "render one full turn of a run's embedding as a film",
     "info": "show the contents of a run folder and the progress of its training",
@@ -57,8 +58,8 @@ def _overview() -> str:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    if name == "dataset" and arguments[:1] in (["inspect"], ["export"]):
-        name, arguments = ("dataset inspect" if arguments[0] == "inspect" else "dataset"), arguments[1:]
+    if name == "dataset" and arguments[:1] in (["inspect"], ["locate"], ["export"]):
+        name, arguments = f"dataset {arguments[0]}".removesuffix(" export"), arguments[1:]
     command = importlib.import_module(f"core.cli.{name.replace(' ', '_')}")
     try:
         return command.run(_options(command, name, arguments))

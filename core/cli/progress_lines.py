@@ -33,3 +33,15 @@ def input_closed() -> Callable[[], bool]:
 
     threading.Thread(target=watch, name="standard input", daemon=True).start()
     return closed.is_set
+
+
+def listened_to() -> Callable[[float], None]:
+    """Prints the progress, and ends the program when standard input is closed."""
+    report, closed = json_lines(), input_closed()
+
+    def told(fraction: float) -> None:
+        if closed():
+            raise SystemExit(1)
+        report(fraction)
+
+    return told

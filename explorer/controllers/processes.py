@@ -1,4 +1,4 @@
-"""Starting Isoline's own commands as processes that outlive the window, and reading what they wrote."""
+"""Starting Isoline's own commands: as processes that outlive the window, or for it, with their progress."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
+from PySide6.QtCore import QObject, QProcess, Signal
+
 LOG_TAIL = 1200  # characters
+STOP_MS = 1500  # a command that is told to end has so long before it is made to
 _LAUNCH = """
 import subprocess, sys
 with open(sys.argv[1], "wb") as log:
@@ -59,3 +63,63 @@ def log_tail(log: Path) -> str:
         return log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:].strip()
     except OSError:
         return ""
+
+
+class Command(QObject):
+    """One of Isoline's commands with ``--progress json``, run for the window. It lives until it ends or is stopped."""
+
+    progress = Signal(float)
+    """The share that is done, 0 to 1."""
+    finished = Signal(str)
+    """It has ended by itself: why it failed, in words; empty if it did not."""
+
+    def __init__(self, command: list[str], parent: QObject) -> None:
+        super().__init__(parent)
+        self._lines = self._errors = b""
+        self._process = process = QProcess(self)
+        process.setProgram(command[0])
+        process.setArguments(command[1:])
+        process.readyReadStandardOutput.connect(self._read)
+        process.readyReadStandardError.connect(self._read_errors)
+        process.finished.connect(self._on_finished)
+        process.errorOccurred.connect(self._on_error)
+        process.start()
+
+    def stop(self) -> None:
+        """End it, politely, then by force, without a word. Returns when it is gone."""
+        self.blockSignals(True)
+        process = self._process
+        if process.state() != QProcess.ProcessState.NotRunning:
+            process.closeWriteChannel()
+            process.terminate()
+            if not process.waitForFinished(STOP_MS):
+                process.kill()
+                process.waitForFinished(STOP_MS)
+        self.deleteLater()
+
+    def _read(self) -> None:
+        self._lines += bytes(self._process.readAllStandardOutput().data())
+        *whole, self._lines = self._lines.split(b"\n")
+        for line in whole:
+            try:
+                said = msgspec.json.decode(line, type=dict[str, float])
+            except msgspec.MsgspecError:
+                continue  # words for a person
+            if "progress" in said:
+                self.progress.emit(said["progress"])
+
+    def _read_errors(self) -> None:
+        self._errors += bytes(self._process.readAllStandardError().data())
+
+    def _on_error(self, error: QProcess.ProcessError) -> None:
+        if error == QProcess.ProcessError.FailedToStart:  # it never finishes
+            self.finished.emit(f"the command could not be started: {self._process.errorString()}")
+
+    def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
+        self._read_errors()
+        if code == 0 and status == QProcess.ExitStatus.NormalExit:
+            self.finished.emit("")
+            return
+        said = self._errors.decode(errors="replace").strip()
+        # What went wrong, without the command's name before it.
+        self.finished.emit(said.rpartition(": error: ")[2] or f"the process ended with status {code} without a message")

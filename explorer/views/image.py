@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QColor, QDesktopServices, QGuiApplication, QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore
 from explorer.widgets import image_conversion
@@ -15,7 +15,7 @@ from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.dialogs import save_dialog
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
-from explorer.widgets.layouts import column
+from explorer.widgets.layouts import column, row
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
 from explorer.widgets.painting import empty_text
 from explorer.widgets.theme import DARK, Theme, ThemedWidget
@@ -31,6 +31,8 @@ class ImageView(QWidget):
     """
 
     painted = Signal()
+    locate_requested = Signal()
+    """The run's images have been moved, and a person knows where to."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,7 +47,7 @@ class ImageView(QWidget):
         self._factors = label("", name="image.factors", wrap=True, align=Qt.AlignmentFlag.AlignHCenter)
         self._factors.setToolTip(f"<p>The sample's factors, and its loss. {EXCESS_BCE}</p>")
         self._factors.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        parts = ((self._canvas, 1), self.badge, self.caption, self._sample, self._factors)
+        parts = ((self._canvas, 1), self.badge, self.caption, self._make_missing(), self._sample, self._factors)
         column(*parts, spacing=4, margins=(8, 8, 8, 8), parent=self)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
         self._copy = named(QAction("Copy image", self), "image.copy")
@@ -57,10 +59,25 @@ class ImageView(QWidget):
         self._reveal.triggered.connect(self._show_file)
         self.addActions([self._copy, self._save, self._reveal])
         self.set_theme(DARK)
+        self.set_missing("")
         self.set_image(None, "")
         self.clear_sample()
 
+    def _make_missing(self) -> QWidget:
+        self._missing = QWidget()
+        self._missing_text = label("", "warning", "image.missing", wrap=True, align=Qt.AlignmentFlag.AlignHCenter)
+        locate = named(QPushButton("Locate…"), "image.locate", None, "Choose where the images of this run lie now")
+        locate.clicked.connect(self.locate_requested)
+        column(self._missing_text, row(1, locate, 1), spacing=4, parent=self._missing)
+        return self._missing
+
     # setters
+
+    def set_missing(self, path: str) -> None:
+        """The run's images are not at ``path`` any more; empty: they are where they should be."""
+        self._missing_text.setText(f"The images of this run are no longer at {path}.")
+        self._missing.setVisible(bool(path))
+        self._sample.setVisible(not path)
 
     def set_image(
         self,

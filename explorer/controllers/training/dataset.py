@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 import msgspec
-from PySide6.QtCore import QProcess, QTimer
+from PySide6.QtCore import QTimer
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QFileDialog
 
@@ -23,15 +23,13 @@ from core.data.sources.listing import located
 from core.runs.directory import RunDirectory
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.processes import isoline_command
+from explorer.controllers.processes import Command, isoline_command
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.training import DatasetView, TrainingView
 from explorer.views.training.editors import IMAGE_FILES
 from explorer.widgets.dialogs import file_dialog
 
-PREFIX = "isoline dataset inspect: error: "
 SETTLE_MS = 700  # after a setting was changed, before the images are read again
-STOP_MS = 1500
 _CURVES = (("data.source", ("curves",)),)
 READING = tuple(
     name
@@ -61,9 +59,8 @@ class DatasetController(Controller):
         self._session, self._view, self._training, self._command = session, view, training, command
         self.path = ""
         self._edited: set[str] = set()  # settings that a person has chosen for these images
-        self._process: QProcess | None = None
+        self._running: Command | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._lines = self._errors = b""
         self._done, self._since = 0.0, 0.0
         self._again = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._again.timeout.connect(self.read)
@@ -82,7 +79,7 @@ class DatasetController(Controller):
     @property
     def reading(self) -> bool:
         """Whether images are being read."""
-        return self._process is not None
+        return self._running is not None
 
     # choosing
 
@@ -157,23 +154,16 @@ class DatasetController(Controller):
         self._start(self._command([str(located(self.path)), *outputs, *flags]))
 
     def _start(self, command: list[str]) -> None:
-        process = QProcess(self)
-        process.setProgram(command[0])
-        process.setArguments(command[1:])
-        process.readyReadStandardOutput.connect(self._on_output)
-        process.readyReadStandardError.connect(self._on_error_output)
-        process.finished.connect(self._on_finished)
-        process.errorOccurred.connect(self._on_process_error)
-        self._lines = self._errors = b""
         self._done, self._since = 0.0, monotonic()
-        self._process = process
         self._view.set_path(self.path)
         self._view.set_reading(0.0)
-        process.start()
+        self._running = running = Command(command, self)
+        running.progress.connect(self._on_progress)
+        running.finished.connect(self._on_finished)
 
     def stop(self) -> None:
         """Give the reading up; what is on show stays."""
-        if self._process is not None:
+        if self._running is not None:
             self._end()
             self._view.set_error(f"Reading {self.path} was stopped.")
 
@@ -183,17 +173,9 @@ class DatasetController(Controller):
 
     def _end(self) -> None:
         """End the process, and forget what it was to write."""
-        process, self._process = self._process, None
-        if process is not None:
-            for signal in (process.readyReadStandardOutput, process.readyReadStandardError, process.finished):
-                signal.disconnect()
-            process.errorOccurred.disconnect()
-            process.closeWriteChannel()
-            process.terminate()
-            if not process.waitForFinished(STOP_MS):
-                process.kill()
-                process.waitForFinished(STOP_MS)
-            process.deleteLater()
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop()
         self._view.set_reading(None)
         if self._folder is not None:
             self._folder.cleanup()
@@ -201,46 +183,25 @@ class DatasetController(Controller):
 
     def tick(self) -> None:
         """Show how long it will take, ten times a second."""
-        if self._process is not None:
+        if self._running is not None:
             self._view.set_reading(self._done, monotonic() - self._since)
 
-    def _on_output(self) -> None:
-        if self._process is None:
-            return
-        self._lines += bytes(self._process.readAllStandardOutput().data())
-        *whole, self._lines = self._lines.split(b"\n")
-        for line in whole:
-            try:
-                self._done = msgspec.json.decode(line, type=dict[str, float]).get("progress", self._done)
-            except msgspec.MsgspecError:
-                continue  # words for a person
+    def _on_progress(self, done: float) -> None:
+        self._done = done
 
-    def _on_error_output(self) -> None:
-        if self._process is not None:
-            self._errors += bytes(self._process.readAllStandardError().data())
-
-    def _on_process_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart and self._process is not None:  # it never finishes
-            reason = self._process.errorString()
-            self._end()
-            self._view.set_error(f"The images cannot be read: {reason}.")
-
-    def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
-        self._on_error_output()
-        said = self._errors.decode(errors="replace").strip()
+    def _on_finished(self, failure: str) -> None:
         found: dict[str, Any] | None = None
         sheet = QPixmap()
-        if code == 0 and status == QProcess.ExitStatus.NormalExit and self._folder is not None:
+        if not failure and self._folder is not None:
             folder = Path(self._folder.name)
             try:
                 found = msgspec.json.decode((folder / "found.json").read_bytes(), type=dict[str, Any])
             except (OSError, msgspec.MsgspecError) as error:
-                said = f"what was found could not be read ({error})"
+                failure = f"what was found could not be read ({error})"
             sheet.load(str(folder / "sheet.png"))
         self._end()
         if found is None:
-            reason = said.removeprefix(PREFIX) or f"the process ended with status {code} without a message"
-            self._view.set_error(reason[:1].upper() + reason[1:])
+            self._view.set_error(failure[:1].upper() + failure[1:])
             return
         self._take(found)
         self._view.set_found(found, sheet)

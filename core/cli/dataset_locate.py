@@ -1,0 +1,68 @@
+"""`isoline dataset locate`: tell a run where its images lie now, if they are those that it was trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from core.config import DataConfig
+
+
+@dataclass(frozen=True)
+class Options:
+    """Tell a run where its images lie now. They are read, and must be those that it was trained on."""
+
+    run: tyro.conf.Positional[Path]
+    """The run folder."""
+    path: tyro.conf.Positional[Path]
+    """The folder or file of its images."""
+    progress: Literal["none", "json"] = "none"
+    """json: a line on standard output for every percent, for a program that closes this one's standard input to
+    cancel."""
+
+
+def run(options: Options) -> int:
+    """Compare and write it down; returns 0. Raises ``RunError`` or ``DatasetError`` where that cannot be."""
+    from core.cli.progress_lines import listened_to
+    from core.data.loading import load_dataset, relative_path
+    from core.runs.directory import RunDirectory, RunError
+
+    found = RunDirectory.open(options.run)
+    if found.config.data.drawn:
+        raise RunError(f"{found.path} was trained on polar curves, which are drawn; it needs no images.")
+    if found.status() in ("running", "paused"):
+        raise RunError(f"{found.path} is being trained. Wait for it to end, or stop it.")
+    data = _moved(found.config.data, options.path)
+    dataset = load_dataset(data, listened_to() if options.progress == "json" else None)
+    stored = found.metadata.get("dataset")
+    stored = stored if isinstance(stored, dict) else {}
+    # Versions that kept no notes computed their fingerprints from other arrays: of these the number must do.
+    mark, known = ("fingerprint", dataset.fingerprint) if "notes" in stored else ("samples", len(dataset))
+    if stored.get(mark, known) != known:
+        counts = (
+            "" if stored.get("samples") == len(dataset) else f" ({len(dataset):,} instead of {stored['samples']:,})"
+        )
+        raise RunError(f"{options.path} holds other images than {found.path} was trained on{counts}. Choose theirs.")
+    metadata = {**found.metadata, "dataset": {**stored, "relative_path": relative_path(data, found.path)}}
+    found.rewrite(dataclasses.replace(found.config, data=data), metadata)
+    if options.progress == "none":
+        print(f"{found.path}: images at {data.path}")
+    return 0
+
+
+def _moved(data: DataConfig, path: Path) -> DataConfig:
+    """``data`` with images at ``path``; a table of labels that is gone is looked for where it lay beside them."""
+    from core.data.sources.listing import located, written
+
+    here = located(path)
+    if data.labels and not located(data.labels).exists():
+        labels = Path(os.path.normpath(here / os.path.relpath(located(data.labels), located(data.path))))
+        if labels.exists():
+            data = dataclasses.replace(data, labels=written(labels))
+    return dataclasses.replace(data, path=written(here))

@@ -1,0 +1,94 @@
+"""A run whose images have been moved: a person says where they are, and the command that knows checks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtWidgets import QFileDialog
+
+from core.data.loading import present_data
+from core.data.sources.listing import located
+from explorer.controllers.app.session import Session
+from explorer.controllers.controller import Context, Controller
+from explorer.controllers.processes import Command, isoline_command
+from explorer.views.image import ImageView
+from explorer.widgets.dialogs import ProgressDialog, file_dialog
+
+
+def locate_command(arguments: list[str]) -> list[str]:
+    """The command line that tells a run where its images are; ``arguments`` are the run and the path."""
+    return isoline_command("dataset", "locate", *arguments, "--progress", "json")
+
+
+class LocateController(Controller):
+    """Binds the image panel's *Locate…* to the open run. ``command`` makes the command line of its arguments."""
+
+    def __init__(
+        self,
+        context: Context,
+        session: Session,
+        view: ImageView,
+        command: Callable[[list[str]], list[str]] = locate_command,
+    ) -> None:
+        super().__init__(context)
+        self._session, self._view, self._command = session, view, command
+        self._running: Command | None = None
+        self._dialog: ProgressDialog | None = None
+        view.locate_requested.connect(self.ask)
+        self._when((session.opened,), self._look)
+
+    def _look(self) -> None:
+        """Whether the images of the run that has been opened are where it says."""
+        self._end()
+        run = self._session.run
+        missing = ""
+        if run is not None and not run.config.data.drawn:
+            path = present_data(run.config.data, run.path, run.metadata).path
+            missing = "" if located(path).exists() else path
+        self._view.set_missing(missing)
+
+    def ask(self) -> None:
+        """Ask for the folder, or the file, that the images are in now."""
+        run = self._session.run
+        if run is None:
+            return
+        before = located(run.config.data.path)
+        parents = (parent for parent in before.parents if parent.is_dir())
+        dialog = file_dialog(self._window, "locate", f"Locate {before.name}", next(parents, None))
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFile if before.suffix else QFileDialog.FileMode.Directory)
+        dialog.fileSelected.connect(self.locate)
+        dialog.show()
+
+    def locate(self, path: str) -> None:
+        """The images of the open run are at ``path``, if they are the same."""
+        run = self._session.run
+        if run is None:
+            return
+        self._end()
+        name = Path(path).name
+        self._dialog = ProgressDialog(self._window, "locating", "Locate images", f"Comparing the images in {name}")
+        self._dialog.canceled.connect(self._end)
+        self._running = running = Command(self._command([str(run.path), path]), self)
+        running.progress.connect(lambda done: self._dialog.setValue(round(100 * done)) if self._dialog else None)
+        running.finished.connect(lambda failure: self._on_finished(run.path, failure))
+
+    def _on_finished(self, run: Path, failure: str) -> None:
+        self._end()
+        if failure:
+            self.error_occurred.emit(failure[:1].upper() + failure[1:])
+        elif self._session.run is not None and self._session.run.path == run:
+            self.succeeded.emit()
+            self._session.open(run)
+
+    def _end(self) -> None:
+        running, self._running = self._running, None
+        dialog, self._dialog = self._dialog, None
+        if running is not None:
+            running.stop()
+        if dialog is not None:
+            dialog.end()
+
+    def shut_down(self) -> None:
+        """The window closes: end the process. Returns when it is gone."""
+        self._end()

@@ -1,0 +1,44 @@
+"""Locate…: a run whose images were moved says so, and shows them again once it knows where they are."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+from engine_driver import TINY, make_run
+from PIL import Image
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
+
+from core.config import DataConfig
+from core.data.loading import load_dataset
+from core.runs.directory import RunDirectory
+
+WAIT = 60_000
+
+
+def test_images_that_were_moved_are_located(program, tmp_path, qtbot):
+    folder = tmp_path / "before"
+    folder.mkdir()
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 255, (32, 32), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    data = DataConfig(path=str(folder), image_size=32)
+    run = make_run(tmp_path / "run", replace(TINY, data=data))
+    stored = {"fingerprint": load_dataset(data).fingerprint, "samples": 4, "notes": []}
+    run.rewrite(run.config, {"dataset": stored})
+    run.write_embedding(np.eye(4, 3, dtype=np.float32))
+    shutil.move(folder, tmp_path / "after")
+
+    explorer = program(run.path)
+    missing = explorer.image.findChild(QWidget, "image.missing")
+    assert missing.isVisible()
+    assert str(folder) in missing.text()
+    qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=WAIT)
+    QTest.mouseClick(explorer.image.findChild(QPushButton, "image.locate"), Qt.MouseButton.LeftButton)
+    dialog = explorer.window.findChild(QFileDialog, "dialog.locate")
+    dialog.fileSelected.emit(str(tmp_path / "after"))
+    dialog.close()
+    qtbot.waitUntil(lambda: not missing.isVisible(), timeout=WAIT)
+    assert RunDirectory.open(run.path).config.data.path == str(tmp_path / "after")
+    qtbot.waitUntil(lambda: explorer.state.model is not None and explorer.image.has_sample, timeout=WAIT)
