@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from core.config import RunConfig
+from core.runs.commands import remedy_lines, resume_command
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import Record, read_metrics
 from core.utils.text import counted
@@ -70,4 +71,16 @@ def _progress(directory: RunDirectory, records: list[Record]) -> list[tuple[str,
     report = next((record for record in reversed(records) if record.get("kind") == "report"), None)
     if report is not None and report.get("twonn") is not None:
         rows.append(("intrinsic dimension", f"{report['twonn']:.2f} (TwoNN)"))
+    failed = next((record for record in reversed(records) if record.get("event") in ("failed", "started")), {})
+    if failed.get("event") == "failed":
+        rows.append(("failed", str(failed.get("message", ""))))
+        if failed.get("command"):
+            rows.append(("", f"  {resume_command(directory.path, failed['changes'])}"))
+    if report is not None and report.get("active_dimensions") is not None:
+        rows.append(("active dimensions", f"{report['active_dimensions']} of {directory.config.model.latent_dim}"))
+    for finding in (report or {}).get("findings", []):
+        rows += zip(("warning", "", ""), remedy_lines(directory.path, finding), strict=False)
+    for entry in directory.metadata.get("history", []):
+        changes = ", ".join(f"{name} {change['from']} to {change['to']}" for name, change in entry["changes"].items())
+        rows.append(("changed", f"after epoch {entry['epoch']}, {entry['when']}: {changes}"))
     return rows

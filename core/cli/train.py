@@ -110,7 +110,7 @@ def run(options: Options) -> int:
     from core.training.trainer import run_training
 
     config = options.run_config()
-    with TrainDisplay(config) as display, contextlib.suppress(RankFailed):
+    with TrainDisplay(config, options.out) as display, contextlib.suppress(RankFailed):
         # Of a training on several devices rank zero reports a failure, and its exit status is the one that counts.
         run_training(config, options.out, options.resume, display.record, display.data)
     return 0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from core.config import RunConfig
+from core.runs.commands import remedy_lines
 from core.runs.metrics_log import Record
 
 QUIET_S = 1.0
@@ -29,7 +31,8 @@ class TrainDisplay:
     """Shows records as they are written. A context manager. Nothing it does can stop a training: when standard output
     is gone (a closed terminal, a closed pipe), it shows nothing more."""
 
-    def __init__(self, config: RunConfig) -> None:
+    def __init__(self, config: RunConfig, out: Path) -> None:
+        self._out = out
         self._epochs = config.training.epochs
         self._console = _Console(file=sys.stdout, highlight=False)
         self._bar: Progress | None = None
@@ -73,6 +76,8 @@ class TrainDisplay:
             self.print(f"{record['event']}: {message}" if message else record["event"])
             if record["event"] == "finished" and self._report is not None:
                 self.print(_report_text(self._report))
+                for finding in self._report["findings"]:
+                    self.print("\nwarning: " + "\n".join(remedy_lines(self._out, finding)))
         elif kind == "report":
             self._report = record
 
@@ -129,9 +134,19 @@ def _report_text(record: Record) -> str:
         f"trustworthiness, {NEIGHBOURS} neighbours",
         f"  parameters to cloud         {number('trustworthiness_parameters_to_cloud', 4)}",
         f"  cloud to parameters         {number('trustworthiness_cloud_to_parameters', 4)}",
+        f"active latent dimensions      {record['active_dimensions']} of {len(record['latent_signal'])}",
+        f"error of the mean image left  {_share_left(record)}",
         f"training time                 {record['seconds'] / 60:.1f} min",
     ]
     return "\n".join(lines + ([record["note"]] if "note" in record else []))
+
+
+def _share_left(record: Record) -> str:
+    """How much of the squared error that the mean image makes the model makes."""
+    error = record["squared_error"] if record["squared_error"] is not None else record["squared_error_training"]
+    return (
+        f"{error / record['squared_error_mean_image']:.1%}" if record["squared_error_mean_image"] else "not available"
+    )
 
 
 def _speed(record: Record) -> list[str]:

@@ -21,6 +21,7 @@ import numpy as np
 from core.engine.futures import any_running, failed, in_thread, result_of
 from core.engine.open_model import EngineError
 from core.geometry.decoder_surrogate import ImageMap, Landmarks, LatentMap, Surrogate, landmark_places, surrogate_of
+from core.geometry.embedding_metrics import ACTIVE_SIGNAL, latent_signal
 from core.geometry.geodesic import LatentGraph
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.off_manifold import UNKNOWN, OffManifoldDetector, OffManifoldScores
@@ -28,6 +29,7 @@ from core.geometry.surface import Surface
 from core.models.inference import Inference, decode_each
 from core.paths.latent_path import pool
 from core.runs.directory import ProbeSet, RunDirectory, RunError
+from core.runs.metrics_log import final_report
 from core.utils.point_sets import farthest_points
 
 T = TypeVar("T")
@@ -41,6 +43,14 @@ SETTLED_S = 3.0  # weights that stay for so long are worth a few seconds of deco
 THUMBNAILS = 600
 """Samples whose thumbnails the first map is fitted to."""
 _CHOSEN_FROM = 4 * THUMBNAILS
+
+
+DOUBTS = {
+    "alike": "the images are all alike",
+    "collapsed": "the latent space is collapsed",
+    "useless": "images come out no better than the mean image",
+}
+"""What a finding of the final report says of the distance from the samples, by its kind."""
 
 
 class Attributes(NamedTuple):
@@ -64,6 +74,24 @@ def thumbnail_map(mu: np.ndarray, thumbnails: np.ndarray) -> ImageMap:
     if len(np.unique(places, axis=0)) < places.shape[1] + 2 or not _vary(features):
         return LatentMap()
     return Surrogate(places, features)
+
+
+def doubt_about(run: RunDirectory, mu: np.ndarray) -> str:
+    """Why a place near the means ``mu`` (N, d) of ``run`` says nothing of its image; empty if it does.
+
+    Told by the final report, or, as long as there is none, by the means alone: by how far they differ beside a constant
+    posterior variance, or beside that of the prior, which a learned one takes where nothing is encoded.
+    """
+    model = run.config.model
+    if model.variance == "constant":
+        collapsed = latent_signal(mu, np.full(mu.shape[1], model.sigma**2)) < ACTIVE_SIGNAL
+    else:
+        collapsed = latent_signal(mu, np.ones(mu.shape[1])) < 0.1 * ACTIVE_SIGNAL  # Burda's 0.01
+    report = final_report(run.metrics_path)
+    if report is not None and "findings" in report:
+        kinds = [finding.get("kind") for finding in report["findings"]]
+        return next((DOUBTS[kind] for kind in kinds if kind in DOUBTS), "")
+    return DOUBTS["collapsed"] if collapsed.all() else ""
 
 
 def _vary(features: np.ndarray) -> bool:
@@ -119,7 +147,7 @@ class EmbeddingSnapshot:
     ``attributes`` as further targets. Classes are none: they have no places between.
     """
 
-    def __init__(self, mu: np.ndarray, probe: ProbeSet, inference: Inference) -> None:
+    def __init__(self, mu: np.ndarray, probe: ProbeSet, inference: Inference, doubt: str = "") -> None:
         self._seen = probe.seen
         self.mu, self.probe, self.inference = mu[self._seen], probe.part(self._seen), inference
         mu, factors = self.mu, self.probe.factors.astype(np.float64)
@@ -131,7 +159,7 @@ class EmbeddingSnapshot:
         self._partly = tuple(probe.factor_names[i] for i in partly)
         self._table = factors[:, [*known, *partly]]
         self._classes = {probe.factor_names[i]: names for i, names in enumerate(probe.categories) if names}
-        self.off_manifold = OffManifoldDetector(Neighbourhoods(mu))
+        self.off_manifold = OffManifoldDetector(Neighbourhoods(mu), doubt)
         self.attributes = NO_ATTRIBUTES
         self._surfaces: dict[tuple[str, ...], Future[Surface]] = {}
 
@@ -315,7 +343,7 @@ class SnapshotCache:
             raise EngineError(f"The newest means of {run.path} are not finite: the training has diverged.")
         if probe.seen.sum() < 2:
             raise EngineError(f"{run.path} recorded fewer than 2 samples that are not held out; paths need 2 or more.")
-        return EmbeddingSnapshot(mu, probe, inference)
+        return EmbeddingSnapshot(mu, probe, inference, doubt_about(run, mu))
 
     # off-manifold scores
 

@@ -20,6 +20,20 @@ _STEADY = 0.15  # of a logarithm, by which the dimensions of one scale and the n
 _LEAP = 0.35  # a dimension that no cloud has: the ratio leaps from a clump of near-copies to the next one
 
 
+ACTIVE_SIGNAL = 0.1
+"""A latent dimension with less signal than this tells no images apart: less than 0.07 bits of each."""
+
+
+def latent_signal(mu: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """The variance of the means ``mu`` (n, d) over the samples, in units of the posterior ``variance`` (d,): (d,).
+
+    What a Gaussian channel calls signal to noise. Burda, Grosse and Salakhutdinov (2016, "Importance weighted
+    autoencoders", section 5.2) count a unit as active by the variance alone, above 0.01, for a prior of variance 1,
+    which is the posterior's where nothing is encoded; with a constant σ the cloud has a scale of its own.
+    """
+    return np.asarray(mu, np.float64).var(axis=0) / np.maximum(np.asarray(variance, np.float64), 1e-300)
+
+
 class Dimension(NamedTuple):
     """An intrinsic dimension and its 95 % bootstrap interval.
 

@@ -277,7 +277,8 @@ class Decoded(Reply, frozen=True):
     """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time.
 
     ``off_manifold_score`` there, ``threshold`` the value above which a place is off the data and ``gap`` the distance
-    to the nearest sample in radii of the cloud; all NaN where the run recorded no samples.
+    to the nearest sample in radii of the cloud; all NaN where the run recorded no samples, or where ``doubt`` says why
+    its samples are no measure.
     """
 
     z: np.ndarray
@@ -286,6 +287,7 @@ class Decoded(Reply, frozen=True):
     off_manifold_score: float = float("nan")
     threshold: float = float("nan")
     gap: float = float("nan")
+    doubt: str = ""
 
 
 class SampleEncoded(Reply, frozen=True):
@@ -379,8 +381,8 @@ class ModelsCompared(Reply, frozen=True):
 class PathFrames(Reply, frozen=True):
     """Frames ``start`` to ``start + n`` of ``total``: images uint8 (n, H, W, C).
 
-    ``off_manifold_score`` and ``gap`` float64 (n,) and ``threshold`` as in ``Decoded``; no entries where nothing
-    is known.
+    ``off_manifold_score`` and ``gap`` float64 (n,), ``threshold`` and ``doubt`` as in ``Decoded``; no entries where
+    nothing is known.
     """
 
     start: int
@@ -389,6 +391,7 @@ class PathFrames(Reply, frozen=True):
     off_manifold_score: np.ndarray = field(default_factory=lambda: np.zeros(0))
     gap: np.ndarray = field(default_factory=lambda: np.zeros(0))
     threshold: float = float("nan")
+    doubt: str = ""
 
 
 class PathTraced(Reply, frozen=True):

@@ -92,22 +92,35 @@ def keep_metrics(path: Path, keep: Callable[[Record], bool]) -> None:
         write_atomic(path, b"".join(encoder.encode(record) + b"\n" for record in read_metrics(path) if keep(record)))
 
 
+def final_report(path: Path) -> Record | None:
+    """The report with which the last training of this file ended; None if it has not ended so."""
+    for record in reversed(_last_records(path)):
+        if record.get("kind") == "report":
+            return record
+        if record.get("kind") in ("step", "epoch") or record.get("event") == "started":
+            return None
+    return None
+
+
 def last_outcome(path: Path) -> str | None:
     """How the last training of this file ended: finished, failed or stopped; None if its last lines do not say."""
-    try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - _TAIL_BYTES))
-            data = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    for record in reversed(_parse_lines(data)):
+    for record in reversed(_last_records(path)):
         event = record.get("event")
         if record.get("kind") == "event" and event in _OUTCOMES:
             return str(event)
         if record.get("kind") in ("step", "epoch") or event == "started":
             return None
     return None
+
+
+def _last_records(path: Path) -> list[Record]:
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            return _parse_lines(file.read())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _parse_lines(data: bytes) -> list[Record]:

@@ -25,6 +25,7 @@ from core.runs.directory import RunDirectory
 from core.runs.lock import RunError, RunLock
 from core.runs.metrics_log import MetricsWriter, Record
 from core.training.checkpoint import copy_checkpoint, save_checkpoint, save_weights
+from core.training.diagnosis import findings, measure
 from core.training.loop import Diverged, EpochEnd, Step
 from core.training.probe_embedding import EPOCH_LANDMARKS, ProbeMeans
 from core.training.resume import Changes
@@ -279,15 +280,26 @@ class Recorder:
         self.snapshot()
         self.event("stopped", message=f"stopped at step {self.state.step}; a checkpoint is saved")
 
-    def finish(self) -> Record:
+    def finish(self, dataset: Dataset) -> Record:
         """The training is complete: returns the report, which is recorded, too."""
         probe = self.run.read_probe()
         factors = probe.factors[:, [not names for names in probe.categories]]  # classes are no places in a plane
         factors = factors[:, np.isfinite(factors).all(axis=0)]
         seen = probe.seen  # what is held out says how the model fills a gap, not what its cloud is like
-        means = self._means.exact()[seen]
-        report = training_report(means, factors[seen], self.history.validation, self.clock.seconds())
+        mu = self._means.exact()
+        report = training_report(mu[seen], factors[seen], self.history.validation, self.clock.seconds())
+        measures = measure(self.state.model, dataset, mu[seen])
+        found = findings(measures, self.state.config, self.history.best_epoch)
+        report |= {
+            "active_dimensions": measures.active,
+            "latent_signal": measures.signal.tolist(),
+            "squared_error": measures.validation,
+            "squared_error_training": measures.training,
+            "squared_error_mean_image": measures.mean_image,
+            "findings": [finding.to_json() for finding in found],
+        }
         self.append(report)
+        self._write_live(mu)  # whoever judges places by these means now knows what they are worth
         self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}")
         return report
 

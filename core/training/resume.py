@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from core.config import RESUME_SETTINGS, SETTINGS, RunConfig, with_values
@@ -111,13 +109,3 @@ def remedy(live: Hyperparameters, saved: float | None, clip: float) -> dict[str,
     if saved is not None and saved < live.learning_rate:
         rate = min(rate, saved)
     return {"training.learning_rate": float(f"{rate:.2g}")} | ({"training.clip": 1.0} if not 0.0 < clip <= 1.0 else {})
-
-
-def resume_command(run: Path, values: dict[str, Any]) -> str:
-    """The command that lets the run in folder ``run`` go on with these values."""
-    flags = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", _flag(value))]
-    return shlex.join(["isoline", "train", "--resume", "--out", str(run), *flags])
-
-
-def _flag(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)

@@ -23,6 +23,7 @@ from core.config import RunConfig
 from core.data.dataset import Dataset
 from core.data.loading import load_dataset, present_data, relative_path, with_absolute_path
 from core.data.source_resolution import inherit_native_size, resolve_native_size
+from core.runs.commands import resume_command
 from core.runs.directory import RunDirectory, RunError, unwritable
 from core.runs.lock import RunLock
 from core.runs.metrics_log import Record, keep_metrics
@@ -39,7 +40,6 @@ from core.training.resume import (
     present_config,
     record_changes,
     remedy,
-    resume_command,
 )
 from core.training.state import TrainingState
 from core.utils.atomic_write import remove_temporaries
@@ -145,7 +145,7 @@ def run_training(
             if stopped:
                 recorder.stop()
                 return Outcome("stopped", recorder.run, None)
-            return Outcome("finished", recorder.run, recorder.finish())
+            return Outcome("finished", recorder.run, recorder.finish(dataset))
         except Exception as error:
             if isinstance(error, OSError):
                 error = unwritable(out, error)

@@ -48,25 +48,37 @@ class OffManifoldBadge(ThemedWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """A pill in the middle: sign, verdict, distance."""
-        verdict = self._score.verdict if self._score is not None else None
-        if verdict is None:
+        if not self.text:
             return
-        ink = QColor(verdict_colour(self._theme, verdict))
+        verdict = self._score.verdict if self._score is not None else None
+        ink = QColor(self._theme.muted if verdict is None else verdict_colour(self._theme, verdict))
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         metrics = QFontMetricsF(painter.font())
         room = self.width() - 2 * _PAD - _SIGN - _GAP - 1
-        text = fitting((self.text, verdict), metrics, room)
+        doubt = self._score.doubt if self._score is not None else ""
+        shorter = (verdict,) if verdict is not None else (doubt[:1].upper() + doubt[1:], "No verdict")
+        text = fitting((self.text, *shorter), metrics, room)
         width = min(2 * _PAD + _SIGN + _GAP + metrics.horizontalAdvance(text) + 1, self.width() - 1.0)
         frame = QRectF(round((self.width() - width) / 2) + 0.5, 0.5, round(width), self.height() - 1.0)
         painter.setBrush(tint(ink, 0.14))
         painter.setPen(QPen(ink, 1.0))
         painter.drawRoundedRect(frame, frame.height() / 2, frame.height() / 2)
-        _draw_sign(painter, verdict, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
+        if verdict is not None:
+            _draw_sign(painter, verdict, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
+        else:
+            _draw_doubt(painter, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
         left = frame.left() + _PAD + _SIGN + _GAP
         flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(left, frame.top(), frame.right() - left, frame.height()), int(flags), text)
+
+
+def _draw_doubt(painter: QPainter, middle: QPointF, ink: QColor) -> None:
+    """A ring, where nothing can be said."""
+    painter.setPen(QPen(ink, 1.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawEllipse(middle, _SIGN / 2 - 1.0, _SIGN / 2 - 1.0)
 
 
 def _draw_sign(painter: QPainter, verdict: Verdict, middle: QPointF, ink: QColor) -> None:

@@ -18,6 +18,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
 from window_driver import press
 
+from core.config import config_to_dict
 from core.paths.latent_path import LatentPath
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import read_metrics
@@ -333,7 +334,7 @@ def test_a_finished_run_is_trained_further_from_the_window(program, tiny_run, tm
         QTest.keyClick(edit, Qt.Key.Key_Return)
     QTest.mouseClick(window.findChild(QPushButton, "training.continue.start"), Qt.MouseButton.LeftButton)
     assert explorer.state.training == "starting"
-    qtbot.waitUntil(lambda: explorer.state.epochs == (0, 1, 2, 3, 4), timeout=WAIT)
+    qtbot.waitUntil(lambda: explorer.state.epochs == (0, 1, 2, 3, 4), timeout=3 * WAIT)
     qtbot.waitUntil(lambda: explorer.state.training == "finished", timeout=WAIT)
     assert explorer.state.config.training.epochs == 4
     (mark,) = [r for r in read_metrics(run.metrics_path) if r.get("event") == "hyperparameters"]
@@ -341,6 +342,26 @@ def test_a_finished_run_is_trained_further_from_the_window(program, tiny_run, tm
     window.open_dock("losses")
     qtbot.waitUntil(lambda: explorer.losses.plot is not None and bool(explorer.losses.plot._marks), timeout=WAIT)
     assert "epochs 4" in explorer.losses.plot._marks[0].label.format
+
+
+def test_a_collapsed_model_is_called_so_in_its_panel_and_no_place_on_the_data(program, tiny_config, tmp_path, qtbot):
+    config = replace(tiny_config, loss=replace(tiny_config.loss, beta=1.0))
+    (tmp_path / "config.json").write_text(json.dumps(config_to_dict(config)))
+    command = [sys.executable, "-m", "core.cli", "train", "--config", str(tmp_path / "config.json")]
+    subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, capture_output=True, timeout=120)
+    explorer = program(tmp_path / "run")
+    qtbot.waitUntil(lambda: explorer.image.badge.text == "No verdict: the latent space is collapsed", timeout=WAIT)
+    assert "says nothing of the image" in explorer.image.badge.toolTip()
+    explorer.window.open_dock("training")
+    texts = explorer.training_view.findChildren(QLabel)
+    assert any("latent space is collapsed" in text.text() and text.isVisible() for text in texts)
+    button = explorer.training_view.findChild(QPushButton, "training.advice.0.action")
+    assert button.text() == "Start a new training with β 0.001"
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: explorer.session.run.path != tmp_path / "run", timeout=3 * WAIT)
+    assert explorer.state.config.loss.beta == 1e-3
+    qtbot.waitUntil(lambda: explorer.state.training == "finished", timeout=WAIT)
+    qtbot.waitUntil(lambda: explorer.image.badge.text.startswith("on the data"), timeout=WAIT)
 
 
 def test_a_training_that_refuses_its_data_is_explained(opened, tiny_config, qtbot):

@@ -231,7 +231,7 @@ def _measured(
         points=path.points,
         images=path.images,
         off_manifold_score=scores.score,
-        threshold=snapshot.off_manifold.threshold,
+        threshold=scores.threshold,
         latent_length=measures.latent_length,
         image_length=measures.image_length,
         image_k=len(path.points),

@@ -43,6 +43,7 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
         off_manifold_score=float(scores.score[0]) if len(scores.score) else float("nan"),
         threshold=scores.threshold,
         gap=float(scores.gap[0]) if len(scores.gap) else float("nan"),
+        doubt=scores.doubt,
     )
     send(decoded)
     yield True
@@ -125,6 +126,7 @@ def decode_path(request: DecodePath, engine: EngineContext, send: Send) -> Job:
             off_manifold_score=scores.score,
             gap=scores.gap,
             threshold=scores.threshold,
+            doubt=scores.doubt,
             final=start + len(part) >= len(z),
         )
         send(frames)

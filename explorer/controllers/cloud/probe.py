@@ -118,15 +118,15 @@ class ProbeController(Controller):
     def _on_decoded(self, reply: Decoded) -> None:
         sample, samples = self._state.document.sample, self._state.samples
         caption = "Probe" if sample is None or samples is None else color_targets.sample_name(samples, sample)
-        score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap)
+        score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap, reply.doubt)
         # While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
         # what it says of a sample is not known before it calls it on the data, or has been asked often.
         moving = sample is not None and self._state.training in ACTIVE_TRAINING
-        if moving and score.verdict != "on the data" and self._tries < SCORE_TRIES:
+        if moving and not score.doubt and score.verdict != "on the data" and self._tries < SCORE_TRIES:
             score = OffManifoldScore(math.nan, math.nan, math.nan)
         self._image.set_image(reply.image, caption, reply.milliseconds, score)
         self._shown = self._image.caption.text()
-        if score.verdict is not None:
+        if score.verdict is not None or score.doubt:
             self._tries = 0
         elif self._tries < SCORE_TRIES:
             self._again.start(SCORE_RETRY_MS * 2**self._tries)

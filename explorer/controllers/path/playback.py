@@ -221,7 +221,10 @@ class PlaybackController(Controller):
         if len(reply.off_manifold_score) == len(reply.gap) == len(reply.images):
             pairs = zip(reply.off_manifold_score.tolist(), reply.gap.tolist(), strict=True)
             frames.scores[reply.start : stop] = [OffManifoldScore(s, reply.threshold, gap) for s, gap in pairs]
-            self._film.set_scores(reply.start, frames.scores[reply.start : stop])
+        elif reply.doubt:
+            nothing = OffManifoldScore(np.nan, np.nan, np.nan, reply.doubt)
+            frames.scores[reply.start : stop] = [nothing] * len(reply.images)
+        self._film.set_scores(reply.start, frames.scores[reply.start : stop])
         if frames.known.all():
             self._finish(frames, frames.images)
         self._shown_frame = None

@@ -17,6 +17,7 @@ import msgspec
 
 from core.config import LIVE_SETTINGS, RunConfig, config_to_dict, with_values
 from core.data.source_resolution import with_native_size
+from core.runs.commands import flags
 from core.runs.directory import Control, RunDirectory, RunError, new_run_name
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
@@ -55,6 +56,7 @@ class TrainingController(Controller):
         self._report: dict[str, Any] = {}  # the record of how it ended, if it has
         view.start_requested.connect(self.start)
         view.continue_requested.connect(self.go_on)
+        view.fresh_requested.connect(self.start_anew)
         view.pause_requested.connect(lambda: self._steer(state="paused"))
         view.resume_requested.connect(lambda: self._steer(state="running"))
         view.step_requested.connect(lambda: self._steer(state="paused", advance="step"))
@@ -98,8 +100,7 @@ class TrainingController(Controller):
         if self.active or run is None:
             self.refused.emit("A training is running. Stop it before continuing one.")
             return
-        flags = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-        self._launch(run.path, f"Continuing {run.path.name} …", "--resume", *flags)
+        self._launch(run.path, f"Continuing {run.path.name} …", "--resume", *flags(values))
 
     def _launch(self, run: Path, message: str, *arguments: str) -> None:
         command = isoline_command("train", "--out", str(run), "--nice", str(NICENESS), *arguments)
@@ -111,6 +112,11 @@ class TrainingController(Controller):
         self._starting = _Starting(run, monotonic(), process)
         self._state.training = "starting"
         self._state.message = message
+
+    def start_anew(self, values: dict[str, Any]) -> None:
+        """Start a training with the settings of the open run, apart from ``values`` by ``section.field``."""
+        if self._session.run is not None:
+            self.start(with_values(with_native_size(self._session.run.config, "auto"), values))
 
     @property
     def _continuing(self) -> bool:
@@ -137,6 +143,9 @@ class TrainingController(Controller):
             read = _PREPARING.findall(log)
             if read:
                 self._view.set_preparation(int(read[-1]) / 100, now - starting.since)
+            return
+        self._watcher.poll()  # a short training that has gone on may be over
+        if self._starting is None:
             return
         open_run = self._session.run if self._continuing else None
         self._starting = None
@@ -205,7 +214,8 @@ class TrainingController(Controller):
                 self._done = int(record.get("epoch") or 0)
             elif record.get("kind") == "report":
                 self._report = record
-        self._show_ending()
+        if not self.active:
+            self._show_ending()
         if self._failure and any(record is self._failure for record in records):
             self._show_state(self._state.training)
             self.error_occurred.emit(f"The training failed: {self._failure.get('message', '')}")
@@ -245,14 +255,18 @@ class TrainingController(Controller):
             config,
             {s.name: self._live[s.field.name] for s in LIVE_SETTINGS if s.field.name in self._live},
         )
-        begun = self._done > 0 or run.weights_stamp() is not None
-        missing = begun and not run.last_checkpoint_path.exists() and not self._failure
+        trained = self._done > 0 or self._state.training in ("finished", "stopped")
+        missing = trained and not run.last_checkpoint_path.exists()
         obstacle = "This run was handed on without its checkpoints, so it cannot be trained further." if missing else ""
         self._view.set_continuable(config, self._done, obstacle)
         advice = []
         if changes := self._failure.get("changes"):
             where = "Continue from the last checkpoint" if self._done else "Begin again"
             advice = [Advice("", f"{where} with learning rate {changes['training.learning_rate']:g}", changes)]
+        for finding in self._report.get("findings", []):
+            text, remedy = str(finding.get("message", "")), str(finding.get("remedy", ""))
+            changes = finding.get("changes") or {}
+            advice.append(Advice(f"{text} {remedy}", _action(remedy) if changes else "", changes, finding.get("fresh")))
         self._view.set_advice(advice)
 
     def _on_status(self, status: str) -> None:
@@ -270,6 +284,8 @@ class TrainingController(Controller):
     def _show_state(self, training: str) -> None:
         self._view.set_state(training, str(self._failure.get("message", "")) if training == "failed" else "")
         self._show_no_losses()
+        if not self.active:
+            self._show_ending()
 
     def _show_no_losses(self) -> None:
         if self._state.training in ACTIVE_TRAINING:
@@ -278,3 +294,8 @@ class TrainingController(Controller):
             self._losses.set_empty("Open a run, or start a training, to see its losses.")
         else:
             self._losses.set_empty("Needs a run with recorded losses; this one has none.")
+
+
+def _action(remedy: str) -> str:
+    """The last sentence of a remedy, which says what to do, as a button has it."""
+    return remedy.rstrip(".").rpartition(". ")[2]

@@ -51,12 +51,15 @@ LARGEST_PROGRESS = 0.99  # until the run has finished: after the last step come 
 
 @dataclass(frozen=True)
 class Advice:
-    """What is wrong with the run, and what helps: a sentence, and a button that goes on with ``values``, if there are
-    any (by ``section.field``)."""
+    """What is wrong with the run, and what helps: a sentence, and a button for ``action``, if there is one.
+
+    It lets the run go on with ``values``, by ``section.field``, or starts a new one with them if ``fresh``.
+    """
 
     text: str
     action: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+    fresh: bool = False
 
 
 class TrainingView(QWidget):
@@ -65,6 +68,8 @@ class TrainingView(QWidget):
     start_requested = Signal(object)
     continue_requested = Signal(object)
     """Settings by ``section.field`` with which the open run goes on."""
+    fresh_requested = Signal(object)
+    """Settings by ``section.field`` with which a new run like the open one is started."""
     pause_requested = Signal()
     resume_requested = Signal()
     step_requested = Signal()
@@ -87,7 +92,7 @@ class TrainingView(QWidget):
         self._can_continue, self._obstacle = False, ""
         self._form = TrainingForm()
         self._scroll = named(QScrollArea(), "training.scroll")
-        self._scroll.setWidget(self._form)
+        self._scroll.setWidget(self._make_body())
         self._scroll.setWidgetResizable(True)
         self._scroll.setFrameShape(QFrame.Shape.NoFrame)
         self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -113,14 +118,11 @@ class TrainingView(QWidget):
         self._start.clicked.connect(self.request_start)
         self._continue = named(QPushButton("Continue…"), "training.continue")
         self._continue.setCheckable(True)
-        self._continue.toggled.connect(lambda _: self._show())
+        self._continue.toggled.connect(self._show_continuing)
         buttons = QHBoxLayout()
         buttons.addWidget(self._start, 1)
         buttons.addWidget(self._continue)
         layout.addLayout(buttons)
-        self._continue_form = ContinueForm()
-        self._continue_form.requested.connect(self.continue_requested)
-        layout.addWidget(self._continue_form)
         layout.addWidget(self._make_transport())
         self._status = label("", "muted", "training.status")
         self._status.setWordWrap(True)
@@ -130,16 +132,32 @@ class TrainingView(QWidget):
         self._numbers = label("", "muted", "training.numbers")
         self._numbers.setWordWrap(True)
         self._numbers.setToolTip(NUMBERS)
-        self._advice = named(QWidget(), "training.advice")
-        advice = QVBoxLayout(self._advice)
-        advice.setContentsMargins(0, 0, 0, 0)
-        advice.setSpacing(6)
         layout.addWidget(self._status)
-        layout.addWidget(self._advice)
         layout.addWidget(self._bar)
         layout.addWidget(self._numbers)
         layout.addWidget(self._make_live())
         return head
+
+    def _make_body(self) -> QWidget:
+        """What scrolls: how the open run can go on and what is wrong with it, and the form of the next one."""
+        body = QWidget()
+        self._continue_form = ContinueForm()
+        self._continue_form.requested.connect(self.continue_requested)
+        self._advice = named(QWidget(), "training.advice")
+        advice = QVBoxLayout(self._advice)
+        advice.setContentsMargins(0, 0, 0, 0)
+        advice.setSpacing(6)
+        ending = QVBoxLayout()
+        ending.setContentsMargins(8, 0, 8, 0)
+        ending.setSpacing(8)
+        ending.addWidget(self._continue_form)
+        ending.addWidget(self._advice)
+        layout = QVBoxLayout(body)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addLayout(ending)
+        layout.addWidget(self._form, 1)
+        return body
 
     def _make_transport(self) -> QWidget:
         self._transport = QWidget()
@@ -243,8 +261,10 @@ class TrainingView(QWidget):
                 layout.addWidget(text)
             if one.action:
                 button = named(QPushButton(textwrap.fill(one.action, BUTTON_WIDTH)), f"training.advice.{number}.action")
-                button.setToolTip("Train this run further from its last checkpoint")
-                button.clicked.connect(lambda _=False, values=dict(one.values): self.continue_requested.emit(values))
+                what = "Train a new run with the settings of this one, apart from that"
+                button.setToolTip(what if one.fresh else "Train this run further from its last checkpoint")
+                signal = self.fresh_requested if one.fresh else self.continue_requested
+                button.clicked.connect(lambda _=False, signal=signal, values=dict(one.values): signal.emit(values))
                 layout.addWidget(button)
         self._show()
 
@@ -336,6 +356,10 @@ class TrainingView(QWidget):
             self.pause_requested.emit()
 
     # showing
+
+    def _show_continuing(self, _: bool) -> None:
+        self._show()
+        self._scroll.verticalScrollBar().setValue(0)  # where the fields are
 
     def _show(self) -> None:
         active, steerable = self._state in ACTIVE, self._state in STEERABLE

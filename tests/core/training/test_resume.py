@@ -17,11 +17,12 @@ import torch
 
 from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig, with_values
+from core.runs.commands import resume_command
 from core.runs.directory import Control, RunDirectory, RunError, read_metrics
 from core.runs.metrics_log import Record
 from core.training.checkpoint import read_stored
 from core.training.loop import TrainingError
-from core.training.resume import differences, present_config, remedy, resume_command
+from core.training.resume import differences, present_config, remedy
 from core.training.state import Hyperparameters
 from core.training.trainer import run_training
 
@@ -226,13 +227,17 @@ def diverging(folder: Path, at_epoch: int) -> tuple[Path, str]:
 
 
 @pytest.mark.parametrize("at_epoch", [0, 1])
-def test_the_command_that_a_diverged_training_names_works(tmp_path: Path, at_epoch: int):
+def test_the_command_that_a_diverged_training_names_works(
+    tmp_path: Path, at_epoch: int, capsys: pytest.CaptureFixture[str]
+):
     folder, message = diverging(tmp_path / "with space", at_epoch)
     run = RunDirectory.open(folder)
     (failed,) = records(run, "event", "failed")
     command = message.splitlines()[-1].strip()
     assert failed["command"] == command
     assert failed["changes"]["training.clip"] == 1.0
+    assert main(["info", str(folder)]) == 0
+    assert command in capsys.readouterr().out
     program, *arguments = shlex.split(command)
     assert program == "isoline"
     assert main(arguments) == 0

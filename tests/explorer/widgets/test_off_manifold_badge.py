@@ -65,6 +65,20 @@ PICTURE = np.zeros((16, 16, 1), np.uint8)
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+def test_where_there_can_be_no_verdict_it_says_why(image, theme):
+    image.set_theme(theme)
+    image.set_image(
+        PICTURE, "Probe", 2.0, OffManifoldScore(math.nan, math.nan, math.nan, "the latent space is collapsed")
+    )
+    badge = image.badge
+    assert badge.text == badge.accessibleName() == "No verdict: the latent space is collapsed"
+    assert "says nothing of the image" in badge.toolTip()
+    picture = badge.grab().toImage()
+    assert _shows(picture, theme.muted)
+    assert not any(_shows(picture, verdict_colour(theme, verdict)) for verdict in VERDICTS)
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
 @pytest.mark.parametrize(("score", "verdict"), list(zip((ON, GUESS, OFF), VERDICTS, strict=True)), ids=VERDICTS)
 def test_a_decoded_image_carries_its_verdict_its_distance_and_its_colour(image, theme, score, verdict):
     image.set_theme(theme)
