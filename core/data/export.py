@@ -26,11 +26,19 @@ SHEET_GROUND = 96
 def export_npz(dataset: Dataset, target: Path) -> None:
     """Write imgs uint8 (N, H, W) or (N, H, W, 3), latents_values float32 (N, F), latents_names, train, validation.
 
-    latents_classes int64 (N, F) numbers each factor's values from 0; it is written only where the values recur, which
-    those of a uniform draw do not.
+    Where there are some: held_out, the files' names, and of a factor that is a class its names by sample, under its own
+    name. latents_classes int64 (N, F) numbers each factor's values from 0; it is written only where all are known and
+    recur, which those of a uniform draw do not.
     """
     classes = _classes(dataset.factors)
     known = {} if classes is None else {"latents_classes": classes}
+    if len(dataset.held_out):
+        known["held_out"] = dataset.held_out
+    if dataset.names:
+        known["files"] = np.array(dataset.names, dtype=np.str_)
+    for place, (name, kinds) in enumerate(zip(dataset.factor_names, dataset.categories, strict=True)):
+        if kinds and name not in ("imgs", "train", "validation"):
+            known[name] = np.array([_said(value, kinds) for value in dataset.factors[:, place]], dtype=np.str_)
     images = dataset.images[..., 0] if dataset.images.shape[-1] == 1 else dataset.images
     with atomic_file(target) as file:
         np.savez_compressed(
@@ -46,13 +54,15 @@ def export_npz(dataset: Dataset, target: Path) -> None:
 
 def _classes(factors: np.ndarray) -> np.ndarray | None:
     columns = [np.unique(column, return_inverse=True) for column in factors.T]
-    if not columns or any(2 * len(values) > len(factors) for values, _ in columns):
+    if not columns or not np.isfinite(factors).all() or any(2 * len(values) > len(factors) for values, _ in columns):
         return None
     return np.stack([index for _, index in columns], axis=1).astype(np.int64)
 
 
 def export_png(dataset: Dataset, folder: Path, progress: Callable[[float], None] | None = None) -> None:
-    """Write 000000.png … and parameters.csv (file, split, one column a factor) into ``folder``.
+    """Write 000000.png … and parameters.csv (file, split, source, one column a factor) into ``folder``.
+
+    ``source`` is the file that an image came from, if it came from one; a class is written by its name.
 
     Everything is written under a temporary name first, so that an interrupted export leaves ``folder`` as it was. The
     files of an earlier export there are replaced, others are left alone. Raises ``OSError``.
@@ -74,14 +84,23 @@ def export_png(dataset: Dataset, folder: Path, progress: Callable[[float], None]
 
 
 def _write_table(dataset: Dataset, target: Path) -> None:
-    is_validation = np.zeros(len(dataset), dtype=bool)
-    is_validation[dataset.validation] = True
+    parts = np.full(len(dataset), "train", dtype=object)
+    parts[dataset.validation], parts[dataset.held_out] = "validation", "held out"
+    source = ["source"] if dataset.names else []
     with open(target, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["file", "split", *dataset.factor_names])
+        writer.writerow(["file", "split", *source, *dataset.factor_names])
         for index, values in enumerate(dataset.factors):
-            part = "validation" if is_validation[index] else "train"
-            writer.writerow([f"{index:06d}.png", part, *(f"{value:.9g}" for value in values)])
+            labels = [_said(value, kinds) for value, kinds in zip(values, dataset.categories, strict=True)]
+            named = [dataset.names[index]] if dataset.names else []
+            writer.writerow([f"{index:06d}.png", parts[index], *named, *labels])
+
+
+def _said(value: float, kinds: tuple[str, ...]) -> str:
+    """A number or the name of a class; "" if it is not known."""
+    if not np.isfinite(value):
+        return ""
+    return kinds[int(value)] if kinds else f"{value:.9g}"
 
 
 def _publish(temporary: Path, folder: Path) -> None:
@@ -98,9 +117,11 @@ def _publish(temporary: Path, folder: Path) -> None:
 
 
 def write_contact_sheet(dataset: Dataset, target: Path) -> None:
-    """A PNG of up to 160 samples; ordered by the first two factors where there are two, else in file order."""
+    """A PNG of up to 160 samples; ordered by the first two numbers that are known of them, else in file order."""
     columns, rows = SHEET_COLUMNS, SHEET_ROWS
-    chosen = _spread(dataset.factors, columns, rows) if dataset.factors.shape[1] >= 2 else None
+    numbers = dataset.factors[:, [not kinds for kinds in dataset.categories]]
+    numbers = numbers[:, np.isfinite(numbers).any(axis=0)]
+    chosen = _spread(numbers, columns, rows) if numbers.shape[1] >= 2 else None
     if chosen is None:
         chosen = np.linspace(0, len(dataset) - 1, min(columns * rows, len(dataset))).astype(int)
     pitch = SHEET_CELL + SHEET_GAP
@@ -117,11 +138,13 @@ def write_contact_sheet(dataset: Dataset, target: Path) -> None:
 def _spread(factors: np.ndarray, columns: int, rows: int) -> np.ndarray:
     """The samples nearest to an even grid over the first two factors: first factor to the right, second upwards."""
     plane = factors[:, :2].astype(np.float64)
-    low, spread = plane.min(axis=0), np.ptp(plane, axis=0)
+    low = np.nanmin(plane, axis=0)
+    spread = np.nanmax(plane, axis=0) - low
     plane = (plane - low) / np.where(spread > 0, spread, 1.0)
     across, up = np.meshgrid(np.linspace(0.0, 1.0, columns), np.linspace(1.0, 0.0, rows))
     wanted = np.stack([across.ravel(), up.ravel()], axis=1)
-    return np.array([int(((plane - place) ** 2).sum(axis=1).argmin()) for place in wanted])
+    away = (np.nan_to_num(((plane - place) ** 2).sum(axis=1), nan=np.inf) for place in wanted)
+    return np.array([int(distance.argmin()) for distance in away])
 
 
 def _picture(image: np.ndarray) -> Image.Image:

@@ -284,7 +284,7 @@ class Recorder:
         """The training is complete: returns the report, which is recorded, too."""
         probe = self.run.read_probe()
         factors = probe.factors[:, [not names for names in probe.categories]]  # classes are no places in a plane
-        factors = factors[:, np.isfinite(factors).all(axis=0)]
+        factors = factors[:, np.isfinite(factors).any(axis=0)]
         seen = probe.seen  # what is held out says how the model fills a gap, not what its cloud is like
         mu = self._means.exact()
         report = training_report(mu[seen], factors[seen], self.history.validation, self.clock.seconds())
@@ -346,7 +346,8 @@ def training_report(mu: np.ndarray, factors: np.ndarray, validation: dict[str, f
 
     ``mu`` float32 (n, d); ``factors`` float32 (n, F), continuous ones, F = 0 if there are none; ``validation`` as in
     ``core.training.loop.EpochEnd``. A number that cannot be had is None: excess BCE without validation samples,
-    trustworthiness without factors, any of a cloud too small.
+    trustworthiness without factors, any of a cloud too small. Samples of which a factor is not known (NaN) have no part
+    in the trustworthiness, and ``note`` says so.
     """
     record: Record = {
         "kind": "report",
@@ -361,9 +362,13 @@ def training_report(mu: np.ndarray, factors: np.ndarray, validation: dict[str, f
     try:
         record["twonn"], record["twonn_low"], record["twonn_high"] = map(float, two_nn(mu))
         if factors.shape[1]:
-            places = np.arange(len(mu))
-            if len(mu) > MAX_TRUSTWORTHINESS_SAMPLES:
-                places = np.sort(np.random.default_rng(0).choice(len(mu), MAX_TRUSTWORTHINESS_SAMPLES, replace=False))
+            places = np.flatnonzero(np.isfinite(factors).all(axis=1))
+            if len(places) < len(mu):
+                record["note"] = (
+                    f"trustworthiness without {counted(len(mu) - len(places), 'sample')} of unknown factors"
+                )
+            if len(places) > MAX_TRUSTWORTHINESS_SAMPLES:
+                places = np.sort(np.random.default_rng(0).choice(places, MAX_TRUSTWORTHINESS_SAMPLES, replace=False))
             x, y = factors[places], mu[places]
             record["trustworthiness_parameters_to_cloud"] = float(trustworthiness(x, y, NEIGHBOURS))
             record["trustworthiness_cloud_to_parameters"] = float(trustworthiness(y, x, NEIGHBOURS))

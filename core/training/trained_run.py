@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -56,14 +56,18 @@ class TrainedRun:
         return latents
 
     @cached_property
-    def labels(self) -> dict[str, NDArray[np.float32]]:
-        """What is known about the samples: arrays float32 (n,) by name, empty if the dataset has no labels.
+    def labels(self) -> dict[str, NDArray[Any]]:
+        """What is known about the samples: arrays (n,) by name, empty if the dataset has no labels.
 
-        ``a`` and ``b`` of the polar curves; ``class`` of a folder with sub-folders (their place in sorted order, from
-        0); the factors of an .npz file under their own names. Raises ``RunError`` as ``latents`` does.
+        Numbers are float32, NaN where one is not known; classes are texts, their names, "" where one is not known.
+        ``a`` and ``b`` of the polar curves; ``class`` of a folder with sub-folders; the factors of an .npz file and the
+        columns of a table under their own names. Raises ``RunError`` as ``latents`` does.
         """
         probe = self._directory.read_probe()
-        return {name: probe.factors[:, i].copy() for i, name in enumerate(probe.factor_names)}
+        return {
+            name: _named(column, classes) if classes else column.copy()
+            for name, column, classes in zip(probe.factor_names, probe.factors.T, probe.categories, strict=True)
+        }
 
     @cached_property
     def files(self) -> tuple[Path, ...] | None:
@@ -137,6 +141,12 @@ class TrainedRun:
         from core.training.checkpoint import load_model
 
         return Inference(load_model(self.path)[0])
+
+
+def _named(places: np.ndarray, classes: tuple[str, ...]) -> NDArray[np.str_]:
+    """The names of places (n,) in ``classes``, "" for NaN."""
+    names = np.array([*classes, ""], dtype=np.str_)
+    return names[np.where(np.isfinite(places), places, len(classes)).astype(np.int64)]
 
 
 def open_run(path: str | os.PathLike[str]) -> TrainedRun:

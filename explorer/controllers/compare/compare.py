@@ -429,8 +429,9 @@ def fingerprint_of(path: Path) -> str | None:
 class SampleMatching:
     """Finds samples of ``first`` among those of ``second`` and the other way round. All positions are in ``Samples``.
 
-    ``same_data``: both runs were trained on the same images, so equal indices are the same image. ``reason`` says why
-    nothing can be found, and is empty otherwise.
+    ``same_data``: both runs were trained on the same images, so equal indices are the same image; so are equal names of
+    files. Else it is the sample with the nearest factors, where all are known; a class is the same or it is not.
+    ``reason`` says why nothing can be found, and is empty otherwise.
     """
 
     def __init__(self, first: Samples | None, second: Samples | None, same_data: bool) -> None:
@@ -442,7 +443,8 @@ class SampleMatching:
             return
         if set(first.factor_names) == set(second.factor_names):
             self._names = first.factor_names
-        if not same_data and not self._names:
+        self._files = frozenset(first.names) & frozenset(second.names)
+        if not same_data and not self._names and not self._files:
             self.reason = NOTHING_SHARED
 
     def in_second(self, position: int) -> int | None:
@@ -460,19 +462,42 @@ class SampleMatching:
             found = np.flatnonzero(there.indices == here.indices[position])
             if len(found):
                 return int(found[0])
-        if not self._names:
+        if here.names and here.names[position] in self._files:
+            return there.names.index(here.names[position])
+        return self._nearest(position, here, there)
+
+    def _nearest(self, position: int, here: Samples, there: Samples) -> int | None:
+        """The sample of ``there`` with the nearest numbers, each in units of its range, and the same classes.
+
+        None where a factor of this one is not known.
+        """
+        possible = np.ones(len(there.indices), dtype=bool)
+        numbers = []
+        for name in self._names:
+            value, values = _one(here, name)[position], _one(there, name).astype(np.float64)
+            kinds, theirs = _classes(here, name), _classes(there, name)
+            if not np.isfinite(value):
+                return None
+            if kinds and theirs:
+                kind = kinds[int(value)]
+                possible &= values == (theirs.index(kind) if kind in theirs else -1)
+            elif not kinds and not theirs:
+                possible &= np.isfinite(values)
+                numbers.append(values - value)
+        if not possible.any() or not self._names:
             return None
-        away = _columns(there, self._names) - _columns(here, self._names)[position]
-        known = np.isfinite(away).all(axis=1)
-        if not known.any():
-            return None
-        span = np.ptp(away[known], axis=0)  # each factor in units of its range
-        return int(np.nanargmin(((away / np.where(span > 0, span, 1.0)) ** 2).sum(axis=1)))
+        away = np.stack(numbers, axis=1)[possible] if numbers else np.zeros((int(possible.sum()), 1))
+        span = np.ptp(away, axis=0)
+        nearest = ((away / np.where(span > 0, span, 1.0)) ** 2).sum(axis=1).argmin()
+        return int(np.flatnonzero(possible)[nearest])
 
 
-def _columns(samples: Samples, names: tuple[str, ...]) -> np.ndarray:
-    """Factors float64 (N, F) in the order of ``names``."""
-    return samples.factors[:, [samples.factor_names.index(name) for name in names]].astype(np.float64)
+def _one(samples: Samples, name: str) -> np.ndarray:
+    return samples.factors[:, samples.factor_names.index(name)]
+
+
+def _classes(samples: Samples, name: str) -> tuple[str, ...]:
+    return samples.categories[samples.factor_names.index(name)]
 
 
 @dataclass(frozen=True, eq=False)

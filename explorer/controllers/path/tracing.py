@@ -29,6 +29,8 @@ from explorer.state import Document, Trace
 
 RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
 PATIENCE_S = 1.0  # a request that follows a drag waits so long for the answer before it
+VOTERS = 15  # samples around a place that say which class it is
+UNANIMOUS = 0.95  # of the votes from which on there is one class
 OFF_DATA = " (extrapolated: off the data)"
 Ends = tuple[int | None, int | None]
 """The samples at which a path starts and ends; None where a hand has placed it."""
@@ -466,11 +468,24 @@ class TracingController(Controller):
         elif pending is not None:
             self._view.set_note(f"Tracing the {kind_name(pending.recipe.kind)} …")
         elif path is not None and answer is not None:
-            self._view.set_note(path_note(path, answer, self._playback.share), warning=needs_attention(answer))
+            note = path_note(path, answer, self._playback.share, self._classes_on(path))
+            self._view.set_note(note, warning=needs_attention(answer))
         elif state.mode == "trace" and (path is None or path.recipe is None):
             self._view.set_note(start_note(trace.kind, self._target))
         else:
-            self._view.set_note("")
+            self._view.set_note(self._classes_on(path) if path is not None else "")
+
+    def _classes_on(self, path: LatentPath) -> str:
+        """Which classes the samples around the place that is shown have."""
+        state, notes = self._state, []
+        if state.embedding is None or state.samples is None or state.embedding.shape[1] != path.control.shape[1]:
+            return ""
+        place = path.at(self._playback.share)
+        for name in color_targets.names(state):
+            kinds, values = color_targets.categories(state, name), color_targets.values(state, name)
+            if kinds and values is not None and len(values) == len(state.embedding):
+                notes.append(class_note(name, kinds, values, state.embedding, place))
+        return " · ".join(filter(None, notes))
 
     def _show_preview(self, points: np.ndarray | None, answer: PathTraced | None = None) -> None:
         """Propose a curve float (K, d); of one point, where it will start; None: nothing."""
@@ -525,10 +540,27 @@ def end_note(kind: RecipeKind, answer: PathTraced | None) -> str:
     return " · ".join(parts + ([answer.note] if answer is not None and answer.note else []))
 
 
-def path_note(path: LatentPath, answer: PathTraced, s: float) -> str:
+def class_note(name: str, kinds: tuple[str, ...], values: np.ndarray, means: np.ndarray, place: np.ndarray) -> str:
+    """What the samples nearest to ``place`` (d,) are, by vote: a class is never averaged.
+
+    ``values`` (N,) are places in ``kinds``, NaN where it is not known; ``means`` (N, d). "" where none is known.
+    """
+    known = np.flatnonzero(np.isfinite(values))
+    if not len(known):
+        return ""
+    away = ((means[known] - place) ** 2).sum(axis=1)
+    nearest = known[np.argsort(away, kind="stable")[:VOTERS]]
+    votes = np.bincount(values[nearest].astype(np.int64), minlength=len(kinds)) / len(nearest)
+    first, second = np.argsort(-votes, kind="stable")[:2] if len(kinds) > 1 else (0, 0)
+    if votes[first] >= UNANIMOUS:
+        return f"{name} {kinds[first]}"
+    return f"{name} between {kinds[first]} and {kinds[second]}: {votes[first]:.1f} / {votes[second]:.1f}"
+
+
+def path_note(path: LatentPath, answer: PathTraced, s: float, classes: str = "") -> str:
     """The factors at the share ``s`` of the path, the range of the one that changes, and the engine's own note.
 
-    Off the data the labels are extrapolated from its edge, and the note says so.
+    ``classes`` says the same of those. Off the data the labels are extrapolated from its edge, and the note says so.
     """
     here, whole = "", ""
     labels, names = answer.labels, answer.names
@@ -540,7 +572,7 @@ def path_note(path: LatentPath, answer: PathTraced, s: float) -> str:
         guessed = bool(flagged[int(u) : int(np.ceil(u)) + 1].any())
         here = f"here {known}{OFF_DATA if guessed else ''}" if known else ""
         whole = _range(path, labels, names, bool(flagged[0] or flagged[-1]))
-    return " · ".join(part for part in (here, *_remarks(answer), whole) if part)
+    return " · ".join(part for part in (here, classes, *_remarks(answer), whole) if part)
 
 
 def _range(path: LatentPath, labels: np.ndarray, names: tuple[str, ...], guessed: bool) -> str:

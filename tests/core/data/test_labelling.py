@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from PIL import Image
 
 from core.config import DataConfig
 from core.data.dataset import Dataset, DatasetError
+from core.data.export import export_npz, export_png, write_contact_sheet
 from core.data.labelling import labelled
 from core.data.labels import LabelColumn
 from core.data.loading import load_dataset
@@ -103,3 +105,30 @@ def test_what_is_not_there_is_told(tmp_path, settings, said):
     config = DataConfig(path=str(tmp_path), **settings)
     with pytest.raises(DatasetError, match=said):
         labelled(config, 2, ("a.png", "b.png"), [LabelColumn("class", np.zeros(2, np.float32), ("cat", "dog"))])
+
+
+def test_an_export_says_files_classes_and_what_is_held_out(frames, tmp_path):
+    dataset = loaded(frames, labels="named.csv", hold_out="species=dog, x=5:10")
+    export_png(dataset, tmp_path / "out")
+    with open(tmp_path / "out" / "parameters.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["source"] for row in rows] == list(dataset.names)
+    assert [row["split"] == "held out" for row in rows] == np.isin(np.arange(FRAMES), dataset.held_out).tolist()
+    assert {row["species"] for row in rows} == {"cat", "dog"}
+    export_npz(dataset, tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as data:
+        assert data["files"].tolist() == list(dataset.names)
+        assert data["species"].tolist() == [row["species"] for row in rows]
+        np.testing.assert_array_equal(data["held_out"], dataset.held_out)
+    write_contact_sheet(dataset, tmp_path / "sheet.png")
+
+
+def test_unknown_labels_can_be_exported(frames, tmp_path):
+    (frames.parent / "few.csv").write_text("file,x,kind\nframe1.png,1,cat\nframe2.png,2,dog\nframe3.png,3,dog\n")
+    dataset = loaded(frames, labels="few.csv")
+    assert np.isnan(dataset.factors).sum() == 2 * (FRAMES - 3)
+    export_npz(dataset, tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as data:
+        assert "latents_classes" not in data.files
+        assert data["kind"].tolist()[3:] == [""] * (FRAMES - 3)
+    write_contact_sheet(dataset, tmp_path / "sheet.png")

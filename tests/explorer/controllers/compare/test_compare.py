@@ -449,6 +449,20 @@ def test_of_other_data_the_nearest_factors_are_taken_each_in_its_range():
     assert [pairs.in_first(i) for i in (0, 1, 2)] == [0, 1, 2]  # (0.1, 18) is nearest to (1, 10)
 
 
+def test_a_file_of_the_same_name_is_the_same_image():
+    first = replace(FIRST, names=("a.png", "b.png", "c.png"))
+    pairs = SampleMatching(first, replace(FIRST, names=("c.png", "a.png", "x.png"), factor_names=("u", "v")), False)
+    assert [pairs.in_second(i) for i in (0, 1, 2)] == [1, None, 0]
+
+
+def test_a_class_is_the_same_or_it_is_not():
+    first = replace(FIRST, factors=np.array([[0, 1], [1, 5], [1, 9]], np.float32), categories=(("cat", "dog"), ()))
+    other = samples([0, 1, 2], [[0, 9], [0, 2], [1, 1]])
+    second = replace(other, categories=(("dog", "fox"), ()))
+    pairs = SampleMatching(first, second, same_data=False)
+    assert [pairs.in_second(i) for i in (0, 1, 2)] == [None, 1, 0]
+
+
 def test_unknown_factors_have_no_counterpart():
     pairs = SampleMatching(FIRST, samples([0, 1], [[np.nan, 0], [1, 10]]), same_data=False)
     assert pairs.in_first(0) is None

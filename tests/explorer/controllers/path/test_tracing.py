@@ -20,7 +20,7 @@ from explorer.controllers.controller import Context
 from explorer.controllers.path import tracing
 from explorer.controllers.path.path import PathController, handles, thinned
 from explorer.controllers.path.playback import PlaybackController
-from explorer.controllers.path.tracing import TracingController, converted, with_handle
+from explorer.controllers.path.tracing import TracingController, class_note, converted, with_handle
 from explorer.state import Document, Model, Samples, State, Trace
 from explorer.views.cloud import CloudView
 from explorer.views.filmstrip import FilmstripView
@@ -754,6 +754,16 @@ def test_kinds_are_converted_through_ends_or_through_the_place_of_a_rail():
     lone = converted(LatentPath(line[:1]), "isoline", "a", True)
     assert lone is not None
     assert lone.end is None
+
+
+def test_a_class_along_a_path_is_voted_on_and_never_averaged():
+    means = np.concatenate([np.zeros((10, 2)), np.ones((10, 2)), np.full((10, 2), 9.0)])
+    values = np.repeat([0.0, 2.0, np.nan], 10)
+    kinds = ("cat", "crow", "dog")
+    assert class_note("kind", kinds, values[:10], means[:10], np.zeros(2)) == "kind cat"
+    assert class_note("kind", kinds, values, means, np.full(2, 0.1)) == "kind between cat and dog: 0.7 / 0.3"
+    assert class_note("kind", kinds, values, means, np.ones(2)) == "kind between dog and cat: 0.7 / 0.3"
+    assert class_note("kind", kinds, values[20:], means[20:], np.zeros(2)) == ""
 
 
 def test_keys_of_the_panel_do_not_trace(made):
