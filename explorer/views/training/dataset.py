@@ -55,6 +55,7 @@ class DatasetView(QWidget):
         self.setMinimumWidth(300)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._found: Mapping[str, Any] | None = None
+        self._values: dict[str, Any] = {}
         self._reading, self._muted = False, DARK.muted
         self._path = named(ElidedLabel("heading"), "dataset.path")
         self._pages = QStackedWidget()
@@ -115,9 +116,11 @@ class DatasetView(QWidget):
         self._skipped = self._text("skipped")
         skipped_head = row((self._skipped_title, 1), self._copy)
         settings = self._make_settings()
+        self._estimate = label("", "muted", "dataset.estimate", wrap=True)
         parts = (
             *(self._sheet, self._facts, self._classes_title, self._classes, row(self._more, 1)),
             *(self._split_title, self._split, label("Settings that follow", "heading"), settings),
+            self._estimate,
             *(self._notes_title, self._notes, skipped_head, self._skipped, 1),
         )
         column(*parts, spacing=8, margins=(0, 0, 8, 0), parent=body)
@@ -203,6 +206,7 @@ class DatasetView(QWidget):
             widget.setVisible(bool(skipped))
         set_role(self._skipped_title, "warning")
         self._show_tables()
+        self._show_estimate()
         self._pages.setCurrentIndex(2)
         self.set_reading(None)
 
@@ -211,6 +215,8 @@ class DatasetView(QWidget):
         for name, editor in self._editors.items():
             if name in values and editor.value() != values[name]:
                 editor.set_value(values[name])
+        self._values = dict(values)
+        self._show_estimate()
 
     def set_trainable(self, obstacle: str) -> None:
         """Why no training can be started now; empty: it can."""
@@ -230,6 +236,11 @@ class DatasetView(QWidget):
         if self._found is not None:
             self._facts.setText(_table(facts(self._found), self._muted))
             self._split.setText(_table(split_rows(self._found.get("split") or {}), self._muted))
+
+    def _show_estimate(self) -> None:
+        text = "" if self._found is None else estimate(self._found, self._values)
+        self._estimate.setText(text)
+        self._estimate.setVisible(bool(text))
 
     def _show_classes(self, most: int) -> None:
         found = self._found or {}
@@ -385,6 +396,27 @@ def split_rows(split: Mapping[str, Any]) -> list[tuple[str, str]]:
                 text += f"; none of {', '.join(missing[:5])}{' …' if len(missing) > 5 else ''}"
         rows.append((name, text))
     return rows
+
+
+def estimate(found: Mapping[str, Any], values: Mapping[str, Any]) -> str:
+    """How long a training with ``values``, by section.field, takes on this machine, and its memory.
+
+    Empty where that is not known: it was measured with the settings that were found to follow, and the number of
+    epochs alone can be chosen anew without measuring again.
+    """
+    settings, split = found.get("settings", {}), found.get("split")
+    measured = settings.get("estimate")
+    if not measured or not split:
+        return ""
+    for section, fields in settings.items():
+        for name, value in fields.items() if section in ("data", "model", "training") else ():
+            place = f"{section}.{name}"
+            alike = place in ("data.path", "data.source", "training.epochs") or values.get(place, value) == value
+            if not alike:
+                return ""
+    rate, memory = measured["images_per_second"], measured["memory_bytes"]
+    seconds = values.get("training.epochs", 0) * split["train"] / rate
+    return f"On this machine about {duration(seconds)} at {rate:,.0f} images/s, with {memory / 1e9:.1f} GB of memory."
 
 
 def skipped_lines(skipped: Sequence[Mapping[str, str]]) -> list[str]:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QLabel, QProgressBar, QSpinBox, QWidget
 
 from core.config import RunConfig
 from explorer.views.training import DatasetView
-from explorer.views.training.dataset import facts, label_text, split_rows
+from explorer.views.training.dataset import estimate, facts, label_text, split_rows
 from explorer.views.training.form import flatten
 
 FOUND = {
@@ -69,6 +69,17 @@ def test_facts_and_split_say_what_was_found():
     assert label_text({"kind": "number", "values": 0, "unknown": 3, "low": None, "high": None}) == (
         "a number, 3 not known"
     )
+
+
+def test_time_and_memory_are_told_for_the_settings_with_which_they_were_measured():
+    measured = {"seconds": 1617.0, "images_per_second": 100.0, "memory_bytes": 600_000_000}
+    settings = {"data": {"image_size": 64, "path": "x"}, "training": {"epochs": 100, "batch_size": 16}}
+    found = {**FOUND, "settings": {**settings, "estimate": measured}}
+    chosen = {"data.image_size": 64, "data.path": "y", "training.epochs": 100, "training.batch_size": 16}
+    assert estimate(found, chosen) == "On this machine about 26 min 57 s at 100 images/s, with 0.6 GB of memory."
+    assert "2 min 42 s" in estimate(found, {**chosen, "training.epochs": 10})
+    assert estimate(found, {**chosen, "training.batch_size": 8}) == ""
+    assert estimate(FOUND, chosen) == ""
 
 
 def test_before_anything_is_chosen_the_page_says_how_to(view):
