@@ -1,4 +1,8 @@
-"""The parameter plane as the open run defines it: its factors, their ranges, its samples."""
+"""The parameter plane as the open run defines it: its factors, their ranges, its samples.
+
+For curves it is the plane that they are drawn from. For other images any two factors or attributes make one, classes
+among them, whose places are the numbers of their names.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import numpy as np
 from core.analysis.transect import SPANS, in_hole, published_split
 from core.data import polar_curves
 from core.runs.directory import HELD_OUT, TRAINING
+from explorer.controllers.cloud import color_targets
 from explorer.state import State
 
 Plane = tuple[int, int]
@@ -20,10 +25,8 @@ def is_drawn(state: State) -> bool:
 
 
 def factor_names(state: State) -> tuple[str, ...]:
-    """What the factors of the open run are called."""
-    if is_drawn(state):
-        return polar_curves.FACTOR_NAMES
-    return state.samples.factor_names if state.samples is not None else ()
+    """What can be on the axes: the factors of the open run, and its attributes."""
+    return polar_curves.FACTOR_NAMES if is_drawn(state) else color_targets.names(state)
 
 
 def shown_plane(state: State) -> Plane:
@@ -34,10 +37,11 @@ def shown_plane(state: State) -> Plane:
 
 def places(state: State, plane: Plane) -> np.ndarray:
     """The samples of the cloud in ``plane``: float64 (N, 2), no rows where the factors are not known."""
-    samples = state.samples
-    if samples is None or samples.factors.shape[1] <= max(plane):
+    samples, names = state.samples, color_targets.names(state)
+    if samples is None or len(names) <= max(plane):
         return np.empty((0, 2))
-    return samples.factors[:, list(plane)].astype(np.float64)
+    columns = [color_targets.values(state, names[axis]) for axis in plane]
+    return np.stack([np.full(len(samples.indices), np.nan) if c is None else c for c in columns], axis=1, dtype=float)
 
 
 def spans(state: State, plane: Plane) -> np.ndarray:

@@ -22,10 +22,11 @@ from core.data import polar_curves
 from core.data.dataset import DatasetError
 from core.data.held_out import Box, HeldOut, held_out
 from core.protocol.messages import EncodeFactors, FactorsEncoded
+from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
+from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, places, shown_plane
 from explorer.controllers.requirements import missing_factors
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.parameters import ParametersView
@@ -71,7 +72,7 @@ class ParametersController(Controller):
         self._cloud.colours_changed.connect(view.set_colors)
         events.hovered.connect(lambda index: view.set_hovered(index))
         events.selected.connect(lambda indices: view.set_highlight(indices))
-        self._when((events.samples, events.config, events.plane), self._on_samples)
+        self._when((events.samples, events.attributes, events.config, events.plane), self._on_samples)
         self._when((events.model,), self._on_model)
         self._when((events.document,), self._on_document)
         self._engine.weights_changed.connect(self._renew)
@@ -98,12 +99,14 @@ class ParametersController(Controller):
         if samples is None:
             self._places, split = np.empty((0, 2), dtype=np.float32), np.empty(0, dtype=np.uint8)
         else:
-            self._places, split = np.ascontiguousarray(samples.factors[:, [x, y]]), samples.split
+            self._places, split = places(self._state, (x, y)).astype(np.float32), samples.split
         view.set_factors(() if drawn else names, (x, y))
         view.set_names(*(LONG_NAMES.get(names[axis], names[axis]) if drawn else names[axis] for axis in (x, y)))
+        view.set_classes(*(() if drawn else color_targets.categories(self._state, names[axis]) for axis in (x, y)))
         view.set_bounds(*self._bounds(self._places))
         view.set_samples(self._places, split)
-        self._names, self._held_out = names, self._regions(names)
+        self._names = names if drawn or samples is None else samples.factor_names
+        self._held_out = self._regions(self._names)
         axes = names[x], names[y]
         view.set_held_out([_rectangle(box, *axes) for box in self._held_out.boxes(axes)])
         view.set_colors(self._cloud.colours)
@@ -118,11 +121,11 @@ class ParametersController(Controller):
         except DatasetError:  # a run whose samples have other labels than its configuration says
             return HeldOut()
 
-    def _bounds(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _bounds(self, xy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if is_drawn(self._state):
             low, high = zip(polar_curves.SCALE_RANGE, polar_curves.DEPTH_RANGE, strict=True)
             return np.array(low), np.array(high)
-        known = places[np.isfinite(places).all(axis=1)].astype(np.float64)
+        known = xy[np.isfinite(xy).all(axis=1)].astype(np.float64)
         return (known.min(axis=0), known.max(axis=0)) if len(known) else (np.zeros(2), np.ones(2))
 
     def _on_axes(self, x: int, y: int) -> None:

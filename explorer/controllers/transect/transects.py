@@ -99,7 +99,7 @@ class TransectsController(Controller):
         self._written.connect(self._on_written)
         self._engine.weights_changed.connect(self._on_weights)
         self._when((events.config, events.samples, events.model), lambda: self._mark("run", "list"))
-        self._when((events.document, events.plane, events.transect), lambda: self._mark("list"))
+        self._when((events.document, events.plane, events.transect, events.attributes), lambda: self._mark("list"))
         self._when((events.embedding, events.display), lambda: self._mark("cloud"))
 
     @property
@@ -186,6 +186,10 @@ class TransectsController(Controller):
         transects = self._state.document.transects
         if is_drawn(self._state) and not any(transect.name in polar_curves.TRANSECTS for transect in transects):
             return (*published_transects(), *transects)
+        known = len(factor_names(self._state))
+        if known and any(max(self._plane_of(transect)) >= known for transect in transects):
+            # A line in a plane of an attribute goes with it.
+            return tuple(transect for transect in transects if max(self._plane_of(transect)) < known)
         return transects
 
     def _plane_of(self, transect: Transect) -> Plane:

@@ -15,7 +15,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPolygo
 
 from core.rendering.point_splatting import PAD, Discs, draw_discs, pack
 from core.runs.directory import HELD_OUT, TRAINING
-from explorer.views.parameters.scene import LEFT, RIGHT, Hole, PlaneFrame, PlaneScene
+from explorer.views.parameters.scene import CLASS_ROOM, LEFT, RIGHT, Hole, PlaneFrame, PlaneScene
 from explorer.widgets.painting import dot, pen, stroke_lines, tint
 from explorer.widgets.theme import Theme
 
@@ -122,12 +122,14 @@ def draw_axes(painter: QPainter, scene: PlaneScene, theme: Theme) -> None:
         free -= metrics.horizontalAdvance(name) + 8
     for value, text in frame.ticks(0).items():
         x = frame.pixel(value, 0.0)[0]
+        text = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, CLASS_ROOM)
         if x + metrics.horizontalAdvance(text) / 2 <= free:
             painter.drawText(QRectF(x - 40, row.top(), 80, height), _CENTRE, text)
     for value, text in frame.ticks(1).items():
         y = frame.pixel(0.0, value)[1]
         if y - height / 2 > 0:
-            painter.drawText(QRectF(16, y - height / 2, LEFT - 21, height), _RIGHT, text)
+            text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, LEFT - 18)
+            painter.drawText(QRectF(13, y - height / 2, LEFT - 18, height), _RIGHT, text)
     painter.setPen(QColor(theme.text))
     if frame.low_place:
         painter.drawText(row, _RIGHT, name)

@@ -14,6 +14,7 @@ MARGIN = 0.035  # of the bounds' span, so that samples on the border are whole
 CLOSEST = 1 / 200  # of the whole span: nearer than this nobody looks
 LEFT, TOP, RIGHT = 46.0, 8.0, 12.0  # pixels for numbers and names of the axes
 BOTTOM, BOTTOM_LOW = 36.0, 19.0  # with the name in a row of its own, or among the numbers where height is scarce
+CLASS_ROOM = 72.0  # pixels for the name of a class along the lower axis
 LOW = 230  # pixels of height
 REACH = 9.0  # pixels within which the mouse finds something
 
@@ -26,6 +27,7 @@ class PlaneFrame:
         self._home_low, self._home_high = np.zeros(2), np.ones(2)
         self.seen_low, self.seen_high = np.zeros(2), np.ones(2)
         self.width, self.height = 1.0, 1.0
+        self.classes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())  # names of the places on an axis
         self.low_place = False  # little height: the numbers and the name of the lower axis share a row
         self.set_bounds(self.low, self.high)
 
@@ -102,9 +104,18 @@ class PlaneFrame:
         """Pixels a unit of each axis, float64 (2,)."""
         return np.array([self.width, self.height]) / (self.seen_high - self.seen_low)
 
+    def text(self, axis: int, value: float) -> str:
+        """One value of axis 0 or 1 in words."""
+        names, place = self.classes[axis], round(value) if math.isfinite(value) else -1
+        return names[place] if 0 <= place < len(names) else f"{value:.3f}"
+
     def ticks(self, axis: int) -> dict[float, str]:
-        """Round numbers along axis 0 or 1, as many as have room, with their texts."""
+        """Round numbers along axis 0 or 1, as many as have room, with their texts; of classes, their names."""
         low, high = float(self.seen_low[axis]), float(self.seen_high[axis])
+        if self.classes[axis]:
+            every = max(1, math.ceil((CLASS_ROOM if axis == 0 else 16.0) / float(self.scale()[axis])))
+            seen = range(max(0, math.ceil(low)), min(len(self.classes[axis]), math.floor(high) + 1))
+            return {float(place): self.classes[axis][place] for place in seen if place % every == 0}
         step = nice_step(high - low, max(2, int(self.width / 64.0 if axis == 0 else self.height / 28.0)))
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         return {number * step: tick_text(number * step, step) for number in range(first, last + 1)}

@@ -149,6 +149,12 @@ class ParametersView(QWidget):
         self.plane.update()
         self._show_readout()
 
+    def set_classes(self, x: tuple[str, ...], y: tuple[str, ...]) -> None:
+        """The names of the places 0, 1, … on either axis, where classes are on it."""
+        self.plane.scene.frame.classes = (x, y)
+        self.plane.redraw()
+        self._show_readout()
+
     def set_factors(self, names: Sequence[str], chosen: tuple[int, int] = (0, 1)) -> None:
         """The factors that can be put on the axes, and the two that are; none: the axes are fixed."""
         self._chosen = chosen
@@ -285,8 +291,9 @@ class ParametersView(QWidget):
         if scene.hovered is not None:
             place, what = scene.xy[scene.hovered].tolist(), "sample at "
         values = list(zip(scene.names, place, strict=True)) if place is not None else []
-        text = what + " · ".join(f"{name} = {value:.3f}" for name, value in values)
-        self._readout.set_texts(text, ", ".join(f"{value:.3f}" for _, value in values))
+        said = [scene.frame.text(axis, value) for axis, (_, value) in enumerate(values)]
+        text = what + " · ".join(f"{name} = {value}" for (name, _), value in zip(values, said, strict=True))
+        self._readout.set_texts(text, ", ".join(said))
         self._readout.setToolTip(text)
         self._fit_head()
 

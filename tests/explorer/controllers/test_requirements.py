@@ -30,7 +30,7 @@ def test_a_model_is_missing_without_a_run_and_until_its_weights_are_there():
     ("source", "samples", "expected"),
     [
         ("files", None, "Waiting"),
-        ("files", _samples(), "polar curves"),
+        ("files", _samples(), "Measure attributes"),
         ("files", _samples("tilt"), "one (tilt)"),
         ("files", _samples("tilt", "width"), ""),
         ("curves", None, ""),

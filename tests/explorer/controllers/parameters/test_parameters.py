@@ -11,7 +11,7 @@ import pytest
 from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QLabel
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 
 from core.config import DataConfig, RunConfig
 from core.data.polar_curves import draw_parameters
@@ -20,7 +20,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
 from explorer.controllers.parameters.parameters import ParametersController, images_left
-from explorer.state import Document, Model, Samples, State
+from explorer.state import Attributes, Document, Model, Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
@@ -430,3 +430,34 @@ def test_a_typed_radius_moves_the_circle(curves):
     QTest.keyClicks(edit, "0.45")
     QTest.keyClick(edit, Qt.Key.Key_Return)
     assert curves.view.plane.scene.hole.radius == 0.45
+
+
+# classes and attributes
+
+
+@pytest.fixture
+def animals(desk, tmp_path) -> SimpleNamespace:
+    """A run of images of two classes, with no other factor."""
+    (tmp_path / "animals").mkdir()
+    _open(desk, ("kind",), (np.arange(12) % 2)[:, None], DataConfig(path=str(tmp_path / "animals"), image_size=32))
+    desk.state.samples = replace(desk.state.samples, categories=(("cat", "dog"),))
+    return desk
+
+
+def test_measured_attributes_and_classes_make_a_plane_where_there_are_no_factors(animals):
+    assert "Needs two" in animals.view.findChild(QLabel, "parameters.empty").text()
+    area = np.linspace(10.0, 21.0, 12)
+    animals.state.attributes = Attributes(
+        ("area", "breed"), np.stack([area, np.arange(12) % 3], axis=1), ((), ("x", "y", "z"))
+    )
+    box = animals.view.findChild(QComboBox, "parameters.axis.x")
+    assert [box.itemText(i) for i in range(box.count())] == ["kind", "area", "breed"]
+    scene = animals.view.plane.scene
+    assert scene.frame.ticks(0) == {0.0: "cat", 1.0: "dog"}
+    np.testing.assert_allclose(scene.xy[:, 1], area)
+    animals.view.axes_changed.emit(1, 2)
+    np.testing.assert_allclose(scene.xy, np.stack([area, np.arange(12) % 3], axis=1))
+    animals.view.plane.hovered.emit(4)
+    assert animals.view.findChild(QLabel, "parameters.readout").text() == "sample at area = 14.000 · breed = y"
+    animals.state.attributes = None
+    assert "Needs two" in animals.view.findChild(QLabel, "parameters.empty").text()
