@@ -321,7 +321,7 @@ def test_axes_of_another_dataset_do_not_outlive_it(shapes):
     assert shapes.view.plane.scene.names == ("scale a", "depth b")
 
 
-@pytest.mark.parametrize(("names", "said"), [((), "polar curves"), (("class",), "have one (class)")])
+@pytest.mark.parametrize(("names", "said"), [((), "Measure attributes"), (("class",), "have one (class)")])
 def test_data_without_two_factors_says_why_there_is_no_plane(desk, tmp_path, names, said):
     _open(desk, names, np.zeros((5, len(names))), DataConfig(path=str(tmp_path), image_size=32))
     empty = desk.view.findChild(QLabel, "parameters.empty")
