@@ -69,7 +69,8 @@ def run(options: Options) -> int:
             write_atomic(options.json, content)
     if options.sheet is not None:
         dataset = load_dataset(inspection.config)
-        write_contact_sheet(dataclasses.replace(dataset, factors=dataset.factors[:, :0]), options.sheet)
+        in_file_order = dataclasses.replace(dataset, factors=dataset.factors[:, :0], factor_names=(), categories=())
+        write_contact_sheet(in_file_order, options.sheet)
         if options.progress == "bar":
             print(f"Contact sheet: {options.sheet}", file=sys.stderr if options.json == Path("-") else sys.stdout)
     return 0

@@ -25,7 +25,6 @@ NAME_KEYS = (
     "names",
     "target_names",
     "class_names",
-    "classes_names",
     "categories",
 )
 FEW = 20

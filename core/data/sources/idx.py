@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from core.data.sources.members import Member
+from core.data.sources.members import BROKEN, Member
 
 DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _LABELS = ((re.compile("images", re.I), "labels"), (re.compile("idx3", re.I), "idx1"))
@@ -47,7 +47,7 @@ def idx_member(file: Path, name: str) -> IdxMember | None:
             lengths = stream.read(4 * start[3])
             if len(lengths) < 4 * start[3]:
                 return None
-    except (OSError, EOFError):
+    except BROKEN:
         return None
     shape = struct.unpack(f">{start[3]}I", lengths)
     dtype = np.dtype(DTYPES[start[2]])

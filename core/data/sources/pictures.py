@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -96,6 +97,8 @@ def read_header(path: str, suffix: str) -> Header:
         turned = _orientation(image)
         width, height = image.size
         size = (width, height) if turned >= MIN_ORIENTATION_SWAPPING else (height, width)
+        if image.format not in ("JPEG", "MPO"):  # a large one of these may be decoded small
+            _check_size(*size)
         kind = _kind(image)
         return Header(frames, size, kind, turned > 1, 3 if kind.colour else 1)
 
@@ -110,7 +113,6 @@ def read_frames(
     """
     chosen = chosen_channels(planes, header.channels, "it", [])
     if header.tiff is not None:
-        _check_size(*header.size)
         with _one_large_image if math.prod(header.size) > LARGE_PIXELS else contextlib.nullcontext():
             yield from _decoded(read_tiff(file.path, header.tiff, frames, chosen))
         return
@@ -170,8 +172,9 @@ def _tiff_header(path: str) -> Header | None:
         layout = read_layout(path)
     except Exception:  # damaged files make tifffile raise anything
         return None
-    if layout is None:
+    if layout is None or layout.frames > os.path.getsize(path):  # more frames than bytes: no such file
         return None
+    _check_size(*layout.size)
     channels = layout.channels - layout.alpha
     return Header(layout.frames, layout.size, layout.kind, layout.orientation > 1, channels, layout)
 

@@ -123,6 +123,8 @@ def read_tiff(path: str, layout: TiffLayout, frames: range, planes: Sequence[int
             values = image if layout.channel_axis is not None else taken(image[None], planes)[0]
             if len(planes) == 2 and layout.channel_axis is not None:
                 values = taken(values[None], (0, 1))[0]
+            if values.ndim != 3 or values.shape[:2] != layout.size:
+                raise ValueError("its pages are of different shapes")
             yield Pixels(values[None], None if alpha is None else _bytes(alpha)[None])
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from core.config import DataConfig
 from core.data.dataset import DatasetError
-from core.data.preparation import Prepared, prepare
+from core.data.preparation import Prepared, prepare, prepared_once
 from core.data.sources.listing import listed, located
 from core.data.sources.opening import open_source
 
@@ -299,3 +302,33 @@ def test_a_folder_around_one_file_of_another_kind_says_what_to_do(tmp_path, name
     (tmp_path / name).write_bytes(b"something")
     with pytest.raises(DatasetError, match=rf"holds no image file, but .*{said}"):
         open_source(DataConfig(path=str(tmp_path)))
+
+
+def seeds() -> list[tuple[str, bytes]]:
+    """A small file of each of the commonest formats."""
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8))
+    kinds = {"png": "PNG", "jpg": "JPEG", "gif": "GIF", "tif": "TIFF", "webp": "WEBP", "bmp": "BMP"}
+    found = []
+    for suffix, kind in kinds.items():
+        stream = io.BytesIO()
+        image.save(stream, kind)
+        found.append((suffix, stream.getvalue()))
+    return found
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(seeds()), st.integers(0, 5000), st.binary(min_size=1, max_size=8))
+def test_any_damage_to_an_image_is_a_reason_to_skip_it_or_harmless(tmp_path, seed, place, junk):
+    suffix, whole = seed
+    content = bytearray(whole)
+    place %= len(content)
+    content[place : place + len(junk)] = junk
+    for old in tmp_path.glob("damaged.*"):
+        old.unlink()
+    picture(tmp_path / "good.png")
+    (tmp_path / f"damaged.{suffix}").write_bytes(content)
+    config = DataConfig(path=str(tmp_path), image_size=8)
+    prepared = prepared_once(open_source(config), config)
+    names = {name.partition("#")[0] for name in prepared.names}
+    assert "good.png" in names
+    assert names | {one.name.partition("#")[0] for one in prepared.skipped} == {"good.png", f"damaged.{suffix}"}

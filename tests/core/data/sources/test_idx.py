@@ -88,3 +88,13 @@ def test_cifars_pickles_are_refused_with_how_to_convert_them(tmp_path):
     for path in (tmp_path, tmp_path / "data_batch_1"):
         with pytest.raises(DatasetError, match=r"may run code when (they are|it is) loaded.*numpy\.savez"):
             read(path)
+
+
+def test_damage_inside_a_packed_file_is_named(tmp_path):
+    file = tmp_path / "images-idx3-ubyte.gz"
+    write(file, IMAGES)
+    content = bytearray(file.read_bytes())
+    content[12:16] = b"\xff\xff\xff\xff"
+    file.write_bytes(content)
+    with pytest.raises(DatasetError, match=r"images-idx3-ubyte\.gz"):
+        read(file)
