@@ -177,9 +177,6 @@ class DataConfig:
         low, colon, high = self.intensity.partition(":")
         if colon and float(low) >= float(high):
             raise ConfigError(f"data.intensity is {self.intensity!r}; the first number must be below the second.")
-        for name in ("labels", "group"):
-            if self.drawn and getattr(self, name):
-                raise ConfigError(f"data.{name} is {getattr(self, name)!r}; it must be empty for curves.")
 
     @property
     def drawn(self) -> bool:

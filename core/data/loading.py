@@ -125,6 +125,12 @@ def petal_weights(ab: np.ndarray) -> np.ndarray:
 
 
 def _curves(config: DataConfig, progress: Progress | None, cache: Path | None) -> Dataset:
+    for name in ("labels", "group"):
+        if getattr(config, name):
+            raise DatasetError(
+                f"data.{name} is {getattr(config, name)!r}, which curves do not have; leave it out, or name your "
+                "images in data.path."
+            )
     ab = curve_parameters(config)
     size = config.image_size
     recipe = fingerprint("curves", _recipe_version(config), size, ab)

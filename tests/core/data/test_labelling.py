@@ -132,3 +132,9 @@ def test_unknown_labels_can_be_exported(frames, tmp_path):
         assert "latents_classes" not in data.files
         assert data["kind"].tolist()[3:] == [""] * (FRAMES - 3)
     write_contact_sheet(dataset, tmp_path / "sheet.png")
+
+
+@pytest.mark.parametrize("name", ["labels", "group"])
+def test_curves_have_neither_table_nor_groups(name):
+    with pytest.raises(DatasetError, match=rf"data\.{name} is 'mine', which curves do not have"):
+        load_dataset(DataConfig(count=10, **{name: "mine"}))
