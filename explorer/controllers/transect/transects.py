@@ -297,6 +297,7 @@ class TransectsController(Controller):
             self._state.measured = measured = self._blank(transect)
             names = factor_names(self._state)
             self._view.set_frames(len(transect))
+            self._view.set_inside(self._inside)
             self._view.set_points(transect.points, (names[x], names[y]))
             self._view.set_curves(measured.excess_bce, measured.ssim, measured.distance, measured.in_hole)
             self._measure_at = monotonic() + PAUSE_S
@@ -313,6 +314,11 @@ class TransectsController(Controller):
             indices = samples.indices[nearest_samples(self._state, points, self._shown_plane)].astype(np.int64)
         message = MeasureTransect(points=np.array(points), indices=indices)
         self._request = self._engine.request(message, self._on_measured, self._on_error)
+
+    @property
+    def _inside(self) -> str:
+        """What a point that is held out is called: the curves have a hole."""
+        return "in the hole" if self._state.config is None or is_drawn(self._state) else "held out"
 
     def _blank(self, transect: Transect) -> MeasuredTransect:
         count, model = len(transect), self._state.model
@@ -381,8 +387,7 @@ class TransectsController(Controller):
             return
         known, config = measured.known, self._state.config
         punctured = config is not None and config.data.holds_out
-        inside = "in the hole" if config is None or config.data.drawn else "held out"
-        groups = ((inside, measured.in_hole), ("outside", ~measured.in_hole))
+        groups = ((self._inside, measured.in_hole), ("outside", ~measured.in_hole))
         if not punctured:  # without a hole in the data there is no inside and no outside
             groups = (("all points", np.ones_like(known)),)
         lines = ["Mean excess BCE"] if known.any() else []

@@ -15,10 +15,14 @@ _ENDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 @dataclass(eq=False)
 class TransectData:
-    """A transect of ``total`` points: ``curves`` float64 (n,) each, NaN where not known; ``points`` float64 (n, 2)."""
+    """A transect of ``total`` points: ``curves`` float64 (n,) each, NaN where not known; ``points`` float64 (n, 2).
+
+    ``inside`` is what points ``in_hole`` are called: the curves have a hole, other images are held out.
+    """
 
     total: int = 0
     names: tuple[str, str] = ("", "")
+    inside: str = "in the hole"
     points: np.ndarray | None = None
     in_hole: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=bool))
     curves: dict[str, np.ndarray] = field(default_factory=lambda: {name: np.empty(0) for name in CURVES})

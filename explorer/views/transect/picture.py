@@ -269,7 +269,8 @@ class TransectPicture(QWidget):
             painter.setPen(QPen(QColor(self._theme.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(QRectF(round(box.left()), box.top(), round(box.width()), box.height()))
-            text = "in the hole" if metrics.horizontalAdvance("in the hole") + 6 < box.width() else "hole"
+            inside = self._data.inside
+            text = inside if metrics.horizontalAdvance(inside) + 6 < box.width() else inside.removeprefix("in the ")
             width = metrics.horizontalAdvance(text)
             if width < box.width():
                 painter.drawText(QRectF(box.left(), below.top(), box.width(), below.height()), _CENTRE, text)
@@ -367,7 +368,7 @@ class TransectPicture(QWidget):
             if data.points is not None:
                 pairs = zip(data.names, data.points[place], strict=True)
                 texts.append("  ".join(f"{name} {_three_digits(value)}" for name, value in pairs))
-            texts += ["in the hole"] * bool(data.in_hole[place])
+            texts += [data.inside] * bool(data.in_hole[place])
             known = (name for name in CURVES if np.isfinite(data.curves[name][place]))
             values = {name: f" {_three_digits(data.curves[name][place])}" for name in known}
         choices = [(texts[:count], NAMES) for count in range(len(texts), 0, -1)]
@@ -380,7 +381,7 @@ class TransectPicture(QWidget):
                 break
         x = 8.0
         for text in texts:
-            painter.setPen(QColor(self._theme.accent if text == "in the hole" else self._theme.text))
+            painter.setPen(QColor(self._theme.accent if text == data.inside else self._theme.text))
             painter.drawText(QRectF(x, 0, self.width(), HEADER - 2), _LEFT, text)
             x += metrics.horizontalAdvance(text) + 14
         x = max(x, self.width() + 6 - legend_width)

@@ -124,6 +124,11 @@ class TransectView(QWidget):
         self._data.in_hole = np.asarray(in_hole, dtype=bool)
         self.picture.update()
 
+    def set_inside(self, text: str) -> None:
+        """What the points in the hole are called."""
+        self._data.inside = text
+        self.picture.update()
+
     def set_position(self, position: int | None) -> None:
         """Mark point ``position``; None: no point."""
         self._data.position = position

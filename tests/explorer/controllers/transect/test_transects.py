@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -250,6 +251,20 @@ def test_a_measurement_that_an_engine_took_to_its_grave_is_said_and_made_again(c
     assert "4 of 15" in curves.view._summary.text()
     curves.engine.answer(0, 15)
     assert curves.state.measured.known.all()
+
+
+def test_samples_that_are_held_out_are_told_apart(files):
+    samples, split = files.state.samples, np.zeros(50, np.uint8)
+    split[30] = 2
+    files.state.samples = replace(samples, split=split)
+    files.state.config = replace(files.state.config, data=replace(files.state.config.data, hold_out="shape=0.5:0.6"))
+    files.control.draw(samples.factors[[3, 30]].astype(float))
+    files.tick()
+    measured = files.state.measured
+    assert measured.in_hole.tolist() == (files.engine.measures[-1].indices == 130).tolist()
+    assert measured.in_hole[-1]
+    files.engine.answer(0, len(measured.in_hole))
+    assert "held out" in files.view._summary.text()
 
 
 def test_data_without_a_generator_uses_its_nearest_samples(files):

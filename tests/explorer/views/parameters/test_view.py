@@ -489,3 +489,10 @@ def test_samples_that_are_not_finite_are_left_out(view, said):
     _picture(view)
     _hover(view, _at(view, 0.75, 0.5))
     assert _only(said, "hovered") == []
+
+
+def test_regions_that_are_held_out_are_outlined(view):
+    without = view.plane.grab().toImage()
+    view.set_held_out([((0.8, 1.2), (0.5, 1.0)), ((1.5, float("inf")), (float("-inf"), float("inf")))])
+    assert view.plane.scene.held_out[0] == ((0.8, 1.2), (0.5, 1.0))
+    assert view.plane.grab().toImage() != without
