@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from core.cli.progress_lines import listened_to
-from core.config import DataConfig
+from core.config import SETTINGS, DataConfig, RunConfig, config_to_dict
 from core.utils.text import counted
 
 if TYPE_CHECKING:
     from core.data.inspection import Inspection, LabelSummary
+    from core.training.estimate import Estimate
 
 MOST_LINES = 12
 
@@ -36,6 +37,18 @@ class Options:
     """bar: a bar in the terminal; json: a line on standard output for every percent, for a program that closes this
     one's standard input to cancel, and no summary."""
     data: DataConfig = field(default_factory=DataConfig)
+    chosen: tyro.conf.Suppress[frozenset[str]] = frozenset()
+
+
+def chosen_settings(arguments: list[str]) -> frozenset[str]:
+    """The settings, by ``section.field``, whose flags are among ``arguments``."""
+    flags = {argument.partition("=")[0].removeprefix("--").replace("-", "_") for argument in arguments}
+    return frozenset(name for name in SETTINGS if name in flags or name.replace(".", ".no_") in flags)
+
+
+def defaults(arguments: list[str]) -> Options:
+    """The defaults that flags override, and which settings have flags."""
+    return Options(tyro.MISSING, chosen=chosen_settings(arguments))
 
 
 def run(options: Options) -> int:
@@ -45,25 +58,35 @@ def run(options: Options) -> int:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.data.export import write_contact_sheet
-    from core.data.inspection import inspect
+    from core.data.inspection import inspect, suggested_data
     from core.data.loading import load_dataset, with_absolute_path
+    from core.data.suggested_settings import suggested_config
+    from core.training.estimate import estimate_training
     from core.utils.atomic_write import write_atomic
 
     config = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
+
+    def settings(found: Inspection, data: DataConfig) -> DataConfig:
+        return suggested_data(found, data, options.chosen)
+
     if options.progress == "json":
-        inspection = inspect(config, listened_to())
+        inspection = inspect(config, listened_to(), settings=settings)
     else:
         columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("", total=1.0)
-            inspection = inspect(config, lambda fraction: bar.update(task, completed=fraction))
-    content = msgspec.json.format(msgspec.json.encode(inspection.to_json()), indent=2) + b"\n"
+            inspection = inspect(config, lambda fraction: bar.update(task, completed=fraction), settings=settings)
+    suggested = suggested_config(inspection, RunConfig(data=config), options.chosen)
+    estimate = None if inspection.split is None else estimate_training(suggested, inspection.split.train)
+    measured = None if estimate is None else dataclasses.asdict(estimate)
+    everything = inspection.to_json() | {"settings": config_to_dict(suggested) | {"estimate": measured}}
+    content = msgspec.json.format(msgspec.json.encode(everything), indent=2) + b"\n"
     if options.json == Path("-"):
         sys.stdout.write(content.decode())
     else:
         if options.progress == "bar":
             console = Console(highlight=False, soft_wrap=True)
-            for line in summary(inspection):
+            for line in summary(inspection, suggested, estimate):
                 console.print(line, markup=False)
         if options.json is not None:
             write_atomic(options.json, content)
@@ -76,7 +99,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def summary(found: Inspection) -> Iterator[str]:
+def summary(found: Inspection, suggested: RunConfig, estimate: Estimate | None = None) -> Iterator[str]:
     """The lines that a person reads."""
     height, width = found.size
     others = f", and {counted(found.different_sizes - 1, 'other size')}" if found.different_sizes > 1 else ""
@@ -91,7 +114,8 @@ def summary(found: Inspection) -> Iterator[str]:
             ("pixels", f"{pixels}; values {found.lowest:g} to {found.highest:g}"),
             *((f"label {label.name}", _label(label)) for label in found.labels),
             *_sides(found),
-            ("settings", _settings(found.config)),
+            ("settings", _settings(suggested)),
+            *([] if estimate is None else [("estimate", _estimate(estimate))]),
         ]
     )
     for title, lines in (
@@ -126,6 +150,15 @@ def _sides(found: Inspection) -> Iterator[tuple[str, str]]:
         yield "split", f"{found.split.train:,} to train, {found.split.validation:,} to validate{held}"
 
 
-def _settings(config: DataConfig) -> str:
-    channels = "colour" if config.channels == 3 else "grey"
-    return f"image size {config.image_size} × {config.image_size}, {channels}, {config.resize}"
+def _settings(config: RunConfig) -> str:
+    data, training = config.data, config.training
+    channels = "colour" if data.channels == 3 else "grey"
+    size = f"image size {data.image_size} × {data.image_size}, {channels}, {data.resize}"
+    length = f"{counted(training.epochs, 'epoch')} in batches of {training.batch_size}"
+    return f"{size}; {length}; d = {config.model.latent_dim}, β = {config.loss.beta:g}"
+
+
+def _estimate(estimate: Estimate) -> str:
+    seconds, rate = estimate.seconds, estimate.images_per_second
+    length = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    return f"{length} on this machine at {rate:,.0f} images/s, {estimate.memory_bytes / 2**30:.1f} GB of memory"

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import tyro
+
+from core.cli.dataset_inspect import chosen_settings, summary
 from core.config import (
     PRESETS,
     ConfigError,
@@ -27,8 +32,11 @@ from core.utils.process_priority import lower_priority
 class Options:
     """Train a model and record it in a run folder, or resume a run."""
 
-    out: Path
-    """The run folder. It is created if it does not exist."""
+    images: tyro.conf.Positional[str] = ""
+    """A folder or file of images to train on, the same as --data.path. Settings that are not given follow from the
+    images: their size and channels, the loss, epochs and batch size."""
+    out: Path | None = None
+    """The run folder. It is created if it does not exist. Not given: a new folder below runs/."""
     preset: Preset = "compact"
     """Defaults for the settings below: compact is Isoline's own network; article and article-weighted reproduce the
     networks and settings of the 2021 study."""
@@ -51,9 +59,12 @@ class Options:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def run_config(self) -> RunConfig:
-        """The configuration these options describe."""
+        """The configuration these options describe. Raises ``ConfigError`` for two different paths."""
+        if self.images and self.data.path not in ("", self.images):
+            raise ConfigError(f"images are {self.images!r}, and data.path is {self.data.path!r}; give one of them.")
+        data = self.data if not self.images else dataclasses.replace(self.data, path=self.images)
         machine = {name: value for name in ("devices", "nodes") if (value := getattr(self, name)) is not None}
-        return RunConfig(self.data, self.model, self.loss, dataclasses.replace(self.training, **machine))
+        return RunConfig(data, self.model, self.loss, dataclasses.replace(self.training, **machine))
 
 
 def defaults(arguments: list[str]) -> Options:
@@ -61,8 +72,6 @@ def defaults(arguments: list[str]) -> Options:
 
     Raises ``ConfigError`` or ``core.runs.directory.RunError`` for a file or run that cannot be read.
     """
-    import tyro
-
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--preset", default="compact")
     parser.add_argument("--config", type=Path)
@@ -82,8 +91,50 @@ def defaults(arguments: list[str]) -> Options:
     elif chosen.config is not None:
         base = read_config(chosen.config)
     else:
-        base = preset_config(preset)
-    return Options(tyro.MISSING, preset, data=base.data, model=base.model, loss=base.loss, training=base.training)
+        base = _of_images(arguments, preset)
+    return Options(preset=preset, data=base.data, model=base.model, loss=base.loss, training=base.training)
+
+
+def _of_images(arguments: list[str], preset: Preset) -> RunConfig:
+    """The preset's settings, and those that follow from the images if ``arguments`` name some."""
+    base = preset_config(preset)
+    options = Options(preset=preset, data=base.data, model=base.model, loss=base.loss, training=base.training)
+    try:
+        with open(os.devnull, "w") as silent, contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
+            config = tyro.cli(Options, args=arguments, default=options).run_config()
+    except (SystemExit, ConfigError):  # wrong flags, or a call for help: what is parsed for good says so
+        return base
+    if config.data.drawn:
+        return base
+    suggested = _with_suggestions(config, chosen_settings(arguments))
+    return dataclasses.replace(suggested, data=dataclasses.replace(suggested.data, path=config.data.path))
+
+
+def _with_suggestions(config: RunConfig, chosen: frozenset[str]) -> RunConfig:
+    """``config`` with what follows from its images, all of them read and kept for the training; what is ``chosen``
+    stays. Progress and result are printed on standard error. Raises ``core.data.dataset.DatasetError``."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from core.data.inspection import inspect, suggested_data
+    from core.data.loading import with_absolute_path
+    from core.data.suggested_settings import suggested_config
+
+    data = with_absolute_path(config.data)
+    columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        found = inspect(
+            data,
+            lambda fraction: bar.update(task, completed=fraction),
+            settings=lambda found, data: suggested_data(found, data, chosen),
+        )
+    suggested = suggested_config(found, dataclasses.replace(config, data=data), chosen)
+    for line in summary(found, suggested):
+        console.print(line, markup=False)
+    sys.stderr.flush()
+    return suggested
 
 
 def read_config(path: Path) -> RunConfig:
@@ -106,13 +157,17 @@ def run(options: Options) -> int:
     lower_priority(options.nice)
 
     from core.cli.train_progress import TrainDisplay
+    from core.runs.directory import new_run_name
     from core.training.distributed import RankFailed
     from core.training.trainer import run_training
 
     config = options.run_config()
-    with TrainDisplay(config, options.out) as display, contextlib.suppress(RankFailed):
+    if options.resume and options.out is None:
+        raise ConfigError("--out is missing; give the folder of the run that goes on.")
+    out = options.out or Path("runs") / new_run_name(config)
+    with TrainDisplay(config, out) as display, contextlib.suppress(RankFailed):
         # Of a training on several devices rank zero reports a failure, and its exit status is the one that counts.
-        run_training(config, options.out, options.resume, display.record, display.data)
+        run_training(config, out, options.resume, display.record, display.data)
     return 0
 
 

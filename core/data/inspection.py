@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from core.data.preparation import Statistics, common_sizes, opened, prepare, sur
 from core.data.sources.listing import listed, shown
 from core.data.sources.source import ImageSource, Skipped
 
-SMALLEST, LARGEST = 8, 512
-"""Image sizes."""
+SMALLEST, LARGEST = 8, 128
+"""Image sizes that are suggested: larger images train for long on a computer without a GPU."""
 MOST_SIZES = 20
 MOST_CLASSES = 200
 _LOOK_SHARE = 0.3  # of the progress
@@ -115,18 +115,20 @@ class Inspection:
         }
 
 
-def plain_settings(found: Inspection, config: DataConfig) -> DataConfig:
-    """``config`` with the size and the channels that most images have."""
+def suggested_data(found: Inspection, config: DataConfig, chosen: Container[str] = ()) -> DataConfig:
+    """``config`` with the image size and the channels that most images have, at most ``LARGEST`` pixels a side; those
+    that are ``chosen`` (by ``section.field``) stay."""
     height, width = found.size
     side = min(height, width) if config.resize == "crop" else max(height, width)
-    return dataclasses.replace(config, image_size=min(max(side, SMALLEST), LARGEST), channels=3 if found.colour else 1)
+    suggested = {"image_size": min(max(side, SMALLEST), LARGEST), "channels": found.channels}
+    return dataclasses.replace(config, **{k: v for k, v in suggested.items() if f"data.{k}" not in chosen})
 
 
 def inspect(
     config: DataConfig,
     progress: Progress | None = None,
     cache: Path | None = None,
-    settings: Callable[[Inspection, DataConfig], DataConfig] = plain_settings,
+    settings: Callable[[Inspection, DataConfig], DataConfig] = suggested_data,
 ) -> Inspection:
     """Everything about the images at ``config.path``, all files read.
 

@@ -26,10 +26,12 @@ from core.config import RunConfig, TrainingConfig
 from core.data.dataset import Dataset
 from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
+from core.models.vae import forward_flops
 from core.training.schedule import fewest, learning_rate, next_batch, steps_left
 from core.training.state import TrainingState, epoch_order, step_noise
 
 VALIDATION_BATCH = 32
+FLOPS_PER_THREAD = 4e9
 CHECK_EVERY = 50  # steps between two looks at the loss on an accelerator, where each look waits for the device
 
 
@@ -99,6 +101,17 @@ def make_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
         strategy="ddp" if config.devices * config.nodes > 1 else "auto",
         precision="bf16-mixed" if bfloat16 else "32-true",
     )
+
+
+def step_threads(state: TrainingState) -> int:
+    """Threads for a step on the CPU: one for each ``FLOPS_PER_THREAD`` of its work, at most those that PyTorch has.
+
+    A small network gains nothing from a second thread, and beside a busy process loses nearly everything: its threads
+    wait for each other at each of hundreds of short layers (8² to 128² pixels, two cores, load 7: 5 to 40 times slower
+    with two threads than with one).
+    """
+    work = 3 * forward_flops(state.model) * state.config.training.batch_size  # backward costs twice forward
+    return max(1, min(torch.get_num_threads(), round(work / FLOPS_PER_THREAD)))
 
 
 def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabric) -> Iterator[Step | EpochEnd]:

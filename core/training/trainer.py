@@ -30,7 +30,7 @@ from core.runs.metrics_log import Record, keep_metrics
 from core.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
 from core.training.control import Steering, StopSignals, forget_commands
 from core.training.distributed import RankFailed, Ranks
-from core.training.loop import Diverged, Step, TrainingError, make_fabric, train
+from core.training.loop import Diverged, Step, TrainingError, make_fabric, step_threads, train
 from core.training.probe_embedding import ProbeMeans, make_probe
 from core.training.recorder import History, Recorder
 from core.training.resume import (
@@ -122,6 +122,8 @@ def run_training(
         if recorder is not None:
             stack.callback(recorder.close)
         ranks.share_state(state)
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(step_threads(state))
 
         # The loop, until the last epoch or a stop.
         try:

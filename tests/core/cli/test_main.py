@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from core.cli import train
@@ -217,3 +218,48 @@ def test_a_closed_pipe_does_not_stop_a_training(tmp_path: Path):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert RunDirectory.open(tmp_path / "run").status() == "finished"
+
+
+def own_images(tmp_path: Path, count: int = 40) -> str:
+    images = np.random.default_rng(0).integers(0, 256, (count, 12, 10), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", images=images)
+    return str(tmp_path / "images.npz")
+
+
+def test_settings_that_are_not_given_follow_from_the_images(tmp_path, configured, capsys):
+    path = own_images(tmp_path)
+    assert main(["train", path, "--out", str(tmp_path / "run")]) == 0
+    config = configured[0]
+    assert (config.data.path, config.data.image_size, config.loss.reconstruction) == (path, 12, "mse")
+    assert "12 × 12" in capsys.readouterr().err
+
+
+def test_settings_that_are_given_stay(tmp_path, configured):
+    flags = ["--data.image-size", "16", "--training.epochs", "3", "--loss.beta", "0.5"]
+    assert main(["train", "--data.path", own_images(tmp_path), *flags]) == 0
+    config = configured[0]
+    assert (config.data.image_size, config.training.epochs, config.loss.beta) == (16, 3, 0.5)
+
+
+def test_two_paths_are_refused(tmp_path, capsys):
+    path = own_images(tmp_path)
+    assert main(["train", path, "--data.path", str(tmp_path), "--out", str(tmp_path / "run")]) == 2
+    assert "give one of them" in capsys.readouterr().err
+
+
+def test_the_run_folder_is_named_after_the_images_if_none_is_given(tmp_path, monkeypatch):
+    path = own_images(tmp_path, 8)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", path, "--training.epochs", "1", "--training.device", "cpu"]) == 0
+    (run,) = (tmp_path / "runs").iterdir()
+    assert run.name.endswith("compact images")
+    assert RunDirectory.open(run).config.data.path == path
+
+
+def test_an_inspection_says_settings_and_how_long_the_training_will_take(tmp_path):
+    path = own_images(tmp_path)
+    assert main(["dataset", "inspect", path, "--json", str(tmp_path / "report.json")]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["settings"]["training"]["batch_size"] == 4
+    assert report["settings"]["estimate"]["seconds"] > 0
+    assert report["settings"]["estimate"]["memory_bytes"] > 2**20

@@ -1,0 +1,51 @@
+"""The settings that follow from the images: what a training of one's own images uses if nothing else is chosen.
+
+The loss is that of a Gaussian decoder: squared error plus ``KL_WEIGHT`` times the KL divergence, both summed over a
+sample, which fixes the decoder's standard deviation at sqrt(KL_WEIGHT / 2) = 0.22 of full scale (Rybkin, Daniilidis
+and Levine 2021, "Simple and Effective VAE Training with Calibrated Decoders", arXiv 2006.13202, section 3). Here the
+error is a mean over pixels, so the weight is divided by their number. No torch here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Container
+
+import numpy as np
+
+from core.config import RunConfig
+from core.data.inspection import Inspection
+
+KL_WEIGHT = 0.1
+IMAGES_SEEN = 90_000
+"""Images that a training sees, however many there are: on two cores one to three minutes at 8² to 64² pixels."""
+EPOCHS = (4, 400)
+BATCH = 32
+
+
+def suggested_config(found: Inspection, config: RunConfig, chosen: Container[str] = ()) -> RunConfig:
+    """``config`` with the settings that follow from ``found``, but for those that are ``chosen``.
+
+    ``found`` must be an inspection with its split. Other networks than the compact one keep their published settings.
+    """
+    data = found.config
+    if config.model.preset != "compact" or found.split is None:
+        return dataclasses.replace(config, data=data)
+    pixels = data.image_size**2 * data.channels
+    count = max(found.split.train, 1)
+    suggested = {
+        "model": {"variance": "learned"},
+        "loss": {"reconstruction": "mse", "kl": "textbook", "beta": float(f"{KL_WEIGHT / pixels:.2g}")},
+        "training": {
+            "epochs": int(np.clip(round(IMAGES_SEEN / count), *EPOCHS)),
+            "batch_size": int(np.clip(count // 8, 2, BATCH)),
+        },
+    }
+    sections = {
+        section: dataclasses.replace(
+            getattr(config, section),
+            **{name: value for name, value in values.items() if f"{section}.{name}" not in chosen},
+        )
+        for section, values in suggested.items()
+    }
+    return dataclasses.replace(config, data=data, **sections)

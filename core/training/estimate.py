@@ -1,0 +1,58 @@
+"""How long a training would take here, and how much memory: measured on a few steps of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import torch
+
+from core.config import RunConfig
+from core.data.dataset import Dataset
+from core.training.loop import Step, make_fabric, step_threads, train
+from core.training.state import TrainingState
+
+STEPS = 6
+"""Steps that are timed, after two that warm caches."""
+LONGEST_S = 4.0
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``seconds`` of the whole training, at ``images_per_second``, and the ``memory_bytes`` of its process."""
+
+    seconds: float
+    images_per_second: float
+    memory_bytes: int
+
+
+def estimate_training(config: RunConfig, images: int) -> Estimate:
+    """Train a few steps on random pixels and extrapolate to ``images`` training images. Raises ``DeviceError``."""
+    size, channels = config.data.image_size, config.data.channels
+    count = config.training.batch_size * (STEPS + 2)
+    pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, channels), np.uint8)
+    everything = np.arange(count, dtype=np.int64)
+    empty = np.empty(0, np.int64)
+    dataset = Dataset(pixels, np.empty((count, 0), np.float32), (), np.ones(count, np.float32), everything, empty, "")
+    state = TrainingState(config)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(step_threads(state))
+    began = time.perf_counter()
+    times = []
+    try:
+        for event in train(state, dataset, make_fabric(config.training)):
+            if not isinstance(event, Step):
+                break
+            _ = event.losses  # waits for the device
+            times.append(time.perf_counter())
+            if times[-1] - began > LONGEST_S and len(times) > 2:
+                break
+    finally:
+        torch.set_num_threads(threads)
+    rate = config.training.batch_size / float(np.median(np.diff(times)))
+    memory = psutil.Process().memory_info().rss
+    if torch.cuda.is_available():
+        memory = max(memory, torch.cuda.max_memory_reserved())
+    return Estimate(config.training.epochs * images / rate, rate, memory)
