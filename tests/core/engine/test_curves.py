@@ -679,3 +679,16 @@ def test_no_path_changes_a_class_step_by_step(tmp_path):
     said = refusal(steps, TracePath, kind="isoline", start=on_cylinder(1.5, 1.0), end=NOWHERE, target="kind")
     assert "kind is a class (cat, dog" in said
     assert trace(steps, "isoline", on_cylinder(1.5, 1.0), target=ANGLE).names == (ANGLE, HEIGHT)
+
+
+def test_classes_alone_leave_the_paths_that_need_no_factor(tmp_path):
+    mu, labels = cylinder()
+    kinds = (labels[:, :1] > 2.0).astype(np.float64)
+    steps = relabelled(tmp_path / "run", mu, kinds, ("kind",), categories=(("cat", "dog"),))
+    path = trace(steps, "geodesic", on_cylinder(1.0, 1.0), on_cylinder(3.0, 1.0))
+    assert path.names == ()
+    assert not path.flagged.any()
+    assert trace(steps, "straight", on_cylinder(1.0, 1.0), on_cylinder(3.0, 1.0)).labels.shape[1] == 0
+    ends = {"start": on_cylinder(1.0, 1.0), "end": on_cylinder(3.0, 1.0)}
+    compared = steps.ask(ComparePaths, kinds=("straight", "geodesic"), target="", frames=9, **ends)
+    assert isinstance(compared, PathCompared), compared
