@@ -129,11 +129,14 @@ class Playback:
 @dataclass(frozen=True)
 class Trace:
     """Which kind of path is traced next: ``target`` is the factor or attribute that changes, "" for the first one;
-    ``penalty`` keeps a geodesic to the data."""
+    ``penalty`` keeps a geodesic to the data; ``held`` are the labels that a factor curve holds, None for those that the
+    engine chooses; ``dimension`` is that of the surface, None for the estimated one."""
 
     kind: RecipeKind = "geodesic"
     target: str = ""
     penalty: bool = True
+    held: tuple[str, ...] | None = None
+    dimension: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,6 +174,7 @@ class State:
     measured: MeasuredTransect | None = None
     playback: Playback = field(default_factory=Playback)
     trace: Trace = field(default_factory=Trace)
+    estimated_dimension: float | None = None  # of the cloud, by TwoNN
     gridlines_shown: bool = False  # gridlines over the cloud
     training: str = "idle"
     message: str = ""

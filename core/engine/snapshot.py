@@ -161,7 +161,7 @@ class EmbeddingSnapshot:
         self._classes = {probe.factor_names[i]: names for i, names in enumerate(probe.categories) if names}
         self.off_manifold = OffManifoldDetector(Neighbourhoods(mu), doubt)
         self.attributes = NO_ATTRIBUTES
-        self._surfaces: dict[tuple[str, ...], Future[Surface]] = {}
+        self._surfaces: dict[tuple[tuple[str, ...], int], Future[Surface]] = {}
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -173,7 +173,7 @@ class EmbeddingSnapshot:
         if attributes is not self.attributes:
             self.attributes = attributes
             known = set(self.factors)
-            self._surfaces = {names: made for names, made in self._surfaces.items() if set(names) <= known}
+            self._surfaces = {key: made for key, made in self._surfaces.items() if set(key[0]) <= known}
 
     def table(self, names: tuple[str, ...]) -> np.ndarray:
         """Values float64 (N, F) of targets, one row per sample. Raises ``EngineError`` for an unknown one."""
@@ -194,10 +194,13 @@ class EmbeddingSnapshot:
         """The number of samples of which one of these targets is not known: they are not on the surface with them."""
         return int((~np.isfinite(self.table(names)).all(axis=1)).sum())
 
-    def surface(self, names: tuple[str, ...] | None = None) -> Future[Surface]:
-        """The surface with these labels, the factors if left out; without the samples in which one is undefined."""
+    def surface(self, names: tuple[str, ...] | None = None, dimension: int = 0) -> Future[Surface]:
+        """The surface with these labels, the factors if left out; without the samples in which one is undefined.
+
+        ``dimension`` is its intrinsic one, 0: estimated.
+        """
         names = self.factors if names is None else names
-        if names not in self._surfaces:
+        if (names, dimension) not in self._surfaces:
             table = self.table(names)
 
             def make() -> Surface:
@@ -206,10 +209,10 @@ class EmbeddingSnapshot:
                     raise EngineError(
                         f"{', '.join(names)}: known together for {known.sum()} samples; a surface needs 2 or more."
                     )
-                return Surface(self.mu[known], table[known], names)
+                return Surface(self.mu[known], table[known], names, dimension or None)
 
-            self._surfaces[names] = in_thread(make, "surface")
-        return self._surfaces[names]
+            self._surfaces[names, dimension] = in_thread(make, "surface")
+        return self._surfaces[names, dimension]
 
     @cached_property
     def rough_graph(self) -> Future[LatentGraph]:

@@ -79,7 +79,9 @@ class Recipe:
     """``start`` float32 (d,); ``end`` float32 (d,) or None; ``target`` names a factor or attribute, "" for none.
 
     ``value``: what the target is to reach, None for what ``end`` has or, without an end, as far as the data go.
-    ``penalty`` False: a geodesic that may leave the data. Raises ``RecipeError``.
+    ``penalty`` False: a geodesic that may leave the data. ``held``: the labels that are held constant, None for those
+    that the engine chooses; ``dimension``: of the surface that it runs on, None for the estimated one. Raises
+    ``RecipeError``.
     """
 
     kind: RecipeKind
@@ -88,6 +90,8 @@ class Recipe:
     target: str = ""
     value: float | None = None
     penalty: bool = True
+    held: tuple[str, ...] | None = None
+    dimension: int | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in RECIPE_KINDS:
@@ -126,20 +130,27 @@ class Recipe:
             "target": self.target,
             "value": self.value,
             "penalty": self.penalty,
+            **({} if self.held is None else {"held": list(self.held)}),
+            **({} if self.dimension is None else {"dimension": self.dimension}),
         }
 
     @staticmethod
     def from_dict(value: object) -> Recipe:
         """The recipe of ``to_dict``'s value. Raises ``RecipeError`` that says what is wrong."""
         wanted = {"kind", "start", "end", "target", "value", "penalty"}
-        if not isinstance(value, dict) or set(value) != wanted:
+        if not isinstance(value, dict) or set(value) - {"held", "dimension"} != wanted:
             raise RecipeError(f"a recipe is an object of {', '.join(sorted(wanted))}.")
         number = value["value"]
         if not (number is None or (isinstance(number, int | float) and not isinstance(number, bool))):
             raise RecipeError(f"value is {number!r}; it must be a number or null.")
         if not isinstance(value["target"], str) or not isinstance(value["penalty"], bool):
             raise RecipeError("target must be text and penalty true or false.")
-        return Recipe(**value)
+        held, dimension = value.get("held"), value.get("dimension")
+        if held is not None and not (isinstance(held, list) and all(isinstance(name, str) for name in held)):
+            raise RecipeError(f"held is {held!r}; it must be a list of names.")
+        if dimension is not None and (type(dimension) is not int or dimension < 1):
+            raise RecipeError(f"dimension is {dimension!r}; it must be a whole number of 1 or more.")
+        return Recipe(**{**value, "held": None if held is None else tuple(held), "dimension": dimension})
 
 
 def _place(value: object, name: str) -> np.ndarray:

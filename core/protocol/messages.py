@@ -167,7 +167,9 @@ class TracePath(Request, frozen=True):
 
     ``start`` float32 (d,); ``end`` float32 (d,), no entries where the kind needs none; ``target`` the name of the
     factor or attribute that changes ("": none); ``value`` what the target is to reach (NaN: what ``end`` has, or as far
-    as the data go); ``penalty`` False lets a geodesic leave the data; ``points`` how many the path has.
+    as the data go); ``penalty`` False lets a geodesic leave the data; ``points`` how many the path has. ``held`` are
+    the targets that a factor curve holds constant, None for those that vary most independently of it; ``dimension`` is
+    that of the surface it runs on, 0 for the estimated one.
     """
 
     kind: str
@@ -177,6 +179,8 @@ class TracePath(Request, frozen=True):
     value: float = float("nan")
     penalty: bool = True
     points: int = 33
+    held: tuple[str, ...] | None = None
+    dimension: int = 0
 
 
 class ComputeGridlines(Request, frozen=True):

@@ -16,7 +16,9 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSpinBox,
     QToolButton,
+    QVBoxLayout,
     QWidget,
+    QWidgetAction,
 )
 
 from core.paths.latent_path import SplineKind
@@ -34,6 +36,7 @@ SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
 )
 NO_TARGETS = "needs a factor to change; this run has none. Measure the images, or load attributes from a file (Samples)"
 TRACED_ROLE, VALUE_ROLE = int(Qt.ItemDataRole.UserRole) + 1, int(Qt.ItemDataRole.UserRole)
+MOST_DIMENSIONS = 8  # of a surface: more than any local fit can tell
 UNITS = (("latent", "Latent speed"), ("image", "Image speed"))
 FORMATS = {"png": "PNG strip…", "gif": "GIF…", "mp4": "MP4 video…", "npz": "Latents and frames (NPZ)…"}
 _SCRUB = 10_000
@@ -44,6 +47,79 @@ _LENGTHS = (
     "with K, the number of frames, so K is shown beside it."
 )
 _EMPTY = "No path yet: draw one (3), add points (4) or trace a curve (6)"
+
+
+class HoldButton(QToolButton):
+    """What a factor curve holds constant, and the dimension of the surface it runs on: a checklist behind a button.
+
+    Only one label fewer than the surface has dimensions can be held.
+    """
+
+    held_chosen = Signal(object)
+    """Names of labels, a tuple; None: those that vary most independently."""
+    dimension_chosen = Signal(object)
+    """An int; None: the estimated one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        tip = "Which labels stay constant along the curve, and how many dimensions the surface of the data has"
+        named(self, "path.hold", "Hold…", tip, "Labels that are held constant")
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self._names: tuple[str, ...] = ()
+        self._boxes: dict[str, QCheckBox] = {}
+        self._automatic = named(QCheckBox("Chosen automatically"), "path.hold.automatic")
+        self._automatic.setToolTip("Those that vary most independently of what changes, as many as have room")
+        self._automatic.clicked.connect(self._on_automatic)
+        self._list = QVBoxLayout()
+        self._list.setSpacing(4)
+        self._dimension = named(QComboBox(), "path.hold.dimension", None, "Intrinsic dimension of the surface")
+        self._dimension.activated.connect(lambda _: self.dimension_chosen.emit(self._dimension.currentData()))
+        self._panel = QWidget()
+        caption = label("Dimensions of the surface")
+        caption.setBuddy(self._dimension)
+        parts = (label("Hold constant", "heading"), self._automatic, self._list, caption, self._dimension)
+        column(*parts, spacing=6, margins=(10, 8, 10, 8), parent=self._panel)
+        menu = named(QMenu(self), "path.hold.menu")
+        action = QWidgetAction(menu)
+        action.setDefaultWidget(self._panel)  # its boxes do not close the menu
+        menu.addAction(action)
+        self.setMenu(menu)
+        self.set_dimension(None, 3, None)
+
+    def set_labels(self, names: Sequence[str], held: tuple[str, ...] | None, target: str) -> None:
+        """The labels that can be held while ``target`` changes, and those that are; None: chosen automatically."""
+        names = tuple(name for name in names if name != target)
+        if names != self._names:
+            self._names = names
+            for box in self._boxes.values():
+                self._list.removeWidget(box)
+                box.hide()
+                box.deleteLater()
+            self._boxes = {name: named(QCheckBox(name), f"path.hold.label.{name}") for name in names}
+            for box in self._boxes.values():
+                box.clicked.connect(self._on_label)
+                self._list.addWidget(box)
+        self._automatic.setChecked(held is None)
+        for name, box in self._boxes.items():
+            box.setChecked(held is not None and name in held)
+        self.setText("Hold…" if held is None else f"Hold {sum(name in self._boxes for name in held)}")
+
+    def set_dimension(self, chosen: int | None, most: int, estimated: float | None) -> None:
+        """The dimension that is chosen of 1 to ``most``, None: the ``estimated`` one, where that is known."""
+        known = "estimated" if estimated is None else f"estimated ({estimated:.1f})"
+        with QSignalBlocker(self._dimension):
+            self._dimension.clear()
+            self._dimension.addItem(known, None)
+            for dimension in range(1, min(most, MOST_DIMENSIONS) + 1):
+                self._dimension.addItem(str(dimension), dimension)
+            self._dimension.setCurrentIndex(max(0, self._dimension.findData(chosen)) if chosen is not None else 0)
+
+    def _on_automatic(self) -> None:
+        self.held_chosen.emit(None if self._automatic.isChecked() else ())
+
+    def _on_label(self) -> None:
+        self.held_chosen.emit(tuple(name for name, box in self._boxes.items() if box.isChecked()))
 
 
 class KindChooser(QWidget):
@@ -79,7 +155,8 @@ class KindChooser(QWidget):
             "through them."
         )
         self._closed = named(QCheckBox("Closed"), "path.closed", tip="Join the end to the beginning")
-        row(self._kind, self._target, self._penalty, self._closed, spacing=6, parent=self)
+        self.hold = HoldButton()
+        row(self._kind, self._target, self.hold, self._penalty, self._closed, spacing=6, parent=self)
         self._kind.activated.connect(self._on_kind)
         self._target.activated.connect(lambda _: self.target_chosen.emit(self._target.currentText()))
         self._penalty.toggled.connect(self.penalty_changed)
@@ -170,6 +247,7 @@ class KindChooser(QWidget):
         self._closed.setVisible(not traced)
         self._penalty.setVisible(traced and PATH_KINDS[kind].by_images)
         self._target.setVisible(traced and not PATH_KINDS[kind].joins)
+        self.hold.setVisible(traced and PATH_KINDS[kind].holds)
 
     # hands
 

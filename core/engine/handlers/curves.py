@@ -66,6 +66,11 @@ def check_request(request: TracePath, model: Inference) -> None:
     if about.joins and not request.end.size:
         raise EngineError(f"A {request.kind} path joins two points; give an end.")
     checked_latents(request.start.reshape(1, -1), model)
+    if not 0 <= request.dimension <= request.start.size:
+        raise EngineError(
+            f"dimension is {request.dimension}; a surface in a latent space of {request.start.size} dimensions has "
+            f"1 to {request.start.size}."
+        )
     if request.end.size:
         checked_latents(request.end.reshape(1, -1), model)
 
@@ -91,8 +96,9 @@ def exact_path(
     about = PATH_KINDS[request.kind]
     surface, note = (yield from result_of(snapshot.surface())), ""
     if not about.joins:
-        names, note = choose_constraints(snapshot, surface, request.target)
-        surface = yield from result_of(snapshot.surface(names))
+        dimension = request.dimension or surface.intrinsic
+        names, note = choose_constraints(snapshot, dimension, request.target, request.held)
+        surface = yield from result_of(snapshot.surface(names, request.dimension))
         unknown = snapshot.unknown(names)
         if unknown:
             left_out = f"without {counted(unknown, 'sample')} of unknown {' or '.join(names)}"
@@ -209,18 +215,30 @@ def next_of(paths: Iterator[TracedPath]) -> Generator[bool, None, TracedPath | N
 # which labels are held
 
 
-def choose_constraints(snapshot: EmbeddingSnapshot, base: Surface, target: str) -> tuple[tuple[str, ...], str]:
+def choose_constraints(
+    snapshot: EmbeddingSnapshot, dimension: int, target: str, wanted: tuple[str, ...] | None = None
+) -> tuple[tuple[str, ...], str]:
     """The labels of the surface to steer on, target and held ones, and what that means, "" if all else is held.
 
-    ``base`` is the surface of the factors. Raises ``core.engine.open_model.EngineError`` for an unknown target.
+    ``dimension`` is that of the surface; ``wanted`` are the labels that a person wants to be held, None: choose. Raises
+    ``core.engine.open_model.EngineError`` for an unknown target, and for more labels than can be held.
     """
     snapshot.table((target,))
     # Factors may be held with a factor, anything else with an attribute.
     labels = snapshot.factors if target in snapshot.factors else snapshot.targets
     others = tuple(name for name in labels if name != target and _varies(snapshot.table((name,))[:, 0]))
-    room = max(base.intrinsic - 1, 0)
+    room = max(dimension - 1, 0)
     held = others
-    if len(others) > room:
+    if wanted is not None:
+        held = tuple(name for name in wanted if name != target)
+        snapshot.table(held)
+        if len(held) > room:
+            raise EngineError(
+                f"{', '.join(held)}: these are {len(held)} labels to hold constant while {target} changes, on a "
+                f"surface of {dimension} dimensions, where {room} can be. Hold fewer, or set another dimension."
+            )
+        others = tuple(dict.fromkeys((*others, *held)))
+    elif len(others) > room:
         candidates = others if set(others) <= set(snapshot.factors) else _following(snapshot, others)
         held = _least_dependent(snapshot, target, candidates)[:room]
     missing = tuple(name for name in others if name not in held)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QTimer
 
 from core.protocol.messages import DimensionEstimated, EstimateDimension
@@ -69,6 +71,7 @@ class StatusController(Controller):
     def _await_dimension(self, _: object = None) -> None:
         """Estimate it of a cloud that is not being trained, once what a person waits for has been answered."""
         self._window.status["points"].setToolTip(STATUS["points"])
+        self._state.estimated_dimension = None
         self._estimation.start()
 
     def _estimate_dimension(self) -> None:
@@ -76,6 +79,7 @@ class StatusController(Controller):
             self._engine.request(EstimateDimension(), self._show_dimension)
 
     def _show_dimension(self, reply: DimensionEstimated) -> None:
+        self._state.estimated_dimension = reply.dimension if math.isfinite(reply.dimension) else None
         value = reply.note or f"{reply.dimension:.2f}, 95 % interval {reply.low:.2f} to {reply.high:.2f}"
         text = f"Intrinsic dimension of the cloud, from the two nearest distances of each point (TwoNN): {value}"
         self._window.status["points"].setToolTip(f"{STATUS['points']}\n{text}")

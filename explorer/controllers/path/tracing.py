@@ -13,6 +13,7 @@ import dataclasses
 from dataclasses import dataclass
 from enum import Enum
 from time import monotonic
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -99,12 +100,14 @@ class TracingController(Controller):
         view.kinds.traced_chosen.connect(self.choose_kind)
         view.kinds.target_chosen.connect(self.choose_target)
         view.kinds.penalty_changed.connect(self.choose_penalty)
+        view.kinds.hold.held_chosen.connect(self.choose_held)
+        view.kinds.hold.dimension_chosen.connect(self.choose_dimension)
         events.document.connect(self._on_document)
         events.embedding.connect(self._on_embedding)
         events.model.connect(lambda model: self._reset() if model is None else None)
         events.mode.connect(self._on_mode)
         events.hovered.connect(self._on_hovered)
-        self._when((events.trace, events.samples, events.attributes), self._path.let_go)
+        self._when((events.trace, events.samples, events.attributes, events.estimated_dimension), self._path.let_go)
         self._when((events.playback,), lambda: self._mark("note"))
 
     # what is chosen
@@ -129,7 +132,7 @@ class TracingController(Controller):
         if trace.kind not in JOINING and not self._target:
             self._path.let_go()
             return
-        recipe = converted(path, trace.kind, self._target, trace.penalty)
+        recipe = converted(path, trace, self._target)
         if recipe is None:
             self.refused.emit(
                 f"A {kind_name(trace.kind)} joins two points, and the path has only one. Add another point (4)."
@@ -157,6 +160,20 @@ class TracingController(Controller):
             label = "keep the geodesic on the data" if penalty else "let the geodesic leave the data"
             self._trace_as(dataclasses.replace(recipe, penalty=penalty), label)
 
+    def choose_held(self, held: tuple[str, ...] | None) -> None:
+        """Hold these labels constant along factor curves, None: those that the engine chooses; the path's, too."""
+        self._choose(held=held)
+        recipe = self._recipe
+        if recipe is not None and PATH_KINDS[recipe.kind].holds and recipe.held != held:
+            self._trace_as(dataclasses.replace(recipe, held=held), "choose what is held")
+
+    def choose_dimension(self, dimension: int | None) -> None:
+        """Take the surface to have this dimension, None: the estimated one; along the path that there is, too."""
+        self._choose(dimension=dimension)
+        recipe = self._recipe
+        if recipe is not None and PATH_KINDS[recipe.kind].holds and recipe.dimension != dimension:
+            self._trace_as(dataclasses.replace(recipe, dimension=dimension), "choose the dimension")
+
     @property
     def _recipe(self) -> Recipe | None:
         path = self._state.document.path
@@ -181,7 +198,7 @@ class TracingController(Controller):
                     f"A {kind_name(trace.kind)} changes a factor, and this run has none. Choose a geodesic."
                 )
                 return
-            recipe = Recipe(trace.kind, means[index], None, self._target)
+            recipe = Recipe(trace.kind, means[index], None, self._target, **chosen(trace))
             self._ask(TraceRequest(recipe, (index, None), Purpose.STEP, f"trace {kind_name(trace.kind)}"))
         elif self._start is None or self._start >= len(means):
             self._start = index
@@ -304,6 +321,8 @@ class TracingController(Controller):
             target=recipe.target,
             value=recipe.value if recipe.value is not None else float("nan"),
             penalty=recipe.penalty,
+            held=recipe.held,
+            dimension=recipe.dimension or 0,
         )
         self._engine.request(message, self._on_traced, self._on_error)
         self._asked_generation = self._generation
@@ -450,9 +469,17 @@ class TracingController(Controller):
     def _show_kind(self) -> None:
         """What the path panel shows as the kind: of what is being traced, of the path, or of the next one."""
         state, path = self._state, self._state.document.path
-        self._view.kinds.set_targets(color_targets.numbers(state))
+        numbers = color_targets.numbers(state)
+        if not set(state.trace.held or ()) <= set(numbers):  # another run has other labels
+            self._choose(held=None)
+        self._view.kinds.set_targets(numbers)
         pending = self._pending
         recipe = pending.recipe if pending is not None else (path.recipe if path is not None else None)
+        chosen_so = state.trace if recipe is None or not PATH_KINDS[recipe.kind].holds else recipe
+        means, kinds = state.embedding, self._view.kinds
+        kinds.hold.set_labels(numbers, chosen_so.held, (recipe and recipe.target) or self._target)
+        most = means.shape[1] if means is not None else 0
+        kinds.hold.set_dimension(chosen_so.dimension, most, state.estimated_dimension)
         if recipe is not None:
             self._view.kinds.show_traced(recipe.kind, recipe.target or self._target, recipe.penalty)
         elif path is None or state.mode == "trace":
@@ -502,22 +529,29 @@ def with_handle(recipe: Recipe, index: int, place: np.ndarray) -> Recipe:
     return dataclasses.replace(recipe, end=place, value=None)
 
 
-def converted(path: LatentPath, kind: RecipeKind, target: str, penalty: bool) -> Recipe | None:
-    """The recipe that leads through the ends of ``path`` as ``kind``; None where it has but one and two are needed.
+def chosen(trace: Trace) -> dict[str, Any]:
+    """What a person has chosen to be held, as a recipe takes it; nothing for a kind that holds nothing."""
+    return {"held": trace.held, "dimension": trace.dimension} if PATH_KINDS[trace.kind].holds else {}
 
-    A path that was laid from one place, as far as the data go, is laid from there again where ``kind`` allows it.
+
+def converted(path: LatentPath, trace: Trace, target: str) -> Recipe | None:
+    """The recipe that leads through the ends of ``path`` as ``trace`` says; None where it has but one and two are
+    needed.
+
+    A path that was laid from one place, as far as the data go, is laid from there again where the kind allows it.
     """
+    kind, penalty, holds = trace.kind, trace.penalty, chosen(trace)
     joins = kind in JOINING
     target = "" if joins else target
     before = path.recipe
     if before is not None and before.end is None and not joins:
-        return Recipe(kind, before.start, None, target, None, penalty)
+        return Recipe(kind, before.start, None, target, None, penalty, **holds)
     start, end = path.control[0], path.control[-1]
     if before is not None and before.end is not None:
         start, end = before.start, before.end
     if len(path) < 2 or np.array_equal(start, end):
-        return None if joins else Recipe(kind, start, None, target, None, penalty)
-    return Recipe(kind, start, end, target, None, penalty)
+        return None if joins else Recipe(kind, start, None, target, None, penalty, **holds)
+    return Recipe(kind, start, end, target, None, penalty, **holds)
 
 
 def kind_name(kind: RecipeKind) -> str:

@@ -617,10 +617,37 @@ def test_without_recorded_samples_only_straight_paths_are_traced(
         ({"kind": "isoline", "end": NOWHERE, "target": "no such"}, "no such"),
         ({"kind": "tangent line", "end": on_cylinder(2, 1), "target": ""}, "target is ''"),
         ({"kind": "geodesic", "end": np.full(3, np.nan, np.float32)}, "not finite"),
+        ({"kind": "isoline", "end": NOWHERE, "target": ANGLE, "held": ("no such",)}, "no such"),
+        ({"kind": "isoline", "end": NOWHERE, "target": ANGLE, "dimension": 4}, "dimension is 4"),
+        ({"kind": "isoline", "end": NOWHERE, "target": ANGLE, "held": (HEIGHT,), "dimension": 1}, "where 0 can be"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(steps: Steps, fields: dict[str, Any], wanted: str) -> None:
     assert wanted in refusal(steps, TracePath, start=on_cylinder(2.0, 1.0), **fields)
+
+
+def test_a_person_says_which_labels_a_curve_holds(tmp_path: Path) -> None:
+    mu, labels = cylinder()
+    tilt = labels[:, 1] + 0.5 * labels[:, 0]
+    steps = Steps(recorded(tmp_path / "run", mu, np.column_stack([labels, tilt]), (ANGLE, HEIGHT, "tilt")))
+    start = on_cylinder(2.0, 0.7)
+
+    def changes(**fields: Any) -> dict[str, float]:
+        """How far each label changes along the curve, and how much of that the note admits."""
+        path = trace(steps, "factor curve", start, NOWHERE, target=ANGLE, value=2.4, **fields)
+        at = {name: path.labels[:, place] for place, name in enumerate(path.names)}
+        end = path.points[-1]
+        height = float(end[2])
+        return {HEIGHT: abs(height - 0.7), "tilt": abs(height + 0.5 * float(at[ANGLE][-1]) - 0.7 - 1.0)}
+
+    assert changes(held=(HEIGHT,))[HEIGHT] < 0.03
+    assert changes(held=("tilt",))["tilt"] < 0.05
+    assert changes(held=("tilt",))[HEIGHT] > 0.15
+    both = refusal(steps, TracePath, kind="isoline", start=start, end=NOWHERE, target=ANGLE, held=(HEIGHT, "tilt"))
+    assert "these are 2 labels" in both
+    assert "surface of 2 dimensions" in both
+    free = trace(steps, "isoline", start, NOWHERE, target=ANGLE, held=())
+    assert HEIGHT in free.note
 
 
 def test_the_badge_costs_a_decode_no_image(steps: Steps) -> None:

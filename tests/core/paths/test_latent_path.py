@@ -14,6 +14,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.interpolate import CubicSpline
 
 from core.paths.latent_path import SPLINE_KINDS, ImageLength, LatentPath, PathError, hermite, image_length_table, pool
+from core.paths.recipe import Recipe, RecipeError
 
 unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the machine may be busy
 finite = st.floats(-1e3, 1e3, width=32)
@@ -257,6 +258,19 @@ def test_one_wrong_field_is_enough(change):
     value = LatentPath(half_circle(3)).to_dict() | change
     with pytest.raises(PathError, match=next(iter(change))):
         LatentPath.from_dict(value)
+
+
+def test_what_a_recipe_holds_is_kept_and_older_files_have_none():
+    recipe = Recipe("factor curve", np.zeros(2), None, "a", 1.0, held=("b", "c"), dimension=2)
+    stored = json.loads(json.dumps(recipe.to_dict()))
+    assert Recipe.from_dict(stored) == recipe
+    assert (Recipe.from_dict(stored).held, Recipe.from_dict(stored).dimension) == (("b", "c"), 2)
+    plain = Recipe("factor curve", np.zeros(2), None, "a", 1.0).to_dict()
+    assert set(plain) == {"kind", "start", "end", "target", "value", "penalty"}
+    assert Recipe.from_dict(plain).held is None
+    for wrong in ({"held": "b"}, {"held": [1]}, {"dimension": 0}, {"dimension": True}):
+        with pytest.raises(RecipeError, match=next(iter(wrong))):
+            Recipe.from_dict(stored | wrong)
 
 
 # Image speed --------------------------------------------------------------------------------------------------------

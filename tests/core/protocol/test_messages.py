@@ -38,6 +38,7 @@ VALUES: dict[Any, Any] = {
     float: 0.25,
     bool: True,
     tuple[str, ...]: ("a", "b"),
+    tuple[str, ...] | None: ("a", "b"),
     np.ndarray: np.arange(6, dtype=np.float32).reshape(2, 3),
 }
 

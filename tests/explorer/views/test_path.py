@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
 
 from core.paths.latent_path import SPLINE_KINDS
 from core.paths.recipe import PATH_KINDS, RECIPE_KINDS
@@ -282,3 +282,54 @@ def test_an_export_shows_its_progress_and_can_be_cancelled(view, said):
 
 def test_the_panel_fits_a_dock_of_280_pixels(view):
     assert view.minimumSizeHint().width() <= 280
+
+
+# what a curve holds
+
+
+@pytest.fixture
+def hold(view):
+    """The checklist, open, and what it says."""
+    view.kinds.set_targets(("a", "b", "c"))
+    view.kinds.show_traced("factor curve", "a", True)
+    view.kinds.hold.set_labels(("a", "b", "c"), None, "a")
+    view.kinds.hold.set_dimension(None, 3, 2.13)
+    heard: list = []
+    view.kinds.hold.held_chosen.connect(lambda held: heard.append(("held", held)))
+    view.kinds.hold.dimension_chosen.connect(lambda dimension: heard.append(("dimension", dimension)))
+    return heard
+
+
+def _boxes(view: PathView) -> dict[str, bool]:
+    boxes = view.kinds.hold.menu().findChildren(QCheckBox)
+    return {box.text(): box.isChecked() for box in boxes if not box.isHidden()}
+
+
+def test_only_curves_that_hold_labels_have_the_checklist(view, hold):
+    assert _find(view, "hold").isVisible()
+    view.kinds.show_traced("geodesic", "a", True)
+    assert not _find(view, "hold").isVisible()
+
+
+def test_labels_are_ticked_one_by_one_or_chosen_automatically(view, hold):
+    assert _boxes(view) == {"Chosen automatically": True, "b": False, "c": False}
+    menu = view.kinds.hold.menu()
+    menu.findChild(QCheckBox, "path.hold.label.c").click()
+    assert hold == [("held", ("c",))]
+    view.kinds.hold.set_labels(("a", "b", "c"), ("c",), "a")
+    assert _boxes(view) == {"Chosen automatically": False, "b": False, "c": True}
+    assert view.kinds.hold.text() == "Hold 1"
+    menu.findChild(QCheckBox, "path.hold.automatic").click()
+    assert hold[-1] == ("held", None)
+    view.kinds.hold.set_labels(("a", "b", "c"), ("c",), "c")
+    assert list(_boxes(view)) == ["Chosen automatically", "a", "b"], "what changes is not held"
+
+
+def test_the_estimated_dimension_is_shown_and_another_can_be_set(view, hold):
+    box = view.kinds.hold.menu().findChild(QComboBox, "path.hold.dimension")
+    assert [box.itemText(i) for i in range(box.count())] == ["estimated (2.1)", "1", "2", "3"]
+    box.setCurrentIndex(3)
+    box.activated.emit(3)
+    assert hold == [("dimension", 3)]
+    view.kinds.hold.set_dimension(2, 3, None)
+    assert box.currentText() == "2"

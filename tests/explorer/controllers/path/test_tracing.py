@@ -743,15 +743,15 @@ def test_a_moved_end_says_anew_how_far_a_curve_goes():
 def test_kinds_are_converted_through_ends_or_through_the_place_of_a_rail():
     line = np.linspace(0, 1, 11)[:, None] * np.ones(2)
     laid = LatentPath(line, recipe=Recipe("isoline", line[5], None, "a"))
-    other = converted(laid, "factor curve", "b", True)
+    other = converted(laid, Trace("factor curve", penalty=True, held=("a",)), "b")
     assert other is not None
-    assert (other.end, other.target) == (None, "b")
-    joined = converted(laid, "geodesic", "b", False)
+    assert (other.end, other.target, other.held) == (None, "b", ("a",))
+    joined = converted(laid, Trace("geodesic", penalty=False, held=("a",)), "b")
     assert joined is not None
-    assert (joined.target, joined.penalty) == ("", False)
+    assert (joined.target, joined.penalty, joined.held) == ("", False, None)
     np.testing.assert_allclose(np.stack([joined.start, joined.end]), line[[0, -1]], atol=1e-6)
-    assert converted(LatentPath(line[:1]), "geodesic", "", True) is None
-    lone = converted(LatentPath(line[:1]), "isoline", "a", True)
+    assert converted(LatentPath(line[:1]), Trace("geodesic"), "") is None
+    lone = converted(LatentPath(line[:1]), Trace("isoline"), "a")
     assert lone is not None
     assert lone.end is None
 
@@ -771,3 +771,15 @@ def test_keys_of_the_panel_do_not_trace(made):
     box.setFocus()
     QTest.keyClick(box, Qt.Key.Key_Escape)
     assert not made.engine.traces
+
+
+def test_what_is_chosen_to_be_held_goes_to_the_engine_and_into_the_recipe(made):
+    made.state.trace = Trace("factor curve", "depth")
+    made.view.kinds.hold.held_chosen.emit(("scale",))
+    made.view.kinds.hold.dimension_chosen.emit(2)
+    made.control.click(3)
+    asked = made.engine.of(TracePath)[-1]
+    assert (asked.held, asked.dimension) == (("scale",), 2)
+    made.view.kinds.hold.held_chosen.emit(None)
+    made.control.click(4)
+    assert made.engine.of(TracePath)[-1].held is None
