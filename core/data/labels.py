@@ -40,6 +40,11 @@ class LabelColumn:
     categories: tuple[str, ...] = ()
 
 
+def says_names(heading: str) -> bool:
+    """Whether the heading of a column, or the key of an array, says that it names images: file, image_id, filenames."""
+    return _NAMES_SAY.fullmatch(heading) is not None
+
+
 class UnmatchedTable(TableError):
     """A table that names no image: its rows can be joined only by their order, if a person says so."""
 
@@ -175,7 +180,7 @@ def _by_name(table: Table, names: Sequence[str], whole: bool) -> Join | None:
     index = _NameIndex(names)
     best: _Match | None = None
     for column in table.names:
-        says, numeric = _NAMES_SAY.fullmatch(column) is not None, table.numbers(column) is not None
+        says, numeric = says_names(column), table.numbers(column) is not None
         if numeric and not says:
             continue  # 1, 2, 3 are seldom names, unless the column says so
         match = _Match(column, table.written(column), index)

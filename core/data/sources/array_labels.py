@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from core.data.dataset import DatasetError
-from core.data.labels import LabelColumn
+from core.data.labels import LabelColumn, says_names
 from core.data.sources.listing import shown
 from core.data.sources.members import BROKEN, Member, split_word, stem_of
+from core.data.tables import IMAGE_NAME
 from core.utils.text import counted
 
 CLASS_KEYS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "latents_classes"})
@@ -42,14 +43,16 @@ _KNOWN_CLASSES = {
 
 def labels_of(
     path: Path, images: Sequence[Member], members: Sequence[Member], count: int, notes: list[str]
-) -> tuple[list[LabelColumn], np.ndarray | None]:
-    """The labels of ``count`` images in ``members``, and uint8 (N,) which are for validation if index arrays say so.
+) -> tuple[list[LabelColumn], tuple[str, ...], np.ndarray | None]:
+    """The labels of ``count`` images in ``members``, the images' names if there are some, and uint8 (N,) which are for
+    validation if index arrays say so.
 
     Appends to ``notes`` what is turned or left out. Raises ``DatasetError`` for a damaged file.
     """
     beside = {member.name: member for member in members if member not in images}
     try:
-        return _columns(images, beside, count, notes), _split(beside, count)
+        columns, names = _columns(images, beside, count, notes)
+        return columns, names, _split(beside, count)
     except BROKEN as error:
         if isinstance(error, DatasetError):
             raise
@@ -59,32 +62,84 @@ def labels_of(
         ) from error
 
 
-def _columns(images: Sequence[Member], beside: dict[str, Member], count: int, notes: list[str]) -> list[LabelColumn]:
+def _columns(
+    images: Sequence[Member], beside: dict[str, Member], count: int, notes: list[str]
+) -> tuple[list[LabelColumn], tuple[str, ...]]:
+    """The labels, and the names of the images: texts of which no two are the same are no classes."""
     arrays = dict(_joined(images, beside, count, notes))
+    names: tuple[str, ...] = ()
+    for key, found in _all_different(arrays):
+        del arrays[key]
+        if not names and _names_images(key, found):
+            names = found
+            notes.append(f"The images have the names in {key}.")
+        else:
+            notes.append(f"Not taken as a label: {key}, which holds {count:,} different texts.")
     if "latents_values" in arrays:
         arrays.pop("latents_classes", None)  # the same, numbered
     texts = {
         name: _texts(member.read())
         for name, member in beside.items()
-        if name.rpartition("/")[2] in NAME_KEYS and member.dtype.kind in "SU"
+        if _last(name) in NAME_KEYS and member.dtype.kind in "SU"
     }
     columns: list[LabelColumn] = []
     for key, array in arrays.items():
-        names = next((found for found in texts.values() if array.ndim == 2 and len(found) == array.shape[1]), None)
+        heads = next((found for found in texts.values() if array.ndim == 2 and len(found) == array.shape[1]), None)
         if array.ndim == 1:
             classes = next((found for found in texts.values() if len(found) > 1), None)
             column = _column(_plain_name(key), array, _is_class(key), classes, notes)
             columns.append(column)
         elif _is_one_hot(key, array):
             notes.append(f"{key} has one 1 in each row of {array.shape[1]}: it is taken as a class.")
-            columns.append(_column("class", array.argmax(axis=1), True, names, notes))
+            columns.append(_column("class", array.argmax(axis=1), True, heads, notes))
         else:
-            columns += _factors(key, array, names, notes)
+            columns += _factors(key, array, heads, notes)
     constant = [column for column in columns if len(np.unique(column.values[~np.isnan(column.values)])) < 2]
     if constant:
         said = ", ".join(column.name for column in constant)
         notes.append(f"{'Labels that are' if len(constant) > 1 else 'A label that is'} the same for all: {said}.")
-    return [column for column in columns if column not in constant]
+    return _once([column for column in columns if column not in constant]), names
+
+
+def _once(columns: list[LabelColumn]) -> list[LabelColumn]:
+    """Labels of different names: of two that say the same, as numbers and as texts, the one that names its classes."""
+    once: dict[str, LabelColumn] = {}
+    for column in columns:
+        other, name, number = once.get(column.name), column.name, 2
+        if other is not None and _say_the_same(column, other):
+            once[name] = max(column, other, key=lambda one: (len(one.categories) > 0, not _are_numbers(one.categories)))
+            continue
+        while name in once:
+            name, number = f"{column.name} ({number})", number + 1
+        once[name] = LabelColumn(name, column.values, column.categories)
+    return list(once.values())
+
+
+def _say_the_same(one: LabelColumn, other: LabelColumn) -> bool:
+    known = ~np.isnan(one.values)
+    if not np.array_equal(known, ~np.isnan(other.values)):
+        return False
+    pairs = np.unique(np.stack([one.values[known], other.values[known]]), axis=1).shape[1]
+    return pairs == len(np.unique(one.values[known])) == len(np.unique(other.values[known]))
+
+
+def _are_numbers(texts: Sequence[str]) -> bool:
+    return all(text.lstrip("-").isdecimal() for text in texts)
+
+
+def _all_different(arrays: dict[str, np.ndarray]) -> list[tuple[str, tuple[str, ...]]]:
+    """Arrays of texts of which no two are the same, if they are too many to be classes or name images."""
+    found = []
+    for key, array in arrays.items():
+        if array.ndim == 1 and array.dtype.kind in "SU":
+            texts = tuple(_texts(array))
+            if len(set(texts)) == len(texts) and (len(texts) > FEW or _names_images(key, texts)):
+                found.append((key, texts))
+    return found
+
+
+def _names_images(key: str, texts: Sequence[str]) -> bool:
+    return says_names(_last(key)) or all(map(IMAGE_NAME.search, texts))
 
 
 def _joined(
@@ -100,7 +155,8 @@ def _joined(
                 yield stem, _as_column(stem, np.concatenate([part.read() for part in partners]))
     left = []
     for name, member in beside.items():
-        if name in used or name.rpartition("/")[2] in NAME_KEYS or name in ("train", "validation"):
+        of_images = _last(name) == "names" and member.shape == (count,)
+        if name in used or (_last(name) in NAME_KEYS and not of_images) or name in ("train", "validation"):
             continue
         pixels = len(member.shape) == 2 and member.shape[1] == math.prod(images[0].shape[1:])
         if member.shape[:1] == (count,) and len(images) == 1 and _is_label(member) and not pixels:
@@ -138,7 +194,12 @@ def _split_like(images: Sequence[Member], beside: dict[str, Member]) -> dict[str
 
 
 def _is_class(key: str) -> bool:
-    return key.lower().rpartition("/")[2] in CLASS_KEYS
+    return _last(key.lower()) in CLASS_KEYS
+
+
+def _last(key: str) -> str:
+    """The name of an array without the groups that it lies in."""
+    return key.rpartition("/")[2]
 
 
 def _factors(key: str, array: np.ndarray, names: list[str] | None, notes: list[str]) -> Iterator[LabelColumn]:

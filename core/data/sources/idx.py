@@ -16,6 +16,7 @@ import numpy as np
 from core.data.sources.members import BROKEN, Member
 
 DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+_KIND = re.compile(r"[-_.]idx\d-u?byte(\.gz)?$|\.gz$", re.I)
 _LABELS = ((re.compile("images", re.I), "labels"), (re.compile("idx3", re.I), "idx1"))
 
 
@@ -55,6 +56,11 @@ def idx_member(file: Path, name: str) -> IdxMember | None:
     if plain and file.stat().st_size != 4 + 4 * start[3] + math.prod(shape) * dtype.itemsize:
         return None
     return IdxMember(name, shape, dtype, file)
+
+
+def array_name(file: str) -> str:
+    """What the array of a file is called: train-images of train-images-idx3-ubyte.gz."""
+    return _KIND.sub("", file)
 
 
 def labels_beside(images: Path) -> Path | None:

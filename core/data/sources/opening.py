@@ -10,7 +10,7 @@ from core.config import DataConfig
 from core.data.dataset import DatasetError, Progress
 from core.data.sources.arrays import open_arrays
 from core.data.sources.folder import Headers, open_pictures
-from core.data.sources.idx import IdxMember, idx_member, labels_beside
+from core.data.sources.idx import IdxMember, array_name, idx_member, labels_beside
 from core.data.sources.listing import Listing, in_natural_order, listed, shown
 from core.data.sources.members import Member, npy_members, npz_members
 from core.data.sources.pictures import is_picture
@@ -99,7 +99,11 @@ def _open_folder(
     """A folder of images; one that holds MNIST's files instead is opened as one data set."""
     if not any(is_picture(file.suffix) for file in listing.files):
         folder = shown(str(listing.root))
-        idx = [idx_member(Path(file.path), file.name) for file in listing.files if "images" in file.name.lower()]
+        idx = [
+            idx_member(Path(file.path), array_name(file.name))
+            for file in listing.files
+            if "images" in file.name.lower()
+        ]
         images = [member for member in idx if member is not None and len(member.shape) == 3]
         if images:
             notes: list[str] = []
@@ -121,15 +125,11 @@ def _with_labels(images: list[IdxMember], notes: list[str]) -> list[Member]:
     members: list[Member] = list(images)
     for member in images:
         file = labels_beside(member.file)
-        labels = None if file is None else idx_member(file, _labels_name(member.name))
+        labels = None if file is None else idx_member(file, member.name.lower().replace("images", "labels"))
         if file is not None and labels is not None:
             members.append(labels)
             notes.append(f"Classes of {member.file.name} are read from {file.name} beside it.")
     return members
-
-
-def _labels_name(name: str) -> str:
-    return name.lower().replace("images", "labels").replace("idx3", "idx1")
 
 
 def companions(path: Path) -> list[Path]:

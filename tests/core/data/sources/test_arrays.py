@@ -372,3 +372,50 @@ def test_pixels_that_lie_flat_beside_the_images_are_no_labels(tmp_path):
     prepared = read(file)
     assert [each.name for each in prepared.labels] == ["class"]
     assert label(prepared, "class")[:2] == ["a", "b"]
+
+
+# names
+
+
+@pytest.mark.parametrize("key", ["files", "filenames", "image_id", "names", "whatever"])
+def test_names_of_files_are_the_names_of_the_images_and_no_classes(tmp_path, key):
+    names = [f"a/{i}.png" for i in range(60)]
+    prepared = read(npz(tmp_path, images=IMAGES, labels=DIGITS, **{key: np.array(names)}))
+    assert prepared.names == tuple(names)
+    assert [found.name for found in prepared.labels] == ["class"]
+    assert f"The images have the names in {key}." in prepared.notes
+
+
+def test_names_of_images_in_two_parts_follow_one_another(tmp_path):
+    names = np.array([f"{i}.png" for i in range(60)])
+    parts = {"train_files": names[:40], "test_files": names[40:]}
+    prepared = read(npz(tmp_path, train_images=IMAGES[:40], test_images=IMAGES[40:], **parts))
+    assert prepared.names == tuple(names)
+
+
+def test_many_texts_of_which_no_two_are_the_same_are_no_classes(tmp_path):
+    remarks = np.array([f"remark {i}" for i in range(60)])
+    prepared = read(npz(tmp_path, images=IMAGES, remarks=remarks))
+    assert not prepared.labels
+    assert not prepared.names
+    assert "Not taken as a label: remarks, which holds 60 different texts." in prepared.notes
+
+
+def test_an_export_of_named_images_is_read_again_with_its_names(tmp_path):
+    from core.data.export import export_npz
+    from core.data.loading import load_dataset
+
+    named = npz(tmp_path, images=IMAGES, labels=DIGITS, files=np.array([f"{i}.png" for i in range(60)]))
+    config = DataConfig(path=str(named), image_size=16)
+    dataset = load_dataset(config, cache=tmp_path / "cache")
+    export_npz(dataset, tmp_path / "export.npz")
+    again = load_dataset(DataConfig(path=str(tmp_path / "export.npz"), image_size=16), cache=tmp_path / "cache")
+    assert again.names == dataset.names
+    assert again.factor_names == ("class",)
+    np.testing.assert_array_equal(again.validation, dataset.validation)
+
+
+def test_labels_of_one_name_that_differ_are_both_kept(tmp_path):
+    prepared = read(npz(tmp_path, images=IMAGES, y=DIGITS, labels=DIGITS // 5))
+    assert [found.name for found in prepared.labels] == ["class", "class (2)"]
+    assert prepared.labels[1].values.tolist() == (DIGITS // 5).tolist()

@@ -61,6 +61,8 @@ def test_a_folder_of_both_parts_is_one_data_set_with_its_split(tmp_path):
         write(folder / f"{name}-labels-idx1-ubyte.gz", DIGITS[part])
     prepared = read(folder)
     np.testing.assert_array_equal(prepared.images[..., 0], IMAGES)
+    assert prepared.labels[0].name == "class"
+    assert prepared.labels[0].categories == tuple("0123456789")
     assert prepared.labels[0].values.tolist() == DIGITS.tolist()
     assert prepared.given_split is not None
     assert prepared.given_split.tolist() == [0] * 40 + [1] * 10
