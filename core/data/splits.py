@@ -77,7 +77,8 @@ def split(
     kept = factors[left]
     mask, said = _given(config, None if given is None else given[left])
     notes += said
-    if mask is None:
+    drawn = mask is None
+    if drawn:
         column = next((i for i, classes in enumerate(categories) if classes and names[i] != config.group), None)
         classes = np.zeros(len(left)) if column is None else kept[:, column]
         units, by = _units(config, left, groups, group)
@@ -86,7 +87,7 @@ def split(
         notes.append(f"Validation images are drawn at random{evenly}{by} (data.seed {config.seed}).")
         if share:
             notes.append(share)
-    notes += _missing(kept, names, categories, mask)
+    notes += _missing(kept, names, categories, mask, config.group if drawn else "")
     return Split(left[~mask], left[mask], np.flatnonzero(inside).astype(np.int64), tuple(notes))
 
 
@@ -144,7 +145,8 @@ def _drawn(config: DataConfig, classes: np.ndarray, units: np.ndarray) -> tuple[
 
 
 def _drawn_singly(codes: np.ndarray, wanted: int, random: np.random.Generator) -> np.ndarray:
-    """``wanted`` images, of each class its share (largest remainders), but never a whole class."""
+    """``wanted`` images, of each class its share (largest remainders), a whole class only where others do not suffice:
+    where most classes have a single image."""
     counts = np.bincount(codes)
     quota = wanted * counts / len(codes)
     take = np.floor(quota).astype(np.int64)
@@ -152,8 +154,9 @@ def _drawn_singly(codes: np.ndarray, wanted: int, random: np.random.Generator) -
     tied = random.permutation(len(counts))
     most = tied[np.argsort(-remainders[tied], kind="stable")][: wanted - int(take.sum())]
     take[most[remainders[most] >= 0.0]] += 1
-    if not take.any():  # each class has a single image
-        take[tied[0]] = 1
+    short = wanted - int(take.sum())
+    if short > 0:
+        take[tied[counts[tied] == 1][:short]] = 1
     order = random.permutation(len(codes))
     by_class = order[np.argsort(codes[order], kind="stable")]
     rank = np.arange(len(codes)) - (np.cumsum(counts) - counts)[codes[by_class]]
@@ -182,11 +185,13 @@ def _drawn_together(codes: np.ndarray, units: np.ndarray, wanted: int, random: n
 
 
 def _missing(
-    factors: np.ndarray, names: Sequence[str], categories: Sequence[tuple[str, ...]], mask: np.ndarray
+    factors: np.ndarray, names: Sequence[str], categories: Sequence[tuple[str, ...]], mask: np.ndarray, group: str
 ) -> list[str]:
-    """Classes of which one side has no image."""
+    """Classes of which one side has no image; of those of ``group``, each is on one side because it was asked for."""
     notes = []
     for name, classes, values in zip(names, categories or ((),) * len(names), factors.T, strict=True):
+        if name == group:
+            continue
         known = np.isfinite(values)
         there = set(values[known].astype(int).tolist()) if classes else set()
         for side, chosen in (("training", ~mask), ("validation", mask)):

@@ -75,6 +75,13 @@ def test_classes_of_unequal_size_have_their_shares():
     assert "No validation image of kind c3." in found.notes
 
 
+def test_the_share_is_kept_where_most_classes_have_a_single_image():
+    assert len(drawn(np.arange(60.0)).validation) == 6
+    found = drawn([*np.arange(50.0), *[50.0] * 10])
+    assert len(found.validation) == 6
+    assert np.count_nonzero(found.validation >= 50) in (1, 2)
+
+
 def test_images_of_unknown_class_are_shared_like_a_class():
     classes = np.where(np.arange(100) < 50, 0.0, NAN)
     found = drawn(classes, ("cat",))
@@ -120,6 +127,14 @@ def test_groups_are_shared_by_class_as_well_as_they_can_be():
     found = drawn(classes, config=files(group="plate", validation_fraction=0.25), group=plates)
     np.testing.assert_allclose(np.bincount(classes[found.validation]), [40, 20], atol=4)
     assert not set(plates[found.train]) & set(plates[found.validation])
+
+
+def test_that_each_of_a_group_is_on_one_side_is_no_news():
+    patients = np.arange(40) // 4
+    categories = tuple(f"P{i}" for i in range(10))
+    factors = patients[:, None].astype(np.float32)
+    found = split(files(group="patient"), factors, ("patient",), (categories,), group=patients)
+    assert not [note for note in found.notes if note.startswith("No ")]
 
 
 def test_a_group_of_all_images_is_refused():
