@@ -230,6 +230,14 @@ def _joined(table: Table, match: _Match, index: _NameIndex, whole: bool) -> Join
             rows[index.images[files[0]]] = row
     name = table.file.name
     notes = [f"{name}: {_counted(int((rows >= 0).sum()), 'image')} joined by the column {match.column}."]
+    padded = [
+        (text, index.files[files[0]])
+        for text, files in zip(match.texts, match.found, strict=True)
+        if files is not None and text.isdecimal() and text not in index.files[files[0]].split("/")[-1].split(".")
+    ]
+    if padded:
+        text, file = padded[0]
+        notes.append(f"{name}: numbers are taken as those of the files, such as {text} for {file}.")
     absent = [match.texts[row] for row, files in enumerate(match.found) if files is None]
     if absent and whole:
         notes.append(f"{_counted(len(absent), 'row')} of {name} without image: {_examples(absent)}.")
@@ -264,6 +272,10 @@ class _NameIndex:
                 self.images[known[file]].append(place)
         self._replaced = any(_REPLACED in name for name in names)
         self._exact = _Paths(map(_exact, self.files))
+        self._numbered: dict[int, list[int]] = {}
+        for place, file in enumerate(self.files):
+            if (stem := _stem(file.rpartition("/")[2])).isdecimal():
+                self._numbered.setdefault(int(stem), []).append(place)
         self._loose: _Paths | None = None
 
     def find(self, text: str) -> tuple[int, ...] | None:
@@ -273,6 +285,8 @@ class _NameIndex:
             if self._loose is None:
                 self._loose = _Paths(map(self._loosely, self.files))
             found = self._loose.find(self._loosely(text))
+        if found is None and text.isdecimal():  # spreadsheets take the zeros away that names of files begin with
+            found = tuple(self._numbered.get(int(text), ())) or None
         return found
 
     def _loosely(self, text: str) -> str:

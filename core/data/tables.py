@@ -7,6 +7,7 @@ not known. Which row belongs to which image is the business of ``core.data.label
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import math
 import re
@@ -29,10 +30,15 @@ SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".npz", ".npy")
 MOST_COLUMNS = 256
 IMAGE_NAME = re.compile(r"\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|pgm|ppm|pnm|avif|jp2|tga|ico|heic|dcm)$", re.IGNORECASE)
 """How the name of an image file ends."""
+_NAMELESS = "column 1"  # where programs write their own numbers of the rows
 _SEPARATORS = "\t;,|"
 _NO_SEPARATOR = "\x1f"  # of a table with a single column, where a comma belongs to the number
 _LOOKED_AT = 50  # rows by which the separator is found
 _UNKNOWN = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "<na>"))
+_MARKS = frozenset(
+    ("-", "--", "---", ".", "..", "?", "*", "none", "missing", "unknown", "#div/0!", "#value!", "#ref!", "#num!")
+)
+"""What people and spreadsheets write among numbers where there is none; in a column of words it is a word."""
 _FEW_CLASSES = 50  # so many names are classes even if most stand for a single image
 _THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?\s*")
 _GERMAN = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
@@ -95,6 +101,13 @@ class Table:
         column = self.columns[name]
         return [text.strip() for text in column] if column.dtype == object else self.texts(name).tolist()
 
+    def marks(self, name: str) -> list[str]:
+        """What stands for no number in column ``name`` of numbers, such as "-", by row; none if it holds words."""
+        column = self.columns[name]
+        if column.dtype != object or self.numbers(name) is None:
+            return []
+        return [text.strip() for text in column if _is_mark(text)]
+
     def trouble(self, name: str) -> str:
         """Why column ``name`` is no number: its first entry that is none; "" if it is one."""
         if self.numbers(name) is not None:
@@ -103,7 +116,11 @@ class Table:
         if column.dtype.kind == "f":
             wrong = int(np.flatnonzero(np.isinf(column))[0])
         else:
-            wrong = next(i for i, text in enumerate(column) if not is_unknown(text) and not _is_number(text))
+            wrong = next(
+                i
+                for i, text in enumerate(column)
+                if not is_unknown(text) and not _is_mark(text) and not _is_number(text)
+            )
         said = repr(str(column[wrong])[:40])
         return f"row {self.lines[wrong]}, column {name}: the entry is {said}; it must be a finite number"
 
@@ -114,6 +131,8 @@ class Table:
             known = numbers[np.isfinite(numbers)]
             if not len(known):
                 return "it is empty"
+            if name == _NAMELESS and (np.diff(numbers) == 1).all() and numbers[0] in (0, 1):
+                return "it counts the rows"
             return "it is the same in all rows" if known.min() == known.max() else ""
         texts = [text for text in self.texts(name) if text]
         different = len(set(texts))
@@ -175,7 +194,7 @@ def read_table(file: Path) -> Table:
         raise TableError(f"{file} holds no rows; give one per image.")
     if len(table.columns) > MOST_COLUMNS:
         raise TableError(f"{file} has {len(table.columns)} columns; at most {MOST_COLUMNS} are read.")
-    return table
+    return dataclasses.replace(table, notes=(*table.notes, *_told(table)))
 
 
 # text
@@ -216,6 +235,21 @@ def _read_text(file: Path, separator: str | None) -> Table:
     return Table(file, columns, np.array([line for line, _ in body], dtype=np.int64), blank, tuple(notes))
 
 
+def _told(table: Table) -> list[str]:
+    """What was made of columns that are nearly numbers."""
+    notes = []
+    for name, column in table.columns.items():
+        if column.dtype != object:
+            continue
+        if marks := table.marks(name):
+            said = ", ".join(sorted({repr(mark) for mark in marks}))
+            entries = "1 entry" if len(marks) == 1 else f"{len(marks):,} entries"
+            notes.append(f"{table.file.name}: {entries} {said} of column {name}, of numbers, taken as not known.")
+        elif table.numbers(name) is None and 2 * sum(map(_is_number, column)) > len(column) and not table.refusal(name):
+            notes.append(f"{table.file.name}: column {name} is read as classes, not numbers: {table.trouble(name)}.")
+    return notes
+
+
 def _commas(cells: list[str], separator: str) -> str:
     """What commas in a column of numbers are: "decimal", or "thousands" in a table split at commas; "" if neither."""
     with_comma = [cell for cell in cells if "," in cell]
@@ -223,7 +257,7 @@ def _commas(cells: list[str], separator: str) -> str:
         return ""
     thousands = separator == "," and all(map(_THOUSANDS.fullmatch, with_comma))
     plain = [cell.replace(",", "") for cell in cells] if thousands else cells
-    if not all(is_unknown(cell) or _is_number(cell) for cell in plain):
+    if not all(is_unknown(cell) or _is_mark(cell) or _is_number(cell) for cell in plain):
         return ""
     return "thousands" if thousands else "decimal"
 
@@ -405,7 +439,7 @@ def _numbered(name: str, count: int) -> list[str]:
 
 
 def _distinct(names: list[str], file: Path) -> list[str]:
-    named = [name or f"column {i + 1}" for i, name in enumerate(names)]
+    named = [name or (f"column {i + 1}" if i else _NAMELESS) for i, name in enumerate(names)]
     named = [INDEX if name.lower() == INDEX else name for name in named]
     twice = next((name for i, name in enumerate(named) if name in named[:i]), None)
     if twice is not None:
@@ -417,13 +451,20 @@ def _as_numbers(column: np.ndarray) -> np.ndarray | None:
     if column.dtype != object:
         numbers = column.astype(np.float64)
         return None if np.isinf(numbers).any() else numbers
-    numbers = np.empty(len(column))
+    numbers, marks = np.full(len(column), math.nan), 0
     for i, text in enumerate(column):
-        number = math.nan if is_unknown(text) else _number(text)
-        if number is None:
-            return None
-        numbers[i] = number
-    return numbers
+        if _is_mark(text):
+            marks += 1
+        elif not is_unknown(text):
+            number = _number(text)
+            if number is None:
+                return None
+            numbers[i] = number
+    return numbers if not marks or np.isfinite(numbers).sum() > marks else None
+
+
+def _is_mark(text: str) -> bool:
+    return text.strip().lower() in _MARKS
 
 
 def _number(text: str) -> float | None:

@@ -63,6 +63,21 @@ def test_a_name_may_be_path_name_or_stem(tmp_path, entry, name):
     assert joined(found, "unknown.png", name).rows.tolist() == [-1, 0]
 
 
+def test_a_number_finds_the_file_whose_zeros_a_spreadsheet_took(tmp_path):
+    names = [f"{i:05d}.png" for i in (1, 2, 10)]
+    how = joined(table(tmp_path, "id,x\n10,7\n1,5\n2,6\n"), *names)
+    assert how.rows.tolist() == [1, 2, 0]
+    assert "mine.csv: numbers are taken as those of the files, such as 10 for 00010.png." in how.notes
+    how = joined(table(tmp_path, "id,x\n00010,7\n00001,5\n00002,6\n"), *names)
+    assert how.rows.tolist() == [1, 2, 0]
+    assert len(how.notes) == 1
+
+
+def test_a_number_that_may_be_several_files_is_refused(tmp_path):
+    with pytest.raises(TableError, match=r"row 2: '1' may be 'a/001\.png' or 'b/001\.png'"):
+        joined(table(tmp_path, "id,x\n1,7\n2,5\n"), "a/001.png", "b/001.png", "a/002.png")
+
+
 def test_a_path_of_another_folder_is_no_match(tmp_path):
     found = table(tmp_path, "file,x\ncats/1.png,1\nbirds/1.png,2\n")
     how = joined(found, "cats/1.png", "dogs/1.png")

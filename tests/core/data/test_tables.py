@@ -119,6 +119,34 @@ def test_an_empty_entry_is_not_known(tmp_path, nothing):
     np.testing.assert_array_equal(places, [0, np.nan, 1, 1])
 
 
+@pytest.mark.parametrize("mark", ["-", "?", ".", "missing", "#DIV/0!", "None"])
+def test_a_mark_among_numbers_is_not_known_and_told(tmp_path, mark):
+    table = read_table(written(tmp_path, f'x;"y"\n1,5;a\n{mark};b\n2,5;a\n3;b\n'))
+    assert str(table.numbers("x").tolist()) == "[1.5, nan, 2.5, 3.0]"
+    assert f"mine.csv: 1 entry '{mark}' of column x, of numbers, taken as not known." in table.notes
+
+
+def test_commas_of_thousands_are_none_of_decimals_beside_a_mark(tmp_path):
+    assert numbers(written(tmp_path, 'x,y\n"1,234",1\n-,2\n"5,678",3\n'), "x")[::2] == [1234.0, 5678.0]
+
+
+def test_a_mark_among_words_is_a_word(tmp_path):
+    _, names = read_table(written(tmp_path, "kind,n\ncat,1\nunknown,2\ncat,3\n")).classes("kind")
+    assert names == ("cat", "unknown")
+
+
+def test_numbers_that_are_read_as_classes_for_a_word_are_told(tmp_path):
+    table = read_table(written(tmp_path, "grade,n\n1,1\n2,2\n1,3\n2b,4\n"))
+    assert (
+        "mine.csv: column grade is read as classes, not numbers: row 5, column grade: the entry is '2b'"
+        in (table.notes[0])
+    )
+
+
+def test_a_nameless_first_column_that_counts_the_rows_is_no_label(tmp_path):
+    assert "counts the rows" in read_table(written(tmp_path, ",x\n0,5\n1,7\n2,6\n")).refusal("column 1")
+
+
 def test_classes_are_in_natural_order(tmp_path):
     table = read_table(written(tmp_path, "kind\nclass 10\nclass 2\nclass 10\nclass 2\n"))
     assert table.classes("kind")[1] == ("class 2", "class 10")
