@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -87,7 +87,8 @@ def _columns(
         heads = next((found for found in texts.values() if array.ndim == 2 and len(found) == array.shape[1]), None)
         if array.ndim == 1:
             classes = next((found for found in texts.values() if len(found) > 1), None)
-            column = _column(_plain_name(key), array, _is_class(key), classes, notes)
+            may_be_class = _is_class(key) or _last(key).lower() in CLASS_WORDS
+            column = _column(_plain_name(key, arrays), array, may_be_class, classes, notes)
             columns.append(column)
         elif _is_one_hot(key, array):
             notes.append(f"{key} has one 1 in each row of {array.shape[1]}: it is taken as a class.")
@@ -164,13 +165,13 @@ def _joined(
             text = array.dtype.kind in "SU"
             yield (
                 name,
-                array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and (text or name in CLASS_KEYS) else array,
+                array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and (text or _is_class(name)) else array,
             )
         else:
             left.append(f"{name} {member.shape}")
     if left:
         said = ", ".join(left[:6]) + (", …" if len(left) > 6 else "")
-        notes.append(f"Not taken as labels: {said}.")
+        notes.append(f"Not taken as labels of {counted(count, 'image')}: {said}.")
 
 
 def _is_label(member: Member) -> bool:
@@ -210,8 +211,8 @@ def _factors(key: str, array: np.ndarray, names: list[str] | None, notes: list[s
             names = list(known)
             notes.append(f"{key} has the values of a published data set, whose columns are {', '.join(known)}.")
     if names is None:
-        stem = "factor" if key.startswith("latents") else key
-        names = [f"{stem}{i + 1}" for i in range(array.shape[1])]
+        stem, width = "factor" if key.startswith("latents") else _last(key), array.shape[1]
+        names = [stem] if width == 1 and stem != "factor" else [f"{stem}{i + 1}" for i in range(width)]
     for name, column in zip(names, array.T, strict=True):
         classes = _KNOWN_CLASSES.get((known, name)) if known else None
         if classes is not None:
@@ -266,8 +267,11 @@ def _is_one_hot(key: str, array: np.ndarray) -> bool:
     return bool(((array == 0) | (array == 1)).all() and (array.sum(axis=1) == 1).all())
 
 
-def _plain_name(key: str) -> str:
-    return "class" if _is_class(key) else key
+def _plain_name(key: str, keys: Iterable[str]) -> str:
+    """What a label is called: without the groups that it lies in, if no other one has that name."""
+    if _is_class(key):
+        return "class"
+    return _last(key) if [_last(other) for other in keys].count(_last(key)) == 1 else key
 
 
 def _texts(array: np.ndarray) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,8 +143,8 @@ def _image_parts(path: Path, members: list[Member], named: str) -> tuple[tuple[M
         )
     series = _series(candidates)
     if len(series) > 1:
-        known = [stem for name in KNOWN for stem in series if stem == name or stem.endswith(f"_{name}")]
-        if not known:
+        known = next(filter(None, (_called(name, series) for name in KNOWN)), [])
+        if len(known) != 1:
             raise DatasetError(
                 f"{place} holds several arrays that may be the images: {_listed(candidates)}. Name one in data.array."
             )
@@ -159,6 +159,11 @@ def _image_parts(path: Path, members: list[Member], named: str) -> tuple[tuple[M
         return parts, None
     aside = [is_validation(part.name) for part in parts]
     return parts, np.repeat(np.array(aside, np.uint8), [part.shape[0] for part in parts])
+
+
+def _called(name: str, stems: Iterable[str]) -> list[str]:
+    """Those of ``stems`` that are ``name``, or else that end in it."""
+    return [stem for stem in stems if stem == name] or [stem for stem in stems if stem.endswith(f"_{name}")]
 
 
 def _series(candidates: list[Member]) -> dict[str, tuple[Member, ...]]:

@@ -58,6 +58,9 @@ def test_of_several_arrays_one_is_known_or_named(tmp_path):
     with pytest.raises(DatasetError, match=r"left uint8 \(60, 16, 16\), right .*Name one in data.array"):
         read(file)
     assert len(read(file, array="right").images) == 5
+    with pytest.raises(DatasetError, match=r"may be the images: left_images .* right_images"):
+        read(npz(tmp_path, left_images=IMAGES, right_images=IMAGES))
+    file = npz(tmp_path, left=IMAGES, right=IMAGES[:5])
     with pytest.raises(DatasetError, match=r"no array 'middle' \(data.array\); it holds left"):
         read(file, array="middle")
 
@@ -239,7 +242,7 @@ def test_numbers_stay_numbers_and_nan_stays_unknown(tmp_path):
 def test_what_does_not_fit_the_images_is_noted(tmp_path):
     prepared = read(npz(tmp_path, imgs=IMAGES, ids=np.arange(7), masks=IMAGES[:3], wide=np.zeros((60, 512))))
     assert not prepared.labels
-    assert "Not taken as labels: ids (7,), masks (3, 16, 16), wide (60, 512)." in prepared.notes
+    assert "Not taken as labels of 60 images: ids (7,), masks (3, 16, 16), wide (60, 512)." in prepared.notes
 
 
 def test_index_arrays_of_an_export_are_its_split(tmp_path):
@@ -372,6 +375,12 @@ def test_pixels_that_lie_flat_beside_the_images_are_no_labels(tmp_path):
     prepared = read(file)
     assert [each.name for each in prepared.labels] == ["class"]
     assert label(prepared, "class")[:2] == ["a", "b"]
+
+
+def test_integers_of_a_factor_that_is_a_class_are_classes(tmp_path):
+    found = read(npz(tmp_path, images=IMAGES, species=DIGITS[:, None], size=DIGITS[:, None]))
+    assert label(found, "species") == [str(digit) for digit in DIGITS]
+    assert label(found, "size") == DIGITS.tolist()
 
 
 # names

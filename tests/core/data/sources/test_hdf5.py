@@ -63,6 +63,23 @@ def test_any_array_by_name_in_chunks_and_texts_as_classes(tmp_path):
     assert prepared.labels[0].categories == ("cat", "dög")
 
 
+def test_arrays_of_one_name_in_two_groups_are_not_chosen_between(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["left/x"], file["right/x"] = IMAGES, IMAGES[::-1]
+    with pytest.raises(DatasetError, match=r"left/x uint8 .* right/x uint8 .*Name one in data\.array"):
+        read(tmp_path / "a.h5")
+
+
+def test_labels_are_called_as_they_are_in_their_groups(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["run/frames"] = IMAGES
+        file["run/labels/shape"] = np.arange(40) % 3
+        file["run/labels/size"] = np.arange(40) / 40
+    shape, size = read(tmp_path / "a.h5").labels
+    assert (shape.name, shape.categories) == ("shape", ("0", "1", "2"))
+    assert (size.name, size.categories) == ("size", ())
+
+
 def test_what_lies_in_other_files_is_not_followed(tmp_path):
     written(tmp_path, "other.h5", secret=np.zeros(40))
     file = written(tmp_path, images=IMAGES)
