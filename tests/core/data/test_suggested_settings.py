@@ -37,11 +37,11 @@ def test_what_was_chosen_stays(tmp_path):
 
 def test_the_loss_is_a_gaussian_decoders_whatever_the_number_of_pixels(tmp_path):
     config = suggested_config(inspected(tmp_path, grey(20, 10)), RunConfig())
-    assert (config.loss.reconstruction, config.loss.kl, config.model.variance) == ("mse", "textbook", "learned")
-    assert config.loss.beta == pytest.approx(0.1 / 100)
+    assert (config.loss.reconstruction, config.loss.kl, config.model.variance) == ("mse", "textbook", "constant")
+    assert config.loss.beta == pytest.approx(0.06 / 100)
     colour = suggested_config(inspected(tmp_path, np.stack([grey(20, 10), *2 * [grey(20, 10) // 2]], -1)), RunConfig())
     assert colour.data.channels == 3
-    assert colour.loss.beta == pytest.approx(0.1 / 300, rel=0.02)
+    assert colour.loss.beta == pytest.approx(0.06 / 300, rel=0.02)
 
 
 def test_few_images_are_seen_more_often_and_in_smaller_batches(tmp_path):
