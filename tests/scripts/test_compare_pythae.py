@@ -18,7 +18,6 @@ try:
     import compare_pythae
 finally:
     sys.path.remove(str(SCRIPTS))
-from scripts import compare_pythae
 
 
 def test_the_digits_are_folders_of_classes(tmp_path):
