@@ -97,7 +97,14 @@ class MainWindow(QMainWindow):
         docks["compare"].toggleViewAction().toggled.connect(
             lambda shown: None if shown else QTimer.singleShot(0, self, self._arrange_sides)
         )
+        docks["dataset"].toggleViewAction().toggled.connect(self._on_dataset)
         self._first_layout = self.saveState()
+
+    def _on_dataset(self, shown: bool) -> None:
+        """The cloud gives the room for the dataset page and gets it back: Qt would give it to the Training panel."""
+        page = self.docks["dataset"]
+        if self.isVisible() and not page.isFloating() and page.isHidden() != shown:
+            QTimer.singleShot(0, self, self._arrange_sides)
 
     def set_actions(self, actions: Actions) -> None:
         """Make menus and toolbar."""
@@ -145,8 +152,10 @@ class MainWindow(QMainWindow):
 
     def _arrange_sides(self) -> None:
         side = max(240, min(360, self.width() * 9 // 40))
-        docks = [self.docks["training"], self.docks["image"]]
-        self.resizeDocks(docks, [side, side], Qt.Orientation.Horizontal)
+        widths = {"training": side, "image": side}
+        if self.docks["dataset"].isVisible() and not self.docks["dataset"].isFloating():
+            widths["dataset"] = PAGE_WIDTH
+        self.resizeDocks([self.docks[name] for name in widths], list(widths.values()), Qt.Orientation.Horizontal)
 
     def reset_layout(self, front: str) -> None:
         """Every dock back to where it was at the first start, of those at the bottom ``front`` on top."""
@@ -173,11 +182,7 @@ class MainWindow(QMainWindow):
 
     def open_dock(self, name: str) -> None:
         """Show a dock, wherever it is, and bring it to the front."""
-        dock, beside = self.docks[name], self.docks["training"]
-        if name == "dataset" and dock.isHidden() and not dock.isFloating():
-            widths = [beside.width(), PAGE_WIDTH]  # the cloud gives the room, not the settings
-            QTimer.singleShot(0, self, lambda: self.resizeDocks([beside, dock], widths, Qt.Orientation.Horizontal))
-        dock.show()
+        self.docks[name].show()
         self.docks[name].raise_()
 
     def raise_dock(self, name: str) -> None:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
-from PySide6.QtGui import QKeySequence, QWindow
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QKeySequence, QWindow
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QFileDialog, QLineEdit, QWidget
 
@@ -44,20 +44,45 @@ def move(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
     QTest.mouseMove(_window(widget), place(widget, at))
 
 
-def press(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
+def press(widget: QWidget, at: QPoint | QPointF | None = None, held: Qt.KeyboardModifier = NONE) -> None:
     """Press the left button."""
-    QTest.mousePress(_window(widget), LEFT, NONE, place(widget, at))
+    QTest.mousePress(_window(widget), LEFT, held, place(widget, at))
 
 
-def release(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
+def release(widget: QWidget, at: QPoint | QPointF | None = None, held: Qt.KeyboardModifier = NONE) -> None:
     """Release the left button."""
-    QTest.mouseRelease(_window(widget), LEFT, NONE, place(widget, at))
+    QTest.mouseRelease(_window(widget), LEFT, held, place(widget, at))
 
 
-def click(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
-    """Press and release."""
-    press(widget, at)
-    release(widget, at)
+def click(widget: QWidget, at: QPoint | QPointF | None = None, control: bool = False) -> None:
+    """Press and release; ``control``: while Ctrl is held."""
+    held = Qt.KeyboardModifier.ControlModifier if control else NONE
+    press(widget, at, held)
+    release(widget, at, held)
+
+
+def double_click(widget: QWidget, at: QPoint | QPointF | None = None) -> None:
+    """Click twice."""
+    click(widget, at)
+    QTest.mouseDClick(_window(widget), LEFT, NONE, place(widget, at))
+
+
+def drag_file(window: QWidget, path: Path) -> None:
+    """A file or folder is dragged over the middle of ``window``; only the display could drag it for real."""
+    middle, data = window.rect().center(), _file(path)  # the event does not own it
+    QApplication.sendEvent(window, QDragEnterEvent(middle, Qt.DropAction.CopyAction, data, LEFT, NONE))
+
+
+def drop_file(window: QWidget, path: Path) -> None:
+    """It is dropped there."""
+    middle, data = QPointF(window.rect().center()), _file(path)
+    QApplication.sendEvent(window, QDropEvent(middle, Qt.DropAction.CopyAction, data, LEFT, NONE))
+
+
+def _file(path: Path) -> QMimeData:
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    return data
 
 
 def open_menu(button: QWidget) -> None:

@@ -1,8 +1,9 @@
-"""The stages, in the order a newcomer meets them: look, click, trace a path, follow factors, question, train."""
+"""The stages, in the order a newcomer meets them: look, click, trace a path, follow factors, question, train,
+then one's own images."""
 
 from __future__ import annotations
 
-from explorer.tour import scenario_cloud, scenario_runs
+from explorer.tour import scenario_cloud, scenario_images, scenario_runs
 from explorer.tour.runner import NamedStage
 
 STAGES: list[NamedStage] = [
@@ -35,5 +36,11 @@ STAGES: list[NamedStage] = [
     ("click while training", scenario_runs.click_while_training),
     ("pause, step, resume", scenario_runs.pause_step_resume),
     ("stop training", scenario_runs.stop_training),
+    ("drop a folder", scenario_images.drop_folder),
+    ("inspect", scenario_images.inspect),
+    ("train digits", scenario_images.train_digits),
+    ("colour by class", scenario_images.colour_by_class),
+    ("click a class away", scenario_images.click_class_away),
+    ("extend the run", scenario_images.extend_run),
     ("replay epochs", scenario_runs.replay),
 ]

@@ -24,14 +24,14 @@ EXPECTED = {
 }
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(460)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="makes a virtual display")
 def test_every_stage_of_the_tour_happens(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "QT_QPA_PLATFORM")}
     environment.pop("ISOLINE_RUNS", None)
     command = [sys.executable, "-m", "explorer", "tour", str(tmp_path), "--quick", "--clicks", "12"]
     command += ["--size", "1280x720", "--theme", "light"]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=280, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=440, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     report = json.loads((tmp_path / "tour.json").read_text())
     assert set(report) >= EXPECTED

@@ -166,3 +166,15 @@ def test_a_path_that_is_typed_is_looked_at_once_it_is_left(program, images, qtbo
     qtbot.keyClick(line, Qt.Key.Key_Return)
     assert explorer.dataset.path == str(images)
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+
+
+def test_the_page_takes_its_room_from_the_cloud_and_gives_it_back(program, qtbot):
+    explorer = program(None)
+    docks = explorer.window.docks
+    explorer.window.arrange()
+    qtbot.waitUntil(lambda: docks["training"].width() == 288, timeout=WAIT)
+    cloud = explorer.cloud.width()
+    explorer.window.open_dock("dataset")
+    qtbot.waitUntil(lambda: explorer.cloud.width() < cloud - 100 and docks["dataset"].width() >= 300, timeout=WAIT)
+    docks["dataset"].close()
+    qtbot.waitUntil(lambda: docks["training"].width() == 288 and explorer.cloud.width() == cloud, timeout=WAIT)
