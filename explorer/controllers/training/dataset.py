@@ -7,6 +7,7 @@ its own end.
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from core.config import SETTINGS, DataConfig
 from core.data.sources.listing import located
-from core.runs.directory import RunDirectory
+from core.runs.directory import RunDirectory, RunError
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
@@ -98,7 +99,8 @@ class DatasetController(Controller):
     def choose(self, path: str) -> None:
         """Look at the images at ``path``; the folder of a run is opened instead."""
         place = located(path)
-        if RunDirectory.exists(place):
+        with contextlib.suppress(RunError, OSError):  # other folders have a config.json, too
+            RunDirectory.open(place)
             self._session.open(place)
             return
         if self._state.training in ACTIVE_TRAINING:

@@ -21,6 +21,7 @@ from explorer.widgets.painting import small_font, tint
 from explorer.widgets.theme import DARK, Theme, ThemedWidget
 
 EMPTY = "Drop a folder or a file of images here to see what it holds before you train on it."
+MEASURING = "Measuring how long a training takes here …"
 SHOWN_SETTINGS = (
     "data.image_size",
     "data.channels",
@@ -177,7 +178,7 @@ class DatasetView(QWidget):
             self._bar.setValue(round(_PERMILLE * done))
             left = seconds * (1.0 - done) / done if done > 0.01 else math.inf
             known = f" · {done:.0%} · {duration(left)} left" if math.isfinite(left) and seconds > 1.0 else " …"
-            self._doing.setText("Making the contact sheet …" if done >= 1.0 else f"Reading the images{known}")
+            self._doing.setText(MEASURING if done >= 1.0 else f"Reading the images{known}")
             if self._pages.currentIndex() < 2:
                 self._pages.setCurrentIndex(3)
 

@@ -73,6 +73,7 @@ def test_a_folder_that_is_dropped_is_read_and_shown_with_the_settings_that_follo
     size = child(view, "dataset.data.image_size")
     assert isinstance(size, QSpinBox)
     assert size.value() == 12
+    assert "On this machine about" in child(view, "dataset.estimate").text()
 
 
 def test_the_folder_of_a_run_is_opened(program, tiny_run, qtbot):
@@ -80,6 +81,17 @@ def test_the_folder_of_a_run_is_opened(program, tiny_run, qtbot):
     assert drop(explorer, tiny_run)
     assert explorer.session.run.path == tiny_run
     assert not explorer.dataset_view.isVisible()
+
+
+def test_a_folder_of_images_with_a_config_of_its_own_is_no_run(program, tmp_path, qtbot):
+    explorer = program(None)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "config.json").write_text('{"model_type": "something"}')
+    explorer.dataset._command = commanded(FIXED)
+    drop(explorer, tmp_path / "set")
+    assert explorer.session.run is None
+    assert explorer.dataset_view.isVisible()
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
 
 
 def test_other_things_are_not_taken(program):
