@@ -217,24 +217,25 @@ def _names(files: list[tuple[ListedFile, Header]], taken: np.ndarray) -> Iterato
 
 
 def _layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[LabelColumn], np.ndarray | None]:
-    """The class of each file, by its first folder, and the split, by a folder train beside one for validation."""
+    """The class of each file, by its first folder, and the split, by folders train and val or test, around the classes
+    or within them."""
     parts = [name.split("/") for name in names]
     depth = 0
     while len({part[depth] for part in parts}) == 1 and all(len(part) > depth + 2 for part in parts):
         depth += 1  # one folder around everything, as archives are packed
-    tops = {part[depth].casefold() for part in parts if len(part) > depth + 1}
     split = None
-    if tops and tops <= TRAINING | VALIDATION and tops & TRAINING and tops & VALIDATION:
-        aside = [part[depth].casefold() in VALIDATION and len(part) > depth + 1 for part in parts]
+    level = _split_level(parts, depth)
+    if level is not None:
+        aside = [len(part) > level + 1 and part[level].casefold() in VALIDATION for part in parts]
         split = np.array(aside, dtype=np.uint8)
-        folders = {part[depth] for part in parts if len(part) > depth + 1}
+        folders = {part[level] for part in parts if len(part) > level + 1}
         used = sorted(folders, key=lambda folder: (folder.casefold() in VALIDATION, folder))
         notes.append(
             f"The split is given by the folders {' and '.join(map(shown, used))}: {len(aside) - sum(aside):,} files to "
             f"train, {sum(aside):,} to validate."
         )
-        depth += 1
-    folder_of = [part[depth] if len(part) > depth + 1 else None for part in parts]
+        depth += level == depth
+    folder_of = [part[depth] if len(part) > depth + 1 and depth != level else None for part in parts]
     classes = list(dict.fromkeys(folder for folder in folder_of if folder is not None))
     if len(classes) < 2:
         return [], split
@@ -243,12 +244,26 @@ def _layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[
     unknown = folder_of.count(None)
     if unknown:
         notes.append(f"{counted(unknown, 'file')} beside the class folders: class not known.")
+    lowest = max(depth, -1 if level is None else level)
+    inner = next((name for name, part in zip(names, parts, strict=True) if len(part) > lowest + 2), None)
+    if inner is not None:
+        folder = shown(inner.rpartition("/")[0])
+        notes.append(f"Folders within those of the classes, such as {folder}, are no classes of their own.")
     levels = {folder.rstrip("/").split("/")[depth] for folder in listing.folders if folder.count("/") == depth + 1}
     empty = _natural(levels - set(classes)) if split is None else []
     if empty:
         said = ", ".join(shown(folder) for folder in empty[:6]) + (", …" if len(empty) > 6 else "")
         notes.append(f"No images in the folder{'s' if len(empty) > 1 else ''} {said}: no class is made of it.")
     return [LabelColumn("class", values, tuple(map(shown, place)))], split
+
+
+def _split_level(parts: list[list[str]], depth: int) -> int | None:
+    """At which level from ``depth`` on all folders are for training or for validation, both being there."""
+    for level in range(depth, max(map(len, parts)) - 1):
+        folders = {part[level].casefold() for part in parts if len(part) > level + 1}
+        if folders <= TRAINING | VALIDATION and folders & TRAINING and folders & VALIDATION:
+            return level
+    return None
 
 
 def _natural(names: list[str] | set[str]) -> list[str]:

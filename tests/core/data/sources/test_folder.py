@@ -238,6 +238,24 @@ def test_folders_for_training_and_validation_are_a_split_with_classes_below(tmp_
     assert dict(zip(source.names, classes(tmp_path), strict=True)) == {n: n.split("/")[1] for n in by_name}
 
 
+def test_folders_for_training_and_validation_may_lie_within_those_of_the_classes(tmp_path):
+    for name in ("cat/train/1.png", "cat/test/2.png", "dog/train/1.png", "dog/test/odd/2.png", "dog/test/fine/3.png"):
+        picture(tmp_path / name)
+    source = open_source(DataConfig(path=str(tmp_path)))
+    assert dict(zip(source.names, source.given_split, strict=True)) == {n: "/test/" in n for n in source.names}
+    assert classes(tmp_path) == [name.partition("/")[0] for name in source.names]
+    assert any("given by the folders train and test: 2 files to train, 3 to validate" in note for note in source.notes)
+    inner = "Folders within those of the classes, such as dog/test/fine, are no classes of their own."
+    assert inner in source.notes
+
+
+def test_classes_called_train_and_test_among_others_are_no_split(tmp_path):
+    for name in ("train/1.png", "test/1.png", "plane/1.png"):
+        picture(tmp_path / name)
+    assert open_source(DataConfig(path=str(tmp_path))).given_split is None
+    assert classes(tmp_path) == ["plane", "test", "train"]
+
+
 def test_three_parts_validate_with_both_others_and_a_lone_train_is_a_class(tmp_path):
     for name in ("train/1.png", "val/1.png", "test/1.png"):
         picture(tmp_path / "in" / name)
