@@ -51,8 +51,14 @@ class Listing:
 
 
 def located(path: str | os.PathLike[str]) -> Path:
-    """The absolute path that a person wrote: with ``~``, as ``file://`` address, or relative to the working folder."""
-    text = os.fspath(path).strip() if isinstance(path, str) else os.fspath(path)
+    """The absolute path that a person wrote: with ``~``, as ``file://`` address, or relative to the working folder.
+
+    Blanks or quotes around a text, as copying leaves them, are dropped unless they are part of a name that exists.
+    """
+    text = os.fspath(path)
+    if isinstance(path, str) and not os.path.lexists(os.path.expanduser(text)):
+        text = text.strip()
+        text = text[1:-1] if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" else text
     if text.lower().startswith("file:"):
         parts = urlsplit(text)
         text = unquote(parts.path, errors="surrogateescape")

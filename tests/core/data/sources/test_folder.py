@@ -228,6 +228,13 @@ def test_one_folder_around_everything_is_no_class(tmp_path):
     assert not open_source(DataConfig(path=str(tmp_path / "all" / "cat"))).labels
 
 
+def test_blanks_and_quotes_around_a_path_are_dropped_unless_they_are_part_of_it(tmp_path):
+    (tmp_path / "blank ").mkdir()
+    for text in (f" {tmp_path}\n", f'"{tmp_path}"', f"'{tmp_path}'", tmp_path.as_uri()):
+        assert located(text) == tmp_path
+    assert located(f"{tmp_path}/blank ") == tmp_path / "blank "
+
+
 @pytest.mark.parametrize(("train", "validation"), [("train", "val"), ("Training", "test"), ("train", "validation")])
 def test_folders_for_training_and_validation_are_a_split_with_classes_below(tmp_path, train, validation):
     for name in (f"{train}/cat/1.png", f"{train}/dog/2.png", f"{validation}/cat/3.png"):
