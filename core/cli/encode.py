@@ -28,7 +28,7 @@ class Options:
     model: tyro.conf.Positional[Path]
     """A run folder or a .safetensors file."""
     images: tyro.conf.Positional[tuple[Path, ...]]
-    """Image files, folders of images, or one file with arrays (NPZ, NPY)."""
+    """Image files, folders of images, or one file with arrays (NPZ, NPY, HDF5, MNIST's IDX)."""
     out: Path
     """A .npz (keys latents, files), .npy or .csv file; `isoline decode --latents` reads all three."""
 
@@ -73,12 +73,13 @@ def _read_as(model: Path) -> dict[str, str]:
 
 
 def _source(sources: tuple[Path, ...], data: DataConfig) -> ImageSource:
-    """The images of one folder or file, or of several one after the other."""
+    """The images of one folder or file, or of several one after the other, named by the paths as they were given."""
     from core.data.sources.listing import Listing, in_natural_order, listed
     from core.data.sources.opening import holds_arrays, open_listing, open_pictures
+    from core.data.sources.pictures import is_picture
     from core.paths.latents_file import LatentsError
 
-    if len(sources) == 1 and (holds_arrays(sources[0]) or sources[0].is_dir()):
+    if len(sources) == 1 and (sources[0].is_dir() or not is_picture(sources[0].suffix.lower())):
         return open_listing(listed(sources[0]), data)
     for source in sources:
         if holds_arrays(source):
@@ -86,8 +87,8 @@ def _source(sources: tuple[Path, ...], data: DataConfig) -> ImageSource:
     listings = [listed(source) for source in sources]
     together = Listing(listings[0].root)
     for source, listing in zip(sources, listings, strict=True):
-        alone = not source.is_dir()
-        files = in_natural_order(listing.files, lambda file: file.name)
-        together.files += [dataclasses.replace(file, name=str(source)) if alone else file for file in files]
-        together.skipped += listing.skipped
+        below = "" if source.is_file() else f"{source.as_posix().rstrip('/')}/"
+        for file in in_natural_order(listing.files, lambda file: file.name):
+            together.files.append(dataclasses.replace(file, name=f"{below}{file.name}" if below else str(source)))
+        together.skipped += [dataclasses.replace(one, name=f"{below}{one.name}") for one in listing.skipped]
     return open_pictures(together, data)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -205,6 +207,18 @@ def test_a_folder_of_images_is_encoded_with_names(run, inference, pictures, tmp_
         np.testing.assert_array_equal(data["latents"], np.stack(list(encode_each(inference, pictures))))
 
 
+def test_images_of_several_folders_keep_their_folders_in_their_names(run, inference, pictures, tmp_path):
+    folders = [tmp_path / "pictures" / name for name in "ab"]
+    isoline("encode", run, *folders, "--out", tmp_path / "mu.npz")
+    with np.load(tmp_path / "mu.npz", allow_pickle=False) as data:
+        assert list(data["files"]) == [
+            (folders[0] / "0.png").as_posix(),
+            (folders[0] / "1.png").as_posix(),
+            (folders[1] / "0.png").as_posix(),
+        ]
+        np.testing.assert_array_equal(data["latents"], np.stack(list(encode_each(inference, pictures))))
+
+
 @pytest.mark.parametrize("suffix", [".npy", ".csv"])
 def test_what_encode_writes_decode_reads(run, inference, pictures, tmp_path, suffix):
     files = sorted((tmp_path / "pictures").rglob("*.png"))
@@ -218,6 +232,14 @@ def test_what_encode_writes_decode_reads(run, inference, pictures, tmp_path, suf
 def test_images_of_an_npz_file_are_encoded(run, inference, pictures, tmp_path):
     np.savez(tmp_path / "images.npz", imgs=pictures)
     isoline("encode", run, tmp_path / "images.npz", "--out", tmp_path / "mu.csv")
+    expected = np.stack(list(encode_each(inference, pictures)))
+    np.testing.assert_array_equal(read_latents(tmp_path / "mu.csv"), expected)
+
+
+def test_images_of_an_idx_file_are_encoded(run, inference, pictures, tmp_path):
+    header = struct.pack(">HBB3I", 0, 8, 3, *pictures.shape[:3])
+    (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(header + pictures.tobytes()))
+    isoline("encode", run, tmp_path / "t10k-images-idx3-ubyte.gz", "--out", tmp_path / "mu.csv")
     expected = np.stack(list(encode_each(inference, pictures)))
     np.testing.assert_array_equal(read_latents(tmp_path / "mu.csv"), expected)
 
