@@ -34,6 +34,7 @@ class TrainDisplay:
     def __init__(self, config: RunConfig, out: Path) -> None:
         self._out = out
         self._epochs = config.training.epochs
+        self._squared = config.loss.reconstruction == "mse"
         self._console = _Console(file=sys.stdout, highlight=False)
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -73,9 +74,10 @@ class TrainDisplay:
             self.print(self._epoch_text(record))
         elif kind == "event" and record["event"] in _SHOWN_EVENTS:
             message = record.get("message")
-            self.print(f"{record['event']}: {message}" if message else record["event"])
+            told = message if message and message.startswith(record["event"]) else None
+            self.print(told or (f"{record['event']}: {message}" if message else record["event"]))
             if record["event"] == "finished" and self._report is not None:
-                self.print(_report_text(self._report))
+                self.print(_report_text(self._report, self._squared))
                 for finding in self._report["findings"]:
                     self.print("\nwarning: " + "\n".join(remedy_lines(self._out, finding)))
         elif kind == "report":
@@ -113,32 +115,42 @@ class TrainDisplay:
         if self._last:
             parts.append(f"loss {self._last['loss']:.5f}")
         if validation:
-            parts += [f"validation {validation['loss']:.5f}", f"excess BCE {validation['excess_bce']:.5f}"]
+            parts.append(f"validation {validation['loss']:.5f}")
+            if self._squared:
+                parts.append(f"squared error {validation['reconstruction']:.5f}")
+            else:
+                parts.append(f"excess BCE {validation['excess_bce']:.5f}")
         return "  ".join([*parts, *_speed(self._last), *(["best"] if record["best"] else [])])
 
 
-def _report_text(record: Record) -> str:
-    """The final report in a few lines."""
+def _report_text(record: Record, squared: bool) -> str:
+    """The final report in a few lines: what could be had. ``squared``: the model was trained on the squared error."""
     from core.training.recorder import NEIGHBOURS  # loads torch, as the training has done
 
-    def number(name: str, digits: int) -> str:
-        value = record.get(name)
-        return "not available" if value is None else f"{value:.{digits}f}"
+    lines: list[tuple[str, str]] = []
+
+    def number(label: str, name: str, digits: int, more: str = "") -> None:
+        if record.get(name) is not None:
+            lines.append((label, f"{record[name]:.{digits}f}{more}"))
 
     interval = ""
     if record.get("twonn_low") is not None:
         interval = f"  (95 %: {record['twonn_low']:.2f} to {record['twonn_high']:.2f})"
-    lines = [
-        f"excess BCE, validation        {number('excess_bce', 5)}",
-        f"intrinsic dimension, TwoNN    {number('twonn', 2)}{interval}",
-        f"trustworthiness, {NEIGHBOURS} neighbours",
-        f"  parameters to cloud         {number('trustworthiness_parameters_to_cloud', 4)}",
-        f"  cloud to parameters         {number('trustworthiness_cloud_to_parameters', 4)}",
-        f"active latent dimensions      {record['active_dimensions']} of {len(record['latent_signal'])}",
-        f"error of the mean image left  {_share_left(record)}",
-        f"training time                 {record['seconds'] / 60:.1f} min",
-    ]
-    return "\n".join(lines + ([record["note"]] if "note" in record else []))
+    if squared:
+        number("squared error, validation", "squared_error", 5)
+    else:
+        number("excess BCE, validation", "excess_bce", 5)
+    lines.append(("  of that of the mean image", _share_left(record)))
+    number("intrinsic dimension, TwoNN", "twonn", 2, interval)
+    neighbours = f"trustworthiness, {NEIGHBOURS} neighbours"
+    number(f"{neighbours}, parameters to cloud", "trustworthiness_parameters_to_cloud", 4)
+    number(f"{neighbours}, cloud to parameters", "trustworthiness_cloud_to_parameters", 4)
+    lines.append(("active latent dimensions", f"{record['active_dimensions']} of {len(record['latent_signal'])}"))
+    seconds = record["seconds"]
+    lines.append(("training time", f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"))
+    width = max(len(label) for label, _ in lines)
+    texts = [f"{label:<{width}}  {text}" for label, text in lines]
+    return "\n".join(texts + ([record["note"]] if "note" in record else []))
 
 
 def _share_left(record: Record) -> str:

@@ -192,6 +192,19 @@ def test_train_then_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert "already holds a run" in caught.err
 
 
+def test_a_training_on_own_images_reports_what_can_be_had(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "mine.npz", images=random.integers(0, 256, (40, 8, 8), dtype=np.uint8))
+    short = ["--training.epochs", "1", "--training.device", "cpu"]
+    assert main(["train", str(tmp_path / "mine.npz"), "--out", str(tmp_path / "run"), *short]) == 0
+    text = capsys.readouterr().out
+    assert "squared error, validation" in text
+    assert "of that of the mean image" in text
+    assert "\nfinished after 1 epoch\n" in text
+    assert "excess BCE" not in text
+    assert "not available" not in text
+
+
 def test_info_names_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["info", str(tmp_path)]) == 2
     assert "is not a run" in capsys.readouterr().err
