@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QLineEdit, QMainWindow, QMenu, QTabWidget, QWidget
 
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
@@ -77,6 +77,8 @@ class MainWindow(QMainWindow):
         """A dock with ``widget`` in it; ``shown``: at the first start."""
         dock = self.docks[name] = named(QDockWidget(title, self), f"dock.{name}")
         dock.setWidget(widget)
+        for field in widget.findChildren(QLineEdit):  # a folder that is dropped on one is meant for the window
+            field.setAcceptDrops(False)
         self.addDockWidget(area, dock)
         dock.setVisible(shown)
         # After Qt has finished moving the dock: then it is known who shares its place.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from explorer.controllers.plane import factor_names
 from explorer.state import State
 
-MEASURE = "Measure attributes of the images (File menu) to use instead."
+MEASURE = "Measure attributes to use instead."
 PATH_NEEDED = "Needs a path: draw one (3), add points with Edit (4) or trace one (6)."
 
 
@@ -26,5 +26,5 @@ def missing_factors(state: State, purpose: str) -> str:
     if state.samples is None:
         return "Waiting for the samples of the open run."
     if names:
-        return f"Needs two known factors; the images of this run have one ({names[0]}). {MEASURE}"
-    return f"Needs two known factors; none are known of the images of this run. {MEASURE}"
+        return f"Needs two known factors; these images have one ({names[0]}). {MEASURE}"
+    return f"Needs two known factors; these images have none. {MEASURE}"

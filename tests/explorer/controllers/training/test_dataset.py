@@ -83,6 +83,22 @@ def test_the_folder_of_a_run_is_opened(program, tiny_run, qtbot):
     assert not explorer.dataset_view.isVisible()
 
 
+@pytest.mark.parametrize("name", ["training.data.path", "training.data.hold_out", "training.training.epochs"])
+def test_a_folder_can_be_dropped_on_a_field_too(program, images, name):
+    explorer = program(None)
+    field = child(explorer.training_view, name)
+    field = field if isinstance(field, QLineEdit) else field.findChild(QLineEdit)
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(images))])
+    data.setText(str(images))
+    before, dropped = field.text(), []
+    explorer.window.dropped.disconnect()
+    explorer.window.dropped.connect(dropped.append)
+    QApplication.sendEvent(field, QDragEnterEvent(QPoint(5, 5), COPY, data, LEFT, NONE))
+    QApplication.sendEvent(field, QDropEvent(QPointF(5, 5), COPY, data, LEFT, NONE))
+    assert (field.text(), dropped) == (before, [str(images)])
+
+
 def test_a_folder_of_images_with_a_config_of_its_own_is_no_run(program, tmp_path, qtbot):
     explorer = program(None)
     (tmp_path / "set").mkdir()
