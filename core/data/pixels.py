@@ -23,6 +23,8 @@ COLOUR_SPREAD = 16 / 255
 TOLERANCE = 1e-3
 """By which floating-point values may leave [0, 1] or [-1, 1] and are still taken as such."""
 PERCENTILES = (0.1, 99.9)
+FEW_EXTREMES = 0.25
+"""Of the range: what nearly all pixels use less of looks black, or all alike."""
 _SAMPLED = 16_000_000  # pixels of all images that percentiles are taken from
 _SMALL = 64  # side at which a photograph shows whether it has colour
 
@@ -77,8 +79,9 @@ def survey(source: ImageSource, config: DataConfig, progress: Progress | None = 
 
     What cannot be read is passed over here: ``preparation`` reports it.
     """
-    sampled = max(16, _SAMPLED // len(source)) if config.intensity == "percentiles" else 0
     plain = all(kind.bits <= 8 and not kind.alpha for kind in source.kinds) and config.intensity == "auto"
+    many = {"percentiles": _SAMPLED, "auto": 0 if plain else _SAMPLED // 4}.get(config.intensity, 0)
+    sampled = max(16, many // len(source)) if many else 0
     coloured = any(kind.colour for kind in source.kinds)
     found = {8: _Measured(), 16: _Measured()}
 
@@ -165,16 +168,32 @@ def _range(found: _Measured, intensity: str, notes: list[str], bits: int = 8) ->
         why = f" ({PERCENTILES[0]:g} % and {PERCENTILES[1]:g} % of all pixels)"
     elif intensity == "auto":
         low, high = _conventional(found, deep)
-        why = "" if (low, high) != (found.low, found.high) else " (the lowest and highest of the data set)"
+        if (low, high) == (found.low, found.high):
+            why = " (the lowest and highest of the data set)"
     if high <= low:
         high = low + 1.0
     if (low, high) == (0.0, 1.0) and not found.real:
         notes.append("Pixels are only 0 and 1: they become black and white.")
     elif (low, high) != (0.0, 255.0):
         notes.append(f"Intensities {low:g} to {high:g} of {kind} pixels become 0 to 255, the same for all images{why}.")
+        if why and intensity == "auto":
+            notes += _few_extremes(found)
     elif deep:
         notes.append(f"Values of {kind} pixels are between 0 and 255 and stay as they are.")
     return low, high
+
+
+def _few_extremes(found: _Measured) -> list[str]:
+    """What is said if a few pixels, such as hot ones of a camera, leave the others hardly any of the range."""
+    if not found.samples:
+        return []
+    low, high = (float(value) for value in np.percentile(np.concatenate(found.samples), PERCENTILES))
+    if high - low >= FEW_EXTREMES * (found.high - found.low):
+        return []
+    return [
+        f"Nearly all pixels are between {low:g} and {high:g}, a small part of that: data.intensity percentiles gives "
+        "them the whole range."
+    ]
 
 
 def _conventional(found: _Measured, deep: bool) -> tuple[float, float]:

@@ -137,6 +137,13 @@ def open_pictures(
     held = np.array([header.frames for _, header in files], dtype=np.int64)
     taken = held if config.frames == "all" else np.ones_like(held)
     notes += _frame_notes(held, config.frames)
+    mixed = [(file, header.tiff.left_out) for file, header in files if header.tiff is not None and header.tiff.left_out]
+    if mixed:
+        pages = counted(sum(count for _, count in mixed), "page")
+        notes.append(
+            f"{pages} of {counted(len(mixed), 'TIFF file')} left out, of another size or type than the first page, "
+            f"such as in {mixed[0][0].shown}; save them as files of their own."
+        )
     first = np.concatenate([[0], np.cumsum(taken)[:-1]])
     owner = np.repeat(np.arange(len(files)), taken)
     labels, split = _layout(listing, [file.name for file, _ in files], notes)

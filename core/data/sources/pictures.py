@@ -81,7 +81,7 @@ def is_picture(suffix: str) -> bool:
     """Whether files with ``suffix`` (small letters, with its dot) are images, readable or not."""
     Image.init()
     known = Image.registered_extensions().get(suffix)
-    return suffix in UNREADABLE or (known in Image.OPEN and known not in FOREIGN)
+    return suffix in UNREADABLE or known == "MPO" or (known in Image.OPEN and known not in FOREIGN)
 
 
 def read_header(path: str, suffix: str) -> Header:
@@ -198,7 +198,7 @@ def _opened(path: str, suffix: str) -> Iterator[Image.Image]:
     if suffix in UNREADABLE:
         raise PictureError(UNREADABLE[suffix])
     named = Image.registered_extensions().get(suffix)
-    formats = SIGNED if named is None or named in FOREIGN or named in SIGNED else (*SIGNED, named)
+    formats = SIGNED if named not in Image.OPEN or named in FOREIGN or named in SIGNED else (*SIGNED, named)
     try:
         with open(path, "rb") as file, Image.open(file, formats=formats) as image:
             yield image

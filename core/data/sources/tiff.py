@@ -30,7 +30,8 @@ class TiffLayout:
     ``stored`` is the type of a number. ``leading`` are the lengths of the axes before a page's own, ``channel_axis``
     which of them is channels, or None; ``channels`` those of an image, wherever they lie; ``page`` the axes of one
     page: YX, YXS or SYX. ``alpha``: the last of four channels is transparency; ``inverted``: 0 is white;
-    ``channels_last``: each page is one row of the image.
+    ``channels_last``: each page is one row of the image; ``left_out`` counts pages of another size or type than the
+    first, but for reduced copies.
     """
 
     frames: int
@@ -44,6 +45,7 @@ class TiffLayout:
     inverted: bool
     orientation: int
     channels_last: bool = False
+    left_out: int = 0
 
     @property
     def dtype(self) -> np.dtype:
@@ -107,7 +109,13 @@ def read_layout(path: str) -> TiffLayout | None:
             inverted=page.photometric == tifffile.PHOTOMETRIC.MINISWHITE,
             orientation=orientation,
             channels_last=bool(last and leading[0] > _MOST_CHANNELS_LAST),
+            left_out=sum(len(other.pages) for other in file.series[1:] if _is_whole(other.pages[0])),
         )
+
+
+def _is_whole(page: tifffile.TiffPage | tifffile.TiffFrame | None) -> bool:
+    """Whether the page that a series begins with is an image of its own, no reduced copy of another."""
+    return isinstance(page, tifffile.TiffPage) and not page.subfiletype & 1
 
 
 def read_tiff(path: str, layout: TiffLayout, frames: range, planes: Sequence[int]) -> Iterator[Pixels]:

@@ -146,6 +146,17 @@ def test_the_range_may_be_given_or_leave_out_what_is_rare(tmp_path):
     assert read(folder, intensity="percentiles").images[1, 9, 9, 0] > 250
 
 
+def test_a_hot_pixel_that_darkens_all_others_is_told(tmp_path):
+    folder = deep(tmp_path / "images", [1000, 4000], np.uint16)
+    assert not [note for note in read(folder).notes if "Nearly all" in note]
+    hot = np.full((SIZE, SIZE), 100, np.uint16)
+    hot[0, 0] = 65535
+    Image.fromarray(hot).save(folder / "hot.tif")
+    notes = [note for note in read(folder).notes if "Nearly all" in note]
+    assert notes
+    assert "data.intensity percentiles" in notes[0]
+
+
 def test_eight_bits_stay_as_they_are_unless_a_range_is_asked_for(tmp_path):
     folder = deep(tmp_path / "in", [40, 80], np.uint8, "png")
     assert read(folder).images[:, 0, 0, 0].tolist() == [40, 80]

@@ -66,7 +66,10 @@ def test_what_systems_leave_behind_is_left_out(tmp_path, litter):
     assert not source.skipped
 
 
-@pytest.mark.parametrize("suffix", ["jfif", "jpe", "avif", "jp2", "tga", "ico", "webp", "PNG", "bmp", "ppm", "qoi", ""])
+SUFFIXES = ["jfif", "jpe", "mpo", "avif", "jp2", "tga", "ico", "webp", "PNG", "bmp", "ppm", "qoi", ""]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_whatever_pillow_decodes_is_read(tmp_path, suffix):
     file = tmp_path / (f"a.{suffix}" if suffix else "a")
     kind = {"jfif": "JPEG", "jpe": "JPEG", "jp2": "JPEG2000", "": "PNG"}.get(suffix, suffix.upper())

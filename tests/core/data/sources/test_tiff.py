@@ -45,6 +45,19 @@ def test_every_page_of_a_stack_is_an_image(tmp_path, options):
     assert prepared.names == tuple(f"a.tif#{frame}" for frame in range(6))
 
 
+def test_pages_of_another_size_are_told_but_for_reduced_copies(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        file.write(FRAMES[0], metadata=None)
+        file.write(FRAMES[0, ::2, ::2], metadata=None, subfiletype=1)
+    assert not [note for note in read(tmp_path / "a.tif", frames="first").notes if "left out" in note]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in (FRAMES[0], FRAMES[1, :20], FRAMES[2, :, :20]):
+            file.write(page, metadata=None)
+    prepared = read(tmp_path / "a.tif", frames="all")
+    np.testing.assert_array_equal(prepared.images[..., 0], FRAMES[:1])
+    assert any(note.startswith("2 pages of 1 TIFF file left out, of another size") for note in prepared.notes)
+
+
 @pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "tiff_adobe_deflate", "group4"])
 def test_stacks_of_other_programs_are_read_whatever_their_compression(tmp_path, compression):
     frames = FRAMES > 127 if compression == "group4" else FRAMES
