@@ -116,21 +116,15 @@ def _with_suggestions(config: RunConfig, chosen: frozenset[str]) -> RunConfig:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from core.data.inspection import inspect, suggested_data
     from core.data.loading import with_absolute_path
-    from core.data.suggested_settings import suggested_config
+    from core.data.suggested_settings import settings_from_images
 
-    data = with_absolute_path(config.data)
+    config = dataclasses.replace(config, data=with_absolute_path(config.data))
     columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=1.0)
-        found = inspect(
-            data,
-            lambda fraction: bar.update(task, completed=fraction),
-            settings=lambda found, data: suggested_data(found, data, chosen),
-        )
-    suggested = suggested_config(found, dataclasses.replace(config, data=data), chosen)
+        suggested, found = settings_from_images(config, chosen, lambda fraction: bar.update(task, completed=fraction))
     for line in summary(found, suggested):
         console.print(line, markup=False)
     sys.stderr.flush()

@@ -14,7 +14,8 @@ from collections.abc import Container
 import numpy as np
 
 from core.config import RunConfig
-from core.data.inspection import Inspection
+from core.data.dataset import Progress
+from core.data.inspection import Inspection, inspect, suggested_data
 
 KL_WEIGHT = 0.06
 SIGMA = 0.2
@@ -52,3 +53,14 @@ def suggested_config(found: Inspection, config: RunConfig, chosen: Container[str
         for section, values in suggested.items()
     }
     return dataclasses.replace(config, data=data, **sections)
+
+
+def settings_from_images(
+    config: RunConfig, chosen: Container[str] = (), progress: Progress | None = None
+) -> tuple[RunConfig, Inspection]:
+    """``config`` with what follows from its images, all of them read and kept for the training, and what they are.
+
+    What is ``chosen``, by ``section.field``, stays. Raises ``core.data.dataset.DatasetError``.
+    """
+    found = inspect(config.data, progress, settings=lambda found, data: suggested_data(found, data, chosen))
+    return suggested_config(found, config, chosen), found

@@ -158,7 +158,7 @@ def open_run(path: str | os.PathLike[str]) -> TrainedRun:
 
 
 def train_run(
-    config: RunConfig | None = None,
+    config: RunConfig | str | os.PathLike[str] | None = None,
     *,
     data: Mapping[str, object] | None = None,
     model: Mapping[str, object] | None = None,
@@ -172,7 +172,9 @@ def train_run(
 
     The settings are ``config``, or those of ``preset`` with the sections' own in their place: ``data={"count": 500},
     training={"epochs": 2}``. Names, defaults and ranges are those of ``core.config``, which are the flags of
-    ``isoline train``. ``out`` is the folder to make; None: one below ``runs/``, named by date and time.
+    ``isoline train``. In place of ``config`` may stand the path of one's own images, the same as ``data={"path": …}``:
+    settings that are not given then follow from the images, as they do there. ``out`` is the folder to make; None: one
+    below ``runs/``, named by date and time.
 
     ``on_event`` gets each record of ``metrics.jsonl`` as it is written: losses of steps and epochs, warnings, the final
     report. Ctrl+C ends the training after its step; what it has learned is kept.
@@ -181,8 +183,11 @@ def train_run(
     written, ``core.data.dataset.DatasetError``, ``core.models.device.DeviceError``, and
     ``core.training.loop.TrainingError`` when the loss is no longer finite.
     """
+    from core.data.suggested_settings import settings_from_images
     from core.training.trainer import run_training
 
+    if isinstance(config, str | os.PathLike):
+        data, config = {"path": config} | dict(data or {}), None
     sections = {"data": data, "model": model, "loss": loss, "training": training}
     given = {name: values for name, values in sections.items() if values is not None}
     if config is None:
@@ -190,6 +195,9 @@ def train_run(
         for name, values in given.items():
             settings[name] |= {key: os.fspath(v) if isinstance(v, os.PathLike) else v for key, v in values.items()}
         config = config_from_dict(settings, "isoline.train")
+        if not config.data.drawn:
+            chosen = frozenset(f"{section}.{name}" for section, values in given.items() for name in values)
+            config, _ = settings_from_images(config, chosen)
     elif given:
         raise TypeError(f"isoline.train got a config and also {', '.join(given)}; put all settings into one of them.")
     folder = Path("runs", new_run_name(config)) if out is None else Path(out)

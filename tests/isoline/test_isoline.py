@@ -186,6 +186,14 @@ def test_a_training_makes_a_run_that_the_command_reads(
         isoline.train(run.config, out=tmp_path / "again")
 
 
+def test_settings_follow_from_own_images_as_they_do_on_the_command_line(tmp_path: Path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 12, 12, 3), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images)
+    run = isoline.train(tmp_path / "mine.npz", training={"epochs": 1}, out=tmp_path / "run")
+    assert (run.config.data.image_size, run.config.data.channels) == (12, 3)
+    assert (run.config.loss.reconstruction, run.config.training.epochs) == ("mse", 1)
+
+
 def test_settings_that_cannot_be_used_are_named():
     with pytest.raises(isoline.ConfigError, match=r"isoline.train: unknown field 'data.size'"):
         isoline.train(data={"size": 3})
