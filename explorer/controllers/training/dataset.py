@@ -74,7 +74,7 @@ class DatasetController(Controller):
         view.train_requested.connect(self._train)
         self._window.dropped.connect(self.choose)
         self._when((self._state.events.training,), self._show_trainable)
-        session.opened.connect(lambda _: self._show_settings())
+        session.opened.connect(lambda _: self._on_opened())
         self._show_trainable()
 
     @property
@@ -113,6 +113,15 @@ class DatasetController(Controller):
         self._window.open_dock("dataset")
         self.read()
 
+    def _on_opened(self) -> None:
+        """The form has the settings of the run that was opened: a page about other images would not fit them."""
+        values = self._training.values()
+        if self.path and (values["data.source"] != "files" or located(values["data.path"]) != located(self.path)):
+            self._end()
+            self.path, self._edited = "", set()
+            self._view.clear()
+        self._show_settings()
+
     # settings
 
     def _on_edited(self, name: str) -> None:
@@ -134,6 +143,7 @@ class DatasetController(Controller):
         self._view.set_trainable("A training is running. Stop it before starting another." if active else "")
 
     def _train(self) -> None:
+        self._training.set_values({"data.source": "files", "data.path": self.path})
         self._training.request_start()
         if self._state.training in ACTIVE_TRAINING:
             self._window.docks["dataset"].hide()  # its room goes to the cloud that is coming

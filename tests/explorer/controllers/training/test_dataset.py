@@ -182,6 +182,23 @@ def test_a_setting_is_one_in_page_and_form_and_what_a_person_chose_is_kept(progr
     assert here.value() == 32
 
 
+def test_a_page_about_other_images_goes_when_a_run_is_opened(program, images, tiny_run, qtbot):
+    explorer = program(None)
+    explorer.dataset._command = commanded(FIXED)
+    drop(explorer, images)
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+    assert child(explorer.dataset_view, "dataset.train").isVisible()
+    started = []
+    explorer.training_view.start_requested.disconnect()
+    explorer.training_view.start_requested.connect(started.append)
+    child(explorer.training_view, "training.data.source.curves").click()
+    child(explorer.dataset_view, "dataset.train").click()
+    assert started[0].data.path == str(images), "these images, whatever the form says meanwhile"
+    explorer.session.open(tiny_run)
+    assert child(explorer.dataset_view, "dataset.empty").isVisible()
+    assert not child(explorer.dataset_view, "dataset.train").isVisible()
+
+
 def test_a_path_that_is_typed_is_looked_at_once_it_is_left(program, images, qtbot):
     explorer = program(None)
     explorer.dataset._command = commanded(FIXED)
