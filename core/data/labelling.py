@@ -49,6 +49,8 @@ def labelled(
         notes += [f"{table.file.name}: column {name} is left out: {reason}." for name, reason in left_out.items()]
         taken = {label.name for label in columns}
         for label in found:
+            if label.categories and table.numbers(label.name) is not None:
+                notes.append(f"{table.file.name}: the numbers of column {label.name} are taken as classes.")
             if label.name in taken:
                 notes.append(
                     f"The files have a label {label.name}, too; that of the table is called {label.name} (table)."

@@ -23,6 +23,11 @@ _NAMES_SAY = re.compile(
     re.I,
 )
 """Headings of columns that name files, even by numbers."""
+CLASS_HEADINGS = frozenset(
+    ("label", "labels", "class", "classes", "class_id", "label_id", "category", "species", "kind", "type", "digit")
+)
+"""Columns whose whole numbers, if they are few, number classes; in small letters."""
+MOST_NUMBERED = 20
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _FRAME = re.compile(r"#\d+$")
 _SHOWN = 3  # examples in a message
@@ -140,7 +145,8 @@ def _by_index(table: Table, samples: np.ndarray) -> Join:
 def label_columns(table: Table, joined: Join) -> tuple[list[LabelColumn], dict[str, str]]:
     """The labels that a table gives N images, and by name why other columns are none.
 
-    Text becomes classes, those that the images have, in natural order. A column that says nothing about these images,
+    Text becomes classes, those that the images have, in natural order; so do few whole numbers in a column that is
+    called class or the like. A column that says nothing about these images,
     holds dates or ids, or an entry that is no number among numbers, is no label.
     """
     labels, left_out = [], {}
@@ -150,7 +156,7 @@ def label_columns(table: Table, joined: Join) -> tuple[list[LabelColumn], dict[s
         numbers = table.numbers(name)
         reason = table.refusal(name)
         if not reason:
-            values, categories = (numbers, ()) if numbers is not None else table.classes(name)
+            values, categories = table.classes(name) if numbers is None else _numbered(name, numbers)
             column = _column(name, joined.spread(values), categories)
             known = column.values[np.isfinite(column.values)]
             if len(known) and known.min() < known.max():
@@ -159,6 +165,18 @@ def label_columns(table: Table, joined: Join) -> tuple[list[LabelColumn], dict[s
             reason = "it is the same for all images" if len(known) else "it is empty for these images"
         left_out[name] = reason
     return labels, left_out
+
+
+def _numbered(name: str, numbers: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """A column of numbers (n,), or places in the classes that they number if its ``name`` says so."""
+    known = np.isfinite(numbers)
+    distinct, places = np.unique(numbers[known], return_inverse=True)
+    few = 1 < len(distinct) <= MOST_NUMBERED and bool((distinct == np.rint(distinct)).all())
+    if name.lower() not in CLASS_HEADINGS or not few:
+        return numbers, ()
+    values = np.full(len(numbers), np.nan)
+    values[known] = places
+    return values, tuple(f"{number:.0f}" for number in distinct)
 
 
 def _column(name: str, values: np.ndarray, categories: tuple[str, ...]) -> LabelColumn:

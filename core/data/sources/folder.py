@@ -126,6 +126,9 @@ def open_pictures(
     if others:
         said = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(6))
         notes.append(f"{counted(sum(others.values()), 'file')} left out that {_are(others)} no image: {said}.")
+    tables = [file.shown for file in listing.files if file.suffix in (".csv", ".tsv", ".xlsx", ".parquet")]
+    if tables:
+        notes.append(f"A table lies among the images, {tables[0]}; it gives labels if data.labels names it.")
     by_channels = Counter(header.channels for _, header in files)
     for channels in sorted(by_channels):
         place = f"{shown(str(listing.root))}: {counted(by_channels[channels], 'image')}"

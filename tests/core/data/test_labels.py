@@ -63,6 +63,15 @@ def test_a_name_may_be_path_name_or_stem(tmp_path, entry, name):
     assert joined(found, "unknown.png", name).rows.tolist() == [-1, 0]
 
 
+def test_few_whole_numbers_in_a_column_called_class_are_classes(tmp_path):
+    rows = "".join(f"{i}.png,{i % 3 + 1},{i % 3 + 1},{i}\n" for i in range(30))
+    found = table(tmp_path, "file,Label,size,type\n" + rows)
+    label, size, type_ = label_columns(found, joined(found, *(f"{i}.png" for i in range(30))))[0]
+    assert label.categories == ("1", "2", "3")
+    assert label.values.tolist() == [i % 3 for i in range(30)]
+    assert size.categories == type_.categories == ()
+
+
 def test_a_number_finds_the_file_whose_zeros_a_spreadsheet_took(tmp_path):
     names = [f"{i:05d}.png" for i in (1, 2, 10)]
     how = joined(table(tmp_path, "id,x\n10,7\n1,5\n2,6\n"), *names)

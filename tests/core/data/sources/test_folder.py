@@ -84,6 +84,13 @@ def test_other_files_are_counted_in_a_note(tmp_path):
     assert "3 files left out that are no image: 2 .csv, 1 .txt." in open_source(DataConfig(path=str(tmp_path))).notes
 
 
+def test_a_table_among_the_images_is_pointed_out(tmp_path):
+    picture(tmp_path / "a.png")
+    (tmp_path / "about.csv").write_text("file,x\na.png,1\n")
+    said = "A table lies among the images, about.csv; it gives labels if data.labels names it."
+    assert said in open_source(DataConfig(path=str(tmp_path))).notes
+
+
 def test_linked_folders_are_followed_once_and_loops_end(tmp_path):
     picture(tmp_path / "real" / "a.png")
     picture(tmp_path / "in" / "own" / "b.png")
