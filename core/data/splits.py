@@ -68,7 +68,9 @@ def split(
             raise DatasetError(f"data.hold_out is {config.hold_out!r}, and no image is like that.")
         notes.append(f"{counted(int(inside.sum()), 'image')} held out: {config.hold_out}.")
     if len(left) < 2:
-        raise DatasetError(f"data.hold_out is {config.hold_out!r} and leaves {counted(len(left), 'image')} of {count}.")
+        raise DatasetError(
+            f"data.hold_out is {config.hold_out!r} and leaves {counted(len(left), 'image')} of {count}; hold out fewer."
+        )
     if config.drawn or config.split == "last":
         train, validation = published_split(len(left), config)
         if not config.drawn:

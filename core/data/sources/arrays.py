@@ -139,7 +139,8 @@ def _image_parts(path: Path, members: list[Member], named: str) -> tuple[tuple[M
         candidates = [member for member in members if _side_of_rows(member)]
     if not candidates:
         raise DatasetError(
-            f"{place} holds {_listed(members)}; none of it is images, numbers (N, H, W), (N, H, W, C) or (N, C, H, W)."
+            f"{place} holds {_listed(members)}; none of it is images, numbers (N, H, W), (N, H, W, C) or (N, C, H, W). "
+            f"{_remedy(members)}"
         )
     series = _series(candidates)
     if len(series) > 1:
@@ -159,6 +160,13 @@ def _image_parts(path: Path, members: list[Member], named: str) -> tuple[tuple[M
         return parts, None
     aside = [is_validation(part.name) for part in parts]
     return parts, np.repeat(np.array(aside, np.uint8), [part.shape[0] for part in parts])
+
+
+def _remedy(members: list[Member]) -> str:
+    """How what a file holds becomes images."""
+    if any(member.dtype.kind in "buif" and len(member.shape) == 2 for member in members):
+        return "If each array is one image, save them as one: numpy.savez('images.npz', images=numpy.stack([...]))."
+    return "Save them as numbers: numpy.savez('images.npz', images=...)."
 
 
 def _called(name: str, stems: Iterable[str]) -> list[str]:

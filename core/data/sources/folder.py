@@ -14,7 +14,15 @@ from core.data.labels import LabelColumn
 from core.data.sources.channels import chosen_channels
 from core.data.sources.listing import ListedFile, Listing, shown
 from core.data.sources.parallel import in_order
-from core.data.sources.pictures import Header, PictureError, is_picture, read_frames, read_header, settle_pillow
+from core.data.sources.pictures import (
+    NO_IMAGE,
+    Header,
+    PictureError,
+    is_picture,
+    read_frames,
+    read_header,
+    settle_pillow,
+)
 from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
 from core.utils.text import counted
 
@@ -118,7 +126,7 @@ def open_pictures(
         if header is not None:
             files.append((file, header))
         elif may_be_picture(file):
-            skipped.append(Skipped(file.shown, headers.faults.get(file.name, "not an image that can be read")))
+            skipped.append(Skipped(file.shown, headers.faults.get(file.name, NO_IMAGE)))
     if not files:
         raise DatasetError(_nothing_readable(listing, skipped))
     known = {id(file) for file, _ in files} | {id(file) for file in pictures if may_be_picture(file)}
@@ -197,6 +205,11 @@ def _nothing_readable(listing: Listing, skipped: list[Skipped]) -> str:
     first = skipped[0]
     if len(skipped) == 1:
         where = "" if listing.root.is_file() else f" {first.name}:"
+        if first.reason == NO_IMAGE and listing.root.is_file() and not is_picture(listing.root.suffix.lower()):
+            return (
+                f"{root} is no image that can be read, nor a file with arrays (NPZ, NPY, HDF5, IDX); convert it to PNG "
+                "or TIFF, or give a folder with images."
+            )
         return f"{root} holds no image that can be read:{where} {first.reason}."
     return (
         f"{root} holds no image that can be read: all {len(skipped):,} files are skipped, the first, {first.name}, "

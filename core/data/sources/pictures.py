@@ -44,6 +44,7 @@ UNREADABLE = {
     ".exr": "OpenEXR; convert it to TIFF",
 }
 """Suffixes of pictures that are not read, and what to do instead."""
+NO_IMAGE = "not an image that can be read"
 MAX_PIXELS = 256_000_000
 """Of one image as it is decoded: more are refused before they fill the memory."""
 LARGE_PIXELS = 32_000_000
@@ -223,7 +224,7 @@ def _what_it_is(path: str) -> str:
         return UNREADABLE[".heic"]
     if start.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
         return "a web page or other text, not an image; download it again"
-    return "not an image that can be read"
+    return NO_IMAGE
 
 
 def _said(error: Exception) -> str:

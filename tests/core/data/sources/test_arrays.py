@@ -82,6 +82,7 @@ def test_training_and_test_arrays_follow_one_another_and_are_the_split(tmp_path,
     ("arrays", "said"),
     [
         ({"a": np.zeros(3)}, r"holds a float64 \(3,\); none of it is images, numbers \(N, H, W\)"),
+        ({"a": np.zeros((16, 16))}, r"If each array is one image, .*numpy\.stack"),
         ({"imgs": np.zeros((2, 16, 3))}, "If it is one image, save several"),
         ({"imgs": np.zeros((2, 16, 16, 16))}, "Which axis is the channels cannot be told"),
         ({"imgs": np.zeros((0, 16, 16))}, "holds no image"),
@@ -345,7 +346,7 @@ def test_a_member_that_is_no_array_is_a_dataset_error(tmp_path, member):
         ("a.tfrecord", "with TensorFlow"),
         ("a.zip", "Unpack it"),
         ("a.csv", "Give the folder of the images"),
-        ("a.xyz", "not an image that can be read"),
+        ("a.xyz", "nor a file with arrays"),
     ],
 )
 def test_files_of_another_kind_are_refused_with_what_to_do(tmp_path, name, said):
