@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -13,6 +13,8 @@ from core.runs.commands import remedy_lines, resume_command
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import Record, read_metrics
 from core.utils.text import counted
+
+MOST_LINES = 10  # of notes, and of skipped files
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ def run(options: Options) -> int:
     """Print the summary; returns 0."""
     directory = RunDirectory.open(options.run)
     rows = [("run", str(directory.path)), ("status", directory.status()), *_settings(directory.config)]
+    rows += _images(directory.metadata.get("dataset"))
     rows += _progress(directory, read_metrics(directory.metrics_path))
     files = [file.stat() for file in directory.path.rglob("*") if file.is_file()]
     size = sum({entry.st_ino: entry.st_size for entry in files}.values())  # last and best may be one file
@@ -52,6 +55,22 @@ def _settings(config: RunConfig) -> list[tuple[str, str]]:
             f"{training.schedule} learning rate {training.learning_rate:g}, seed {training.seed}",
         ),
     ]
+
+
+def _images(dataset: Any) -> list[tuple[str, str]]:
+    """What a run keeps of its images: how many each side has, their labels, and what was done to them."""
+    if not isinstance(dataset, dict) or "samples" not in dataset:
+        return []
+    sides = [("train", "to train"), ("validation", "to validate"), ("held_out", "held out")]
+    split = ", ".join(f"{dataset[key]:,} {said}" for key, said in sides if dataset.get(key))
+    rows = [("images", f"{dataset['samples']:,}{f': {split}' if split else ''}")]
+    if dataset.get("factor_names"):
+        rows.append(("labels", ", ".join(dataset["factor_names"])))
+    skipped = [f"{one['name']}: {one['reason']}" for one in dataset.get("skipped", [])]
+    for title, lines in (("notes", dataset.get("notes", [])), ("skipped", skipped)):
+        more = [f"… and {len(lines) - MOST_LINES:,} more"] if len(lines) > MOST_LINES else []
+        rows += zip((title, *[""] * MOST_LINES), [*lines[:MOST_LINES], *more], strict=False)
+    return rows
 
 
 def _progress(directory: RunDirectory, records: list[Record]) -> list[tuple[str, str]]:

@@ -201,6 +201,10 @@ def test_a_training_on_own_images_reports_what_can_be_had(tmp_path: Path, capsys
     assert "squared error, validation" in text
     assert "of that of the mean image" in text
     assert "\nfinished after 1 epoch\n" in text
+    assert main(["info", str(tmp_path / "run")]) == 0
+    told = capsys.readouterr().out
+    assert "40: 36 to train, 4 to validate" in told
+    assert "Validation images are drawn at random" in told
     assert "excess BCE" not in text
     assert "not available" not in text
 
