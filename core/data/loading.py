@@ -87,11 +87,23 @@ def _from_files(config: DataConfig, progress: Progress | None, cache: Path | Non
         fingerprint=fingerprint("files", prepared.fingerprint, known.factors),
         categories=known.categories,
         names=prepared.names,
-        notes=(*prepared.notes, *known.notes),
+        notes=(*prepared.notes, *known.notes, *_on_both_sides(prepared.equal_to, known.split)),
         skipped=prepared.skipped,
         read_as=prepared.read_as,
         held_out=known.split.held_out,
     )
+
+
+def _on_both_sides(equal_to: np.ndarray | None, parts: Split) -> list[str]:
+    """What is said of validation images that are training images, too, by the places of the first of equal ones."""
+    if equal_to is None:
+        return []
+    seen = int(np.isin(equal_to[parts.validation], equal_to[parts.train]).sum())
+    if not seen:
+        return []
+    of = counted(len(parts.validation), "validation image")
+    same = "is the same as a training image" if seen == 1 else "are the same as training images"
+    return [f"{seen:,} of {of} {same}: the validation error looks better than it is."]
 
 
 def curve_parameters(config: DataConfig) -> np.ndarray:

@@ -30,7 +30,7 @@ from core.data.sources.opening import companions, open_listing
 from core.data.sources.source import ImageSource, Pixels, Size, Skipped
 from core.utils.text import counted
 
-VERSION = 8
+VERSION = 9
 """Of what is made of files: a change of pixels or labels must not find what was made before it."""
 EXAMPLES = 8
 _SURVEY_SHARE = 0.4  # of the progress, where all pixels are read twice
@@ -51,7 +51,8 @@ class Statistics:
 class Prepared:
     """``images`` uint8 (N, S, S, C), read-only, a memory map, and what their source says of them (see
     ``core.data.sources.source.ImageSource``), without those that could not be read. ``fingerprint`` is the sha256 hex
-    of the pixels in their order; ``read_as`` is that of ``core.data.dataset.Dataset``."""
+    of the pixels in their order; ``read_as`` is that of ``core.data.dataset.Dataset``. ``equal_to`` int64 (N,) is the
+    first image that is the same as each; None if no two are."""
 
     images: np.ndarray
     names: tuple[str, ...]
@@ -63,6 +64,7 @@ class Prepared:
     statistics: Statistics
     fingerprint: str
     read_as: dict[str, str]
+    equal_to: np.ndarray | None = None
 
 
 class _About(msgspec.Struct):
@@ -77,6 +79,7 @@ class _About(msgspec.Struct):
     statistics: Statistics
     fingerprint: str
     read_as: dict[str, str]
+    equal_to: bytes | None
 
 
 def prepare(
@@ -233,7 +236,8 @@ def _read_all(
         )
     skipped = in_natural_order(skipped, lambda one: one.name)
     names = tuple(name for name, keep in zip(source.names, kept, strict=True) if keep) if source.names else ()
-    statistics = _statistics(hashes, np.concatenate(constant), names)
+    equal_to = _equal_to(hashes)
+    statistics = _statistics(equal_to, np.concatenate(constant), names)
     about = _About(
         names=names,
         labels=[(label.name, label.values[kept].astype("<f4").tobytes(), label.categories) for label in source.labels],
@@ -244,6 +248,7 @@ def _read_all(
         statistics=statistics,
         fingerprint=fingerprint(side, channels, hashlib.sha256(b"".join(hashes)).hexdigest()),
         read_as=_read_as(source, config, common),
+        equal_to=equal_to.tobytes() if statistics.duplicates else None,
     )
     return msgspec.msgpack.encode(about)
 
@@ -317,21 +322,20 @@ def common_sizes(sizes: np.ndarray) -> list[tuple[int, int, int]]:
     return [(int(numbers[i] >> 32), int(numbers[i] & 0xFFFFFFFF), int(counts[i])) for i in order]
 
 
-def _statistics(hashes: list[bytes], constant: np.ndarray, names: tuple[str, ...]) -> Statistics:
+def _equal_to(hashes: list[bytes]) -> np.ndarray:
+    """The place of the first image with the same hash, int64 (N,)."""
+    first: dict[bytes, int] = {}
+    return np.array([first.setdefault(mark, index) for index, mark in enumerate(hashes)], dtype="<i8")
+
+
+def _statistics(equal_to: np.ndarray, constant: np.ndarray, names: tuple[str, ...]) -> Statistics:
     def name(index: int) -> str:
         return names[index] if names else str(index)
 
-    first: dict[bytes, int] = {}
-    pairs: list[tuple[int, int]] = []
-    duplicates = 0
-    for index, mark in enumerate(hashes):
-        earlier = first.setdefault(mark, index)
-        if earlier != index:
-            duplicates += 1
-            if len(pairs) < EXAMPLES:
-                pairs.append((earlier, index))
+    later = np.flatnonzero(equal_to != np.arange(len(equal_to)))
+    pairs = [(int(equal_to[index]), int(index)) for index in later[:EXAMPLES]]
     return Statistics(
-        duplicates=duplicates,
+        duplicates=len(later),
         duplicate_examples=tuple((name(one), name(other)) for one, other in pairs),
         constant=int(constant.sum()),
         constant_examples=tuple(name(index) for index in np.flatnonzero(constant)[:EXAMPLES].tolist()),
@@ -353,4 +357,5 @@ def _unpacked(images: np.ndarray, stored: bytes) -> Prepared:
         statistics=about.statistics,
         fingerprint=about.fingerprint,
         read_as=about.read_as,
+        equal_to=None if about.equal_to is None else np.frombuffer(about.equal_to, "<i8"),
     )

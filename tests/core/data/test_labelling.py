@@ -138,3 +138,13 @@ def test_unknown_labels_can_be_exported(frames, tmp_path):
 def test_curves_have_neither_table_nor_groups(name):
     with pytest.raises(DatasetError, match=rf"data\.{name} is 'mine', which curves do not have"):
         load_dataset(DataConfig(count=10, **{name: "mine"}))
+
+
+def test_images_on_both_sides_of_the_split_are_told(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 32, 32), dtype=np.uint8)
+    np.savez(tmp_path / "a.npz", x_train=images[:30], x_test=images[20:])
+    notes = loaded(tmp_path / "a.npz").notes
+    said = "10 of 20 validation images are the same as training images: the validation error looks better than it is."
+    assert said in notes
+    np.savez(tmp_path / "b.npz", x_train=images[:30], x_test=images[30:])
+    assert not [note for note in loaded(tmp_path / "b.npz").notes if "same as" in note]
