@@ -76,6 +76,8 @@ class RunWatcher(QObject):
         records = tail.poll()
         if tail.restarts != restarts:
             self.restarted.emit()
+        if any(record.get("event") == "started" for record in records):
+            self._status = ""  # it may end as the run had ended before, between two looks at the status
         if records:
             self.records.emit(records)
         if not self._epochs or any(record.get("kind") == "epoch" for record in records):

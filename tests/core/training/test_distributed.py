@@ -73,7 +73,7 @@ def test_two_processes_train_one_run_to_its_end(trained: tuple[Path, subprocess.
 def test_only_rank_zero_writes_and_speaks(trained: tuple[Path, subprocess.CompletedProcess[str]]):
     folder, done = trained
     assert [path.name for path in (folder / "notes").iterdir()] == ["rank-0"]
-    assert done.stdout.count("finished: finished after 2 epochs") == 1
+    assert done.stdout.count("finished after 2 epochs") == 1
 
 
 def test_a_refusal_reaches_both_and_is_told_once(trained: tuple[Path, subprocess.CompletedProcess[str]]):
