@@ -5,11 +5,12 @@ The engine process needs seconds to import torch, so it is started first and imp
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
 from explorer.engine_client import EngineClient
@@ -22,6 +23,9 @@ def make_application(arguments: list[str]) -> QApplication:
     if os.environ.get("WAYLAND_DISPLAY") and os.environ.get("QT_QPA_PLATFORM", "").startswith("xcb"):
         os.environ.setdefault("PYOPENGL_PLATFORM", "glx")  # else PyOpenGL may pick EGL, which Qt does not use there
     application = QApplication(arguments)
+    # While modules are imported and the window is built nothing becomes garbage, and looking for some takes 35 ms.
+    gc.disable()
+    QTimer.singleShot(0, application, gc.enable)  # with the first events, once the window is there
     application.setApplicationName("Isoline")
     application.setOrganizationName("Isoline")
     application.setDesktopFileName("isoline")
