@@ -70,9 +70,9 @@ def hermite(control: np.ndarray, kind: SplineKind, closed: bool) -> Hermite:
     chord = following - control[:segments]
     spacing = np.sqrt(np.linalg.norm(chord, axis=1))
     leaving, arriving = np.zeros_like(chord), np.zeros_like(chord)
-    moving = np.flatnonzero(spacing > 0.0)
+    # Only segments of some length shape the curve; those of none, or lost in rounding, would give a knot interval of 0.
+    moving = np.flatnonzero(spacing > 4.0 * np.finfo(np.float64).eps * spacing.sum())
     if len(moving):
-        # Only segments of some length shape the curve; those of none would give a knot interval of 0.
         slope = chord[moving] / spacing[moving, None]
         if kind == "straight":
             leaving[moving] = arriving[moving] = slope
