@@ -6,11 +6,11 @@ from itertools import pairwise
 
 from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QLineEdit, QMainWindow, QMenu, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QTabWidget, QWidget
 
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
-from explorer.widgets.controls import label, named
+from explorer.widgets.controls import label, leave_drops, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import FittingToolBar, column
 from explorer.widgets.theme import Theme
@@ -77,8 +77,7 @@ class MainWindow(QMainWindow):
         """A dock with ``widget`` in it; ``shown``: at the first start."""
         dock = self.docks[name] = named(QDockWidget(title, self), f"dock.{name}")
         dock.setWidget(widget)
-        for field in widget.findChildren(QLineEdit):  # a folder that is dropped on one is meant for the window
-            field.setAcceptDrops(False)
+        leave_drops(widget)
         self.addDockWidget(area, dock)
         dock.setVisible(shown)
         # After Qt has finished moving the dock: then it is known who shares its place.

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
     QValidator,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
 from explorer.widgets.painting import dot, tint
 
@@ -279,6 +279,12 @@ def label(
         made.setAlignment(align)
     made.setWordWrap(wrap)
     return made
+
+
+def leave_drops(widget: QWidget) -> None:
+    """Leave what is dropped on the text fields in ``widget`` to the window: a folder of images is meant for it."""
+    for field in widget.findChildren(QLineEdit):
+        field.setAcceptDrops(False)
 
 
 def named(widget: W, name: str, text: str | None = None, tip: str = "", accessible: str = "") -> W:

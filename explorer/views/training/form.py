@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVB
 from core.config import SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
 from core.data.sources.listing import located
 from explorer.views.training.editors import Editor, PathEditor, make_editor
-from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.controls import label, leave_drops, named
 from explorer.widgets.icons import icon
 from explorer.widgets.theme import DARK, Theme
 
@@ -41,6 +41,8 @@ def build(values: dict[str, Any]) -> RunConfig:
 class Section(QWidget):
     """A title that folds the rows under it, and a second fold for the settings that few need."""
 
+    advanced_opened = Signal()
+
     def __init__(self, name: str, title: str) -> None:
         super().__init__()
         self._theme = DARK
@@ -62,6 +64,7 @@ class Section(QWidget):
         layout.addWidget(self._body)
         self._head.setChecked(True)
         self._head.toggled.connect(self._show)
+        self._more.toggled.connect(lambda opened: self.advanced_opened.emit() if opened else None)
         self._more.toggled.connect(self._show)
         self._show()
 
@@ -112,7 +115,7 @@ class TrainingForm(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._base = RunConfig()
+        self._values: dict[str, Any] = {}
         self._editors: dict[str, Editor] = {}
         self._notes: dict[str, QLabel] = {}
         self._sections: dict[str, Section] = {}
@@ -121,17 +124,19 @@ class TrainingForm(QWidget):
         layout.setContentsMargins(8, 4, 8, 8)
         layout.setSpacing(2)
         for name, title in TITLES.items():
-            self._sections[name] = Section(name, title)
+            section = self._sections[name] = Section(name, title)
+            section.advanced_opened.connect(lambda name=name: self._add_advanced(name))
             layout.addWidget(self._sections[name])
         layout.addStretch(1)
+        self._source_note = label("", "muted", wrap=True)
         for setting in SETTINGS.values():
-            self._add(setting)
-        self.set_config(self._base)
+            if not setting.row.advanced:  # these are made when they are unfolded: more than half of all
+                self._add(setting)
+        self.set_config(RunConfig())
 
     def _add(self, setting: Setting) -> None:
         form = self._form_of(setting)
-        editor, note = make_editor(setting), label("", "error", f"training.{setting.name}.error")
-        note.setWordWrap(True)
+        editor = make_editor(setting)
         if setting.name in ("data.source", "data.path"):  # what everything begins with: no label, the whole width
             form.addRow(editor)
         else:
@@ -140,13 +145,30 @@ class TrainingForm(QWidget):
             text.setToolTip(setting.help)
             text.setBuddy(editor.control)
             form.addRow(text, editor)
-        form.addRow(note)
         if setting.name == "data.source":
-            set_role(note, "muted")
-        self._editors[setting.name], self._notes[setting.name] = editor, note
+            form.addRow(self._source_note)
+        self._editors[setting.name] = editor
         if isinstance(editor, PathEditor):
             editor.committed.connect(self.path_chosen)
         editor.edited.connect(lambda name=setting.name: self._on_edited(name))
+
+    def _add_advanced(self, section: str) -> None:
+        """Make the editors behind a fold that a person, or a wrong value, opens for the first time."""
+        for name, setting in SETTINGS.items():
+            if setting.section == section and name not in self._editors:
+                self._add(setting)
+                self._editors[name].set_value(self._values[name])
+        leave_drops(self._sections[section])
+        self._refresh()
+
+    def _note(self, name: str) -> QLabel:
+        """The line below the editor of a setting, made when it is first needed."""
+        if name not in self._notes:
+            form, editor = self._form_of(SETTINGS[name]), self._editors[name]
+            self._notes[name] = label("", "error", f"training.{name}.error", wrap=True)
+            row, _ = form.getWidgetPosition(editor)  # pyright: ignore[reportGeneralTypeIssues]  # the stubs say object
+            form.insertRow(row + 1, self._notes[name])
+        return self._notes[name]
 
     def _form_of(self, setting: Setting) -> QFormLayout:
         section = self._sections[setting.section]
@@ -156,27 +178,22 @@ class TrainingForm(QWidget):
 
     def set_config(self, config: RunConfig) -> None:
         """Show ``config``; emits nothing."""
-        self._base = config
-        for name, value in flatten(config).items():
-            self._editors[name].set_value(value)
-        self._refresh()
+        self.set_values(flatten(config))
 
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Show these settings, by section.field; emits nothing."""
-        for name, value in values.items():
-            self._editors[name].set_value(value)
+        self._values |= values
+        for name in values.keys() & self._editors.keys():
+            self._editors[name].set_value(values[name])
         self._refresh()
 
     def set_hole(self, a: float, b: float, radius: float) -> None:
         """Fill the hole's fields; emits nothing."""
-        for name, value in (("hole_a", a), ("hole_b", b), ("hole_radius", radius)):
-            self._editors[f"data.{name}"].set_value(value)
-        self._refresh()
+        self.set_values({"data.hole_a": a, "data.hole_b": b, "data.hole_radius": radius})
 
     def set_punctured(self, punctured: bool) -> None:
         """Whether a hole is cut; emits nothing."""
-        self._editors["data.punctured"].set_value(punctured)
-        self._refresh()
+        self.set_values({"data.punctured": punctured})
 
     def config(self) -> RunConfig:
         """The configuration on screen; raises ``ConfigError`` as ``core.config`` does, and for a missing path."""
@@ -192,7 +209,7 @@ class TrainingForm(QWidget):
 
     def values(self) -> dict[str, Any]:
         """What the editors hold, by section.field, right or wrong."""
-        return {name: editor.value() for name, editor in self._editors.items()}
+        return self._values | {name: editor.value() for name, editor in self._editors.items()}
 
     @property
     def error(self) -> str:
@@ -207,43 +224,36 @@ class TrainingForm(QWidget):
     # reacting to hands
 
     def _on_edited(self, name: str) -> None:
-        if name == "model.preset":
-            self._take_preset()
+        if name == "model.preset":  # it brings its own loss, training and data set; the images stay those chosen
+            preset = flatten(preset_config(self._editors[name].value()))
+            chosen = ("data.punctured", "data.weighted")
+            self.set_values({k: v for k, v in preset.items() if not k.startswith("data.") or k in chosen})
         self._refresh()
         self.edited.emit(name)
-
-    def _take_preset(self) -> None:
-        """A preset brings its own loss, training and dataset variant; the images stay those that were chosen."""
-        chosen = preset_config(self._editors["model.preset"].value())
-        for name, value in flatten(chosen).items():
-            if not name.startswith("data.") or name in ("data.punctured", "data.weighted"):
-                self._editors[name].set_value(value)
 
     def _refresh(self) -> None:
         """Show the rows that mean something now, and what is wrong beneath its field."""
         values = self.values()
-        for name, setting in SETTINGS.items():
-            shown = all(values[other] in allowed for other, allowed in setting.row.when)
-            self._form_of(setting).setRowVisible(self._editors[name], shown)
         try:
             self.config()
             self._error, wrong = "", ""
         except ConfigError as error:
             self._error = str(error)
             wrong = self._error.split(" ", 1)[0]
-        path_missing = wrong == "data.path" and not values["data.path"]  # asked for, not wrong
-        if path_missing:
-            self._error = NO_PATH
-        for name, setting in SETTINGS.items():
-            here = name == wrong and not path_missing
-            self._editors[name].set_invalid(here)
-            self._notes[name].setText(_reason(self._error, setting) if here else "")
-            self._form_of(setting).setRowVisible(self._notes[name], here)
-            if here and setting.row.advanced:
-                self._sections[setting.section].open_advanced()
-        note = self._notes["data.source"]
-        note.setText(SOURCE_NOTES[values["data.source"]])
-        self._form_of(SETTINGS["data.source"]).setRowVisible(note, True)
+        if wrong == "data.path" and not values["data.path"]:  # asked for, not wrong
+            self._error, wrong = NO_PATH, ""
+        if wrong in SETTINGS and SETTINGS[wrong].row.advanced:
+            self._sections[SETTINGS[wrong].section].open_advanced()  # makes its editor if there was none
+        for name, editor in self._editors.items():
+            setting, here = SETTINGS[name], name == wrong
+            form = self._form_of(setting)
+            form.setRowVisible(editor, all(values[other] in allowed for other, allowed in setting.row.when))
+            editor.set_invalid(here)
+            if here:
+                self._note(name).setText(_reason(self._error, setting))
+            if name in self._notes:
+                form.setRowVisible(self._notes[name], here)
+        self._source_note.setText(SOURCE_NOTES[values["data.source"]])
 
 
 def _reason(message: str, setting: Setting) -> str:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QSpinBox, QWidget
 
 from explorer.controllers.training import dataset as module
@@ -86,6 +87,7 @@ def test_the_folder_of_a_run_is_opened(program, tiny_run, qtbot):
 @pytest.mark.parametrize("name", ["training.data.path", "training.data.hold_out", "training.training.epochs"])
 def test_a_folder_can_be_dropped_on_a_field_too(program, images, name):
     explorer = program(None)
+    QTest.mouseClick(child(explorer.training_view, "training.more.data"), LEFT)  # where hold_out is
     field = child(explorer.training_view, name)
     field = field if isinstance(field, QLineEdit) else field.findChild(QLineEdit)
     data = QMimeData()

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from core.config import (
     PRESETS,
+    SECTIONS,
     SETTINGS,
     ConfigError,
     DataConfig,
@@ -61,6 +62,12 @@ def _find(view: QWidget, name: str) -> QWidget:
     return found
 
 
+def _unfold(view: QWidget) -> None:
+    """The settings that few need, whose fields are made when they are first shown."""
+    for section in SECTIONS:
+        QTest.mouseClick(_find(view, f"more.{section}"), LEFT)
+
+
 def _type(field: QWidget, text: str) -> None:
     edit = field.findChild(QLineEdit) if isinstance(field, QAbstractSpinBox) else field
     edit.setFocus()
@@ -89,14 +96,27 @@ def _choose(box: QWidget, text: str) -> None:
 
 
 def test_every_setting_of_a_run_has_its_field(view):
+    _unfold(view)
     for name in flatten(RunConfig()):
         _find(view, name)
+
+
+def test_settings_that_are_set_before_they_are_unfolded_are_shown_and_kept(view):
+    config = RunConfig(model=ModelConfig(sigma=0.3), training=TrainingConfig(seed=5))
+    view.set_config(config)
+    assert view.config() == config
+    _unfold(view)
+    assert _find(view, "training.seed").value() == 5
+    _type(_find(view, "training.seed"), "6")
+    assert view.config().training.seed == 6
+    assert view.config().model == config.model
 
 
 def test_what_to_train_on_comes_first_and_the_curves_settings_only_with_the_curves(view):
     """The first control below the title is the choice of images; nothing of the study is in the way of one's own."""
     files, curves = _find(view, "data.source.files"), _find(view, "data.source.curves")
-    tops = {name: _find(view, name).mapTo(view, QPoint(0, 0)).y() for name in SETTINGS if _find(view, name).isVisible()}
+    basic = [name for name, setting in SETTINGS.items() if not setting.row.advanced]
+    tops = {name: _find(view, name).mapTo(view, QPoint(0, 0)).y() for name in basic if _find(view, name).isVisible()}
     assert min(tops, key=lambda name: tops[name]) == "data.source"
     QTest.mouseClick(files, LEFT, pos=QPoint(6, files.height() // 2))
     for name in ("count", "punctured", "hole_a", "hole_b", "hole_radius"):
@@ -114,6 +134,7 @@ def test_what_to_train_on_comes_first_and_the_curves_settings_only_with_the_curv
 
 def test_labels_tips_and_ranges_come_from_the_configuration(view):
     """A setting is one field of core.config: nothing about it stands in the form a second time."""
+    _unfold(view)
     for name, setting in SETTINGS.items():
         control = _find(view, name)
         assert control.accessibleName() == setting.row.label
@@ -184,13 +205,14 @@ def test_a_preset_brings_its_settings_and_leaves_the_images(view):
 
 def test_a_bad_value_is_named_under_its_field_and_nothing_starts(view, said, tmp_path):
     _own_images(view)
-    note = view.findChild(QLabel, "training.data.path.error")
-    assert not note.isVisible(), "nothing is wrong yet: the path is only missing"
+    assert view.findChild(QLabel, "training.data.path.error") is None, "nothing is wrong yet: the path is only missing"
     assert not _find(view, "start").isEnabled()
     assert "Choose a folder or a file of images" in _find(view, "start").toolTip()
     view.request_start()
     assert said == []
     _type(_find(view, "data.path"), str(tmp_path / "nothing"))
+    note = view.findChild(QLabel, "training.data.path.error")
+    assert note.isVisible()
     assert "existing folder" in note.text()
     _type(_find(view, "data.path"), str(tmp_path))
     assert not note.isVisible()
@@ -200,7 +222,7 @@ def test_a_bad_value_is_named_under_its_field_and_nothing_starts(view, said, tmp
 
 def test_a_bad_value_that_is_folded_away_is_unfolded(view):
     more = _find(view, "more.data")
-    assert not _find(view, "data.validation_fraction").isVisible()
+    assert view.findChild(QWidget, "training.data.validation_fraction") is None
     QTest.mouseClick(more, LEFT)
     _type(_find(view, "data.validation_fraction"), "nonsense")
     QTest.mouseClick(more, LEFT)
@@ -231,6 +253,7 @@ def test_sections_fold(view):
 
 
 def test_every_control_can_be_reached_by_tab_and_says_what_it_is(view):
+    _unfold(view)
     for name in [*SETTINGS, "data.source.files", "data.source.curves"]:
         if name != "data.source":  # two buttons
             control = _find(view, name)
