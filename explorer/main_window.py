@@ -55,6 +55,7 @@ class MainWindow(QMainWindow):
         self._titles = QTimer(self, interval=0, singleShot=True)
         self._titles.timeout.connect(self._show_titles)
         self.docks: dict[str, QDockWidget] = {}
+        self._seen: list[QDockWidget] = []  # the one that came to the front last is the last
         self.notice = NoticeView()
         self.hint = label(DROP_HINT, name="window.hint", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         self.hint.setParent(self)
@@ -83,6 +84,19 @@ class MainWindow(QMainWindow):
         # After Qt has finished moving the dock: then it is known who shares its place.
         for moved in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
             moved.connect(lambda *_: self._titles.start())
+        dock.visibilityChanged.connect(lambda visible: self._on_visible(dock, visible))
+
+    def _on_visible(self, dock: QDockWidget, visible: bool) -> None:
+        """Behind a tab that is closed comes the one that was seen before it: Qt would take its neighbour."""
+        if visible:
+            self._seen = [*(other for other in self._seen if other is not dock), dock]
+        elif dock.isHidden() and self.isVisible() and dock in self._seen:
+            self._seen.remove(dock)
+            area = self.dockWidgetArea(dock)
+            before = [other for other in self._seen if self.tabifiedDockWidgets(other)]
+            before = [other for other in before if self.dockWidgetArea(other) == area]
+            if before:
+                QTimer.singleShot(0, before[-1], before[-1].raise_)
 
     def place_docks(self) -> None:
         """The arrangement of a first start: those at the bottom as tabs, two runs to compare beside the cloud."""

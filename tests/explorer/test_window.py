@@ -311,6 +311,20 @@ def test_a_training_goes_on_when_the_window_closes_and_is_found_again(program, t
         end(pid)
 
 
+def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(opened, qtbot):
+    docks = opened.window.docks
+
+    def in_front(name):
+        return not docks[name].visibleRegion().isEmpty()
+
+    opened.window.raise_dock("path")
+    qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
+    opened.window.open_dock("kinds")
+    qtbot.waitUntil(lambda: in_front("kinds"), timeout=WAIT)
+    docks["kinds"].toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
+
+
 def test_a_runs_folder_that_cannot_be_written_is_explained(opened, tiny_config, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
