@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from core.config import RunConfig, TrainingConfig
+from core.data.cache import release
 from core.data.dataset import Dataset
 from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
@@ -214,6 +215,7 @@ def validate(
 def load_images(dataset: Dataset, indices: np.ndarray, device: torch.device) -> Tensor:
     """Images (n, C, H, W) float32 in [0, 1] on ``device``, channels last; they cross over as bytes."""
     images = torch.from_numpy(dataset.images[indices])
+    release(dataset.images)
     if device.type == "cuda":
         images = images.pin_memory()  # lets the copy overlap with the step before
     return images.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255.0)
