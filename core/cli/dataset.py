@@ -25,8 +25,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Draw or read the images and write them; returns 0."""
-    from rich.progress import Progress
-
+    from core.cli.progress import progress_bar
     from core.data.dataset import DatasetError
     from core.data.export import export_npz, export_png, write_contact_sheet
     from core.data.loading import load_dataset
@@ -42,21 +41,18 @@ def run(options: Options) -> int:
     for target in (out, sheet):
         if not options.overwrite and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
             raise DatasetError(f"{target} already exists; choose another name or pass --overwrite.")
-    with Progress() as bar:
-        task = bar.add_task("Images", total=1.0)
-        dataset = load_dataset(options.data, lambda fraction: bar.update(task, completed=fraction))
-        bar.update(task, completed=1.0)
-        task = bar.add_task("Writing", total=1.0)
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            if kind == "npz":
-                export_npz(dataset, out)
-            else:
-                export_png(dataset, out, lambda fraction: bar.update(task, completed=fraction))
-            write_contact_sheet(dataset, sheet)
-        except OSError as error:
-            raise DatasetError(f"{out} cannot be written ({error.strerror or error}); choose another place.") from error
-        bar.update(task, completed=1.0)
+    with progress_bar("reading the images") as report:
+        dataset = load_dataset(options.data, report)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if kind == "npz":
+            export_npz(dataset, out)
+        else:
+            with progress_bar("writing the images") as report:
+                export_png(dataset, out, report)
+        write_contact_sheet(dataset, sheet)
+    except OSError as error:
+        raise DatasetError(f"{out} cannot be written ({error.strerror or error}); choose another place.") from error
     split = f"{len(dataset.train)} training, {len(dataset.validation)} validation"
     print(f"{counted(len(dataset), 'image')} ({split}) in {out}")
     print(f"Contact sheet: {sheet}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from core.cli.progress_lines import listened_to
+from core.cli.progress import cancellable_lines, progress_bar
 from core.config import SETTINGS, DataConfig, RunConfig, config_to_dict
 from core.utils.text import counted
 
 if TYPE_CHECKING:
-    from core.data.inspection import Inspection, LabelSummary
+    from core.data.inspection import Inspection, LabelSummary, SplitSummary
     from core.training.estimate import Estimate
 
 MOST_LINES = 12
@@ -54,40 +55,26 @@ def defaults(arguments: list[str]) -> Options:
 def run(options: Options) -> int:
     """Inspect and print; returns 0. Raises ``DatasetError``, ``OSError`` if a file cannot be written."""
     import msgspec
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from core.data.export import write_contact_sheet
-    from core.data.inspection import inspect, suggested_data
     from core.data.loading import load_dataset, with_absolute_path
-    from core.data.suggested_settings import suggested_config
+    from core.data.suggested_settings import settings_from_images
     from core.training.estimate import estimate_training
     from core.utils.atomic_write import write_atomic
 
-    config = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
-
-    def settings(found: Inspection, data: DataConfig) -> DataConfig:
-        return suggested_data(found, data, options.chosen)
-
-    if options.progress == "json":
-        inspection = inspect(config, listened_to(), settings=settings)
-    else:
-        columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("", total=1.0)
-            inspection = inspect(config, lambda fraction: bar.update(task, completed=fraction), settings=settings)
-    suggested = suggested_config(inspection, RunConfig(data=config), options.chosen)
-    estimate = None if inspection.split is None else estimate_training(suggested, inspection.split.train)
-    measured = None if estimate is None else dataclasses.asdict(estimate)
-    everything = inspection.to_json() | {"settings": config_to_dict(suggested) | {"estimate": measured}}
+    data = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
+    lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
+    with lines or progress_bar("reading the images") as report:
+        suggested, inspection = settings_from_images(RunConfig(data=data), options.chosen, report)
+    estimate = estimate_training(suggested, inspection.split.train)
+    settings = config_to_dict(suggested) | {"estimate": dataclasses.asdict(estimate)}
+    everything = inspection.to_json() | {"settings": settings}
     content = msgspec.json.format(msgspec.json.encode(everything), indent=2) + b"\n"
     if options.json == Path("-"):
         sys.stdout.write(content.decode())
     else:
         if options.progress == "bar":
-            console = Console(highlight=False, soft_wrap=True)
-            for line in summary(inspection, suggested, estimate):
-                console.print(line, markup=False)
+            print("\n".join(summary(inspection, suggested, estimate)))
         if options.json is not None:
             write_atomic(options.json, content)
     if options.sheet is not None:
@@ -99,28 +86,30 @@ def run(options: Options) -> int:
     return 0
 
 
-def summary(found: Inspection, suggested: RunConfig, estimate: Estimate | None = None) -> Iterator[str]:
+def summary(inspection: Inspection, suggested: RunConfig, estimate: Estimate | None = None) -> Iterator[str]:
     """The lines that a person reads."""
-    height, width = found.size
-    others = f", and {counted(found.different_sizes - 1, 'other size')}" if found.different_sizes > 1 else ""
-    pixels = ", ".join(f"{count:,} {kind}" if len(found.pixels) > 1 else kind for kind, count in found.pixels.items())
-    colour = "in colour" if found.colour else "grey"
+    height, width = inspection.size
+    others = f", and {counted(inspection.different_sizes - 1, 'other size')}" if inspection.different_sizes > 1 else ""
+    pixels = ", ".join(
+        f"{count:,} {kind}" if len(inspection.pixels) > 1 else kind for kind, count in inspection.pixels.items()
+    )
+    colour = "in colour" if inspection.colour else "grey"
     yield from _aligned(
         [
-            ("path", found.path),
-            ("kind", found.kind),
-            ("images", f"{found.images:,}, {colour}"),
+            ("path", inspection.path),
+            ("kind", inspection.kind),
+            ("images", f"{inspection.images:,}, {colour}"),
             ("size", f"{height} × {width} pixels{others}"),
-            ("pixels", f"{pixels}; values {found.lowest:g} to {found.highest:g}"),
-            *((f"label {label.name}", _label(label)) for label in found.labels),
-            *_sides(found),
+            ("pixels", f"{pixels}; values {inspection.lowest:g} to {inspection.highest:g}"),
+            *((f"label {label.name}", _label(label)) for label in inspection.labels),
+            ("split", _sides(inspection.split)),
             ("settings", _settings(suggested)),
             *([] if estimate is None else [("estimate", _estimate(estimate))]),
         ]
     )
     for title, lines in (
-        ("Notes", list(found.notes)),
-        ("Skipped", [f"{skipped.name}: {skipped.reason}" for skipped in found.skipped]),
+        ("Notes", list(inspection.notes)),
+        ("Skipped", [f"{skipped.name}: {skipped.reason}" for skipped in inspection.skipped]),
     ):
         if lines:
             yield f"\n{title} ({len(lines):,})"
@@ -144,10 +133,9 @@ def _label(label: LabelSummary) -> str:
     return f"{label.values:,} classes: {', '.join(named[:MOST_LINES])}{more}{unknown}"
 
 
-def _sides(found: Inspection) -> Iterator[tuple[str, str]]:
-    if found.split is not None:
-        held = f", {found.split.held_out:,} held out" if found.split.held_out else ""
-        yield "split", f"{found.split.train:,} to train, {found.split.validation:,} to validate{held}"
+def _sides(split: SplitSummary) -> str:
+    held_out = f", {split.held_out:,} held out" if split.held_out else ""
+    return f"{split.train:,} to train, {split.validation:,} to validate{held_out}"
 
 
 def _settings(config: RunConfig) -> str:

@@ -29,7 +29,7 @@ class Options:
 
 def run(options: Options) -> int:
     """Compare and write it down; returns 0. Raises ``RunError`` or ``DatasetError`` where that cannot be."""
-    from core.cli.progress_lines import listened_to
+    from core.cli.progress import cancellable_lines
     from core.data.loading import load_dataset, relative_path
     from core.runs.directory import RunDirectory, RunError
 
@@ -39,7 +39,7 @@ def run(options: Options) -> int:
     if found.status() in ("running", "paused"):
         raise RunError(f"{found.path} is being trained. Wait for it to end, or stop it.")
     data = _moved(found.config.data, options.path)
-    dataset = load_dataset(data, listened_to() if options.progress == "json" else None)
+    dataset = load_dataset(data, cancellable_lines() if options.progress == "json" else None)
     stored = found.metadata.get("dataset")
     stored = stored if isinstance(stored, dict) else {}
     # Versions that kept no notes computed their fingerprints from other arrays: of these the number must do.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
-import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import tyro
 
 from core.cli.dataset_inspect import chosen_settings, summary
+from core.cli.progress import progress_bar
 from core.config import (
     PRESETS,
     ConfigError,
@@ -57,18 +57,26 @@ class Options:
     model: ModelConfig = field(default_factory=ModelConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    chosen: tyro.conf.Suppress[frozenset[str]] = frozenset()
 
     def run_config(self) -> RunConfig:
-        """The configuration these options describe. Raises ``ConfigError`` for two different paths."""
+        """The configuration these options describe; of own images, which are read for that, it follows from them.
+
+        Raises ``ConfigError`` for two different paths, ``core.data.dataset.DatasetError``.
+        """
         if self.images and self.data.path not in ("", self.images):
             raise ConfigError(f"images are {self.images!r}, and data.path is {self.data.path!r}; give one of them.")
         data = self.data if not self.images else dataclasses.replace(self.data, path=self.images)
         machine = {name: value for name in ("devices", "nodes") if (value := getattr(self, name)) is not None}
-        return RunConfig(data, self.model, self.loss, dataclasses.replace(self.training, **machine))
+        config = RunConfig(data, self.model, self.loss, dataclasses.replace(self.training, **machine))
+        if data.drawn or self.resume or self.config is not None:
+            return config
+        return _with_suggestions(config, self.chosen)
 
 
 def defaults(arguments: list[str]) -> Options:
-    """The defaults that flags override: of the run to resume, of ``--config``, or of ``--preset``.
+    """The defaults that flags override: of the run to resume, of ``--config``, or of ``--preset``; and which settings
+    have flags.
 
     Raises ``ConfigError`` or ``core.runs.directory.RunError`` for a file or run that cannot be read.
     """
@@ -78,56 +86,36 @@ def defaults(arguments: list[str]) -> Options:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--resume", action="store_true")
     try:
-        chosen, _ = parser.parse_known_args(arguments)
+        given, _ = parser.parse_known_args(arguments)
     except argparse.ArgumentError:  # tyro will say what is wrong with the flags
-        chosen = argparse.Namespace(preset="compact", config=None, out=None, resume=False)
+        given = argparse.Namespace(preset="compact", config=None, out=None, resume=False)
     known: dict[str, Preset] = {name: name for name in PRESETS}
-    preset = known.get(chosen.preset, "compact")  # tyro will refuse an unknown one
-    if chosen.resume and chosen.out is not None:
+    preset = known.get(given.preset, "compact")  # tyro will refuse an unknown one
+    if given.resume and given.out is not None:
         from core.runs.directory import RunDirectory
         from core.training.resume import present_config
 
-        base = present_config(RunDirectory.open(chosen.out))
-    elif chosen.config is not None:
-        base = read_config(chosen.config)
+        base = present_config(RunDirectory.open(given.out))
+    elif given.config is not None:
+        base = read_config(given.config)
     else:
-        base = _of_images(arguments, preset)
-    return Options(preset=preset, data=base.data, model=base.model, loss=base.loss, training=base.training)
-
-
-def _of_images(arguments: list[str], preset: Preset) -> RunConfig:
-    """The preset's settings, and those that follow from the images if ``arguments`` name some."""
-    base = preset_config(preset)
-    options = Options(preset=preset, data=base.data, model=base.model, loss=base.loss, training=base.training)
-    try:
-        with open(os.devnull, "w") as silent, contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
-            config = tyro.cli(Options, args=arguments, default=options).run_config()
-    except (SystemExit, ConfigError):  # wrong flags, or a call for help: what is parsed for good says so
-        return base
-    if config.data.drawn:
-        return base
-    suggested = _with_suggestions(config, chosen_settings(arguments))
-    return dataclasses.replace(suggested, data=dataclasses.replace(suggested.data, path=config.data.path))
+        base = preset_config(preset)
+    chosen = chosen_settings(arguments)
+    return Options(
+        preset=preset, data=base.data, model=base.model, loss=base.loss, training=base.training, chosen=chosen
+    )
 
 
 def _with_suggestions(config: RunConfig, chosen: frozenset[str]) -> RunConfig:
     """``config`` with what follows from its images, all of them read and kept for the training; what is ``chosen``
     stays. Progress and result are printed on standard error. Raises ``core.data.dataset.DatasetError``."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from core.data.loading import with_absolute_path
     from core.data.suggested_settings import settings_from_images
 
     config = dataclasses.replace(config, data=with_absolute_path(config.data))
-    columns = (TextColumn("reading the images"), BarColumn(), TimeRemainingColumn())
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        suggested, found = settings_from_images(config, chosen, lambda fraction: bar.update(task, completed=fraction))
-    for line in summary(found, suggested):
-        console.print(line, markup=False)
-    sys.stderr.flush()
+    with progress_bar("reading the images") as report:
+        suggested, inspection = settings_from_images(config, chosen, report)
+    print("\n".join(summary(inspection, suggested)), file=sys.stderr, flush=True)
     return suggested
 
 

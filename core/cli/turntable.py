@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from core.cli.progress_lines import input_closed, json_lines
+from core.cli.progress import input_closed, json_lines, progress_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,9 +67,11 @@ def run(options: Options) -> int:
         values=_read_values(options.values),
     )
     cloud = make_cloud(RunDirectory.open(options.run), look, options.epoch)
-    cancelled = input_closed() if options.progress == "json" else None
-    with _shown(options.progress) as report:
-        export_turntable(options.out, cloud, film, look, report, cancelled)
+    if options.progress == "json":
+        export_turntable(options.out, cloud, film, look, json_lines(), input_closed())
+    else:
+        with progress_bar("turntable") if options.progress == "bar" else contextlib.nullcontext() as report:
+            export_turntable(options.out, cloud, film, look, report)
     if options.progress != "json":
         print(f"{options.out}  {options.out.stat().st_size / 1e6:.1f} MB")
     return 0
@@ -94,21 +94,3 @@ def _read_values(path: Path | None) -> np.ndarray | None:
     if not isinstance(values, np.ndarray):
         raise TurntableError(f"--values {path} holds several arrays; it must be an .npy file with one.")
     return values
-
-
-@contextlib.contextmanager
-def _shown(kind: str) -> Iterator[Callable[[float], None]]:
-    """What shows the progress."""
-    if kind == "json":
-        yield json_lines()
-        return
-    if kind == "none" or not sys.stderr.isatty():
-        yield lambda fraction: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
-
-    columns = (BarColumn(bar_width=32), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
-        task = bar.add_task("turntable", total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,10 @@ import numpy as np
 from core.config import DataConfig
 from core.data.dataset import Dataset, Progress
 from core.data.labels import LabelColumn
-from core.data.loading import load_dataset
-from core.data.pixels import Survey
-from core.data.preparation import Statistics, common_sizes, opened, prepare, surveyed
+from core.data.loading import dataset_of
+from core.data.preparation import Statistics, common_sizes, opened, prepare_listing, surveyed
 from core.data.sources.listing import listed, shown
-from core.data.sources.source import ImageSource, Skipped
+from core.data.sources.source import Size, Skipped
 
 SMALLEST, LARGEST = 8, 128
 """Image sizes that are suggested: larger images train for long on a computer without a GPU."""
@@ -67,12 +66,11 @@ class Inspection:
     lowest: float
     highest: float
     labels: tuple[LabelSummary, ...]
-    split: SplitSummary | None
+    split: SplitSummary
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
+    statistics: Statistics
     config: DataConfig
-    statistics: Statistics = field(default_factory=Statistics)
-    given_split: bool = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -103,7 +101,7 @@ class Inspection:
             "values": [self.lowest, self.highest],
             "classes": self.classes,
             "labels": [dataclasses.asdict(label) for label in self.labels],
-            "split": None if self.split is None else dataclasses.asdict(self.split),
+            "split": dataclasses.asdict(self.split),
             "duplicates": {
                 "images": self.statistics.duplicates,
                 "examples": [list(pair) for pair in self.statistics.duplicate_examples],
@@ -111,29 +109,17 @@ class Inspection:
             "constant": {"images": self.statistics.constant, "examples": list(self.statistics.constant_examples)},
             "skipped": [dataclasses.asdict(skipped) for skipped in self.skipped],
             "notes": list(self.notes),
-            "settings": {"data": dataclasses.asdict(self.config)},
         }
 
 
-def suggested_data(found: Inspection, config: DataConfig, chosen: Container[str] = ()) -> DataConfig:
-    """``config`` with the image size and the channels that most images have, at most ``LARGEST`` pixels a side; those
-    that are ``chosen`` (by ``section.field``) stay."""
-    height, width = found.size
-    side = min(height, width) if config.resize == "crop" else max(height, width)
-    suggested = {"image_size": min(max(side, SMALLEST), LARGEST), "channels": found.channels}
-    return dataclasses.replace(config, **{k: v for k, v in suggested.items() if f"data.{k}" not in chosen})
-
-
 def inspect(
-    config: DataConfig,
-    progress: Progress | None = None,
-    cache: Path | None = None,
-    settings: Callable[[Inspection, DataConfig], DataConfig] = suggested_data,
+    config: DataConfig, chosen: Container[str] = (), progress: Progress | None = None, cache: Path | None = None
 ) -> Inspection:
     """Everything about the images at ``config.path``, all files read.
 
-    ``settings`` chooses those of the preparation once headers and colours are known; a training with the same ones
-    finds its images ready. Raises ``DatasetError``; an exception that ``progress`` raises ends the reading.
+    They are prepared with the image size and the channels that most of them have, unless these are among the
+    ``chosen`` settings (by ``section.field``); a training with the same ones finds its images ready. Raises
+    ``DatasetError``; an exception that ``progress`` raises ends the reading.
     """
 
     def share(low: float, high: float) -> Progress:
@@ -142,46 +128,38 @@ def inspect(
     listing = listed(config.path, lambda: share(0.0, 0.0)(0.0))
     source = opened(listing, config, cache, share(0.0, 0.1))
     common = surveyed(source, listing, config, cache, share(0.1, _LOOK_SHARE))
-    found = _looked_at(source, common, config)
-    chosen = settings(found, config)
-    prepared = prepare(chosen, share(_LOOK_SHARE, 1.0), cache, source, common)
-    dataset = load_dataset(chosen, None, cache)
+    sizes = common_sizes(source.sizes)
+    config = _suggested(config, sizes[0][:2], 3 if common.colour else 1, chosen)
+    prepared = prepare_listing(listing, config, share(_LOOK_SHARE, 1.0), cache, source, common)
+    dataset = dataset_of(config, prepared)
     labels = [
         LabelColumn(name, values, categories)
         for name, values, categories in zip(dataset.factor_names, dataset.factors.T, dataset.categories, strict=True)
     ]
-    return dataclasses.replace(
-        found,
-        images=len(dataset),
-        labels=tuple(map(_summary, labels)),
-        split=_split(dataset, labels),
-        skipped=dataset.skipped,
-        notes=dataset.notes,
-        statistics=prepared.statistics,
-        config=chosen,
-    )
-
-
-def _looked_at(source: ImageSource, common: Survey, config: DataConfig) -> Inspection:
-    """What headers and colours tell, before all pixels are read."""
-    sizes = common_sizes(source.sizes)
     return Inspection(
         path=shown(str(source.path)),
         kind=source.kind,
-        images=len(source),
+        images=len(dataset),
         sizes=tuple(sizes[:MOST_SIZES]),
         different_sizes=len(sizes),
         pixels={str(kind): count for kind, count in source.kinds.items()},
         colour=common.colour,
         lowest=common.lowest,
         highest=common.highest,
-        labels=tuple(map(_summary, source.labels)),
-        split=None,
-        skipped=tuple(source.skipped),
-        notes=(*source.notes, *common.notes),
+        labels=tuple(map(_summary, labels)),
+        split=_split(dataset, labels),
+        skipped=dataset.skipped,
+        notes=dataset.notes,
+        statistics=prepared.statistics,
         config=config,
-        given_split=source.given_split is not None,
     )
+
+
+def _suggested(config: DataConfig, size: Size, channels: int, chosen: Container[str]) -> DataConfig:
+    """``config`` for images of ``size``, at most ``LARGEST`` pixels a side; settings that are ``chosen`` stay."""
+    side = min(size) if config.resize == "crop" else max(size)
+    suggested = {"image_size": min(max(side, SMALLEST), LARGEST), "channels": channels}
+    return dataclasses.replace(config, **{k: v for k, v in suggested.items() if f"data.{k}" not in chosen})
 
 
 def _summary(label: LabelColumn) -> LabelSummary:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from core.data.labelling import labelled, labels_file
 from core.data.sources.listing import located, written
 from core.data.splits import Split, split
 from core.utils.text import counted
+
+if TYPE_CHECKING:
+    from core.data.preparation import Prepared
 
 
 def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Dataset:
@@ -71,11 +74,19 @@ def present_data(config: DataConfig, run: Path, metadata: Mapping[str, Any]) -> 
 def _from_files(config: DataConfig, progress: Progress | None, cache: Path | None) -> Dataset:
     from core.data.preparation import prepare  # Pillow and file formats are needed only here
 
-    prepared = prepare(config, progress, cache)
+    return dataset_of(config, prepare(config, progress, cache))
+
+
+def dataset_of(config: DataConfig, prepared: Prepared) -> Dataset:
+    """The dataset of images that are ``prepared`` as ``config`` says, with their labels and split.
+
+    Raises ``DatasetError`` if there are fewer than two images, or for labels or a split that cannot be had.
+    """
     count = len(prepared.images)
     if count < 2:
-        held = counted(count, "image")
-        raise DatasetError(f"{config.path} holds {held} that can be read; a training needs 2 or more.")
+        raise DatasetError(
+            f"{config.path} holds {counted(count, 'image')} that can be read; a training needs 2 or more."
+        )
     known = labelled(config, count, prepared.names, prepared.labels, prepared.given_split, prepared.groups)
     return Dataset(
         images=prepared.images,

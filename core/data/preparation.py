@@ -82,19 +82,24 @@ class _About(msgspec.Struct):
     equal_to: bytes | None
 
 
-def prepare(
+def prepare(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Prepared:
+    """The images of ``config.path``, from the cache (None: the user's), or read and then cached.
+
+    An exception that ``progress`` raises ends the reading and leaves nothing behind. Raises ``DatasetError``.
+    """
+    listing = listed(config.path, lambda: None if progress is None else progress(0.0))
+    return prepare_listing(listing, config, progress, cache)
+
+
+def prepare_listing(
+    listing: Listing,
     config: DataConfig,
     progress: Progress | None = None,
     cache: Path | None = None,
     source: ImageSource | None = None,
     common: Survey | None = None,
 ) -> Prepared:
-    """The images of ``config.path``, from the cache (None: the user's), or read and then cached.
-
-    ``source`` and its survey ``common`` may be given if they are there already. An exception that ``progress`` raises
-    ends the reading and leaves nothing behind. Raises ``DatasetError``.
-    """
-    listing = listed(config.path, lambda: None if progress is None else progress(0.0))
+    """The same, of files that are listed already; their ``source`` and its survey ``common`` may be there, too."""
     store = ImageCache(cache_folder() if cache is None else cache)
     recipe = _recipe(listing, config)
     cached = store.find(recipe)

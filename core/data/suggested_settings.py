@@ -15,7 +15,7 @@ import numpy as np
 
 from core.config import RunConfig
 from core.data.dataset import Progress
-from core.data.inspection import Inspection, inspect, suggested_data
+from core.data.inspection import Inspection, inspect
 
 KL_WEIGHT = 0.06
 SIGMA = 0.2
@@ -27,16 +27,16 @@ EPOCHS = (4, 400)
 BATCH = 32
 
 
-def suggested_config(found: Inspection, config: RunConfig, chosen: Container[str] = ()) -> RunConfig:
-    """``config`` with the settings that follow from ``found``, but for those that are ``chosen``.
+def suggested_config(inspection: Inspection, config: RunConfig, chosen: Container[str] = ()) -> RunConfig:
+    """``config`` with the settings that follow from ``inspection``, but for those that are ``chosen``.
 
-    ``found`` must be an inspection with its split. Other networks than the compact one keep their published settings.
+    Other networks than the compact one keep their published settings.
     """
-    data = found.config
-    if config.model.preset != "compact" or found.split is None:
+    data = inspection.config
+    if config.model.preset != "compact":
         return dataclasses.replace(config, data=data)
     pixels = data.image_size**2 * data.channels
-    count = max(found.split.train, 1)
+    count = inspection.split.train
     suggested = {
         "model": {"sigma": SIGMA},
         "loss": {"reconstruction": "mse", "kl": "textbook", "beta": float(f"{KL_WEIGHT / pixels:.2g}")},
@@ -62,5 +62,5 @@ def settings_from_images(
 
     What is ``chosen``, by ``section.field``, stays. Raises ``core.data.dataset.DatasetError``.
     """
-    found = inspect(config.data, progress, settings=lambda found, data: suggested_data(found, data, chosen))
-    return suggested_config(found, config, chosen), found
+    inspection = inspect(config.data, chosen, progress)
+    return suggested_config(inspection, config, chosen), inspection

@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.cli.main import main
 from core.config import DataConfig
+from core.data import cache
 from core.data.inspection import Inspection, inspect
 
 RNG = np.random.default_rng(0)
@@ -40,7 +41,6 @@ def test_everything_is_counted(folder):
     assert (found.images, found.size, found.channels) == (10, (28, 20), 3)
     assert found.classes == {"cat": 6, "dog": 4}
     assert [(label.name, label.kind) for label in found.labels] == [("class", "class")]
-    assert found.split is not None
     assert found.split.train + found.split.validation == 10
     assert [(skipped.name, skipped.reason) for skipped in found.skipped] == [("cat/9.png", "empty")]
     assert found.statistics.duplicate_examples == (("cat/0.png", "cat/1.png"),)
@@ -52,11 +52,10 @@ def test_everything_is_counted(folder):
 
 def test_it_becomes_json(folder):
     report = json.loads(json.dumps(looked_at(folder).to_json()))
-    assert {"images", "size", "channels", "classes", "labels", "split", "skipped", "notes", "settings"} <= set(report)
+    assert {"images", "size", "channels", "classes", "labels", "split", "skipped", "notes"} <= set(report)
     assert report["size"] == [28, 20]
     assert report["pixels"] == {"8-bit colour": 10}
     assert report["skipped"] == [{"name": "cat/9.png", "reason": "empty"}]
-    assert report["settings"]["data"]["image_size"] == 28
 
 
 def test_numbers_have_a_range_and_unknown_ones_are_counted(tmp_path):
@@ -67,14 +66,6 @@ def test_numbers_have_a_range_and_unknown_ones_are_counted(tmp_path):
     assert (second.values, second.unknown) == (19, 1)
 
 
-def test_the_settings_can_be_chosen_once_the_images_are_known(folder):
-    def small(found: Inspection, config: DataConfig) -> DataConfig:
-        assert found.channels == 3
-        return DataConfig(path=config.path, image_size=8, channels=1)
-
-    assert inspect(DataConfig(path=str(folder)), settings=small).config.image_size == 8
-
-
 @pytest.mark.parametrize(("side", "size"), [(4, 8), (300, 128)])
 def test_sizes_that_train_badly_or_for_long_are_not_suggested(tmp_path, side, size):
     for index in range(3):
@@ -82,9 +73,18 @@ def test_sizes_that_train_badly_or_for_long_are_not_suggested(tmp_path, side, si
     assert looked_at(tmp_path).config.image_size == size
 
 
+def test_prepared_images_are_looked_up_once(folder, monkeypatch):
+    looked_at(folder)
+    checked: list[Path] = []
+    seal = cache._seal
+    monkeypatch.setattr(cache, "_seal", lambda file: checked.append(file) or seal(file))
+    looked_at(folder)
+    assert len(checked) == 1
+
+
 def test_progress_rises_to_one_and_may_end_it(folder):
     heard: list[float] = []
-    inspect(DataConfig(path=str(folder)), heard.append)
+    inspect(DataConfig(path=str(folder)), progress=heard.append)
     assert heard == sorted(heard)
     assert heard[-1] == 1.0
 
@@ -92,7 +92,7 @@ def test_progress_rises_to_one_and_may_end_it(folder):
         raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        inspect(DataConfig(path=str(folder)), stop)
+        inspect(DataConfig(path=str(folder)), progress=stop)
 
 
 # the command

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from core.config import DataConfig, ModelConfig, RunConfig
-from core.data.inspection import Inspection, inspect, suggested_data
+from core.data.inspection import Inspection, inspect
 from core.data.suggested_settings import EPOCHS, IMAGES_SEEN, suggested_config
 
 
 def inspected(tmp_path: Path, images: np.ndarray, chosen: tuple[str, ...] = (), **data: object) -> Inspection:
     np.savez(tmp_path / "images.npz", images=images)
     config = DataConfig(path=str(tmp_path / "images.npz"), **data)
-    return inspect(config, cache=tmp_path / "cache", settings=lambda f, c: suggested_data(f, c, chosen))
+    return inspect(config, chosen, cache=tmp_path / "cache")
 
 
 def grey(count: int, size: int) -> np.ndarray:

@@ -1,0 +1,65 @@
+"""How far a command is: a bar for a person; for the program that started it a JSON line for every percent, and an end
+when nobody listens."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error, gone when it is done, if that is a terminal; takes shares from 0 to 1."""
+    if not sys.stderr.isatty():
+        yield lambda fraction: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
+
+
+def json_lines() -> Callable[[float], None]:
+    """Takes shares from 0 to 1 and prints a JSON line for each percent that is reached."""
+    reported = -1
+
+    def report(fraction: float) -> None:
+        nonlocal reported
+        percent = int(fraction * 100)
+        if percent > reported:
+            reported = percent
+            print(f'{{"progress": {percent / 100:.2f}}}', flush=True)
+
+    return report
+
+
+def input_closed() -> Callable[[], bool]:
+    """Whether standard input has ended: the program that asked for something has cancelled it, or is gone."""
+    closed = threading.Event()
+
+    def watch() -> None:
+        # The descriptor itself: a thread that waits in sys.stdin holds a lock that the end of the program needs.
+        while os.read(0, 4096):
+            pass
+        closed.set()
+
+    threading.Thread(target=watch, name="standard input", daemon=True).start()
+    return closed.is_set
+
+
+def cancellable_lines() -> Callable[[float], None]:
+    """Prints the progress, and ends the program when standard input is closed."""
+    print_line, closed = json_lines(), input_closed()
+
+    def report(fraction: float) -> None:
+        if closed():
+            raise SystemExit(1)
+        print_line(fraction)
+
+    return report
