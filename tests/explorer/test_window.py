@@ -301,8 +301,10 @@ def test_a_training_goes_on_when_the_window_closes_and_is_found_again(program, t
     run, pid = first.session.run.path, trainer_pid(first)
     try:
         first.window.close()
-        size = (run / "metrics.jsonl").stat().st_size
-        qtbot.waitUntil(lambda: (run / "metrics.jsonl").stat().st_size > size, timeout=WAIT)
+        metrics = run / "metrics.jsonl"
+        qtbot.waitUntil(metrics.exists, timeout=WAIT)  # the run is there, and locked, before its first record
+        size = metrics.stat().st_size
+        qtbot.waitUntil(lambda: metrics.stat().st_size > size, timeout=WAIT)
         second = program(run)
         qtbot.waitUntil(lambda: second.state.training == "running", timeout=WAIT)
         second.training.stop()
