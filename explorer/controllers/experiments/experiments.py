@@ -28,7 +28,7 @@ from core.runs.directory import RunDirectory
 from core.utils.text import counted
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.processes import isoline_command, log_tail, start_detached
+from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
 from explorer.views.experiments import KINDS, ExperimentItem, ExperimentsView
 from explorer.widgets.controls import on_screen
 
@@ -36,7 +36,6 @@ NICENESS = 10
 POLL_S = 1.0
 FOLDER = "experiments"
 REQUEST, LOG = "request.json", "experiment.log"
-START_TIMEOUT_S = 90.0
 SILENT_S = 120.0
 """A process writes its progress about once a second; one that is silent for this long is not the one it was."""
 ACTIVE = ("starting", "running", "stopping")
@@ -104,7 +103,7 @@ class ExperimentsController(Controller):
         super().__init__(context)
         self._session, self._view, self._command = session, view, command
         self._experiments: dict[Path, Experiment] = {}
-        self._starting: dict[Path, tuple[float, tuple[int, int]]] = {}
+        self._starting: dict[Path, tuple[Detached, tuple[int, int]]] = {}  # with the stamp of the progress before
         self._refused: dict[Path, str] = {}
         self._cancelled: set[Path] = set()
         self._listed: tuple[Path, int] | None = None
@@ -199,12 +198,12 @@ class ExperimentsController(Controller):
         self._refused.pop(path, None)
         self._cancelled.discard(path)
         try:
-            start_detached(command, path / LOG)
+            process = start_detached(command, path / LOG)
         except OSError as error:
             self._refused[path] = f"The experiment could not be started: {error}."
             self.error_occurred.emit(self._refused[path])
         else:
-            self._starting[path] = (monotonic(), before)
+            self._starting[path] = (process, before)
         self.refresh()
 
     # state of the folders
@@ -251,17 +250,17 @@ class ExperimentsController(Controller):
 
     def _read(self, path: Path) -> Experiment:
         """What the folder says, unless its process has just been started and has written nothing yet."""
+        process, before = self._starting.get(path, (None, None))
+        alive = process is not None and process.alive  # before the folder is read: it may write it and end at once
         experiment = read_experiment(path)
-        if path in self._starting:
-            since, before = self._starting[path]
-            log = log_tail(path / LOG)
+        if process is not None:
             if progress_stamp(path) != before:
                 del self._starting[path]
-            elif complaint(log) or monotonic() - since > START_TIMEOUT_S:
-                del self._starting[path]
-                self._refused[path] = complaint(log) or "The process did not start."
-            else:
+            elif alive:
                 return replace(experiment, state="starting", message="", run=None, eta_seconds=None)
+            else:
+                del self._starting[path]
+                self._refused[path] = complaint(experiment.log) or "Its process ended without a word."
         if path in self._refused and experiment.state not in ("running", "stopping"):
             reason = self._refused[path]
             return replace(experiment, state="failed", message=reason, run=None, eta_seconds=None)
@@ -363,7 +362,11 @@ def read_experiment(path: Path) -> Experiment:
     folder, progress = ExperimentFolder(path), read_progress(path)
     name, seeds, quick = read_request(path)
     log = log_tail(path / LOG)
-    state, message = _without_progress(path, log) if progress is None else (_state(folder, progress), progress.message)
+    if progress is not None:
+        state, message = _state(folder, progress), progress.message
+    else:
+        message = complaint(log)
+        state = "failed" if message else "interrupted"
     numbers, tip = "", ""
     if state == "finished":
         numbers, tip = key_numbers(name, _read_object(folder.report_path), quick)
@@ -508,17 +511,6 @@ def _state(folder: ExperimentFolder, progress: Progress) -> str:
     if progress.abandoned or time() - progress.updated > SILENT_S:
         return "interrupted"
     return "stopping" if folder.stop_requested else "running"
-
-
-def _without_progress(path: Path, log: str) -> tuple[str, str]:
-    """(state, message) of an experiment that has not told its progress yet."""
-    if reason := complaint(log):
-        return "failed", reason
-    try:
-        age = time() - (path / REQUEST).stat().st_mtime
-    except OSError:
-        age = math.inf
-    return ("starting", "") if age < START_TIMEOUT_S else ("interrupted", "")
 
 
 def _begun(path: Path) -> datetime:

@@ -256,6 +256,19 @@ def test_a_command_that_refuses_its_options_is_explained(desk, qtbot):
     assert "seeds is 99" in desk.errors[0]
 
 
+def test_one_starts_for_as_long_as_its_process_lives_and_is_silent(desk, qtbot, tmp_path):
+    end = tmp_path / "end"
+    script = "import sys, time; from pathlib import Path\nwhile not Path(sys.argv[1]).exists(): time.sleep(0.02)"
+    control = ExperimentsController(desk.context, desk, desk.view, lambda *_: [sys.executable, "-c", script, str(end)])
+    control.error_occurred.connect(desk.errors.append)
+    desk.control = control
+    path = control.start("transects", 1, True)
+    assert desk.state(path) == "starting"
+    end.touch()
+    qtbot.waitUntil(lambda: desk.state(path) == "failed", timeout=WAIT)
+    assert desk.errors == ["The experiment Transects failed: Its process ended without a word."]
+
+
 def test_a_resumed_one_that_is_refused_keeps_saying_so(desk, qtbot):
     path = write_progress(desk.folder, state="stopped")
     desk.how = "refuses"
