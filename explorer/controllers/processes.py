@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import msgspec
-from PySide6.QtCore import QObject, QProcess, Signal
+from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
 LOG_TAIL = 1200  # characters
 STOP_MS = 1500  # a command that is told to end has so long before it is made to
+CANCEL_MS = 10_000  # one that is asked to has so long, while nobody waits for it
 _LAUNCH = """
 import subprocess, sys
 with open(sys.argv[1], "wb") as log:
@@ -71,11 +72,12 @@ class Command(QObject):
     progress = Signal(float)
     """The share that is done, 0 to 1."""
     finished = Signal(str)
-    """It has ended by itself: why it failed, in words; empty if it did not."""
+    """It has ended, by itself or because it was cancelled: why it failed, in words; empty if it did not."""
 
     def __init__(self, command: list[str], parent: QObject) -> None:
         super().__init__(parent)
         self._lines = self._errors = b""
+        self.cancelled = False
         self._process = process = QProcess(self)
         process.setProgram(command[0])
         process.setArguments(command[1:])
@@ -85,16 +87,24 @@ class Command(QObject):
         process.errorOccurred.connect(self._on_error)
         process.start()
 
-    def stop(self) -> None:
-        """End it, politely, then by force, without a word. Returns when it is gone."""
+    def cancel(self) -> None:
+        """Ask it to end, and let it tidy up; by force if it does not. Returns at once: ``finished`` comes later."""
+        if not self.cancelled:
+            self.cancelled = True
+            self._process.closeWriteChannel()
+            QTimer.singleShot(CANCEL_MS, self, self._process.kill)
+
+    def stop(self, patience_ms: int = 0) -> None:
+        """End it without a word; it may take ``patience_ms`` to tidy up. Returns when it is gone."""
         self.blockSignals(True)
         process = self._process
         if process.state() != QProcess.ProcessState.NotRunning:
             process.closeWriteChannel()
-            process.terminate()
-            if not process.waitForFinished(STOP_MS):
-                process.kill()
-                process.waitForFinished(STOP_MS)
+            if not process.waitForFinished(patience_ms):
+                process.terminate()
+                if not process.waitForFinished(STOP_MS):
+                    process.kill()
+                    process.waitForFinished(STOP_MS)
         self.deleteLater()
 
     def _read(self) -> None:
@@ -102,24 +112,27 @@ class Command(QObject):
         *whole, self._lines = self._lines.split(b"\n")
         for line in whole:
             try:
-                said = msgspec.json.decode(line, type=dict[str, float])
+                message = msgspec.json.decode(line, type=dict[str, float])
             except msgspec.MsgspecError:
                 continue  # words for a person
-            if "progress" in said:
-                self.progress.emit(said["progress"])
+            if "progress" in message and not self.cancelled:
+                self.progress.emit(message["progress"])
 
     def _read_errors(self) -> None:
         self._errors += bytes(self._process.readAllStandardError().data())
 
     def _on_error(self, error: QProcess.ProcessError) -> None:
         if error == QProcess.ProcessError.FailedToStart:  # it never finishes
-            self.finished.emit(f"the command could not be started: {self._process.errorString()}")
+            reason = f"the command could not be started: {self._process.errorString()}"
+            QTimer.singleShot(0, self, lambda: self.finished.emit(reason))  # starting may fail before anybody listens
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
+        self._read()
         self._read_errors()
         if code == 0 and status == QProcess.ExitStatus.NormalExit:
             self.finished.emit("")
             return
-        said = self._errors.decode(errors="replace").strip()
+        errors = self._errors.decode(errors="replace").strip()
         # What went wrong, without the command's name before it.
-        self.finished.emit(said.rpartition(": error: ")[2] or f"the process ended with status {code} without a message")
+        reason = errors.rpartition(": error: ")[2]
+        self.finished.emit(reason or f"the process ended with status {code} without a message")

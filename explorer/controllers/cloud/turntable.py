@@ -10,24 +10,19 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import numpy as np
-from PySide6.QtCore import QProcess, QTimer, Signal
+from PySide6.QtCore import Signal
 
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.processes import isoline_command
+from explorer.controllers.processes import STOP_MS, Command, isoline_command
 from explorer.state import Axes
 from explorer.widgets.dialogs import ProgressDialog, save_dialog
 from explorer.widgets.theme import DARK, Theme
 
 FILTERS = {"mp4": "MP4 video (*.mp4)", "gif": "GIF (*.gif)"}
-CANCEL_MS = 10_000  # to finish a frame and go; by force after that
-STOP_MS = 1500
-STDERR_TAIL = 2000
-PREFIX = "isoline turntable: error: "
 
 
 def turntable_command(arguments: list[str]) -> list[str]:
@@ -49,19 +44,15 @@ class TurntableController(Controller):
         super().__init__(context)
         self._session, self._command = session, command
         self._theme: Theme = DARK
-        self._process: QProcess | None = None
+        self._running: Command | None = None
         self._path = Path()
-        self._cancelled = False
         self._values: tempfile.TemporaryDirectory[str] | None = None
-        self._lines = self._errors = b""
         self._dialog: ProgressDialog | None = None
-        self._force = QTimer(self, singleShot=True, interval=CANCEL_MS)
-        self._force.timeout.connect(self._kill)
 
     @property
     def active(self) -> bool:
         """Whether a film is being made."""
-        return self._process is not None
+        return self._running is not None
 
     def set_theme(self, theme: Theme) -> None:
         """The ground of the films to come."""
@@ -83,39 +74,33 @@ class TurntableController(Controller):
     def export(self, path: str, seconds: float = 6.0, fps: float = 30.0, size: int = 720) -> bool:
         """Start filming into ``path``, an .mp4 or .gif; False and ``error_occurred`` if that cannot be."""
         run = self._session.run
-        if self._process is not None:
+        if self._running is not None:
             self.refused.emit(f"{self._path.name} is still being filmed. Wait for it, or cancel it.")
             return False
         if run is None or self._state.embedding is None:
             self.refused.emit("There is no latent cloud to film yet. Open a run, or start a training.")
             return False
-        self._path, self._cancelled = Path(path), False
+        self._path = Path(path)
         try:
             arguments = [str(run.path), "--out", str(path), *self._look()]
         except OSError as error:
+            self._end()
             self.error_occurred.emit(f"The values of the points cannot be written ({error.strerror or error}).")
             return False
         arguments += ["--seconds", f"{seconds:g}", "--fps", f"{fps:g}", "--size", str(size)]
-        self._start(self._command(arguments))
-        return self._process is not None
+        self._running = running = Command(self._command(arguments), self)
+        running.progress.connect(self._on_progress)
+        running.finished.connect(self._on_finished)
+        return True
 
     def cancel(self) -> None:
         """Give the film up; no file is left. Returns at once."""
-        if self._process is not None and not self._cancelled:
-            self._cancelled = True
-            self._process.closeWriteChannel()
-            self._force.start()
+        if self._running is not None:
+            self._running.cancel()
 
     def shut_down(self) -> None:
         """The window closes: end the process, politely, then by force. Returns when it is gone."""
-        process = self._process
-        if process is None:
-            return
-        self._cancelled = True
-        process.closeWriteChannel()
-        if not process.waitForFinished(STOP_MS):
-            process.kill()
-            process.waitForFinished(STOP_MS)
+        self._end()
 
     def _look(self) -> list[str]:
         """The options that make the film look as the cloud does now."""
@@ -136,68 +121,27 @@ class TurntableController(Controller):
         arguments += ["--colormap", display.colormap, "--opacity", f"{display.opacity:g}"]
         return [*arguments, "--point-size", f"{display.point_size:g}"]
 
-    def _start(self, command: list[str]) -> None:
-        process = QProcess(self)
-        process.setProgram(command[0])
-        process.setArguments(command[1:])
-        process.readyReadStandardOutput.connect(self._read)
-        process.readyReadStandardError.connect(self._read_errors)
-        process.finished.connect(self._on_finished)
-        process.errorOccurred.connect(self._on_error)
-        self._lines = self._errors = b""
-        self._process = process
-        process.start()
+    def _on_progress(self, done: float) -> None:
+        self.progress.emit(done)
+        if self._dialog is not None:
+            self._dialog.setValue(round(100 * done))
 
-    def _kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-
-    # what the process says
-
-    def _read(self) -> None:
-        if self._process is None:
-            return
-        self._lines += bytes(self._process.readAllStandardOutput().data())
-        *whole, self._lines = self._lines.split(b"\n")
-        for line in whole:
-            share = _share(line)
-            if share is not None and not self._cancelled:
-                self.progress.emit(share)
-                if self._dialog is not None:
-                    self._dialog.setValue(round(100 * share))
-
-    def _read_errors(self) -> None:
-        if self._process is not None:
-            said = bytes(self._process.readAllStandardError().data())
-            self._errors = (self._errors + said)[-STDERR_TAIL:]
-
-    def _on_error(self, error: QProcess.ProcessError) -> None:
-        if error == QProcess.ProcessError.FailedToStart and self._process is not None:  # it never finishes
-            reason = self._process.errorString()
-            self._end()
-            self.error_occurred.emit(f"The film could not be started: {reason}.")
-            self.finished.emit()
-
-    def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
-        self._read()
-        self._read_errors()
-        errors, cancelled = self._errors.decode(errors="replace").strip(), self._cancelled
+    def _on_finished(self, failure: str) -> None:
+        cancelled = self._running is not None and self._running.cancelled
         self._end()
-        if code == 0 and status == QProcess.ExitStatus.NormalExit:
+        if not failure:
             self.exported.emit(str(self._path))
         elif not cancelled:
-            said = errors.removeprefix(PREFIX) or f"the process ended with status {code} without a message"
-            self.error_occurred.emit(f"The film could not be made: {said}")
+            self.error_occurred.emit(f"The film could not be made: {failure}")
         self.finished.emit()
 
     def _end(self) -> None:
-        self._force.stop()
+        running, self._running = self._running, None
+        if running is not None:
+            running.stop(STOP_MS)
         if self._dialog is not None:
             self._dialog.end()
             self._dialog = None
-        if self._process is not None:
-            self._process.deleteLater()
-        self._process = None
         if self._values is not None:
             self._values.cleanup()
             self._values = None
@@ -210,12 +154,3 @@ def _axes_option(axes: Axes, means: np.ndarray | None) -> str:
     chosen = [index for index in dict.fromkeys(axes.dimensions) if 0 <= index < latent_dim]
     chosen += [index for index in range(latent_dim) if index not in chosen]
     return ",".join(str(index + 1) for index in chosen[:3])
-
-
-def _share(line: bytes) -> float | None:
-    """The share that a line of progress states; None for anything else."""
-    try:
-        said = msgspec.json.decode(line, type=dict[str, float])
-    except msgspec.MsgspecError:
-        return None
-    return said.get("progress")
