@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -36,7 +37,10 @@ class Options:
     colormap: Literal["viridis", "cividis", "inferno", "twilight"] = "viridis"
     """Colour map."""
     values: Path | None = None
-    """An .npy file with one number per sample to colour by; --color-by then names these values."""
+    """An .npy file with one number per sample to colour by; --color-by then names these values. For classes, an .npz
+    file with the arrays values and categories: the names of what the values number from 0."""
+    hide: Annotated[tuple[str, ...], tyro.conf.UseAppendAction] = ()
+    """A class that is not drawn; may be given several times. unknown: the samples whose class is not known."""
     axes: str = "auto"
     """auto: the latent dimensions, or the principal components if there are more than three; pca; or numbers of
     dimensions such as 1,2,5."""
@@ -57,6 +61,7 @@ def run(options: Options) -> int:
 
     check_suffix(options.out)
     film = Film(options.seconds, options.fps, options.size)
+    values, categories = _read_values(options.values)
     look = Look(
         color_by=options.color_by,
         colormap=options.colormap,
@@ -64,7 +69,9 @@ def run(options: Options) -> int:
         theme=options.theme,
         point_size=options.point_size,
         opacity=options.opacity,
-        values=_read_values(options.values),
+        values=values,
+        categories=categories,
+        hidden=options.hide,
     )
     cloud = make_cloud(RunDirectory.open(options.run), look, options.epoch)
     if options.progress == "json":
@@ -77,20 +84,23 @@ def run(options: Options) -> int:
     return 0
 
 
-def _read_values(path: Path | None) -> np.ndarray | None:
+def _read_values(path: Path | None) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """The values in the file ``path``, and the names of the classes that they number; none if they are numbers."""
     if path is None:
-        return None
+        return None, ()
     import numpy as np
 
     from core.rendering.turntable import TurntableError
 
     try:
         with open(path, "rb") as file:
-            values = np.load(file, allow_pickle=False)
+            stored = np.load(file, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                return stored, ()
+            return stored["values"], tuple(np.ravel(stored["categories"]).astype(str).tolist())
     except OSError as error:
         raise TurntableError(f"--values {path} cannot be read ({error.strerror or error}).") from error
-    except (ValueError, EOFError) as error:
-        raise TurntableError(f"--values {path} is not an .npy file of numbers ({error}).") from error
-    if not isinstance(values, np.ndarray):
-        raise TurntableError(f"--values {path} holds several arrays; it must be an .npy file with one.")
-    return values
+    except KeyError as error:
+        raise TurntableError(f"--values {path} must hold the arrays values and categories.") from error
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise TurntableError(f"--values {path} is not an .npy or .npz file of numbers ({error}).") from error

@@ -18,6 +18,8 @@ _FIRST = {  # by whether the ground is dark
     True: ("4da3ff", "f0912b", "d7f1a3", "fe217c", "bd21a3", "14fef1", "6255f1", "966f2e"),
     False: ("1f6fd0", "d9730d", "14d7bd", "7c2e48", "f1bd7c", "bdb0fe", "3b3b7c", "b01421"),
 }
+UNKNOWN = "unknown"
+"""What a class is called that is not known."""
 MOST = 48
 """Classes beyond so many share the colours of the first."""
 _EYES = np.array(

@@ -6,7 +6,7 @@ Needs neither a window nor a display nor torch: everything comes out of the run 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from core.paths.export import ExportCancelled, export_gif, export_mp4
 from core.rendering.camera import broadside
-from core.rendering.class_colours import class_colours, coloured
+from core.rendering.class_colours import UNKNOWN, class_colours, coloured
 from core.rendering.cloud_image import Cloud, CloudPicture, Style
 from core.rendering.colormaps import NAMES, Colorbar, colours, lut
 from core.rendering.pil_text import rgb
@@ -74,8 +74,9 @@ class Look:
 
     ``color_by``: a factor's name, "split", "none", or "" for the first factor. ``axes``: "auto" (the dimensions
     themselves up to three, else principal components), "pca", or three numbers such as "1,2,5". ``values`` float (N,)
-    colours the samples by values that are no factor; ``color_by`` is then their name. ``point_size`` is a diameter in
-    pixels of a picture of 720.
+    colours the samples by values that are no factor; ``color_by`` is then their name, and ``categories`` are the names
+    of the classes that they number, if they do. ``hidden`` classes are not drawn; "unknown" are the samples whose class
+    is not known. ``point_size`` is a diameter in pixels of a picture of 720.
     """
 
     color_by: str = ""
@@ -85,6 +86,8 @@ class Look:
     point_size: float = 5.0
     opacity: float = 1.0
     values: np.ndarray | None = None
+    categories: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
     @property
     def ground(self) -> str:
@@ -125,9 +128,15 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
         rgba = coloured(values, len(bar.categories), look.ground)
     else:
         rgba = colours(values, look.colormap, bar.low, bar.high, look.ground)
-    rgba[:, 3] = round(look.opacity * 255)
+    drawn = finite.copy()
+    if look.hidden:
+        bar, hidden = _without_hidden(values, bar, look)
+        drawn &= ~hidden
+        if not drawn.any():
+            raise TurntableError("every class that has samples is hidden; show at least one.")
+    rgba[:, 3] = np.where(drawn, round(look.opacity * 255), 0)  # those that are hidden keep their room
     projection = _projection(look.axes, means[finite])
-    count = f"{finite.sum():,} samples".replace(",", "\u202f")
+    count = f"{drawn.sum():,} samples".replace(",", "\u202f")
     return Cloud(
         points=projection.to_view(means[finite]),
         rgba=rgba[finite],
@@ -237,6 +246,19 @@ def _class_bar(name: str, categories: tuple[str, ...], look: Look) -> Colorbar:
     return Colorbar(name, 0.0, len(categories) - 1.0, class_colours(len(categories), look.ground), categories)
 
 
+def _without_hidden(values: np.ndarray | None, bar: Colorbar | None, look: Look) -> tuple[Colorbar, np.ndarray]:
+    """The bar without the classes that are hidden, and which samples are of these: bool (N,)."""
+    if values is None or bar is None or bar.categories is None:
+        raise TurntableError(f"hidden is {', '.join(look.hidden)}; what colours the points has no classes to hide.")
+    names = bar.categories
+    if strange := [name for name in look.hidden if name not in (*names, UNKNOWN)]:
+        raise TurntableError(f"hidden is {strange[0]!r}; the classes are {', '.join(names)}.")
+    shown = [place for place, name in enumerate(names) if name not in look.hidden]
+    known = np.isin(values, np.arange(len(names)))
+    hidden = np.where(known, ~np.isin(values, shown), UNKNOWN in look.hidden)
+    return replace(bar, categories=tuple(names[place] for place in shown), lut=bar.lut[shown]), hidden
+
+
 def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | None, Colorbar | None]:
     """Values (N,) of the samples and the bar that says what they mean; two Nones for points of one colour."""
     name = look.color_by
@@ -244,6 +266,8 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
         values, name = np.asarray(look.values), name or "value"
         if values.shape != (count,) or values.dtype.kind not in "fiu":
             raise TurntableError(f"values are {values.dtype} {values.shape}; they must be numbers ({count},).")
+        if look.categories:
+            return values, _class_bar(name, look.categories, look)
         ends = (0.01, 0.99)  # a few extreme values must not flatten the colours of all others
     else:
         if not name:

@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal
 
 from core.rendering import colormaps
-from core.rendering.class_colours import class_colours, coloured
+from core.rendering.class_colours import UNKNOWN, class_colours, coloured
 from core.rendering.projection import Projection, along_components, along_dimensions
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
@@ -256,7 +256,7 @@ class CloudController(Controller):
         ]
         unknown = len(values) - len(known)
         if unknown:
-            entries.append(LegendEntry(-1, color_targets.UNKNOWN, colormaps.MISSING, unknown, -1 in hidden))
+            entries.append(LegendEntry(-1, UNKNOWN, colormaps.MISSING, unknown, -1 in hidden))
         return entries
 
     def _show_marks(self, document: Document) -> None:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.rendering.class_colours import UNKNOWN
 from core.runs.directory import SPLIT_NAMES
 from explorer.state import Attributes, Samples, State
 
 SPLIT = "training / validation"
 """The name of what tells training from validation samples."""
-UNKNOWN = "unknown"
-"""What a class is called that is not known."""
 
 
 def names(state: State) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import Signal
 
+from core.rendering.class_colours import UNKNOWN
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
@@ -109,14 +110,16 @@ class TurntableController(Controller):
         values = state.losses if display.color_by == EXCESS_BCE else None
         if state.attributes is not None and display.color_by in state.attributes.names:
             values = color_targets.values(state, display.color_by)
+        classes = color_targets.classes(state, display.color_by)
         if values is not None and np.isfinite(values).any():
             self._values = tempfile.TemporaryDirectory(prefix="isoline-")
-            file = Path(self._values.name) / "values.npy"
-            np.save(file, values, allow_pickle=False)
+            file = Path(self._values.name) / "values.npz"
+            np.savez(file, values=values, categories=np.array(classes, dtype=str))
             arguments += ["--values", str(file), f"--color-by={display.color_by}"]
         else:
             name = {SPLIT: "split", NO_COLOUR: "none", EXCESS_BCE: "none"}.get(display.color_by, display.color_by)
             arguments.append(f"--color-by={name}")
+        arguments += [f"--hide={UNKNOWN if place < 0 else classes[place]}" for place in sorted(state.hidden)]
         arguments += ["--axes", _axes_option(display.axes, state.embedding), "--theme", self._theme.name]
         arguments += ["--colormap", display.colormap, "--opacity", f"{display.opacity:g}"]
         return [*arguments, "--point-size", f"{display.point_size:g}"]

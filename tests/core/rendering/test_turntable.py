@@ -134,6 +134,22 @@ def test_classes_have_colours_and_names_of_their_own(run: RunDirectory):
     assert render(cloud, QUICK, Look()).std() > 5
 
 
+def test_hidden_classes_are_not_drawn_and_keep_their_room(run: RunDirectory):
+    kinds = np.arange(COUNT) % 3.0
+    kinds[0] = np.nan
+    look = Look(values=kinds, color_by="animal", categories=("cat", "dog", "eel"), hidden=("dog", "unknown"))
+    everything, some = make_cloud(run, dataclasses.replace(look, hidden=())), make_cloud(run, look)
+    assert some.colorbar is not None
+    assert everything.colorbar is not None
+    assert everything.colorbar.categories == ("cat", "dog", "eel")
+    assert (some.colorbar.label, some.colorbar.categories) == ("animal", ("cat", "eel"))
+    np.testing.assert_array_equal(some.colorbar.lut, class_colours(3, DARK.plot)[[0, 2]])
+    np.testing.assert_array_equal(some.rgba[:, 3] == 0, np.isnan(kinds) | (kinds == 1))
+    np.testing.assert_array_equal(some.rgba[3], everything.rgba[3])
+    np.testing.assert_array_equal(some.points, everything.points)
+    assert some.caption.endswith("39 samples")
+
+
 def test_values_of_the_callers_colour_points_within_their_quantiles(run: RunDirectory):
     values = np.append(np.linspace(0, 1, COUNT - 1), 1e6)
     bar = make_cloud(run, Look(values=values, color_by="excess BCE")).colorbar
@@ -160,6 +176,9 @@ def test_means_that_are_not_finite_are_left_out(run: RunDirectory):
         (lambda: Look(axes="1,2,9"), "numbers of 1 to 3"),
         (lambda: Look(axes="x"), "axes is 'x'"),
         (lambda: Look(values=np.zeros(3)), r"they must be numbers \(60,\)"),
+        (lambda: Look(hidden=("cat",)), "what colours the points has no classes to hide"),
+        (lambda: Look(color_by="split", hidden=("cat",)), "hidden is 'cat'; the classes are training, validation"),
+        (lambda: Look(color_by="split", hidden=("training", "validation")), "every class that has samples is hidden"),
         (lambda: Look(colormap="jet"), "colormap is 'jet'; it must be one of viridis"),
         (lambda: Look(theme="grey"), "theme is 'grey'"),  # pyright: ignore[reportArgumentType]
         (lambda: Look(point_size=0.0), "point_size is 0; it must be 0.5 to 40"),
@@ -359,6 +378,19 @@ def test_the_command_writes_a_film(run: RunDirectory, tmp_path: Path, suffix: st
             assert sum(1 for _ in film.decode(video=0)) == 4
 
 
+def test_the_command_films_classes_and_hides_some(run: RunDirectory, tmp_path: Path, capsys):
+    np.savez(tmp_path / "kinds.npz", values=np.arange(COUNT) % 2, categories=np.array(["-cat", "dog"]))
+    out, values = tmp_path / "turn.gif", tmp_path / "kinds.npz"
+    command = ["turntable", str(run.path), "--out", str(out), "--seconds", "0.5", "--fps", "8", "--size", "120"]
+    command += ["--values", str(values), "--color-by=animal"]
+    assert main([*command, "--hide=-cat", "--hide=unknown"]) == 0
+    assert main([*command, "--hide=eel"]) == 2
+    assert "the classes are -cat, dog" in capsys.readouterr().err
+    np.savez(values, values=np.arange(COUNT))
+    assert main(command) == 2
+    assert "must hold the arrays values and categories" in capsys.readouterr().err
+
+
 def test_a_gif_is_kept_small_by_fewer_frames(run: RunDirectory, tmp_path: Path):
     out = export_turntable(tmp_path / "turn.gif", make_cloud(run, Look()), Film(0.5, 60, 120), Look())
     with Image.open(out) as image:
@@ -372,7 +404,7 @@ def test_a_gif_is_kept_small_by_fewer_frames(run: RunDirectory, tmp_path: Path):
         (("--out", "turn.gif", "--color-by", "hue"), "this run has a, b, split, none"),
         (("--out", "turn.gif", "--size", "7"), "size is 7"),
         (("--out", "turn.gif", "--values", "missing.npy"), "missing.npy cannot be read"),
-        (("--out", "turn.gif", "--values", "config.json"), "is not an .npy file of numbers"),
+        (("--out", "turn.gif", "--values", "config.json"), "is not an .npy or .npz file of numbers"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_do(run: RunDirectory, arguments, words, capsys, monkeypatch):

@@ -17,7 +17,7 @@ from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
 from explorer.controllers.cloud.turntable import TurntableController, turntable_command
 from explorer.controllers.controller import Context
-from explorer.state import Axes, Display, State
+from explorer.state import Attributes, Axes, Display, State
 from explorer.widgets.theme import LIGHT
 
 COUNT = 40
@@ -148,9 +148,9 @@ def test_a_second_film_waits_for_the_first(film, qtbot, tmp_path: Path):
     assert made.control.export(str(tmp_path / "third.gif"))
 
 
-def test_a_process_that_does_not_heed_a_cancellation_is_ended(film, qtbot, tmp_path: Path):
+def test_a_process_that_does_not_heed_a_cancellation_is_ended(film, qtbot, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("explorer.controllers.processes.CANCEL_MS", 50)
     made = film(lambda _: [sys.executable, "-c", "import time; time.sleep(600)"])
-    made.control._force.setInterval(50)
     made.control.export(str(tmp_path / "turn.gif"))
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.cancel()
@@ -229,6 +229,28 @@ def test_losses_go_along_as_numbers_and_are_removed_afterwards(film, qtbot, tmp_
     values = made.option("--values")
     assert values is not None
     assert not Path(values).exists()
+
+
+def test_classes_keep_their_names_and_those_that_are_hidden_are_not_filmed(film, qtbot, tmp_path: Path):
+    made, kinds = film(), np.arange(COUNT) % 3.0
+    kinds[0] = np.nan
+    made.state.attributes = Attributes(("kind",), kinds[:, None], (("cat", "dog", "eel"),))
+    made.state.display = Display("kind")
+    made.state.hidden = frozenset({-1, 1})
+    out, stored = tmp_path / "turn.gif", {}
+
+    def command(arguments: list[str]) -> list[str]:
+        with np.load(arguments[arguments.index("--values") + 1]) as file:
+            stored.update(file)
+        return turntable_command(arguments)
+
+    made.control._command = lambda arguments: made.commands.append(arguments) or command(arguments)
+    with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
+        made.control.export(str(out), **SMALL)
+    assert (made.exported, made.errors) == ([str(out)], [])
+    assert [word for word in made.commands[-1] if word.startswith("--hide")] == ["--hide=unknown", "--hide=dog"]
+    assert stored["categories"].tolist() == ["cat", "dog", "eel"]
+    np.testing.assert_array_equal(stored["values"], kinds)
 
 
 def test_while_no_loss_is_known_the_points_have_one_colour(film, qtbot, tmp_path: Path):
