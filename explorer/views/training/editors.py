@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, SignalInstance
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -44,13 +45,24 @@ def make_editor(setting: Setting) -> Editor:
 
 
 class Editor(QWidget):
-    """A control for one value. ``edited`` is emitted when a person changed it; ``set_value`` emits nothing."""
+    """A control for one value. ``edited`` is emitted when a person changed it; ``set_value`` emits nothing.
+
+    ``read``, from then on ``value``, gives what the control holds in the field's type, ``show`` shows such a value, and
+    ``changed`` follows a person's hand.
+    """
 
     edited = Signal()
 
-    def __init__(self, setting: Setting, control: QWidget) -> None:
+    def __init__(
+        self,
+        setting: Setting,
+        control: QWidget,
+        read: Callable[[], Any],
+        show: Callable[[Any], object],
+        changed: SignalInstance,
+    ) -> None:
         super().__init__()
-        self.control = control
+        self.control, self.value, self._show_value = control, read, show
         control.setObjectName(f"training.{setting.name}")
         control.setToolTip(setting.help)
         control.setAccessibleName(setting.row.label)
@@ -60,14 +72,12 @@ class Editor(QWidget):
         self.row.setSpacing(4)
         self.row.addWidget(control, 1)
         self.setFocusProxy(control)
-
-    def value(self) -> Any:
-        """What the control holds, in the field's type."""
-        raise NotImplementedError
+        changed.connect(lambda *_: self.edited.emit())
 
     def set_value(self, value: Any) -> None:
         """Show ``value``."""
-        raise NotImplementedError
+        with QSignalBlocker(self.control):
+            self._show_value(value)
 
     def set_invalid(self, invalid: bool) -> None:
         """Mark the control as holding a value that cannot be used."""
@@ -105,58 +115,34 @@ class ChoiceEditor(Editor):
     """One of a few names."""
 
     def __init__(self, setting: Setting) -> None:
-        self._box = _QuietComboBox()
-        super().__init__(setting, self._box)
-        self._box.setMinimumContentsLength(8)
-        self._box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box = _QuietComboBox()
+        box.setMinimumContentsLength(8)
+        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         for choice in setting.choices:
-            self._box.addItem(str(choice), choice)
-        self._box.activated.connect(lambda _: self.edited.emit())
-
-    def value(self) -> Any:
-        return self._box.currentData()
-
-    def set_value(self, value: Any) -> None:
-        with QSignalBlocker(self._box):
-            self._box.setCurrentIndex(self._box.findData(value))
+            box.addItem(str(choice), choice)
+        super().__init__(
+            setting, box, box.currentData, lambda value: box.setCurrentIndex(box.findData(value)), box.activated
+        )
 
 
 class CheckEditor(Editor):
     """Yes or no."""
 
     def __init__(self, setting: Setting) -> None:
-        self._box = QCheckBox()
-        super().__init__(setting, self._box)
-        self._box.clicked.connect(lambda _: self.edited.emit())
-
-    def value(self) -> bool:
-        return self._box.isChecked()
-
-    def set_value(self, value: bool) -> None:
-        with QSignalBlocker(self._box):
-            self._box.setChecked(value)
+        box = QCheckBox()
+        super().__init__(setting, box, box.isChecked, box.setChecked, box.clicked)
 
 
 class IntegerEditor(Editor):
     """A whole number."""
 
     def __init__(self, setting: Setting) -> None:
-        self._box = _QuietSpinBox()
-        super().__init__(setting, self._box)
+        box = _QuietSpinBox()
         high = min(setting.high or _LARGEST_INTEGER, _LARGEST_INTEGER)
-        self._box.setRange(int(setting.low or 0), int(high))
-        self._box.setStepType(
-            QSpinBox.StepType.AdaptiveDecimalStepType if high > 1000 else QSpinBox.StepType.DefaultStepType
-        )
-        self._box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self._box.valueChanged.connect(lambda _: self.edited.emit())
-
-    def value(self) -> int:
-        return self._box.value()
-
-    def set_value(self, value: int) -> None:
-        with QSignalBlocker(self._box):
-            self._box.setValue(value)
+        box.setRange(int(setting.low or 0), int(high))
+        box.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType if high > 1000 else QSpinBox.StepType.DefaultStepType)
+        box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        super().__init__(setting, box, box.value, box.setValue, box.valueChanged)
 
 
 class NumberEditor(Editor):
@@ -164,16 +150,8 @@ class NumberEditor(Editor):
 
     def __init__(self, setting: Setting) -> None:
         low = 1e-12 if setting.above else setting.low or 0.0
-        self._box = MagnitudeSpinBox(low, 1e6 if setting.high is None else setting.high)
-        super().__init__(setting, self._box)
-        self._box.committed.connect(lambda _: self.edited.emit())
-
-    def value(self) -> float:
-        return self._box.value()
-
-    def set_value(self, value: float) -> None:
-        with QSignalBlocker(self._box):
-            self._box.setValue(value)
+        box = MagnitudeSpinBox(low, 1e6 if setting.high is None else setting.high)
+        super().__init__(setting, box, box.value, box.setValue, box.committed)
 
 
 class OptionalNumberEditor(Editor):
@@ -181,11 +159,10 @@ class OptionalNumberEditor(Editor):
 
     def __init__(self, setting: Setting) -> None:
         self._line = QLineEdit()
-        super().__init__(setting, self._line)
         self._line.setPlaceholderText("not set")
-        self._line.textEdited.connect(lambda _: self.edited.emit())
+        super().__init__(setting, self._line, self._number, self._show_number, self._line.textEdited)
 
-    def value(self) -> float | None:
+    def _number(self) -> float | None:
         text = self._line.text().strip()
         if not text:
             return None
@@ -194,32 +171,23 @@ class OptionalNumberEditor(Editor):
         except ValueError:
             return float("nan")  # fails the configuration's own check, whose message says what is right
 
-    def set_value(self, value: float | None) -> None:
-        with QSignalBlocker(self._line):
-            self._line.setText("" if value is None else f"{value:g}")
+    def _show_number(self, value: float | None) -> None:
+        self._line.setText("" if value is None else f"{value:g}")
 
 
 class TextEditor(Editor):
     """A short text."""
 
     def __init__(self, setting: Setting) -> None:
-        self._line = QLineEdit()
-        super().__init__(setting, self._line)
-        self._line.textEdited.connect(lambda _: self.edited.emit())
-
-    def value(self) -> str:
-        return self._line.text().strip()
-
-    def set_value(self, value: str) -> None:
-        with QSignalBlocker(self._line):
-            self._line.setText(value)
+        self._line = line = QLineEdit()
+        super().__init__(setting, line, lambda: line.text().strip(), line.setText, line.textEdited)
 
 
 class SourceEditor(Editor):
     """What to train on: a person's own images, or the polar curves. Own images are a folder here; the path tells."""
 
     def __init__(self, setting: Setting) -> None:
-        self._buttons = {
+        buttons = {
             "files": named(QRadioButton("Your images"), "training.data.source.files"),
             "curves": named(QRadioButton("Polar curves"), "training.data.source.curves"),
         }
@@ -227,23 +195,22 @@ class SourceEditor(Editor):
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(16)
-        self._group = QButtonGroup(holder)
-        for button in self._buttons.values():
+        group = QButtonGroup(holder)
+        for button in buttons.values():
             row.addWidget(button)
-            self._group.addButton(button)
+            group.addButton(button)
         row.addStretch(1)
-        self._buttons["files"].setToolTip("Train on a folder of image files, or on an array of images in an .npz file")
-        self._buttons["curves"].setToolTip("Train on the published study's synthetic curves, drawn when needed")
-        super().__init__(setting, holder)
+        buttons["files"].setToolTip("Train on a folder of image files, or on an array of images in an .npz file")
+        buttons["curves"].setToolTip("Train on the published study's synthetic curves, drawn when needed")
+        super().__init__(
+            setting,
+            holder,
+            lambda: "curves" if buttons["curves"].isChecked() else "files",
+            lambda value: buttons[value].setChecked(True),
+            group.buttonClicked,
+        )
         holder.setToolTip("")  # each button has its own
-        self.setFocusProxy(self._buttons["curves"])
-        self._group.buttonClicked.connect(lambda _: self.edited.emit())
-
-    def value(self) -> str:
-        return "curves" if self._buttons["curves"].isChecked() else "files"
-
-    def set_value(self, value: str) -> None:
-        self._buttons[value].setChecked(True)
+        self.setFocusProxy(buttons["curves"])
 
 
 class PathEditor(TextEditor):
