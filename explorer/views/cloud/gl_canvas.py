@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import numpy as np
 from OpenGL import GL
@@ -131,7 +133,7 @@ class SceneItem(GLGraphicsItem):
 
     def __init__(self, scene: Scene, failed: Callable[[str], None]) -> None:
         super().__init__()
-        self.scene, self._failed = scene, failed
+        self.scene, self.failed = scene, failed
         self.theme: Theme = DARK
         self.program: int | None = None
 
@@ -140,16 +142,18 @@ class SceneItem(GLGraphicsItem):
         view = self.view()
         return 1.0 if view is None else view.devicePixelRatioF()
 
-    def paint(self) -> None:
-        """Draw; called with the context current."""
-        try:
-            self.draw()
-        except (OpenGLError, RuntimeError) as error:
-            self._failed(str(error).strip().splitlines()[0][:160])
 
-    def draw(self) -> None:
-        """Draw, or raise."""
-        raise NotImplementedError
+def _guarded(paint: Callable[[Any], None]) -> Callable[[Any], None]:
+    """``paint`` of an item, whose errors reach ``failed``."""
+
+    @wraps(paint)
+    def guarded(item: SceneItem) -> None:
+        try:
+            paint(item)
+        except (OpenGLError, RuntimeError) as error:
+            item.failed(str(error).strip().splitlines()[0][:160])
+
+    return guarded
 
 
 class PointsItem(SceneItem):
@@ -165,7 +169,8 @@ class PointsItem(SceneItem):
         self._drawn_order: object = None
         self._count = 0
 
-    def draw(self) -> None:
+    @_guarded
+    def paint(self) -> None:
         """Draw all points with smooth edges; beyond ``SORT_LIMIT`` with hard ones, ordered by the depth buffer."""
         scene = self.scene
         if not scene.count:
@@ -233,7 +238,8 @@ class GridItem(SceneItem):
         self._vertices = QOpenGLBuffer(QOpenGLBuffer.Type.VertexBuffer)
         self.setDepthValue(-10)
 
-    def draw(self) -> None:
+    @_guarded
+    def paint(self) -> None:
         """Draw the lines, without writing depth."""
         vertices = self._quads()
         if not len(vertices):

@@ -216,10 +216,10 @@ def test_without_a_context_the_cloud_is_drawn_in_software(qapp, monkeypatch):
 def test_a_driver_that_fails_while_drawing_leaves_no_black_panel(qtbot, monkeypatch):
     view = open_view(qtbot, "gl")
 
-    def fail() -> None:
+    def fail(*_: object) -> None:
         raise RuntimeError("shader compile failure: unsupported\nmore")
 
-    monkeypatch.setattr(view._canvas.points, "draw", fail)
+    monkeypatch.setattr("explorer.views.cloud.gl_canvas._uniform", fail)
     view.set_point_size(6)
     qtbot.waitUntil(lambda: view.renderer_name == "software")
     assert "shader compile failure: unsupported" in view.renderer_note
