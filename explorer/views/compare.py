@@ -12,7 +12,6 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QFileDialog,
     QHBoxLayout,
     QMenu,
     QPushButton,
@@ -24,7 +23,7 @@ from PySide6.QtWidgets import (
 
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role, tool_button
-from explorer.widgets.dialogs import file_dialog
+from explorer.widgets.dialogs import ask_folder
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
@@ -133,12 +132,8 @@ class CompareView(QWidget):
         browse.triggered.connect(self._ask_which)
 
     def _ask_which(self) -> None:
-        folder = Path(self._recent[0]).parent if self._recent else None
-        dialog = file_dialog(self.window(), "compare", "Choose the run to compare with", folder)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(self.run_chosen)
-        dialog.show()
+        place = Path(self._recent[0]).parent if self._recent else None
+        ask_folder(self.window(), "compare", "Choose the run to compare with", self.run_chosen.emit, place)
 
     # setters
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 from core.geometry.off_manifold import OffManifoldScore
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role
-from explorer.widgets.dialogs import save_dialog
+from explorer.widgets.dialogs import ask_save
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.layouts import column, row
@@ -182,9 +182,8 @@ class ImageView(QWidget):
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._file.parent)))
 
     def _ask_where(self) -> None:
-        dialog = save_dialog(self.window(), "image", "Save image", "image.png", {"png": "PNG (*.png)"})
-        dialog.fileSelected.connect(lambda name: self.save_image(Path(name)))
-        dialog.show()
+        filters = {"png": "PNG (*.png)"}
+        ask_save(self.window(), "image", "Save image", "image.png", filters, lambda name: self.save_image(Path(name)))
 
 
 class _Canvas(ThemedWidget):

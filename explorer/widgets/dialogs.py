@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from PySide6.QtCore import Qt
@@ -16,29 +16,62 @@ class _FileDialog(QFileDialog):
         self.activateWindow()  # without a window manager nobody else gives it the keyboard
 
 
-def file_dialog(window: QWidget, name: str, title: str, folder: Path | None = None) -> QFileDialog:
-    """A dialog called ``dialog.name`` that begins in ``folder``, else in the home folder; show it with ``show``.
+def ask_folder(
+    window: QWidget, name: str, title: str, chosen: Callable[[str], object], place: Path | None = None
+) -> None:
+    """Ask for a folder in a dialog called ``dialog.name``; ``chosen`` gets its path.
 
-    Asked for again while it is open, it takes the place of the open one.
+    It begins in ``place``, or in the nearest folder above that is there, else in the home folder. Asked for again while
+    it is open, it takes the place of the open one.
     """
-    for open_one in window.findChildren(QFileDialog, f"dialog.{name}"):
-        open_one.close()
-    dialog = _FileDialog(window, title, str(folder if folder is not None and folder.is_dir() else Path.home()))
-    dialog.setObjectName(f"dialog.{name}")
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.setWindowModality(Qt.WindowModality.NonModal)
-    return dialog
+    _dialog(window, name, title, QFileDialog.FileMode.Directory, [], chosen, place).show()
 
 
-def save_dialog(window: QWidget, name: str, title: str, suggestion: str, filters: dict[str, str]) -> QFileDialog:
-    """A dialog for a file to write; ``filters`` by suffix, of which the chosen one is added to a name without any."""
-    dialog = file_dialog(window, name, title)
+def ask_file(
+    window: QWidget, name: str, title: str, kind: str, chosen: Callable[[str], object], place: Path | None = None
+) -> None:
+    """Ask for a file like ``ask_folder``; ``kind`` says which are usual: "Tables (*.csv)"."""
+    _dialog(window, name, title, QFileDialog.FileMode.ExistingFile, [kind, "All files (*)"], chosen, place).show()
+
+
+def ask_save(
+    window: QWidget,
+    name: str,
+    title: str,
+    suggestion: str,
+    filters: Mapping[str, str],
+    chosen: Callable[[str], object],
+) -> None:
+    """Ask for a file to write; ``filters`` by suffix, of which the chosen one is added to a name without any."""
+    dialog = _dialog(window, name, title, QFileDialog.FileMode.AnyFile, list(filters.values()), chosen)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-    dialog.setNameFilters(list(filters.values()))
     dialog.setDefaultSuffix(next(iter(filters)))
     dialog.selectFile(suggestion)
     suffixes = {text: suffix for suffix, text in filters.items()}
     dialog.filterSelected.connect(lambda text: dialog.setDefaultSuffix(suffixes[text]))
+    dialog.show()
+
+
+def _dialog(
+    window: QWidget,
+    name: str,
+    title: str,
+    mode: QFileDialog.FileMode,
+    filters: list[str],
+    chosen: Callable[[str], object],
+    place: Path | None = None,
+) -> QFileDialog:
+    for previous in window.findChildren(QFileDialog, f"dialog.{name}"):
+        previous.close()
+    above = () if place is None else (place, *place.parents)
+    begin = next((folder for folder in above if folder.is_dir()), Path.home())
+    dialog = _FileDialog(window, title, str(begin))
+    dialog.setObjectName(f"dialog.{name}")
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowModality(Qt.WindowModality.NonModal)
+    dialog.setFileMode(mode)
+    dialog.setNameFilters(filters)
+    dialog.fileSelected.connect(chosen)
     return dialog
 
 

@@ -1,5 +1,6 @@
 """The table of commands: complete, free of clashes, and the one source of menus, toolbar and the list of keys."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QMessageBox, QToo
 from explorer.actions import DOCKS, MENUS, RECENT, Actions, Command, Menu, commands, key_list, show_keys
 from explorer.history import Editing
 from explorer.state import State
-from explorer.widgets.dialogs import ProgressDialog, file_dialog, save_dialog
+from explorer.widgets.dialogs import ProgressDialog, ask_file, ask_folder, ask_save
 from explorer.widgets.icons import icon
 from explorer.widgets.theme import DARK
 
@@ -102,21 +103,35 @@ def test_text_tick_and_what_is_enabled_follow_the_state(program):
     assert (action.text(), action.isEnabled(), action.isChecked()) == ("B orbit", True, False)
 
 
-def test_dialogs_block_nothing(qtbot):
+def test_dialogs_block_nothing(qtbot, tmp_path):
     window = QMainWindow()
     qtbot.addWidget(window)
-    first = save_dialog(window, "film", "Film", "cloud.mp4", {"mp4": "MP4 (*.mp4)", "gif": "GIF (*.gif)"})
-    first.show()
+
+    def shown() -> QFileDialog:
+        (dialog,) = (dialog for dialog in window.findChildren(QFileDialog) if dialog.isVisible())
+        return dialog
+
+    chosen: list[str] = []
+    ask_save(window, "film", "Film", "cloud.mp4", {"mp4": "MP4 (*.mp4)", "gif": "GIF (*.gif)"}, chosen.append)
+    first = shown()
     assert not first.isModal()
+    assert first.acceptMode() is QFileDialog.AcceptMode.AcceptSave
     assert first.defaultSuffix() == "mp4"
     first.filterSelected.emit("GIF (*.gif)")
     assert first.defaultSuffix() == "gif"
-    second = file_dialog(window, "film", "Film")  # asked for again while it is open
-    second.show()
-    assert not first.isVisible()
-    assert [dialog for dialog in window.findChildren(QFileDialog) if dialog.isVisible()] == [second]
+    ask_file(window, "film", "Film", "MP4 (*.mp4)", chosen.append, tmp_path / "gone" / "x")  # again while it is open
+    second = shown()
+    assert second is not first
+    assert Path(second.directory().absolutePath()) == tmp_path
+    assert second.nameFilters() == ["MP4 (*.mp4)", "All files (*)"]
     qtbot.waitUntil(second.isActiveWindow)  # else Return in its name field would do nothing
+    second.fileSelected.emit("a.mp4")
     second.close()
+    ask_folder(window, "runs", "Runs", chosen.append)
+    assert shown().fileMode() is QFileDialog.FileMode.Directory
+    assert Path(shown().directory().absolutePath()) == Path.home()
+    shown().close()
+    assert chosen == ["a.mp4"]
     progress = ProgressDialog(window, "filming", "Film", "Filming")
     cancelled: list[bool] = []
     progress.canceled.connect(lambda: cancelled.append(True))

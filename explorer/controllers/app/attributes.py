@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QThreadPool, Signal
-from PySide6.QtWidgets import QFileDialog
 
 from core.data.image_attributes import MEASURES
 from core.data.labels import Join, LabelColumn, UnmatchedTable, join, label_columns
@@ -28,7 +27,7 @@ from explorer.controllers.controller import Context, Controller
 from explorer.state import Attributes, Samples
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
-from explorer.widgets.dialogs import ProgressDialog, file_dialog
+from explorer.widgets.dialogs import ProgressDialog, ask_file
 
 USUAL = ("area", "brightness", "contour length", "symmetry order")  # chosen to begin with
 STOP_MS = 10_000
@@ -131,12 +130,8 @@ class AttributesController(Controller):
         if self._state.samples is None:
             self.refused.emit("There are no samples for a file to describe. Open a run first.")
             return
-        dialog = file_dialog(self._window, "attributes", "Attributes from a file")
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        patterns = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        dialog.setNameFilters([f"Tables and arrays ({patterns})", "All files (*)"])
-        dialog.fileSelected.connect(lambda name: self.read(Path(name)))
-        dialog.show()
+        kind = f"Tables and arrays ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
+        ask_file(self._window, "attributes", "Attributes from a file", kind, lambda name: self.read(Path(name)))
 
     def read(self, file: Path) -> None:
         """Read ``file`` in a thread; then its columns are asked for, if there is a choice."""

@@ -6,15 +6,13 @@ import csv
 import io
 from pathlib import Path
 
-from PySide6.QtWidgets import QFileDialog
-
 from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.color_targets import said
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
-from explorer.widgets.dialogs import file_dialog, save_dialog
+from explorer.widgets.dialogs import ask_folder, ask_save
 
 PATH_FILTERS = {
     "png": "PNG strip (*.png)",
@@ -33,17 +31,12 @@ class FilesController(Controller):
 
     def open_run(self) -> None:
         """Ask for a run folder."""
-        dialog = file_dialog(self._window, "open", "Open run", self._settings.runs_folder)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(lambda folder: self._session.open(Path(folder)))
-        dialog.show()
+        place = self._settings.runs_folder
+        ask_folder(self._window, "open", "Open run", lambda folder: self._session.open(Path(folder)), place)
 
     def choose_runs_folder(self) -> None:
         """Ask where trainings are written."""
-        dialog = file_dialog(self._window, "runs", "Runs folder", self._settings.runs_folder)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(self._set_runs_folder)
-        dialog.show()
+        ask_folder(self._window, "runs", "Runs folder", self._set_runs_folder, self._settings.runs_folder)
 
     def _set_runs_folder(self, folder: str) -> None:
         self._settings.runs_folder = Path(folder)
@@ -52,9 +45,7 @@ class FilesController(Controller):
     def export_path(self, kind: str) -> None:
         """Ask for a file name and export the path; the name's ending decides the format."""
         filters = {kind: PATH_FILTERS[kind], **PATH_FILTERS}
-        dialog = save_dialog(self._window, "export", "Export path", f"path.{kind}", filters)
-        dialog.fileSelected.connect(self._export_path)
-        dialog.show()
+        ask_save(self._window, "export", "Export path", f"path.{kind}", filters, self._export_path)
 
     def _export_path(self, name: str) -> None:
         suffix = Path(name).suffix.lstrip(".").lower()
@@ -66,11 +57,8 @@ class FilesController(Controller):
 
     def export_selection(self) -> None:
         """Ask for a file name and write the selected samples as CSV: index, file, factors, means."""
-        dialog = save_dialog(
-            self._window, "export_selection", "Export selected samples", "samples.csv", {"csv": "CSV (*.csv)"}
-        )
-        dialog.fileSelected.connect(self._export_selection)
-        dialog.show()
+        title, filters = "Export selected samples", {"csv": "CSV (*.csv)"}
+        ask_save(self._window, "export_selection", title, "samples.csv", filters, self._export_selection)
 
     def _export_selection(self, name: str) -> None:
         state = self._state

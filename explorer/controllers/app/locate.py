@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatch
 from pathlib import Path
-
-from PySide6.QtWidgets import QFileDialog
 
 from core.data.loading import present_data
 from core.data.sources.listing import located
@@ -13,7 +12,8 @@ from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
 from explorer.views.image import ImageView
-from explorer.widgets.dialogs import ProgressDialog, file_dialog
+from explorer.views.training.editors import IMAGE_FILES, ask_images
+from explorer.widgets.dialogs import ProgressDialog
 
 
 def locate_command(arguments: list[str]) -> list[str]:
@@ -54,11 +54,8 @@ class LocateController(Controller):
         if run is None:
             return
         before = located(run.config.data.path)
-        parents = (parent for parent in before.parents if parent.is_dir())
-        dialog = file_dialog(self._window, "locate", f"Locate {before.name}", next(parents, None))
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile if before.suffix else QFileDialog.FileMode.Directory)
-        dialog.fileSelected.connect(self.locate)
-        dialog.show()
+        folder = not any(fnmatch(before.name.lower(), pattern) for pattern in IMAGE_FILES)  # it is not there to be seen
+        ask_images(self._window, "locate", f"Locate {before.name}", folder, self.locate, before)
 
     def locate(self, path: str) -> None:
         """The images of the open run are at ``path``, if they are the same."""

@@ -20,7 +20,7 @@ from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command
 from explorer.state import Axes
-from explorer.widgets.dialogs import ProgressDialog, save_dialog
+from explorer.widgets.dialogs import ProgressDialog, ask_save
 from explorer.widgets.theme import DARK, Theme
 
 FILTERS = {"mp4": "MP4 video (*.mp4)", "gif": "GIF (*.gif)"}
@@ -61,9 +61,7 @@ class TurntableController(Controller):
 
     def ask(self) -> None:
         """Ask for a file name, whose ending decides the format, and film; a progress with Cancel blocks nothing."""
-        dialog = save_dialog(self._window, "film", "Film the cloud", "cloud.mp4", FILTERS)
-        dialog.fileSelected.connect(self.film)
-        dialog.show()
+        ask_save(self._window, "film", "Film the cloud", "cloud.mp4", FILTERS, self.film)
 
     def film(self, path: str) -> None:
         """Film into ``path`` and show how far it is."""

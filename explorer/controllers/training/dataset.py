@@ -17,7 +17,6 @@ from typing import Any
 import msgspec
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QFileDialog
 
 from core.config import SETTINGS, DataConfig
 from core.data.sources.listing import located
@@ -27,8 +26,7 @@ from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.training import DatasetView, TrainingView
-from explorer.views.training.editors import IMAGE_FILES
-from explorer.widgets.dialogs import file_dialog
+from explorer.views.training.editors import ask_images
 
 SETTLE_MS = 700  # after a setting was changed, before the images are read again
 _CURVES = (("data.source", ("curves",)),)
@@ -87,14 +85,7 @@ class DatasetController(Controller):
     def ask(self, folder: bool) -> None:
         """Ask for a folder, or for a file, of images."""
         title = "Open a folder of images" if folder else "Open a file of images"
-        dialog = file_dialog(self._window, "images", title, Path(self.path).parent if self.path else None)
-        if folder:
-            dialog.setFileMode(QFileDialog.FileMode.Directory)
-        else:
-            dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-            dialog.setNameFilters(IMAGE_FILES)
-        dialog.fileSelected.connect(self.choose)
-        dialog.show()
+        ask_images(self._window, "images", title, folder, self.choose, located(self.path).parent if self.path else None)
 
     def choose(self, path: str) -> None:
         """Look at the images at ``path``; the folder of a run is opened instead."""

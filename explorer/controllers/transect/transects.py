@@ -43,7 +43,7 @@ from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
 from explorer.views.transect import TransectView
 from explorer.widgets.controls import on_screen
-from explorer.widgets.dialogs import save_dialog
+from explorer.widgets.dialogs import ask_save
 
 RENEW_S = 4.0  # between two measurements while a training writes weights
 PAUSE_S = 0.15  # after the transect has changed: a spin box that is held down steps through many
@@ -411,9 +411,8 @@ class TransectsController(Controller):
             return
         name = result.transect.name
         filters = {kind: FILTERS[kind], **FILTERS}
-        dialog = save_dialog(self._view.window(), "transect", f"Export transect {name}", f"{name}.{kind}", filters)
-        dialog.fileSelected.connect(lambda path: self.export(Path(path), result))
-        dialog.show()
+        title, chosen = f"Export transect {name}", lambda path: self.export(Path(path), result)
+        ask_save(self._view.window(), "transect", title, f"{name}.{kind}", filters, chosen)
 
     def export(self, path: Path, result: TransectResult) -> None:
         """Write ``result`` to ``path`` in a thread; ``exported`` or ``error_occurred`` follows."""

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
-    QFileDialog,
     QHBoxLayout,
     QLineEdit,
     QMenu,
@@ -23,9 +22,13 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import Setting
+from core.data.sources.listing import located
 from core.data.tables import SUFFIXES
 from explorer.widgets.controls import MagnitudeSpinBox, named
-from explorer.widgets.dialogs import file_dialog
+from explorer.widgets.dialogs import ask_file, ask_folder
+
+IMAGE_FILES = ("*.npz", "*.npy", "*.h5", "*.hdf5", "*.tif", "*.tiff", "*.gif", "*.webp", "*.gz", "*ubyte")
+_LARGEST_INTEGER = 2**31 - 1  # that a spin box can hold
 
 
 def make_editor(setting: Setting) -> Editor:
@@ -87,11 +90,14 @@ class Editor(QWidget):
             self.control.style().polish(self.control)
 
 
-IMAGE_FILES = (
-    "Files of images (*.npz *.npy *.h5 *.hdf5 *.tif *.tiff *.gif *.webp *.gz *ubyte)",
-    "All files (*)",
-)
-_LARGEST_INTEGER = 2**31 - 1  # that a spin box can hold
+def ask_images(
+    window: QWidget, name: str, title: str, folder: bool, chosen: Callable[[str], object], place: Path | None
+) -> None:
+    """Ask for a ``folder`` of images, or for a file that holds many."""
+    if folder:
+        ask_folder(window, name, title, chosen, place)
+    else:
+        ask_file(window, name, title, f"Files of images ({' '.join(IMAGE_FILES)})", chosen, place)
 
 
 class _QuietComboBox(QComboBox):
@@ -234,15 +240,8 @@ class PathEditor(TextEditor):
         self.row.addWidget(browse)
 
     def _browse(self, folder: bool) -> None:
-        path = Path(self._line.text())
-        dialog = file_dialog(self.window(), "dataset", "Images to train on", path if path.is_dir() else path.parent)
-        if folder:
-            dialog.setFileMode(QFileDialog.FileMode.Directory)
-        else:
-            dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-            dialog.setNameFilters(IMAGE_FILES)
-        dialog.fileSelected.connect(self._on_chosen)
-        dialog.show()
+        place = located(self.value()) if self.value() else None
+        ask_images(self.window(), "dataset", "Images to train on", folder, self._on_chosen, place)
 
     def _on_chosen(self, path: str) -> None:
         self.set_value(path)
@@ -272,11 +271,9 @@ class TableEditor(TextEditor):
         self.row.addWidget(browse)
 
     def _browse(self) -> None:
-        dialog = file_dialog(self.window(), "labels", "Labels of the images", Path(self._line.text()).parent)
-        dialog.setFileMode(QFileDialog.FileMode.ExistingFile)
-        dialog.setNameFilters([f"Tables ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})", "All files (*)"])
-        dialog.fileSelected.connect(self._on_chosen)
-        dialog.show()
+        kind = f"Tables ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
+        place = located(self.value()) if self.value() else None
+        ask_file(self.window(), "labels", "Labels of the images", kind, self._on_chosen, place)
 
     def _on_chosen(self, path: str) -> None:
         self.set_value(path)
