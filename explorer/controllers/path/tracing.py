@@ -403,7 +403,10 @@ class TracingController(Controller):
         if path is None or path.recipe is None:
             return
         recipe, trace = path.recipe, self._state.trace
-        self._state.trace = Trace(recipe.kind, recipe.target or trace.target, recipe.penalty)
+        holding = recipe if PATH_KINDS[recipe.kind].holds else trace
+        self._state.trace = Trace(
+            recipe.kind, recipe.target or trace.target, recipe.penalty, holding.held, holding.dimension
+        )
         self._traced.setdefault(path, self._known(path))
 
     def _on_weights(self) -> None:

@@ -780,6 +780,14 @@ def test_what_is_chosen_to_be_held_goes_to_the_engine_and_into_the_recipe(made):
     made.control.click(3)
     asked = made.engine.of(TracePath)[-1]
     assert (asked.held, asked.dimension) == (("scale",), 2)
+    made.engine.answer(made.engine.traces[-1])
+    assert (made.state.trace.held, made.state.trace.dimension) == (("scale",), 2)
+    made.editing.commit(
+        "straight", path=LatentPath(np.zeros((2, 3)), recipe=Recipe("straight", np.zeros(3), np.ones(3)))
+    )
+    assert (made.state.trace.held, made.state.trace.dimension) == (("scale",), 2), "another kind holds nothing"
+    made.editing.undo()
+    assert (made.state.trace.kind, made.state.trace.held) == ("factor curve", ("scale",))
     made.view.kinds.hold.held_chosen.emit(None)
     made.control.click(4)
     assert made.engine.of(TracePath)[-1].held is None
