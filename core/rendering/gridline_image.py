@@ -104,7 +104,7 @@ def draw_gridlines(
 def draw_sides(scene: GridlineScene, side: tuple[float, float], size: tuple[int, int] = SIDE_SIZE) -> np.ndarray:
     """Three pictures side by side, each a third of a turn from the next, the first from ``side``."""
     turned = [(side[0] + turn, side[1]) for turn in (0.0, 120.0, 240.0)]
-    return np.concatenate([draw_gridlines(scene, one, size, legend=one is turned[0]) for one in turned], axis=1)
+    return np.concatenate([draw_gridlines(scene, view, size, legend=view is turned[0]) for view in turned], axis=1)
 
 
 def png_bytes(picture: np.ndarray) -> bytes:

@@ -6,3 +6,8 @@ from __future__ import annotations
 def counted(count: int, noun: str, plural: str = "") -> str:
     """``count`` and ``noun`` in its number: "1 epoch", "2 epochs", "5,000 images"; ``plural`` if that needs more."""
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
+
+
+def sentence(text: str) -> str:
+    """``text`` as a sentence begins: with a capital letter."""
+    return text[:1].upper() + text[1:]

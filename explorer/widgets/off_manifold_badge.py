@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore, Verdict
+from core.utils.text import sentence
 from explorer.widgets.elided_label import fitting
 from explorer.widgets.painting import tint
 from explorer.widgets.theme import Theme, ThemedWidget
@@ -57,7 +58,7 @@ class OffManifoldBadge(ThemedWidget):
         metrics = QFontMetricsF(painter.font())
         room = self.width() - 2 * _PAD - _SIGN - _GAP - 1
         doubt = self._score.doubt if self._score is not None else ""
-        shorter = (verdict,) if verdict is not None else (doubt[:1].upper() + doubt[1:], "No verdict")
+        shorter = (verdict,) if verdict is not None else (sentence(doubt), "No verdict")
         text = fitting((self.text, *shorter), metrics, room)
         width = min(2 * _PAD + _SIGN + _GAP + metrics.horizontalAdvance(text) + 1, self.width() - 1.0)
         frame = QRectF(round((self.width() - width) / 2) + 0.5, 0.5, round(width), self.height() - 1.0)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.data.loading import present_data
 from core.data.sources.listing import located
+from core.utils.text import sentence
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
@@ -73,7 +74,7 @@ class LocateController(Controller):
     def _on_finished(self, run: Path, failure: str) -> None:
         self._end()
         if failure:
-            self.error_occurred.emit(failure[:1].upper() + failure[1:])
+            self.error_occurred.emit(sentence(failure))
         elif self._session.run is not None and self._session.run.path == run:
             self.succeeded.emit()
             self._session.open(run)

@@ -20,6 +20,7 @@ from core.paths.saved_paths import (
     save_path,
     saved_names,
 )
+from core.utils.text import sentence
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
@@ -91,7 +92,7 @@ class SavedPathsController(Controller):
             try:
                 taken = existing_name(run.path, name)
             except SavedPathError as error:
-                return False, _sentence(error)
+                return False, sentence(str(error))
             return True, f"Replaces the saved path {taken}." if taken is not None else f"Saved in {run.path / 'paths'}"
 
         self._ask_name("Save path", "Save", self.current or self._free_name(), validate).chosen.connect(self.save)
@@ -131,7 +132,7 @@ class SavedPathsController(Controller):
             if taken is not None and taken != saved.name:
                 delete_path(run.path, taken)  # it differed in upper and lower case, which not every system tells apart
         except SavedPathError as error:
-            self.error_occurred.emit(f"{name} was not saved. {_sentence(error)}")
+            self.error_occurred.emit(f"{name} was not saved. {sentence(str(error))}")
             return
         self._current = (path, saved.name)
         self._state.message = f"Saved {saved.name}, {saved.frames} frames"
@@ -148,7 +149,7 @@ class SavedPathsController(Controller):
         try:
             saved = load_path(run.path, name)
         except SavedPathError as error:
-            self.error_occurred.emit(_sentence(error))
+            self.error_occurred.emit(sentence(str(error)))
             return
         if model is not None and saved.path.dim != model.latent_dim:
             self.error_occurred.emit(
@@ -176,7 +177,7 @@ class SavedPathsController(Controller):
             try:
                 taken = existing_name(run.path, new)
             except SavedPathError as error:
-                return False, _sentence(error)
+                return False, sentence(str(error))
             if taken is not None and taken != name:
                 return False, f"There is a path named {taken} already."
             return checked_name(new) != name, ""
@@ -192,7 +193,7 @@ class SavedPathsController(Controller):
         try:
             new = rename_path(run.path, name, new).stem
         except SavedPathError as error:
-            self.error_occurred.emit(_sentence(error))
+            self.error_occurred.emit(sentence(str(error)))
             return
         if self._current is not None and self._current[1] == name:
             self._current = (self._current[0], new)
@@ -223,7 +224,7 @@ class SavedPathsController(Controller):
         try:
             delete_path(run.path, name)
         except SavedPathError as error:
-            self.error_occurred.emit(_sentence(error))
+            self.error_occurred.emit(sentence(str(error)))
             return
         if self._current is not None and self._current[1] == name:
             self._current = None
@@ -245,8 +246,3 @@ def _same(path: LatentPath | None, before: LatentPath) -> bool:
     if path is None:
         return False
     return path == before or (path.recipe is not None and path.recipe == before.recipe)
-
-
-def _sentence(error: Exception) -> str:
-    text = str(error)
-    return text[:1].upper() + text[1:] if text[:1].isalpha() else text

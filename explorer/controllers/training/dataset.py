@@ -21,6 +21,7 @@ from PySide6.QtGui import QPixmap
 from core.config import SETTINGS, DataConfig
 from core.data.sources.listing import located
 from core.runs.directory import RunDirectory, RunError
+from core.utils.text import sentence
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
@@ -29,11 +30,11 @@ from explorer.views.training import DatasetView, TrainingView
 from explorer.views.training.editors import ask_images
 
 SETTLE_MS = 700  # after a setting was changed, before the images are read again
-_CURVES = (("data.source", ("curves",)),)
+_CURVES = ("data.source", ("curves",))
 READING = tuple(
     name
     for name, setting in SETTINGS.items()
-    if setting.section == "data" and name not in ("data.source", "data.path") and _CURVES[0] not in setting.row.when
+    if setting.section == "data" and name not in ("data.source", "data.path") and _CURVES not in setting.row.when
 )
 """The settings that decide what is read from files and what is made of it."""
 
@@ -204,7 +205,7 @@ class DatasetController(Controller):
             sheet.load(str(folder / "sheet.png"))
         self._end()
         if found is None:
-            self._view.set_error(failure[:1].upper() + failure[1:])
+            self._view.set_error(sentence(failure))
             return
         self._take(found)
         self._view.set_found(found, sheet)
