@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
@@ -161,7 +162,7 @@ class CloudController(Controller):
         if "thumbnails" in dirty:
             samples = self._state.samples
             self.view.set_thumbnails(samples.thumbnails if samples is not None else None)
-            self.view.set_hover_labels(_labels(self._state))
+            self.view.set_hover_label(partial(_label, self._state))
         if "marks" in dirty:
             self._show_marks(self._state.document)
 
@@ -228,7 +229,6 @@ class CloudController(Controller):
         if selected is not None:
             faded = np.ones(count, dtype=bool)
             faded[selected[selected < count]] = False
-            colours = colours.copy()
             colours[faded, 3] = FADED_ALPHA
         if hidden.any():
             colours[hidden, 3] = 0
@@ -290,18 +290,15 @@ def plain_colour(theme: Theme) -> np.ndarray:
     return np.array([*bytes.fromhex(theme.accent[1:]), 255], dtype=np.uint8)
 
 
-def _labels(state: State) -> list[str] | None:
-    """What hovering says of each sample: its file or number, then what is known of it."""
-    samples, attributes = state.samples, state.attributes
-    if samples is None:
-        return None
-    table = [samples.factors] if attributes is None else [samples.factors, attributes.values]
-    columns = [(name, color_targets.categories(state, name)) for name in color_targets.names(state)]
-    labels = []
-    for place, row in enumerate(np.hstack(table).tolist()):
-        lines = [samples.names[place]] if samples.names else [f"sample {samples.indices[place]}"]
-        for (name, categories), value in zip(columns, row, strict=True):
-            known = color_targets.said(value, categories) if categories or value != value else f"{value:.3f}"
-            lines.append(f"{name} = {known}")
-        labels.append("\n".join(lines))
-    return labels
+def _label(state: State, place: int) -> str:
+    """What hovering says of a sample: its file or number, then what is known of it; empty for one that is not known."""
+    samples = state.samples
+    if samples is None or place >= len(samples.indices):
+        return ""
+    lines = [color_targets.sample_name(samples, place)]
+    for name in color_targets.names(state):
+        values, categories = color_targets.values(state, name), color_targets.categories(state, name)
+        value = float(values[place]) if values is not None else np.nan
+        known = color_targets.said(value, categories) if categories or value != value else f"{value:.3f}"
+        lines.append(f"{name} = {known}")
+    return "\n".join(lines)

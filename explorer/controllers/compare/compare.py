@@ -150,7 +150,7 @@ class CompareController(Controller):
         self._view.set_images(None, None)
         self._cloud.set_points(np.empty((0, 3), dtype=np.float32))
         self._cloud.set_thumbnails(None)
-        self._cloud.set_hover_labels(None)
+        self._cloud.set_hover_label(None)
         self._cloud.set_probe(None)
         self._cloud.set_selected(None)
         self._match()

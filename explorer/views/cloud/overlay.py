@@ -158,9 +158,10 @@ class Overlay(ThemedWidget):
         if index is None or not 0 <= index < scene.count:
             return
         x, y = scene.pixel(scene.place(index))
-        pictures, labels = scene.thumbnails, scene.hover_labels
+        pictures, label = scene.thumbnails, scene.hover_label
         picture = image_conversion.to_image(pictures[index]) if pictures is not None and index < len(pictures) else None
-        lines = labels[index].split("\n") if labels and index < len(labels) else []
+        text = label(index) if label is not None else ""
+        lines = text.split("\n") if text else []
         if not np.isfinite(x) or (picture is None and not lines):
             return
         font = small_font(painter.font())

@@ -8,6 +8,7 @@ Positions that come in and go out are those of the caller; with one dimension th
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -138,7 +139,7 @@ class Scene:
     point_size: float = 5.0
     opacity: float = 1.0
     thumbnails: np.ndarray | None = None
-    hover_labels: list[str] | None = None
+    hover_label: Callable[[int], str] | None = None
     colorbar: Colorbar | None = None
     legend_width: float = 0.0  # pixels at the right that a list of classes takes
     hover: int | None = None

@@ -6,7 +6,7 @@ what a hand did and change nothing here: whoever listens answers through the set
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -87,8 +87,9 @@ class CloudView(QWidget):
     """No class is to be hidden any more."""
     view_changed = Signal()
     space_tapped = Signal()
-    finished = Signal()
     """Space was tapped over the cloud without turning it: the window's meaning of Space applies."""
+    finished = Signal()
+    """Enter: what is being drawn is as it should be."""
 
     def __init__(self, renderer: str = "auto", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -268,9 +269,9 @@ class CloudView(QWidget):
         self.scene.thumbnails = images
         self.refresh()
 
-    def set_hover_labels(self, labels: list[str] | None) -> None:
-        """Texts that hovering shows, one for each point; lines end in a line feed."""
-        self.scene.hover_labels = labels
+    def set_hover_label(self, label: Callable[[int], str] | None) -> None:
+        """What gives the text that hovering shows of a point by its index; lines end in a line feed."""
+        self.scene.hover_label = label
         self.refresh()
 
     def set_hovered(self, index: int | None) -> None:

@@ -144,5 +144,6 @@ def test_hidden_classes_come_back_with_another_colouring_and_another_run(desk):
 
 def test_hovering_tells_file_and_class(desk):
     open_classes(desk, tuple(f"folder/{i}.png" for i in range(40)))
-    assert desk.cloud.scene.hover_labels[5] == "folder/5.png\nkind = a bird\nweight = 0.128"
-    assert desk.cloud.scene.hover_labels[0] == "folder/0.png\nkind = unknown\nweight = 0.000"
+    label = desk.cloud.scene.hover_label
+    assert label(5) == "folder/5.png\nkind = a bird\nweight = 0.128"
+    assert label(0) == "folder/0.png\nkind = unknown\nweight = 0.000"

@@ -83,7 +83,7 @@ def test_everything_can_be_shown_at_once_and_taken_away_again(either, qtbot):
     either.set_probe(np.array([0.3, 0.3, 0.3]))
     either.set_selected(5)
     either.set_thumbnails(np.full((400, 16, 16, 3), 200, np.uint8))
-    either.set_hover_labels([f"sample {i}\na = 1.000" for i in range(400)])
+    either.set_hover_label(lambda place: f"Sample {place}\na = 1.000")
     either.set_colorbar("depth", 0.0, 2.0, np.full((256, 4), 255, np.uint8))
     either.set_opacity(0.4)
     either.set_point_size(9)
