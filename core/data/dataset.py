@@ -2,21 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import lzma
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from core.utils.text import reason
 
 if TYPE_CHECKING:
     from core.data.sources.source import Skipped
 
 Progress = Callable[[float], None]
 """Called with the fraction that is done, 0 to 1."""
+BROKEN = (
+    OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, OverflowError, RuntimeError, RecursionError,
+    NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
+)  # fmt: skip
+"""What NumPy, zipfile and h5py raise for damaged files: headers are parsed as Python literals, members are inflated."""
 
 
 class DatasetError(ValueError):
     """Images that cannot be used; the message names the file or setting, what is wrong and what would be right."""
+
+
+@contextlib.contextmanager
+def broken_as(message: Callable[[str], str]) -> Iterator[None]:
+    """Raises ``DatasetError`` in place of any of ``BROKEN``, with the ``message`` that goes with its reason."""
+    try:
+        yield
+    except DatasetError:
+        raise
+    except BROKEN as error:
+        raise DatasetError(message(reason(error))) from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from core.data.tables import IMAGE_NAME, INDEX, Table, TableError
+from core.utils.text import counted
 
 LabelsBy = Literal["name", "order"]
 _NAMES_SAY = re.compile(
@@ -137,7 +138,7 @@ def _by_index(table: Table, samples: np.ndarray) -> Join:
     notes = [f"{table.file.name}: rows are joined by the column {INDEX}."]
     if len(missing):
         notes.append(
-            f"{_counted(len(missing), 'image')} without row in {table.file.name}, the first is sample {missing[0]}."
+            f"{counted(len(missing), 'image')} without row in {table.file.name}, the first is sample {missing[0]}."
         )
     return Join(rows, INDEX, tuple(notes))
 
@@ -146,8 +147,8 @@ def label_columns(table: Table, joined: Join) -> tuple[list[LabelColumn], dict[s
     """The labels that a table gives N images, and by name why other columns are none.
 
     Text becomes classes, those that the images have, in natural order; so do few whole numbers in a column that is
-    called class or the like. A column that says nothing about these images,
-    holds dates or ids, or an entry that is no number among numbers, is no label.
+    called class or the like. A column that says nothing about these images, holds dates or ids, or an entry that is
+    no number among numbers, is no label.
     """
     labels, left_out = [], {}
     for name in table.names:
@@ -227,7 +228,7 @@ def _check_ambiguous(table: Table, match: _Match, index: _NameIndex) -> None:
         may = _quoted(index.files[file] for file in files[:_SHOWN]) + (" …" if len(files) > _SHOWN else "")
         raise TableError(
             f"{table.file}, row {table.lines[row]}: {match.texts[row]!r} may be {may}; "
-            f"{_counted(len(ambiguous), 'row')} as unclear. Write the paths below the folder into column "
+            f"{counted(len(ambiguous), 'row')} as unclear. Write the paths below the folder into column "
             f"{match.column}."
         )
 
@@ -247,7 +248,7 @@ def _joined(table: Table, match: _Match, index: _NameIndex, whole: bool) -> Join
             given[files[0]] = row
             rows[index.images[files[0]]] = row
     name = table.file.name
-    notes = [f"{name}: {_counted(int((rows >= 0).sum()), 'image')} joined by the column {match.column}."]
+    notes = [f"{name}: {counted(int((rows >= 0).sum()), 'image')} joined by the column {match.column}."]
     padded = [
         (text, index.files[files[0]])
         for text, files in zip(match.texts, match.found, strict=True)
@@ -258,10 +259,10 @@ def _joined(table: Table, match: _Match, index: _NameIndex, whole: bool) -> Join
         notes.append(f"{name}: numbers are taken as those of the files, such as {text} for {file}.")
     absent = [match.texts[row] for row, files in enumerate(match.found) if files is None]
     if absent and whole:
-        notes.append(f"{_counted(len(absent), 'row')} of {name} without image: {_examples(absent)}.")
+        notes.append(f"{counted(len(absent), 'row')} of {name} without image: {_examples(absent)}.")
     alone = [index.names[image] for image in np.flatnonzero(rows < 0).tolist()]
     if alone:
-        notes.append(f"{_counted(len(alone), 'image')} without row in {name}: {_examples(alone)}.")
+        notes.append(f"{counted(len(alone), 'image')} without row in {name}: {_examples(alone)}.")
     return Join(rows, match.column, tuple(notes))
 
 
@@ -357,7 +358,3 @@ def _quoted(texts: Iterable[str]) -> str:
 
 def _examples(texts: Sequence[str]) -> str:
     return ", ".join(texts[:_SHOWN]) + (", …" if len(texts) > _SHOWN else "")
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

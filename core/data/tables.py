@@ -11,10 +11,7 @@ import dataclasses
 import io
 import math
 import re
-import tokenize
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from core.data.dataset import DatasetError
+from core.data.dataset import BROKEN, DatasetError
+from core.utils.text import counted
 
 INDEX = "index"
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".npz", ".npy")
@@ -44,11 +42,8 @@ _THOUSANDS = re.compile(r"\s*[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?\s*")
 _GERMAN = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\d{1,2}[./]\d{1,2}[./](\d{4}|\d{2})([T ].*)?")
 
-_UNREADABLE = (
-    OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, OverflowError, RecursionError, MemoryError,
-    AttributeError, IndexError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError,
-)  # fmt: skip
-"""What numpy, zipfile and the readers of tables raise for files that are cut off or of another kind."""
+_UNREADABLE = (*BROKEN, MemoryError, AttributeError, IndexError)
+"""What numpy and the readers of tables raise for files that are cut off or of another kind."""
 
 
 class TableError(DatasetError):
@@ -243,7 +238,7 @@ def _told(table: Table) -> list[str]:
             continue
         if marks := table.marks(name):
             said = ", ".join(sorted({repr(mark) for mark in marks}))
-            entries = "1 entry" if len(marks) == 1 else f"{len(marks):,} entries"
+            entries = counted(len(marks), "entry", "entries")
             notes.append(f"{table.file.name}: {entries} {said} of column {name}, of numbers, taken as not known.")
         elif table.numbers(name) is None and 2 * sum(map(_is_number, column)) > len(column) and not table.refusal(name):
             notes.append(f"{table.file.name}: column {name} is read as classes, not numbers: {table.trouble(name)}.")

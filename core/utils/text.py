@@ -11,3 +11,8 @@ def counted(count: int, noun: str, plural: str = "") -> str:
 def sentence(text: str) -> str:
     """``text`` as a sentence begins: with a capital letter."""
     return text[:1].upper() + text[1:]
+
+
+def reason(error: Exception) -> str:
+    """What ``error`` says, on one line; its kind if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.dataset import DatasetError
-from core.data.labels import LabelColumn, says_names
+from core.data.dataset import broken_as
+from core.data.labels import CLASS_HEADINGS, MOST_NUMBERED, LabelColumn, says_names
 from core.data.sources.listing import shown
-from core.data.sources.members import BROKEN, Member, split_word, stem_of
+from core.data.sources.members import Member, split_word, stem_of
 from core.data.tables import IMAGE_NAME
 from core.utils.text import counted
 
 CLASS_KEYS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "latents_classes"})
 """Arrays whose integers, one an image, number classes."""
-CLASS_WORDS = frozenset({"class", "label", "shape", "category", "kind", "type", "species", "digit"})
+CLASS_WORDS = CLASS_HEADINGS | {"shape"}
 """Names of factors whose few integers number classes."""
 NAME_KEYS = (
     "latents_names",
@@ -28,9 +28,8 @@ NAME_KEYS = (
     "class_names",
     "categories",
 )
-FEW = 20
-"""Different integers that are classes even if some numbers between them are missing."""
 MANY = 1000
+"""Different integers that may be classes if no number between them is missing; else ``MOST_NUMBERED``."""
 MOST_COLUMNS = 64
 DSPRITES = ("color", "shape", "scale", "orientation", "posX", "posY")
 SHAPES_3D = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
@@ -50,16 +49,10 @@ def labels_of(
     Appends to ``notes`` what is turned or left out. Raises ``DatasetError`` for a damaged file.
     """
     beside = {member.name: member for member in members if member not in images}
-    try:
+    place = shown(str(path))
+    with broken_as(lambda why: f"{place} is damaged in its labels ({why}). Write or download it again."):
         columns, names = _columns(images, beside, count, notes)
         return columns, names, _split(beside, count)
-    except BROKEN as error:
-        if isinstance(error, DatasetError):
-            raise
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(
-            f"{shown(str(path))} is damaged in its labels ({said}). Write or download it again."
-        ) from error
 
 
 def _columns(
@@ -134,7 +127,7 @@ def _all_different(arrays: dict[str, np.ndarray]) -> list[tuple[str, tuple[str, 
     for key, array in arrays.items():
         if array.ndim == 1 and array.dtype.kind in "SU":
             texts = tuple(_texts(array))
-            if len(set(texts)) == len(texts) and (len(texts) > FEW or _names_images(key, texts)):
+            if len(set(texts)) == len(texts) and (len(texts) > MOST_NUMBERED or _names_images(key, texts)):
                 found.append((key, texts))
     return found
 
@@ -161,12 +154,7 @@ def _joined(
             continue
         pixels = len(member.shape) == 2 and member.shape[1] == math.prod(images[0].shape[1:])
         if member.shape[:1] == (count,) and len(images) == 1 and _is_label(member) and not pixels:
-            array = member.read()
-            text = array.dtype.kind in "SU"
-            yield (
-                name,
-                array[:, 0] if array.ndim == 2 and array.shape[1] == 1 and (text or _is_class(name)) else array,
-            )
+            yield name, _as_column(name, member.read())
         else:
             left.append(f"{name} {member.shape}")
     if left:
@@ -236,8 +224,10 @@ def _column(
 ) -> LabelColumn:
     """One column: text and truth values are classes; integers are if ``may_be_class`` and there are few of them."""
     if array.dtype.kind in "SU":
+        from natsort import natsorted
+
         texts = _texts(array)
-        known = _natural({text for text in texts if text})
+        known = natsorted({text for text in texts if text})
         place = {text: float(index) for index, text in enumerate(known)}
         return LabelColumn(name, np.array([place.get(text, np.nan) for text in texts], np.float32), tuple(known))
     if array.dtype.kind == "b":
@@ -253,7 +243,7 @@ def _column(
         return LabelColumn(name, values)
     distinct = np.unique(known_values).astype(int)
     gapless = distinct[0] in (0, 1) and len(distinct) == distinct[-1] - distinct[0] + 1
-    if len(distinct) > FEW and not (gapless and len(distinct) <= MANY and 2 * len(distinct) <= len(values)):
+    if len(distinct) > MOST_NUMBERED and not (gapless and len(distinct) <= MANY and 2 * len(distinct) <= len(values)):
         return LabelColumn(name, values)
     if classes is not None and distinct[0] >= 0 and distinct[-1] < len(classes):
         return LabelColumn(name, values, tuple(classes))
@@ -278,12 +268,6 @@ def _texts(array: np.ndarray) -> list[str]:
     if array.dtype.kind == "S":
         return [text.decode("utf-8", "replace").strip() for text in array.ravel().tolist()]
     return [str(text).strip() for text in array.ravel().tolist()]
-
-
-def _natural(texts: set[str]) -> list[str]:
-    from natsort import natsorted
-
-    return natsorted(texts)
 
 
 def _split(beside: dict[str, Member], count: int) -> np.ndarray | None:

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from core.config import DataConfig
-from core.data.dataset import DatasetError
+from core.data.dataset import DatasetError, broken_as
 from core.data.sources.array_labels import labels_of
 from core.data.sources.channels import chosen_channels, taken
 from core.data.sources.listing import shown
-from core.data.sources.members import BROKEN, Member, is_validation, stem_of
+from core.data.sources.members import Member, is_validation, stem_of
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import MAX_PIXELS
 from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
@@ -64,21 +64,18 @@ class ArraySource(ImageSource):
 
     def _numbered(self, becomes: int = 0) -> Iterator[tuple[int, np.ndarray]]:
         """Blocks of the arrays with the place of their first image; ``becomes`` bytes are made of each image."""
-        start = 0
-        for part in self.parts:
-            row = max(math.prod(part.shape[1:]) * part.dtype.itemsize, becomes)
-            try:
+        start, part = 0, self.parts[0]
+
+        def cut_off(why: str) -> str:
+            where = f"{part.name or 'its array'} after {start:,} images"
+            return f"{shown(str(self.path))} is damaged or cut off in {where} ({why}). Write or download it again."
+
+        with broken_as(cut_off):
+            for part in self.parts:
+                row = max(math.prod(part.shape[1:]) * part.dtype.itemsize, becomes)
                 for block in part.blocks(max(1, _BLOCK // max(1, row))):
                     yield start, block
                     start += len(block)
-            except DatasetError:
-                raise
-            except BROKEN as error:
-                said = " ".join(str(error).split()) or type(error).__name__
-                raise DatasetError(
-                    f"{shown(str(self.path))} is damaged or cut off in {part.name or 'its array'} after {start:,} "
-                    f"images ({said}). Write or download it again."
-                ) from error
 
     def pixels(self, block: np.ndarray) -> Pixels:
         """What a block of the array shows."""

@@ -13,6 +13,7 @@ from core.data.dataset import DatasetError, Progress
 from core.data.labels import LabelColumn
 from core.data.sources.channels import chosen_channels
 from core.data.sources.listing import ListedFile, Listing, shown
+from core.data.sources.members import TRAINING, VALIDATION
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import (
     NO_IMAGE,
@@ -26,11 +27,6 @@ from core.data.sources.pictures import (
 from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
 from core.utils.text import counted
 
-TRAINING = frozenset({"train", "training", "trn", "tr"})
-VALIDATION = frozenset(
-    {"val", "valid", "validation", "dev", "test", "testing", "tst", "eval", "evaluation", "holdout", "held-out"}
-)
-"""Names of folders that split a data set; in small letters."""
 _HEADERS = 64  # files whose headers one task reads
 _FILES, _FRAMES, _PIXELS = 8, 8, 2_000_000  # at most in one task: cancelling waits for it
 
@@ -133,7 +129,8 @@ def open_pictures(
     others = Counter(file.suffix or "without suffix" for file in listing.files if id(file) not in known)
     if others:
         said = ", ".join(f"{count:,} {suffix}" for suffix, count in others.most_common(6))
-        notes.append(f"{counted(sum(others.values()), 'file')} left out that {_are(others)} no image: {said}.")
+        count = sum(others.values())
+        notes.append(f"{counted(count, 'file')} left out that {'are' if count > 1 else 'is'} no image: {said}.")
     tables = [file.shown for file in listing.files if file.suffix in (".csv", ".tsv", ".xlsx", ".parquet")]
     if tables:
         notes.append(f"A table lies among the images, {tables[0]}; it gives labels if data.labels names it.")
@@ -215,10 +212,6 @@ def _nothing_readable(listing: Listing, skipped: list[Skipped]) -> str:
         f"{root} holds no image that can be read: all {len(skipped):,} files are skipped, the first, {first.name}, "
         f"because it is {first.reason}."
     )
-
-
-def _are(others: Counter[str]) -> str:
-    return "are" if sum(others.values()) > 1 else "is"
 
 
 def _frame_notes(held: np.ndarray, frames: str) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from core.data.dataset import DatasetError
+from core.data.dataset import broken_as
 from core.data.sources.listing import shown
 from core.data.sources.members import Member
 
@@ -41,14 +41,10 @@ class Hdf5Member(Member):
 def hdf5_members(path: Path, notes: list[str]) -> list[Member]:
     """The arrays of an HDF5 file. Raises ``DatasetError`` if it cannot be read."""
     members: list[Member] = []
-    try:
-        with h5py.File(path, "r") as file:
-            _collect(file, "", path, members, notes)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        said = " ".join(str(error).split())
-        raise DatasetError(
-            f"{shown(str(path))} cannot be read as HDF5 ({said}). Write or download it again."
-        ) from error
+    place = shown(str(path))
+    broken = broken_as(lambda why: f"{place} cannot be read as HDF5 ({why}). Write or download it again.")
+    with broken, h5py.File(path, "r") as file:
+        _collect(file, "", path, members, notes)
     return members
 
 

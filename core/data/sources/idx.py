@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from core.data.sources.members import BROKEN, Member
+from core.data.dataset import BROKEN
+from core.data.sources.members import Member
 
 DTYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 _KIND = re.compile(r"[-_.]idx\d-u?byte(\.gz)?$|\.gz$", re.I)

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import lzma
 import math
 import re
 import tempfile
-import tokenize
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
-from core.data.dataset import DatasetError
+from core.data.dataset import DatasetError, broken_as
 from core.data.sources.listing import shown
 
 MAX_READ = 1 << 30
 """Bytes of an array of labels that are read at once."""
 
-# What NumPy and zipfile raise for damaged archives: headers are parsed as Python literals, members are inflated.
-BROKEN = (
-    OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, OverflowError, RuntimeError, RecursionError,
-    NotImplementedError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError,
-)  # fmt: skip
-
-
-TRAINING = frozenset({"train", "training"})
-VALIDATION = frozenset({"test", "testing", "val", "valid", "validation", "t10k"})
-"""Words in the names of arrays that say which part of a data set they are."""
+TRAINING = frozenset({"train", "training", "trn", "tr"})
+VALIDATION = frozenset(
+    {"val", "valid", "validation", "dev", "test", "testing", "tst", "t10k", "eval", "evaluation", "holdout", "held-out"}
+)
+"""Names of folders, and words in the names of arrays, that say which part of a data set they are; in small letters."""
 
 
 def words_of(name: str) -> list[str]:
@@ -147,8 +139,8 @@ def npy_members(file: Path) -> list[Member]:
         member = MappedMember("", tuple(shape), dtype, file, stream.tell(), "F" if fortran else "C")
         if dtype.hasobject:
             raise DatasetError(
-                f"{shown(str(file))} holds Python objects, which are not read, as reading them may run code. Convert "
-                "it where you trust it: numpy.save(new, numpy.stack(numpy.load(old, allow_pickle=True)))."
+                f"{shown(str(file))} holds Python objects, which are not read, as reading them may run code. Save the "
+                "images as numbers where they were made: numpy.save(file, numpy.stack(images))."
             )
         if file.stat().st_size < member.offset + member.bytes:
             raise ValueError("the file is cut off")
@@ -179,17 +171,6 @@ def npz_members(file: Path, notes: list[str]) -> list[Member]:
     return members
 
 
-@contextlib.contextmanager
-def _reading(file: Path, writer: str) -> Iterator[None]:
-    try:
-        yield
-    except DatasetError:
-        raise
-    except MemoryError:
-        raise
-    except BROKEN as error:
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise DatasetError(
-            f"{shown(str(file))} cannot be read as {file.suffix.lstrip('.').upper() or 'an array'} ({said}). Write it "
-            f"again with {writer}."
-        ) from error
+def _reading(file: Path, writer: str) -> AbstractContextManager[None]:
+    kind = file.suffix.lstrip(".").upper() or "an array"
+    return broken_as(lambda why: f"{shown(str(file))} cannot be read as {kind} ({why}). Write it again with {writer}.")

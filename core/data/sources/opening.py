@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,39 +17,45 @@ from core.data.sources.members import Member, npy_members, npz_members
 from core.data.sources.pictures import is_picture
 from core.data.sources.source import ImageSource
 
-TORCH = (
-    'python -c "import numpy, torch; data = torch.load({path!r}, weights_only=True); print(data.keys())" shows what is '
-    "in it; then numpy.savez('images.npz', images=..., labels=...)"
-)
 HDF5_SUFFIXES = frozenset({".h5", ".hdf5", ".hdf", ".he5"})
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ARRAYS = frozenset({".npz", ".npy"}) | HDF5_SUFFIXES
-CIFAR = (
-    "CIFAR's batches for Python, pickles, which may run code when they are loaded. If you trust them, convert them: "
-    "python -c \"import numpy, pickle; load = lambda name: pickle.load(open({path!r} + '/' + name, 'rb'), "
-    "encoding='latin1'); train = [load(f'data_batch_{{i}}') for i in range(1, 6)]; test = load('test_batch'); shape = "
-    "(-1, 3, 32, 32); numpy.savez('cifar10.npz', x_train=numpy.concatenate([b['data'] for b in train]).reshape(shape), "
-    "y_train=sum([b['labels'] for b in train], []), x_test=test['data'].reshape(shape), y_test=test['labels'])\""
-)
 TABLES = (".csv", ".tsv", ".xlsx", ".parquet", ".txt", ".json")
+_TORCH, _PICKLES = (".pt", ".pth", ".ckpt"), (".pkl", ".pickle", ".p", ".joblib")
+_WRITE = "Write the images as NPZ where it was made: numpy.savez('images.npz', images=images, labels=labels)"
 REFUSED = {
-    **dict.fromkeys((".pt", ".pth", ".ckpt"), f"a PyTorch file, which may run code when it is loaded. {TORCH}"),
+    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), "an archive. Unpack it and give the folder."),
+    **dict.fromkeys(TABLES, "a table, not images. Give the folder of the images."),
+    **dict.fromkeys((".tfrecord", ".tfrecords"), f"a TFRecord file. {_WRITE}"),
+    **dict.fromkeys(_TORCH, "a PyTorch file, which may run code when it is loaded. This writes its tensors as NPZ:"),
     **dict.fromkeys(
-        (".pkl", ".pickle", ".p", ".joblib"),
-        'a pickle, which may run code when it is loaded. If you trust it, convert it: python -c "import numpy, pickle; '
-        "data = pickle.load(open({path!r}, 'rb')); numpy.savez('images.npz', images=..., labels=...)\"",
+        _PICKLES,
+        f"a pickle, which runs whatever code is in it when it is loaded. {_WRITE}",
     ),
-    ".mat": 'a MATLAB file. Convert it: python -c "import numpy, scipy.io; data = scipy.io.loadmat({path!r}); '
-    "numpy.savez('images.npz', images=data['X'], labels=data['y'])\"",
-    **dict.fromkeys(
-        (".tfrecord", ".tfrecords"),
-        "a TFRecord file. Read it with TensorFlow where it was made, and write numpy.savez('images.npz', images=..., "
-        "labels=...)",
-    ),
-    **dict.fromkeys((".zip", ".tar", ".tgz", ".7z", ".rar"), "an archive. Unpack it and give the folder"),
-    **dict.fromkeys(TABLES, "a table, not images. Give the folder of the images"),
+    ".mat": "a MATLAB file. This writes its arrays as NPZ:",
 }
 """What is said of files that are not read: what they are, and what to do."""
+_PROGRAMS = {
+    **dict.fromkeys(
+        _TORCH,
+        'import sys, numpy, torch; data = torch.load(sys.argv[1], weights_only=True, map_location="cpu"); data = data '
+        'if isinstance(data, dict) else dict(zip(("images", "labels"), data if isinstance(data, (tuple, list)) else '
+        '[data])); numpy.savez("images.npz", **{key: value.detach().numpy() for key, value in data.items() if '
+        "torch.is_tensor(value)})",
+    ),
+    ".mat": "import sys, numpy, scipy.io; data = scipy.io.loadmat(sys.argv[1]); "
+    'numpy.savez("images.npz", **{key: value for key, value in data.items() if isinstance(value, numpy.ndarray) and '
+    "not value.dtype.hasobject})",
+}
+"""The programs that convert some of them without running what is in them; their argument is the file."""
+CIFAR = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
+_CIFAR = (
+    'import sys, numpy, pickle; load = lambda name: pickle.load(open(f"{sys.argv[1]}/{name}", "rb"), '
+    'encoding="latin1"); train = [load(f"data_batch_{i}") for i in range(1, 6)]; test = load("test_batch"); '
+    'shape = (-1, 3, 32, 32); numpy.savez("cifar10.npz", x_train=numpy.concatenate([b["data"] for b in '
+    'train]).reshape(shape), y_train=sum([b["labels"] for b in train], []), '
+    'x_test=test["data"].reshape(shape), y_test=test["labels"])'
+)
 
 
 def open_source(config: DataConfig, progress: Progress | None = None) -> ImageSource:
@@ -81,9 +88,10 @@ def open_listing(
         from core.data.sources.hdf5 import hdf5_members
 
         return open_arrays(path, "HDF5 file", hdf5_members(path, notes), config, notes)
+    if path.name in CIFAR and start[:1] == b"\x80":
+        raise DatasetError(f"{shown(str(path))} is {_cifar(path.parent)}")
     if suffix in REFUSED or start[:1] == b"\x80":
-        refusal = REFUSED.get(suffix, REFUSED[".pkl"]).format(path=shown(str(path)))
-        raise DatasetError(f"{shown(str(path))} is {refusal}.")
+        raise DatasetError(f"{shown(str(path))} is {_refusal(suffix, path)}")
     images = idx_member(path, "images")
     if images is not None:
         return open_arrays(path, "IDX file", _with_labels([images], notes), config, notes)
@@ -108,16 +116,36 @@ def _open_folder(
         if images:
             notes: list[str] = []
             return open_arrays(listing.root, "folder of IDX files", _with_labels(images, notes), config, notes)
-        if any(file.name.rpartition("/")[2] == "data_batch_1" for file in listing.files):
-            raise DatasetError(f"{folder} holds {CIFAR.format(path=folder)}.")
+        batch = next((file for file in listing.files if file.name.rpartition("/")[2] == CIFAR[0]), None)
+        if batch is not None:
+            raise DatasetError(f"{folder} holds {_cifar(Path(batch.path).parent)}")
         arrays = [file for file in listing.files if holds_arrays(Path(file.name))]
         if len(arrays) == 1:
             raise DatasetError(f"{folder} holds no image file, but arrays: give {shown(arrays[0].path)}.")
         refused = next((file for file in listing.files if file.suffix in REFUSED and file.suffix not in TABLES), None)
         if refused is not None and not arrays:
-            refusal = REFUSED[refused.suffix].format(path=shown(refused.path))
-            raise DatasetError(f"{folder} holds no image file, but {refused.shown}, {refusal}.")
+            refusal = _refusal(refused.suffix, Path(refused.path))
+            raise DatasetError(f"{folder} holds no image file, but {refused.shown}, {refusal}")
     return open_pictures(listing, config, progress, keep)
+
+
+def _refusal(suffix: str, path: Path) -> str:
+    """What the file at ``path`` is, and what to do; one whose suffix says nothing is a pickle."""
+    suffix = suffix if suffix in REFUSED else ".pkl"
+    program = _PROGRAMS.get(suffix)
+    return REFUSED[suffix] if program is None else f"{REFUSED[suffix]}\n  {_command(program, path)}"
+
+
+def _cifar(folder: Path) -> str:
+    return (
+        "CIFAR-10 for Python: pickles, which run whatever code is in them when they are loaded. Only if you downloaded "
+        f"them from CIFAR's own site, this loads them and writes NPZ:\n  {_command(_CIFAR, folder)}"
+    )
+
+
+def _command(program: str, path: Path) -> str:
+    """Quoted, as the name of a file may hold what a shell would run."""
+    return shlex.join(["python", "-c", program, shown(str(path))])
 
 
 def _with_labels(images: list[IdxMember], notes: list[str]) -> list[Member]:

@@ -17,12 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from core.data.dataset import BROKEN
 from core.data.sources.channels import chosen_channels, taken
 from core.data.sources.deep_colour import deep_colour
 from core.data.sources.listing import ListedFile
-from core.data.sources.members import BROKEN, read_npy_header
+from core.data.sources.members import read_npy_header
 from core.data.sources.source import PixelKind, Pixels, Size
 from core.data.sources.tiff import TiffLayout, is_plain_picture, read_layout, read_tiff
+from core.utils.text import reason
 
 SIGNED = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 """Formats known by their first bytes, so that they are read whatever a file is called."""
@@ -228,7 +230,7 @@ def _what_it_is(path: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+    return reason(error)[:120]
 
 
 def _orientation(image: Image.Image) -> int:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import pickle
+import shlex
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,12 +88,25 @@ def test_a_header_of_a_petabyte_takes_no_memory(tmp_path):
         read(tmp_path / "a-images-idx3-ubyte.gz")
 
 
-def test_cifars_pickles_are_refused_with_how_to_convert_them(tmp_path):
-    for name in ("data_batch_1", "test_batch"):
-        (tmp_path / name).write_bytes(b"\x80\x02}q\x00.")
-    for path in (tmp_path, tmp_path / "data_batch_1"):
-        with pytest.raises(DatasetError, match=r"may run code when (they are|it is) loaded.*numpy\.savez"):
+def test_cifars_pickles_are_refused_with_a_command_that_converts_those_of_its_own_site(tmp_path):
+    folder = tmp_path / "cifar-10-batches-py"
+    folder.mkdir()
+    pixels = RNG.integers(0, 256, (6, 4, 3072), dtype=np.uint8)
+    for name, data in zip([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"], pixels, strict=True):
+        (folder / name).write_bytes(pickle.dumps({"data": data, "labels": [0, 1, 2, 3]}, protocol=2))
+    messages = []
+    for path in (tmp_path, folder, folder / "data_batch_1"):
+        with pytest.raises(
+            DatasetError, match=r"(?s)run whatever code is in them.*Only if.*CIFAR's own site"
+        ) as caught:
             read(path)
+        messages.append(str(caught.value))
+    commands = [shlex.split(message.splitlines()[-1]) for message in messages]
+    assert commands[0] == commands[1] == commands[2]
+    subprocess.run([sys.executable, *commands[0][1:]], cwd=tmp_path, check=True)
+    found = prepare(DataConfig(path=str(tmp_path / "cifar10.npz"), image_size=32, channels=3), cache=tmp_path / "cache")
+    np.testing.assert_array_equal(found.images, np.moveaxis(pixels.reshape(24, 3, 32, 32), 1, -1))
+    assert np.array_equal(found.given_split, [0] * 20 + [1] * 4)
 
 
 def test_damage_inside_a_packed_file_is_named(tmp_path):
