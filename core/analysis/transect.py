@@ -7,7 +7,7 @@ freehand curve serves as well. numpy at import, scipy at first use, no torch: th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -190,6 +190,8 @@ class TransectResult:
 
     ``originals`` and ``reconstructions`` uint8 (n, H, W, C); ``mu`` float32 (n, d); ``excess_bce`` (nats a pixel),
     ``ssim`` and ``distance`` (in the plane, to the nearest training sample) float64 (n,); ``in_hole`` bool (n,).
+    ``axes`` are the two factors of the plane. Where images cannot be drawn, ``indices`` int64 (n,) are those of the
+    dataset that stand for the points, and ``files`` their files; no entries where there are none.
     """
 
     transect: Transect
@@ -200,14 +202,23 @@ class TransectResult:
     ssim: np.ndarray
     distance: np.ndarray
     in_hole: np.ndarray
+    axes: tuple[str, str] = field(default=polar_curves.FACTOR_NAMES, kw_only=True)
+    indices: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64), kw_only=True)
+    files: tuple[str, ...] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        for name in ("originals", "reconstructions", "mu", "excess_bce", "ssim", "distance", "in_hole"):
+        optional = ("indices", "files")
+        for name in ("originals", "reconstructions", "mu", "excess_bce", "ssim", "distance", "in_hole", *optional):
             count = len(getattr(self, name))
-            if count != len(self.transect):
+            if count != len(self.transect) and (count or name not in optional):
                 raise TransectError(
                     f"{name} has {count} entries; {self.transect.name} has {len(self.transect)} points, one entry each."
                 )
+
+    @property
+    def inside(self) -> str:
+        """What a point that is held out is called: the curves have a hole."""
+        return "held out" if len(self.indices) else "in the hole"
 
     @property
     def hole_excess_bce(self) -> float | None:

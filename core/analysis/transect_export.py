@@ -23,7 +23,6 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from core.analysis.transect import TransectResult
-from core.data.polar_curves import FACTOR_NAMES
 from core.paths.export import ExportError
 from core.rendering.colormaps import lut
 from core.reporting.plot_style import ACCENT, FONT_SIZE, INK, QUIET, SERIES, bare, dress, png, svg
@@ -38,6 +37,7 @@ MAX_COLUMNS = 20  # images in a row: of a longer transect every k-th is shown
 _MARKED = 60  # points of a curve: more are drawn without dots
 _ENDS = (0.1, 0.25, 0.5, 1.0)  # of the colours of a difference, so that two figures are often comparable
 _CLIPPED = 0.005  # share of pixels that may lie beyond them
+_LONGEST = 24  # characters of a factor's name in the column at the left
 _DRAWN = 13  # levels from the ground: what a picture is cropped to
 
 # inches
@@ -49,10 +49,11 @@ _LARGEST_IMAGE, _SMALLEST_WIDTH, _WIDTH = 1.4, 7.0, 10.8
 def export_transect(path: str | Path, result: TransectResult) -> Path:
     """Write ``result`` in the format of ``path``'s ending, and return the path.
 
-    ``png`` and ``svg``: ``transect_figure``. ``csv``: one row a point, with the columns point, a, b, in_hole (0 or 1),
-    excess_bce (nats a pixel), ssim, distance, mu1 to mud; numbers in full precision. ``npz``: all arrays of
-    ``TransectResult`` under their names, points, name and schema; read with ``np.load(path)``, no pickle. Raises
-    ``ExportError`` for another ending, or a file that cannot be written; an old one is then as it was.
+    ``png`` and ``svg``: ``transect_figure``. ``csv``: one row a point, with the columns point, index and file (of the
+    image that stands for the point, where there are such), the two factors, in_hole (0 or 1), excess_bce (nats a
+    pixel), ssim, distance, mu1 to mud; numbers in full precision. ``npz``: everything of ``TransectResult`` under its
+    name, points, name and schema; read with ``np.load(path)``, no pickle. Raises ``ExportError`` for another ending, or
+    a file that cannot be written; an old one is then as it was.
     """
     path = Path(path)
     makers = {
@@ -77,10 +78,13 @@ def _csv(result: TransectResult) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     means = [f"mu{i + 1}" for i in range(result.mu.shape[1])]
-    writer.writerow(["point", *FACTOR_NAMES, "in_hole", "excess_bce", "ssim", "distance", *means])
-    for i, (a, b) in enumerate(result.transect.points.tolist()):
+    images = {"index": result.indices.tolist(), "file": result.files}
+    images = {name: values for name, values in images.items() if len(values)}
+    writer.writerow(["point", *images, *result.axes, "in_hole", "excess_bce", "ssim", "distance", *means])
+    for i, (x, y) in enumerate(result.transect.points.tolist()):
+        image = [values[i] for values in images.values()]
         measured = [float(values[i]) for values in (result.excess_bce, result.ssim, result.distance)]
-        writer.writerow([i + 1, a, b, int(result.in_hole[i]), *measured, *result.mu[i].tolist()])
+        writer.writerow([i + 1, *image, x, y, int(result.in_hole[i]), *measured, *result.mu[i].tolist()])
     return text.getvalue().encode()
 
 
@@ -96,6 +100,9 @@ def _npz(result: TransectResult) -> bytes:
         "ssim": result.ssim,
         "distance": result.distance,
         "in_hole": result.in_hole,
+        "axes": np.array(result.axes, dtype=np.str_),
+        "indices": result.indices,
+        "files": np.array(result.files, dtype=np.str_),
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -193,14 +200,15 @@ def _window(result: TransectResult) -> tuple[slice, slice]:
 
 
 def _write_title(figure: Figure, result: TransectResult, window: tuple[slice, slice]) -> None:
-    first, last = result.transect.points[0], result.transect.points[-1]
+    (x, y), first, last = result.axes, result.transect.points[0], result.transect.points[-1]
     if result.in_hole.any():
-        means = ((result.hole_excess_bce, " in the hole"), (result.outside_excess_bce, " outside"))
+        means = ((result.hole_excess_bce, f" {result.inside}"), (result.outside_excess_bce, " outside"))
     else:  # the data may have no hole at all
         means = ((result.outside_excess_bce, ""),)
     means = ", ".join(f"{value:.4f}{where}" for value, where in means if value is not None)
+    ends = f"({first[0]:.4g}, {first[1]:.4g}) to ({last[0]:.4g}, {last[1]:.4g})"
     parts = [
-        f"{len(result.transect)} points, (a, b) = ({first[0]:.4g}, {first[1]:.4g}) to ({last[0]:.4g}, {last[1]:.4g})",
+        f"{len(result.transect)} points, ({x}, {y}) = {ends}",
         f"mean excess BCE {means}",
     ]
     side, whole = window[0].stop - window[0].start, result.originals.shape[1]
@@ -278,15 +286,17 @@ def _frame_hole(rows: list[Axes], result: TransectResult, strip: _Strip) -> None
         frame.set(clip_on=False, zorder=5, joinstyle="miter")
         rows[-1].add_patch(frame)  # in units of its own height: up to the top of the first row
         rows[0].text(
-            0.5 * (left + right), 1.06, "in the hole", fontsize=FONT_SIZE, color=ACCENT, ha="center", va="bottom"
+            0.5 * (left + right), 1.06, result.inside, fontsize=FONT_SIZE, color=ACCENT, ha="center", va="bottom"
         )
 
 
 def _draw_curves(figure: Figure, result: TransectResult, strip: _Strip, top: float) -> None:
+    plane = ", ".join(result.axes)
+    plane = f"in the ({plane}) plane" if len(plane) <= 12 else "in the plane shown"
     curves = (
         ("excess BCE\n(nats per pixel)", result.excess_bce, 0.0, None),
         ("SSIM\n(1: equal images)", result.ssim, None, 1.0),
-        ("distance to nearest\ntraining sample\n(in the (a, b) plane)", result.distance, 0.0, None),
+        (f"distance to nearest\ntraining sample\n({plane})", result.distance, 0.0, None),
     )
     for place, (name, values, low, high) in enumerate(curves):
         bottom = top - (place + 1) * (_GAP + _PANEL)
@@ -330,7 +340,7 @@ def _mark_points(axes: Axes, result: TransectResult, strip: _Strip, labelled: bo
     a, b = (_plain(places[:, axis]) for axis in (0, 1))
     axes.set_xticklabels(["\n".join(lines) for lines in zip(map(str, points), a, b, strict=True)])
     axes.annotate(
-        "point\na\nb",
+        "\n".join(("point", *(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in result.axes))),
         (0.0, 0.0),
         xytext=(-6.0, -6.5),
         xycoords="axes fraction",

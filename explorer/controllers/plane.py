@@ -30,9 +30,14 @@ def factor_names(state: State) -> tuple[str, ...]:
 
 
 def shown_plane(state: State) -> Plane:
-    """The two factors on the axes: those chosen, if the open run has them."""
-    x, y = state.plane
-    return FIRST if is_drawn(state) or x == y or max(x, y) >= len(factor_names(state)) else (x, y)
+    """The two factors on the axes: those chosen, if the open run has them, else two, numbers before classes."""
+    names = factor_names(state)
+    if is_drawn(state) or len(names) < 2:
+        return FIRST
+    if state.plane is not None and len(set(state.plane)) == 2 and max(state.plane) < len(names):
+        return state.plane
+    x, y = sorted(sorted(range(len(names)), key=lambda axis: bool(color_targets.categories(state, names[axis])))[:2])
+    return x, y
 
 
 def places(state: State, plane: Plane) -> np.ndarray:
@@ -67,14 +72,13 @@ def training_places(state: State, plane: Plane) -> np.ndarray:
     return known[np.isfinite(known).all(axis=1)]
 
 
-def held_out_points(state: State, points: np.ndarray, plane: Plane) -> np.ndarray:
+def held_out_points(state: State, points: np.ndarray, nearest: np.ndarray) -> np.ndarray:
     """Whether each of ``points`` (n, 2) is held out of the training on purpose: bool (n,).
 
-    Of curves that is a matter of place; of other images, of the sample that stands for the point.
+    Of curves that is a matter of place; of other images, of the sample that stands for the point, by ``nearest`` (n,).
     """
     if state.config is not None and is_drawn(state):
         return in_hole(points, state.config.data)
-    nearest = nearest_samples(state, points, plane)
     if state.samples is None or not len(nearest):
         return np.zeros(len(points), dtype=bool)
     return state.samples.split[nearest] == HELD_OUT

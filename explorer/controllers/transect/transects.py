@@ -293,32 +293,23 @@ class TransectsController(Controller):
             self._state.measured = None
             self._view.set_frames(0)
         else:
-            self._shown_plane = x, y = self._plane_of(transect)
+            self._shown_plane = self._plane_of(transect)
             self._state.measured = measured = self._blank(transect)
-            names = factor_names(self._state)
             self._view.set_frames(len(transect))
-            self._view.set_inside(self._inside)
-            self._view.set_points(transect.points, (names[x], names[y]))
+            self._view.set_inside(measured.inside)
+            self._view.set_points(transect.points, measured.axes)
             self._view.set_curves(measured.excess_bce, measured.ssim, measured.distance, measured.in_hole)
             self._measure_at = monotonic() + PAUSE_S
         self._show_summary()
         self._mark("cloud")
 
     def _measure_if_due(self) -> None:
-        samples, due = self._state.samples, self._measure_at
-        if due is None or self._shown is None or self._state.model is None or monotonic() < due:
+        measured, due = self._state.measured, self._measure_at
+        if due is None or measured is None or self._state.model is None or monotonic() < due:
             return
         self._measure_at, self._outdated = None, False
-        points, indices = self._shown.points, np.empty(0, dtype=np.int64)
-        if samples is not None and not is_drawn(self._state):
-            indices = samples.indices[nearest_samples(self._state, points, self._shown_plane)].astype(np.int64)
-        message = MeasureTransect(points=np.array(points), indices=indices)
+        message = MeasureTransect(points=np.array(measured.transect.points), indices=measured.indices)
         self._request = self._engine.request(message, self._on_measured, self._on_error)
-
-    @property
-    def _inside(self) -> str:
-        """What a point that is held out is called: the curves have a hole."""
-        return "in the hole" if self._state.config is None or is_drawn(self._state) else "held out"
 
     def _blank(self, transect: Transect) -> MeasuredTransect:
         count, model = len(transect), self._state.model
@@ -333,6 +324,12 @@ class TransectsController(Controller):
                 training = np.empty((0, 2))
             self._training = self._shown_plane, training  # looked up once for a run and a plane
         _, training = self._training
+        samples, names = self._state.samples, factor_names(self._state)
+        nearest = indices = np.empty(0, dtype=np.int64)
+        if samples is not None and not is_drawn(self._state):
+            nearest = nearest_samples(self._state, transect.points, self._shown_plane)
+            indices = samples.indices[nearest].astype(np.int64)
+        x, y = self._shown_plane
         return MeasuredTransect(
             transect=transect,
             originals=images,
@@ -341,8 +338,11 @@ class TransectsController(Controller):
             excess_bce=unknown,
             ssim=unknown,
             distance=nearest_distance(transect.points, training) if len(training) else unknown,
-            in_hole=held_out_points(self._state, transect.points, self._shown_plane),
+            in_hole=held_out_points(self._state, transect.points, nearest),
             known=np.zeros(count, dtype=bool),
+            axes=(names[x], names[y]),
+            indices=indices,
+            files=tuple(samples.names[place] for place in nearest.tolist()) if samples and samples.names else (),
         )
 
     def _on_weights(self) -> None:
@@ -387,7 +387,7 @@ class TransectsController(Controller):
             return
         known, config = measured.known, self._state.config
         punctured = config is not None and config.data.holds_out
-        groups = ((self._inside, measured.in_hole), ("outside", ~measured.in_hole))
+        groups = ((measured.inside, measured.in_hole), ("outside", ~measured.in_hole))
         if not punctured:  # without a hole in the data there is no inside and no outside
             groups = (("all points", np.ones_like(known)),)
         lines = ["Mean excess BCE"] if known.any() else []

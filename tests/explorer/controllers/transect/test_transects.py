@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -304,6 +305,24 @@ def test_a_whole_transect_is_exported_in_the_background(curves, qtbot, tmp_path)
     with qtbot.waitSignal(curves.control.error_occurred, timeout=20_000):
         curves.control.export(tmp_path / "none" / "P1.npz", curves.state.measured)
     assert "P1.npz" in curves.errors[-1]
+
+
+def test_an_exported_transect_names_its_factors_and_the_image_at_each_point(files, qtbot, tmp_path):
+    files.state.samples = replace(files.state.samples, names=tuple(f"set/{i}.png" for i in range(50)))
+    files.tick()
+    files.control.draw(files.state.samples.factors[[3, 30]].astype(float))
+    files.tick()
+    files.engine.answer(0, 15)
+    for name in ("T1.csv", "T1.svg"):
+        with qtbot.waitSignal(files.control.exported, timeout=20_000):
+            files.control.export(tmp_path / name, files.state.measured)
+    rows = list(csv.DictReader((tmp_path / "T1.csv").read_text().splitlines()))
+    assert list(rows[0])[:6] == ["point", "index", "file", "shape", "scale", "in_hole"]
+    assert [(row["index"], row["file"]) for row in (rows[0], rows[-1])] == [
+        ("103", "set/3.png"),
+        ("130", "set/30.png"),
+    ]
+    assert "15 points, (shape, scale) = (" in (tmp_path / "T1.svg").read_text()
 
 
 def test_a_file_name_is_asked_for_and_its_ending_decides(curves, qtbot, tmp_path):
