@@ -167,7 +167,7 @@ class State:
     selected: np.ndarray | None = None  # int64: positions picked by rectangle
     selected_control: int | None = None
     hovered: int | None = None  # position of the sample under the pointer, in the cloud or in the plane
-    plane: tuple[int, int] = (0, 1)  # the factors on the axes of the parameter plane
+    plane: tuple[int, int] | None = None  # the factors chosen for the axes of the parameter plane
     cursor_mu: np.ndarray | None = None  # float32 (d,): the mean of the image at the plane's cursor, where it is known
     transect: int | None = None  # the chosen one of document.transects
     transect_position: int = 0  # its point that is shown

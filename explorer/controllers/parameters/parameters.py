@@ -92,6 +92,8 @@ class ParametersController(Controller):
         self._state.hovered = None
         names, drawn = factor_names(self._state), is_drawn(self._state)
         view.set_empty(missing_factors(self._state, "see its samples in the plane of two factors"))
+        if samples is not None and samples.factor_names != self._names:
+            self._state.plane = None  # what was chosen among other factors means nothing among these
         if len(names) < 2:
             self._places = None
             return

@@ -321,6 +321,18 @@ def test_axes_of_another_dataset_do_not_outlive_it(shapes):
     assert shapes.view.plane.scene.names == ("scale a", "depth b")
 
 
+def test_numbers_are_on_the_axes_before_classes_until_others_are_chosen(shapes):
+    numbered = shapes.state.samples
+    shapes.state.samples = replace(numbered, categories=(("disc", "square"), (), ()))
+    assert shapes.view.plane.scene.names == ("size", "turn")
+    shapes.view.axes_changed.emit(0, 1)
+    assert shapes.view.plane.scene.names == ("kind", "size")
+    shapes.state.samples = replace(
+        numbered, factor_names=("width", "breed", "height"), categories=((), ("x",) * 31, ())
+    )
+    assert shapes.view.plane.scene.names == ("width", "height"), "a choice among other factors is forgotten"
+
+
 @pytest.mark.parametrize(("names", "said"), [((), "Measure attributes"), (("class",), "have one (class)")])
 def test_data_without_two_factors_says_why_there_is_no_plane(desk, tmp_path, names, said):
     _open(desk, names, np.zeros((5, len(names))), DataConfig(path=str(tmp_path), image_size=32))
