@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ class ExperimentError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class ExperimentOptions:
+class ExperimentOptions(ABC):
     """Options of every experiment. Raises ``ExperimentError`` unless there are 1 to 100 seeds."""
 
     name: ClassVar[str]
@@ -54,9 +55,9 @@ class ExperimentOptions:
         """How many seeds there are."""
         return 1 if self.quick else self.seeds
 
+    @abstractmethod
     def plan(self) -> list[PlannedTraining]:
         """The trainings, in the order they are made. Raises ``core.config.ConfigError`` for a bad value."""
-        raise NotImplementedError
 
     def settings(self) -> dict[str, Any]:
         """JSON-ready, without the folder: what must be the same to resume."""

@@ -166,39 +166,46 @@ def train_run(
     training: Mapping[str, object] | None = None,
     preset: Preset = "compact",
     out: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     on_event: Callable[[Record], None] | None = None,
 ) -> TrainedRun:
-    """Train a model in this process, into a new run folder, and open it.
+    """Train a model in this process, into a new run folder, and open it; with ``resume``, continue the run in ``out``.
 
     The settings are ``config``, or those of ``preset`` with the sections' own in their place: ``data={"count": 500},
     training={"epochs": 2}``. Names, defaults and ranges are those of ``core.config``, which are the flags of
     ``isoline train``. In place of ``config`` may stand the path of one's own images, the same as ``data={"path": …}``:
     settings that are not given then follow from the images, as they do there. ``out`` is the folder to make; None: one
-    below ``runs/``, named by date and time.
+    below ``runs/``, named by date and time. A run is resumed with its own settings; of those that are given only
+    ``core.config.RESUME_SETTINGS`` may differ, such as more epochs.
 
     ``on_event`` gets each record of ``metrics.jsonl`` as it is written: losses of steps and epochs, warnings, the final
     report. Ctrl+C ends the training after its step; what it has learned is kept.
 
-    Raises ``ConfigError`` for a setting that cannot be used, ``RunError`` for a folder that holds a run or cannot be
-    written, ``core.data.dataset.DatasetError``, ``core.models.device.DeviceError``, and
+    Raises ``ConfigError`` for a setting that cannot be used, ``RunError`` for a folder that holds a run (or none to
+    resume) or cannot be written, ``core.data.dataset.DatasetError``, ``core.models.device.DeviceError``, and
     ``core.training.loop.TrainingError`` when the loss is no longer finite.
     """
     from core.data.suggested_settings import settings_from_images
+    from core.training.resume import present_config
     from core.training.trainer import run_training
 
+    if resume and out is None:
+        raise TypeError("isoline.train got resume=True without out; give the folder of the run to continue.")
+    folder = None if out is None else Path(out)
     if isinstance(config, str | os.PathLike):
         data, config = {"path": config} | dict(data or {}), None
     sections = {"data": data, "model": model, "loss": loss, "training": training}
     given = {name: values for name, values in sections.items() if values is not None}
     if config is None:
-        settings = config_to_dict(preset_config(preset))
+        own = present_config(RunDirectory.open(folder)) if resume and folder is not None else preset_config(preset)
+        settings = config_to_dict(own)
         for name, values in given.items():
             settings[name] |= {key: os.fspath(v) if isinstance(v, os.PathLike) else v for key, v in values.items()}
         config = config_from_dict(settings, "isoline.train")
-        if not config.data.drawn:
+        if not config.data.drawn and not resume:
             chosen = frozenset(f"{section}.{name}" for section, values in given.items() for name in values)
             config, _ = settings_from_images(config, chosen)
     elif given:
         raise TypeError(f"isoline.train got a config and also {', '.join(given)}; put all settings into one of them.")
-    folder = Path("runs", new_run_name(config)) if out is None else Path(out)
-    return TrainedRun(run_training(config, folder, on_event=on_event).run.path)
+    folder = folder or Path("runs", new_run_name(config))
+    return TrainedRun(run_training(config, folder, resume, on_event).run.path)

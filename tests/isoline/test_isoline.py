@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shutil
 import subprocess
@@ -192,6 +193,22 @@ def test_settings_follow_from_own_images_as_they_do_on_the_command_line(tmp_path
     run = isoline.train(tmp_path / "mine.npz", training={"epochs": 1}, out=tmp_path / "run")
     assert (run.config.data.image_size, run.config.data.channels) == (12, 3)
     assert (run.config.loss.reconstruction, run.config.training.epochs) == ("mse", 1)
+
+
+def test_a_run_is_resumed_with_its_own_settings_and_more_epochs(tmp_path: Path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
+    np.savez(tmp_path / "mine.npz", images=images)
+    first = isoline.train(tmp_path / "mine.npz", training={"epochs": 1, "batch_size": 8}, out=tmp_path / "run")
+    before = first.latents
+    more = isoline.train(training={"epochs": 2}, out=tmp_path / "run", resume=True)
+    assert more.path == first.path
+    training = dataclasses.replace(first.config.training, epochs=2)
+    assert more.config == dataclasses.replace(first.config, training=training)
+    assert not np.array_equal(more.latents, before)
+    with pytest.raises(isoline.RunError, match=r"model\.latent_dim differs"):
+        isoline.train(model={"latent_dim": 5}, out=tmp_path / "run", resume=True)
+    with pytest.raises(TypeError, match="resume=True without out"):
+        isoline.train(resume=True)
 
 
 def test_settings_that_cannot_be_used_are_named():
