@@ -33,6 +33,7 @@ Geometry = Literal["article", "square"]
 Channels = Literal[1, 3]
 Resize = Literal["fit", "crop", "stretch"]
 Frames = Literal["all", "first"]
+NumberLabels = Literal["auto", "numbers"]
 FileOrder = Literal["natural", "path"]
 Preset = Literal["compact", "article", "article-weighted"]
 Variance = Literal["constant", "learned"]
@@ -143,6 +144,9 @@ class DataConfig:
     labels_by: Annotated[LabelsBy, Row("Labels by", advanced=True, when=_FILES)] = "name"
     """How a row of the table finds its image. name: by a column of file names, paths or stems; order: row i is about
     image i."""
+    number_labels: Annotated[NumberLabels, Row("Number labels", advanced=True, when=_FILES)] = "auto"
+    """auto: numbers are numbers, but few different whole numbers in a column or array called class, label or the like
+    are classes, and a note says so; numbers: numbers stay numbers, whatever they are called."""
     hold_out: Annotated[
         str, Meta(pattern=r"^\s*$|=.*\S"), Row("Hold out", advanced=True, wanted="such as kind=cat or x=0.2:0.4, y=1:2")
     ] = ""
@@ -151,8 +155,9 @@ class DataConfig:
     group: Annotated[str, Row("Group", advanced=True, when=_FILES)] = ""
     """A label, such as patient or plate, whose images all train or all validate."""
     split: Annotated[Split, Row("Split", advanced=True, when=_FILES)] = "auto"
-    """Which images validate. auto: those in a folder or array for it (val, test), if there are, else random; random:
-    drawn at random, as many of each class; last: the last in the order of the files."""
+    """Which images validate. auto: as folders, arrays (train, val, test) or a table's column split say, which may also
+    hold images out; else random; random: drawn at random, as many of each class; last: the last in the order of the
+    files."""
     seed: Annotated[int, Meta(ge=0), Row("Data seed", advanced=True)] = 0
     """Random seed for the curves' parameters a and b, or for which images validate."""
     validation_fraction: Annotated[Annotated[float, Meta(ge=0.0, le=0.9)] | None, Row("Validation", advanced=True)] = (

@@ -54,6 +54,7 @@ def run(options: Options) -> int:
     except OSError as error:
         raise DatasetError(f"{out} cannot be written ({error.strerror or error}); choose another place.") from error
     split = f"{len(dataset.train)} training, {len(dataset.validation)} validation"
+    split += f", {len(dataset.held_out)} held out" if len(dataset.held_out) else ""
     print(f"{counted(len(dataset), 'image')} ({split}) in {out}")
     print(f"Contact sheet: {sheet}")
     return 0

@@ -14,9 +14,10 @@ import numpy as np
 from PIL import Image
 
 from core.data.dataset import Dataset
+from core.data.splits import HELD_OUT_WORD
+from core.data.tables import EXPORT_TABLE
 from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, replace
 
-TABLE = "parameters.csv"
 EXPORTED = re.compile(r"\d{6,}\.png")
 SHEET_COLUMNS, SHEET_ROWS = 16, 10
 SHEET_CELL, SHEET_GAP = 96, 4
@@ -37,7 +38,7 @@ def export_npz(dataset: Dataset, target: Path) -> None:
     if dataset.names:
         known["files"] = np.array(dataset.names, dtype=np.str_)
     for place, (name, kinds) in enumerate(zip(dataset.factor_names, dataset.categories, strict=True)):
-        if kinds and name not in ("imgs", "train", "validation"):
+        if kinds and name not in ("imgs", "train", "validation", "held_out", "files"):
             known[name] = np.array([_said(value, kinds) for value in dataset.factors[:, place]], dtype=np.str_)
     images = dataset.images[..., 0] if dataset.images.shape[-1] == 1 else dataset.images
     with atomic_file(target) as file:
@@ -75,7 +76,7 @@ def export_png(dataset: Dataset, folder: Path, progress: Callable[[float], None]
             _picture(image).save(temporary / f"{index:06d}.png")
             if progress is not None and index % 64 == 0:
                 progress(index / len(dataset))
-        _write_table(dataset, temporary / TABLE)
+        _write_table(dataset, temporary / EXPORT_TABLE)
         _publish(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # gone already unless writing failed, and that error matters
@@ -85,7 +86,7 @@ def export_png(dataset: Dataset, folder: Path, progress: Callable[[float], None]
 
 def _write_table(dataset: Dataset, target: Path) -> None:
     parts = np.full(len(dataset), "train", dtype=object)
-    parts[dataset.validation], parts[dataset.held_out] = "validation", "held out"
+    parts[dataset.validation], parts[dataset.held_out] = "validation", HELD_OUT_WORD
     source = ["source"] if dataset.names else []
     with open(target, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -108,7 +109,7 @@ def _publish(temporary: Path, folder: Path) -> None:
     if not folder.is_dir():
         replace(temporary, folder)
         return
-    (folder / TABLE).unlink(missing_ok=True)
+    (folder / EXPORT_TABLE).unlink(missing_ok=True)
     for old in folder.iterdir():
         if EXPORTED.fullmatch(old.name):
             old.unlink()

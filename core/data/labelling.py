@@ -10,7 +10,7 @@ import numpy as np
 
 from core.config import DataConfig
 from core.data.dataset import DatasetError
-from core.data.labels import LabelColumn, join, label_columns
+from core.data.labels import LabelColumn, as_classes_note, join, label_columns, split_column
 from core.data.sources.listing import located
 from core.data.splits import Split, split
 from core.data.tables import read_table
@@ -44,13 +44,19 @@ def labelled(
     if config.labels:
         table = read_table(labels_file(config))
         joined = join(table, names, np.arange(count), config.labels_by)
-        found, left_out = label_columns(table, joined)
+        sides = split_column(table, joined)
+        found, left_out = label_columns(
+            table, joined, config.number_labels == "auto", "" if sides is None else sides[0]
+        )
         notes += [*table.notes, *joined.notes]
         notes += [f"{table.file.name}: column {name} is left out: {reason}." for name, reason in left_out.items()]
+        if sides is not None and config.split == "auto":
+            notes.append(f"{table.file.name}: the split is given by the column {sides[0]}.")
+            given = sides[1]
         taken = {label.name for label in columns}
         for label in found:
             if label.categories and table.numbers(label.name) is not None:
-                notes.append(f"{table.file.name}: the numbers of column {label.name} are taken as classes.")
+                notes.append(f"{table.file.name}: {as_classes_note(label)}")
             if label.name in taken:
                 notes.append(
                     f"The files have a label {label.name}, too; that of the table is called {label.name} (table)."

@@ -15,6 +15,7 @@ from typing import Literal
 
 import numpy as np
 
+from core.data.splits import HELD_OUT_WORD, TRAINING_WORDS, VALIDATION_WORDS
 from core.data.tables import IMAGE_NAME, INDEX, Table, TableError
 from core.utils.text import counted
 
@@ -29,6 +30,7 @@ CLASS_HEADINGS = frozenset(
 )
 """Columns whose whole numbers, if they are few, number classes; in small letters."""
 MOST_NUMBERED = 20
+_SPLIT_HEADINGS = frozenset({"split", "subset", "partition", "set"})
 _REPLACED = "\N{REPLACEMENT CHARACTER}"
 _FRAME = re.compile(r"#\d+$")
 _SHOWN = 3  # examples in a message
@@ -49,6 +51,14 @@ class LabelColumn:
 def says_names(heading: str) -> bool:
     """Whether the heading of a column, or the key of an array, says that it names images: file, image_id, filenames."""
     return _NAMES_SAY.fullmatch(heading) is not None
+
+
+def as_classes_note(label: LabelColumn) -> str:
+    """What is said of whole numbers that became classes because of what they are called."""
+    return (
+        f"the {len(label.categories):,} different whole numbers in {label.name} are taken as classes, because of its "
+        "name; data.number_labels numbers keeps them numbers."
+    )
 
 
 class UnmatchedTable(TableError):
@@ -143,21 +153,35 @@ def _by_index(table: Table, samples: np.ndarray) -> Join:
     return Join(rows, INDEX, tuple(notes))
 
 
-def label_columns(table: Table, joined: Join) -> tuple[list[LabelColumn], dict[str, str]]:
+def split_column(table: Table, joined: Join) -> tuple[str, np.ndarray] | None:
+    """The column that says which of N images train (0), validate (1) or are held out (2), uint8 (N,), and its name;
+    None if there is none. Images without an entry train."""
+    sides = dict.fromkeys(TRAINING_WORDS, 0) | dict.fromkeys(VALIDATION_WORDS, 1) | {HELD_OUT_WORD: 2, "": 0}
+    for name in table.names:
+        if name.lower() in _SPLIT_HEADINGS and name != joined.by:
+            codes = [sides.get(text.casefold(), -1) for text in (*table.texts(name), "")]
+            if min(codes) == 0 and 1 in codes:
+                return name, np.array(codes, np.uint8)[joined.rows]  # of no row, -1: the last
+    return None
+
+
+def label_columns(
+    table: Table, joined: Join, numbered: bool = True, passed_over: str = ""
+) -> tuple[list[LabelColumn], dict[str, str]]:
     """The labels that a table gives N images, and by name why other columns are none.
 
     Text becomes classes, those that the images have, in natural order; so do few whole numbers in a column that is
-    called class or the like. A column that says nothing about these images, holds dates or ids, or an entry that is
-    no number among numbers, is no label.
+    called class or the like, if ``numbered``. A column that says nothing about these images, holds dates or ids, or an
+    entry that is no number among numbers, is no label. The column ``passed_over`` is neither.
     """
     labels, left_out = [], {}
     for name in table.names:
-        if name == joined.by:
+        if name in (joined.by, passed_over):
             continue
         numbers = table.numbers(name)
         reason = table.refusal(name)
         if not reason:
-            values, categories = table.classes(name) if numbers is None else _numbered(name, numbers)
+            values, categories = table.classes(name) if numbers is None else _numbered(name, numbers, numbered)
             column = _column(name, joined.spread(values), categories)
             known = column.values[np.isfinite(column.values)]
             if len(known) and known.min() < known.max():
@@ -168,12 +192,12 @@ def label_columns(table: Table, joined: Join) -> tuple[list[LabelColumn], dict[s
     return labels, left_out
 
 
-def _numbered(name: str, numbers: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+def _numbered(name: str, numbers: np.ndarray, numbered: bool) -> tuple[np.ndarray, tuple[str, ...]]:
     """A column of numbers (n,), or places in the classes that they number if its ``name`` says so."""
     known = np.isfinite(numbers)
     distinct, places = np.unique(numbers[known], return_inverse=True)
     few = 1 < len(distinct) <= MOST_NUMBERED and bool((distinct == np.rint(distinct)).all())
-    if name.lower() not in CLASS_HEADINGS or not few:
+    if not numbered or name.lower() not in CLASS_HEADINGS or not few:
         return numbers, ()
     values = np.full(len(numbers), np.nan)
     values[known] = places

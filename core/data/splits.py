@@ -21,6 +21,13 @@ PUBLISHED_PUNCTURED = 211 / 4510
 """Shares of validation images in the published splits: 4499 + 501 and 4299 + 211."""
 FRACTION = 0.1
 """Share of validation images, if none is set."""
+TRAINING_WORDS = frozenset({"train", "training", "trn", "tr"})
+VALIDATION_WORDS = frozenset(
+    {"val", "valid", "validation", "dev", "test", "testing", "tst", "t10k", "eval", "evaluation", "holdout", "held-out"}
+)
+HELD_OUT_WORD = "held out"
+"""Names of folders, words in the names of arrays and entries of tables that say which part of a data set something is;
+in small letters."""
 MOST_IN_A_FILE = 0.5  # of the images: the frames of a larger file cannot be kept together
 _SHOWN = 8  # classes in a note
 
@@ -55,22 +62,24 @@ def split(
 ) -> Split:
     """Divide N images with ``factors`` (N, F), which are called ``names`` and have the classes ``categories``.
 
-    ``given`` uint8 (N,) is 0 for training and 1 for validation where the files say so; ``groups`` (N,) is the file of
-    each frame, ``group`` (N,) the value of ``config.group``, below 0 where it is not known. What is held out is in
-    neither part. Raises ``DatasetError`` where too little is left.
+    ``given`` uint8 (N,) is 0 for training, 1 for validation and 2 for held out where the files say so; ``groups`` (N,)
+    is the file of each frame, ``group`` (N,) the value of ``config.group``, below 0 where it is not known. What is held
+    out is in neither part. Raises ``DatasetError`` where too little is left.
     """
     count = len(factors)
     inside = asked_for(config, names, categories).contains(factors, names)
-    left = np.flatnonzero(~inside).astype(np.int64)
     notes = []
     if config.hold_out:
         if not inside.any():
             raise DatasetError(f"data.hold_out is {config.hold_out!r}, and no image is like that.")
         notes.append(f"{counted(int(inside.sum()), 'image')} held out: {config.hold_out}.")
+    if given is not None and config.split == "auto" and (given == 2).any():
+        notes.append(f"{counted(int((given == 2).sum()), 'image')} held out, as the files say.")
+        inside = inside | (given == 2)
+    left = np.flatnonzero(~inside).astype(np.int64)
     if len(left) < 2:
-        raise DatasetError(
-            f"data.hold_out is {config.hold_out!r} and leaves {counted(len(left), 'image')} of {count}; hold out fewer."
-        )
+        why = f"data.hold_out is {config.hold_out!r} and leaves" if config.hold_out else "The files hold out all but"
+        raise DatasetError(f"{why} {counted(len(left), 'image')} of {count}; hold out fewer.")
     if config.drawn or config.split == "last":
         train, validation = published_split(len(left), config)
         if not config.drawn:

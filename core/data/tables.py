@@ -24,6 +24,8 @@ from core.data.dataset import BROKEN, DatasetError
 from core.utils.text import counted
 
 INDEX = "index"
+EXPORT_TABLE = "parameters.csv"
+"""The table that ``core.data.export`` writes among the images of a folder."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".npz", ".npy")
 MOST_COLUMNS = 256
 IMAGE_NAME = re.compile(r"\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|pgm|ppm|pnm|avif|jp2|tga|ico|heic|dcm)$", re.IGNORECASE)

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from core.data.dataset import broken_as
-from core.data.labels import CLASS_HEADINGS, MOST_NUMBERED, LabelColumn, says_names
+from core.data.labels import CLASS_HEADINGS, MOST_NUMBERED, LabelColumn, as_classes_note, says_names
 from core.data.sources.listing import shown
 from core.data.sources.members import Member, split_word, stem_of
 from core.data.tables import IMAGE_NAME
-from core.utils.text import counted
+from core.utils.text import counted, sentence
 
 CLASS_KEYS = frozenset({"y", "label", "labels", "target", "targets", "class", "classes", "latents_classes"})
 """Arrays whose integers, one an image, number classes."""
@@ -31,6 +31,8 @@ NAME_KEYS = (
 MANY = 1000
 """Different integers that may be classes if no number between them is missing; else ``MOST_NUMBERED``."""
 MOST_COLUMNS = 64
+SIDES = ("train", "validation", "held_out")
+"""Arrays of the places of images that train, validate or are held out."""
 DSPRITES = ("color", "shape", "scale", "orientation", "posX", "posY")
 SHAPES_3D = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
 """The columns of published data sets, which keep these names where they are not read."""
@@ -41,22 +43,22 @@ _KNOWN_CLASSES = {
 
 
 def labels_of(
-    path: Path, images: Sequence[Member], members: Sequence[Member], count: int, notes: list[str]
+    path: Path, images: Sequence[Member], members: Sequence[Member], count: int, numbered: bool, notes: list[str]
 ) -> tuple[list[LabelColumn], tuple[str, ...], np.ndarray | None]:
-    """The labels of ``count`` images in ``members``, the images' names if there are some, and uint8 (N,) which are for
-    validation if index arrays say so.
+    """The labels of ``count`` images in ``members``, the images' names if there are some, and uint8 (N,) which train
+    (0), validate (1) or are held out (2) if index arrays say so. ``numbered``: integers may number classes.
 
     Appends to ``notes`` what is turned or left out. Raises ``DatasetError`` for a damaged file.
     """
     beside = {member.name: member for member in members if member not in images}
     place = shown(str(path))
     with broken_as(lambda why: f"{place} is damaged in its labels ({why}). Write or download it again."):
-        columns, names = _columns(images, beside, count, notes)
+        columns, names = _columns(images, beside, count, numbered, notes)
         return columns, names, _split(beside, count)
 
 
 def _columns(
-    images: Sequence[Member], beside: dict[str, Member], count: int, notes: list[str]
+    images: Sequence[Member], beside: dict[str, Member], count: int, numbered: bool, notes: list[str]
 ) -> tuple[list[LabelColumn], tuple[str, ...]]:
     """The labels, and the names of the images: texts of which no two are the same are no classes."""
     arrays = dict(_joined(images, beside, count, notes))
@@ -80,14 +82,14 @@ def _columns(
         heads = next((found for found in texts.values() if array.ndim == 2 and len(found) == array.shape[1]), None)
         if array.ndim == 1:
             classes = next((found for found in texts.values() if len(found) > 1), None)
-            may_be_class = _is_class(key) or _last(key).lower() in CLASS_WORDS
+            may_be_class = numbered and (_is_class(key) or _last(key).lower() in CLASS_WORDS)
             column = _column(_plain_name(key, arrays), array, may_be_class, classes, notes)
             columns.append(column)
-        elif _is_one_hot(key, array):
+        elif numbered and _is_one_hot(key, array):
             notes.append(f"{key} has one 1 in each row of {array.shape[1]}: it is taken as a class.")
             columns.append(_column("class", array.argmax(axis=1), True, heads, notes))
         else:
-            columns += _factors(key, array, heads, notes)
+            columns += _factors(key, array, heads, numbered, notes)
     constant = [column for column in columns if len(np.unique(column.values[~np.isnan(column.values)])) < 2]
     if constant:
         said = ", ".join(column.name for column in constant)
@@ -150,7 +152,7 @@ def _joined(
     left = []
     for name, member in beside.items():
         of_images = _last(name) == "names" and member.shape == (count,)
-        if name in used or (_last(name) in NAME_KEYS and not of_images) or name in ("train", "validation"):
+        if name in used or (_last(name) in NAME_KEYS and not of_images) or name in SIDES:
             continue
         pixels = len(member.shape) == 2 and member.shape[1] == math.prod(images[0].shape[1:])
         if member.shape[:1] == (count,) and len(images) == 1 and _is_label(member) and not pixels:
@@ -191,7 +193,9 @@ def _last(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _factors(key: str, array: np.ndarray, names: list[str] | None, notes: list[str]) -> Iterator[LabelColumn]:
+def _factors(
+    key: str, array: np.ndarray, names: list[str] | None, numbered: bool, notes: list[str]
+) -> Iterator[LabelColumn]:
     known = None
     if names is None and array.dtype.kind in "iuf" and array.shape[1] == 6:
         known = _published(array)
@@ -207,7 +211,7 @@ def _factors(key: str, array: np.ndarray, names: list[str] | None, notes: list[s
             values = np.searchsorted(sorted(classes), column).astype(np.float32)
             yield LabelColumn(name, values, tuple(classes[number] for number in sorted(classes)))
         else:
-            yield _column(name, column, name.lower() in CLASS_WORDS, None, notes)
+            yield _column(name, column, numbered and name.lower() in CLASS_WORDS, None, notes)
 
 
 def _published(array: np.ndarray) -> tuple[str, ...] | None:
@@ -248,7 +252,9 @@ def _column(
     if classes is not None and distinct[0] >= 0 and distinct[-1] < len(classes):
         return LabelColumn(name, values, tuple(classes))
     places = np.where(np.isnan(values), np.nan, np.searchsorted(distinct, np.nan_to_num(values)))
-    return LabelColumn(name, places.astype(np.float32), tuple(map(str, distinct)))
+    label = LabelColumn(name, places.astype(np.float32), tuple(map(str, distinct)))
+    notes.append(sentence(as_classes_note(label)))
+    return label
 
 
 def _is_one_hot(key: str, array: np.ndarray) -> bool:
@@ -271,14 +277,15 @@ def _texts(array: np.ndarray) -> list[str]:
 
 
 def _split(beside: dict[str, Member], count: int) -> np.ndarray | None:
-    """The split that index arrays train and validation make, as Isoline's own exports hold them."""
-    parts = [beside.get(name) for name in ("train", "validation")]
-    if any(part is None or part.dtype.kind not in "iu" or len(part.shape) != 1 for part in parts):
+    """The split that index arrays make, as Isoline's own exports hold them: the place of each image's side in
+    ``SIDES``."""
+    parts = [beside[name] for name in SIDES if name in beside]
+    if len(parts) < 2 or any(part.dtype.kind not in "iu" or len(part.shape) != 1 for part in parts):
         return None
-    train, validation = (part.read() for part in parts if part is not None)
-    both = np.concatenate([train, validation])
-    if len(both) != count or not np.array_equal(np.sort(both), np.arange(count)):
+    sides = [part.read() for part in parts]
+    places = np.concatenate(sides)
+    if len(places) != count or not np.array_equal(np.sort(places), np.arange(count)):
         return None
     split = np.zeros(count, dtype=np.uint8)
-    split[validation] = 1
+    split[places] = np.repeat([SIDES.index(part.name) for part in parts], [len(side) for side in sides])
     return split

@@ -117,7 +117,7 @@ def open_arrays(path: Path, kind: str, members: list[Member], config: DataConfig
     if len(parts) > 1:
         names = [f"{part.name} ({part.shape[0]:,})" for part in parts]
         notes.append(f"Images are {', '.join(names[:-1])} and {names[-1]}: the split is given by their names.")
-    source.labels, source.names, given = labels_of(path, parts, members, count, notes)
+    source.labels, source.names, given = labels_of(path, parts, members, count, config.number_labels == "auto", notes)
     source.given_split = split if split is not None else given
     source.notes = notes
     return source

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from core.config import DataConfig
 from core.data.dataset import DatasetError, Progress
-from core.data.labels import LabelColumn
+from core.data.labels import LabelColumn, join, split_column
 from core.data.sources.channels import chosen_channels
 from core.data.sources.listing import ListedFile, Listing, shown
-from core.data.sources.members import TRAINING, VALIDATION
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import (
     NO_IMAGE,
@@ -25,6 +26,8 @@ from core.data.sources.pictures import (
     settle_pillow,
 )
 from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
+from core.data.splits import TRAINING_WORDS, VALIDATION_WORDS
+from core.data.tables import EXPORT_TABLE, TableError, read_table
 from core.utils.text import counted
 
 _HEADERS = 64  # files whose headers one task reads
@@ -155,6 +158,8 @@ def open_pictures(
     first = np.concatenate([[0], np.cumsum(taken)[:-1]])
     owner = np.repeat(np.arange(len(files)), taken)
     labels, split = _layout(listing, [file.name for file, _ in files], notes)
+    if split is None:
+        split = _exported_split(listing, [file.shown for file, _ in files], notes)
     return PictureSource(
         path=listing.root,
         kind="image file" if alone else "folder of image files",
@@ -242,10 +247,10 @@ def _layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[
     split = None
     level = _split_level(parts, depth)
     if level is not None:
-        aside = [len(part) > level + 1 and part[level].casefold() in VALIDATION for part in parts]
+        aside = [len(part) > level + 1 and part[level].casefold() in VALIDATION_WORDS for part in parts]
         split = np.array(aside, dtype=np.uint8)
         folders = {part[level] for part in parts if len(part) > level + 1}
-        used = sorted(folders, key=lambda folder: (folder.casefold() in VALIDATION, folder))
+        used = sorted(folders, key=lambda folder: (folder.casefold() in VALIDATION_WORDS, folder))
         notes.append(
             f"The split is given by the folders {' and '.join(map(shown, used))}: {len(aside) - sum(aside):,} files to "
             f"train, {sum(aside):,} to validate."
@@ -273,11 +278,25 @@ def _layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[
     return [LabelColumn("class", values, tuple(map(shown, place)))], split
 
 
+def _exported_split(listing: Listing, names: list[str], notes: list[str]) -> np.ndarray | None:
+    """The split in the table of a folder that Isoline exported, so that what a run held out is not trained on."""
+    table = next((file for file in listing.files if file.name == EXPORT_TABLE), None)
+    if table is None:
+        return None
+    with contextlib.suppress(TableError):  # another's table, which happens to be called so
+        content = read_table(Path(table.path))
+        column = split_column(content, join(content, names, np.arange(len(names))))
+        if column is not None:
+            notes.append(f"The split is given by the column {column[0]} of {EXPORT_TABLE}.")
+            return column[1]
+    return None
+
+
 def _split_level(parts: list[list[str]], depth: int) -> int | None:
     """At which level from ``depth`` on all folders are for training or for validation, both being there."""
     for level in range(depth, max(map(len, parts)) - 1):
         folders = {part[level].casefold() for part in parts if len(part) > level + 1}
-        if folders <= TRAINING | VALIDATION and folders & TRAINING and folders & VALIDATION:
+        if folders <= TRAINING_WORDS | VALIDATION_WORDS and folders & TRAINING_WORDS and folders & VALIDATION_WORDS:
             return level
     return None
 

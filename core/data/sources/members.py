@@ -17,15 +17,10 @@ import numpy as np
 
 from core.data.dataset import DatasetError, broken_as
 from core.data.sources.listing import shown
+from core.data.splits import TRAINING_WORDS, VALIDATION_WORDS
 
 MAX_READ = 1 << 30
 """Bytes of an array of labels that are read at once."""
-
-TRAINING = frozenset({"train", "training", "trn", "tr"})
-VALIDATION = frozenset(
-    {"val", "valid", "validation", "dev", "test", "testing", "tst", "t10k", "eval", "evaluation", "holdout", "held-out"}
-)
-"""Names of folders, and words in the names of arrays, that say which part of a data set they are; in small letters."""
 
 
 def words_of(name: str) -> list[str]:
@@ -35,16 +30,16 @@ def words_of(name: str) -> list[str]:
 
 def split_word(name: str) -> str:
     """The word of ``name`` that says which part it is, "" if none does."""
-    return next((word for word in words_of(name) if word in TRAINING | VALIDATION), "")
+    return next((word for word in words_of(name) if word in TRAINING_WORDS | VALIDATION_WORDS), "")
 
 
 def stem_of(name: str) -> str:
     """``name`` without that word."""
-    return "_".join(word for word in words_of(name) if word not in TRAINING | VALIDATION)
+    return "_".join(word for word in words_of(name) if word not in TRAINING_WORDS | VALIDATION_WORDS)
 
 
 def is_validation(name: str) -> bool:
-    return split_word(name) in VALIDATION
+    return split_word(name) in VALIDATION_WORDS
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,9 @@ class ImageSource(ABC):
     ``kind`` says in words what it is. ``names`` are the images' names, N or none: the file's path below the folder,
     with ``#k`` for frame k of a file that holds several, as it can be shown (what is no UTF-8 is replaced).
     ``labels`` is what the source itself knows: classes of folders, arrays beside the images. ``given_split`` uint8
-    (N,) is 0 for training and 1 for validation images where the source says so; ``groups`` int64 (N,) is the file of
-    each frame where files hold several. ``sizes`` int32 (N, 2) are heights and widths as they are seen, turned by
-    EXIF; ``kinds`` counts images by what a pixel is. ``skipped`` are files that give no image at all.
+    (N,) is 0 for training, 1 for validation and 2 for held-out images where the source says so; ``groups`` int64 (N,)
+    is the file of each frame where files hold several. ``sizes`` int32 (N, 2) are heights and widths as they are seen,
+    turned by EXIF; ``kinds`` counts images by what a pixel is. ``skipped`` are files that give no image at all.
     """
 
     path: Path

@@ -123,6 +123,56 @@ def test_an_export_says_files_classes_and_what_is_held_out(frames, tmp_path):
     write_contact_sheet(dataset, tmp_path / "sheet.png")
 
 
+@pytest.mark.parametrize("kind", ["npz", "folder", "folder and its table"])
+def test_an_export_is_read_again_with_its_split_and_what_was_held_out(frames, tmp_path, kind):
+    dataset = loaded(frames, labels="named.csv", hold_out="species=dog, x=5:10", seed=3)
+    if kind == "npz":
+        export_npz(dataset, tmp_path / "out.npz")
+        again = loaded(tmp_path / "out.npz")
+    else:
+        export_png(dataset, tmp_path / "out")
+        again = loaded(tmp_path / "out", labels="parameters.csv" if kind == "folder and its table" else "")
+    for side in ("train", "validation", "held_out"):
+        np.testing.assert_array_equal(getattr(again, side), getattr(dataset, side))
+    assert {"The split that the files give was kept.", "6 images held out, as the files say."} <= set(again.notes)
+    assert "split" not in again.factor_names
+
+
+def test_another_file_that_is_called_as_an_export_s_table_does_no_harm(frames):
+    for content in ("", "split\ntrain\nval\n", "file,split\nelsewhere1.png,train\nelsewhere2.png,val\n"):
+        (frames / "parameters.csv").write_text(content)
+        dataset = loaded(frames)
+        assert len(dataset) == FRAMES
+        assert not any("split is given" in note for note in dataset.notes)
+
+
+def test_a_column_split_of_a_table_says_who_trains(frames):
+    sides = ["Train", "val", "test", "train", ""]
+    rows = "".join(f"frame{i}.png,{i},{sides[i % 5]}\n" for i in range(1, FRAMES))  # and nothing about the last
+    (frames.parent / "sides.csv").write_text("file,x,split\n" + rows)
+    dataset = loaded(frames, labels="sides.csv")
+    assert dataset.factor_names == ("x",)
+    numbers = np.arange(1, FRAMES + 1)
+    np.testing.assert_array_equal(dataset.validation, np.flatnonzero(np.isin(numbers % 5, (1, 2))))
+    assert "sides.csv: the split is given by the column split." in dataset.notes
+    drawn = loaded(frames, labels="sides.csv", split="random")
+    assert len(drawn.validation) == 4
+    assert not any("the split is given" in note for note in drawn.notes)
+
+
+def test_numbers_of_a_column_that_is_called_as_a_class_can_stay_numbers(frames):
+    (frames.parent / "kinds.csv").write_text(
+        "file,label,x\n" + "".join(f"frame{i}.png,{i % 3},{i % 3}\n" for i in range(1, FRAMES + 1))
+    )
+    dataset = loaded(frames, labels="kinds.csv")
+    assert dataset.categories == (("0", "1", "2"), ())
+    note = "kinds.csv: the 3 different whole numbers in label are taken as classes, because of its name; "
+    assert note + "data.number_labels numbers keeps them numbers." in dataset.notes
+    kept = loaded(frames, labels="kinds.csv", number_labels="numbers")
+    assert kept.categories == ((), ())
+    np.testing.assert_array_equal(kept.factors[:, 0], kept.factors[:, 1])
+
+
 def test_unknown_labels_can_be_exported(frames, tmp_path):
     (frames.parent / "few.csv").write_text("file,x,kind\nframe1.png,1,cat\nframe2.png,2,dog\nframe3.png,3,dog\n")
     dataset = loaded(frames, labels="few.csv")

@@ -458,6 +458,16 @@ def test_many_texts_of_which_no_two_are_the_same_are_no_classes(tmp_path):
     assert "Not taken as a label: remarks, which holds 60 different texts." in prepared.notes
 
 
+def test_integers_of_an_array_that_is_called_as_a_class_can_stay_numbers(tmp_path):
+    file = npz(tmp_path, images=IMAGES, labels=DIGITS)
+    found = read(file)
+    assert label(found, "class")[:3] == ["0", "1", "2"]
+    assert any(note.startswith("The 10 different whole numbers in class are taken as classes") for note in found.notes)
+    kept = read(file, number_labels="numbers")
+    assert label(kept, "class") == DIGITS.tolist()
+    assert not any("taken as classes" in note for note in kept.notes)
+
+
 def test_an_export_of_named_images_is_read_again_with_its_names(tmp_path):
     from core.data.export import export_npz
     from core.data.loading import load_dataset
