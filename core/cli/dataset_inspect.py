@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import tyro
 
 from core.cli.progress import cancellable_lines, progress_bar
-from core.config import SETTINGS, DataConfig, RunConfig, config_to_dict
+from core.config import SETTINGS, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig, config_to_dict
 from core.utils.text import counted
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ MOST_LINES = 12
 @dataclass(frozen=True)
 class Options:
     """Read all images of a folder or file and say what they are: sizes, pixels, classes and labels, the split,
-    duplicates, what was skipped, turned, scaled or guessed. What is read is kept, so that a training starts at once."""
+    duplicates, what was skipped, turned, scaled or guessed. What is read is kept, so that a training starts at once.
+    The time that a training takes is measured with the settings below, and those that follow from the images."""
 
     path: tyro.conf.Positional[Path]
     """A folder of images, an image file with several frames, or a file with arrays (NPZ, NPY, HDF5, IDX)."""
@@ -38,6 +39,9 @@ class Options:
     """bar: a bar in the terminal; json: a line on standard output for every percent, for a program that closes this
     one's standard input to cancel, and no summary."""
     data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     chosen: tyro.conf.Suppress[frozenset[str]] = frozenset()
 
 
@@ -65,7 +69,8 @@ def run(options: Options) -> int:
     data = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
     lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
     with lines or progress_bar("reading the images") as report:
-        suggested, inspection = settings_from_images(RunConfig(data=data), options.chosen, report)
+        config = RunConfig(data, options.model, options.loss, options.training)
+        suggested, inspection = settings_from_images(config, options.chosen, report)
     estimate = estimate_training(suggested, inspection.split.train)
     settings = config_to_dict(suggested) | {"estimate": dataclasses.asdict(estimate)}
     everything = inspection.to_json() | {"settings": settings}

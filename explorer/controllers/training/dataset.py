@@ -18,7 +18,7 @@ import msgspec
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QPixmap
 
-from core.config import SETTINGS, DataConfig
+from core.config import SETTINGS, ConfigError, DataConfig
 from core.data.sources.listing import located
 from core.runs.directory import RunDirectory, RunError
 from core.utils.text import sentence
@@ -27,6 +27,7 @@ from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.training import DatasetView, TrainingView
+from explorer.views.training.dataset import MACHINES, TIMED
 from explorer.views.training.editors import ask_images
 
 SETTLE_MS = 700  # after a setting was changed, before the images are read again
@@ -37,6 +38,8 @@ READING = tuple(
     if setting.section == "data" and name not in ("data.source", "data.path") and _CURVES not in setting.row.when
 )
 """The settings that decide what is read from files and what is made of it."""
+LEARNING = tuple(name for name, setting in SETTINGS.items() if setting.section != "data" and name not in MACHINES)
+"""The settings with which the time of a training is measured."""
 
 
 def inspect_command(arguments: list[str]) -> list[str]:
@@ -102,6 +105,7 @@ class DatasetController(Controller):
         self._edited = set()
         fresh = {name: getattr(DataConfig(), SETTINGS[name].field.name) for name in READING}
         self._training.set_values({**fresh, "data.source": "files", "data.path": path})
+        self._view.clear()
         self._window.open_dock("dataset")
         self.read()
 
@@ -118,10 +122,18 @@ class DatasetController(Controller):
 
     def _on_edited(self, name: str) -> None:
         if self.path:
-            self._edited.add(name)
-            if name in READING and self._training.values()["data.path"] == self.path:
+            self._edited.update(LEARNING if name == "model.preset" else (name,))  # a preset brings the others
+            if self._training.values()["data.path"] == self.path and (name in READING or self._can_time(name)):
                 self._again.start()
         self._show_settings()
+
+    def _can_time(self, name: str) -> bool:
+        """Whether ``name`` changes how long a training takes, and there can be one with the settings."""
+        try:
+            self._training.config()
+        except ConfigError:  # the form says why
+            return False
+        return name in TIMED
 
     def _on_edited_here(self, name: str, value: object) -> None:
         self._training.set_values({name: value})
@@ -150,7 +162,7 @@ class DatasetController(Controller):
         values = self._training.values()
         flags = [
             f"--{name.replace('_', '-')}={values[name]}"
-            for name in READING
+            for name in (*READING, *LEARNING)
             if name in self._edited and values[name] is not None
         ]
         folder = Path(self._folder.name)
@@ -167,8 +179,10 @@ class DatasetController(Controller):
 
     def stop(self) -> None:
         """Give the reading up; what is on show stays."""
-        if self._running is not None:
-            self._end()
+        if self._running is None:
+            return
+        self._end()
+        if not self._view.shows_images:
             self._view.set_error(f"Reading {self.path} was stopped.")
 
     def shut_down(self) -> None:

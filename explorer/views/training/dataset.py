@@ -34,6 +34,18 @@ SHOWN_SETTINGS = (
     "training.epochs",
 )
 """The settings that depend most on the images; the Training panel has all."""
+TIMED = (
+    "model.preset",
+    "model.latent_dim",
+    "model.variance",
+    "loss.entanglement",
+    "training.batch_size",
+    "training.optimizer",
+    "training.precision",
+    "training.device",
+)
+"""Beside those of the images, the settings on which the time of an epoch depends."""
+MACHINES = ("training.devices", "training.nodes")  # the time is measured on one
 SHEET_HEIGHT = 190  # pixels at most: the first rows of the contact sheet
 FEW, MOST_LINES = 12, 200
 _PERMILLE = 1000
@@ -156,6 +168,11 @@ class DatasetView(QWidget):
             editor.edited.connect(lambda name=name, editor=editor: self.setting_edited.emit(name, editor.value()))
             self._editors[name] = editor
         return holder
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether what was found is on show."""
+        return self._pages.currentIndex() == 2
 
     # setters
 
@@ -402,18 +419,17 @@ def split_rows(split: Mapping[str, Any]) -> list[tuple[str, str]]:
 def estimate(found: Mapping[str, Any], values: Mapping[str, Any]) -> str:
     """How long a training with ``values``, by section.field, takes on this machine, and its memory.
 
-    Empty where that is not known: it was measured with the settings that were found to follow, and the number of
-    epochs alone can be chosen anew without measuring again.
+    Empty where that is not known: where it was measured with other settings of those on which it depends.
     """
     settings, split = found.get("settings", {}), found.get("split")
     measured = settings.get("estimate")
     if not measured or not split:
         return ""
-    for section, fields in settings.items():
-        for name, value in fields.items() if section in ("data", "model", "training") else ():
+    for section in ("data", "model", "loss", "training"):
+        for name, value in settings.get(section, {}).items():
             place = f"{section}.{name}"
-            alike = place in ("data.path", "data.source", "training.epochs") or values.get(place, value) == value
-            if not alike:
+            decides = place in (*TIMED, *MACHINES) or (section == "data" and name not in ("path", "source"))
+            if decides and values.get(place, value) != value:
                 return ""
     rate, memory = measured["images_per_second"], measured["memory_bytes"]
     seconds = values.get("training.epochs", 0) * split["train"] / rate

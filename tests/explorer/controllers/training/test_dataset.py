@@ -74,7 +74,18 @@ def test_a_folder_that_is_dropped_is_read_and_shown_with_the_settings_that_follo
     size = child(view, "dataset.data.image_size")
     assert isinstance(size, QSpinBox)
     assert size.value() == 12
-    assert "On this machine about" in child(view, "dataset.estimate").text()
+    estimate = child(view, "dataset.estimate")
+    assert "On this machine about" in estimate.text()
+    epochs = values["training.epochs"]
+    batch = child(view, "dataset.training.batch_size")
+    assert isinstance(batch, QSpinBox)
+    batch.setValue(5)
+    assert estimate.text() == "", "it was measured with another batch size"
+    qtbot.waitUntil(lambda: explorer.dataset.reading, timeout=WAIT)
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+    assert "On this machine about" in estimate.text()
+    values = explorer.training_view.values()
+    assert (values["training.batch_size"], values["training.epochs"]) == (5, epochs)
 
 
 def test_the_folder_of_a_run_is_opened(program, tiny_run, qtbot):
@@ -182,6 +193,38 @@ def test_a_setting_is_one_in_page_and_form_and_what_a_person_chose_is_kept(progr
     assert "--data.image-size=64" in child(page, "dataset.notes").text()
     there.setValue(32)
     assert here.value() == 32
+    qtbot.waitUntil(lambda: explorer.dataset.reading, timeout=WAIT)
+    explorer.dataset.stop()
+    assert child(page, "dataset.facts").isVisible(), "what is on show stays"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "flags"),
+    [
+        ("training.learning_rate", 0.1, None),
+        ("training.devices", 2, None),
+        ("training.batch_size", 5, ["--training.batch-size=5"]),
+        ("model.latent_dim", 2, ["--model.latent-dim=2"]),
+        ("model.preset", "article", ["--model.preset=article", "--loss.gamma=0.0001", "--training.batch-size=8"]),
+    ],
+)
+def test_time_is_measured_again_for_the_settings_that_it_depends_on(program, images, qtbot, name, value, flags):
+    explorer = program(None)
+    explorer.dataset._again.setInterval(0)
+    explorer.dataset._command = commanded(FIXED.replace('"image_size": 8', '"image_size": 256'))
+    drop(explorer, images)
+    qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+    QTest.mouseClick(child(explorer.training_view, f"training.more.{name.partition('.')[0]}"), LEFT)
+    editor = explorer.training_view._form._editors[name]
+    editor.set_value(value)
+    editor.edited.emit()
+    assert explorer.dataset._again.isActive() == (flags is not None)
+    if flags is not None:
+        qtbot.waitUntil(lambda: explorer.dataset.reading, timeout=WAIT)
+        qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
+        notes = child(explorer.dataset_view, "dataset.notes").text().split("<br>")
+        assert set(flags) <= set(notes)
+        assert explorer.training_view.values()[name] == value
 
 
 def test_a_page_about_other_images_goes_when_a_run_is_opened(program, images, tiny_run, qtbot):

@@ -73,12 +73,15 @@ def test_facts_and_split_say_what_was_found():
 
 def test_time_and_memory_are_told_for_the_settings_with_which_they_were_measured():
     measured = {"seconds": 1617.0, "images_per_second": 100.0, "memory_bytes": 600_000_000}
-    settings = {"data": {"image_size": 64, "path": "x"}, "training": {"epochs": 100, "batch_size": 16}}
+    learning = {"epochs": 100, "batch_size": 16, "learning_rate": 0.002}
+    settings = {"data": {"image_size": 64, "path": "x"}, "training": learning}
     found = {**FOUND, "settings": {**settings, "estimate": measured}}
     chosen = {"data.image_size": 64, "data.path": "y", "training.epochs": 100, "training.batch_size": 16}
     assert estimate(found, chosen) == "On this machine about 26 min 57 s at 100 images/s, with 0.6 GB of memory."
     assert "2 min 42 s" in estimate(found, {**chosen, "training.epochs": 10})
-    assert estimate(found, {**chosen, "training.batch_size": 8}) == ""
+    assert "26 min 57 s" in estimate(found, {**chosen, "training.learning_rate": 0.1, "loss.beta": 1.0})
+    for name, value in (("training.batch_size", 8), ("data.image_size", 32)):
+        assert estimate(found, {**chosen, name: value}) == ""
     assert estimate(FOUND, chosen) == ""
 
 
