@@ -184,10 +184,14 @@ class TracePath(Request, frozen=True):
 
 
 class ComputeGridlines(Request, frozen=True):
-    """Factor curves of two factors, ``counts`` of each, over the whole cloud. Answered by ``GridlinesComputed``."""
+    """Factor curves of two factors, ``counts`` of each, over the whole cloud. Answered by ``GridlinesComputed``.
+
+    ``dimension`` is that of the surface, 0 for the estimated one.
+    """
 
     families: tuple[str, ...]
     counts: int = 7
+    dimension: int = 0
 
 
 class ComparePaths(Request, frozen=True):

@@ -46,6 +46,10 @@ _LENGTHS = (
     "it, summed over K frames at equal steps, pooled to 16 × 16 cells, in units of a cell's full brightness; it grows "
     "with K, the number of frames, so K is shown beside it."
 )
+_DIMENSION = (
+    "Intrinsic dimension of the surface of the data, on which factor curves and gridlines run. Geodesics, Compare path "
+    "kinds and the off-data badge always use the estimated one (TwoNN)."
+)
 _EMPTY = "No path yet: draw one (3), add points (4) or trace a curve (6)"
 
 
@@ -73,7 +77,7 @@ class HoldButton(QToolButton):
         self._automatic.clicked.connect(self._on_automatic)
         self._list = QVBoxLayout()
         self._list.setSpacing(4)
-        self._dimension = named(QComboBox(), "path.hold.dimension", None, "Intrinsic dimension of the surface")
+        self._dimension = named(QComboBox(), "path.hold.dimension", None, _DIMENSION)
         self._dimension.activated.connect(lambda _: self.dimension_chosen.emit(self._dimension.currentData()))
         self._panel = QWidget()
         caption = label("Dimensions of the surface")

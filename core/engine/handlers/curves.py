@@ -66,13 +66,17 @@ def check_request(request: TracePath, model: Inference) -> None:
     if about.joins and not request.end.size:
         raise EngineError(f"A {request.kind} path joins two points; give an end.")
     checked_latents(request.start.reshape(1, -1), model)
-    if not 0 <= request.dimension <= request.start.size:
-        raise EngineError(
-            f"dimension is {request.dimension}; a surface in a latent space of {request.start.size} dimensions has "
-            f"1 to {request.start.size}."
-        )
+    check_dimension(request.dimension, request.start.size)
     if request.end.size:
         checked_latents(request.end.reshape(1, -1), model)
+
+
+def check_dimension(dimension: int, latent_dim: int) -> None:
+    """Raise ``EngineError`` unless a surface in a latent space of ``latent_dim`` can have this ``dimension``, or 0."""
+    if not 0 <= dimension <= latent_dim:
+        raise EngineError(
+            f"dimension is {dimension}; a surface in a latent space of {latent_dim} dimensions has 1 to {latent_dim}."
+        )
 
 
 def path_request(request: TracePath, surface: Surface, graph: LatentGraph | None = None) -> PathRequest:
@@ -301,8 +305,9 @@ def compute_gridlines(request: ComputeGridlines, engine: EngineContext, send: Se
     snapshot = yield from engine.snapshots.newest()
     if snapshot.mu.shape[1] < 2:
         raise EngineError("Gridlines need two latent dimensions or more; this model has one.")
+    check_dimension(request.dimension, snapshot.mu.shape[1])
     factors = set(families) <= set(snapshot.factors)
-    surface = yield from result_of(snapshot.surface(None if factors else families))
+    surface = yield from result_of(snapshot.surface(None if factors else families, request.dimension))
     named = (families[0], families[1])
     lines = yield from result_of(in_thread(lambda: gridlines(surface, request.counts, named), "net"))
     values = {(line.family, line.value) for line in lines}

@@ -36,6 +36,7 @@ class GridlinesController(Controller):
         super().__init__(context)
         self._cloud = cloud
         self._families: tuple[str, ...] = ()  # whose gridlines are wanted now; (): none are
+        self._dimension = 0  # of the surface on which they run, 0: the estimated one
         self._traced: GridlinesComputed | None = None
         self._stale = True
         self._due = 0.0
@@ -43,7 +44,7 @@ class GridlinesController(Controller):
         self._reason = ""  # why there are none, as it was reported
         self._dirty = {"families", "lines"}
         events = self._state.events
-        choosing = (events.gridlines_shown, events.samples, events.config, events.plane, events.epoch)
+        choosing = (events.gridlines_shown, events.samples, events.config, events.plane, events.epoch, events.trace)
         self._when(choosing, lambda: self._mark("families"))
         self._when((events.embedding, events.attributes), self._on_other_data)
         self._when((events.display,), lambda: self._mark("lines"))
@@ -109,14 +110,17 @@ class GridlinesController(Controller):
         ready = bool(self._families) and self._state.model is not None and not self._awaiting
         if ready and self._stale and monotonic() >= self._due:
             self._stale, self._due = False, monotonic() + PAUSE_S
-            message = ComputeGridlines(families=self._families)
+            message = ComputeGridlines(families=self._families, dimension=self._dimension)
             self._request = self._engine.request(message, self._on_computed, self._on_error)
 
     def _choose_families(self) -> None:
-        families = self._wanted()
-        if families == self._families:
+        families, dimension = self._wanted(), self._state.trace.dimension or 0
+        if (families, dimension) == (self._families, self._dimension):
             return
-        self._families = families
+        if dimension != self._dimension:
+            self._cancel_request()
+            self._renew()
+        self._families, self._dimension = families, dimension
         if families and (self._traced is None or self._traced.families != families):
             self._cancel_request()
             self._renew()

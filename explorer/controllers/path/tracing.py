@@ -26,7 +26,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.path import CURVE_POINTS, PathController
 from explorer.controllers.path.playback import PlaybackController
-from explorer.state import Document, Trace
+from explorer.state import Document, Model, Trace
 
 RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
 PATIENCE_S = 1.0  # a request that follows a drag waits so long for the answer before it
@@ -104,7 +104,7 @@ class TracingController(Controller):
         view.kinds.hold.dimension_chosen.connect(self.choose_dimension)
         events.document.connect(self._on_document)
         events.embedding.connect(self._on_embedding)
-        events.model.connect(lambda model: self._reset() if model is None else None)
+        events.model.connect(self._on_model)
         events.mode.connect(self._on_mode)
         events.hovered.connect(self._on_hovered)
         self._when((events.trace, events.samples, events.attributes, events.estimated_dimension), self._path.let_go)
@@ -408,6 +408,12 @@ class TracingController(Controller):
             recipe.kind, recipe.target or trace.target, recipe.penalty, holding.held, holding.dimension
         )
         self._traced.setdefault(path, self._known(path))
+
+    def _on_model(self, model: Model | None) -> None:
+        if model is None:
+            self._reset()
+        elif (self._state.trace.dimension or 0) > model.latent_dim:  # chosen for a run with more
+            self._choose(dimension=None)
 
     def _on_weights(self) -> None:
         self._generation += 1

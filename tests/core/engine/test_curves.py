@@ -362,6 +362,14 @@ def test_a_net_is_two_families_of_lines_on_each_of_which_one_factor_is_constant(
     assert [int(np.sum(net.family == i)) for i in (0, 1)] == [5, 5]
 
 
+def test_a_net_runs_on_a_surface_of_the_dimension_that_is_asked_for(steps: Steps) -> None:
+    ask = partial(steps.ask, ComputeGridlines, families=(ANGLE, HEIGHT), counts=3)
+    estimated, flat, solid = ask(), ask(dimension=2), ask(dimension=3)
+    np.testing.assert_array_equal(estimated.points, flat.points)
+    assert solid.points.shape != flat.points.shape or not np.array_equal(solid.points, flat.points)
+    assert "dimension is 4" in refusal(steps, ComputeGridlines, families=(ANGLE, HEIGHT), dimension=4)
+
+
 @pytest.mark.parametrize("families", [(ANGLE,), (ANGLE, ANGLE), ()])
 def test_a_net_needs_two_different_families(steps: Steps, families: tuple[str, ...]) -> None:
     assert "two different" in refusal(steps, ComputeGridlines, families=families)

@@ -199,6 +199,22 @@ def test_the_plane_chooses_among_many_factors(made):
     assert made.engine.nets[-1].families == ("angle", "scale")
 
 
+def test_they_run_on_a_surface_of_the_chosen_dimension(laid):
+    laid.state.trace = dataclasses.replace(laid.state.trace, kind="straight")
+    laid.tick()
+    assert len(laid.engine.nets) == 1
+    laid.state.trace = dataclasses.replace(laid.state.trace, dimension=2)
+    laid.tick()
+    assert [net.dimension for net in laid.engine.nets] == [0, 2]
+    laid.engine.answer()
+    laid.control.toggle()
+    laid.state.trace = dataclasses.replace(laid.state.trace, dimension=None)
+    laid.tick()
+    laid.control.toggle()
+    laid.tick()
+    assert [net.dimension for net in laid.engine.nets] == [0, 2, 0]
+
+
 def test_a_factor_that_does_not_vary_is_passed_over(made):
     samples = _samples(("colour", "shape", "scale"))
     samples.factors[:, 0] = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -788,6 +789,10 @@ def test_what_is_chosen_to_be_held_goes_to_the_engine_and_into_the_recipe(made):
     assert (made.state.trace.held, made.state.trace.dimension) == (("scale",), 2), "another kind holds nothing"
     made.editing.undo()
     assert (made.state.trace.kind, made.state.trace.held) == ("factor curve", ("scale",))
+    made.state.model = Model(Path("run"), 2, 16, 1)
+    assert made.state.trace.dimension == 2
+    made.state.model = Model(Path("run"), 1, 16, 1)
+    assert made.state.trace.dimension is None, "a model of fewer dimensions has no such surface"
     made.view.kinds.hold.held_chosen.emit(None)
     made.control.click(4)
     assert made.engine.of(TracePath)[-1].held is None
