@@ -133,7 +133,7 @@ def _image_parts(path: Path, members: list[Member], named: str) -> tuple[tuple[M
         return (chosen[0],), None
     candidates = [member for member in members if member.dtype.kind in "buif" and len(member.shape) in (3, 4)]
     if not candidates:
-        candidates = [member for member in members if _side_of_rows(member)]
+        candidates = [member for member in members if side_of_rows(member)]
     if not candidates:
         raise DatasetError(
             f"{place} holds {_listed(members)}; none of it is images, numbers (N, H, W), (N, H, W, C) or (N, C, H, W). "
@@ -184,7 +184,7 @@ def _listed(members: list[Member]) -> str:
     return ", ".join(said) + (", …" if len(members) > 8 else "") if said else "no array"
 
 
-def _side_of_rows(member: Member) -> int:
+def side_of_rows(member: Member) -> int:
     """The side of square images whose pixels are the rows of ``member``, grey or colour; 0 if they are not."""
     if member.dtype.kind not in "buif" or len(member.shape) != 2:
         return 0
@@ -200,7 +200,7 @@ def _axes(path: Path, member: Member, notes: list[str]) -> Axes:
     refusal = f"{shown(str(path))}: {member}; it must be (N, H, W), (N, H, W, C) or (N, C, H, W)."
     if member.dtype.kind not in "buif":
         raise DatasetError(f"{shown(str(path))}: {member}; images must be numbers.")
-    if side := _side_of_rows(member):
+    if side := side_of_rows(member):
         channels = shape[1] // side**2
         if channels == 3:
             raise DatasetError(

@@ -157,7 +157,7 @@ def open_pictures(
         )
     first = np.concatenate([[0], np.cumsum(taken)[:-1]])
     owner = np.repeat(np.arange(len(files)), taken)
-    labels, split = _layout(listing, [file.name for file, _ in files], notes)
+    labels, split = layout(listing, [file.name for file, _ in files], notes)
     if split is None:
         split = _exported_split(listing, [file.shown for file, _ in files], notes)
     return PictureSource(
@@ -237,7 +237,7 @@ def _names(files: list[tuple[ListedFile, Header]], taken: np.ndarray) -> Iterato
             yield from (f"{file.shown}#{frame}" for frame in range(count))
 
 
-def _layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[LabelColumn], np.ndarray | None]:
+def layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[LabelColumn], np.ndarray | None]:
     """The class of each file, by its first folder, and the split, by folders train and val or test, around the classes
     or within them."""
     parts = [name.split("/") for name in names]

@@ -1,22 +1,39 @@
-"""Arrays in HDF5 files, read only. What a file merely refers to, in other files, is not followed."""
+"""Arrays in HDF5 files, read only: a stack of images, or a dataset for each image, in groups as files are in folders.
+
+What a file merely refers to, in other files, is not followed.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from core.data.dataset import broken_as
-from core.data.sources.listing import shown
-from core.data.sources.members import Member
+from core.config import DataConfig
+from core.data.dataset import BROKEN, broken_as
+from core.data.sources.arrays import KNOWN, open_arrays, side_of_rows
+from core.data.sources.channels import chosen_channels
+from core.data.sources.folder import layout
+from core.data.sources.listing import Listing, in_natural_order, shown
+from core.data.sources.members import Member, stem_of
+from core.data.sources.parallel import in_order
+from core.data.sources.pictures import Header, PictureError, array_header, array_pixels
+from core.data.sources.source import Blocks, ImageSource, Pixels, Result, Size, Skipped
+from core.data.tables import IMAGE_NAME
+from core.utils.text import reason
 
-MOST_ARRAYS = 1000
+MOST_ARRAYS = 1_000_000
+SMALLEST = 8
+"""Pixels of the shorter side of an array that is taken as an image of its own: smaller ones are rather matrices."""
 LARGEST_CHUNK = 256 << 20
 """Bytes that are unpacked at once, so that none is unpacked twice."""
+_IMAGE_ATTRIBUTES = ("CLASS", "IMAGE_", "DISPLAY_", "INTERLACE_", "PALETTE", "TITLE", "VERSION")
+"""How the attributes begin that HDF5's own specification of images has, which are no labels."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +55,132 @@ class Hdf5Member(Member):
                 yield np.asarray(block[start : start + rows], dtype=str if self.text else None)
 
 
-def hdf5_members(path: Path, notes: list[str]) -> list[Member]:
+@dataclass(eq=False)
+class Hdf5Pictures(ImageSource):
+    """Datasets of one file, each an image, with what their shapes say, and which channels are taken of so many."""
+
+    pictures: list[tuple[Hdf5Member, Header]] = field(default_factory=list)
+    planes: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def blocks(self, apply: Callable[[Pixels], Result], target: Callable[[Size], Size] | None = None) -> Blocks[Result]:
+        def convert(item: tuple[int, np.ndarray | Skipped]) -> tuple[range, list[Result] | Skipped]:
+            place, content = item
+            if isinstance(content, Skipped):
+                return range(place, place + 1), content
+            header = self.pictures[place][1]
+            return range(place, place + 1), [apply(array_pixels(content, header, self.planes[header.channels]))]
+
+        yield from in_order(convert, self._contents())
+
+    def _contents(self) -> Iterator[tuple[int, np.ndarray | Skipped]]:
+        with broken_as(lambda why: _unreadable(self.path, why)), h5py.File(self.path, "r") as file:
+            for place, (member, _) in enumerate(self.pictures):
+                try:
+                    content = np.asarray(file[member.name])
+                except BROKEN as error:
+                    content = Skipped(self.names[place], f"damaged or cut off ({reason(error)})")
+                yield place, content
+
+
+def open_hdf5(path: Path, config: DataConfig, notes: list[str]) -> ImageSource:
+    """The images of an HDF5 file. Raises ``DatasetError``."""
+    members = hdf5_members(path, notes)
+    pictures = _pictures(members, config.array)
+    if not pictures:
+        return open_arrays(path, "HDF5 file", [*members], config, notes)
+    names = [shown(member.name) for member, _ in pictures]
+    if len({name.rpartition("/")[2] for name in names}) == 1:  # 0001/image, 0002/image: the groups are what differs
+        names = [name.rpartition("/")[0] for name in names]
+    labels, split = layout(Listing(path), names, notes)
+    _note_what_is_left(path, members, pictures, notes)
+    counts = sorted({header.channels for _, header in pictures})
+    planes = {count: chosen_channels(config.planes, count, shown(str(path)), notes) for count in counts}
+    return Hdf5Pictures(
+        path=path,
+        kind="HDF5 file with an array for each image",
+        sizes=np.array([header.size for _, header in pictures], dtype=np.int32),
+        kinds=dict(Counter(header.kind for _, header in pictures).most_common()),
+        names=tuple(names),
+        labels=labels,
+        given_split=split,
+        notes=notes,
+        pictures=pictures,
+        planes=planes,
+    )
+
+
+def _pictures(members: list[Hdf5Member], named: str) -> list[tuple[Hdf5Member, Header]]:
+    """The ``members`` that are an image each, in natural order, of those whose path has ``named`` in it, if that is
+    set; none if the images are a stack.
+
+    Such arrays differ in the numbers of their names, or are called as image files are: images/0001, images/0002.
+    """
+    series: dict[tuple[str, ...], list[tuple[Hdf5Member, Header]]] = defaultdict(list)
+    for member in members:
+        header = _header(member)
+        if header is not None and (not named or f"/{named}/" in f"/{member.name}/"):
+            series[_alike(member.name)].append((member, header))
+    series = {key: found for key, found in series.items() if "#" in key and len(found) > 1}
+    if any(member.name == named or (not named and _is_stack(member)) for member in members):
+        return []
+    known = [key for key in series if any(part.lower() in KNOWN for part in key)]
+    pictures = [picture for key in known or series for picture in series[key]]
+    return in_natural_order(pictures, lambda picture: picture[0].name)
+
+
+def _alike(name: str) -> tuple[str, ...]:
+    """What the names of arrays that are an image each have in common: images/0001 and images/0002 are images/#."""
+    parts = name.split("/")
+    return tuple("#" if any(map(str.isdecimal, part)) or IMAGE_NAME.search(part) else part for part in parts)
+
+
+def _is_stack(member: Hdf5Member) -> bool:
+    """Whether an array holds many images: four axes, three that are no image with channels, or rows called images."""
+    if len(member.shape) == 2:
+        return side_of_rows(member) > 0 and stem_of(member.name).rpartition("_")[2] in KNOWN
+    return member.dtype.kind in "buif" and len(member.shape) in (3, 4) and _header(member) is None
+
+
+def _header(member: Hdf5Member) -> Header | None:
+    """What the array says if it may be one image."""
+    try:
+        header = array_header(member.shape, member.dtype)
+    except PictureError:
+        return None
+    return header if min(header.size) >= SMALLEST else None
+
+
+def _note_what_is_left(
+    path: Path, members: list[Hdf5Member], pictures: list[tuple[Hdf5Member, Header]], notes: list[str]
+) -> None:
+    """Arrays beside the images, and attributes of them, are no labels: nothing says which row is about which image."""
+    taken = {member.name for member, _ in pictures}
+    left = [f"{member.name} {member.shape}" for member in members if member.name not in taken]
+    table = "a table that data.labels names can give labels"
+    if left:
+        said = ", ".join(left[:6]) + (", …" if len(left) > 6 else "")
+        notes.append(f"Not taken as images or labels: {said}; {table}.")
+    with broken_as(lambda why: _unreadable(path, why)), h5py.File(path, "r") as file:
+        attributes = [key for key in file[pictures[0][0].name].attrs if not key.startswith(_IMAGE_ATTRIBUTES)]
+    if attributes:
+        notes.append(f"Attributes of the images are not read: {', '.join(attributes[:6])}; {table}.")
+
+
+def hdf5_members(path: Path, notes: list[str]) -> list[Hdf5Member]:
     """The arrays of an HDF5 file. Raises ``DatasetError`` if it cannot be read."""
-    members: list[Member] = []
-    place = shown(str(path))
-    broken = broken_as(lambda why: f"{place} cannot be read as HDF5 ({why}). Write or download it again.")
-    with broken, h5py.File(path, "r") as file:
+    members: list[Hdf5Member] = []
+    with broken_as(lambda why: _unreadable(path, why)), h5py.File(path, "r") as file:
         _collect(file, "", path, members, notes)
+    if len(members) == MOST_ARRAYS:
+        notes.append(f"The first {MOST_ARRAYS:,} arrays are read, and no more.")
     return members
 
 
-def _collect(group: h5py.Group, above: str, path: Path, members: list[Member], notes: list[str]) -> None:
+def _unreadable(path: Path, why: str) -> str:
+    return f"{shown(str(path))} cannot be read as HDF5 ({why}). Write or download it again."
+
+
+def _collect(group: h5py.Group, above: str, path: Path, members: list[Hdf5Member], notes: list[str]) -> None:
     for key in group:
         name = f"{above}{key}"
         if not isinstance(group.get(key, getlink=True), h5py.HardLink):

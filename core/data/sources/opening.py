@@ -85,9 +85,9 @@ def open_listing(
     if suffix == ".npy":
         return open_arrays(path, "NPY file", npy_members(path), config, notes)
     if suffix in HDF5_SUFFIXES or start.startswith(HDF5_SIGNATURE):
-        from core.data.sources.hdf5 import hdf5_members
+        from core.data.sources.hdf5 import open_hdf5
 
-        return open_arrays(path, "HDF5 file", hdf5_members(path, notes), config, notes)
+        return open_hdf5(path, config, notes)
     if path.name in CIFAR and start[:1] == b"\x80":
         raise DatasetError(f"{shown(str(path))} is {_cifar(path.parent)}")
     if suffix in REFUSED or start[:1] == b"\x80":

@@ -90,7 +90,12 @@ def is_picture(suffix: str) -> bool:
 def read_header(path: str, suffix: str) -> Header:
     """The header of the file at ``path``. Raises ``PictureError``."""
     if suffix == ".npy":
-        return _array_header(path)
+        try:
+            with open(path, "rb") as stream:
+                shape, _, dtype = read_npy_header(stream)
+        except BROKEN as error:
+            raise PictureError(f"damaged, or not an array ({_said(error)})") from error
+        return array_header(shape, dtype)
     if suffix in (".tif", ".tiff"):
         header = _tiff_header(path)
         if header is not None:
@@ -120,7 +125,7 @@ def read_frames(
             yield from _decoded(read_tiff(file.path, header.tiff, frames, chosen))
         return
     if file.suffix == ".npy":
-        yield from _decoded(_read_array(file.path, header, chosen))
+        yield from _decoded(array_pixels(np.load(path, allow_pickle=False), header, chosen) for path in [file.path])
         return
     with _opened(file.path, file.suffix) as image:
         for frame in frames:
@@ -136,13 +141,11 @@ def read_frames(
             yield pixels
 
 
-def _array_header(path: str) -> Header:
-    """The header of an ``.npy`` file with one image (H, W), (H, W, C) or (C, H, W), C at most 4."""
-    try:
-        with open(path, "rb") as stream:
-            shape, _, dtype = read_npy_header(stream)
-    except BROKEN as error:
-        raise PictureError(f"damaged, or not an array ({_said(error)})") from error
+def array_header(shape: tuple[int, ...], dtype: np.dtype) -> Header:
+    """What an array says of itself that is one image (H, W), (H, W, C) or (C, H, W), C at most 4.
+
+    Raises ``PictureError`` if it is none.
+    """
     last, first = len(shape) == 3 and shape[2] <= 4, len(shape) == 3 and shape[0] <= 4
     if dtype.kind not in "buif" or not (len(shape) == 2 or last or first) or not math.prod(shape):
         raise PictureError(f"{dtype} {shape}, not numbers (H, W), (H, W, C) or (C, H, W)")
@@ -153,12 +156,12 @@ def _array_header(path: str) -> Header:
     return Header(1, (height, width), PixelKind(bits, channels > 2, real=dtype.kind == "f"), channels=channels)
 
 
-def _read_array(path: str, header: Header, planes: tuple[int, ...]) -> Iterator[Pixels]:
-    array = np.load(path, allow_pickle=False)
+def array_pixels(array: np.ndarray, header: Header, planes: tuple[int, ...]) -> Pixels:
+    """The channels ``planes`` of an array of which ``array_header`` said ``header``."""
     if array.shape == (header.channels, *header.size):
         array = np.moveaxis(array, 0, -1)
     image = array.reshape(1, *header.size, header.channels)
-    yield Pixels(taken(image.astype(image.dtype.newbyteorder("="), copy=False), planes))
+    return Pixels(taken(image.astype(image.dtype.newbyteorder("="), copy=False), planes))
 
 
 def _tiff_header(path: str) -> Header | None:

@@ -101,3 +101,83 @@ def test_damaged_files_are_refused(tmp_path, cut):
     file.write_bytes(file.read_bytes()[:cut])
     with pytest.raises(DatasetError, match=r"a\.h5"):
         read(file)
+
+
+# a dataset for each image
+
+
+def of_many(tmp_path: Path, arrays: dict[str, np.ndarray]) -> Path:
+    with h5py.File(tmp_path / "many.h5", "w") as file:
+        for name, array in arrays.items():
+            file[name] = array
+    return tmp_path / "many.h5"
+
+
+def test_datasets_that_are_an_image_each_are_read_in_natural_order_with_their_names(tmp_path):
+    arrays = {f"images/{i}": IMAGES[i] for i in range(40)}
+    file = of_many(tmp_path, arrays | {"labels": np.arange(40) % 3, "mean": IMAGES.mean(axis=0)})
+    with h5py.File(file, "a") as opened:
+        opened["images/0"].attrs.update({"CLASS": "IMAGE", "IMAGE_VERSION": "1.2", "stage": 3})
+    prepared = read(file)
+    assert prepared.names == tuple(f"images/{i}" for i in range(40))
+    np.testing.assert_array_equal(prepared.images, IMAGES)
+    assert not prepared.labels  # nothing says which row is about which image
+    table = "a table that data.labels names can give labels."
+    assert f"Not taken as images or labels: labels (40,), mean (16, 16, 3); {table}" in prepared.notes
+    assert f"Attributes of the images are not read: stage; {table}" in prepared.notes
+
+
+def test_their_shapes_channels_and_depths_may_differ(tmp_path):
+    wide = RNG.integers(0, 4096, (16, 24), dtype=np.uint16)
+    file = of_many(
+        tmp_path,
+        {"7": IMAGES[0], "8": np.moveaxis(IMAGES[1], -1, 0), "9": IMAGES[2, ..., :1], "10": wide.astype(">u2")},
+    )
+    prepared = read(file)
+    assert prepared.names == ("7", "8", "9", "10")
+    np.testing.assert_array_equal(prepared.images[:2], IMAGES[:2])
+    np.testing.assert_array_equal(prepared.images[2], np.repeat(IMAGES[2, ..., :1], 3, -1))
+    assert any(note.startswith("Images of 2 sizes") for note in prepared.notes)
+
+
+@pytest.mark.parametrize("form", ["{group}/{i}", "{group}/{i:03d}/image", "all/{group}/{i}.png", "{group}/a{i}f"])
+def test_groups_are_classes_and_the_split_as_folders_are(tmp_path, form):
+    classes = of_many(tmp_path, {form.format(group="cat" if i % 2 else "dog", i=i): IMAGES[i] for i in range(40)})
+    (label,) = read(classes).labels
+    assert (label.name, label.categories) == ("class", ("cat", "dog"))
+    assert label.values.tolist() == [0.0] * 20 + [1.0] * 20
+    split = of_many(tmp_path, {form.format(group="test" if i % 4 else "train", i=i): IMAGES[i] for i in range(40)})
+    given = read(split).given_split
+    assert given is not None
+    assert given.sum() == 30
+
+
+def test_of_an_image_and_a_mask_in_each_group_the_image_is_taken_or_what_is_named(tmp_path):
+    images = {f"{i:04d}/image": IMAGES[i] for i in range(40)}
+    masks = {f"{i:04d}/mask": np.uint8(255) * (IMAGES[i, ..., 0] > 99) for i in range(40)}
+    file = of_many(tmp_path, images | masks)
+    np.testing.assert_array_equal(read(file).images, IMAGES)
+    assert read(file).names[:2] == ("0000", "0001")
+    assert set(np.unique(read(file, array="mask").images)) == {0, 255}
+
+
+def test_a_stack_or_rows_beside_numbered_arrays_are_the_images(tmp_path):
+    numbered = {"embedding1": RNG.random((40, 16)), "embedding2": RNG.random((40, 16))}
+    np.testing.assert_array_equal(read(of_many(tmp_path, {"images": IMAGES} | numbered)).images, IMAGES)
+    rows = read(of_many(tmp_path, {"x": IMAGES[..., 0].reshape(40, 256)} | numbered))
+    np.testing.assert_array_equal(rows.images[..., 0], IMAGES[..., 0])
+
+
+def test_a_damaged_dataset_is_skipped_with_its_name(tmp_path):
+    file = tmp_path / "a.h5"
+    with h5py.File(file, "w") as opened:
+        for i in range(4):
+            opened.create_dataset(f"images/{i}", data=IMAGES[i], chunks=(16, 16, 3), compression="gzip")
+        place = opened["images/2"].id.get_chunk_info(0).byte_offset
+    content = bytearray(file.read_bytes())
+    content[place : place + 20] = bytes(20)
+    file.write_bytes(content)
+    prepared = read(file)
+    assert prepared.names == ("images/0", "images/1", "images/3")
+    assert [skipped.name for skipped in prepared.skipped] == ["images/2"]
+    assert prepared.skipped[0].reason.startswith("damaged or cut off")
