@@ -113,7 +113,8 @@ class DataConfig:
     -1 to 1 are taken as such, of others the lowest and highest of the data set; range: always these; percentiles:
     0.1 % of all pixels below and above; or LOW:HIGH."""
     array: Annotated[str, Row("Array", advanced=True, when=_FILES)] = ""
-    """Which array of a file with several holds the images; not set: the one that must be."""
+    """Which array of a file with several holds the images, or which group of HDF5 with an array for each image; not
+    set: the one that must be."""
     planes: Annotated[
         str,
         Meta(pattern=r"^(\d{1,5}(,\d{1,5}){0,2})?$"),

@@ -15,14 +15,20 @@ if TYPE_CHECKING:
     import numpy as np
 
     from core.config import DataConfig
+    from core.data.pixels import Survey
     from core.data.sources.source import ImageSource
+    from core.runs.directory import RunDirectory
+
+FAR = 64
+"""Levels of 255 by which the mean brightness differs from the run's if that is worth a word."""
 
 
 @dataclass(frozen=True)
 class Options:
     """Encode images to their latent means, exactly as the window does on the same machine.
 
-    Images are read as those of the run were: in colour or grey, resized in the same way.
+    Images are read as those of the run were: in colour or grey, resized in the same way, in the same range of
+    intensities. In what they differ from those is printed.
     """
 
     model: tyro.conf.Positional[Path]
@@ -49,27 +55,65 @@ def run(options: Options) -> int:
 
 def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     """Means mu float32 (n, d) and the images' names."""
-    from core.data.preparation import like, prepared_once
+    from core.data.pixels import survey
+    from core.data.preparation import like, pixel_notes, prepared_once
     from core.models.inference import Inference, encode_images
+    from core.runs.directory import RunDirectory
     from core.training.checkpoint import load_model
 
     model, config = load_model(options.model)
+    run = RunDirectory.open(options.model) if options.model.is_dir() else None
+    stored = None if run is None else run.metadata.get("dataset")
+    stored = stored if isinstance(stored, dict) else {}
     data = dataclasses.replace(config.data, source="files", path=str(options.images[0]), array="")
     source = _source(options.images, data)
-    prepared = prepared_once(source, like(data, _read_as(options.model), source))
+    read_as = stored.get("read_as") or {}
+    data = like(data, read_as, source)
+    common = survey(source, data)
+    prepared = prepared_once(source, data, common)
     for skipped in prepared.skipped:
         print(f"skipped {skipped.name}: {skipped.reason}")
+    unlike = _new(pixel_notes(source, data, common), stored.get("notes") or [])
+    if "intensity" in read_as and config.data.intensity in ("auto", "range"):
+        unlike += _beyond(common, read_as["intensity"], data.intensity)
+    if run is not None:
+        unlike += _brightness(prepared.images, run)
+    if unlike:
+        print(f"{'As these images are read' if run is None else 'Unlike those of the run'}: {' '.join(unlike)}")
     names = list(prepared.names) or [str(index) for index in range(len(prepared.images))]
     return encode_images(Inference(model), prepared.images), names
 
 
-def _read_as(model: Path) -> dict[str, str]:
-    """How the images of a run were read, where its settings say "auto"; nothing of a weights file."""
-    from core.runs.directory import RunDirectory
+def _new(notes: list[str], known: list[str]) -> list[str]:
+    """Those of ``notes`` on the pixels that the run does not have of its own; there a reason may stand behind."""
+    return [note for note in notes if not any(other.startswith(note.removesuffix(".")) for other in known)]
 
-    stored = RunDirectory.open(model).metadata.get("dataset") if model.is_dir() else None
-    read_as = stored.get("read_as") if isinstance(stored, dict) else None
-    return read_as if isinstance(read_as, dict) else {}
+
+def _beyond(common: Survey, usual: str, used: str) -> list[str]:
+    """What is said of values that the ``usual`` range of the run's intensities does not reach, or that are not scaled
+    by it: those of 8 bits."""
+    low, high = map(float, usual.split(":"))
+    if used != usual:
+        return [f"8-bit values stay as they are; those of the run are scaled from {low:g} to {high:g}."]
+    margin = 0.01 * (high - low)
+    if low - margin <= common.lowest and common.highest <= high + margin:
+        return []
+    return [f"Values are {common.lowest:g} to {common.highest:g}, and cut off at {low:g} and {high:g} as for the run."]
+
+
+def _brightness(images: np.ndarray, run: RunDirectory) -> list[str]:
+    """What is said of images whose mean level is far from that of the run's samples."""
+    from core.runs.directory import RunError
+
+    try:
+        usual = float(run.read_probe().thumbnails.mean())
+    except RunError:  # none are recorded: nothing to compare with
+        return []
+    mean = float(images.mean())
+    if abs(mean - usual) < FAR:
+        return []
+    swapped = "; dark and light may be swapped" if abs(255 - mean - usual) < abs(mean - usual) else ""
+    return [f"Mean brightness {mean:.0f} of 255, in the run {usual:.0f}{swapped}."]
 
 
 def _source(sources: tuple[Path, ...], data: DataConfig) -> ImageSource:

@@ -122,9 +122,10 @@ def prepare_listing(
     return _made_in_passing(source, config, common, rest)
 
 
-def prepared_once(source: ImageSource, config: DataConfig, progress: Progress | None = None) -> Prepared:
-    """The images of ``source``, read now and not kept: they lie in a temporary file as long as they are used."""
-    return _made_in_passing(source, config, survey(source, config), progress)
+def prepared_once(source: ImageSource, config: DataConfig, common: Survey) -> Prepared:
+    """The images of ``source``, whose survey is ``common``, read now and not kept: they lie in a temporary file as long
+    as they are used."""
+    return _made_in_passing(source, config, common, None)
 
 
 def _made_in_passing(source: ImageSource, config: DataConfig, common: Survey, progress: Progress | None) -> Prepared:
@@ -250,7 +251,7 @@ def _read_all(
         given_split=None if source.given_split is None else source.given_split[kept].tobytes(),
         groups=None if source.groups is None else source.groups[kept].astype("<i8").tobytes(),
         skipped=tuple(skipped),
-        notes=(*source.notes, *common.notes, *_notes(source, config, common), *_repeated(statistics)),
+        notes=(*source.notes, *pixel_notes(source, config, common), *_repeated(statistics)),
         statistics=statistics,
         fingerprint=fingerprint(side, channels, hashlib.sha256(b"".join(hashes)).hexdigest()),
         read_as=_read_as(source, config, common),
@@ -274,8 +275,9 @@ def _margin(config: DataConfig, common: Survey) -> np.ndarray | None:
 def like(config: DataConfig, read_as: Mapping[str, str], source: ImageSource) -> DataConfig:
     """``config`` that reads the images of ``source`` as those were read that ``read_as`` is about."""
     settings = dict(read_as)
-    if not _is_deep(source):
-        settings.pop("intensity", None)  # it is about numbers that 8 bits do not have
+    high = settings.get("intensity", "").partition(":")[2]
+    if high and not _is_deep(source) and (config.intensity == "auto" or float(high) > 255):
+        del settings["intensity"]  # it is about numbers that 8 bits do not have
     return dataclasses.replace(config, **settings)  # pyright: ignore[reportArgumentType]  # texts, all of them
 
 
@@ -289,12 +291,14 @@ def _read_as(source: ImageSource, config: DataConfig, common: Survey) -> dict[st
         settings["background"] = "#{:02x}{:02x}{:02x}".format(*common.background)
     if _is_deep(source):
         settings["intensity"] = f"{common.low!r}:{common.high!r}"
+    elif config.intensity in ("range", "percentiles"):
+        settings["intensity"] = f"{common.low8!r}:{common.high8!r}"
     return settings
 
 
-def _notes(source: ImageSource, config: DataConfig, common: Survey) -> list[str]:
-    """What was done to size and colour."""
-    notes = []
+def pixel_notes(source: ImageSource, config: DataConfig, common: Survey) -> list[str]:
+    """What is done to values, size and colour."""
+    notes = [*common.notes]
     side = config.image_size
     sizes = common_sizes(source.sizes)
     height, width, _ = sizes[0]
@@ -306,6 +310,8 @@ def _notes(source: ImageSource, config: DataConfig, common: Survey) -> list[str]
         notes.append(f"{which} {'are' if square else f'are {how[config.resize]}'} scaled to {side} × {side}.")
     if common.colour and config.channels == 1:
         notes.append("Colour is left out: data.channels is 1.")
+    if config.channels == 3 and not any(kind.colour for kind in source.kinds):
+        notes.append("Grey images get three equal channels: data.channels is 3.")
     return notes
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -12,9 +13,11 @@ import pytest
 from PIL import Image
 
 import isoline
+from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from core.data.dataset import DatasetError
 from core.data.loading import present_data, relative_path, with_absolute_path
+from core.data.pixels import survey
 from core.data.preparation import like, prepare, prepared_once
 from core.data.sources.listing import located
 from core.data.sources.opening import open_source
@@ -105,5 +108,55 @@ def test_other_images_are_read_as_those_of_the_run(tmp_path):
     together = prepare(config, cache=tmp_path / "cache")
     assert together.read_as == {"intensity": "100.0:4100.0"}
     alone = open_source(DataConfig(path=str(tmp_path / "in" / "1.png")))
-    (image,) = prepared_once(alone, like(config, together.read_as, alone)).images
+    alike = like(config, together.read_as, alone)
+    (image,) = prepared_once(alone, alike, survey(alone, alike)).images
     np.testing.assert_array_equal(image, together.images[1])
+
+
+def test_a_range_of_8_bit_values_is_that_of_the_run_too(tmp_path):
+    (tmp_path / "in").mkdir()
+    for index, level in enumerate((50, 100, 150)):
+        Image.fromarray(np.full((12, 12), level, np.uint8)).save(tmp_path / "in" / f"{index}.png")
+    config = DataConfig(path=str(tmp_path / "in"), image_size=12, intensity="range")
+    together = prepare(config, cache=tmp_path / "cache")
+    assert together.read_as == {"intensity": "50.0:150.0"}
+    alone = open_source(DataConfig(path=str(tmp_path / "in" / "1.png")))
+    alike = like(config, together.read_as, alone)
+    np.testing.assert_array_equal(prepared_once(alone, alike, survey(alone, alike)).images[0], together.images[1])
+    deep = like(config, {"intensity": "100.0:4100.0"}, alone)  # of a run whose images are deeper
+    assert deep.intensity == "range"
+
+
+@pytest.fixture(scope="module")
+def of_bright_images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was trained on 16-bit images of 12 × 12 pixels, from 1000 to 4000 and mostly bright."""
+    folder = tmp_path_factory.mktemp("bright")
+    images = np.full((30, 12, 12), 4000, np.uint16)
+    images[:, 4:6, 2:8] = np.linspace(1000, 3000, 30)[:, None, None]
+    np.savez(folder / "images.npz", images=images)
+    data = {"path": folder / "images.npz", "image_size": 12}
+    return isoline.train(data=data, training={"epochs": 1, "device": "cpu"}, out=folder / "run").path
+
+
+@pytest.mark.parametrize(
+    ("images", "said"),
+    [
+        (np.linspace(4000, 3000, 4), ""),
+        (np.linspace(1000, 1200, 4), r"Mean brightness \d+ of 255, in the run 2\d\d; dark and light may be swapped\."),
+        (np.linspace(4000, 9000, 4), r"Values are 4000 to 9000, and cut off at 1000 and 4000 as for the run\."),
+    ],
+)  # fmt: skip
+def test_encode_says_in_what_images_differ_from_those_of_the_run(of_bright_images, tmp_path, capsys, images, said):
+    np.save(tmp_path / "other.npy", np.broadcast_to(images[:, None, None], (4, 12, 12)).astype(np.uint16))
+    assert main(["encode", str(of_bright_images), str(tmp_path / "other.npy"), "--out", str(tmp_path / "mu.npy")]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(rf"^Unlike those of the run: {said}$", printed, re.M) if said else "Unlike" not in printed
+
+
+def test_encode_says_size_colour_and_depth_in_one_line(of_bright_images, tmp_path, capsys):
+    np.save(tmp_path / "other.npy", np.full((4, 24, 16, 3), (250, 200, 240), np.uint8))
+    assert main(["encode", str(of_bright_images), str(tmp_path / "other.npy"), "--out", str(tmp_path / "mu.npy")]) == 0
+    assert (
+        "Unlike those of the run: Images of 24 × 16 are padded to squares and scaled to 12 × 12. Colour is left out: "
+        "data.channels is 1. 8-bit values stay as they are; those of the run are scaled from 1000 to 4000.\n"
+    ) in capsys.readouterr().out

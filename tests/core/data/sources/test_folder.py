@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.config import DataConfig
 from core.data.dataset import DatasetError
+from core.data.pixels import survey
 from core.data.preparation import Prepared, prepare, prepared_once
 from core.data.sources.listing import listed, located
 from core.data.sources.opening import open_source
@@ -363,7 +364,8 @@ def test_any_damage_to_an_image_is_a_reason_to_skip_it_or_harmless(tmp_path, see
     picture(tmp_path / "good.png")
     (tmp_path / f"damaged.{suffix}").write_bytes(content)
     config = DataConfig(path=str(tmp_path), image_size=8)
-    prepared = prepared_once(open_source(config), config)
+    source = open_source(config)
+    prepared = prepared_once(source, config, survey(source, config))
     names = {name.partition("#")[0] for name in prepared.names}
     assert "good.png" in names
     assert names | {one.name.partition("#")[0] for one in prepared.skipped} == {"good.png", f"damaged.{suffix}"}

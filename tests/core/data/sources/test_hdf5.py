@@ -154,11 +154,11 @@ def test_groups_are_classes_and_the_split_as_folders_are(tmp_path, form):
 
 def test_of_an_image_and_a_mask_in_each_group_the_image_is_taken_or_what_is_named(tmp_path):
     images = {f"{i:04d}/image": IMAGES[i] for i in range(40)}
-    masks = {f"{i:04d}/mask": np.uint8(255) * (IMAGES[i, ..., 0] > 99) for i in range(40)}
+    masks = {f"{i:04d}/mask1": np.uint8(255) * (IMAGES[i, ..., 0] > 99) for i in range(40)}
     file = of_many(tmp_path, images | masks)
     np.testing.assert_array_equal(read(file).images, IMAGES)
     assert read(file).names[:2] == ("0000", "0001")
-    assert set(np.unique(read(file, array="mask").images)) == {0, 255}
+    assert set(np.unique(read(file, array="mask1").images)) == {0, 255}
 
 
 def test_a_stack_or_rows_beside_numbered_arrays_are_the_images(tmp_path):
