@@ -162,6 +162,8 @@ FILE = Menu("&File", (
             "Write one full turn of the cloud as MP4 or GIF", enabled=_has_cloud),
     Command("runs_folder", "Runs folder…", lambda app: app.files.choose_runs_folder(), "", "settings",
             "Choose the folder in which trainings started from this window save their runs"),
+    Command("image_cache", "Image cache…", lambda app: app.image_cache.ask(), "", "",
+            "See how much disk space prepared images take, and set how much they may"),
     None,
     Command("measure", "Measure images…", lambda app: app.attributes.ask_measures(), "", "",
             "Measure area, brightness, symmetry … of each image, for use as factors", enabled=_has_cloud),

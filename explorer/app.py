@@ -16,6 +16,7 @@ from core.utils.text import counted
 from explorer.actions import Actions
 from explorer.controllers.app.attributes import AttributesController
 from explorer.controllers.app.files import FilesController
+from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.locate import LocateController
 from explorer.controllers.app.session import Session
 from explorer.controllers.app.status import StatusController
@@ -157,6 +158,7 @@ class Explorer(QObject):
         self.saved_paths = add(SavedPathsController(context, session, self.playback, self.path_view.saved))
         self.attributes = add(AttributesController(context, session, self.points))
         self.files = add(FilesController(context, session, self.playback))
+        self.image_cache = add(ImageCacheController(context))
         self.locate = add(LocateController(context, session, self.image))
         self.status = add(StatusController(context, self.cloud))
 

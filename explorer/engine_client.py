@@ -47,6 +47,7 @@ from core.protocol.messages import (
     frame,
     supersedes,
 )
+from explorer.settings import process_environment
 
 MAX_RESTARTS, RESTART_WINDOW_S = 3, 60.0
 STOP_MS = 1000
@@ -377,7 +378,7 @@ def _ignore(_: object) -> None:
 
 
 def _environment(threads: int) -> QProcessEnvironment:
-    environment = QProcessEnvironment.systemEnvironment()
+    environment = process_environment()
     environment.insert("OMP_NUM_THREADS", str(threads))
     source = str(Path(core.__file__).resolve().parent.parent)
     earlier = environment.value("PYTHONPATH")

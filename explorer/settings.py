@@ -1,11 +1,13 @@
-"""What the window remembers between starts: recent runs, dock layout, theme. Nothing else lives here."""
+"""What the window remembers between starts: recent runs, dock layout, theme, folders, the size of the image cache."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
+from PySide6.QtCore import QByteArray, QProcessEnvironment, QSettings, QStandardPaths
+
+from core.data.cache import BOUND_VARIABLE, DEFAULT_GB
 
 RECENT_LIMIT = 10
 LAYOUT_VERSION = 2
@@ -74,3 +76,26 @@ class Settings:
     @runs_folder.setter
     def runs_folder(self, path: Path) -> None:
         self._store.setValue("runs_folder", str(path))
+
+    @property
+    def cache_gb(self) -> int:
+        """Gigabytes that prepared images may take on disk, 1 or more."""
+        stored = str(self._store.value("cache_gb", ""))
+        return max(1, int(stored)) if stored.isdecimal() else int(DEFAULT_GB)
+
+    @cache_gb.setter
+    def cache_gb(self, gigabytes: int) -> None:
+        self._store.setValue("cache_gb", gigabytes)
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables for the processes that the window starts; those that are set come before ours."""
+        return {} if os.environ.get(BOUND_VARIABLE) else {BOUND_VARIABLE: str(self.cache_gb)}
+
+
+def process_environment() -> QProcessEnvironment:
+    """The environment of a process of the window."""
+    environment = QProcessEnvironment.systemEnvironment()
+    for name, value in Settings().variables.items():
+        environment.insert(name, value)
+    return environment

@@ -28,7 +28,7 @@ from core.data.dataset import DatasetError
 from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, write_atomic
 
 Known = TypeVar("Known")
-DEFAULT_GB = 50.0
+BOUND_VARIABLE, DEFAULT_GB = "ISOLINE_CACHE_GB", 50.0
 LARGE_PROCESS = 1 << 30
 _SMALL_MAP = 256 << 20  # bytes of which it is not worth asking how many are in memory
 _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its writer
@@ -62,13 +62,13 @@ def cache_folder() -> Path:
 
 def cache_bound() -> int:
     """Bytes that the cache may take: ``ISOLINE_CACHE_GB``, 50 if it is not set. Raises ``DatasetError``."""
-    text = os.environ.get("ISOLINE_CACHE_GB") or str(DEFAULT_GB)
+    text = os.environ.get(BOUND_VARIABLE) or str(DEFAULT_GB)
     try:
         gigabytes = float(text)
     except ValueError:
         gigabytes = math.nan
     if not 0.0 <= gigabytes < math.inf:
-        raise DatasetError(f"ISOLINE_CACHE_GB is {text!r}; it must be a number of gigabytes, such as 50.")
+        raise DatasetError(f"{BOUND_VARIABLE} is {text!r}; it must be a number of gigabytes, such as 50.")
     return int(gigabytes * 1e9)
 
 
@@ -137,20 +137,37 @@ class ImageCache:
         with atomic_file(record_file) as stream:
             stream.write(msgspec.msgpack.encode(record))
 
-    def _make_room(self, needed: int) -> None:
-        bound = cache_bound()
-        if needed > bound:
-            raise DatasetError(
-                f"the prepared images take {needed / 1e9:.1f} GB, and the cache may take {bound / 1e9:g}; set "
-                "ISOLINE_CACHE_GB higher, or reduce data.image_size."
-            )
+    @property
+    def size(self) -> int:
+        """Bytes that the images take."""
+        return sum(size for _, size, _, _ in self._entries())
+
+    def clear(self) -> None:
+        """Remove everything but the images that a living process has open."""
+        for _, _, file, record in self._entries():
+            _removed(file, record)
+        for file in self.folder.glob("*-*.msgpack"):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+    def _entries(self) -> list[tuple[float, int, Path, Path]]:
+        """When each entry was used, its bytes, its images and its record; first the one that was not for longest."""
         entries = []
         for file in self.folder.glob("images-*.npy"):
             with contextlib.suppress(OSError):  # gone since
                 record = file.with_suffix(".record")
                 used = (record if record.exists() else file).stat().st_mtime
                 entries.append((used, file.stat().st_size, file, record))
-        entries.sort()
+        return sorted(entries)
+
+    def _make_room(self, needed: int) -> None:
+        bound = cache_bound()
+        if needed > bound:
+            raise DatasetError(
+                f"the prepared images take {needed / 1e9:.1f} GB, and the cache may take {bound / 1e9:g}; "
+                f"allow it more ({BOUND_VARIABLE}, or File, Image cache in the window), or reduce data.image_size."
+            )
+        entries = self._entries()
         taken = sum(size for _, size, _, _ in entries)
         for _, size, file, record in entries:
             free = shutil.disk_usage(self.folder).free

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import msgspec
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
+
+from explorer.settings import Settings, process_environment
 
 LOG_TAIL = 1200  # characters
 STOP_MS = 1500  # a command that is told to end has so long before it is made to
@@ -52,7 +55,8 @@ class Detached:
 def start_detached(command: list[str], log: Path) -> Detached:
     """Start ``command``, whose output goes to ``log``. Raises ``OSError`` if it cannot be started."""
     launch = [sys.executable, "-I", "-S", "-c", _LAUNCH, str(log), *command]
-    done = subprocess.run(launch, capture_output=True, text=True, errors="replace", check=False)
+    environment = {**os.environ, **Settings().variables}
+    done = subprocess.run(launch, capture_output=True, text=True, errors="replace", check=False, env=environment)
     if done.returncode != 0:
         raise OSError(done.stderr.strip().rpartition("\n")[2] or f"status {done.returncode}")
     return Detached(int(done.stdout))
@@ -79,6 +83,7 @@ class Command(QObject):
         self._lines = self._errors = b""
         self.cancelled = False
         self._process = process = QProcess(self)
+        process.setProcessEnvironment(process_environment())
         process.setProgram(command[0])
         process.setArguments(command[1:])
         process.readyReadStandardOutput.connect(self._read)

@@ -151,6 +151,19 @@ def test_the_least_recently_used_go_first_but_none_in_use(tmp_path, monkeypatch)
     assert kept(store) == {"c", "d", "e"}
 
 
+def test_a_cache_is_emptied_but_for_what_is_in_use(tmp_path):
+    store = ImageCache(tmp_path)
+    in_use = entry(store, "a")
+    entry(store, "b")
+    (tmp_path / "native-a.msgpack").write_bytes(b"\xc0")
+    assert store.size == 2 * 1128
+    store.clear()
+    assert store.size == 1128
+    assert kept(store) == {"a"}
+    assert not (tmp_path / "native-a.msgpack").exists()
+    assert (in_use == 7).all()
+
+
 def test_using_an_entry_makes_it_recent(tmp_path, monkeypatch):
     monkeypatch.setenv("ISOLINE_CACHE_GB", "2.4e-6")
     store = ImageCache(tmp_path)
@@ -164,7 +177,7 @@ def test_using_an_entry_makes_it_recent(tmp_path, monkeypatch):
 
 def test_more_than_the_bound_is_refused_with_what_to_do(folder, tmp_path, monkeypatch):
     monkeypatch.setenv("ISOLINE_CACHE_GB", "1e-6")
-    with pytest.raises(DatasetError, match=r"the cache may take 1e-06; set ISOLINE_CACHE_GB higher, or reduce"):
+    with pytest.raises(DatasetError, match=r"the cache may take 1e-06; allow it more \(ISOLINE_CACHE_GB, or"):
         prepare(config(folder), cache=tmp_path / "cache")
     monkeypatch.setenv("ISOLINE_CACHE_GB", "much")
     with pytest.raises(DatasetError, match="ISOLINE_CACHE_GB is 'much'; it must be a number of gigabytes"):
