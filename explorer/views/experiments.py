@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QDateTime, QLocale, QSize, Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
@@ -21,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.utils.text import counted
 from explorer.widgets.controls import duration, label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
@@ -181,38 +184,55 @@ class ExperimentForm(QWidget):
 
 
 @dataclass(frozen=True)
-class ExperimentItem:
-    """What a row shows.
+class Experiment:
+    """One experiment, as its folder tells it and a row shows it.
 
-    ``key`` tells experiments apart and comes back in the signals. ``state``: starting, running, stopping, finished,
-    stopped, interrupted or failed. ``fraction`` 0 to 1. ``message``: the step that runs, or why it failed;
-    ``numbers``: what a finished one found, ``numbers_tip`` what they mean. ``watchable``: a run is there to be opened;
-    ``has_report``: so is the report. ``log``: the last lines of the process's output.
+    ``name``: what the command line calls it; ``seeds`` and ``quick`` as asked for, seeds None if that is not known;
+    ``begun``: local time. ``state``: starting, running, stopping, finished, stopped, interrupted or failed.
+    ``fraction`` 0 to 1. ``message``: the step that runs, or why it failed; ``run``: the run in training, once it is
+    there to be opened. ``local``: on this machine. ``numbers``: what a finished one found, ``numbers_tip`` what they
+    mean; ``has_report``: its page is there. ``log``: the last lines of the process's output.
     """
 
-    key: str
-    title: str
-    subtitle: str
+    path: Path
+    name: str
+    seeds: int | None
+    quick: bool
+    begun: datetime
     state: str
     fraction: float = 0.0
     message: str = ""
     eta_seconds: float | None = None
+    run: Path | None = None
+    local: bool = True
     numbers: str = ""
     numbers_tip: str = ""
-    watchable: bool = False
     has_report: bool = False
     log: str = ""
 
+    @property
+    def title(self) -> str:
+        """What a person calls it."""
+        return next((kind.title for kind in KINDS if kind.name == self.name), self.name)
+
+    @property
+    def subtitle(self) -> str:
+        """How much was asked for, when, and whether elsewhere."""
+        shown = "d MMM HH:mm" if self.begun.year == datetime.now().year else "d MMM yyyy HH:mm"
+        when = QLocale.c().toString(QDateTime.fromSecsSinceEpoch(int(self.begun.timestamp())), shown)
+        extent = "quick" if self.quick else "" if self.seeds is None else counted(self.seeds, "seed")
+        return " · ".join(part for part in (extent, when, "" if self.local else "elsewhere") if part)
+
 
 class ExperimentRow(QFrame):
-    """Shows the ``ExperimentItem`` that is its ``item``.
+    """Shows the ``Experiment`` that is its ``item``.
 
-    ``action_requested`` carries cancel, resume, watch, report or folder, and the item's key.
+    ``action_requested`` carries cancel, resume, watch, report or folder, and the item's path.
     """
 
     action_requested = Signal(str, str)
 
-    def __init__(self, item: ExperimentItem, parent: QWidget | None = None) -> None:
+    def __init__(self, item: Experiment, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("experiments.row")
         self.item, self._blocked = item, ""
@@ -240,12 +260,12 @@ class ExperimentRow(QFrame):
         if name == "log":
             button.toggled.connect(self._show)
         else:
-            button.clicked.connect(lambda: self.action_requested.emit(name, self.item.key))
+            button.clicked.connect(lambda: self.action_requested.emit(name, str(self.item.path)))
         return button
 
     # setters
 
-    def set_item(self, item: ExperimentItem) -> None:
+    def set_item(self, item: Experiment) -> None:
         """Show ``item``; emits nothing."""
         self.item = item
         self._title.setText(item.title)
@@ -277,7 +297,7 @@ class ExperimentRow(QFrame):
         has_log = item.state in ("failed", "interrupted") and bool(item.log)
         self._bar.setVisible(active)
         buttons["watch"].setVisible(active)
-        buttons["watch"].setEnabled(item.watchable)
+        buttons["watch"].setEnabled(item.run is not None)
         buttons["cancel"].setVisible(active)
         buttons["cancel"].setEnabled(item.state != "stopping")
         buttons["resume"].setVisible(item.state in RESUMABLE or _lost_report(item))
@@ -288,12 +308,12 @@ class ExperimentRow(QFrame):
         self._log.setVisible(has_log and buttons["log"].isChecked())
 
 
-def _lost_report(item: ExperimentItem) -> bool:
+def _lost_report(item: Experiment) -> bool:
     """Whether the report was removed after it was written."""
     return item.state == "finished" and not item.has_report
 
 
-def _sentence(item: ExperimentItem) -> str:
+def _sentence(item: Experiment) -> str:
     """The second line of a row."""
     done = f"{item.fraction:.0%} done"
     if item.state == "starting":
@@ -317,7 +337,7 @@ def _sentence(item: ExperimentItem) -> str:
 class ExperimentsView(QWidget):
     """Starts experiments, by its ``form``, and shows what becomes of them. It runs nothing and reads no file.
 
-    ``action_requested`` carries cancel, resume, watch, report or folder, and the key of the ``ExperimentItem``;
+    ``action_requested`` carries cancel, resume, watch, report or folder, and the path of the ``Experiment``;
     ``shown`` is emitted when the panel comes on screen.
     """
 
@@ -350,18 +370,18 @@ class ExperimentsView(QWidget):
 
     # setters
 
-    def set_items(self, items: Sequence[ExperimentItem]) -> None:
+    def set_items(self, items: Sequence[Experiment]) -> None:
         """The experiments, in the order in which they are listed; rows that stay keep focus and open log."""
-        wanted = {item.key: item for item in items}
+        wanted = {str(item.path): item for item in items}
         for key in [key for key in self._rows if key not in wanted]:
             row = self._rows.pop(key)
             self._column.removeWidget(row)
             row.hide()
             row.deleteLater()
-        for place, item in enumerate(wanted.values()):
-            row = self._rows.get(item.key)
+        for place, (key, item) in enumerate(wanted.items()):
+            row = self._rows.get(key)
             if row is None:
-                row = self._rows[item.key] = ExperimentRow(item)
+                row = self._rows[key] = ExperimentRow(item)
                 row.set_theme(self._theme)
                 row.set_blocked(self._blocked)
                 row.action_requested.connect(self.action_requested)
@@ -386,12 +406,12 @@ class ExperimentsView(QWidget):
             each.set_blocked(reason)
 
     def row(self, key: str) -> ExperimentRow:
-        """The row of an experiment; ``KeyError`` if it is not listed."""
+        """The row of the experiment in the folder ``key``; ``KeyError`` if it is not listed."""
         return self._rows[key]
 
     @property
     def listed(self) -> list[str]:
-        """The keys of the experiments on show, from the top."""
+        """The folders of the experiments on show, from the top."""
         return sorted(self._rows, key=lambda key: self._column.indexOf(self._rows[key]))
 
     def set_theme(self, theme: Theme) -> None:

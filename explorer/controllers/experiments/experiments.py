@@ -12,7 +12,7 @@ import math
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from statistics import fmean, stdev
@@ -20,16 +20,15 @@ from time import monotonic, time
 from typing import Any, TypeVar
 
 import msgspec
-from PySide6.QtCore import QDateTime, QLocale, QUrl, Signal
+from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
 from core.experiments.folder import ExperimentFolder, Progress, read_progress
 from core.runs.directory import RunDirectory
-from core.utils.text import counted
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
-from explorer.views.experiments import KINDS, ExperimentItem, ExperimentsView
+from explorer.views.experiments import ACTIVE, Experiment, ExperimentsView
 from explorer.widgets.controls import on_screen
 
 NICENESS = 10
@@ -38,49 +37,16 @@ FOLDER = "experiments"
 REQUEST, LOG = "request.json", "experiment.log"
 SILENT_S = 120.0
 """A process writes its progress about once a second; one that is silent for this long is not the one it was."""
-ACTIVE = ("starting", "running", "stopping")
 LEAK = "Leak: largest deviation of the other factor from its initial value, in % of its range; median over all starts."
 Value = TypeVar("Value")
 _STAMP = re.compile(r"-(\d{8}-\d{6})(?:-\d+)?$")
 _BUSY = "An experiment is running"
-_TITLES = {kind.name: kind.title for kind in KINDS}
 
 
 def experiment_command(name: str, out: Path, seeds: int, quick: bool) -> list[str]:
     """The command that runs or resumes experiment ``name`` in folder ``out``."""
     command = isoline_command("experiment", "--nice", str(NICENESS), name, "--out", str(out), "--seeds", str(seeds))
     return [*command, "--quick"] if quick else command
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """One experiment as its folder tells it.
-
-    ``name``: what the command line calls it; ``seeds`` and ``quick`` as asked for, seeds None if that is not known;
-    ``begun``: local time. ``state``: starting, running, stopping, finished, stopped, failed or interrupted.
-    ``message``: what is being done, or why it failed; ``run``: the run in training. ``local``: on this machine.
-    ``numbers`` and ``numbers_tip``: what a finished one found. ``log``: the end of what its process wrote.
-    """
-
-    path: Path
-    name: str
-    seeds: int | None
-    quick: bool
-    begun: datetime
-    state: str
-    message: str
-    fraction: float
-    eta_seconds: float | None
-    run: Path | None
-    local: bool
-    numbers: str
-    numbers_tip: str
-    log: str
-
-    @property
-    def report(self) -> Path:
-        """The report's page; there once it is finished."""
-        return ExperimentFolder(self.path).html_path
 
 
 class ExperimentsController(Controller):
@@ -172,7 +138,7 @@ class ExperimentsController(Controller):
     def watch(self, path: Path) -> None:
         """Open the run that the experiment is training."""
         run = read_experiment(path).run
-        if run is None or not RunDirectory.exists(run):
+        if run is None:
             self.refused.emit(
                 f"{path.name} is not training a model at the moment. Try again when the next training has begun."
             )
@@ -235,7 +201,9 @@ class ExperimentsController(Controller):
         """Read what is unfinished again."""
         self._take(
             [
-                experiment if experiment.state == "finished" else self._read(path)
+                replace(experiment, has_report=ExperimentFolder(path).html_path.is_file())
+                if experiment.state == "finished"
+                else self._read(path)
                 for path, experiment in self._experiments.items()
                 if path.is_dir()
             ]
@@ -276,7 +244,7 @@ class ExperimentsController(Controller):
                 self._report_end(experiment)
         self._view.set_folder(str(self.folder))
         self._view.set_blocked(_BUSY if self._busy() else "")
-        self._view.set_items([_item(experiment) for experiment in experiments])
+        self._view.set_items(experiments)
 
     def _ask_to_stop(self) -> None:
         for path in list(self._cancelled):
@@ -294,7 +262,7 @@ class ExperimentsController(Controller):
                 )
 
     def _report_end(self, experiment: Experiment) -> None:
-        title = _TITLES.get(experiment.name, experiment.name)
+        title = experiment.title
         if experiment.state == "failed":
             self.error_occurred.emit(f"The experiment {title} failed: {experiment.message or experiment.log}")
         elif experiment.state == "interrupted":
@@ -319,28 +287,6 @@ def _new_folder(home: Path, name: str) -> Path:
             continue
         return path
     raise FileExistsError(f"{home / stem} is taken")
-
-
-def _item(experiment: Experiment) -> ExperimentItem:
-    begun = experiment.begun
-    shown = "d MMM HH:mm" if begun.year == datetime.now().year else "d MMM yyyy HH:mm"
-    when = QLocale.c().toString(QDateTime.fromSecsSinceEpoch(int(begun.timestamp())), shown)
-    seeds = experiment.seeds
-    extent = "quick" if experiment.quick else "" if seeds is None else counted(seeds, "seed")
-    return ExperimentItem(
-        key=str(experiment.path),
-        title=_TITLES.get(experiment.name, experiment.name),
-        subtitle=" · ".join(part for part in (extent, when, "" if experiment.local else "elsewhere") if part),
-        state=experiment.state,
-        fraction=experiment.fraction,
-        message=experiment.message,
-        eta_seconds=experiment.eta_seconds,
-        numbers=experiment.numbers,
-        numbers_tip=experiment.numbers_tip,
-        watchable=experiment.run is not None and RunDirectory.exists(experiment.run),
-        has_report=experiment.report.is_file(),
-        log=experiment.log,
-    )
 
 
 def find_experiments(root: Path) -> list[Path]:
@@ -372,6 +318,7 @@ def read_experiment(path: Path) -> Experiment:
         numbers, tip = key_numbers(name, _read_object(folder.report_path), quick)
     fraction = 0.0 if progress is None else progress.fraction
     underway = progress if state in ACTIVE else None
+    run = path / underway.run if underway and underway.run else None
     return Experiment(
         path=path,
         name=name,
@@ -382,10 +329,11 @@ def read_experiment(path: Path) -> Experiment:
         message=message,
         fraction=min(1.0, max(0.0, fraction)) if math.isfinite(fraction) else 0.0,
         eta_seconds=underway.eta_seconds if underway else None,
-        run=path / underway.run if underway and underway.run else None,
+        run=run if run is not None and RunDirectory.exists(run) else None,
         local=progress is None or progress.host == socket.gethostname(),
         numbers=numbers,
         numbers_tip=tip,
+        has_report=folder.html_path.is_file(),
         log=log,
     )
 

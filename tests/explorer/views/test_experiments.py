@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QProgressBar, QToolButton, QWidget
 
-from explorer.views.experiments import ACTIVE, KINDS, RESUMABLE, ExperimentItem, ExperimentsView
+from explorer.views.experiments import ACTIVE, KINDS, RESUMABLE, Experiment, ExperimentsView
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.theme import DARK, LIGHT, apply_theme
 
 LEFT = Qt.MouseButton.LeftButton
 STATES = (*ACTIVE, *RESUMABLE, "finished")
 BUTTONS = ("watch", "cancel", "resume", "report", "folder", "log")
-RUNNING = ExperimentItem("a", "Transects", "3 seeds", "running", 0.25, "default, seed 1", 95.0, watchable=True)
-FINISHED = ExperimentItem(
-    "b", "Transects", "quick", "finished", 1.0, numbers="Excess BCE 0.0011", numbers_tip="what it is", has_report=True
-)
-FAILED = ExperimentItem("c", "Entanglement", "1 seed", "failed", 0.4, "gamma is -1; it must be 0 or more.", log="tail")
+BEGUN = datetime(2026, 1, 2, 3, 4)
+RUN = Path("run")
+RUNNING = Experiment(Path("a"), "transects", 3, False, BEGUN, "running", 0.25, "default, seed 1", 95.0, RUN)
+FINISHED = Experiment(
+    Path("b"), "transects", 1, True, BEGUN, "finished", 1.0, numbers="Excess BCE 0.0011", numbers_tip="what it is",
+    has_report=True,
+)  # fmt: skip
+WRONG = "gamma is -1; it must be 0 or more."
+FAILED = Experiment(Path("c"), "entanglement", 1, False, BEGUN, "failed", 0.4, WRONG, log="tail")
 
 
 @pytest.fixture
@@ -133,6 +139,14 @@ def test_experiments_are_listed_in_the_given_order(view):
     assert view.listed == ["c", "b"]
 
 
+def test_a_row_says_what_was_asked_for_when_and_whether_elsewhere(view):
+    named = replace(RUNNING, begun=datetime(2020, 1, 2, 3, 4), local=False)
+    assert (named.title, named.subtitle) == ("Transects", "3 seeds · 2 Jan 2020 03:04 · elsewhere")
+    assert replace(named, name="mine", quick=True, local=True).title == "mine"
+    assert replace(named, quick=True, local=True).subtitle == "quick · 2 Jan 2020 03:04"
+    assert replace(named, seeds=None, local=True).subtitle == "2 Jan 2020 03:04"
+
+
 def test_a_row_that_stays_is_the_same_widget_and_keeps_the_keyboard(view, qtbot):
     view.set_items([RUNNING])
     row = view.row("a")
@@ -180,7 +194,7 @@ def test_buttons_tell_which_experiment_is_meant(view, said):
 
 
 def test_a_run_that_is_not_there_yet_cannot_be_watched(view):
-    view.set_items([replace(RUNNING, watchable=False)])
+    view.set_items([replace(RUNNING, run=None)])
     assert not _find(view.row("a"), "watch").isEnabled()
 
 

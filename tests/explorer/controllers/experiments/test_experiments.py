@@ -365,7 +365,7 @@ def test_watching_opens_the_run_in_training(desk):
     assert "not training a model" in desk.errors[0]
     RunDirectory.create(path / "runs" / "default-0", RunConfig(), {})
     desk.control.refresh()
-    assert desk.view.row(str(path)).item.watchable
+    assert desk.view.row(str(path)).item.run == path / "runs" / "default-0"
     desk.view.action_requested.emit("watch", str(path))
     assert desk.opened == [path / "runs" / "default-0"]
 
