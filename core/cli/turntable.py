@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from core.cli.progress import input_closed, json_lines, progress_bar
+from core.utils.text import reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,6 +90,7 @@ def _read_values(path: Path | None) -> tuple[np.ndarray | None, tuple[str, ...]]
         return None, ()
     import numpy as np
 
+    from core.data.dataset import BROKEN
     from core.rendering.turntable import TurntableError
 
     try:
@@ -102,5 +103,5 @@ def _read_values(path: Path | None) -> tuple[np.ndarray | None, tuple[str, ...]]
         raise TurntableError(f"--values {path} cannot be read ({error.strerror or error}).") from error
     except KeyError as error:
         raise TurntableError(f"--values {path} must hold the arrays values and categories.") from error
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TurntableError(f"--values {path} is not an .npy or .npz file of numbers ({error}).") from error
+    except BROKEN as error:
+        raise TurntableError(f"--values {path} is not an .npy or .npz file of numbers ({reason(error)}).") from error

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from core.data.dataset import BROKEN, DatasetError
-from core.utils.text import counted
+from core.utils.text import counted, reason
 
 INDEX = "index"
 EXPORT_TABLE = "parameters.csv"
@@ -184,7 +184,7 @@ def read_table(file: Path) -> Table:
     except FileNotFoundError as error:
         raise TableError(f"{file} does not exist.") from error
     except _UNREADABLE as error:
-        raise TableError(f"{file} cannot be read ({error}); it may be damaged or of another kind.") from error
+        raise TableError(f"{file} cannot be read ({reason(error)}); it may be damaged or of another kind.") from error
     if not table.names:
         raise TableError(f"{file} holds no column of values besides {INDEX!r}; give one or more.")
     if not table.rows:

@@ -6,20 +6,18 @@ import csv
 import io
 import json
 import re
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from core.data.dataset import BROKEN
 from core.data.tables import TableError, read_table
 from core.paths.saved_paths import read_saved_path
 from core.utils.atomic_write import atomic_file, write_atomic
+from core.utils.text import reason
 
 _LATENT_COLUMN = re.compile(r"(mu|z)_?\d+", re.IGNORECASE)
-_UNREADABLE = (OSError, EOFError, ValueError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""What numpy and zipfile raise for files that are cut off, of another kind, or hold Python objects."""
 
 
 class LatentsError(ValueError):
@@ -60,8 +58,10 @@ def read_latents(path: Path) -> np.ndarray:
         raise
     except FileNotFoundError as error:
         raise LatentsError(f"{path} does not exist; give a .npy, .npz or .csv file with latents.") from error
-    except _UNREADABLE as error:
-        raise LatentsError(f"{path} cannot be read ({error}); give a .npy, .npz or .csv file with latents.") from error
+    except (*BROKEN, MemoryError) as error:
+        raise LatentsError(
+            f"{path} cannot be read ({reason(error)}); give a .npy, .npz or .csv file with latents."
+        ) from error
 
 
 def read_path(path: Path) -> tuple[np.ndarray, np.ndarray | None, str]:

@@ -12,6 +12,7 @@ as it likes (a pause), or stop by closing the generator. Nothing runs in the bac
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ def make_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
 
     The caller launches it. More than one process trains by distributed data parallelism.
     """
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # else it prints the precision
     device = resolve_device(config.device)
     bfloat16 = resolve_precision(config.precision, device) == torch.bfloat16
     return lightning_fabric.Fabric(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -77,7 +76,6 @@ def run_training(
     last checkpoint is intact.
     """
     out = Path(out)
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
         fabric = make_fabric(config.training)
         fabric.launch()

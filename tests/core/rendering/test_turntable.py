@@ -389,6 +389,12 @@ def test_the_command_films_classes_and_hides_some(run: RunDirectory, tmp_path: P
     np.savez(values, values=np.arange(COUNT))
     assert main(command) == 2
     assert "must hold the arrays values and categories" in capsys.readouterr().err
+    np.savez_compressed(values, values=np.random.default_rng(0).random(500), categories=np.array(["cat", "dog"]))
+    content = bytearray(values.read_bytes())
+    content[100:120] = b"\xff" * 20
+    values.write_bytes(content)
+    assert main(command) == 2
+    assert "is not an .npy or .npz file of numbers (Error -3" in capsys.readouterr().err
 
 
 def test_a_gif_is_kept_small_by_fewer_frames(run: RunDirectory, tmp_path: Path):
