@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,8 +86,9 @@ def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
 
 
 def _new(notes: list[str], known: list[str]) -> list[str]:
-    """Those of ``notes`` on the pixels that the run does not have of its own; there a reason may stand behind."""
-    return [note for note in notes if not any(other.startswith(note.removesuffix(".")) for other in known)]
+    """Those of ``notes`` on the pixels that the run does not have of its own, with another count or another reason."""
+    without = re.compile(r"^\d[\d,]* \w+ | \([^()]*\)\.$|\.$")  # 12 images with transparency laid on white (…).
+    return [note for note in notes if not any(without.sub("", note) in other for other in known)]
 
 
 def _beyond(common: Survey, usual: str, used: str) -> list[str]:

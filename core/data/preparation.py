@@ -288,7 +288,7 @@ def _is_deep(source: ImageSource) -> bool:
 def _read_as(source: ImageSource, config: DataConfig, common: Survey) -> dict[str, str]:
     settings = {}
     if common.background is not None and config.background == "auto":
-        settings["background"] = "#{:02x}{:02x}{:02x}".format(*common.background)
+        settings["background"] = "white" if common.background[0] else "black"  # found are only these
     if _is_deep(source):
         settings["intensity"] = f"{common.low!r}:{common.high!r}"
     elif config.intensity in ("range", "percentiles"):

@@ -12,7 +12,7 @@ from core.data.dataset import DatasetError, Progress
 from core.data.sources.arrays import open_arrays
 from core.data.sources.folder import Headers, open_pictures
 from core.data.sources.idx import IdxMember, array_name, idx_member, labels_beside
-from core.data.sources.listing import Listing, in_natural_order, listed, shown
+from core.data.sources.listing import Listing, in_natural_order, shown
 from core.data.sources.members import Member, npy_members, npz_members
 from core.data.sources.pictures import is_picture
 from core.data.sources.source import ImageSource
@@ -58,18 +58,15 @@ _CIFAR = (
 )
 
 
-def open_source(config: DataConfig, progress: Progress | None = None) -> ImageSource:
-    """The images at ``config.path``: a folder, an image file, or a file with arrays. Raises ``DatasetError``."""
-    return open_listing(listed(config.path), config, progress)
-
-
 def open_listing(
     listing: Listing,
     config: DataConfig,
     progress: Progress | None = None,
     keep: Callable[[Callable[[], Headers]], Headers] | None = None,
 ) -> ImageSource:
-    """The same, of files that are listed already. ``keep`` may know the headers of image files from before."""
+    """The images of ``listing``: of a folder, an image file, or a file with arrays. ``keep`` may know the headers of
+    image files from before. Raises ``DatasetError``.
+    """
     path = listing.root
     notes: list[str] = []
     if path.is_dir():

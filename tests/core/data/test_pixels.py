@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_source import open_source
 from PIL import Image
 
 from core.config import DataConfig
 from core.data.pixels import Survey, survey
 from core.data.preparation import Prepared, prepare
-from core.data.sources.opening import open_source
 
 SIZE = 48
 

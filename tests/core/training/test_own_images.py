@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_source import open_source
 from PIL import Image
 
 import isoline
@@ -20,7 +21,6 @@ from core.data.loading import present_data, relative_path, with_absolute_path
 from core.data.pixels import survey
 from core.data.preparation import like, prepare, prepared_once
 from core.data.sources.listing import located
-from core.data.sources.opening import open_source
 from core.engine.open_model import read_samples
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import read_metrics
@@ -160,3 +160,15 @@ def test_encode_says_size_colour_and_depth_in_one_line(of_bright_images, tmp_pat
         "Unlike those of the run: Images of 24 × 16 are padded to squares and scaled to 12 × 12. Colour is left out: "
         "data.channels is 1. 8-bit values stay as they are; those of the run are scaled from 1000 to 4000.\n"
     ) in capsys.readouterr().out
+
+
+def test_encode_calls_nothing_different_that_is_so_in_the_run(tmp_path, capsys):
+    """Transparent, wider than high and deep in both, in another number."""
+    shapes = np.zeros((30, 12, 18, 4), np.uint8)
+    shapes[..., 3] = np.random.default_rng(0).integers(0, 2, (30, 12, 18)) * 255
+    for name, images in (("run", shapes), ("other", shapes[:3])):
+        np.save(tmp_path / f"{name}.npy", images)
+    data = {"path": tmp_path / "run.npy", "image_size": 12, "channels": 1}
+    run = isoline.train(data=data, training={"epochs": 1, "device": "cpu"}, out=tmp_path / "run").path
+    assert main(["encode", str(run), str(tmp_path / "other.npy"), "--out", str(tmp_path / "mu.npy")]) == 0
+    assert capsys.readouterr().out == f"3 images encoded in {tmp_path / 'mu.npy'}\n"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from image_source import open_source
 from PIL import Image
 
 from core.config import DataConfig
@@ -17,7 +18,6 @@ from core.data.dataset import DatasetError
 from core.data.pixels import survey
 from core.data.preparation import Prepared, prepare, prepared_once
 from core.data.sources.listing import listed, located
-from core.data.sources.opening import open_source
 
 
 def picture(path: Path, level: int = 0, size: tuple[int, int] = (16, 16), **options: object) -> Path:
