@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from dataclasses import dataclass
 
@@ -31,7 +32,9 @@ class Estimate:
 def estimate_training(config: RunConfig, images: int) -> Estimate:
     """Train a few steps on random pixels and extrapolate to ``images`` training images. Raises ``DeviceError``."""
     size, channels = config.data.image_size, config.data.channels
-    count = config.training.batch_size * (STEPS + 2)
+    batch = min(config.training.batch_size, images)  # as the training does
+    config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch))
+    count = batch * (STEPS + 2)
     pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, channels), np.uint8)
     everything = np.arange(count, dtype=np.int64)
     empty = np.empty(0, np.int64)
@@ -51,7 +54,7 @@ def estimate_training(config: RunConfig, images: int) -> Estimate:
                 break
     finally:
         torch.set_num_threads(threads)
-    rate = config.training.batch_size / float(np.median(np.diff(times)))
+    rate = batch / float(np.median(np.diff(times)))
     memory = psutil.Process().memory_info().rss
     if torch.cuda.is_available():
         memory = max(memory, torch.cuda.max_memory_reserved())

@@ -27,7 +27,7 @@ from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.training import DatasetView, TrainingView
-from explorer.views.training.dataset import MACHINES, TIMED
+from explorer.views.training.dataset import TIMED
 from explorer.views.training.editors import ask_images
 
 SETTLE_MS = 700  # after a setting was changed, before the images are read again
@@ -38,8 +38,7 @@ READING = tuple(
     if setting.section == "data" and name not in ("data.source", "data.path") and _CURVES not in setting.row.when
 )
 """The settings that decide what is read from files and what is made of it."""
-LEARNING = tuple(name for name, setting in SETTINGS.items() if setting.section != "data" and name not in MACHINES)
-"""The settings with which the time of a training is measured."""
+LEARNING = tuple(name for name, setting in SETTINGS.items() if setting.section != "data")
 
 
 def inspect_command(arguments: list[str]) -> list[str]:
@@ -162,7 +161,7 @@ class DatasetController(Controller):
         values = self._training.values()
         flags = [
             f"--{name.replace('_', '-')}={values[name]}"
-            for name in (*READING, *LEARNING)
+            for name in (*READING, *TIMED)
             if name in self._edited and values[name] is not None
         ]
         folder = Path(self._folder.name)

@@ -205,7 +205,11 @@ def test_a_setting_is_one_in_page_and_form_and_what_a_person_chose_is_kept(progr
         ("training.devices", 2, None),
         ("training.batch_size", 5, ["--training.batch-size=5"]),
         ("model.latent_dim", 2, ["--model.latent-dim=2"]),
-        ("model.preset", "article", ["--model.preset=article", "--loss.gamma=0.0001", "--training.batch-size=8"]),
+        (
+            "model.preset",
+            "article",
+            ["--model.preset=article", "--loss.entanglement=product", "--training.batch-size=8"],
+        ),
     ],
 )
 def test_time_is_measured_again_for_the_settings_that_it_depends_on(program, images, qtbot, name, value, flags):
