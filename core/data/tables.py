@@ -113,11 +113,8 @@ class Table:
         if column.dtype.kind == "f":
             wrong = int(np.flatnonzero(np.isinf(column))[0])
         else:
-            wrong = next(
-                i
-                for i, text in enumerate(column)
-                if not is_unknown(text) and not _is_mark(text) and not _is_number(text)
-            )
+            no_numbers = [i for i, text in enumerate(column) if not is_unknown(text) and not _is_number(text)]
+            wrong = next((i for i in no_numbers if not _is_mark(column[i])), no_numbers[0])  # perhaps marks alone
         said = repr(str(column[wrong])[:40])
         return f"row {self.lines[wrong]}, column {name}: the entry is {said}; it must be a finite number"
 

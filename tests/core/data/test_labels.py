@@ -201,6 +201,7 @@ def test_a_sample_without_row_is_unknown(tmp_path):
         ("10,1\n12.5,2\n15,3\n", "row 3: index is 12.5; it must be a whole number"),
         ("10,1\n-1,2\n15,3\n", "row 3: index is -1"),
         ("10,1\n,2\n15,3\n", "row 3: index is empty"),
+        ("10,1\n-,2\n-,3\n", "row 3, column index: the entry is '-'; it must be a finite number"),
         ("10,1\nten,2\n15,3\n", "row 3, column index: the entry is 'ten'"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from core.data.tables import TableError, read_table
@@ -303,6 +303,7 @@ def test_every_text_that_python_writes_is_read(tmp_path, texts):
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=60), st.sampled_from([".csv", ".tsv", ".npy", ".npz", ".xlsx", ".parquet"]))
+@example(b"x\n-", ".csv")
 def test_any_bytes_are_read_or_refused(tmp_path, content, suffix):
     (tmp_path / f"any{suffix}").write_bytes(content)
     try:
