@@ -2,10 +2,12 @@
 
     python scripts/benchmark.py                 # everything; the window's part starts a training of the full dataset
     python scripts/benchmark.py --quick         # fewer repetitions, a small training
+    python scripts/benchmark.py --data          # large sets of own images, too: 25 GB of disk, half an hour
     python scripts/benchmark.py --json FILE     # the figures for a program
 
 The core's part runs here; the window's part is the guided tour, in a process of its own. Comparisons are made in the
-same run, because machines differ and drift. A figure above its bar is marked; the exit status does not depend on it.
+same run, because machines differ and drift. A figure that misses its bar is marked; the exit status does not depend on
+it.
 """
 
 from __future__ import annotations
@@ -18,33 +20,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
+from _benchmark_data import large_data_figures
+from _figure import Figure
+
 ROOT = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One measured number: at most (or, with ``at_least``, at least) ``bar`` is wanted; None: no bar."""
-
-    name: str
-    value: float | None
-    unit: str
-    bar: float | None = None
-    at_least: bool = False
-
-    @property
-    def verdict(self) -> str:
-        """How it stands to its bar."""
-        if self.value is None:
-            return "not measured"
-        if self.bar is None:
-            return ""
-        return "ok" if (self.value >= self.bar if self.at_least else self.value <= self.bar) else "ABOVE THE BAR"
 
 
 def timed(action: Callable[[], object], repeats: int) -> float:
@@ -209,6 +194,61 @@ def training_figures(quick: bool) -> list[Figure]:
     return [Figure("train, compact, default settings", images / (perf_counter() - begun), "images/s")]
 
 
+def compute_figures(quick: bool) -> list[Figure]:
+    """GFLOP/s of the training step that `isoline train` would take on colour images of one's own of 64² and 32², beside
+    those of 256²; the sizes take turns, as machines drift."""
+    import numpy as np
+    import torch
+
+    from core.config import DataConfig, RunConfig
+    from core.data.inspection import inspect
+    from core.data.loading import load_dataset
+    from core.data.source_resolution import resolve_native_size
+    from core.data.suggested_settings import suggested_config
+    from core.models.vae import forward_flops
+    from core.training.loop import Step, make_fabric, step_threads, train
+    from core.training.state import TrainingState
+
+    chosen = ("data.image_size",)
+    available = torch.get_num_threads()
+    trainings, times = {}, {size: [] for size in (256, 64, 32)}
+    with tempfile.TemporaryDirectory() as folder:
+        for size in times:
+            file = Path(folder) / f"{size}.npy"
+            np.save(file, np.random.default_rng(0).integers(0, 256, (400, size, size, 3), np.uint8))
+            data = DataConfig(path=str(file), image_size=size)
+            config = suggested_config(inspect(data, chosen, cache=Path(folder)), RunConfig(data), chosen)
+            dataset = load_dataset(config.data, cache=Path(folder))
+            config = resolve_native_size(config, dataset)
+            state, fabric = TrainingState(config), make_fabric(config.training)
+            fabric.launch()
+            work = 3 * forward_flops(state.model) * config.training.batch_size  # backward costs twice forward
+            trainings[size] = (train(state, dataset, fabric), step_threads(state), work)
+        for _ in range(3 if quick else 8):
+            for size, (steps, threads, _) in trainings.items():
+                torch.set_num_threads(threads)
+                next(steps)
+                begun = perf_counter()
+                while perf_counter() - begun < 1.5 or len(times[size]) < 2:
+                    since = perf_counter()
+                    if isinstance(next(steps), Step):
+                        times[size].append(perf_counter() - since)
+    torch.set_num_threads(available)
+    rates = {size: trainings[size][2] / median(times[size]) / 1e9 for size in times}
+    names = {size: f"training step at {size}², {trainings[size][1]} threads" for size in times}
+    return [
+        Figure(names[256], rates[256], "GFLOP/s"),
+        *(
+            figure
+            for size in (64, 32)
+            for figure in (
+                Figure(names[size], rates[size], "GFLOP/s"),
+                Figure(f"{size}² beside 256², same run", 100 * rates[size] / rates[256], "%", 60.0, at_least=True),
+            )
+        ),
+    ]
+
+
 WINDOW = (
     ("window_s", "window visible", "s", 1.0),
     ("first_image_s", "first decoded image", "s", 3.0),
@@ -256,19 +296,19 @@ def main() -> int:
     """Measure, print, and write the JSON file if one was asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, a small training")
+    parser.add_argument("--data", action="store_true", help="also read and train on large sets of images")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--tour", type=Path, metavar="DIR", help="take the window's figures from a finished tour")
     options = parser.parse_args()
     # The window first: nothing else has warmed or loaded this process then.
     figures = window_figures(options.quick, options.tour)
-    for part in (dataset_figures, decoder_figures, path_figures, curve_figures, training_figures):
+    parts = [dataset_figures, decoder_figures, path_figures, curve_figures, training_figures, compute_figures]
+    for part in [*parts, large_data_figures] if options.data else parts:
         figures += part(options.quick)
     about = machine()
     print(" · ".join(f"{key} {value}" for key, value in about.items()))
     for figure in figures:
-        value = "-" if figure.value is None else f"{figure.value:.2f}"
-        bar = "" if figure.bar is None else f"{'at least' if figure.at_least else 'bar'} {figure.bar:g}"
-        print(f"{figure.name:<40}{value:>10} {figure.unit:<14}{bar:<12}{figure.verdict}")
+        print(figure.line)
     if options.json is not None:
         content = {"machine": about, "figures": [{**asdict(f), "verdict": f.verdict} for f in figures]}
         options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -26,11 +26,12 @@ from time import perf_counter
 
 import numpy as np
 
+from _made_images import ANGLES, FACTOR_NAMES, PLACES, SCALES, SHAPES, SIDE, in_sprite
+
 PYTHAE = ("torch", "pythae==0.1.2", "scikit-learn")
 RATE = 1e-3
 BATCH = 64
 MODELS = {"VAE": None, "β-VAE, β = 0.1": 0.1}
-SHAPES, SCALES, ANGLES, PLACES = 3, 6, 40, 32  # dSprites' factors
 CROPS, CROP = 3000, 64
 
 
@@ -55,20 +56,13 @@ def sprites(folder: Path, count: int = 20_000) -> Path:
     scale = 0.5 + 0.1 * classes[:, 1]
     angle = 2 * np.pi * classes[:, 2] / ANGLES
     centre = 0.25 + 0.5 * classes[:, 3:] / (PLACES - 1)
-    y, x = (np.mgrid[0:64, 0:64] + 0.5) / 64
-    images = np.empty((count, 64, 64), np.uint8)
+    y, x = (np.mgrid[0:SIDE, 0:SIDE] + 0.5) / SIDE
+    images = np.empty((count, SIDE, SIDE), np.uint8)
     for index in range(count):
-        u, v = (x - centre[index, 0]) / (0.16 * scale[index]), (y - centre[index, 1]) / (0.16 * scale[index])
-        cosine, sine = np.cos(angle[index]), np.sin(angle[index])
-        u, v = cosine * u + sine * v, cosine * v - sine * u
-        inside = (
-            np.maximum(abs(u), abs(v)) < 0.8,
-            u**2 + (v / 0.6) ** 2 < 1,
-            (u**2 + v**2 - 0.6) ** 3 + 1.2 * u**2 * v**3 < 0,
-        )
-        images[index] = inside[classes[index, 0]]
+        left, top = centre[index]
+        images[index] = in_sprite(int(classes[index, 0]), scale[index], angle[index], x - left, y - top)
     values = np.concatenate([np.ones((count, 1)), classes], axis=1)
-    names = np.array([b"color", b"shape", b"scale", b"orientation", b"posX", b"posY"])
+    names = np.array(FACTOR_NAMES)
     np.savez_compressed(folder / "sprites.npz", imgs=images, latents_values=values, latents_names=names)
     return folder / "sprites.npz"
 

@@ -29,8 +29,6 @@ from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, write_atomic
 
 Known = TypeVar("Known")
 BOUND_VARIABLE, DEFAULT_GB = "ISOLINE_CACHE_GB", 50.0
-LARGE_PROCESS = 1 << 30
-_SMALL_MAP = 256 << 20  # bytes of which it is not worth asking how many are in memory
 _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its writer
 _FORGOTTEN_S = 90 * 24 * 3600.0
 _SEALED_WHOLE = 512 << 20  # bytes up to which every one is checked; of larger files samples
@@ -262,25 +260,6 @@ def warn_unwritable(folder: Path, error: Exception) -> None:
         "or name another folder in ISOLINE_CACHE.",
         stacklevel=3,
     )
-
-
-def release(images: np.ndarray) -> None:
-    """Let go of the pages of a memory map that were read, once this process takes more than ``LARGE_PROCESS`` bytes:
-    they stay in the system's cache, but no longer count as memory of the process, which a cluster may limit.
-
-    Does nothing for small arrays, those that are no memory maps, and where the system offers no such thing.
-    """
-    import mmap
-
-    import psutil
-
-    if images.nbytes < _SMALL_MAP or psutil.Process().memory_info().rss < LARGE_PROCESS:
-        return
-    base = images
-    while isinstance(base, np.ndarray) and base.base is not None:
-        base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        base.madvise(mmap.MADV_DONTNEED)
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from core.config import RunConfig, TrainingConfig
-from core.data.cache import release
 from core.data.dataset import Dataset
+from core.data.reading import read_ahead, read_images
 from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
 from core.models.vae import forward_flops
@@ -142,6 +142,7 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
             batch = order[state.position : state.position + size]
             mine = _part_of_rank(batch, order, fewest(global_batch, processes), fabric)
             images = load_images(dataset, mine, fabric.device)
+            read_ahead(dataset.images, order[state.position + size :][fabric.global_rank : global_batch : processes])
             weights = torch.from_numpy(dataset.weights[mine]).to(fabric.device, non_blocking=True)
             shape = (len(mine), config.model.latent_dim)
             noise = step_noise(config.training.seed, state.step, fabric.global_rank, shape)
@@ -199,6 +200,7 @@ def validate(
     for start in range(0, len(mine), VALIDATION_BATCH):
         indices = mine[start : start + VALIDATION_BATCH]
         images = load_images(dataset, indices, fabric.device)
+        read_ahead(dataset.images, mine[start + VALIDATION_BATCH :][:VALIDATION_BATCH])
         logits, mu, log_variance = model(images)
         ones = torch.ones(len(indices), device=fabric.device)
         losses: LossTerms = vae_loss(logits, images, mu, log_variance, ones, loss, hyper.beta, hyper.gamma)
@@ -216,8 +218,7 @@ def validate(
 
 def load_images(dataset: Dataset, indices: np.ndarray, device: torch.device) -> Tensor:
     """Images (n, C, H, W) float32 in [0, 1] on ``device``, channels last; they cross over as bytes."""
-    images = torch.from_numpy(dataset.images[indices])
-    release(dataset.images)
+    images = torch.from_numpy(read_images(dataset.images, indices))
     if device.type == "cuda":
         images = images.pin_memory()  # lets the copy overlap with the step before
     return images.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255.0)

@@ -21,8 +21,8 @@ import numpy as np
 import torch
 from scipy.interpolate import RBFInterpolator
 
-from core.data.cache import release
 from core.data.dataset import Dataset
+from core.data.reading import read_images
 from core.models.thumbnails import thumbnails_of
 from core.models.vae import VAE
 from core.paths.latent_path import pool
@@ -61,11 +61,8 @@ def make_probe(dataset: Dataset, seed: int) -> ProbeSet:
 
 def _thumbnails(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
     """Images ``indices`` averaged down to uint8 (n, 32, 32, C)."""
-    parts = []
-    for start in range(0, len(indices), _CHUNK):
-        parts.append(thumbnails_of(dataset.images[indices[start : start + _CHUNK]]))
-        release(dataset.images)
-    return np.concatenate(parts)
+    starts = range(0, len(indices), _CHUNK)
+    return np.concatenate([thumbnails_of(read_images(dataset.images, indices[i : i + _CHUNK])) for i in starts])
 
 
 class ProbeMeans:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from core.config import DataConfig
-from core.data.cache import ImageCache, release
+from core.data.cache import ImageCache
 from core.data.dataset import DatasetError
 from core.data.loading import load_dataset
 from core.data.preparation import prepare
@@ -63,7 +63,6 @@ def test_images_are_a_read_only_memory_map(folder, tmp_path):
     images = prepare(config(folder), cache=tmp_path / "cache").images
     assert isinstance(images, np.memmap)
     assert not images.flags.writeable
-    release(images)
     assert images.any()
 
 

@@ -1,0 +1,71 @@
+"""The benchmark's own images, and how a training is watched."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.config import DataConfig
+from core.data.inspection import inspect
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+try:
+    import _benchmark_data
+    import _made_images
+    from _figure import Figure
+finally:
+    sys.path.remove(str(SCRIPTS))
+
+
+def test_a_figure_is_shown_beside_its_bar():
+    assert Figure("speed", 2.0, "s", 3.0).line.split() == ["speed", "2.00", "s", "bar", "3", "ok"]
+    assert Figure("share", 2.0, "%", 3.0, at_least=True).verdict == "MISSED"
+    assert Figure("share", None, "%", 3.0).verdict == "not measured"
+    assert Figure("share", 9.0, "%").line.split() == ["share", "9.00", "%"]
+
+
+def test_the_sprites_are_every_combination_of_factors(tmp_path, monkeypatch):
+    for name, count in (("SCALES", 2), ("ANGLES", 4), ("PLACES", 5)):
+        monkeypatch.setattr(_made_images, name, count)
+    file = tmp_path / "sprites.npz"
+    _made_images.write_all_sprites(file)
+    found = inspect(DataConfig(path=str(file)), cache=tmp_path / "cache")
+    assert (found.images, found.size) == (3 * 2 * 4 * 25, (64, 64))
+    assert [(label.name, label.values) for label in found.labels] == [
+        ("shape", 3), ("scale", 2), ("orientation", 4), ("posX", 5), ("posY", 5),
+    ]  # fmt: skip
+    with np.load(file) as arrays:
+        images, values = arrays["imgs"], arrays["latents_values"]
+    assert set(np.unique(images)) == {0, 1}
+    for axis, place in ((2, values[:, 4]), (1, values[:, 5])):
+        weights = images.sum(axis=3 - axis)
+        centre = (weights * np.arange(64)).sum(axis=1) / weights.sum(axis=1)
+        squares = values[:, 1] == 1  # hearts have their middle elsewhere
+        np.testing.assert_allclose(centre[squares], 31.5 + 4 * place[squares] - 2, atol=0.1)
+
+
+def test_the_photographs_are_all_different(tmp_path):
+    _made_images.write_photographs(tmp_path / "photographs", 10, 32)
+    files = sorted((tmp_path / "photographs").rglob("*.jpg"))
+    assert len(files) == 10
+    assert len({hashlib.sha256(file.read_bytes()).digest() for file in files}) == 10
+    with Image.open(files[0]) as image:
+        assert (image.size, image.mode) == ((32, 32), "RGB")
+
+
+@pytest.mark.parametrize("to_the_end", [True, False])
+def test_a_training_is_watched_from_within(tmp_path, to_the_end):
+    file = tmp_path / "images.npy"
+    np.save(file, np.random.default_rng(0).integers(0, 256, (400, 32, 32), np.uint8))
+    measured = _benchmark_data._observed(tmp_path, file, 32, 0.3, to_the_end=to_the_end)
+    assert measured["images"] == 400
+    assert 0.0 < measured["ready"] < measured["first_step"]
+    assert 0.0 < measured["all"] < measured["compute"] < 1.0
+    assert measured["rate"] > 0.0
+    assert 1e8 < measured["peak"] < 4e9
