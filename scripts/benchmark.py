@@ -2,7 +2,7 @@
 
     python scripts/benchmark.py                 # everything; the window's part starts a training of the full dataset
     python scripts/benchmark.py --quick         # fewer repetitions, a small training
-    python scripts/benchmark.py --data          # large sets of own images, too: 25 GB of disk, half an hour
+    python scripts/benchmark.py --data          # large sets of own images, too: 22 GB of disk, half an hour
     python scripts/benchmark.py --json FILE     # the figures for a program
 
 The core's part runs here; the window's part is the guided tour, in a process of its own. Comparisons are made in the

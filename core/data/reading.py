@@ -17,7 +17,7 @@ LARGE_MAP = 256 << 20
 """Bytes from which on pages of a file are let go of: what is smaller is read as any array."""
 LARGE_PROCESS = 1 << 30
 """Bytes of this process above which it lets go of what it read."""
-LOOK_EVERY = 64 << 20
+LOOK_EVERY = 16 << 20
 """Bytes read between two looks at the process: a look takes 0.3 ms, as long as a batch of small images."""
 _FAULT = 64 << 10  # bytes of a file that Linux maps at least where one is read, if they are in its cache
 _read_since = 0

@@ -12,6 +12,7 @@ import torch
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
 from core.data.dataset import Dataset
 from core.models.device import DeviceError, available_devices, resolve_device, resolve_precision
+from core.training import loop
 from core.training.loop import EpochEnd, Step, TrainingError, make_fabric, train
 from core.training.state import TrainingState, TrainingStateError, epoch_order, step_noise
 
@@ -88,6 +89,19 @@ def test_hyperparameters_change_between_two_steps():
     assert isinstance(step, Step)
     assert step.learning_rate == 5e-4
     assert step.losses["loss"] == pytest.approx(step.losses["reconstruction"] + 7.0 * step.losses["kl"], rel=1e-5)
+
+
+def test_the_images_of_the_next_batch_are_read_ahead(monkeypatch):
+    ahead, read = [], []
+    original = loop.load_images
+    monkeypatch.setattr(loop, "read_ahead", lambda _, places: ahead.append(places.tolist()))
+    monkeypatch.setattr(
+        loop, "load_images", lambda data, places, device: read.append(places.tolist()) or original(data, places, device)
+    )
+    _, _, events = start(with_training(epochs=1), dataset_of(validation_count=40))
+    assert len(list(events)) == 4
+    assert list(map(len, read)) == [8, 8, 2, 32, 8]  # three steps, two batches of validation
+    assert [batch[:8] for batch in ahead] == [*read[1:3], [], read[4], []]
 
 
 def test_closing_the_generator_stops_and_keeps_what_was_learned():
