@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,6 +21,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from core.analysis.transect import TransectResult
@@ -37,7 +39,7 @@ MAX_COLUMNS = 20  # images in a row: of a longer transect every k-th is shown
 _MARKED = 60  # points of a curve: more are drawn without dots
 _ENDS = (0.1, 0.25, 0.5, 1.0)  # of the colours of a difference, so that two figures are often comparable
 _CLIPPED = 0.005  # share of pixels that may lie beyond them
-_LONGEST = 24  # characters of a factor's name in the column at the left
+_LONGEST = 24  # characters of a factor's name
 _DRAWN = 13  # levels from the ground: what a picture is cropped to
 
 # inches
@@ -51,9 +53,10 @@ def export_transect(path: str | Path, result: TransectResult) -> Path:
 
     ``png`` and ``svg``: ``transect_figure``. ``csv``: one row a point, with the columns point, index and file (of the
     image that stands for the point, where there are such), the two factors, in_hole (0 or 1), excess_bce (nats a
-    pixel), ssim, distance, mu1 to mud; numbers in full precision. ``npz``: everything of ``TransectResult`` under its
-    name, points, name and schema; read with ``np.load(path)``, no pickle. Raises ``ExportError`` for another ending, or
-    a file that cannot be written; an old one is then as it was.
+    pixel), ssim, distance, mu1 to mud; numbers in full precision. A factor that is called like another column has
+    "(factor)" after its name. ``npz``: everything of ``TransectResult`` under its name, points, name and schema; read
+    with ``np.load(path)``, no pickle. Raises ``ExportError`` for another ending, or a file that cannot be written; an
+    old one is then as it was.
     """
     path = Path(path)
     makers = {
@@ -77,10 +80,16 @@ def export_transect(path: str | Path, result: TransectResult) -> Path:
 def _csv(result: TransectResult) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    means = [f"mu{i + 1}" for i in range(result.mu.shape[1])]
+    measures = ["in_hole", "excess_bce", "ssim", "distance", *(f"mu{i + 1}" for i in range(result.mu.shape[1]))]
     images = {"index": result.indices.tolist(), "file": result.files}
     images = {name: values for name, values in images.items() if len(values)}
-    writer.writerow(["point", *images, *result.axes, "in_hole", "excess_bce", "ssim", "distance", *means])
+    taken, factors = {"point", *images, *measures}, []
+    for name in result.axes:
+        while name in taken:
+            name = f"{name} (factor)"
+        taken.add(name)
+        factors.append(name)
+    writer.writerow(["point", *images, *factors, *measures])
     for i, (x, y) in enumerate(result.transect.points.tolist()):
         image = [values[i] for values in images.values()]
         measured = [float(values[i]) for values in (result.excess_bce, result.ssim, result.distance)]
@@ -200,17 +209,14 @@ def _window(result: TransectResult) -> tuple[slice, slice]:
 
 
 def _write_title(figure: Figure, result: TransectResult, window: tuple[slice, slice]) -> None:
-    (x, y), first, last = result.axes, result.transect.points[0], result.transect.points[-1]
+    first, last = result.transect.points[0], result.transect.points[-1]
     if result.in_hole.any():
         means = ((result.hole_excess_bce, f" {result.inside}"), (result.outside_excess_bce, " outside"))
     else:  # the data may have no hole at all
         means = ((result.outside_excess_bce, ""),)
     means = ", ".join(f"{value:.4f}{where}" for value, where in means if value is not None)
     ends = f"({first[0]:.4g}, {first[1]:.4g}) to ({last[0]:.4g}, {last[1]:.4g})"
-    parts = [
-        f"{len(result.transect)} points, ({x}, {y}) = {ends}",
-        f"mean excess BCE {means}",
-    ]
+    parts = [f"mean excess BCE {means}"]
     side, whole = window[0].stop - window[0].start, result.originals.shape[1]
     if side < whole:
         parts.append(f"images cropped to {side}² of {whole}² pixels")
@@ -218,14 +224,32 @@ def _write_title(figure: Figure, result: TransectResult, window: tuple[slice, sl
     left = _MARGIN / width
     name = figure.text(left, 1 - 0.1 / height, result.transect.name, fontsize=FONT_SIZE + 4, color=INK)
     name.set(va="top", fontweight="bold", parse_math=False)
-    note = figure.text(left, 1 - 0.38 / height, "   ·   ".join(parts), fontsize=FONT_SIZE, color=QUIET)
-    note.set(va="top")
+    note = figure.text(left, 1 - 0.38 / height, "", fontsize=FONT_SIZE, color=QUIET)
+    note.set(va="top", parse_math=False)
+
+    def described(x: str, y: str) -> str:
+        return "   ·   ".join([f"{len(result.transect)} points, ({x}, {y}) = {ends}", *parts])
+
+    _write_names(note, result.axes, described)
+
+
+def _write_names(text: Text, names: tuple[str, str], write: Callable[[str, str], str]) -> None:
+    """Set ``text`` to what ``write`` makes of ``names``, as short as the page needs them."""
+    figure = text.get_figure()
+    assert figure is not None
+    for longest in range(_LONGEST, 2, -3):
+        x, y = (name if len(name) <= longest else f"{name[: longest - 1]}…" for name in names)
+        text.set_text(write(x, y))
+        extent = text.get_window_extent()
+        if figure.bbox.x0 <= extent.x0 and extent.x1 <= figure.bbox.x1:
+            break
 
 
 def _name_row(figure: Figure, name: str, middle: float) -> None:
     """``name`` in the column at the left, ``middle`` inches above the bottom."""
     width, height = figure.get_size_inches()
-    figure.text(_MARGIN / width, middle / height, name, fontsize=FONT_SIZE, color=INK, va="center", linespacing=1.25)
+    text = figure.text(_MARGIN / width, middle / height, name, fontsize=FONT_SIZE, color=INK, va="center")
+    text.set(linespacing=1.25, parse_math=False)
 
 
 def _rows(
@@ -339,8 +363,8 @@ def _mark_points(axes: Axes, result: TransectResult, strip: _Strip, labelled: bo
     places = result.transect.points[strip.shown]
     a, b = (_plain(places[:, axis]) for axis in (0, 1))
     axes.set_xticklabels(["\n".join(lines) for lines in zip(map(str, points), a, b, strict=True)])
-    axes.annotate(
-        "\n".join(("point", *(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in result.axes))),
+    names = axes.annotate(
+        "",
         (0.0, 0.0),
         xytext=(-6.0, -6.5),
         xycoords="axes fraction",
@@ -350,6 +374,8 @@ def _mark_points(axes: Axes, result: TransectResult, strip: _Strip, labelled: bo
         ha="right",
         va="top",
     )
+    names.set_parse_math(False)
+    _write_names(names, result.axes, lambda x, y: f"point\n{x}\n{y}")
 
 
 def _plain(values: np.ndarray) -> list[str]:

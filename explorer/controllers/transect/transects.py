@@ -420,11 +420,10 @@ class TransectsController(Controller):
         def work() -> None:
             # matplotlib, which draws the pictures, takes most of a second to import: not before the first export.
             from core.analysis.transect_export import export_transect
-            from core.paths.export import ExportError
 
             try:
                 export_transect(path, result)
-            except (ExportError, OSError, MemoryError) as error:
+            except (ValueError, OSError, MemoryError) as error:  # ExportError, and names that are no Unicode
                 self._written.emit(str(path), f"Transect {result.transect.name} was not exported. {error}")
             else:
                 self._written.emit(str(path), "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -57,6 +58,23 @@ def test_csv_has_one_row_a_point_in_full_precision(tmp_path):
         ("mu2", result.mu[:, 1]),
     ):
         np.testing.assert_array_equal(np.array([float(row[name]) for row in rows], dtype=values.dtype), values)
+
+
+@pytest.mark.parametrize(
+    ("axes", "files", "columns"),
+    [
+        (("distance", "ssim"), (), ["point", "distance (factor)", "ssim (factor)", "in_hole"]),
+        (("point", "mu2"), (), ["point", "point (factor)", "mu2 (factor)", "in_hole"]),
+        (("file", "b"), (), ["point", "file", "b", "in_hole"]),
+        (("file", "b"), ("1.png", "2.png"), ["point", "file", "file (factor)", "b", "in_hole"]),
+        (("ssim", "ssim (factor)"), (), ["point", "ssim (factor)", "ssim (factor) (factor)", "in_hole"]),
+    ],
+)
+def test_each_column_of_the_csv_has_a_name_of_its_own(tmp_path, axes, files, columns):
+    path = export_transect(tmp_path / "t.csv", replace(result_of(2), axes=axes, files=files))
+    (header, row, _) = csv.reader(io.StringIO(path.read_text()))
+    assert header == [*columns, "excess_bce", "ssim", "distance", "mu1", "mu2", "mu3"]
+    assert len(row) == len(header)
 
 
 def test_npz_holds_every_array_and_nothing_that_runs(tmp_path):
@@ -181,6 +199,28 @@ def test_a_name_is_shown_as_it_is_written():
     figure = transect_figure(result_of(4, name=r"$\frac{broken$ & <b>"))
     figure.draw_without_rendering()
     assert figure.texts[0].get_text() == r"$\frac{broken$ & <b>"
+
+
+@pytest.mark.parametrize("axes", [(r"a$\foo$", "b"), (r"$\frac{", "_{$x$}")])
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_names_of_factors_are_no_formulas(tmp_path, axes, ending):
+    export_transect(tmp_path / f"t.{ending}", replace(result_of(2), axes=axes))
+    figure = transect_figure(replace(result_of(2), axes=axes))
+    assert f"2 points, ({axes[0]}, {axes[1]}) = (" in figure.texts[1].get_text()
+    assert "\n".join(("point", *axes)) in texts(figure)
+
+
+@pytest.mark.parametrize("letter", ["i", "x", "W"])
+@pytest.mark.parametrize("count", [2, 15, 61])
+def test_long_names_of_factors_leave_the_numbers_on_the_page(count, letter):
+    figure = transect_figure(replace(result_of(count), axes=(55 * letter, f"b{54 * letter}")))
+    note = figure.texts[1]
+    assert f"({letter}{letter}" in note.get_text()
+    assert "mean excess BCE" in note.get_text()
+    for text in (note, *(text for axes in figure.axes for text in axes.texts)):
+        extent = text.get_window_extent()
+        assert figure.bbox.x0 <= extent.x0
+        assert extent.x1 <= figure.bbox.x1
 
 
 # what cannot be written -----------------------------------------------------------------------------------------------

@@ -325,6 +325,17 @@ def test_an_exported_transect_names_its_factors_and_the_image_at_each_point(file
     assert "15 points, (shape, scale) = (" in (tmp_path / "T1.svg").read_text()
 
 
+def test_a_transect_that_cannot_be_drawn_or_encoded_says_so(curves, qtbot, tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise ValueError("surrogates not allowed")
+
+    monkeypatch.setattr("core.analysis.transect_export.export_transect", fail)
+    curves.engine.answer(0, 15)
+    with qtbot.waitSignal(curves.control.error_occurred, timeout=20_000):
+        curves.control.export(tmp_path / "P1.csv", curves.state.measured)
+    assert curves.errors[-1] == "Transect P1 was not exported. surrogates not allowed"
+
+
 def test_a_file_name_is_asked_for_and_its_ending_decides(curves, qtbot, tmp_path):
     from PySide6.QtWidgets import QFileDialog
 
