@@ -19,7 +19,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO, TypeVar
+from typing import IO, TypeVar
 
 import msgspec
 import numpy as np
@@ -33,6 +33,7 @@ _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its wri
 _FORGOTTEN_S = 90 * 24 * 3600.0
 _SEALED_WHOLE = 512 << 20  # bytes up to which every one is checked; of larger files samples
 _SEAL_SAMPLES, _SEAL_SAMPLE = 64, 1 << 18
+_SHARING_VIOLATION = 32  # what Windows answers to whoever removes a file that is open
 
 
 class _Record(msgspec.Struct):
@@ -49,6 +50,14 @@ class Cached:
 
     images: np.ndarray
     about: bytes
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What emptying the cache left: whether images are ``in_use``, and ``error``, why others could not be removed."""
+
+    in_use: bool = False
+    error: OSError | None = None
 
 
 def cache_folder() -> Path:
@@ -126,7 +135,9 @@ class ImageCache:
         self._remove_abandoned()
         self._make_room(count * math.prod(shape))
         with contextlib.ExitStack() as stack:
-            writer = Writer(stack.enter_context(atomic_file(file)), count, shape)
+            stream = stack.enter_context(atomic_file(file))
+            _share(stream)
+            writer = Writer(stream, count, shape)
             record_file.unlink(missing_ok=True)  # of a damaged entry: what it says must not meet the new images
             yield writer
             if writer.about is None:
@@ -137,16 +148,36 @@ class ImageCache:
 
     @property
     def size(self) -> int:
-        """Bytes that the images take."""
-        return sum(size for _, size, _, _ in self._entries())
+        """Bytes that the images take, also those that are being written or whose writer was killed."""
+        return sum(size for _, size, _, _ in self._entries()) + sum(size for _, size in self._unfinished())
 
-    def clear(self) -> None:
-        """Remove everything but the images that a living process has open."""
-        for _, _, file, record in self._entries():
-            _removed(file, record)
+    def clear(self) -> Leftover:
+        """Remove everything but the images that a living process has open or is writing."""
+        in_use, failure = False, None
+        written = [(file, record) for _, _, file, record in self._entries()]
+        for file, record in [*written, *((file, file) for file, _ in self._unfinished())]:
+            try:
+                if file == record and _writer_lives(file):
+                    in_use = True
+                else:
+                    _remove(file, record)
+            except OSError as error:
+                if isinstance(error, BlockingIOError) or getattr(error, "winerror", 0) == _SHARING_VIOLATION:
+                    in_use = True
+                else:
+                    failure = error
         for file in self.folder.glob("*-*.msgpack"):
             with contextlib.suppress(OSError):
                 file.unlink()
+        return Leftover(in_use, failure)
+
+    def _unfinished(self) -> list[tuple[Path, int]]:
+        """Files of images that are being written, or were when their writer was killed, and their bytes."""
+        files = []
+        for file in self.folder.glob(f".images-*{TEMPORARY_SUFFIX}"):
+            with contextlib.suppress(OSError):  # gone since
+                files.append((file, file.stat().st_size))
+        return files
 
     def _entries(self) -> list[tuple[float, int, Path, Path]]:
         """When each entry was used, its bytes, its images and its record; first the one that was not for longest."""
@@ -171,7 +202,8 @@ class ImageCache:
             free = shutil.disk_usage(self.folder).free
             if taken + needed <= bound and needed < free:
                 break
-            if _removed(file, record):
+            with contextlib.suppress(OSError):  # in use
+                _remove(file, record)
                 taken -= size
         free = shutil.disk_usage(self.folder).free
         if needed >= free:
@@ -284,7 +316,7 @@ def _seal(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _share(file: BinaryIO) -> None:
+def _share(file: IO[bytes]) -> None:
     """Mark the open ``file`` as in use, for as long as it is open. Windows needs no mark: it removes no open file."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
@@ -292,19 +324,23 @@ def _share(file: BinaryIO) -> None:
         fcntl.flock(file, fcntl.LOCK_SH)
 
 
-def _removed(file: Path, record: Path) -> bool:
-    """Remove an entry unless somebody has it open; returns whether it is gone."""
-    try:
-        with contextlib.ExitStack() as stack:
-            if record.exists():
-                stream = stack.enter_context(open(record, "rb"))
-                with contextlib.suppress(ImportError):
-                    import fcntl
+def _writer_lives(file: Path) -> bool:
+    """Whether the process that its name says is writing the temporary ``file`` is there, if it is one of this host."""
+    import psutil  # not for those who only read
 
-                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.unlink()
-        record.unlink(missing_ok=True)
-        file.with_suffix(".sha256").unlink(missing_ok=True)  # the seal of an earlier version
-    except OSError:
-        return False
-    return True
+    pid = file.name.removesuffix(TEMPORARY_SUFFIX).rpartition(".")[2].partition("-")[0]
+    return pid.isdecimal() and psutil.pid_exists(int(pid))
+
+
+def _remove(file: Path, record: Path) -> None:
+    """Remove an entry. Raises ``OSError``: ``BlockingIOError``, or what Windows says, if somebody has it open."""
+    with contextlib.ExitStack() as stack:
+        if record.exists():
+            stream = stack.enter_context(open(record, "rb"))
+            with contextlib.suppress(ImportError):
+                import fcntl
+
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.unlink(missing_ok=True)
+    record.unlink(missing_ok=True)
+    file.with_suffix(".sha256").unlink(missing_ok=True)  # the seal of an earlier version

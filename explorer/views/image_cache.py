@@ -16,7 +16,10 @@ _ABOUT = (
     "Images are prepared for training once and kept on disk, where all runs share them. When the cache is full, those "
     "that were not used for longest are removed; they are prepared again when they are needed."
 )
-_LIMIT = "Disk space that prepared images may take; holds for what is started or read from now on"
+_LIMIT = (
+    "Disk space that prepared images may take. Trainings and inspections of images started from now on keep to it; the "
+    "run open in this window does after Isoline has been started again."
+)
 
 
 class ImageCacheDialog(QDialog):
@@ -41,6 +44,7 @@ class ImageCacheDialog(QDialog):
         self._empty.setAutoDefault(False)
         self._empty.clicked.connect(self.empty_requested)
         self._note = label("", "muted", "dialog.cache.note", wrap=True)
+        self._obstacle = ""
         caption = label("&Limit")
         caption.setBuddy(self._limit)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
@@ -57,14 +61,20 @@ class ImageCacheDialog(QDialog):
         self._usage.setText(f"{size} in use in {folder}" if taken else f"Empty: {folder}")
         self._empty.setEnabled(taken > 0)
 
+    def set_busy(self, text: str) -> None:
+        """What is being done; until ``set_usage`` the cache cannot be emptied."""
+        self._usage.setText(text)
+        self._empty.setEnabled(False)
+
     def set_limit(self, gigabytes: int, obstacle: str = "") -> None:
         """The limit, and why it cannot be changed here; empty: it can."""
         with QSignalBlocker(self._limit):
             self._limit.setValue(gigabytes)
         self._limit.setEnabled(not obstacle)
-        self.set_note(obstacle)
+        self._obstacle = obstacle
+        self.set_note("")
 
     def set_note(self, text: str) -> None:
-        """What is to be known beside; empty for nothing."""
-        self._note.setText(text)
-        self._note.setVisible(bool(text))
+        """Why the cache is not empty; below it stands why the limit cannot be changed. Empty for nothing."""
+        self._note.setText("\n".join(note for note in (text, self._obstacle) if note))
+        self._note.setVisible(bool(self._note.text()))

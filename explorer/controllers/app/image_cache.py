@@ -4,33 +4,78 @@ from __future__ import annotations
 
 import os
 
-from core.data.cache import BOUND_VARIABLE, ImageCache
-from explorer.controllers.controller import Controller
+from PySide6.QtCore import QThreadPool, Signal
+from shiboken6 import isValid
+
+from core.data.cache import BOUND_VARIABLE, ImageCache, Leftover, cache_folder
+from explorer.controllers.controller import Context, Controller
 from explorer.views.image_cache import ImageCacheDialog
 from explorer.widgets.dialogs import show_dialog
+
+STOP_MS = 10_000
+IN_USE = "What is left is in use by a training or by an open run, or is being prepared."
 
 
 class ImageCacheController(Controller):
     """Shows how much the cache takes, changes how much it may, empties it."""
 
+    _looked = Signal(object, str)  # bytes that the cache takes, and why not fewer, from the thread that looks
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._dialog: ImageCacheDialog | None = None
+        self._busy = False
+        self._pool = QThreadPool(self)  # many large files on a slow disk must not stop the window
+        self._looked.connect(self._on_looked)
+
+    def shut_down(self) -> None:
+        """Wait for the cache that is being emptied."""
+        self._pool.waitForDone(STOP_MS)
+
     def ask(self) -> None:
         """Show the dialog."""
-        dialog = ImageCacheDialog(self._window)
+        self._dialog = dialog = ImageCacheDialog(self._window)
         fixed = os.environ.get(BOUND_VARIABLE)
         obstacle = f"The environment variable {BOUND_VARIABLE} sets the limit: {fixed} GB." if fixed else ""
         dialog.set_limit(self._settings.cache_gb, obstacle)
         dialog.limit_changed.connect(lambda gigabytes: setattr(self._settings, "cache_gb", gigabytes))
-        dialog.empty_requested.connect(lambda: self._empty(dialog))
-        self._show_usage(dialog)
+        dialog.empty_requested.connect(lambda: self._start(empty=True))
+        dialog.set_busy("Looking into the cache …")
+        self._start(empty=False)
         show_dialog(self._window, dialog)
 
-    def _show_usage(self, dialog: ImageCacheDialog) -> int:
-        cache = ImageCache()
-        taken = cache.size
-        dialog.set_usage(str(cache.folder), taken)
-        return taken
+    def _start(self, empty: bool) -> None:
+        """Look how much the cache takes, in a thread, after it has been emptied if ``empty``."""
+        if empty and self._dialog is not None:
+            self._dialog.set_busy("Emptying the cache …")
+        if self._busy:  # for a dialog that has been closed: what comes of it is shown in this one
+            return
+        self._busy = True
 
-    def _empty(self, dialog: ImageCacheDialog) -> None:
-        ImageCache().clear()
-        if self._show_usage(dialog):
-            dialog.set_note("What is left is in use by a training, or by the run that is open.")
+        def work() -> None:
+            cache, taken, left = ImageCache(), 0, Leftover()
+            try:
+                left = cache.clear() if empty else left
+                taken = cache.size
+            except OSError as error:
+                left = Leftover(error=error)
+            self._looked.emit(taken, _reason(left))
+
+        self._pool.start(work)
+
+    def _on_looked(self, taken: int, note: str) -> None:
+        self._busy = False
+        if self._dialog is not None and isValid(self._dialog):
+            self._dialog.set_usage(str(cache_folder()), taken)
+            self._dialog.set_note(note)
+
+
+def _reason(left: Leftover) -> str:
+    """Why the cache is not empty."""
+    reasons = [IN_USE] if left.in_use else []
+    if left.error is not None:
+        reasons.append(
+            f"Not everything could be removed ({left.error.strerror or left.error}). Check that the folder is "
+            "there and that you may write to it."
+        )
+    return " ".join(reasons)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,7 +14,7 @@ import pytest
 from PIL import Image
 
 from core.config import DataConfig
-from core.data.cache import ImageCache
+from core.data.cache import ImageCache, Leftover
 from core.data.dataset import DatasetError
 from core.data.loading import load_dataset
 from core.data.preparation import prepare
@@ -156,11 +159,51 @@ def test_a_cache_is_emptied_but_for_what_is_in_use(tmp_path):
     entry(store, "b")
     (tmp_path / "native-a.msgpack").write_bytes(b"\xc0")
     assert store.size == 2 * 1128
-    store.clear()
+    assert store.clear() == Leftover(in_use=True)
     assert store.size == 1128
     assert kept(store) == {"a"}
     assert not (tmp_path / "native-a.msgpack").exists()
     assert (in_use == 7).all()
+    del in_use
+    assert store.clear() == Leftover()
+    assert store.size == 0
+
+
+def test_images_of_a_killed_preparation_count_and_are_removed_but_none_that_are_being_written(tmp_path):
+    store = ImageCache(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    left = tmp_path / f".images-a.npy.{process.pid}-0a1b2c3d.writing"
+    left.write_bytes(bytes(500))
+    assert store.size == 500
+    with store.writing("b", 3, (100,)) as writer:
+        writer.append(np.full((3, 100), 7, np.uint8))
+        (temporary,) = tmp_path.glob(".images-b.*")
+        elsewhere = temporary.rename(temporary.with_name(f".images-b.npy.{process.pid}-0a1b2c3d.writing"))
+        assert store.clear() == Leftover(in_use=True), "open in a process of another host or container"
+        elsewhere.rename(temporary)
+        assert store.clear() == Leftover(in_use=True)
+        assert not left.exists()
+        writer.finish(b"\xc0")
+    images = store.find("b")
+    assert images is not None
+    assert (images.images == 7).all()
+
+
+def test_what_could_not_be_removed_is_told_from_what_is_in_use(tmp_path, monkeypatch):
+    store = ImageCache(tmp_path)
+    entry(store, "a")
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refuse)
+        left = store.clear()
+    assert not left.in_use
+    assert left.error is not None
+    assert left.error.strerror == "Read-only file system"
+    assert store.clear() == Leftover()
 
 
 def test_using_an_entry_makes_it_recent(tmp_path, monkeypatch):
