@@ -97,6 +97,11 @@ def asked_for(config: DataConfig, names: Sequence[str], categories: Sequence[tup
     return HeldOut(tuple(_box(text, known) for text in _parts(config.hold_out, ";")))
 
 
+def labels_in(text: str) -> set[str]:
+    """The names of the labels in the text of ``data.hold_out``."""
+    return {_parts(condition, "=")[0] for region in _parts(text, ";") for condition in _parts(region, ",")}
+
+
 def _box(text: str, known: dict[str, tuple[str, ...]]) -> Box:
     ranges = {}
     for condition in _parts(text, ","):

@@ -10,6 +10,7 @@ import numpy as np
 
 from core.config import DataConfig
 from core.data.dataset import DatasetError
+from core.data.held_out import labels_in
 from core.data.labels import LabelColumn, as_classes_note, join, label_columns, split_column
 from core.data.sources.listing import located
 from core.data.splits import Split, split
@@ -44,15 +45,21 @@ def labelled(
     if config.labels:
         table = read_table(labels_file(config))
         joined = join(table, names, np.arange(count), config.labels_by)
-        sides = split_column(table, joined)
-        found, left_out = label_columns(
-            table, joined, config.number_labels == "auto", "" if sides is None else sides[0]
-        )
+        spoilt: list[str] = []
+        sides = split_column(table, joined, spoilt)
+        kept = config.split == "auto"
+        asked = {config.group, *labels_in(config.hold_out)}  # then it is a label like any other
+        passed_over = sides.name if sides is not None and kept and sides.name not in asked else ""
+        found, left_out = label_columns(table, joined, config.number_labels == "auto", passed_over)
         notes += [*table.notes, *joined.notes]
         notes += [f"{table.file.name}: column {name} is left out: {reason}." for name, reason in left_out.items()]
-        if sides is not None and config.split == "auto":
-            notes.append(f"{table.file.name}: the split is given by the column {sides[0]}.")
-            given = sides[1]
+        if kept:
+            notes += spoilt
+        if sides is not None:
+            given = sides.sides
+            if kept:
+                notes.append(f"{table.file.name}: the split is given by the column {sides.name}.")
+                notes += sides.notes(table, names)
         taken = {label.name for label in columns}
         for label in found:
             if label.categories and table.numbers(label.name) is not None:

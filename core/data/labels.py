@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from core.data.splits import HELD_OUT_WORD, TRAINING_WORDS, VALIDATION_WORDS
+from core.data.splits import side_of
 from core.data.tables import IMAGE_NAME, INDEX, Table, TableError
 from core.utils.text import counted
 
@@ -51,6 +51,25 @@ class LabelColumn:
 def says_names(heading: str) -> bool:
     """Whether the heading of a column, or the key of an array, says that it names images: file, image_id, filenames."""
     return _NAMES_SAY.fullmatch(heading) is not None
+
+
+@dataclass(frozen=True, eq=False)
+class SplitColumn:
+    """The column of a table that says which of N images train (0), validate (1) or are held out (2): ``sides`` uint8
+    (N,). ``silent`` are the places of those of which it says nothing: they train."""
+
+    name: str
+    sides: np.ndarray
+    silent: np.ndarray
+
+    def notes(self, table: Table, names: Sequence[str]) -> list[str]:
+        """What is said of the images without an entry, which may be called ``names``."""
+        if not len(self.silent):
+            return []
+        which = f": {_examples([names[place] for place in self.silent[: _SHOWN + 1].tolist()])}" if len(names) else ""
+        verb = "trains" if len(self.silent) == 1 else "train"
+        images = counted(len(self.silent), "image")
+        return [f"{images} without entry in the column {self.name} of {table.file.name} {verb}{which}."]
 
 
 def as_classes_note(label: LabelColumn) -> str:
@@ -153,15 +172,28 @@ def _by_index(table: Table, samples: np.ndarray) -> Join:
     return Join(rows, INDEX, tuple(notes))
 
 
-def split_column(table: Table, joined: Join) -> tuple[str, np.ndarray] | None:
-    """The column that says which of N images train (0), validate (1) or are held out (2), uint8 (N,), and its name;
-    None if there is none. Images without an entry train."""
-    sides = dict.fromkeys(TRAINING_WORDS, 0) | dict.fromkeys(VALIDATION_WORDS, 1) | {HELD_OUT_WORD: 2, "": 0}
+def split_column(table: Table, joined: Join, notes: list[str]) -> SplitColumn | None:
+    """The column called split or the like that puts the images on two sides at least; None if there is none.
+
+    Appends to ``notes`` the entry because of which a column that names sides is not taken.
+    """
     for name in table.names:
-        if name.lower() in _SPLIT_HEADINGS and name != joined.by:
-            codes = [sides.get(text.casefold(), -1) for text in (*table.texts(name), "")]
-            if min(codes) == 0 and 1 in codes:
-                return name, np.array(codes, np.uint8)[joined.rows]  # of no row, -1: the last
+        if name.lower() not in _SPLIT_HEADINGS or name == joined.by:
+            continue
+        texts = [*table.texts(name), ""]  # of no row, -1: the last
+        sides = [side_of(text) if text else 0 for text in texts]
+        strange = [row for row, side in enumerate(sides) if side is None]
+        if strange:
+            if any(text and side is not None for text, side in zip(texts, sides, strict=True)):
+                notes.append(
+                    f"{table.file.name}, row {table.lines[strange[0]]}: {texts[strange[0]]!r} in the column {name} is "
+                    "none of train, validation and held out, so that the column does not give the split."
+                )
+            continue
+        of_images = np.array(sides, np.uint8)[joined.rows]
+        if len(np.unique(of_images)) > 1:
+            silent = np.array([not text for text in texts])[joined.rows]
+            return SplitColumn(name, of_images, np.flatnonzero(silent))
     return None
 
 

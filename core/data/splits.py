@@ -6,6 +6,7 @@ one side. A split that the files give is respected. The published curves keep th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,11 +24,11 @@ FRACTION = 0.1
 """Share of validation images, if none is set."""
 TRAINING_WORDS = frozenset({"train", "training", "trn", "tr"})
 VALIDATION_WORDS = frozenset(
-    {"val", "valid", "validation", "dev", "test", "testing", "tst", "t10k", "eval", "evaluation", "holdout", "held-out"}
+    {"val", "valid", "validation", "dev", "test", "testing", "tst", "t10k", "eval", "evaluation", "holdout"}
 )
 HELD_OUT_WORD = "held out"
 """Names of folders, words in the names of arrays and entries of tables that say which part of a data set something is;
-in small letters."""
+in small letters. See ``side_of``."""
 MOST_IN_A_FILE = 0.5  # of the images: the frames of a larger file cannot be kept together
 _SHOWN = 8  # classes in a note
 
@@ -40,6 +41,15 @@ class Split:
     validation: np.ndarray
     held_out: np.ndarray
     notes: tuple[str, ...] = ()
+
+
+def side_of(word: str) -> int | None:
+    """0 if ``word`` says that something trains, 1 if it validates, 2 if it is held out; None if it says none of it.
+
+    Held out, held-out and held_out are the same.
+    """
+    word = re.sub(r"[\s_-]+", " ", word.strip().casefold())
+    return 0 if word in TRAINING_WORDS else 1 if word in VALIDATION_WORDS else 2 if word == HELD_OUT_WORD else None
 
 
 def published_split(count: int, config: DataConfig) -> tuple[np.ndarray, np.ndarray]:
@@ -76,6 +86,12 @@ def split(
     if given is not None and config.split == "auto" and (given == 2).any():
         notes.append(f"{counted(int((given == 2).sum()), 'image')} held out, as the files say.")
         inside = inside | (given == 2)
+    elif given is not None and (used := int(((given == 2) & ~inside).sum())):
+        are = "is" if used == 1 else "are"
+        notes.append(
+            f"{counted(used, 'image')} that the files hold out {are} used, as data.split is {config.split}; data.split "
+            f"auto keeps {'it' if used == 1 else 'them'} out."
+        )
     left = np.flatnonzero(~inside).astype(np.int64)
     if len(left) < 2:
         why = f"data.hold_out is {config.hold_out!r} and leaves" if config.hold_out else "The files hold out all but"
@@ -86,7 +102,7 @@ def split(
             notes.append("The last images in the order of the files validate.")
         return Split(left[train], left[validation], np.flatnonzero(inside).astype(np.int64), tuple(notes))
     kept = factors[left]
-    mask, said = _given(config, None if given is None else given[left])
+    mask, said = _given(config, None if given is None else given[left], given is not None and bool((given == 2).any()))
     notes += said
     drawn = mask is None
     if drawn:
@@ -102,14 +118,15 @@ def split(
     return Split(left[~mask], left[mask], np.flatnonzero(inside).astype(np.int64), tuple(notes))
 
 
-def _given(config: DataConfig, given: np.ndarray | None) -> tuple[np.ndarray | None, list[str]]:
+def _given(config: DataConfig, given: np.ndarray | None, some_held_out: bool) -> tuple[np.ndarray | None, list[str]]:
     """Which images validate by the files' own split, None if there is none to keep; and what is said about it."""
     if given is None or config.split != "auto":
         return None, []
     mask = given != 0
     if mask.all() or not mask.any():
         side = "validation" if mask.all() else "training"
-        return None, [f"The split that the files give has only {side} images; it was not used."]
+        beside = " beside those held out" if some_held_out else ""
+        return None, [f"The split that the files give has only {side} images{beside}; it was not used."]
     unused = [] if config.validation_fraction is None else ["data.validation_fraction was not used."]
     return mask, ["The split that the files give was kept.", *unused]
 

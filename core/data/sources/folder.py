@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from core.data.sources.pictures import (
     settle_pillow,
 )
 from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
-from core.data.splits import TRAINING_WORDS, VALIDATION_WORDS
+from core.data.splits import side_of
 from core.data.tables import EXPORT_TABLE, TableError, read_table
 from core.utils.text import counted
 
@@ -247,13 +246,13 @@ def layout(listing: Listing, names: list[str], notes: list[str]) -> tuple[list[L
     split = None
     level = _split_level(parts, depth)
     if level is not None:
-        aside = [len(part) > level + 1 and part[level].casefold() in VALIDATION_WORDS for part in parts]
-        split = np.array(aside, dtype=np.uint8)
+        split = np.array([side_of(part[level]) or 0 if len(part) > level + 1 else 0 for part in parts], np.uint8)
         folders = {part[level] for part in parts if len(part) > level + 1}
-        used = sorted(folders, key=lambda folder: (folder.casefold() in VALIDATION_WORDS, folder))
+        used = sorted(folders, key=lambda folder: (side_of(folder) or 0, folder))
+        train, aside, out = np.bincount(split, minlength=3).tolist()
         notes.append(
-            f"The split is given by the folders {' and '.join(map(shown, used))}: {len(aside) - sum(aside):,} files to "
-            f"train, {sum(aside):,} to validate."
+            f"The split is given by the folders {' and '.join(map(shown, used))}: {train:,} files to train, "
+            f"{aside:,} to validate{f', {out:,} held out' if out else ''}."
         )
         depth += level == depth
     folder_of = [part[depth] if len(part) > depth + 1 and depth != level else None for part in parts]
@@ -283,20 +282,28 @@ def _exported_split(listing: Listing, names: list[str], notes: list[str]) -> np.
     table = next((file for file in listing.files if file.name == EXPORT_TABLE), None)
     if table is None:
         return None
-    with contextlib.suppress(TableError):  # another's table, which happens to be called so
+    reasons: list[str] = []
+    try:
         content = read_table(Path(table.path))
-        column = split_column(content, join(content, names, np.arange(len(names))))
+        column = split_column(content, join(content, names, np.arange(len(names))), reasons)
+    except TableError as error:  # damaged by hand, or another's table, which happens to be called so
+        reasons.append(str(error).replace(table.path, EXPORT_TABLE))
+    else:
         if column is not None:
-            notes.append(f"The split is given by the column {column[0]} of {EXPORT_TABLE}.")
-            return column[1]
+            notes.append(f"The split is given by the column {column.name} of {EXPORT_TABLE}.")
+            notes += column.notes(content, names)
+            return column.sides
+        reasons.append("no column puts images on two sides, such as train and validation.")
+    notes.append(f"{EXPORT_TABLE} was not used for the split: {reasons[0]}")
     return None
 
 
 def _split_level(parts: list[list[str]], depth: int) -> int | None:
-    """At which level from ``depth`` on all folders are for training or for validation, both being there."""
+    """At which level from ``depth`` on all folders are for training, for validation or held out, the first being there
+    and one of the others."""
     for level in range(depth, max(map(len, parts)) - 1):
-        folders = {part[level].casefold() for part in parts if len(part) > level + 1}
-        if folders <= TRAINING_WORDS | VALIDATION_WORDS and folders & TRAINING_WORDS and folders & VALIDATION_WORDS:
+        sides = {side_of(part[level]) for part in parts if len(part) > level + 1}
+        if None not in sides and 0 in sides and len(sides) > 1:
             return level
     return None
 

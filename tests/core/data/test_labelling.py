@@ -160,6 +160,79 @@ def test_a_column_split_of_a_table_says_who_trains(frames):
     assert not any("the split is given" in note for note in drawn.notes)
 
 
+@pytest.mark.parametrize("word", ["held out", "held_out", "Held-Out"])
+def test_a_column_may_hold_images_out_without_naming_validation_images(frames, word):
+    rows = "".join(f"frame{i}.png,{word if i <= 5 else 'train'}\n" for i in range(1, FRAMES + 1))
+    (frames.parent / "sides.csv").write_text("file,split\n" + rows)
+    dataset = loaded(frames, labels="sides.csv")
+    assert dataset.held_out.tolist() == list(range(5))
+    assert not dataset.factor_names
+    assert len(dataset.validation) == 4
+    assert "5 images held out, as the files say." in dataset.notes
+    said = "The split that the files give has only training images beside those held out; it was not used."
+    assert said in dataset.notes
+
+
+def test_the_entry_that_spoils_a_column_of_sides_is_told(frames):
+    sides = ["train", "val", "held out"]
+    rows = "".join(f"frame{i}.png,{sides[i % 3] if i != 7 else 'maybe'}\n" for i in range(1, FRAMES + 1))
+    (frames.parent / "sides.csv").write_text("file,set\n" + rows)
+    said = "sides.csv, row 8: 'maybe' in the column set is none of train, validation and held out"
+    assert any(note.startswith(said) for note in loaded(frames, labels="sides.csv").notes)
+    (frames.parent / "kinds.csv").write_text("file,set\n" + "".join(f"frame{i}.png,{i % 3}p\n" for i in range(1, 41)))
+    assert not any("none of train" in note for note in loaded(frames, labels="kinds.csv").notes)
+
+
+def test_images_of_which_a_column_of_sides_says_nothing_are_named(frames):
+    rows = "".join(f"frame{i}.png,{'val' if i % 4 else 'train'}\n" for i in range(1, FRAMES - 1))
+    (frames.parent / "sides.csv").write_text("file,split\n" + rows + "frame39.png,\n")
+    said = "2 images without entry in the column split of sides.csv train: frame39.png, frame40.png."
+    assert said in loaded(frames, labels="sides.csv").notes
+    assert said not in loaded(frames, labels="sides.csv", split="random").notes
+
+
+def test_a_column_of_sides_is_a_label_where_it_is_asked_for_as_one(frames):
+    rows = "".join(f"frame{i}.png,{i},{'val' if i % 4 else 'train'}\n" for i in range(1, FRAMES + 1))
+    (frames.parent / "sides.csv").write_text("file,x,split\n" + rows)
+    assert loaded(frames, labels="sides.csv").factor_names == ("x",)
+    drawn = loaded(frames, labels="sides.csv", split="random")
+    assert drawn.factor_names == ("x", "split")
+    held = loaded(frames, labels="sides.csv", hold_out="split=val, x=0:10")
+    assert len(held.held_out) == 8
+
+
+@pytest.mark.parametrize("split", ["random", "last"])
+def test_what_an_export_held_out_is_not_used_in_silence(frames, tmp_path, split):
+    export_png(loaded(frames, labels="named.csv", hold_out="species=dog, x=5:10"), tmp_path / "out")
+    notes = loaded(tmp_path / "out", split=split).notes
+    said = f"6 images that the files hold out are used, as data.split is {split}; data.split auto keeps them out."
+    assert said in notes
+    assert said in loaded(frames, labels=str(tmp_path / "out" / "parameters.csv"), split=split, labels_by="order").notes
+    assert not any("the files hold out are used" in note for note in loaded(tmp_path / "out").notes)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("000003.png,", "000002.png,", "not used for the split: parameters.csv, row 5: '000002.png' already has row 4"),
+        (
+            ",train,",
+            ",perhaps,",
+            "not used for the split: parameters.csv, row 2: 'perhaps' in the column split is none",
+        ),
+        ("file,split", "file,part", "not used for the split: no column puts images on two sides"),
+        ("000003.png,", "lost.png,", "1 image without entry in the column split of parameters.csv trains: 000003.png."),
+    ],
+)
+def test_an_export_whose_table_was_changed_says_what_became_of_its_split(frames, tmp_path, old, new, said):
+    export_png(loaded(frames, labels="named.csv", hold_out="species=dog, x=5:10"), tmp_path / "out")
+    table = tmp_path / "out" / "parameters.csv"
+    text = table.read_text(encoding="utf-8")
+    assert old in text
+    table.write_text(text.replace(old, new), encoding="utf-8")
+    assert any(said in note for note in loaded(tmp_path / "out").notes)
+
+
 def test_numbers_of_a_column_that_is_called_as_a_class_can_stay_numbers(frames):
     (frames.parent / "kinds.csv").write_text(
         "file,label,x\n" + "".join(f"frame{i}.png,{i % 3},{i % 3}\n" for i in range(1, FRAMES + 1))

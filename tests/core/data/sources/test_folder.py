@@ -267,6 +267,16 @@ def test_folders_for_training_and_validation_may_lie_within_those_of_the_classes
     assert inner in source.notes
 
 
+@pytest.mark.parametrize("folder", ["held out", "held-out", "Held_Out"])
+def test_a_folder_may_hold_images_out(tmp_path, folder):
+    for name in ("train/1.png", "train/2.png", f"{folder}/3.png"):
+        picture(tmp_path / name)
+    source = open_source(DataConfig(path=str(tmp_path)))
+    by_name = dict(zip(source.names, source.given_split.tolist(), strict=True))
+    assert by_name == {"train/1.png": 0, "train/2.png": 0, f"{folder}/3.png": 2}
+    assert any("2 files to train, 0 to validate, 1 held out" in note for note in source.notes)
+
+
 def test_classes_called_train_and_test_among_others_are_no_split(tmp_path):
     for name in ("train/1.png", "test/1.png", "plane/1.png"):
         picture(tmp_path / name)
