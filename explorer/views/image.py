@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.controls import folder_or_file_menu, label, named, set_role
 from explorer.widgets.dialogs import ask_save
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
@@ -31,8 +31,8 @@ class ImageView(QWidget):
     """
 
     painted = Signal()
-    locate_requested = Signal()
-    """The run's images have been moved, and a person knows where to."""
+    locate_requested = Signal(bool)
+    """The run's images have been moved, and a person knows where to: to a folder, or to a file (False)."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -67,7 +67,7 @@ class ImageView(QWidget):
         self._missing = QWidget()
         self._missing_text = label("", "warning", "image.missing", wrap=True, align=Qt.AlignmentFlag.AlignHCenter)
         locate = named(QPushButton("Locate…"), "image.locate", None, "Choose where the images of this run lie now")
-        locate.clicked.connect(self.locate_requested)
+        locate.setMenu(folder_or_file_menu(locate, "image.locate", self.locate_requested.emit))
         column(self._missing_text, row(1, locate, 1), spacing=4, parent=self._missing)
         return self._missing
 

@@ -302,6 +302,16 @@ def named(widget: W, name: str, text: str | None = None, tip: str = "", accessib
     return widget
 
 
+def folder_or_file_menu(button: QWidget, name: str, chosen: Callable[[bool], object]) -> QMenu:
+    """A menu for a ``button`` that asks for images, with actions ``name.folder`` and ``name.file``; ``chosen`` gets
+    whether they are in a folder."""
+    menu = QMenu(button)
+    for kind, text, folder in (("folder", "Folder of images…", True), ("file", "File of images…", False)):
+        action = named(menu.addAction(text), f"{name}.{kind}")
+        action.triggered.connect(lambda _=False, folder=folder: chosen(folder))
+    return menu
+
+
 def tool_button(
     name: str, text: str, tip: str = "", accessible: str = "", checkable: bool = False, words: bool = True
 ) -> QToolButton:

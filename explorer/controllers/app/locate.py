@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from fnmatch import fnmatch
 from pathlib import Path
 
 from core.data.loading import present_data
@@ -13,7 +12,7 @@ from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
 from explorer.views.image import ImageView
-from explorer.views.training.editors import IMAGE_FILES, ask_images
+from explorer.views.training.editors import ask_images
 from explorer.widgets.dialogs import ProgressDialog
 
 
@@ -49,13 +48,12 @@ class LocateController(Controller):
             missing = "" if located(path).exists() else path
         self._view.set_missing(missing)
 
-    def ask(self) -> None:
-        """Ask for the folder, or the file, that the images are in now."""
+    def ask(self, folder: bool) -> None:
+        """Ask for the ``folder``, or for the file, that the images are in now."""
         run = self._session.run
         if run is None:
             return
         before = located(run.config.data.path)
-        folder = not any(fnmatch(before.name.lower(), pattern) for pattern in IMAGE_FILES)  # it is not there to be seen
         ask_images(self._window, "locate", f"Locate {before.name}", folder, self.locate, before)
 
     def locate(self, path: str) -> None:

@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLineEdit,
-    QMenu,
     QPushButton,
     QRadioButton,
     QSpinBox,
@@ -24,10 +23,13 @@ from PySide6.QtWidgets import (
 from core.config import Setting
 from core.data.sources.listing import located
 from core.data.tables import SUFFIXES
-from explorer.widgets.controls import MagnitudeSpinBox, named
+from explorer.widgets.controls import MagnitudeSpinBox, folder_or_file_menu, named
 from explorer.widgets.dialogs import ask_file, ask_folder
 
-IMAGE_FILES = ("*.npz", "*.npy", "*.h5", "*.hdf5", "*.tif", "*.tiff", "*.gif", "*.webp", "*.gz", "*ubyte")
+IMAGE_FILES = (
+    *("*.npz", "*.npy", "*.h5", "*.hdf5", "*.hdf", "*.he5", "*.mat", "*.tif", "*.tiff", "*.gif", "*.webp", "*.apng"),
+    *("*.avif", "*.gz", "*ubyte"),
+)
 _LARGEST_INTEGER = 2**31 - 1  # that a spin box can hold
 
 
@@ -231,12 +233,7 @@ class PathEditor(TextEditor):
         self._line.setPlaceholderText("Folder or file")
         browse = named(QPushButton("Browse…"), f"training.{setting.name}.browse")
         browse.setToolTip("Choose a folder of images, or a file that holds many")
-        menu = QMenu(browse)
-        for name, text, folder in (("folder", "Folder of images…", True), ("file", "File of images…", False)):
-            action = menu.addAction(text)
-            action.setObjectName(f"training.{setting.name}.{name}")
-            action.triggered.connect(lambda _=False, folder=folder: self._browse(folder))
-        browse.setMenu(menu)
+        browse.setMenu(folder_or_file_menu(browse, f"training.{setting.name}", self._browse))
         self.row.addWidget(browse)
 
     def _browse(self, folder: bool) -> None:

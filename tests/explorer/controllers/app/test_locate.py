@@ -4,15 +4,16 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from engine_driver import TINY, make_run
 from PIL import Image
-from PySide6.QtCore import Qt
-from PySide6.QtTest import QTest
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from core.config import DataConfig
 from core.data.loading import load_dataset
 from core.runs.directory import RunDirectory
+from explorer.views.training.editors import IMAGE_FILES
 
 WAIT = 60_000
 
@@ -35,10 +36,32 @@ def test_images_that_were_moved_are_located(program, tmp_path, qtbot):
     assert missing.isVisible()
     assert str(folder) in missing.text()
     qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=WAIT)
-    QTest.mouseClick(explorer.image.findChild(QPushButton, "image.locate"), Qt.MouseButton.LeftButton)
+    explorer.image.findChild(QAction, "image.locate.folder").trigger()
     dialog = explorer.window.findChild(QFileDialog, "dialog.locate")
     dialog.fileSelected.emit(str(tmp_path / "after"))
     dialog.close()
     qtbot.waitUntil(lambda: not missing.isVisible(), timeout=WAIT)
     assert RunDirectory.open(run.path).config.data.path == str(tmp_path / "after")
     qtbot.waitUntil(lambda: explorer.state.model is not None and explorer.image.has_sample, timeout=WAIT)
+
+
+@pytest.mark.parametrize("name", ["scans.he5", "images.MAT", "images", "v1.2", "film.avif"])
+def test_what_was_moved_may_be_a_folder_or_a_file_whatever_its_name(program, tmp_path, name):
+    run = make_run(tmp_path / "run", replace(TINY, data=DataConfig(path=str(tmp_path / "gone" / name), image_size=32)))
+    explorer = program(run.path)
+    menu = explorer.image.findChild(QPushButton, "image.locate").menu()
+    modes = {}
+    for action in menu.actions():
+        action.trigger()
+        dialog = explorer.window.findChildren(QFileDialog, "dialog.locate")[-1]
+        modes[action.text()] = dialog.fileMode()
+    assert modes == {
+        "Folder of images…": QFileDialog.FileMode.Directory,
+        "File of images…": QFileDialog.FileMode.ExistingFile,
+    }
+
+
+def test_files_that_hold_many_images_are_shown_in_the_dialog():
+    from core.data.sources.opening import ARRAYS
+
+    assert {f"*{suffix}" for suffix in ARRAYS} <= set(IMAGE_FILES)
