@@ -66,7 +66,7 @@ class SplitColumn:
         """What is said of the images without an entry, which may be called ``names``."""
         if not len(self.silent):
             return []
-        which = f": {_examples([names[place] for place in self.silent[: _SHOWN + 1].tolist()])}" if len(names) else ""
+        which = f": {_examples([names[int(place)] for place in self.silent[: _SHOWN + 1]])}" if len(names) else ""
         verb = "trains" if len(self.silent) == 1 else "train"
         images = counted(len(self.silent), "image")
         return [f"{images} without entry in the column {self.name} of {table.file.name} {verb}{which}."]

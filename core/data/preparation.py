@@ -110,7 +110,7 @@ def prepare_listing(
                 progress(1.0)
             return found
     if source is None:
-        source = opened(listing, config, cache)
+        source = opened(listing, config, cache, None if progress is None else lambda _: progress(0.0))
     share = 0.0 if common is not None else _SURVEY_SHARE
     if common is None:
         common = surveyed(source, listing, config, cache, None if progress is None else lambda f: progress(share * f))

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from h5py import h5o  # pyright: ignore[reportAttributeAccessIssue]  # compiled, and without types
 
 from core.config import DataConfig
-from core.data.dataset import BROKEN, broken_as
+from core.data.dataset import BROKEN, DatasetError, Progress, broken_as
 from core.data.sources.arrays import KNOWN, open_arrays, side_of_rows
 from core.data.sources.channels import chosen_channels
 from core.data.sources.folder import layout
@@ -25,11 +26,16 @@ from core.data.sources.parallel import in_order
 from core.data.sources.pictures import Header, PictureError, array_header, array_pixels
 from core.data.sources.source import Blocks, ImageSource, Pixels, Result, Size, Skipped
 from core.data.tables import IMAGE_NAME
-from core.utils.text import reason
+from core.utils.text import counted, reason
 
 MOST_ARRAYS = 1_000_000
+DEEPEST = 16
+"""Groups within one another that are looked into."""
 SMALLEST = 8
 """Pixels of the shorter side of an array that is taken as an image of its own: smaller ones are rather matrices."""
+IMAGE_WORDS = frozenset({"image", "images", "img", "imgs", "pictures", "pixels"})
+"""Names that say which of several kinds of arrays are the images; in small letters. Others, such as x, may be
+classes."""
 LARGEST_CHUNK = 256 << 20
 """Bytes that are unpacked at once, so that none is unpacked twice."""
 _IMAGE_ATTRIBUTES = ("CLASS", "IMAGE_", "DISPLAY_", "INTERLACE_", "PALETTE", "TITLE", "VERSION")
@@ -82,10 +88,10 @@ class Hdf5Pictures(ImageSource):
                 yield place, content
 
 
-def open_hdf5(path: Path, config: DataConfig, notes: list[str]) -> ImageSource:
+def open_hdf5(path: Path, config: DataConfig, notes: list[str], progress: Progress | None = None) -> ImageSource:
     """The images of an HDF5 file. Raises ``DatasetError``."""
-    members = hdf5_members(path, notes)
-    pictures = _pictures(members, config.array)
+    members = hdf5_members(path, notes, progress)
+    pictures = _pictures(path, members, config.array, notes)
     if not pictures:
         return open_arrays(path, "HDF5 file", [*members], config, notes)
     names = [shown(member.name) for member, _ in pictures]
@@ -109,23 +115,49 @@ def open_hdf5(path: Path, config: DataConfig, notes: list[str]) -> ImageSource:
     )
 
 
-def _pictures(members: list[Hdf5Member], named: str) -> list[tuple[Hdf5Member, Header]]:
+def _pictures(path: Path, members: list[Hdf5Member], named: str, notes: list[str]) -> list[tuple[Hdf5Member, Header]]:
     """The ``members`` that are an image each, in natural order, of those whose path has ``named`` in it, if that is
-    set; none if the images are a stack.
+    set; none if the images are a stack. Raises ``DatasetError`` if they are of several kinds.
 
-    Such arrays differ in the numbers of their names, or are called as image files are: images/0001, images/0002.
+    Such arrays differ in the numbers of their names, or are called as image files are: images/0001, images/0002. Those
+    in a group that is ``named`` may have any names.
     """
     series: dict[tuple[str, ...], list[tuple[Hdf5Member, Header]]] = defaultdict(list)
     for member in members:
-        header = _header(member)
-        if header is not None and (not named or f"/{named}/" in f"/{member.name}/"):
-            series[_alike(member.name)].append((member, header))
-    series = {key: found for key, found in series.items() if "#" in key and len(found) > 1}
-    if any(member.name == named or (not named and _is_stack(member)) for member in members):
+        header, key = _header(member), _alike(member.name)
+        if header is not None and (f"/{named}/" in f"/{member.name}/" if named else "#" in key):
+            series[key].append((member, header))
+
+    def form(key: tuple[str, ...]) -> tuple[bool, ...]:
+        return tuple(part == "#" and not named for part in key)
+
+    counts = Counter(form(key) for key, found in series.items() for _ in found)  # a class may have a single image
+    series = {key: found for key, found in series.items() if counts[form(key)] > 1}
+    known = {key: found for key, found in series.items() if any(part.lower() in IMAGE_WORDS for part in key)}
+    series = known if sum(map(len, known.values())) > 1 else series
+    count = sum(map(len, series.values()))
+    if any(member.name == named or (not named and _is_stack(member, count)) for member in members) or not series:
         return []
-    known = [key for key in series if any(part.lower() in KNOWN for part in key)]
-    pictures = [picture for key in known or series for picture in series[key]]
-    return in_natural_order(pictures, lambda picture: picture[0].name)
+    kinds = [f"{'/'.join(key).replace('#', '*')} ({len(found):,})" for key, found in series.items()]
+    said = ", ".join(kinds[:6]) + (", …" if len(kinds) > 6 else "")
+    if name := _one_of_several(series):
+        raise DatasetError(
+            f"{shown(str(path))} holds several kinds of arrays that may be the images: {said}. Name one in data.array, "
+            f"such as {name}."
+        )
+    notes.append(f"Taken as an image each: {said}.")
+    return in_natural_order([picture for found in series.values() for picture in found], lambda each: each[0].name)
+
+
+def _one_of_several(series: dict[tuple[str, ...], list[tuple[Hdf5Member, Header]]]) -> str:
+    """What tells some arrays from others of the same image, as rgb of 1/rgb and 1/depth; "" if each has one array."""
+    for end in (lambda key: len(key) - 1, lambda key: len(key) - key[::-1].index("#")):
+        first: dict[tuple[str, ...], tuple[str, ...]] = {}
+        for key in series:
+            above = key[: end(key)] if "#" in key else ()
+            if "#" in above and first.setdefault(above, key) != key:
+                return series[first[above]][0][0].name.split("/")[len(above)]
+    return ""
 
 
 def _alike(name: str) -> tuple[str, ...]:
@@ -134,11 +166,14 @@ def _alike(name: str) -> tuple[str, ...]:
     return tuple("#" if any(map(str.isdecimal, part)) or IMAGE_NAME.search(part) else part for part in parts)
 
 
-def _is_stack(member: Hdf5Member) -> bool:
-    """Whether an array holds many images: four axes, three that are no image with channels, or rows called images."""
+def _is_stack(member: Hdf5Member, count: int) -> bool:
+    """Whether an array holds many images: rows called images, four axes, or three that are no image with channels; if
+    its name does not say so, more than the ``count`` that other arrays would give."""
+    called = stem_of(member.name).rpartition("_")[2] in KNOWN
     if len(member.shape) == 2:
-        return side_of_rows(member) > 0 and stem_of(member.name).rpartition("_")[2] in KNOWN
-    return member.dtype.kind in "buif" and len(member.shape) in (3, 4) and _header(member) is None
+        return called and side_of_rows(member) > 0
+    several = member.dtype.kind in "buif" and len(member.shape) in (3, 4) and _header(member) is None
+    return several and (called or member.shape[0] > count)
 
 
 def _header(member: Hdf5Member) -> Header | None:
@@ -159,18 +194,61 @@ def _note_what_is_left(
     table = "a table that data.labels names can give labels"
     if left:
         said = ", ".join(left[:6]) + (", …" if len(left) > 6 else "")
-        notes.append(f"Not taken as images or labels: {said}; {table}.")
+        are = "is" if len(left) == 1 else "are"
+        notes.append(f"{counted(len(left), 'array')} {are} not taken as images or labels: {said}; {table}.")
     with broken_as(lambda why: _unreadable(path, why)), h5py.File(path, "r") as file:
         attributes = [key for key in file[pictures[0][0].name].attrs if not key.startswith(_IMAGE_ATTRIBUTES)]
     if attributes:
         notes.append(f"Attributes of the images are not read: {', '.join(attributes[:6])}; {table}.")
 
 
-def hdf5_members(path: Path, notes: list[str]) -> list[Hdf5Member]:
-    """The arrays of an HDF5 file. Raises ``DatasetError`` if it cannot be read."""
+def hdf5_members(path: Path, notes: list[str], progress: Progress | None = None) -> list[Hdf5Member]:
+    """The arrays of an HDF5 file. An exception that ``progress`` raises ends the reading. Raises ``DatasetError`` if
+    the file cannot be read."""
     members: list[Hdf5Member] = []
+    links: list[str] = []
+    elsewhere: list[str] = []
+    groups: set[int] = set()  # where they lie: a group may hold itself, or have several names
+
+    def collect(group: h5py.Group, above: str) -> None:
+        for place, key in enumerate(group):
+            if progress is not None and place % 256 == 0:
+                progress(0.0)
+            name = f"{above}{key}"
+            if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+                links.append(name)
+                continue
+            item = group[key]
+            if isinstance(item, h5py.Group):
+                address = h5o.get_info(item.id).addr
+                if address in groups:
+                    links.append(name)
+                elif name.count("/") < DEEPEST:
+                    groups.add(address)
+                    collect(item, f"{name}/")
+            elif isinstance(item, h5py.Dataset) and len(members) < MOST_ARRAYS:
+                if item.is_virtual or item.external:
+                    elsewhere.append(name)
+                    continue
+                text = h5py.check_string_dtype(item.dtype) is not None
+                if item.shape and (text or item.dtype.kind in "buif"):
+                    dtype = np.dtype(str) if text else item.dtype
+                    members.append(Hdf5Member(name, tuple(item.shape), dtype, path, text))
+
     with broken_as(lambda why: _unreadable(path, why)), h5py.File(path, "r") as file:
-        _collect(file, "", path, members, notes)
+        groups.add(h5o.get_info(file.id).addr)
+        collect(file, "")
+    if links:
+        are, they = ("is", "it") if len(links) == 1 else ("are", "they")
+        notes.append(
+            f"{counted(len(links), 'link')} {are} not followed, such as {links[0]}: {they} may lead into other files, "
+            "or to what is read already."
+        )
+    if elsewhere:
+        lie, are = ("lies", "is") if len(elsewhere) == 1 else ("lie", "are")
+        notes.append(
+            f"{counted(len(elsewhere), 'array')} {lie} in other files and {are} not read, such as {elsewhere[0]}."
+        )
     if len(members) == MOST_ARRAYS:
         notes.append(f"The first {MOST_ARRAYS:,} arrays are read, and no more.")
     return members
@@ -178,23 +256,3 @@ def hdf5_members(path: Path, notes: list[str]) -> list[Hdf5Member]:
 
 def _unreadable(path: Path, why: str) -> str:
     return f"{shown(str(path))} cannot be read as HDF5 ({why}). Write or download it again."
-
-
-def _collect(group: h5py.Group, above: str, path: Path, members: list[Hdf5Member], notes: list[str]) -> None:
-    for key in group:
-        name = f"{above}{key}"
-        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
-            notes.append(f"{name} is a link, perhaps into another file, and is not followed.")
-            continue
-        item = group[key]
-        if isinstance(item, h5py.Group):
-            if name.count("/") < 16:  # deeper only by a group that holds itself
-                _collect(item, f"{name}/", path, members, notes)
-        elif isinstance(item, h5py.Dataset) and len(members) < MOST_ARRAYS:
-            if item.is_virtual or item.external:
-                notes.append(f"{name} lies in other files and is not read.")
-                continue
-            text = h5py.check_string_dtype(item.dtype) is not None
-            if item.shape and (text or item.dtype.kind in "buif"):
-                dtype = np.dtype(str) if text else item.dtype
-                members.append(Hdf5Member(name, tuple(item.shape), dtype, path, text))

@@ -84,7 +84,7 @@ def open_listing(
     if suffix in HDF5_SUFFIXES or start.startswith(HDF5_SIGNATURE):
         from core.data.sources.hdf5 import open_hdf5
 
-        return open_hdf5(path, config, notes)
+        return open_hdf5(path, config, notes, progress)
     if path.name in CIFAR and start[:1] == b"\x80":
         raise DatasetError(f"{shown(str(path))} is {_cifar(path.parent)}")
     if suffix in REFUSED or start[:1] == b"\x80":

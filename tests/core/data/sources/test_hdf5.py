@@ -11,6 +11,7 @@ import pytest
 from core.config import DataConfig
 from core.data.dataset import DatasetError
 from core.data.preparation import Prepared, prepare
+from core.data.sources.hdf5 import hdf5_members
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 16, 16, 3), dtype=np.uint8)
@@ -91,8 +92,9 @@ def test_what_lies_in_other_files_is_not_followed(tmp_path):
     prepared = read(file)
     assert len(prepared.images) == 40
     assert not prepared.labels
-    assert sum("not followed" in note for note in prepared.notes) == 2
-    assert "outside lies in other files and is not read." in prepared.notes
+    said = "links are not followed, such as elsewhere: they may lead into other files, or to what is read already."
+    assert f"2 {said}" in prepared.notes
+    assert "1 array lies in other files and is not read, such as outside." in prepared.notes
 
 
 @pytest.mark.parametrize("cut", [0, 4, 600, -100])
@@ -123,7 +125,7 @@ def test_datasets_that_are_an_image_each_are_read_in_natural_order_with_their_na
     np.testing.assert_array_equal(prepared.images, IMAGES)
     assert not prepared.labels  # nothing says which row is about which image
     table = "a table that data.labels names can give labels."
-    assert f"Not taken as images or labels: labels (40,), mean (16, 16, 3); {table}" in prepared.notes
+    assert f"2 arrays are not taken as images or labels: labels (40,), mean (16, 16, 3); {table}" in prepared.notes
     assert f"Attributes of the images are not read: stage; {table}" in prepared.notes
 
 
@@ -181,3 +183,86 @@ def test_a_damaged_dataset_is_skipped_with_its_name(tmp_path):
     assert prepared.names == ("images/0", "images/1", "images/3")
     assert [skipped.name for skipped in prepared.skipped] == ["images/2"]
     assert prepared.skipped[0].reason.startswith("damaged or cut off")
+
+
+def test_a_class_or_a_side_of_the_split_may_have_a_single_image(tmp_path):
+    split = of_many(tmp_path, {"train/a.png": IMAGES[0], "train/b.png": IMAGES[1], "test/c.png": IMAGES[2]})
+    assert read(split).names == ("test/c.png", "train/a.png", "train/b.png")
+    assert read(split).given_split.tolist() == [1, 0, 0]
+    classes = of_many(tmp_path, {"cat/1": IMAGES[0], "cat/2": IMAGES[1], "dog/1": IMAGES[2]})
+    assert read(classes).labels[0].categories == ("cat", "dog")
+
+
+@pytest.mark.parametrize("name", ["x", "data", "frames", "arr_0"])
+def test_classes_that_are_called_as_arrays_often_are_lose_no_image(tmp_path, name):
+    file = of_many(tmp_path, {f"{group}/{i}": IMAGES[i] for group in ("w", name, "y") for i in range(3)})
+    prepared = read(file)
+    assert len(prepared.images) == 9
+    assert prepared.labels[0].categories == tuple(sorted(("w", name, "y")))
+
+
+def test_several_arrays_of_each_image_are_not_mixed(tmp_path):
+    names = [f"{i}/{kind}" for i in range(9) for kind in ("depth", "rgb")]
+    file = of_many(tmp_path, {name: IMAGES[i] for i, name in enumerate(names)})
+    said = r"several kinds of arrays .*: \*/depth \(9\), \*/rgb \(9\)\. Name one in data\.array, such as depth\."
+    with pytest.raises(DatasetError, match=said):
+        read(file)
+    np.testing.assert_array_equal(read(file, array="rgb").images, IMAGES[1:18:2])
+    deeper = of_many(tmp_path, {f"{name}/raw": IMAGES[i] for i, name in enumerate(names)})
+    with pytest.raises(DatasetError, match=r"such as depth\."):
+        read(deeper)
+    assert len(read(deeper, array="rgb").images) == 9
+    folds = of_many(tmp_path, {f"fold{i % 2}/{'cat' if i % 4 else 'dog'}/{i}": IMAGES[i] for i in range(40)})
+    assert len(read(folds).images) == 40
+
+
+def test_which_arrays_are_taken_as_images_is_said(tmp_path):
+    weights = {f"dense_{i}/kernel": RNG.random((98 - 8 * i, 64)) for i in range(2)}
+    assert "Taken as an image each: */kernel (2)." in read(of_many(tmp_path, weights)).notes
+
+
+def test_links_are_counted_in_one_note(tmp_path):
+    file = of_many(tmp_path, {f"images/{i}": IMAGES[i] for i in range(40)})
+    with h5py.File(file, "a") as opened:
+        for i in range(300):
+            opened[f"linked/{i}"] = h5py.SoftLink(f"/images/{i % 40}")
+    notes = read(file).notes
+    assert next(note for note in notes if "link" in note).startswith("300 links are not followed, such as linked/0:")
+    assert len(notes) < 6
+
+
+def test_a_group_that_holds_itself_is_read_once(tmp_path):
+    file = of_many(tmp_path, {f"images/{i}": IMAGES[i] for i in range(40)})
+    with h5py.File(file, "a") as opened:
+        for name in ("loop", "again", "root"):
+            opened[f"images/{name}"] = opened["/" if name == "root" else "images"]
+        opened["other"] = opened["images"]
+    prepared = read(file)
+    np.testing.assert_array_equal(prepared.images, IMAGES)
+    assert any(note.startswith("4 links are not followed") for note in prepared.notes)
+
+
+def test_looking_through_many_arrays_can_be_cancelled(tmp_path):
+    class Cancelled(Exception):
+        pass
+
+    def cancel(_: float) -> None:
+        raise Cancelled
+
+    file = of_many(tmp_path, {f"images/{i}": IMAGES[i] for i in range(4)})
+    with pytest.raises(Cancelled):
+        hdf5_members(file, [], cancel)
+
+
+def test_an_array_beside_more_that_are_an_image_each_is_no_stack(tmp_path):
+    file = of_many(tmp_path, {f"img_{i:03d}": IMAGES[i] for i in range(40)} | {"calib": RNG.random((9, 9, 9))})
+    prepared = read(file)
+    np.testing.assert_array_equal(prepared.images, IMAGES)
+    assert any(note.startswith("1 array is not taken as images or labels: calib (9, 9, 9)") for note in prepared.notes)
+
+
+def test_the_arrays_of_a_group_that_is_named_may_have_any_names(tmp_path):
+    file = of_many(tmp_path, {"photos/cat": IMAGES[0], "photos/dog2": IMAGES[1], "photos/fox": IMAGES[2]})
+    prepared = read(file, array="photos")
+    assert prepared.names == ("photos/cat", "photos/dog2", "photos/fox")
+    np.testing.assert_array_equal(prepared.images, IMAGES[:3])
