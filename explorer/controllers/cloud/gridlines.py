@@ -38,6 +38,7 @@ class GridlinesController(Controller):
         self._families: tuple[str, ...] = ()  # whose gridlines are wanted now; (): none are
         self._dimension = 0  # of the surface on which they run, 0: the estimated one
         self._traced: GridlinesComputed | None = None
+        self._traced_dimension = 0
         self._stale = True
         self._due = 0.0
         self._reported = ""  # about the gridlines shown: traced again, they report only what is new
@@ -54,7 +55,8 @@ class GridlinesController(Controller):
     @property
     def complete(self) -> bool:
         """Whether the gridlines that are wanted are on the cloud."""
-        return self._traced is not None and bool(self._families) and self._traced.families == self._families
+        traced = (self._traced.families, self._traced_dimension) if self._traced is not None else None
+        return bool(self._families) and traced == (self._families, self._dimension)
 
     def toggle(self) -> None:
         """Show gridlines, or hide them."""
@@ -80,7 +82,7 @@ class GridlinesController(Controller):
         self._stale, self._due = True, 0.0
 
     def _on_computed(self, reply: GridlinesComputed) -> None:
-        self._traced = reply
+        self._traced, self._traced_dimension = reply, self._dimension  # of another one, the request was cancelled
         self._mark("lines")
         self._report(reply)
 
@@ -121,9 +123,10 @@ class GridlinesController(Controller):
             self._cancel_request()
             self._renew()
         self._families, self._dimension = families, dimension
-        if families and (self._traced is None or self._traced.families != families):
+        if families and not self.complete:
             self._cancel_request()
             self._renew()
+            self._reported = ""  # else the message below would stay
             self._state.message = f"Tracing gridlines of {' and '.join(families)} …"
         self._mark("lines")
 
@@ -144,7 +147,7 @@ class GridlinesController(Controller):
 
     def _show(self) -> None:
         traced, projection, means = self._traced, self._cloud.projection, self._state.embedding
-        if traced is None or projection is None or means is None or traced.families != self._families:
+        if traced is None or projection is None or means is None or not self.complete:
             self._cloud.view.set_gridlines(None)
         elif traced.points.shape[1] == means.shape[1]:
             xyz = projection.to_view(traced.points)

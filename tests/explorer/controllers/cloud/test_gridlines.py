@@ -215,6 +215,19 @@ def test_they_run_on_a_surface_of_the_chosen_dimension(laid):
     assert [net.dimension for net in laid.engine.nets] == [0, 2, 0]
 
 
+def test_lines_on_a_surface_of_another_dimension_are_not_shown_as_those_that_are_wanted(laid):
+    laid.state.trace = dataclasses.replace(laid.state.trace, dimension=2)
+    laid.tick()
+    assert not laid.control.complete
+    assert laid.net() is None
+    assert "Tracing" in laid.state.message
+    laid.engine.answer()
+    laid.tick()
+    assert laid.control.complete
+    assert laid.net() is not None
+    assert laid.state.message == "Gridlines of scale and depth: 2 lines in 12 ms"
+
+
 def test_a_factor_that_does_not_vary_is_passed_over(made):
     samples = _samples(("colour", "shape", "scale"))
     samples.factors[:, 0] = 1.0
