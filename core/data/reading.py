@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import mmap
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -20,6 +21,7 @@ LARGE_PROCESS = 1 << 30
 LOOK_EVERY = 16 << 20
 """Bytes read between two looks at the process: a look takes 0.3 ms, as long as a batch of small images."""
 _FAULT = 64 << 10  # bytes of a file that Linux maps at least where one is read, if they are in its cache
+_OWN_GROUP, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 _read_since = 0
 
 
@@ -67,7 +69,17 @@ def read_ahead(images: np.ndarray, places: np.ndarray) -> None:
 
 @lru_cache
 def _half_of_memory() -> int:
-    return psutil.virtual_memory().total // 2
+    """Half of what this process may use: of the machine's memory, or of less if a cgroup (version 2) of it or a group
+    around that has a limit, as in a container or in a job of a cluster."""
+    limits, own = [psutil.virtual_memory().total], ""
+    with contextlib.suppress(OSError):  # no Linux
+        lines = _OWN_GROUP.read_text().splitlines()
+        own = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), "")
+    folder = _GROUPS / own
+    for group in (folder, *folder.parents):
+        with contextlib.suppress(OSError, ValueError):  # not there, or "max"
+            limits.append(int((group / "memory.max").read_text()))
+    return min(limits) // 2
 
 
 def _map_of(images: np.ndarray) -> mmap.mmap | None:

@@ -78,6 +78,29 @@ def test_of_a_file_that_fits_into_memory_the_disk_is_asked_for_nothing(content, 
     assert not hasattr(mapped, "ranges")
 
 
+@pytest.mark.parametrize(
+    ("own", "limits", "half"),
+    [
+        ("0::/\n", {".": "4096"}, 2048),
+        ("9:cpu:/\n0::/job/step\n", {"job/step": "2048", "job": "max"}, 1024),
+        ("0::/job/step\n", {"job/step": "max\n", "job": "8192\n"}, 4096),
+        ("0::/outside\n", {".": "6000"}, 3000),
+        (None, {}, None),
+        ("0::/\n", {".": "max"}, None),
+        ("0::/\n", {".": str(1 << 60)}, None),
+    ],
+)
+def test_memory_is_what_a_container_or_a_job_may_use(tmp_path, monkeypatch, own, limits, half):
+    if own is not None:
+        (tmp_path / "own").write_text(own)
+    for group, limit in limits.items():
+        (tmp_path / "groups" / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / group / "memory.max").write_text(limit)
+    monkeypatch.setattr(reading, "_OWN_GROUP", tmp_path / "own")
+    monkeypatch.setattr(reading, "_GROUPS", tmp_path / "groups")
+    assert reading._half_of_memory.__wrapped__() == (half or psutil.virtual_memory().total // 2)
+
+
 @pytest.mark.usefixtures("all_are_large")
 @pytest.mark.parametrize("view", ["all", "part", "grey as colour", "in memory"])
 def test_any_view_of_images_is_read_as_it_is(content, images, view):
