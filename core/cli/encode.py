@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from core.utils.text import counted
+from core.utils.text import counted, reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from core.data.sources.source import ImageSource
     from core.runs.directory import RunDirectory
 
+LOOKED_AT = 300
+"""Images whose mean brightness stands for that of all."""
 FAR = 64
 """Levels of 255 by which the mean brightness differs from the run's if that is worth a word."""
 
@@ -59,7 +61,7 @@ def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     from core.data.pixels import survey
     from core.data.preparation import like, pixel_notes, prepared_once
     from core.models.inference import Inference, encode_images
-    from core.runs.directory import RunDirectory
+    from core.runs.directory import RunDirectory, RunError
     from core.training.checkpoint import load_model
 
     model, config = load_model(options.model)
@@ -67,14 +69,22 @@ def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     stored = None if run is None else run.metadata.get("dataset")
     stored = stored if isinstance(stored, dict) else {}
     data = dataclasses.replace(config.data, source="files", path=str(options.images[0]), array="")
-    source = _source(options.images, data)
     read_as = stored.get("read_as") or {}
+    try:
+        dataclasses.replace(data, **read_as)
+    except (TypeError, ValueError) as error:
+        raise RunError(
+            f"{options.model / 'config.json'} is damaged in what it says of the images ({reason(error)}). Restore it "
+            "from a copy of the run."
+        ) from error
+    source = _source(options.images, data)
     data = like(data, read_as, source)
     common = survey(source, data)
     prepared = prepared_once(source, data, common)
     for skipped in prepared.skipped:
         print(f"skipped {skipped.name}: {skipped.reason}")
-    unlike = _new(pixel_notes(source, data, common), stored.get("notes") or [])
+    known = stored.get("notes")
+    unlike = _new(pixel_notes(source, data, common), list(map(str, known)) if isinstance(known, list) else [])
     if "intensity" in read_as and config.data.intensity in ("auto", "range"):
         unlike += _beyond(common, read_as["intensity"], data.intensity)
     if run is not None:
@@ -96,7 +106,9 @@ def _beyond(common: Survey, usual: str, used: str) -> list[str]:
     by it: those of 8 bits."""
     low, high = map(float, usual.split(":"))
     if used != usual:
-        return [f"8-bit values stay as they are; those of the run are scaled from {low:g} to {high:g}."]
+        of_run = f"those of the run are scaled from {low:g} to {high:g}."
+        as_they_are = (common.low8, common.high8) == (0.0, 255.0)  # else a note on the pixels says what becomes of them
+        return [f"8-bit values stay as they are; {of_run}" if as_they_are else f"The values are 8-bit; {of_run}"]
     margin = 0.01 * (high - low)
     if low - margin <= common.lowest and common.highest <= high + margin:
         return []
@@ -111,7 +123,7 @@ def _brightness(images: np.ndarray, run: RunDirectory) -> list[str]:
         usual = float(run.read_probe().thumbnails.mean())
     except RunError:  # none are recorded: nothing to compare with
         return []
-    mean = float(images.mean())
+    mean = float(images[:: -(-len(images) // LOOKED_AT)].mean())
     if abs(mean - usual) < FAR:
         return []
     swapped = "; dark and light may be swapped" if abs(255 - mean - usual) < abs(mean - usual) else ""

@@ -14,6 +14,7 @@ from image_source import open_source
 from PIL import Image
 
 import isoline
+from core.cli import encode
 from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from core.data.dataset import DatasetError
@@ -160,6 +161,56 @@ def test_encode_says_size_colour_and_depth_in_one_line(of_bright_images, tmp_pat
         "Unlike those of the run: Images of 24 × 16 are padded to squares and scaled to 12 × 12. Colour is left out: "
         "data.channels is 1. 8-bit values stay as they are; those of the run are scaled from 1000 to 4000.\n"
     ) in capsys.readouterr().out
+
+
+def test_encode_says_that_8_bit_values_are_stretched_if_they_are(tmp_path, capsys):
+    np.save(tmp_path / "run.npy", np.linspace(1000, 4000, 30 * 144, dtype=np.uint16).reshape(30, 12, 12))
+    np.save(tmp_path / "other.npy", np.linspace(100, 150, 4 * 144, dtype=np.uint8).reshape(4, 12, 12))
+    data = {"path": tmp_path / "run.npy", "image_size": 12, "intensity": "range"}
+    run = isoline.train(data=data, training={"epochs": 1, "device": "cpu"}, out=tmp_path / "run").path
+    assert main(["encode", str(run), str(tmp_path / "other.npy"), "--out", str(tmp_path / "mu.npy")]) == 0
+    printed = capsys.readouterr().out
+    assert "Intensities 100 to 150 of 8-bit pixels become 0 to 255" in printed
+    assert "The values are 8-bit; those of the run are scaled from 1000 to 4000." in printed
+    assert "stay as they are" not in printed
+
+
+@pytest.mark.parametrize(
+    "dataset", [{"read_as": "x"}, {"read_as": {"intensity": "a:b"}}, {"read_as": {"width": "3"}}, {"read_as": [1]}]
+)
+def test_encode_refuses_a_run_that_is_damaged_in_what_it_says_of_its_images(
+    of_bright_images, tmp_path, capsys, dataset
+):
+    run = tmp_path / "run"
+    shutil.copytree(of_bright_images, run)
+    content = json.loads((run / "config.json").read_text())
+    content["metadata"]["dataset"] = dataset
+    (run / "config.json").write_text(json.dumps(content))
+    np.save(tmp_path / "other.npy", np.full((4, 12, 12), 250, np.uint8))
+    assert main(["encode", str(run), str(tmp_path / "other.npy"), "--out", str(tmp_path / "mu.npy")]) != 0
+    assert "config.json is damaged in what it says of the images" in capsys.readouterr().err
+
+
+def test_notes_of_a_run_that_are_damaged_do_not_keep_images_from_being_encoded(of_bright_images, tmp_path, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(of_bright_images, run)
+    content = json.loads((run / "config.json").read_text())
+    content["metadata"]["dataset"]["notes"] = 5
+    (run / "config.json").write_text(json.dumps(content))
+    np.save(tmp_path / "other.npy", np.full((4, 24, 16), 3000, np.uint16))
+    assert main(["encode", str(run), str(tmp_path / "other.npy"), "--out", str(tmp_path / "mu.npy")]) == 0
+    assert "4 images encoded" in capsys.readouterr().out
+
+
+def test_encode_looks_at_some_hundred_images_for_their_brightness(of_bright_images):
+    class Images(np.ndarray):
+        def mean(self, *args, **kwargs):
+            assert 200 < len(self) <= 300
+            return super().mean(*args, **kwargs)
+
+    images = np.full((5001, 12, 12, 1), 20, np.uint8).view(Images)
+    (said,) = encode._brightness(images, RunDirectory.open(of_bright_images))
+    assert said.startswith("Mean brightness 20 of 255")
 
 
 def test_encode_calls_nothing_different_that_is_so_in_the_run(tmp_path, capsys):
