@@ -63,7 +63,7 @@ def labelled(
         taken = {label.name for label in columns}
         for label in found:
             if label.categories and table.numbers(label.name) is not None:
-                notes.append(f"{table.file.name}: {as_classes_note(label)}")
+                notes.append(f"{table.file.name}: {as_classes_note(label, label.name)}")
             if label.name in taken:
                 notes.append(
                     f"The files have a label {label.name}, too; that of the table is called {label.name} (table)."

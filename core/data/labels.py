@@ -72,10 +72,10 @@ class SplitColumn:
         return [f"{images} without entry in the column {self.name} of {table.file.name} {verb}{which}."]
 
 
-def as_classes_note(label: LabelColumn) -> str:
-    """What is said of whole numbers that became classes because of what they are called."""
+def as_classes_note(label: LabelColumn, written: str) -> str:
+    """What is said of whole numbers that became the classes ``label`` because of the name ``written`` in the file."""
     return (
-        f"the {len(label.categories):,} different whole numbers in {label.name} are taken as classes, because of its "
+        f"the {len(label.categories):,} different whole numbers in {written} are taken as classes, because of its "
         "name; data.number_labels numbers keeps them numbers."
     )
 

@@ -32,7 +32,7 @@ MANY = 1000
 """Different integers that may be classes if no number between them is missing; else ``MOST_NUMBERED``."""
 MOST_COLUMNS = 64
 SIDES = ("train", "validation", "held_out")
-"""Arrays of the places of images that train, validate or are held out."""
+"""Arrays of the places of images that train, validate or are held out, or of a truth value for each image."""
 DSPRITES = ("color", "shape", "scale", "orientation", "posX", "posY")
 SHAPES_3D = ("floor_hue", "wall_hue", "object_hue", "scale", "shape", "orientation")
 """The columns of published data sets, which keep these names where they are not read."""
@@ -46,7 +46,7 @@ def labels_of(
     path: Path, images: Sequence[Member], members: Sequence[Member], count: int, numbered: bool, notes: list[str]
 ) -> tuple[list[LabelColumn], tuple[str, ...], np.ndarray | None]:
     """The labels of ``count`` images in ``members``, the images' names if there are some, and uint8 (N,) which train
-    (0), validate (1) or are held out (2) if index arrays say so. ``numbered``: integers may number classes.
+    (0), validate (1) or are held out (2) if arrays say so. ``numbered``: integers may number classes.
 
     Appends to ``notes`` what is turned or left out. Raises ``DatasetError`` for a damaged file.
     """
@@ -54,7 +54,7 @@ def labels_of(
     place = shown(str(path))
     with broken_as(lambda why: f"{place} is damaged in its labels ({why}). Write or download it again."):
         columns, names = _columns(images, beside, count, numbered, notes)
-        return columns, names, _split(beside, count)
+        return columns, names, _split(beside, count, notes)
 
 
 def _columns(
@@ -83,7 +83,7 @@ def _columns(
         if array.ndim == 1:
             classes = next((found for found in texts.values() if len(found) > 1), None)
             may_be_class = numbered and (_is_class(key) or _last(key).lower() in CLASS_WORDS)
-            column = _column(_plain_name(key, arrays), array, may_be_class, classes, notes)
+            column = _column(_plain_name(key, arrays), array, may_be_class, classes, notes, key)
             columns.append(column)
         elif numbered and _is_one_hot(key, array):
             notes.append(f"{key} has one 1 in each row of {array.shape[1]}: it is taken as a class.")
@@ -206,7 +206,7 @@ def _factors(
         stem, width = "factor" if key.startswith("latents") else _last(key), array.shape[1]
         names = [stem] if width == 1 and stem != "factor" else [f"{stem}{i + 1}" for i in range(width)]
     for name, column in zip(names, array.T, strict=True):
-        classes = _KNOWN_CLASSES.get((known, name)) if known else None
+        classes = _KNOWN_CLASSES.get((known, name)) if known and numbered else None
         if classes is not None:
             values = np.searchsorted(sorted(classes), column).astype(np.float32)
             yield LabelColumn(name, values, tuple(classes[number] for number in sorted(classes)))
@@ -224,9 +224,10 @@ def _published(array: np.ndarray) -> tuple[str, ...] | None:
 
 
 def _column(
-    name: str, array: np.ndarray, may_be_class: bool, classes: list[str] | None, notes: list[str]
+    name: str, array: np.ndarray, may_be_class: bool, classes: list[str] | None, notes: list[str], written: str = ""
 ) -> LabelColumn:
-    """One column: text and truth values are classes; integers are if ``may_be_class`` and there are few of them."""
+    """One column: text and truth values are classes; integers are if ``may_be_class`` and there are few of them.
+    ``written`` is its name in the file, if that is another."""
     if array.dtype.kind in "SU":
         from natsort import natsorted
 
@@ -253,7 +254,7 @@ def _column(
         return LabelColumn(name, values, tuple(classes))
     places = np.where(np.isnan(values), np.nan, np.searchsorted(distinct, np.nan_to_num(values)))
     label = LabelColumn(name, places.astype(np.float32), tuple(map(str, distinct)))
-    notes.append(sentence(as_classes_note(label)))
+    notes.append(sentence(as_classes_note(label, written or name)))
     return label
 
 
@@ -276,16 +277,32 @@ def _texts(array: np.ndarray) -> list[str]:
     return [str(text).strip() for text in array.ravel().tolist()]
 
 
-def _split(beside: dict[str, Member], count: int) -> np.ndarray | None:
-    """The split that index arrays make, as Isoline's own exports hold them: the place of each image's side in
-    ``SIDES``."""
+def _split(beside: dict[str, Member], count: int, notes: list[str]) -> np.ndarray | None:
+    """The split that arrays called as in ``SIDES`` make, uint8 (N,): the place of each image's side there.
+
+    They hold the numbers of images, as Isoline's own exports do, or say of each image whether it is on that side; of
+    the latter, one is enough.
+    """
     parts = [beside[name] for name in SIDES if name in beside]
-    if len(parts) < 2 or any(part.dtype.kind not in "iu" or len(part.shape) != 1 for part in parts):
-        return None
-    sides = [part.read() for part in parts]
-    places = np.concatenate(sides)
-    if len(places) != count or not np.array_equal(np.sort(places), np.arange(count)):
-        return None
     split = np.zeros(count, dtype=np.uint8)
-    split[places] = np.repeat([SIDES.index(part.name) for part in parts], [len(side) for side in sides])
-    return split
+    if not parts:
+        return None
+    if all(part.dtype.kind in "biu" and len(part.shape) == 1 for part in parts):
+        sides = [part.read() for part in parts]
+        masks = [side.shape == (count,) and count > 2 and {0, 1} >= set(np.unique(side)[:3].tolist()) for side in sides]
+        places = [np.flatnonzero(side) if mask else side for side, mask in zip(sides, masks, strict=True)]
+        if len(parts) == 1 and masks[0]:
+            part, places = parts[0], [*places, np.setdiff1d(np.arange(count), places[0])]
+            names = [part.name, "validation" if part.name == "train" else "train"]
+        else:
+            names = [part.name for part in parts]
+        together = np.concatenate(places).astype(np.int64)
+        if len(names) > 1 and np.array_equal(np.sort(together), np.arange(count)):
+            split[together] = np.repeat([SIDES.index(name) for name in names], [len(place) for place in places])
+            return split
+    said = ", ".join(f"{part.name} {part.shape}" for part in parts)
+    notes.append(
+        f"Not taken as the split: {said}; train, validation and held_out must hold the number of each image once, "
+        "counted from 0, or whether each image is on that side."
+    )
+    return None

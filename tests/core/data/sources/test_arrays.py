@@ -211,6 +211,8 @@ def test_the_columns_of_dsprites_have_their_names_where_the_file_does_not_tell(t
     prepared = read(npz(tmp_path, imgs=IMAGES, latents_values=np.stack(columns, 1)))
     assert [each.name for each in prepared.labels] == ["shape", "orientation", "posX", "posY"]
     assert label(prepared, "shape")[:3] == ["square", "ellipse", "heart"]
+    kept = read(npz(tmp_path, imgs=IMAGES, latents_values=np.stack(columns, 1)), number_labels="numbers")
+    np.testing.assert_array_equal(label(kept, "shape"), DIGITS % 3 + 1)
 
 
 @pytest.mark.parametrize(
@@ -256,6 +258,25 @@ def test_index_arrays_of_an_export_are_its_split(tmp_path):
     split = read(npz(tmp_path, imgs=IMAGES, train=order[:50], validation=order[50:])).given_split
     assert split is not None
     assert set(np.flatnonzero(split)) == set(order[50:])
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8])
+def test_arrays_that_say_of_each_image_on_which_side_it_is_are_the_split(tmp_path, kind):
+    side = np.repeat([0, 1, 2], [40, 12, 8])
+    masks = {name: (side == place).astype(kind) for place, name in enumerate(("train", "validation", "held_out"))}
+    every = read(npz(tmp_path, imgs=IMAGES, **masks))
+    np.testing.assert_array_equal(every.given_split, side)
+    assert not every.labels
+    for name, expected in (("train", side > 0), ("validation", side == 1), ("held_out", 2 * (side == 2))):
+        np.testing.assert_array_equal(read(npz(tmp_path, imgs=IMAGES, **{name: masks[name]})).given_split, expected)
+
+
+def test_arrays_called_as_sides_that_do_not_fit_are_told(tmp_path):
+    overlapping = {"train": np.arange(60) < 50, "held_out": np.arange(60) > 40}
+    for arrays in (overlapping, {"train": np.arange(50)}, {"train": np.arange(60) / 2}, {"train": np.arange(0)}):
+        prepared = read(npz(tmp_path, imgs=IMAGES, **arrays))
+        assert prepared.given_split is None
+        assert any(note.startswith("Not taken as the split: train (") for note in prepared.notes)
 
 
 # damage
@@ -462,7 +483,7 @@ def test_integers_of_an_array_that_is_called_as_a_class_can_stay_numbers(tmp_pat
     file = npz(tmp_path, images=IMAGES, labels=DIGITS)
     found = read(file)
     assert label(found, "class")[:3] == ["0", "1", "2"]
-    assert any(note.startswith("The 10 different whole numbers in class are taken as classes") for note in found.notes)
+    assert any(note.startswith("The 10 different whole numbers in labels are taken as classes") for note in found.notes)
     kept = read(file, number_labels="numbers")
     assert label(kept, "class") == DIGITS.tolist()
     assert not any("taken as classes" in note for note in kept.notes)
