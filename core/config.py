@@ -169,6 +169,15 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         _check_section("data", self)
+        low, colon, high = self.intensity.partition(":")
+        if colon and float(low) >= float(high):
+            raise ConfigError(f"data.intensity is {self.intensity!r}; the first number must be below the second.")
+
+    def check_source(self) -> None:
+        """Raise ``ConfigError`` if source, path and image size do not go together.
+
+        No check of ``__post_init__``, because the command line gives the path after the other settings.
+        """
         if self.source == "files" and not self.path:
             raise ConfigError("data.path is ''; it must be set for source 'files'.")
         if self.source == "curves" and self.path:
@@ -180,9 +189,6 @@ class DataConfig:
             raise ConfigError(
                 f"data.image_size is {self.image_size}; it must be {SMALLEST_CURVES} or more for polar curves."
             )
-        low, colon, high = self.intensity.partition(":")
-        if colon and float(low) >= float(high):
-            raise ConfigError(f"data.intensity is {self.intensity!r}; the first number must be below the second.")
 
     @property
     def drawn(self) -> bool:
@@ -309,6 +315,7 @@ class RunConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def __post_init__(self) -> None:
+        self.data.check_source()
         size, native = self.data.image_size, self.model.native_size
         if max(self.model.native(size)) > size:
             raise ConfigError(f"model.native_size is {native!r}; it must be at most the image size, {size}x{size}.")

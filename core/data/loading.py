@@ -26,8 +26,10 @@ if TYPE_CHECKING:
 def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Dataset:
     """The dataset that ``config`` describes; ``cache`` is the folder of prepared images (None: the user's).
 
-    ``progress`` is told the share that is done, 0 to 1. Raises ``DatasetError``.
+    ``progress`` is told the share that is done, 0 to 1. Raises ``DatasetError``, ``core.config.ConfigError`` for
+    settings that do not go together.
     """
+    config.check_source()
     try:
         return _curves(config, progress, cache) if config.drawn else _from_files(config, progress, cache)
     except MemoryError as error:

@@ -50,7 +50,10 @@ def test_a_range_includes_its_ends_and_nothing_beyond(setting):
     ("make", "message"),
     [
         (lambda: DataConfig(path="cells", image_size=7), "data.image_size is 7; it must be 8 to 512."),
-        (lambda: DataConfig(image_size=31), "data.image_size is 31; it must be 32 or more for polar curves."),
+        (
+            lambda: RunConfig(DataConfig(image_size=31)),
+            "data.image_size is 31; it must be 32 or more for polar curves.",
+        ),
         (
             lambda: RunConfig(DataConfig(path="cells", image_size=28), ModelConfig(preset="article")),
             "data.image_size is 28; it must be 32 or more for the network article.",
@@ -62,8 +65,11 @@ def test_a_range_includes_its_ends_and_nothing_beyond(setting):
         (lambda: DataConfig(intensity="9:2"), "data.intensity is '9:2'; the first number must be below the second."),
         (lambda: DataConfig(planes="0,1,2,3"), "data.planes is '0,1,2,3'; it must be up to three numbers from 0"),
         (lambda: DataConfig(channels=2), "data.channels is 2; it must be 1 or 3."),
-        (lambda: DataConfig(source="files"), "data.path is ''; it must be set for source 'files'."),
-        (lambda: DataConfig(source="curves", path="cells"), "data.path is 'cells', and curves are drawn without it;"),
+        (lambda: RunConfig(DataConfig(source="files")), "data.path is ''; it must be set for source 'files'."),
+        (
+            lambda: RunConfig(DataConfig(source="curves", path="cells")),
+            "data.path is 'cells', and curves are drawn without it;",
+        ),
         (
             lambda: ModelConfig(preset="huge"),
             "model.preset is 'huge'; it must be compact, article or article-weighted.",

@@ -104,7 +104,11 @@ def test_what_is_there_is_not_overwritten_unasked(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("flags", "message"),
-    [(["--data.hole-radius", "9"], "make data.hole_radius smaller"), (["--data.image-size", "7"], "8 to 512")],
+    [
+        (["--data.hole-radius", "9"], "make data.hole_radius smaller"),
+        (["--data.image-size", "7"], "8 to 512"),
+        (["--data.image-size", "16"], "32 or more for polar curves"),
+    ],
 )
 def test_bad_settings_are_explained(tmp_path, capsys, flags, message):
     assert main(["dataset", "--out", str(tmp_path / "x.npz"), *FLAGS, *flags]) == 2

@@ -251,9 +251,10 @@ def test_settings_that_are_not_given_follow_from_the_images(tmp_path, configured
     assert "12 × 12" in capsys.readouterr().err
 
 
-def test_settings_that_are_given_stay(tmp_path, configured):
+@pytest.mark.parametrize("before", [[], ["--data.path"], ["--data.source", "files"]])
+def test_settings_that_are_given_stay(tmp_path, configured, before):
     flags = ["--data.image-size", "16", "--training.epochs", "3", "--loss.beta", "0.5"]
-    assert main(["train", "--data.path", own_images(tmp_path), *flags]) == 0
+    assert main(["train", *before, own_images(tmp_path), *flags]) == 0
     config = configured[0]
     assert (config.data.image_size, config.training.epochs, config.loss.beta) == (16, 3, 0.5)
 
