@@ -288,6 +288,10 @@ class TrainingConfig:
         float, Meta(ge=0.0, le=10.0), Row("Weight decay", advanced=True, when=(("training.optimizer", ("adamw",)),))
     ] = 1e-4
     """Decoupled weight decay of adamw."""
+    input_noise: Annotated[float, Meta(ge=0.0, le=1.0), Row("Input noise", advanced=True)] = 0.0
+    """Standard deviation of the noise on the images, of values 0 to 1, that the encoder sees while it trains; the
+    decoder still learns the images without noise (a denoising VAE). Keeps few, small images from being learned by
+    heart."""
     clip: Annotated[float, Meta(ge=0.0), Row("Clip gradient", advanced=True)] = 1.0
     """Largest gradient norm; 0 turns clipping off."""
     seed: Annotated[int, Meta(ge=0), Row("Seed", advanced=True)] = 0

@@ -196,7 +196,7 @@ def training_figures(quick: bool) -> list[Figure]:
 
 def compute_figures(quick: bool) -> list[Figure]:
     """GFLOP/s of the training step that `isoline train` would take on colour images of one's own of 64² and 32², beside
-    those of 256²; the sizes take turns, as machines drift."""
+    those of 256², with one thread and with all; the sizes take turns, as machines drift."""
     import numpy as np
     import torch
 
@@ -208,12 +208,14 @@ def compute_figures(quick: bool) -> list[Figure]:
     from core.models.vae import forward_flops
     from core.training.loop import Step, make_fabric, step_threads, train
     from core.training.state import TrainingState
+    from core.utils.text import counted
 
     chosen = ("data.image_size",)
     available = torch.get_num_threads()
-    trainings, times = {}, {size: [] for size in (256, 64, 32)}
+    sizes, counts = (256, 64, 32), sorted({1, available})
+    trainings, times = {}, {(size, threads): [] for size in sizes for threads in counts}
     with tempfile.TemporaryDirectory() as folder:
-        for size in times:
+        for size in sizes:
             file = Path(folder) / f"{size}.npy"
             np.save(file, np.random.default_rng(0).integers(0, 256, (400, size, size, 3), np.uint8))
             data = DataConfig(path=str(file), image_size=size)
@@ -225,28 +227,27 @@ def compute_figures(quick: bool) -> list[Figure]:
             work = 3 * forward_flops(state.model) * config.training.batch_size  # backward costs twice forward
             trainings[size] = (train(state, dataset, fabric), step_threads(state), work)
         for _ in range(3 if quick else 8):
-            for size, (steps, threads, _) in trainings.items():
+            for (size, threads), durations in times.items():
+                steps = trainings[size][0]
                 torch.set_num_threads(threads)
                 next(steps)
                 begun = perf_counter()
-                while perf_counter() - begun < 1.5 or len(times[size]) < 2:
+                while perf_counter() - begun < 1.5 or len(durations) < 2:
                     since = perf_counter()
                     if isinstance(next(steps), Step):
-                        times[size].append(perf_counter() - since)
+                        durations.append(perf_counter() - since)
     torch.set_num_threads(available)
-    rates = {size: trainings[size][2] / median(times[size]) / 1e9 for size in times}
-    names = {size: f"training step at {size}², {trainings[size][1]} threads" for size in times}
-    return [
-        Figure(names[256], rates[256], "GFLOP/s"),
-        *(
-            figure
-            for size in (64, 32)
-            for figure in (
-                Figure(names[size], rates[size], "GFLOP/s"),
-                Figure(f"{size}² beside 256², same run", 100 * rates[size] / rates[256], "%", 60.0, at_least=True),
-            )
-        ),
-    ]
+    rates = {key: trainings[key[0]][2] / median(durations) / 1e9 for key, durations in times.items()}
+    figures = []
+    for threads in counts:
+        for size in sizes:
+            usual = ", as it trains" if threads == trainings[size][1] else ""
+            name = f"training step at {size}², {counted(threads, 'thread')}{usual}"
+            figures.append(Figure(name, rates[size, threads], "GFLOP/s"))
+            if size != 256:
+                share = 100 * rates[size, threads] / rates[256, threads]
+                figures.append(Figure("the same beside 256²", share, "%", 60.0, at_least=True))
+    return figures
 
 
 WINDOW = (

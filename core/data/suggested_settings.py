@@ -22,14 +22,20 @@ SIGMA = 0.05
 """Standard deviation of the posterior, a constant: a learned one left latent dimensions unused in two of four trainings
 on scikit-learn's digits. With 0.2, positions in dSprites' images lie on lines that are more bent."""
 EPOCHS = (1, 400)
-SMALL = 32
-"""Pixels a side up to which a step is mostly overhead, so that larger batches cost little: at 32² a core computes a
-quarter more in the same time with 64 images than with 32. Digits are learned as well with them, at twice the rate."""
 RATE = 2e-3
 """Learning rate, at its peak, for batches of ``BATCH`` images or fewer; in proportion for larger ones."""
 BATCH, SMALL_BATCH = 32, 64
-IMAGES_SEEN, SMALL_IMAGES_SEEN = 90_000, 135_000
-"""Images that a training sees, however many there are: on two cores one to three minutes at 8² to 64² pixels."""
+SMALL = 32
+"""Pixels a side up to which a step is mostly overhead, so that larger batches cost little: at 32² a core computes a
+quarter more in the same time with 64 images than with 32."""
+INPUT_NOISE = 0.1
+"""Noise on the images that the encoder of ``TINY`` images sees (denoising VAE: Im, Ahn, Memisevic and Bengio 2017,
+arXiv 1511.06406). Without it digits are learned by heart: from 83 to 250 epochs the error of the validation images
+rises from 0.0212 to 0.0219. With it, it falls to 0.0187, and a linear model reads 90 instead of 87 % of the classes
+(four seeds, d = 3). At 64² it only costs accuracy."""
+TINY = 16
+IMAGES_SEEN = ((TINY, 400_000), (SMALL, 135_000), (512, 90_000))
+"""Images that a training sees, however many there are, by their size: on two cores half a minute to two minutes."""
 
 
 def suggested_config(inspection: Inspection, config: RunConfig, chosen: Container[str] = ()) -> RunConfig:
@@ -42,15 +48,16 @@ def suggested_config(inspection: Inspection, config: RunConfig, chosen: Containe
         return dataclasses.replace(config, data=data)
     pixels = data.image_size**2 * data.channels
     count = inspection.split.train
-    small = data.image_size <= SMALL
-    batch = int(np.clip(count // 8, 2, SMALL_BATCH if small else BATCH))
+    batch = int(np.clip(count // 8, 2, SMALL_BATCH if data.image_size <= SMALL else BATCH))
+    seen = next(images for size, images in IMAGES_SEEN if data.image_size <= size)
     suggested = {
         "model": {"sigma": SIGMA},
         "loss": {"reconstruction": "mse", "kl": "textbook", "beta": float(f"{KL_WEIGHT / pixels:.2g}")},
         "training": {
-            "epochs": int(np.clip(round((SMALL_IMAGES_SEEN if small else IMAGES_SEEN) / count), *EPOCHS)),
+            "epochs": int(np.clip(round(seen / count), *EPOCHS)),
             "batch_size": batch,
             "learning_rate": RATE * max(1.0, batch / BATCH),
+            "input_noise": INPUT_NOISE if data.image_size <= TINY else 0.0,
         },
     }
     sections = {

@@ -30,7 +30,7 @@ from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
 from core.models.vae import forward_flops
 from core.training.schedule import fewest, learning_rate, next_batch, steps_left
-from core.training.state import TrainingState, epoch_order, step_noise
+from core.training.state import TrainingState, epoch_order, input_noise, step_noise
 
 VALIDATION_BATCH = 32
 FLOPS_PER_THREAD = 4e9
@@ -146,6 +146,10 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
             weights = torch.from_numpy(dataset.weights[mine]).to(fabric.device, non_blocking=True)
             shape = (len(mine), config.model.latent_dim)
             noise = step_noise(config.training.seed, state.step, fabric.global_rank, shape)
+            seen = images
+            if (level := config.training.input_noise) > 0:
+                drawn = input_noise(config.training.seed, state.step, fabric.global_rank, tuple(images.shape))
+                seen = images + level * drawn.to(fabric.device, non_blocking=True)
             place = state.epoch + state.position / count
             rate = learning_rate(config.training, hyper.learning_rate, place, state.cycle)
             for group in optimizer.param_groups:
@@ -153,7 +157,7 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
 
             model.train()  # the consumer may have left it in evaluation mode
             try:
-                logits, mu, log_variance = model(images, noise.to(fabric.device, non_blocking=True))
+                logits, mu, log_variance = model(seen, noise.to(fabric.device, non_blocking=True))
             except ValueError as error:  # batch normalisation cannot learn from a single value a channel
                 if len(mine) > 1:
                     raise

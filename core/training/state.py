@@ -19,7 +19,7 @@ from core.models.vae import VAE, build_model
 from core.training.schedule import Cycle
 
 ADAM_BETAS = (0.9, 0.99)  # a second moment of about 100 steps suits trainings of a few thousand
-_ORDER, _NOISE = 1, 2  # keep the two streams of one seed apart
+_ORDER, _NOISE, _INPUT_NOISE = 1, 2, 3  # keep the streams of one seed apart
 
 
 @dataclass
@@ -57,6 +57,11 @@ def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
 def step_noise(seed: int, step: int, rank: int, shape: tuple[int, int]) -> Tensor:
     """float32 ``shape``, standard normal: the reparametrisation noise of one step on one rank."""
     return torch.randn(shape, generator=_generator(seed, _NOISE, step, rank))
+
+
+def input_noise(seed: int, step: int, rank: int, shape: tuple[int, ...]) -> Tensor:
+    """float32 ``shape``, standard normal: the noise on the images that the encoder sees at one step on one rank."""
+    return torch.randn(shape, generator=_generator(seed, _INPUT_NOISE, step, rank))
 
 
 def make_optimizer(model: VAE, config: TrainingConfig) -> torch.optim.Optimizer:

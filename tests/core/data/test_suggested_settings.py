@@ -9,7 +9,7 @@ import pytest
 
 from core.config import DataConfig, ModelConfig, RunConfig
 from core.data.inspection import Inspection, inspect
-from core.data.suggested_settings import EPOCHS, IMAGES_SEEN, RATE, SMALL_IMAGES_SEEN, suggested_config
+from core.data.suggested_settings import EPOCHS, RATE, suggested_config
 
 
 def inspected(tmp_path: Path, images: np.ndarray, chosen: tuple[str, ...] = (), **data: object) -> Inspection:
@@ -45,13 +45,19 @@ def test_the_loss_is_a_gaussian_decoders_whatever_the_number_of_pixels(tmp_path)
 
 
 def test_few_images_are_seen_more_often_and_in_smaller_batches(tmp_path):
-    few, more, large = (
+    few, tiny, small, large = (
         suggested_config(inspected(tmp_path, grey(n, size)), RunConfig()).training
-        for n, size in ((20, 8), (1000, 8), (1000, 50))
+        for n, size in ((20, 8), (1500, 8), (1000, 28), (1000, 50))
     )
     assert (few.epochs, few.batch_size, few.learning_rate) == (EPOCHS[1], 2, RATE)
-    assert (more.epochs, more.batch_size, more.learning_rate) == (SMALL_IMAGES_SEEN // 900, 64, 2 * RATE)
-    assert (large.epochs, large.batch_size, large.learning_rate) == (IMAGES_SEEN // 900, 32, RATE)
+    assert (tiny.epochs, tiny.batch_size, tiny.learning_rate) == (round(400_000 / 1350), 64, 2 * RATE)
+    assert (small.epochs, small.batch_size, small.learning_rate) == (135_000 // 900, 64, 2 * RATE)
+    assert (large.epochs, large.batch_size, large.learning_rate) == (90_000 // 900, 32, RATE)
+
+
+def test_noise_keeps_the_smallest_images_from_being_learned_by_heart(tmp_path):
+    noise = [suggested_config(inspected(tmp_path, grey(40, n)), RunConfig()).training.input_noise for n in (16, 17)]
+    assert noise == [0.1, 0.0]
 
 
 def test_the_published_networks_keep_their_published_settings(tmp_path):

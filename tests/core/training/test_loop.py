@@ -13,8 +13,8 @@ from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, Training
 from core.data.dataset import Dataset
 from core.models.device import DeviceError, available_devices, resolve_device, resolve_precision
 from core.training import loop
-from core.training.loop import EpochEnd, Step, TrainingError, make_fabric, train
-from core.training.state import TrainingState, TrainingStateError, epoch_order, step_noise
+from core.training.loop import EpochEnd, Step, TrainingError, load_images, make_fabric, train
+from core.training.state import TrainingState, TrainingStateError, epoch_order, input_noise, step_noise
 
 # What torch and Fabric say about their own insides on some machines is nothing that a caller could mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -161,6 +161,19 @@ def test_noise_differs_between_steps_ranks_and_seeds():
     correlation = np.corrcoef(np.stack([draw.numpy().ravel() for draw in draws]))
     assert np.abs(correlation - np.eye(4)).max() < 0.35
     assert torch.equal(draws[1], step_noise(0, 1, 0, (64, 3)))
+
+
+def test_the_encoder_alone_sees_noise_on_the_images():
+    config = with_training(input_noise=0.5, epochs=1)
+    dataset, seen = dataset_of(), []
+    state, _, events = start(config, dataset)
+    state.model.encoder.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach().clone()))
+    next(events)
+    first = epoch_order(config.training.seed, 0, len(dataset.train))[: config.training.batch_size]
+    images = load_images(dataset, dataset.train[first], torch.device("cpu"))
+    noise = input_noise(config.training.seed, 0, 0, tuple(images.shape))
+    torch.testing.assert_close(seen[0], images + 0.5 * noise)
+    assert abs(float(noise.std()) - 1) < 0.05
 
 
 def test_a_loss_that_is_not_finite_says_where_and_what_to_do():
