@@ -196,7 +196,7 @@ def test_the_remedy_of_a_collapsed_space_works(collapsed: RunDirectory, capsys: 
 def test_the_end_of_a_training_says_it_with_the_command_that_helps(
     digits: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    flags = ["--data.path", str(digits), "--data.image-size", "32", "--training.epochs", "4", "--loss.beta", "1"]
+    flags = ["--data.path", str(digits), "--data.image-size", "32", "--training.epochs", "12", "--loss.beta", "1"]
     assert main(["train", "--out", str(tmp_path / "run"), *flags, "--training.device", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"active latent dimensions +0 of 3\n", printed)
