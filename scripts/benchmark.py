@@ -217,7 +217,7 @@ def compute_figures(quick: bool) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:
             file = Path(folder) / f"{size}.npy"
-            np.save(file, np.random.default_rng(0).integers(0, 256, (400, size, size, 3), np.uint8))
+            np.save(file, np.random.default_rng(0).integers(0, 256, (640, size, size, 3), np.uint8))
             data = DataConfig(path=str(file), image_size=size)
             config = suggested_config(inspect(data, chosen, cache=Path(folder)), RunConfig(data), chosen)
             dataset = load_dataset(config.data, cache=Path(folder))
