@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import queue
 import signal
@@ -209,6 +210,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is meant for the window, which then ends this
     send = _take_standard_output()
+    gc.disable()  # nothing of what torch imports is garbage, and looking for some takes a tenth of the time
     import torch
 
     torch.set_num_threads(max(1, options.threads))
@@ -216,6 +218,9 @@ def main(argv: list[str] | None = None) -> int:
     from core.models.device import resolve_device
 
     send(Ready(device=resolve_device("auto"), torch_version=str(torch.__version__)))
+    import_module("core.engine.handlers")
+    gc.freeze()  # all that stays: it is not looked through again
+    gc.enable()
     serve(sys.stdin.buffer, send)
     return 0
 
