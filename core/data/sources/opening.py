@@ -48,13 +48,14 @@ _PROGRAMS = {
     "not value.dtype.hasobject})",
 }
 """The programs that convert some of them without running what is in them; their argument is the file."""
-CIFAR = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
+CIFAR_BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
+"""The files of CIFAR-10 for Python; those of its binary version end in .bin."""
 _CIFAR = (
-    'import sys, numpy, pickle; load = lambda name: pickle.load(open(f"{sys.argv[1]}/{name}", "rb"), '
-    'encoding="latin1"); train = [load(f"data_batch_{i}") for i in range(1, 6)]; test = load("test_batch"); '
-    'shape = (-1, 3, 32, 32); numpy.savez("cifar10.npz", x_train=numpy.concatenate([b["data"] for b in '
-    'train]).reshape(shape), y_train=sum([b["labels"] for b in train], []), '
-    'x_test=test["data"].reshape(shape), y_test=test["labels"])'
+    'import sys, numpy; record = numpy.dtype([("label", "u1"), ("image", "u1", (3, 32, 32))]); '
+    'read = lambda name: numpy.fromfile(f"{sys.argv[1]}/{name}.bin", record); '
+    'train = numpy.concatenate([read(f"data_batch_{i}") for i in range(1, 6)]); test = read("test_batch"); '
+    'numpy.savez("cifar10.npz", x_train=train["image"], y_train=train["label"], '
+    'x_test=test["image"], y_test=test["label"])'
 )
 
 
@@ -85,8 +86,8 @@ def open_listing(
         from core.data.sources.hdf5 import open_hdf5
 
         return open_hdf5(path, config, notes, progress)
-    if path.name in CIFAR and start[:1] == b"\x80":
-        raise DatasetError(f"{shown(str(path))} is {_cifar(path.parent)}")
+    if path.stem in CIFAR_BATCHES and (suffix == ".bin" or start[:1] == b"\x80"):
+        raise DatasetError(f"{shown(str(path))} is {_cifar(path)}")
     if suffix in REFUSED or start[:1] == b"\x80":
         raise DatasetError(f"{shown(str(path))} is {_refusal(suffix, path)}")
     images = idx_member(path, "images")
@@ -113,9 +114,9 @@ def _open_folder(
         if images:
             notes: list[str] = []
             return open_arrays(listing.root, "folder of IDX files", _with_labels(images, notes), config, notes)
-        batch = next((file for file in listing.files if file.name.rpartition("/")[2] == CIFAR[0]), None)
+        batch = next((Path(file.path) for file in listing.files if Path(file.path).stem == CIFAR_BATCHES[0]), None)
         if batch is not None:
-            raise DatasetError(f"{folder} holds {_cifar(Path(batch.path).parent)}")
+            raise DatasetError(f"{folder} holds {_cifar(batch)}")
         arrays = [file for file in listing.files if holds_arrays(Path(file.name))]
         if len(arrays) == 1:
             raise DatasetError(f"{folder} holds no image file, but arrays: give {shown(arrays[0].path)}.")
@@ -133,10 +134,13 @@ def _refusal(suffix: str, path: Path) -> str:
     return REFUSED[suffix] if program is None else f"{REFUSED[suffix]}\n  {_command(program, path)}"
 
 
-def _cifar(folder: Path) -> str:
+def _cifar(batch: Path) -> str:
+    if batch.suffix == ".bin":
+        return f"CIFAR-10's binary version; this writes it as NPZ:\n  {_command(_CIFAR, batch.parent)}"
     return (
-        "CIFAR-10 for Python: pickles, which run whatever code is in them when they are loaded. Only if you downloaded "
-        f"them from CIFAR's own site, this loads them and writes NPZ:\n  {_command(_CIFAR, folder)}"
+        "CIFAR-10 for Python: pickles, which run whatever code is in them when they are loaded. Download its binary "
+        "version from CIFAR's site (cifar-10-binary.tar.gz); this writes it as NPZ:\n  "
+        f"{_command(_CIFAR, Path('cifar-10-batches-bin'))}"
     )
 
 

@@ -88,22 +88,26 @@ def test_a_header_of_a_petabyte_takes_no_memory(tmp_path):
         read(tmp_path / "a-images-idx3-ubyte.gz")
 
 
-def test_cifars_pickles_are_refused_with_a_command_that_converts_those_of_its_own_site(tmp_path):
-    folder = tmp_path / "cifar-10-batches-py"
-    folder.mkdir()
+def test_cifars_pickles_are_refused_and_a_command_converts_its_binary_version(tmp_path):
+    pickles, binary = tmp_path / "cifar-10-batches-py", tmp_path / "cifar-10-batches-bin"
+    pickles.mkdir()
+    binary.mkdir()
     pixels = RNG.integers(0, 256, (6, 4, 3072), dtype=np.uint8)
     for name, data in zip([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"], pixels, strict=True):
-        (folder / name).write_bytes(pickle.dumps({"data": data, "labels": [0, 1, 2, 3]}, protocol=2))
-    messages = []
-    for path in (tmp_path, folder, folder / "data_batch_1"):
-        with pytest.raises(
-            DatasetError, match=r"(?s)run whatever code is in them.*Only if.*CIFAR's own site"
-        ) as caught:
+        (pickles / name).write_bytes(pickle.dumps({"data": data, "labels": [0, 1, 2, 3]}, protocol=2))
+        labels = np.arange(4, dtype=np.uint8)[:, None]
+        (binary / f"{name}.bin").write_bytes(np.concatenate([labels, data], axis=1).tobytes())
+    for path in (pickles, pickles / "data_batch_1"):
+        with pytest.raises(DatasetError, match=r"(?s)run whatever code is in them.*cifar-10-binary") as caught:
             read(path)
-        messages.append(str(caught.value))
-    commands = [shlex.split(message.splitlines()[-1]) for message in messages]
-    assert commands[0] == commands[1] == commands[2]
-    subprocess.run([sys.executable, *commands[0][1:]], cwd=tmp_path, check=True)
+        assert "pickle.load" not in str(caught.value)
+        assert shlex.split(str(caught.value).splitlines()[-1])[-1] == binary.name
+    for path in (binary, binary / "test_batch.bin"):
+        with pytest.raises(DatasetError, match="CIFAR-10's binary version") as caught:
+            read(path)
+        command = shlex.split(str(caught.value).splitlines()[-1])
+        assert command[-1] == str(binary)
+    subprocess.run([sys.executable, *command[1:]], cwd=tmp_path, check=True)
     found = prepare(DataConfig(path=str(tmp_path / "cifar10.npz"), image_size=32, channels=3), cache=tmp_path / "cache")
     np.testing.assert_array_equal(found.images, np.moveaxis(pixels.reshape(24, 3, 32, 32), 1, -1))
     assert np.array_equal(found.given_split, [0] * 20 + [1] * 4)
