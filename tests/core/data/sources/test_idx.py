@@ -89,6 +89,7 @@ def test_a_header_of_a_petabyte_takes_no_memory(tmp_path):
 
 
 def test_cifars_pickles_are_refused_and_a_command_converts_its_binary_version(tmp_path):
+    command: list[str] = []
     pickles, binary = tmp_path / "cifar-10-batches-py", tmp_path / "cifar-10-batches-bin"
     pickles.mkdir()
     binary.mkdir()
