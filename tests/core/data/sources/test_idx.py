@@ -111,6 +111,7 @@ def test_cifars_pickles_are_refused_and_a_command_converts_its_binary_version(tm
     subprocess.run([sys.executable, *command[1:]], cwd=tmp_path, check=True)
     found = prepare(DataConfig(path=str(tmp_path / "cifar10.npz"), image_size=32, channels=3), cache=tmp_path / "cache")
     np.testing.assert_array_equal(found.images, np.moveaxis(pixels.reshape(24, 3, 32, 32), 1, -1))
+    assert found.given_split is not None
     assert np.array_equal(found.given_split, [0] * 20 + [1] * 4)
 
 
