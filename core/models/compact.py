@@ -105,9 +105,18 @@ class CompactDecoder(nn.Module):
         layers += [nn.Conv2d(last, channels * BLOCK**2, 3, padding=1), nn.PixelShuffle(BLOCK)]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, z: Tensor) -> Tensor:
+    @property
+    def enlarges(self) -> bool:
+        """Whether images are drawn smaller than they are given."""
+        return self.native != (self.image_size, self.image_size)
+
+    def drawn(self, z: Tensor) -> Tensor:
+        """Latents (N, d) to logits (N, C, height, width) of the ``native`` size."""
         hidden = F.silu(self.lift(z))
         grid = F.silu(self.seed(hidden.to(self.seed.weight.dtype))).view(-1, *self.grid, self.width)
         grid = grid.permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
-        drawn = crop_centre(self.layers(grid), self.native)
-        return drawn if self.native == (self.image_size,) * 2 else enlarged_logits(drawn, self.image_size)
+        return crop_centre(self.layers(grid), self.native)
+
+    def forward(self, z: Tensor) -> Tensor:
+        drawn = self.drawn(z)
+        return enlarged_logits(drawn, self.image_size) if self.enlarges else drawn

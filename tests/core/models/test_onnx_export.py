@@ -1,0 +1,131 @@
+"""The exported graphs compute what the network computes, for any number of images, and say what they hold."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+
+from core.config import DataConfig, ModelConfig, Preset, RunConfig
+from core.models.onnx_export import decoder_onnx, encoder_onnx, with_half_weights
+from core.models.vae import VAE, build_model
+
+
+@cache
+def network(preset: Preset, size: int, channels: int, **model) -> VAE:
+    """With biases and normalisations far from their initial zeros and ones."""
+    config = RunConfig(data=DataConfig(image_size=size, channels=channels), model=ModelConfig(preset=preset, **model))
+    vae = build_model(config).eval()
+    generator = torch.Generator().manual_seed(4)
+    for name, tensor in vae.state_dict().items():
+        if tensor.ndim == 1:
+            values = torch.rand(tensor.shape, generator=generator)
+            tensor.copy_(0.5 + values if name.endswith(("running_var", "weight")) else values - 0.5)
+    return vae
+
+
+def enlarging() -> VAE:
+    return network("compact", 48, 1, native_size="40x33")
+
+
+@cache
+def exported_decoder(vae: VAE) -> bytes:
+    return decoder_onnx(vae)  # takes a second: made once for all tests
+
+
+@cache
+def exported_encoder(vae: VAE) -> bytes:
+    return encoder_onnx(vae)
+
+
+def run(content: bytes, **inputs: np.ndarray) -> list[np.ndarray]:
+    return onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"]).run(None, inputs)  # type: ignore[return-value]
+
+
+def latents(count: int) -> np.ndarray:
+    return np.random.default_rng(2).normal(size=(count, 3)).astype(np.float32)
+
+
+def decoded(vae: VAE, z: np.ndarray) -> np.ndarray:
+    with torch.no_grad():
+        images = torch.sigmoid(vae.decode_logits(torch.from_numpy(z))).numpy()
+    assert images.std() > 1e-2, "a constant image would prove nothing"
+    return images
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_an_enlarged_image_is_drawn_as_the_network_draws_it(count: int):
+    (images,) = run(exported_decoder(enlarging()), z=latents(count))
+    assert images.dtype == np.float32
+    assert images.shape == (count, 1, 48, 48)
+    assert np.abs(images - decoded(enlarging(), latents(count))).max() <= 1e-5
+
+
+def test_the_articles_decoder_draws_the_same_with_convolutions_before_the_doubling():
+    vae = network("article-weighted", 44, 3)
+    content = exported_decoder(vae)
+    (images,) = run(content, z=latents(3))
+    assert images.shape == (3, 3, 44, 44)
+    assert np.abs(images - decoded(vae, latents(3))).max() <= 1e-5
+    assert {node.op_type for node in onnx.load_from_string(content).graph.node}.isdisjoint({"Resize", "ScatterND"})
+
+
+@pytest.mark.parametrize(
+    ("preset", "variance", "log_variance"), [("compact", "learned", None), ("article-weighted", "constant", -4.605170)]
+)
+def test_the_encoder_gives_mean_and_log_variance(preset: Preset, variance: str, log_variance: float | None):
+    vae = network(preset, 44, 3, variance=variance)
+    images = np.random.default_rng(0).random((3, 3, 44, 44), np.float32)
+    with torch.no_grad():
+        expected = [heads.numpy() for heads in vae.encode(torch.from_numpy(images))]
+    content = exported_encoder(vae)
+    for found, wanted in zip(run(content, images=images), expected, strict=True):
+        assert found.shape == (3, 3)
+        assert found == pytest.approx(wanted, rel=1e-4, abs=1e-5)
+    if log_variance is not None:
+        assert run(content, images=images[:1])[1] == pytest.approx(log_variance)
+
+
+def test_a_file_says_what_it_holds_and_nothing_of_where_it_was_made():
+    content = exported_decoder(enlarging())
+    model = onnx.load_from_string(content)
+    assert {entry.key: entry.value for entry in model.metadata_props} == {
+        "isoline_version": "0.1.0",
+        "preset": "compact",
+        "latent_dim": "3",
+        "image_size": "48",
+        "channels": "1",
+        "layout": "NCHW",
+        "value_range": "0 to 1",
+        "variance": "constant",
+        "sigma": "0.1",
+    }
+    assert [(opset.domain, opset.version) for opset in model.opset_import] == [("", 18)]
+    assert b"stack_trace" not in content
+    assert b"core.models" not in content
+
+
+def test_the_weights_are_stored_once_and_nothing_is_folded_into_more():
+    weights = sum(parameter.numel() for parameter in enlarging().decoder.parameters())
+    assert 4 * weights < len(exported_decoder(enlarging())) < 4 * weights + 10_000
+
+
+def test_half_weights_take_half_the_space_and_draw_nearly_the_same():
+    whole = exported_decoder(enlarging())
+    half = with_half_weights(whole)
+    assert len(half) < 0.55 * len(whole)
+    difference = np.abs(run(half, z=latents(4))[0] - run(whole, z=latents(4))[0]).max()
+    assert 0 < difference < 2 / 255
+
+
+def test_weights_that_float16_cannot_hold_stay_as_they_are():
+    weight = onnx.numpy_helper.from_array(np.full((64, 3), 1e5, np.float32), "w")
+    node = onnx.helper.make_node("Gemm", ["z", "w"], ["out"], transB=1)
+    sides = [onnx.helper.make_tensor_value_info(name, 1, ["N", size]) for name, size in (("z", 3), ("out", 64))]
+    graph = onnx.helper.make_graph([node], "g", sides[:1], sides[1:], [weight])
+    large = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 18)])
+    assert onnx.load_from_string(with_half_weights(large.SerializeToString())).graph.initializer[0].data_type == 1
