@@ -25,7 +25,7 @@ from msgspec import Meta
 
 SCHEMA_VERSION = 1
 
-Source = Literal["auto", "curves", "files"]
+Source = Literal["auto", "curves", "files", "none"]
 """Where images come from."""
 LabelsBy = Literal["name", "order"]
 Split = Literal["auto", "random", "last"]
@@ -81,7 +81,7 @@ class DataConfig:
 
     source: Annotated[Source, Row("Images")] = "auto"
     """files: your own images, read from the path; curves: polar curves, drawn on demand; auto: files if a path is
-    given, else curves."""
+    given, else curves. none: there are no images, which is so only of models that were imported without any."""
     path: Annotated[str, Row("Path", when=_FILES)] = ""
     """A folder of image files (its sub-folders become classes), an image file with several frames, or a file with
     arrays: NPZ, NPY, HDF5, MNIST's IDX."""
@@ -180,6 +180,8 @@ class DataConfig:
         """
         if self.source == "files" and not self.path:
             raise ConfigError("data.path is ''; it must be set for source 'files'.")
+        if self.source == "none" and self.path:
+            raise ConfigError(f"data.path is {self.path!r}; without images (data.source none) there is no path.")
         if self.source == "curves" and self.path:
             raise ConfigError(
                 f"data.path is {self.path!r}, and curves are drawn without it; leave out data.source to train on the "
@@ -193,7 +195,12 @@ class DataConfig:
     @property
     def drawn(self) -> bool:
         """Whether the images are polar curves that are drawn; else they are read from ``path``."""
-        return self.source != "files" and not self.path
+        return self.source not in ("files", "none") and not self.path
+
+    @property
+    def has_images(self) -> bool:
+        """Whether there are images at all, drawn or read."""
+        return self.source != "none"
 
     @property
     def holds_out(self) -> bool:
@@ -209,7 +216,7 @@ class ModelConfig:
     """compact: Isoline's own, small and fast; article: the network of the 2021 study, slow on a CPU;
     article-weighted: the same
     with batch normalisation in the encoder."""
-    latent_dim: Annotated[int, Meta(ge=1, le=64), Row("Dimensions d")] = 3
+    latent_dim: Annotated[int, Meta(ge=1, le=2048), Row("Dimensions d")] = 3
     """Number of latent dimensions d."""
     variance: Annotated[Variance, Row("Variance", advanced=True)] = "constant"
     """Posterior variance. constant: z = mu + sigma eps with a fixed sigma; learned: the encoder predicts it."""

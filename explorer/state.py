@@ -32,12 +32,19 @@ class Speed(StrEnum):
 
 @dataclass(frozen=True)
 class Model:
-    """What the engine has loaded: d latent dimensions, images of ``image_size``² × ``channels``."""
+    """What the engine has loaded: d latent dimensions, images of ``image_size``² × ``channels``.
+
+    ``can_decode``, ``can_encode``: whether it has a decoder and an encoder; ``has_originals``: whether the samples' own
+    images are there.
+    """
 
     path: Path
     latent_dim: int
     image_size: int
     channels: int
+    can_decode: bool = True
+    can_encode: bool = True
+    has_originals: bool = True
 
 
 @dataclass(frozen=True, eq=False)

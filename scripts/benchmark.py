@@ -65,7 +65,7 @@ def decoder_figures(quick: bool) -> list[Figure]:
     import torch
 
     from core.config import ModelConfig, Preset, RunConfig
-    from core.models.inference import Inference
+    from core.models.network_inference import NetworkInference
     from core.models.vae import build_model, forward_flops
 
     torch.set_num_threads(1)
@@ -74,7 +74,7 @@ def decoder_figures(quick: bool) -> list[Figure]:
     bars: dict[Preset, float | None] = {"compact": 6.0, "article": None}
     for preset, bar in bars.items():
         model = build_model(RunConfig(model=ModelConfig(preset=preset))).eval()
-        inference = Inference(model, "cpu")
+        inference = NetworkInference(model, "cpu")
         z = np.zeros((1, model.latent_dim), dtype=np.float32)
         tensor = torch.from_numpy(z)
         count = repeats if preset == "compact" else max(3, repeats // 5)
@@ -121,7 +121,7 @@ def curve_figures(quick: bool) -> list[Figure]:
     from core.geometry.factor_curve import factor_curve, gridlines
     from core.geometry.geodesic import LatentGraph, geodesic
     from core.geometry.surface import Surface
-    from core.models.inference import Inference
+    from core.models.network_inference import NetworkInference
     from core.runs.directory import RunDirectory
     from core.training.checkpoint import load_model
 
@@ -131,7 +131,7 @@ def curve_figures(quick: bool) -> list[Figure]:
     torch.set_num_threads(1)
     with threadpool_limits(1):
         surface = Surface(means, probe.factors, probe.factor_names)
-        surrogate = fit_surrogate(surface.samples, pooled_decoder(Inference(model, "cpu").decode), intrinsic=2)
+        surrogate = fit_surrogate(surface.samples, pooled_decoder(NetworkInference(model, "cpu").decode), intrinsic=2)
         graph = LatentGraph(surface, surrogate)
         rng = np.random.default_rng(0)
         starts = rng.choice(len(means), 5 if quick else 40, replace=False)

@@ -34,6 +34,8 @@ def run(options: Options) -> int:
     from core.runs.directory import RunDirectory, RunError
 
     found = RunDirectory.open(options.run)
+    if not found.config.data.has_images:
+        raise RunError(f"{found.path} holds a model that was imported without images; there are none to locate.")
     if found.config.data.drawn:
         raise RunError(f"{found.path} was trained on polar curves, which are drawn; it needs no images.")
     if found.status() in ("running", "paused"):

@@ -80,14 +80,14 @@ def _latents(options: Options) -> tuple[np.ndarray, np.ndarray | None, str]:
 
 def _decoded(source: Path, z: np.ndarray) -> np.ndarray:
     """Images uint8 (n, H, W, C)."""
-    from core.models.inference import Inference, decode_images
+    from core.models.inference import decode_images
     from core.paths.latents_file import LatentsError
-    from core.training.checkpoint import load_model
+    from core.training.opening import open_inference
 
-    model, _ = load_model(source)
-    if z.shape[1] != model.latent_dim:
-        raise LatentsError(f"the latents have {z.shape[1]} dimensions; {source} has {model.latent_dim}.")
-    return decode_images(Inference(model), z)
+    inference, _ = open_inference(source)
+    if z.shape[1] != inference.latent_dim:
+        raise LatentsError(f"the latents have {z.shape[1]} dimensions; {source} has {inference.latent_dim}.")
+    return decode_images(inference, z)
 
 
 def _write_folder(folder: Path, frames: np.ndarray) -> None:

@@ -60,11 +60,12 @@ def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     """Means mu float32 (n, d) and the images' names."""
     from core.data.pixels import survey
     from core.data.preparation import like, pixel_notes, prepared_once
-    from core.models.inference import Inference, encode_images
+    from core.models.inference import encode_images
     from core.runs.directory import RunDirectory, RunError
-    from core.training.checkpoint import load_model
+    from core.training.opening import open_inference
 
-    model, config = load_model(options.model)
+    inference, config = open_inference(options.model)
+    inference.check_can_encode()
     run = RunDirectory.open(options.model) if options.model.is_dir() else None
     stored = None if run is None else run.metadata.get("dataset")
     stored = stored if isinstance(stored, dict) else {}
@@ -92,7 +93,7 @@ def _encoded(options: Options) -> tuple[np.ndarray, list[str]]:
     if unlike:
         print(f"{'As these images are read' if run is None else 'Unlike those of the run'}: {' '.join(unlike)}")
     names = list(prepared.names) or [str(index) for index in range(len(prepared.images))]
-    return encode_images(Inference(model), prepared.images), names
+    return encode_images(inference, prepared.images), names
 
 
 def _new(notes: list[str], known: list[str]) -> list[str]:

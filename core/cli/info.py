@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from core.config import RunConfig
+from core.config import DataConfig, RunConfig
 from core.runs.commands import remedy_lines, resume_command
 from core.runs.directory import RunDirectory
+from core.runs.imported import ImportedModel
 from core.runs.metrics_log import Record, read_metrics
 from core.utils.text import counted
 
@@ -28,9 +29,14 @@ class Options:
 def run(options: Options) -> int:
     """Print the summary; returns 0."""
     directory = RunDirectory.open(options.run)
-    rows = [("run", str(directory.path)), ("status", directory.status()), *_settings(directory.config)]
+    rows = [("run", str(directory.path)), ("status", directory.status())]
+    if directory.imported is None:
+        rows += _settings(directory.config)
+    else:
+        rows += _imported(directory.config, directory.imported)
     rows += _images(directory.metadata.get("dataset"))
-    rows += _progress(directory, read_metrics(directory.metrics_path))
+    if directory.imported is None:
+        rows += _progress(directory, read_metrics(directory.metrics_path))
     files = [file.stat() for file in directory.path.rglob("*") if file.is_file()]
     size = sum({entry.st_ino: entry.st_size for entry in files}.values())  # last and best may be one file
     rows += [("created", str(directory.metadata.get("created", "unknown"))), ("size on disk", f"{size / 1e6:.1f} MB")]
@@ -39,14 +45,26 @@ def run(options: Options) -> int:
     return 0
 
 
-def _settings(config: RunConfig) -> list[tuple[str, str]]:
-    data, model, loss, training = config.data, config.model, config.loss, config.training
+def _data(data: DataConfig) -> str:
     hole = f", hole of radius {data.hole_radius:g} at ({data.hole_a:g}, {data.hole_b:g})" if data.punctured else ""
     images = f"{counted(data.count, 'curve')}, {data.geometry} geometry{hole}" if data.drawn else data.path
+    return f"{images or 'no images'}; {data.image_size} px, {counted(data.channels, 'channel')}"
+
+
+def _imported(config: RunConfig, model: ImportedModel) -> list[tuple[str, str]]:
+    """Of a model that was not trained here: what it is, and what was found out about it."""
+    parts = [name for name, there in (("decoder", model.has_decoder), ("encoder", model.has_encoder)) if there]
+    what = f"imported {model.network}, {' and '.join(parts) or 'neither decoder nor encoder'}"
+    rows = [("data", _data(config.data)), ("model", f"{what}, d = {config.model.latent_dim}")]
+    return rows + list(zip(("import notes", *[""] * len(model.notes)), model.notes, strict=False))
+
+
+def _settings(config: RunConfig) -> list[tuple[str, str]]:
+    data, model, loss, training = config.data, config.model, config.loss, config.training
     sigma = f"sigma {model.sigma:g}" if model.variance == "constant" else "learned variance"
     entanglement = f" + {loss.gamma:g} {loss.entanglement} entanglement" if loss.entanglement != "none" else ""
     return [
-        ("data", f"{images}; {data.image_size} px, {counted(data.channels, 'channel')}"),
+        ("data", _data(data)),
         ("model", f"{model.preset}, d = {model.latent_dim}, {sigma}"),
         ("loss", f"{loss.reconstruction} + {loss.beta:g} KL ({loss.kl}){entanglement}"),
         (

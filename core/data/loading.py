@@ -30,6 +30,8 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
     settings that do not go together.
     """
     config.check_source()
+    if not config.has_images:
+        raise DatasetError("There are no images (data.source is none): the model was imported without any.")
     try:
         return _curves(config, progress, cache) if config.drawn else _from_files(config, progress, cache)
     except MemoryError as error:
@@ -43,16 +45,16 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
 
 def with_absolute_path(config: DataConfig) -> DataConfig:
     """``config`` with the absolute paths of its files, as a run stores them."""
-    if config.drawn:
+    if not config.path:
         return config
     labels = written(labels_file(config)) if config.labels else ""
     return dataclasses.replace(config, path=written(located(config.path)), labels=labels)
 
 
 def relative_path(config: DataConfig, run: Path) -> str | None:
-    """The path of the files of ``config`` from the folder of a run; None for curves, and where there is none that can
-    be stored: from one drive to another, or of bytes that are no UTF-8."""
-    if config.drawn:
+    """The path of the files of ``config`` from the folder of a run; None without files, or where none can be stored:
+    from one drive to another, or of bytes that are no UTF-8."""
+    if not config.path:
         return None
     try:
         path = os.path.relpath(located(config.path), os.path.abspath(run))
@@ -67,7 +69,7 @@ def present_data(config: DataConfig, run: Path, metadata: Mapping[str, Any]) -> 
     they lie as seen from the run's folder, which may have been moved together with them."""
     stored = metadata.get("dataset")
     relative = stored.get("relative_path") if isinstance(stored, dict) else None
-    if config.drawn or located(config.path).exists() or not isinstance(relative, str):
+    if not config.path or located(config.path).exists() or not isinstance(relative, str):
         return config
     moved = Path(run) / relative
     return dataclasses.replace(config, path=written(located(moved))) if moved.exists() else config

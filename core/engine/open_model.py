@@ -27,9 +27,11 @@ from core.data.dataset import DatasetError
 from core.data.loading import curve_parameters, curve_split, image_at, load_dataset, present_data
 from core.engine.futures import in_thread
 from core.models.inference import Inference, decode_each, encode_each
+from core.models.network_inference import NetworkInference
 from core.models.vae import VAE, build_model
 from core.runs.directory import RunDirectory, RunError
 from core.training.checkpoint import CheckpointError, fitting_weights, newest_weights, read_stored
+from core.training.opening import imported_inference
 
 KEPT_BYTES = 32 << 20  # of drawn curves: the same few are asked for again whenever the weights change
 POLL_S = 0.2  # between two looks at the weights
@@ -91,9 +93,10 @@ def read_samples(config: DataConfig, fingerprint: str | None = None) -> Samples:
 class OpenModel:
     """A run or a weights file that has been opened.
 
-    ``inference`` holds its newest weights, of training step ``step``, for the ``network``; ``run`` is None for a
-    weights file. The run keeps the means of ``recorded_samples`` samples, whose factors are ``factor_names``.
-    ``stamp`` is ``RunDirectory.weights_stamp()`` of the weights.
+    ``inference`` holds its newest weights, of training step ``step``, for the ``network``, which is None for an
+    imported model: its weights stay as they are. ``run`` is None for a weights file. The run keeps the means of
+    ``recorded_samples`` samples, whose factors are ``factor_names``. ``stamp`` is ``RunDirectory.weights_stamp()`` of
+    the weights.
     """
 
     path: str
@@ -103,7 +106,7 @@ class OpenModel:
     run: RunDirectory | None
     factor_names: tuple[str, ...]
     recorded_samples: int
-    network: VAE
+    network: VAE | None
     stamp: int | None
 
     def __post_init__(self) -> None:
@@ -112,6 +115,11 @@ class OpenModel:
         self._failed_stamp: int | None = None
         self._failed_at = 0.0
         self._reported = ""
+
+    @property
+    def network_name(self) -> str:
+        """What its network is called, as ``RunDirectory.network``."""
+        return self.config.model.preset if self.run is None else self.run.network
 
     @cached_property
     def samples(self) -> Future[Samples]:
@@ -138,8 +146,8 @@ class OpenModel:
                 self.inference, self.step = news
                 return ""
             return news
-        now = perf_counter()
-        if self.run is None or now < self._next_look:
+        now, network = perf_counter(), self.network
+        if self.run is None or network is None or now < self._next_look:
             return None
         self._next_look = now + POLL_S
         try:
@@ -149,14 +157,15 @@ class OpenModel:
         if stamp is None or stamp == self.stamp or (stamp == self._failed_stamp and now < self._failed_at + RETRY_S):
             return None
         file = self.run.weights_path
-        self._reading = in_thread(lambda: self._newer(file, stamp), "weights")
+        self._reading = in_thread(lambda: self._newer(file, stamp, network), "weights")
         return None
 
-    def _newer(self, file: Path, stamp: int) -> tuple[Inference, int] | str | None:
+    def _newer(self, file: Path, stamp: int, network: VAE) -> tuple[Inference, int] | str | None:
         try:
             stored = read_stored(file)
             renewed = copy.copy(self.inference)  # reload replaces its parts; those of the one in use are not touched
-            renewed.reload(fitting_weights(stored, self.network))
+            assert isinstance(renewed, NetworkInference)
+            renewed.reload(fitting_weights(stored, network))
         except Exception as error:  # whatever it is, the old weights go on and a person hears of it
             if not isinstance(error, (CheckpointError, OSError)):
                 traceback.print_exception(error)
@@ -175,6 +184,11 @@ def open_model(path: str) -> Generator[bool, None, OpenModel]:
     """
     place = Path(path)
     run = RunDirectory.open(place) if place.is_dir() else None
+    if run is not None and run.imported is not None:
+        yield True
+        inference = imported_inference(run)
+        yield from _first_image(inference)
+        return OpenModel(path, inference, run.config, 0, run, *_recorded(run), None, None)
     stamp = run.weights_stamp() if run is not None else None  # before reading: what comes later is news
     stored = read_stored(newest_weights(run) if run is not None else place)
     yield True
@@ -182,12 +196,17 @@ def open_model(path: str) -> Generator[bool, None, OpenModel]:
     model = build_model(config)
     model.load_state_dict(fitting_weights(stored, model))
     yield True
-    inference = Inference(model)
+    inference = NetworkInference(model)
+    yield from _first_image(inference)
+    return OpenModel(path, inference, config, stored.step, run, *_recorded(run), model, stamp)
+
+
+def _first_image(inference: Inference) -> Generator[bool, None, None]:
+    """Decode once, for the first time is slow: now, not under the hand."""
     yield True
-    for _ in decode_each(inference, np.zeros((1, model.latent_dim), np.float32)):
-        yield True  # the first decode is slow: now, not under the hand
-    names, count = _recorded(run)
-    return OpenModel(path, inference, config, stored.step, run, names, count, model, stamp)
+    if inference.can_decode:
+        for _ in decode_each(inference, np.zeros((1, inference.latent_dim), np.float32)):
+            yield True
 
 
 def _recorded(run: RunDirectory | None) -> tuple[tuple[str, ...], int]:

@@ -140,7 +140,7 @@ class DecoderMap:
 
 
 class EmbeddingSnapshot:
-    """The means ``mu`` float32 (N, d) of the samples of ``probe``, of which ``inference`` decodes.
+    """The means ``mu`` float32 (N, d) of the samples of ``probe``, which ``inference`` decodes if it has a decoder.
 
     Samples that are held out are not among them: where they lie, there is a gap. ``factors`` are the names of those
     labels that came with the data and are numbers known for every sample; those that are known for some join the

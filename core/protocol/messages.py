@@ -247,7 +247,11 @@ class Ready(Reply, frozen=True):
 
 
 class Loaded(Reply, frozen=True):
-    """A model is ready. ``step`` is the training step of its weights; ``samples`` how many the run recorded."""
+    """A model is ready. ``step`` is the training step of its weights; ``samples`` how many the run recorded.
+
+    ``preset`` names its network, the format of an imported one. ``can_decode``, ``can_encode``: whether it has a
+    decoder and an encoder; ``has_originals``: whether the samples' own images can be shown.
+    """
 
     path: str
     latent_dim: int
@@ -258,6 +262,9 @@ class Loaded(Reply, frozen=True):
     factor_names: tuple[str, ...]
     preset: str
     precision: str
+    can_decode: bool = True
+    can_encode: bool = True
+    has_originals: bool = True
 
 
 class DimensionEstimated(Reply, frozen=True):
@@ -359,13 +366,15 @@ class TransectMeasured(Reply, frozen=True):
 
 
 class SecondLoaded(Reply, frozen=True):
-    """The second run is ready; an empty path: there is none any more."""
+    """The second run is ready; an empty path: there is none any more. Its fields are those of ``Loaded``."""
 
     path: str
     latent_dim: int
     image_size: int
     channels: int
     preset: str
+    can_decode: bool = True
+    can_encode: bool = True
 
 
 class ModelsCompared(Reply, frozen=True):

@@ -9,6 +9,7 @@
     checkpoints/             last.safetensors and best.safetensors: resumable states (core.training.checkpoint)
     control.json             by whoever steers: desired state and live hyperparameters
     lock                     by the trainer while it lives (core.runs.lock)
+    model/                   files of a model that was imported; such a run has neither weights nor training
 
 Whole files are written atomically, nothing in them can execute code, and this module imports no torch.
 """
@@ -26,6 +27,7 @@ import msgspec
 import numpy as np
 
 from core.config import LIVE_SETTINGS, SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict, config_to_dict
+from core.runs.imported import KEY, ImportedModel, imported_model
 from core.runs.lock import LockReader, RunError, RunLock
 from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, last_outcome, read_metrics
 from core.utils.atomic_write import atomic_file, write_atomic
@@ -140,6 +142,14 @@ class RunDirectory:
 
     def __init__(self, path: Path, config: RunConfig, metadata: dict[str, Any]) -> None:
         self.path, self.config, self.metadata = path, config, metadata
+        try:
+            self.imported: ImportedModel | None = imported_model(metadata)
+        except msgspec.ValidationError as error:
+            raise RunError(
+                f"{path / 'config.json'} is damaged in what it says of the imported model (metadata.{KEY}: {error}). "
+                "Restore it from a copy of the run, or import the model again."
+            ) from error
+        self.model_path = path / "model"
         self.metrics_path = path / "metrics.jsonl"
         self.weights_path = path / "weights.safetensors"
         self.control_path = path / "control.json"
@@ -149,6 +159,24 @@ class RunDirectory:
         self.best_checkpoint_path = self.checkpoints_path / "best.safetensors"
         self.probe_path = path / "probe.npz"
         self._lock = LockReader(self.lock_path)
+
+    @property
+    def network(self) -> str:
+        """What its network is called: a preset, or the format of an imported model."""
+        return self.config.model.preset if self.imported is None else self.imported.network
+
+    @property
+    def can_be_opened(self) -> bool:
+        """Whether there is a model to open: newest weights, or one that was imported."""
+        return self.imported is not None or self.weights_stamp() is not None
+
+    def check_trainable(self) -> None:
+        """Raise ``RunError`` for an imported model: there is no training to go on with."""
+        if self.imported is not None:
+            raise RunError(
+                f"{self.path} holds an imported model ({self.network}); it was not trained here and cannot be trained "
+                "further."
+            )
 
     def embedding_path(self, epoch: int | None) -> Path:
         """File of the means after ``epoch`` (0: before training); None: the live ones."""
@@ -316,6 +344,8 @@ class RunDirectory:
         holder = self._lock.alive()
         if holder is not None:
             return holder.state
+        if self.imported is not None:
+            return "finished"
         outcome = last_outcome(self.metrics_path)
         if outcome == "finished" or outcome == "failed" or outcome == "stopped":
             return outcome

@@ -111,7 +111,9 @@ def load_model(path: Path) -> tuple[VAE, RunConfig]:
 
 
 def newest_weights(run: RunDirectory) -> Path:
-    """The file with the newest weights of a run. Raises ``CheckpointError`` if it has none yet."""
+    """The file with the newest weights of a run. Raises ``CheckpointError`` if it has none (yet)."""
+    if run.imported is not None:
+        raise CheckpointError(f"{run.path} holds an imported model ({run.network}), which has no weights of Isoline's.")
     for path in (run.weights_path, run.last_checkpoint_path, run.best_checkpoint_path):
         if path.is_file():
             return path

@@ -41,7 +41,8 @@ def differences(before: RunConfig, now: RunConfig) -> Changes:
 
 
 def check_resumable(run: RunDirectory, config: RunConfig) -> None:
-    """Raises ``RunError`` if ``run`` cannot go on with ``config``, or has no checkpoint to go on from."""
+    """Raises ``RunError`` if ``run`` cannot go on with ``config``, was imported, or has no checkpoint to go on from."""
+    run.check_trainable()
     free = {setting.name for setting in RESUME_SETTINGS}
     for name in differences(run.config, config):
         if name not in free:

@@ -41,8 +41,8 @@ class TrainedRun:
         self.config: RunConfig = self._directory.config
 
     def __repr__(self) -> str:
-        model = self.config.model
-        return f"<isoline.TrainedRun {str(self.path)!r}: {model.preset}, d = {model.latent_dim}>"
+        network, d = self._directory.network, self.config.model.latent_dim
+        return f"<isoline.TrainedRun {str(self.path)!r}: {network}, d = {d}>"
 
     @cached_property
     def latents(self) -> NDArray[np.float32]:
@@ -78,7 +78,7 @@ class TrainedRun:
         from core.data.loading import present_data
         from core.data.sources.listing import listed, located, shown
 
-        if self.config.data.drawn:
+        if not self.config.data.path:
             return None
         folder = present_data(self.config.data, self.path, self._directory.metadata).path
         stored = self._directory.metadata.get("dataset")
@@ -115,7 +115,8 @@ class TrainedRun:
         """Images uint8 (n, S, S, C) at latents ``z`` (n, d): on one machine exactly those of ``isoline decode``.
 
         They are decoded one by one on one thread. Raises ``ValueError`` for another shape or a number that is not
-        finite, and ``core.training.checkpoint.CheckpointError`` if the run has no usable weights.
+        finite, ``core.training.checkpoint.CheckpointError`` if the run has no usable weights, and
+        ``core.models.inference.MissingPartError`` for an imported model without a decoder.
         """
         from core.models.inference import decode_images
 
@@ -128,7 +129,8 @@ class TrainedRun:
 
         Where the processor multiplies bfloat16 they are rounded to about 1 % of what a float32 training recorded.
         S is ``config.data.image_size`` and C ``config.data.channels``. Raises ``ValueError`` for another type or shape,
-        and ``core.training.checkpoint.CheckpointError`` if the run has no usable weights.
+        ``core.training.checkpoint.CheckpointError`` if the run has no usable weights, and
+        ``core.models.inference.MissingPartError`` for an imported model without an encoder.
         """
         from core.models.inference import encode_images
 
@@ -137,10 +139,9 @@ class TrainedRun:
 
     @cached_property
     def _inference(self) -> Inference:
-        from core.models.inference import Inference
-        from core.training.checkpoint import load_model
+        from core.training.opening import open_inference
 
-        return Inference(load_model(self.path)[0])
+        return open_inference(self.path)[0]
 
 
 def _named(places: np.ndarray, classes: tuple[str, ...]) -> NDArray[np.str_]:

@@ -6,14 +6,34 @@ from explorer.controllers.plane import factor_names
 from explorer.state import State
 
 MEASURE = "Measure attributes to use instead."
+NO_DECODER = "Needs a decoder; these latents were imported without one."
+NO_ENCODER = "Needs an encoder; this model was imported without one."
+NO_ORIGINALS = "Needs the samples' own images; this model was imported without any."
 PATH_NEEDED = "Needs a path: draw one (3), add points with Edit (4) or trace one (6)."
 
 
 def missing_model(state: State, purpose: str) -> str:
-    """Why no image can be decoded or encoded; empty if it can. ``purpose``: what an open run is for here, "see …"."""
+    """Why no model can be asked; empty if one can. ``purpose``: what an open run is for here, "see …"."""
     if state.config is None:
         return f"Open a run to {purpose}."
     return "" if state.model is not None else "Waiting for the weights of the open run."
+
+
+def missing_decoder(state: State, purpose: str) -> str:
+    """Why no image can be decoded; empty if it can. ``purpose`` as above."""
+    if state.model is None:
+        return missing_model(state, purpose)
+    return "" if state.model.can_decode else NO_DECODER
+
+
+def missing_reconstructions(state: State, purpose: str) -> str:
+    """Why the samples' images cannot be reconstructed; empty if they can. ``purpose`` as above."""
+    model = state.model
+    if model is None:
+        return missing_model(state, purpose)
+    if not model.has_originals:
+        return NO_ORIGINALS
+    return "" if model.can_decode and model.can_encode else NO_ENCODER if model.can_decode else NO_DECODER
 
 
 def missing_factors(state: State, purpose: str) -> str:

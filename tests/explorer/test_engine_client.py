@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QEvent, QObject
 
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from core.models.inference import Inference
+from core.models.network_inference import NetworkInference
 from core.models.vae import build_model
 from core.protocol.messages import (
     CompareModels,
@@ -167,7 +167,7 @@ def alive(pid: int) -> bool:
 def test_requests_sent_before_the_engine_is_ready_are_answered(started, run):
     started.request(Load(path=str(run.path)))
     decoded = started.answer(Decode(z=Z))
-    np.testing.assert_array_equal(decoded.image, Inference(build_model(TINY)).decode(Z[None])[0])
+    np.testing.assert_array_equal(decoded.image, NetworkInference(build_model(TINY)).decode(Z[None])[0])
     assert len(started.devices) == 1
     assert [type(reply) for reply in started.replies] == [Loaded]
     assert started.loads == started.replies

@@ -11,10 +11,11 @@ import numpy as np
 
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from core.engine.server import WAIT_S, Engine
-from core.models.inference import Inference
+from core.models.network_inference import NetworkInference
 from core.models.vae import VAE, build_model
 from core.protocol.messages import Load, Request
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
+from core.runs.imported import KEY, LatentsOnly, stored_form
 from core.training.checkpoint import save_weights
 
 TINY = RunConfig(
@@ -42,11 +43,22 @@ def make_run(path: Path, config: RunConfig = TINY, seed: int = 0, step: int = 5)
     return run
 
 
-def write_weights(run: RunDirectory, seed: int, step: int) -> Inference:
+def make_latents_run(path: Path, d: int = 3, count: int = 12) -> RunDirectory:
+    """A run of imported latents, drawn from the prior, with one factor, and neither network nor images."""
+    config = RunConfig(data=DataConfig(source="none", image_size=32), model=ModelConfig(latent_dim=d))
+    run = RunDirectory.create(path, config, {KEY: stored_form(LatentsOnly(notes=("as they were",)))})
+    mu = np.random.default_rng(0).standard_normal((count, d)).astype(np.float32)
+    thumbnails = np.zeros((count, THUMBNAIL_SIZE, THUMBNAIL_SIZE, 1), np.uint8)
+    run.write_probe(ProbeSet(np.arange(count), mu[:, :1].copy(), ("x",), thumbnails, np.zeros(count, np.uint8)))
+    run.write_embedding(mu)
+    return run
+
+
+def write_weights(run: RunDirectory, seed: int, step: int) -> NetworkInference:
     """Give the run other weights; returns them ready to decode."""
     model = seeded(run.config, seed)
     save_weights(run.weights_path, model.state_dict(), run.config, step=step)
-    return Inference(model)
+    return NetworkInference(model)
 
 
 class Steps:

@@ -64,6 +64,7 @@ def compare_paths(request: ComparePaths, engine: EngineContext, send: Send) -> J
     """Answer by one ``PathCompared`` a kind, once all of them are measured: leaks are taken at the change that they
     have in common."""
     model, snapshots = engine.model, engine.snapshots
+    model.inference.check_can_decode()
     snapshot = yield from snapshots.newest()
     inference = snapshot.inference  # the weights that the means belong to
     for kind in request.kinds:

@@ -20,7 +20,7 @@ from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread, result_of
 from core.engine.open_model import EngineError, checked_latents
 from core.engine.snapshot import EmbeddingSnapshot, SnapshotCache
-from core.geometry.decoder_surrogate import Surrogate
+from core.geometry.decoder_surrogate import LatentMap, Surrogate
 from core.geometry.factor_curve import UNKNOWN_HELD, gridlines
 from core.geometry.geodesic import PENALTY, LatentGraph
 from core.geometry.local_fit import GeometryError, Neighbourhoods
@@ -37,6 +37,9 @@ _CHECKED = 500  # samples by which it is decided whether a label follows the sur
 _SAME = 0.9
 """Share of the samples that may have one value of a label that is worth holding."""
 PRELIMINARY = "estimated: image distances are measured on thumbnails until the decoder has been sampled"
+
+BY_THUMBNAILS = "without a decoder, image distances are measured on thumbnails"
+BY_LATENTS = "without a decoder and without images, distances are those of latent space"
 
 
 @handles(TracePath, priority=30)
@@ -172,6 +175,11 @@ class _Tracing:
 
     def _by_images(self, snapshot: EmbeddingSnapshot) -> Job:
         """A path that compares images gets better: by the thumbnails first, then by the decoder's surrogate."""
+        if not snapshot.inference.can_decode:
+            rough = yield from result_of(snapshot.rough_graph)
+            latent = isinstance(rough.image_map, LatentMap)
+            yield from self._stages(rough, BY_LATENTS if latent else BY_THUMBNAILS, best=True)
+            return
         graph = snapshot.graph
         if graph is None:
             self._snapshots.prepare(snapshot.decoder_map)

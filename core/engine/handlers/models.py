@@ -32,8 +32,11 @@ def load(request: Load, engine: EngineContext, send: Send) -> Job:
         step=model.step,
         samples=model.recorded_samples,
         factor_names=model.factor_names,
-        preset=model.config.model.preset,
-        precision=str(inference.dtype).removeprefix("torch."),
+        preset=model.network_name,
+        precision=inference.precision,
+        can_decode=inference.can_decode,
+        can_encode=inference.can_encode,
+        has_originals=model.config.data.has_images,
     )
     send(loaded)
 
@@ -52,7 +55,9 @@ def load_second(request: LoadSecond, engine: EngineContext, send: Send) -> Job:
         latent_dim=model.inference.latent_dim,
         image_size=model.inference.image_size,
         channels=model.inference.channels,
-        preset=model.config.model.preset,
+        preset=model.network_name,
+        can_decode=model.inference.can_decode,
+        can_encode=model.inference.can_encode,
     )
     send(loaded)
 

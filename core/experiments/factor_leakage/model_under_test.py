@@ -19,7 +19,7 @@ from core.geometry.local_fit import GeometryError, Neighbourhoods
 from core.geometry.surface import Surface
 from core.models.inference import Inference
 from core.runs.directory import RunDirectory
-from core.training.checkpoint import load_model
+from core.training.opening import open_inference
 
 REDRAWN = 1000
 """Samples that are decoded and encoded again, to learn which labels the decoder draws."""
@@ -54,8 +54,7 @@ class ModelUnderTest:
     @cached_property
     def inference(self) -> Inference:
         """The newest weights, in float32."""
-        model, _ = load_model(self.run.path)
-        return Inference(model, device="cpu", precision="float32")
+        return open_inference(self.run.path, device="cpu", precision="float32")[0]
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         """Images uint8 (n, S, S, C) of latents (n, d)."""

@@ -19,6 +19,7 @@ from core.experiments.training_queue import TRAINING_SHARE, failure, last_step, 
 from core.experiments.transects.hole_readouts import read_out
 from core.experiments.transects.options import DEFAULT, Options
 from core.models.inference import Inference
+from core.models.network_inference import NetworkInference
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import Record, read_metrics
 from core.training.checkpoint import load_model
@@ -108,7 +109,7 @@ def measure_run(planned: PlannedTraining, run: RunDirectory, check_stop: Callabl
     if (why := failure(run)) is not None:
         return Measured(planned, records, steps, seconds, failure=why)
     model, config = load_model(run.path)
-    inference = Inference(model, device="cpu", precision="float32")
+    inference = NetworkInference(model, device="cpu", precision="float32")
 
     def reconstruct(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         mu = inference.encode(images)

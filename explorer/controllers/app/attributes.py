@@ -24,6 +24,7 @@ from core.protocol.messages import (
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.requirements import NO_ORIGINALS
 from explorer.state import Attributes, Samples
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
@@ -71,6 +72,9 @@ class AttributesController(Controller):
         """Ask which measures to take of the images."""
         if self._state.samples is None or self._state.model is None:
             self.refused.emit("There are no images to measure yet. Open a run, or wait until its training has begun.")
+            return
+        if not self._state.model.has_originals:
+            self.refused.emit(NO_ORIGINALS)
             return
         known = self._state.attributes.names if self._state.attributes is not None else ()
         grey = self._state.model.channels == 1

@@ -43,7 +43,7 @@ class LocateController(Controller):
         self._end()
         run = self._session.run
         missing = ""
-        if run is not None and not run.config.data.drawn:
+        if run is not None and run.config.data.path:
             path = present_data(run.config.data, run.path, run.metadata).path
             missing = "" if located(path).exists() else path
         self._view.set_missing(missing)

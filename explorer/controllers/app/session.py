@@ -81,7 +81,7 @@ class Session(Controller):
             self.error_occurred.emit(str(error))
 
     def _load_engine(self, run: RunDirectory) -> None:
-        if run.weights_stamp() is not None:
+        if run.can_be_opened:
             self._engine.request(Load(path=str(run.path)))
 
     def _on_embedding(self, means: np.ndarray) -> None:
@@ -104,7 +104,15 @@ class Session(Controller):
             self._editing.follow(probe=means[document.sample])
 
     def _on_loaded(self, loaded: Loaded) -> None:
-        self._state.model = Model(Path(loaded.path), loaded.latent_dim, loaded.image_size, loaded.channels)
+        self._state.model = Model(
+            Path(loaded.path),
+            loaded.latent_dim,
+            loaded.image_size,
+            loaded.channels,
+            loaded.can_decode,
+            loaded.can_encode,
+            loaded.has_originals,
+        )
 
 
 def read_samples(run: RunDirectory) -> Samples | None:

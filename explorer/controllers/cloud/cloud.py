@@ -14,6 +14,7 @@ from core.rendering.projection import Projection, along_components, along_dimens
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.requirements import missing_reconstructions
 from explorer.state import ACTIVE_TRAINING, Axes, Display, Document, State
 from explorer.views.cloud import CloudView, LegendEntry, Mode
 from explorer.views.points import PointsView
@@ -47,7 +48,7 @@ class CloudController(Controller):
         self._coloured_by = ""
         events = self._state.events
         events.embedding.connect(self._on_embedding)
-        self._when((events.samples, events.attributes), self._on_samples)
+        self._when((events.samples, events.attributes, events.model), self._on_samples)
         self._when((events.losses, events.selected, events.hidden), lambda: self._mark("colours"))
         events.display.connect(self._on_display)
         events.document.connect(self._on_document)
@@ -144,7 +145,8 @@ class CloudController(Controller):
             self._points.set_color_options([])
             return
         names = color_targets.names(self._state)
-        options = [*names, *RESERVED_NAMES]
+        without_losses = self._state.model is not None and bool(missing_reconstructions(self._state, ""))
+        options = [*names, *(name for name in RESERVED_NAMES if name != EXCESS_BCE or not without_losses)]
         self._points.set_color_options(options)
         if self._state.display.color_by not in options:
             self._display(color_by=options[0] if names else NO_COLOUR)

@@ -16,7 +16,7 @@ from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import Decode, Decoded, EncodeSample, SampleEncoded
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.requirements import missing_model
+from explorer.controllers.requirements import missing_decoder, missing_reconstructions
 from explorer.state import ACTIVE_TRAINING, Document, Samples
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
@@ -73,7 +73,7 @@ class ProbeController(Controller):
             self.choose(int(((means - probe) ** 2).sum(axis=1).argmin()))
 
     def _show_empty(self) -> None:
-        missing = missing_model(self._state, "see the image at the probe")
+        missing = missing_decoder(self._state, "see the image at the probe")
         self._image.set_empty(missing or "Click a point or drag the probe to see the image decoded there.")
 
     def _show(self, document: Document) -> None:
@@ -92,6 +92,8 @@ class ProbeController(Controller):
             self._inspected = document.sample
             if document.sample is None:
                 self._image.clear_sample()
+            elif missing_reconstructions(self._state, ""):
+                self._image.clear_sample()  # nothing to compare its image with
             elif samples is not None and document.sample < len(samples.indices):
                 self._engine.request(EncodeSample(index=int(samples.indices[document.sample])), self._show_sample)
 
@@ -112,6 +114,8 @@ class ProbeController(Controller):
             self._view.set_values(self._state.document.probe)
 
     def _decode(self, z: np.ndarray) -> None:
+        if missing_decoder(self._state, ""):
+            return
         self._asked = z
         self._request = self._engine.request(Decode(z=z), self._on_decoded)
 

@@ -9,6 +9,7 @@ import numpy as np
 from core.protocol.messages import LossesMeasured, MeasureLosses
 from explorer.controllers.cloud.cloud import EXCESS_BCE
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.requirements import missing_reconstructions
 from explorer.engine_client import Outcome
 
 RENEW_S = 10.0  # while a training changes the weights
@@ -43,7 +44,7 @@ class ScoresController(Controller):
 
     def _ask(self) -> None:
         samples = self._state.samples
-        if samples is None:
+        if samples is None or missing_reconstructions(self._state, ""):
             return
         if self._losses is None or len(self._losses) != len(samples.indices):
             self._losses = np.full(len(samples.indices), np.nan, dtype=np.float32)

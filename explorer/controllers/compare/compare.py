@@ -24,6 +24,7 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import SPLIT, CloudController, make_projection, plain_colour
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
+from explorer.controllers.requirements import NO_ORIGINALS
 from explorer.engine_client import Outcome, PendingRequest
 from explorer.run_watcher import RunWatcher
 from explorer.state import Document, Samples, State
@@ -40,6 +41,8 @@ NOTHING_SHARED = (
 )
 CHOOSE_SECOND = "Choose a second run: its cloud turns with that of the open run, and one probe moves through both."
 OPEN_FIRST = "Open a run, then choose a second one: their clouds turn together, and one probe moves through both."
+ONE_WITHOUT_DECODER = "One of the models was imported without a decoder, so it has no images to compare."
+ONE_WITHOUT_ENCODER = "One of the models was imported without an encoder, so an image cannot go into both."
 ANGLES = ("azimuth", "elevation")
 CLICK = "Click a point of either cloud: its image goes into both models."
 NO_VALUES = np.empty(0, dtype=np.float32)
@@ -122,7 +125,7 @@ class CompareController(Controller):
         self.run = run
         self._settings.add_recent_run(run.path)
         model, data = run.config.model, run.config.data
-        self._view.set_run(str(run.path), f"{model.preset} · d = {model.latent_dim} · {data.image_size}²")
+        self._view.set_run(str(run.path), f"{run.network} · d = {model.latent_dim} · {data.image_size}²")
         self._read_samples()
         self._second_watcher.watch(run)  # brings the newest means at once
         if not self._opening:
@@ -174,7 +177,7 @@ class CompareController(Controller):
     def _load(self) -> None:
         if self.run is None:
             return
-        if self.run.weights_stamp() is None:
+        if not self.run.can_be_opened:
             self._view.set_message(NO_WEIGHTS, error=False)
             return
         self._view.set_message(OPENING, error=False)
@@ -292,7 +295,13 @@ class CompareController(Controller):
         model = self._state.model
         if self._model is None or model is None or not on_screen(self._view):
             return
-        shared = SharedInput(self._state, (model.latent_dim, self._model.latent_dim), self._hand)
+        shared = SharedInput(
+            self._state,
+            (model.latent_dim, self._model.latent_dim),
+            self._hand,
+            can_decode=model.can_decode and self._model.can_decode,
+            can_encode=model.can_encode and self._model.can_encode,
+        )
         self._view.set_kinds(shared.reasons())
         question = shared.question(self._kind)
         if question is None:
@@ -502,21 +511,31 @@ def _classes(samples: Samples, name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class SharedInput:
-    """All that the choice depends on: the state, both models' numbers of latent dimensions ``dims``, and ``hand``, the
-    kind that the last gesture fed."""
+    """All that the choice depends on: the state, both models' numbers of latent dimensions ``dims``, ``hand``, the kind
+    that the last gesture fed, and whether both have a decoder and both an encoder."""
 
     state: State
     dims: tuple[int, int]
     hand: Kind
+    can_decode: bool = True
+    can_encode: bool = True
 
     def reasons(self) -> dict[str, str]:
         """Why a kind cannot be chosen, for those that cannot."""
+        if not self.can_decode:
+            return dict.fromkeys(Kind, ONE_WITHOUT_DECODER)
         found: dict[str, str] = {}
-        samples = self.state.samples
+        samples, model = self.state.samples, self.state.model
         if samples is None:
             found[Kind.IMAGE] = "The open run has recorded no samples yet."
+        elif not self.can_encode:
+            found[Kind.IMAGE] = ONE_WITHOUT_ENCODER
+        elif model is not None and not model.has_originals:
+            found[Kind.IMAGE] = NO_ORIGINALS
         if len(factor_names(self.state)) < 2:
             found[Kind.PARAMETERS] = "The open run's images have no factors, so there is no parameter plane."
+        elif Kind.IMAGE in found and samples is not None:
+            found[Kind.PARAMETERS] = found[Kind.IMAGE]
         if self.dims[0] != self.dims[1]:
             found[Kind.LATENT] = (
                 f"The runs have {self.dims[0]} and {self.dims[1]} latent dimensions, so they share no latent points."
@@ -525,7 +544,10 @@ class SharedInput:
 
     def question(self, chosen: Kind) -> Question | None:
         """What to ask: by the ``chosen`` kind if the document has an input for it, else as the hand fed it."""
-        for kind in (chosen, self.hand):
+        kinds = [chosen, self.hand]
+        if Kind.IMAGE in self.reasons():
+            kinds.append(Kind.LATENT)  # a sample that was clicked has a place, if no image
+        for kind in kinds:
             asked = self._question(kind)
             if asked is not None:
                 return asked
@@ -533,6 +555,8 @@ class SharedInput:
 
     def missing(self) -> str:
         """What to do when there is no question."""
+        if not self.can_decode:
+            return ONE_WITHOUT_DECODER
         reason = self.reasons().get(Kind.LATENT, "") if self.hand is Kind.LATENT else ""
         return f"{reason} {CLICK}".strip()
 

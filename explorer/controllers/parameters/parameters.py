@@ -27,7 +27,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, places, shown_plane
-from explorer.controllers.requirements import missing_factors
+from explorer.controllers.requirements import missing_factors, missing_reconstructions
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.parameters import ParametersView
 from explorer.views.parameters.scene import Region
@@ -191,6 +191,10 @@ class ParametersController(Controller):
         """Ask for the images at the cursor, if they are not on show already."""
         place, samples = self._state.document.cursor, self._state.samples
         if place is None or place == self._asked or self._state.model is None:
+            return
+        without = missing_reconstructions(self._state, "")
+        if without:
+            self._view.set_images(None, None, without)
             return
         if not (on_screen(self._view) or self._leads):
             return  # asked when it is looked at

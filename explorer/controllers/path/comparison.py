@@ -17,7 +17,7 @@ from core.protocol.messages import ComparePaths, PathCompared, frame
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.requirements import PATH_NEEDED, missing_model
+from explorer.controllers.requirements import PATH_NEEDED, missing_decoder
 from explorer.state import Document
 from explorer.views.path_comparison import PathKindsView
 from explorer.widgets.controls import on_screen
@@ -141,8 +141,9 @@ class PathComparison(Controller):
     def _question(self) -> tuple[ComparePaths | None, str]:
         """What is to be compared now; else None and what a person should do."""
         model, path = self._state.model, self._state.document.path
-        if model is None:
-            return None, missing_model(self._state, "compare kinds of path between two places of its cloud")
+        missing = missing_decoder(self._state, "compare kinds of path between two places of its cloud")
+        if model is None or missing:
+            return None, missing
         if path is None or path.dim != model.latent_dim:
             return None, PATH_NEEDED
         if len(path) < 2:

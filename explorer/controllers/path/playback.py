@@ -21,7 +21,7 @@ from core.paths.latent_path import ImageLength, LatentPath, image_length_table
 from core.protocol.messages import DecodePath, Export, Exported, ExportProgress, PathFrames
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.requirements import PATH_NEEDED, missing_model
+from explorer.controllers.requirements import PATH_NEEDED, missing_decoder
 from explorer.engine_client import PendingRequest
 from explorer.state import Document, Model, Playback, Speed
 from explorer.views.filmstrip import FilmstripView
@@ -131,7 +131,9 @@ class PlaybackController(Controller):
         self.scrub((here + frames) / (count - 1))
 
     def _show_empty(self) -> None:
-        self._film.set_empty(missing_model(self._state, "see the images along a path through its cloud") or PATH_NEEDED)
+        self._film.set_empty(
+            missing_decoder(self._state, "see the images along a path through its cloud") or PATH_NEEDED
+        )
 
     def _playable(self) -> bool:
         return self._path is not None and len(self._path) > 1
@@ -178,7 +180,7 @@ class PlaybackController(Controller):
 
     def _decode(self) -> None:
         path, playback = self._path, self._state.playback
-        if path is None or self._state.model is None:
+        if path is None or missing_decoder(self._state, ""):
             return
         even = np.linspace(0.0, 1.0, playback.frames)
         table = self._image_table
@@ -297,6 +299,10 @@ class PlaybackController(Controller):
     def export(self, target: Path, kind: str) -> None:
         """Write the path's frames to ``target`` as png, gif, mp4 or npz."""
         path, playback = self._path, self._state.playback
+        missing = missing_decoder(self._state, "export the images along a path")
+        if missing:
+            self.refused.emit(missing)
+            return
         if path is None or not self._playable():
             self.refused.emit(
                 "There is no path to export. Draw one with Draw (3), add points with Edit (4), or trace one (6)."

@@ -9,12 +9,13 @@ import numpy as np
 from core.protocol.messages import ReconstructValidation, ValidationReconstructed
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.requirements import missing_model
+from explorer.controllers.requirements import missing_reconstructions
 from explorer.state import Model
 from explorer.views.reconstructions import ReconstructionsView
 from explorer.widgets.controls import on_screen
 
 RENEW_S = 3.0
+PURPOSE = "see validation images beside their reconstructions"
 
 
 class ReconstructionsController(Controller):
@@ -32,24 +33,23 @@ class ReconstructionsController(Controller):
         self._engine.weights_changed.connect(self._on_weights)
         self._show_empty()
 
-    def _on_model(self, model: Model | None) -> None:
+    def _on_model(self, _model: Model | None) -> None:
         self._show_empty()
-        self._due = None if model is None else monotonic()
+        self._renew()
 
     def _show_empty(self) -> None:
-        purpose = "see validation images beside their reconstructions"
-        self._view.set_empty(missing_model(self._state, purpose) or "Waiting for the reconstructions.")
+        self._view.set_empty(missing_reconstructions(self._state, PURPOSE) or "Waiting for the reconstructions.")
 
     def _on_count(self, count: int) -> None:
         self._count = count
-        self._due = monotonic()
+        self._renew()
 
     def _on_weights(self) -> None:
         if self._due is None:
             self._due = monotonic() + RENEW_S
 
     def _renew(self) -> None:
-        self._due = monotonic()
+        self._due = None if missing_reconstructions(self._state, PURPOSE) else monotonic()
 
     def _show(self, reply: ValidationReconstructed) -> None:
         self._view.set_pairs(reply.indices, reply.originals, reply.reconstructions, reply.excess_bce)

@@ -256,8 +256,11 @@ class TrainingController(Controller):
             {s.name: self._live[s.field.name] for s in LIVE_SETTINGS if s.field.name in self._live},
         )
         trained = self._done > 0 or self._state.training in ("finished", "stopped")
-        missing = trained and not run.last_checkpoint_path.exists()
-        obstacle = "This run was handed on without its checkpoints, so it cannot be trained further." if missing else ""
+        obstacle = ""
+        if run.imported is not None:
+            obstacle = "This model was imported, not trained here, so it cannot be trained further."
+        elif trained and not run.last_checkpoint_path.exists():
+            obstacle = "This run was handed on without its checkpoints, so it cannot be trained further."
         self._view.set_continuable(config, self._done, obstacle)
         advice = []
         if changes := self._failure.get("changes"):

@@ -37,7 +37,7 @@ from explorer.controllers.plane import (
     spans,
     training_places,
 )
-from explorer.controllers.requirements import missing_factors
+from explorer.controllers.requirements import missing_factors, missing_reconstructions
 from explorer.state import MeasuredTransect
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
@@ -46,6 +46,7 @@ from explorer.widgets.controls import on_screen
 from explorer.widgets.dialogs import ask_save
 
 RENEW_S = 4.0  # between two measurements while a training writes weights
+PURPOSE = "see its reconstructions along a line through the parameter plane"
 PAUSE_S = 0.15  # after the transect has changed: a spin box that is held down steps through many
 STOP_MS = 10_000
 FILTERS = {
@@ -221,8 +222,9 @@ class TransectsController(Controller):
         self._dirty.discard("list")  # what was written above is what was shown
 
     def _show_empty(self) -> None:
-        missing = missing_factors(self._state, "see its reconstructions along a line through the parameter plane")
-        self._view.set_empty("" if self.transect is not None else missing or NO_LINE)
+        missing = missing_factors(self._state, PURPOSE)
+        without = missing_reconstructions(self._state, PURPOSE) if self._state.model is not None else ""
+        self._view.set_empty(without or ("" if self.transect is not None else missing or NO_LINE))
 
     # each tick
 
@@ -305,7 +307,7 @@ class TransectsController(Controller):
 
     def _measure_if_due(self) -> None:
         measured, due = self._state.measured, self._measure_at
-        if due is None or measured is None or self._state.model is None or monotonic() < due:
+        if due is None or measured is None or monotonic() < due or missing_reconstructions(self._state, PURPOSE):
             return
         self._measure_at, self._outdated = None, False
         message = MeasureTransect(points=np.array(measured.transect.points), indices=measured.indices)

@@ -18,7 +18,8 @@ from PIL import Image
 
 from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
-from core.models.inference import THREADS, Inference, decode_each, encode_each
+from core.models.inference import THREADS, decode_each, encode_each
+from core.models.network_inference import NetworkInference
 from core.models.vae import build_model
 from core.paths.export import export_npz
 from core.paths.latent_path import LatentPath
@@ -41,8 +42,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def inference() -> Inference:
-    return Inference(build_model(TINY))
+def inference() -> NetworkInference:
+    return NetworkInference(build_model(TINY))
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def isoline(*arguments: object) -> None:
     assert main([str(argument) for argument in arguments]) == 0
 
 
-def strip(inference: Inference, z: np.ndarray) -> np.ndarray:
+def strip(inference: NetworkInference, z: np.ndarray) -> np.ndarray:
     """What a .png of the images at ``z`` holds."""
     return np.concatenate(list(decode_each(inference, z)), axis=1)[..., 0]
 
@@ -141,10 +142,10 @@ def test_an_image_does_not_depend_on_its_neighbours(inference):
 
 def test_the_command_computes_on_as_many_threads_as_the_window_and_returns_them(run, tmp_path, monkeypatch):
     threads: list[int] = []
-    decode, encode = Inference.decode, Inference.encode
+    decode, encode = NetworkInference.decode, NetworkInference.encode
     count = lambda: threads.append(torch.get_num_threads())  # noqa: E731
-    monkeypatch.setattr(Inference, "decode", lambda self, z: count() or decode(self, z))
-    monkeypatch.setattr(Inference, "encode", lambda self, images: count() or encode(self, images))
+    monkeypatch.setattr(NetworkInference, "decode", lambda self, z: count() or decode(self, z))
+    monkeypatch.setattr(NetworkInference, "encode", lambda self, images: count() or encode(self, images))
     before = torch.get_num_threads()
     torch.set_num_threads(3)
     try:

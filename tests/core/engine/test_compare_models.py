@@ -14,7 +14,7 @@ from PIL import Image
 from core.analysis.image_metrics import excess_bce
 from core.data.polar_curves import render_one
 from core.engine.handlers.models import fit_image
-from core.models.inference import Inference
+from core.models.network_inference import NetworkInference
 from core.protocol.messages import (
     CompareModels,
     Decode,
@@ -132,7 +132,7 @@ def test_both_reconstruct_the_same_sample(steps, second):
     np.testing.assert_array_equal(both.first, sample.reconstruction)
     np.testing.assert_array_equal(both.first_mu, sample.mu)
     assert both.first_excess_bce == sample.excess_bce
-    other = Inference(seeded(TINY, 1))
+    other = NetworkInference(seeded(TINY, 1))
     mu = other.encode(np.array(sample.original)[None])
     image = other.decode(mu)
     np.testing.assert_array_equal(both.second_mu, mu[0])
@@ -151,7 +151,7 @@ def test_the_same_parameters_are_drawn_as_each_run_draws(steps, large):
     opened(steps, large)
     both = compared(steps, factors=np.array([1.5, 0.5], np.float32))
     own = np.repeat(render_one(1.5, 0.5, 48, "square")[..., None], 3, axis=-1)
-    other = Inference(seeded(large.config, 2))
+    other = NetworkInference(seeded(large.config, 2))
     mu = other.encode(own[None])
     np.testing.assert_array_equal(both.original[..., 0], render_one(1.5, 0.5, 32))
     np.testing.assert_array_equal(both.second_mu, mu[0])
@@ -164,7 +164,7 @@ def test_the_same_sample_is_the_same_picture_at_each_models_size(steps, large):
     factors = steps.ask(EncodeSample, index=4).factors
     both = compared(steps, index=4)
     picture = np.repeat(render_one(*map(float, factors), size=48)[..., None], 3, axis=-1)  # in the first's geometry
-    expected = Inference(seeded(large.config, 2)).encode(picture[None])[0]
+    expected = NetworkInference(seeded(large.config, 2)).encode(picture[None])[0]
     np.testing.assert_allclose(both.second_mu, expected, atol=0.02)
 
 
@@ -175,7 +175,7 @@ def test_images_of_files_are_resized_for_the_second(steps, large, tmp_path):
     data = replace(TINY.data, path=str(tmp_path / "images"))
     steps.ask(Load, path=str(make_run(tmp_path / "run", replace(TINY, data=data)).path))
     opened(steps, large)
-    expected = Inference(seeded(large.config, 2)).encode(np.full((1, 48, 48, 3), 80, np.uint8))[0]
+    expected = NetworkInference(seeded(large.config, 2)).encode(np.full((1, 48, 48, 3), 80, np.uint8))[0]
     np.testing.assert_array_equal(compared(steps, index=2).second_mu, expected)
 
 
@@ -183,7 +183,7 @@ def test_both_decode_the_same_latent_point(steps, second):
     opened(steps, second)
     both = compared(steps, z=Z)
     np.testing.assert_array_equal(both.first, steps.ask(Decode, z=Z).image)
-    np.testing.assert_array_equal(both.second, Inference(seeded(TINY, 1)).decode(Z[None])[0])
+    np.testing.assert_array_equal(both.second, NetworkInference(seeded(TINY, 1)).decode(Z[None])[0])
     np.testing.assert_array_equal(both.first_mu, Z)
     assert both.original.shape == (0, 0, 1)
     assert np.isnan([both.first_excess_bce, both.second_excess_bce]).all()

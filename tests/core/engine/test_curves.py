@@ -21,7 +21,8 @@ from core.geometry.factor_curve import OUT_OF_REACH
 from core.geometry.local_fit import Neighbourhoods
 from core.geometry.off_manifold import OffManifoldDetector
 from core.geometry.path_kinds import straight
-from core.models.inference import Inference
+from core.models.inference import NO_ENCODER, Inference, MissingPartError
+from core.models.network_inference import NetworkInference
 from core.paths.recipe import END_OF_DATA, RECIPE_KINDS
 from core.protocol.messages import (
     Cancel,
@@ -471,13 +472,16 @@ def test_a_single_attribute_says_that_nothing_is_held(tmp_path: Path) -> None:
 # comparing
 
 
-class Drawn:
+class Drawn(Inference):
     """A decoder whose truth is known: latent (a, b, …) is the curve of those factors."""
 
-    latent_dim, image_size, channels = 3, 64, 1
+    latent_dim, image_size, channels, precision, can_encode = 3, 64, 1, "float64", False
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         return render(z[:, :2].astype(np.float64), 64, "article")[..., None]
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        raise MissingPartError(NO_ENCODER)
 
 
 @pytest.fixture(scope="module")
@@ -499,7 +503,7 @@ def drawing(run: RunDirectory) -> Steps:
     steps = Steps(run)
     snapshots = steps.engine.context.snapshots
     assert snapshots is not None
-    snapshots._inference = Drawn()  # type: ignore[assignment]
+    snapshots._inference = Drawn()
     return steps
 
 
@@ -661,7 +665,7 @@ def test_a_person_says_which_labels_a_curve_holds(tmp_path: Path) -> None:
 def test_the_badge_costs_a_decode_no_image(steps: Steps) -> None:
     """Decoded images are those of the model, with and without the badge."""
     z = on_cylinder(1.0, 1.0)
-    np.testing.assert_array_equal(steps.ask(Decode, z=z).image, Inference(seeded(TINY, 0)).decode(z[None])[0])
+    np.testing.assert_array_equal(steps.ask(Decode, z=z).image, NetworkInference(seeded(TINY, 0)).decode(z[None])[0])
 
 
 # what is held out, not known, or a class

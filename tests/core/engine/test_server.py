@@ -21,8 +21,8 @@ from PIL import Image
 
 from core.config import ModelConfig
 from core.data.loading import load_dataset
-from core.models.inference import Inference
 from core.models.losses import excess_bce
+from core.models.network_inference import NetworkInference
 from core.protocol.messages import (
     FRAME_HEADER,
     MAX_FRAME,
@@ -140,8 +140,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 
 @pytest.fixture(scope="module")
-def inference() -> Inference:
-    return Inference(seeded(TINY, 0))
+def inference() -> NetworkInference:
+    return NetworkInference(seeded(TINY, 0))
 
 
 @pytest.fixture
@@ -474,7 +474,7 @@ def test_a_cancelled_request_is_never_answered(steps):
 
 
 def test_a_fault_of_the_engine_is_a_reply_and_a_traceback(steps, monkeypatch, capsys):
-    monkeypatch.setattr(Inference, "decode", lambda *_: 1 / 0)
+    monkeypatch.setattr(NetworkInference, "decode", lambda *_: 1 / 0)
     steps.do(Decode(stamp=2, z=Z))
     assert steps.replies == [Failed(stamp=2, message="ZeroDivisionError: division by zero")]
     assert "ZeroDivisionError" in capsys.readouterr().err

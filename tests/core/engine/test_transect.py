@@ -14,7 +14,7 @@ from PIL import Image
 
 from core.analysis.image_metrics import excess_bce, ssim
 from core.data.polar_curves import render_one
-from core.models.inference import Inference
+from core.models.network_inference import NetworkInference
 from core.models.vae import build_model
 from core.protocol.messages import (
     Decode,
@@ -73,7 +73,7 @@ def measured(steps: Steps, points: np.ndarray, indices: np.ndarray = NO_INDICES)
 def test_a_place_is_drawn_encoded_and_decoded(steps):
     reply = located(steps, 1.25, 0.75)
     true = render_one(1.25, 0.75, 32)[..., None]
-    inference = Inference(build_model(TINY))
+    inference = NetworkInference(build_model(TINY))
     mu = inference.encode(true[None])
     np.testing.assert_array_equal(reply.original, true)
     np.testing.assert_array_equal(reply.mu, mu[0])

@@ -21,7 +21,7 @@ import torch
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig, config_to_dict
 from core.data.loading import load_dataset
 from core.data.source_resolution import with_native_size
-from core.models.inference import Inference
+from core.models.network_inference import NetworkInference
 from core.runs.directory import Control, RunDirectory, RunError, RunLock, read_metrics
 from core.training.checkpoint import load_model, read_stored
 from core.training.loop import TrainingError
@@ -148,7 +148,7 @@ def test_the_means_are_those_of_the_weights_beside_them(finished: Outcome):
     run = finished.run
     model, _ = load_model(run.path)
     dataset = load_dataset(CONFIG.data)
-    mu = Inference(model, "cpu", "float32").encode(np.array(dataset.images))
+    mu = NetworkInference(model, "cpu", "float32").encode(np.array(dataset.images))
     np.testing.assert_allclose(run.read_embedding(), mu, atol=1e-4)
     np.testing.assert_array_equal(run.read_embedding(), run.read_embedding(2))
 

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from core.config import DataConfig, RunConfig
-from explorer.controllers.requirements import missing_factors, missing_model
+from explorer.controllers.requirements import (
+    NO_DECODER,
+    NO_ENCODER,
+    NO_ORIGINALS,
+    missing_decoder,
+    missing_factors,
+    missing_model,
+    missing_reconstructions,
+)
 from explorer.state import Model, Samples, State
 
 
@@ -24,6 +32,22 @@ def test_a_model_is_missing_without_a_run_and_until_its_weights_are_there():
     assert "weights" in missing_model(state, "see images")
     state.model = Model(Path("run"), 3, 16, 1)
     assert missing_model(state, "see images") == ""
+
+
+@pytest.mark.parametrize(
+    ("parts", "images", "reconstructions"),
+    [
+        ((True, True, True), "", ""),
+        ((True, False, True), "", NO_ENCODER),
+        ((False, True, True), NO_DECODER, NO_DECODER),
+        ((True, True, False), "", NO_ORIGINALS),
+    ],
+)
+def test_an_imported_model_may_lack_decoder_encoder_and_images(parts, images, reconstructions):
+    state = State(config=RunConfig())
+    state.model = Model(Path("run"), 3, 16, 1, *parts)
+    assert missing_decoder(state, "see images") == images
+    assert missing_reconstructions(state, "see images") == reconstructions
 
 
 @pytest.mark.parametrize(

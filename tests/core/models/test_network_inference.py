@@ -11,8 +11,8 @@ from torch import nn
 from core.config import DataConfig, ModelConfig, Preset, RunConfig
 from core.models.article import ArticleDecoder
 from core.models.article_fused import FusedArticleDecoder, FusedUpConvolution, upsampled_kernel
-from core.models.inference import DECODE_BATCH, Inference
 from core.models.layers import PreciseLinear
+from core.models.network_inference import DECODE_BATCH, NetworkInference
 from core.models.vae import VAE, build_model
 
 PRESETS: tuple[Preset, ...] = ("compact", "article", "article-weighted")
@@ -76,7 +76,7 @@ def test_decode_rounds_the_plain_models_image(preset: Preset):
     z = latents(DECODE_BATCH + 3)
     with torch.no_grad():
         expected = 255 * torch.sigmoid(model.decode_logits(torch.from_numpy(z))).permute(0, 2, 3, 1).numpy()
-    images = Inference(model, "cpu", "float32").decode(z)
+    images = NetworkInference(model, "cpu", "float32").decode(z)
     assert images.dtype == np.uint8
     assert images.shape == (DECODE_BATCH + 3, 48, 48, 3)
     assert np.abs(images - expected).max() <= 0.5 + 1e-2
@@ -89,7 +89,7 @@ def test_encode_gives_the_plain_models_mean(preset: Preset, variance):
     images = np.random.default_rng(0).integers(0, 256, (5, 48, 48, 1)).astype(np.uint8)
     with torch.no_grad():
         expected = model.encode(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255)[0].numpy()
-    found = Inference(model, "cpu", "float32").encode(images)
+    found = NetworkInference(model, "cpu", "float32").encode(images)
     assert found.dtype == np.float32
     assert found == pytest.approx(expected, abs=1e-5 * max(1.0, float(np.abs(expected).max())))
 
@@ -98,7 +98,9 @@ def test_encode_gives_the_plain_models_mean(preset: Preset, variance):
 def test_bfloat16_stays_near_float32(preset: Preset):
     model = trained_like(preset, 48)
     z = latents(4)
-    exact, fast = (Inference(model, "cpu", precision).decode(z).astype(int) for precision in ("float32", "bfloat16"))
+    exact, fast = (
+        NetworkInference(model, "cpu", precision).decode(z).astype(int) for precision in ("float32", "bfloat16")
+    )
     assert np.abs(exact - fast).mean() < 2.0
 
 
@@ -106,7 +108,7 @@ def test_bfloat16_stays_near_float32(preset: Preset):
 def test_latents_keep_their_precision_in_bfloat16(preset: Preset):
     """bfloat16 steps at 5 are 1/32: a smaller move must still be seen, and means must not fall on such a grid."""
     model = trained_like(preset, 48)
-    inference = Inference(model, "cpu", "bfloat16")
+    inference = NetworkInference(model, "cpu", "bfloat16")
     here = np.array([[5.0, -5.0, 5.0]], np.float32)
     with torch.no_grad():
         lifted = [
@@ -121,7 +123,7 @@ def test_latents_keep_their_precision_in_bfloat16(preset: Preset):
 
 
 def test_nothing_to_decode_or_encode_is_no_error():
-    inference = Inference(trained_like(), "cpu")
+    inference = NetworkInference(trained_like(), "cpu")
     assert inference.decode(np.empty((0, 3), np.float32)).shape == (0, 32, 32, 1)
     assert inference.encode(np.empty((0, 32, 32, 1), np.uint8)).shape == (0, 3)
 
@@ -132,22 +134,22 @@ def test_reload_takes_over_new_weights(preset: Preset):
         build_model(RunConfig(data=DataConfig(image_size=32), model=ModelConfig(preset=preset))),
         trained_like(preset),
     )
-    inference = Inference(old, "cpu", "float32")
+    inference = NetworkInference(old, "cpu", "float32")
     inference.reload(new.state_dict())
     z = latents(2)
-    assert np.array_equal(inference.decode(z), Inference(new, "cpu", "float32").decode(z))
+    assert np.array_equal(inference.decode(z), NetworkInference(new, "cpu", "float32").decode(z))
 
 
 def test_reload_of_half_precision_weights():
     model = trained_like()
-    inference = Inference(model, "cpu", "float32")
+    inference = NetworkInference(model, "cpu", "float32")
     before = inference.decode(latents(2)).astype(int)
     inference.reload({name: value.bfloat16() for name, value in model.state_dict().items()})
     assert np.abs(inference.decode(latents(2)).astype(int) - before).max() < 40
 
 
 def test_weights_that_do_not_fit_leave_the_old_ones():
-    inference = Inference(trained_like(), "cpu", "float32")
+    inference = NetworkInference(trained_like(), "cpu", "float32")
     z = latents(2)
     before = inference.decode(z)
     with pytest.raises(RuntimeError, match="size mismatch"):
@@ -157,7 +159,7 @@ def test_weights_that_do_not_fit_leave_the_old_ones():
 
 def test_later_training_of_the_model_is_not_seen():
     model = trained_like()
-    inference = Inference(model, "cpu", "float32")
+    inference = NetworkInference(model, "cpu", "float32")
     before = inference.decode(latents(1))
     with torch.no_grad():
         for parameter in model.parameters():
@@ -166,7 +168,7 @@ def test_later_training_of_the_model_is_not_seen():
 
 
 def test_wrong_arguments_are_named():
-    inference = Inference(trained_like(), "cpu")
+    inference = NetworkInference(trained_like(), "cpu")
     with pytest.raises(ValueError, match=r"z has shape \(2, 4\); this model decodes \(n, 3\)"):
         inference.decode(np.zeros((2, 4), np.float32))
     with pytest.raises(ValueError, match=r"float64 \(1, 32, 32, 1\).*uint8 \(n, 32, 32, 1\)"):

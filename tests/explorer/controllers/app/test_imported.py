@@ -1,0 +1,27 @@
+"""A run whose model was not trained here, in the real window: what it lacks is said, and all else works."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.helpers.engine_driver import make_latents_run
+
+
+def test_latents_without_a_decoder_are_shown_and_what_they_lack_is_said(program, tmp_path, qtbot):
+    explorer = program(make_latents_run(tmp_path / "run", count=150).path)
+    qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=30_000)
+    assert "latents only" in explorer.state.message
+    assert explorer.state.training == "finished"
+    assert "imported without one" in explorer.image.empty
+    combo = explorer.points._color_by
+    options = [combo.itemText(i) for i in range(combo.count())]
+    assert "x" in options
+    assert "excess BCE" not in options
+    explorer.probe.choose(3)  # asks for no image, so nothing fails
+    explorer.redraw()
+    np.testing.assert_array_equal(explorer.state.document.probe, explorer.state.embedding[3])
+    assert not explorer.window.notice.isVisible()
+    refused = []
+    explorer.attributes.refused.connect(refused.append)
+    explorer.attributes.ask_measures()
+    assert "own images" in refused[0]
