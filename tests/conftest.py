@@ -22,6 +22,10 @@ import pytest
 # not depend on the number of cores.
 for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_variable] = "1"
+# Compiled modules are kept (git ignores them), whatever the environment says: else both workers and each of a hundred
+# processes that tests start would compile the same sources again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if sys.platform.startswith("linux"):
     os.environ.setdefault("PYOPENGL_PLATFORM", "glx")  # under Wayland PyOpenGL may pick EGL while Qt uses GLX
     for _variable in ("WAYLAND_DISPLAY", "XDG_SESSION_TYPE"):
