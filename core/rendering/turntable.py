@@ -26,7 +26,7 @@ SUFFIXES = (".mp4", ".gif")
 SPLIT, ONE_COLOUR = "split", "none"
 """Names to colour by that are no factors: training, validation or held-out sample; all points alike."""
 DRAWING_FRACTION = 0.85  # of the whole time; the rest is encoding
-GIF_MAX_FPS = 20.0  # a turn of six seconds then has about 9 MB; viewers hardly show more
+GIF_MAX_FPS = 20.0  # a turn of six seconds then has about 8 MB; viewers hardly show more
 MAX_BYTES = 4 << 30  # frames are kept in memory until the film is written
 
 Progress = Callable[[float], None]
@@ -198,7 +198,7 @@ def export_turntable(
         report(DRAWING_FRACTION + (1.0 - DRAWING_FRACTION) * fraction)
 
     if suffix == ".gif":
-        return export_gif(path, frames, film.fps, encoding, cancelled)
+        return export_gif(path, frames, film.fps, encoding, cancelled, palette="octree")
     return export_mp4(path, frames, film.fps, encoding, cancelled)
 
 

@@ -397,6 +397,16 @@ def test_the_command_films_classes_and_hides_some(run: RunDirectory, tmp_path: P
     assert "is not an .npy or .npz file of numbers (Error -3" in capsys.readouterr().err
 
 
+def test_the_colours_of_a_gif_are_those_of_the_drawing(run: RunDirectory, tmp_path: Path):
+    look = Look(theme="light", point_size=12.0)
+    cloud, film = make_cloud(run, look), Film(0.5, 4, 360)
+    drawn = render(cloud, film, look)
+    with Image.open(export_turntable(tmp_path / "turn.gif", cloud, film, look)) as image:
+        for number, frame in enumerate(drawn):
+            image.seek(number)
+            assert np.sqrt(np.mean((np.asarray(image.convert("RGB")).astype(float) - frame) ** 2)) < 3.0
+
+
 def test_a_gif_is_kept_small_by_fewer_frames(run: RunDirectory, tmp_path: Path):
     out = export_turntable(tmp_path / "turn.gif", make_cloud(run, Look()), Film(0.5, 60, 120), Look())
     with Image.open(out) as image:
