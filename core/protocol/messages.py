@@ -16,6 +16,8 @@ import msgspec
 import numpy as np
 from msgspec import field
 
+from core.protocol.figures import AnyFigure, Page
+
 
 class Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """One message; ``stamp`` ties a reply to its request (0: a reply that nobody asked for)."""
@@ -224,6 +226,29 @@ class MeasureAttributes(Request, frozen=True):
     """
 
     names: tuple[str, ...]
+
+
+class PreviewFigure(Request, frozen=True):
+    """Draw ``figure`` on ``page`` as a PNG of at most ``pixels`` on its longer side. Answered by ``FigurePreviewed``.
+
+    This and ``SaveFigure`` are for the process of ``core.figures``, not for the engine.
+    """
+
+    follows_pointer: ClassVar[bool] = True
+
+    figure: AnyFigure
+    page: Page
+    pixels: int
+
+
+class SaveFigure(Request, frozen=True):
+    """Draw ``figure`` on ``page`` and write it to ``path``, whole or not at all. Answered by ``FigureSaved``."""
+
+    repeatable: ClassVar[bool] = False
+
+    figure: AnyFigure
+    page: Page
+    path: str
 
 
 class Cancel(Request, frozen=True):
@@ -505,6 +530,25 @@ class Exported(Reply, frozen=True):
     """An export was written whole to ``path``."""
 
     path: str
+
+
+class FigurePreviewed(Reply, frozen=True):
+    """``png`` of a figure; ``height`` in centimetres where the page has none of its own.
+
+    ``notes``: what a person should know of the file, such as how its points are drawn.
+    """
+
+    png: bytes
+    height: float
+    notes: tuple[str, ...] = ()
+
+
+class FigureSaved(Reply, frozen=True):
+    """A figure was written whole to ``path``; ``size`` in bytes, ``notes`` as of its preview."""
+
+    path: str
+    size: int
+    notes: tuple[str, ...] = ()
 
 
 class Failed(Reply, frozen=True):

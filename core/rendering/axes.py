@@ -12,6 +12,8 @@ import numpy as np
 
 from core.rendering.camera import Camera
 
+END_SLACK = 0.01  # of its range: how far the outermost tick of a colour bar may be from the end
+
 
 def nice_step(span: float, count: int) -> float:
     """The round step 1, 2 or 5 times a power of ten that divides ``span`` into about ``count`` parts."""
@@ -27,6 +29,27 @@ def tick_text(value: float, step: float) -> str:
     if float(text) == 0:
         text = text.lstrip("-")
     return text.replace("-", "−")
+
+
+def bar_ticks(low: float, high: float, most: int) -> tuple[np.ndarray, float]:
+    """Round values (n,) from low to high and their step: the coarsest step that gives three or more, ``most`` at most.
+
+    The outermost may miss an end by a hundredth of the range: samples rarely reach the round ends of theirs.
+    """
+    span = high - low
+    if not span > 0.0:
+        return np.array([low]), 1.0
+    found, step = np.zeros(0), span
+    for count in range(1, most + 1):
+        tried = nice_step(span, count)
+        slack = END_SLACK * span / tried
+        ticks = np.arange(np.ceil(low / tried - slack), np.floor(high / tried + slack) + 1) * tried
+        if len(ticks) > most and len(found):
+            break
+        found, step = ticks, tried
+        if len(ticks) >= 3:
+            break
+    return found, step
 
 
 @dataclass(frozen=True, eq=False)

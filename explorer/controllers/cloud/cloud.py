@@ -8,8 +8,10 @@ from functools import partial
 import numpy as np
 from PySide6.QtCore import Qt, Signal
 
+from core.protocol.figures import Colouring
 from core.rendering import colormaps
-from core.rendering.class_colours import UNKNOWN, class_colours, coloured
+from core.rendering.class_colours import UNKNOWN, class_colours
+from core.rendering.point_colours import point_colours
 from core.rendering.projection import Projection, along_components, along_dimensions
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
@@ -25,14 +27,13 @@ SPLIT = color_targets.SPLIT
 NO_COLOUR = "one colour"
 RESERVED_NAMES = (EXCESS_BCE, SPLIT, NO_COLOUR)
 """What colours the points beside factors and attributes."""
-FADED_ALPHA = 45
 
 
 class CloudController(Controller):
     """Binds cloud and display panel to the state; what changed is shown at the next ``redraw``.
 
     ``colours_changed`` gives the points' colours, uint8 (N, 4), to whatever else draws the samples; ``colours`` are the
-    newest ones, None without a cloud.
+    newest ones, None without a cloud; ``colouring`` says what they mean.
     """
 
     colours_changed = Signal(object)
@@ -42,6 +43,7 @@ class CloudController(Controller):
         self._probe, self.view, self._points = probe, view, points
         self.projection: Projection | None = None
         self.colours: np.ndarray | None = None
+        self.colouring = Colouring()
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
         self._theme = DARK
@@ -207,35 +209,42 @@ class CloudController(Controller):
     def _show_colours(self) -> None:
         means = self._state.embedding
         if means is None:
+            self.colouring = Colouring()
             self.view.set_colorbar("", 0.0, 1.0, None)
             self._share_colours(None)
             return
-        display, count = self._state.display, len(means)
-        values = self._values(display.color_by, count)
-        classes = color_targets.classes(self._state, display.color_by)
-        self._points.set_classes(bool(classes))
-        hidden = np.zeros(count, dtype=bool)
-        if values is None:
-            colours = np.tile(plain_colour(self._theme), (count, 1))
+        self.colouring = colouring = self._colouring(len(means))
+        self._points.set_classes(bool(colouring.classes))
+        if not len(colouring.values):
             self.view.set_colorbar("", 0.0, 1.0, None)
-        elif classes:
-            colours = coloured(values, len(classes), self._theme.plot)
-            hidden = np.isin(np.nan_to_num(values, nan=-1.0), list(self._state.hidden))
-            self.view.set_legend(display.color_by, self._legend(values, classes))
+        elif colouring.classes:
+            self.view.set_legend(colouring.name, self._legend(colouring.values, colouring.classes))
         else:
-            low, high = _ends(values, display.color_by)
-            colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
-            lut = colormaps.lut(display.colormap, self._theme.plot)
-            self.view.set_colorbar(display.color_by, low, high, lut)
-        selected = self._state.selected
-        if selected is not None:
-            faded = np.ones(count, dtype=bool)
-            faded[selected[selected < count]] = False
-            colours[faded, 3] = FADED_ALPHA
-        if hidden.any():
-            colours[hidden, 3] = 0
+            lut = colormaps.lut(colouring.colormap, self._theme.plot)
+            self.view.set_colorbar(colouring.name, colouring.low, colouring.high, lut)
+        colours = point_colours(colouring, len(means), self._theme)
         self.view.set_colors(colours)
         self._share_colours(colours)
+
+    def _colouring(self, count: int) -> Colouring:
+        """What colours ``count`` points now."""
+        state, display = self._state, self._state.display
+        values = self._values(display.color_by, count)
+        if values is None:
+            return Colouring(selected=state.selected, opacity=display.opacity)
+        classes = color_targets.classes(state, display.color_by)
+        low, high = (0.0, 1.0) if classes else _ends(values, display.color_by)
+        return Colouring(
+            display.color_by,
+            np.asarray(values, dtype=np.float64),
+            low,
+            high,
+            display.colormap,
+            classes,
+            tuple(sorted(state.hidden)) if classes else (),
+            state.selected,
+            display.opacity,
+        )
 
     def _share_colours(self, colours: np.ndarray | None) -> None:
         self.colours = colours
@@ -285,11 +294,6 @@ def _ends(values: np.ndarray, name: str) -> tuple[float, float]:
     else:
         low, high = float(np.nanmin(values)), float(np.nanmax(values))
     return low, high if high > low else low + 1.0
-
-
-def plain_colour(theme: Theme) -> np.ndarray:
-    """The colour uint8 (4,) of points that no value colours."""
-    return np.array([*bytes.fromhex(theme.accent[1:]), 255], dtype=np.uint8)
 
 
 def _label(state: State, place: int) -> str:

@@ -13,13 +13,13 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath,
 from PySide6.QtWidgets import QWidget
 
 from core.paths.recipe import PATH_KINDS
-from core.rendering.axes import flat_grid, labelled_edges, nice_step, tick_text
+from core.rendering.axes import bar_ticks, flat_grid, labelled_edges, tick_text
 from core.rendering.colormaps import Colorbar
+from core.rendering.path_colours import path_colour
 from explorer.views.cloud.overlay_gridlines import SeenGridlines, draw_gridline_values, draw_gridlines, seen_gridlines
 from explorer.views.cloud.scene import Scene, TransectMark
 from explorer.widgets import image_conversion
 from explorer.widgets.painting import dot, halo_text, pen, polyline, small_font, straight_line, stroke_lines, tint
-from explorer.widgets.path_colors import path_colour
 from explorer.widgets.theme import Theme, ThemedWidget
 
 CARD_WIDTH = 300.0  # pixels of text: a long file name is shortened in its middle
@@ -32,7 +32,7 @@ TICK_GAP = 14.0  # pixels from an edge of the box to the middle of its numbers
 NAME_GAP = 38.0
 BAR_WIDTH, BAR_MARGIN = 10.0, 16.0
 BAR_LABEL_SHARE = 0.35  # of the view: its legend has the other side
-TICK_ROOM, END_SLACK = 20.0, 0.01  # pixels from tick to tick; how far the last may be from the end, of the range
+TICK_ROOM = 20.0  # pixels from tick to tick of the bar
 CENTRE = Qt.AlignmentFlag.AlignCenter
 
 PATH_WIDTH, PATH_HALO = 2.25, 5.5  # pixels
@@ -299,27 +299,6 @@ def draw_colorbar(painter: QPainter, bar: Colorbar, theme: Theme, width: float, 
         rect = QRectF(frame.left() - 78, y - 8, 70, 16)
         text = tick_text(tick, step)
         halo_text(painter, rect, Qt.AlignmentFlag.AlignRight, text, QColor(theme.muted), halo)
-
-
-def bar_ticks(low: float, high: float, most: int) -> tuple[np.ndarray, float]:
-    """Round values (n,) from low to high and their step: the coarsest step that gives three or more, ``most`` at most.
-
-    The outermost may miss an end by a hundredth of the range: samples rarely reach the round ends of theirs.
-    """
-    span = high - low
-    if not span > 0.0:
-        return np.array([low]), 1.0
-    found, step = np.zeros(0), span
-    for count in range(1, most + 1):
-        tried = nice_step(span, count)
-        slack = END_SLACK * span / tried
-        ticks = np.arange(np.ceil(low / tried - slack), np.floor(high / tried + slack) + 1) * tried
-        if len(ticks) > most and len(found):
-            break
-        found, step = ticks, tried
-        if len(ticks) >= 3:
-            break
-    return found, step
 
 
 def draw_path(painter: QPainter, scene: Scene, theme: Theme) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from core.protocol.figures import AnyFigure, LossCurve, LossesFigure, Page, Part, same
 from core.protocol.messages import (
     FRAME_HEADER,
     MAX_FRAME,
@@ -32,6 +33,7 @@ from core.protocol.messages import (
     frame,
 )
 
+CURVES = LossesFigure((LossCurve("total", np.arange(3.0), np.ones(3), 0),), "step", True, (0, 2), (1, 2), (1, 2))
 VALUES: dict[Any, Any] = {
     str: "Blüten/µ.npz",
     int: 7,
@@ -39,6 +41,9 @@ VALUES: dict[Any, Any] = {
     bool: True,
     tuple[str, ...]: ("a", "b"),
     tuple[str, ...] | None: ("a", "b"),
+    bytes: b"\0\xff",
+    AnyFigure: CURVES,
+    Page: Page(width=8.5),
     np.ndarray: np.arange(6, dtype=np.float32).reshape(2, 3),
 }
 
@@ -52,7 +57,10 @@ def example(kind: type) -> Any:
 def assert_same(one: Any, other: Any) -> None:
     assert type(one) is type(other)
     for field in msgspec.structs.fields(type(one)):
-        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
+        if isinstance(getattr(one, field.name), Part):
+            assert same(getattr(one, field.name), getattr(other, field.name))
+        else:
+            np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name))
 
 
 @pytest.mark.parametrize("kind", Request.__subclasses__())

@@ -35,8 +35,8 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
+from core.rendering.axes import bar_ticks
 from explorer.views.cloud import CloudView, LegendEntry, Mode
-from explorer.views.cloud.overlay import bar_ticks
 from explorer.views.cloud.renderer import choose_renderer
 from explorer.widgets.theme import DARK, LIGHT
 

@@ -15,9 +15,9 @@ from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QToolB
 
 from core.paths.recipe import RECIPE_KINDS
 from core.protocol.messages import PathCompared
+from core.rendering.path_colours import path_colour
 from explorer.views.path_comparison import PathKindsView
 from explorer.views.path_comparison.measures import make_columns, winners
-from explorer.widgets.path_colors import path_colour
 from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton

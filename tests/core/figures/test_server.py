@@ -1,0 +1,56 @@
+"""The process that draws: what it answers, and that one bad figure ends nothing."""
+
+from __future__ import annotations
+
+import io
+
+from sample_figures import cloud, film
+
+from core.figures.server import answer, serve
+from core.protocol.figures import Page
+from core.protocol.messages import (
+    Cancel,
+    Failed,
+    FigurePreviewed,
+    FigureSaved,
+    FrameReader,
+    PreviewFigure,
+    SaveFigure,
+    Shutdown,
+    frame,
+)
+
+
+def test_requests_are_answered_in_order_until_the_end(tmp_path):
+    target = tmp_path / "cloud.svg"
+    requests = [
+        PreviewFigure(figure=film(), page=Page(), pixels=200, stamp=1),
+        Cancel(request=1, stamp=2),
+        PreviewFigure(figure=film(), page=Page(dpi=1), pixels=200, stamp=3),
+        SaveFigure(figure=cloud(), page=Page(format="svg"), path=str(target), stamp=4),
+        Shutdown(stamp=5),
+    ]
+    replies = io.BytesIO()
+    serve(io.BytesIO(b"".join(map(frame, requests))), replies)
+    shown, failed, saved = FrameReader("reply").feed(replies.getvalue())
+    assert isinstance(shown, FigurePreviewed)
+    assert shown.png.startswith(b"\x89PNG")
+    assert isinstance(failed, Failed)
+    assert "dpi is 1" in failed.message
+    assert isinstance(saved, FigureSaved)
+    assert (saved.stamp, saved.size) == (4, target.stat().st_size)
+    assert saved.notes == ("40 points; in SVG and PDF as vectors (up to 10,000).",)
+
+
+def test_a_folder_that_is_not_there_is_named_and_nothing_is_left(tmp_path):
+    path = tmp_path / "nowhere" / "cloud.png"
+    reply = answer(SaveFigure(figure=film(), page=Page(dpi=50), path=str(path)))
+    assert isinstance(reply, Failed)
+    assert f"{path} cannot be written: No such file or directory. Choose another folder" in reply.message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_that_makes_no_sense_is_answered():
+    reply = answer(PreviewFigure(figure=film(verdicts=("on the data",)), page=Page(), pixels=100))
+    assert isinstance(reply, Failed)
+    assert "could not be drawn (IndexError" in reply.message
