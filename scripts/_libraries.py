@@ -64,7 +64,29 @@ _VIRTUAL_DISPLAY = (
 # Debian and Ubuntu keep the module that makes environments in a package of its own.
 ENSUREPIP = Need("ensurepip", f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
 
-PROFILES = {"none": (), "window": _QT + _X11, "virtual": _QT + _X11 + _VIRTUAL_DISPLAY}
+_BROWSER = (Need("chromium", "chromium"),)
+
+
+def _release(os_release: Path) -> dict[str, str]:
+    """What a file like /etc/os-release says of the system; nothing where there is none."""
+    try:
+        text = os_release.read_text(encoding="utf-8")
+    except OSError:
+        return {}
+    return dict(line.replace('"', "").split("=", 1) for line in text.splitlines() if "=" in line)
+
+
+def browser_needs(os_release: Path = Path("/etc/os-release")) -> tuple[Need, ...]:
+    """Chromium, on Debian. Ubuntu has it as a snap only, which containers cannot run; its tests are skipped there."""
+    return _BROWSER if _release(os_release).get("ID") == "debian" else ()
+
+
+PROFILES = {
+    "none": (),
+    "window": _QT + _X11,
+    "virtual": _QT + _X11 + _VIRTUAL_DISPLAY,
+    "tests": _QT + _X11 + _VIRTUAL_DISPLAY + browser_needs(),
+}
 """What each kind of command needs (``none``: the commands that open no window)."""
 
 
@@ -105,12 +127,8 @@ def install_command(needs: Iterable[Need], sudo: bool) -> str:
 
 def is_debian(os_release: Path = Path("/etc/os-release")) -> bool:
     """Whether this system is Debian, Ubuntu or one of their relatives, with apt-get at hand."""
-    try:
-        text = os_release.read_text(encoding="utf-8")
-    except OSError:
-        return False
-    fields = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    families = (fields.get("ID", "") + " " + fields.get("ID_LIKE", "")).replace('"', "").split()
+    fields = _release(os_release)
+    families = (fields.get("ID", "") + " " + fields.get("ID_LIKE", "")).split()
     return bool({"debian", "ubuntu"} & set(families)) and shutil.which("apt-get") is not None
 
 

@@ -1,8 +1,8 @@
 """Check everything: ``python3 scripts/test.py [PYTEST ARGUMENTS]``.
 
-Makes ``.venv`` with the test extra (only where it is missing or out of date), brings Xvfb and Mesa, then runs ruff,
-pyright, import-linter and the whole test suite. All of them run, even after one has failed; the exit status is 0 only
-if all passed. pytest comes last, so that its own last line is the end of the output. Standard library only.
+Makes ``.venv`` with the test extra (only where it is missing or out of date), brings Xvfb, Mesa and Chromium, then runs
+ruff, pyright, import-linter and the whole test suite. All of them run, even after one has failed; the exit status is 0
+only if all passed. pytest comes last, so that its own last line is the end of the output. Standard library only.
 """
 
 import sys
@@ -56,8 +56,8 @@ def main(arguments: list) -> int:
     from _progress import SetupError
 
     try:
-        if not _environment.is_ready({"test"}) or not _environment.libraries_verified("virtual"):
-            _setup.prepare({"test"}, "virtual")
+        if not _environment.is_ready({"test"}) or not _environment.libraries_verified("tests"):
+            _setup.prepare({"test"}, "tests")
         failed = [name for name, command in CHECKS if not run_check(name, command)]
         if failed:
             print(f"== FAILED before the tests: {', '.join(failed)} (this run will exit non-zero)", flush=True)

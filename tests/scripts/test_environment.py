@@ -449,6 +449,14 @@ def test_debian_and_its_relatives_are_known_by_os_release(monkeypatch: pytest.Mo
     assert not _libraries.is_debian(tmp_path / "none")
 
 
+def test_the_tests_need_chromium_where_debian_has_it(tmp_path: Path):
+    release = tmp_path / "os-release"
+    for text, packages in (("ID=debian\n", ["chromium"]), ("ID=ubuntu\nID_LIKE=debian\n", []), ("", [])):
+        release.write_text(text)
+        assert [need.package for need in _libraries.browser_needs(release)] == packages
+    assert set(_libraries.PROFILES["virtual"]) <= set(_libraries.PROFILES["tests"])
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [

@@ -1,0 +1,56 @@
+"""`isoline share`: a run as one HTML file that works offline, with the decoder running in the page."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from core.cli.progress import cancellable_lines, progress_bar
+
+
+@dataclass(frozen=True)
+class Options:
+    """Write a run as one HTML file to hand on: the cloud, its images and saved paths, and the decoder itself. The file
+    opens by double click, needs no server and asks nothing of any network. It holds labels, small pictures and names
+    of the samples, unless you leave these out."""
+
+    run: Annotated[Path, tyro.conf.Positional]
+    """The run folder."""
+    out: Path | None = None
+    """The page to write, an .html file. Default: the run's name in the present folder."""
+    title: str = ""
+    """Title of the page. Default: the run's name."""
+    notes: str = ""
+    """Text below the cloud; a new line begins a paragraph."""
+    decoder: bool = True
+    """Whether the decoder is in the page, so that the probe decodes there."""
+    pictures: bool = True
+    """Whether the page has pictures of the samples, 32 × 32 pixels."""
+    names: bool = True
+    """Whether the page has the samples' names, for images from files their paths below the folder."""
+    progress: Literal["bar", "json", "none"] = "bar"
+    """json: for other programs, one line {"progress": 0.42} per percent; closing standard input then cancels."""
+
+
+def run(options: Options) -> int:
+    """Write the page; returns 0. Raises ``ShareError``, ``RunError`` or ``CheckpointError``."""
+    from core.sharing.contents import Choice
+    from core.sharing.page import share
+
+    out = options.out or Path(f"{options.run.resolve().name}.html")
+    choice = Choice(options.title, options.notes, options.decoder, options.pictures, options.names)
+    if options.progress == "json":
+        page = share(options.run, out, choice, cancellable_lines())
+    else:
+        with progress_bar("share") if options.progress == "bar" else contextlib.nullcontext() as report:
+            page = share(options.run, out, choice, report)
+    for remark in page.remarks:
+        print(f"left out: {remark}", file=sys.stderr)
+    if options.progress != "json":
+        print(f"{page.path}  {page.size / 1e6:.1f} MB")
+    return 0
