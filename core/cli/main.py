@@ -1,4 +1,5 @@
-"""The command line of the core: ``isoline train | encode | decode | dataset | experiment | share | turntable | info``.
+"""The command line of the core: ``isoline train | encode | decode | dataset | experiment | export | share | turntable |
+info``.
 
 Each command is a module of ``core.cli`` with a frozen dataclass ``Options``, of which tyro makes the flags, and
 ``run(options) -> int``. A command is imported only when it is chosen, and none imports torch before it runs, so that
@@ -23,6 +24,7 @@ COMMANDS = {
     "dataset locate RUN PATH: say where those of a run lie now",
     "experiment": "run one of the published experiments and write its report",
     "share": "write a run as one HTML page in which its decoder runs",
+    "export": "write a run for other programs: ONNX, safetensors, TensorBoard, Parquet",
     "turntable": "render one full turn of a run's embedding as a film",
     "info": "show the contents of a run folder and the progress of its training",
 }

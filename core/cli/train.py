@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from core.config import (
     config_from_dict,
     preset_config,
 )
+from core.runs.metrics_log import Record
 from core.utils.process_priority import lower_priority
 
 
@@ -51,6 +53,10 @@ class Options:
     """GPUs (or CPU processes) on each node; short for --training.devices."""
     nodes: int | None = None
     """Machines that train together; short for --training.nodes."""
+    tensorboard: bool = False
+    """Also write losses and learning rate for TensorBoard while the training runs, into the folder "tensorboard" of the
+    run. Needs tensorboardX (pip install "isoline[tensorboard]"). It is no setting of the training: give it again to
+    resume."""
     nice: int = 0
     """Niceness, 0 to 19: higher values give this process a lower priority."""
     data: DataConfig = field(default_factory=DataConfig)
@@ -139,6 +145,7 @@ def run(options: Options) -> int:
     lower_priority(options.nice)
 
     from core.cli.train_progress import TrainDisplay
+    from core.interchange.tensorboard import LiveScalars
     from core.runs.directory import new_run_name
     from core.training.distributed import RankFailed
     from core.training.trainer import run_training
@@ -147,9 +154,21 @@ def run(options: Options) -> int:
     if options.resume and options.out is None:
         raise ConfigError("--out is missing; give the folder of the run that goes on.")
     out = options.out or Path("runs") / new_run_name(config)
-    with TrainDisplay(config, out) as display, contextlib.suppress(RankFailed):
+    with contextlib.ExitStack() as stack:
+        display = stack.enter_context(TrainDisplay(config, out))
+        listeners: list[Callable[[Record], None]] = [display.record]
+        if options.tensorboard:
+            scalars = LiveScalars(out / "tensorboard", display.print)
+            stack.callback(scalars.close)
+            listeners.append(scalars.record)
+
+        def record(record: Record) -> None:
+            for listen in listeners:
+                listen(record)
+
         # Of a training on several devices rank zero reports a failure, and its exit status is the one that counts.
-        run_training(config, out, options.resume, display.record, display.data)
+        stack.enter_context(contextlib.suppress(RankFailed))
+        run_training(config, out, options.resume, record, display.data)
     return 0
 
 

@@ -238,7 +238,7 @@ def test_a_preset_brings_its_own_settings(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    (example,) = re.findall(r"From Python:\n\n```python\n(.*?)```", text, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(BUNDLED, tmp_path / "runs" / "first")
     names: dict[str, Any] = {}

@@ -174,9 +174,12 @@ def test_a_bad_configuration_file_is_named(tmp_path: Path, text: str, message: s
 
 def test_train_then_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     out = str(tmp_path / "run")
-    assert main(["train", "--out", out, *TINY]) == 0
+    assert main(["train", "--out", out, "--tensorboard", *TINY]) == 0
     text = capsys.readouterr().out
     assert "epoch 1/1" in text
+    (scalars,) = (tmp_path / "run" / "tensorboard").glob("events.out.tfevents.*")
+    assert b"loss/train" in scalars.read_bytes()
+    assert b"loss/validation" in scalars.read_bytes()
     assert "excess BCE, validation" in text
     assert "trustworthiness" in text
 

@@ -1,0 +1,49 @@
+"""The samples of a run as the rows of a table: what is known about each, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.runs.directory import SPLIT_NAMES, RunDirectory, RunError
+from core.training.trained_run import TrainedRun
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The recorded samples of a run, n rows, in the order of its dataset.
+
+    ``latents`` float32 (n, d); ``columns`` arrays (n,) by name: ``file`` if images have names, the labels, ``split``.
+    Texts are "" and numbers NaN where nothing is known. ``thumbnails`` uint8 (n, 32, 32, C).
+    """
+
+    latents: np.ndarray
+    columns: dict[str, np.ndarray]
+    thumbnails: np.ndarray
+
+
+def read_samples(run: RunDirectory) -> Samples:
+    """Raises ``core.runs.directory.RunError`` if none are recorded yet or a file is damaged."""
+    opened, probe = TrainedRun(run.path), run.read_probe()
+    latents = opened.latents
+    if len(latents) != len(probe.indices):
+        raise RunError(
+            f"{run.path} holds latents of {len(latents):,} samples, and {len(probe.indices):,} samples; restore "
+            f"{run.probe_path.name} and embeddings/ from the same copy of the run."
+        )
+    own = ["file"] if probe.names else []
+    taken = [*own, "split", *(f"z{place}" for place in range(latents.shape[1]))]
+    columns = {"file": np.array(probe.names, np.str_)} if probe.names else {}
+    for name, values in opened.labels.items():
+        columns[free_name(name, [*taken, *columns])] = values
+    columns["split"] = np.array(SPLIT_NAMES)[probe.split]
+    return Samples(latents, columns, probe.thumbnails)
+
+
+def free_name(name: str, taken: Iterable[str]) -> str:
+    """``name``, or "label NAME" if that is taken, as often as that takes."""
+    while name in taken:
+        name = f"label {name}"
+    return name
