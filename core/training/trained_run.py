@@ -6,7 +6,8 @@ Importing this module loads no torch, so that a script that only reads latents s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from core.config import Preset, RunConfig, config_from_dict, config_to_dict, preset_config
-from core.runs.directory import RunDirectory, RunError, new_run_name
+from core.data.python_arrays import IMAGES, images_of, labels_of, write_npz
+from core.paths.latent_path import LatentPath
+from core.paths.saved_paths import SavedPath, load_path, saved_names
+from core.runs.directory import RunDirectory, RunError, new_run_name, unwritable
 from core.runs.metrics_log import Record
 
 if TYPE_CHECKING:
@@ -111,6 +115,11 @@ class TrainedRun:
             )
         return tuple(files[index] for index in indices)
 
+    @property
+    def paths(self) -> RunPaths:
+        """The paths that were saved with this run, by name: ``run.paths["one"].images()``."""
+        return RunPaths(self)
+
     def decode(self, z: ArrayLike) -> NDArray[np.uint8]:
         """Images uint8 (n, S, S, C) at latents ``z`` (n, d): on one machine exactly those of ``isoline decode``.
 
@@ -120,9 +129,8 @@ class TrainedRun:
         """
         from core.models.inference import decode_images
 
-        return decode_images(
-            self._inference, np.array(z, np.float32)
-        )  # a copy: z may be read-only, which torch refuses
+        # A copy: z may be read-only, which torch refuses.
+        return decode_images(self._inference, np.array(z, np.float32))
 
     def encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Latent means mu float32 (n, d) of ``images`` uint8 (n, S, S, C), as ``isoline encode`` computes them.
@@ -144,6 +152,50 @@ class TrainedRun:
         return open_inference(self.path)[0]
 
 
+class RunPath:
+    """A path that was saved with a run.
+
+    Attributes: ``name``; ``latents`` float32 (K, d), one a frame, as they were when it was saved; ``path``, the curve.
+    """
+
+    def __init__(self, run: TrainedRun, saved: SavedPath) -> None:
+        self._run = run
+        self.name: str = saved.name
+        self.latents: NDArray[np.float32] = saved.latents
+        self.path: LatentPath = saved.path
+
+    def __repr__(self) -> str:
+        return f"<isoline.RunPath {self.name!r}: {len(self.latents)} frames>"
+
+    def images(self) -> NDArray[np.uint8]:
+        """Its images uint8 (K, S, S, C), decoded by the run's model now. Raises what ``TrainedRun.decode`` does."""
+        return self._run.decode(self.latents)
+
+
+class RunPaths(Mapping[str, RunPath]):
+    """The paths that are saved with a run, by name in alphabetical order; read when asked for.
+
+    Raises ``core.paths.saved_paths.SavedPathError`` for a file that is damaged.
+    """
+
+    def __init__(self, run: TrainedRun) -> None:
+        self._run = run
+
+    def __getitem__(self, name: str) -> RunPath:
+        if name not in saved_names(self._run.path):
+            raise KeyError(f"{name!r}; saved with {self._run.path}: {', '.join(self) or 'none'}")
+        return RunPath(self._run, load_path(self._run.path, name))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(saved_names(self._run.path))
+
+    def __len__(self) -> int:
+        return len(saved_names(self._run.path))
+
+    def __repr__(self) -> str:
+        return f"<isoline.RunPaths: {', '.join(self) or 'none'}>"
+
+
 def _named(places: np.ndarray, classes: tuple[str, ...]) -> NDArray[np.str_]:
     """The names of places (n,) in ``classes``, "" for NaN."""
     names = np.array([*classes, ""], dtype=np.str_)
@@ -159,8 +211,10 @@ def open_run(path: str | os.PathLike[str]) -> TrainedRun:
 
 
 def train_run(
-    config: RunConfig | str | os.PathLike[str] | None = None,
+    config: RunConfig | str | os.PathLike[str] | Any | None = None,
     *,
+    labels: Any = None,
+    latent_dim: int | None = None,
     data: Mapping[str, object] | None = None,
     model: Mapping[str, object] | None = None,
     loss: Mapping[str, object] | None = None,
@@ -175,7 +229,10 @@ def train_run(
     The settings are ``config``, or those of ``preset`` with the sections' own in their place: ``data={"count": 500},
     training={"epochs": 2}``. Names, defaults and ranges are those of ``core.config``, which are the flags of
     ``isoline train``. In place of ``config`` may stand the path of one's own images, the same as ``data={"path": …}``:
-    settings that are not given then follow from the images, as they do there. ``out`` is the folder to make; None: one
+    settings that are not given then follow from the images, as they do there. Or images themselves: an array of any
+    library, (n, H, W), (n, H, W, C) or (n, C, H, W), or a data set of PyTorch with items (image, label); they are kept
+    in the run as ``images.npz``. ``labels`` are a table's path, or arrays (n,) by name: a mapping or a data frame, or a
+    single one. ``latent_dim`` is d, the same as ``model={"latent_dim": d}``. ``out`` is the folder to make; None: one
     below ``runs/``, named by date and time. A run is resumed with its own settings; of those that are given only
     ``core.config.RESUME_SETTINGS`` may differ, such as more epochs.
 
@@ -195,6 +252,15 @@ def train_run(
     folder = None if out is None else Path(out)
     if isinstance(config, str | os.PathLike):
         data, config = {"path": config} | dict(data or {}), None
+    elif config is not None and not isinstance(config, RunConfig):
+        if resume:
+            raise TypeError("isoline.train got images and resume=True; a run goes on with the images that it has.")
+        folder, data, config = *_with_images(config, labels, data, folder, preset), None
+        labels = None
+    if labels is not None:
+        data = {"labels": labels} | dict(data or {})
+    if latent_dim is not None:
+        model = {"latent_dim": latent_dim} | dict(model or {})
     sections = {"data": data, "model": model, "loss": loss, "training": training}
     given = {name: values for name, values in sections.items() if values is not None}
     if config is None:
@@ -210,3 +276,26 @@ def train_run(
         raise TypeError(f"isoline.train got a config and also {', '.join(given)}; put all settings into one of them.")
     folder = folder or Path("runs", new_run_name(config))
     return TrainedRun(run_training(config, folder, resume, on_event).run.path)
+
+
+def _with_images(
+    images: Any, labels: Any, data: Mapping[str, object] | None, folder: Path | None, preset: Preset
+) -> tuple[Path, dict[str, object]]:
+    """The run folder, with these images in a file, and the data section that reads them.
+
+    Raises ``core.data.dataset.DatasetError``, or ``RunError`` if there is a run already or the folder can't be written.
+    """
+    array, found = images_of(images)
+    by_path = isinstance(labels, str | os.PathLike)
+    if labels is not None and not by_path:
+        found |= labels_of(labels, len(array))
+    folder = folder or Path("runs", f"{datetime.now():%Y-%m-%d %H-%M-%S} {preset} images")
+    if RunDirectory.exists(folder):
+        raise RunError(f"{folder} already holds a run; give another folder as out.")
+    file = folder / "images.npz"
+    try:
+        write_npz(file, array, found)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    table: dict[str, object] = {"labels": labels} if by_path else {}
+    return folder, {"path": str(file), "array": IMAGES} | table | dict(data or {})

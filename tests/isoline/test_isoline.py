@@ -20,6 +20,8 @@ import core
 import isoline
 from core.cli.main import main
 from core.models.device import resolve_device, resolve_precision
+from core.paths.latent_path import LatentPath
+from core.paths.saved_paths import SavedPath, save_path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "resources" / "model"
@@ -193,6 +195,34 @@ def test_settings_follow_from_own_images_as_they_do_on_the_command_line(tmp_path
     run = isoline.train(tmp_path / "mine.npz", training={"epochs": 1}, out=tmp_path / "run")
     assert (run.config.data.image_size, run.config.data.channels) == (12, 3)
     assert (run.config.loss.reconstruction, run.config.training.epochs) == ("mse", 1)
+
+
+def test_arrays_train_and_stay_with_the_run(tmp_path: Path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 12, 12), dtype=np.uint8)
+    kind = np.array(["left", "right"] * 20)
+    labels = {"kind": kind, "size": np.linspace(0, 1, 40)}
+    run = isoline.train(images, labels=labels, latent_dim=2, training={"epochs": 1}, out=tmp_path / "run")
+    assert run.latents.shape == (40, 2)
+    np.testing.assert_array_equal(run.labels["kind"], kind)
+    np.testing.assert_allclose(run.labels["size"], np.linspace(0, 1, 40), atol=1e-6)
+    np.testing.assert_array_equal(np.load(tmp_path / "run/images.npz")["images"], images)
+    with pytest.raises(isoline.RunError, match="already holds a run"):
+        isoline.train(images, out=tmp_path / "run")
+    with pytest.raises(TypeError, match="a run goes on with the images that it has"):
+        isoline.train(images, resume=True, out=tmp_path / "run")
+
+
+def test_saved_paths_are_there_by_name(tmp_path: Path):
+    shutil.copytree(BUNDLED, tmp_path / "run")
+    run = isoline.open(tmp_path / "run")
+    path = LatentPath(run.latents[:2])
+    save_path(run.path, SavedPath("one", path, "latent", path.resample(3)))
+    assert "one" in run.paths
+    assert run.paths["one"].path == path
+    np.testing.assert_array_equal(run.paths["one"].latents, path.resample(3))
+    np.testing.assert_array_equal(run.paths["one"].images(), run.decode(path.resample(3)))
+    with pytest.raises(KeyError, match=r"'two'; saved with .*: .*one"):
+        run.paths["two"]
 
 
 def test_a_run_is_resumed_with_its_own_settings_and_more_epochs(tmp_path: Path):
