@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import torch
 
+from core.cli.main import main
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig, config_to_dict
 from core.data.loading import load_dataset
 from core.data.source_resolution import with_native_size
@@ -61,15 +62,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return run_training(CONFIG, tmp_path_factory.mktemp("finished") / "run")
 
 
+def arguments(config: RunConfig, out: Path, *flags: str) -> list[str]:
+    """Those of `isoline`, to train ``config``."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    request = out.parent / f"{out.name}-request.json"
+    request.write_bytes(msgspec.json.encode(config_to_dict(config)))
+    return ["train", "--config", str(request), "--out", str(out), *flags]
+
+
 class Trainer:
     """`isoline train` in a process of its own, steered through its run directory."""
 
     def __init__(self, config: RunConfig, out: Path, *flags: str, preamble: str = "") -> None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        request = out.parent / f"{out.name}-request.json"
-        request.write_bytes(msgspec.json.encode(config_to_dict(config)))
         program = f"{preamble}\nimport sys\nfrom core.cli.main import main\nsys.exit(main(sys.argv[1:]))"
-        command = [sys.executable, "-c", program, "train", "--config", str(request), "--out", str(out), *flags]
+        command = [sys.executable, "-c", program, *arguments(config, out, *flags)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.out = out
         self._sequence = 0
@@ -96,6 +102,18 @@ class Trainer:
         if self.process.poll() is not None:
             pytest.fail(f"the trainer ended: {self.end()}")
         return True
+
+
+@pytest.fixture
+def train_here(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """`isoline train` in this process, which need not load torch again: its exit status, and what it printed."""
+
+    def train(config: RunConfig, out: Path, *flags: str) -> tuple[int, str]:
+        capsys.readouterr()
+        code = main(arguments(config, out, *flags))
+        return code, "".join(capsys.readouterr())
+
+    return train
 
 
 @pytest.fixture
@@ -202,7 +220,9 @@ def same_weights(one: RunDirectory, other: RunDirectory) -> bool:
 # interrupted and resumed
 
 
-def test_a_killed_training_resumes_and_equals_an_uninterrupted_one(tmp_path: Path, start: Callable[..., Trainer]):
+def test_a_killed_training_resumes_and_equals_an_uninterrupted_one(
+    tmp_path: Path, start: Callable[..., Trainer], train_here: Callable[..., tuple[int, str]]
+):
     config = longer(4)
     whole = run_training(config, tmp_path / "whole").run
     # The kill comes from within, in the middle of the third epoch, without any chance to tidy up.
@@ -224,7 +244,7 @@ r.Recorder.step = die
     with open(run.metrics_path, "ab") as file:
         file.write(b'{"kind": "st')
 
-    code, output = start(config, run.path, "--resume").end()
+    code, output = train_here(config, run.path, "--resume")
     assert code == 0, output
     assert run.status() == "finished"
     assert same_weights(run, whole)
@@ -393,10 +413,10 @@ def unstable(learning_rate: float) -> RunConfig:
     return dataclasses.replace(CONFIG, model=ModelConfig(preset="article"), training=training)
 
 
-def test_two_trainers_never_write_one_run(start: Callable[..., Trainer]):
+def test_two_trainers_never_write_one_run(start: Callable[..., Trainer], train_here: Callable[..., tuple[int, str]]):
     first = start(longer())
     first.until_step(1)
-    code, output = start(longer(), first.out, "--resume").end()
+    code, output = train_here(longer(), first.out, "--resume")
     assert code == 2
     assert f"is being trained by process {first.process.pid}" in output
     assert "Traceback" not in output
@@ -430,13 +450,12 @@ def test_a_diverging_training_fails_clearly_and_keeps_its_best_checkpoint(tmp_pa
     load_model(run.path)
 
 
-def test_a_diverging_training_has_its_exit_status(start: Callable[..., Trainer]):
-    trainer = start(unstable(1e3))
-    code, output = trainer.end()
+def test_a_diverging_training_has_its_exit_status(tmp_path: Path, train_here: Callable[..., tuple[int, str]]):
+    code, output = train_here(unstable(1e3), tmp_path / "run")
     assert code == 1
     assert "isoline train: error: the loss is" in output
     assert "Traceback" not in output
-    assert trainer.run.status() == "failed"
+    assert RunDirectory.open(tmp_path / "run").status() == "failed"
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(tmp_path: Path):
@@ -447,7 +466,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_drawn(tmp
     assert drawn == []
 
 
-def test_a_full_disk_ends_it_clearly_and_the_last_checkpoint_is_intact(start: Callable[..., Trainer]):
+def test_a_full_disk_ends_it_clearly_and_the_last_checkpoint_is_intact(
+    start: Callable[..., Trainer], train_here: Callable[..., tuple[int, str]]
+):
     # After the first epoch no file may grow beyond a few bytes: every write fails as on a full disk (EFBIG).
     full = """
 import resource, signal, core.training.recorder as r
@@ -466,7 +487,7 @@ r.Recorder.epoch = fill
     run = trainer.run
     assert read_stored(run.last_checkpoint_path).step == STEPS
     load_model(run.path)
-    code, output = start(longer(3), run.path, "--resume").end()
+    code, output = train_here(longer(3), run.path, "--resume")
     assert code == 0, output
 
 
