@@ -160,6 +160,8 @@ FILE = Menu("&File", (
             enabled=lambda app: app.state.selected is not None),
     Command("turntable", "Film the cloud…", lambda app: app.turntable.ask(), "", "film",
             "Write one full turn of the cloud as MP4 or GIF", enabled=_has_cloud),
+    Command("share", "Share…", lambda app: app.share.ask(), "", "export",
+            "Write the run as one HTML page, in which its decoder runs", enabled=_has_cloud),
     Command("runs_folder", "Runs folder…", lambda app: app.files.choose_runs_folder(), "", "settings",
             "Choose the folder in which trainings started from this window save their runs"),
     Command("image_cache", "Image cache…", lambda app: app.image_cache.ask(), "", "",

@@ -19,6 +19,7 @@ from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.locate import LocateController
 from explorer.controllers.app.session import Session
+from explorer.controllers.app.share import ShareController
 from explorer.controllers.app.status import StatusController
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.gridlines import GridlinesController
@@ -154,6 +155,7 @@ class Explorer(QObject):
         self.compare = add(CompareController(context, cloud, self.other_cloud, self.compare_view))
         self.path_comparison = add(PathComparison(context, cloud, self.kinds_view))
         self.turntable = add(TurntableController(context, session))
+        self.share = add(ShareController(context, session))
         self.gridlines = add(GridlinesController(context, cloud))
         self.saved_paths = add(SavedPathsController(context, session, self.playback, self.path_view.saved))
         self.attributes = add(AttributesController(context, session, self.points))
@@ -177,7 +179,7 @@ class Explorer(QObject):
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
         notice.dismissed.connect(notice.clear)
         self.session.opened.connect(lambda _: self._on_opened())
-        for exporter in (self.playback, self.turntable):
+        for exporter in (self.playback, self.turntable, self.share):
             exporter.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
             exporter.exported.connect(exporter.succeeded)
         self.playback.exported.connect(self.files.succeeded)

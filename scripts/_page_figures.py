@@ -15,11 +15,10 @@ from _figure import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 POINTS = 20_000
-DECODED = 200
 TURNED_S = 4.0
 
 
-def page_figures(_quick: bool) -> list[Figure]:
+def page_figures(quick: bool) -> list[Figure]:
     """The bundled model's page in Chromium with software OpenGL, and one of 20,000 points. Empty without Chromium."""
     from core.models.inference import decode_images
     from core.runs.directory import RunDirectory
@@ -37,7 +36,7 @@ def page_figures(_quick: bool) -> list[Figure]:
         requests: list[str] = []
         page = _opened(browser, small.path, requests)
         first = float(page.evaluate("Number(document.documentElement.dataset.firstImage)")) / 1000.0
-        z = RunDirectory.open(bundled).read_embedding()[:: 4543 // DECODED][:DECODED]
+        z = RunDirectory.open(bundled).read_embedding()[:: 40 if quick else 20]
         answers = [page.evaluate(_DECODE, point.tolist()) for point in z]
         shown = np.array([answer["grey"] for answer in answers], np.int16)
         own = decode_images(open_inference(bundled, precision="float32")[0], z).reshape(len(z), -1)

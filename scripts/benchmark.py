@@ -3,6 +3,7 @@
     python scripts/benchmark.py                 # everything; the window's part starts a training of the full dataset
     python scripts/benchmark.py --quick         # fewer repetitions, a small training
     python scripts/benchmark.py --data          # large sets of own images, too: 22 GB of disk, half an hour
+    python scripts/benchmark.py --page          # the shared page alone, in Chromium
     python scripts/benchmark.py --json FILE     # the figures for a program
 
 The core's part runs here; the window's part is the guided tour, in a process of its own. Comparisons are made in the
@@ -28,6 +29,7 @@ from typing import Any
 
 from _benchmark_data import large_data_figures
 from _figure import Figure
+from _page_figures import page_figures
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -298,12 +300,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, a small training")
     parser.add_argument("--data", action="store_true", help="also read and train on large sets of images")
+    parser.add_argument("--page", action="store_true", help="measure the shared page alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--tour", type=Path, metavar="DIR", help="take the window's figures from a finished tour")
     options = parser.parse_args()
     # The window first: nothing else has warmed or loaded this process then.
-    figures = window_figures(options.quick, options.tour)
+    figures = [] if options.page else window_figures(options.quick, options.tour)
     parts = [dataset_figures, decoder_figures, path_figures, curve_figures, training_figures, compute_figures]
+    parts = [page_figures] if options.page else [*parts, page_figures]
     for part in [*parts, large_data_figures] if options.data else parts:
         figures += part(options.quick)
     about = machine()

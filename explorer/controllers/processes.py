@@ -92,6 +92,11 @@ class Command(QObject):
         process.errorOccurred.connect(self._on_error)
         process.start()
 
+    @property
+    def remarks(self) -> str:
+        """What it has written to standard error so far: why it failed, or what a person should know anyway."""
+        return self._errors.decode(errors="replace").strip()
+
     def cancel(self) -> None:
         """Ask it to end, and let it tidy up; by force if it does not. Returns at once: ``finished`` comes later."""
         if not self.cancelled:
@@ -137,7 +142,6 @@ class Command(QObject):
         if code == 0 and status == QProcess.ExitStatus.NormalExit:
             self.finished.emit("")
             return
-        errors = self._errors.decode(errors="replace").strip()
         # What went wrong, without the command's name before it.
-        reason = errors.rpartition(": error: ")[2]
+        reason = self.remarks.rpartition(": error: ")[2]
         self.finished.emit(reason or f"the process ended with status {code} without a message")

@@ -1,0 +1,162 @@
+"""File, Share: a page of the open run, written by the command in a process of its own, then opened from the dialog."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_engine import FakeEngine
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QCheckBox, QDialog, QFileDialog, QLabel, QLineEdit, QPlainTextEdit, QPushButton, QWidget
+
+from core.cli import share as share_cli
+from core.cli.main import _options
+from core.config import RunConfig
+from core.runs.directory import RunDirectory
+from explorer.controllers.app.share import ShareController, page_arguments, share_command
+from explorer.controllers.controller import Context
+from explorer.state import State
+from explorer.views.share import PageChoice
+
+WRITES = """
+import sys
+print('{"progress": 0.50}', flush=True)
+print("left out: a path", file=sys.stderr)
+open(sys.argv[1], "w").write("x" * 2_500_000)
+"""
+WAITS = "import sys; print('{\"progress\": 0.25}', flush=True); sys.stdin.read(); sys.exit(1)"
+FAILS = "import sys; sys.exit('isoline share: error: the run has no weights yet.')"
+
+
+class Sharing:
+    """The controller over a plain window, and what it said; ``script`` stands in for the command."""
+
+    def __init__(self, window: QWidget, run: RunDirectory | None, script: str) -> None:
+        self.window, self.commands = window, []
+
+        def command(arguments: list[str]) -> list[str]:
+            self.commands.append(arguments)
+            return [sys.executable, "-c", script, arguments[2]]
+
+        session: Any = type("OpenRun", (), {"run": run})()
+        self.control = ShareController(Context(State(), FakeEngine(), window), session, command)  # pyright: ignore[reportArgumentType]
+        self.said: list[str] = []
+        self.exported: list[str] = []
+        for signal, heard in (
+            (self.control.refused, self.said),
+            (self.control.error_occurred, self.said),
+            (self.control.exported, self.exported),
+        ):
+            signal.connect(heard.append)
+
+    def find(self, kind: type[Any], name: str) -> Any:
+        return self.window.findChild(kind, f"dialog.share.{name}")
+
+
+@pytest.fixture
+def sharing(qtbot, tmp_path: Path) -> Callable[..., Sharing]:
+    window = QWidget()
+    qtbot.addWidget(window)
+    window.show()
+
+    def make(script: str = WRITES) -> Sharing:
+        run = RunDirectory.create(tmp_path / "cells", RunConfig(), {})
+        made = Sharing(window, run, script)
+        made.control.ask()
+        return made
+
+    return make
+
+
+def write(shared: Sharing, path: Path) -> None:
+    """Press the button and choose ``path``."""
+    QTest.mouseClick(shared.find(QPushButton, "write"), Qt.MouseButton.LeftButton)
+    chooser = shared.window.findChild(QFileDialog, "dialog.page")
+    chooser.fileSelected.emit(str(path))
+    chooser.close()
+
+
+def test_the_page_is_written_and_can_be_opened(sharing, qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shared, path = sharing(), tmp_path / "page & more.html"
+    write(shared, path)
+    assert shared.find(QPushButton, "cancel").isVisible()
+    assert not shared.find(QLineEdit, "title").isEnabled()
+    with qtbot.waitSignal(shared.control.exported, timeout=20_000):
+        pass
+    result = shared.find(QLabel, "result")
+    assert result.text() == '<a href="page">page &amp; more.html</a>, 2.5 MB'
+    assert shared.find(QLabel, "remarks").text() == "left out: a path"
+    assert shared.find(QPushButton, "write").isVisible()
+    urls: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: urls.append(url.toLocalFile()) or True)
+    result.linkActivated.emit("page")
+    assert urls == [str(path)]
+    assert shared.exported == [str(path)]
+    assert shared.said == []
+
+
+def test_what_the_dialog_asks_for_is_what_the_command_gets(sharing, qtbot, tmp_path: Path):
+    shared = sharing()
+    assert shared.find(QLineEdit, "title").text() == "cells"
+    shared.find(QLineEdit, "title").setText("--Cells")
+    shared.find(QPlainTextEdit, "notes").setPlainText("First.\nSecond.")
+    shared.find(QCheckBox, "names").setChecked(False)
+    write(shared, tmp_path / "page.html")
+    with qtbot.waitSignal(shared.control.exported, timeout=20_000):
+        pass
+    options = _options(share_cli, "share", share_command(shared.commands[0])[-len(shared.commands[0]) - 2 :])
+    assert options == share_cli.Options(
+        tmp_path / "cells",
+        tmp_path / "page.html",
+        title="--Cells",
+        notes="First.\nSecond.",
+        names=False,
+        progress="json",
+    )
+    bare = page_arguments(tmp_path, tmp_path / "page.html", PageChoice("", "", False, False, True))
+    assert bare[-2:] == ["--no-decoder", "--no-pictures"]
+
+
+@pytest.mark.parametrize("closes", [False, True])
+def test_a_page_can_be_given_up(sharing, qtbot, tmp_path: Path, closes: bool):
+    shared = sharing(WAITS)
+    write(shared, tmp_path / "page.html")
+    running = shared.control._running
+    qtbot.waitUntil(lambda: shared.find(QWidget, "progress").value() == 25, timeout=20_000)
+    with qtbot.waitSignal(running.finished, timeout=20_000):
+        if closes:
+            shared.window.findChild(QDialog, "dialog.share").reject()
+        else:
+            QTest.mouseClick(shared.find(QPushButton, "cancel"), Qt.MouseButton.LeftButton)
+    assert shared.said == []
+    assert shared.exported == []
+
+
+def test_a_failure_is_said_and_the_next_try_is_possible(sharing, qtbot, tmp_path: Path):
+    shared = sharing(FAILS)
+    write(shared, tmp_path / "page.html")
+    with qtbot.waitSignal(shared.control.error_occurred, timeout=20_000):
+        pass
+    assert shared.said == ["The page could not be written: the run has no weights yet."]
+    assert shared.find(QPushButton, "write").isEnabled()
+
+
+def test_asking_again_while_a_page_is_written_shows_the_same_dialog(sharing, qtbot, tmp_path: Path):
+    shared = sharing(WAITS)
+    write(shared, tmp_path / "page.html")
+    shared.control.ask()
+    assert len(shared.window.findChildren(QDialog, "dialog.share")) == 1
+    shared.control.shut_down()
+
+
+def test_without_a_run_there_is_nothing_to_share(qtbot):
+    window = QWidget()
+    qtbot.addWidget(window)
+    shared = Sharing(window, None, WRITES)
+    shared.control.ask()
+    assert shared.said == ["No run is open that could be shared. Open a run, or start a training."]
