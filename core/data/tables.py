@@ -32,7 +32,7 @@ IMAGE_NAME = re.compile(r"\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|pgm|ppm|pnm|avif|
 """How the name of an image file ends."""
 _NAMELESS = "column 1"  # where programs write their own numbers of the rows
 _SEPARATORS = "\t;,|"
-_NO_SEPARATOR = "\x1f"  # of a table with a single column, where a comma belongs to the number
+NO_SEPARATOR = "\x1f"  # of a table with a single column, where a comma belongs to the number
 _LOOKED_AT = 50  # rows by which the separator is found
 _UNKNOWN = frozenset(("", "na", "n/a", "#n/a", "nan", "null", "<na>"))
 _MARKS = frozenset(
@@ -113,7 +113,7 @@ class Table:
         if column.dtype.kind == "f":
             wrong = int(np.flatnonzero(np.isinf(column))[0])
         else:
-            no_numbers = [i for i, text in enumerate(column) if not is_unknown(text) and not _is_number(text)]
+            no_numbers = [i for i, text in enumerate(column) if not is_unknown(text) and not is_number(text)]
             wrong = next((i for i in no_numbers if not _is_mark(column[i])), no_numbers[0])  # perhaps marks alone
         said = repr(str(column[wrong])[:40])
         return f"row {self.lines[wrong]}, column {name}: the entry is {said}; it must be a finite number"
@@ -133,7 +133,7 @@ class Table:
         if different == 1:
             return "it is the same in all rows"
         if different == len(texts) or (different > _FEW_CLASSES and 2 * different > len(texts)):
-            numeric = sum(map(_is_number, texts))
+            numeric = sum(map(is_number, texts))
             if 2 * numeric > len(texts):
                 return self.trouble(name)
             what = "dates" if all(map(_DATE.fullmatch, texts)) else "texts"
@@ -201,7 +201,7 @@ def _read_text(file: Path, separator: str | None) -> Table:
     if said:
         separator, skipped, text = said[1], 1, text[said.end() :]
     if separator is None:
-        separator = _separator(text)
+        separator = separator_of(text)
     try:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         rows = [(reader.line_num + skipped, row) for row in reader if any(cell.strip() for cell in row)]
@@ -239,7 +239,7 @@ def _told(table: Table) -> list[str]:
             said = ", ".join(sorted({repr(mark) for mark in marks}))
             entries = counted(len(marks), "entry", "entries")
             notes.append(f"{table.file.name}: {entries} {said} of column {name}, of numbers, taken as not known.")
-        elif table.numbers(name) is None and 2 * sum(map(_is_number, column)) > len(column) and not table.refusal(name):
+        elif table.numbers(name) is None and 2 * sum(map(is_number, column)) > len(column) and not table.refusal(name):
             notes.append(f"{table.file.name}: column {name} is read as classes, not numbers: {table.trouble(name)}.")
     return notes
 
@@ -251,7 +251,7 @@ def _commas(cells: list[str], separator: str) -> str:
         return ""
     thousands = separator == "," and all(map(_THOUSANDS.fullmatch, with_comma))
     plain = [cell.replace(",", "") for cell in cells] if thousands else cells
-    if not all(is_unknown(cell) or _is_mark(cell) or _is_number(cell) for cell in plain):
+    if not all(is_unknown(cell) or _is_mark(cell) or is_number(cell) for cell in plain):
         return ""
     return "thousands" if thousands else "decimal"
 
@@ -280,7 +280,7 @@ def _decoded(file: Path) -> tuple[str, list[str]]:
     return text, notes
 
 
-def _separator(text: str) -> str:
+def separator_of(text: str) -> str:
     """What splits the rows alike; else what the first row has most of; else nothing."""
     first = next((line for line in io.StringIO(text) if line.strip()), "")
     for separator in _SEPARATORS:
@@ -292,13 +292,13 @@ def _separator(text: str) -> str:
         if len(widths) == 1 and widths.pop() > 1 and separator in first:
             return separator
     most = max(_SEPARATORS, key=first.count)
-    return most if most in first else _NO_SEPARATOR
+    return most if most in first else NO_SEPARATOR
 
 
 def _header(file: Path, rows: list[tuple[int, list[str]]]) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """The columns' names and the rows below them, each as long as there are names."""
     header = [cell.strip() for cell in rows[0][1]]
-    named = any(cell and not _is_number(cell) for cell in header) and not any(map(IMAGE_NAME.search, header))
+    named = any(cell and not is_number(cell) for cell in header) and not any(map(IMAGE_NAME.search, header))
     while named and len(header) > 1 and not header[-1] and all(_ends_empty(row, len(header)) for _, row in rows[1:]):
         header.pop()  # spreadsheets write empty columns, too
     names = _distinct(header if named else _numbered(file.stem, len(header)), file)
@@ -450,7 +450,7 @@ def _as_numbers(column: np.ndarray) -> np.ndarray | None:
         if _is_mark(text):
             marks += 1
         elif not is_unknown(text):
-            number = _number(text)
+            number = number_of(text)
             if number is None:
                 return None
             numbers[i] = number
@@ -461,7 +461,7 @@ def _is_mark(text: str) -> bool:
     return text.strip().lower() in _MARKS
 
 
-def _number(text: str) -> float | None:
+def number_of(text: str) -> float | None:
     """The finite number that a text writes, with a decimal point or a decimal comma; None if it writes none."""
     text = text.strip()
     if text.count(",") == 1:
@@ -473,5 +473,5 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) and "_" not in text else None
 
 
-def _is_number(text: str) -> bool:
-    return _number(text) is not None
+def is_number(text: str) -> bool:
+    return number_of(text) is not None
