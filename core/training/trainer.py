@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 
@@ -40,9 +38,9 @@ from core.training.resume import (
     record_changes,
     remedy,
 )
+from core.training.run_metadata import dataset_metadata, run_metadata
 from core.training.state import TrainingState
 from core.utils.atomic_write import remove_temporaries
-from core.utils.versions import versions
 
 PAUSE_POLL_S = 0.03
 
@@ -103,7 +101,9 @@ def run_training(
         # The record: a new run directory, or the last checkpoint of the one to resume.
         def open_recorder() -> Recorder:
             with _writing(out):
-                run = existing or RunDirectory.create(out, config, _metadata(dataset, relative_path(data, out)))
+                run = existing or RunDirectory.create(
+                    out, config, run_metadata(dataset_metadata(dataset, relative_path(data, out)))
+                )
                 for folder in (run.path, run.checkpoints_path, run.path / "embeddings"):
                     remove_temporaries(folder)
                 history, changes = (None, {}) if existing is None else _restore(run, dataset, state)
@@ -187,27 +187,6 @@ def _writing(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise unwritable(out, error) from error
-
-
-def _metadata(dataset: Dataset, relative_path: str | None) -> dict[str, Any]:
-    """What ``config.json`` says beside the configuration."""
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "dataset": {
-            "fingerprint": dataset.fingerprint,
-            "relative_path": relative_path,
-            "samples": len(dataset.images),
-            "train": len(dataset.train),
-            "validation": len(dataset.validation),
-            "held_out": len(dataset.held_out),
-            "factor_names": list(dataset.factor_names),
-            "read_as": dataset.read_as,
-            "notes": list(dataset.notes),
-            "skipped": [{"name": skipped.name, "reason": skipped.reason} for skipped in dataset.skipped],
-        },
-        "versions": versions(),
-        "platform": platform.platform(),
-    }
 
 
 def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> tuple[History | None, Changes]:
