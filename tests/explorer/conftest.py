@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -35,23 +36,24 @@ def tiny_run(tmp_path_factory) -> Path:
     return run
 
 
-@pytest.fixture
-def program(qtbot, qapp, monkeypatch, tmp_path) -> Iterator[Callable]:
-    """Call it with a run folder: the whole program, window shown, engine started."""
+@contextmanager
+def _programs(qapp) -> Iterator[Callable]:
+    """Opens the whole program on a run folder, as often as it is called; closes all of them at the end."""
+    from PySide6.QtCore import QEvent
+
     from explorer.app import Explorer
     from explorer.engine_client import EngineClient
 
-    monkeypatch.setenv("HOME", str(tmp_path))
     opened = []
 
     def open_program(run: Path | None, renderer: str = "software"):
         engine = EngineClient()
-        engine.start(threads=1)
+        if run is not None:  # without a run it would only import torch
+            engine.start(threads=1)
         explorer = Explorer(qapp, engine, renderer)
         explorer.window.resize(1280, 720)
         opened.append(explorer)
         explorer.show()
-        qtbot.waitExposed(explorer.window)
         if run is not None:
             explorer.session.open(run)
         return explorer
@@ -62,13 +64,51 @@ def program(qtbot, qapp, monkeypatch, tmp_path) -> Iterator[Callable]:
         explorer.window.deleteLater()
         explorer.deleteLater()
     qapp.processEvents()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # now: the next test's program comes before the next loop
+
+
+@pytest.fixture
+def program(qtbot, qapp, monkeypatch, tmp_path) -> Iterator[Callable]:
+    """Call it with a run folder: the whole program, window shown, engine started; None: no run, no engine."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with _programs(qapp) as open_program:
+        yield open_program
+
+
+def _wait_for_image(explorer, qtbot) -> None:
+    qtbot.waitUntil(lambda: explorer.image.has_image, timeout=30_000)
+    explorer.window.activateWindow()
+    qtbot.waitUntil(explorer.window.isActiveWindow, timeout=30_000)
 
 
 @pytest.fixture
 def opened(program, tiny_run, qtbot):
     """The program with the small run open and its first image on screen."""
     explorer = program(tiny_run)
-    qtbot.waitUntil(lambda: explorer.image.has_image, timeout=30_000)
-    explorer.window.activateWindow()
-    qtbot.waitUntil(explorer.window.isActiveWindow, timeout=30_000)
+    _wait_for_image(explorer, qtbot)
+    return explorer
+
+
+@pytest.fixture(scope="module")
+def _program_of_the_file(qapp, tiny_run, tmp_path_factory) -> Iterator:
+    folder = tmp_path_factory.mktemp("program")
+    with _programs(qapp) as open_program:
+        with pytest.MonkeyPatch.context() as patch:
+            for variable in ("HOME", "ISOLINE_CONFIG", "ISOLINE_RUNS"):
+                patch.setenv(variable, str(folder / variable))
+            explorer = open_program(tiny_run)
+        yield explorer
+
+
+@pytest.fixture
+def reopened(_program_of_the_file, tiny_run, qtbot):
+    """As ``opened``, but one program for all tests of a file that take it: the run is opened again for each of them.
+
+    Window and engine take two or three seconds to start. For tests that harm neither them nor the settings, in files
+    whose other tests open no program.
+    """
+    explorer = _program_of_the_file
+    explorer.state.mode = "orbit"
+    explorer.session.open(tiny_run)
+    _wait_for_image(explorer, qtbot)
     return explorer

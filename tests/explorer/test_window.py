@@ -1,4 +1,4 @@
-"""The whole program: what a person sees when it opens, clicks, traces, and when things go wrong."""
+"""The whole program: how it opens, how it trains, and what happens when things go wrong."""
 
 import json
 import os
@@ -13,22 +13,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
-from window_driver import press
+from window_driver import notice
 
 from core.config import config_to_dict
-from core.paths.latent_path import LatentPath
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import read_metrics
 
 WAIT = 30_000
 LINE = 100  # characters that a panel at the bottom of the window has in one line
-
-
-def notice(program) -> str:
-    return program.window.notice.text() if program.window.notice.isVisible() else ""
 
 
 def test_a_run_opens_with_cloud_image_and_curves(opened, tiny_run, qtbot):
@@ -50,91 +45,6 @@ def test_the_loss_plot_does_not_delay_the_first_image(opened, qtbot):
     opened.image.set_image(np.zeros((8, 8, 1), dtype=np.uint8), "")
     opened.redraw()
     assert opened.losses.plot is not None
-
-
-def test_a_click_on_a_point_decodes_it(opened, qtbot):
-    places = opened.cloud.screen_positions()
-    index = int(np.abs(places[:, :2] - [opened.cloud.width() / 2, opened.cloud.height() / 2]).sum(axis=1).argmin())
-    point = QPoint(*np.rint(places[index, :2]).astype(int).tolist())
-    with qtbot.waitSignal(opened.image.painted, timeout=WAIT):
-        QTest.mouseClick(opened.cloud, Qt.MouseButton.LeftButton, pos=point)
-    sample = opened.state.document.sample
-    assert sample is not None
-    np.testing.assert_array_equal(opened.state.document.probe, opened.state.embedding[sample])
-
-
-def test_digits_choose_the_mouse_mode_and_escape_leaves_it(opened):
-    for digit, mode in enumerate(("orbit", "probe", "draw", "edit", "select"), start=1):
-        press(opened, str(digit))
-        assert opened.state.mode == mode
-        assert opened.window.actions_by_name[mode].isChecked()
-    press(opened, "Esc")
-    assert opened.state.mode == "orbit"
-
-
-def test_enter_over_the_cloud_finishes_editing(opened):
-    press(opened, "4")
-    opened.cloud.setFocus()
-    press(opened, "Return")
-    assert opened.state.mode == "orbit"
-
-
-def test_probe_and_path_are_undone_and_redone(opened):
-    first = opened.state.document.probe
-    opened.probe.choose(5)
-    path = LatentPath(opened.state.embedding[:4])
-    opened.editing.commit("draw path", path=path)
-    press(opened, "Ctrl+Z")
-    assert opened.state.document.path is None
-    press(opened, "Ctrl+Z")
-    np.testing.assert_array_equal(opened.state.document.probe, first)
-    press(opened, "Ctrl+Shift+Z")
-    press(opened, "Ctrl+Shift+Z")
-    assert opened.state.document.path == path
-
-
-def test_a_path_is_decoded_played_and_exported(opened, qtbot, tmp_path):
-    opened.editing.commit("draw path", path=LatentPath(opened.state.embedding[[0, 40, 80]]))
-    qtbot.waitUntil(lambda: opened.film.complete, timeout=WAIT)
-    press(opened, "Space")
-    assert opened.state.playback.playing
-    qtbot.waitUntil(lambda: opened.state.playback.position > 0.05, timeout=WAIT)
-    press(opened, "Space")
-    here = opened.state.playback.position
-    press(opened, "Right")
-    assert opened.state.playback.position > here
-    with qtbot.waitSignal(opened.playback.exported, timeout=WAIT):
-        opened.playback.export(tmp_path / "path.npz", "npz")
-    with np.load(tmp_path / "path.npz", allow_pickle=False) as data:
-        assert data["frames"].shape == (65, 32, 32, 1)
-        ends = data["latents"][[0, -1]]
-    np.testing.assert_allclose(ends, opened.state.embedding[[0, 80]], atol=1e-5)
-
-
-def test_an_export_that_cannot_be_written_is_explained(opened, qtbot, tmp_path):
-    opened.editing.commit("draw path", path=LatentPath(opened.state.embedding[[0, 40]]))
-    opened.playback.export(tmp_path / "no such folder" / "path.gif", "gif")
-    qtbot.waitUntil(lambda: "path.gif" in notice(opened), timeout=WAIT)
-
-
-def test_colouring_by_loss_fills_in(opened, qtbot):
-    opened.points.color_by_changed.emit("excess BCE")
-    qtbot.waitUntil(lambda: opened.state.losses is not None and np.isfinite(opened.state.losses).all(), timeout=WAIT)
-    assert (opened.state.losses > 0).all()
-
-
-def test_the_epochs_are_replayed(opened, qtbot):
-    opened.timeline_view.play_toggled.emit(True)
-    assert opened.state.epoch == opened.state.epochs[0]
-    qtbot.waitUntil(lambda: opened.state.epoch is None, timeout=WAIT)
-
-
-def test_reconstructions_are_shown_and_open_in_the_image(opened, qtbot):
-    opened.window.raise_dock("reconstructions")
-    qtbot.waitUntil(lambda: len(opened.reconstructions_view.grid.samples) > 0, timeout=WAIT)
-    index = opened.reconstructions_view.grid.samples[0]
-    opened.reconstructions_view.sample_chosen.emit(index)
-    assert opened.state.samples.indices[opened.state.document.sample] == index
 
 
 def _empty_texts(program) -> dict[str, str]:
@@ -199,30 +109,6 @@ def test_docks_come_back_where_they_were(program, tiny_run, qtbot):
 
 
 # what goes wrong
-
-
-def test_a_missing_run_is_refused_and_the_open_one_stays(opened, tmp_path):
-    before = opened.session.run
-    opened.session.open(tmp_path / "nowhere")
-    assert "nowhere does not exist" in notice(opened)
-    assert opened.session.run is before
-    assert opened.cloud.point_count > 0
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda run: (run / "config.json").write_text('{"schema": 1, "conf'), "config.json is not valid JSON"),
-        (lambda run: (run / "config.json").unlink(), "is not a run"),
-    ],
-)
-def test_a_truncated_run_is_refused(opened, tiny_run, tmp_path, damage, message):
-    broken = tmp_path / "broken"
-    shutil.copytree(tiny_run, broken)
-    damage(broken)
-    opened.session.open(broken)
-    assert message in notice(opened)
-    assert opened.session.run.path == tiny_run
 
 
 def test_weights_cut_short_are_reported_while_the_cloud_is_shown(program, tiny_run, tmp_path, qtbot):
@@ -311,20 +197,6 @@ def test_a_training_goes_on_when_the_window_closes_and_is_found_again(program, t
         qtbot.waitUntil(lambda: second.state.training == "stopped", timeout=WAIT)
     finally:
         end(pid)
-
-
-def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(opened, qtbot):
-    docks = opened.window.docks
-
-    def in_front(name):
-        return not docks[name].visibleRegion().isEmpty()
-
-    opened.window.raise_dock("path")
-    qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
-    opened.window.open_dock("kinds")
-    qtbot.waitUntil(lambda: in_front("kinds"), timeout=WAIT)
-    docks["kinds"].toggleViewAction().trigger()
-    qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
 
 
 def test_a_runs_folder_that_cannot_be_written_is_explained(opened, tiny_config, tmp_path):

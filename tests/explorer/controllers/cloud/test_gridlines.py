@@ -335,23 +335,23 @@ def test_an_engine_that_was_started_again_is_asked_again(laid):
 # the whole program
 
 
-def test_one_key_lays_the_net_over_the_cloud_and_takes_it_away(opened, qtbot):
-    press(opened, "G")
-    action = opened.window.actions_by_name["gridlines"]
+def test_one_key_lays_the_net_over_the_cloud_and_takes_it_away(reopened, qtbot):
+    press(reopened, "G")
+    action = reopened.window.actions_by_name["gridlines"]
     assert action.isChecked()
-    qtbot.waitUntil(lambda: opened.cloud.scene.gridlines is not None, timeout=WAIT)
-    assert opened.cloud.scene.gridlines.names == ("a", "b")
-    assert len(np.unique(opened.cloud.scene.gridlines.values[opened.cloud.scene.gridlines.family == 0])) > 3
-    press(opened, "G")
-    qtbot.waitUntil(lambda: opened.cloud.scene.gridlines is None, timeout=WAIT)
+    qtbot.waitUntil(lambda: reopened.cloud.scene.gridlines is not None, timeout=WAIT)
+    assert reopened.cloud.scene.gridlines.names == ("a", "b")
+    assert len(np.unique(reopened.cloud.scene.gridlines.values[reopened.cloud.scene.gridlines.family == 0])) > 3
+    press(reopened, "G")
+    qtbot.waitUntil(lambda: reopened.cloud.scene.gridlines is None, timeout=WAIT)
     assert not action.isChecked()
 
 
-def test_the_key_works_over_the_cloud_and_its_button_shows_it(opened, qtbot):
-    opened.cloud.setFocus()
-    QTest.keyClick(opened.cloud, Qt.Key.Key_G)
-    assert opened.state.gridlines_shown
-    button = opened.window.toolbar.widgetForAction(opened.window.actions_by_name["gridlines"])
+def test_the_key_works_over_the_cloud_and_its_button_shows_it(reopened, qtbot):
+    reopened.cloud.setFocus()
+    QTest.keyClick(reopened.cloud, Qt.Key.Key_G)
+    assert reopened.state.gridlines_shown
+    button = reopened.window.toolbar.widgetForAction(reopened.window.actions_by_name["gridlines"])
     assert button.isChecked()
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    assert not opened.state.gridlines_shown
+    assert not reopened.state.gridlines_shown

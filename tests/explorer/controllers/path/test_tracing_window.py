@@ -13,15 +13,12 @@ WAIT = 30_000
 
 
 @pytest.fixture
-def opened(program, tiny_run, qtbot):
-    """The program with the small run open, in the mode "trace"."""
-    explorer = program(tiny_run)
-    qtbot.waitUntil(lambda: explorer.state.model is not None and explorer.cloud.point_count > 0, timeout=WAIT)
-    explorer.window.activateWindow()
-    qtbot.waitUntil(explorer.window.isActiveWindow, timeout=WAIT)
-    explorer.redraw()
-    press(explorer, "6")
-    return explorer
+def tracing(reopened):
+    """The program with the small run open, in the mode "trace", for geodesics."""
+    reopened.path_view.kinds.traced_chosen.emit("geodesic")
+    reopened.redraw()
+    press(reopened, "6")
+    return reopened
 
 
 def press(explorer, keys: str) -> None:
@@ -53,50 +50,50 @@ def seen(explorer, count: int) -> list[int]:
     return found[::step][:count]
 
 
-def test_key_6_chooses_the_tool_and_escape_first_takes_a_start_back(opened):
-    assert opened.state.mode == "trace"
-    assert opened.window.actions_by_name["trace"].isChecked()
-    click(opened, seen(opened, 1)[0])
-    opened.redraw()
-    assert opened.cloud.scene.preview is not None
-    press(opened, "Esc")
-    assert opened.cloud.scene.preview is None
-    assert opened.state.mode == "trace"
-    press(opened, "Esc")
-    assert opened.state.mode == "orbit"
+def test_key_6_chooses_the_tool_and_escape_first_takes_a_start_back(tracing):
+    assert tracing.state.mode == "trace"
+    assert tracing.window.actions_by_name["trace"].isChecked()
+    click(tracing, seen(tracing, 1)[0])
+    tracing.redraw()
+    assert tracing.cloud.scene.preview is not None
+    press(tracing, "Esc")
+    assert tracing.cloud.scene.preview is None
+    assert tracing.state.mode == "trace"
+    press(tracing, "Esc")
+    assert tracing.state.mode == "orbit"
 
 
-def test_a_geodesic_is_traced_between_two_clicks_and_its_frames_are_decoded(opened, qtbot):
-    start, *_, end = seen(opened, 5)
-    click(opened, start)
-    click(opened, end)
-    qtbot.waitUntil(lambda: opened.state.document.path is not None, timeout=WAIT)
-    path = opened.state.document.path
-    means = opened.state.embedding
+def test_a_geodesic_is_traced_between_two_clicks_and_its_frames_are_decoded(tracing, qtbot):
+    start, *_, end = seen(tracing, 5)
+    click(tracing, start)
+    click(tracing, end)
+    qtbot.waitUntil(lambda: tracing.state.document.path is not None, timeout=WAIT)
+    path = tracing.state.document.path
+    means = tracing.state.embedding
     np.testing.assert_allclose(path.control[[0, -1]], means[[start, end]], atol=1e-4)
     assert path.recipe.kind == "geodesic"
-    qtbot.waitUntil(lambda: opened.film.complete, timeout=WAIT)
-    press(opened, "Ctrl+Z")
-    assert opened.state.document.path is None
+    qtbot.waitUntil(lambda: tracing.film.complete, timeout=WAIT)
+    press(tracing, "Ctrl+Z")
+    assert tracing.state.document.path is None
 
 
-def test_a_rail_is_laid_and_ridden_by_wheel_and_arrow_keys(opened, qtbot):
-    opened.path_view.kinds.traced_chosen.emit("factor curve")
-    click(opened, seen(opened, 3)[1])
-    qtbot.waitUntil(lambda: opened.state.document.path is not None, timeout=WAIT)
-    qtbot.waitUntil(lambda: opened.film.complete, timeout=WAIT)
-    opened.redraw()
-    recipe = opened.state.document.path.recipe
+def test_a_rail_is_laid_and_ridden_by_wheel_and_arrow_keys(tracing, qtbot):
+    tracing.path_view.kinds.traced_chosen.emit("factor curve")
+    click(tracing, seen(tracing, 3)[1])
+    qtbot.waitUntil(lambda: tracing.state.document.path is not None, timeout=WAIT)
+    qtbot.waitUntil(lambda: tracing.film.complete, timeout=WAIT)
+    tracing.redraw()
+    recipe = tracing.state.document.path.recipe
     assert (recipe.kind, recipe.end) == ("factor curve", None)
-    assert opened.path_view.note.text().startswith("here ")
-    opened.playback.scrub(0.5)
-    opened.redraw()
-    at = opened.cloud.project(opened.cloud.scene.curve[128])
-    QTest.mouseMove(opened.window.windowHandle(), place(opened, (at.x(), at.y())))
+    assert tracing.path_view.note.text().startswith("here ")
+    tracing.playback.scrub(0.5)
+    tracing.redraw()
+    at = tracing.cloud.project(tracing.cloud.scene.curve[128])
+    QTest.mouseMove(tracing.window.windowHandle(), place(tracing, (at.x(), at.y())))
     QApplication.processEvents()
     event = QWheelEvent(
         at,
-        opened.cloud.mapToGlobal(at),
+        tracing.cloud.mapToGlobal(at),
         QPoint(),
         QPoint(0, 360),
         Qt.MouseButton.NoButton,
@@ -104,23 +101,23 @@ def test_a_rail_is_laid_and_ridden_by_wheel_and_arrow_keys(opened, qtbot):
         Qt.ScrollPhase.NoScrollPhase,
         False,
     )
-    QApplication.sendEvent(opened.cloud, event)
-    assert opened.state.playback.position == pytest.approx(0.5 + 3 / 64)
-    press(opened, "Left")
-    assert opened.state.playback.position == pytest.approx(0.5 + 2 / 64)
-    assert opened.image.has_image
+    QApplication.sendEvent(tracing.cloud, event)
+    assert tracing.state.playback.position == pytest.approx(0.5 + 3 / 64)
+    press(tracing, "Left")
+    assert tracing.state.playback.position == pytest.approx(0.5 + 2 / 64)
+    assert tracing.image.has_image
 
 
-def test_a_drawn_path_is_turned_into_every_kind_there_is(opened, qtbot):
+def test_a_drawn_path_is_turned_into_every_kind_there_is(tracing, qtbot):
     from core.paths.latent_path import LatentPath
     from core.paths.recipe import RECIPE_KINDS
 
-    drawn = LatentPath(opened.state.embedding[[3, 40, 90]])
+    drawn = LatentPath(tracing.state.embedding[[3, 40, 90]])
     for kind in RECIPE_KINDS:
-        opened.editing.commit("draw path", path=drawn)
-        opened.path_view.kinds.traced_chosen.emit(kind)
-        qtbot.waitUntil(lambda kind=kind: is_traced(opened, kind), timeout=WAIT)
-    assert not opened.window.notice.isVisible()
+        tracing.editing.commit("draw path", path=drawn)
+        tracing.path_view.kinds.traced_chosen.emit(kind)
+        qtbot.waitUntil(lambda kind=kind: is_traced(tracing, kind), timeout=WAIT)
+    assert not tracing.window.notice.isVisible()
 
 
 def is_traced(explorer, kind: str) -> bool:

@@ -1,0 +1,138 @@
+"""The whole program in use: what a person clicks, presses, plays, exports and opens. One program serves all tests."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
+from window_driver import notice, press
+
+from core.paths.latent_path import LatentPath
+
+WAIT = 30_000
+
+
+def test_a_click_on_a_point_decodes_it(reopened, qtbot):
+    places = reopened.cloud.screen_positions()
+    index = int(np.abs(places[:, :2] - [reopened.cloud.width() / 2, reopened.cloud.height() / 2]).sum(axis=1).argmin())
+    point = QPoint(*np.rint(places[index, :2]).astype(int).tolist())
+    with qtbot.waitSignal(reopened.image.painted, timeout=WAIT):
+        QTest.mouseClick(reopened.cloud, Qt.MouseButton.LeftButton, pos=point)
+    sample = reopened.state.document.sample
+    assert sample is not None
+    np.testing.assert_array_equal(reopened.state.document.probe, reopened.state.embedding[sample])
+
+
+def test_digits_choose_the_mouse_mode_and_escape_leaves_it(reopened):
+    for digit, mode in enumerate(("orbit", "probe", "draw", "edit", "select"), start=1):
+        press(reopened, str(digit))
+        assert reopened.state.mode == mode
+        assert reopened.window.actions_by_name[mode].isChecked()
+    press(reopened, "Esc")
+    assert reopened.state.mode == "orbit"
+
+
+def test_enter_over_the_cloud_finishes_editing(reopened):
+    press(reopened, "4")
+    reopened.cloud.setFocus()
+    press(reopened, "Return")
+    assert reopened.state.mode == "orbit"
+
+
+def test_probe_and_path_are_undone_and_redone(reopened):
+    first = reopened.state.document.probe
+    reopened.probe.choose(5)
+    path = LatentPath(reopened.state.embedding[:4])
+    reopened.editing.commit("draw path", path=path)
+    press(reopened, "Ctrl+Z")
+    assert reopened.state.document.path is None
+    press(reopened, "Ctrl+Z")
+    np.testing.assert_array_equal(reopened.state.document.probe, first)
+    press(reopened, "Ctrl+Shift+Z")
+    press(reopened, "Ctrl+Shift+Z")
+    assert reopened.state.document.path == path
+
+
+def test_a_path_is_decoded_played_and_exported(reopened, qtbot, tmp_path):
+    reopened.editing.commit("draw path", path=LatentPath(reopened.state.embedding[[0, 40, 80]]))
+    qtbot.waitUntil(lambda: reopened.film.complete, timeout=WAIT)
+    press(reopened, "Space")
+    assert reopened.state.playback.playing
+    qtbot.waitUntil(lambda: reopened.state.playback.position > 0.05, timeout=WAIT)
+    press(reopened, "Space")
+    here = reopened.state.playback.position
+    press(reopened, "Right")
+    assert reopened.state.playback.position > here
+    with qtbot.waitSignal(reopened.playback.exported, timeout=WAIT):
+        reopened.playback.export(tmp_path / "path.npz", "npz")
+    with np.load(tmp_path / "path.npz", allow_pickle=False) as data:
+        assert data["frames"].shape == (65, 32, 32, 1)
+        ends = data["latents"][[0, -1]]
+    np.testing.assert_allclose(ends, reopened.state.embedding[[0, 80]], atol=1e-5)
+
+
+def test_an_export_that_cannot_be_written_is_explained(reopened, qtbot, tmp_path):
+    reopened.editing.commit("draw path", path=LatentPath(reopened.state.embedding[[0, 40]]))
+    reopened.playback.export(tmp_path / "no such folder" / "path.gif", "gif")
+    qtbot.waitUntil(lambda: "path.gif" in notice(reopened), timeout=WAIT)
+
+
+def test_colouring_by_loss_fills_in(reopened, qtbot):
+    reopened.points.color_by_changed.emit("excess BCE")
+    qtbot.waitUntil(
+        lambda: reopened.state.losses is not None and np.isfinite(reopened.state.losses).all(), timeout=WAIT
+    )
+    assert (reopened.state.losses > 0).all()
+
+
+def test_the_epochs_are_replayed(reopened, qtbot):
+    reopened.timeline_view.play_toggled.emit(True)
+    assert reopened.state.epoch == reopened.state.epochs[0]
+    qtbot.waitUntil(lambda: reopened.state.epoch is None, timeout=WAIT)
+
+
+def test_reconstructions_are_shown_and_open_in_the_image(reopened, qtbot):
+    reopened.window.raise_dock("reconstructions")
+    qtbot.waitUntil(lambda: len(reopened.reconstructions_view.grid.samples) > 0, timeout=WAIT)
+    index = reopened.reconstructions_view.grid.samples[0]
+    reopened.reconstructions_view.sample_chosen.emit(index)
+    assert reopened.state.samples.indices[reopened.state.document.sample] == index
+
+
+def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(reopened, qtbot):
+    docks = reopened.window.docks
+
+    def in_front(name):
+        return not docks[name].visibleRegion().isEmpty()
+
+    reopened.window.raise_dock("path")
+    qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
+    reopened.window.open_dock("kinds")
+    qtbot.waitUntil(lambda: in_front("kinds"), timeout=WAIT)
+    docks["kinds"].toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
+
+
+def test_a_missing_run_is_refused_and_the_open_one_stays(reopened, tmp_path):
+    before = reopened.session.run
+    reopened.session.open(tmp_path / "nowhere")
+    assert "nowhere does not exist" in notice(reopened)
+    assert reopened.session.run is before
+    assert reopened.cloud.point_count > 0
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "config.json").write_text('{"schema": 1, "conf'), "config.json is not valid JSON"),
+        (lambda run: (run / "config.json").unlink(), "is not a run"),
+    ],
+)
+def test_a_truncated_run_is_refused(reopened, tiny_run, tmp_path, damage, message):
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny_run, broken)
+    damage(broken)
+    reopened.session.open(broken)
+    assert message in notice(reopened)
+    assert reopened.session.run.path == tiny_run
