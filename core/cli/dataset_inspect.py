@@ -63,7 +63,6 @@ def run(options: Options) -> int:
     from core.data.export import write_contact_sheet
     from core.data.loading import load_dataset, with_absolute_path
     from core.data.suggested_settings import settings_from_images
-    from core.training.estimate import estimate_training
     from core.utils.atomic_write import write_atomic
 
     data = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
@@ -71,6 +70,9 @@ def run(options: Options) -> int:
     with lines or progress_bar("reading the images") as report:
         config = RunConfig(data, options.model, options.loss, options.training)
         suggested, inspection = settings_from_images(config, options.chosen, report)
+    # Not before: it loads torch, seconds in which nothing would be read yet, or refused.
+    from core.training.estimate import estimate_training
+
     estimate = estimate_training(suggested, inspection.split.train)
     settings = config_to_dict(suggested) | {"estimate": dataclasses.asdict(estimate)}
     everything = inspection.to_json() | {"settings": settings}

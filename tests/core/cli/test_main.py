@@ -55,7 +55,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert f"isoline {command}" in capsys.readouterr().out
 
 
-def test_help_and_info_load_no_torch(tmp_path: Path):
+def test_help_info_and_refused_images_load_no_torch(tmp_path: Path):
     RunDirectory.create(tmp_path / "run", RunConfig(), {})
     program = f"""
 import sys
@@ -63,6 +63,7 @@ from core.cli.main import main
 for command in {list(COMMANDS)!r}:
     main([command, "--help"])
 main(["info", {str(tmp_path / "run")!r}])
+assert main(["dataset", "inspect", {str(tmp_path / "run")!r}]) == 2
 assert "torch" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
