@@ -29,6 +29,7 @@ PICTURE_BYTES = 3_000_000
 QUALITIES = (90, 80, 65, 50, 35)
 """WebP's, the best of which all pictures stay below ``PICTURE_BYTES``."""
 CURVE_POINTS = 160
+MOST_NOTES = 20
 
 
 class ShareError(ValueError):
@@ -112,6 +113,10 @@ def read_contents(run: RunDirectory, choice: Choice) -> Contents:
         size = probe.thumbnails.shape[1]
         remarks.append(f"The samples' pictures are stored at {size} × {size} pixels (WebP, quality {quality}).")
     paths, unreadable = _saved_paths(run.path, means.shape[1])
+    if unreadable:
+        remarks.append(f"Left out, because unreadable: {counted(len(unreadable), 'saved path')}.")
+    if choice.names:  # they name files
+        remarks += _reading_notes(run)
     basis, mean, explained = _components(means)
     return Contents(
         title=choice.title.strip() or run.path.resolve().name,
@@ -170,6 +175,14 @@ def _total_samples(run: RunDirectory, recorded: int) -> int:
     return total if isinstance(total, int) else recorded
 
 
+def _reading_notes(run: RunDirectory) -> list[str]:
+    """What the run says of how its images were read, and its model imported."""
+    dataset = run.metadata.get("dataset")
+    notes = dataset.get("notes", []) if isinstance(dataset, dict) else []
+    imported = run.imported.notes if run.imported is not None else ()
+    return [str(note) for note in (*imported, *notes)][:MOST_NOTES]
+
+
 def _columns(probe: ProbeSet) -> tuple[Column, ...]:
     factors = (
         Column(name, np.ascontiguousarray(values), categories)
@@ -225,19 +238,23 @@ def _saved_paths(run: Path, latent_dim: int) -> tuple[tuple[SavedPath, ...], tup
 
 
 def _facts(run: RunDirectory, total: int) -> tuple[tuple[str, str], ...]:
-    """What the small print says of model and data: label and text."""
+    """What the small print says of model and data, label and text. No folder of this machine is named."""
     config: RunConfig = run.config
     model, data = config.model, config.data
-    versions = run.metadata.get("versions")
-    trained = versions.get("isoline") if isinstance(versions, dict) else None
-    created = run.metadata.get("created")
     images = f"polar curves, {data.geometry} geometry" if data.drawn else Path(data.path).name
-    rows = [
-        ("Model", f"variational autoencoder, {model.preset} network, d = {model.latent_dim}"),
-        ("Images", f"{images}; {counted(total, 'sample')}, {data.image_size} × {data.image_size} pixels"),
-        ("Training", f"{(run.embedding_epochs() or [0])[-1]} of {counted(config.training.epochs, 'epoch')}"),
-        ("Loss", f"{config.loss.reconstruction} reconstruction, {config.loss.kl} KL, β = {config.loss.beta:g}"),
-    ]
+    size = f"{data.image_size} × {data.image_size} pixels, {counted(data.channels, 'channel')}"
+    rows = [("Images", ", ".join(part for part in (images, counted(total, "sample"), size) if part))]
+    if run.imported is not None:
+        rows.append(("Model", f"{run.imported.network}, imported, d = {model.latent_dim}"))
+    else:
+        done = (run.embedding_epochs() or [0])[-1]
+        rows += [
+            ("Model", f"variational autoencoder, {model.preset} network, d = {model.latent_dim}"),
+            ("Training", f"{done} of {counted(config.training.epochs, 'epoch')}"),
+            ("Loss", f"{config.loss.reconstruction} reconstruction, {config.loss.kl} KL, β = {config.loss.beta:g}"),
+        ]
+    created, versions = run.metadata.get("created"), run.metadata.get("versions")
     if isinstance(created, str):
-        rows.append(("Made", created[:10] + (f", Isoline {trained}" if isinstance(trained, str) else "")))
+        version = versions.get("isoline") if isinstance(versions, dict) else None
+        rows.append(("Made", created[:10] + (f", Isoline {version}" if isinstance(version, str) else "")))
     return tuple(rows)

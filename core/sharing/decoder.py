@@ -13,28 +13,52 @@ from core.sharing.contents import ShareError
 MOST_BYTES = 48 << 20
 """Of a decoder's file; a browser needs some four times that in memory, and telephones give a page no more."""
 CHECKED_IMAGES = 16
+MOST_DIFFERENCE = 2
+"""Grey levels between the images of the page and Isoline's, both computed in float32."""
 Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True)
-class PageDecoder:
-    """``content``, an ONNX file that takes ``input`` float32 (1, d) and gives ``output`` float32.
+class Input:
+    """An input of a graph: ``shape`` for one image, and ``dtype`` as numpy and ONNX Runtime Web call it. ``value``: of
+    all its elements; None for the latents."""
 
-    That is (1, C, H, W) or (1, H, W, C), as ``layout`` says; a pixel is ``scale`` · value + ``offset`` in [0, 1], of
-    the value's sigmoid if ``sigmoid``. ``difference`` is the largest one in grey levels to Isoline's own images at
-    ``checked`` samples.
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """How a page uses an ONNX file; ``scripts/worker.js`` does what is said here.
+
+    ``output`` holds one image of ``height`` × ``width`` × ``channels``, whose rows, columns and channels are
+    ``strides`` elements apart, with ``low`` for black and ``high`` for white, after a sigmoid if ``logits``. It is
+    shown as a square of ``side``: ``reduction`` × ``reduction`` pixels become one, with black margins where it is not
+    square. Of two channels the first is shown, of four the first three.
     """
 
-    content: bytes
-    input: str
+    inputs: tuple[Input, ...]
     output: str
     height: int
     width: int
     channels: int
-    layout: str
-    scale: float
-    offset: float
-    sigmoid: bool
+    strides: tuple[int, int, int]
+    side: int
+    low: float = 0.0
+    high: float = 1.0
+    logits: bool = False
+    reduction: int = 1
+
+
+@dataclass(frozen=True)
+class PageDecoder:
+    """``content``, an ONNX file. ``difference`` is the largest one in grey levels to Isoline's own images at
+    ``checked`` samples."""
+
+    content: bytes
+    graph: Graph
     difference: int
     checked: int
 
@@ -42,18 +66,15 @@ class PageDecoder:
 def page_decoder(run: RunDirectory, latents: np.ndarray, progress: Progress) -> PageDecoder | None:
     """The decoder of ``run``, compared with Isoline's at some of ``latents`` float32 (n, d); None if it has none.
 
-    Raises ``ShareError`` if it is too large for a page, ``CheckpointError`` without weights.
+    Raises ``ShareError`` if it is too large for a page or draws other images, ``CheckpointError`` without weights.
     """
     from core.models.inference import decode_images
-    from core.models.onnx_export import decoder_onnx
-    from core.training.checkpoint import load_model
     from core.training.opening import open_inference
 
-    inference, _ = open_inference(run.path)
+    inference, _ = open_inference(run.path, precision="float32")
     if not inference.can_decode:
         return None
-    network, _ = load_model(run.path)
-    content = decoder_onnx(network)
+    content, graph = _own(run)
     progress(0.8)
     if len(content) > MOST_BYTES:
         raise ShareError(
@@ -61,22 +82,68 @@ def page_decoder(run: RunDirectory, latents: np.ndarray, progress: Progress) -> 
             f"{MOST_BYTES >> 20} MB. Share it without its decoder (--no-decoder)."
         )
     some = latents[np.linspace(0, len(latents) - 1, min(CHECKED_IMAGES, len(latents))).astype(np.int64)]
-    own = decode_images(inference, some)
-    drawn = _drawn(content, some)
-    difference = int(np.abs(own.astype(np.int16) - drawn).max())
-    size = inference.image_size
+    drawn = shown_images(content, graph, some)
+    difference = int(np.abs(decode_images(inference, some).astype(np.int16) - drawn).max())
+    if difference > MOST_DIFFERENCE:
+        raise ShareError(
+            f"the exported decoder of {run.path} draws images up to {difference} grey levels from Isoline's; at most "
+            f"{MOST_DIFFERENCE} are allowed. Share it without its decoder (--no-decoder)."
+        )
     progress(1.0)
-    return PageDecoder(
-        content, "z", "images", size, size, inference.channels, "NCHW", 1.0, 0.0, False, difference, len(some)
-    )
+    return PageDecoder(content, graph, difference, len(some))
 
 
-def _drawn(content: bytes, latents: np.ndarray) -> np.ndarray:
-    """The page's images int16 (n, S, S, C), computed here by the same runtime."""
+def _own(run: RunDirectory) -> tuple[bytes, Graph]:
+    """A decoder that was trained here."""
+    from core.models.onnx_export import decoder_onnx
+    from core.training.checkpoint import load_model
+
+    network, _ = load_model(run.path)
+    size, channels = network.image_size, network.channels
+    latent = Input("z", (1, network.latent_dim))
+    return decoder_onnx(network), Graph((latent,), "images", size, size, channels, (size, 1, size * size), size)
+
+
+def shown_images(content: bytes, graph: Graph, latents: np.ndarray) -> np.ndarray:
+    """What the page shows at ``latents`` float32 (n, d), computed here by the same runtime: int16 (n, S, S, 1 or 3)."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    images = np.concatenate([np.asarray(session.run(["images"], {"z": z[None]})[0]) for z in latents])
-    return np.rint(images * 255.0).astype(np.int16).transpose(0, 2, 3, 1)
+    images = []
+    for z in latents:
+        feeds = {
+            one.name: (np.full(one.shape, one.value) if one.value is not None else z.reshape(one.shape)).astype(
+                one.dtype
+            )
+            for one in graph.inputs
+        }
+        images.append(
+            _shown(np.ascontiguousarray(session.run([graph.output], feeds)[0], np.float32).reshape(-1), graph)
+        )
+    return np.stack(images)
+
+
+def _shown(values: np.ndarray, graph: Graph) -> np.ndarray:
+    """One image int16 (S, S, 1 or 3) of the elements ``values`` of the output."""
+    place = np.ix_(
+        *(
+            np.arange(size) * stride
+            for size, stride in zip(
+                (graph.height, graph.width, 3 if graph.channels >= 3 else 1), graph.strides, strict=True
+            )
+        )
+    )
+    image = values[place[0] + place[1] + place[2]].astype(np.float64)
+    if graph.logits:
+        image = 1.0 / (1.0 + np.exp(-np.clip(image, -60.0, 60.0)))
+    levels = np.nan_to_num(np.clip((image - graph.low) / (graph.high - graph.low), 0.0, 1.0)) * 255.0
+    k = graph.reduction
+    levels = np.pad(levels, ((0, -graph.height % k), (0, -graph.width % k), (0, 0)), mode="edge")
+    height, width, channels = levels.shape[0] // k, levels.shape[1] // k, levels.shape[2]
+    inner = np.rint(levels.reshape(height, k, width, k, channels).mean(axis=(1, 3))).astype(np.int16)
+    square = np.zeros((graph.side, graph.side, channels), np.int16)
+    top, left = (graph.side - height) // 2, (graph.side - width) // 2
+    square[top : top + height, left : left + width] = inner
+    return square

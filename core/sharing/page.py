@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -34,6 +34,7 @@ from core.utils.atomic_write import write_atomic
 
 SCRIPTS = ("data", "camera", "points", "axes", "cloud", "decoder", "samples", "colouring", "probe", "paths", "main")
 COLORMAP = "viridis"
+NO_DECODER = "the model has no decoder; the page shows the sample nearest to the probe in place of an image."
 Progress = Callable[[float], None]
 
 
@@ -69,7 +70,8 @@ def share(run: Path, out: Path, choice: Choice, progress: Progress | None = None
     except OSError as error:
         raise ShareError(f"{out} cannot be written ({error.strerror or error}); choose another file.") from error
     report(1.0)
-    return Page(out, len(data), contents.unreadable)
+    without = (NO_DECODER,) if choice.decoder and decoder is None else ()
+    return Page(out, len(data), (*without, *contents.unreadable))
 
 
 def make_page(contents: Contents, decoder: PageDecoder | None) -> str:
@@ -90,8 +92,7 @@ def make_page(contents: Contents, decoder: PageDecoder | None) -> str:
             style=Markup(style),
             script=Markup(script),
             run=Markup(_json(_description(contents, decoder))),
-            sections=[(name, data, packing) for name, data, packing in _sections(contents, decoder)],
-            paths=[(saved, described(saved)) for saved in contents.paths],
+            sections=_sections(contents, decoder),
             runtime=_runtime(),
             licence=_resource("LICENSE").decode(),
             version=core.__version__,
@@ -109,14 +110,12 @@ def _description(contents: Contents, decoder: PageDecoder | None) -> dict[str, A
             {"name": column.name, "categories": column.categories or None, "low": ends[0], "high": ends[1]}
         )  # fmt: skip
     azimuth, elevation = contents.home
-    first = 0
     return {
         "count": count,
         "latentDim": dims,
         "columns": columns,
         "components": {"basis": contents.basis.tolist(), "mean": contents.mean.tolist()},
         "home": {"azimuth": azimuth, "elevation": elevation},
-        "first": first,
         "pictures": {"size": contents.picture_size, "across": min(SHEET_ACROSS, count), "perSheet": SHEET_ACROSS**2}
         if contents.sheets
         else None,
@@ -124,12 +123,7 @@ def _description(contents: Contents, decoder: PageDecoder | None) -> dict[str, A
         "palettes": {theme.name: _palette(theme, contents) for theme in (DARK, LIGHT)},
         "curvePoints": CURVE_POINTS,
         "paths": _path_descriptions(contents),
-        "decoder": None
-        if decoder is None
-        else {
-            name: getattr(decoder, name)
-            for name in ("input", "output", "height", "width", "channels", "layout", "scale", "offset", "sigmoid")
-        },
+        "decoder": None if decoder is None else asdict(decoder.graph),
     }
 
 

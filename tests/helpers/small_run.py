@@ -1,10 +1,11 @@
-"""A small run on disk, untrained but whole: means, labels, pictures, names, weights and a saved path."""
+"""A small run on disk, untrained but whole, and a decoder of another make, as an ONNX file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from core.config import DataConfig, ModelConfig, RunConfig
 from core.models.vae import build_model
@@ -53,3 +54,26 @@ def make_small_run(
         path = LatentPath(means[:3])
         save_path(folder, SavedPath("one", path, "latent", path.resample(7)))
     return run
+
+
+def foreign_decoder() -> bytes:
+    """An ONNX file with the code as a column, two more inputs, and a flat output of 5 x 7 pixels with four channels."""
+    numbers, whole = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
+    weights = np.random.default_rng(0).normal(size=(2, 140)).astype(np.float32)
+    node, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
+    graph = onnx.helper.make_graph(
+        [
+            node("Transpose", ["code"], ["row"], perm=[1, 0]),
+            node("MatMul", ["row", "weights"], ["plain"]),
+            node("Mul", ["plain", "temperature"], ["warm"]),
+            node("Cast", ["label"], ["number"], to=numbers),
+            node("Add", ["warm", "number"], ["picture"]),
+        ],
+        "decoder",
+        [info("code", numbers, (2, 1)), info("temperature", numbers, (1,)), info("label", whole, (1,))],
+        [info("picture", numbers, (1, 140))],
+        [onnx.numpy_helper.from_array(weights, "weights")],
+    )
+    return onnx.helper.make_model(
+        graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8
+    ).SerializeToString()

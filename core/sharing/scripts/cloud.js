@@ -4,7 +4,7 @@ const CLICK_PIXELS = 5; // a press that moves less is a click
 const MARGIN = 54; // pixels around the box, for the labels
 
 class Cloud {
-  /** `on` has the functions choose(sample), hover(sample, x, y), probe(z), step(towards) and colours(). */
+  /** `on` has the functions choose(sample), hover(sample, x, y), probe(z), step(by), play() and colours(). */
   constructor(latents, on) {
     this.latents = latents;
     this.on = on;
@@ -132,7 +132,7 @@ class Cloud {
     }
     if (this.hovered >= 0) {
       const place = this.place(latents.subarray(this.hovered * d, (this.hovered + 1) * d));
-      if (seen(place)) ring(place, 6.5, 2, colours.text);
+      if (seen(place)) ring(place, 6, 1.5, colours.text);
     }
     const place = this.place(this.probe);
     if (!seen(place)) return;
@@ -244,7 +244,11 @@ class Cloud {
     };
     stage.addEventListener("pointerup", release);
     stage.addEventListener("pointercancel", release);
-    stage.addEventListener("pointerleave", () => this.on.hover(-1));
+    stage.addEventListener("pointerleave", () => {
+      this.hovered = -1;
+      this.redraw();
+      this.on.hover(-1);
+    });
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
     stage.addEventListener("wheel", (event) => {
       event.preventDefault();
@@ -263,6 +267,7 @@ class Cloud {
     else if (event.key === "+" || event.key === "=") this.camera.zoom(1.2);
     else if (event.key === "-") this.camera.zoom(1 / 1.2);
     else if (event.key === "Home") this.home();
+    else if (event.key === " ") this.on.play();
     else if (event.key === "n" || event.key === "p") this.on.step(event.key === "n" ? 1 : -1);
     else return;
     event.preventDefault();

@@ -28,6 +28,7 @@ class Colouring {
     const { count } = run, palette = run.palettes[theme()], { column } = this;
     const colours = new Uint8Array(3 * count), visible = new Uint8Array(count).fill(1);
     this.legend.replaceChildren();
+    this.legend.classList.toggle("classes", column >= 0 && Boolean(run.columns[column].categories));
     if (column < 0) {
       for (let i = 0; i < count; i++) colours.set(palette.plain, 3 * i);
     } else {

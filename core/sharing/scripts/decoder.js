@@ -1,8 +1,8 @@
 // The decoder: asked for one image at a time; of the probe's places only the newest counts.
 
 class Decoder {
-  constructor(model) {
-    this.model = model;
+  constructor(graph) {
+    this.graph = graph;
     this.waiting = []; // frames of paths, in order
     this.newest = null; // where the probe is
     this.current = null;
@@ -17,7 +17,7 @@ class Decoder {
     await new Promise((resolve, reject) => {
       this.worker.onerror = (event) => reject(new Error(event.message || "the browser refused to start it"));
       this.worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve());
-      this.worker.postMessage({ model: this.model, runtime, decoder }, [runtime, decoder]);
+      this.worker.postMessage({ graph: this.graph, runtime, decoder }, [runtime, decoder]);
     });
     URL.revokeObjectURL(address);
     this.worker.onmessage = ({ data }) => this.answer(data);

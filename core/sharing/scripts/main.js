@@ -89,11 +89,12 @@ async function main() {
   const [latents, values, indices, names] = await Promise.all([floats("latents"), floats("values"), unpacked("indices"), unpacked("names")]);
   const named = names && JSON.parse(new TextDecoder().decode(names));
   const samples = new Samples(latents, values, new Int32Array(indices), named);
-  let probe = null;
+  let probe = null, paths = null;
   const cloud = new Cloud(latents, {
     choose: (sample) => probe.choose(sample),
     probe: (z) => probe.move(z),
     step: (by) => probe.choose((probe.sample + by + run.count) % run.count),
+    play: () => paths && paths.setPlaying(!paths.playing),
     hover: (sample, x, y) => showHover(samples, sample, x, y),
     colours: canvasColours,
   });
@@ -116,12 +117,12 @@ async function main() {
     cloud.turn(!cloud.turning);
     turn.setAttribute("aria-pressed", String(cloud.turning));
   });
-  probe.choose(run.first);
+  probe.choose(0);
   await new Promise(requestAnimationFrame);
   document.documentElement.dataset.cloud = "ready";
   await startDecoder(probe);
   const [frames, curves] = await Promise.all([floats("path-latents"), floats("path-curves")]);
-  const paths = frames ? new Paths(frames, curves, samples, cloud, probe) : null;
+  paths = frames ? new Paths(frames, curves, samples, cloud, probe) : null;
   /** For the console: `isoline.decode([…])` gives an image's pixels, `isoline.move([…])` moves the probe. */
   window.isoline = {
     run, samples, cloud, probe, paths,

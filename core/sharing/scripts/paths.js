@@ -79,11 +79,10 @@ class Paths {
     if (decoder) {
       const image = await this.image(frame, () => this.number === number);
       if (!image) return;
-      const { width, height } = run.decoder, scale = Math.min(1, (2 * CELL_PIXELS) / width);
-      canvas.width = Math.round(width * scale);
-      canvas.height = Math.round(height * scale);
+      const { side } = run.decoder;
+      canvas.width = canvas.height = Math.min(side, 2 * CELL_PIXELS);
       const size = { resizeWidth: canvas.width, resizeHeight: canvas.height, resizeQuality: "high" };
-      const small = await createImageBitmap(new ImageData(image.pixels, width, height), size);
+      const small = await createImageBitmap(new ImageData(image.pixels, side), size);
       canvas.getContext("2d").drawImage(small, 0, 0);
     } else if (run.pictures) {
       canvas.width = canvas.height = run.pictures.size;

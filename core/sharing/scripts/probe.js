@@ -18,10 +18,10 @@ class Probe {
   /** Whole multiples of the image's pixels where it has room for them, so that each is drawn alike. */
   fitImage() {
     if (!this.image) return;
-    const { width, height } = run.decoder, frame = this.image.parentElement;
-    const room = Math.min(frame.clientWidth - 16, Math.max(120, 0.36 * window.innerHeight) * (width / height));
-    const times = Math.floor(room / width);
-    this.image.style.width = `${times ? times * width : room}px`;
+    const { side } = run.decoder, frame = this.image.parentElement;
+    const room = Math.min(frame.clientWidth - 16, Math.max(120, 0.36 * window.innerHeight));
+    const times = Math.floor(room / side);
+    this.image.style.width = `${times ? times * side : room}px`;
     this.image.style.imageRendering = times ? "pixelated" : "auto";
   }
 
@@ -94,8 +94,7 @@ class Probe {
   }
 
   show({ pixels, milliseconds }) {
-    const { width, height } = run.decoder;
-    this.image.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+    this.image.getContext("2d").putImageData(new ImageData(pixels, run.decoder.side), 0, 0);
     this.image.hidden = false;
     this.image.setAttribute("aria-label", `Image decoded at ${[...this.z.subarray(0, 8)].map(figure).join(", ")}`);
     this.state.textContent = `Decoded in this page, ${Math.max(1, Math.round(milliseconds))} ms`;

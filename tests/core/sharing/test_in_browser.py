@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small_run import make_small_run
+from small_run import foreign_decoder, make_small_run
 
 from core.models.inference import decode_images
 from core.runs.directory import RunDirectory
-from core.sharing.contents import Choice
-from core.sharing.page import share
+from core.sharing.contents import Choice, read_contents
+from core.sharing.decoder import Graph, Input, PageDecoder, shown_images
+from core.sharing.page import make_page, share
 from core.training.opening import open_inference
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
@@ -239,4 +240,30 @@ def test_other_numbers_of_dimensions_and_no_decoder(browser: Any, tmp_path: Path
     opened.page.keyboard.press("n")
     assert opened.value("isoline.probe.sample") == 1
     assert opened.errors == []
+    opened.context.close()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"strides": (28, 4, 1), "low": -2.0, "high": 4.0, "side": 9},
+        {"strides": (7, 1, 35), "logits": True, "reduction": 2, "side": 8},
+    ],
+)
+def test_a_decoder_of_another_make_is_shown_as_its_description_says(browser: Any, tmp_path: Path, look: dict):
+    inputs = (Input("code", (2, 1)), Input("temperature", (1,), value=0.5), Input("label", (1,), "int64", 1.0))
+    graph = Graph(inputs, "picture", 5, 7, 4, **look)
+    run = make_small_run(tmp_path / "run", dim=2, weights=False)
+    decoder = PageDecoder(foreign_decoder(), graph, 0, 1)
+    file = tmp_path / "page.html"
+    file.write_text(make_page(read_contents(run, Choice()), decoder), encoding="utf-8")
+    z = run.read_embedding()[:3]
+    wanted = shown_images(decoder.content, graph, z)
+    assert wanted.std() > 30, "a constant image would prove nothing"
+
+    opened = Opened(browser, file.as_uri())
+    for point, image in zip(z, wanted, strict=True):
+        pixels = opened.value(f"isoline.decode({point.tolist()}).then(({{pixels}}) => Array.from(pixels))")
+        shown = np.array(pixels, np.int16).reshape(graph.side, graph.side, 4)
+        assert np.abs(shown[..., :3] - image).max() <= 1
     opened.context.close()

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
@@ -15,12 +16,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from small_run import make_small_run
+from small_run import foreign_decoder, make_small_run
 
+from core.models.inference import Inference
 from core.paths.saved_paths import path_file
 from core.runs.directory import RunDirectory
 from core.sharing import contents as sharing
+from core.sharing import decoder as sharing_decoder
 from core.sharing.contents import Choice, ShareError, picture_sheets, read_contents
+from core.sharing.decoder import Graph, Input
 from core.sharing.page import make_page, share
 
 HOSTILE = "</script><script>alert(1)</script><!--\"'&\n\u2028é"
@@ -229,3 +233,37 @@ def test_the_page_says_how_it_was_made(tmp_path: Path):
     assert re.findall(r'<p class="note">(.*)</p>', text) == ["First.", "Second."]
     assert "Made with Isoline" in text
     assert "compact network, d = 3" in text
+
+
+class Drawn(Inference):
+    """Draws what the page draws."""
+
+    latent_dim, image_size, channels, precision = 2, 9, 3, "float32"
+
+    def decode(self, z: np.ndarray) -> np.ndarray:
+        return sharing_decoder.shown_images(foreign_decoder(), GRAPH, z).astype(np.uint8)
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+
+INPUTS = Input("code", (2, 1)), Input("temperature", (1,), value=0.5), Input("label", (1,), "int64", 1.0)
+GRAPH = Graph(INPUTS, "picture", 5, 7, 4, (28, 4, 1), 9, -2.0, 4.0)
+
+
+def test_a_decoder_that_draws_other_images_or_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = make_small_run(tmp_path / "run", dim=2, weights=False)
+    monkeypatch.setattr("core.training.opening.open_inference", lambda path, precision: (Drawn(), None))
+
+    def made(graph: Graph):
+        monkeypatch.setattr(sharing_decoder, "_own", lambda run: (foreign_decoder(), graph))
+        return sharing_decoder.page_decoder(run, run.read_embedding(), lambda share: None)
+
+    decoder = made(GRAPH)
+    assert decoder is not None
+    assert (decoder.checked, decoder.difference) == (16, 0)
+    with pytest.raises(ShareError, match=r"grey levels from Isoline's.*--no-decoder"):
+        made(replace(GRAPH, high=3.8))
+    monkeypatch.setattr(sharing_decoder, "MOST_BYTES", 1000)
+    with pytest.raises(ShareError, match=r"a page can hold 0 MB.*--no-decoder"):
+        made(GRAPH)
