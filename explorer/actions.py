@@ -16,7 +16,6 @@ from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox, QToolBar, QToolButto
 
 import core
 from explorer.widgets.icons import icon
-from explorer.widgets.theme import Theme
 
 if TYPE_CHECKING:
     from explorer.app import Explorer
@@ -301,6 +300,8 @@ class Actions(dict[str, QAction]):
             action = self[command.name] = QAction(app.window)
             action.setObjectName(f"action.{command.name}")
             action.setText(command.text if isinstance(command.text, str) else "")
+            if command.icon:
+                action.setIcon(icon(command.icon))
             if command.key:
                 action.setShortcut(QKeySequence(command.key))
             tip = command.tip or action.text().rstrip("…")
@@ -328,12 +329,6 @@ class Actions(dict[str, QAction]):
                 action.setEnabled(command.enabled(self._app))
             if command.checked is not None:
                 action.setChecked(command.checked(self._app))
-
-    def set_theme(self, theme: Theme) -> None:
-        """Give every action its icon in the colours of ``theme``."""
-        for command in commands():
-            if command.icon:
-                self[command.name].setIcon(icon(command.icon, theme))
 
     def fill_menu_bar(self, bar: QMenuBar) -> None:
         """Add all menus."""

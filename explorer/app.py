@@ -6,7 +6,7 @@ import math
 from importlib.resources import files
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
@@ -88,14 +88,13 @@ class Explorer(QObject):
         self.engine, self.window, self.state = engine, MainWindow(), State()
         self._context = context = Context(self.state, engine, self.window)
         self.editing, self.settings, self.watcher = context.editing, context.settings, context.watcher
-        self.window.setWindowIcon(icon("isoline", DARK))
-        self._views: list[Any] = [self.window]  # all that take a theme
+        self.window.setWindowIcon(icon("isoline"))
         self._controllers: list[Controller] = []
         self._make_views(renderer)
         self._make_controllers()
         self._connect()
         self.window.set_actions(Actions(self))
-        self._last_theme: Theme | None = None
+        self._applied: Theme | None = None
         self.apply_theme()
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -105,17 +104,17 @@ class Explorer(QObject):
         self._shown_at = math.inf
 
     def _make_views(self, renderer: str) -> None:
-        self.cloud, self.timeline_view = self._view(CloudView(renderer)), self._view(TimelineView())
+        self.cloud, self.timeline_view = CloudView(renderer), TimelineView()
         self.window.set_centre(self.cloud, self.timeline_view)
         self.training_view = self._dock("training", "Training", TrainingView(), LEFT)
         self.dataset_view = self._dock("dataset", "Dataset", DatasetView(), LEFT, shown=False)
         self.points = self._dock("points", "Samples", PointsView(), LEFT)
-        self.other_cloud = self._view(CloudView(renderer))
+        self.other_cloud = CloudView(renderer)
         self.compare_view = self._dock("compare", "Compare", CompareView(self.other_cloud), RIGHT, shown=False)
         self.image = self._dock("image", "Image", ImageView(), RIGHT)
         self.probe_view = self._dock("probe", "Probe", ProbeView(), RIGHT)
         self.losses = self._dock("losses", "Losses", LossesView(), BOTTOM)
-        self.path_view, self.film = self._view(PathView()), self._view(FilmstripView())
+        self.path_view, self.film = PathView(), FilmstripView()
         path_panel = named(QWidget(), "path.panel")
         column(self.path_view, (self.film, 1), parent=path_panel)
         self.window.add_dock("path", "Path", path_panel, BOTTOM)
@@ -126,13 +125,9 @@ class Explorer(QObject):
         self.kinds_view = self._dock("kinds", "Path kinds", PathKindsView(), BOTTOM, shown=False)
         self.window.place_docks()
 
-    def _view(self, view: V) -> V:
-        self._views.append(view)
-        return view
-
     def _dock(self, name: str, title: str, view: V, area: Qt.DockWidgetArea, shown: bool = True) -> V:
         self.window.add_dock(name, title, view, area, shown)
-        return self._view(view)
+        return view
 
     def _make_controllers(self) -> None:
         """In the order in which they tick: those that draw over the cloud after the cloud."""
@@ -221,15 +216,13 @@ class Explorer(QObject):
         self.apply_theme()
 
     def apply_theme(self) -> None:
-        """Give every view the chosen theme's colours."""
+        """Draw everything in the colours of the chosen theme."""
         choice = self.settings.theme
         theme = {"dark": DARK, "light": LIGHT}.get(choice) or system_theme(self._application)
-        if theme is self._last_theme:
-            return
-        self._last_theme = theme
-        apply_theme(self._application, theme)
-        for view in (*self._views, self.turntable, self.cloud_control, self.compare):
-            view.set_theme(theme)
+        self.state.theme = theme
+        if theme is not self._applied:
+            self._applied = theme
+            apply_theme(self._application, theme)
 
     def reset_layout(self) -> None:
         """Every panel back to where it was at the first start, and one that shows something to the front."""

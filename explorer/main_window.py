@@ -13,7 +13,6 @@ from explorer.views.notice import NoticeView
 from explorer.widgets.controls import label, leave_drops, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import FittingToolBar, column
-from explorer.widgets.theme import Theme
 
 LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.LeftDockWidgetArea,
@@ -185,15 +184,6 @@ class MainWindow(QMainWindow):
             action = self.recent_menu.addAction(path.replace("&", "&&"))
             action.triggered.connect(lambda _=False, path=path: self.recent_chosen.emit(path))
         self.recent_menu.setEnabled(bool(paths))
-
-    def set_theme(self, theme: Theme) -> None:
-        """Icons in the colours of ``theme``."""
-        self.actions_by_name.set_theme(theme)
-        self.notice.set_theme(theme)
-        self.hint.setStyleSheet(
-            f"background: {theme.surface}; color: {theme.text}; border: 2px dashed {theme.accent}; "
-            "border-radius: 8px; font-weight: 600;"
-        )
 
     def open_dock(self, name: str) -> None:
         """Show a dock, wherever it is, and bring it to the front."""

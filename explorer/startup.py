@@ -11,9 +11,12 @@ import sys
 from pathlib import Path
 
 from PySide6.QtCore import Qt, QTimer
+from PySide6.QtGui import QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from explorer.engine_client import EngineClient
+
+THUMBNAILS_KB = 64_000  # all film strips and pairs on a dense screen
 
 
 def make_application(arguments: list[str]) -> QApplication:
@@ -26,6 +29,7 @@ def make_application(arguments: list[str]) -> QApplication:
     # While modules are imported and the window is built nothing becomes garbage, and looking for some takes 35 ms.
     gc.disable()
     QTimer.singleShot(0, application, gc.enable)  # with the first events, once the window is there
+    QPixmapCache.setCacheLimit(THUMBNAILS_KB)
     application.setApplicationName("Isoline")
     application.setOrganizationName("Isoline")
     application.setDesktopFileName("isoline")

@@ -18,6 +18,7 @@ from core.analysis.transect import Transect, TransectResult
 from core.config import RunConfig
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import RecipeKind
+from core.rendering.themes import DARK, Theme
 
 ACTIVE_TRAINING = ("starting", "running", "paused", "stopping")
 """What ``State.training`` is while a training goes on."""
@@ -185,3 +186,4 @@ class State:
     gridlines_shown: bool = False  # gridlines over the cloud
     training: str = "idle"
     message: str = ""
+    theme: Theme = DARK

@@ -55,7 +55,7 @@ def inspect(tour: Director) -> Stage:
     title = input_events.child(explorer.dataset_view, "dataset.classes.title")
     if not title.isVisible() or "10 classes" not in str(title.property("text")):
         raise StageFailed(f"the page does not show ten classes, but {title.property('text')!r}")
-    if explorer.training_view.values()["data.image_size"] != 8:
+    if explorer.training_view.form.values()["data.image_size"] != 8:
         raise StageFailed("the image size does not follow from the images")
     yield 0.5
     tour.shot("inspect")

@@ -58,7 +58,7 @@ def plane_cursor(tour: Director) -> Stage:
 def edit_hole(tour: Director) -> Stage:
     """Move the next training's hole by its middle and widen it by its rim; the fields of the form follow."""
     explorer, plane = tour.explorer, tour.explorer.parameters_view.plane
-    before = explorer.training_view.config().data
+    before = explorer.training_view.form.config().data
     handles = plane.scene.handles()
     start = QPointF(*handles["centre"])
     yield from input_events.drag(plane, [start + QPointF(1.2 * i, -0.8 * i) for i in range(20)])
@@ -66,11 +66,12 @@ def edit_hole(tour: Director) -> Stage:
     rim = QPointF(*plane.scene.handles()["rim"])
     yield from input_events.drag(plane, [rim + QPointF(0.8 * i, 0.0) for i in range(20)])
     yield 0.3
-    after = explorer.training_view.config().data
+    after = explorer.training_view.form.config().data
     if after.hole_a == before.hole_a or after.hole_radius <= before.hole_radius:
         raise StageFailed("the handles moved nothing in the form")
     tour.shot("hole")
-    explorer.training_view.set_hole(before.hole_a, before.hole_b, before.hole_radius)
+    hole = {name: getattr(before, name) for name in ("hole_a", "hole_b", "hole_radius")}
+    explorer.training_view.form.set_values({f"data.{name}": value for name, value in hole.items()})
     explorer.parameters.show_hole()
     yield 0.1
 

@@ -25,10 +25,8 @@ from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.dialogs import ask_folder
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.icons import icon
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.layouts import column, row
-from explorer.widgets.theme import DARK, Theme
 
 SHOWN_MU = 3  # coordinates written under an image; all of them are in its tooltip
 
@@ -84,7 +82,6 @@ class CompareView(QWidget):
         self._pages.addWidget(body)
         parts = (self._make_head(), self.message, (self._pages, 1))
         column(*parts, spacing=6, margins=(8, 6, 8, 8), parent=self)
-        self.set_theme(DARK)
         self.set_run(None)
         self.set_kind(Kind.IMAGE)
         self.set_images(None, None)
@@ -95,7 +92,7 @@ class CompareView(QWidget):
         self._menu = named(QMenu(self), "compare.menu")
         self._menu.aboutToShow.connect(self._fill_menu)
         tip = "Choose the run to compare with: a recent one, or any run folder"
-        self._choose = tool_button("compare.choose", "Choose run", tip, "Choose the second run")
+        self._choose = tool_button("compare.choose", "Choose run", tip, "Choose the second run", drawing="open")
         self._choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._choose.setMenu(self._menu)
         tip = "Close the second run; the first one stays open"
@@ -206,11 +203,6 @@ class CompareView(QWidget):
         tooltip = f"{difference.tooltip}; the mean of its absolute values is {apart:.4f} of full scale."
         panes.append(replace(difference, lines=(*difference.lines, mean), tooltip=tooltip))
         self.images.set_pictures(tuple(panes))
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``. The cloud gets them from its owner."""
-        self._choose.setIcon(icon("open", theme))
-        self.images.set_theme(theme)
 
     # what is on show
 

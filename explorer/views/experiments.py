@@ -26,9 +26,7 @@ from PySide6.QtWidgets import (
 from core.utils.text import counted
 from explorer.widgets.controls import duration, label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.icons import icon
 from explorer.widgets.layouts import column, row, scrolled
-from explorer.widgets.theme import DARK, Theme
 
 FORM_WIDTH = 292
 MOST_SEEDS = 10
@@ -239,7 +237,7 @@ class ExperimentRow(QFrame):
         self._title = label("", "heading", "experiments.title")
         self._state = label("", "muted", "experiments.state")
         self._subtitle = named(ElidedLabel("muted"), "experiments.subtitle")
-        self._buttons = {name: self._make_button(name, text, tip) for name, (text, tip, _) in _BUTTONS.items()}
+        self._buttons = {name: self._make_button(name, *parts) for name, parts in _BUTTONS.items()}
         self._buttons["folder"].setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self._bar = named(QProgressBar(), "experiments.progress")
         self._bar.setRange(0, _PERMILLE)
@@ -251,11 +249,10 @@ class ExperimentRow(QFrame):
         self._log.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         head = row(self._title, self._state, (self._subtitle, 1), *self._buttons.values(), spacing=6)
         column(head, self._bar, self._text, self._log, spacing=3, margins=(10, 5, 6, 6), parent=self)
-        self.set_theme(DARK)
         self.set_item(item)
 
-    def _make_button(self, name: str, text: str, tip: str) -> QToolButton:
-        button = tool_button(f"experiments.{name}", text, tip, text, checkable=name == "log")
+    def _make_button(self, name: str, text: str, tip: str, drawing: str) -> QToolButton:
+        button = tool_button(f"experiments.{name}", text, tip, text, checkable=name == "log", drawing=drawing)
         button.setIconSize(QSize(16, 16))
         if name == "log":
             button.toggled.connect(self._show)
@@ -285,11 +282,6 @@ class ExperimentRow(QFrame):
         if reason != self._blocked:
             self._blocked = reason
             self._show()
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        for name, (_, _, symbol) in _BUTTONS.items():
-            self._buttons[name].setIcon(icon(symbol, theme))
 
     def _show(self) -> None:
         item, buttons = self.item, self._buttons
@@ -348,7 +340,7 @@ class ExperimentsView(QWidget):
         super().__init__(parent)
         self.setObjectName("experiments")
         self.setAutoFillBackground(True)  # else the window shows through
-        self._theme, self._blocked = DARK, ""
+        self._blocked = ""
         self._rows: dict[str, ExperimentRow] = {}
         self.form = ExperimentForm()
         self.form.setFixedWidth(FORM_WIDTH)
@@ -365,7 +357,6 @@ class ExperimentsView(QWidget):
         self._stack.addWidget(scrolled(body, "experiments.scroll"))
         row(left, line, (self._stack, 1), parent=self)
         self.set_folder("")
-        self.set_theme(DARK)
         self.set_items([])
 
     # setters
@@ -382,7 +373,6 @@ class ExperimentsView(QWidget):
             row = self._rows.get(key)
             if row is None:
                 row = self._rows[key] = ExperimentRow(item)
-                row.set_theme(self._theme)
                 row.set_blocked(self._blocked)
                 row.action_requested.connect(self.action_requested)
                 self._column.insertWidget(place, row)
@@ -413,16 +403,6 @@ class ExperimentsView(QWidget):
     def listed(self) -> list[str]:
         """The folders of the experiments on show, from the top."""
         return sorted(self._rows, key=lambda key: self._column.indexOf(self._rows[key]))
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self.setStyleSheet(
-            f'QFrame[objectName="experiments.divider"] {{ background: {theme.border}; }}'
-            f'QFrame[objectName="experiments.row"] {{ border: none; border-bottom: 1px solid {theme.border}; }}'
-        )
-        for each in self._rows.values():
-            each.set_theme(theme)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -14,7 +14,6 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
-    QPixmap,
     QResizeEvent,
     QWheelEvent,
 )
@@ -25,7 +24,7 @@ from explorer.widgets import image_conversion
 from explorer.widgets.controls import WheelNotches
 from explorer.widgets.off_manifold_badge import verdict_colour
 from explorer.widgets.painting import empty_text
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Themed
 
 _PAD, _GAP = 8, 3
 _LEAST = 24  # pixels that a frame is high at least
@@ -33,7 +32,7 @@ _BAR = 3  # pixels, of the bar under frames that are not on the data
 _DASH = 3
 
 
-class FilmstripView(QAbstractScrollArea):
+class FilmstripView(Themed, QAbstractScrollArea):
     """As many frames as fit, evenly chosen; the wheel stretches the strip until every frame has its place.
 
     ``frame_chosen`` carries the place (0 to 1) of the frame that was pressed or dragged to; ``frame_hovered`` the
@@ -52,13 +51,10 @@ class FilmstripView(QAbstractScrollArea):
         self.setMinimumHeight(56)
         self.viewport().setMouseTracking(True)
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
-        self._theme = DARK
         self.empty = ""
         self._images: list[QImage | None] = []
         self._known: set[int] = set()
         self._scores: list[OffManifoldScore | None] = []
-        self._thumbs: dict[int, QPixmap] = {}
-        self._thumbs_for: tuple[float, float] = (0.0, 0.0)
         self._position, self._zoom, self._hovered = 0.0, 1.0, -1
 
     def sizeHint(self) -> QSize:
@@ -72,7 +68,6 @@ class FilmstripView(QAbstractScrollArea):
         self._scores = [None] * total
         if total != len(self._images):
             self._images = [None] * total
-            self._thumbs.clear()
             self._zoom = 1.0
         self._layout()
 
@@ -81,7 +76,6 @@ class FilmstripView(QAbstractScrollArea):
         for number, image in enumerate(images, start):
             if 0 <= number < len(self._images):
                 self._images[number] = image_conversion.to_image(image)
-                self._thumbs.pop(number, None)
                 self._known.add(number)
         self._layout()
 
@@ -108,11 +102,6 @@ class FilmstripView(QAbstractScrollArea):
     def complete(self) -> bool:
         """Whether every frame has its image."""
         return bool(self._images) and len(self._known) == len(self._images)
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self.viewport().update()
 
     # geometry: the first frame's centre is place 0, the last one's place 1
 
@@ -189,9 +178,6 @@ class FilmstripView(QAbstractScrollArea):
             empty_text(painter, self.viewport().rect(), self.empty, self._theme, 4)
             return
         size, ratio, width = self._thumb(), self.devicePixelRatioF(), self.viewport().width()
-        if self._thumbs_for != (size.height(), ratio):
-            self._thumbs.clear()
-            self._thumbs_for = (size.height(), ratio)
         last = max(1, len(self._images) - 1)
         here = round(self._position * last)
         for number, left in self._lefts(size.width()).items():
@@ -207,14 +193,8 @@ class FilmstripView(QAbstractScrollArea):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
             return
-        thumb = self._thumbs.get(number)
-        if thumb is None:
-            thumb = self._thumbs[number] = image_conversion.scaled(
-                image, image_conversion.place(image.size(), box, ratio), ratio
-            )
         painter.setOpacity(1.0 if number in self._known else 0.35)
-        offset = QPointF((box.width() - thumb.width() / ratio) / 2, (box.height() - thumb.height() / ratio) / 2)
-        painter.drawPixmap(box.topLeft() + offset, thumb)
+        image_conversion.draw_thumbnail(painter, image, box, ratio)
         painter.setOpacity(1.0)
         if number == self._hovered:
             painter.setPen(QPen(QColor(self._theme.muted), 1))

@@ -18,7 +18,7 @@ from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference
 from explorer.widgets.layouts import column, row
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
 from explorer.widgets.painting import empty_text
-from explorer.widgets.theme import DARK, Theme, ThemedWidget
+from explorer.widgets.theme import ThemedWidget
 
 _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
 _DECODED = "Decoded in: decoder time for this image, in the engine process"
@@ -58,7 +58,6 @@ class ImageView(QWidget):
         self._save.triggered.connect(self._ask_where)
         self._reveal.triggered.connect(self._show_file)
         self.addActions([self._copy, self._save, self._reveal])
-        self.set_theme(DARK)
         self.set_missing("")
         self.set_image(None, "")
         self.clear_sample()
@@ -155,11 +154,6 @@ class ImageView(QWidget):
     def has_sample(self) -> bool:
         """Whether a sample is compared with its reconstruction."""
         return bool(self._sample.pictures)
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        for part in (self._canvas, self.badge, self._sample):
-            part.set_theme(theme)
 
     # what a hand may do with the image
 

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
 
 from explorer.widgets.controls import label, named
-from explorer.widgets.theme import Theme
+from explorer.widgets.layouts import column, row
 
 READ_S = 5.0  # no message goes sooner, whatever happens
 PASSING_S = 20.0  # how long one stays that asks for nothing
@@ -50,10 +50,7 @@ class NoticeView(QWidget):
         self._close.clicked.connect(self.dismissed)
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(lambda: self.advance(TICK_MS / 1000) if self.isActiveWindow() else None)
-        layout = QHBoxLayout(self)
-        layout.setContentsMargins(12, 6, 8, 6)
-        layout.addWidget(self._label, 1)
-        layout.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
+        row((self._label, 1), column(self._close, 1), spacing=6, margins=(12, 6, 8, 6), parent=self)
         self.hide()
 
     def show_message(self, text: str, source: object = None, passing: bool = False) -> None:
@@ -102,10 +99,3 @@ class NoticeView(QWidget):
     def text(self) -> str:
         """The messages on screen, one a line, the newest last."""
         return "\n".join(message.text for message in self._messages[-MOST:])
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self.setStyleSheet(
-            f"#notice {{ background: {theme.raised}; border-bottom: 2px solid {theme.danger}; }}"
-            f"#notice QLabel {{ color: {theme.text}; }}"
-        )

@@ -27,7 +27,6 @@ from explorer.widgets.controls import MarkedSlider, add_menu, label, named, set_
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import FlowLayout, column, row
-from explorer.widgets.theme import DARK, Theme
 
 SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
     ("catmull-rom", "Catmull-Rom", "A smooth curve through the control points, without cusps"),
@@ -280,6 +279,7 @@ class SavedPathsButton(QToolButton):
     def __init__(self) -> None:
         super().__init__()
         named(self, "path.saved", "Paths", "Paths saved with the run: save this one, open another")
+        self.setIcon(icon("bookmark"))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -325,10 +325,6 @@ class SavedPathsButton(QToolButton):
         """Whether there is a path that could be saved."""
         self._save.setEnabled(savable)
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self.setIcon(icon("bookmark", theme))
-
 
 class PathView(QWidget):
     """Plays a path and says what it is; ``kinds`` chooses that. Positions are 0 to 1 along it in the chosen unit."""
@@ -347,10 +343,9 @@ class PathView(QWidget):
         super().__init__(parent)
         self.setObjectName("path")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
-        self._theme, self._points, self._info, self._size = DARK, 0, "", ""
+        self._points, self._info, self._size = 0, "", ""
         parts = (self._make_transport(), self._make_settings(), self._make_words())
         column(*parts, spacing=4, margins=(8, 6, 8, 4), parent=self)
-        self.set_theme(DARK)
         self.set_path(None)
         self.set_export_progress(None)
 
@@ -406,7 +401,7 @@ class PathView(QWidget):
         self._speed.setPrefix("× ")
         self._speed.setKeyboardTracking(False)
         self._speed.valueChanged.connect(self.speed_changed)
-        self._clear = self._button("clear", "Remove the path", text="Clear")
+        self._clear = self._button("clear", "Remove the path", text="Clear", drawing="trash")
         self._clear.clicked.connect(self.clear_requested)
         self.saved = SavedPathsButton()
         self._export = self._button("export", "Write the path's frames to a file", text="Export")
@@ -434,8 +429,9 @@ class PathView(QWidget):
             flow.addWidget(widget)
         return flow
 
-    def _button(self, name: str, tip: str, checkable: bool = False, text: str = "") -> QToolButton:
-        return tool_button(f"path.{name}", text or tip.split(" (")[0], tip, "", checkable, words=bool(text))
+    def _button(self, name: str, tip: str, checkable: bool = False, text: str = "", drawing: str = "") -> QToolButton:
+        short = text or tip.split(" (")[0]
+        return tool_button(f"path.{name}", short, tip, "", checkable, bool(text), drawing or name)
 
     # setters
 
@@ -508,16 +504,6 @@ class PathView(QWidget):
         self._bar.setValue(round(1000 * (fraction or 0.0)))
         self._show()
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        names = ("previous", "next", "loop", "trash", "export")
-        buttons = (self._previous, self._next, self._loop, self._clear, self._export)
-        for button, name in zip(buttons, names, strict=True):
-            button.setIcon(icon(name, theme))
-        self.saved.set_theme(theme)
-        self._show_play()
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Where the row is short, buttons go without their words."""
         super().resizeEvent(event)
@@ -548,7 +534,7 @@ class PathView(QWidget):
 
     def _show_play(self) -> None:
         playing = self._play.isChecked()
-        self._play.setIcon(icon("pause" if playing else "play", self._theme))
+        self._play.setIcon(icon("pause" if playing else "play"))
         self._play.setToolTip("Pause (Space)" if playing else "Play (Space)")
 
     def _show_frame(self) -> None:

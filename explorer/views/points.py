@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QSizePolicy, QToolButton, QWidget
 
 from core.rendering import colormaps
 from core.rendering.projection import axis_name
@@ -15,14 +15,14 @@ from explorer.widgets import image_conversion
 from explorer.widgets.controls import MarkedSlider, add_menu, label, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
-from explorer.widgets.layouts import column, row, scrolled
-from explorer.widgets.theme import Theme
+from explorer.widgets.layouts import column, form, row, scrolled
+from explorer.widgets.theme import Themed
 
 SIZES = (1.0, 20.0)  # pixels
 _TENTHS = 10
 
 
-class PointsView(QWidget):
+class PointsView(Themed, QWidget):
     """Display choices. ``axes_changed`` carries ("axes", (i, j, k)) or ("pca",)."""
 
     color_by_changed = Signal(str)
@@ -40,12 +40,7 @@ class PointsView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._dimensions = 0
         body = QWidget()
-        self._form = QFormLayout(body)
-        self._form.setContentsMargins(8, 8, 8, 8)
-        self._form.setHorizontalSpacing(8)
-        self._form.setVerticalSpacing(6)
-        self._form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._form = form(body, margins=(8, 8, 8, 8))
         self._make_colours()
         self._make_attributes()
         self._make_sliders()
@@ -71,6 +66,7 @@ class PointsView(QWidget):
         self._map.setIconSize(QSize(56, 12))
         self._map.addItems(colormaps.NAMES)
         self._map.activated.connect(lambda _: self.colormap_changed.emit(self._map.currentText()))
+        self._show_swatches()
         self._row("Colour by", self._color_by)
         self._row("Colours", self._map)
 
@@ -188,12 +184,15 @@ class PointsView(QWidget):
                     box.setCurrentIndex(dimension)
         self._show_axes()
 
-    def set_theme(self, theme: Theme) -> None:
-        """Show the colour maps as they are on this theme's ground; the sliders are painted by hand."""
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._show_swatches()
+
+    def _show_swatches(self) -> None:
+        """The colour maps as they are on the theme's ground."""
         for place, name in enumerate(colormaps.NAMES):
-            self._map.setItemIcon(place, _swatch(name, theme.plot))
-        for holder in (self._size, self._opacity):
-            holder.slider.update()
+            self._map.setItemIcon(place, _swatch(name, self._theme.plot))
 
     # hands
 

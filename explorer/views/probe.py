@@ -10,7 +10,6 @@ from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QPushButton, QWidget
 from core.rendering.projection import axis_name
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.layouts import column, row, scrolled
-from explorer.widgets.theme import Theme
 
 STEPS = 4000
 MARGIN_SHARE = 0.15  # how far beyond the data's range a slider goes, as a share of that range
@@ -89,11 +88,6 @@ class ProbeView(QWidget):
     def values(self) -> np.ndarray:
         """The place on show, float32 (d,)."""
         return self._z.copy()
-
-    def set_theme(self, theme: Theme) -> None:
-        """Colours come from the palette; only what is painted by hand is drawn anew."""
-        for slider in self._sliders:
-            slider.update()
 
     # building
 

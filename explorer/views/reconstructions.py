@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
+from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QSpinBox, QWidget
 
 from explorer.widgets import image_conversion
@@ -15,7 +15,7 @@ from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import column, row, scrolled
 from explorer.widgets.painting import empty_text
-from explorer.widgets.theme import Theme, ThemedWidget
+from explorer.widgets.theme import ThemedWidget
 
 SIDE, GAP, PAD = 88, 12, 8
 
@@ -26,7 +26,6 @@ class _Pair:
     original: QImage
     reconstruction: QImage
     excess_bce: float
-    drawn: tuple[tuple[int, float], QPixmap, QPixmap] | None = None  # for one (side, device pixel ratio)
 
 
 class ReconstructionsView(QWidget):
@@ -78,10 +77,6 @@ class ReconstructionsView(QWidget):
         self.grid.empty = text
         self.grid.set_pairs([])
         self._summary.setText("")
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self.grid.set_theme(theme)
 
 
 class _Grid(ThemedWidget):
@@ -179,17 +174,9 @@ class _Grid(ThemedWidget):
         ratio, side = self.devicePixelRatioF(), self._side(self.width())
         left = QRectF(box.left(), box.top(), side, side)
         right = left.translated(side + 2, 0)
-        if pair.drawn is None or pair.drawn[0] != (side, ratio):
-            target = image_conversion.place(pair.original.size(), QRectF(0, 0, side, side), ratio)
-            pair.drawn = (
-                (side, ratio),
-                image_conversion.scaled(pair.original, target, ratio),
-                image_conversion.scaled(pair.reconstruction, target, ratio),
-            )
-        for area, drawn in ((left, pair.drawn[1]), (right, pair.drawn[2])):
+        for area, image in ((left, pair.original), (right, pair.reconstruction)):
             painter.fillRect(area, QColor(self._theme.ground))
-            width, height = drawn.width() / ratio, drawn.height() / ratio
-            painter.drawPixmap(round(area.left() + (side - width) / 2), round(area.top() + (side - height) / 2), drawn)
+            image_conversion.draw_thumbnail(painter, image, area, ratio)
         if place == self._hovered or (self.hasFocus() and place == self._current):
             painter.setPen(QPen(QColor(self._theme.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)

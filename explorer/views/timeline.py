@@ -8,7 +8,6 @@ from PySide6.QtWidgets import QToolButton, QWidget
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import row
-from explorer.widgets.theme import DARK, Theme
 
 _MOST_TICKS = 60  # more would run into one another
 
@@ -27,7 +26,6 @@ class TimelineView(QWidget):
         self.setObjectName("timeline")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._epochs: list[int] = []
-        self._theme = DARK
         self._play = named(QToolButton(), "timeline.play", accessible="Replay the epochs")
         self._play.setCheckable(True)
         tip = "Epoch shown in the cloud; the last position, “live”, is the newest state"
@@ -39,7 +37,7 @@ class TimelineView(QWidget):
         self._play.toggled.connect(self._on_play)
         self._slider.valueChanged.connect(self._on_value)
         self.set_epochs([])
-        self.set_theme(DARK)
+        self._show_play()
 
     def set_epochs(self, epochs: list[int], expected: int = 0) -> None:
         """The stored epochs, ascending; the position keeps its epoch, or follows the newest state.
@@ -80,11 +78,6 @@ class TimelineView(QWidget):
         """The label on screen."""
         return self._label.text()
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self._show_play()
-
     def _on_play(self, playing: bool) -> None:
         self._show_play()
         self.play_toggled.emit(playing)
@@ -99,7 +92,7 @@ class TimelineView(QWidget):
 
     def _show_play(self) -> None:
         playing = self._play.isChecked()
-        self._play.setIcon(icon("pause" if playing else "play", self._theme))
+        self._play.setIcon(icon("pause" if playing else "play"))
         self._play.setToolTip("Stop the replay" if playing else "Replay how the cloud folded, epoch by epoch")
 
     def _show_label(self) -> None:

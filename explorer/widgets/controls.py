@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
+from explorer.widgets.icons import icon
 from explorer.widgets.painting import dot, tint
 
 HANDLE = 14
@@ -313,10 +314,18 @@ def folder_or_file_menu(button: QWidget, name: str, chosen: Callable[[bool], obj
 
 
 def tool_button(
-    name: str, text: str, tip: str = "", accessible: str = "", checkable: bool = False, words: bool = True
+    name: str,
+    text: str,
+    tip: str = "",
+    accessible: str = "",
+    checkable: bool = False,
+    words: bool = True,
+    drawing: str = "",
 ) -> QToolButton:
-    """A tool button that the Tab key reaches; ``words``: its text stands beside its icon."""
+    """A tool button that the Tab key reaches; ``words``: its text stands beside its icon, which is ``drawing``."""
     button = named(QToolButton(), name, text, tip, accessible)
+    if drawing:
+        button.setIcon(icon(drawing))
     button.setCheckable(checkable)
     button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     beside, alone = Qt.ToolButtonStyle.ToolButtonTextBesideIcon, Qt.ToolButtonStyle.ToolButtonIconOnly

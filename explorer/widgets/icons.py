@@ -1,4 +1,4 @@
-"""Icons: line drawings in ``resources/icons`` recoloured for a theme, sharp on every screen.
+"""Icons: line drawings in ``resources/icons`` in the colours of the theme, whichever it is, sharp on every screen.
 
 The drawings use the colour name ``currentColor`` for their strokes and ``accent`` for emphasis; both are replaced by
 the theme's colours before they are rendered.
@@ -13,24 +13,27 @@ from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
-from explorer.widgets.theme import FAINT, Theme, blend
+from explorer.widgets.theme import FAINT, Themed, blend
 
-APPLICATION_SIZES = (16, 24, 32, 48, 128)
+WINDOW_SIZES = (16, 24, 32, 48, 128)  # by which a window manager takes an icon
 
 
-class _Drawing(QIconEngine):
-    """Draws an icon at the size and density at which it is asked for, and keeps what it has drawn.
+class _Drawing(Themed, QIconEngine):
+    """Draws an icon at the size, density and theme for which it is asked, and keeps what it has drawn.
 
     Drawn in advance at all sizes and densities, the icons would take 25 ms of the window's start.
     """
 
-    def __init__(self, source: str, colours: tuple[str, str], disabled: tuple[str, str]) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        self._parts = source, colours, disabled
-        self._drawn: dict[tuple[int, int, bool, float], QPixmap] = {}
+        self._name, self._source = name, _source(name)
+        self._drawn: dict[tuple[int, int, str, str, float], QPixmap] = {}
 
     def clone(self) -> QIconEngine:
-        return _Drawing(*self._parts)
+        return _Drawing(self._name)
+
+    def availableSizes(self, mode: QIcon.Mode = QIcon.Mode.Normal, state: QIcon.State = QIcon.State.Off) -> list[QSize]:
+        return [QSize(size, size) for size in WINDOW_SIZES]
 
     def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
         ratio = painter.device().devicePixelRatio()
@@ -40,12 +43,13 @@ class _Drawing(QIconEngine):
         return self.scaledPixmap(size, mode, state, 1.0)
 
     def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:
-        faint = mode == QIcon.Mode.Disabled
-        key = (size.width(), size.height(), faint, scale)
+        theme = self._theme
+        colour, accent = theme.text, theme.accent
+        if mode == QIcon.Mode.Disabled and self._name != "isoline":
+            colour = accent = blend(theme.muted, theme.surface, FAINT).name()
+        key = (size.width(), size.height(), colour, accent, scale)
         if key not in self._drawn:
-            source, *colours = self._parts
-            colour, accent = colours[faint]
-            text = source.replace("currentColor", colour).replace('"accent"', f'"{accent}"')
+            text = self._source.replace("currentColor", colour).replace('"accent"', f'"{accent}"')
             image = QPixmap(size * scale)
             image.setDevicePixelRatio(scale)
             image.fill(Qt.GlobalColor.transparent)
@@ -58,20 +62,13 @@ class _Drawing(QIconEngine):
         return self._drawn[key]
 
 
-@lru_cache(maxsize=256)
-def icon(name: str, theme: Theme) -> QIcon:
-    """The icon called ``name`` in the colours of ``theme``.
+@lru_cache(maxsize=64)
+def icon(name: str) -> QIcon:
+    """The icon called ``name``, in the colours of the theme whenever it is drawn.
 
     Raises ``KeyError`` if there is no such drawing. Needs a running QGuiApplication.
     """
-    normal, faint = (theme.text, theme.accent), blend(theme.muted, theme.surface, FAINT).name()
-    drawing = _Drawing(_source(name), normal, normal if name == "isoline" else (faint, faint))
-    if name != "isoline":
-        return QIcon(drawing)
-    application = QIcon()  # a window manager takes it by sizes
-    for size in APPLICATION_SIZES:
-        application.addPixmap(drawing.pixmap(QSize(size, size), QIcon.Mode.Normal, QIcon.State.Off))
-    return application
+    return QIcon(_Drawing(name))
 
 
 def names() -> list[str]:

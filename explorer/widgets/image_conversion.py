@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QImage, QPainter, QPixmap
+from PySide6.QtGui import QImage, QPainter, QPixmap, QPixmapCache
 
 
 def to_image(pixels: np.ndarray) -> QImage:
@@ -51,6 +51,18 @@ def scaled(image: QImage, target: QRectF, ratio: float) -> QPixmap:
     made = QPixmap.fromImage(image)
     made.setDevicePixelRatio(ratio)
     return made
+
+
+def draw_thumbnail(painter: QPainter, image: QImage, box: QRectF, ratio: float) -> QRectF:
+    """``draw`` for one of many that are painted again and again: its pixmap stays in Qt's cache."""
+    target = place(image.size(), box, ratio)
+    key = f"{image.cacheKey()} {target.width() * ratio:.0f} {target.height() * ratio:.0f} {ratio}"
+    thumbnail = QPixmap()
+    if not QPixmapCache.find(key, thumbnail):
+        thumbnail = scaled(image, target, ratio)
+        QPixmapCache.insert(key, thumbnail)
+    painter.drawPixmap(target.topLeft(), thumbnail)
+    return target
 
 
 def draw(painter: QPainter, image: QImage, box: QRectF, ratio: float) -> QRectF:

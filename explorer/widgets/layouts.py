@@ -12,6 +12,7 @@ from PySide6.QtCore import QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
+    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLayout,
@@ -54,6 +55,17 @@ def _filled(layout: B, parts: tuple[Part, ...], spacing: int, margins: Margins) 
         else:
             layout.addLayout(item, stretch)
     return layout
+
+
+def form(parent: QWidget, margins: Margins = (0, 0, 0, 0)) -> QFormLayout:
+    """Rows of a caption and a field that takes the room, as the layout of ``parent``."""
+    rows = QFormLayout(parent)
+    rows.setContentsMargins(*margins)
+    rows.setHorizontalSpacing(8)
+    rows.setVerticalSpacing(6)
+    rows.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return rows
 
 
 def scrolled(body: QWidget, name: str) -> QScrollArea:

@@ -1,7 +1,8 @@
 """How the colours of the dark and the light theme reach Qt.
 
-Views take a ``Theme`` and never name a colour themselves, so that both themes stay consistent and contrasts are
-checked in one place.
+Views ask for the theme and never name a colour themselves, so that both themes stay consistent and contrasts are
+checked in one place. There is one for the whole program. Qt tells every widget when it changes: what paints itself is
+painted again, and what keeps something in its colours makes that anew in ``changeEvent`` (``StyleChange``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
 from string import Template
+from typing import ClassVar
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QGuiApplication, QPalette
@@ -21,15 +23,14 @@ FAINT = 0.75
 """How much of the muted colour is left in what is disabled."""
 
 
-class ThemedWidget(QWidget):
-    """A widget that paints itself, in the colours of a theme and as large as its font asks for."""
+class Themed:
+    """Whatever uses the theme of the program: one for all, which ``apply_theme`` changes."""
 
-    _theme: Theme = DARK
+    _theme: ClassVar[Theme] = DARK
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self.update()
+
+class ThemedWidget(Themed, QWidget):
+    """A widget that paints itself, in the colours of the theme and as large as its font asks for."""
 
     def changeEvent(self, event: QEvent) -> None:
         if event.type() == QEvent.Type.FontChange:
@@ -44,6 +45,7 @@ def system_theme(application: QGuiApplication) -> Theme:
 
 def apply_theme(application: QApplication, theme: Theme) -> None:
     """Give every widget of ``application`` the colours of ``theme``: Fusion, a palette, and one style sheet."""
+    Themed._theme = theme
     if application.style().name() != "fusion":
         application.setStyle("Fusion")
     application.setPalette(make_palette(theme))
@@ -106,6 +108,7 @@ def style_sheet(theme: Theme) -> str:
     """The style sheet of the whole window."""
     arrows = Path(str(files("resources"))) / "icons"
     values = {f.name: getattr(theme, f.name) for f in fields(theme) if f.name != "series"}
+    values |= {f"series{place}": colour for place, colour in enumerate(theme.series)}
     values |= {
         "hover": blend(theme.text, theme.surface, 0.09).name(),
         "pressed": blend(theme.text, theme.surface, 0.16).name(),
@@ -220,6 +223,22 @@ QScrollBar::handle:horizontal { min-width: 24px; margin: 2px 1px; }
 QScrollBar::handle:hover { background: $muted; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+
+#notice { background: $raised; border-bottom: 2px solid $danger; }
+#notice QLabel { color: $text; }
+QLabel[objectName="window.hint"] { background: $surface; color: $text; border: 2px dashed $accent; border-radius: 8px;
+  font-weight: 600; }
+QFrame[objectName="experiments.divider"] { background: $border; }
+QFrame[objectName="experiments.row"] { border: none; border-bottom: 1px solid $border; }
+QTableView, QTableView QHeaderView, QTableCornerButton::section { background: $surface; border: none; }
+QTableView QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $border;
+  padding: 3px 5px; }
+QCheckBox[objectName="losses.show.loss"]::indicator:checked { background: $series0; border-color: $series0; }
+QCheckBox[objectName="losses.show.reconstruction"]::indicator:checked { background: $series1; border-color: $series1; }
+QCheckBox[objectName="losses.show.kl"]::indicator:checked { background: $series2; border-color: $series2; }
+QCheckBox[objectName="losses.show.entanglement"]::indicator:checked { background: $series3; border-color: $series3; }
+QCheckBox[objectName="losses.show.validation"]::indicator:checked { background: $series4; border-color: $series4; }
+QCheckBox[objectName^="losses.show."]::indicator:focus { border: 2px solid $text; }
 
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="error"] { color: $danger; }

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,25 @@ def tiny_run(tmp_path_factory) -> Path:
     command = [sys.executable, "-m", "core.cli", "train", "--config", str(config), "--out", str(run)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     return run
+
+
+@pytest.fixture(autouse=True)
+def _dark_theme() -> Iterator[None]:
+    """The theme is that of the whole process: each test begins in the dark one."""
+    yield
+    if (module := sys.modules.get("explorer.widgets.theme")) is not None:
+        module.Themed._theme = module.DARK
+
+
+@pytest.fixture
+def use_theme(qapp) -> Iterator[Callable]:
+    """Call it with a theme: everything is drawn in it until the test ends."""
+    from explorer.widgets.theme import apply_theme
+
+    before = qapp.palette(), qapp.styleSheet()
+    yield partial(apply_theme, qapp)
+    qapp.setPalette(before[0])
+    qapp.setStyleSheet(before[1])
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from explorer.history import Editing
 from explorer.state import State
 from explorer.widgets.dialogs import ProgressDialog, ask_file, ask_folder, ask_save
 from explorer.widgets.icons import icon
-from explorer.widgets.theme import DARK
 
 
 def test_names_and_keys_are_unique_and_every_icon_exists(qapp):
@@ -23,7 +22,7 @@ def test_names_and_keys_are_unique_and_every_icon_exists(qapp):
     for command in table:
         assert command.tip or command.name in ("quit", "about"), command.name
         if command.icon:
-            assert not icon(command.icon, DARK).isNull()
+            assert not icon(command.icon).isNull()
 
 
 def test_a_name_in_a_menu_is_that_of_a_command():

@@ -20,7 +20,6 @@ from explorer.controllers.requirements import missing_reconstructions
 from explorer.state import ACTIVE_TRAINING, Axes, Display, Document, State
 from explorer.views.cloud import CloudView, LegendEntry, Mode
 from explorer.views.points import PointsView
-from explorer.widgets.theme import DARK, Theme
 
 EXCESS_BCE = "excess BCE"
 SPLIT = color_targets.SPLIT
@@ -46,12 +45,11 @@ class CloudController(Controller):
         self.colouring = Colouring()
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
-        self._theme = DARK
         self._coloured_by = ""
         events = self._state.events
         events.embedding.connect(self._on_embedding)
         self._when((events.samples, events.attributes, events.model), self._on_samples)
-        self._when((events.losses, events.selected, events.hidden), lambda: self._mark("colours"))
+        self._when((events.losses, events.selected, events.hidden, events.theme), lambda: self._mark("colours"))
         events.display.connect(self._on_display)
         events.document.connect(self._on_document)
         events.training.connect(lambda training: self.view.set_awaited(training in ACTIVE_TRAINING))
@@ -94,11 +92,6 @@ class CloudController(Controller):
 
     def _on_axes(self, choice: tuple) -> None:
         self._display(axes=Axes(principal=True) if choice[0] == "pca" else Axes(dimensions=tuple(choice[1])))
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the ground that colours must stand out from, and the colour of points that no value colours."""
-        self._theme = theme
-        self._mark("colours")
 
     # gestures
 
@@ -220,9 +213,9 @@ class CloudController(Controller):
         elif colouring.classes:
             self.view.set_legend(colouring.name, self._legend(colouring.values, colouring.classes))
         else:
-            lut = colormaps.lut(colouring.colormap, self._theme.plot)
+            lut = colormaps.lut(colouring.colormap, self._state.theme.plot)
             self.view.set_colorbar(colouring.name, colouring.low, colouring.high, lut)
-        colours = point_colours(colouring, len(means), self._theme)
+        colours = point_colours(colouring, len(means), self._state.theme)
         self.view.set_colors(colours)
         self._share_colours(colours)
 
@@ -259,7 +252,7 @@ class CloudController(Controller):
         """An entry for each class that a sample has, and one for those whose class is not known."""
         known = values[np.isfinite(values)].astype(np.int64)
         counts = np.bincount(known, minlength=len(classes)).tolist()
-        hidden, colours = self._state.hidden, class_colours(len(classes), self._theme.plot)[:, :3].tolist()
+        hidden, colours = self._state.hidden, class_colours(len(classes), self._state.theme.plot)[:, :3].tolist()
         entries = [
             LegendEntry(place, name, tuple(colours[place]), counts[place], place in hidden)
             for place, name in enumerate(classes)

@@ -21,7 +21,6 @@ from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command
 from explorer.state import Axes
 from explorer.widgets.dialogs import ProgressDialog, ask_save
-from explorer.widgets.theme import DARK, Theme
 
 FILTERS = {"mp4": "MP4 video (*.mp4)", "gif": "GIF (*.gif)"}
 
@@ -44,7 +43,6 @@ class TurntableController(Controller):
     ) -> None:
         super().__init__(context)
         self._session, self._command = session, command
-        self._theme: Theme = DARK
         self._running: Command | None = None
         self._path = Path()
         self._values: tempfile.TemporaryDirectory[str] | None = None
@@ -54,10 +52,6 @@ class TurntableController(Controller):
     def active(self) -> bool:
         """Whether a film is being made."""
         return self._running is not None
-
-    def set_theme(self, theme: Theme) -> None:
-        """The ground of the films to come."""
-        self._theme = theme
 
     def ask(self) -> None:
         """Ask for a file name, whose ending decides the format, and film; a progress with Cancel blocks nothing."""
@@ -118,7 +112,7 @@ class TurntableController(Controller):
             name = {SPLIT: "split", NO_COLOUR: "none", EXCESS_BCE: "none"}.get(display.color_by, display.color_by)
             arguments.append(f"--color-by={name}")
         arguments += [f"--hide={UNKNOWN if place < 0 else classes[place]}" for place in sorted(state.hidden)]
-        arguments += ["--axes", _axes_option(display.axes, state.embedding), "--theme", self._theme.name]
+        arguments += ["--axes", _axes_option(display.axes, state.embedding), "--theme", state.theme.name]
         arguments += ["--colormap", display.colormap, "--opacity", f"{display.opacity:g}"]
         return [*arguments, "--point-size", f"{display.point_size:g}"]
 

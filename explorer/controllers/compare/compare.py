@@ -32,7 +32,6 @@ from explorer.state import Document, Samples, State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
 from explorer.widgets.controls import on_screen
-from explorer.widgets.theme import DARK, Theme
 
 NO_WEIGHTS = "This run has no weights yet: images appear as soon as its training has saved some."
 OPENING = "Opening the model…"
@@ -77,7 +76,6 @@ class CompareController(Controller):
         self._kind = self._hand = Kind.IMAGE
         self._seen = self._state.document
         self._asked: tuple[Kind, bytes] | None = None
-        self._theme = DARK
         self._second_watcher = RunWatcher(view)  # what fills the view ends with it
         self._lock = CameraLock(cloud.view, other_cloud)
         # After the event that asks for it, so that a cursor and the probe that follows it are seen as one gesture.
@@ -97,7 +95,7 @@ class CompareController(Controller):
         self._when((events.config,), self._show_empty)
         self._when((events.samples,), self._match)
         self._when((events.display,), self._show_points)
-        self._when((events.hidden,), self._show_colours)
+        self._when((events.hidden, events.theme), self._show_colours)
         self._when((events.document,), self._due.start)
         events.hovered.connect(self._show_hovered)
         self._when((self._engine.weights_changed, self._engine.second_weights_changed), self._renew)
@@ -203,11 +201,6 @@ class CompareController(Controller):
 
     # the second cloud
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the ground that colours must stand out from, and the colour of points that no value colours."""
-        self._theme = theme
-        self._show_colours()
-
     def _show_points(self) -> None:
         means, display, cloud = self._means, self._state.display, self._cloud
         if means is None:
@@ -230,7 +223,7 @@ class CompareController(Controller):
         if self._means is None:
             return
         display, samples, count = self._state.display, self._samples, len(self._means)
-        colours = np.tile(plain_colour(self._theme), (count, 1))
+        colours = np.tile(plain_colour(self._state.theme), (count, 1))
         if samples is not None and len(samples.indices) == count:
             classes = color_targets.classes(self._state, display.color_by)
             values = samples.factor(display.color_by)
@@ -240,12 +233,12 @@ class CompareController(Controller):
                 else:
                     names = samples.categories[samples.factor_names.index(display.color_by)]
                     places = _renumbered(values, names, classes)
-                colours = coloured(places, len(classes), self._theme.plot)
+                colours = coloured(places, len(classes), self._state.theme.plot)
                 colours[np.isin(np.nan_to_num(places, nan=-1.0), list(self._state.hidden)), 3] = 0
             elif values is not None:
                 first = self._state.samples
                 low, high = _range(first.factor(display.color_by) if first is not None else None, values)
-                colours = colormaps.colours(values, display.colormap, low, high, self._theme.plot)
+                colours = colormaps.colours(values, display.colormap, low, high, self._state.theme.plot)
         self._cloud.set_colors(colours)
 
     def _show_selected(self) -> None:

@@ -78,7 +78,7 @@ class ParametersController(Controller):
         self._engine.weights_changed.connect(self._renew)
         view.plane.hole_moved.connect(self._on_hole_moved)
         view.hole_toggled.connect(self._on_hole_toggled)
-        training_view.edited.connect(self.show_hole)
+        self._when((training_view.form.edited,), self.show_hole)
         self._when((events.training,), self.show_hole)
         # A run that is opened fills the form a moment after its configuration is known.
         events.config.connect(lambda *_: QTimer.singleShot(0, self, self.show_hole))
@@ -252,11 +252,12 @@ class ParametersController(Controller):
     # the hole
 
     def _on_hole_moved(self, a: float, b: float, radius: float) -> None:
-        self._training.set_hole(round(a, DIGITS), round(b, DIGITS), round(radius, DIGITS))
+        hole = {"hole_a": a, "hole_b": b, "hole_radius": radius}
+        self._training.form.set_values({f"data.{name}": round(value, DIGITS) for name, value in hole.items()})
         self.show_hole()
 
     def _on_hole_toggled(self, cut: bool) -> None:
-        self._training.set_punctured(cut)
+        self._training.form.set_values({"data.punctured": cut})
         self.show_hole()
 
     def show_hole(self) -> None:
@@ -265,7 +266,7 @@ class ParametersController(Controller):
         run = hole_of(config.data) if config is not None else None
         on_curves = config is None or config.data.drawn  # only these data can have a hole
         try:
-            coming = self._training.config().data
+            coming = self._training.form.config().data
         except ConfigError:  # the form holds something that cannot be
             coming = None
         training = self._state.training in ACTIVE_TRAINING

@@ -66,8 +66,8 @@ class DatasetController(Controller):
         self._done, self._since = 0.0, 0.0
         self._again = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._again.timeout.connect(self.read)
-        training.path_chosen.connect(self.choose)
-        training.setting_edited.connect(self._on_edited)
+        training.form.path_chosen.connect(self.choose)
+        training.form.edited.connect(self._on_edited)
         view.setting_edited.connect(self._on_edited_here)
         view.choose_requested.connect(self.ask)
         view.stop_requested.connect(self.stop)
@@ -103,14 +103,14 @@ class DatasetController(Controller):
         self.path = path
         self._edited = set()
         fresh = {name: getattr(DataConfig(), SETTINGS[name].field.name) for name in READING}
-        self._training.set_values({**fresh, "data.source": "files", "data.path": path})
+        self._training.form.set_values({**fresh, "data.source": "files", "data.path": path})
         self._view.clear()
         self._window.open_dock("dataset")
         self.read()
 
     def _on_opened(self) -> None:
         """The form has the settings of the run that was opened: a page about other images would not fit them."""
-        values = self._training.values()
+        values = self._training.form.values()
         if self.path and (values["data.source"] != "files" or located(values["data.path"]) != located(self.path)):
             self._end()
             self.path, self._edited = "", set()
@@ -122,31 +122,31 @@ class DatasetController(Controller):
     def _on_edited(self, name: str) -> None:
         if self.path:
             self._edited.update(LEARNING if name == "model.preset" else (name,))  # a preset brings the others
-            if self._training.values()["data.path"] == self.path and (name in READING or self._can_time(name)):
+            if self._training.form.values()["data.path"] == self.path and (name in READING or self._can_time(name)):
                 self._again.start()
         self._show_settings()
 
     def _can_time(self, name: str) -> bool:
         """Whether ``name`` changes how long a training takes, and there can be one with the settings."""
         try:
-            self._training.config()
+            self._training.form.config()
         except ConfigError:  # the form says why
             return False
         return name in TIMED
 
     def _on_edited_here(self, name: str, value: object) -> None:
-        self._training.set_values({name: value})
+        self._training.form.set_values({name: value})
         self._on_edited(name)
 
     def _show_settings(self) -> None:
-        self._view.set_settings(self._training.values())
+        self._view.set_settings(self._training.form.values())
 
     def _show_trainable(self) -> None:
         active = self._state.training in ACTIVE_TRAINING
         self._view.set_trainable("A training is running. Stop it before starting another." if active else "")
 
     def _train(self) -> None:
-        self._training.set_values({"data.source": "files", "data.path": self.path})
+        self._training.form.set_values({"data.source": "files", "data.path": self.path})
         self._training.request_start()
         if self._state.training in ACTIVE_TRAINING:
             self._window.docks["dataset"].hide()  # its room goes to the cloud that is coming
@@ -158,7 +158,7 @@ class DatasetController(Controller):
         self._again.stop()
         self._end()
         self._folder = tempfile.TemporaryDirectory(prefix="isoline-")
-        values = self._training.values()
+        values = self._training.form.values()
         flags = [
             f"--{name.replace('_', '-')}={values[name]}"
             for name in (*READING, *TIMED)
@@ -232,5 +232,5 @@ class DatasetController(Controller):
             for name, value in fields.items()
         }
         kept = self._edited | {"data.path", "data.source"}
-        self._training.set_values({name: v for name, v in values.items() if name in SETTINGS and name not in kept})
+        self._training.form.set_values({name: v for name, v in values.items() if name in SETTINGS and name not in kept})
         self._show_settings()

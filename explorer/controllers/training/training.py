@@ -197,7 +197,7 @@ class TrainingController(Controller):
         if self._state.training != "starting":
             self._state.training = "idle"  # until the watcher tells what this run does
         # What was found from that run's images does not bind the next training, of other images perhaps.
-        self._view.set_config(with_native_size(run.config, "auto"))
+        self._view.form.set_config(with_native_size(run.config, "auto"))
         self._view.set_live(run.config.training.learning_rate, run.config.loss.beta, run.config.loss.gamma)
         self._show_ending()
 

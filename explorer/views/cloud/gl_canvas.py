@@ -17,7 +17,7 @@ from OpenGL.error import Error as OpenGLError
 from OpenGL.GL import shaders
 from pyqtgraph.opengl import GLViewWidget
 from pyqtgraph.opengl.GLGraphicsItem import GLGraphicsItem
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QColor, QMatrix4x4, QOpenGLContext, QSurfaceFormat
 from PySide6.QtOpenGL import QOpenGLBuffer
 from PySide6.QtWidgets import QWidget
@@ -25,7 +25,7 @@ from PySide6.QtWidgets import QWidget
 from core.rendering.depth import FADE, LARGEST, SMALLEST, depth_cue, far_to_near
 from core.rendering.point_splatting import RIM_SHADE
 from explorer.views.cloud.scene import Scene
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Themed
 
 SORT_LIMIT = 300_000  # with more points sorting costs more than it shows; the depth buffer orders them then
 
@@ -128,13 +128,12 @@ def _uniform(program: int, name: str, *values: float) -> None:
     {1: GL.glUniform1f, 3: GL.glUniform3f}[len(values)](place, *values)
 
 
-class SceneItem(GLGraphicsItem):
+class SceneItem(Themed, GLGraphicsItem):
     """An item that draws part of a ``Scene``; what goes wrong reaches ``failed`` instead of a black picture."""
 
     def __init__(self, scene: Scene, failed: Callable[[str], None]) -> None:
         super().__init__()
         self.scene, self.failed = scene, failed
-        self.theme: Theme = DARK
         self.program: int | None = None
 
     def ratio(self) -> float:
@@ -180,8 +179,8 @@ class PointsItem(SceneItem):
         if self._uploaded_version != scene.version:
             _upload(self._positions, np.ascontiguousarray(np.nan_to_num(scene.columns.T, nan=1e30)))
             self._uploaded_version = scene.version
-        if self._uploaded_colors != (key := (scene.version, scene.color_version, self.theme.name)):
-            plain = QColor(self.theme.accent)
+        if self._uploaded_colors != (key := (scene.version, scene.color_version, self._theme.name)):
+            plain = QColor(self._theme.accent)
             colors = scene.rgba((plain.red(), plain.green(), plain.blue())).copy()
             colors[~np.isfinite(scene.columns[0]), 3] = 0
             _upload(self._colors, np.ascontiguousarray(colors))
@@ -202,7 +201,7 @@ class PointsItem(SceneItem):
             GL.glEnable(GL.GL_PROGRAM_POINT_SIZE)
             if context.format().profile() != QSurfaceFormat.OpenGLContextProfile.CoreProfile:
                 GL.glEnable(GL.GL_POINT_SPRITE)
-        cue, ground = depth_cue(scene.camera, scene.box), QColor(self.theme.plot)
+        cue, ground = depth_cue(scene.camera, scene.box), QColor(self._theme.plot)
         self._positions.bind()
         GL.glVertexAttribPointer(0, 3, GL.GL_FLOAT, False, 0, None)
         self._colors.bind()
@@ -257,7 +256,7 @@ class GridItem(SceneItem):
         for place in (0, 1):
             GL.glEnableVertexAttribArray(place)
         GL.glUseProgram(self.program)
-        colour = QColor(self.theme.grid)
+        colour = QColor(self._theme.grid)
         _uniform(self.program, "u_color", colour.redF(), colour.greenF(), colour.blueF())
         _uniform(self.program, "u_half_width", 0.5 * self.ratio())
         GL.glDrawArrays(GL.GL_TRIANGLES, 0, len(vertices))
@@ -284,7 +283,7 @@ class GridItem(SceneItem):
         return corners.reshape(-1, 4)
 
 
-class GLCanvas(GLViewWidget):
+class GLCanvas(Themed, GLViewWidget):
     """Draws grid and points of ``scene``; calls ``drawn()`` for each new picture.
 
     ``failed`` carries the driver's words if it cannot draw; the view then goes on in software.
@@ -302,13 +301,12 @@ class GLCanvas(GLViewWidget):
         self.addItem(self.points)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self.set_theme(DARK)
+        self.setBackgroundColor(self._theme.plot)
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self.points.theme = self.grid.theme = theme
-        self.setBackgroundColor(theme.plot)
-        self.redraw()
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self.setBackgroundColor(self._theme.plot)
 
     def redraw(self) -> None:
         """Something that this canvas draws has changed; at most one picture is drawn for each frame."""

@@ -8,26 +8,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt, QTimer
+from PySide6.QtCore import QEvent, QLineF, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
 from core.rendering.depth import depth_cue, fades, far_to_near, size_factors
 from core.rendering.point_splatting import PAD, Discs, draw_discs, mix, pack
 from explorer.views.cloud.scene import Scene
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Themed
 
 MOVING_LIMIT = 60_000  # points drawn while the view turns; all of them when it rests
 SLICE = 150_000  # points drawn without returning to the event loop
 
 
-class SoftwareCanvas(QWidget):
+class SoftwareCanvas(Themed, QWidget):
     """Draws grid and points of ``scene``; calls ``drawn()`` for each new picture."""
 
     def __init__(self, scene: Scene, drawn: Callable[[], None], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._scene, self._drawn = scene, drawn
-        self._theme: Theme = DARK
         self._image: QImage | None = None
         self._fresh = False
         self._waiting: list[Discs] = []
@@ -36,10 +35,10 @@ class SoftwareCanvas(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self.redraw()
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self.redraw()
 
     def redraw(self) -> None:
         """Something that this canvas draws has changed; at most one picture is drawn for each frame."""

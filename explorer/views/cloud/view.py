@@ -41,7 +41,7 @@ from explorer.views.cloud.renderer import RendererChoice, choose_renderer
 from explorer.views.cloud.scene import GridlinesMark, KindsMark, Scene, TransectMark
 from explorer.views.cloud.software_canvas import SoftwareCanvas
 from explorer.views.cloud.tools import Mode
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Themed
 
 LEGEND_MARGIN = (10, 8, 44)  # pixels right, above and below
 FOLLOW_MS = 250  # in which the view follows a cloud that has outgrown it
@@ -49,7 +49,7 @@ SETTLE_MS = 160  # after the last turn, the picture is drawn in full
 TYPING = (QLineEdit, QTextEdit, QPlainTextEdit, QAbstractSpinBox, QComboBox)
 
 
-class CloudView(QWidget):
+class CloudView(Themed, QWidget):
     """The latent cloud. ``renderer``: "auto" takes OpenGL where a graphics card draws it, else numpy.
 
     Positions are float32 (..., 3), in the coordinates of ``set_points``.
@@ -100,7 +100,6 @@ class CloudView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.scene = Scene()
-        self._theme: Theme = DARK
         self._interaction = Interaction(self)
         self._touched = False
         self._inside = False
@@ -119,6 +118,7 @@ class CloudView(QWidget):
         self._follow = QVariantAnimation(self, startValue=0.0, endValue=1.0, duration=FOLLOW_MS)
         self._follow.valueChanged.connect(self._on_follow)
         self._follow_from = self._follow_to = np.zeros(4)
+        self._take_ground()
         self._arrange()
 
     def sizeHint(self) -> QSize:
@@ -143,7 +143,6 @@ class CloudView(QWidget):
         broken, self._canvas = self._canvas, SoftwareCanvas(self.scene, self._on_canvas_drawn, self)
         broken.hide()
         broken.deleteLater()
-        self._canvas.set_theme(self._theme)
         self._arrange()
         self._canvas.show()
         self._redraw()
@@ -307,15 +306,15 @@ class CloudView(QWidget):
         """What the left button does."""
         return self._interaction.mode
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._take_ground()
+
+    def _take_ground(self) -> None:
         palette = self.palette()
-        palette.setColor(self.backgroundRole(), QColor(theme.plot))
+        palette.setColor(self.backgroundRole(), QColor(self._theme.plot))
         self.setPalette(palette)
-        self._canvas.set_theme(theme)
-        self._overlay.set_theme(theme)
-        self.legend.set_theme(theme)
 
     # what is drawn over the points: it repaints the overlay alone
 

@@ -27,7 +27,7 @@ from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
 from explorer.views.losses.data import CURVES, REGULARISERS, LossData, PlotSettings, curve_color, smoothed
 from explorer.widgets.controls import duration
 from explorer.widgets.painting import tint
-from explorer.widgets.theme import Theme
+from explorer.widgets.theme import Themed
 
 _RANGE_SAMPLE = 4000  # points of a curve that decide the range of its axis
 _FLAT = 12  # pixels: a drag no higher than this means a stretch of time, not a sliver of values
@@ -45,19 +45,19 @@ class _Curve:
     y: np.ndarray  # smoothed, as recorded, for the read-out
 
 
-class LossPlot(PlotWidget):
+class LossPlot(Themed, PlotWidget):
     """Draws a ``LossData``. Drag or turn the wheel to zoom; a double click or Escape shows everything again."""
 
     zoom_changed = Signal()
 
-    def __init__(self, data: LossData, settings: PlotSettings, theme: Theme) -> None:
+    def __init__(self, data: LossData, settings: PlotSettings) -> None:
         self._box = _ZoomBox()
         axes = {side: _Axis(side) for side in ("bottom", "left", "right")}
         self._x_axis, self._left_axis, self._right_axis = axes.values()
         super().__init__(viewBox=self._box, axisItems=axes)
         self.setObjectName("losses.plot")
         self.setMinimumSize(160, 100)
-        self._data, self._settings, self._theme = data, settings, theme
+        self._data, self._settings = data, settings
         self.zoomed = False
         self._home = QRectF(0, 0, 1, 1)
         self._right_home = (0.0, 1.0)
@@ -85,7 +85,7 @@ class LossPlot(PlotWidget):
             self._box.addItem(item, ignoreBounds=True)
         self._show_pointer(False)
         self.sceneObj.sigMouseMoved.connect(self._show_readout)
-        self.set_theme(theme)
+        self._take_colours()
 
     def _make_curve(self, name: str) -> _Curve:
         box = self._right_box if name in REGULARISERS else self._box
@@ -100,9 +100,13 @@ class LossPlot(PlotWidget):
         items[0].setZValue(-1)
         return _Curve(items[0], items[1], np.empty(0), np.empty(0))
 
-    def set_theme(self, theme: Theme) -> None:
-        """Use the colours of ``theme``."""
-        self._theme = theme
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._take_colours()
+
+    def _take_colours(self) -> None:
+        theme = self._theme
         self.setBackground(theme.plot)
         for axis in (self._x_axis, self._left_axis, self._right_axis):
             axis.setPen(theme.grid)

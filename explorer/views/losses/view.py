@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QStackedLayout, QToolButton, QWidget
 
-from explorer.views.losses.data import CURVES, X_AXES, LossData, PlotSettings, curve_color
+from explorer.views.losses.data import CURVES, X_AXES, LossData, PlotSettings
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import FlowLayout, column, row
-from explorer.widgets.theme import DARK, Theme
 
 if TYPE_CHECKING:
     from explorer.views.losses.plot import LossPlot
@@ -40,14 +39,13 @@ class LossesView(QWidget):
         super().__init__(parent)
         self.setObjectName("losses")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
-        self._data, self._dirty, self._theme = LossData(), False, DARK
+        self._data, self._dirty = LossData(), False
         self.settings = PlotSettings()  # how the curves are drawn now
         self.plot: LossPlot | None = None  # made when there is something to draw: see its module
         self._empty = label("", "muted", "losses.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._empty)
         column(self._make_controls(), (self._stack, 1), spacing=4, margins=(8, 6, 8, 4), parent=self)
-        self.set_theme(DARK)
         self._show_zoom()
 
     def _make_controls(self) -> FlowLayout:
@@ -75,6 +73,7 @@ class LossesView(QWidget):
         self._axis.activated.connect(self._on_axis)
         tip = "Show all: reset the zoom (double-click in the plot)"
         self._reset = named(QToolButton(), "losses.reset", "Show all", tip)
+        self._reset.setIcon(icon("home"))
         self._reset.clicked.connect(self._reset_zoom)
         smoothing, axis = QWidget(), QWidget()
         row(caption, self._smoothing, self._weight, spacing=6, parent=smoothing)
@@ -117,25 +116,12 @@ class LossesView(QWidget):
         if self.plot is None and self.has_curves:
             from explorer.views.losses.plot import LossPlot
 
-            self.plot = LossPlot(self._data, self.settings, self._theme)
+            self.plot = LossPlot(self._data, self.settings)
             self.plot.zoom_changed.connect(self._show_zoom)
             self._stack.addWidget(self.plot)
         elif self.plot is not None:
             self.plot.refresh()
         self._stack.setCurrentIndex(1 if self.has_curves else 0)
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        if self.plot is not None:
-            self.plot.set_theme(theme)
-        self._reset.setIcon(icon("home", theme))
-        for name, box in self._checks.items():
-            colour = curve_color(name, theme).name()
-            box.setStyleSheet(
-                f"QCheckBox::indicator:checked {{ background: {colour}; border-color: {colour}; }}"
-                f"QCheckBox::indicator:focus {{ border: 2px solid {theme.text}; }}"
-            )
 
     # gestures
 

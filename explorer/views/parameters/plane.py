@@ -23,7 +23,7 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy
 
 from core.rendering.point_splatting import PAD
 from explorer.views.parameters.painting import (
@@ -37,7 +37,7 @@ from explorer.views.parameters.painting import (
 )
 from explorer.views.parameters.scene import PlaneScene
 from explorer.widgets.painting import pen, stroke_lines, tint
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Theme, ThemedWidget
 
 Pixel = tuple[float, float]
 DRAG = 4.0  # pixels before a press becomes a drag
@@ -250,7 +250,7 @@ ARROWS = {
 }
 
 
-class ParameterPlane(QWidget):
+class ParameterPlane(ThemedWidget):
     """Draws a ``PlaneScene``. Wheel zooms, right drag moves, double click or Home shows everything again.
 
     Places in signals are in the units of the factors on the axes.
@@ -277,7 +277,7 @@ class ParameterPlane(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumSize(160, 96)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self._theme, self.tool = DARK, Tool.CURSOR
+        self.tool = Tool.CURSOR
         self._gesture: Gesture | None = None
         self._picture: QImage | None = None
         self._key: tuple | None = None
@@ -286,11 +286,6 @@ class ParameterPlane(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(420, 190)
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self.redraw()
 
     def set_tool(self, tool: Tool) -> None:
         """What the left button does from now on."""
@@ -324,9 +319,10 @@ class ParameterPlane(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter, ratio = QPainter(self), self.devicePixelRatioF()
-        if self._picture is None or self._key != (self.size(), ratio):
+        key = (self.size(), ratio, self._theme.name)
+        if self._picture is None or self._key != key:
             self._picture = draw_picture(self.scene, self._theme, (self.width(), self.height()), ratio)
-            self._key = (self.size(), ratio)
+            self._key = key
         inner = QRectF(PAD, PAD, self._picture.width() - 2 * PAD, self._picture.height() - 2 * PAD)
         painter.drawImage(QRectF(self.rect()), self._picture, inner)
         font = self.font()

@@ -22,10 +22,8 @@ from explorer.views.parameters.scene import Hole, PlaneFrame, Region
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.icons import icon
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.layouts import column, row
-from explorer.widgets.theme import DARK, Theme
 
 WIDE = 1.35  # width over height from which the images stand beside the plane, not below
 IMAGES_SHARE = 0.5  # of the width that the images may take
@@ -75,21 +73,20 @@ class ParametersView(QWidget):
         self._stack = QStackedLayout(self)
         self._stack.addWidget(body)
         self._stack.addWidget(self._empty)
-        self.set_theme(DARK)
         self.set_hole(0.0, 0.0, None, False, "")
 
     def _make_toolbar(self) -> QWidget:
         """A column of buttons, so that a low dock keeps its height for the plane."""
         group = QButtonGroup(self)
         self._tools: dict[Tool, QToolButton] = {}
-        for tool, (_, text, tip) in TOOLS.items():
-            button = self._tools[tool] = _button(tool.value, text, tip, checkable=True)
+        for tool, (drawing, text, tip) in TOOLS.items():
+            button = self._tools[tool] = _button(tool.value, text, tip, drawing, checkable=True)
             button.clicked.connect(lambda _=False, tool=tool: self.plane.set_tool(tool))
             group.addButton(button)
         self._tools[Tool.CURSOR].setChecked(True)
-        self._hole = _button("hole", "Hole", "", checkable=True)
+        self._hole = _button("hole", "Hole", "", "hole", checkable=True)
         self._hole.clicked.connect(self.hole_toggled)
-        self._home = _button("home", "Whole plane", "Show the whole plane (double-click)")
+        self._home = _button("home", "Whole plane", "Show the whole plane (double-click)", "home")
         self._home.clicked.connect(self.plane.reset)
         toolbar = named(QWidget(), "parameters.toolbar")
         buttons = column(*self._tools.values(), self._hole, self._home, 1, spacing=1, parent=toolbar)
@@ -268,15 +265,6 @@ class ParametersView(QWidget):
         self._empty.setText(text)
         self._stack.setCurrentIndex(1 if text else 0)
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self.plane.set_theme(theme)
-        self.images.set_theme(theme)
-        for tool, (drawing, _, _) in TOOLS.items():
-            self._tools[tool].setIcon(icon(drawing, theme))
-        self._hole.setIcon(icon("hole", theme))
-        self._home.setIcon(icon("home", theme))
-
     def set_tool(self, tool: Tool) -> None:
         """Choose what the left button does."""
         self._tools[tool].setChecked(True)
@@ -337,8 +325,8 @@ class ParametersView(QWidget):
         return super().event(event)
 
 
-def _button(name: str, text: str, tip: str, checkable: bool = False) -> QToolButton:
-    button = tool_button(f"parameters.{name}", text, tip, text, checkable, words=False)
+def _button(name: str, text: str, tip: str, drawing: str, checkable: bool = False) -> QToolButton:
+    button = tool_button(f"parameters.{name}", text, tip, text, checkable, words=False, drawing=drawing)
     button.setIconSize(QSize(16, 16))
     button.setFixedSize(26, 24)
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)

@@ -34,7 +34,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPen,
-    QPixmap,
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
@@ -55,7 +54,7 @@ from explorer.widgets.elided_label import fitting
 from explorer.widgets.off_manifold_badge import verdict_colour
 from explorer.widgets.painting import small_font
 from explorer.widgets.path_colors import path_pen
-from explorer.widgets.theme import DARK, Theme, blend
+from explorer.widgets.theme import Theme, Themed, blend
 
 Index = QModelIndex | QPersistentModelIndex
 STRIP = 0  # the column of the frames; the measures follow
@@ -84,8 +83,6 @@ class Row:
     path: PathCompared | None = None
     stale: bool = False
     images: list[QImage] = field(default_factory=list)
-    _scaled: dict[int, QPixmap] = field(default_factory=dict)
-    _scaled_for: tuple[float, float] = (0.0, 0.0)
 
     @property
     def usable(self) -> bool:
@@ -96,17 +93,6 @@ class Row:
     def note(self) -> str:
         """What the engine says of the path, or why there is none."""
         return self.path.note if self.path is not None else ""
-
-    def picture(self, number: int, side: float, ratio: float) -> QPixmap:
-        """Frame ``number`` scaled into a square of ``side``, kept for the next time."""
-        if self._scaled_for != (side, ratio):
-            self._scaled.clear()
-            self._scaled_for = (side, ratio)
-        if number not in self._scaled:
-            image = self.images[number]
-            target = image_conversion.place(image.size(), QRectF(0, 0, side, side), ratio)
-            self._scaled[number] = image_conversion.scaled(image, target, ratio)
-        return self._scaled[number]
 
     def score(self, number: int) -> OffManifoldScore:
         """How the place of frame ``number`` stands towards the data; its gap is not known."""
@@ -217,7 +203,6 @@ class PathTable(QTableView):
         self.setHorizontalScrollMode(QTableView.ScrollMode.ScrollPerPixel)
         self.setCornerButtonEnabled(False)
         self.viewport().setMouseTracking(True)
-        self.theme: Theme = DARK
         self.current = ""  # the kind of the document's path
         self.mark: tuple[str, int] | None = None  # the frame at which the probe is
         self.hovered: tuple[int, int] = (-1, -1)  # row and frame under the mouse
@@ -230,6 +215,7 @@ class PathTable(QTableView):
         heading.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         heading.setSectionsClickable(False)
         heading.setHighlightSections(False)
+        heading.setFont(small_font(self.font()))
         self.paths.modelReset.connect(self._layout)
 
     def sizeHint(self) -> QSize:
@@ -264,18 +250,6 @@ class PathTable(QTableView):
     def set_mark(self, kind: str, number: int) -> None:
         """Frame outlined because the probe is there; number -1: none."""
         self.mark = (kind, number) if number >= 0 else None
-        self._repaint()
-
-    def set_theme(self, theme: Theme) -> None:
-        """Use the colours of ``theme``."""
-        self.theme = theme
-        size = small_font(self.font()).pointSizeF()
-        section = f"background: {theme.surface}; color: {theme.muted}; border: none; font-size: {size}pt"
-        self.setStyleSheet(
-            f"QTableView {{ background: {theme.surface}; }}"
-            f"QHeaderView, QTableCornerButton::section {{ background: {theme.surface}; border: none; }}"
-            f"QHeaderView::section {{ {section}; border-bottom: 1px solid {theme.border}; padding: 3px 5px; }}"
-        )
         self._repaint()
 
     def _repaint(self) -> None:
@@ -438,7 +412,7 @@ class PathTable(QTableView):
         self.frame_released.emit()
 
 
-class _NameHeader(QHeaderView):
+class _NameHeader(Themed, QHeaderView):
     """The kinds: a line in the colour that each has in the cloud, its name, and a note. A click takes the path."""
 
     def __init__(self, table: PathTable) -> None:
@@ -468,7 +442,7 @@ class _NameHeader(QHeaderView):
         return super().viewportEvent(event)
 
     def paintSection(self, painter: QPainter, rect: QRect, logicalIndex: int) -> None:
-        table, theme = self._table, self._table.theme
+        table, theme = self._table, self._theme
         row, box = table.rows[logicalIndex], QRectF(rect)
         hovered, current = table.hovered[0] == logicalIndex, row.kind == table.current
         painter.save()
@@ -491,7 +465,7 @@ class _NameHeader(QHeaderView):
         painter.restore()
 
 
-class _CellDelegate(QStyledItemDelegate):
+class _CellDelegate(Themed, QStyledItemDelegate):
     """Paints the strips, and the measures with the best of each column emphasised."""
 
     def __init__(self, table: PathTable) -> None:
@@ -499,7 +473,7 @@ class _CellDelegate(QStyledItemDelegate):
         self._table = table
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        table, theme = self._table, self._table.theme
+        table, theme = self._table, self._theme
         row, box = table.rows[index.row()], QRectF(option.rect)  # pyright: ignore[reportAttributeAccessIssue]
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -522,12 +496,10 @@ class _CellDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _paint_strip(self, painter: QPainter, number: int, row: Row) -> None:
-        table, theme, ratio = self._table, self._table.theme, self._table.devicePixelRatioF()
+        table, theme, ratio = self._table, self._theme, self._table.devicePixelRatioF()
         for frame in table.frames_of(number):
             box = table.frame_rect(number, frame)
-            picture = row.picture(frame, box.width(), ratio)
-            rest = QPointF(box.width() - picture.width() / ratio, box.height() - picture.height() / ratio) / 2
-            painter.drawPixmap(box.topLeft() + QPointF(round(rest.x()), round(rest.y())), picture)
+            image_conversion.draw_thumbnail(painter, row.images[frame], box, ratio)
             verdict = row.score(frame).verdict
             if verdict is not None and verdict != "on the data":  # as in the path's film strip: dashed, it extrapolates
                 step = round(box.width()) if verdict == "off the data" else 2 * DASH
@@ -544,7 +516,7 @@ class _CellDelegate(QStyledItemDelegate):
                 painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
 
     def _paint_measure(self, painter: QPainter, box: QRectF, index: Index, row: Row) -> None:
-        table, theme, text = self._table, self._table.theme, str(index.data())
+        table, theme, text = self._table, self._theme, str(index.data())
         best = row.kind in table.paths.columns[index.column() - 1].best
         font = small_font(table.font(), 0.0, bold=best)
         if best:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPixmap, QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -21,15 +21,14 @@ from core.paths.recipe import JOINING, PATH_KINDS, RECIPE_KINDS
 from explorer.views.path_comparison.table import PathTable
 from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.icons import icon
 from explorer.widgets.layouts import column, row
 from explorer.widgets.path_colors import path_pen
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import Theme, Themed
 
 SWATCH = QSize(20, 12)
 
 
-class PathKindsView(QWidget):
+class PathKindsView(Themed, QWidget):
     """Compares kinds of path between the same ends; ``table`` holds the paths. Setters are silent.
 
     ``kinds_chosen`` carries the checked kinds in order, ``target_chosen`` a factor's name; ``shown`` follows when it
@@ -51,14 +50,15 @@ class PathKindsView(QWidget):
         self._pages.addWidget(self.table)
         self._pages.addWidget(self._empty)
         column(self._make_head(), (self._pages, 1), spacing=2, margins=(0, 4, 0, 0), parent=self)
-        self.set_theme(DARK)
+        self._show_swatches()
         self.set_kinds(())
         self.set_targets((), "")
         self.set_empty("")
 
     def _make_head(self) -> QHBoxLayout:
+        tip = "Which kinds of path are compared"
         self._choose = tool_button(
-            "path_kinds.choose", "Kinds", "Which kinds of path are compared", "Kinds of path that are compared"
+            "path_kinds.choose", "Kinds", tip, "Kinds of path that are compared", drawing="kinds"
         )
         self._choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._choose.setMenu(self._make_menu())
@@ -143,12 +143,14 @@ class PathKindsView(QWidget):
         self._empty.setText(text)
         self._pages.setCurrentIndex(1 if text else 0)
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self.table.set_theme(theme)
-        self._choose.setIcon(icon("kinds", theme))
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._show_swatches()
+
+    def _show_swatches(self) -> None:
         for kind, box in self._boxes.items():
-            box.setIcon(_swatch(kind, theme, self.devicePixelRatioF()))
+            box.setIcon(_swatch(kind, self._theme, self.devicePixelRatioF()))
 
     # what is on show
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QGridLayout, QPushButton, QSpinBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QGridLayout, QPushButton, QSpinBox, QWidget
 
 from core.config import SETTINGS, RunConfig
 from explorer.views.training.editors import Editor, make_editor
 from explorer.widgets.controls import label, named
+from explorer.widgets.layouts import column
 
 FIELDS = (
     ("training.epochs", "training.batch_size"),
@@ -37,30 +38,24 @@ class ContinueForm(QWidget):
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(2)
         self._captions: dict[str, QWidget] = {}
-        for row, names in enumerate(FIELDS):
-            for column, name in enumerate(names):
+        for line, names in enumerate(FIELDS):
+            for place, name in enumerate(names):
                 setting = SETTINGS[name]
                 editor, caption = make_editor(setting), label(setting.row.label, "muted")
                 editor.control.setObjectName(f"training.continue.{setting.field.name}")
                 editor.control.setMinimumWidth(60)
                 editor.control.setAccessibleName(f"{setting.row.label} of the run that goes on")
                 caption.setBuddy(editor.control)
-                grid.addWidget(caption, 2 * row, column)
-                grid.addWidget(editor, 2 * row + 1, column)
-                grid.setColumnStretch(column, 1)
+                grid.addWidget(caption, 2 * line, place)
+                grid.addWidget(editor, 2 * line + 1, place)
+                grid.setColumnStretch(place, 1)
                 self._editors[name], self._captions[name] = editor, caption
-        note = label(FIXED, "muted", "training.continue.fixed")
-        note.setWordWrap(True)
+        note = label(FIXED, "muted", "training.continue.fixed", wrap=True)
         self._button = named(QPushButton("Continue"), "training.continue.start")
         self._button.setProperty("primary", True)
         self._button.setToolTip("Train this run further from its last checkpoint, with these settings")
         self._button.clicked.connect(lambda: self.requested.emit(self.values()))
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(6)
-        layout.addLayout(grid)
-        layout.addWidget(note)
-        layout.addWidget(self._button)
+        column(grid, note, self._button, spacing=6, parent=self)
 
     def set_run(self, config: RunConfig, done: int) -> None:
         """Show the settings of a run of which ``done`` epochs are done: of a finished one, as many epochs again."""

@@ -7,18 +7,18 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QPainter, QPaintEvent, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QFormLayout, QProgressBar, QPushButton, QStackedWidget, QWidget
+from PySide6.QtWidgets import QProgressBar, QPushButton, QStackedWidget, QWidget
 
 from core.config import SETTINGS
 from core.utils.text import counted
 from explorer.views.training.editors import make_editor
 from explorer.widgets.controls import duration, label, named, set_role
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.layouts import column, row, scrolled
+from explorer.widgets.layouts import column, form, row, scrolled
 from explorer.widgets.painting import small_font, tint
-from explorer.widgets.theme import DARK, Theme, ThemedWidget
+from explorer.widgets.theme import Themed, ThemedWidget
 
 EMPTY = "Drop a folder or a file of images here to see what it holds before you train on it."
 MEASURING = "Measuring how long a training takes here …"
@@ -51,7 +51,7 @@ FEW, MOST_LINES = 12, 200
 _PERMILLE = 1000
 
 
-class DatasetView(QWidget):
+class DatasetView(Themed, QWidget):
     """Shows one inspection, as ``core.data.inspection.Inspection.to_json`` gives it, or how far it is."""
 
     choose_requested = Signal(bool)
@@ -69,7 +69,7 @@ class DatasetView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._found: Mapping[str, Any] | None = None
         self._values: dict[str, Any] = {}
-        self._reading, self._muted = False, DARK.muted
+        self._reading = False
         self._path = named(ElidedLabel("heading"), "dataset.path")
         self._pages = QStackedWidget()
         self._pages.addWidget(self._make_empty())
@@ -152,11 +152,7 @@ class DatasetView(QWidget):
 
     def _make_settings(self) -> QWidget:
         holder = QWidget()
-        form = QFormLayout(holder)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(8)
-        form.setVerticalSpacing(6)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        rows = form(holder)
         self._editors = {}
         for name in SHOWN_SETTINGS:
             setting = SETTINGS[name]
@@ -164,7 +160,7 @@ class DatasetView(QWidget):
             editor.control.setObjectName(f"dataset.{name}")
             text.setToolTip(setting.help)
             text.setBuddy(editor.control)
-            form.addRow(text, editor)
+            rows.addRow(text, editor)
             editor.edited.connect(lambda name=name, editor=editor: self.setting_edited.emit(name, editor.value()))
             self._editors[name] = editor
         return holder
@@ -241,19 +237,17 @@ class DatasetView(QWidget):
         self._train.setEnabled(not obstacle)
         self._train.setToolTip(obstacle or "Start a training with the settings of the Training panel")
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        for part in (self._sheet, self._classes):
-            part.set_theme(theme)
-        self._muted = theme.muted
-        self._show_tables()
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._show_tables()
 
     # showing
 
     def _show_tables(self) -> None:
         if self._found is not None:
-            self._facts.setText(_table(facts(self._found), self._muted))
-            self._split.setText(_table(split_rows(self._found.get("split") or {}), self._muted))
+            self._facts.setText(_table(facts(self._found), self._theme.muted))
+            self._split.setText(_table(split_rows(self._found.get("split") or {}), self._theme.muted))
 
     def _show_estimate(self) -> None:
         text = "" if self._found is None else estimate(self._found, self._values)

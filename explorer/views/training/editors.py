@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
     QComboBox,
-    QHBoxLayout,
     QLineEdit,
     QPushButton,
     QRadioButton,
@@ -25,6 +24,7 @@ from core.data.sources.listing import located
 from core.data.tables import SUFFIXES
 from explorer.widgets.controls import MagnitudeSpinBox, folder_or_file_menu, named
 from explorer.widgets.dialogs import ask_file, ask_folder
+from explorer.widgets.layouts import row
 
 IMAGE_FILES = (
     *("*.npz", "*.npy", "*.h5", "*.hdf5", "*.hdf", "*.he5", "*.mat", "*.tif", "*.tiff", "*.gif", "*.webp", "*.apng"),
@@ -72,10 +72,7 @@ class Editor(QWidget):
         control.setToolTip(setting.help)
         control.setAccessibleName(setting.row.label)
         control.setAccessibleDescription(setting.help)
-        self.row = QHBoxLayout(self)
-        self.row.setContentsMargins(0, 0, 0, 0)
-        self.row.setSpacing(4)
-        self.row.addWidget(control, 1)
+        self.row = row((control, 1), spacing=4, parent=self)
         self.setFocusProxy(control)
         changed.connect(lambda *_: self.edited.emit())
 
@@ -200,14 +197,10 @@ class SourceEditor(Editor):
             "curves": named(QRadioButton("Polar curves"), "training.data.source.curves"),
         }
         holder = QWidget()
-        row = QHBoxLayout(holder)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(16)
+        row(*buttons.values(), 1, spacing=16, parent=holder)
         group = QButtonGroup(holder)
         for button in buttons.values():
-            row.addWidget(button)
             group.addButton(button)
-        row.addStretch(1)
         buttons["files"].setToolTip("Train on a folder of image files, or on an array of images in an .npz file")
         buttons["curves"].setToolTip("Train on the published study's synthetic curves, drawn when needed")
         super().__init__(

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QWidget
 
 from core.config import SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
 from core.data.sources.listing import located
 from explorer.views.training.editors import Editor, PathEditor, make_editor
 from explorer.widgets.controls import label, leave_drops, named
 from explorer.widgets.icons import icon
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.layouts import column, form
 
 LABEL_WIDTH = 92
 TITLES = {"data": "Train on", "model": "Model", "loss": "Loss", "training": "Training"}
@@ -45,23 +45,13 @@ class Section(QWidget):
 
     def __init__(self, name: str, title: str) -> None:
         super().__init__()
-        self._theme = DARK
         self._head = self._fold(title, f"training.section.{name}", "section")
         self._more = self._fold("More", f"training.more.{name}", "more")
         self._basic, self.basic = self._rows()
         self._advanced, self.advanced = self._rows()
         self._body = QWidget()
-        body = QVBoxLayout(self._body)
-        body.setContentsMargins(2, 4, 0, 8)
-        body.setSpacing(6)
-        body.addWidget(self._basic)
-        body.addWidget(self._more)
-        body.addWidget(self._advanced)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._head)
-        layout.addWidget(self._body)
+        column(self._basic, self._more, self._advanced, spacing=6, margins=(2, 4, 0, 8), parent=self._body)
+        column(self._head, self._body, parent=self)
         self._head.setChecked(True)
         self._head.toggled.connect(self._show)
         self._more.toggled.connect(lambda opened: self.advanced_opened.emit() if opened else None)
@@ -79,39 +69,30 @@ class Section(QWidget):
 
     def _rows(self) -> tuple[QWidget, QFormLayout]:
         holder = QWidget()
-        form = QFormLayout(holder)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setHorizontalSpacing(8)
-        form.setVerticalSpacing(6)
-        form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        return holder, form
+        return holder, form(holder)
 
     def open_advanced(self) -> None:
         """Unfold everything, so that a field in it can be seen."""
         self._head.setChecked(True)
         self._more.setChecked(True)
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self._show()
-
     def _show(self, _: bool = False) -> None:
         self._body.setVisible(self._head.isChecked())
         self._advanced.setVisible(self._more.isChecked())
         self._more.setText("Fewer settings" if self._more.isChecked() else "More settings")
         for button in (self._head, self._more):
-            button.setIcon(icon("fold-open" if button.isChecked() else "fold-closed", self._theme))
+            button.setIcon(icon("fold-open" if button.isChecked() else "fold-closed"))
 
 
 class TrainingForm(QWidget):
-    """Editors for a whole ``RunConfig``. ``edited`` follows every change that a person makes."""
+    """Editors for a whole ``RunConfig``. ``edited`` follows every change by hand, ``refreshed`` every change of what it
+    holds and of what is wrong with that."""
 
     edited = Signal(str)
     """The name of the setting, section.field."""
     path_chosen = Signal(str)
     """A path is complete: chosen, or typed and left."""
+    refreshed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -120,14 +101,10 @@ class TrainingForm(QWidget):
         self._notes: dict[str, QLabel] = {}
         self._sections: dict[str, Section] = {}
         self._error = ""
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(8, 4, 8, 8)
-        layout.setSpacing(2)
         for name, title in TITLES.items():
             section = self._sections[name] = Section(name, title)
             section.advanced_opened.connect(lambda name=name: self._add_advanced(name))
-            layout.addWidget(self._sections[name])
-        layout.addStretch(1)
+        column(*self._sections.values(), 1, spacing=2, margins=(8, 4, 8, 8), parent=self)
         self._source_note = label("", "muted", wrap=True)
         for setting in SETTINGS.values():
             if not setting.row.advanced:  # these are made when they are unfolded: more than half of all
@@ -135,18 +112,18 @@ class TrainingForm(QWidget):
         self.set_config(RunConfig())
 
     def _add(self, setting: Setting) -> None:
-        form = self._form_of(setting)
+        rows = self._form_of(setting)
         editor = make_editor(setting)
         if setting.name in ("data.source", "data.path"):  # what everything begins with: no label, the whole width
-            form.addRow(editor)
+            rows.addRow(editor)
         else:
             text = label(setting.row.label)
             text.setMinimumWidth(LABEL_WIDTH)
             text.setToolTip(setting.help)
             text.setBuddy(editor.control)
-            form.addRow(text, editor)
+            rows.addRow(text, editor)
         if setting.name == "data.source":
-            form.addRow(self._source_note)
+            rows.addRow(self._source_note)
         self._editors[setting.name] = editor
         if isinstance(editor, PathEditor):
             editor.committed.connect(self.path_chosen)
@@ -164,10 +141,10 @@ class TrainingForm(QWidget):
     def _note(self, name: str) -> QLabel:
         """The line below the editor of a setting, made when it is first needed."""
         if name not in self._notes:
-            form, editor = self._form_of(SETTINGS[name]), self._editors[name]
+            rows, editor = self._form_of(SETTINGS[name]), self._editors[name]
             self._notes[name] = label("", "error", f"training.{name}.error", wrap=True)
-            row, _ = form.getWidgetPosition(editor)  # pyright: ignore[reportGeneralTypeIssues]  # the stubs say object
-            form.insertRow(row + 1, self._notes[name])
+            place, _ = rows.getWidgetPosition(editor)  # pyright: ignore[reportGeneralTypeIssues]  # the stubs say object
+            rows.insertRow(place + 1, self._notes[name])
         return self._notes[name]
 
     def _form_of(self, setting: Setting) -> QFormLayout:
@@ -186,14 +163,6 @@ class TrainingForm(QWidget):
         for name in values.keys() & self._editors.keys():
             self._editors[name].set_value(values[name])
         self._refresh()
-
-    def set_hole(self, a: float, b: float, radius: float) -> None:
-        """Fill the hole's fields; emits nothing."""
-        self.set_values({"data.hole_a": a, "data.hole_b": b, "data.hole_radius": radius})
-
-    def set_punctured(self, punctured: bool) -> None:
-        """Whether a hole is cut; emits nothing."""
-        self.set_values({"data.punctured": punctured})
 
     def config(self) -> RunConfig:
         """The configuration on screen; raises ``ConfigError`` as ``core.config`` does, and for a missing path."""
@@ -215,11 +184,6 @@ class TrainingForm(QWidget):
     def error(self) -> str:
         """Why the settings cannot be used; empty if they can."""
         return self._error
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        for section in self._sections.values():
-            section.set_theme(theme)
 
     # reacting to hands
 
@@ -246,14 +210,15 @@ class TrainingForm(QWidget):
             self._sections[SETTINGS[wrong].section].open_advanced()  # makes its editor if there was none
         for name, editor in self._editors.items():
             setting, here = SETTINGS[name], name == wrong
-            form = self._form_of(setting)
-            form.setRowVisible(editor, all(values[other] in allowed for other, allowed in setting.row.when))
+            rows = self._form_of(setting)
+            rows.setRowVisible(editor, all(values[other] in allowed for other, allowed in setting.row.when))
             editor.set_invalid(here)
             if here:
                 self._note(name).setText(_reason(self._error, setting))
             if name in self._notes:
-                form.setRowVisible(self._notes[name], here)
+                rows.setRowVisible(self._notes[name], here)
         self._source_note.setText(SOURCE_NOTES[values["data.source"]])
+        self.refreshed.emit()
 
 
 def _reason(message: str, setting: Setting) -> str:

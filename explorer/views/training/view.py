@@ -10,24 +10,20 @@ from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtWidgets import (
-    QFrame,
     QGridLayout,
-    QHBoxLayout,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from core.config import LIVE_SETTINGS, ConfigError, RunConfig
 from explorer.views.training.continue_form import ContinueForm
 from explorer.views.training.form import TrainingForm
-from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, set_role
+from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, set_role, tool_button
 from explorer.widgets.icons import icon
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.layouts import column, row, scrolled
 
 ACTIVE = ("starting", "running", "paused", "stopping")
 STEERABLE = ("running", "paused")
@@ -63,7 +59,7 @@ class Advice:
 
 
 class TrainingView(QWidget):
-    """Chooses what to train and steers what trains. It starts nothing itself."""
+    """Chooses what to train, by its ``form``, and steers what trains. It starts nothing itself."""
 
     start_requested = Signal(object)
     continue_requested = Signal(object)
@@ -76,66 +72,37 @@ class TrainingView(QWidget):
     epoch_requested = Signal()
     stop_requested = Signal()
     hyperparameters_changed = Signal(object)
-    edited = Signal()
-    """A person has changed a setting of the form."""
-    setting_edited = Signal(str)
-    """The same, with its name, section.field."""
-    path_chosen = Signal(str)
-    """A person has chosen which images to train on."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("training")
         self.setMinimumWidth(236)  # its fields stay whole when other docks want room
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
-        self._state, self._theme, self._reason = "idle", DARK, ""
+        self._state, self._reason = "idle", ""
         self._can_continue, self._obstacle = False, ""
-        self._form = TrainingForm()
-        self._scroll = named(QScrollArea(), "training.scroll")
-        self._scroll.setWidget(self._make_body())
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addWidget(self._make_head())
-        layout.addWidget(self._scroll, 1)
-        self._form.edited.connect(self._show)
-        self._form.edited.connect(lambda _: self.edited.emit())
-        self._form.edited.connect(self.setting_edited)
-        self._form.path_chosen.connect(self.path_chosen)
-        self.set_theme(DARK)
+        self.form = TrainingForm()
+        self._scroll = scrolled(self._make_body(), "training.scroll")
+        column(self._make_head(), (self._scroll, 1), parent=self)
+        self.form.refreshed.connect(self._show)
         self.set_state("idle")
 
     def _make_head(self) -> QWidget:
         head = named(QWidget(), "training.head")
-        layout = QVBoxLayout(head)
-        layout.setContentsMargins(8, 8, 8, 8)
-        layout.setSpacing(8)
         self._start = named(QPushButton("Start training"), "training.start")
         self._start.setProperty("primary", True)
         self._start.clicked.connect(self.request_start)
         self._continue = named(QPushButton("Continue…"), "training.continue")
         self._continue.setCheckable(True)
         self._continue.toggled.connect(self._show_continuing)
-        buttons = QHBoxLayout()
-        buttons.addWidget(self._start, 1)
-        buttons.addWidget(self._continue)
-        layout.addLayout(buttons)
-        layout.addWidget(self._make_transport())
-        self._status = label("", "muted", "training.status")
-        self._status.setWordWrap(True)
+        self._status = label("", "muted", "training.status", wrap=True)
         self._bar = named(QProgressBar(), "training.progress")
         self._bar.setRange(0, _PERMILLE)
         self._bar.setTextVisible(False)
-        self._numbers = label("", "muted", "training.numbers")
-        self._numbers.setWordWrap(True)
+        self._numbers = label("", "muted", "training.numbers", wrap=True)
         self._numbers.setToolTip(NUMBERS)
-        layout.addWidget(self._status)
-        layout.addWidget(self._bar)
-        layout.addWidget(self._numbers)
-        layout.addWidget(self._make_live())
+        buttons = row((self._start, 1), self._continue, spacing=6)
+        parts = (buttons, self._make_transport(), self._status, self._bar, self._numbers, self._make_live())
+        column(*parts, spacing=8, margins=(8, 8, 8, 8), parent=head)
         return head
 
     def _make_body(self) -> QWidget:
@@ -144,32 +111,19 @@ class TrainingView(QWidget):
         self._continue_form = ContinueForm()
         self._continue_form.requested.connect(self.continue_requested)
         self._advice = named(QWidget(), "training.advice")
-        advice = QVBoxLayout(self._advice)
-        advice.setContentsMargins(0, 0, 0, 0)
-        advice.setSpacing(6)
-        ending = QVBoxLayout()
-        ending.setContentsMargins(8, 0, 8, 0)
-        ending.setSpacing(8)
-        ending.addWidget(self._continue_form)
-        ending.addWidget(self._advice)
-        layout = QVBoxLayout(body)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(0)
-        layout.addLayout(ending)
-        layout.addWidget(self._form, 1)
+        self._advices = column(spacing=6, parent=self._advice)
+        ending = column(self._continue_form, self._advice, spacing=8, margins=(8, 0, 8, 0))
+        column(ending, (self.form, 1), parent=body)
         return body
 
     def _make_transport(self) -> QWidget:
         self._transport = QWidget()
-        row = QHBoxLayout(self._transport)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
         self._pause = self._button("pause", "Pause", "Pause after this step; the model stays in memory")
         self._step = self._button("step", "Step", "One optimiser step, then pause")
         self._epoch = self._button("epoch", "Epoch", "To the end of this epoch, then pause")
         self._stop = self._button("stop", "Stop", "Stop after this step; a checkpoint is kept")
-        for button in (self._pause, self._step, self._epoch, self._stop):
-            row.addWidget(button, 1)
+        buttons = (self._pause, self._step, self._epoch, self._stop)
+        row(*((button, 1) for button in buttons), spacing=4, parent=self._transport)
         self._pause.clicked.connect(self._on_pause)
         self._step.clicked.connect(self.step_requested)
         self._epoch.clicked.connect(self.epoch_requested)
@@ -177,12 +131,10 @@ class TrainingView(QWidget):
         return self._transport
 
     def _button(self, name: str, text: str, tip: str) -> QToolButton:
-        button = named(QToolButton(), f"training.{name}", text)
-        button.setToolTip(tip)
+        button = tool_button(f"training.{name}", text, tip, drawing=name)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setIconSize(QSize(18, 18))
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         return button
 
     def _make_live(self) -> QWidget:
@@ -193,7 +145,7 @@ class TrainingView(QWidget):
         grid.setHorizontalSpacing(6)
         grid.setVerticalSpacing(2)
         self._fields: dict[str, MagnitudeSpinBox] = {}
-        for column, setting in enumerate(LIVE_SETTINGS):
+        for place, setting in enumerate(LIVE_SETTINGS):
             name, text = setting.field.name, setting.row.label
             field = MagnitudeSpinBox(1e-12 if setting.above else setting.low or 0.0, setting.high or 1e6)
             field.setObjectName(f"training.live.{name}")
@@ -202,41 +154,13 @@ class TrainingView(QWidget):
             field.committed.connect(lambda value, name=name: self.hyperparameters_changed.emit({name: value}))
             caption = label(text, "muted")
             caption.setBuddy(field)
-            grid.addWidget(caption, 0, column)
-            grid.addWidget(field, 1, column)
-            grid.setColumnStretch(column, 1)
+            grid.addWidget(caption, 0, place)
+            grid.addWidget(field, 1, place)
+            grid.setColumnStretch(place, 1)
             self._fields[name] = field
         return self._live
 
     # setters
-
-    def set_config(self, config: RunConfig) -> None:
-        """Fill the form."""
-        self._form.set_config(config)
-        self._show()
-
-    def config(self) -> RunConfig:
-        """What the form holds; raises ``core.config.ConfigError``."""
-        return self._form.config()
-
-    def values(self) -> dict[str, Any]:
-        """What the form holds, by section.field, right or wrong."""
-        return self._form.values()
-
-    def set_values(self, values: Mapping[str, Any]) -> None:
-        """Fill in these settings, by section.field."""
-        self._form.set_values(values)
-        self._show()
-
-    def set_hole(self, a: float, b: float, radius: float) -> None:
-        """Fill the fields of the next training's hole: its centre and radius in the (a, b) plane."""
-        self._form.set_hole(a, b, radius)
-        self._show()
-
-    def set_punctured(self, punctured: bool) -> None:
-        """Whether the next training's data has a hole."""
-        self._form.set_punctured(punctured)
-        self._show()
 
     def set_continuable(self, config: RunConfig | None, done: int = 0, obstacle: str = "") -> None:
         """The open run, with its settings as they are now, and how many of its epochs are done; None: none is open.
@@ -248,17 +172,14 @@ class TrainingView(QWidget):
 
     def set_advice(self, advice: Sequence[Advice]) -> None:
         """Say what is wrong with the open run, below its state."""
-        layout = self._advice.layout()
-        assert layout is not None
+        layout = self._advices
         while (item := layout.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
         for number, one in enumerate(advice):
             if one.text:
-                text = label(one.text, "warning", f"training.advice.{number}.text")
-                text.setWordWrap(True)
-                layout.addWidget(text)
+                layout.addWidget(label(one.text, "warning", f"training.advice.{number}.text", wrap=True))
             if one.action:
                 button = named(QPushButton(textwrap.fill(one.action, BUTTON_WIDTH)), f"training.advice.{number}.action")
                 what = "Train a new run with the settings of this one, apart from that"
@@ -330,20 +251,12 @@ class TrainingView(QWidget):
             with QSignalBlocker(field):
                 field.setValue(value)
 
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self._form.set_theme(theme)
-        for button, name in ((self._step, "step"), (self._epoch, "epoch"), (self._stop, "stop")):
-            button.setIcon(icon(name, theme))
-        self._show()
-
     # gestures
 
     def request_start(self) -> None:
         """Ask for a training with the settings on screen; wrong ones are shown instead."""
         try:
-            config = self._form.config()
+            config = self.form.config()
         except ConfigError:
             self._show()
             return
@@ -370,18 +283,17 @@ class TrainingView(QWidget):
         self._continue.setEnabled(not self._obstacle)
         self._continue.setToolTip(self._obstacle or "Train this run further, for more epochs or with other settings")
         self._continue_form.setVisible(ended and not self._obstacle and self._continue.isChecked())
-        layout = self._advice.layout()
-        self._advice.setVisible(self._state in ENDED and layout is not None and layout.count() > 0)
+        self._advice.setVisible(self._state in ENDED and self._advices.count() > 0)
         self._transport.setVisible(active)
         self._live.setVisible(active)
         self._bar.setVisible(active)
         self._numbers.setVisible(active and bool(self._numbers.text()))
-        problem = self._reason or self._form.error
+        problem = self._reason or self.form.error
         self._start.setEnabled(not active and not problem)
         self._start.setToolTip(problem or "Train with these settings in a new run folder")
         self._pause.setText("Resume" if paused else "Pause")
-        self._pause.setIcon(icon("play" if paused else "pause", self._theme))
+        self._pause.setIcon(icon("play" if paused else "pause"))
         self._pause.setToolTip("Resume the training" if paused else "Pause after this step; the model stays in memory")
         for widget in (self._pause, self._step, self._epoch, self._stop, self._live):
             widget.setEnabled(steerable)
-        self._form.setEnabled(not active)
+        self.form.setEnabled(not active)

@@ -22,14 +22,14 @@ from PySide6.QtGui import (
     QPen,
     QPixmap,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QToolTip
 
 from core.rendering.axes import nice_step
 from explorer.views.transect.data import CURVES, ROWS, TransectData
 from explorer.widgets import image_conversion
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.painting import dot, empty_text, polyline, stroke_lines, tint
-from explorer.widgets.theme import DARK, Theme
+from explorer.widgets.theme import ThemedWidget
 
 LEFT = 62  # pixels for the rows' names and the first curve's scale
 SCALE = 36  # for each further curve's scale, at the right
@@ -153,7 +153,7 @@ def normalised(values: np.ndarray, low: float, high: float, log: bool) -> np.nda
     return (values - low) / (high - low)
 
 
-class TransectPicture(QWidget):
+class TransectPicture(ThemedWidget):
     """Draws a ``TransectData``. ``position_changed`` follows a drag, ``released`` ends it."""
 
     position_changed = Signal(int)
@@ -166,7 +166,7 @@ class TransectPicture(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setMinimumSize(280, 150)
-        self._data, self._theme = data, DARK
+        self._data = data
         self.log = True
         self.empty = ""
         self._thumbs: dict[tuple[int, int], QPixmap] = {}
@@ -175,11 +175,6 @@ class TransectPicture(QWidget):
 
     def sizeHint(self) -> QSize:
         return QSize(720, 220)
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._theme = theme
-        self.update()
 
     def forget(self, numbers: list[int] | None = None) -> None:
         """Images of these points, or of all, are others now."""

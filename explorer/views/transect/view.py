@@ -9,10 +9,8 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QSpinBox, QWidget
 from explorer.views.transect.data import CURVES, TransectData
 from explorer.views.transect.picture import TransectPicture
 from explorer.widgets.controls import add_menu, label, named, tool_button
-from explorer.widgets.icons import icon
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import column, row
-from explorer.widgets.theme import DARK, Theme
 
 FORMATS = {
     "png": "PNG picture…",
@@ -40,7 +38,6 @@ class TransectView(QWidget):
         self._data = TransectData()
         self.picture = TransectPicture(self._data)
         row(self._make_side(), (self.picture, 1), spacing=8, margins=(8, 6, 8, 6), parent=self)
-        self.set_theme(DARK)
         self.set_transects([], None)
 
     def _make_side(self) -> QWidget:
@@ -51,7 +48,7 @@ class TransectView(QWidget):
             accessible="Transect",
         )
         self._choice.activated.connect(self.transect_chosen)
-        self._remove = tool_button("transect.remove", "Remove", words=False)
+        self._remove = tool_button("transect.remove", "Remove", words=False, drawing="trash")
         self._remove.clicked.connect(self._on_remove)
         self._points = named(
             QSpinBox(),
@@ -68,7 +65,7 @@ class TransectView(QWidget):
         self._log.setChecked(True)
         self._log.toggled.connect(self._on_log)
         tip = "Save the picture or the numbers of this transect to a file"
-        self._export = tool_button("transect.export", "Export", tip)
+        self._export = tool_button("transect.export", "Export", tip, drawing="export")
         add_menu(self._export, FORMATS, self.export_requested.emit)
         top_left = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
         self._summary = label("", "muted", "transect.summary", wrap=True, align=top_left)
@@ -146,12 +143,6 @@ class TransectView(QWidget):
         self.picture.empty = text
         self._enable()
         self.picture.update()
-
-    def set_theme(self, theme: Theme) -> None:
-        """Take the colours of ``theme``."""
-        self._remove.setIcon(icon("trash", theme))
-        self._export.setIcon(icon("export", theme))
-        self.picture.set_theme(theme)
 
     @property
     def complete(self) -> bool:

@@ -210,8 +210,8 @@ def test_the_three_images_fit_at_any_width(view, width: int):
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT])
-def test_it_is_drawn_in_either_theme(view, theme):
-    view.set_theme(theme)
+def test_it_is_drawn_in_either_theme(view, theme, use_theme):
+    use_theme(theme)
     compare(view)
     assert not view.grab().toImage().isNull()
 

@@ -240,9 +240,9 @@ def test_it_tells_when_it_comes_on_screen(view, qtbot):
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-def test_every_control_has_a_name_a_tip_and_in_both_themes_a_drawing(view, theme):
+def test_every_control_has_a_name_a_tip_and_in_both_themes_a_drawing(view, theme, use_theme):
     view.set_items([RUNNING, FINISHED, FAILED])
-    view.set_theme(theme)
+    use_theme(theme)
     for key in view.listed:
         for button in view.row(key).findChildren(QToolButton):
             assert button.toolTip()

@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from explorer.views.filmstrip import FilmstripView
+from explorer.widgets import image_conversion
 from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -24,7 +25,6 @@ def _frames(count: int, size: int = 64) -> np.ndarray:
 def view(qtbot) -> FilmstripView:
     made = FilmstripView()
     qtbot.addWidget(made)
-    made.set_theme(DARK)
     made.resize(900, 100)
     made.show()
     return made
@@ -60,14 +60,14 @@ def test_an_empty_strip_is_drawn_and_answers_nothing(view, said):
     assert said == []
 
 
-def test_it_is_complete_when_every_frame_has_come(view, said):
+def test_it_is_complete_when_every_frame_has_come(view, said, use_theme):
     view.set_frames(65)
     view.set_images(0, _frames(64))
     assert not view.complete
     view.set_images(64, _frames(1))
     assert view.complete
     view.set_position(0.4)
-    view.set_theme(LIGHT)
+    use_theme(LIGHT)
     assert said == []
 
 
@@ -168,16 +168,19 @@ def test_few_frames_stand_side_by_side(view):
     assert view._x(1.0) < view.viewport().width() / 2
 
 
-def test_thumbnails_are_kept_between_paintings(view):
+def test_thumbnails_are_kept_between_paintings(view, monkeypatch):
     view.set_frames(65)
     view.set_images(0, _frames(65))
     view.viewport().grab()
-    kept = dict(view._thumbs)
+    scaled = []
+    once = image_conversion.scaled
+    monkeypatch.setattr(image_conversion, "scaled", lambda *values: scaled.append(values) or once(*values))
     view.set_position(0.5)
     view.viewport().grab()
-    assert all(view._thumbs[number] is thumb for number, thumb in kept.items())
+    assert not scaled
     view.set_images(0, _frames(1))
-    assert 0 not in view._thumbs
+    view.viewport().grab()
+    assert len(scaled) == 1
 
 
 def test_images_beyond_the_strip_are_passed_over(view):

@@ -174,8 +174,8 @@ def test_a_file_that_cannot_be_written_is_named(view, tmp_path):
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-def test_images_stand_on_the_themes_ground(view, theme):
-    view.set_theme(theme)
+def test_images_stand_on_the_themes_ground(view, theme, use_theme):
+    use_theme(theme)
     view.set_image(_flower(), "Probe")
     canvas = view.findChild(QWidget, "image.canvas").grab().toImage()
     assert canvas.pixelColor(1, 1).name() == theme.ground

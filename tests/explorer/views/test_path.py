@@ -167,7 +167,7 @@ def test_a_note_has_a_line_of_its_own_while_there_is_one(view):
     assert not note.isVisible()
 
 
-def test_a_path_is_shown_silently(view, said):
+def test_a_path_is_shown_silently(view, said, use_theme):
     view.set_path("natural", True, 9, 12.34)
     view.set_position(0.5)
     view.set_playing(True)
@@ -175,7 +175,7 @@ def test_a_path_is_shown_silently(view, said):
     view.set_speed(2.0)
     view.set_unit("image")
     view.set_frame_count(33)
-    view.set_theme(LIGHT)
+    use_theme(LIGHT)
     assert _find(view, "kind").currentText() == "Natural cubic"
     assert _find(view, "closed").isChecked()
     assert _find(view, "play").isChecked()

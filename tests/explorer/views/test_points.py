@@ -44,13 +44,13 @@ def _down(box: QWidget, times: int = 1) -> None:
         QTest.keyClick(box, Qt.Key.Key_Down)
 
 
-def test_everything_is_shown_silently(view, said):
+def test_everything_is_shown_silently(view, said, use_theme):
     view.set_color_by("b")
     view.set_size(7.5)
     view.set_opacity(0.4)
     view.set_latent_dim(8)
     view.set_axes(("axes", (4, 2, 7)))
-    view.set_theme(LIGHT)
+    use_theme(LIGHT)
     assert _find(view, "color_by").currentText() == "b"
     assert view.findChild(QLabel, "points.size.text").text() == "7.5 px"
     assert view.findChild(QLabel, "points.opacity.text").text() == "40 %"

@@ -54,11 +54,11 @@ def test_before_a_run_is_open_the_panel_says_so(qtbot):
     assert not view.findChild(QPushButton, "probe.center").isEnabled()
 
 
-def test_values_are_shown_silently(view, said):
+def test_values_are_shown_silently(view, said, use_theme):
     view.set_values(np.array([1.0, -0.5, 7.5], dtype=np.float32))
     assert [_number(view, i).value() for i in range(3)] == [1.0, -0.5, 7.5]
     assert [_slider(view, i).value() > 2000 for i in range(3)] == [True, False, True]
-    view.set_theme(LIGHT)
+    use_theme(LIGHT)
     assert said == []
 
 

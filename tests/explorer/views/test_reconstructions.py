@@ -44,11 +44,11 @@ def test_an_empty_panel_is_drawn_and_answers_nothing(view, said):
     assert said == []
 
 
-def test_pairs_are_shown_silently(view, said):
+def test_pairs_are_shown_silently(view, said, use_theme):
     view.set_pairs(*_pairs(20))
     assert view.grid.samples == list(range(4299, 4319))
     assert "0.002" in view.findChild(QLabel, "reconstructions.summary").text()
-    view.set_theme(LIGHT)
+    use_theme(LIGHT)
     assert said == []
 
 

@@ -44,7 +44,7 @@ def test_without_epochs_there_is_nothing_to_choose(view):
     assert view.text() == "no epochs stored yet"
 
 
-def test_epochs_and_position_are_shown_silently(view, said):
+def test_epochs_and_position_are_shown_silently(view, said, use_theme):
     view.set_epochs([1, 2, 4, 8])
     assert view.text() == "epoch 8 · live"
     view.set_position(4)
@@ -52,7 +52,7 @@ def test_epochs_and_position_are_shown_silently(view, said):
     assert view.position() == 4
     view.set_playing(True)
     assert _play(view).isChecked()
-    view.set_theme(LIGHT)
+    use_theme(LIGHT)
     assert said == []
 
 

@@ -65,8 +65,8 @@ PICTURE = np.zeros((16, 16, 1), np.uint8)
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-def test_where_there_can_be_no_verdict_it_says_why(image, theme):
-    image.set_theme(theme)
+def test_where_there_can_be_no_verdict_it_says_why(image, theme, use_theme):
+    use_theme(theme)
     image.set_image(
         PICTURE, "Probe", 2.0, OffManifoldScore(math.nan, math.nan, math.nan, "the latent space is collapsed")
     )
@@ -80,8 +80,8 @@ def test_where_there_can_be_no_verdict_it_says_why(image, theme):
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
 @pytest.mark.parametrize(("score", "verdict"), list(zip((ON, GUESS, OFF), VERDICTS, strict=True)), ids=VERDICTS)
-def test_a_decoded_image_carries_its_verdict_its_distance_and_its_colour(image, theme, score, verdict):
-    image.set_theme(theme)
+def test_a_decoded_image_carries_its_verdict_its_distance_and_its_colour(image, theme, score, verdict, use_theme):
+    use_theme(theme)
     image.set_image(PICTURE, "Probe", 4.0, score)
     assert image.badge.text.startswith(verdict)
     badge = image.findChild(OffManifoldBadge, "image.badge")
@@ -134,7 +134,6 @@ def test_the_image_keeps_its_place_when_a_badge_comes_and_goes(image):
 def film(qtbot) -> FilmstripView:
     made = FilmstripView()
     qtbot.addWidget(made)
-    made.set_theme(DARK)
     made.resize(900, 100)
     made.show()
     made.set_frames(65)

@@ -197,7 +197,7 @@ def test_the_film_looks_as_the_cloud_does(film, qtbot, tmp_path: Path, color_by:
     made = film(silent)
     made.state.display = Display(color_by, "inferno", 7.5, 0.5, Axes(dimensions=(2, 0, 1)))
     made.state.epoch = 2
-    made.control.set_theme(LIGHT)
+    made.state.theme = LIGHT
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.export(str(tmp_path / "turn.mp4"), seconds=4.0, fps=25.0, size=480)
     wanted = {

@@ -9,6 +9,8 @@ from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox
 
 from explorer.views.training import TrainingView
 
+HOLE = {"data.hole_a": 0.9, "data.hole_b": 1.6, "data.hole_radius": 0.25}
+
 
 @pytest.fixture
 def view(qtbot) -> TrainingView:
@@ -22,26 +24,26 @@ def view(qtbot) -> TrainingView:
 @pytest.fixture
 def edits(view) -> list[bool]:
     heard: list[bool] = []
-    view.edited.connect(lambda: heard.append(True))
+    view.form.edited.connect(lambda _: heard.append(True))
     return heard
 
 
 def test_the_hole_is_filled_in_silently(view, edits):
-    view.set_hole(0.9, 1.6, 0.25)
-    data = view.config().data
+    view.form.set_values(HOLE)
+    data = view.form.config().data
     assert (data.hole_a, data.hole_b, data.hole_radius) == (0.9, 1.6, 0.25)
     assert view.findChild(QAbstractSpinBox, "training.data.hole_radius").text() == "0.25"
     assert edits == []
 
 
 def test_cutting_no_hole_hides_its_fields_and_keeps_their_values(view, edits):
-    view.set_hole(0.9, 1.6, 0.25)
-    view.set_punctured(False)
-    assert not view.config().data.punctured
+    view.form.set_values(HOLE)
+    view.form.set_values({"data.punctured": False})
+    assert not view.form.config().data.punctured
     assert not view.findChild(QAbstractSpinBox, "training.data.hole_a").isVisible()
-    view.set_punctured(True)
+    view.form.set_values({"data.punctured": True})
     assert view.findChild(QAbstractSpinBox, "training.data.hole_a").isVisible()
-    assert view.config().data.hole_radius == 0.25
+    assert view.form.config().data.hole_radius == 0.25
     assert edits == []
 
 
@@ -49,4 +51,4 @@ def test_every_edit_by_hand_is_told(view, edits):
     hole = view.findChild(QCheckBox, "training.data.punctured")
     QTest.mouseClick(hole, Qt.MouseButton.LeftButton, pos=QPoint(6, hole.height() // 2))
     assert edits == [True]
-    assert not view.config().data.punctured
+    assert not view.form.config().data.punctured

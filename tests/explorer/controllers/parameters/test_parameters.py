@@ -95,7 +95,7 @@ def _open(desk: SimpleNamespace, names: tuple[str, ...], factors: np.ndarray, da
     state.model, state.samples, state.embedding = None, None, None
     state.config = RunConfig(data=data)
     desk.editing.begin(Document())
-    desk.training.set_config(state.config)
+    desk.training.form.set_config(state.config)
     state.samples = _samples(names, factors)
     means = np.random.default_rng(1).normal(size=(len(factors), 3)).astype(np.float32)
     state.embedding = means
@@ -365,12 +365,12 @@ def test_the_circle_is_the_next_trainings_hole_both_ways(curves):
     assert scene.hole_editable
     assert scene.run_hole is None
     curves.view.plane.hole_moved.emit(1.0, 1.4, 0.2)
-    data = curves.training.config().data
+    data = curves.training.form.config().data
     assert (data.hole_a, data.hole_b, data.hole_radius) == (1.0, 1.4, 0.2)
     assert (scene.hole.a, scene.hole.b, scene.hole.radius) == (1.0, 1.4, 0.2)
     assert (scene.run_hole.a, scene.run_hole.radius) == (1.25, 0.3)
-    curves.training.set_hole(1.5, 0.5, 0.1)
-    curves.training.edited.emit()
+    curves.training.form.set_values({"data.hole_a": 1.5, "data.hole_b": 0.5, "data.hole_radius": 0.1})
+    curves.training.form.edited.emit("data.hole_a")
     assert (scene.hole.a, scene.hole.b, scene.hole.radius) == (1.5, 0.5, 0.1)
 
 
@@ -397,7 +397,7 @@ def test_a_hole_that_swallows_everything_is_an_error_and_nothing_starts(curves):
 
 def test_the_hole_can_be_left_out_and_comes_back_where_it_was(curves):
     curves.view.hole_toggled.emit(False)
-    assert not curves.training.config().data.punctured
+    assert not curves.training.form.config().data.punctured
     assert curves.view.plane.scene.hole is None
     assert curves.view.plane.scene.run_hole is not None
     assert curves.view.note.text().startswith("No hole: all 5,000 images")
@@ -420,8 +420,8 @@ def test_while_a_training_is_active_its_hole_is_only_shown(curves, training):
 
 
 def test_a_run_without_curves_has_no_hole(shapes):
-    shapes.training.set_config(RunConfig())
-    shapes.training.edited.emit()
+    shapes.training.form.set_config(RunConfig())
+    shapes.training.form.edited.emit("data.hole_a")
     assert shapes.view.plane.scene.hole is None
     assert not shapes.view.plane.scene.hole_editable
     shapes.state.training = "running"

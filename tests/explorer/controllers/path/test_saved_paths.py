@@ -348,7 +348,7 @@ def test_without_a_path_there_is_nothing_to_save(made):
     assert "There is no path to save" in made.errors[-1]
 
 
-def test_it_takes_both_themes(made):
+def test_it_takes_both_themes(made, use_theme):
     for theme in (DARK, LIGHT):
-        made.view.set_theme(theme)
+        use_theme(theme)
         assert not made.button.icon().isNull()

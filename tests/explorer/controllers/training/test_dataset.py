@@ -68,7 +68,7 @@ def test_a_folder_that_is_dropped_is_read_and_shown_with_the_settings_that_follo
     assert child(view, "dataset.classes.title").text() == "class · 2 classes"
     assert child(view, "dataset.skipped.title").text() == "Skipped (1)"
     assert "broken.png" in child(view, "dataset.skipped").text()
-    values = explorer.training_view.values()
+    values = explorer.training_view.form.values()
     assert (values["data.path"], values["data.source"]) == (str(images), "files")
     assert (values["data.image_size"], values["data.channels"]) == (12, 3)
     size = child(view, "dataset.data.image_size")
@@ -84,7 +84,7 @@ def test_a_folder_that_is_dropped_is_read_and_shown_with_the_settings_that_follo
     qtbot.waitUntil(lambda: explorer.dataset.reading, timeout=WAIT)
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
     assert "On this machine about" in estimate.text()
-    values = explorer.training_view.values()
+    values = explorer.training_view.form.values()
     assert (values["training.batch_size"], values["training.epochs"]) == (5, epochs)
 
 
@@ -180,7 +180,7 @@ def test_a_setting_is_one_in_page_and_form_and_what_a_person_chose_is_kept(progr
     drop(explorer, images)
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
     page, form = explorer.dataset_view, explorer.training_view
-    assert form.values()["training.epochs"] == 33, "whatever settings follow are taken"
+    assert form.form.values()["training.epochs"] == 33, "whatever settings follow are taken"
     there = child(form, "training.data.image_size")
     assert isinstance(there, QSpinBox)
     here = child(page, "dataset.data.image_size")
@@ -219,7 +219,7 @@ def test_time_is_measured_again_for_the_settings_that_it_depends_on(program, ima
     drop(explorer, images)
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
     QTest.mouseClick(child(explorer.training_view, f"training.more.{name.partition('.')[0]}"), LEFT)
-    editor = explorer.training_view._form._editors[name]
+    editor = explorer.training_view.form._editors[name]
     editor.set_value(value)
     editor.edited.emit()
     assert explorer.dataset._again.isActive() == (flags is not None)
@@ -228,7 +228,7 @@ def test_time_is_measured_again_for_the_settings_that_it_depends_on(program, ima
         qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
         notes = child(explorer.dataset_view, "dataset.notes").text().split("<br>")
         assert set(flags) <= set(notes)
-        assert explorer.training_view.values()[name] == value
+        assert explorer.training_view.form.values()[name] == value
 
 
 def test_a_page_about_other_images_goes_when_a_run_is_opened(program, images, tiny_run, qtbot):

@@ -53,7 +53,6 @@ def _around(found: np.ndarray, view: CloudView, point: np.ndarray, reach: int = 
 @pytest.fixture(params=["software", "gl"])
 def view(request, qtbot) -> CloudView:
     made = cloud_driver.open_view(qtbot, request.param)
-    made.set_theme(DARK)
     made.set_colors(np.tile(np.array([60, 60, 60, 255], np.uint8), (400, 1)))
     made.scene.camera.azimuth, made.scene.camera.elevation = -60.0, 60.0
     return made
@@ -105,7 +104,6 @@ def test_what_lies_behind_the_cloud_is_fainter(qtbot):
     view = CloudView("software")
     qtbot.addWidget(view)
     view.resize(640, 480)
-    view.set_theme(DARK)
     across = np.random.default_rng(0).uniform(-1, 1, (4000, 2))
     sheets = np.concatenate(
         [np.column_stack([across[:2000], np.ones(2000)]), np.column_stack([across[2000:], -np.ones(2000)])]
@@ -182,7 +180,6 @@ def test_a_flat_view_shows_it_and_a_line_of_points_does_not(qtbot):
     view = CloudView("software")
     qtbot.addWidget(view)
     view.resize(640, 480)
-    view.set_theme(DARK)
     view.show()
     for dims, seen in ((2, True), (1, False)):
         view.set_points(cloud_driver.sheet())

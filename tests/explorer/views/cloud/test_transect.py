@@ -15,7 +15,6 @@ def cloud(qtbot) -> CloudView:
     made = CloudView("software")
     qtbot.addWidget(made)
     made.resize(500, 400)
-    made.set_theme(DARK)
     made.show()
     made.set_points(np.random.default_rng(0).uniform(-1, 1, (200, 3)).astype(np.float32))
     return made

@@ -55,9 +55,9 @@ def either(qtbot, request) -> CloudView:
 # drawing
 
 
-def test_the_screen_shows_points_and_both_themes(either, qtbot):
+def test_the_screen_shows_points_and_both_themes(either, qtbot, use_theme):
     for theme in (DARK, LIGHT):
-        either.set_theme(theme)
+        use_theme(theme)
         qtbot.waitUntil(lambda theme=theme: grab(either).pixelColor(3, SIZE[1] - 4).name() == theme.plot)
         assert orange(grab(either)) > 1500
 

@@ -163,8 +163,8 @@ def test_clearing_forgets_the_run_and_keeps_the_settings(view):
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-def test_curves_are_drawn_in_the_theme(view, theme):
-    view.set_theme(theme)
+def test_curves_are_drawn_in_the_theme(view, theme, use_theme):
+    use_theme(theme)
     view.append(_records())
     view.redraw()
     image = view.plot.grab().toImage()

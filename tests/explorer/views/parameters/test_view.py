@@ -345,8 +345,8 @@ def _picture(view: ParametersView) -> np.ndarray:
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-def test_every_mark_is_seen(view, theme):
-    view.set_theme(theme)
+def test_every_mark_is_seen(view, theme, use_theme):
+    use_theme(theme)
     line = np.array([[0.6, 0.2], [1.0, 0.6], [1.6, 1.8]])
     before = _picture(view)
     for show in (

@@ -475,7 +475,7 @@ def test_an_empty_state_takes_the_table_s_place(view):
 
 
 @pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
-def test_both_themes_reach_the_table(view, theme):
+def test_both_themes_reach_the_table(view, theme, use_theme):
     fill(view)
-    view.set_theme(theme)
+    use_theme(theme)
     assert colour_at(view, view.table.viewport().width() - 2, 3).name() == theme.surface

@@ -103,13 +103,13 @@ def test_every_setting_of_a_run_has_its_field(view):
 
 def test_settings_that_are_set_before_they_are_unfolded_are_shown_and_kept(view):
     config = RunConfig(model=ModelConfig(sigma=0.3), training=TrainingConfig(seed=5))
-    view.set_config(config)
-    assert view.config() == config
+    view.form.set_config(config)
+    assert view.form.config() == config
     _unfold(view)
     assert _find(view, "training.seed").value() == 5
     _type(_find(view, "training.seed"), "6")
-    assert view.config().training.seed == 6
-    assert view.config().model == config.model
+    assert view.form.config().training.seed == 6
+    assert view.form.config().model == config.model
 
 
 def test_what_to_train_on_comes_first_and_the_curves_settings_only_with_the_curves(view):
@@ -147,8 +147,8 @@ def test_labels_tips_and_ranges_come_from_the_configuration(view):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_configuration_goes_in_and_comes_out_the_same_silently(view, said, preset):
     config = preset_config(preset)
-    view.set_config(config)
-    assert view.config() == config
+    view.form.set_config(config)
+    assert view.form.config() == config
     assert said == []
 
 
@@ -158,8 +158,8 @@ def test_unusual_values_survive_the_form(view):
         model=ModelConfig(latent_dim=64, variance="learned"),
         training=TrainingConfig(learning_rate=3.7e-9, warmup=0.0, clip=0.0, devices=2),
     )
-    view.set_config(config)
-    assert view.config() == config
+    view.form.set_config(config)
+    assert view.form.config() == config
 
 
 def test_typing_and_choosing_changes_the_configuration(view):
@@ -169,7 +169,7 @@ def test_typing_and_choosing_changes_the_configuration(view):
     _choose(_find(view, "loss.entanglement"), "covariance")
     hole = _find(view, "data.punctured")
     QTest.mouseClick(hole, LEFT, pos=QPoint(6, hole.height() // 2))
-    config = view.config()
+    config = view.form.config()
     assert (config.data.image_size, config.data.count, config.loss.beta) == (64, 600, 2e-4)
     assert config.loss.entanglement == "covariance"
     assert config.data.punctured is False
@@ -180,7 +180,7 @@ def test_every_entanglement_is_offered_explained_and_has_its_weight(view, form):
     box = _find(view, "loss.entanglement")
     assert f"{form}:" in box.toolTip()
     _choose(box, form)
-    assert view.config().loss.entanglement == form
+    assert view.form.config().loss.entanglement == form
     assert _find(view, "loss.gamma").isVisible()
 
 
@@ -197,7 +197,7 @@ def test_only_settings_that_mean_something_are_visible(view):
 def test_a_preset_brings_its_settings_and_leaves_the_images(view):
     _type(_find(view, "data.image_size"), "128")
     _choose(_find(view, "model.preset"), "article-weighted")
-    config, published = view.config(), preset_config("article-weighted")
+    config, published = view.form.config(), preset_config("article-weighted")
     assert config.training == published.training
     assert config.loss == published.loss
     assert config.data == dataclasses.replace(published.data, image_size=128)
@@ -217,7 +217,7 @@ def test_a_bad_value_is_named_under_its_field_and_nothing_starts(view, said, tmp
     _type(_find(view, "data.path"), str(tmp_path))
     assert not note.isVisible()
     assert _find(view, "start").isEnabled()
-    assert view.config().data == DataConfig(path=str(tmp_path))
+    assert view.form.config().data == DataConfig(path=str(tmp_path))
 
 
 def test_a_bad_value_that_is_folded_away_is_unfolded(view):
@@ -227,11 +227,11 @@ def test_a_bad_value_that_is_folded_away_is_unfolded(view):
     _type(_find(view, "data.validation_fraction"), "nonsense")
     QTest.mouseClick(more, LEFT)
     with pytest.raises(ConfigError, match="validation_fraction"):
-        view.config()
+        view.form.config()
     _type(_find(view, "data.count"), "700")
     assert _find(view, "data.validation_fraction").isVisible()
     _type(_find(view, "data.validation_fraction"), "")
-    assert view.config().data.validation_fraction is None
+    assert view.form.config().data.validation_fraction is None
 
 
 def test_a_path_is_chosen_in_a_dialog_that_blocks_nothing(view, qtbot, tmp_path):
@@ -242,7 +242,7 @@ def test_a_path_is_chosen_in_a_dialog_that_blocks_nothing(view, qtbot, tmp_path)
     assert not dialog.isModal()
     dialog.fileSelected.emit(str(tmp_path))
     dialog.close()
-    assert view.config().data.path == str(tmp_path)
+    assert view.form.config().data.path == str(tmp_path)
 
 
 def test_sections_fold(view):
@@ -352,8 +352,8 @@ def test_what_is_being_typed_is_not_overwritten(view, said):
     assert said == [("live", {"gamma": 0.25})]
 
 
-def test_the_theme_can_change_at_any_time(view, said):
-    view.set_theme(LIGHT)
+def test_the_theme_can_change_at_any_time(view, said, use_theme):
+    use_theme(LIGHT)
     assert not _find(view, "pause").icon().isNull()
     assert isinstance(_find(view, "data.punctured"), QCheckBox)
     assert said == []

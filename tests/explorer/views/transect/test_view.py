@@ -24,7 +24,6 @@ COUNT = 15
 def view(qtbot) -> TransectView:
     made = TransectView()
     qtbot.addWidget(made)
-    made.set_theme(DARK)
     made.resize(720, 190)
     made.show()
     qtbot.wait(1)
@@ -116,11 +115,11 @@ def test_an_empty_panel_says_what_to_do_and_answers_nothing(view, said):
     assert not view.findChild(QToolButton, "transect.export").isEnabled()
 
 
-def test_what_is_set_is_shown_silently(view, said):
+def test_what_is_set_is_shown_silently(view, said, use_theme):
     _fill(view)
     view.set_position(7)
     view.set_summary("hole 0.0016")
-    view.set_theme(LIGHT)
+    use_theme(LIGHT)
     assert view.complete
     assert view.picture._data.position == 7
     assert view.findChild(QSpinBox, "transect.points").value() == COUNT
