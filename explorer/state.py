@@ -19,6 +19,7 @@ from core.config import RunConfig
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import RecipeKind
 from core.rendering.themes import DARK, Theme
+from core.runs.directory import ProbeSet
 
 ACTIVE_TRAINING = ("starting", "running", "paused", "stopping")
 """What ``State.training`` is while a training goes on."""
@@ -46,32 +47,6 @@ class Model:
     can_decode: bool = True
     can_encode: bool = True
     has_originals: bool = True
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """The samples drawn in the cloud.
-
-    ``indices`` int64 (N,) into the dataset; ``factors`` float32 (N, F), NaN where one is not known; ``thumbnails``
-    uint8 (N, h, w, C); ``split`` uint8 (N,), 0 training, 1 validation and 2 held out. ``categories`` are the names of
-    each factor's values, an empty tuple for a number; ``names`` the samples' names, N or none.
-    """
-
-    indices: np.ndarray
-    factors: np.ndarray
-    factor_names: tuple[str, ...]
-    thumbnails: np.ndarray
-    split: np.ndarray
-    categories: tuple[tuple[str, ...], ...] = ()
-    names: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.categories:
-            object.__setattr__(self, "categories", ((),) * len(self.factor_names))
-
-    def factor(self, name: str) -> np.ndarray | None:
-        """One factor float32 (N,); None where it is not known."""
-        return self.factors[:, self.factor_names.index(name)] if name in self.factor_names else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +86,7 @@ class Display:
 class Document:
     """What a person makes, and what undo brings back: the probe, the chosen sample, the path, the plane's cursor.
 
-    ``probe`` float32 (d,) or None; ``sample`` a position among ``Samples`` or None; ``cursor`` a place in the plane of
+    ``probe`` float32 (d,) or None; ``sample`` a position among the samples or None; ``cursor`` a place in the plane of
     the two factors on its axes, or None; ``transects`` lines through the plane, the published ones first.
     """
 
@@ -162,7 +137,7 @@ class State:
 
     model: Model | None = None
     config: RunConfig | None = None
-    samples: Samples | None = None
+    samples: ProbeSet | None = None  # those drawn in the cloud
     attributes: Attributes | None = None
     embedding: np.ndarray | None = None  # float32 (N, d): means, of the epoch shown or the newest
     epochs: tuple[int, ...] = ()

@@ -86,7 +86,7 @@ class Control:
                 raise RunError(f"{setting.field.name} is {value}; it must be {setting.wanted}.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ProbeSet:
     """The fixed samples of a run, in file order.
 
@@ -124,6 +124,10 @@ class ProbeSet:
             if array.dtype != dtype or array.shape != shape:
                 wanted = f"{np.dtype(dtype)} {shape}"
                 raise RunError(f"{name} of the probe set is {array.dtype} {array.shape}; it must be {wanted}.")
+
+    def factor(self, name: str) -> np.ndarray | None:
+        """One factor float32 (n,); None where it is not known."""
+        return self.factors[:, self.factor_names.index(name)] if name in self.factor_names else None
 
     @property
     def seen(self) -> np.ndarray:

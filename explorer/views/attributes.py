@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
-    QFrame,
     QGridLayout,
-    QPushButton,
-    QScrollArea,
     QWidget,
 )
 
-from explorer.widgets.controls import label, named
+from explorer.widgets.controls import label, named, push_button
 from explorer.widgets.dialogs import ok_and_cancel
-from explorer.widgets.layouts import column, row
-
-TALLEST = 520  # pixels of the list; longer ones scroll
-WIDEST = 760
+from explorer.widgets.layouts import column, row, scrolled
 
 
 @dataclass(frozen=True)
@@ -48,8 +43,14 @@ class ChoiceDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._boxes = {choice.name: self._box(choice) for choice in choices}
         buttons, self._accept = ok_and_cancel(self, verb, self._on_accepted)
-        last = row(self._all("All", True), self._all("None", False), 1, buttons, spacing=6)
-        parts = (label(intro, "muted", wrap=True), (_Scroll(self._rows(choices)), 1), last)
+        every = [
+            push_button(f"dialog.choice.{text.lower()}", text, "", partial(self._check, checked))
+            for text, checked in (("All", True), ("None", False))
+        ]
+        for button in every:
+            button.setAutoDefault(False)
+        last = row(*every, 1, buttons, spacing=6)
+        parts = (label(intro, "muted", wrap=True), (self._rows(choices), 1), last)
         column(*parts, spacing=12, margins=(16, 16, 16, 16), parent=self)
         self._show()
 
@@ -75,13 +76,9 @@ class ChoiceDialog(QDialog):
             grid.addWidget(self._boxes[choice.name], place, 0)
             grid.addWidget(text, place, 1)
         grid.setRowStretch(len(choices), 1)
-        return rows
-
-    def _all(self, text: str, checked: bool) -> QPushButton:
-        button = named(QPushButton(text), f"dialog.choice.{text.lower()}")
-        button.setAutoDefault(False)
-        button.clicked.connect(lambda: self._check(checked))
-        return button
+        area = scrolled(rows, "dialog.choice.rows")
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        return area
 
     def _check(self, checked: bool) -> None:
         for box in self._boxes.values():
@@ -100,22 +97,3 @@ class ChoiceDialog(QDialog):
         if names:
             self.accept()
             self.chosen.emit(names)
-
-
-class _Scroll(QScrollArea):
-    """As large as its rows, up to a height from which on they scroll."""
-
-    def __init__(self, rows: QWidget) -> None:
-        super().__init__()
-        self._rows = rows
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setWidgetResizable(True)
-        self.setWidget(rows)
-
-    def sizeHint(self) -> QSize:
-        wanted = self._rows.sizeHint()
-        bar = self.verticalScrollBar().sizeHint().width() if wanted.height() > TALLEST else 0
-        return QSize(min(wanted.width() + bar, WIDEST), min(wanted.height(), TALLEST))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(min(self.sizeHint().width(), 360), min(self.sizeHint().height(), 160))

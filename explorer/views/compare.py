@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import label, named, set_role, tool_button
+from explorer.widgets.controls import label, named, push_button, set_role, tool_button
 from explorer.widgets.dialogs import ask_folder
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
@@ -96,8 +96,7 @@ class CompareView(QWidget):
         self._choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._choose.setMenu(self._menu)
         tip = "Close the second run; the first one stays open"
-        self._close = named(QPushButton(), "compare.close", "Close", tip)
-        self._close.clicked.connect(self.close_requested)
+        self._close = push_button("compare.close", "Close", tip, self.close_requested)
         return row((self.title, 2), (self._details, 3), self._choose, self._close, spacing=6)
 
     def _make_switch(self) -> QWidget:

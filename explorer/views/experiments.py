@@ -17,14 +17,13 @@ from PySide6.QtWidgets import (
     QProgressBar,
     QPushButton,
     QSizePolicy,
-    QSpinBox,
     QStackedWidget,
     QToolButton,
     QWidget,
 )
 
 from core.utils.text import counted
-from explorer.widgets.controls import duration, label, named, set_role, tool_button
+from explorer.widgets.controls import duration, label, named, push_button, set_role, spin_box, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import column, row, scrolled
 
@@ -107,9 +106,7 @@ class ExperimentForm(QWidget):
         self._explanation = label("", "muted", "experiments.explanation", wrap=True, align=top_left)
         for line in (self._question, self._explanation):
             line.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        self._start = named(QPushButton("Start"), "experiments.start")
-        self._start.setProperty("primary", True)
-        self._start.clicked.connect(self.request_start)
+        self._start = push_button("experiments.start", "Start", "", self.request_start, primary=True)
         self._note = label("", "muted", "experiments.note", wrap=True)
         start = row(self._start, (self._note, 1), spacing=8)
         parts = (self._make_choice(), self._question, self._explanation, 1, self._make_extent(), start)
@@ -136,16 +133,12 @@ class ExperimentForm(QWidget):
 
     def _make_extent(self) -> QHBoxLayout:
         tip = "Number of trainings per setting, 1 to 10; a single seed gives no interval"
-        self._seeds = named(QSpinBox(), "experiments.seeds", tip=tip, accessible="Seeds")
-        self._seeds.setRange(1, MOST_SEEDS)
-        self._seeds.setValue(USUAL_SEEDS)
+        self._seeds = spin_box("experiments.seeds", 1, MOST_SEEDS, USUAL_SEEDS, tip, "Seeds")
         self._seeds.setFixedWidth(58)
-        caption = label("Seeds")
-        caption.setBuddy(self._seeds)
         tip = "The whole report from 32 × 32 images, a few epochs and one seed, in minutes"
         self._quick = named(QCheckBox("Quick"), "experiments.quick", tip=tip, accessible="Quick")
         self._quick.toggled.connect(lambda _: self._show())
-        extent = row(caption, self._seeds, self._quick, 1, spacing=6)
+        extent = row(label("Seeds", buddy=self._seeds), self._seeds, self._quick, 1, spacing=6)
         extent.insertSpacing(2, 8)
         return extent
 

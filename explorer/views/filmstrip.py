@@ -23,7 +23,7 @@ from core.geometry.off_manifold import OffManifoldScore, Verdict
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import WheelNotches
 from explorer.widgets.off_manifold_badge import verdict_colour
-from explorer.widgets.painting import empty_text
+from explorer.widgets.painting import border, empty_text
 from explorer.widgets.theme import Themed
 
 _PAD, _GAP = 8, 3
@@ -189,17 +189,13 @@ class FilmstripView(Themed, QAbstractScrollArea):
     def _paint_frame(self, painter: QPainter, number: int, box: QRectF, ratio: float) -> None:
         image = self._images[number]
         if image is None:
-            painter.setPen(QPen(QColor(self._theme.grid), 1, Qt.PenStyle.DotLine))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(box.adjusted(0.5, 0.5, -0.5, -0.5))
+            border(painter, box.adjusted(0.5, 0.5, -0.5, -0.5), QPen(QColor(self._theme.grid), 1, Qt.PenStyle.DotLine))
             return
         painter.setOpacity(1.0 if number in self._known else 0.35)
         image_conversion.draw_thumbnail(painter, image, box, ratio)
         painter.setOpacity(1.0)
         if number == self._hovered:
-            painter.setPen(QPen(QColor(self._theme.muted), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
+            border(painter, box.adjusted(-0.5, -0.5, 0.5, 0.5), QPen(QColor(self._theme.muted), 1))
 
     def _paint_scores(self, painter: QPainter, size: QSize) -> None:
         runs: list[tuple[int, int, Verdict]] = []  # first and last frame of each that is not on the data
@@ -234,9 +230,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         left = self._lefts(size.width()).get(here)
         if left is not None:
-            painter.setPen(QPen(accent, 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(QRectF(left - 1, top - 1, size.width() + 2, size.height() + 2))
+            border(painter, QRectF(left - 1, top - 1, size.width() + 2, size.height() + 2), QPen(accent, 2))
         painter.fillRect(QRectF(x - 1, 0, 2, top - 2), accent)
         painter.fillRect(QRectF(x - 1, top + size.height() + 2, 2, top - 2), accent)
         if self.hasFocus():

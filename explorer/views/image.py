@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QColor, QDesktopServices, QGuiApplication, QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QPushButton, QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import folder_or_file_menu, label, named, set_role
+from explorer.widgets.controls import folder_or_file_menu, label, named, push_button, set_role
 from explorer.widgets.dialogs import ask_save
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
@@ -65,7 +65,7 @@ class ImageView(QWidget):
     def _make_missing(self) -> QWidget:
         self._missing = QWidget()
         self._missing_text = label("", "warning", "image.missing", wrap=True, align=Qt.AlignmentFlag.AlignHCenter)
-        locate = named(QPushButton("Locate…"), "image.locate", None, "Choose where the images of this run lie now")
+        locate = push_button("image.locate", "Locate…", "Choose where the images of this run lie now")
         locate.setMenu(folder_or_file_menu(locate, "image.locate", self.locate_requested.emit))
         column(self._missing_text, row(1, locate, 1), spacing=4, parent=self._missing)
         return self._missing

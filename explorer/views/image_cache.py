@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPushButton, QSpinBox, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QSpinBox, QWidget
 
-from explorer.widgets.controls import label, named
+from explorer.widgets.controls import label, named, push_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import column, row
 
@@ -39,18 +39,15 @@ class ImageCacheDialog(QDialog):
         self._limit.setSuffix(" GB")
         self._limit.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType)
         self._limit.valueChanged.connect(self.limit_changed)
-        self._empty = named(QPushButton("Empty the cache"), "dialog.cache.empty")
-        self._empty.setToolTip("Remove all prepared images but those in use; your own files stay as they are")
+        tip = "Remove all prepared images but those in use; your own files stay as they are"
+        self._empty = push_button("dialog.cache.empty", "Empty the cache", tip, self.empty_requested)
         self._empty.setAutoDefault(False)
-        self._empty.clicked.connect(self.empty_requested)
         self._note = label("", "muted", "dialog.cache.note", wrap=True)
         self._obstacle = ""
-        caption = label("&Limit")
-        caption.setBuddy(self._limit)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())  # some platforms have one, in black
         buttons.rejected.connect(self.reject)
-        limit = row(caption, self._limit, 1, spacing=8)
+        limit = row(label("&Limit", buddy=self._limit), self._limit, 1, spacing=8)
         parts = (label(_ABOUT, "muted", wrap=True), self._usage, limit, self._note, 1, row(self._empty, 1, buttons))
         column(*parts, spacing=12, margins=(16, 16, 16, 16), parent=self)
         self.setMinimumWidth(WIDTH)

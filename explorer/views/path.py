@@ -14,7 +14,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QSizePolicy,
-    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,7 +22,7 @@ from PySide6.QtWidgets import (
 
 from core.paths.latent_path import SplineKind
 from core.paths.recipe import PATH_KINDS
-from explorer.widgets.controls import MarkedSlider, add_menu, label, named, set_role, tool_button
+from explorer.widgets.controls import MarkedSlider, add_menu, label, named, set_role, spin_box, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import FlowLayout, column, row
@@ -79,8 +78,7 @@ class HoldButton(QToolButton):
         self._dimension = named(QComboBox(), "path.hold.dimension", None, _DIMENSION)
         self._dimension.activated.connect(lambda _: self.dimension_chosen.emit(self._dimension.currentData()))
         self._panel = QWidget()
-        caption = label("Dimensions of the surface")
-        caption.setBuddy(self._dimension)
+        caption = label("Dimensions of the surface", buddy=self._dimension)
         parts = (label("Hold constant", "heading"), self._automatic, self._list, caption, self._dimension)
         column(*parts, spacing=6, margins=(10, 8, 10, 8), parent=self._panel)
         menu = named(QMenu(self), "path.hold.menu")
@@ -384,12 +382,9 @@ class PathView(QWidget):
         for value, text in UNITS:
             self._unit.addItem(text, value)
         self._unit.currentIndexChanged.connect(lambda _: self.unit_changed.emit(self._unit.currentData()))
-        self._frames = named(QSpinBox(), "path.frames", None, "K: number of frames along the path, 2 to 1025")
+        tip = "K: number of frames along the path, 2 to 1025"
+        self._frames = spin_box("path.frames", 2, 1025, 65, tip, unit=" frames")
         self._frames.setFixedWidth(104)
-        self._frames.setRange(2, 1025)
-        self._frames.setValue(65)
-        self._frames.setSuffix(" frames")
-        self._frames.setKeyboardTracking(False)
         self._frames.valueChanged.connect(self._on_frames)
         self._speed = named(QDoubleSpinBox(), "path.speed", None, "Playback speed, 0.05 to 20 times normal speed")
         self._speed.setLocale(QLocale.c())
@@ -458,12 +453,6 @@ class PathView(QWidget):
         self.note.setVisible(bool(text))
         self._show()
 
-    def set_playing(self, playing: bool) -> None:
-        """Show whether the path is being played."""
-        with QSignalBlocker(self._play):
-            self._play.setChecked(playing)
-        self._show_play()
-
     def set_position(self, position: float) -> None:
         """Where the marker is, 0 to 1."""
         if not self._scrub.isSliderDown():
@@ -472,25 +461,18 @@ class PathView(QWidget):
             self._scrub.update()
         self._show_frame()
 
-    def set_loop(self, loop: bool) -> None:
-        """Whether it starts again at the end."""
-        with QSignalBlocker(self._loop):
-            self._loop.setChecked(loop)
-
-    def set_speed(self, rate: float) -> None:
-        """Playing speed as a multiple of the usual."""
-        with QSignalBlocker(self._speed):
-            self._speed.setValue(rate)
-
-    def set_unit(self, unit: str) -> None:
-        """latent or image."""
-        with QSignalBlocker(self._unit):
-            self._unit.setCurrentIndex(self._unit.findData(unit))
-
-    def set_frame_count(self, frames: int) -> None:
-        """Number of frames K."""
-        with QSignalBlocker(self._frames):
-            self._frames.setValue(frames)
+    def set_playback(self, playing: bool, loop: bool, rate: float, unit: str, frames: int) -> None:
+        """Whether the path is being played and starts again at its end; the speed as a multiple of the usual one and
+        what it is even in, latent or image; the number of frames K."""
+        shown = (self._play, self._loop, self._speed, self._unit, self._frames)
+        blocked = [QSignalBlocker(widget) for widget in shown]
+        self._play.setChecked(playing)
+        self._loop.setChecked(loop)
+        self._speed.setValue(rate)
+        self._unit.setCurrentIndex(self._unit.findData(unit))
+        self._frames.setValue(frames)
+        del blocked
+        self._show_play()
         self._show_frame()
 
     def set_info(self, text: str) -> None:

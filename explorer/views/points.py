@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QImage, QPixmap, QWheelEvent
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal, SignalInstance
+from PySide6.QtGui import QIcon, QImage, QPixmap
 from PySide6.QtWidgets import QComboBox, QSizePolicy, QToolButton, QWidget
 
 from core.rendering import colormaps
 from core.rendering.projection import axis_name
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import MarkedSlider, add_menu, label, named
+from explorer.widgets.controls import MarkedSlider, add_menu, combo_box, label, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import column, form, row, scrolled
 from explorer.widgets.theme import Themed
-
-SIZES = (1.0, 20.0)  # pixels
-_TENTHS = 10
 
 
 class PointsView(Themed, QWidget):
@@ -47,22 +44,21 @@ class PointsView(Themed, QWidget):
         self._make_axes()
         column(scrolled(body, "points.scroll"), parent=self)
         self.set_latent_dim(3)
-        self.set_size(5.0)
-        self.set_opacity(1.0)
 
     def _row(self, text: str, widget: QWidget) -> None:
-        caption = label(text)
+        caption = label(text, buddy=widget)
         caption.setMinimumWidth(72)
-        caption.setBuddy(widget)
         caption.setToolTip(widget.toolTip())
         self._form.addRow(caption, widget)
 
     def _make_colours(self) -> None:
-        self._color_by = _Choice("points.color_by", "Which value colours the points")
+        tip = "Which value colours the points"
+        self._color_by = combo_box("points.color_by", tip, tip)
         self._color_by.setToolTip(f"<p>Which value colours the points. {EXCESS_BCE}</p>")
         self._color_by.setPlaceholderText("open a run first")
         self._color_by.activated.connect(lambda _: self.color_by_changed.emit(self._color_by.currentText()))
-        self._map = _Choice("points.colormap", "Colour map; all are safe for colour blindness, twilight is cyclic")
+        tip = "Colour map; all are safe for colour blindness, twilight is cyclic"
+        self._map = combo_box("points.colormap", tip, tip)
         self._map.setIconSize(QSize(56, 12))
         self._map.addItems(colormaps.NAMES)
         self._map.activated.connect(lambda _: self.colormap_changed.emit(self._map.currentText()))
@@ -94,32 +90,50 @@ class PointsView(Themed, QWidget):
         self.set_attributes([])
 
     def _make_sliders(self) -> None:
-        low, high = SIZES
-        self._size = _Slider("points.size", "Diameter of a point in pixels, 1 to 20")
-        self._size.slider.setRange(round(low * _TENTHS), round(high * _TENTHS))
-        self._size.slider.setSingleStep(5)
-        self._size.slider.valueChanged.connect(self._on_size)
-        self._opacity = _Slider("points.opacity", "Opacity of the points in percent, 2 to 100")
-        self._opacity.slider.setRange(2, 100)
-        self._opacity.slider.setSingleStep(2)
-        self._opacity.slider.valueChanged.connect(self._on_opacity)
-        self._row("Size", self._size)
-        self._row("Opacity", self._opacity)
+        size = ("points.size", "Diameter of a point in pixels, 1 to 20", (10, 200), 5, 10, "{:.1f} px")
+        self._row("Size", self._slider(5.0, self.size_changed, *size))
+        opacity = ("points.opacity", "Opacity of the points in percent, 2 to 100", (2, 100), 2, 100, "{:.0%}")
+        self._row("Opacity", self._slider(1.0, self.opacity_changed, *opacity))
+
+    def _slider(
+        self,
+        value: float,
+        changed: SignalInstance,
+        name: str,
+        tip: str,
+        steps: tuple[int, int],
+        step: int,
+        unit: int,
+        form: str,
+    ) -> QWidget:
+        """A slider over ``steps``, ``unit`` of which are 1, with its value in words beside it."""
+        slider, holder = named(MarkedSlider(), name, None, tip, tip), QWidget()
+        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        text = label("", "muted", f"{name}.text", align=right)
+        text.setFixedWidth(52)
+        holder.setToolTip(tip)  # of the number, too
+        row((slider, 1), text, spacing=4, parent=holder)
+        slider.setRange(*steps)
+        slider.setSingleStep(step)
+        slider.valueChanged.connect(lambda place: text.setText(form.format(place / unit).replace("%", " %")))
+        slider.setValue(round(value * unit))
+        slider.valueChanged.connect(lambda place: changed.emit(place / unit))
+        return holder
 
     def _make_axes(self) -> None:
-        self._kind = _Choice("points.axes", "Which three directions of latent space are drawn")
+        tip = "Which three directions of latent space are drawn"
+        self._kind = combo_box("points.axes", tip, tip)
         self._kind.addItem("Dimensions", "axes")
         self._kind.addItem("Principal components", "pca")
         self._kind.activated.connect(lambda _: self._on_axes())
         self._three = QWidget()
         self._three.setToolTip("Latent dimensions on the axes; μ: mean of the encoder's distribution")
-        self._axes = [
-            _Choice(f"points.axis.{n}", f"Latent dimension on axis {'xyz'[n]}; μ: mean of the encoder's distribution")
-            for n in range(3)
-        ]
-        for number, box in enumerate(self._axes):
+        self._axes: list[QComboBox] = []
+        for number, name in enumerate("xyz"):
+            tip = f"Latent dimension on axis {name}; μ: mean of the encoder's distribution"
+            box = combo_box(f"points.axis.{number}", tip, tip, 1)
+            self._axes.append(box)
             box.activated.connect(lambda _, number=number: self._on_axis(number))
-            box.setMinimumContentsLength(1)
             box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         row(*((box, 1) for box in self._axes), spacing=4, parent=self._three)
         self._row("Axes", self._kind)
@@ -149,18 +163,6 @@ class PointsView(Themed, QWidget):
         """What is known of the samples beside their factors."""
         self._attribute_names.setText(", ".join(names) or "none")
         self._clear_attributes.setEnabled(bool(names))
-
-    def set_size(self, size: float) -> None:
-        """Diameter of a point in pixels."""
-        with QSignalBlocker(self._size.slider):
-            self._size.slider.setValue(round(size * _TENTHS))
-        self._size.text.setText(f"{size:.1f} px")
-
-    def set_opacity(self, opacity: float) -> None:
-        """0 to 1."""
-        with QSignalBlocker(self._opacity.slider):
-            self._opacity.slider.setValue(round(opacity * 100))
-        self._opacity.text.setText(f"{round(opacity * 100)} %")
 
     def set_latent_dim(self, dimensions: int) -> None:
         """Number of latent dimensions d; axes are chosen only where there are more than three."""
@@ -196,14 +198,6 @@ class PointsView(Themed, QWidget):
 
     # hands
 
-    def _on_size(self, value: int) -> None:
-        self._size.text.setText(f"{value / _TENTHS:.1f} px")
-        self.size_changed.emit(value / _TENTHS)
-
-    def _on_opacity(self, value: int) -> None:
-        self._opacity.text.setText(f"{value} %")
-        self.opacity_changed.emit(value / 100)
-
     def _on_axis(self, number: int) -> None:
         """No dimension on two axes: the other one takes what this one had."""
         chosen = [box.currentIndex() for box in self._axes]
@@ -225,32 +219,6 @@ class PointsView(Themed, QWidget):
         many = self._dimensions > 3
         self._form.setRowVisible(self._kind, many)
         self._form.setRowVisible(self._three, many and self._kind.currentData() == "axes")
-
-
-class _Choice(QComboBox):
-    """A combo box that lets the panel scroll under the mouse."""
-
-    def __init__(self, name: str, tip: str) -> None:
-        super().__init__()
-        named(self, name, None, tip, tip)
-        self.setMinimumContentsLength(3)
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()
-
-
-class _Slider(QWidget):
-    """A slider with its value in words beside it."""
-
-    def __init__(self, name: str, tip: str) -> None:
-        super().__init__()
-        self.slider = named(MarkedSlider(), name, None, tip, tip)
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        self.text = label("", "muted", f"{name}.text", align=right)
-        self.text.setFixedWidth(52)
-        self.setToolTip(tip)  # of the number, too
-        row((self.slider, 1), self.text, spacing=4, parent=self)
 
 
 def _swatch(name: str, ground: str) -> QIcon:

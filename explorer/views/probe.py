@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QWidget
 
 from core.rendering.projection import axis_name
-from explorer.widgets.controls import MarkedSlider, label, named
+from explorer.widgets.controls import MarkedSlider, label, leave_wheel, named, push_button
 from explorer.widgets.layouts import column, row, scrolled
 
 STEPS = 4000
@@ -32,7 +31,7 @@ class ProbeView(QWidget):
         self.setObjectName("probe")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._sliders: list[MarkedSlider] = []
-        self._numbers: list[_Number] = []
+        self._numbers: list[QDoubleSpinBox] = []
         self._rows = QWidget()
         self._grid = QGridLayout(self._rows)
         self._grid.setContentsMargins(8, 4, 8, 8)
@@ -43,11 +42,9 @@ class ProbeView(QWidget):
         text = "Open a run to move a probe through its latent space."
         self._empty = label(text, "muted", "probe.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         tip = "Move the probe to the mean of all samples"
-        self._center = named(QPushButton("Centre"), "probe.center", tip=tip)
+        self._center = push_button("probe.center", "Centre", tip, self.center_requested)
         tip = "Move the probe to the nearest sample and compare its reconstruction with the original"
-        self._snap = named(QPushButton("Nearest sample"), "probe.snap", tip=tip)
-        self._center.clicked.connect(self.center_requested)
-        self._snap.clicked.connect(self.snap_requested)
+        self._snap = push_button("probe.snap", "Nearest sample", tip, self.snap_requested)
         buttons = row((self._center, 1), (self._snap, 1), spacing=8, margins=(8, 4, 8, 4))
         column(buttons, (self._empty, 1), (self._scroll, 1), margins=(0, 4, 0, 0), parent=self)
         self._build(0)
@@ -100,18 +97,16 @@ class ProbeView(QWidget):
         self._sliders, self._numbers = [], []
         for i in range(dimensions):
             name = axis_name(i)
-            caption = label(name)
             slider = named(MarkedSlider(), f"probe.slider.{i}", accessible=name)
-            number = named(_Number(), f"probe.value.{i}", tip=f"{name}, any finite value", accessible=name)
+            number = _number(f"probe.value.{i}", name)
             slider.setRange(0, STEPS)
             slider.setSingleStep(STEPS // 200)
             slider.setPageStep(STEPS // 20)
             slider.set_filled(False)
-            caption.setBuddy(number)
             slider.valueChanged.connect(lambda value, i=i: self._on_slider(i, value))
             slider.sliderReleased.connect(self.released)
             number.valueChanged.connect(lambda value, i=i: self._on_number(i, value))
-            for place, widget in enumerate((caption, slider, number)):
+            for place, widget in enumerate((label(name, buddy=number), slider, number)):
                 self._grid.addWidget(widget, i, place)
             self._grid.setRowStretch(i, 0)
             self._sliders.append(slider)
@@ -157,20 +152,13 @@ class ProbeView(QWidget):
             slider.update()
 
 
-class _Number(QDoubleSpinBox):
-    """A coordinate; it takes the wheel only with the focus, so that a list of them can be scrolled."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setLocale(QLocale.c())
-        self.setDecimals(4)
-        self.setRange(-1e6, 1e6)
-        self.setKeyboardTracking(False)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setFixedWidth(92)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
+def _number(name: str, axis: str) -> QDoubleSpinBox:
+    """A field for the coordinate on ``axis``."""
+    box = leave_wheel(named(QDoubleSpinBox(), name, None, f"{axis}, any finite value", axis))
+    box.setLocale(QLocale.c())
+    box.setDecimals(4)
+    box.setRange(-1e6, 1e6)
+    box.setKeyboardTracking(False)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    box.setFixedWidth(92)
+    return box

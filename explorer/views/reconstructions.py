@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QSpinBox, QWidget
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import label, named
+from explorer.widgets.controls import label, named, spin_box
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import column, row, scrolled
-from explorer.widgets.painting import empty_text
+from explorer.widgets.painting import border, empty_text
 from explorer.widgets.theme import ThemedWidget
 
 SIDE, GAP, PAD = 88, 12, 8
@@ -41,17 +41,13 @@ class ReconstructionsView(QWidget):
         self.grid = _Grid()
         self.grid.chosen.connect(self.sample_chosen)
         tip = "How many validation samples are shown, 1 to 500"
-        self._count = named(QSpinBox(), "reconstructions.count", tip=tip)
-        self._count.setRange(1, 500)
-        self._count.setValue(20)
-        self._count.setKeyboardTracking(False)
+        self._count = spin_box("reconstructions.count", 1, 500, 20, tip)
         self._count.valueChanged.connect(self.count_changed)
         tip = f"<p>Number under each pair: its excess BCE. {EXCESS_BCE}</p>"
-        self._summary = named(ElidedLabel(), "reconstructions.summary", tip=tip)
-        self._summary.setProperty("role", "muted")
-        caption = label("Samples")
-        caption.setBuddy(self._count)
-        head = row(caption, self._count, (self._summary, 1), spacing=8, margins=(8, 6, 8, 2))
+        self._summary = named(ElidedLabel("muted"), "reconstructions.summary", tip=tip)
+        head = row(
+            label("Samples", buddy=self._count), self._count, (self._summary, 1), spacing=8, margins=(8, 6, 8, 2)
+        )
         column(head, (scrolled(self.grid, "reconstructions.scroll"), 1), spacing=2, parent=self)
 
     def set_pairs(
@@ -178,9 +174,7 @@ class _Grid(ThemedWidget):
             painter.fillRect(area, QColor(self._theme.ground))
             image_conversion.draw_thumbnail(painter, image, area, ratio)
         if place == self._hovered or (self.hasFocus() and place == self._current):
-            painter.setPen(QPen(QColor(self._theme.accent), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(left.united(right).adjusted(-1, -1, 1, 1))
+            border(painter, left.united(right).adjusted(-1, -1, 1, 1), QPen(QColor(self._theme.accent), 2))
         below = QRectF(box.left(), left.bottom() + 2, box.width(), box.height() - side - 2)
         painter.setPen(QColor(self._theme.text))
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, str(pair.index))

@@ -34,8 +34,7 @@ class NameDialog(QDialog):
         self._field = named(QLineEdit(name), "dialog.name.field", accessible="Name of the path")
         self._field.setMaxLength(120)
         self._field.selectAll()
-        caption = label("Name")
-        caption.setBuddy(self._field)
+        caption = label("Name", buddy=self._field)
         top_left = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft
         self._message = label("", "", "dialog.name.message", wrap=True, align=top_left)
         two_lines = 2 * self._message.fontMetrics().lineSpacing()

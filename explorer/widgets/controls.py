@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from PySide6.QtCore import QEvent, QLocale, QObject, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QLocale, QObject, QPointF, QRectF, QSize, Qt, Signal, SignalInstance
 from PySide6.QtGui import (
     QAction,
     QColor,
@@ -19,7 +19,19 @@ from PySide6.QtGui import (
     QValidator,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QLineEdit, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDoubleSpinBox,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QSizePolicy,
+    QSlider,
+    QSpinBox,
+    QToolButton,
+    QWidget,
+)
 
 from explorer.widgets.icons import icon
 from explorer.widgets.painting import dot, tint
@@ -72,6 +84,7 @@ class MarkedSlider(QSlider):
         self._wheel = WheelNotches()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        claim_keys(self, lambda event: event.key() in _MOVES)  # arrows and Home move the slider
 
     def set_span(self, span: tuple[float, float] | None) -> None:
         """Emphasise the groove from share to share; None: nothing."""
@@ -118,13 +131,6 @@ class MarkedSlider(QSlider):
         if event.button() == Qt.MouseButton.LeftButton and self.isSliderDown():
             self.setSliderDown(False)
             self.update()
-
-    def event(self, event: QEvent) -> bool:
-        # A window may use arrows and Home as its own keys: while the slider has the focus they move the slider.
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _MOVES:
-            event.accept()
-            return True
-        return super().event(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         # Only a focused slider listens: else scrolling a panel of sliders would change what passes under the mouse.
@@ -193,6 +199,8 @@ class MagnitudeSpinBox(QDoubleSpinBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumWidth(72)
         self.editingFinished.connect(self._commit)
+        leave_wheel(self)
+        claim_keys(self, lambda event: event.key() == Qt.Key.Key_Escape and self.being_typed)
 
     def setValue(self, value: float) -> None:
         self._last = value
@@ -233,19 +241,6 @@ class MagnitudeSpinBox(QDoubleSpinBox):
     def minimumSizeHint(self) -> QSize:
         return QSize(72, super().minimumSizeHint().height())
 
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-    def event(self, event: QEvent) -> bool:
-        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
-        if event.type() == QEvent.Type.ShortcutOverride and escape and self.being_typed:
-            event.accept()  # before a window's own Escape
-            return True
-        return super().event(event)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Escape and self.being_typed:  # takes back what was typed
             super().setValue(self._last)
@@ -267,11 +262,89 @@ class MagnitudeSpinBox(QDoubleSpinBox):
             self.committed.emit(self._last)
 
 
+class _WheelFilter(QObject):
+    """Leaves the wheel to the panel that scrolls under the mouse; a field takes it with the focus, a list never."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        alone = isinstance(watched, QComboBox) or (isinstance(watched, QWidget) and not watched.hasFocus())
+        if event.type() == QEvent.Type.Wheel and alone:
+            event.ignore()
+            return True
+        return False
+
+
+def leave_wheel(widget: W) -> W:
+    """``widget``, which no wheel changes while a panel is scrolled; a field that has the focus still listens."""
+    widget.installEventFilter(_WheelFilter(widget))
+    return widget
+
+
+class _KeyFilter(QObject):
+    def __init__(self, widget: QWidget, claims: Callable[[QKeyEvent], bool]) -> None:
+        super().__init__(widget)
+        self._claims = claims
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride and self._claims(event):
+            event.accept()
+            return True
+        return False
+
+
+def claim_keys(widget: QWidget, claims: Callable[[QKeyEvent], bool]) -> None:
+    """While ``widget`` has the focus, keys that it ``claims`` are its own, even where the window has a shortcut."""
+    widget.installEventFilter(_KeyFilter(widget, claims))
+
+
+def combo_box(name: str, tip: str = "", accessible: str = "", letters: int = 3) -> QComboBox:
+    """A list of choices as wide as its room but for so many letters, which leaves the wheel to its panel."""
+    box = leave_wheel(named(QComboBox(), name, None, tip, accessible))
+    box.setMinimumContentsLength(letters)
+    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    return box
+
+
+def spin_box(
+    name: str, low: int, high: int, value: int, tip: str = "", accessible: str = "", unit: str = ""
+) -> QSpinBox:
+    """A whole number that changes when it has been typed, not while; ``unit`` stands behind it."""
+    box = named(QSpinBox(), name, None, tip, accessible)
+    box.setRange(low, high)
+    box.setValue(value)
+    box.setSuffix(unit)
+    box.setKeyboardTracking(False)
+    return box
+
+
+def push_button(
+    name: str,
+    text: str,
+    tip: str = "",
+    clicked: Callable[[], object] | SignalInstance | None = None,
+    primary: bool = False,
+) -> QPushButton:
+    """A button that calls or emits ``clicked``; ``primary``: the one that a panel is about."""
+    button = named(QPushButton(text), name, tip=tip)
+    if primary:
+        button.setProperty("primary", True)
+    if clicked is not None:
+        button.clicked.connect(clicked if isinstance(clicked, SignalInstance) else lambda: clicked())
+    return button
+
+
 def label(
-    text: str, role: str = "", name: str = "", wrap: bool = False, align: Qt.AlignmentFlag | None = None
+    text: str,
+    role: str = "",
+    name: str = "",
+    wrap: bool = False,
+    align: Qt.AlignmentFlag | None = None,
+    buddy: QWidget | None = None,
 ) -> QLabel:
-    """A label in a role of the style sheet: "muted", "heading", "error", "warning"; ``wrap``: in several lines."""
+    """A label in a role of the style sheet: "muted", "heading", "error", "warning"; ``wrap``: in several lines; it is
+    the caption of its ``buddy``."""
     made = QLabel(text)
+    if buddy is not None:
+        made.setBuddy(buddy)
     if name:
         made.setObjectName(name)
     if role:

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from core.geometry.off_manifold import OffManifoldScore, Verdict
 from core.utils.text import sentence
 from explorer.widgets.elided_label import fitting
-from explorer.widgets.painting import tint
+from explorer.widgets.painting import plate, tint
 from explorer.widgets.theme import Theme, ThemedWidget
 
 _PAD, _SIGN, _GAP = 9.0, 8.0, 6.0
@@ -62,9 +62,7 @@ class OffManifoldBadge(ThemedWidget):
         text = fitting((self.text, *shorter), metrics, room)
         width = min(2 * _PAD + _SIGN + _GAP + metrics.horizontalAdvance(text) + 1, self.width() - 1.0)
         frame = QRectF(round((self.width() - width) / 2) + 0.5, 0.5, round(width), self.height() - 1.0)
-        painter.setBrush(tint(ink, 0.14))
-        painter.setPen(QPen(ink, 1.0))
-        painter.drawRoundedRect(frame, frame.height() / 2, frame.height() / 2)
+        plate(painter, frame, frame.height() / 2, tint(ink, 0.14), QPen(ink, 1.0))
         if verdict is not None:
             _draw_sign(painter, verdict, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
         else:

@@ -10,6 +10,8 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPen, QPolygonF
 
+from core.paths.recipe import PATH_KINDS
+from core.rendering.path_colours import path_colour
 from explorer.widgets.theme import Theme
 
 Pixel = tuple[float, float]
@@ -69,6 +71,20 @@ def dot(painter: QPainter, place: Pixel, radius: float, fill: QColor | None, out
     painter.drawEllipse(QPointF(*place), radius, radius)
 
 
+def border(painter: QPainter, rect: QRect | QRectF, line: QPen) -> None:
+    """The border of ``rect``."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(line)
+    painter.drawRect(rect)
+
+
+def plate(painter: QPainter, rect: QRectF, radius: float, fill: QColor | None, line: QPen | None = None) -> None:
+    """``rect`` with round corners."""
+    painter.setBrush(fill if fill is not None else Qt.BrushStyle.NoBrush)
+    painter.setPen(line if line is not None else Qt.PenStyle.NoPen)
+    painter.drawRoundedRect(rect, radius, radius)
+
+
 def halo_text(painter: QPainter, rect: QRectF, flags: Qt.AlignmentFlag, text: str, ink: QColor, halo: QColor) -> None:
     """Text that stays legible over points: an outline of the ground's colour under it."""
     ratio = painter.device().devicePixelRatioF()
@@ -121,4 +137,12 @@ def small_font(base: QFont, points: float = -1.0, bold: bool = False) -> QFont:
     size = base.pointSizeF()
     made.setPointSizeF(max(7.0, (size if size > 0 else 9.0) + points))
     made.setBold(bold)
+    return made
+
+
+def path_pen(kind: str, theme: Theme) -> QPen:
+    """The line that stands for a ``kind`` beside its name; dashed if paths of that kind are straight."""
+    made = pen(QColor(path_colour(kind, theme)), 2.5)
+    if PATH_KINDS[kind].straight:
+        made.setDashPattern([1.6, 1.6])
     return made

@@ -21,11 +21,12 @@ from core.protocol.messages import (
     MeasureAttributes,
     SetAttributes,
 )
+from core.runs.directory import ProbeSet
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import NO_ORIGINALS
-from explorer.state import Attributes, Samples
+from explorer.state import Attributes
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
 from explorer.widgets.dialogs import ProgressDialog, ask_file
@@ -277,7 +278,7 @@ def _column_text(label: LabelColumn) -> str:
     return f"{text} · {unknown:,} unknown" if unknown else text
 
 
-def _joined_text(table: Table, joined: Join, samples: Samples) -> str:
+def _joined_text(table: Table, joined: Join, samples: ProbeSet) -> str:
     """How the rows of a table were given to samples, in one or two sentences."""
     if joined.by:
         return " ".join((*table.notes, *joined.notes))

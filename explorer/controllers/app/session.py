@@ -8,9 +8,9 @@ import numpy as np
 from PySide6.QtCore import Signal
 
 from core.protocol.messages import Load, Loaded
-from core.runs.directory import RunDirectory, RunError
+from core.runs.directory import ProbeSet, RunDirectory, RunError
 from explorer.controllers.controller import Context, Controller
-from explorer.state import Document, Model, Samples
+from explorer.state import Document, Model
 
 
 class Session(Controller):
@@ -115,20 +115,9 @@ class Session(Controller):
         )
 
 
-def read_samples(run: RunDirectory) -> Samples | None:
+def read_samples(run: RunDirectory) -> ProbeSet | None:
     """The samples that ``run`` has recorded; one that has just started has none before its first embedding.
 
     Raises ``RunError`` or ``OSError`` if they cannot be read.
     """
-    if not run.probe_path.exists():
-        return None
-    stored = run.read_probe()
-    return Samples(
-        stored.indices,
-        stored.factors,
-        stored.factor_names,
-        stored.thumbnails,
-        stored.split,
-        stored.categories,
-        stored.names,
-    )
+    return run.read_probe() if run.probe_path.exists() else None

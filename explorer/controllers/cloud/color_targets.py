@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from core.rendering.class_colours import UNKNOWN
-from core.runs.directory import SPLIT_NAMES
-from explorer.state import Attributes, Samples, State
+from core.runs.directory import SPLIT_NAMES, ProbeSet
+from explorer.state import Attributes, State
 
 SPLIT = "training / validation"
 """The name of what tells training from validation samples."""
@@ -35,8 +35,8 @@ def categories(state: State, name: str) -> tuple[str, ...]:
     return ()
 
 
-def _names(known: Samples | Attributes) -> tuple[str, ...]:
-    return known.factor_names if isinstance(known, Samples) else known.names
+def _names(known: ProbeSet | Attributes) -> tuple[str, ...]:
+    return known.factor_names if isinstance(known, ProbeSet) else known.names
 
 
 def classes(state: State, name: str) -> tuple[str, ...]:
@@ -44,7 +44,7 @@ def classes(state: State, name: str) -> tuple[str, ...]:
     return SPLIT_NAMES if name == SPLIT else categories(state, name)
 
 
-def sample_name(samples: Samples, place: int) -> str:
+def sample_name(samples: ProbeSet, place: int) -> str:
     """What a sample is called: by its file, or by its number in the dataset."""
     return samples.names[place] if samples.names else f"Sample {int(samples.indices[place])}"
 

@@ -14,10 +14,11 @@ from PySide6.QtCore import QTimer, Signal
 
 from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import Decode, Decoded, EncodeSample, SampleEncoded
+from core.runs.directory import ProbeSet
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_decoder, missing_reconstructions
-from explorer.state import ACTIVE_TRAINING, Document, Samples
+from explorer.state import ACTIVE_TRAINING, Document
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
 
@@ -151,7 +152,7 @@ class ProbeController(Controller):
         name, file = color_targets.sample_name(samples, sample), self._file(samples, sample)
         self._image.set_sample(reply.original, reply.reconstruction, factors, name, reply.excess_bce, file)
 
-    def _file(self, samples: Samples, sample: int) -> Path | None:
+    def _file(self, samples: ProbeSet, sample: int) -> Path | None:
         """The file of a sample, if it has one that is still there."""
         config = self._state.config
         if config is None or not config.data.path or not samples.names:

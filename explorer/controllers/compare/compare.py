@@ -19,7 +19,7 @@ from core.rendering import colormaps
 from core.rendering.class_colours import coloured
 from core.rendering.point_colours import plain_colour
 from core.rendering.projection import Projection
-from core.runs.directory import RunDirectory, RunError
+from core.runs.directory import ProbeSet, RunDirectory, RunError
 from explorer.controllers.app.session import read_samples
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import SPLIT, CloudController, make_projection
@@ -28,7 +28,7 @@ from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, 
 from explorer.controllers.requirements import NO_ORIGINALS
 from explorer.engine_client import Outcome, PendingRequest
 from explorer.run_watcher import RunWatcher
-from explorer.state import Document, Samples, State
+from explorer.state import Document, State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
 from explorer.widgets.controls import on_screen
@@ -66,7 +66,7 @@ class CompareController(Controller):
         super().__init__(context)
         self._cloud_control, self._cloud, self._view = cloud, other_cloud, view
         self.run: RunDirectory | None = None
-        self._samples: Samples | None = None
+        self._samples: ProbeSet | None = None
         self._means: np.ndarray | None = None
         self._projection: Projection | None = None
         self._model: SecondLoaded | None = None
@@ -430,14 +430,14 @@ def fingerprint_of(path: Path) -> str | None:
 
 
 class SampleMatching:
-    """Finds samples of ``first`` among those of ``second`` and the other way round. All positions are in ``Samples``.
+    """Finds samples of ``first`` among those of ``second`` and the other way round. All positions are in ``ProbeSet``.
 
     ``same_data``: both runs were trained on the same images, so equal indices are the same image; so are equal names of
     files. Else it is the sample with the nearest factors, where all are known; a class is the same or it is not.
     ``reason`` says why nothing can be found, and is empty otherwise.
     """
 
-    def __init__(self, first: Samples | None, second: Samples | None, same_data: bool) -> None:
+    def __init__(self, first: ProbeSet | None, second: ProbeSet | None, same_data: bool) -> None:
         self._first, self._second, self._same = first, second, same_data
         self._names: tuple[str, ...] = ()
         self.reason = ""
@@ -458,7 +458,7 @@ class SampleMatching:
         """The first run's sample that is the second's ``position``; None if there is none."""
         return self._find(position, self._second, self._first)
 
-    def _find(self, position: int, here: Samples | None, there: Samples | None) -> int | None:
+    def _find(self, position: int, here: ProbeSet | None, there: ProbeSet | None) -> int | None:
         if self.reason or here is None or there is None or not 0 <= position < len(here.indices):
             return None
         if self._same:
@@ -469,7 +469,7 @@ class SampleMatching:
             return there.names.index(here.names[position])
         return self._nearest(position, here, there)
 
-    def _nearest(self, position: int, here: Samples, there: Samples) -> int | None:
+    def _nearest(self, position: int, here: ProbeSet, there: ProbeSet) -> int | None:
         """The sample of ``there`` with the nearest numbers, each in units of its range, and the same classes.
 
         None where a factor of this one is not known.
@@ -495,11 +495,11 @@ class SampleMatching:
         return int(np.flatnonzero(possible)[nearest])
 
 
-def _one(samples: Samples, name: str) -> np.ndarray:
+def _one(samples: ProbeSet, name: str) -> np.ndarray:
     return samples.factors[:, samples.factor_names.index(name)]
 
 
-def _classes(samples: Samples, name: str) -> tuple[str, ...]:
+def _classes(samples: ProbeSet, name: str) -> tuple[str, ...]:
     return samples.categories[samples.factor_names.index(name)]
 
 

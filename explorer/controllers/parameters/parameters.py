@@ -30,7 +30,7 @@ from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, 
 from explorer.controllers.requirements import missing_factors, missing_reconstructions
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.parameters import ParametersView
-from explorer.views.parameters.scene import Region
+from explorer.views.parameters.scene import Hole, Region
 from explorer.views.training import TrainingView
 from explorer.widgets.controls import on_screen
 
@@ -71,7 +71,7 @@ class ParametersController(Controller):
         view.shown.connect(self._on_document)
         self._cloud.colours_changed.connect(view.set_colors)
         events.hovered.connect(lambda index: view.set_hovered(index))
-        events.selected.connect(lambda indices: view.set_highlight(indices))
+        events.selected.connect(lambda indices: view.plane.mark(highlight=indices))
         self._when((events.samples, events.attributes, events.config, events.plane), self._on_samples)
         self._when((events.model,), self._on_model)
         self._when((events.document,), self._on_document)
@@ -110,9 +110,9 @@ class ParametersController(Controller):
         self._names = names if drawn or samples is None else samples.factor_names
         self._held_out = self._regions(self._names)
         axes = names[x], names[y]
-        view.set_held_out([_rectangle(box, *axes) for box in self._held_out.boxes(axes)])
+        regions = tuple(_rectangle(box, *axes) for box in self._held_out.boxes(axes))
         view.set_colors(self._cloud.colours)
-        view.set_highlight(self._state.selected)
+        view.plane.mark(held_out=regions, highlight=self._state.selected)
         self._on_document()
 
     def _regions(self, names: tuple[str, ...]) -> HeldOut:
@@ -172,7 +172,7 @@ class ParametersController(Controller):
                 return  # and comes back here
         elif not self._held and document.cursor != self._asked:
             self._leads = False  # undo and redo bring the probe back by themselves
-        self._view.set_selected(sample)
+        self._view.plane.mark(selected=sample)
         self._view.set_cursor(document.cursor)
         if document.cursor is None:
             self._asked = None
@@ -278,14 +278,14 @@ class ParametersController(Controller):
         if training or coming is None or not coming.drawn or not on_curves:
             note = "This run's hole" if run else "This run has no hole" if on_curves and training else ""
             self._view.set_hole(*(run or NO_HOLE), False, note, False)
-            self._view.set_run_hole(None)
+            self._view.plane.mark(run_hole=None)
             return
         hole = hole_of(coming)
         differs = run is not None and (hole is None or not np.allclose(run, hole, atol=1e-9))
         if differs and not problem:
             note += " · dashed: this run's hole"
         self._view.set_hole(*(hole or NO_HOLE), True, problem or note, bool(problem))
-        self._view.set_run_hole(run if differs else None)
+        self._view.plane.mark(run_hole=Hole(*run) if differs and run is not None else None)
 
 
 def hole_of(data: DataConfig) -> tuple[float, float, float] | None:

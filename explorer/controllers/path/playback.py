@@ -92,7 +92,7 @@ class PlaybackController(Controller):
     def set_playing(self, playing: bool) -> None:
         """Play or pause; playing from the end starts at the beginning."""
         if playing and not self._playable():
-            self._view.set_playing(False)
+            self._show_settings(self._state.playback)
             return
         position = self._state.playback.position
         restart = playing and not self._state.playback.loop and position >= 1.0
@@ -288,11 +288,8 @@ class PlaybackController(Controller):
             self._image.set_image(frames.images[nearest], caption, score=frames.scores[nearest])
 
     def _show_settings(self, playback: Playback) -> None:
-        self._view.set_playing(playback.playing)
-        self._view.set_loop(playback.loop)
-        self._view.set_speed(playback.rate)
-        self._view.set_unit(playback.speed.value)
-        self._view.set_frame_count(playback.frames)
+        settings = (playback.playing, playback.loop, playback.rate, playback.speed.value, playback.frames)
+        self._view.set_playback(*settings)
 
     # export
 

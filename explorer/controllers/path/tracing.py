@@ -98,10 +98,10 @@ class TracingController(Controller):
         self._path.ends_released.connect(self._on_ends_released)
         self._path.shown.connect(self._show_kind)
         view.kinds.traced_chosen.connect(self.choose_kind)
-        view.kinds.target_chosen.connect(self.choose_target)
-        view.kinds.penalty_changed.connect(self.choose_penalty)
-        view.kinds.hold.held_chosen.connect(self.choose_held)
-        view.kinds.hold.dimension_chosen.connect(self.choose_dimension)
+        view.kinds.target_chosen.connect(lambda target: self.choose("target", target))
+        view.kinds.penalty_changed.connect(lambda penalty: self.choose("penalty", penalty))
+        view.kinds.hold.held_chosen.connect(lambda held: self.choose("held", held))
+        view.kinds.hold.dimension_chosen.connect(lambda dimension: self.choose("dimension", dimension))
         events.document.connect(self._on_document)
         events.embedding.connect(self._on_embedding)
         events.model.connect(self._on_model)
@@ -145,45 +145,25 @@ class TracingController(Controller):
             self._ask(TraceRequest(recipe, samples, Purpose.STEP, f"turn path into {kind_name(recipe.kind)}"))
         self._path.let_go()
 
-    def choose_target(self, target: str) -> None:
-        """Change this factor from now on, and along the path that there is, if it changes one."""
-        self._choose(target=target)
-        recipe = self._recipe
-        if recipe is not None and not recipe.joins and recipe.target != target:
-            self._trace_as(dataclasses.replace(recipe, target=target, value=None), f"change {target}")
-
-    def choose_penalty(self, penalty: bool) -> None:
-        """Keep geodesics to the data, or not; the path that there is, too."""
-        self._choose(penalty=penalty)
-        recipe = self._recipe
-        if recipe is not None and recipe.kind == "geodesic" and recipe.penalty != penalty:
-            label = "keep the geodesic on the data" if penalty else "let the geodesic leave the data"
-            self._trace_as(dataclasses.replace(recipe, penalty=penalty), label)
-
-    def choose_held(self, held: tuple[str, ...] | None) -> None:
-        """Hold these labels constant along factor curves, None: those that the engine chooses; the path's, too."""
-        self._choose(held=held)
-        recipe = self._recipe
-        if recipe is not None and PATH_KINDS[recipe.kind].holds and recipe.held != held:
-            self._trace_as(dataclasses.replace(recipe, held=held), "choose what is held")
-
-    def choose_dimension(self, dimension: int | None) -> None:
-        """Take the surface to have this dimension, None: the estimated one; along the path that there is, too."""
-        self._choose(dimension=dimension)
-        recipe = self._recipe
-        if recipe is not None and PATH_KINDS[recipe.kind].holds and recipe.dimension != dimension:
-            self._trace_as(dataclasses.replace(recipe, dimension=dimension), "choose the dimension")
-
-    @property
-    def _recipe(self) -> Recipe | None:
+    def choose(self, name: str, value: Any) -> None:
+        """Trace with another ``target``, ``penalty``, ``held`` labels or ``dimension`` of the surface from now on (None
+        for the last two: those that the engine chooses), and the path that there is, too, where its kind has it."""
+        self._choose(**{name: value})
         path = self._state.document.path
-        return path.recipe if path is not None else None
-
-    def _trace_as(self, recipe: Recipe, label: str) -> None:
-        """Trace the path that there is with another recipe between the same ends."""
-        path = self._state.document.path
-        if path is not None:
-            self._ask(TraceRequest(recipe, self._known(path).samples, Purpose.STEP, label))
+        if path is None or path.recipe is None or getattr(path.recipe, name) == value:
+            return
+        recipe, changes = path.recipe, {name: value}
+        if name == "target":
+            possible, label, changes["value"] = not recipe.joins, f"change {value}", None
+        elif name == "penalty":
+            possible = recipe.kind == "geodesic"
+            label = "keep the geodesic on the data" if value else "let the geodesic leave the data"
+        else:
+            possible = PATH_KINDS[recipe.kind].holds
+            label = "choose what is held" if name == "held" else "choose the dimension"
+        if possible:
+            samples = self._known(path).samples
+            self._ask(TraceRequest(dataclasses.replace(recipe, **changes), samples, Purpose.STEP, label))
 
     # clicks
 

@@ -216,7 +216,8 @@ class TransectsController(Controller):
         plane = shown_plane(self._state)
         inside = [place for place, transect in enumerate(transects) if self._plane_of(transect) == plane]
         lines = [(names[place], transects[place].points) for place in inside]
-        self._parameters.set_transects(lines, inside.index(chosen) if chosen in inside else None)
+        thick = inside.index(chosen) if chosen in inside else None
+        self._parameters.plane.mark(transects=lines, chosen=thick)
         self._show_empty()
         self._show_position()
         self._dirty.discard("list")  # what was written above is what was shown
@@ -264,7 +265,7 @@ class TransectsController(Controller):
         place = position if transect is not None else None
         self._view.set_position(place)
         here = transect is not None and self._plane_of(transect) == shown_plane(self._state)
-        self._parameters.set_transect_position(place if here else None)
+        self._parameters.plane.mark(position=place if here else None)
         self._mark("cloud")
 
     def show_image(self) -> None:

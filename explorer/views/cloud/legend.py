@@ -19,8 +19,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip, QWidget
 
-from explorer.widgets.controls import WheelNotches
-from explorer.widgets.painting import pen, small_font, tint
+from explorer.widgets.controls import WheelNotches, claim_keys
+from explorer.widgets.painting import pen, plate, small_font, tint
 from explorer.widgets.theme import ThemedWidget
 
 SWATCH, GAP, PAD = 11.0, 7.0, 8.0  # pixels
@@ -65,6 +65,7 @@ class Legend(ThemedWidget):
         self._current = 0  # the row that the keyboard has
         self._doubled = False
         self._notches = WheelNotches()
+        claim_keys(self, lambda event: event.key() in CHOOSE and not event.modifiers())
         self.hide()
 
     # setters
@@ -125,9 +126,7 @@ class Legend(ThemedWidget):
         theme = self._theme
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(tint(theme.plot, 0.86))
-        painter.drawRoundedRect(QRectF(self.rect()), 6, 6)
+        plate(painter, QRectF(self.rect()), 6, tint(theme.plot, 0.86))
         self._draw_title(painter)
         painter.setFont(small_font(self.font()))
         for row in range(self._first, min(len(self.entries), self._first + self._rows())):
@@ -162,19 +161,13 @@ class Legend(ThemedWidget):
     def _draw_row(self, painter: QPainter, row: int) -> None:
         theme, entry, rect = self._theme, self.entries[row], self.row_rect(row)
         if row == self._under:
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(tint(theme.text, 0.09))
-            painter.drawRoundedRect(rect, 4, 4)
+            plate(painter, rect, 4, tint(theme.text, 0.09))
         if self.hasFocus() and row == self._current:
-            painter.setPen(pen(QColor(theme.accent), 1.0))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(rect.adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
+            plate(painter, rect.adjusted(0.5, 0.5, -0.5, -0.5), 4, None, pen(QColor(theme.accent), 1.0))
         inner = rect.adjusted(PAD / 2, 0, -PAD / 2, 0)
         colour, side = QColor(*entry.colour), SWATCH - (1.5 if entry.hidden else 0.0)
         swatch = QRectF(inner.left() + (SWATCH - side) / 2, inner.center().y() - side / 2, side, side)
-        painter.setPen(pen(colour, 1.5) if entry.hidden else Qt.PenStyle.NoPen)
-        painter.setBrush(Qt.BrushStyle.NoBrush if entry.hidden else colour)
-        painter.drawRoundedRect(swatch, 3, 3)
+        plate(painter, swatch, 3, None if entry.hidden else colour, pen(colour, 1.5) if entry.hidden else None)
         middle, metrics = Qt.AlignmentFlag.AlignVCenter, QFontMetricsF(painter.font())
         count = f"{entry.count:,}"
         painter.setPen(tint(theme.muted, 0.6 if entry.hidden else 1.0))
@@ -246,11 +239,7 @@ class Legend(ThemedWidget):
             super().keyPressEvent(event)
 
     def event(self, event: QEvent) -> bool:
-        """Claim Space before the window's shortcut, and tell a row's whole name."""
-        chosen = isinstance(event, QKeyEvent) and event.key() in CHOOSE and not event.modifiers()
-        if chosen and event.type() == QEvent.Type.ShortcutOverride:
-            event.accept()
-            return True
+        """Tell a row's whole name."""
         if isinstance(event, QHelpEvent):
             row = self._row_at(QPointF(event.pos()))
             if row is not None:

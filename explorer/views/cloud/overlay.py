@@ -19,7 +19,17 @@ from core.rendering.path_colours import path_colour
 from explorer.views.cloud.overlay_gridlines import SeenGridlines, draw_gridline_values, draw_gridlines, seen_gridlines
 from explorer.views.cloud.scene import Scene, TransectMark
 from explorer.widgets import image_conversion
-from explorer.widgets.painting import dot, halo_text, pen, polyline, small_font, straight_line, stroke_lines, tint
+from explorer.widgets.painting import (
+    border,
+    dot,
+    halo_text,
+    pen,
+    polyline,
+    small_font,
+    straight_line,
+    stroke_lines,
+    tint,
+)
 from explorer.widgets.theme import Theme, ThemedWidget
 
 CARD_WIDTH = 300.0  # pixels of text: a long file name is shortened in its middle
@@ -286,9 +296,7 @@ def draw_colorbar(painter: QPainter, bar: Colorbar, theme: Theme, width: float, 
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, True)
     painter.drawImage(frame, image)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.setPen(pen(QColor(theme.border), 1.0))
-    painter.drawRect(frame.adjusted(-0.5, -0.5, 0.5, 0.5))
+    border(painter, frame.adjusted(-0.5, -0.5, 0.5, 0.5), pen(QColor(theme.border), 1.0))
     span = bar.high - bar.low
     ticks, step = bar_ticks(bar.low, bar.high, int(length / TICK_ROOM))
     for tick in ticks.tolist():
@@ -407,8 +415,8 @@ def _draw_curve(painter: QPainter, pixels: np.ndarray, *pens: QPen) -> None:
 def _draw_discs(painter: QPainter, pixels: np.ndarray, *discs: Disc) -> None:
     """``discs`` about each of ``pixels`` (n, 2) that is finite, the lowest first."""
     for place in pixels[np.isfinite(pixels).all(axis=1)].tolist():
-        for radius, fill, outline in discs:
-            dot(painter, place, radius, fill, outline)
+        for radius, fill, line in discs:
+            dot(painter, place, radius, fill, line)
 
 
 def draw_transect(painter: QPainter, scene: Scene, theme: Theme) -> None:
@@ -462,9 +470,7 @@ def _draw_pictures(painter: QPainter, scene: Scene, mark: TransectMark, places: 
         painter.fillRect(box, QColor(theme.ground))
         picture = _scaled(mark, number, ratio)
         painter.drawPixmap(box.center() - QPointF(picture.width(), picture.height()) / ratio / 2, picture)
-        painter.setPen(pen(QColor(frame), 2.0 if here else 1.25))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawRect(box)
+        border(painter, box, pen(QColor(frame), 2.0 if here else 1.25))
 
 
 def _outwards(places: np.ndarray, known: np.ndarray) -> np.ndarray:

@@ -41,6 +41,7 @@ from explorer.views.cloud.renderer import RendererChoice, choose_renderer
 from explorer.views.cloud.scene import GridlinesMark, KindsMark, Scene, TransectMark
 from explorer.views.cloud.software_canvas import SoftwareCanvas
 from explorer.views.cloud.tools import Mode
+from explorer.widgets.controls import claim_keys
 from explorer.widgets.theme import Themed
 
 LEGEND_MARGIN = (10, 8, 44)  # pixels right, above and below
@@ -119,6 +120,7 @@ class CloudView(Themed, QWidget):
         self._follow.valueChanged.connect(self._on_follow)
         self._follow_from = self._follow_to = np.zeros(4)
         self._take_ground()
+        claim_keys(self, self._claims)
         self._arrange()
 
     def sizeHint(self) -> QSize:
@@ -464,18 +466,15 @@ class CloudView(Themed, QWidget):
         self._redraw()
 
     def event(self, event: QEvent) -> bool:
-        """Claim keys before the window's shortcuts do, and follow pinches."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
-            plain = not event.modifiers()
-            held = event.key() == Qt.Key.Key_Space and self._inside
-            axis = event.key() in AXIS_KEYS and self.mode is Mode.PROBE
-            if plain and (held or axis):
-                event.accept()
-                return True
+        """Follow pinches."""
         if isinstance(event, QNativeGestureEvent) and event.gestureType() == Qt.NativeGestureType.ZoomNativeGesture:
             self._interaction.pinch(event.value(), event.position().toTuple())
             return True
         return super().event(event)
+
+    def _claims(self, event: QKeyEvent) -> bool:
+        held = event.key() == Qt.Key.Key_Space and self._inside
+        return not event.modifiers() and (held or (event.key() in AXIS_KEYS and self.mode is Mode.PROBE))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._inside = True

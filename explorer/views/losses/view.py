@@ -66,8 +66,6 @@ class LossesView(QWidget):
         self._smoothing.valueChanged.connect(self._on_smoothing)
         self._weight = label(f"{self.settings.smoothing:.3f}", "muted", "losses.smoothing.value")
         self._weight.setMinimumWidth(36)
-        caption = label("Smooth")
-        caption.setBuddy(self._smoothing)
         self._axis = named(QComboBox(), "losses.axis", tip="Quantity on the horizontal axis")
         self._axis.addItems([f"by {name}" for name in X_AXES])
         self._axis.activated.connect(self._on_axis)
@@ -76,7 +74,7 @@ class LossesView(QWidget):
         self._reset.setIcon(icon("home"))
         self._reset.clicked.connect(self._reset_zoom)
         smoothing, axis = QWidget(), QWidget()
-        row(caption, self._smoothing, self._weight, spacing=6, parent=smoothing)
+        row(label("Smooth", buddy=self._smoothing), self._smoothing, self._weight, spacing=6, parent=smoothing)
         row(self._axis, self._reset, spacing=6, parent=axis)
         flow = FlowLayout()
         for widget in (*self._checks.values(), self._log, smoothing, axis):

@@ -16,7 +16,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPolygo
 from core.rendering.point_splatting import PAD, Discs, draw_discs, pack
 from core.runs.directory import HELD_OUT, TRAINING
 from explorer.views.parameters.scene import CLASS_ROOM, LEFT, RIGHT, Hole, PlaneFrame, PlaneScene
-from explorer.widgets.painting import dot, pen, stroke_lines, tint
+from explorer.widgets.painting import dot, pen, plate, stroke_lines, tint
 from explorer.widgets.theme import Theme
 
 SHARE = 0.28  # of the plane that all discs together may cover
@@ -211,12 +211,10 @@ def _transect(painter: QPainter, scene: PlaneScene, theme: Theme, name: str, poi
     width, height = metrics.horizontalAdvance(name) + 8, metrics.height() + 1
     left = min(max(x + 5, area.left() + 1), area.right() - width - 1)
     top = min(max(y - height - 3, area.top() + 1), area.bottom() - height - 1)
-    plate = QRectF(left, top, width, height)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(tint(theme.plot, HALO))
-    painter.drawRoundedRect(plate, 3, 3)
+    box = QRectF(left, top, width, height)
+    plate(painter, box, 3, tint(theme.plot, HALO))
     painter.setPen(QColor(theme.series[1] if chosen else theme.text))
-    painter.drawText(plate, _CENTRE, name)
+    painter.drawText(box, _CENTRE, name)
 
 
 def draw_rings(painter: QPainter, scene: PlaneScene, theme: Theme, radius: float) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -36,7 +37,8 @@ from explorer.views.parameters.painting import (
     radius_of,
 )
 from explorer.views.parameters.scene import PlaneScene
-from explorer.widgets.painting import pen, stroke_lines, tint
+from explorer.widgets.controls import claim_keys
+from explorer.widgets.painting import border, pen, stroke_lines, tint
 from explorer.widgets.theme import Theme, ThemedWidget
 
 Pixel = tuple[float, float]
@@ -283,6 +285,7 @@ class ParameterPlane(ThemedWidget):
         self._key: tuple | None = None
         self._hovered: int | None = None
         self._nudging = False
+        claim_keys(self, self._claims)
 
     def sizeHint(self) -> QSize:
         return QSize(420, 190)
@@ -296,6 +299,14 @@ class ParameterPlane(ThemedWidget):
     def redraw(self) -> None:
         """The samples must be drawn anew, for they are seen from elsewhere."""
         self._picture = None
+        self.update()
+
+    def mark(self, **marks: Any) -> None:
+        """Set fields of the scene that lie over the samples, or say which of these are highlighted."""
+        for name, value in marks.items():
+            setattr(self.scene, name, value)
+        if "highlight" in marks:
+            self.redraw()
         self.update()
 
     def reset(self) -> None:
@@ -340,9 +351,7 @@ class ParameterPlane(ThemedWidget):
             self._gesture.paint(painter, theme)
         painter.setClipping(False)
         if self.hasFocus():
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.setPen(pen(tint(theme.accent, 0.7), 1.0))
-            painter.drawRect(scene.frame.area.adjusted(0.5, 0.5, 0.5, 0.5))
+            border(painter, scene.frame.area.adjusted(0.5, 0.5, 0.5, 0.5), pen(tint(theme.accent, 0.7), 1.0))
 
     # the mouse
 
@@ -415,15 +424,11 @@ class ParameterPlane(ThemedWidget):
 
     # keys
 
-    def event(self, event: QEvent) -> bool:
+    def _claims(self, event: QKeyEvent) -> bool:
         """Arrows, Home, and Escape during a gesture are the plane's while it has the focus, not the window's."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
-            mine = event.key() in ARROWS or event.key() == Qt.Key.Key_Home
-            mine = mine and not event.modifiers() & Qt.KeyboardModifier.ControlModifier
-            if mine or (event.key() == Qt.Key.Key_Escape and self._gesture is not None):
-                event.accept()
-                return True
-        return super().event(event)
+        plain = not event.modifiers() & Qt.KeyboardModifier.ControlModifier
+        moves = plain and (event.key() in ARROWS or event.key() == Qt.Key.Key_Home)
+        return moves or (event.key() == Qt.Key.Key_Escape and self._gesture is not None)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in ARROWS:

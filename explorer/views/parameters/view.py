@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.views.parameters.plane import ParameterPlane, Tool
-from explorer.views.parameters.scene import Hole, PlaneFrame, Region
+from explorer.views.parameters.scene import Hole, PlaneFrame
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
@@ -101,9 +101,7 @@ class ParametersView(QWidget):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
             box.setMinimumContentsLength(7)
             box.activated.connect(self._on_axes)
-            caption = label(text, "muted")
-            caption.setBuddy(box)
-            choices += [caption, box]
+            choices += [label(text, "muted", buddy=box), box]
             self._boxes.append(box)
         self._axes = named(QWidget(), "parameters.axes")
         row(*choices, spacing=4, parent=self._axes)
@@ -198,31 +196,11 @@ class ParametersView(QWidget):
         """Whether the data on show are of the kind that can have a hole; else there is no button for one."""
         self._hole.setVisible(possible)
 
-    def set_held_out(self, regions: Sequence[Region]) -> None:
-        """What the open run holds out beside a hole, as rectangles of this plane; dashed."""
-        self.plane.scene.held_out = tuple(regions)
-        self.plane.update()
-
-    def set_run_hole(self, hole: tuple[float, float, float] | None) -> None:
-        """The open run's hole (a, b, radius) where it differs from the one that is shown; dashed."""
-        self.plane.scene.run_hole = None if hole is None else Hole(*hole)
-        self.plane.update()
-
     def set_cursor(self, xy: tuple[float, float] | None) -> None:
         """Put the cross-hair there."""
         self.plane.scene.cursor = xy
         self.plane.update()
         self._show_readout()
-
-    def set_selected(self, index: int | None) -> None:
-        """Ring the chosen sample."""
-        self.plane.scene.selected = index
-        self.plane.update()
-
-    def set_highlight(self, indices: np.ndarray | None) -> None:
-        """Draw these samples on top of the others."""
-        self.plane.scene.highlight = indices
-        self.plane.redraw()
 
     def set_hovered(self, index: int | None) -> None:
         """Ring the sample that is under the mouse, wherever the mouse is."""
@@ -232,17 +210,6 @@ class ParametersView(QWidget):
             scene.hovered = index
             self.plane.update()
             self._show_readout()
-
-    def set_transects(self, transects: list[tuple[str, np.ndarray]], chosen: int | None) -> None:
-        """Lines through the plane: names with points float64 (n, 2), and the one that is thick."""
-        self.plane.scene.transects = [(name, np.asarray(points, dtype=np.float64)) for name, points in transects]
-        self.plane.scene.chosen = chosen
-        self.plane.update()
-
-    def set_transect_position(self, position: int | None) -> None:
-        """The point of the chosen transect that is shown."""
-        self.plane.scene.position = position
-        self.plane.update()
 
     def set_images(self, original: np.ndarray | None, reconstruction: np.ndarray | None, caption: str) -> None:
         """Truth and reconstruction at the cursor, uint8 (H, W, C), and what is known of them; None: the empty state."""

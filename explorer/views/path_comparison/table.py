@@ -50,10 +50,10 @@ from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import PathCompared
 from explorer.views.path_comparison.measures import UNKNOWN, Column, leak, make_columns
 from explorer.widgets import image_conversion
+from explorer.widgets.controls import claim_keys
 from explorer.widgets.elided_label import fitting
 from explorer.widgets.off_manifold_badge import verdict_colour
-from explorer.widgets.painting import small_font
-from explorer.widgets.path_colors import path_pen
+from explorer.widgets.painting import border, path_pen, plate, small_font
 from explorer.widgets.theme import Theme, Themed, blend
 
 Index = QModelIndex | QPersistentModelIndex
@@ -217,6 +217,7 @@ class PathTable(QTableView):
         heading.setHighlightSections(False)
         heading.setFont(small_font(self.font()))
         self.paths.modelReset.connect(self._layout)
+        claim_keys(self, lambda event: bool(self.rows) and not event.modifiers() and event.key() in (*_MOVES, *_ENTER))
 
     def sizeHint(self) -> QSize:
         return QSize(700, 180)
@@ -377,15 +378,6 @@ class PathTable(QTableView):
 
     # keys
 
-    def event(self, event: QEvent) -> bool:
-        """Claim the arrow keys before the window's shortcuts do."""
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
-            ours = not event.modifiers() and event.key() in (*_MOVES, *_ENTER)
-            if self.rows and ours:
-                event.accept()
-                return True
-        return super().event(event)
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = Qt.Key(event.key())
         if self.rows and key in _MOVES:
@@ -511,9 +503,7 @@ class _CellDelegate(Themed, QStyledItemDelegate):
             if marked or hovered:
                 outline = QPen(QColor(theme.accent), 2) if marked else QPen(QColor(theme.muted), 1)
                 outline.setJoinStyle(Qt.PenJoinStyle.MiterJoin)
-                painter.setPen(outline)
-                painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawRect(box.adjusted(-0.5, -0.5, 0.5, 0.5))
+                border(painter, box.adjusted(-0.5, -0.5, 0.5, 0.5), outline)
 
     def _paint_measure(self, painter: QPainter, box: QRectF, index: Index, row: Row) -> None:
         table, theme, text = self._table, self._theme, str(index.data())
@@ -522,9 +512,13 @@ class _CellDelegate(Themed, QStyledItemDelegate):
         if best:
             metrics = QFontMetricsF(font)
             width, height = metrics.horizontalAdvance(text) + 10, metrics.height() + 4
-            painter.setPen(QPen(QColor(theme.accent), 1))
-            painter.setBrush(blend(theme.accent, theme.surface, 0.22))
-            painter.drawRoundedRect(QRectF(box.right() - width - 1, box.center().y() - height / 2, width, height), 4, 4)
+            plate(
+                painter,
+                QRectF(box.right() - width - 1, box.center().y() - height / 2, width, height),
+                4,
+                blend(theme.accent, theme.surface, 0.22),
+                QPen(QColor(theme.accent), 1),
+            )
         ink = QColor(theme.muted if text == UNKNOWN else theme.text)
         _write(painter, font, ink, box.adjusted(0, 0, -6, 0), text, _RIGHT)
 

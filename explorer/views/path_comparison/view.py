@@ -22,7 +22,7 @@ from explorer.views.path_comparison.table import PathTable
 from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import column, row
-from explorer.widgets.path_colors import path_pen
+from explorer.widgets.painting import path_pen
 from explorer.widgets.theme import Theme, Themed
 
 SWATCH = QSize(20, 12)
@@ -66,8 +66,7 @@ class PathKindsView(Themed, QWidget):
         self._target.setMinimumWidth(72)
         self._target.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
         self._target.textActivated.connect(self.target_chosen)
-        caption = label("changing", "muted")
-        caption.setBuddy(self._target)
+        caption = label("changing", "muted", buddy=self._target)
         self.message = named(ElidedLabel("muted"), "path_kinds.message")
         return row(self._choose, caption, self._target, (self.message, 1), spacing=6, margins=(8, 0, 8, 0))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -14,7 +15,7 @@ from PySide6.QtWidgets import QProgressBar, QPushButton, QStackedWidget, QWidget
 from core.config import SETTINGS
 from core.utils.text import counted
 from explorer.views.training.editors import make_editor
-from explorer.widgets.controls import duration, label, named, set_role
+from explorer.widgets.controls import duration, label, named, push_button, set_role
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import column, form, row, scrolled
 from explorer.widgets.painting import small_font, tint
@@ -86,19 +87,18 @@ class DatasetView(Themed, QWidget):
         self._bar = named(QProgressBar(), "dataset.progress")
         self._bar.setRange(0, _PERMILLE)
         self._bar.setTextVisible(False)
-        stop = named(QPushButton("Stop"), "dataset.stop", None, "Stop reading the images")
-        stop.clicked.connect(self.stop_requested)
+        stop = push_button("dataset.stop", "Stop", "Stop reading the images", self.stop_requested)
         column(row((self._doing, 1), stop, spacing=8), self._bar, spacing=4, parent=self._progress)
         return self._progress
 
     def _make_empty(self) -> QWidget:
         page = QWidget()
         text = label(EMPTY, "muted", "dataset.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
-        folder = named(QPushButton("Choose a folder…"), "dataset.choose.folder")
-        file = named(QPushButton("Choose a file…"), "dataset.choose.file")
-        folder.clicked.connect(lambda: self.choose_requested.emit(True))
-        file.clicked.connect(lambda: self.choose_requested.emit(False))
-        column(1, text, row(1, folder, file, 1, spacing=8), 1, spacing=12, margins=(16, 16, 16, 16), parent=page)
+        choices = [
+            push_button(f"dataset.choose.{kind}", f"Choose a {kind}…", "", partial(self.choose_requested.emit, folder))
+            for kind, folder in (("folder", True), ("file", False))
+        ]
+        column(1, text, row(1, *choices, 1, spacing=8), 1, spacing=12, margins=(16, 16, 16, 16), parent=page)
         return page
 
     def _make_failed(self) -> QWidget:
@@ -106,8 +106,7 @@ class DatasetView(Themed, QWidget):
         self._error = label("", "error", "dataset.error", wrap=True)
         self._error.setTextFormat(Qt.TextFormat.PlainText)
         self._error.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        again = named(QPushButton("Read again"), "dataset.again")
-        again.clicked.connect(self.again_requested)
+        again = push_button("dataset.again", "Read again", "", self.again_requested)
         column(self._error, row(again, 1), 1, spacing=8, parent=page)
         return page
 
@@ -124,8 +123,8 @@ class DatasetView(Themed, QWidget):
         self._notes_title = label("", "heading", "dataset.notes.title")
         self._notes = self._text("notes")
         self._skipped_title = label("", "heading", "dataset.skipped.title")
-        self._copy = named(QPushButton("Copy list"), "dataset.skipped.copy", None, "Copy all names with the reasons")
-        self._copy.clicked.connect(self._copy_skipped)
+        tip = "Copy all names with the reasons"
+        self._copy = push_button("dataset.skipped.copy", "Copy list", tip, self._copy_skipped)
         self._skipped = self._text("skipped")
         skipped_head = row((self._skipped_title, 1), self._copy)
         settings = self._make_settings()
@@ -137,9 +136,7 @@ class DatasetView(Themed, QWidget):
             *(self._notes_title, self._notes, skipped_head, self._skipped, 1),
         )
         column(*parts, spacing=8, margins=(0, 0, 8, 0), parent=body)
-        self._train = named(QPushButton("Train on these images"), "dataset.train")
-        self._train.setProperty("primary", True)
-        self._train.clicked.connect(self.train_requested)
+        self._train = push_button("dataset.train", "Train on these images", "", self.train_requested, primary=True)
         self._scroll = scrolled(body, "dataset.scroll")
         column((self._scroll, 1), self._train, spacing=8, parent=page)
         return page
@@ -156,10 +153,10 @@ class DatasetView(Themed, QWidget):
         self._editors = {}
         for name in SHOWN_SETTINGS:
             setting = SETTINGS[name]
-            editor, text = make_editor(setting), label(setting.row.label)
+            editor = make_editor(setting)
+            text = label(setting.row.label, buddy=editor.control)
             editor.control.setObjectName(f"dataset.{name}")
             text.setToolTip(setting.help)
-            text.setBuddy(editor.control)
             rows.addRow(text, editor)
             editor.edited.connect(lambda name=name, editor=editor: self.setting_edited.emit(name, editor.value()))
             self._editors[name] = editor

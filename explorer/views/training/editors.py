@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, SignalInstance
-from PySide6.QtGui import QWheelEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
-    QComboBox,
     QLineEdit,
-    QPushButton,
     QRadioButton,
     QSpinBox,
     QWidget,
@@ -22,7 +19,7 @@ from PySide6.QtWidgets import (
 from core.config import Setting
 from core.data.sources.listing import located
 from core.data.tables import SUFFIXES
-from explorer.widgets.controls import MagnitudeSpinBox, folder_or_file_menu, named
+from explorer.widgets.controls import MagnitudeSpinBox, combo_box, folder_or_file_menu, leave_wheel, named, push_button
 from explorer.widgets.dialogs import ask_file, ask_folder
 from explorer.widgets.layouts import row
 
@@ -99,30 +96,11 @@ def ask_images(
         ask_file(window, name, title, f"Files of images ({' '.join(IMAGE_FILES)})", chosen, place)
 
 
-class _QuietComboBox(QComboBox):
-    """A combo box that lets the panel scroll under the mouse instead of changing its choice."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        event.ignore()
-
-
-class _QuietSpinBox(QSpinBox):
-    """A spin box that listens to the wheel only while it has the focus."""
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        if self.hasFocus():
-            super().wheelEvent(event)
-        else:
-            event.ignore()
-
-
 class ChoiceEditor(Editor):
     """One of a few names."""
 
     def __init__(self, setting: Setting) -> None:
-        box = _QuietComboBox()
-        box.setMinimumContentsLength(8)
-        box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        box = combo_box("", letters=8)
         for choice in setting.choices:
             box.addItem(str(choice), choice)
         super().__init__(
@@ -142,7 +120,7 @@ class IntegerEditor(Editor):
     """A whole number."""
 
     def __init__(self, setting: Setting) -> None:
-        box = _QuietSpinBox()
+        box = leave_wheel(QSpinBox())
         high = min(setting.high or _LARGEST_INTEGER, _LARGEST_INTEGER)
         box.setRange(int(setting.low or 0), int(high))
         box.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType if high > 1000 else QSpinBox.StepType.DefaultStepType)
@@ -224,8 +202,8 @@ class PathEditor(TextEditor):
         self._committed = ""
         self._line.editingFinished.connect(self._commit)
         self._line.setPlaceholderText("Folder or file")
-        browse = named(QPushButton("Browse…"), f"training.{setting.name}.browse")
-        browse.setToolTip("Choose a folder of images, or a file that holds many")
+        tip = "Choose a folder of images, or a file that holds many"
+        browse = push_button(f"training.{setting.name}.browse", "Browse…", tip)
         browse.setMenu(folder_or_file_menu(browse, f"training.{setting.name}", self._browse))
         self.row.addWidget(browse)
 
@@ -255,10 +233,8 @@ class TableEditor(TextEditor):
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self._line.setPlaceholderText("none")
-        browse = named(QPushButton("Browse…"), f"training.{setting.name}.browse")
-        browse.setToolTip("Choose a table with a row an image")
-        browse.clicked.connect(self._browse)
-        self.row.addWidget(browse)
+        name, tip = f"training.{setting.name}.browse", "Choose a table with a row an image"
+        self.row.addWidget(push_button(name, "Browse…", tip, self._browse))
 
     def _browse(self) -> None:
         kind = f"Tables ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"

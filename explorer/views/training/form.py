@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFormLayout, QLabel, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QFormLayout, QGridLayout, QLabel, QSizePolicy, QSpinBox, QToolButton, QWidget
 
 from core.config import SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
 from core.data.sources.listing import located
 from explorer.views.training.editors import Editor, PathEditor, make_editor
-from explorer.widgets.controls import label, leave_drops, named
+from explorer.widgets.controls import label, leave_drops, named, push_button
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import column, form
 
@@ -21,6 +21,16 @@ SOURCE_NOTES = {
     "files": "A folder of image files, whose sub-folders become classes, or a file with many images. Or drop it here.",
     "curves": "Synthetic curves r = a + b cos 5θ of the published study, with a and b as known factors.",
 }
+# What can be changed when a run goes on.
+FIELDS = (
+    ("training.epochs", "training.batch_size"),
+    ("training.learning_rate", "loss.beta"),
+    ("training.device", "loss.gamma"),
+)
+FIXED = (
+    "Images, network, kind of loss and seed stay as they are: the weights were learned with them. Start a new training "
+    "to change those."
+)
 NO_PATH = "Choose a folder or a file of images, or drop one on the window."
 
 
@@ -117,10 +127,9 @@ class TrainingForm(QWidget):
         if setting.name in ("data.source", "data.path"):  # what everything begins with: no label, the whole width
             rows.addRow(editor)
         else:
-            text = label(setting.row.label)
+            text = label(setting.row.label, buddy=editor.control)
             text.setMinimumWidth(LABEL_WIDTH)
             text.setToolTip(setting.help)
-            text.setBuddy(editor.control)
             rows.addRow(text, editor)
         if setting.name == "data.source":
             rows.addRow(self._source_note)
@@ -225,3 +234,66 @@ def _reason(message: str, setting: Setting) -> str:
     """The configuration's message in the form's own words: "Validation must be 0 to 0.9."."""
     _, found, wanted = message.partition("; it must be ")
     return f"{setting.row.label} must be {wanted}" if found else message
+
+
+class ContinueForm(QWidget):
+    """Fields for ``FIELDS``, the weight of an entanglement only where the run has one, and a button."""
+
+    requested = Signal(object)
+    """``section.field`` to value, of every field shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("training.continue.form")
+        self._editors: dict[str, Editor] = {}
+        self._shown: dict[str, tuple[Any, Any]] = {}  # what was set, and how its editor holds it
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(2)
+        self._captions: dict[str, QWidget] = {}
+        for line, names in enumerate(FIELDS):
+            for place, name in enumerate(names):
+                setting = SETTINGS[name]
+                editor = make_editor(setting)
+                caption = label(setting.row.label, "muted", buddy=editor.control)
+                editor.control.setObjectName(f"training.continue.{setting.field.name}")
+                editor.control.setMinimumWidth(60)
+                editor.control.setAccessibleName(f"{setting.row.label} of the run that goes on")
+                grid.addWidget(caption, 2 * line, place)
+                grid.addWidget(editor, 2 * line + 1, place)
+                grid.setColumnStretch(place, 1)
+                self._editors[name], self._captions[name] = editor, caption
+        note = label(FIXED, "muted", "training.continue.fixed", wrap=True)
+        tip = "Train this run further from its last checkpoint, with these settings"
+        start = push_button("training.continue.start", "Continue", tip, self._on_start, primary=True)
+        column(grid, note, start, spacing=6, parent=self)
+
+    def _on_start(self) -> None:
+        self.requested.emit(self.values())
+
+    def set_run(self, config: RunConfig, done: int) -> None:
+        """Show the settings of a run of which ``done`` epochs are done: of a finished one, as many epochs again."""
+        epochs = self._editors["training.epochs"]
+        assert isinstance(epochs.control, QSpinBox)
+        finished = done >= config.training.epochs
+        epochs.control.setMinimum(max(1, done + finished))
+        epochs.control.setToolTip(f"Epochs in all, with the {done} that are done")
+        for name, editor in self._editors.items():
+            setting = SETTINGS[name]
+            value = getattr(getattr(config, setting.section), setting.field.name)
+            if name == "training.epochs" and finished:
+                value *= 2
+            editor.set_value(value)
+            self._shown[name] = (value, editor.value())
+        entangled = config.loss.entanglement != "none"
+        for widget in (self._editors["loss.gamma"], self._captions["loss.gamma"]):
+            widget.setVisible(entangled)
+
+    def values(self) -> dict[str, Any]:
+        """What the fields hold, by ``section.field``; exactly what was set, where nobody has changed it."""
+        found = {}
+        for name, editor in self._editors.items():
+            if not editor.isHidden():
+                value, held = self._shown[name]
+                found[name] = value if editor.value() == held else editor.value()
+        return found

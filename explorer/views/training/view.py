@@ -19,9 +19,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import LIVE_SETTINGS, ConfigError, RunConfig
-from explorer.views.training.continue_form import ContinueForm
-from explorer.views.training.form import TrainingForm
-from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, set_role, tool_button
+from explorer.views.training.form import ContinueForm, TrainingForm
+from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, push_button, set_role, tool_button
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import column, row, scrolled
 
@@ -88,9 +87,7 @@ class TrainingView(QWidget):
 
     def _make_head(self) -> QWidget:
         head = named(QWidget(), "training.head")
-        self._start = named(QPushButton("Start training"), "training.start")
-        self._start.setProperty("primary", True)
-        self._start.clicked.connect(self.request_start)
+        self._start = push_button("training.start", "Start training", "", self.request_start, primary=True)
         self._continue = named(QPushButton("Continue…"), "training.continue")
         self._continue.setCheckable(True)
         self._continue.toggled.connect(self._show_continuing)
@@ -152,9 +149,7 @@ class TrainingView(QWidget):
             field.setToolTip(f"{setting.help} Press Enter to use the new value from the next step on.")
             field.setAccessibleName(f"{text} of the running training")
             field.committed.connect(lambda value, name=name: self.hyperparameters_changed.emit({name: value}))
-            caption = label(text, "muted")
-            caption.setBuddy(field)
-            grid.addWidget(caption, 0, place)
+            grid.addWidget(label(text, "muted", buddy=field), 0, place)
             grid.addWidget(field, 1, place)
             grid.setColumnStretch(place, 1)
             self._fields[name] = field
@@ -181,9 +176,10 @@ class TrainingView(QWidget):
             if one.text:
                 layout.addWidget(label(one.text, "warning", f"training.advice.{number}.text", wrap=True))
             if one.action:
-                button = named(QPushButton(textwrap.fill(one.action, BUTTON_WIDTH)), f"training.advice.{number}.action")
-                what = "Train a new run with the settings of this one, apart from that"
-                button.setToolTip(what if one.fresh else "Train this run further from its last checkpoint")
+                tip = "Train this run further from its last checkpoint"
+                tip = "Train a new run with the settings of this one, apart from that" if one.fresh else tip
+                text = textwrap.fill(one.action, BUTTON_WIDTH)
+                button = push_button(f"training.advice.{number}.action", text, tip)
                 signal = self.fresh_requested if one.fresh else self.continue_requested
                 button.clicked.connect(lambda _=False, signal=signal, values=dict(one.values): signal.emit(values))
                 layout.addWidget(button)

@@ -27,8 +27,9 @@ from PySide6.QtWidgets import QToolTip
 from core.rendering.axes import nice_step
 from explorer.views.transect.data import CURVES, ROWS, TransectData
 from explorer.widgets import image_conversion
+from explorer.widgets.controls import claim_keys
 from explorer.widgets.image_row import EXCESS_BCE
-from explorer.widgets.painting import dot, empty_text, polyline, stroke_lines, tint
+from explorer.widgets.painting import border, dot, empty_text, polyline, stroke_lines, tint
 from explorer.widgets.theme import ThemedWidget
 
 LEFT = 62  # pixels for the rows' names and the first curve's scale
@@ -172,6 +173,7 @@ class TransectPicture(ThemedWidget):
         self._thumbs: dict[tuple[int, int], QPixmap] = {}
         self._thumbs_for: tuple = ()
         self._dragging = False
+        claim_keys(self, lambda event: event.key() in _KEYS and not event.modifiers() and self._data.total > 0)
 
     def sizeHint(self) -> QSize:
         return QSize(720, 220)
@@ -216,9 +218,7 @@ class TransectPicture(ThemedWidget):
             self._paint_position(painter, layout, self._data.here)
         self._paint_header(painter)
         if self.hasFocus():
-            painter.setPen(QPen(QColor(self._theme.accent), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+            border(painter, self.rect().adjusted(0, 0, -1, -1), QPen(QColor(self._theme.accent), 1))
 
     def _paint_rows(self, painter: QPainter, layout: Layout) -> None:
         ratio, ends = self.devicePixelRatioF(), self._data.ends(layout.side)
@@ -261,9 +261,11 @@ class TransectPicture(ThemedWidget):
         below = QRectF(LEFT, layout.bottom + 2, layout.lanes[0][0].width(), AXIS - 3)
         left, right = below.right(), below.left()  # where the names begin and end
         for box in holes:
-            painter.setPen(QPen(QColor(self._theme.accent), 2))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(QRectF(round(box.left()), box.top(), round(box.width()), box.height()))
+            border(
+                painter,
+                QRectF(round(box.left()), box.top(), round(box.width()), box.height()),
+                QPen(QColor(self._theme.accent), 2),
+            )
             inside = self._data.inside
             text = inside if metrics.horizontalAdvance(inside) + 6 < box.width() else inside.removeprefix("in the ")
             width = metrics.horizontalAdvance(text)
@@ -337,9 +339,7 @@ class TransectPicture(ThemedWidget):
         if place not in layout.shown:
             self._paint_column(painter, layout, place, self.devicePixelRatioF())
         column = layout.column(place)
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.setPen(QPen(QColor(self._theme.plot), 4))
-        painter.drawRect(column)
+        border(painter, column, QPen(QColor(self._theme.plot), 4))
         painter.setPen(QPen(QColor(self._theme.text), 2))
         painter.drawRect(column)
         x = float(layout.x[place])
@@ -392,12 +392,6 @@ class TransectPicture(ThemedWidget):
     # user input
 
     def event(self, event: QEvent) -> bool:
-        # The window uses arrows and Home as its own keys: while the picture has the focus they move the place.
-        if isinstance(event, QKeyEvent) and event.type() == QEvent.Type.ShortcutOverride:
-            ours = event.key() in _KEYS and not event.modifiers()
-            if ours and self._data.total:
-                event.accept()
-                return True
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             text = _HINT
             if self._data.total:

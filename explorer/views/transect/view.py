@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QSpinBox, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from explorer.views.transect.data import CURVES, TransectData
 from explorer.views.transect.picture import TransectPicture
-from explorer.widgets.controls import add_menu, label, named, tool_button
+from explorer.widgets.controls import add_menu, label, named, spin_box, tool_button
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import column, row
 
@@ -50,16 +50,9 @@ class TransectView(QWidget):
         self._choice.activated.connect(self.transect_chosen)
         self._remove = tool_button("transect.remove", "Remove", words=False, drawing="trash")
         self._remove.clicked.connect(self._on_remove)
-        self._points = named(
-            QSpinBox(),
-            "transect.points",
-            tip=f"Points along the transect, {LEAST_POINTS} to {MOST_POINTS}, equally spaced",
-            accessible="Points along the transect",
-        )
-        self._points.setRange(LEAST_POINTS, MOST_POINTS)
-        self._points.setValue(15)
-        self._points.setSuffix(" points")
-        self._points.setKeyboardTracking(False)
+        limits, words = (LEAST_POINTS, MOST_POINTS, 15), "Points along the transect"
+        tip = f"{words}, {LEAST_POINTS} to {MOST_POINTS}, equally spaced"
+        self._points = spin_box("transect.points", *limits, tip, words, " points")
         self._points.valueChanged.connect(self.points_changed)
         self._log = named(QCheckBox("Log"), "transect.log", tip="Show the excess BCE on a logarithmic scale")
         self._log.setChecked(True)

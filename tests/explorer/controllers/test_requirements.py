@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from core.config import DataConfig, RunConfig
+from core.runs.directory import ProbeSet
 from explorer.controllers.requirements import (
     NO_DECODER,
     NO_ENCODER,
@@ -17,12 +18,12 @@ from explorer.controllers.requirements import (
     missing_model,
     missing_reconstructions,
 )
-from explorer.state import Model, Samples, State
+from explorer.state import Model, State
 
 
-def _samples(*names: str) -> Samples:
+def _samples(*names: str) -> ProbeSet:
     factors = np.zeros((4, len(names)), dtype=np.float32)
-    return Samples(np.arange(4), factors, names, np.zeros((4, 2, 2, 1), np.uint8), np.zeros(4, np.uint8))
+    return ProbeSet(np.arange(4), factors, names, np.zeros((4, 32, 32, 1), np.uint8), np.zeros(4, np.uint8))
 
 
 def test_a_model_is_missing_without_a_run_and_until_its_weights_are_there():

@@ -170,11 +170,7 @@ def test_a_note_has_a_line_of_its_own_while_there_is_one(view):
 def test_a_path_is_shown_silently(view, said, use_theme):
     view.set_path("natural", True, 9, 12.34)
     view.set_position(0.5)
-    view.set_playing(True)
-    view.set_loop(True)
-    view.set_speed(2.0)
-    view.set_unit("image")
-    view.set_frame_count(33)
+    view.set_playback(True, True, 2.0, "image", 33)
     use_theme(LIGHT)
     assert _find(view, "kind").currentText() == "Natural cubic"
     assert _find(view, "closed").isChecked()
@@ -205,7 +201,7 @@ def test_one_point_is_a_path_that_cannot_be_played(view):
 
 def test_transport_buttons(view, said):
     view.set_path("catmull-rom", False, 9, 1.0)
-    view.set_frame_count(11)
+    view.set_playback(False, False, 1.0, "latent", 11)
     view.set_position(0.5)
     for name in ("play", "loop", "next", "previous", "clear"):
         QTest.mouseClick(_find(view, name), LEFT)

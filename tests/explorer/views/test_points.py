@@ -46,14 +46,12 @@ def _down(box: QWidget, times: int = 1) -> None:
 
 def test_everything_is_shown_silently(view, said, use_theme):
     view.set_color_by("b")
-    view.set_size(7.5)
-    view.set_opacity(0.4)
     view.set_latent_dim(8)
     view.set_axes(("axes", (4, 2, 7)))
     use_theme(LIGHT)
     assert _find(view, "color_by").currentText() == "b"
-    assert view.findChild(QLabel, "points.size.text").text() == "7.5 px"
-    assert view.findChild(QLabel, "points.opacity.text").text() == "40 %"
+    assert view.findChild(QLabel, "points.size.text").text() == "5.0 px"
+    assert view.findChild(QLabel, "points.opacity.text").text() == "100 %"
     assert [_find(view, f"axis.{n}").currentText() for n in range(3)] == ["μ₅", "μ₃", "μ₈"]
     assert said == []
 
@@ -74,13 +72,13 @@ def test_colours_are_chosen(view, said):
 
 
 def test_size_and_opacity_are_dragged(view, said):
-    view.set_opacity(0.6)
     for name in ("size", "opacity"):
         slider = _find(view, name)
         assert isinstance(slider, QSlider)
-        QTest.mouseClick(slider, LEFT, pos=QPoint(slider.width() - 8, slider.height() // 2))
         QTest.mouseClick(slider, LEFT, pos=QPoint(8, slider.height() // 2))
-    assert said == [("size", 20.0), ("size", 1.0), ("opacity", 1.0), ("opacity", 0.02)]
+        QTest.mouseClick(slider, LEFT, pos=QPoint(slider.width() - 8, slider.height() // 2))
+    assert said == [("size", 1.0), ("size", 20.0), ("opacity", 0.02), ("opacity", 1.0)]
+    assert view.findChild(QLabel, "points.size.text").text() == "20.0 px"
 
 
 @pytest.mark.parametrize(("dimensions", "visible"), [(1, False), (2, False), (3, False), (4, True), (64, True)])

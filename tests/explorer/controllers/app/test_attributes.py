@@ -20,12 +20,13 @@ from core.protocol.messages import (
     MeasureAttributes,
     SetAttributes,
 )
+from core.runs.directory import ProbeSet
 from explorer.controllers.app.attributes import AttributesController
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import NO_COLOUR, CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.state import Model, Samples, State
+from explorer.state import Model, State
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
@@ -42,10 +43,10 @@ class Session(QObject):
     opened = Signal(object)
 
 
-def samples(names: tuple[str, ...] = ("scale",), files: tuple[str, ...] = ()) -> Samples:
+def samples(names: tuple[str, ...] = ("scale",), files: tuple[str, ...] = ()) -> ProbeSet:
     factors = np.random.default_rng(0).random((N, len(names))).astype(np.float32)
-    thumbnails, split = np.zeros((N, 8, 8, 1), np.uint8), np.zeros(N, np.uint8)
-    return Samples(np.arange(N), factors, names, thumbnails, split, names=files)
+    thumbnails, split = np.zeros((N, 32, 32, 1), np.uint8), np.zeros(N, np.uint8)
+    return ProbeSet(np.arange(N), factors, names, thumbnails, split, names=files)
 
 
 def opened(made: SimpleNamespace, qtbot) -> ChoiceDialog:

@@ -5,18 +5,19 @@ import csv
 import numpy as np
 from fake_engine import FakeEngine
 
+from core.runs.directory import ProbeSet
 from explorer.controllers.app.files import FilesController
 from explorer.controllers.controller import Context
-from explorer.state import Samples, State
+from explorer.state import State
 
 
 def test_a_selection_is_written_with_file_names_and_names_of_classes(tmp_path):
     state = State()
     factors = np.array([[0, 1.5], [1, 2.5], [np.nan, 3.5]], dtype=np.float32)
-    thumbnails, split = np.zeros((3, 4, 4, 1), np.uint8), np.zeros(3, np.uint8)
+    thumbnails, split = np.zeros((3, 32, 32, 1), np.uint8), np.zeros(3, np.uint8)
     names = ("cat/1.png", "dog/1.png", "1, 2.png")
     kinds = (("cat", "dog"), ())
-    state.samples = Samples(np.arange(3) + 7, factors, ("kind", "weight"), thumbnails, split, kinds, names)
+    state.samples = ProbeSet(np.arange(3) + 7, factors, ("kind", "weight"), thumbnails, split, kinds, names)
     state.embedding = np.arange(6, dtype=np.float32).reshape(3, 2)
     state.selected = np.array([1, 2])
     context = Context(state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]

@@ -7,10 +7,11 @@ import pytest
 from fake_engine import FakeEngine
 from PySide6.QtWidgets import QComboBox, QSlider
 
+from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.state import Axes, Samples, State
+from explorer.state import Axes, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.points import PointsView
@@ -31,11 +32,11 @@ def desk(qtbot) -> SimpleNamespace:
         state.samples, state.embedding = None, None
         control.tick()
         rng = np.random.default_rng(latent_dim)
-        state.samples = Samples(
+        state.samples = ProbeSet(
             np.arange(40),
             rng.uniform(size=(40, 1)).astype(np.float32),
             ("a",),
-            np.zeros((40, 4, 4, 1), np.uint8),
+            np.zeros((40, 32, 32, 1), np.uint8),
             np.zeros(40, np.uint8),
         )
         state.embedding = rng.normal(size=(40, latent_dim)).astype(np.float32)
@@ -86,11 +87,11 @@ def open_classes(desk, names: tuple[str, ...] = ()) -> np.ndarray:
     """40 samples of three classes, the first five of an unknown one; returns the classes float32 (40,)."""
     kinds = np.arange(40, dtype=np.float32) % 3
     kinds[:5] = np.nan
-    desk.state.samples = Samples(
+    desk.state.samples = ProbeSet(
         np.arange(40) + 100,
         np.stack([kinds, np.linspace(0, 1, 40, dtype=np.float32)], axis=1),
         ("kind", "weight"),
-        np.zeros((40, 4, 4, 1), np.uint8),
+        np.zeros((40, 32, 32, 1), np.uint8),
         np.zeros(40, np.uint8),
         (("cat", "dog", "a bird"), ()),
         names,

@@ -15,12 +15,13 @@ from PySide6.QtTest import QTest
 from window_driver import press
 
 from core.protocol.messages import ComputeGridlines, Failed, GridlinesComputed, WeightsChanged
+from core.runs.directory import ProbeSet
 from explorer.controllers.cloud import gridlines as net_module
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.gridlines import GridlinesController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.state import Attributes, Axes, Model, Samples, State
+from explorer.state import Attributes, Axes, Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.points import PointsView
@@ -53,9 +54,9 @@ class Engine(FakeEngine):
         )
 
 
-def _samples(names: tuple[str, ...] = ("scale", "depth")) -> Samples:
+def _samples(names: tuple[str, ...] = ("scale", "depth")) -> ProbeSet:
     factors = np.random.default_rng(0).random((50, len(names))).astype(np.float32)
-    return Samples(np.arange(50), factors, names, np.zeros((50, 8, 8, 1), np.uint8), np.zeros(50, np.uint8))
+    return ProbeSet(np.arange(50), factors, names, np.zeros((50, 32, 32, 1), np.uint8), np.zeros(50, np.uint8))
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def made(qtbot, monkeypatch) -> SimpleNamespace:
     )
 
 
-def _open(made: SimpleNamespace, samples: Samples | None = None, dims: int = 3) -> None:
+def _open(made: SimpleNamespace, samples: ProbeSet | None = None, dims: int = 3) -> None:
     made.state.samples = _samples() if samples is None else samples
     made.state.embedding = np.random.default_rng(1).normal(size=(50, dims)).astype(np.float32)
     made.state.model = Model(Path("run"), dims, 32, 1)

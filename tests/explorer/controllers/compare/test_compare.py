@@ -29,7 +29,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.compare.compare import CompareController, SampleMatching, SharedInput, hand_of
 from explorer.controllers.controller import Context
-from explorer.state import Document, Model, Samples, State
+from explorer.state import Document, Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
 from explorer.views.image import ImageView
@@ -94,9 +94,9 @@ def desk(qtbot, tmp_path) -> Iterator[SimpleNamespace]:
     view.show()
     qtbot.waitExposed(view)
     ab = factors()
-    thumbnails = np.zeros((COUNT, 4, 4, 1), np.uint8)
+    thumbnails = np.zeros((COUNT, 32, 32, 1), np.uint8)
     state.config = CONFIG
-    state.samples = Samples(
+    state.samples = ProbeSet(
         np.arange(COUNT, dtype=np.int64) + 10, ab, ("a", "b"), thumbnails, np.zeros(COUNT, np.uint8)
     )
     state.embedding = sheet(ab)
@@ -420,13 +420,13 @@ def test_a_click_that_has_no_counterpart_says_why(desk):
     assert "share no factors" in desk.view.note.text()
 
 
-def samples(indices, values, names=("a", "b")) -> Samples:
+def samples(indices, values, names=("a", "b")) -> ProbeSet:
     count = len(indices)
-    return Samples(
+    return ProbeSet(
         np.array(indices, np.int64),
         np.array(values, np.float32),
         names,
-        np.zeros((count, 4, 4, 1), np.uint8),
+        np.zeros((count, 32, 32, 1), np.uint8),
         np.zeros(count, np.uint8),
     )
 

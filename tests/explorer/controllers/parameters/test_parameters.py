@@ -16,11 +16,12 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 from core.config import DataConfig, RunConfig
 from core.data.polar_curves import draw_parameters
 from core.protocol.messages import Decode, EncodeFactors, FactorsEncoded, Failed, WeightsChanged
+from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
 from explorer.controllers.parameters.parameters import ParametersController, images_left
-from explorer.state import Attributes, Document, Model, Samples, State
+from explorer.state import Attributes, Document, Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
@@ -58,11 +59,11 @@ class Engine(FakeEngine):
         self.deliver(located)
 
 
-def _samples(names: tuple[str, ...], factors: np.ndarray) -> Samples:
+def _samples(names: tuple[str, ...], factors: np.ndarray) -> ProbeSet:
     count = len(factors)
-    thumbnails = np.zeros((count, 4, 4, 1), dtype=np.uint8)
+    thumbnails = np.zeros((count, 32, 32, 1), dtype=np.uint8)
     split = (np.arange(count) % 5 == 0).astype(np.uint8)
-    return Samples(np.arange(count, dtype=np.int64) + 100, factors.astype(np.float32), names, thumbnails, split)
+    return ProbeSet(np.arange(count, dtype=np.int64) + 100, factors.astype(np.float32), names, thumbnails, split)
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ from PySide6.QtTest import QTest
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
 from core.protocol.messages import ComparePaths, Failed, PathCompared, WeightsChanged
+from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
 from explorer.controllers.path import comparison
 from explorer.controllers.path.comparison import FIRST_KINDS, FRAMES, PathComparison
-from explorer.state import Attributes, Display, Document, Model, Samples, State
+from explorer.state import Attributes, Display, Document, Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.path_comparison import PathKindsView
@@ -39,10 +40,10 @@ class Engine(FakeEngine):
         return self.of(ComparePaths)
 
 
-def samples(names: tuple[str, ...] = ("a", "b")) -> Samples:
+def samples(names: tuple[str, ...] = ("a", "b")) -> ProbeSet:
     factors = np.random.default_rng(0).uniform(size=(COUNT, len(names))).astype(np.float32)
-    thumbnails = np.zeros((COUNT, 4, 4, 1), np.uint8)
-    return Samples(np.arange(COUNT, dtype=np.int64), factors, names, thumbnails, np.zeros(COUNT, np.uint8))
+    thumbnails = np.zeros((COUNT, 32, 32, 1), np.uint8)
+    return ProbeSet(np.arange(COUNT, dtype=np.int64), factors, names, thumbnails, np.zeros(COUNT, np.uint8))
 
 
 def model(dims: int = 3) -> Model:
@@ -305,7 +306,7 @@ def test_trouble_is_said_and_the_next_path_is_compared_all_the_same(desk):
 
 def test_a_path_that_is_missing_keeps_its_reason(desk):
     draw(desk)
-    nothing = {"points": np.zeros((0, 3), np.float32), "images": np.zeros((0, 16, 16, 1), np.uint8)}
+    nothing = {"points": np.zeros((0, 3), np.float32), "images": np.zeros((0, 32, 32, 1), np.uint8)}
     answer(desk, kinds=("geodesic",), off_manifold_score=np.zeros(0), note="the cloud is in 3 parts", **nothing)
     row = desk.view.table.rows[2]
     assert row.path is not None

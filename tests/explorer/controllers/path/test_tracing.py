@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
 from core.protocol.messages import Failed, PathTraced, TracePath, WeightsChanged
+from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
@@ -22,7 +23,7 @@ from explorer.controllers.path import tracing
 from explorer.controllers.path.path import PathController, handles, thinned
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.tracing import TracingController, class_note, converted, with_handle
-from explorer.state import Document, Model, Samples, State, Trace
+from explorer.state import Document, Model, State, Trace
 from explorer.views.cloud import CloudView
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView
@@ -110,11 +111,11 @@ def made(qtbot, monkeypatch, request) -> SimpleNamespace:
 
     means = sheet(request.param)
     state.model = Model(None, means.shape[1], 32, 1)  # pyright: ignore[reportArgumentType]
-    state.samples = Samples(
+    state.samples = ProbeSet(
         np.arange(COUNT),
         np.random.default_rng(0).random((COUNT, 2)).astype(np.float32),
         ("scale", "depth"),
-        np.zeros((COUNT, 8, 8, 1), np.uint8),
+        np.zeros((COUNT, 32, 32, 1), np.uint8),
         np.zeros(COUNT, np.uint8),
     )
     state.embedding = means

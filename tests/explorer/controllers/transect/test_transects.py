@@ -14,12 +14,13 @@ from fake_engine import FakeEngine
 
 from core.config import DataConfig, RunConfig
 from core.protocol.messages import Failed, MeasureTransect, TransectMeasured, WeightsChanged
+from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
 from explorer.controllers.transect import transects
 from explorer.controllers.transect.transects import TransectsController
-from explorer.state import Model, Samples, State
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
@@ -57,10 +58,10 @@ class Engine(FakeEngine):
         )
 
 
-def _samples() -> Samples:
+def _samples() -> ProbeSet:
     factors = np.random.default_rng(0).random((50, 2)).astype(np.float32)
-    thumbnails = np.zeros((50, 8, 8, 1), np.uint8)
-    return Samples(np.arange(100, 150), factors, ("shape", "scale"), thumbnails, np.zeros(50, np.uint8))
+    thumbnails = np.zeros((50, 32, 32, 1), np.uint8)
+    return ProbeSet(np.arange(100, 150), factors, ("shape", "scale"), thumbnails, np.zeros(50, np.uint8))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QToolButton
 
 from explorer.views.parameters import ParametersView
 from explorer.views.parameters.plane import Tool
-from explorer.views.parameters.scene import PlaneFrame
+from explorer.views.parameters.scene import Hole, PlaneFrame
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.theme import DARK, LIGHT
 
@@ -352,13 +352,13 @@ def test_every_mark_is_seen(view, theme, use_theme):
     for show in (
         lambda: view.set_colors(np.tile(np.array([250, 60, 10, 255], dtype=np.uint8), (4, 1))),
         lambda: view.set_hole(1.25, 1.0, 0.3, True, ""),
-        lambda: view.set_run_hole((1.0, 1.0, 0.2)),
+        lambda: view.plane.mark(run_hole=Hole(1.0, 1.0, 0.2)),
         lambda: view.set_cursor((0.9, 1.3)),
-        lambda: view.set_selected(0),
+        lambda: view.plane.mark(selected=0),
         lambda: view.set_hovered(3),
-        lambda: view.set_transects([("P1", line), ("mine", line[:, ::-1])], None),
-        lambda: view.set_transects([("P1", line), ("mine", line[:, ::-1])], 1),
-        lambda: view.set_transect_position(1),
+        lambda: view.plane.mark(transects=[("P1", line), ("mine", line[:, ::-1])], chosen=None),
+        lambda: view.plane.mark(transects=[("P1", line), ("mine", line[:, ::-1])], chosen=1),
+        lambda: view.plane.mark(position=1),
     ):
         show()
         after = _picture(view)
@@ -376,14 +376,14 @@ def test_a_training_sample_is_a_disc_of_its_colour_and_a_validation_sample_a_rin
 
 def test_setters_tell_nothing(view, said):
     view.set_hole(1.0, 1.0, 0.2, True, "note")
-    view.set_run_hole((1.0, 1.0, 0.4))
+    view.plane.mark(run_hole=Hole(1.0, 1.0, 0.4))
     view.set_cursor((1.0, 1.0))
     view.set_factors(("a", "b", "c"), (2, 0))
-    view.set_selected(1)
+    view.plane.mark(selected=1)
     view.set_hovered(2)
-    view.set_highlight(np.array([1]))
-    view.set_transects([("P1", PLACES.astype(np.float64))], 0)
-    view.set_transect_position(1)
+    view.plane.mark(highlight=np.array([1]))
+    view.plane.mark(transects=[("P1", PLACES.astype(np.float64))], chosen=0)
+    view.plane.mark(position=1)
     view.set_tool(Tool.DRAW)
     assert said == []
 
@@ -493,6 +493,6 @@ def test_samples_that_are_not_finite_are_left_out(view, said):
 
 def test_regions_that_are_held_out_are_outlined(view):
     without = view.plane.grab().toImage()
-    view.set_held_out([((0.8, 1.2), (0.5, 1.0)), ((1.5, float("inf")), (float("-inf"), float("inf")))])
+    view.plane.mark(held_out=[((0.8, 1.2), (0.5, 1.0)), ((1.5, float("inf")), (float("-inf"), float("inf")))])
     assert view.plane.scene.held_out[0] == ((0.8, 1.2), (0.5, 1.0))
     assert view.plane.grab().toImage() != without
