@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -26,7 +25,7 @@ from explorer.widgets.controls import label, named, push_button, set_role, tool_
 from explorer.widgets.dialogs import ask_folder
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
-from explorer.widgets.layouts import column, row
+from explorer.widgets.layouts import Panel, column, row
 
 SHOWN_MU = 3  # coordinates written under an image; all of them are in its tooltip
 
@@ -49,7 +48,7 @@ _KINDS = {
 }
 
 
-class CompareView(QWidget):
+class CompareView(Panel):
     """Shows a second run beside the open one. ``cloud`` is the widget that draws the second run's samples.
 
     Setters are silent. ``run_chosen`` carries a folder; ``runs_wanted`` comes before the list of recent runs opens;
@@ -60,12 +59,9 @@ class CompareView(QWidget):
     runs_wanted = Signal()
     close_requested = Signal()
     kind_chosen = Signal(str)
-    shown = Signal()
 
-    def __init__(self, cloud: QWidget, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("compare")
-        self.setAutoFillBackground(True)  # else the window shows through
+    def __init__(self, cloud: QWidget) -> None:
+        super().__init__("compare")
         self.setMinimumWidth(380)
         self._recent: list[str] = []
         self.images = ImageRow("compare.images", "", smallest=72, preferred=160, lines=2, titled=True)
@@ -209,10 +205,6 @@ class CompareView(QWidget):
     def kind(self) -> str:
         """The input that is chosen."""
         return next((str(kind) for kind, button in self._kinds.items() if button.isChecked()), "")
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.shown.emit()
 
 
 def _model_picture(image: np.ndarray, name: str, mu: np.ndarray, loss: float) -> Picture:

@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from PySide6.QtCore import QDateTime, QLocale, QSize, Qt, Signal
-from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -25,7 +24,7 @@ from PySide6.QtWidgets import (
 from core.utils.text import counted
 from explorer.widgets.controls import duration, label, named, push_button, set_role, spin_box, tool_button
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.layouts import column, row, scrolled
+from explorer.widgets.layouts import Panel, column, row, scrolled
 
 FORM_WIDTH = 292
 MOST_SEEDS = 10
@@ -134,6 +133,7 @@ class ExperimentForm(QWidget):
     def _make_extent(self) -> QHBoxLayout:
         tip = "Number of trainings per setting, 1 to 10; a single seed gives no interval"
         self._seeds = spin_box("experiments.seeds", 1, MOST_SEEDS, USUAL_SEEDS, tip, "Seeds")
+        self._seeds.setKeyboardTracking(True)  # what is typed counts at once
         self._seeds.setFixedWidth(58)
         tip = "The whole report from 32 × 32 images, a few epochs and one seed, in minutes"
         self._quick = named(QCheckBox("Quick"), "experiments.quick", tip=tip, accessible="Quick")
@@ -319,7 +319,7 @@ def _sentence(item: Experiment) -> str:
     return item.numbers or "The report is ready"
 
 
-class ExperimentsView(QWidget):
+class ExperimentsView(Panel):
     """Starts experiments, by its ``form``, and shows what becomes of them. It runs nothing and reads no file.
 
     ``action_requested`` carries cancel, resume, watch, report or folder, and the path of the ``Experiment``;
@@ -327,12 +327,9 @@ class ExperimentsView(QWidget):
     """
 
     action_requested = Signal(str, str)
-    shown = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("experiments")
-        self.setAutoFillBackground(True)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("experiments")
         self._blocked = ""
         self._rows: dict[str, ExperimentRow] = {}
         self.form = ExperimentForm()
@@ -396,7 +393,3 @@ class ExperimentsView(QWidget):
     def listed(self) -> list[str]:
         """The folders of the experiments on show, from the top."""
         return sorted(self._rows, key=lambda key: self._column.indexOf(self._rows[key]))
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.shown.emit()

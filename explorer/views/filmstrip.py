@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QImage,
@@ -22,14 +22,13 @@ from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 from core.geometry.off_manifold import OffManifoldScore, Verdict
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import WheelNotches
-from explorer.widgets.off_manifold_badge import verdict_colour
+from explorer.widgets.off_manifold_badge import draw_verdict_bar
 from explorer.widgets.painting import border, empty_text
 from explorer.widgets.theme import Themed
 
 _PAD, _GAP = 8, 3
 _LEAST = 24  # pixels that a frame is high at least
 _BAR = 3  # pixels, of the bar under frames that are not on the data
-_DASH = 3
 
 
 class FilmstripView(Themed, QAbstractScrollArea):
@@ -210,12 +209,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
         top = self._top(size) + size.height() + _GAP
         for start, end, verdict in runs:
             left, right = self._edges(start, size.width())[0], self._edges(end, size.width())[1]
-            ink = QColor(verdict_colour(self._theme, verdict))
-            if verdict == "off the data":
-                painter.fillRect(left, top, right - left, _BAR, ink)
-                continue
-            for x in range(left, right, 2 * _DASH):
-                painter.fillRect(x, top, min(_DASH, right - x), _BAR, ink)
+            draw_verdict_bar(painter, self._theme, verdict, QRect(left, top, right - left, _BAR))
 
     def _edges(self, number: int, width: int) -> tuple[int, int]:
         """Where a frame's part of the strip begins and ends: half-way to its neighbours; outermost ones at theirs."""

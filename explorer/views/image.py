@@ -15,7 +15,7 @@ from explorer.widgets.controls import folder_or_file_menu, label, named, push_bu
 from explorer.widgets.dialogs import ask_save
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
-from explorer.widgets.layouts import column, row
+from explorer.widgets.layouts import Panel, column, row
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
 from explorer.widgets.painting import empty_text
 from explorer.widgets.theme import ThemedWidget
@@ -24,7 +24,7 @@ _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
 _DECODED = "Decoded in: decoder time for this image, in the engine process"
 
 
-class ImageView(QWidget):
+class ImageView(Panel):
     """Shows one decoded image; ``painted`` follows when a new one has really been painted.
 
     The context menu copies or saves it with its own pixels, not those of the screen.
@@ -34,10 +34,8 @@ class ImageView(QWidget):
     locate_requested = Signal(bool)
     """The run's images have been moved, and a person knows where to: to a folder, or to a file (False)."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("image")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("image")
         self._canvas = _Canvas()
         self._canvas.painted.connect(self.painted)
         self.badge = named(OffManifoldBadge(), "image.badge")

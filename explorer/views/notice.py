@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolButton
 
 from explorer.widgets.controls import label, named
-from explorer.widgets.layouts import column, row
+from explorer.widgets.layouts import Panel, column, row
 
 READ_S = 5.0  # no message goes sooner, whatever happens
 PASSING_S = 20.0  # how long one stays that asks for nothing
@@ -27,7 +27,7 @@ class _Message:
     needed: float = math.inf
 
 
-class NoticeView(QWidget):
+class NoticeView(Panel):
     """Shows messages until they are dismissed, or resolved and read. Hidden while there is none.
 
     A message goes when its source reports success (``resolve``), when another run is opened (``resolve_all``), or, if
@@ -36,10 +36,8 @@ class NoticeView(QWidget):
 
     dismissed = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("notice")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+    def __init__(self) -> None:
+        super().__init__("notice")
         self._messages: list[_Message] = []
         self._label = label("", name="notice.text", wrap=True)
         self._label.setTextFormat(Qt.TextFormat.PlainText)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QResizeEvent, QStandardItem, QStandardItemModel
@@ -25,7 +26,7 @@ from core.paths.recipe import PATH_KINDS
 from explorer.widgets.controls import MarkedSlider, add_menu, label, named, set_role, spin_box, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import FlowLayout, column, row
+from explorer.widgets.layouts import FlowLayout, Panel, column, row
 
 SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
     ("catmull-rom", "Catmull-Rom", "A smooth curve through the control points, without cusps"),
@@ -324,7 +325,7 @@ class SavedPathsButton(QToolButton):
         self._save.setEnabled(savable)
 
 
-class PathView(QWidget):
+class PathView(Panel):
     """Plays a path and says what it is; ``kinds`` chooses that. Positions are 0 to 1 along it in the chosen unit."""
 
     play_toggled = Signal(bool)
@@ -337,10 +338,8 @@ class PathView(QWidget):
     export_requested = Signal(str)
     cancel_export_requested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("path")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("path")
         self._points, self._info, self._size = 0, "", ""
         parts = (self._make_transport(), self._make_settings(), self._make_words())
         column(*parts, spacing=4, margins=(8, 6, 8, 4), parent=self)
@@ -464,14 +463,14 @@ class PathView(QWidget):
     def set_playback(self, playing: bool, loop: bool, rate: float, unit: str, frames: int) -> None:
         """Whether the path is being played and starts again at its end; the speed as a multiple of the usual one and
         what it is even in, latent or image; the number of frames K."""
-        shown = (self._play, self._loop, self._speed, self._unit, self._frames)
-        blocked = [QSignalBlocker(widget) for widget in shown]
-        self._play.setChecked(playing)
-        self._loop.setChecked(loop)
-        self._speed.setValue(rate)
-        self._unit.setCurrentIndex(self._unit.findData(unit))
-        self._frames.setValue(frames)
-        del blocked
+        with ExitStack() as silent:
+            for widget in (self._play, self._loop, self._speed, self._unit, self._frames):
+                silent.enter_context(QSignalBlocker(widget))
+            self._play.setChecked(playing)
+            self._loop.setChecked(loop)
+            self._speed.setValue(rate)
+            self._unit.setCurrentIndex(self._unit.findData(unit))
+            self._frames.setValue(frames)
         self._show_play()
         self._show_frame()
 

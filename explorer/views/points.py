@@ -15,11 +15,11 @@ from explorer.widgets import image_conversion
 from explorer.widgets.controls import MarkedSlider, add_menu, combo_box, label, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
-from explorer.widgets.layouts import column, form, row, scrolled
+from explorer.widgets.layouts import Panel, column, form, row, scrolled
 from explorer.widgets.theme import Themed
 
 
-class PointsView(Themed, QWidget):
+class PointsView(Themed, Panel):
     """Display choices. ``axes_changed`` carries ("axes", (i, j, k)) or ("pca",)."""
 
     color_by_changed = Signal(str)
@@ -31,10 +31,8 @@ class PointsView(Themed, QWidget):
     attributes_file_requested = Signal()
     attributes_cleared = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("points")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("points")
         self._dimensions = 0
         body = QWidget()
         self._form = form(body, margins=(8, 8, 8, 8))

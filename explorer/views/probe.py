@@ -8,13 +8,13 @@ from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QWidget
 
 from core.rendering.projection import axis_name
 from explorer.widgets.controls import MarkedSlider, label, leave_wheel, named, push_button
-from explorer.widgets.layouts import column, row, scrolled
+from explorer.widgets.layouts import Panel, column, row, scrolled
 
 STEPS = 4000
 MARGIN_SHARE = 0.15  # how far beyond the data's range a slider goes, as a share of that range
 
 
-class ProbeView(QWidget):
+class ProbeView(Panel):
     """Sliders over the data's range of each dimension.
 
     On the groove the strong stretch is the 1st to 99th percentile of the data, the strokes its least and greatest
@@ -26,10 +26,8 @@ class ProbeView(QWidget):
     center_requested = Signal()
     snap_requested = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("probe")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("probe")
         self._sliders: list[MarkedSlider] = []
         self._numbers: list[QDoubleSpinBox] = []
         self._rows = QWidget()

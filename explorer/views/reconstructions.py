@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy
 
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, spin_box
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
-from explorer.widgets.layouts import column, row, scrolled
+from explorer.widgets.layouts import Panel, column, row, scrolled
 from explorer.widgets.painting import border, empty_text
 from explorer.widgets.theme import ThemedWidget
 
@@ -28,16 +28,14 @@ class _Pair:
     excess_bce: float
 
 
-class ReconstructionsView(QWidget):
+class ReconstructionsView(Panel):
     """A grid of pairs. ``sample_chosen`` carries the sample's index in the dataset."""
 
     sample_chosen = Signal(int)
     count_changed = Signal(int)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("reconstructions")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("reconstructions")
         self.grid = _Grid()
         self.grid.chosen.connect(self.sample_chosen)
         tip = "How many validation samples are shown, 1 to 500"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QToolButton, QWidget
+from PySide6.QtWidgets import QToolButton
 
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import row
+from explorer.widgets.layouts import Panel, row
 
 _MOST_TICKS = 60  # more would run into one another
 
 
-class TimelineView(QWidget):
+class TimelineView(Panel):
     """One slider position for each stored epoch and, last, the live state.
 
     ``epoch_chosen`` carries the epoch number, or None for live; ``play_toggled`` what the play button asks for.
@@ -21,10 +21,8 @@ class TimelineView(QWidget):
     epoch_chosen = Signal(object)
     play_toggled = Signal(bool)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("timeline")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("timeline")
         self._epochs: list[int] = []
         self._play = named(QToolButton(), "timeline.play", accessible="Replay the epochs")
         self._play.setCheckable(True)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFormLayout,
@@ -55,6 +55,21 @@ def _filled(layout: B, parts: tuple[Part, ...], spacing: int, margins: Margins) 
         else:
             layout.addLayout(item, stretch)
     return layout
+
+
+class Panel(QWidget):
+    """A part of the window on a ground of its own; ``shown`` follows when it has become visible."""
+
+    shown = Signal()
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.shown.emit()
 
 
 def form(parent: QWidget, margins: Margins = (0, 0, 0, 0)) -> QFormLayout:

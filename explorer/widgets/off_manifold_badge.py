@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -13,11 +13,22 @@ from explorer.widgets.painting import plate, tint
 from explorer.widgets.theme import Theme, ThemedWidget
 
 _PAD, _SIGN, _GAP = 9.0, 8.0, 6.0
+DASH = 3  # pixels, and as many between dashes
 
 
 def verdict_colour(theme: Theme, verdict: Verdict) -> str:
     """The theme's colour for a verdict. Words or signs stand beside it: colour is never the only one to tell."""
     return {"on the data": theme.series[2], "extrapolating": theme.warning, "off the data": theme.danger}[verdict]
+
+
+def draw_verdict_bar(painter: QPainter, theme: Theme, verdict: Verdict, bar: QRect) -> None:
+    """A line under frames that are not on the data: whole off the data, dashed where the decoder extrapolates."""
+    ink = QColor(verdict_colour(theme, verdict))
+    if verdict == "off the data":
+        painter.fillRect(bar, ink)
+    elif verdict == "extrapolating":
+        for x in range(bar.left(), bar.right() + 1, 2 * DASH):
+            painter.fillRect(QRect(x, bar.top(), DASH, bar.height()) & bar, ink)
 
 
 class OffManifoldBadge(ThemedWidget):

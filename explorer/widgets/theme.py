@@ -155,7 +155,8 @@ QStatusBar QLabel { color: $muted; padding: 0 8px; }
 
 QDockWidget { color: $muted; font-weight: 600; }
 QDockWidget::title { background: $window; padding: 6px 8px; text-align: left; }
-#training, #dataset, #points, #image, #probe, #path, #losses, #reconstructions, #timeline, #parameters {
+#training, #dataset, #points, #image, #probe, #path, #losses, #reconstructions, #timeline, #parameters,
+#compare, #path_kinds, #experiments, #transect {
   background: $surface; }
 QTabBar { background: transparent; }
 QTabBar::tab { background: transparent; color: $muted; padding: 6px 12px; border: none;

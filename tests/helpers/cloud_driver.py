@@ -47,6 +47,9 @@ class Heard:
         self.all: list[tuple] = []
         for name in self.NAMES:
             getattr(view, name).connect(lambda *values, name=name: self.all.append((name, *values)))
+        for name in ("toggled", "isolated", "all_requested"):
+            signal = getattr(view.legend, name)
+            signal.connect(lambda *values, name=name: self.all.append((f"legend.{name}", *values)))
 
     def named(self, name: str) -> list[tuple]:
         return [entry[1:] for entry in self.all if entry[0] == name]

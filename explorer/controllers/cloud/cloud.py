@@ -46,7 +46,7 @@ class CloudController(Controller):
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
         self._coloured_by = ""
-        events = self._state.events
+        state, events = self._state, self._state.events
         events.embedding.connect(self._on_embedding)
         self._when((events.samples, events.attributes, events.model), self._on_samples)
         self._when((events.losses, events.selected, events.hidden, events.theme), lambda: self._mark("colours"))
@@ -61,9 +61,9 @@ class CloudController(Controller):
         self.view.probe_released.connect(self._editing.settle)
         self.view.picked.connect(self.select)
         self.view.finished.connect(self._on_finished)
-        self.view.class_toggled.connect(self._on_class_toggled)
-        self.view.class_isolated.connect(self._on_class_isolated)
-        self.view.classes_shown.connect(lambda: setattr(self._state, "hidden", frozenset()))
+        self.view.legend.toggled.connect(lambda place: setattr(state, "hidden", state.hidden ^ {place}))
+        self.view.legend.isolated.connect(self._on_class_isolated)
+        self.view.legend.all_requested.connect(lambda: setattr(state, "hidden", frozenset()))
         self._points.color_by_changed.connect(lambda name: self._display(color_by=name))
         self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
         self._points.size_changed.connect(lambda size: self._display(point_size=size))
@@ -111,9 +111,6 @@ class CloudController(Controller):
         if self._state.mode in ("draw", "edit", "trace"):
             self._state.selected_control = None
             self._state.mode = "orbit"
-
-    def _on_class_toggled(self, place: int) -> None:
-        self._state.hidden = self._state.hidden ^ {place}
 
     def _on_class_isolated(self, place: int) -> None:
         """Show one class alone; all of them if it is alone already."""

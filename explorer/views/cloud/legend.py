@@ -46,7 +46,7 @@ class Legend(ThemedWidget):
     """The classes of the points, one a row, below what they are classes of. It changes nothing by itself."""
 
     toggled = Signal(int)
-    """The place of a class that is to be hidden, or shown again."""
+    """The place of a class that is to be hidden, or shown again; -1: points whose class is not known."""
     isolated = Signal(int)
     """The place of a class that is to be shown alone."""
     all_requested = Signal()

@@ -81,11 +81,6 @@ class CloudView(Themed, QWidget):
     """The hand slides along the curve: the share of it, 0 to 1, counted in its samples as they were given."""
     rail_stepped = Signal(int)
     """The wheel turned by so many notches over the curve."""
-    class_toggled = Signal(int)
-    """The place of a class that is to be hidden, or shown again; -1: points whose class is not known."""
-    class_isolated = Signal(int)
-    classes_shown = Signal()
-    """No class is to be hidden any more."""
     view_changed = Signal()
     space_tapped = Signal()
     """Space was tapped over the cloud without turning it: the window's meaning of Space applies."""
@@ -107,9 +102,6 @@ class CloudView(Themed, QWidget):
         self.frames_drawn = 0
         self._overlay = Overlay(self.scene, self)
         self.legend = Legend(self)
-        self.legend.toggled.connect(self.class_toggled)
-        self.legend.isolated.connect(self.class_isolated)
-        self.legend.all_requested.connect(self.classes_shown)
         self.legend.entered.connect(self._interaction.leave)
         choice = choose_renderer(renderer)
         self.renderer_name, self.renderer_note = choice.name, choice.note

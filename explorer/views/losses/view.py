@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QStackedLayout, QToolButton,
 from explorer.views.losses.data import CURVES, X_AXES, LossData, PlotSettings
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import FlowLayout, column, row
+from explorer.widgets.layouts import FlowLayout, Panel, column, row
 
 if TYPE_CHECKING:
     from explorer.views.losses.plot import LossPlot
@@ -29,16 +29,14 @@ _LABELS = {  # what the check box says, and what the curve is
 _MAX_SMOOTHING = 0.999
 
 
-class LossesView(QWidget):
+class LossesView(Panel):
     """Curves named ``loss``, ``reconstruction``, ``kl``, ``entanglement`` and ``validation``, from metrics records.
 
     ``append`` only stores; ``redraw``, called by the program's clock, draws what has changed.
     """
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("losses")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("losses")
         self._data, self._dirty = LossData(), False
         self.settings = PlotSettings()  # how the curves are drawn now
         self.plot: LossPlot | None = None  # made when there is something to draw: see its module

@@ -23,7 +23,7 @@ from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
-from explorer.widgets.layouts import column, row
+from explorer.widgets.layouts import Panel, column, row
 
 WIDE = 1.35  # width over height from which the images stand beside the plane, not below
 IMAGES_SHARE = 0.5  # of the width that the images may take
@@ -41,7 +41,7 @@ TOOLS = {  # icon, name, tooltip
 }
 
 
-class ParametersView(QWidget):
+class ParametersView(Panel):
     """Shows the plane of two factors; the signals of ``plane`` report what a hand does there. It starts nothing itself.
 
     ``hole_toggled`` asks for a hole to be cut, or not, for the next training; ``shown`` follows when the plane has
@@ -50,12 +50,9 @@ class ParametersView(QWidget):
 
     hole_toggled = Signal(bool)
     axes_changed = Signal(int, int)
-    shown = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("parameters")
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("parameters")
         self.setMinimumSize(360, 150)
         self._chosen = (0, 1)  # the factors on the axes
         self.plane = ParameterPlane()
@@ -276,9 +273,8 @@ class ParametersView(QWidget):
         self.images.set_preferred(max(0, side))
 
     def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
         self._arrange()
-        self.shown.emit()
+        super().showEvent(event)
 
     def event(self, event: QEvent) -> bool:
         """Escape leaves a tool for the cursor before it means anything to the window."""

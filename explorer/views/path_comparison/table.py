@@ -52,7 +52,7 @@ from explorer.views.path_comparison.measures import UNKNOWN, Column, leak, make_
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import claim_keys
 from explorer.widgets.elided_label import fitting
-from explorer.widgets.off_manifold_badge import verdict_colour
+from explorer.widgets.off_manifold_badge import draw_verdict_bar
 from explorer.widgets.painting import border, path_pen, plate, small_font
 from explorer.widgets.theme import Theme, Themed, blend
 
@@ -62,7 +62,7 @@ NAME_WIDTH = 138
 MIN_ROW, MAX_ROW = 40, 84  # pixels
 MIN_FRAMES = 4  # that a strip has room for, before the table scrolls sideways
 PAD, GAP = 4, 3  # above and below a strip; between its frames
-BAR, DASH = 3, 3  # height of the bar under a frame that is not on the data, and length of its dashes
+BAR = 3  # height of the bar under a frame that is not on the data
 STALE = 0.35  # opacity of what is out of date
 _MOVES = {
     Qt.Key.Key_Left: (0, -1),
@@ -493,12 +493,9 @@ class _CellDelegate(Themed, QStyledItemDelegate):
             box = table.frame_rect(number, frame)
             image_conversion.draw_thumbnail(painter, row.images[frame], box, ratio)
             verdict = row.score(frame).verdict
-            if verdict is not None and verdict != "on the data":  # as in the path's film strip: dashed, it extrapolates
-                step = round(box.width()) if verdict == "off the data" else 2 * DASH
-                for left in range(0, round(box.width()), step):
-                    width = min(box.width() if verdict == "off the data" else DASH, box.width() - left)
-                    bar = QRectF(box.left() + left, box.bottom() + 2, width, BAR)
-                    painter.fillRect(bar, QColor(verdict_colour(theme, verdict)))
+            if verdict is not None:
+                bar = QRectF(box.left(), box.bottom() + 2, box.width(), BAR)
+                draw_verdict_bar(painter, theme, verdict, bar.toRect())
             marked, hovered = table.mark == (row.kind, frame), table.hovered == (number, frame)
             if marked or hovered:
                 outline = QPen(QColor(theme.accent), 2) if marked else QPen(QColor(theme.muted), 1)

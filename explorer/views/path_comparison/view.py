@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QPainter, QPixmap, QShowEvent
+from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -21,14 +21,14 @@ from core.paths.recipe import JOINING, PATH_KINDS, RECIPE_KINDS
 from explorer.views.path_comparison.table import PathTable
 from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.layouts import column, row
+from explorer.widgets.layouts import Panel, column, row
 from explorer.widgets.painting import path_pen
 from explorer.widgets.theme import Theme, Themed
 
 SWATCH = QSize(20, 12)
 
 
-class PathKindsView(Themed, QWidget):
+class PathKindsView(Themed, Panel):
     """Compares kinds of path between the same ends; ``table`` holds the paths. Setters are silent.
 
     ``kinds_chosen`` carries the checked kinds in order, ``target_chosen`` a factor's name; ``shown`` follows when it
@@ -37,12 +37,9 @@ class PathKindsView(Themed, QWidget):
 
     kinds_chosen = Signal(tuple)
     target_chosen = Signal(str)
-    shown = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("path_kinds")
-        self.setAutoFillBackground(True)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("path_kinds")
         self.table = PathTable()
         self._empty = label("", "muted", "path_kinds.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         self._empty.setContentsMargins(24, 4, 24, 8)
@@ -162,10 +159,6 @@ class PathKindsView(Themed, QWidget):
     def empty(self) -> str:
         """What stands in place of the table; "": the table."""
         return self._empty.text() if self._pages.currentIndex() == 1 else ""
-
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.shown.emit()
 
 
 def _swatch(kind: str, theme: Theme, ratio: float) -> QIcon:

@@ -17,7 +17,7 @@ from core.utils.text import counted
 from explorer.views.training.editors import make_editor
 from explorer.widgets.controls import duration, label, named, push_button, set_role
 from explorer.widgets.elided_label import ElidedLabel
-from explorer.widgets.layouts import column, form, row, scrolled
+from explorer.widgets.layouts import Panel, column, form, row, scrolled
 from explorer.widgets.painting import small_font, tint
 from explorer.widgets.theme import Themed, ThemedWidget
 
@@ -52,7 +52,7 @@ FEW, MOST_LINES = 12, 200
 _PERMILLE = 1000
 
 
-class DatasetView(Themed, QWidget):
+class DatasetView(Themed, Panel):
     """Shows one inspection, as ``core.data.inspection.Inspection.to_json`` gives it, or how far it is."""
 
     choose_requested = Signal(bool)
@@ -63,11 +63,9 @@ class DatasetView(Themed, QWidget):
     setting_edited = Signal(str, object)
     """A setting, section.field, and its new value."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("dataset")
+    def __init__(self) -> None:
+        super().__init__("dataset")
         self.setMinimumWidth(300)
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._found: Mapping[str, Any] | None = None
         self._values: dict[str, Any] = {}
         self._reading = False

@@ -22,7 +22,7 @@ from core.config import LIVE_SETTINGS, ConfigError, RunConfig
 from explorer.views.training.form import ContinueForm, TrainingForm
 from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, push_button, set_role, tool_button
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import column, row, scrolled
+from explorer.widgets.layouts import Panel, column, row, scrolled
 
 ACTIVE = ("starting", "running", "paused", "stopping")
 STEERABLE = ("running", "paused")
@@ -57,7 +57,7 @@ class Advice:
     fresh: bool = False
 
 
-class TrainingView(QWidget):
+class TrainingView(Panel):
     """Chooses what to train, by its ``form``, and steers what trains. It starts nothing itself."""
 
     start_requested = Signal(object)
@@ -72,11 +72,9 @@ class TrainingView(QWidget):
     stop_requested = Signal()
     hyperparameters_changed = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("training")
+    def __init__(self) -> None:
+        super().__init__("training")
         self.setMinimumWidth(236)  # its fields stay whole when other docks want room
-        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)  # else the window shows through
         self._state, self._reason = "idle", ""
         self._can_continue, self._obstacle = False, ""
         self.form = TrainingForm()

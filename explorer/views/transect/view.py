@@ -10,7 +10,7 @@ from explorer.views.transect.data import CURVES, TransectData
 from explorer.views.transect.picture import TransectPicture
 from explorer.widgets.controls import add_menu, label, named, spin_box, tool_button
 from explorer.widgets.image_row import EXCESS_BCE
-from explorer.widgets.layouts import column, row
+from explorer.widgets.layouts import Panel, column, row
 
 FORMATS = {
     "png": "PNG picture…",
@@ -22,7 +22,7 @@ SIDE_WIDTH = 150
 LEAST_POINTS, MOST_POINTS = 2, 200
 
 
-class TransectView(QWidget):
+class TransectView(Panel):
     """Shows one of several transects. Setters are silent; signals, those of ``picture`` too, report what a hand did."""
 
     transect_chosen = Signal(int)
@@ -30,10 +30,8 @@ class TransectView(QWidget):
     removed = Signal(int)
     export_requested = Signal(str)
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setObjectName("transect")
-        self.setAutoFillBackground(True)  # else the window shows through
+    def __init__(self) -> None:
+        super().__init__("transect")
         self._removable = self._complete = False
         self._data = TransectData()
         self.picture = TransectPicture(self._data)

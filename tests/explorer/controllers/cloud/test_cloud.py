@@ -118,27 +118,27 @@ def test_hiding_isolating_and_showing_all_classes(desk):
         desk.control.tick()
         return desk.control.colours[:, 3] > 0
 
-    desk.cloud.class_toggled.emit(1)
+    desk.cloud.legend.toggled.emit(1)
     np.testing.assert_array_equal(shown(), kinds != 1)
-    desk.cloud.class_toggled.emit(-1)
+    desk.cloud.legend.toggled.emit(-1)
     np.testing.assert_array_equal(shown(), (kinds == 0) | (kinds == 2))
-    desk.cloud.class_isolated.emit(1)
+    desk.cloud.legend.isolated.emit(1)
     np.testing.assert_array_equal(shown(), kinds == 1)
-    desk.cloud.class_isolated.emit(1)
+    desk.cloud.legend.isolated.emit(1)
     assert shown().all(), "alone already: all come back"
-    desk.cloud.class_toggled.emit(0)
-    desk.cloud.classes_shown.emit()
+    desk.cloud.legend.toggled.emit(0)
+    desk.cloud.legend.all_requested.emit()
     assert shown().all()
 
 
 def test_hidden_classes_come_back_with_another_colouring_and_another_run(desk):
     open_classes(desk)
-    desk.cloud.class_toggled.emit(1)
+    desk.cloud.legend.toggled.emit(1)
     desk.points.color_by_changed.emit("training / validation")
     desk.control.tick()
     assert desk.state.hidden == frozenset()
     assert [entry.name for entry in desk.cloud.legend.entries] == ["training"]
-    desk.cloud.class_toggled.emit(0)
+    desk.cloud.legend.toggled.emit(0)
     desk.open_run(3)
     assert desk.state.hidden == frozenset()
 

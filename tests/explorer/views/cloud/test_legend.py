@@ -34,11 +34,11 @@ def test_a_click_hides_a_class_and_with_ctrl_or_alt_shows_it_alone(view):
     click(view, on_row(view, 2))
     click(view, on_row(view, 0), modifiers=CTRL)
     click(view, on_row(view, 1), modifiers=Qt.KeyboardModifier.AltModifier)
-    assert [entry for entry in heard.all if entry[0].startswith("class")] == [
-        ("class_toggled", 1),
-        ("class_toggled", -1),
-        ("class_isolated", 0),
-        ("class_isolated", 1),
+    assert [entry for entry in heard.all if entry[0].startswith("legend.")] == [
+        ("legend.toggled", 1),
+        ("legend.toggled", -1),
+        ("legend.isolated", 0),
+        ("legend.isolated", 1),
     ]
     assert not heard.named("clicked"), "the cloud beneath was not meant"
 
@@ -48,9 +48,9 @@ def test_a_double_click_and_the_title_show_all_classes_again(view):
     at = on_row(view, 1)
     QTest.mouseClick(view.windowHandle(), LEFT, pos=at)
     QTest.mouseDClick(view.windowHandle(), LEFT, pos=at)
-    assert heard.all[-1] == ("classes_shown",)
+    assert heard.all[-1] == ("legend.all_requested",)
     click(view, on_row(view, -1))
-    assert heard.named("classes_shown") == [(), ()]
+    assert heard.named("legend.all_requested") == [(), ()]
 
 
 def test_keys_walk_through_the_classes(view):
@@ -58,7 +58,7 @@ def test_keys_walk_through_the_classes(view):
     view.legend.setFocus()
     for key in (Qt.Key.Key_Down, Qt.Key.Key_Space, Qt.Key.Key_Down, Qt.Key.Key_Return):
         QTest.keyClick(view.legend, key)
-    assert heard.all == [("class_toggled", 1), ("class_isolated", -1)]
+    assert heard.all == [("legend.toggled", 1), ("legend.isolated", -1)]
 
 
 def test_hidden_points_are_neither_drawn_nor_found_by_the_mouse(view, qtbot):
@@ -93,7 +93,7 @@ def test_a_long_list_stays_inside_the_view_and_scrolls(view):
         QApplication.sendEvent(legend, wheel)
     heard = Heard(view)
     click(view, on_row(view, 39))
-    assert heard.all == [("class_toggled", 39)]
+    assert heard.all == [("legend.toggled", 39)]
 
 
 def test_a_colour_bar_takes_the_place_of_the_list_and_back(view):
