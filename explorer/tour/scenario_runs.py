@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit,
 from explorer.app import bundled_run
 from explorer.tour import input_events
 from explorer.tour.measurements import loop_lateness, percentile, timed_clicks
-from explorer.tour.runner import Director, Stage, StageFailed, Until, take_keyboard
+from explorer.tour.runner import Director, Lasting, Stage, StageFailed, Until, take_keyboard
 
 START_S = 150.0  # until a training has begun
 
@@ -267,11 +267,11 @@ def pause_step_resume(tour: Director) -> Stage:
     view = explorer.training_view
     input_events.click(input_events.child(view, "training.pause"))
     yield Until(lambda: explorer.state.training == "paused", "the training pauses")
-    yield 0.5
+    yield Lasting(0.5)
     before = _last_step(tour)
     input_events.click(input_events.child(view, "training.step"))
     yield Until(lambda: _last_step(tour) == before + 1, "one step")
-    yield 0.7
+    yield Lasting(0.7)
     if _last_step(tour) != before + 1:
         raise StageFailed(f"one step became {_last_step(tour) - before}")
     tour.shot("paused")
