@@ -120,10 +120,15 @@ class ExperimentFolder:
                 remove_temporaries(self.path)
                 self._settle_options(experiment, options)
                 self.stop_path.unlink(missing_ok=True)
-                self._progress = _first_progress(experiment)
+                here = os.getpid(), socket.gethostname()
+                self._progress = Progress(
+                    SCHEMA_VERSION, experiment, "running", "starting", 0.0, None, None, *here, updated=0.0
+                )
                 self._write()
             except OSError as error:
-                raise self._unwritable(error) from error
+                raise ExperimentError(
+                    f"{self.path} cannot be written ({error.strerror or error}). Choose a writable folder with --out."
+                ) from error
             stack.enter_context(_signals_stop())
             stack.enter_context(self._heartbeat())
             try:
@@ -203,14 +208,12 @@ class ExperimentFolder:
                 f"{self.path} holds the experiment {stored.get('experiment')!r}, not {experiment!r}. "
                 "Choose another folder with --out."
             )
-        self._compare(stored["options"], msgspec.json.decode(msgspec.json.encode(wanted["options"])))
-
-    def _compare(self, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
-        for name in sorted(stored.keys() | wanted.keys()):
-            if stored.get(name) != wanted.get(name):
+        before, now = stored["options"], msgspec.json.decode(msgspec.json.encode(wanted["options"]))
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
                 raise ExperimentError(
-                    f"{name} is {wanted.get(name)!r}, but the experiment in {self.path} was started with "
-                    f"{stored.get(name)!r}. Resume it with the same options, or choose another folder with --out."
+                    f"{name} is {now.get(name)!r}, but the experiment in {self.path} was started with "
+                    f"{before.get(name)!r}. Resume it with the same options, or choose another folder with --out."
                 )
 
     @contextlib.contextmanager
@@ -251,17 +254,6 @@ class ExperimentFolder:
                 )
         with contextlib.suppress(OSError):  # the disk may be what failed; the error itself is on its way
             self._write()
-
-    def _unwritable(self, error: OSError) -> ExperimentError:
-        return ExperimentError(
-            f"{self.path} cannot be written ({error.strerror or error}). Choose a writable folder with --out."
-        )
-
-
-def _first_progress(experiment: str) -> Progress:
-    return Progress(
-        SCHEMA_VERSION, experiment, "running", "starting", 0.0, None, None, os.getpid(), socket.gethostname(), 0.0
-    )
 
 
 @contextlib.contextmanager

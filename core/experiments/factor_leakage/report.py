@@ -12,6 +12,7 @@ from core.experiments.factor_leakage.analysis import Analysis, Measured
 from core.experiments.factor_leakage.figures import FLOOR, hole_figure, leak_figure
 from core.experiments.factor_leakage.hole_crossings import CROSSINGS, STRAIGHT_LINE, WITH_PENALTY, WITHOUT_PENALTY
 from core.experiments.factor_leakage.leakage import (
+    BOTH,
     CHANGE,
     CURVE,
     DRAWN,
@@ -20,12 +21,16 @@ from core.experiments.factor_leakage.leakage import (
     MEAN_DIFFERENCE,
     POINTS,
     REGRESSION,
+    RESAMPLES,
     SPHERICAL,
     STRAIGHT,
     TANGENT,
+    TARGETS,
+    Leaks,
+    leaks_by_kind,
+    trials_of,
 )
 from core.experiments.factor_leakage.options import Options
-from core.experiments.factor_leakage.statistics import BOTH, RESAMPLES, TARGETS, Leaks, leaks_by_kind, trials_of
 from core.experiments.factor_leakage.timings import CURVE as CURVE_STAGE
 from core.experiments.factor_leakage.timings import GRAPH, GRAPH_BUILT, NET, RELAXED, SURFACE, Stage
 from core.reporting.page import paragraphs, render_page
