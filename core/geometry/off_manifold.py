@@ -225,14 +225,10 @@ class OffManifoldPenalty:
         parts = [self.latent.own, self.rim.near(seen.points)[0]]
         self.own = np.linalg.norm([*parts, *([] if self._image is None else [self._image.own])], axis=0)
 
-    def value(self, z: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """x float64 (n,) of z (n, d), whose images are ``values`` (n, P)."""
-        return self.value_and_slope(z, values, None)[0]
-
     def value_and_slope(
-        self, z: np.ndarray, values: np.ndarray, jacobian: np.ndarray | None
+        self, z: np.ndarray, values: np.ndarray, jacobian: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """x float64 (n,) and its derivatives by z float64 (n, d), zero where x is.
+        """x float64 (n,) of z (n, d), whose images are ``values`` (n, P), and its derivatives by z float64 (n, d).
 
         ``jacobian`` (n, P, d) are the derivatives of ``values``; None: the slopes are of no interest, and zero.
         """

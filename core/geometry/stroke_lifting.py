@@ -227,13 +227,11 @@ def _towards(
     return np.einsum("kdq,kq->kd", tangent, np.nan_to_num(step))
 
 
-def _smooth(curve: np.ndarray, sigma: float = SMOOTHING) -> np.ndarray:
+def _smooth(curve: np.ndarray) -> np.ndarray:
     """Gaussian smoothing along the curve; mirrored through its ends, which therefore stay, as straight lines do."""
-    reach = min(int(np.ceil(3.0 * sigma)), len(curve) - 1)
-    before = 2.0 * curve[0] - curve[reach:0:-1]
-    after = 2.0 * curve[-1] - curve[-2 : -reach - 2 : -1]
-    padded = np.vstack([before, curve, after])
-    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / sigma))
+    reach = min(int(np.ceil(3.0 * SMOOTHING)), len(curve) - 1)
+    padded = np.pad(curve, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
+    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / SMOOTHING))
     kernel /= kernel.sum()
     return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], axis=1)
 
