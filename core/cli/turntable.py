@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from core.cli.progress import input_closed, json_lines, progress_bar
+from core.cli.progress import cancellable_lines, progress_bar
 from core.utils.text import reason
 
 if TYPE_CHECKING:
@@ -74,11 +74,9 @@ def run(options: Options) -> int:
         hidden=options.hide,
     )
     cloud = make_cloud(RunDirectory.open(options.run), look, options.epoch)
-    if options.progress == "json":
-        export_turntable(options.out, cloud, film, look, json_lines(), input_closed())
-    else:
-        with progress_bar("turntable") if options.progress == "bar" else contextlib.nullcontext() as report:
-            export_turntable(options.out, cloud, film, look, report)
+    shown = progress_bar("turntable") if options.progress == "bar" else contextlib.nullcontext()
+    with shown as report:
+        export_turntable(options.out, cloud, film, look, cancellable_lines() if options.progress == "json" else report)
     if options.progress != "json":
         print(f"{options.out}  {options.out.stat().st_size / 1e6:.1f} MB")
     return 0

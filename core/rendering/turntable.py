@@ -12,10 +12,10 @@ from typing import Literal
 
 import numpy as np
 
-from core.paths.export import ExportCancelled, export_gif, export_mp4
+from core.paths.export import export_gif, export_mp4
 from core.rendering.camera import broadside
 from core.rendering.class_colours import UNKNOWN, class_colours, coloured
-from core.rendering.cloud_image import Cloud, CloudPicture, Style
+from core.rendering.cloud_image import Cloud, CloudPicture
 from core.rendering.colormaps import NAMES, Colorbar, colours, lut
 from core.rendering.pil_text import rgb
 from core.rendering.projection import Projection, along_components, along_dimensions
@@ -30,7 +30,6 @@ GIF_MAX_FPS = 20.0  # a turn of six seconds then has about 8 MB; viewers hardly 
 MAX_BYTES = 4 << 30  # frames are kept in memory until the film is written
 
 Progress = Callable[[float], None]
-Cancelled = Callable[[], bool]
 
 
 class TurntableError(ValueError):
@@ -148,19 +147,15 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
     )
 
 
-def render(
-    cloud: Cloud, film: Film, look: Look, progress: Progress | None = None, cancelled: Cancelled | None = None
-) -> np.ndarray:
+def render(cloud: Cloud, film: Film, look: Look, progress: Progress | None = None) -> np.ndarray:
     """The frames uint8 (n, size, size, 3) of one turn; the frame after the last one would be the first.
 
-    The turn begins at the cloud's broad side. Raises ``ExportCancelled`` as soon as ``cancelled()`` says so.
+    The turn begins at the cloud's broad side.
     """
-    picture = CloudPicture(cloud, Style(film.size, THEMES[look.theme], look.point_size))
+    picture = CloudPicture(cloud, film.size, THEMES[look.theme], look.point_size)
     start, _ = broadside(cloud.points)
     frames = np.empty((film.frames, film.size, film.size, 3), dtype=np.uint8)
     for index in range(film.frames):
-        if cancelled is not None and cancelled():
-            raise ExportCancelled("the turntable was cancelled; nothing was written.")
         frames[index] = picture.draw(start + 360.0 * index / film.frames)
         if progress is not None:
             progress((index + 1) / film.frames)
@@ -175,31 +170,25 @@ def check_suffix(path: Path) -> str:
     return suffix
 
 
-def export_turntable(
-    path: Path,
-    cloud: Cloud,
-    film: Film,
-    look: Look,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
-) -> Path:
-    """Write the turn to ``path``, an .mp4 or .gif, whole or not at all; progress is a fraction from 0 to 1.
+def export_turntable(path: Path, cloud: Cloud, film: Film, look: Look, progress: Progress | None = None) -> Path:
+    """Write the turn to ``path``, an .mp4 or .gif, whole or not at all; progress is a fraction from 0 to 1, and an
+    exception that its receiver raises leaves nothing behind.
 
-    A GIF has at most 20 frames a second, or it would be too large to send. Raises ``TurntableError``
-    for another suffix, ``ExportError`` if it cannot be written, ``ExportCancelled``.
+    A GIF has at most 20 frames a second, or it would be too large to send. Raises ``TurntableError`` for another
+    suffix, ``ExportError`` if it cannot be written.
     """
     suffix = check_suffix(path)
     if suffix == ".gif" and film.fps > GIF_MAX_FPS:
         film = Film(film.seconds, GIF_MAX_FPS, film.size)
     report = progress or (lambda fraction: None)
-    frames = render(cloud, film, look, lambda fraction: report(DRAWING_FRACTION * fraction), cancelled)
+    frames = render(cloud, film, look, lambda fraction: report(DRAWING_FRACTION * fraction))
 
     def encoding(fraction: float) -> None:
         report(DRAWING_FRACTION + (1.0 - DRAWING_FRACTION) * fraction)
 
     if suffix == ".gif":
-        return export_gif(path, frames, film.fps, encoding, cancelled, palette="octree")
-    return export_mp4(path, frames, film.fps, encoding, cancelled)
+        return export_gif(path, frames, film.fps, encoding, palette="octree")
+    return export_mp4(path, frames, film.fps, encoding)
 
 
 def color_names(probe: ProbeSet) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from PIL import Image, ImageSequence
 
 from core.paths.export import (
     FORMATS,
-    ExportCancelled,
     ExportError,
     export_gif,
     export_mp4,
@@ -194,8 +193,14 @@ def test_cancelling_leaves_the_old_file_and_nothing_else(tmp_path, format):
     path = tmp_path / f"a.{format}"
     path.write_bytes(b"old")
     told: list[float] = []
-    with pytest.raises(ExportCancelled):
-        export(path, format, progress=told.append, cancelled=lambda: len(told) >= 4)
+
+    def cancel(fraction: float) -> None:
+        told.append(fraction)
+        if len(told) == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        export(path, format, progress=cancel)
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
