@@ -22,8 +22,7 @@ from core.config import DataConfig
 from core.data.cache import ImageCache, Writer, cache_folder, fingerprint, remembered, warn_unwritable
 from core.data.dataset import DatasetError, Progress
 from core.data.labels import LabelColumn
-from core.data.pixels import Survey, eight_bit, survey
-from core.data.resizing import resized, scaled_size
+from core.data.pixels import Survey, eight_bit, resized, scaled_size, survey
 from core.data.sources.folder import Headers
 from core.data.sources.listing import Listing, in_natural_order, listed, shown
 from core.data.sources.opening import companions, open_listing

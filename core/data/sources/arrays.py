@@ -13,12 +13,21 @@ import numpy as np
 from core.config import DataConfig
 from core.data.dataset import DatasetError, broken_as
 from core.data.sources.array_labels import labels_of
-from core.data.sources.channels import chosen_channels, taken
 from core.data.sources.listing import shown
 from core.data.sources.members import Member, is_validation, stem_of
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import MAX_PIXELS
-from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
+from core.data.sources.source import (
+    Blocks,
+    ImageSource,
+    PixelKind,
+    Pixels,
+    Result,
+    Size,
+    Skipped,
+    chosen_channels,
+    taken,
+)
 
 KNOWN = ("imgs", "images", "image", "img", "x", "data", "pictures", "frames", "pixels", "arr_0")
 """Names that say that an array holds the images, the surest first; in small letters."""

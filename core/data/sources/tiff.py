@@ -14,9 +14,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from core.data.sources.channels import taken
-from core.data.sources.deep_colour import deep_colour
-from core.data.sources.source import PixelKind, Pixels, Size
+from core.data.sources.source import PixelKind, Pixels, Size, taken
 
 _PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.RGB)
 _MOST_CHANNELS_LAST = 10
@@ -202,3 +200,15 @@ def _bytes(alpha: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(alpha)
     full = 1.0 if alpha.dtype.kind in "bf" else float(np.iinfo(alpha.dtype).max)
     return np.rint(np.clip(alpha / full, 0.0, 1.0) * 255).astype(np.uint8)
+
+
+def deep_colour(path: str) -> np.ndarray:
+    """uint16 (H, W, 3), or (H, W, 4) with alpha, of a PNG or TIFF file: FFmpeg decodes all bits, Pillow only 8.
+
+    Raises what PyAV raises, or ``ValueError``.
+    """
+    import av  # a large library, needed for few files
+
+    with open(path, "rb") as stream, av.open(stream, mode="r") as file:
+        frame = next(file.decode(video=0))
+        return frame.to_ndarray(format="rgba64le" if "a" in frame.format.name.removeprefix("gray") else "rgb48le")
