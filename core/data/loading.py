@@ -33,7 +33,11 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
     if not config.has_images:
         raise DatasetError("There are no images (data.source is none): the model was imported without any.")
     try:
-        return _curves(config, progress, cache) if config.drawn else _from_files(config, progress, cache)
+        if config.drawn:
+            return _curves(config, progress, cache)
+        from core.data.preparation import prepare  # Pillow and file formats are needed only here
+
+        return dataset_of(config, prepare(config, progress, cache))
     except MemoryError as error:
         what = f"{config.count} curves" if config.drawn else config.path
         advice = "data.count or data.image_size" if config.drawn else "data.image_size"
@@ -73,12 +77,6 @@ def present_data(config: DataConfig, run: Path, metadata: Mapping[str, Any]) -> 
         return config
     moved = Path(run) / relative
     return dataclasses.replace(config, path=written(located(moved))) if moved.exists() else config
-
-
-def _from_files(config: DataConfig, progress: Progress | None, cache: Path | None) -> Dataset:
-    from core.data.preparation import prepare  # Pillow and file formats are needed only here
-
-    return dataset_of(config, prepare(config, progress, cache))
 
 
 def dataset_of(config: DataConfig, prepared: Prepared) -> Dataset:

@@ -242,7 +242,8 @@ def _read_all(
         )
     skipped = in_natural_order(skipped, lambda one: one.name)
     names = tuple(name for name, keep in zip(source.names, kept, strict=True) if keep) if source.names else ()
-    equal_to = _equal_to(hashes)
+    first: dict[bytes, int] = {}
+    equal_to = np.array([first.setdefault(mark, index) for index, mark in enumerate(hashes)], dtype="<i8")
     statistics = _statistics(equal_to, np.concatenate(constant), names)
     about = _About(
         names=names,
@@ -331,12 +332,6 @@ def common_sizes(sizes: np.ndarray) -> list[tuple[int, int, int]]:
     numbers, counts = np.unique(sizes[:, 0].astype(np.int64) << 32 | sizes[:, 1], return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return [(int(numbers[i] >> 32), int(numbers[i] & 0xFFFFFFFF), int(counts[i])) for i in order]
-
-
-def _equal_to(hashes: list[bytes]) -> np.ndarray:
-    """The place of the first image with the same hash, int64 (N,)."""
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(mark, index) for index, mark in enumerate(hashes)], dtype="<i8")
 
 
 def _statistics(equal_to: np.ndarray, constant: np.ndarray, names: tuple[str, ...]) -> Statistics:

@@ -280,11 +280,6 @@ def _within_ball(path: np.ndarray, samples: np.ndarray) -> np.ndarray:
     return path[0] + np.linspace(low, high, len(path))[:, None] * along if low < high else path
 
 
-def _tangent_line(request: PathRequest) -> Iterator[TracedPath]:
-    """Right in direction for all factors, but only where it touches the factor curve: at its start."""
-    return _line(request, *tangent(request.surface, request.start, request.target))
-
-
 def _attribute_line(request: PathRequest, method: AttributeMethod) -> Iterator[TracedPath]:
     """Latent arithmetic: the straight line along an attribute vector."""
     surface, column = request.surface, request.surface.index(request.target)
@@ -299,7 +294,8 @@ MAKERS: dict[str, Callable[[PathRequest], Iterator[TracedPath]]] = {
     "geodesic": _geodesic,
     "factor curve": _factor_curve,
     "isoline": partial(_factor_curve, whole=True),
-    "tangent line": _tangent_line,
+    # Right in direction for all factors, but only where it touches the factor curve: at its start.
+    "tangent line": lambda request: _line(request, *tangent(request.surface, request.start, request.target)),
     "mean difference": partial(_attribute_line, method="mean difference"),
     "regression": partial(_attribute_line, method="regression"),
 }

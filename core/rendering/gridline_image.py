@@ -241,7 +241,8 @@ def _draw_values(image: Image, scene: GridlineScene, camera: Camera, scale: floa
             outward = pixels[end] - pixels[inner]
             outward = outward / max(float(np.hypot(*outward)), 1e-9)
             x, y = pixels[end] + outward * 26.0 * scale
-            found.append((bool(buffer.covers(np.array([[x, y]]))[0]), (float(x), float(y)), value_text(value), family))
+            words = f"{value:.2f}".replace("-", "−")
+            found.append((bool(buffer.covers(np.array([[x, y]]))[0]), (float(x), float(y)), words, family))
         places += sorted(found)[:1]
     taken: list[pil_text.Rect] = []
     for _, place, words, family in sorted(places):  # those beside the sheet first
@@ -250,11 +251,6 @@ def _draw_values(image: Image, scene: GridlineScene, camera: Camera, scale: floa
         if inside and not any(rect.overlaps(other, 5.0 * scale) for other in taken):
             taken.append(rect)
             pil_text.draw_text(image, place, words, face, FAMILY_COLOURS[family], GROUND)
-
-
-def value_text(value: float) -> str:
-    """A line's value for its end."""
-    return f"{value:.2f}".replace("-", "−")
 
 
 class _DepthBuffer:

@@ -191,11 +191,6 @@ def export_turntable(path: Path, cloud: Cloud, film: Film, look: Look, progress:
     return export_mp4(path, frames, film.fps, encoding)
 
 
-def color_names(probe: ProbeSet) -> tuple[str, ...]:
-    """What the samples can be coloured by."""
-    return (*probe.factor_names, SPLIT, ONE_COLOUR)
-
-
 def _read_means(run: RunDirectory, epoch: int | None) -> tuple[np.ndarray, int | None]:
     """Means float32 (N, d), and the epoch after which they were taken, None if that is not known."""
     epochs = run.embedding_epochs()
@@ -268,7 +263,9 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
         if name == ONE_COLOUR and name not in probe.factor_names:
             return None, None
         if name not in probe.factor_names:
-            raise TurntableError(f"color_by is {name!r}; this run has {', '.join(color_names(probe))}.")
+            raise TurntableError(
+                f"color_by is {name!r}; this run has {', '.join((*probe.factor_names, SPLIT, ONE_COLOUR))}."
+            )
         factor = probe.factor_names.index(name)
         values, ends = probe.factors[:, factor], (0.0, 1.0)
         if probe.categories[factor]:

@@ -118,3 +118,10 @@ def taken(images: np.ndarray, planes: Sequence[int]) -> np.ndarray:
         return images
     channels = images[..., list(planes)]
     return np.concatenate([channels, np.zeros_like(channels[..., :1])], axis=-1) if len(planes) == 2 else channels
+
+
+def bytes_of_alpha(values: np.ndarray, opaque: float) -> np.ndarray:
+    """uint8 transparency, 255 where ``values`` are ``opaque`` or more."""
+    if values.dtype == np.uint8 and opaque == 255.0:
+        return np.ascontiguousarray(values)
+    return np.rint(np.clip(values.astype(np.float64) / opaque, 0, 1) * 255).astype(np.uint8)

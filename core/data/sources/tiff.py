@@ -14,7 +14,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from core.data.sources.source import PixelKind, Pixels, Size, taken
+from core.data.sources.source import PixelKind, Pixels, Size, bytes_of_alpha, taken
 
 _PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.RGB)
 _MOST_CHANNELS_LAST = 10
@@ -126,12 +126,13 @@ def read_tiff(path: str, layout: TiffLayout, frames: range, planes: Sequence[int
             if layout.inverted:
                 image = ~image if image.dtype.kind in "bu" else -image
             alpha = image[..., -1] if layout.alpha else None
+            full = 1.0 if image.dtype.kind in "bf" else float(np.iinfo(image.dtype).max)
             values = image if layout.channel_axis is not None else taken(image[None], planes)[0]
             if len(planes) == 2 and layout.channel_axis is not None:
                 values = taken(values[None], (0, 1))[0]
             if values.ndim != 3 or values.shape[:2] != layout.size:
                 raise ValueError("its pages are of different shapes")
-            yield Pixels(values[None], None if alpha is None else _bytes(alpha)[None])
+            yield Pixels(values[None], None if alpha is None else bytes_of_alpha(alpha, full)[None])
 
 
 def _image(
@@ -193,13 +194,6 @@ def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (3, 4, 7, 8):
         image = image[::-1]
     return image
-
-
-def _bytes(alpha: np.ndarray) -> np.ndarray:
-    if alpha.dtype == np.uint8:
-        return np.ascontiguousarray(alpha)
-    full = 1.0 if alpha.dtype.kind in "bf" else float(np.iinfo(alpha.dtype).max)
-    return np.rint(np.clip(alpha / full, 0.0, 1.0) * 255).astype(np.uint8)
 
 
 def deep_colour(path: str) -> np.ndarray:
