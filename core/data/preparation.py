@@ -29,7 +29,7 @@ from core.data.sources.opening import companions, open_listing
 from core.data.sources.source import ImageSource, Pixels, Size, Skipped
 from core.utils.text import counted
 
-VERSION = 11
+VERSION = 12
 """Of what is made of files: a change of pixels or labels must not find what was made before it."""
 EXAMPLES = 8
 _SURVEY_SHARE = 0.4  # of the progress, where all pixels are read twice
@@ -46,14 +46,12 @@ class Statistics:
     constant_examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
+class Prepared(msgspec.Struct, eq=False):
     """``images`` uint8 (N, S, S, C), read-only, a memory map, and what their source says of them (see
     ``core.data.sources.source.ImageSource``), without those that could not be read. ``fingerprint`` is the sha256 hex
     of the pixels in their order; ``read_as`` is that of ``core.data.dataset.Dataset``. ``equal_to`` int64 (N,) is the
-    first image that is the same as each; None if no two are."""
+    first image that is the same as each; None if no two are. All but the images is stored beside them."""
 
-    images: np.ndarray
     names: tuple[str, ...]
     labels: tuple[LabelColumn, ...]
     given_split: np.ndarray | None
@@ -63,22 +61,16 @@ class Prepared:
     statistics: Statistics
     fingerprint: str
     read_as: dict[str, str]
-    equal_to: np.ndarray | None = None
+    equal_to: np.ndarray | None
+    images: np.ndarray
 
 
-class _About(msgspec.Struct):
-    """``Prepared`` without its images, as the cache stores it: arrays as bytes."""
+def _stored(array: np.ndarray) -> tuple[str, bytes]:
+    return array.dtype.str, array.tobytes()
 
-    names: tuple[str, ...]
-    labels: list[tuple[str, bytes, tuple[str, ...]]]
-    given_split: bytes | None
-    groups: bytes | None
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-    statistics: Statistics
-    fingerprint: str
-    read_as: dict[str, str]
-    equal_to: bytes | None
+
+def _restored(_type: type, stored: tuple[str, bytes]) -> np.ndarray:
+    return np.frombuffer(stored[1], stored[0])
 
 
 def prepare(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Prepared:
@@ -245,19 +237,20 @@ def _read_all(
     first: dict[bytes, int] = {}
     equal_to = np.array([first.setdefault(mark, index) for index, mark in enumerate(hashes)], dtype="<i8")
     statistics = _statistics(equal_to, np.concatenate(constant), names)
-    about = _About(
+    about = Prepared(
         names=names,
-        labels=[(label.name, label.values[kept].astype("<f4").tobytes(), label.categories) for label in source.labels],
-        given_split=None if source.given_split is None else source.given_split[kept].tobytes(),
-        groups=None if source.groups is None else source.groups[kept].astype("<i8").tobytes(),
+        labels=tuple(LabelColumn(label.name, label.values[kept], label.categories) for label in source.labels),
+        given_split=None if source.given_split is None else source.given_split[kept],
+        groups=None if source.groups is None else source.groups[kept],
         skipped=tuple(skipped),
         notes=(*source.notes, *pixel_notes(source, config, common), *_repeated(statistics)),
         statistics=statistics,
         fingerprint=fingerprint(side, channels, hashlib.sha256(b"".join(hashes)).hexdigest()),
         read_as=_read_as(source, config, common),
-        equal_to=equal_to.tobytes() if statistics.duplicates else None,
+        equal_to=equal_to if statistics.duplicates else None,
+        images=np.empty(0, np.uint8),
     )
-    return msgspec.msgpack.encode(about)
+    return msgspec.msgpack.encode(about, enc_hook=_stored)
 
 
 def _margin(config: DataConfig, common: Survey) -> np.ndarray | None:
@@ -349,19 +342,6 @@ def _statistics(equal_to: np.ndarray, constant: np.ndarray, names: tuple[str, ..
 
 
 def _unpacked(images: np.ndarray, stored: bytes) -> Prepared:
-    about = msgspec.msgpack.decode(stored, type=_About)
-    return Prepared(
-        images=images,
-        names=about.names,
-        labels=tuple(
-            LabelColumn(name, np.frombuffer(values, "<f4"), categories) for name, values, categories in about.labels
-        ),
-        given_split=None if about.given_split is None else np.frombuffer(about.given_split, np.uint8),
-        groups=None if about.groups is None else np.frombuffer(about.groups, "<i8"),
-        skipped=about.skipped,
-        notes=about.notes,
-        statistics=about.statistics,
-        fingerprint=about.fingerprint,
-        read_as=about.read_as,
-        equal_to=None if about.equal_to is None else np.frombuffer(about.equal_to, "<i8"),
-    )
+    prepared = msgspec.msgpack.decode(stored, type=Prepared, dec_hook=_restored)
+    prepared.images = images
+    return prepared

@@ -41,7 +41,7 @@ from core.experiments.folder import ExperimentFolder, Stopped, read_progress
 from core.experiments.options import ExperimentError
 from core.experiments.runner import run
 from core.rendering import gridline_image, pil_text
-from core.rendering.surface_mesh import fit_mesh
+from core.rendering.gridline_image import fit_mesh
 from core.reporting.tables import Interval
 from core.runs.directory import RunDirectory
 
