@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from core.data.dataset import BROKEN
 from core.paths.export import export_gif, export_mp4
 from core.rendering.camera import broadside
 from core.rendering.class_colours import UNKNOWN, class_colours, coloured
@@ -21,6 +22,7 @@ from core.rendering.pil_text import rgb
 from core.rendering.projection import Projection, along_components, along_dimensions
 from core.rendering.themes import THEMES
 from core.runs.directory import SPLIT_NAMES, ProbeSet, RunDirectory
+from core.utils.text import reason
 
 SUFFIXES = (".mp4", ".gif")
 SPLIT, ONE_COLOUR = "split", "none"
@@ -38,11 +40,14 @@ class TurntableError(ValueError):
 
 @dataclass(frozen=True)
 class Film:
-    """How long and how large: ``seconds`` for the one turn, ``fps`` frames a second, ``size`` pixels square."""
+    """How long and how large it is."""
 
     seconds: float = 6.0
+    """Duration of the full turn in seconds."""
     fps: float = 30.0
+    """Frames per second; at most 20 for a GIF."""
     size: int = 720
+    """Width and height in pixels, an even number."""
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -69,24 +74,26 @@ class Film:
 
 @dataclass(frozen=True)
 class Look:
-    """How the points are shown.
-
-    ``color_by``: a factor's name, "split", "none", or "" for the first factor. ``axes``: "auto" (the dimensions
-    themselves up to three, else principal components), "pca", or three numbers such as "1,2,5". ``values`` float (N,)
-    colours the samples by values that are no factor; ``color_by`` is then their name, and ``categories`` are the names
-    of the classes that they number, if they do. ``hidden`` classes are not drawn; "unknown" are the samples whose class
-    is not known. ``point_size`` is a diameter in pixels of a picture of 720.
-    """
+    """How the points are shown."""
 
     color_by: str = ""
-    colormap: str = "viridis"
+    """What colours the points: a factor's name, split, or none. Default: the first factor."""
+    colormap: Literal["viridis", "cividis", "inferno", "twilight"] = "viridis"
+    """Colour map."""
+    values: Path | None = None
+    """An .npy file with one number per sample to colour by; --color-by then names these values. For classes, an .npz
+    file with the arrays values and categories: the names of what the values number from 0."""
+    hide: tuple[str, ...] = ()
+    """A class that is not drawn; may be given several times. unknown: the samples whose class is not known."""
     axes: str = "auto"
+    """auto: the latent dimensions, or the principal components if there are more than three; pca; or numbers of
+    dimensions such as 1,2,5."""
     theme: Literal["dark", "light"] = "dark"
+    """Background."""
     point_size: float = 5.0
+    """Diameter of a point in pixels for a film of 720 pixels; it scales with --size."""
     opacity: float = 1.0
-    values: np.ndarray | None = None
-    categories: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
+    """Opacity of the points, up to 1."""
 
     @property
     def ground(self) -> str:
@@ -128,7 +135,7 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
     else:
         rgba = colours(values, look.colormap, bar.low, bar.high, look.ground)
     drawn = finite.copy()
-    if look.hidden:
+    if look.hide:
         bar, hidden = _without_hidden(values, bar, look)
         drawn &= ~hidden
         if not drawn.any():
@@ -233,13 +240,13 @@ def _class_bar(name: str, categories: tuple[str, ...], look: Look) -> Colorbar:
 def _without_hidden(values: np.ndarray | None, bar: Colorbar | None, look: Look) -> tuple[Colorbar, np.ndarray]:
     """The bar without the classes that are hidden, and which samples are of these: bool (N,)."""
     if values is None or bar is None or bar.categories is None:
-        raise TurntableError(f"hidden is {', '.join(look.hidden)}; what colours the points has no classes to hide.")
+        raise TurntableError(f"hide is {', '.join(look.hide)}; what colours the points has no classes to hide.")
     names = bar.categories
-    if strange := [name for name in look.hidden if name not in (*names, UNKNOWN)]:
-        raise TurntableError(f"hidden is {strange[0]!r}; the classes are {', '.join(names)}.")
-    shown = [place for place, name in enumerate(names) if name not in look.hidden]
+    if strange := [name for name in look.hide if name not in (*names, UNKNOWN)]:
+        raise TurntableError(f"hide is {strange[0]!r}; the classes are {', '.join(names)}.")
+    shown = [place for place, name in enumerate(names) if name not in look.hide]
     known = np.isin(values, np.arange(len(names)))
-    hidden = np.where(known, ~np.isin(values, shown), UNKNOWN in look.hidden)
+    hidden = np.where(known, ~np.isin(values, shown), UNKNOWN in look.hide)
     return replace(bar, categories=tuple(names[place] for place in shown), lut=bar.lut[shown]), hidden
 
 
@@ -247,11 +254,12 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
     """Values (N,) of the samples and the bar that says what they mean; two Nones for points of one colour."""
     name = look.color_by
     if look.values is not None:
-        values, name = np.asarray(look.values), name or "value"
+        values, categories = _read_values(look.values)
+        name = name or "value"
         if values.shape != (count,) or values.dtype.kind not in "fiu":
             raise TurntableError(f"values are {values.dtype} {values.shape}; they must be numbers ({count},).")
-        if look.categories:
-            return values, _class_bar(name, look.categories, look)
+        if categories:
+            return values, _class_bar(name, categories, look)
         ends = (0.01, 0.99)  # a few extreme values must not flatten the colours of all others
     else:
         if not name:
@@ -273,3 +281,19 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
     known = values[np.isfinite(values)].astype(np.float64)
     low, high = np.quantile(known, ends).tolist() if len(known) else (0.0, 1.0)
     return values, Colorbar(name, low, high, lut(look.colormap, look.ground))
+
+
+def _read_values(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The values in the file ``path``, and the names of the classes that they number; none if they are numbers."""
+    try:
+        with open(path, "rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                return stored, ()
+            return stored["values"], tuple(np.ravel(stored["categories"]).astype(str).tolist())
+    except OSError as error:
+        raise TurntableError(f"--values {path} cannot be read ({error.strerror or error}).") from error
+    except KeyError as error:
+        raise TurntableError(f"--values {path} must hold the arrays values and categories.") from error
+    except BROKEN as error:
+        raise TurntableError(f"--values {path} is not an .npy or .npz file of numbers ({reason(error)}).") from error

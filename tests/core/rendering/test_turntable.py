@@ -132,11 +132,12 @@ def test_classes_have_colours_and_names_of_their_own(run: RunDirectory):
     assert render(cloud, QUICK, Look()).std() > 5
 
 
-def test_hidden_classes_are_not_drawn_and_keep_their_room(run: RunDirectory):
+def test_hidden_classes_are_not_drawn_and_keep_their_room(run: RunDirectory, tmp_path: Path):
     kinds = np.arange(COUNT) % 3.0
     kinds[0] = np.nan
-    look = Look(values=kinds, color_by="animal", categories=("cat", "dog", "eel"), hidden=("dog", "unknown"))
-    everything, some = make_cloud(run, dataclasses.replace(look, hidden=())), make_cloud(run, look)
+    np.savez(tmp_path / "kinds.npz", values=kinds, categories=np.array(["cat", "dog", "eel"]))
+    look = Look(values=tmp_path / "kinds.npz", color_by="animal", hide=("dog", "unknown"))
+    everything, some = make_cloud(run, dataclasses.replace(look, hide=())), make_cloud(run, look)
     assert some.colorbar is not None
     assert everything.colorbar is not None
     assert everything.colorbar.categories == ("cat", "dog", "eel")
@@ -148,9 +149,9 @@ def test_hidden_classes_are_not_drawn_and_keep_their_room(run: RunDirectory):
     assert some.caption.endswith("39 samples")
 
 
-def test_values_of_the_callers_colour_points_within_their_quantiles(run: RunDirectory):
-    values = np.append(np.linspace(0, 1, COUNT - 1), 1e6)
-    bar = make_cloud(run, Look(values=values, color_by="excess BCE")).colorbar
+def test_values_of_the_callers_colour_points_within_their_quantiles(run: RunDirectory, tmp_path: Path):
+    np.save(tmp_path / "values.npy", np.append(np.linspace(0, 1, COUNT - 1), 1e6))
+    bar = make_cloud(run, Look(values=tmp_path / "values.npy", color_by="excess BCE")).colorbar
     assert bar is not None
     assert bar.label == "excess BCE"
     assert bar.high < 1e6
@@ -173,17 +174,19 @@ def test_means_that_are_not_finite_are_left_out(run: RunDirectory):
         (lambda: Look(axes="1,2"), "axes is '1,2'"),
         (lambda: Look(axes="1,2,9"), "numbers of 1 to 3"),
         (lambda: Look(axes="x"), "axes is 'x'"),
-        (lambda: Look(values=np.zeros(3)), r"they must be numbers \(60,\)"),
-        (lambda: Look(hidden=("cat",)), "what colours the points has no classes to hide"),
-        (lambda: Look(color_by="split", hidden=("cat",)), "hidden is 'cat'; the classes are training, validation"),
-        (lambda: Look(color_by="split", hidden=("training", "validation")), "every class that has samples is hidden"),
-        (lambda: Look(colormap="jet"), "colormap is 'jet'; it must be one of viridis"),
+        (lambda: Look(values=Path("three.npy")), r"they must be numbers \(60,\)"),
+        (lambda: Look(hide=("cat",)), "what colours the points has no classes to hide"),
+        (lambda: Look(color_by="split", hide=("cat",)), "hide is 'cat'; the classes are training, validation"),
+        (lambda: Look(color_by="split", hide=("training", "validation")), "every class that has samples is hidden"),
+        (lambda: Look(colormap="jet"), "colormap is 'jet'; it must be one of viridis"),  # pyright: ignore[reportArgumentType]
         (lambda: Look(theme="grey"), "theme is 'grey'"),  # pyright: ignore[reportArgumentType]
         (lambda: Look(point_size=0.0), "point_size is 0; it must be 0.5 to 40"),
         (lambda: Look(opacity=2.0), "opacity is 2"),
     ],
 )
-def test_a_look_that_cannot_be_is_refused(run: RunDirectory, look, words: str):
+def test_a_look_that_cannot_be_is_refused(run: RunDirectory, look, words: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(run.path)
+    np.save("three.npy", np.zeros(3))
     with pytest.raises(TurntableError, match=words):
         make_cloud(run, look())
 
