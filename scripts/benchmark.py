@@ -27,8 +27,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from _benchmark_data import large_data_figures
-from _figure import Figure
+from _benchmark_data import Figure, large_data_figures
 from _page_figures import page_figures
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -70,17 +70,12 @@ def _best(codes: np.ndarray, targets: np.ndarray, fitted: slice, chosen: slice) 
     """The ridge regression fitted on one part that reads the chosen part best."""
     from sklearn.kernel_ridge import KernelRidge
 
-    best, model = np.inf, None
-    for gamma in _WIDTHS:
-        for ridge in _RIDGES:
-            trial = KernelRidge(kernel="rbf", gamma=gamma)
-            trial.set_params(alpha=ridge)
-            trial.fit(codes[fitted], targets[fitted])
-            missed = trial.predict(codes[chosen]).reshape(-1, targets.shape[1]) - targets[chosen]
-            error = float(np.square(missed).mean())
-            if model is None or error < best:
-                best, model = error, trial
-    return model
+    def error(trial: KernelRidge) -> float:
+        missed = trial.predict(codes[chosen]).reshape(-1, targets.shape[1]) - targets[chosen]
+        return float(np.square(missed).mean())
+
+    trials = (KernelRidge(kernel="rbf", gamma=gamma, alpha=ridge) for gamma in _WIDTHS for ridge in _RIDGES)  # pyright: ignore[reportArgumentType]
+    return min((trial.fit(codes[fitted], targets[fitted]) for trial in trials), key=error)
 
 
 def _checked(images: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:

@@ -143,28 +143,27 @@ def leak(factors: np.ndarray, ranges: np.ndarray, target: int) -> np.ndarray:
 
 
 def common_change(paths: Sequence[np.ndarray], target: int = 0) -> float:
-    """The largest change of the target that all of the paths' factors (K, F) or (K,) achieve somewhere.
+    """The largest change of the target that all of the paths' factors (K, F) achieve somewhere.
 
     Its sign is that of the first path's total change; 0 where some path never moves that way. Raises ``MeasureError``
     for no paths at all.
     """
     if not paths:
         raise MeasureError("there are no paths; a common change needs 1 or more.")
-    moved = [values[:, target] - values[0, target] for values in map(_table, paths)]
+    moved = [values[:, target] - values[0, target] for values in paths]
     sign = 1.0 if moved[0][-1] >= 0.0 else -1.0
     return sign * min(float(np.max(sign * path)) for path in moved)
 
 
 def cut_at_change(values: np.ndarray, change: float, target: int = 0) -> np.ndarray:
-    """values (K, F) or (K,) along a path up to where the ``target`` column has first changed by ``change``.
+    """values (K, F) along a path up to where the ``target`` column has first changed by ``change``.
 
     The last row is interpolated to be exactly there. All of them, where it never is. Raises ``MeasureError`` for a
     change of 0 or one that is not finite.
     """
     if not np.isfinite(change) or change == 0.0:
         raise MeasureError(f"change is {change}; it must be a number other than 0, in the target's own unit.")
-    values = np.asarray(values, dtype=np.float64)
-    column = _table(values)[:, target]
+    column = values[:, target]
     moved = np.sign(change) * (column - column[0])
     reached = np.flatnonzero(moved >= abs(change))
     if not len(reached):
@@ -173,8 +172,3 @@ def cut_at_change(values: np.ndarray, change: float, target: int = 0) -> np.ndar
     share = (abs(change) - moved[after - 1]) / (moved[after] - moved[after - 1])
     end = values[after - 1] + share * (values[after] - values[after - 1])
     return np.concatenate([values[:after], end[None]])
-
-
-def _table(values: np.ndarray) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
-    return values[:, None] if values.ndim == 1 else values

@@ -110,16 +110,14 @@ def prepare_listing(
         return _made(store, recipe, source, config, common, rest)
     except OSError as error:
         warn_unwritable(store.folder, error)
-    return _made_in_passing(source, config, common, rest)
+    return prepared_once(source, config, common, rest)
 
 
-def prepared_once(source: ImageSource, config: DataConfig, common: Survey) -> Prepared:
+def prepared_once(
+    source: ImageSource, config: DataConfig, common: Survey, progress: Progress | None = None
+) -> Prepared:
     """The images of ``source``, whose survey is ``common``, read now and not kept: they lie in a temporary file as long
     as they are used."""
-    return _made_in_passing(source, config, common, None)
-
-
-def _made_in_passing(source: ImageSource, config: DataConfig, common: Survey, progress: Progress | None) -> Prepared:
     with tempfile.TemporaryDirectory(prefix="isoline-", ignore_cleanup_errors=True) as folder:
         try:
             return _made(ImageCache(Path(folder)), "images", source, config, common, progress)

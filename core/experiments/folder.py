@@ -148,12 +148,13 @@ class ExperimentFolder:
         with self._mutex:
             if self._progress is None:
                 return
-            known = fraction is not None and math.isfinite(fraction)
-            fraction_done = min(max(fraction, self._progress.fraction), 1.0) if known and fraction is not None else None
+            done = self._progress.fraction
+            if fraction is not None and math.isfinite(fraction):
+                done = min(max(fraction, done), 1.0)
             self._progress = replace(
                 self._progress,
                 message=message,
-                fraction=self._progress.fraction if fraction_done is None else fraction_done,
+                fraction=done,
                 run=None if run is None else f"{self.runs_path.name}/{run}",
                 eta_seconds=eta_seconds if eta_seconds is not None and math.isfinite(eta_seconds) else None,
             )

@@ -234,12 +234,6 @@ class LatentPath:
 
     # Edits: each returns a new path -------------------------------------------------------------------------------
 
-    def inserted(self, s: float) -> tuple[LatentPath, int]:
-        """A control point added on the curve at share s: (new path, the point's index)."""
-        u = float(self.parameter(s))
-        index = min(int(u), max(self.segments - 1, 0)) + 1
-        return self.with_point(index, self.evaluate(u)), index
-
     def with_point(self, index: int, point: np.ndarray) -> LatentPath:
         """``point`` (d,) inserted before control point ``index``, 0 to m."""
         if not 0 <= index <= len(self):
@@ -262,10 +256,6 @@ class LatentPath:
         if len(self) == 1:
             raise PathError("the path's only control point cannot be removed; clear the path instead.")
         return replace(self, control=np.delete(self.control, index, axis=0), recipe=None)
-
-    def reversed(self) -> LatentPath:
-        """The same curve, run the other way."""
-        return replace(self, control=self.control[::-1], recipe=None)
 
     def with_kind(self, kind: SplineKind) -> LatentPath:
         """Another curve through the same control points."""

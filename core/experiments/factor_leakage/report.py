@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -141,14 +142,10 @@ def conclusions(summary: Mapping[str, Any]) -> list[str]:
 def _starts(models: Sequence[Measured], target: str) -> dict[str, Any]:
     trials = trials_of([model.trials for model in models], target)
     changes = [abs(trial.change) for trial in trials if trial.change is not None]
-    reasons: dict[str, int] = {}
-    for trial in trials:
-        if trial.dropped:
-            reasons[trial.dropped] = reasons.get(trial.dropped, 0) + 1
     return {
         "all": len(trials),
         "measured": len(changes),
-        "dropped": reasons,
+        "dropped": Counter(trial.dropped for trial in trials if trial.dropped),
         "change_median": float(np.median(changes)) if changes else None,
         "change_least": min(changes, default=None),
         "full_change": float(np.mean(np.array(changes) > 0.975 * CHANGE)) if changes else None,

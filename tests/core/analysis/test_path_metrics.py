@@ -68,12 +68,12 @@ def test_cutting_interpolates_the_last_row_and_follows_the_sign_of_the_change():
     np.testing.assert_allclose(cut_at_change(values, -2.0), [[0.0, 0.0], [-1.0, 2.0], [-2.0, 4.0]])
     np.testing.assert_allclose(cut_at_change(values, 2.0), values)  # never reached: all of it
     np.testing.assert_allclose(cut_at_change(values, 3.0, target=1), [[0.0, 0.0], [-1.0, 2.0], [-1.5, 3.0]])
-    np.testing.assert_allclose(cut_at_change(np.array([1.0, 2.0, 4.0]), 2.0), [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(cut_at_change(np.array([[1.0], [2.0], [4.0]]), 2.0), [[1.0], [2.0], [3.0]])
 
 
 def test_a_path_that_comes_back_is_cut_at_its_first_arrival():
-    values = np.array([0.0, 2.0, 0.0, 2.0])
-    np.testing.assert_allclose(cut_at_change(values, 1.0), [0.0, 1.0])
+    values = np.array([[0.0], [2.0], [0.0], [2.0]])
+    np.testing.assert_allclose(cut_at_change(values, 1.0), [[0.0], [1.0]])
 
 
 def test_the_common_change_is_what_the_shortest_path_achieves():
@@ -86,7 +86,7 @@ def test_the_common_change_is_what_the_shortest_path_achieves():
 @pytest.mark.parametrize("change", [0.0, np.nan, np.inf])
 def test_a_change_that_cuts_nothing_is_refused(change):
     with pytest.raises(MeasureError, match="change is"):
-        cut_at_change(np.arange(3.0), change)
+        cut_at_change(np.arange(3.0)[:, None], change)
 
 
 def test_a_perfect_decoder_of_polar_curves_leaks_nothing_and_leaves_no_residual():
