@@ -47,15 +47,11 @@ def alignment_of(rotation: np.ndarray) -> float:
     """A = (mean matched U² - 1/D) / (1 - 1/D) of directions U, the rows of ``rotation`` (F, D), F ≤ D.
 
     The match gives each direction an axis of its own so that the sum of squared components is greatest (the Hungarian
-    method). For a square orthonormal matrix rows and columns serve alike. Raises ``AlignmentError`` for D < 2.
+    method). For a square orthonormal matrix rows and columns serve alike. D is 2 or more.
     """
     from scipy.optimize import linear_sum_assignment
 
     squared = np.square(np.asarray(rotation, dtype=np.float64))
-    if squared.ndim != 2 or squared.shape[1] < 2 or not 1 <= len(squared) <= squared.shape[1]:
-        raise AlignmentError(
-            f"rotation has shape {squared.shape}; it must be (F, D), F directions in D ≥ 2 dimensions, F at most D."
-        )
     rows, columns = linear_sum_assignment(squared, maximize=True)
     chance = 1.0 / squared.shape[1]
     return float((squared[rows, columns].mean() - chance) / (1.0 - chance))
@@ -171,8 +167,6 @@ def _judged(aligned: Callable[[np.ndarray | slice], float], count: int, null: np
 def _active_part(mu: np.ndarray, active: np.ndarray | None) -> np.ndarray:
     mu = _check_mu(mu, MIN_SAMPLES)
     chosen = np.ptp(mu, axis=0) > 0.0 if active is None else np.asarray(active, dtype=bool)
-    if chosen.shape != mu.shape[1:]:
-        raise AlignmentError(f"active has shape {chosen.shape}; it must be ({mu.shape[1]},), one entry per dimension.")
     mu = mu[:, chosen]
     dimensions = mu.shape[1]
     if dimensions < 2:

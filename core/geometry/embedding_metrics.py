@@ -185,8 +185,6 @@ def levina_bickel(points: np.ndarray, neighbours: int = 20) -> Dimension:
     Levina and Bickel, "Maximum likelihood estimation of intrinsic dimension", NIPS 2004, with MacKay and Ghahramani's
     correction: the points' *inverses* are averaged. Points that coincide are counted once.
     """
-    if neighbours < 3:
-        raise GeometryError(f"neighbours is {neighbours}; it must be 3 or more.")
     samples = _distinct(points, neighbours + 1)
     distances, _ = samples.of_samples(neighbours)
     # Given the k-th distance the k - 1 logarithms are exponential with mean 1/dimension: their mean is unbiased.
@@ -239,8 +237,6 @@ def trustworthiness(x: np.ndarray, y: np.ndarray, neighbours: int = 12) -> float
     """
     x, y = check_points(x, "x"), check_points(y, "y")
     count = len(x)
-    if len(y) != count:
-        raise GeometryError(f"x has {count} points and y has {len(y)}; they must be the same samples.")
     if not 1 <= neighbours < count / 2:
         raise GeometryError(f"neighbours is {neighbours}; it must be 1 or more, and less than half of {count} points.")
     from scipy.spatial.distance import cdist

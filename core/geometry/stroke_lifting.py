@@ -53,14 +53,6 @@ class ScreenCamera:
     projection: np.ndarray
     viewport: tuple[float, float]
 
-    def __post_init__(self) -> None:
-        matrix = np.array(self.projection, dtype=np.float64)
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-            raise GeometryError(f"projection has shape {matrix.shape}; it must be 4 × 4 finite numbers.")
-        if len(self.viewport) != 2 or not min(self.viewport) > 0:
-            raise GeometryError(f"viewport is {self.viewport!r}; it must be a width and a height above 0.")
-        object.__setattr__(self, "projection", matrix)
-
     def clip(self, view: np.ndarray) -> np.ndarray:
         """Clip coordinates float64 (n, 4) of view (n, 3)."""
         return view @ self.projection[:, :3].T + self.projection[:, 3]

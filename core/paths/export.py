@@ -8,7 +8,6 @@ use.
 from __future__ import annotations
 
 import contextlib
-import json
 import zipfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -174,13 +173,7 @@ def export_npz(
         raise ExportError(
             f"{path}: latents have shape {latents.shape}; they must be ({len(frames)}, d), one per frame."
         )
-    control = np.zeros((0, latents.shape[1])) if control is None else np.asarray(control)
-    if control.ndim != 2 or control.shape[1] != latents.shape[1]:
-        raise ExportError(f"{path}: control has shape {control.shape}; it must be (m, {latents.shape[1]}).")
-    try:
-        json.loads(metadata)
-    except ValueError as error:
-        raise ExportError(f"{path}: metadata is not JSON: {error}") from error
+    control = np.zeros((0, latents.shape[1])) if control is None else control
     with (
         _writing(path, frames, progress) as (file, counted),
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,

@@ -357,12 +357,7 @@ def image_length_table(images: np.ndarray, position: np.ndarray | None = None) -
     Chords are Euclidean distances between frames pooled to 16 × 16 cells: the length of unpooled near-binary images
     keeps growing with K. ``position`` float (K,) rising shares of latent length; left out: equally spaced.
     """
-    images = np.asarray(images)
-    if images.ndim != 4 or images.dtype != np.uint8 or len(images) == 0:
-        raise PathError(f"images are {images.dtype} {images.shape}; they must be uint8 (K, H, W, C), K ≥ 1.")
     place = np.linspace(0.0, 1.0, len(images)) if position is None else np.asarray(position, dtype=np.float64)
-    if place.shape != (len(images),) or np.any(np.diff(place) < 0.0):
-        raise PathError(f"position has shape {place.shape}; it must be {len(images)} numbers that never decrease.")
     pooled = pool(images)
     chords = np.linalg.norm(np.diff(pooled, axis=0), axis=1)
     return ImageLength(place, np.concatenate([[0.0], np.cumsum(chords)]))
