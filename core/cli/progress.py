@@ -25,10 +25,9 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
         yield lambda fraction: bar.update(task, completed=fraction)
 
 
-def cancellable_lines() -> Callable[[float], None]:
-    """Takes shares from 0 to 1 and prints a JSON line for each percent that is reached; ends the program once standard
-    input is closed: whoever asked for something has cancelled it, or is gone."""
-    reported, closed = -1, threading.Event()
+def input_closed() -> Callable[[], bool]:
+    """Whether standard input has ended: the program that asked for something has cancelled it, or is gone."""
+    closed = threading.Event()
 
     def watch() -> None:
         # The descriptor itself: a thread that waits in sys.stdin holds a lock that the end of the program needs.
@@ -37,10 +36,17 @@ def cancellable_lines() -> Callable[[float], None]:
         closed.set()
 
     threading.Thread(target=watch, name="standard input", daemon=True).start()
+    return closed.is_set
+
+
+def cancellable_lines() -> Callable[[float], None]:
+    """Takes shares from 0 to 1 and prints a JSON line for each percent that is reached; ends the program once standard
+    input is closed."""
+    reported, closed = -1, input_closed()
 
     def report(fraction: float) -> None:
         nonlocal reported
-        if closed.is_set() and fraction < 1.0:
+        if fraction < 1.0 and closed():
             print("cancelled: standard input was closed", file=sys.stderr)
             raise SystemExit(1)
         percent = int(fraction * 100)
