@@ -1,4 +1,4 @@
-// Puts the page together: first the cloud, which needs little, then the decoder, which takes a second.
+// Puts the page together: the cloud, which needs little, while the decoder starts, which takes a second.
 
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 
@@ -67,13 +67,13 @@ function setUpThemes(changed) {
   systemDark.addEventListener("change", changed);
 }
 
-async function startDecoder(probe) {
-  if (!run.decoder) return;
-  const decoder = new Decoder(run.decoder);
+/** Give the probe its decoder once that has started. */
+async function awaitDecoder(probe, decoder, started) {
+  if (!decoder) return;
   const note = document.getElementById("image-state");
   note.textContent = "The decoder is starting …";
   try {
-    await decoder.start();
+    await started;
   } catch (error) {
     note.textContent = `The decoder cannot run in this browser: ${error.message}`;
     document.documentElement.dataset.decoder = "failed";
@@ -86,6 +86,9 @@ async function startDecoder(probe) {
 }
 
 async function main() {
+  const decoder = run.decoder ? new Decoder(run.decoder) : null;
+  const started = decoder && decoder.start(); // in its own thread, while the cloud is being drawn
+  if (started) started.catch(() => {}); // awaitDecoder says it
   const [latents, values, indices, names] = await Promise.all([floats("latents"), floats("values"), unpacked("indices"), unpacked("names")]);
   const named = names && JSON.parse(new TextDecoder().decode(names));
   const samples = new Samples(latents, values, new Int32Array(indices), named);
@@ -120,7 +123,7 @@ async function main() {
   probe.choose(0);
   await new Promise(requestAnimationFrame);
   document.documentElement.dataset.cloud = "ready";
-  await startDecoder(probe);
+  await awaitDecoder(probe, decoder, started);
   const [frames, curves] = await Promise.all([floats("path-latents"), floats("path-curves")]);
   paths = frames ? new Paths(frames, curves, samples, cloud, probe) : null;
   /** For the console: `isoline.decode([…])` gives an image's pixels, `isoline.move([…])` moves the probe. */
