@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-CORE_COMMANDS = ("train", "encode", "decode", "dataset", "experiment", "export", "share", "turntable", "info")
+CORE_COMMANDS = ("train", "import", "encode", "decode", "dataset", "experiment", "export", "share", "turntable", "info")
 
 
 def main(argv: list[str] | None = None) -> int:

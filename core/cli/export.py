@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -59,7 +58,7 @@ def run(options: Options) -> int:
     for file in result.files:
         print(f"{out / file}  {_size((out / file).stat().st_size)}")
     for note in result.notes:
-        print(note, file=sys.stderr)  # where the window reads what should be known
+        print(note)
     return 0
 
 

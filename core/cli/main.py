@@ -1,5 +1,5 @@
-"""The command line of the core: ``isoline train | encode | decode | dataset | experiment | export | share | turntable |
-info``.
+"""The command line of the core: ``isoline train | import | encode | decode | dataset | experiment | export | share |
+turntable | info``.
 
 Each command is a module of ``core.cli`` with a frozen dataclass ``Options``, of which tyro makes the flags, and
 ``run(options) -> int``. A command is imported only when it is chosen, and none imports torch before it runs, so that
@@ -18,6 +18,7 @@ import core
 
 COMMANDS = {
     "train": "train a model in a run folder, or resume a run",
+    "import": "make a run of a model in ONNX files, trained elsewhere",
     "encode": "encode images as latent means",
     "decode": "decode latent points or a path to images",
     "dataset": "export the training images; dataset inspect PATH: look at your own before a training; "
@@ -28,6 +29,8 @@ COMMANDS = {
     "turntable": "render one full turn of a run's embedding as a film",
     "info": "show the contents of a run folder and the progress of its training",
 }
+
+MODULES = {"import": "import_model"}  # where a command's own name is a word of Python
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -63,7 +66,7 @@ def _overview() -> str:
 def _run(name: str, arguments: list[str]) -> int:
     if name == "dataset" and arguments[:1] in (["inspect"], ["locate"], ["export"]):
         name, arguments = f"dataset {arguments[0]}".removesuffix(" export"), arguments[1:]
-    command = importlib.import_module(f"core.cli.{name.replace(' ', '_')}")
+    command = importlib.import_module(f"core.cli.{MODULES.get(name, name.replace(' ', '_'))}")
     try:
         return command.run(_options(command, name, arguments))
     except SystemExit as end:  # tyro's help and usage errors, already printed
@@ -74,11 +77,11 @@ def _run(name: str, arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        # Errors that were made to be read by a person are the core's own, or the operating system's.
-        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != "core":
+        if not _expected(error):
             raise
-        print(f"isoline {name}: error: {str(error) or type(error).__name__}", file=sys.stderr)
-        return 1 if type(error).__name__ == "TrainingError" else 2
+        text = str(error) or type(error).__name__
+        print(f"isoline {name}: error: {text}", file=sys.stderr)
+        return getattr(command, "exit_status", _refused)(error)
 
 
 def _options(command: Any, name: str, arguments: list[str]) -> Any:
@@ -95,3 +98,12 @@ def _options(command: Any, name: str, arguments: list[str]) -> Any:
         args=arguments,
         **({} if default is None else {"default": default}),
     )
+
+
+def _expected(error: Exception) -> bool:
+    """Whether an error was made to be read by a person: the core's own, or the operating system's."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == "core"
+
+
+def _refused(_error: Exception) -> int:
+    return 2

@@ -51,7 +51,7 @@ class LatentSource:
 
 
 @dataclass(frozen=True, eq=False)
-class _Samples:
+class LatentSamples:
     """The n rows that are shown: ``indices`` int64 (n,) into the dataset, or into the file without one."""
 
     latents: np.ndarray
@@ -77,8 +77,8 @@ def import_latents(source: LatentSource, out: Path, progress: Progress = lambda 
             chosen = {f"data.{name}" for name, value in dataclasses.asdict(data).items() if value != _DEFAULT[name]}
             data = inspect(data, chosen, lambda share: progress(0.2 + 0.6 * share)).config
             dataset = load_dataset(data)
-        samples = _samples(source, rows, dataset)
-        probe = _probe(samples, dataset, lambda share: progress(0.8 + 0.2 * share))
+        samples = read_samples(source, rows, dataset)
+        probe = probe_of(samples, dataset, lambda share: progress(0.8 + 0.2 * share))
         d = samples.latents.shape[1]
         # A learned variance is what Isoline measures collapse by where it knows none.
         model = ModelConfig(latent_dim=d, variance="learned")
@@ -120,10 +120,14 @@ def _image_data(
     return None, None
 
 
-def _samples(source: LatentSource, rows: LatentRows, dataset: Dataset | None) -> _Samples:
+def read_samples(source: LatentSource, rows: LatentRows, dataset: Dataset | None) -> LatentSamples:
+    """The rows that are shown, with their names and labels, and those images of ``dataset`` that are theirs.
+
+    Raises ``core.data.dataset.DatasetError``.
+    """
     notes = [f"Latents of {rows.file.name}: {counted(rows.total, 'row')}.", *rows.notes]
     names = _names_of(source, rows, notes)
-    samples = _Samples(rows.latents, rows.indices, names, [], np.zeros(len(rows.latents), np.uint8), notes)
+    samples = LatentSamples(rows.latents, rows.indices, names, [], np.zeros(len(rows.latents), np.uint8), notes)
     inline = Table(rows.file, dict(rows.columns), rows.indices + 1)
     samples = _labelled(samples, inline, Join(np.arange(len(rows.latents)), ""), source)
     if source.labels:
@@ -166,7 +170,7 @@ def _join_labels(source: LatentSource, table: Table, rows: LatentRows, names: Se
     return Join(joined.rows[rows.indices], "")
 
 
-def _labelled(samples: _Samples, table: Table, joined: Join, source: LatentSource) -> _Samples:
+def _labelled(samples: LatentSamples, table: Table, joined: Join, source: LatentSource) -> LatentSamples:
     """``samples`` with the labels of ``table`` added, and its split, if it says one."""
     if not table.columns:
         return samples
@@ -187,7 +191,7 @@ def _labelled(samples: _Samples, table: Table, joined: Join, source: LatentSourc
     return dataclasses.replace(samples, split=sides.sides)
 
 
-def _with_images(samples: _Samples, rows: LatentRows, dataset: Dataset) -> _Samples:
+def _with_images(samples: LatentSamples, rows: LatentRows, dataset: Dataset) -> LatentSamples:
     """Those of ``samples`` that have an image, by name or by order, with the labels that the images have."""
     notes, count = samples.notes, len(dataset)
     matched = _by_name(samples, rows, dataset) if samples.names and dataset.names else None
@@ -214,10 +218,10 @@ def _with_images(samples: _Samples, rows: LatentRows, dataset: Dataset) -> _Samp
         if name not in taken:
             labels.append(LabelColumn(name, values[images], categories))
     names = tuple(dataset.names[image] for image in images) if dataset.names else samples.names
-    return _Samples(samples.latents[there], images, names, labels, samples.split[there], notes)
+    return LatentSamples(samples.latents[there], images, names, labels, samples.split[there], notes)
 
 
-def _by_name(samples: _Samples, rows: LatentRows, dataset: Dataset) -> np.ndarray | None:
+def _by_name(samples: LatentSamples, rows: LatentRows, dataset: Dataset) -> np.ndarray | None:
     """The image of each sample int64 (n,), -1 for none; None if the names match none."""
     table = Table(rows.file, {"file": np.array(samples.names, dtype=object)}, rows.indices + 1)
     try:
@@ -232,7 +236,8 @@ def _by_name(samples: _Samples, rows: LatentRows, dataset: Dataset) -> np.ndarra
     return matched
 
 
-def _probe(samples: _Samples, dataset: Dataset | None, progress: Progress) -> ProbeSet:
+def probe_of(samples: LatentSamples, dataset: Dataset | None, progress: Progress) -> ProbeSet:
+    """What a run records of ``samples``; thumbnails are black without a ``dataset``."""
     count, labels = len(samples.indices), samples.labels
     if dataset is None:
         thumbnails = np.zeros((count, THUMBNAIL_SIZE, THUMBNAIL_SIZE, 1), np.uint8)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.config import Device, Precision, RunConfig
+from core.models.imported.onnx_inference import OnnxInference
 from core.models.inference import Inference, WithoutNetwork
 from core.runs.directory import RunDirectory
-from core.runs.imported import LatentsOnly
+from core.runs.imported import LatentsOnly, OnnxModel
 
 
 def open_inference(path: Path, device: Device = "auto", precision: Precision = "auto") -> tuple[Inference, RunConfig]:
@@ -29,8 +30,11 @@ def open_inference(path: Path, device: Device = "auto", precision: Precision = "
 
 
 def imported_inference(run: RunDirectory) -> Inference:
-    """What decodes and encodes for a ``run`` whose model was imported. Raises ``TypeError`` if it was not."""
+    """What decodes and encodes for a ``run`` whose model was imported. Raises ``TypeError`` if it was not, and
+    ``core.models.imported.onnx_graph.ImportedModelError`` if its files are not what was imported."""
     data, d = run.config.data, run.config.model.latent_dim
     if isinstance(run.imported, LatentsOnly):
         return WithoutNetwork(d, data.image_size, data.channels)
+    if isinstance(run.imported, OnnxModel):
+        return OnnxInference(run.model_path, run.imported, d, data.image_size, data.channels)
     raise TypeError(f"{run.path} holds no imported model.")

@@ -1,15 +1,13 @@
 """Runs the stages one after another inside Qt's event loop, takes the pictures and writes ``tour.json``.
 
-A stage is a generator: it acts, then yields ``Until`` (something a person would wait for), a number of seconds for
-which a person would pause, or ``Lasting``. Nothing blocks, so the program lives between the steps as it does for a
-person. A quick tour shortens the pauses.
+A stage is a generator: it acts, then yields ``Until`` (something a person would wait for) or a number of seconds.
+Nothing blocks, so the program lives between the steps as it does for a person.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import platform
 import traceback
 from collections.abc import Callable, Generator
@@ -23,7 +21,6 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
 TICK_MS = 2
-QUICK_PAUSE_S = 0.1  # the longest pause of a quick tour: enough to paint what was done
 
 
 @dataclass(frozen=True)
@@ -35,14 +32,7 @@ class Until:
     timeout: float = 20.0
 
 
-@dataclass(frozen=True)
-class Lasting:
-    """Wait for ``seconds``, in a quick tour too: for what can only be seen in time, such as that nothing happens."""
-
-    seconds: float
-
-
-Stage = Generator[Until | Lasting | float, None, None]
+Stage = Generator[Until | float, None, None]
 NamedStage = tuple[str, Callable[["Director"], Stage]]
 
 
@@ -95,14 +85,13 @@ class Director(QObject):
 
     def _play(self, stages: list[NamedStage]) -> Generator[None, None, None]:
         """One stage after the other; yields whenever the program is to go on."""
-        longest = QUICK_PAUSE_S if self.options.quick else math.inf
         for name, make in stages:
             print(f"{name} …", end=" ", flush=True)
             begun, error = perf_counter(), ""
             try:
                 with closing(make(self)) as stage:
                     for step in stage:
-                        yield from _wait(min(step, longest) if isinstance(step, float | int) else step)
+                        yield from _wait(step)
             except Exception as raised:
                 error = str(raised) or type(raised).__name__
                 if not isinstance(raised, StageFailed):
@@ -117,11 +106,10 @@ class Director(QObject):
         self.application.quit()
 
 
-def _wait(step: Until | Lasting | float) -> Generator[None, None, None]:
+def _wait(step: Until | float) -> Generator[None, None, None]:
     since = perf_counter()
     if not isinstance(step, Until):
-        seconds = step.seconds if isinstance(step, Lasting) else step
-        while perf_counter() < since + seconds:
+        while perf_counter() < since + step:
             yield
         return
     while True:  # the program goes on at least once, even if the condition holds already

@@ -11,6 +11,10 @@ import pytest
 import torch
 
 from core.config import DataConfig, ModelConfig, Preset, RunConfig
+from core.models.imported.onnx_inference import OnnxInference
+from core.models.imported.parts import Choices
+from core.models.imported.proposal import propose
+from core.models.network_inference import NetworkInference
 from core.models.onnx_export import decoder_onnx, encoder_onnx, with_half_weights
 from core.models.vae import VAE, build_model
 
@@ -129,3 +133,20 @@ def test_weights_that_float16_cannot_hold_stay_as_they_are():
     graph = onnx.helper.make_graph([node], "g", sides[:1], sides[1:], [weight])
     large = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 18)])
     assert onnx.load_from_string(with_half_weights(large.SerializeToString())).graph.initializer[0].data_type == 1
+
+
+def test_imported_again_it_is_the_same_model(tmp_path):
+    vae = network("compact", 48, 1, native_size="40x33")
+    paths = []
+    for name, content in (("d", exported_decoder(vae)), ("e", exported_encoder(vae))):
+        paths.append(tmp_path / f"{name}.onnx")
+        paths[-1].write_bytes(content)
+    proposal = propose(paths[0], paths[1], Choices())
+    for name, content in proposal.files.items():
+        assert isinstance(content, bytes)
+        (tmp_path / name).write_bytes(content)
+    imported = OnnxInference(tmp_path, proposal.model, proposal.latent_dim, 48, 1)
+    own = NetworkInference(vae, "cpu", "float32")
+    images = own.decode(latents(3))
+    assert np.abs(imported.decode(latents(3)).astype(int) - images).max() <= 1
+    np.testing.assert_allclose(imported.encode(images), own.encode(images), atol=1e-4)

@@ -1,0 +1,177 @@
+"""`isoline import`: a run of a model that was trained elsewhere and exported to ONNX."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+
+from core.cli.progress import cancellable_lines, progress_bar
+from core.config import DataConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from core.models.imported.parts import Choices
+    from core.runs.directory import RunDirectory
+    from core.training.import_model import Look
+
+
+@dataclass(frozen=True)
+class Options:
+    """Make a run of a model in an ONNX file, which the window opens like any other: a decoder, an encoder, or both.
+
+    What the file holds is found from its network and by trying it: names, axes, ranges of values, the mean. All of it
+    is printed with its reason, and a picture of what comes out is kept in the run; every finding has a flag that says
+    otherwise. --dry-run makes no run."""
+
+    model: tyro.conf.Positional[Path]
+    """An ONNX file: a decoder, an encoder, or an autoencoder with both."""
+    encoder: Path | None = None
+    """The encoder, if it is a file of its own."""
+    images: str = ""
+    """A folder or file of images to encode: the same as --data.path."""
+    latents: Path | None = None
+    """Latents (n, d) from a .npy, .npz (key latents) or .csv file: of the images in their order, or, without images,
+    of samples that are shown as they are decoded."""
+    labels: str = ""
+    """A table that says more about the images or latents: the same as --data.labels. Without images, row i is about
+    latent i."""
+    out: Path | None = None
+    """The run folder to make. Default: one below runs/, named by date and file."""
+    samples: int = 2000
+    """Without images and latents, so many latents are drawn from the prior, a standard normal distribution."""
+    dry_run: bool = False
+    """Look and print, and make no run."""
+    json: Path | None = None
+    """Write the findings as JSON into this file, too; - for standard output instead of the summary."""
+    sheet: Path | None = None
+    """Write a PNG picture of what comes out: samples of the prior, decoded; images above what is made of them."""
+    progress: Literal["bar", "json"] = "bar"
+    """bar: a bar in the terminal; json: a line on standard output for every percent, for a program that closes this
+    one's standard input to cancel, and no summary."""
+    input: str | None = None
+    """Name of the decoder's input that is the latent; of a value inside an autoencoder."""
+    output: str | None = None
+    """Name of the decoder's output that is the image."""
+    layout: str | None = None
+    """Axes of the decoder's image: NCHW, NHWC, NHW, CHW, HWC or HW; with N alone in front, a flat one."""
+    range: str | None = None
+    """What is black and white in the decoder's image: 0:1, -1:1, 0:255, other numbers LOW:HIGH, or logits."""
+    image_input: str | None = None
+    """Name of the encoder's input."""
+    mean: str | None = None
+    """Name of the encoder's output that is the latent mean; NAME@START if its elements begin at START."""
+    encoder_layout: str | None = None
+    """Axes of the encoder's image."""
+    encoder_range: str | None = None
+    """What the encoder wants as black and white."""
+    image_size: str | None = None
+    """Height and width in pixels, such as 64x64, where the file leaves them open."""
+    fixed: tuple[str, ...] = ()
+    """Further inputs that stay as they are, such as --fixed label=0 eps=0."""
+    data: DataConfig = field(default_factory=DataConfig)
+
+
+def run(options: Options) -> int:
+    """Look, print, and make the run; returns 0.
+
+    Raises ``ImportedModelError``, ``DatasetError``, ``LatentsError``, ``RunError``, ``OSError``.
+    """
+    from core.training.import_model import Samples, import_model, look_at, new_import_name, write_sheet
+
+    data = options.data
+    data = dataclasses.replace(data, path=options.images or data.path, labels=options.labels or data.labels)
+    samples = Samples(data, options.latents, options.samples)
+    silent = options.json == Path("-") or options.progress == "json"
+    lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
+    with lines or progress_bar("looking at the model") as report:
+        whole = 1.0 if options.dry_run else 0.3
+        look = look_at(options.model, options.encoder, choices_of(options), samples, lambda done: report(whole * done))
+        made = None
+        if not silent:
+            print("\n".join(summary(look)))
+        if not options.dry_run:
+            out = options.out or Path("runs", new_import_name(options.model))
+            made = import_model(look, samples, out, lambda done: report(whole + (1.0 - whole) * done))
+    if options.sheet is not None:
+        write_sheet(look, options.sheet)
+    _write_json(options, look, made)
+    if not silent and made is not None:
+        print(f"\nImported to {made.path}")
+    return 0
+
+
+def choices_of(options: Options) -> Choices:
+    """What the flags say. Raises ``ImportedModelError`` for a size or a fixed input that is none."""
+    from core.models.imported.onnx_graph import ImportedModelError
+    from core.models.imported.parts import Choices
+
+    size = None
+    if options.image_size is not None:
+        match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", options.image_size)
+        if match is None:
+            raise ImportedModelError(f"--image-size is {options.image_size!r}; it must be such as 64x64.")
+        size = int(match[1]), int(match[2] or match[1])
+    fixed = {}
+    for text in options.fixed:
+        name, _, number = text.rpartition("=")
+        try:
+            fixed[name] = float(number)
+        except ValueError as error:
+            raise ImportedModelError(f"--fixed is {text!r}; it must be NAME=NUMBER.") from error
+    return Choices(
+        options.input, options.output, options.layout, options.range, options.image_input, options.mean,
+        options.encoder_layout, options.encoder_range, size, fixed,
+    )  # fmt: skip
+
+
+def summary(look: Look) -> Iterator[str]:
+    """The lines that a person reads."""
+    proposal = look.proposal
+    parts = [name for name, there in _parts(look).items() if there]
+    yield f"{' and '.join(parts)}, {proposal.latent_dim} latent dimensions"
+    width = max(len(finding.subject) for finding in proposal.findings)
+    for finding in proposal.findings:
+        yield f"  {finding.subject:<{width}}  {finding.value}  ({finding.reason}; {finding.flag})"
+    for note in (*proposal.model.notes, *(() if look.dataset is None else look.dataset.notes)):
+        yield f"  note: {note}"
+
+
+def _parts(look: Look) -> dict[str, bool]:
+    return {"decoder": look.proposal.model.has_decoder, "encoder": look.proposal.model.has_encoder}
+
+
+def description(look: Look, made: RunDirectory | None) -> dict[str, Any]:
+    """The findings as JSON has them."""
+    proposal, data = look.proposal, look.config.data
+    return {
+        **_parts(look),
+        "latent_dim": proposal.latent_dim,
+        "image_size": data.image_size,
+        "channels": data.channels,
+        "images": 0 if look.dataset is None else len(look.dataset),
+        "findings": [dataclasses.asdict(finding) for finding in proposal.findings],
+        "notes": [*proposal.model.notes, *(() if look.dataset is None else look.dataset.notes)],
+        "run": None if made is None else str(made.path),
+    }
+
+
+def _write_json(options: Options, look: Look, made: RunDirectory | None) -> None:
+    import msgspec
+
+    from core.utils.atomic_write import write_atomic
+
+    if options.json is None:
+        return
+    content = msgspec.json.format(msgspec.json.encode(description(look, made)), indent=2) + b"\n"
+    if options.json == Path("-"):
+        sys.stdout.write(content.decode())
+    else:
+        write_atomic(options.json, content)
