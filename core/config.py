@@ -503,8 +503,11 @@ def preset_config(preset: Preset) -> RunConfig:
 
 
 def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
-    """``config`` with these values by ``section.field``. Raises ``ConfigError`` for one that is out of range."""
+    """``config`` with these values by ``section.field``. Raises ``ConfigError`` for an unknown name, or a value that is
+    out of range."""
     for name, value in values.items():
+        if name not in SETTINGS:
+            raise ConfigError(f"there is no setting {name!r}; name one as in 'loss.beta'.")
         setting = SETTINGS[name]
         section = dataclasses.replace(getattr(config, setting.section), **{setting.field.name: value})
         config = dataclasses.replace(config, **{setting.section: section})

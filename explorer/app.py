@@ -15,6 +15,7 @@ from core.protocol.messages import Loaded
 from core.utils.text import counted
 from explorer.actions import Actions
 from explorer.controllers.app.attributes import AttributesController
+from explorer.controllers.app.export import ExportController
 from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.locate import LocateController
@@ -150,6 +151,7 @@ class Explorer(QObject):
         self.compare = add(CompareController(context, cloud, self.other_cloud, self.compare_view))
         self.path_comparison = add(PathComparison(context, cloud, self.kinds_view))
         self.turntable = add(TurntableController(context, session))
+        self.export = add(ExportController(context, session))
         self.share = add(ShareController(context, session))
         self.gridlines = add(GridlinesController(context, cloud))
         self.saved_paths = add(SavedPathsController(context, session, self.playback, self.path_view.saved))
@@ -174,7 +176,7 @@ class Explorer(QObject):
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
         notice.dismissed.connect(notice.clear)
         self.session.opened.connect(lambda _: self._on_opened())
-        for exporter in (self.playback, self.turntable, self.share):
+        for exporter in (self.playback, self.turntable, self.export, self.share):
             exporter.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
             exporter.exported.connect(exporter.succeeded)
         self.playback.exported.connect(self.files.succeeded)

@@ -13,16 +13,43 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from _figure import Figure
 from _made_images import write_all_sprites, write_photographs
 
 PHOTOGRAPHS, FEW_PHOTOGRAPHS = 100_000, 10_000
 TRAINED_S = 60.0
 """Seconds of training that are watched after the images were prepared; then the epoch's end is measured."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One measured number: at most (or, with ``at_least``, at least) ``bar`` is wanted; None: no bar."""
+
+    name: str
+    value: float | None
+    unit: str
+    bar: float | None = None
+    at_least: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """How it stands to its bar."""
+        if self.value is None:
+            return "not measured"
+        if self.bar is None:
+            return ""
+        return "ok" if (self.value >= self.bar if self.at_least else self.value <= self.bar) else "MISSED"
+
+    @property
+    def line(self) -> str:
+        """Name, value, bar and verdict in columns."""
+        value = "-" if self.value is None else f"{self.value:.2f}"
+        bar = "" if self.bar is None else f"{'at least' if self.at_least else 'bar'} {self.bar:g}"
+        return f"{self.name:<48}{value:>10} {self.unit:<14}{bar:<14}{self.verdict}"
 
 
 def large_data_figures(quick: bool) -> list[Figure]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import _chromium
-from _figure import Figure
+from _benchmark_data import Figure
 
 ROOT = Path(__file__).resolve().parent.parent
 POINTS = 20_000

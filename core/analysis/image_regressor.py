@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from core.analysis.path_metrics import MeasureError, Reading
+from core.analysis.path_metrics import Reading
 from core.paths.latent_path import pool
 
 _COMPONENTS = 48  # of the pooled images
 _MOST = 4000  # originals that it is fitted on; a kernel matrix of 128 MB
 _JUDGED = 0.1  # share of the originals that it is judged on
-_LEAST = 40
 _WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # of the kernel, per mean square of the codes
 _RIDGES = (1e-6, 1e-4, 1e-2)
 
@@ -26,19 +25,16 @@ _RIDGES = (1e-6, 1e-4, 1e-2)
 class ImageRegressor:
     """Gaussian kernel ridge regression of labels (N, F), called ``names``, on pooled images' main components.
 
-    Fitted on original ``images`` uint8 (N, H, W, C), at most 4000 of them drawn by ``seed``. A tenth chooses the
-    kernel's width and ridge, and a further tenth takes no part: ``r2`` float64 (F,) is the share of each label's
-    variance there that is explained, ``error`` float64 (F,) the median absolute error over each label's range. A leak
-    below ``error`` says nothing.
-
-    Raises ``core.analysis.path_metrics.MeasureError`` for fewer than 40 images, or labels and names that do not fit
-    them.
+    Fitted on original ``images`` uint8 (N, H, W, C), N of 40 or more, at most 4000 of them drawn by ``seed``. A tenth
+    chooses the kernel's width and ridge, and a further tenth takes no part: ``r2`` float64 (F,) is the share of each
+    label's variance there that is explained, ``error`` float64 (F,) the median absolute error over each label's range.
+    A leak below ``error`` says nothing.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, names: Sequence[str], seed: int = 0) -> None:
         from sklearn.decomposition import PCA
 
-        images, table = np.asarray(images), _checked(images, labels, names)
+        images, table = np.asarray(images), np.asarray(labels, dtype=np.float64)
         order = np.random.default_rng(seed).permutation(len(images))[:_MOST]
         pooled, table = pool(images[order]), table[order]
         part = max(4, round(_JUDGED * len(order)))
@@ -70,24 +66,9 @@ def _best(codes: np.ndarray, targets: np.ndarray, fitted: slice, chosen: slice) 
     """The ridge regression fitted on one part that reads the chosen part best."""
     from sklearn.kernel_ridge import KernelRidge
 
-    best, model = np.inf, None
-    for gamma in _WIDTHS:
-        for ridge in _RIDGES:
-            trial = KernelRidge(kernel="rbf", gamma=gamma)
-            trial.set_params(alpha=ridge)
-            trial.fit(codes[fitted], targets[fitted])
-            missed = trial.predict(codes[chosen]).reshape(-1, targets.shape[1]) - targets[chosen]
-            error = float(np.square(missed).mean())
-            if model is None or error < best:
-                best, model = error, trial
-    return model
+    def error(trial: KernelRidge) -> float:
+        missed = trial.predict(codes[chosen]).reshape(-1, targets.shape[1]) - targets[chosen]
+        return float(np.square(missed).mean())
 
-
-def _checked(images: np.ndarray, labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    table = np.asarray(labels, dtype=np.float64)
-    if len(images) < _LEAST or table.shape != (len(images), len(names)) or not np.isfinite(table).all():
-        raise MeasureError(
-            f"there are {len(images)} images with labels of shape {table.shape} and {len(names)} names; a regressor "
-            f"needs {_LEAST} images or more and one finite number for each name and image."
-        )
-    return table
+    trials = (KernelRidge(kernel="rbf", gamma=gamma, alpha=ridge) for gamma in _WIDTHS for ridge in _RIDGES)  # pyright: ignore[reportArgumentType]
+    return min((trial.fit(codes[fitted], targets[fitted]) for trial in trials), key=error)

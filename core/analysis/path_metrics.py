@@ -15,12 +15,7 @@ import numpy as np
 
 from core.data.polar_curve_inverse import CurveInverse
 from core.data.polar_curves import DEPTH_RANGE, FACTOR_NAMES, SCALE_RANGE
-from core.geometry.local_fit import check_points
 from core.paths.latent_path import image_length_table
-
-
-class MeasureError(ValueError):
-    """A path, a target or a truth that cannot be measured with; the message says what is wanted."""
 
 
 class Reading(NamedTuple):
@@ -98,17 +93,7 @@ def measure(
     ``ranges`` (F,) are the truth's. ``target`` is the column of the factor that the path was to change. With
     ``change``, leaks are taken up to where the target has changed by so much, as ``cut_at_change`` says, so that paths
     can be compared: see ``common_change``. A path that hardly changes its target, or the other way, has no leaks.
-
-    Raises ``MeasureError`` for a path of one point, or images or factors of another number.
     """
-    points = check_points(points, "points")
-    if len(points) < 2:
-        raise MeasureError("the path has 1 point; measures need 2 or more.")
-    if not len(images) == len(reading.factors) == len(points):
-        raise MeasureError(
-            f"there are {len(images)} images and {len(reading.factors)} readings for {len(points)} points; give one "
-            "of each per point."
-        )
     achieved, leaks = float("nan"), np.full(len(ranges), np.nan)
     if target is not None:
         achieved = achieved_change(reading.factors, target)
@@ -143,28 +128,21 @@ def leak(factors: np.ndarray, ranges: np.ndarray, target: int) -> np.ndarray:
 
 
 def common_change(paths: Sequence[np.ndarray], target: int = 0) -> float:
-    """The largest change of the target that all of the paths' factors (K, F) or (K,) achieve somewhere.
+    """The largest change of the target that all of the paths' factors (K, F) achieve somewhere.
 
-    Its sign is that of the first path's total change; 0 where some path never moves that way. Raises ``MeasureError``
-    for no paths at all.
+    Its sign is that of the first path's total change; 0 where some path never moves that way.
     """
-    if not paths:
-        raise MeasureError("there are no paths; a common change needs 1 or more.")
-    moved = [values[:, target] - values[0, target] for values in map(_table, paths)]
+    moved = [values[:, target] - values[0, target] for values in paths]
     sign = 1.0 if moved[0][-1] >= 0.0 else -1.0
     return sign * min(float(np.max(sign * path)) for path in moved)
 
 
 def cut_at_change(values: np.ndarray, change: float, target: int = 0) -> np.ndarray:
-    """values (K, F) or (K,) along a path up to where the ``target`` column has first changed by ``change``.
+    """values (K, F) along a path up to where the ``target`` column has first changed by ``change``.
 
-    The last row is interpolated to be exactly there. All of them, where it never is. Raises ``MeasureError`` for a
-    change of 0 or one that is not finite.
+    The last row is interpolated to be exactly there. All of them, where it never is. ``change`` is not 0.
     """
-    if not np.isfinite(change) or change == 0.0:
-        raise MeasureError(f"change is {change}; it must be a number other than 0, in the target's own unit.")
-    values = np.asarray(values, dtype=np.float64)
-    column = _table(values)[:, target]
+    column = values[:, target]
     moved = np.sign(change) * (column - column[0])
     reached = np.flatnonzero(moved >= abs(change))
     if not len(reached):
@@ -173,8 +151,3 @@ def cut_at_change(values: np.ndarray, change: float, target: int = 0) -> np.ndar
     share = (abs(change) - moved[after - 1]) / (moved[after] - moved[after - 1])
     end = values[after - 1] + share * (values[after] - values[after - 1])
     return np.concatenate([values[:after], end[None]])
-
-
-def _table(values: np.ndarray) -> np.ndarray:
-    values = np.asarray(values, dtype=np.float64)
-    return values[:, None] if values.ndim == 1 else values

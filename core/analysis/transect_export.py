@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import zipfile
 from pathlib import Path
 from typing import Literal
 
@@ -98,10 +97,7 @@ def _npz(result: TransectResult) -> bytes:
         "files": np.array(result.files, dtype=np.str_),
     }
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]  # no key of it is named allow_pickle
     return buffer.getvalue()
 
 

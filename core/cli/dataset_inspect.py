@@ -14,10 +14,10 @@ import tyro
 
 from core.cli.progress import cancellable_lines, progress_bar
 from core.config import SETTINGS, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig, config_to_dict
-from core.utils.text import counted
+from core.utils.text import aligned, counted
 
 if TYPE_CHECKING:
-    from core.data.inspection import Inspection, LabelSummary, SplitSummary
+    from core.data.inspection import Inspection, LabelSummary
     from core.training.estimate import Estimate
 
 MOST_LINES = 12
@@ -101,19 +101,20 @@ def summary(inspection: Inspection, suggested: RunConfig, estimate: Estimate | N
         f"{count:,} {kind}" if len(inspection.pixels) > 1 else kind for kind, count in inspection.pixels.items()
     )
     colour = "in colour" if inspection.colour else "grey"
-    yield from _aligned(
-        [
-            ("path", inspection.path),
-            ("kind", inspection.kind),
-            ("images", f"{inspection.images:,}, {colour}"),
-            ("size", f"{height} × {width} pixels{others}"),
-            ("pixels", f"{pixels}; values {inspection.lowest:g} to {inspection.highest:g}"),
-            *((f"label {label.name}", _label(label)) for label in inspection.labels),
-            ("split", _sides(inspection.split)),
-            ("settings", _settings(suggested)),
-            *([] if estimate is None else [("estimate", _estimate(estimate))]),
-        ]
-    )
+    split = inspection.split
+    held_out = f", {split.held_out:,} held out" if split.held_out else ""
+    rows = [
+        ("path", inspection.path),
+        ("kind", inspection.kind),
+        ("images", f"{inspection.images:,}, {colour}"),
+        ("size", f"{height} × {width} pixels{others}"),
+        ("pixels", f"{pixels}; values {inspection.lowest:g} to {inspection.highest:g}"),
+        *((f"label {label.name}", _label(label)) for label in inspection.labels),
+        ("split", f"{split.train:,} to train, {split.validation:,} to validate{held_out}"),
+        ("settings", _settings(suggested)),
+        *([] if estimate is None else [("estimate", _estimate(estimate))]),
+    ]
+    yield from aligned(rows)
     for title, lines in (
         ("Notes", list(inspection.notes)),
         ("Skipped", [f"{skipped.name}: {skipped.reason}" for skipped in inspection.skipped]),
@@ -125,11 +126,6 @@ def summary(inspection: Inspection, suggested: RunConfig, estimate: Estimate | N
                 yield f"  … and {len(lines) - MOST_LINES:,} more; --json FILE has them all"
 
 
-def _aligned(rows: list[tuple[str, str]]) -> Iterator[str]:
-    width = max(len(name) for name, _ in rows)
-    yield from (f"{name:<{width}}  {text}" for name, text in rows)
-
-
 def _label(label: LabelSummary) -> str:
     unknown = f", {label.unknown:,} not known" if label.unknown else ""
     if label.kind == "number":
@@ -138,11 +134,6 @@ def _label(label: LabelSummary) -> str:
     named = [f"{name} ({count:,})" for name, count in label.counts.items()]
     more = ", …" if len(named) > MOST_LINES else ""
     return f"{label.values:,} classes: {', '.join(named[:MOST_LINES])}{more}{unknown}"
-
-
-def _sides(split: SplitSummary) -> str:
-    held_out = f", {split.held_out:,} held out" if split.held_out else ""
-    return f"{split.train:,} to train, {split.validation:,} to validate{held_out}"
 
 
 def _settings(config: RunConfig) -> str:

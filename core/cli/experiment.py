@@ -54,11 +54,6 @@ def run(options: Options) -> int:
     return 0
 
 
-def exit_status(error: Exception) -> int:
-    """1 if a training failed, 2 if the experiment was refused."""
-    return 1 if type(error).__name__ == "TrainingError" else 2
-
-
 @contextlib.contextmanager
 def _display(out: Path) -> Iterator[Log]:
     """Gives a function that prints a line; in a terminal, a progress bar stays below the lines.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -58,7 +59,7 @@ def run(options: Options) -> int:
     for file in result.files:
         print(f"{out / file}  {_size((out / file).stat().st_size)}")
     for note in result.notes:
-        print(note)
+        print(note, file=sys.stderr)  # where the window reads what should be known
     return 0
 
 

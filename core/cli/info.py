@@ -13,7 +13,7 @@ from core.runs.commands import remedy_lines, resume_command
 from core.runs.directory import RunDirectory
 from core.runs.imported import ImportedModel
 from core.runs.metrics_log import Record, read_metrics
-from core.utils.text import counted
+from core.utils.text import aligned, counted
 
 MOST_LINES = 10  # of notes, and of skipped files
 
@@ -40,8 +40,7 @@ def run(options: Options) -> int:
     files = [file.stat() for file in directory.path.rglob("*") if file.is_file()]
     size = sum({entry.st_ino: entry.st_size for entry in files}.values())  # last and best may be one file
     rows += [("created", str(directory.metadata.get("created", "unknown"))), ("size on disk", f"{size / 1e6:.1f} MB")]
-    width = max(len(name) for name, _ in rows)
-    print("\n".join(f"{name:<{width}}  {value}" for name, value in rows))
+    print("\n".join(aligned(rows)))
     return 0
 
 

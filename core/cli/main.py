@@ -77,11 +77,11 @@ def _run(name: str, arguments: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        if not _expected(error):
+        # Errors that were made to be read by a person are the core's own, or the operating system's.
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != "core":
             raise
-        text = str(error) or type(error).__name__
-        print(f"isoline {name}: error: {text}", file=sys.stderr)
-        return getattr(command, "exit_status", _refused)(error)
+        print(f"isoline {name}: error: {str(error) or type(error).__name__}", file=sys.stderr)
+        return 1 if type(error).__name__ == "TrainingError" else 2
 
 
 def _options(command: Any, name: str, arguments: list[str]) -> Any:
@@ -98,12 +98,3 @@ def _options(command: Any, name: str, arguments: list[str]) -> Any:
         args=arguments,
         **({} if default is None else {"default": default}),
     )
-
-
-def _expected(error: Exception) -> bool:
-    """Whether an error was made to be read by a person: the core's own, or the operating system's."""
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] == "core"
-
-
-def _refused(_error: Exception) -> int:
-    return 2

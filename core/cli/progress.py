@@ -25,20 +25,6 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
         yield lambda fraction: bar.update(task, completed=fraction)
 
 
-def json_lines() -> Callable[[float], None]:
-    """Takes shares from 0 to 1 and prints a JSON line for each percent that is reached."""
-    reported = -1
-
-    def report(fraction: float) -> None:
-        nonlocal reported
-        percent = int(fraction * 100)
-        if percent > reported:
-            reported = percent
-            print(f'{{"progress": {percent / 100:.2f}}}', flush=True)
-
-    return report
-
-
 def input_closed() -> Callable[[], bool]:
     """Whether standard input has ended: the program that asked for something has cancelled it, or is gone."""
     closed = threading.Event()
@@ -54,12 +40,18 @@ def input_closed() -> Callable[[], bool]:
 
 
 def cancellable_lines() -> Callable[[float], None]:
-    """Prints the progress, and ends the program when standard input is closed."""
-    print_line, closed = json_lines(), input_closed()
+    """Takes shares from 0 to 1 and prints a JSON line for each percent that is reached; ends the program once standard
+    input is closed."""
+    reported, closed = -1, input_closed()
 
     def report(fraction: float) -> None:
-        if closed():
+        nonlocal reported
+        if fraction < 1.0 and closed():
+            print("cancelled: standard input was closed", file=sys.stderr)
             raise SystemExit(1)
-        print_line(fraction)
+        percent = int(fraction * 100)
+        if percent > reported:
+            reported = percent
+            print(f'{{"progress": {percent / 100:.2f}}}', flush=True)
 
     return report

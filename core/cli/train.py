@@ -170,8 +170,3 @@ def run(options: Options) -> int:
         stack.enter_context(contextlib.suppress(RankFailed))
         run_training(config, out, options.resume, record, display.data)
     return 0
-
-
-def exit_status(error: Exception) -> int:
-    """1 if the training itself failed, 2 if it was refused."""
-    return 1 if type(error).__name__ == "TrainingError" else 2

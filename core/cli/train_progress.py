@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from core.config import RunConfig
 from core.runs.commands import remedy_lines
 from core.runs.metrics_log import Record
+from core.utils.text import aligned
 
 QUIET_S = 1.0
 """Between two lines about the images that are being prepared, where there is no terminal."""
@@ -140,7 +141,9 @@ def _report_text(record: Record, squared: bool) -> str:
         number("squared error, validation", "squared_error", 5)
     else:
         number("excess BCE, validation", "excess_bce", 5)
-    lines.append(("  of that of the mean image", _share_left(record)))
+    error = record["squared_error"] if record["squared_error"] is not None else record["squared_error_training"]
+    whole = record["squared_error_mean_image"]
+    lines.append(("  of that of the mean image", f"{error / whole:.1%}" if whole else "not available"))
     number("intrinsic dimension, TwoNN", "twonn", 2, interval)
     neighbours = f"trustworthiness, {NEIGHBOURS} neighbours"
     number(f"{neighbours}, parameters to cloud", "trustworthiness_parameters_to_cloud", 4)
@@ -148,17 +151,7 @@ def _report_text(record: Record, squared: bool) -> str:
     lines.append(("active latent dimensions", f"{record['active_dimensions']} of {len(record['latent_signal'])}"))
     seconds = record["seconds"]
     lines.append(("training time", f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"))
-    width = max(len(label) for label, _ in lines)
-    texts = [f"{label:<{width}}  {text}" for label, text in lines]
-    return "\n".join(texts + ([record["note"]] if "note" in record else []))
-
-
-def _share_left(record: Record) -> str:
-    """How much of the squared error that the mean image makes the model makes."""
-    error = record["squared_error"] if record["squared_error"] is not None else record["squared_error_training"]
-    return (
-        f"{error / record['squared_error_mean_image']:.1%}" if record["squared_error_mean_image"] else "not available"
-    )
+    return "\n".join(aligned(lines) + ([record["note"]] if "note" in record else []))
 
 
 def _speed(record: Record) -> list[str]:

@@ -267,21 +267,19 @@ def cached_images(
     """
     cache = ImageCache(folder)
     cached = cache.find(recipe)
-    if cached is None or cached.images.shape != shape:
-        images = make()
-        try:
-            with cache.writing(recipe, len(images), shape[1:]) as writer:
-                writer.append(images)
-                writer.finish(msgspec.msgpack.encode(None))
-        except (OSError, DatasetError) as error:
-            warn_unwritable(cache.folder, error)
-            images.flags.writeable = False
-            return images
-        cached = cache.find(recipe)  # from the file, so that the drawn copy leaves the memory
-        if cached is None:
-            images.flags.writeable = False
-            return images
-    return cached.images
+    if cached is not None and cached.images.shape == shape:
+        return cached.images
+    images = make()
+    try:
+        with cache.writing(recipe, len(images), shape[1:]) as writer:
+            writer.append(images)
+            writer.finish(msgspec.msgpack.encode(None))
+        if (cached := cache.find(recipe)) is not None:
+            return cached.images  # from the file, so that the drawn copy leaves the memory
+    except (OSError, DatasetError) as error:
+        warn_unwritable(cache.folder, error)
+    images.flags.writeable = False
+    return images
 
 
 def warn_unwritable(folder: Path, error: Exception) -> None:

@@ -213,18 +213,6 @@ def _crossings(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, level
 # The measures -----------------------------------------------------------------------------------------------------
 
 
-def _saturation(drawing: Drawing) -> float:
-    return float((drawing.pixels.max(axis=2) - drawing.pixels.min(axis=2)).mean())
-
-
-def _x(drawing: Drawing) -> float:
-    return (drawing.centre[1] - (drawing.width - 1) / 2.0) / drawing.width
-
-
-def _y(drawing: Drawing) -> float:
-    return ((drawing.height - 1) / 2.0 - drawing.centre[0]) / drawing.width
-
-
 def _extent(profile: np.ndarray) -> float:
     """From the first to the last place in pixels where ``profile`` (n,) crosses half ink; 0 where nothing does."""
     profile = np.concatenate([[0.0], profile, [0.0]])
@@ -286,13 +274,24 @@ MEASURES: tuple[Measure, ...] = (
         "contrast", "standard deviation of the grey values, 0 to 0.5", lambda d: float(d.pixels.mean(axis=2).std())
     ),
     Measure(
-        "saturation", "mean difference between the strongest and the weakest colour channel", _saturation, colour=True
+        "saturation",
+        "mean difference between the strongest and the weakest colour channel",
+        lambda d: float(np.ptp(d.pixels, axis=2).mean()),
+        colour=True,
     ),
     Measure("area", "fraction of the image covered by the shape", lambda d: float(d.ink.mean())),
     Measure("filled area", "fraction of the image covered or enclosed by the shape", lambda d: float(d.filled.mean())),
     Measure("contour length", "length of the shape's edges, including inner edges, in image widths", _outline),
-    Measure("centroid x", "centre of the shape, measured rightwards from the image's centre, in image widths", _x),
-    Measure("centroid y", "centre of the shape, measured upwards from the image's centre, in image widths", _y),
+    Measure(
+        "centroid x",
+        "centre of the shape, measured rightwards from the image's centre, in image widths",
+        lambda d: (d.centre[1] - (d.width - 1) / 2.0) / d.width,
+    ),
+    Measure(
+        "centroid y",
+        "centre of the shape, measured upwards from the image's centre, in image widths",
+        lambda d: ((d.height - 1) / 2.0 - d.centre[0]) / d.width,
+    ),
     Measure("extent width", "width of the shape, in image widths", lambda d: _extent(d.ink.max(axis=0)) / d.width),
     Measure("extent height", "height of the shape, in image widths", lambda d: _extent(d.ink.max(axis=1)) / d.width),
     Measure("spread", "root mean square distance of the shape from its centre, in image widths", _spread),
@@ -312,8 +311,6 @@ MEASURES: tuple[Measure, ...] = (
     Measure("parts", "number of connected pieces of the shape", lambda d: _pieces(d.covered, diagonal=True)[1]),
     Measure("holes", "number of pieces of background that the shape encloses", lambda d: d.background[1] - 1),
 )
-MEASURE_NAMES: tuple[str, ...] = tuple(measure.name for measure in MEASURES)
-DEFINITIONS: dict[str, str] = {measure.name: measure.definition for measure in MEASURES}
 
 
 def chosen_measures(names: Sequence[str]) -> tuple[Measure, ...]:

@@ -16,7 +16,7 @@ from core.data.labels import LabelColumn
 from core.data.loading import dataset_of
 from core.data.preparation import Statistics, common_sizes, opened, prepare_listing, surveyed
 from core.data.sources.listing import listed, shown
-from core.data.sources.source import Size, Skipped
+from core.data.sources.source import Skipped
 
 SMALLEST, LARGEST = 8, 128
 """Image sizes that are suggested: larger images train for long on a computer without a GPU."""
@@ -129,7 +129,9 @@ def inspect(
     source = opened(listing, config, cache, share(0.0, 0.1))
     common = surveyed(source, listing, config, cache, share(0.1, _LOOK_SHARE))
     sizes = common_sizes(source.sizes)
-    config = _suggested(config, sizes[0][:2], 3 if common.colour else 1, chosen)
+    side = min(sizes[0][:2]) if config.resize == "crop" else max(sizes[0][:2])
+    suggested = {"image_size": min(max(side, SMALLEST), LARGEST), "channels": 3 if common.colour else 1}
+    config = dataclasses.replace(config, **{k: v for k, v in suggested.items() if f"data.{k}" not in chosen})
     prepared = prepare_listing(listing, config, share(_LOOK_SHARE, 1.0), cache, source, common)
     dataset = dataset_of(config, prepared)
     labels = [
@@ -153,13 +155,6 @@ def inspect(
         statistics=prepared.statistics,
         config=config,
     )
-
-
-def _suggested(config: DataConfig, size: Size, channels: int, chosen: Container[str]) -> DataConfig:
-    """``config`` for images of ``size``, at most ``LARGEST`` pixels a side; settings that are ``chosen`` stay."""
-    side = min(size) if config.resize == "crop" else max(size)
-    suggested = {"image_size": min(max(side, SMALLEST), LARGEST), "channels": channels}
-    return dataclasses.replace(config, **{k: v for k, v in suggested.items() if f"data.{k}" not in chosen})
 
 
 def _summary(label: LabelColumn) -> LabelSummary:

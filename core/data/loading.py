@@ -14,9 +14,11 @@ from core.config import DataConfig
 from core.data import polar_curves
 from core.data.cache import cached_images, fingerprint
 from core.data.dataset import Dataset, DatasetError, Progress
-from core.data.labelling import labelled, labels_file
+from core.data.held_out import labels_in
+from core.data.labels import LabelColumn, as_classes_note, join, label_columns, split_column
 from core.data.sources.listing import located, written
 from core.data.splits import Split, split
+from core.data.tables import read_table
 from core.utils.text import counted
 
 if TYPE_CHECKING:
@@ -33,7 +35,11 @@ def load_dataset(config: DataConfig, progress: Progress | None = None, cache: Pa
     if not config.has_images:
         raise DatasetError("There are no images (data.source is none): the model was imported without any.")
     try:
-        return _curves(config, progress, cache) if config.drawn else _from_files(config, progress, cache)
+        if config.drawn:
+            return _curves(config, progress, cache)
+        from core.data.preparation import prepare  # Pillow and file formats are needed only here
+
+        return dataset_of(config, prepare(config, progress, cache))
     except MemoryError as error:
         what = f"{config.count} curves" if config.drawn else config.path
         advice = "data.count or data.image_size" if config.drawn else "data.image_size"
@@ -64,6 +70,13 @@ def relative_path(config: DataConfig, run: Path) -> str | None:
     return path
 
 
+def labels_file(config: DataConfig) -> Path:
+    """The table that ``config.labels`` names: as it stands, or below or beside the images, which may have moved."""
+    given, images = located(config.labels), located(config.path)
+    places = [folder / name for name in (config.labels, given.name) for folder in (images, images.parent)]
+    return next((place for place in (given, *places) if place.is_file()), given)
+
+
 def present_data(config: DataConfig, run: Path, metadata: Mapping[str, Any]) -> DataConfig:
     """``config`` of a run with the place where its files are now: as stored, or, if they are gone from there, where
     they lie as seen from the run's folder, which may have been moved together with them."""
@@ -73,12 +86,6 @@ def present_data(config: DataConfig, run: Path, metadata: Mapping[str, Any]) -> 
         return config
     moved = Path(run) / relative
     return dataclasses.replace(config, path=written(located(moved))) if moved.exists() else config
-
-
-def _from_files(config: DataConfig, progress: Progress | None, cache: Path | None) -> Dataset:
-    from core.data.preparation import prepare  # Pillow and file formats are needed only here
-
-    return dataset_of(config, prepare(config, progress, cache))
 
 
 def dataset_of(config: DataConfig, prepared: Prepared) -> Dataset:
@@ -91,22 +98,78 @@ def dataset_of(config: DataConfig, prepared: Prepared) -> Dataset:
         raise DatasetError(
             f"{config.path} holds {counted(count, 'image')} that can be read; a training needs 2 or more."
         )
-    known = labelled(config, count, prepared.names, prepared.labels, prepared.given_split, prepared.groups)
+    columns, given, group, notes = _labels(config, prepared)
+    factors = np.zeros((count, 0), np.float32)
+    if columns:
+        factors = np.stack([label.values for label in columns], axis=1).astype(np.float32, order="C", copy=False)
+    factor_names = tuple(label.name for label in columns)
+    categories = tuple(label.categories for label in columns)
+    parts = split(config, factors, factor_names, categories, given, prepared.groups, group)
     return Dataset(
         images=prepared.images,
-        factors=known.factors,
-        factor_names=known.factor_names,
+        factors=factors,
+        factor_names=factor_names,
         weights=np.ones(count, dtype=np.float32),
-        train=known.split.train,
-        validation=known.split.validation,
-        fingerprint=fingerprint("files", prepared.fingerprint, known.factors),
-        categories=known.categories,
+        train=parts.train,
+        validation=parts.validation,
+        fingerprint=fingerprint("files", prepared.fingerprint, factors),
+        categories=categories,
         names=prepared.names,
-        notes=(*prepared.notes, *known.notes, *_on_both_sides(prepared.equal_to, known.split)),
+        notes=(*prepared.notes, *notes, *parts.notes, *_on_both_sides(prepared.equal_to, parts)),
         skipped=prepared.skipped,
         read_as=prepared.read_as,
-        held_out=known.split.held_out,
+        held_out=parts.held_out,
     )
+
+
+def _labels(
+    config: DataConfig, prepared: Prepared
+) -> tuple[list[LabelColumn], np.ndarray | None, np.ndarray | None, list[str]]:
+    """What the files and a table know of images: labels, the split that they give uint8 (N,) if they give one, the
+    value of ``config.group`` int64 (N,), below 0 where it is not known, and notes. Raises ``DatasetError``."""
+    columns, notes, names = list(prepared.labels), [], prepared.names
+    given, group = prepared.given_split, None
+    if config.labels:
+        table = read_table(labels_file(config))
+        joined = join(table, names, np.arange(len(prepared.images)), config.labels_by)
+        spoilt: list[str] = []
+        sides = split_column(table, joined, spoilt)
+        kept = config.split == "auto"
+        asked = {config.group, *labels_in(config.hold_out)}  # then it is a label like any other
+        passed_over = sides.name if sides is not None and kept and sides.name not in asked else ""
+        found, left_out = label_columns(table, joined, config.number_labels == "auto", passed_over)
+        notes += [*table.notes, *joined.notes]
+        notes += [f"{table.file.name}: column {name} is left out: {reason}." for name, reason in left_out.items()]
+        if kept:
+            notes += spoilt
+        if sides is not None:
+            given = sides.sides
+            if kept:
+                notes.append(f"{table.file.name}: the split is given by the column {sides.name}.")
+                notes += sides.notes(table, names)
+        taken = {label.name for label in columns}
+        for label in found:
+            if label.categories and table.numbers(label.name) is not None:
+                notes.append(f"{table.file.name}: {as_classes_note(label, label.name)}")
+            if label.name in taken:
+                notes.append(
+                    f"The files have a label {label.name}, too; that of the table is called {label.name} (table)."
+                )
+                label = LabelColumn(f"{label.name} (table)", label.values, label.categories)
+            columns.append(label)
+        if config.group in table.columns:  # also one that is no label, such as names of patients with an image each
+            codes = np.unique(np.append(table.texts(config.group), ""), return_inverse=True)[1] - 1.0
+            group = joined.spread(codes[:-1])
+    if config.group and group is None:
+        known = {label.name: label.values for label in columns}
+        if config.group not in known:
+            there = f"there are {', '.join(known)}" if known else "these images have none; name a table in data.labels"
+            raise DatasetError(f"data.group is {config.group!r}, which is no label; {there}.")
+        group = np.unique(known[config.group], return_inverse=True, equal_nan=True)[1].astype(np.float64)
+        group[np.isnan(known[config.group])] = np.nan
+    if group is not None:
+        group = np.where(np.isfinite(group), group, -1.0).astype(np.int64)
+    return columns, given, group, notes
 
 
 def _on_both_sides(equal_to: np.ndarray | None, parts: Split) -> list[str]:

@@ -1,7 +1,8 @@
-"""Pixels of any depth as 8 bits: one range of intensities, one background and one choice of channels for all images.
+"""Pixels of any depth as 8 bits: one range of intensities, one background and one choice of channels for all images;
+and images of any size as squares of one size.
 
 ``survey`` looks at the data set once; what it finds is the same for every image, so that a bright image stays brighter
-than a dark one.
+than a dark one. Shrinking averages, enlarging is bilinear, both as Pillow does it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageColor
 
-from core.config import DataConfig
+from core.config import DataConfig, Resize
 from core.data.dataset import Progress
-from core.data.sources.source import ImageSource, Pixels, Skipped
+from core.data.sources.source import ImageSource, Pixels, Size, Skipped
 from core.utils.text import counted
 
 COLOUR_SPREAD = 16 / 255
@@ -26,6 +27,7 @@ PERCENTILES = (0.1, 99.9)
 FEW_EXTREMES = 0.25
 """Of the range: what nearly all pixels use less of looks black, or all alike."""
 _SAMPLED = 16_000_000  # pixels of all images that percentiles are taken from
+_GAP = 3.0  # a shrinking by more than this first averages whole pixels, which is faster and hardly differs
 _SMALL = 64  # side at which a photograph shows whether it has colour
 
 
@@ -278,3 +280,47 @@ def _scaled(values: np.ndarray, common: Survey) -> np.ndarray:
 def _table(low: float, high: float, size: int) -> np.ndarray:
     """The byte for each integer below ``size``."""
     return np.rint((np.arange(size) - low) * (255.0 / (high - low))).clip(0, 255).astype(np.uint8)
+
+
+# size
+
+
+def scaled_size(size: Size, side: int, how: Resize) -> Size:
+    """(height, width) to which an image of ``size`` is scaled on its way to a square of ``side``."""
+    if how == "stretch":
+        return side, side
+    shorter, longer = sorted(size)
+    scale = side / (longer if how == "fit" else shorter)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def resized(images: np.ndarray, side: int, how: Resize, margin: np.ndarray | None = None) -> np.ndarray:
+    """uint8 (n, side, side, C) of images uint8 (n, H, W, C), C = 1 or 3.
+
+    fit: all of the image, centred, the rest filled with ``margin`` uint8 (C,), or with the median of the image's own
+    outermost pixels; crop: the central square; stretch: all of the image, its proportions changed.
+    """
+    count, height, width, channels = images.shape
+    if (height, width) == (side, side):
+        return images
+    target = (side, side) if how == "crop" else scaled_size((height, width), side, how)
+    shorter = min(height, width)
+    left, top = (width - shorter) / 2, (height - shorter) / 2
+    box = (left, top, left + shorter, top + shorter) if how == "crop" else None
+    inside = out = np.empty((count, side, side, channels), dtype=np.uint8)
+    if target != (side, side):
+        out[:] = (border_level(images) if margin is None else np.broadcast_to(margin, (count, channels)))[:, None, None]
+        top, left = (side - target[0]) // 2, (side - target[1]) // 2
+        inside = out[:, top : top + target[0], left : left + target[1]]
+    for image, place in zip(images, inside, strict=True):
+        picture = Image.fromarray(image[..., 0] if channels == 1 else image)
+        gap = _GAP if height > 2 * _GAP * target[0] and width > 2 * _GAP * target[1] else None
+        scaled = picture.resize((target[1], target[0]), Image.Resampling.BILINEAR, box, reducing_gap=gap)
+        place[:] = np.asarray(scaled).reshape(*target, channels)
+    return out
+
+
+def border_level(images: np.ndarray) -> np.ndarray:
+    """Median uint8 (n, C) of the outermost pixels of images uint8 (n, H, W, C)."""
+    edges = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
+    return np.median(np.concatenate(edges, axis=1), axis=1).astype(np.uint8)

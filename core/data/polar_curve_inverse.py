@@ -28,10 +28,6 @@ _CORRECTIONS = 4
 _FAINT = 0.2  # of a rendered stroke's brightness: fainter ones would make the steps too long
 
 
-class CurveInverseError(ValueError):
-    """Images that no curve can be recovered from; the message says what was given and what is wanted."""
-
-
 class Recovered(NamedTuple):
     """``ab`` float64 (n, 2): the curves nearest to the images.
 
@@ -73,7 +69,7 @@ class CurveInverse:
         Nearest in the mean square of blurred images, whatever the stroke's brightness and the ground's: a decoder
         dims strokes that it is unsure of, and that must not pass for a change of shape. Curves are looked for up to
         a tenth of a range outside the plane; an image of a curve beyond that, or of none at all, shows in its
-        residual. Raises ``CurveInverseError`` for another type or size.
+        residual.
         """
         grey = self._grey(images)
         wanted = self._features(grey)
@@ -138,13 +134,6 @@ class CurveInverse:
         return self._blurred(images) @ self._basis
 
     def _grey(self, images: np.ndarray) -> np.ndarray:
-        images = np.asarray(images)
-        shaped = images.ndim in (3, 4) and images.shape[1:3] == (self.size, self.size) and 0 not in images.shape
-        if images.dtype != np.uint8 or not shaped:
-            raise CurveInverseError(
-                f"images is {images.dtype} {images.shape}; this inverse reads uint8 (n, {self.size}, {self.size}) "
-                f"or (n, {self.size}, {self.size}, C), n of 1 or more."
-            )
         return (images if images.ndim == 3 else images.mean(axis=3)).astype(np.float32)
 
 

@@ -54,13 +54,6 @@ def grid(scales: int, depths: int) -> np.ndarray:
     return np.stack(np.meshgrid(a, b, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def transect(start: tuple[float, float], end: tuple[float, float], points: int = 15) -> np.ndarray:
-    """(a, b) float64 (points, 2), equally spaced from ``start`` to ``end``, both included."""
-    if points < 2:
-        raise ValueError(f"points is {points}; a transect needs 2 or more.")
-    return np.linspace(start, end, points)
-
-
 def inside_hole(ab: np.ndarray, centre: tuple[float, float] = (1.25, 1.0), radius: float = 0.3) -> np.ndarray:
     """Whether each (a, b) of (n, 2) is within ``radius`` of ``centre``: bool (n,). A radius of 0 holds nothing."""
     distance = np.hypot(ab[:, 0] - centre[0], ab[:, 1] - centre[1])
@@ -137,33 +130,9 @@ def _reduction() -> tuple[_Raster, np.ndarray, np.ndarray]:
     return _Raster(centres[0], centres[1], CANVAS_STROKE), weights[1], weights[0]
 
 
-@lru_cache
-def _taps(source: int, target: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bilinear enlarging of a line: left and right neighbour int64 (target,), weight of the right one float32."""
-    place = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0.0, source - 1.0)
-    left = np.minimum(place.astype(np.int64), source - 2)
-    return left, left + 1, (place - left).astype(np.float32)
-
-
-@lru_cache
-def _averages(source: int, target: int) -> np.ndarray:
-    """float32 (target, source): shrinking of a line by a triangle filter, so that thin strokes do not vanish."""
-    scale = source / target
-    centre = (np.arange(target) + 0.5) * scale - 0.5
-    weight = np.maximum(1.0 - np.abs(np.arange(source) - centre[:, None]) / scale, 0.0)
-    return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _resize_rows(image: np.ndarray, target: int) -> np.ndarray:
-    """float32 (h, w) to (target, w), bilinear."""
-    if target < len(image):
-        return _averages(len(image), target) @ image
-    left, right, weight = _taps(len(image), target)
-    low = image[left]
-    return low + weight[:, None] * (image[right] - low)
-
-
 def _render_article(a: float, b: float, size: int) -> np.ndarray:
+    from PIL import Image  # not for those who only ask for the parameter plane
+
     raster, row_weights, column_weights = _reduction()
     points = outline(a, b) * (CANVAS_UNIT, -CANVAS_UNIT)
     points += np.array(CANVAS_CENTRE) - 0.5 * (points.min(axis=0) + points.max(axis=0))
@@ -171,7 +140,7 @@ def _render_article(a: float, b: float, size: int) -> np.ndarray:
     rows = canvas.reshape(REDUCED[1], 2, -1)
     rows = rows[:, 0] * row_weights[:, :1] + rows[:, 1] * row_weights[:, 1:]
     small = rows[:, 0::2] * column_weights[:, 0] + rows[:, 1::2] * column_weights[:, 1]
-    return _resize_rows(_resize_rows(small, size).T.copy(), size).T
+    return np.asarray(Image.fromarray(small).resize((size, size), Image.Resampling.BILINEAR))
 
 
 def _render_square(a: float, b: float, size: int) -> np.ndarray:
@@ -198,7 +167,6 @@ def render(
     geometry: Geometry = "article",
     progress: Callable[[float], None] | None = None,
     out: np.ndarray | None = None,
-    workers: int = 2,
 ) -> np.ndarray:
     """Images uint8 (n, size, size) of (a, b) float (n, 2); each is ``render_one``'s, pixel for pixel.
 
@@ -216,7 +184,7 @@ def render(
         images[index] = render_one(float(ab[index, 0]), float(ab[index, 1]), size, geometry)
 
     # numpy lets go of the interpreter inside its loops, so threads overlap; processes would cost a second to start.
-    with ThreadPoolExecutor(max_workers=workers) as pool:
+    with ThreadPoolExecutor(max_workers=2) as pool:
         for done, _ in enumerate(pool.map(draw, range(len(ab)))):
             if progress is not None and done % 64 == 0:
                 progress(done / len(ab))

@@ -22,15 +22,14 @@ from core.config import DataConfig
 from core.data.cache import ImageCache, Writer, cache_folder, fingerprint, remembered, warn_unwritable
 from core.data.dataset import DatasetError, Progress
 from core.data.labels import LabelColumn
-from core.data.pixels import Survey, eight_bit, survey
-from core.data.resizing import resized, scaled_size
+from core.data.pixels import Survey, eight_bit, resized, scaled_size, survey
 from core.data.sources.folder import Headers
 from core.data.sources.listing import Listing, in_natural_order, listed, shown
 from core.data.sources.opening import companions, open_listing
 from core.data.sources.source import ImageSource, Pixels, Size, Skipped
 from core.utils.text import counted
 
-VERSION = 11
+VERSION = 12
 """Of what is made of files: a change of pixels or labels must not find what was made before it."""
 EXAMPLES = 8
 _SURVEY_SHARE = 0.4  # of the progress, where all pixels are read twice
@@ -47,14 +46,12 @@ class Statistics:
     constant_examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
+class Prepared(msgspec.Struct, eq=False):
     """``images`` uint8 (N, S, S, C), read-only, a memory map, and what their source says of them (see
     ``core.data.sources.source.ImageSource``), without those that could not be read. ``fingerprint`` is the sha256 hex
     of the pixels in their order; ``read_as`` is that of ``core.data.dataset.Dataset``. ``equal_to`` int64 (N,) is the
-    first image that is the same as each; None if no two are."""
+    first image that is the same as each; None if no two are. All but the images is stored beside them."""
 
-    images: np.ndarray
     names: tuple[str, ...]
     labels: tuple[LabelColumn, ...]
     given_split: np.ndarray | None
@@ -64,22 +61,16 @@ class Prepared:
     statistics: Statistics
     fingerprint: str
     read_as: dict[str, str]
-    equal_to: np.ndarray | None = None
+    equal_to: np.ndarray | None
+    images: np.ndarray
 
 
-class _About(msgspec.Struct):
-    """``Prepared`` without its images, as the cache stores it: arrays as bytes."""
+def _stored(array: np.ndarray) -> tuple[str, bytes]:
+    return array.dtype.str, array.tobytes()
 
-    names: tuple[str, ...]
-    labels: list[tuple[str, bytes, tuple[str, ...]]]
-    given_split: bytes | None
-    groups: bytes | None
-    skipped: tuple[Skipped, ...]
-    notes: tuple[str, ...]
-    statistics: Statistics
-    fingerprint: str
-    read_as: dict[str, str]
-    equal_to: bytes | None
+
+def _restored(_type: type, stored: tuple[str, bytes]) -> np.ndarray:
+    return np.frombuffer(stored[1], stored[0])
 
 
 def prepare(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Prepared:
@@ -119,16 +110,14 @@ def prepare_listing(
         return _made(store, recipe, source, config, common, rest)
     except OSError as error:
         warn_unwritable(store.folder, error)
-    return _made_in_passing(source, config, common, rest)
+    return prepared_once(source, config, common, rest)
 
 
-def prepared_once(source: ImageSource, config: DataConfig, common: Survey) -> Prepared:
+def prepared_once(
+    source: ImageSource, config: DataConfig, common: Survey, progress: Progress | None = None
+) -> Prepared:
     """The images of ``source``, whose survey is ``common``, read now and not kept: they lie in a temporary file as long
     as they are used."""
-    return _made_in_passing(source, config, common, None)
-
-
-def _made_in_passing(source: ImageSource, config: DataConfig, common: Survey, progress: Progress | None) -> Prepared:
     with tempfile.TemporaryDirectory(prefix="isoline-", ignore_cleanup_errors=True) as folder:
         try:
             return _made(ImageCache(Path(folder)), "images", source, config, common, progress)
@@ -243,21 +232,23 @@ def _read_all(
         )
     skipped = in_natural_order(skipped, lambda one: one.name)
     names = tuple(name for name, keep in zip(source.names, kept, strict=True) if keep) if source.names else ()
-    equal_to = _equal_to(hashes)
+    first: dict[bytes, int] = {}
+    equal_to = np.array([first.setdefault(mark, index) for index, mark in enumerate(hashes)], dtype="<i8")
     statistics = _statistics(equal_to, np.concatenate(constant), names)
-    about = _About(
+    about = Prepared(
         names=names,
-        labels=[(label.name, label.values[kept].astype("<f4").tobytes(), label.categories) for label in source.labels],
-        given_split=None if source.given_split is None else source.given_split[kept].tobytes(),
-        groups=None if source.groups is None else source.groups[kept].astype("<i8").tobytes(),
+        labels=tuple(LabelColumn(label.name, label.values[kept], label.categories) for label in source.labels),
+        given_split=None if source.given_split is None else source.given_split[kept],
+        groups=None if source.groups is None else source.groups[kept],
         skipped=tuple(skipped),
         notes=(*source.notes, *pixel_notes(source, config, common), *_repeated(statistics)),
         statistics=statistics,
         fingerprint=fingerprint(side, channels, hashlib.sha256(b"".join(hashes)).hexdigest()),
         read_as=_read_as(source, config, common),
-        equal_to=equal_to.tobytes() if statistics.duplicates else None,
+        equal_to=equal_to if statistics.duplicates else None,
+        images=np.empty(0, np.uint8),
     )
-    return msgspec.msgpack.encode(about)
+    return msgspec.msgpack.encode(about, enc_hook=_stored)
 
 
 def _margin(config: DataConfig, common: Survey) -> np.ndarray | None:
@@ -334,12 +325,6 @@ def common_sizes(sizes: np.ndarray) -> list[tuple[int, int, int]]:
     return [(int(numbers[i] >> 32), int(numbers[i] & 0xFFFFFFFF), int(counts[i])) for i in order]
 
 
-def _equal_to(hashes: list[bytes]) -> np.ndarray:
-    """The place of the first image with the same hash, int64 (N,)."""
-    first: dict[bytes, int] = {}
-    return np.array([first.setdefault(mark, index) for index, mark in enumerate(hashes)], dtype="<i8")
-
-
 def _statistics(equal_to: np.ndarray, constant: np.ndarray, names: tuple[str, ...]) -> Statistics:
     def name(index: int) -> str:
         return names[index] if names else str(index)
@@ -355,19 +340,6 @@ def _statistics(equal_to: np.ndarray, constant: np.ndarray, names: tuple[str, ..
 
 
 def _unpacked(images: np.ndarray, stored: bytes) -> Prepared:
-    about = msgspec.msgpack.decode(stored, type=_About)
-    return Prepared(
-        images=images,
-        names=about.names,
-        labels=tuple(
-            LabelColumn(name, np.frombuffer(values, "<f4"), categories) for name, values, categories in about.labels
-        ),
-        given_split=None if about.given_split is None else np.frombuffer(about.given_split, np.uint8),
-        groups=None if about.groups is None else np.frombuffer(about.groups, "<i8"),
-        skipped=about.skipped,
-        notes=about.notes,
-        statistics=about.statistics,
-        fingerprint=about.fingerprint,
-        read_as=about.read_as,
-        equal_to=None if about.equal_to is None else np.frombuffer(about.equal_to, "<i8"),
-    )
+    prepared = msgspec.msgpack.decode(stored, type=Prepared, dec_hook=_restored)
+    prepared.images = images
+    return prepared

@@ -120,10 +120,15 @@ class ExperimentFolder:
                 remove_temporaries(self.path)
                 self._settle_options(experiment, options)
                 self.stop_path.unlink(missing_ok=True)
-                self._progress = _first_progress(experiment)
+                here = os.getpid(), socket.gethostname()
+                self._progress = Progress(
+                    SCHEMA_VERSION, experiment, "running", "starting", 0.0, None, None, *here, updated=0.0
+                )
                 self._write()
             except OSError as error:
-                raise self._unwritable(error) from error
+                raise ExperimentError(
+                    f"{self.path} cannot be written ({error.strerror or error}). Choose a writable folder with --out."
+                ) from error
             stack.enter_context(_signals_stop())
             stack.enter_context(self._heartbeat())
             try:
@@ -143,12 +148,13 @@ class ExperimentFolder:
         with self._mutex:
             if self._progress is None:
                 return
-            known = fraction is not None and math.isfinite(fraction)
-            fraction_done = min(max(fraction, self._progress.fraction), 1.0) if known and fraction is not None else None
+            done = self._progress.fraction
+            if fraction is not None and math.isfinite(fraction):
+                done = min(max(fraction, done), 1.0)
             self._progress = replace(
                 self._progress,
                 message=message,
-                fraction=self._progress.fraction if fraction_done is None else fraction_done,
+                fraction=done,
                 run=None if run is None else f"{self.runs_path.name}/{run}",
                 eta_seconds=eta_seconds if eta_seconds is not None and math.isfinite(eta_seconds) else None,
             )
@@ -203,14 +209,12 @@ class ExperimentFolder:
                 f"{self.path} holds the experiment {stored.get('experiment')!r}, not {experiment!r}. "
                 "Choose another folder with --out."
             )
-        self._compare(stored["options"], msgspec.json.decode(msgspec.json.encode(wanted["options"])))
-
-    def _compare(self, stored: dict[str, Any], wanted: dict[str, Any]) -> None:
-        for name in sorted(stored.keys() | wanted.keys()):
-            if stored.get(name) != wanted.get(name):
+        before, now = stored["options"], msgspec.json.decode(msgspec.json.encode(wanted["options"]))
+        for name in sorted(before.keys() | now.keys()):
+            if before.get(name) != now.get(name):
                 raise ExperimentError(
-                    f"{name} is {wanted.get(name)!r}, but the experiment in {self.path} was started with "
-                    f"{stored.get(name)!r}. Resume it with the same options, or choose another folder with --out."
+                    f"{name} is {now.get(name)!r}, but the experiment in {self.path} was started with "
+                    f"{before.get(name)!r}. Resume it with the same options, or choose another folder with --out."
                 )
 
     @contextlib.contextmanager
@@ -251,17 +255,6 @@ class ExperimentFolder:
                 )
         with contextlib.suppress(OSError):  # the disk may be what failed; the error itself is on its way
             self._write()
-
-    def _unwritable(self, error: OSError) -> ExperimentError:
-        return ExperimentError(
-            f"{self.path} cannot be written ({error.strerror or error}). Choose a writable folder with --out."
-        )
-
-
-def _first_progress(experiment: str) -> Progress:
-    return Progress(
-        SCHEMA_VERSION, experiment, "running", "starting", 0.0, None, None, os.getpid(), socket.gethostname(), 0.0
-    )
 
 
 @contextlib.contextmanager

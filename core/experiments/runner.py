@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
-from core.experiments.entanglement.options import Options as EntanglementOptions
-from core.experiments.factor_leakage.options import Options as CurveOptions
 from core.experiments.folder import ExperimentFolder
-from core.experiments.options import Log
-from core.experiments.transects.options import Options as TransectOptions
-
-Options = TransectOptions | EntanglementOptions | CurveOptions
+from core.experiments.options import ExperimentOptions, Log
 
 
-def run(options: Options, log: Log) -> dict[str, Any]:
+def run(options: ExperimentOptions, log: Log) -> dict[str, Any]:
     """Train, measure, and write ``report.html`` and ``report.json``; returns the latter's content.
 
     Raises ``core.experiments.folder.Stopped``, ``ExperimentError`` (folder of other options, a run that cannot be
@@ -23,7 +19,9 @@ def run(options: Options, log: Log) -> dict[str, Any]:
     planned = options.plan()
     folder = ExperimentFolder(options.out)
     with folder.begin(options.name, options.settings()):
-        analysis, report = _stages(options)
+        # Beside an experiment's options lie its analysis and report: with torch and matplotlib, which take seconds.
+        package = type(options).__module__.rpartition(".")[0]
+        analysis, report = (import_module(f"{package}.{part}") for part in ("analysis", "report"))
         from core.experiments.training_queue import train_all
         from core.reporting.page import write_report
 
@@ -34,14 +32,3 @@ def run(options: Options, log: Log) -> dict[str, Any]:
         write_report(folder.path, report.make_page(measured, content), content)
         log(f"report: {folder.html_path}")
     return content
-
-
-def _stages(options: Options) -> tuple[Any, Any]:
-    """The modules ``analysis`` and ``report`` of an experiment: with torch and matplotlib, which take seconds."""
-    if isinstance(options, TransectOptions):
-        from core.experiments.transects import analysis, report
-    elif isinstance(options, EntanglementOptions):
-        from core.experiments.entanglement import analysis, report
-    else:
-        from core.experiments.factor_leakage import analysis, report
-    return analysis, report

@@ -70,14 +70,11 @@ class Surrogate:
     in any number of dimensions (Wendland, "Scattered data approximation", 2004, section 8.3). With d well above 8 and
     samples that fill it, 1600 landmarks are few: look at ``error``.
 
-    Raises ``GeometryError`` for other shapes, numbers that are not finite, or places that all lie in one plane
-    and coincide.
+    Raises ``GeometryError`` for numbers that are not finite, or places that all lie in one plane and coincide.
     """
 
     def __init__(self, places: np.ndarray, features: np.ndarray) -> None:
         places, features = check_points(places, "places"), check_points(features, "features")
-        if len(places) != len(features):
-            raise GeometryError(f"{len(features)} features for {len(places)} places; give one row per point.")
         places, kept = np.unique(places, axis=0, return_index=True)
         features = features[kept]
         if len(places) < places.shape[1] + 2:
@@ -100,7 +97,7 @@ class Surrogate:
 
     def value(self, z: np.ndarray) -> np.ndarray:
         """h float64 (n, P) at z (n, d)."""
-        x = self._coordinates(z)
+        x = (np.asarray(z, dtype=np.float64) - self._origin) / self._scale
         value = np.empty((len(x), self._basis.shape[1]))
         for start in range(0, len(x), _CHUNK):
             part = x[start : start + _CHUNK]
@@ -110,7 +107,7 @@ class Surrogate:
 
     def value_and_jacobian(self, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """h float64 (n, P) and its derivatives by z float64 (n, P, d)."""
-        x = self._coordinates(z)
+        x = (np.asarray(z, dtype=np.float64) - self._origin) / self._scale
         r = self._distances(x)
         components = self._basis.shape[1]
         value = (r * r * r) @ self._weights + self._tail[0] + x @ self._tail[1:]
@@ -128,12 +125,6 @@ class Surrogate:
         spread = np.sqrt(np.square(features - self._mean).sum(axis=1).mean())
         self.error = float(np.sqrt(np.square(missed).sum(axis=1).mean()) / spread) if spread > 0.0 else 0.0
         return self.error
-
-    def _coordinates(self, z: np.ndarray) -> np.ndarray:
-        z = np.asarray(z, dtype=np.float64)
-        if z.ndim != 2 or z.shape[1] != self.dim:
-            raise GeometryError(f"z has shape {z.shape}; this surrogate takes (n, {self.dim}).")
-        return (z - self._origin) / self._scale
 
     def _distances(self, x: np.ndarray) -> np.ndarray:
         from scipy.spatial.distance import cdist

@@ -14,6 +14,7 @@ from core.geometry.local_fit import GeometryError, Neighbourhoods, check_points
 
 _CHUNK_ROWS = 512
 _BOOTSTRAPS = 200
+_DISCARDED = 0.1  # of TwoNN's ratios, the largest
 _SCALES = (1, 2, 4, 8, 16)
 _SCALED = 2000  # samples by which k is chosen
 _STEADY = 0.15  # of a logarithm, by which the dimensions of one scale and the next may differ
@@ -47,13 +48,13 @@ class Dimension(NamedTuple):
     high: float
 
 
-def two_nn(points: np.ndarray, discard: float = 0.1, seed: int = 0) -> Dimension:
+def two_nn(points: np.ndarray) -> Dimension:
     """Intrinsic dimension from the ratio μ = r₂/r₁ of each point's two nearest distances.
 
-    The slope through the origin of -log(1 - F) on log μ, F the empirical distribution; the largest ``discard`` of the
-    ratios, where F is least certain, are left out. Facco, d'Errico, Rodriguez and Laio, "Estimating the intrinsic
-    dimension of datasets by a minimal neighborhood information", Scientific Reports 7 (2017). ``seed`` is the
-    bootstrap's. Points that coincide are counted once; at least 10 distinct ones are needed.
+    The slope through the origin of -log(1 - F) on log μ, F the empirical distribution; the largest tenth of the ratios,
+    where F is least certain, are left out. Facco, d'Errico, Rodriguez and Laio, "Estimating the intrinsic dimension of
+    datasets by a minimal neighborhood information", Scientific Reports 7 (2017). Points that coincide are counted once;
+    at least 10 distinct ones are needed.
 
     Points on a lattice, as factors with few values make them, or in clumps of near-copies have nearest neighbours that
     say nothing of the cloud. So clumps count as one point (``without_copies``), and where the two nearest tell another
@@ -62,14 +63,10 @@ def two_nn(points: np.ndarray, discard: float = 0.1, seed: int = 0) -> Dimension
     samples = without_copies(_distinct(points, 10))
     scale = steady_scale(samples)
     log_ratio = _log_ratios(samples, scale)
-
-    def slope(ratios: np.ndarray) -> float:
-        return _slope(ratios, scale, discard)
-
-    value = slope(log_ratio)
+    value = _slope(log_ratio, scale)
     if not np.isfinite(value):
         raise GeometryError("every point's nearest distances are equal: their ratios give no dimension.")
-    return _with_interval(value, [slope(log_ratio[chosen]) for chosen in _resamples(samples.points, seed)])
+    return _with_interval(value, [_slope(log_ratio[chosen], scale) for chosen in _resamples(samples.points)])
 
 
 def without_copies(samples: Neighbourhoods) -> Neighbourhoods:
@@ -133,14 +130,18 @@ def _log_ratios(samples: Neighbourhoods, scale: int, members: np.ndarray | None 
     return np.log(distances[apart, outer - 1] / distances[apart, scale - 1])
 
 
-def _slope(log_ratio: np.ndarray, scale: int, discard: float = 0.1) -> float:
+def _slope(log_ratio: np.ndarray, scale: int) -> float:
     """The dimension that log ratios float64 (N,) of a ``scale`` tell; infinite if all are 0.
 
-    For 1 it is TwoNN's. Else the mean's: its expectation is (ψ(4k) - ψ(k)) / d, see Denti, Doimo, Laio and Mira, "The
-    generalized ratios intrinsic dimension estimator", Scientific Reports 12 (2022).
+    For 1 it is TwoNN's (``two_nn``). Else the mean's: its expectation is (ψ(4k) - ψ(k)) / d, see Denti, Doimo, Laio and
+    Mira, "The generalized ratios intrinsic dimension estimator", Scientific Reports 12 (2022).
     """
     if scale == 1 and len(log_ratio) >= 2:
-        return nearest_ratio_slope(np.sort(log_ratio), discard)
+        count = len(log_ratio)
+        x = np.sort(log_ratio)[: max(2, int(count * (1.0 - _DISCARDED)))]
+        y = -np.log1p(-np.arange(1, len(x) + 1) / (count + 1))
+        squared = float(x @ x)
+        return float(x @ y) / squared if squared > 0.0 else np.inf
     mean = float(log_ratio.mean()) if len(log_ratio) else 0.0
     return _expected(scale, 4 * scale) / mean if mean > 0.0 else np.inf
 
@@ -148,16 +149,6 @@ def _slope(log_ratio: np.ndarray, scale: int, discard: float = 0.1) -> float:
 def _expected(inner: int, outer: int) -> float:
     """The mean of log(r_outer / r_inner) in one dimension."""
     return float(np.sum(1.0 / np.arange(inner, outer)))
-
-
-def nearest_ratio_slope(log_ratio: np.ndarray, discard: float = 0.1) -> float:
-    """TwoNN's slope for log_ratio float64 (N,), rising: the dimension; infinite if all are 0. See ``two_nn``."""
-    count = len(log_ratio)
-    kept = max(2, int(count * (1.0 - discard)))
-    x = log_ratio[:kept]
-    y = -np.log1p(-np.arange(1, kept + 1) / (count + 1))
-    squared = float(x @ x)
-    return float(x @ y) / squared if squared > 0.0 else np.inf
 
 
 def intrinsic_dimension(samples: Neighbourhoods, most: int) -> int:
@@ -188,29 +179,27 @@ def _wide_directions(samples: Neighbourhoods) -> int:
     return max(1, int(np.median((variances >= 0.2 * variances[:, -1:]).sum(axis=1))))
 
 
-def levina_bickel(points: np.ndarray, neighbours: int = 20, seed: int = 0) -> Dimension:
+def levina_bickel(points: np.ndarray, neighbours: int = 20) -> Dimension:
     """Maximum-likelihood intrinsic dimension of points (N, d) from each point's ``neighbours`` ≥ 3 nearest.
 
     Levina and Bickel, "Maximum likelihood estimation of intrinsic dimension", NIPS 2004, with MacKay and Ghahramani's
     correction: the points' *inverses* are averaged. Points that coincide are counted once.
     """
-    if neighbours < 3:
-        raise GeometryError(f"neighbours is {neighbours}; it must be 3 or more.")
     samples = _distinct(points, neighbours + 1)
     distances, _ = samples.of_samples(neighbours)
     # Given the k-th distance the k - 1 logarithms are exponential with mean 1/dimension: their mean is unbiased.
     inverse = np.log(distances[:, -1:] / distances[:, :-1]).sum(axis=1) / (neighbours - 1)
-    drawn = [float(inverse[chosen].mean()) for chosen in _resamples(samples.points, seed, 2 * neighbours)]
+    drawn = [float(inverse[chosen].mean()) for chosen in _resamples(samples.points, 2 * neighbours)]
     mean = float(inverse.mean())
     if mean <= 0.0 or min(drawn) <= 0.0:
         raise GeometryError("every point's nearest distances are equal (a lattice?): their ratios give no dimension.")
     return _with_interval(1.0 / mean, [1.0 / value for value in drawn])
 
 
-def _resamples(points: np.ndarray, seed: int, size: int = 12) -> Iterator[np.ndarray]:
+def _resamples(points: np.ndarray, size: int = 12) -> Iterator[np.ndarray]:
     """Indices of bootstrap samples of points (N, d), drawn by blocks of at most ``size`` neighbouring ones."""
     blocks = _blocks(points, np.arange(len(points)), size)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     for _ in range(_BOOTSTRAPS):
         yield np.concatenate([blocks[i] for i in generator.integers(len(blocks), size=len(blocks))])
 
@@ -248,8 +237,6 @@ def trustworthiness(x: np.ndarray, y: np.ndarray, neighbours: int = 12) -> float
     """
     x, y = check_points(x, "x"), check_points(y, "y")
     count = len(x)
-    if len(y) != count:
-        raise GeometryError(f"x has {count} points and y has {len(y)}; they must be the same samples.")
     if not 1 <= neighbours < count / 2:
         raise GeometryError(f"neighbours is {neighbours}; it must be 1 or more, and less than half of {count} points.")
     from scipy.spatial.distance import cdist

@@ -14,13 +14,12 @@ be. All fronts of all curves step together, since a batch of fits costs little m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
-from core.geometry.local_fit import GeometryError, LocalFit, LocalModel, unit
+from core.geometry.local_fit import GeometryError, LocalModel, check_place, unit
 from core.geometry.surface import Surface
 from core.paths.latent_path import Hermite
 from core.paths.recipe import END_OF_DATA
@@ -58,7 +57,7 @@ _AT_REST = 1e-4  # of a neighbourhood's radius
 
 @dataclass(frozen=True, eq=False)
 class FactorCurve:
-    """A curve along which ``target`` changes and ``held_names`` do not.
+    """A curve along which ``target`` changes and the other labels do not.
 
     ``points`` float64 (m, d) on the surface; ``labels`` float64 (m, F), read from the local fits, so they say what was
     steered for and not what a decoder shows. Of values that were asked for, those within reach are the m points, in the
@@ -73,7 +72,6 @@ class FactorCurve:
     labels: np.ndarray
     target: int
     target_name: str
-    held_names: tuple[str, ...]
     extent: tuple[float, float]
     stopped: str
     conditioning: float
@@ -114,23 +112,21 @@ def factor_curve(
     start: np.ndarray,
     target: int | str,
     values: np.ndarray | None = None,
-    held: Sequence[int | str] | None = None,
     points: int = POINTS,
 ) -> FactorCurve:
     """The curve through ``start`` (d,), projected onto the surface, along which ``target`` changes.
 
     ``values`` (m,) are the target's, in its own unit and any order; left out, the curve has ``points`` points equally
-    spaced in length over the whole extent in both directions, until the data end. ``held`` are the labels to hold;
-    left out, all others.
+    spaced in length over the whole extent in both directions, until the data end. All other labels are held.
 
-    Raises ``GeometryError`` for an unknown or constant label, a label both changed and held, values that are not
-    finite, or a start that does not fit.
+    Raises ``GeometryError`` for an unknown or constant label, values that are not finite, or a start that does not fit.
     """
-    target, columns = _aims(surface, target, held)
+    columns = _aims(surface, target)
+    target = columns[0]
     wanted = None if values is None else np.asarray(values, dtype=np.float64)
     if wanted is not None and (wanted.ndim != 1 or not len(wanted) or not np.isfinite(wanted).all()):
         raise GeometryError(f"values have shape {wanted.shape}; they must be one or more finite numbers (m,).")
-    at = _start(surface, start)
+    at = surface.project(check_place(start, "start", surface.dim)[None])
     aims, goals = np.array([columns]), at.labels[:, columns] / surface.spread[columns]
     asked = None if wanted is None else wanted / surface.spread[target]
     limit = np.array([-np.inf, np.inf] if asked is None else [min(*asked, goals[0, 0]), max(*asked, goals[0, 0])])
@@ -153,19 +149,17 @@ def factor_curve(
         labels,
         target,
         surface.names[target],
-        tuple(surface.names[i] for i in columns[1:]),
         (float(low), float(high)),
         stopped,
         trace.conditioning,
     )
 
 
-def tangent(
-    surface: Surface, start: np.ndarray, target: int | str, held: Sequence[int | str] | None = None
-) -> tuple[np.ndarray, np.ndarray, float]:
+def tangent(surface: Surface, start: np.ndarray, target: int | str) -> tuple[np.ndarray, np.ndarray, float]:
     """The factor curve at its start: place (d,) on the surface, motion (d,) per unit of the target, target there."""
-    target, columns = _aims(surface, target, held)
-    at = _start(surface, start)
+    columns = _aims(surface, target)
+    target = columns[0]
+    at = surface.project(check_place(start, "start", surface.dim)[None])
     aims, goals = np.array([columns]), at.labels[:, columns] / surface.spread[columns]
     (trace,) = integrate(surface, at.surface, aims, goals, goals[:, 0])  # it ends where it begins
     return trace.nodes[0], trace.velocity[0] / surface.spread[target], float(at.labels[0, target])
@@ -184,8 +178,10 @@ def gridlines(
     """
     one, two = (surface.index(label) for label in families)
     rest = [i for i in range(len(surface.names)) if i not in (one, two)] if surface.intrinsic > 2 else []
-    for label, other in ((one, two), (two, one)):
-        _aims(surface, label, [other])  # refuses what cannot be followed
+    if one == two:
+        raise GeometryError(f"{surface.names[one]} cannot be both changed and held; choose two different labels.")
+    for label in (one, two):
+        _aims(surface, label)  # refuses what cannot be followed
     lines: list[_Line] = []
     for family, other, count in zip((one, two), (two, one), np.broadcast_to(counts, 2), strict=True):
         low, high = np.quantile(surface.table[:, family], [_MARGIN, 1.0 - _MARGIN])
@@ -287,25 +283,12 @@ def _refined(
     return list(zip(np.split(place, ends), np.split(labels * surface.spread, ends), strict=True))
 
 
-def _aims(surface: Surface, target: int | str, held: Sequence[int | str] | None) -> tuple[int, list[int]]:
-    """(target's column, [target's column, held columns…]); constant labels are held by themselves."""
+def _aims(surface: Surface, target: int | str) -> list[int]:
+    """[target's column, held columns…]: all other labels but constant ones, which are held by themselves."""
     column = surface.index(target)
     if surface.constant[column]:
         raise GeometryError(f"{surface.names[column]} is the same for all samples; choose a label that varies.")
-    others = [i for i in range(len(surface.names)) if i != column] if held is None else [surface.index(i) for i in held]
-    if column in others:
-        raise GeometryError(f"{surface.names[column]} cannot be both changed and held; take it out of held.")
-    return column, [column, *(i for i in dict.fromkeys(others) if not surface.constant[i])]
-
-
-def _start(surface: Surface, start: np.ndarray) -> LocalFit:
-    start = np.asarray(start, dtype=np.float64)
-    if start.shape != (surface.dim,) or not np.isfinite(start).all():
-        raise GeometryError(
-            f"start has shape {start.shape}; it must be ({surface.dim},), one place in latent space, with no number "
-            "that is not finite."
-        )
-    return surface.project(start[None])
+    return [column, *(i for i in range(len(surface.names)) if i != column and not surface.constant[i])]
 
 
 def _end_with_samples(surface: Surface, target: int, *traces: Trajectory) -> None:

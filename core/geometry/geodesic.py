@@ -10,15 +10,13 @@ never trained in a gap of the data cuts straight through it. numpy at import, sc
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from core.geometry.decoder_surrogate import ImageMap, LatentMap
-from core.geometry.local_fit import GeometryError
+from core.geometry.local_fit import GeometryError, check_place
 from core.geometry.off_manifold import OffManifoldPenalty
 from core.geometry.surface import Surface
 from core.utils.point_sets import interpolated
@@ -120,25 +118,15 @@ class LatentGraph:
         return indices[0][connected], self._unit * (1.0 + LATENT_SHARE) * distances[0][connected]
 
 
-@dataclass(frozen=True, eq=False)
-class Geodesic:
+class Geodesic(NamedTuple):
     """A path as it stands: ``points`` float64 (K, d), its ends exactly those asked for.
 
-    ``energy`` n Σ|h(t+1) - h(t)|², n = K - 1, without the penalty; ``latent_length`` and ``image_length`` are sums of
-    chords over the ``image_k`` points (image length in units of a pooled cell's full brightness range, as the image map
-    has it; latent length where there is none). ``off_share``: the share of the K points that are off the manifold.
-    ``seconds`` since the path was asked for. ``converged``: another step would save less than a thousandth (of a
-    polished path a ten-thousandth) of the cost; False where the steps were used up or none went down any more.
+    ``converged``: another step would save less than a thousandth (of a polished path a ten-thousandth) of the cost;
+    False where the steps were used up or none went down any more.
     """
 
     points: np.ndarray
     stage: Stage
-    energy: float
-    latent_length: float
-    image_length: float
-    image_k: int
-    off_share: float
-    seconds: float
     converged: bool
 
 
@@ -165,29 +153,14 @@ def geodesic(
     Raises ``GeometryError`` for ends of another shape, a penalty below 0, fewer than 3 points, or ends on parts of the
     cloud that are not connected.
     """
-    began = time.perf_counter()
     if points < 3 or not 0.0 <= penalty < np.inf:
         raise GeometryError(f"points is {points} and penalty {penalty}; they must be 3 or more, and 0 or more.")
-    start, end = (_checked_end(place, name, graph.samples.dim) for name, place in (("start", start), ("end", end)))
+    start, end = (check_place(place, name, graph.samples.dim) for name, place in (("start", start), ("end", end)))
     h = graph.image_map
-
-    def shown(z: np.ndarray, values: np.ndarray, stage: Stage, converged: bool) -> Geodesic:
-        chords = np.linalg.norm(np.diff(values, axis=0), axis=1)
-        return Geodesic(
-            points=z,
-            stage=stage,
-            energy=float((len(z) - 1) * np.square(chords).sum()),
-            latent_length=float(np.linalg.norm(np.diff(z, axis=0), axis=1).sum()),
-            image_length=float(chords.sum()),
-            image_k=len(z),
-            off_share=float(graph.surface.detector.off_manifold(z).mean()),
-            seconds=time.perf_counter() - began,
-            converged=converged,
-        )
 
     if np.array_equal(start, end):
         z = np.repeat(start[None], points, axis=0)
-        yield shown(z, h.value(z), "polished", True)
+        yield Geodesic(z, "polished", True)
         return
     path = graph.path(start, end)
     in_images = np.linalg.norm(np.diff(h.value(path), axis=0), axis=1)
@@ -197,28 +170,17 @@ def geodesic(
     arc = np.concatenate([[0.0], np.cumsum(in_images + max(LATENT_SHARE * unit, 1e-12) * in_latents)])
     z = interpolated(np.linspace(0.0, arc[-1], points), arc, path)
     z[0], z[-1] = start, end
-    values = h.value(z)
-    yield shown(z, values, "graph", False)
-    relaxation = Relaxation(h, graph.off_manifold, z, values, penalty)
+    yield Geodesic(z, "graph", False)
+    relaxation = Relaxation(h, graph.off_manifold, z, penalty)
     for _ in range(iterations):
         saving = relaxation.iterate()
-        yield shown(relaxation.z, relaxation.values, "relaxed", saving <= _RELAXED)
+        yield Geodesic(relaxation.z, "relaxed", saving <= _RELAXED)
         if saving <= (_POLISHED if penalty > 0.0 else _EXACT) or relaxation.stuck:
             break
     converged = relaxation.saving <= _POLISHED
     if penalty > 0.0 and graph.surface.intrinsic < graph.samples.dim:
         converged = _polish(graph, relaxation)
-    yield shown(relaxation.z, relaxation.values, "polished", converged)
-
-
-def _checked_end(place: np.ndarray, name: str, dim: int) -> np.ndarray:
-    try:
-        end = np.asarray(place, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise GeometryError(f"{name} is {place!r}; it must be {dim} finite numbers.") from error
-    if end.shape != (dim,) or not np.isfinite(end).all():
-        raise GeometryError(f"{name} is {place!r}; it must be {dim} finite numbers.")
-    return end
+    yield Geodesic(relaxation.z, "polished", converged)
 
 
 def _polish(graph: LatentGraph, relaxation: Relaxation) -> bool:
@@ -255,21 +217,18 @@ def _ratio(over: float, under: float) -> float:
 
 
 class Relaxation:
-    """Relaxes a path ``z`` float64 (K, d), whose images are ``values`` (K, P); both only ever improve.
+    """Relaxes a path ``z`` float64 (K, d), which only ever improves.
 
     The cost is n Σ|h(t+1) - h(t)|² + penalty · L²/n Σ x(z)², n = K - 1, L² the energy at the beginning. ``saving`` is
     the share of the cost that is still to be saved, as far as one step can tell; inf before the first. ``stuck`` says
     that steps of whatever damping fail to go down, though they should.
     """
 
-    def __init__(
-        self, h: ImageMap, off_manifold: OffManifoldPenalty, z: np.ndarray, values: np.ndarray, penalty: float
-    ) -> None:
-        self._h, self._off_manifold = h, off_manifold
-        self.z, self.values = z, values
+    def __init__(self, h: ImageMap, off_manifold: OffManifoldPenalty, z: np.ndarray, penalty: float) -> None:
+        self._h, self._off_manifold, self.z = h, off_manifold, z
         self._count = len(z) - 1
         # A path of no image length has no energy to set the penalty against: then it is absolute.
-        energy = self._energy(values)
+        energy = self._energy(h.value(z))
         self._weight = penalty * (energy if energy > 0.0 else 1.0) / self._count
         self._damping = _FIRST_DAMPING
         self.saving = np.inf
@@ -296,7 +255,7 @@ class Relaxation:
             trial_values = self._h.value(trial)
             decrease = before - self._cost(trial_values, self._leaving(trial, trial_values, None)[0])
             if decrease >= -_ROUNDING * before:
-                self.z, self.values = trial, trial_values
+                self.z = trial
                 honest = self._damping <= _HONEST_DAMPING
                 self.saving = (max(decrease, 0.0) if honest else self._promise(bands, gradient, promised)) / before
                 # Damp the next step less where this one kept its promise, more where it hardly did (Marquardt 1963).
@@ -329,7 +288,7 @@ class Relaxation:
 
     def replace(self, z: np.ndarray) -> None:
         """Go on from z (K, d)."""
-        self.z, self.values = z, self._h.value(z)
+        self.z = z
         self._damping, self.stuck = _LATER_DAMPING, False
 
     def _system(

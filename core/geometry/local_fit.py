@@ -320,3 +320,14 @@ def check_points(points: np.ndarray, name: str = "points", dim: int | None = Non
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
         raise GeometryError(f"{name} hold a number that is not finite, in row {row}.")
     return array
+
+
+def check_place(place: object, name: str, dim: int) -> np.ndarray:
+    """``place``, called ``name``, as float64 (dim,), all finite; else ``GeometryError``."""
+    try:
+        array = np.asarray(place, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.shape != (dim,) or not np.isfinite(array).all():
+        raise GeometryError(f"{name} is {place!r}; it must be {dim} finite numbers.")
+    return array

@@ -225,14 +225,10 @@ class OffManifoldPenalty:
         parts = [self.latent.own, self.rim.near(seen.points)[0]]
         self.own = np.linalg.norm([*parts, *([] if self._image is None else [self._image.own])], axis=0)
 
-    def value(self, z: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """x float64 (n,) of z (n, d), whose images are ``values`` (n, P)."""
-        return self.value_and_slope(z, values, None)[0]
-
     def value_and_slope(
-        self, z: np.ndarray, values: np.ndarray, jacobian: np.ndarray | None
+        self, z: np.ndarray, values: np.ndarray, jacobian: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """x float64 (n,) and its derivatives by z float64 (n, d), zero where x is.
+        """x float64 (n,) of z (n, d), whose images are ``values`` (n, P), and its derivatives by z float64 (n, d).
 
         ``jacobian`` (n, P, d) are the derivatives of ``values``; None: the slopes are of no interest, and zero.
         """
@@ -269,7 +265,7 @@ class Rim:
         size = np.maximum(np.trace(spread, axis1=1, axis2=2), 1e-300)
         spread += 1e-9 * size[:, None, None] * np.eye(q)
         aside = np.sqrt(np.maximum((mean[:, None] @ np.linalg.solve(spread, mean[:, :, None]))[:, 0, 0], 0.0))
-        candidates = aside > _RIM_OFFSET * _edge_mean(q) * sqrt(q + 2.0)
+        candidates = aside > _RIM_OFFSET * _mean_cosine(q) * q / (q + 1) * sqrt(q + 2.0)
         self.members = candidates & (candidates[indices].mean(axis=1) >= _RIM_SHARE)
         self._samples = Neighbourhoods(samples.points[self.members]) if self.members.any() else None
         usual = float(np.median(distances.mean(axis=1)[self.members])) if self.members.any() else 0.0
@@ -389,11 +385,6 @@ def _edge_offset(q: int) -> float:
     """
     along = _beta(0.5 * (q + 1), 3.0) / _beta(0.5 * q, 3.0)
     return float(2.0 ** (1.0 / q) * _mean_cosine(q) * along * (q + 1) / q)
-
-
-def _edge_mean(q: int) -> float:
-    """How far from its flat side's middle the mean of a half ball of radius 1 in q dimensions is."""
-    return _mean_cosine(q) * q / (q + 1)
 
 
 def _mean_cosine(q: int) -> float:

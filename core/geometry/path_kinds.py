@@ -15,7 +15,7 @@ import numpy as np
 
 from core.geometry.factor_curve import AT_EDGE, UNKNOWN_HELD, FactorCurve, factor_curve, tangent
 from core.geometry.geodesic import PENALTY, LatentGraph, geodesic
-from core.geometry.local_fit import GeometryError, check_points, project
+from core.geometry.local_fit import GeometryError, check_place, check_points, project
 from core.geometry.off_manifold import SCORE_NEIGHBOURS
 from core.geometry.surface import Surface
 from core.paths.recipe import END_OF_DATA, PATH_KINDS
@@ -92,9 +92,8 @@ def trace(kind: str, request: PathRequest) -> Iterator[TracedPath]:
 
     ``straight`` and ``spherical`` (about the samples' mean) join start and end, and so does a ``geodesic``. The others
     start at ``start`` and change ``target``. ``isoline`` needs no end: it is the whole factor curve. A factor curve
-    that cannot reach all the values has fewer points. Raises ``GeometryError`` if something that the kind needs is
-    missing, ``core.geometry.local_fit.GeometryError`` for labels that cannot be followed,
-    ``core.geometry.local_fit.GeometryError`` for ends that no geodesic joins.
+    that cannot reach all the values has fewer points. Raises ``GeometryError`` for something missing that the kind
+    needs, labels that cannot be followed, and ends that no geodesic joins.
     """
     about = PATH_KINDS.get(kind)
     if about is None:
@@ -120,9 +119,11 @@ def made(kind: str, request: PathRequest) -> TracedPath:
 
 
 def straight(start: np.ndarray, end: np.ndarray, points: int = POINTS) -> np.ndarray:
-    """``points`` places float64 (points, d) at equal steps from start (d,) to end (d,)."""
-    start, end = _ends(start, end, points)
-    return np.linspace(start, end, points)
+    """``points`` places float64 (points, d) at equal steps from start (d,) to end (d,), which are finite."""
+    if points < 2:
+        raise GeometryError(f"points is {points}; a path has 2 or more.")
+    start = check_place(start, "start", np.size(start))
+    return np.linspace(start, check_place(end, "end", len(start)), points)
 
 
 def spherical(start: np.ndarray, end: np.ndarray, centre: np.ndarray, points: int = POINTS) -> np.ndarray:
@@ -132,8 +133,9 @@ def spherical(start: np.ndarray, end: np.ndarray, centre: np.ndarray, points: in
     directions, while the distance from the centre changes linearly. Raises ``GeometryError`` where no arc is
     determined: an end at the centre, or ends opposite each other.
     """
-    start, end = _ends(start, end, points)
-    centre, _ = _ends(centre, start, points)
+    t = straight(np.zeros(1), np.ones(1), points)
+    start = check_place(start, "start", len(centre))
+    end = check_place(end, "end", len(centre))
     radii = np.linalg.norm([start - centre, end - centre], axis=1)
     if not radii.all():
         raise GeometryError("start or end is at the centre, where an arc has no direction; choose another end.")
@@ -145,32 +147,20 @@ def spherical(start: np.ndarray, end: np.ndarray, centre: np.ndarray, points: in
         raise GeometryError(
             "start and end are opposite each other about the centre; move one, or go through a third point."
         )
-    t = np.linspace(0.0, 1.0, points)[:, None]
     second = across / sine if sine > 0.0 else np.zeros_like(one)
     turned = np.cos(t * angle) * one + np.sin(t * angle) * second
     return centre + ((1.0 - t) * radii[0] + t * radii[1]) * turned
 
 
-def _ends(start: np.ndarray, end: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    one, two = np.asarray(start, dtype=np.float64), np.asarray(end, dtype=np.float64)
-    if one.ndim != 1 or one.shape != two.shape or not (np.isfinite(one).all() and np.isfinite(two).all()):
-        raise GeometryError(f"ends have shapes {one.shape} and {two.shape}; both must be (d,) finite numbers.")
-    if points < 2:
-        raise GeometryError(f"points is {points}; a path has 2 or more.")
-    return one, two
-
-
 def _straight(request: PathRequest) -> Iterator[TracedPath]:
     assert request.end is not None
-    points = straight(request.start, request.end, request.points)
-    yield TracedPath(points)
+    yield TracedPath(straight(request.start, request.end, request.points))
 
 
 def _spherical(request: PathRequest) -> Iterator[TracedPath]:
     assert request.end is not None
     centre = request.surface.samples.points.mean(axis=0)
-    points = spherical(request.start, request.end, centre, request.points)
-    yield TracedPath(points)
+    yield TracedPath(spherical(request.start, request.end, centre, request.points))
 
 
 def _geodesic(request: PathRequest) -> Iterator[TracedPath]:
@@ -188,7 +178,7 @@ def _geodesic(request: PathRequest) -> Iterator[TracedPath]:
 
 def _factor_curve(request: PathRequest, whole: bool = False) -> Iterator[TracedPath]:
     surface, values = request.surface, None if whole else request.target_values()
-    curve = factor_curve(surface, request.start, request.target, values, None, request.points)
+    curve = factor_curve(surface, request.start, request.target, values, request.points)
     stepped = _stepped(surface, curve)
     if len(curve.points) < 2:
         reason = stepped or curve.stopped or END_OF_DATA
@@ -290,11 +280,6 @@ def _within_ball(path: np.ndarray, samples: np.ndarray) -> np.ndarray:
     return path[0] + np.linspace(low, high, len(path))[:, None] * along if low < high else path
 
 
-def _tangent_line(request: PathRequest) -> Iterator[TracedPath]:
-    """Right in direction for all factors, but only where it touches the factor curve: at its start."""
-    return _line(request, *tangent(request.surface, request.start, request.target))
-
-
 def _attribute_line(request: PathRequest, method: AttributeMethod) -> Iterator[TracedPath]:
     """Latent arithmetic: the straight line along an attribute vector."""
     surface, column = request.surface, request.surface.index(request.target)
@@ -309,7 +294,8 @@ MAKERS: dict[str, Callable[[PathRequest], Iterator[TracedPath]]] = {
     "geodesic": _geodesic,
     "factor curve": _factor_curve,
     "isoline": partial(_factor_curve, whole=True),
-    "tangent line": _tangent_line,
+    # Right in direction for all factors, but only where it touches the factor curve: at its start.
+    "tangent line": lambda request: _line(request, *tangent(request.surface, request.start, request.target)),
     "mean difference": partial(_attribute_line, method="mean difference"),
     "regression": partial(_attribute_line, method="regression"),
 }

@@ -53,14 +53,6 @@ class ScreenCamera:
     projection: np.ndarray
     viewport: tuple[float, float]
 
-    def __post_init__(self) -> None:
-        matrix = np.array(self.projection, dtype=np.float64)
-        if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
-            raise GeometryError(f"projection has shape {matrix.shape}; it must be 4 × 4 finite numbers.")
-        if len(self.viewport) != 2 or not min(self.viewport) > 0:
-            raise GeometryError(f"viewport is {self.viewport!r}; it must be a width and a height above 0.")
-        object.__setattr__(self, "projection", matrix)
-
     def clip(self, view: np.ndarray) -> np.ndarray:
         """Clip coordinates float64 (n, 4) of view (n, 3)."""
         return view @ self.projection[:, :3].T + self.projection[:, 3]
@@ -227,13 +219,11 @@ def _towards(
     return np.einsum("kdq,kq->kd", tangent, np.nan_to_num(step))
 
 
-def _smooth(curve: np.ndarray, sigma: float = SMOOTHING) -> np.ndarray:
+def _smooth(curve: np.ndarray) -> np.ndarray:
     """Gaussian smoothing along the curve; mirrored through its ends, which therefore stay, as straight lines do."""
-    reach = min(int(np.ceil(3.0 * sigma)), len(curve) - 1)
-    before = 2.0 * curve[0] - curve[reach:0:-1]
-    after = 2.0 * curve[-1] - curve[-2 : -reach - 2 : -1]
-    padded = np.vstack([before, curve, after])
-    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / sigma))
+    reach = min(int(np.ceil(3.0 * SMOOTHING)), len(curve) - 1)
+    padded = np.pad(curve, ((reach, reach), (0, 0)), mode="reflect", reflect_type="odd")
+    kernel = np.exp(-0.5 * np.square(np.arange(-reach, reach + 1) / SMOOTHING))
     kernel /= kernel.sum()
     return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], axis=1)
 

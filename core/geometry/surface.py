@@ -124,21 +124,16 @@ class Surface:
         part = max(1, _CHUNK // self.neighbours)
         return np.concatenate([self.project(z[i : i + part]).labels for i in range(0, max(len(z), 1), part)])
 
-    def relabelled(self, encoded: np.ndarray, members: np.ndarray | None = None) -> Surface:
+    def relabelled(self, encoded: np.ndarray, members: np.ndarray) -> Surface:
         """The same surface with the labels of what the *decoder draws* there, as its own encoder reads them.
 
         A decoder does not return quite the factors of the sample whose mean it is given, so a curve that holds the
         samples' labels lets the images' labels drift by that much. ``encoded`` (M, d) are the means of the decoded
-        ``samples`` (encode(decode(samples.points))); ``members`` int (M,) says of which, left out of all. A thousand
-        spread over the cloud do, since the difference between the two labels is smooth. Nothing else than the model
-        and the samples' labels takes part. Raises ``GeometryError`` for another number of means.
+        ``samples`` (encode(decode(samples.points))); ``members`` int (M,) says of which. A thousand spread over the
+        cloud do, since the difference between the two labels is smooth. Nothing else than the model and the samples'
+        labels takes part. Raises ``GeometryError`` if few are encoded on the data.
         """
-        members = np.arange(len(self.samples)) if members is None else np.asarray(members)
         encoded = check_points(encoded, "encoded", self.dim)
-        if len(encoded) != len(members):
-            raise GeometryError(
-                f"encoded has {len(encoded)} means; there must be {len(members)}, one per decoded sample."
-            )
         known = self.samples.points[members]
         usable = ~self.in_gap(encoded)  # a broken image is encoded anywhere
         if usable.sum() < max(SCORE_NEIGHBOURS, 0.5 * len(members)):

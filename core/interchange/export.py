@@ -19,6 +19,8 @@ from core.utils.text import reason
 Format = Literal["onnx", "safetensors", "projector", "parquet", "tensorboard"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 PARQUET = "latents.parquet"
+Report = Callable[[float], None]
+"""Takes shares from 0 to 1."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,7 @@ class Export:
     notes: tuple[str, ...]
 
 
-def export_run(
-    run: RunDirectory, formats: Sequence[Format], out: Path, on_progress: Callable[[float], None] | None = None
-) -> Export:
+def export_run(run: RunDirectory, formats: Sequence[Format], out: Path, on_progress: Report | None = None) -> Export:
     """Write ``run`` in ``formats`` into folder ``out``, which is made; files of an earlier export are replaced.
 
     Everything is written beside its place first, so that whatever fails leaves ``out`` as it was. ``on_progress`` gets
@@ -62,23 +62,25 @@ def export_run(
                 folder.rmdir()
 
 
-def _write(
-    run: RunDirectory, formats: Sequence[Format], stage: Path, on_progress: Callable[[float], None]
-) -> list[str]:
+def _write(run: RunDirectory, formats: Sequence[Format], stage: Path, on_progress: Report) -> list[str]:
     """Write into the empty folder ``stage``; returns the notes."""
     chosen: list[Format] = [name for name in FORMATS if name in formats]
     total, done = sum(_WRITERS[name][0] for name in chosen), 0
     notes: list[str] = []
     for name in chosen:
-        on_progress(done / total)
         seconds, write = _WRITERS[name]
-        notes += write(run, stage, formats)
+
+        def report(share: float, before: int = done, seconds: int = seconds) -> None:
+            on_progress((before + share * seconds) / total)
+
+        report(0.0)
+        notes += write(run, stage, formats, report)
         done += seconds
     on_progress(1.0)
     return notes
 
 
-def _onnx(run: RunDirectory, stage: Path, _: Sequence[Format]) -> list[str]:
+def _onnx(run: RunDirectory, stage: Path, _: Sequence[Format], report: Report) -> list[str]:
     from core.training.checkpoint import load_model
 
     if run.imported is not None:
@@ -90,10 +92,10 @@ def _onnx(run: RunDirectory, stage: Path, _: Sequence[Format]) -> list[str]:
     except RunError:  # none are recorded: a model that was handed on
         latents = None
     z = onnx_files.latents_to_compare(latents, network.latent_dim)
-    return [f"Compared with ONNX Runtime, {onnx_files.write_onnx(network, z, stage)}."]
+    return [f"Compared with ONNX Runtime, {onnx_files.write_onnx(network, z, stage, report)}."]
 
 
-def _safetensors(run: RunDirectory, stage: Path, formats: Sequence[Format]) -> list[str]:
+def _safetensors(run: RunDirectory, stage: Path, formats: Sequence[Format], _: Report) -> list[str]:
     if run.imported is not None:
         raise InterchangeError(
             f"{run.path} holds an imported model ({run.network}), which has no weights of Isoline's own network; "
@@ -103,21 +105,21 @@ def _safetensors(run: RunDirectory, stage: Path, formats: Sequence[Format]) -> l
     return [f"{model_card.CARD} states no licence: choose one before you publish the model."]
 
 
-def _projector(run: RunDirectory, stage: Path, _: Sequence[Format]) -> list[str]:
+def _projector(run: RunDirectory, stage: Path, _: Sequence[Format], __: Report) -> list[str]:
     return projector.write_projector(read_samples(run), stage / "projector")
 
 
-def _parquet(run: RunDirectory, stage: Path, _: Sequence[Format]) -> list[str]:
+def _parquet(run: RunDirectory, stage: Path, _: Sequence[Format], __: Report) -> list[str]:
     latents_table.write_parquet(read_samples(run), stage / PARQUET)
     return []
 
 
-def _tensorboard(run: RunDirectory, stage: Path, _: Sequence[Format]) -> list[str]:
+def _tensorboard(run: RunDirectory, stage: Path, _: Sequence[Format], __: Report) -> list[str]:
     tensorboard.write_events(run, stage / "tensorboard")
     return []
 
 
-_WRITERS: dict[Format, tuple[int, Callable[[RunDirectory, Path, Sequence[Format]], list[str]]]] = {
+_WRITERS: dict[Format, tuple[int, Callable[[RunDirectory, Path, Sequence[Format], Report], list[str]]]] = {
     "onnx": (8, _onnx),
     "safetensors": (1, _safetensors),
     "projector": (1, _projector),

@@ -4,6 +4,7 @@ of one that was imported."""
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ ENCODER, DECODER = "encoder.onnx", "decoder.onnx"
 COMPARED = 64
 """Images and latents."""
 TOLERANCE = 1e-4
+ERRORS = 3
+"""ONNX Runtime's level for errors alone: its warnings, of devices that are not there, say nothing about the files."""
 _BATCH = 8
 
 
@@ -56,7 +59,7 @@ def latents_to_compare(latents: np.ndarray | None, latent_dim: int) -> np.ndarra
     return latents[rng.choice(len(latents), COMPARED, replace=len(latents) < COMPARED)]
 
 
-def write_onnx(network: VAE, z: np.ndarray, folder: Path) -> Parity:
+def write_onnx(network: VAE, z: np.ndarray, folder: Path, on_progress: Callable[[float], None]) -> Parity:
     """Write both files into ``folder`` if they compute what ``network`` does; returns how exactly.
 
     Compared are the images at ``z`` float32 (n, d), and the means and log-variances of those images. Raises
@@ -64,7 +67,10 @@ def write_onnx(network: VAE, z: np.ndarray, folder: Path) -> Parity:
     """
     from core.models.onnx_export import decoder_onnx, encoder_onnx
 
-    encoder, decoder = encoder_onnx(network), decoder_onnx(network)
+    encoder = encoder_onnx(network)
+    on_progress(0.4)
+    decoder = decoder_onnx(network)
+    on_progress(0.8)
     parity = compared(network, encoder, decoder, z)
     if not parity.holds:
         raise InterchangeError(
@@ -111,6 +117,7 @@ def compared(network: VAE, encoder: bytes, decoder: bytes, z: np.ndarray) -> Par
 def _session(content: bytes):
     import onnxruntime
 
+    onnxruntime.set_default_logger_severity(ERRORS)
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = ERRORS
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

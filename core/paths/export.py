@@ -1,13 +1,13 @@
 """Writing a path's frames: PNG strip, GIF, MP4, and NPZ with the latents themselves.
 
-Every file is written whole or not at all (core.utils.atomic_write). Progress is reported as a fraction from 0 to 1; a
-cancelled export leaves nothing behind. numpy at import, Pillow and PyAV at first use.
+Every file is written whole or not at all (core.utils.atomic_write). Progress is reported as a fraction from 0 to 1; an
+exception that its receiver raises ends the export and leaves nothing behind. numpy at import, Pillow and PyAV at first
+use.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import zipfile
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -26,15 +26,10 @@ GIF_MAX_FPS = 50.0  # a GIF counts in hundredths of a second, and viewers slow d
 MP4_QUALITY = 16  # x264's constant rate factor; visually lossless on line art
 
 Progress = Callable[[float], None]
-Cancelled = Callable[[], bool]
 
 
 class ExportError(ValueError):
     """An export that cannot be written; the message names the file, the reason and what would do."""
-
-
-class ExportCancelled(ExportError):
-    """The export was cancelled; nothing was written."""
 
 
 def export_path(
@@ -46,22 +41,21 @@ def export_path(
     control: np.ndarray | None = None,
     metadata: str = "{}",
     progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
 ) -> Path:
     """Write frames uint8 (n, H, W, C) to ``path`` as ``format``; ``npz`` needs ``latents`` float32 (n, d) as well.
 
     The functions below say what each format holds. Raises ``ExportError``.
     """
     if format == "png":
-        return export_png_strip(path, frames, progress, cancelled)
+        return export_png_strip(path, frames, progress)
     if format == "gif":
-        return export_gif(path, frames, fps, progress, cancelled)
+        return export_gif(path, frames, fps, progress)
     if format == "mp4":
-        return export_mp4(path, frames, fps, progress, cancelled)
+        return export_mp4(path, frames, fps, progress)
     if format == "npz":
         if latents is None:
             raise ExportError(f"{path}: an npz holds the path's latents; none were given.")
-        return export_npz(path, latents, frames, control, metadata, progress, cancelled)
+        return export_npz(path, latents, frames, control, metadata, progress)
     raise ExportError(f"format is {format!r}; it must be one of {', '.join(FORMATS)}.")
 
 
@@ -69,7 +63,6 @@ def export_png_strip(
     path: str | Path,
     frames: np.ndarray,
     progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
 ) -> Path:
     """All frames beside one another in one lossless PNG, left to right, then top to bottom.
 
@@ -81,7 +74,7 @@ def export_png_strip(
     count, height, width, channels = frames.shape
     across = min(count, max(1, MAX_STRIP // width))
     strip = np.zeros((-(-count // across) * height, across * width, channels), dtype=np.uint8)
-    with _writing(path, frames, progress, cancelled) as (file, counted):
+    with _writing(path, frames, progress) as (file, counted):
         for i, frame in enumerate(counted):
             top, left = (i // across) * height, (i % across) * width
             strip[top : top + height, left : left + width] = frame
@@ -94,7 +87,6 @@ def export_gif(
     frames: np.ndarray,
     fps: float = 30.0,
     progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
     palette: Literal["median cut", "octree"] = "median cut",
 ) -> Path:
     """An endless GIF. Grey frames keep every one of their 256 levels; colour frames get up to 256 colours each.
@@ -113,7 +105,7 @@ def export_gif(
     ends = np.round(np.arange(1, len(frames) + 1) * 100.0 / fps).astype(int)
     new = np.flatnonzero([i == 0 or not np.array_equal(frames[i], frames[i - 1]) for i in range(len(frames))])
     durations = np.add.reduceat(np.diff(ends, prepend=0) * 10, new).tolist()
-    with _writing(path, frames[new], progress, cancelled) as (file, counted):
+    with _writing(path, frames[new], progress) as (file, counted):
         pictures = (Image.fromarray(_squeeze(frame)) for frame in counted)
         method = Image.Quantize.FASTOCTREE if palette == "octree" else Image.Quantize.MEDIANCUT
         images = (p if p.mode == "L" else p.quantize(256, method) for p in pictures)
@@ -127,7 +119,6 @@ def export_mp4(
     frames: np.ndarray,
     fps: float = 30.0,
     progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
 ) -> Path:
     """An MP4 that every player reads: H.264 where PyAV has an encoder, else MPEG-4; 4:2:0 colour, even sizes.
 
@@ -144,7 +135,7 @@ def export_mp4(
         raise ExportError(
             f"{path}: this PyAV has no MP4 encoder (libx264, libopenh264 or mpeg4); export a GIF instead."
         )
-    with _writing(path, frames, progress, cancelled) as (file, counted):
+    with _writing(path, frames, progress) as (file, counted):
         try:
             with av.open(file, "w", format="mp4") as container:
                 stream: Any = container.add_stream(codec, rate=rate)  # a video stream, by its codec
@@ -170,7 +161,6 @@ def export_npz(
     control: np.ndarray | None = None,
     metadata: str = "{}",
     progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
 ) -> Path:
     """A compressed NPZ, read with ``np.load(path)`` (no pickle): the path in numbers.
 
@@ -183,15 +173,9 @@ def export_npz(
         raise ExportError(
             f"{path}: latents have shape {latents.shape}; they must be ({len(frames)}, d), one per frame."
         )
-    control = np.zeros((0, latents.shape[1])) if control is None else np.asarray(control)
-    if control.ndim != 2 or control.shape[1] != latents.shape[1]:
-        raise ExportError(f"{path}: control has shape {control.shape}; it must be (m, {latents.shape[1]}).")
-    try:
-        json.loads(metadata)
-    except ValueError as error:
-        raise ExportError(f"{path}: metadata is not JSON: {error}") from error
+    control = np.zeros((0, latents.shape[1])) if control is None else control
     with (
-        _writing(path, frames, progress, cancelled) as (file, counted),
+        _writing(path, frames, progress) as (file, counted),
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
         small = {
@@ -213,7 +197,7 @@ def export_npz(
 
 @contextlib.contextmanager
 def _writing(
-    path: str | Path, frames: np.ndarray, progress: Progress | None, cancelled: Cancelled | None
+    path: str | Path, frames: np.ndarray, progress: Progress | None
 ) -> Iterator[tuple[IO[bytes], Iterator[np.ndarray]]]:
     """A file that becomes ``path`` when the block ends, and the frames to write into it, which report the progress.
 
@@ -223,8 +207,6 @@ def _writing(
 
     def counted() -> Iterator[np.ndarray]:
         for i, frame in enumerate(frames):
-            if cancelled is not None and cancelled():
-                raise ExportCancelled("the export was cancelled; nothing was written.")
             yield frame
             report(0.99 * (i + 1) / len(frames))
 

@@ -234,12 +234,6 @@ class LatentPath:
 
     # Edits: each returns a new path -------------------------------------------------------------------------------
 
-    def inserted(self, s: float) -> tuple[LatentPath, int]:
-        """A control point added on the curve at share s: (new path, the point's index)."""
-        u = float(self.parameter(s))
-        index = min(int(u), max(self.segments - 1, 0)) + 1
-        return self.with_point(index, self.evaluate(u)), index
-
     def with_point(self, index: int, point: np.ndarray) -> LatentPath:
         """``point`` (d,) inserted before control point ``index``, 0 to m."""
         if not 0 <= index <= len(self):
@@ -262,10 +256,6 @@ class LatentPath:
         if len(self) == 1:
             raise PathError("the path's only control point cannot be removed; clear the path instead.")
         return replace(self, control=np.delete(self.control, index, axis=0), recipe=None)
-
-    def reversed(self) -> LatentPath:
-        """The same curve, run the other way."""
-        return replace(self, control=self.control[::-1], recipe=None)
 
     def with_kind(self, kind: SplineKind) -> LatentPath:
         """Another curve through the same control points."""
@@ -367,12 +357,7 @@ def image_length_table(images: np.ndarray, position: np.ndarray | None = None) -
     Chords are Euclidean distances between frames pooled to 16 × 16 cells: the length of unpooled near-binary images
     keeps growing with K. ``position`` float (K,) rising shares of latent length; left out: equally spaced.
     """
-    images = np.asarray(images)
-    if images.ndim != 4 or images.dtype != np.uint8 or len(images) == 0:
-        raise PathError(f"images are {images.dtype} {images.shape}; they must be uint8 (K, H, W, C), K ≥ 1.")
     place = np.linspace(0.0, 1.0, len(images)) if position is None else np.asarray(position, dtype=np.float64)
-    if place.shape != (len(images),) or np.any(np.diff(place) < 0.0):
-        raise PathError(f"position has shape {place.shape}; it must be {len(images)} numbers that never decrease.")
     pooled = pool(images)
     chords = np.linalg.norm(np.diff(pooled, axis=0), axis=1)
     return ImageLength(place, np.concatenate([[0.0], np.cumsum(chords)]))

@@ -33,6 +33,7 @@ TICK_FONT, NAME_FONT, TITLE_FONT, CAPTION_FONT = 13.0, 16.0, 18.0, 13.0
 SMALLEST_TEXT = 0.78  # of the sizes above, however small the picture: 10 pixels stay legible
 BAR_WIDTH, BAR_TOP, BORDER = 11.0, 50.0, 20.0
 WEAK_LINE = 0.7  # opacity of grid lines that are neither an edge nor a zero line
+ELEVATION = 27.0  # degrees above the ground from which one looks
 SUPERSAMPLING = 2  # discs are drawn twice as large and averaged, so that they glide
 
 
@@ -53,22 +54,15 @@ class Cloud:
     caption: str = ""
 
 
-@dataclass(frozen=True)
-class Style:
-    """How it is drawn: ``size`` pixels square; ``point_size`` a point's diameter in pixels of a picture of 720."""
-
-    size: int = 720
-    ground: Theme = DARK
-    point_size: float = 5.0
-    elevation: float = 27.0  # degrees above the ground
-
-
 class CloudPicture:
-    """Draws ``cloud`` from any side, always from the same distance."""
+    """Draws ``cloud`` from any side, always from the same distance, ``size`` pixels square.
 
-    def __init__(self, cloud: Cloud, style: Style) -> None:
-        self._cloud, self._style = cloud, style
-        self._scale = style.size / REFERENCE
+    ``point_size`` is a point's diameter in pixels of a picture of 720.
+    """
+
+    def __init__(self, cloud: Cloud, size: int = 720, ground: Theme = DARK, point_size: float = 5.0) -> None:
+        self._cloud, self._size, self._ground, self._point_size = cloud, size, ground, point_size
+        self._scale = size / REFERENCE
         self._text_scale = max(self._scale, SMALLEST_TEXT)
         low, high = cloud.points.min(axis=0), cloud.points.max(axis=0)
         self._box = make_box(low, high, cloud.dims)
@@ -80,8 +74,7 @@ class CloudPicture:
         from PIL import Image
 
         camera = self.camera(azimuth)
-        size = self._style.size
-        image = Image.new("RGB", (size, size), self._style.ground.plot)
+        image = Image.new("RGB", (self._size, self._size), self._ground.plot)
         self._draw_grid(image, camera)
         image = self._with_points(image, camera)
         self._draw_numbers(image, camera)
@@ -96,8 +89,8 @@ class CloudPicture:
 
     def _fitted(self) -> Camera:
         """The camera that sees the box whole from every side: the eye on a circle about the box's upright axis."""
-        size, box = float(self._style.size), self._box
-        camera = Camera(box.centre, 1.0, 0.0, self._style.elevation, viewport=(size, size))
+        size, box = float(self._size), self._box
+        camera = Camera(box.centre, 1.0, 0.0, ELEVATION, viewport=(size, size))
         corners = box_corners(box.low, box.high)
         camera.distance = 4.0 * max(float(np.linalg.norm(corners - camera.target, axis=1).max()), 1e-6)
         text = self._text_scale
@@ -117,13 +110,13 @@ class CloudPicture:
         grid = back_grid(self._box, camera)
         pixels = camera.project(grid.lines.reshape(-1, 3))[0].reshape(-1, 2, 2)
         alpha = line_strengths(grid.lines, grid.strong, self._box, camera)
-        pil_text.draw_lines(image, pixels, alpha, self._style.ground.grid, max(1.0, self._scale))
+        pil_text.draw_lines(image, pixels, alpha, self._ground.grid, max(1.0, self._scale))
 
     # points
 
     def _with_points(self, ground: Image, camera: Camera) -> Image:
         """``ground``, an RGB image, with the points on it, from far to near."""
-        size, style = self._style.size * SUPERSAMPLING, self._style
+        size = self._size * SUPERSAMPLING
         picture = np.zeros((size + 2 * PAD, size + 2 * PAD), dtype=np.uint32)
         below = np.asarray(ground.convert("RGBX")).view("<u4")[..., 0]
         for row, column in np.ndindex(SUPERSAMPLING, SUPERSAMPLING):
@@ -132,8 +125,8 @@ class CloudPicture:
         cue = depth_cue(camera, self._box)
         order = far_to_near(depth)
         depth = depth[order]
-        radius = size_factors(depth, cue) * np.float32(max(0.5, style.point_size / 2 * self._scale) * SUPERSAMPLING)
-        plot = _packed(np.array([pil_text.rgb(style.ground.plot)], dtype=np.uint8))[0]
+        radius = size_factors(depth, cue) * np.float32(max(0.5, self._point_size / 2 * self._scale) * SUPERSAMPLING)
+        plot = _packed(np.array([pil_text.rgb(self._ground.plot)], dtype=np.uint8))[0]
         colours = mix(self._colours[order], plot, (fades(depth, cue) * 256).astype(np.uint32))
         x, y = (pixels[order] * SUPERSAMPLING).astype(np.float32).T
         alpha = self._cloud.rgba[order, 3]
@@ -149,7 +142,7 @@ class CloudPicture:
     def _draw_numbers(self, image: Image, camera: Camera) -> None:
         edges = [edge for edge in labelled_edges(self._box, camera) if edge.axis < self._cloud.dims]
         taken: list[Rect] = []
-        ground, text = self._style.ground, self._text_scale
+        ground, text = self._ground, self._text_scale
         face = pil_text.font(NAME_FONT * text, bold=True)
         for edge in edges:
             x, y = (edge.start + edge.end) / 2 + edge.outward * NAME_GAP * text
@@ -177,7 +170,7 @@ class CloudPicture:
                 pil_text.draw_lines(image, marks[shown], strengths, ground.grid, max(1.0, self._scale))
 
     def _draw_heading(self, image: Image) -> None:
-        text, ground = self._text_scale, self._style.ground
+        text, ground = self._text_scale, self._ground
         left, room = BORDER * text, image.width * 0.62
         for words, size, bold, y, colour in (
             (self._cloud.title, TITLE_FONT, True, 29.0, ground.text),
@@ -193,7 +186,7 @@ class CloudPicture:
         from PIL import Image as images
         from PIL import ImageDraw
 
-        text, ground = self._text_scale, self._style.ground
+        text, ground = self._text_scale, self._ground
         right = image.width - BORDER * text
         face = pil_text.font(CAPTION_FONT * text, bold=True)
         label = pil_text.elided(bar.label, face, image.width * 0.34)
@@ -224,7 +217,7 @@ class CloudPicture:
     def _draw_categories(self, image: Image, bar: Colorbar, names: tuple[str, ...], right: float) -> None:
         from PIL import ImageDraw
 
-        text, ground = self._text_scale, self._style.ground
+        text, ground = self._text_scale, self._ground
         face, side, step = pil_text.font(TICK_FONT * text), 12.0 * text, 22.0 * text
         room = max(1, int((image.height - 2 * BAR_TOP * text) / step))
         shown = names if len(names) <= room else (*names[: room - 1], f"and {len(names) - room + 1} more")

@@ -1,6 +1,8 @@
 """The net of factor curves over the sheet of a latent cloud: a picture of what a model has learned about two factors.
 
-The sheet is shaded by a light at the eye's shoulder and coloured by one factor; the samples lie on it as fine dots.
+Means are scattered and a little noisy; the sheet is what one would draw through them: a mesh of a smooth map from the
+two factors to latent space, left out where there are no samples, as in a hole of the data. It is shaded by a light at
+the eye's shoulder and coloured by one factor; the samples lie on it as fine dots.
 Each family of lines, along which one factor keeps its value, has its own colour, and every line that value at its end.
 All is painted from far to near, so that the sheet hides what is behind it. numpy and Pillow, no window.
 """
@@ -18,7 +20,6 @@ from core.geometry.factor_curve import Gridline
 from core.rendering import pil_text
 from core.rendering.camera import Camera, broadside
 from core.rendering.projection import Projection, along_components, along_dimensions
-from core.rendering.surface_mesh import CELLS, Mesh, fit_mesh
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,6 +41,19 @@ _AMBIENT = 0.48
 _MARGINS = (90.0, 62.0, 90.0, 62.0)
 _SEARCH_SIZE = (640, 400)
 _LABEL_FONT, _LEGEND_FONT = 19.0, 22.0
+CELLS = (200, 250)  # along the first and the second factor
+_NEAREST = 48  # samples that a vertex is fitted to
+_SMOOTHING = 3e-3
+_BLUR = 1.6  # usual distances between samples, over which they are counted
+_SPARSE = 0.3  # of the usual count: where fewer samples are, there is no sheet
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """``places`` float64 (q, 4, d), the corners of each quadrilateral, and ``factors`` (q, 2) of its middle."""
+
+    places: np.ndarray
+    factors: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +96,49 @@ def gridline_scene(
         names=tuple(names),
         axes=view.labels,
     )
+
+
+def fit_mesh(mu: np.ndarray, factors: np.ndarray, cells: tuple[int, int] = CELLS) -> Mesh:
+    """The sheet through mu (N, d) of samples with ``factors`` (N, 2), N of 4 or more.
+
+    A thin-plate spline through the 48 nearest samples in the plane of the factors, each scaled to its range, a little
+    smoothed. Quadrilaterals where there are hardly any samples are left out.
+    """
+    from scipy.interpolate import RBFInterpolator
+
+    factors = np.asarray(factors, dtype=np.float64)
+    low, span = factors.min(axis=0), np.maximum(np.ptp(factors, axis=0), 1e-12)
+    scaled = (factors - low) / span
+    unique, members = np.unique(scaled, axis=0, return_index=True)
+    if len(unique) < 4:
+        return Mesh(np.empty((0, 4, mu.shape[1])), np.empty((0, 2)))
+    one, two = (np.linspace(0.0, 1.0, count + 1) for count in cells)
+    grid = np.stack(np.meshgrid(one, two, indexing="ij"), axis=-1)
+    near = _populated(unique, cells)
+    spline = RBFInterpolator(
+        unique, np.asarray(mu, dtype=np.float64)[members], min(_NEAREST, len(unique)), smoothing=_SMOOTHING
+    )
+    places = np.full((*grid.shape[:2], mu.shape[1]), np.nan)
+    places[near] = spline(grid[near])
+    corners = [slice(None, -1), slice(1, None)]
+    around = ((0, 0), (1, 0), (1, 1), (0, 1))
+    quads = np.stack([places[corners[i], corners[j]] for i, j in around], axis=2)
+    middles = np.mean([grid[corners[i], corners[j]] for i, j in around], axis=0)
+    whole = np.isfinite(quads).all(axis=(2, 3))
+    return Mesh(quads[whole], low + span * middles[whole])
+
+
+def _populated(scaled: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
+    """Whether samples (N, 2), in the unit square, are about each vertex: bool (cells + 1 each)."""
+    from scipy.ndimage import gaussian_filter
+
+    shape = np.array(cells) + 1
+    count = np.zeros(shape)
+    row, column = np.rint(scaled * cells).astype(np.int64).T
+    np.add.at(count, (row, column), 1.0)
+    apart = _BLUR * shape / max(np.sqrt(len(scaled)), 1.0)
+    density = gaussian_filter(count, apart, mode="reflect")
+    return density >= _SPARSE * np.median(density)
 
 
 def draw_gridlines(
@@ -241,7 +298,8 @@ def _draw_values(image: Image, scene: GridlineScene, camera: Camera, scale: floa
             outward = pixels[end] - pixels[inner]
             outward = outward / max(float(np.hypot(*outward)), 1e-9)
             x, y = pixels[end] + outward * 26.0 * scale
-            found.append((bool(buffer.covers(np.array([[x, y]]))[0]), (float(x), float(y)), value_text(value), family))
+            words = f"{value:.2f}".replace("-", "−")
+            found.append((bool(buffer.covers(np.array([[x, y]]))[0]), (float(x), float(y)), words, family))
         places += sorted(found)[:1]
     taken: list[pil_text.Rect] = []
     for _, place, words, family in sorted(places):  # those beside the sheet first
@@ -250,11 +308,6 @@ def _draw_values(image: Image, scene: GridlineScene, camera: Camera, scale: floa
         if inside and not any(rect.overlaps(other, 5.0 * scale) for other in taken):
             taken.append(rect)
             pil_text.draw_text(image, place, words, face, FAMILY_COLOURS[family], GROUND)
-
-
-def value_text(value: float) -> str:
-    """A line's value for its end."""
-    return f"{value:.2f}".replace("-", "−")
 
 
 class _DepthBuffer:

@@ -12,15 +12,17 @@ from typing import Literal
 
 import numpy as np
 
-from core.paths.export import ExportCancelled, export_gif, export_mp4
+from core.data.dataset import BROKEN
+from core.paths.export import export_gif, export_mp4
 from core.rendering.camera import broadside
 from core.rendering.class_colours import UNKNOWN, class_colours, coloured
-from core.rendering.cloud_image import Cloud, CloudPicture, Style
+from core.rendering.cloud_image import Cloud, CloudPicture
 from core.rendering.colormaps import NAMES, Colorbar, colours, lut
 from core.rendering.pil_text import rgb
 from core.rendering.projection import Projection, along_components, along_dimensions
 from core.rendering.themes import THEMES
 from core.runs.directory import SPLIT_NAMES, ProbeSet, RunDirectory
+from core.utils.text import reason
 
 SUFFIXES = (".mp4", ".gif")
 SPLIT, ONE_COLOUR = "split", "none"
@@ -30,7 +32,6 @@ GIF_MAX_FPS = 20.0  # a turn of six seconds then has about 8 MB; viewers hardly 
 MAX_BYTES = 4 << 30  # frames are kept in memory until the film is written
 
 Progress = Callable[[float], None]
-Cancelled = Callable[[], bool]
 
 
 class TurntableError(ValueError):
@@ -39,11 +40,14 @@ class TurntableError(ValueError):
 
 @dataclass(frozen=True)
 class Film:
-    """How long and how large: ``seconds`` for the one turn, ``fps`` frames a second, ``size`` pixels square."""
+    """How long and how large it is."""
 
     seconds: float = 6.0
+    """Duration of the full turn in seconds."""
     fps: float = 30.0
+    """Frames per second; at most 20 for a GIF."""
     size: int = 720
+    """Width and height in pixels, an even number."""
 
     def __post_init__(self) -> None:
         for name, value, low, high in (
@@ -70,24 +74,26 @@ class Film:
 
 @dataclass(frozen=True)
 class Look:
-    """How the points are shown.
-
-    ``color_by``: a factor's name, "split", "none", or "" for the first factor. ``axes``: "auto" (the dimensions
-    themselves up to three, else principal components), "pca", or three numbers such as "1,2,5". ``values`` float (N,)
-    colours the samples by values that are no factor; ``color_by`` is then their name, and ``categories`` are the names
-    of the classes that they number, if they do. ``hidden`` classes are not drawn; "unknown" are the samples whose class
-    is not known. ``point_size`` is a diameter in pixels of a picture of 720.
-    """
+    """How the points are shown."""
 
     color_by: str = ""
-    colormap: str = "viridis"
+    """What colours the points: a factor's name, split, or none. Default: the first factor."""
+    colormap: Literal["viridis", "cividis", "inferno", "twilight"] = "viridis"
+    """Colour map."""
+    values: Path | None = None
+    """An .npy file with one number per sample to colour by; --color-by then names these values. For classes, an .npz
+    file with the arrays values and categories: the names of what the values number from 0."""
+    hide: tuple[str, ...] = ()
+    """A class that is not drawn; may be given several times. unknown: the samples whose class is not known."""
     axes: str = "auto"
+    """auto: the latent dimensions, or the principal components if there are more than three; pca; or numbers of
+    dimensions such as 1,2,5."""
     theme: Literal["dark", "light"] = "dark"
+    """Background."""
     point_size: float = 5.0
+    """Diameter of a point in pixels for a film of 720 pixels; it scales with --size."""
     opacity: float = 1.0
-    values: np.ndarray | None = None
-    categories: tuple[str, ...] = ()
-    hidden: tuple[str, ...] = ()
+    """Opacity of the points, up to 1."""
 
     @property
     def ground(self) -> str:
@@ -129,7 +135,7 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
     else:
         rgba = colours(values, look.colormap, bar.low, bar.high, look.ground)
     drawn = finite.copy()
-    if look.hidden:
+    if look.hide:
         bar, hidden = _without_hidden(values, bar, look)
         drawn &= ~hidden
         if not drawn.any():
@@ -148,19 +154,15 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
     )
 
 
-def render(
-    cloud: Cloud, film: Film, look: Look, progress: Progress | None = None, cancelled: Cancelled | None = None
-) -> np.ndarray:
+def render(cloud: Cloud, film: Film, look: Look, progress: Progress | None = None) -> np.ndarray:
     """The frames uint8 (n, size, size, 3) of one turn; the frame after the last one would be the first.
 
-    The turn begins at the cloud's broad side. Raises ``ExportCancelled`` as soon as ``cancelled()`` says so.
+    The turn begins at the cloud's broad side.
     """
-    picture = CloudPicture(cloud, Style(film.size, THEMES[look.theme], look.point_size))
+    picture = CloudPicture(cloud, film.size, THEMES[look.theme], look.point_size)
     start, _ = broadside(cloud.points)
     frames = np.empty((film.frames, film.size, film.size, 3), dtype=np.uint8)
     for index in range(film.frames):
-        if cancelled is not None and cancelled():
-            raise ExportCancelled("the turntable was cancelled; nothing was written.")
         frames[index] = picture.draw(start + 360.0 * index / film.frames)
         if progress is not None:
             progress((index + 1) / film.frames)
@@ -175,36 +177,25 @@ def check_suffix(path: Path) -> str:
     return suffix
 
 
-def export_turntable(
-    path: Path,
-    cloud: Cloud,
-    film: Film,
-    look: Look,
-    progress: Progress | None = None,
-    cancelled: Cancelled | None = None,
-) -> Path:
-    """Write the turn to ``path``, an .mp4 or .gif, whole or not at all; progress is a fraction from 0 to 1.
+def export_turntable(path: Path, cloud: Cloud, film: Film, look: Look, progress: Progress | None = None) -> Path:
+    """Write the turn to ``path``, an .mp4 or .gif, whole or not at all; progress is a fraction from 0 to 1, and an
+    exception that its receiver raises leaves nothing behind.
 
-    A GIF has at most 20 frames a second, or it would be too large to send. Raises ``TurntableError``
-    for another suffix, ``ExportError`` if it cannot be written, ``ExportCancelled``.
+    A GIF has at most 20 frames a second, or it would be too large to send. Raises ``TurntableError`` for another
+    suffix, ``ExportError`` if it cannot be written.
     """
     suffix = check_suffix(path)
     if suffix == ".gif" and film.fps > GIF_MAX_FPS:
         film = Film(film.seconds, GIF_MAX_FPS, film.size)
     report = progress or (lambda fraction: None)
-    frames = render(cloud, film, look, lambda fraction: report(DRAWING_FRACTION * fraction), cancelled)
+    frames = render(cloud, film, look, lambda fraction: report(DRAWING_FRACTION * fraction))
 
     def encoding(fraction: float) -> None:
         report(DRAWING_FRACTION + (1.0 - DRAWING_FRACTION) * fraction)
 
     if suffix == ".gif":
-        return export_gif(path, frames, film.fps, encoding, cancelled, palette="octree")
-    return export_mp4(path, frames, film.fps, encoding, cancelled)
-
-
-def color_names(probe: ProbeSet) -> tuple[str, ...]:
-    """What the samples can be coloured by."""
-    return (*probe.factor_names, SPLIT, ONE_COLOUR)
+        return export_gif(path, frames, film.fps, encoding, palette="octree")
+    return export_mp4(path, frames, film.fps, encoding)
 
 
 def _read_means(run: RunDirectory, epoch: int | None) -> tuple[np.ndarray, int | None]:
@@ -249,13 +240,13 @@ def _class_bar(name: str, categories: tuple[str, ...], look: Look) -> Colorbar:
 def _without_hidden(values: np.ndarray | None, bar: Colorbar | None, look: Look) -> tuple[Colorbar, np.ndarray]:
     """The bar without the classes that are hidden, and which samples are of these: bool (N,)."""
     if values is None or bar is None or bar.categories is None:
-        raise TurntableError(f"hidden is {', '.join(look.hidden)}; what colours the points has no classes to hide.")
+        raise TurntableError(f"hide is {', '.join(look.hide)}; what colours the points has no classes to hide.")
     names = bar.categories
-    if strange := [name for name in look.hidden if name not in (*names, UNKNOWN)]:
-        raise TurntableError(f"hidden is {strange[0]!r}; the classes are {', '.join(names)}.")
-    shown = [place for place, name in enumerate(names) if name not in look.hidden]
+    if strange := [name for name in look.hide if name not in (*names, UNKNOWN)]:
+        raise TurntableError(f"hide is {strange[0]!r}; the classes are {', '.join(names)}.")
+    shown = [place for place, name in enumerate(names) if name not in look.hide]
     known = np.isin(values, np.arange(len(names)))
-    hidden = np.where(known, ~np.isin(values, shown), UNKNOWN in look.hidden)
+    hidden = np.where(known, ~np.isin(values, shown), UNKNOWN in look.hide)
     return replace(bar, categories=tuple(names[place] for place in shown), lut=bar.lut[shown]), hidden
 
 
@@ -263,11 +254,12 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
     """Values (N,) of the samples and the bar that says what they mean; two Nones for points of one colour."""
     name = look.color_by
     if look.values is not None:
-        values, name = np.asarray(look.values), name or "value"
+        values, categories = _read_values(look.values)
+        name = name or "value"
         if values.shape != (count,) or values.dtype.kind not in "fiu":
             raise TurntableError(f"values are {values.dtype} {values.shape}; they must be numbers ({count},).")
-        if look.categories:
-            return values, _class_bar(name, look.categories, look)
+        if categories:
+            return values, _class_bar(name, categories, look)
         ends = (0.01, 0.99)  # a few extreme values must not flatten the colours of all others
     else:
         if not name:
@@ -279,7 +271,9 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
         if name == ONE_COLOUR and name not in probe.factor_names:
             return None, None
         if name not in probe.factor_names:
-            raise TurntableError(f"color_by is {name!r}; this run has {', '.join(color_names(probe))}.")
+            raise TurntableError(
+                f"color_by is {name!r}; this run has {', '.join((*probe.factor_names, SPLIT, ONE_COLOUR))}."
+            )
         factor = probe.factor_names.index(name)
         values, ends = probe.factors[:, factor], (0.0, 1.0)
         if probe.categories[factor]:
@@ -287,3 +281,19 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
     known = values[np.isfinite(values)].astype(np.float64)
     low, high = np.quantile(known, ends).tolist() if len(known) else (0.0, 1.0)
     return values, Colorbar(name, low, high, lut(look.colormap, look.ground))
+
+
+def _read_values(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The values in the file ``path``, and the names of the classes that they number; none if they are numbers."""
+    try:
+        with open(path, "rb") as file:
+            stored = np.load(file, allow_pickle=False)
+            if isinstance(stored, np.ndarray):
+                return stored, ()
+            return stored["values"], tuple(np.ravel(stored["categories"]).astype(str).tolist())
+    except OSError as error:
+        raise TurntableError(f"--values {path} cannot be read ({error.strerror or error}).") from error
+    except KeyError as error:
+        raise TurntableError(f"--values {path} must hold the arrays values and categories.") from error
+    except BROKEN as error:
+        raise TurntableError(f"--values {path} is not an .npy or .npz file of numbers ({reason(error)}).") from error

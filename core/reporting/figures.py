@@ -17,6 +17,7 @@ from matplotlib.patches import Circle, Rectangle
 from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from core.data import polar_curves
+from core.rendering.projection import axis_name
 from core.reporting.plot_style import (
     ACCENT,
     DASHES,
@@ -281,8 +282,3 @@ def _matrix(axes: Axes, matrix: np.ndarray) -> Any:
             text = f"{matrix[i, j]:.3g}".replace("-", "−")
             axes.text(j, i, text, ha="center", va="center", fontsize=FONT_SIZE - 1, color=ink)
     return image
-
-
-def axis_name(dimension: int) -> str:
-    """μ₁ for dimension 0, and so on."""
-    return "μ" + str(dimension + 1).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))

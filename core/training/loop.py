@@ -163,10 +163,14 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
                     raise
                 raise TrainingError(f"training.batch_size is 1, and {error}; it must be 2 or more here.") from error
             losses = vae_loss(logits, images, mu, log_variance, weights, config.loss, hyper.beta, hyper.gamma)
-            terms = _mean_over_ranks(losses.stacked(), fabric)
+            terms = losses.stacked()
+            if processes > 1:
+                terms = cast(Tensor, fabric.all_reduce(terms, reduce_op="mean"))
             unchecked.append(terms)
             if fabric.device.type == "cpu" or len(unchecked) >= CHECK_EVERY:
-                _check_finite(unchecked, state, rate)  # on an accelerator a synchronisation, hence not every step
+                for value in torch.stack(unchecked)[:, 0].tolist():  # an accelerator waits: hence not every step
+                    if not math.isfinite(value):
+                        raise Diverged(f"the loss is {value}", state, rate)
                 unchecked.clear()
             optimizer.zero_grad(set_to_none=True)
             fabric.backward(losses.loss)
@@ -256,14 +260,3 @@ def _part_of_rank(batch: np.ndarray, order: np.ndarray, least: int, fabric: ligh
     missing = max(-len(batch) % fabric.world_size, least - len(batch))
     filled = np.concatenate([batch, np.resize(order, missing)]) if missing else batch
     return filled[fabric.global_rank :: fabric.world_size]
-
-
-def _mean_over_ranks(terms: Tensor, fabric: lightning_fabric.Fabric) -> Tensor:
-    return terms if fabric.world_size == 1 else cast(Tensor, fabric.all_reduce(terms, reduce_op="mean"))
-
-
-def _check_finite(unchecked: list[Tensor], state: TrainingState, rate: float) -> None:
-    losses = torch.stack(unchecked)[:, 0].tolist()
-    for value in losses:
-        if not math.isfinite(value):
-            raise Diverged(f"the loss is {value}", state, rate)

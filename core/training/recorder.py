@@ -131,7 +131,8 @@ class Recorder:
 
     def append(self, record: Record) -> None:
         """Write one record and pass it on."""
-        record = {name: _json_number(value) for name, value in record.items()}
+        known = {name: not isinstance(value, float) or math.isfinite(value) for name, value in record.items()}
+        record = {name: value if known[name] else None for name, value in record.items()}
         self._metrics.append(record)
         if self._on_record is not None:
             self._on_record(record)
@@ -375,7 +376,3 @@ def training_report(mu: np.ndarray, factors: np.ndarray, validation: dict[str, f
     except ValueError as error:  # the cloud allows no such number
         record["note"] = str(error)
     return record
-
-
-def _json_number(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -107,8 +107,12 @@ def run_training(
                 for folder in (run.path, run.checkpoints_path, run.path / "embeddings"):
                     remove_temporaries(folder)
                 history, changes = (None, {}) if existing is None else _restore(run, dataset, state)
-                if history is None:
-                    history = _start_afresh(run, dataset)
+                if history is None:  # what a training left that died before its first checkpoint goes
+                    stored = [run.embedding_path(epoch) for epoch in [*run.embedding_epochs(), None]]
+                    for path in (run.metrics_path, run.weights_path, *stored):
+                        path.unlink(missing_ok=True)
+                    run.write_probe(make_probe(dataset, run.config.data.seed))
+                    history = History()
                 if changes:
                     run = record_changes(run, state, changes)
                 if existing is not None:
@@ -223,15 +227,6 @@ def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> tuple
         history.hyperparameters = dataclasses.asdict(state.hyperparameters)
         save_checkpoint(path, state, dataclasses.asdict(history))
     return history, changes
-
-
-def _start_afresh(run: RunDirectory, dataset: Dataset) -> History:
-    """Remove what a training left that died before its first checkpoint, and record which samples are followed."""
-    epochs = [run.embedding_path(epoch) for epoch in [*run.embedding_epochs(), None]]
-    for path in (run.metrics_path, run.weights_path, *epochs):
-        path.unlink(missing_ok=True)
-    run.write_probe(make_probe(dataset, run.config.data.seed))
-    return History()
 
 
 def _told_to_stop(steering: Steering | None, ranks: Ranks, state: TrainingState) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 def counted(count: int, noun: str, plural: str = "") -> str:
     """``count`` and ``noun`` in its number: "1 epoch", "2 epochs", "5,000 images"; ``plural`` if that needs more."""
@@ -16,3 +18,9 @@ def sentence(text: str) -> str:
 def reason(error: Exception) -> str:
     """What ``error`` says, on one line; its kind if it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines of names and texts, the texts below one another."""
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:<{width}}  {text}" for name, text in rows]

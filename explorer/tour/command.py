@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--renderer", choices=("auto", "gl", "software"), default="auto")
     parser.add_argument("--clicks", type=int, default=60, help="clicks timed while idle, and again while training")
     parser.add_argument("--until", metavar="STAGE", help="end after this stage, such as 'click points'")
-    parser.add_argument("--quick", action="store_true", help="a small training instead of the published dataset")
+    parser.add_argument("--quick", action="store_true", help="small trainings, and short pauses")
     options = parser.parse_args(argv)
     try:
         options.out.mkdir(parents=True, exist_ok=True)

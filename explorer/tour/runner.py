@@ -1,13 +1,15 @@
 """Runs the stages one after another inside Qt's event loop, takes the pictures and writes ``tour.json``.
 
-A stage is a generator: it acts, then yields ``Until`` (something a person would wait for) or a number of seconds.
-Nothing blocks, so the program lives between the steps as it does for a person.
+A stage is a generator: it acts, then yields ``Until`` (something a person would wait for), a number of seconds for
+which a person would pause, or ``Lasting``. Nothing blocks, so the program lives between the steps as it does for a
+person. A quick tour shortens the pauses.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import platform
 import traceback
 from collections.abc import Callable, Generator
@@ -21,6 +23,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
 TICK_MS = 2
+QUICK_PAUSE_S = 0.1  # the longest pause of a quick tour: enough to paint what was done
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,14 @@ class Until:
     timeout: float = 20.0
 
 
-Stage = Generator[Until | float, None, None]
+@dataclass(frozen=True)
+class Lasting:
+    """Wait for ``seconds``, in a quick tour too: for what can only be seen in time, such as that nothing happens."""
+
+    seconds: float
+
+
+Stage = Generator[Until | Lasting | float, None, None]
 NamedStage = tuple[str, Callable[["Director"], Stage]]
 
 
@@ -85,13 +95,14 @@ class Director(QObject):
 
     def _play(self, stages: list[NamedStage]) -> Generator[None, None, None]:
         """One stage after the other; yields whenever the program is to go on."""
+        longest = QUICK_PAUSE_S if self.options.quick else math.inf
         for name, make in stages:
             print(f"{name} …", end=" ", flush=True)
             begun, error = perf_counter(), ""
             try:
                 with closing(make(self)) as stage:
                     for step in stage:
-                        yield from _wait(step)
+                        yield from _wait(min(step, longest) if isinstance(step, float | int) else step)
             except Exception as raised:
                 error = str(raised) or type(raised).__name__
                 if not isinstance(raised, StageFailed):
@@ -106,10 +117,11 @@ class Director(QObject):
         self.application.quit()
 
 
-def _wait(step: Until | float) -> Generator[None, None, None]:
+def _wait(step: Until | Lasting | float) -> Generator[None, None, None]:
     since = perf_counter()
     if not isinstance(step, Until):
-        while perf_counter() < since + step:
+        seconds = step.seconds if isinstance(step, Lasting) else step
+        while perf_counter() < since + seconds:
             yield
         return
     while True:  # the program goes on at least once, even if the condition holds already

@@ -29,6 +29,7 @@ STAGES: list[NamedStage] = [
     ("draw a transect", scenario_runs.draw_transect),
     ("compare two runs", scenario_runs.compare_runs),
     ("film the cloud", scenario_runs.film_cloud),
+    ("share a page", scenario_runs.share_page),
     ("run an experiment", scenario_runs.run_experiment),
     ("start training", scenario_runs.start_training),
     ("watch the cloud", scenario_runs.watch_cloud),

@@ -14,7 +14,7 @@ from explorer.tour.runner import Director, Stage, StageFailed, Until, take_keybo
 from explorer.widgets.image_conversion import to_image
 
 QUICK_IMAGES, QUICK_EPOCHS, MORE_EPOCHS = 240, 60, 2
-TRAIN_S = 300.0  # until a training on digits has ended
+TRAIN_S = 300.0  # until a training on digits has begun, or ended: on a busy machine both take long
 
 
 def _write_digits(folder: Path, most: int | None) -> int:
@@ -78,8 +78,8 @@ def train_digits(tour: Director) -> Stage:
         yield from _spin(explorer.dataset_view, "dataset.training.epochs", QUICK_EPOCHS)
     train = input_events.child(explorer.dataset_view, "dataset.train")
     input_events.click(train)
-    yield Until(lambda: explorer.session.run.path != before, "the new run opens", 60.0)
-    yield Until(lambda: explorer.state.embedding is not None, "the first cloud of the digits", 60.0)
+    yield Until(lambda: explorer.session.run.path != before, "the new run opens", TRAIN_S)
+    yield Until(lambda: explorer.state.embedding is not None, "the first cloud of the digits", TRAIN_S)
     yield 0.5
     tour.shot("digits-training")
     yield Until(lambda: explorer.state.training == "finished", "the training ends", TRAIN_S)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QObject, QPointF, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLineEdit, QTabBar, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLabel, QLineEdit, QTabBar, QWidget
 
 from explorer.app import bundled_run
 from explorer.tour import input_events
 from explorer.tour.measurements import loop_lateness, percentile, timed_clicks
-from explorer.tour.runner import Director, Stage, StageFailed, Until, take_keyboard
+from explorer.tour.runner import Director, Lasting, Stage, StageFailed, Until, take_keyboard
 
 START_S = 150.0  # until a training has begun
 
@@ -156,6 +156,42 @@ class _Browser(QObject):
         self.opened = url.toLocalFile()
 
 
+def share_page(tour: Director) -> Stage:
+    """The run as one page, with its decoder unless the tour is a quick one; opened by the link in the dialog."""
+    explorer = tour.explorer
+    target: Path = (tour.options.out / "export" / "Polar curves.html").resolve()
+    target.parent.mkdir(exist_ok=True)
+    target.unlink(missing_ok=True)
+    explorer.window.actions_by_name["share"].trigger()
+    yield Until(lambda: input_events.top_level("dialog.share") is not None, "the dialog opens", 5.0)
+    dialog = input_events.top_level("dialog.share")
+    assert dialog is not None
+    input_events.type_into(input_events.child(dialog, "dialog.share.title", QLineEdit), "Polar curves")
+    if tour.options.quick:
+        decoder = input_events.child(dialog, "dialog.share.decoder", QCheckBox)
+        input_events.click(decoder, QPointF(9, decoder.height() / 2))
+    input_events.click(input_events.child(dialog, "dialog.share.write"))
+    yield Until(lambda: input_events.top_level("dialog.page") is not None, "the file dialog opens", 5.0)
+    edit = yield from input_events.name_file("dialog.page", target)
+    input_events.key(edit, "Return")
+    yield Until(target.is_file, "the page is written", 240.0)
+    result = input_events.child(dialog, "dialog.share.result", QLabel)
+    yield Until(lambda: target.name in result.text(), "its size and a link are shown", 10.0)
+    yield 0.3
+    tour.shot("share")
+    browser = _Browser()
+    QDesktopServices.setUrlHandler("file", browser, "open")  # pyright: ignore[reportArgumentType]  # bytes fail
+    try:
+        input_events.click(result, QPointF(20.0, result.height() / 2))
+        yield Until(lambda: browser.opened == str(target), "the link opens the page", 5.0)
+    finally:
+        QDesktopServices.unsetUrlHandler("file")
+    tour.figures["shared_page_mb"] = round(target.stat().st_size / 1e6, 1)
+    dialog.close()
+    explorer.window.activateWindow()
+    yield 0.2
+
+
 def run_experiment(tour: Director) -> Stage:
     """A quick run of the transect experiment from its panel, and its report opened."""
     explorer = tour.explorer
@@ -267,11 +303,11 @@ def pause_step_resume(tour: Director) -> Stage:
     view = explorer.training_view
     input_events.click(input_events.child(view, "training.pause"))
     yield Until(lambda: explorer.state.training == "paused", "the training pauses")
-    yield 0.5
+    yield Lasting(0.5)
     before = _last_step(tour)
     input_events.click(input_events.child(view, "training.step"))
     yield Until(lambda: _last_step(tour) == before + 1, "one step")
-    yield 0.7
+    yield Lasting(0.7)
     if _last_step(tour) != before + 1:
         raise StageFailed(f"one step became {_last_step(tour) - before}")
     tour.shot("paused")

@@ -18,7 +18,7 @@ sys.path.insert(0, str(SCRIPTS))
 try:
     import _benchmark_data
     import _made_images
-    from _figure import Figure
+    from _benchmark_data import Figure
 finally:
     sys.path.remove(str(SCRIPTS))
 

@@ -13,12 +13,22 @@ import numpy as np
 from core.config import DataConfig
 from core.data.dataset import DatasetError, broken_as
 from core.data.sources.array_labels import labels_of
-from core.data.sources.channels import chosen_channels, taken
 from core.data.sources.listing import shown
 from core.data.sources.members import Member, is_validation, stem_of
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import MAX_PIXELS
-from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
+from core.data.sources.source import (
+    Blocks,
+    ImageSource,
+    PixelKind,
+    Pixels,
+    Result,
+    Size,
+    Skipped,
+    bytes_of_alpha,
+    chosen_channels,
+    taken,
+)
 
 KNOWN = ("imgs", "images", "image", "img", "x", "data", "pictures", "frames", "pixels", "arr_0")
 """Names that say that an array holds the images, the surest first; in small letters."""
@@ -82,7 +92,7 @@ class ArraySource(ImageSource):
         images = self.axes.images(block)
         if images.dtype.byteorder not in "=|":
             images = images.astype(images.dtype.newbyteorder("="))
-        alpha = _bytes_of_alpha(images[..., 3], self.opaque) if self.opaque else None
+        alpha = bytes_of_alpha(images[..., 3], self.opaque) if self.opaque else None
         return Pixels(taken(images, self.planes), alpha)
 
 
@@ -236,9 +246,3 @@ def _opaque_value(values: np.ndarray) -> float:
         full = 255.0 if highest <= 255 else float(np.iinfo(values.dtype).max)
     extreme = np.count_nonzero((values == full) | (values == 0))
     return full if highest == full and extreme >= values.size / 2 else 0.0
-
-
-def _bytes_of_alpha(values: np.ndarray, opaque: float) -> np.ndarray:
-    if values.dtype == np.uint8 and opaque == 255.0:
-        return np.ascontiguousarray(values)
-    return np.rint(np.clip(values.astype(np.float64) / opaque, 0, 1) * 255).astype(np.uint8)

@@ -12,7 +12,6 @@ import numpy as np
 from core.config import DataConfig
 from core.data.dataset import DatasetError, Progress
 from core.data.labels import LabelColumn, join, split_column
-from core.data.sources.channels import chosen_channels
 from core.data.sources.listing import ListedFile, Listing, shown
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import (
@@ -24,7 +23,7 @@ from core.data.sources.pictures import (
     read_header,
     settle_pillow,
 )
-from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped
+from core.data.sources.source import Blocks, ImageSource, PixelKind, Pixels, Result, Size, Skipped, chosen_channels
 from core.data.splits import side_of
 from core.data.tables import EXPORT_TABLE, TableError, read_table
 from core.utils.text import counted

@@ -18,13 +18,12 @@ from h5py import h5o  # pyright: ignore[reportAttributeAccessIssue]  # compiled,
 from core.config import DataConfig
 from core.data.dataset import BROKEN, DatasetError, Progress, broken_as
 from core.data.sources.arrays import KNOWN, open_arrays, side_of_rows
-from core.data.sources.channels import chosen_channels
 from core.data.sources.folder import layout
 from core.data.sources.listing import Listing, in_natural_order, shown
 from core.data.sources.members import Member, stem_of
 from core.data.sources.parallel import in_order
 from core.data.sources.pictures import Header, PictureError, array_header, array_pixels
-from core.data.sources.source import Blocks, ImageSource, Pixels, Result, Size, Skipped
+from core.data.sources.source import Blocks, ImageSource, Pixels, Result, Size, Skipped, chosen_channels
 from core.data.tables import IMAGE_NAME
 from core.utils.text import counted, reason
 

@@ -30,13 +30,7 @@ class IdxMember(Member):
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         with _open(self.file) as stream:
             stream.read(4 + 4 * len(self.shape))
-            row = math.prod(self.shape[1:]) * self.dtype.itemsize
-            for start in range(0, self.shape[0], rows):
-                count = min(rows, self.shape[0] - start)
-                content = stream.read(count * row)
-                if len(content) != count * row:
-                    raise EOFError("the file is cut off")
-                yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+            yield from self.streamed(stream, rows)
 
 
 def idx_member(file: Path, name: str) -> IdxMember | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import re
 import tempfile
@@ -61,6 +62,16 @@ class Member(ABC):
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         """The array in blocks of at most ``rows`` along its first axis. May raise any of ``BROKEN``."""
 
+    def streamed(self, stream: IO[bytes] | io.BufferedIOBase, rows: int) -> Iterator[np.ndarray]:
+        """The same, of an array whose content follows in ``stream``."""
+        row = math.prod(self.shape[1:]) * self.dtype.itemsize
+        for start in range(0, self.shape[0], rows):
+            count = min(rows, self.shape[0] - start)
+            content = stream.read(count * row)
+            if len(content) != count * row:
+                raise EOFError(f"{self.name} is cut off")
+            yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+
     def read(self) -> np.ndarray:
         """All of it. Raises ``DatasetError`` if it is too large, or any of ``BROKEN``."""
         if self.bytes > MAX_READ:
@@ -98,13 +109,7 @@ class ZippedMember(Member):
             if self.order == "F":
                 yield from self._unordered(stream, rows)
                 return
-            row = math.prod(self.shape[1:]) * self.dtype.itemsize
-            for start in range(0, self.shape[0], rows):
-                count = min(rows, self.shape[0] - start)
-                content = stream.read(count * row)
-                if len(content) != count * row:
-                    raise EOFError(f"{self.name} is cut off")
-                yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+            yield from self.streamed(stream, rows)
 
     def _unordered(self, stream: IO[bytes], rows: int) -> Iterator[np.ndarray]:
         """Blocks of an array whose last axis varies slowest: through a temporary file, as all of it is needed."""

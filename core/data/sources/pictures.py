@@ -18,12 +18,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.data.dataset import BROKEN
-from core.data.sources.channels import chosen_channels, taken
-from core.data.sources.deep_colour import deep_colour
 from core.data.sources.listing import ListedFile
 from core.data.sources.members import read_npy_header
-from core.data.sources.source import PixelKind, Pixels, Size
-from core.data.sources.tiff import TiffLayout, is_plain_picture, read_layout, read_tiff
+from core.data.sources.source import PixelKind, Pixels, Size, chosen_channels, taken
+from core.data.sources.tiff import TiffLayout, deep_colour, is_plain_picture, read_layout, read_tiff
 from core.utils.text import reason
 
 SIGNED = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")

@@ -1,16 +1,19 @@
-"""What every kind of file or folder gives: the images' names and labels at once, their pixels in a stream."""
+"""What every kind of file or folder gives: the images' names and labels at once, their pixels in a stream, and of these
+the channels that are taken."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from core.data.dataset import DatasetError
 from core.data.labels import LabelColumn
+from core.utils.text import counted
 
 Result = TypeVar("Result")
 Size = tuple[int, int]
@@ -86,3 +89,39 @@ class ImageSource(ABC):
         ``apply`` may run in several threads at once. Images that cannot be read come as ``Skipped``. ``target`` tells
         to which size an image of a size will be scaled: a JPEG is then decoded small.
         """
+
+
+def chosen_channels(wanted: str, channels: int, place: str, notes: list[str]) -> tuple[int, ...]:
+    """The channels to take of ``channels``, by ``wanted`` (``data.planes``), and a note if not all are.
+
+    Raises ``DatasetError`` that names ``place`` for one that does not exist.
+    """
+    if wanted:
+        planes = tuple(int(number) for number in wanted.split(","))
+        if max(planes) >= channels:
+            raise DatasetError(
+                f"{place} has {counted(channels, 'channel')}, numbered from 0; data.planes is {wanted!r}."
+            )
+        if planes != tuple(range(channels)):
+            notes.append(f"Of {counted(channels, 'channel')} {wanted} {'are' if len(planes) > 1 else 'is'} taken.")
+        return planes
+    if channels in (1, 3):
+        return tuple(range(channels))
+    which = "the first is taken" if channels == 2 else "the first three are taken as red, green and blue"
+    notes.append(f"Of {channels} channels {which}; data.planes chooses others.")
+    return (0,) if channels == 2 else (0, 1, 2)
+
+
+def taken(images: np.ndarray, planes: Sequence[int]) -> np.ndarray:
+    """Channels ``planes`` of images (n, H, W, C): one is grey, three are red, green and blue; of two, blue is 0."""
+    if len(planes) != 2 and tuple(planes) == tuple(range(images.shape[-1])):
+        return images
+    channels = images[..., list(planes)]
+    return np.concatenate([channels, np.zeros_like(channels[..., :1])], axis=-1) if len(planes) == 2 else channels
+
+
+def bytes_of_alpha(values: np.ndarray, opaque: float) -> np.ndarray:
+    """uint8 transparency, 255 where ``values`` are ``opaque`` or more."""
+    if values.dtype == np.uint8 and opaque == 255.0:
+        return np.ascontiguousarray(values)
+    return np.rint(np.clip(values.astype(np.float64) / opaque, 0, 1) * 255).astype(np.uint8)

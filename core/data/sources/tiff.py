@@ -14,9 +14,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from core.data.sources.channels import taken
-from core.data.sources.deep_colour import deep_colour
-from core.data.sources.source import PixelKind, Pixels, Size
+from core.data.sources.source import PixelKind, Pixels, Size, bytes_of_alpha, taken
 
 _PLAIN = (tifffile.PHOTOMETRIC.MINISBLACK, tifffile.PHOTOMETRIC.MINISWHITE, tifffile.PHOTOMETRIC.RGB)
 _MOST_CHANNELS_LAST = 10
@@ -128,12 +126,13 @@ def read_tiff(path: str, layout: TiffLayout, frames: range, planes: Sequence[int
             if layout.inverted:
                 image = ~image if image.dtype.kind in "bu" else -image
             alpha = image[..., -1] if layout.alpha else None
+            full = 1.0 if image.dtype.kind in "bf" else float(np.iinfo(image.dtype).max)
             values = image if layout.channel_axis is not None else taken(image[None], planes)[0]
             if len(planes) == 2 and layout.channel_axis is not None:
                 values = taken(values[None], (0, 1))[0]
             if values.ndim != 3 or values.shape[:2] != layout.size:
                 raise ValueError("its pages are of different shapes")
-            yield Pixels(values[None], None if alpha is None else _bytes(alpha)[None])
+            yield Pixels(values[None], None if alpha is None else bytes_of_alpha(alpha, full)[None])
 
 
 def _image(
@@ -197,8 +196,13 @@ def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
     return image
 
 
-def _bytes(alpha: np.ndarray) -> np.ndarray:
-    if alpha.dtype == np.uint8:
-        return np.ascontiguousarray(alpha)
-    full = 1.0 if alpha.dtype.kind in "bf" else float(np.iinfo(alpha.dtype).max)
-    return np.rint(np.clip(alpha / full, 0.0, 1.0) * 255).astype(np.uint8)
+def deep_colour(path: str) -> np.ndarray:
+    """uint16 (H, W, 3), or (H, W, 4) with alpha, of a PNG or TIFF file: FFmpeg decodes all bits, Pillow only 8.
+
+    Raises what PyAV raises, or ``ValueError``.
+    """
+    import av  # a large library, needed for few files
+
+    with open(path, "rb") as stream, av.open(stream, mode="r") as file:
+        frame = next(file.decode(video=0))
+        return frame.to_ndarray(format="rgba64le" if "a" in frame.format.name.removeprefix("gray") else "rgb48le")

@@ -11,7 +11,7 @@ import numpy as np
 
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread
-from core.engine.open_model import checked_latents
+from core.engine.open_model import EngineError, checked_latents
 from core.models.inference import decode_each
 from core.paths.export import export_path
 from core.protocol.messages import Export, Exported, ExportProgress
@@ -33,6 +33,11 @@ def export(request: Export, engine: EngineContext, send: Send) -> Job:
         yield False  # one that was cancelled and is still leaving: it may be of the same file
     cancelled, written = threading.Event(), [0.0]
 
+    def note(fraction: float) -> None:
+        if cancelled.is_set():
+            raise EngineError("The export was cancelled.")
+        written.append(fraction)
+
     def write() -> None:
         export_path(
             request.path,
@@ -41,8 +46,7 @@ def export(request: Export, engine: EngineContext, send: Send) -> Job:
             z,
             request.fps,
             metadata=request.metadata,
-            progress=written.append,
-            cancelled=cancelled.is_set,
+            progress=note,
         )
 
     writer = engine.writer = in_thread(write, "export")

@@ -20,7 +20,7 @@ from core.experiments.entanglement.analysis import Group, null_of
 from core.experiments.entanglement.options import PENALTIES
 from core.experiments.entanglement.rotations import by_angle, plane_rotation, thinned, uniform_rectangle
 from core.models.losses import CLIP, entanglement_loss, reconstruction_loss
-from core.reporting.figures import axis_name
+from core.rendering.projection import axis_name
 from core.reporting.plot_style import (
     ACCENT,
     DASHES,

@@ -28,16 +28,14 @@ _GRID = 200  # points a side of a uniform rectangle
 _SWEEPS, _STEPS = 8, 21  # of the search for the best orientation: rounds over all planes, angles in each
 
 
-def penalty(mu: np.ndarray, form: Entanglement) -> float:
-    """``form`` of all of mu float (n, d) as one batch."""
-    return float(entanglement_loss(torch.from_numpy(np.asarray(mu, dtype=np.float64)), form).mean())
-
-
-def batch_penalty(mu: np.ndarray, form: Entanglement, batch: int, batches: int = 200, seed: int = 0) -> float:
-    """``form`` averaged over random batches of ``batch`` samples of mu (n, d): what a training step sees."""
+def penalty(mu: np.ndarray, form: Entanglement, batch: int | None = None) -> float:
+    """``form`` of all of mu float (n, d) as one batch; or, with ``batch``, averaged over 200 random batches of so many
+    samples: what a training step sees."""
     points = torch.from_numpy(np.asarray(mu, dtype=np.float64))
-    chosen = torch.from_numpy(np.random.default_rng(seed).integers(len(points), size=(batches, batch)))
-    return float(torch.stack([entanglement_loss(points[rows], form).mean() for rows in chosen]).mean())
+    parts = [points]
+    if batch is not None:
+        parts = [points[rows] for rows in np.random.default_rng(0).integers(len(points), size=(200, batch))]
+    return float(torch.stack([entanglement_loss(part, form).mean() for part in parts]).mean())
 
 
 def plane_rotation(dimensions: int, plane: tuple[int, int], degrees: float) -> np.ndarray:
@@ -61,11 +59,8 @@ def by_angle(
 
     With ``batch`` it is the mean over random batches of that size.
     """
-    values = []
-    for angle in degrees:
-        turned = mu @ plane_rotation(mu.shape[1], plane, float(angle)).T
-        values.append(penalty(turned, form) if batch is None else batch_penalty(turned, form, batch))
-    return np.array(values)
+    turns = (plane_rotation(mu.shape[1], plane, float(angle)) for angle in degrees)
+    return np.array([penalty(mu @ turn.T, form, batch) for turn in turns])
 
 
 def random_rotations(dimensions: int, count: int = ROTATIONS, seed: int = 0) -> np.ndarray:
@@ -110,13 +105,13 @@ class Preferred:
     """Alignment with the axes at the lowest; None where it cannot be computed."""
 
 
-def preferred_orientation(mu: np.ndarray, form: Entanglement, seed: int = 0) -> Preferred:
+def preferred_orientation(mu: np.ndarray, form: Entanglement) -> Preferred:
     """Search the rotations of mu (n, d) about the origin for the lowest penalty ``form``.
 
     From the best of random rotations, then plane by plane with ever smaller angles: a local minimum at least.
     """
     points = thinned(mu)
-    rotations = random_rotations(points.shape[1], seed=seed)
+    rotations = random_rotations(points.shape[1])
     values = [penalty(points @ rotation.T, form) for rotation in rotations]
     best = points @ rotations[int(np.argmin(values))].T
     reach = 45.0
@@ -130,7 +125,7 @@ def preferred_orientation(mu: np.ndarray, form: Entanglement, seed: int = 0) -> 
         alignment: float | None = axis_alignment(best).value
     except AlignmentError:
         alignment = None
-    return Preferred(penalty(points, form), penalty(best, form), orientation_rank(mu, form, seed), alignment)
+    return Preferred(penalty(points, form), penalty(best, form), orientation_rank(mu, form), alignment)
 
 
 def uniform_rectangle(ratio: float = 1.0) -> np.ndarray:
@@ -140,14 +135,14 @@ def uniform_rectangle(ratio: float = 1.0) -> np.ndarray:
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def diagonal_crossover(form: Entanglement = "product") -> float:
-    """The ratio of a uniform rectangle's sides at which ``form`` is as large at 45° as along the axes.
+def diagonal_crossover() -> float:
+    """The ratio of a uniform rectangle's sides at which ``product`` is as large at 45° as along the axes.
 
     Below it the penalty prefers the diagonals, above it the axes. Bisection; between 1 and 3.
     """
 
     def gain(ratio: float) -> float:
-        straight, diagonal = by_angle(uniform_rectangle(ratio), np.array([0.0, 45.0]), form)
+        straight, diagonal = by_angle(uniform_rectangle(ratio), np.array([0.0, 45.0]), "product")
         return straight - diagonal
 
     return float(root_scalar(gain, bracket=(1.0, 3.0), xtol=5e-4).root)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import msgspec
-import numpy as np
-
 import core
+from core.data.cache import fingerprint, remembered
 from core.data.polar_curves import FACTOR_NAMES
 from core.experiments.factor_leakage.hole_crossings import Crossing, cross
 from core.experiments.factor_leakage.leakage import (
@@ -52,9 +49,6 @@ DRAWN_LINES = 9
 
 _SHARES = {"trials-a": 0.40, "trials-b": 0.40, "hole": 0.15, "times": 0.05}
 """Of each part in the time that a model takes, in the order in which they are measured."""
-
-
-CACHE_SCHEMA_VERSION = 1
 
 T = TypeVar("T")
 
@@ -132,7 +126,7 @@ def _measure(
     options: Options, model: ModelUnderTest, folder: ExperimentFolder, log: Log, start: float, share: float
 ) -> Measured:
     """``start`` and ``share``: where in the experiment's progress this model begins, and how much of it it is."""
-    cache = ResultCache(folder.path, model.name, _fingerprint(options, model))
+    recipe = _recipe(options, model)
     parts = list(_SHARES)
 
     def progress(part: str, text: str, count: int) -> Callable[[object], None]:
@@ -165,6 +159,10 @@ def _measure(
     def stages() -> list[Stage]:
         return time_stages(model, options.quick, progress("times", "timing every stage", 1))
 
+    def part(name: str, kind: type[T], measure: Callable[[], T]) -> T:
+        """What was measured before a long analysis was stopped, or is measured now."""
+        return remembered(folder.path / "measures", f"{model.name}-{name}", recipe, kind, measure)
+
     return Measured(
         model.name,
         model.label,
@@ -172,27 +170,20 @@ def _measure(
         str(model.run.path),
         model.config,
         trials={
-            name: cache.get(f"trials-{name}", list[Trial], lambda k=k: trials(k)) for k, name in enumerate(FACTOR_NAMES)
+            name: part(f"trials-{name}", list[Trial], lambda k=k: trials(k)) for k, name in enumerate(FACTOR_NAMES)
         },
-        crossings=cache.get("hole", list[Crossing], crossings),
-        stages=cache.get("times", list[Stage], stages),
-        description=cache.get("surface", dict[str, Any], model.description),
+        crossings=part("hole", list[Crossing], crossings),
+        stages=part("times", list[Stage], stages),
+        description=part("surface", dict[str, Any], model.description),
     )
 
 
-def _fingerprint(options: Options, model: ModelUnderTest) -> str:
-    """Of the model's means and of all that the measurements depend on."""
-    settings = {
-        "experiment": options.name,
-        "version": core.__version__,
-        "starts": options.start_count,
-        "pairs": options.pair_count,
-        "quick": options.quick,
-        "paths": [CHANGE, LEAST_CHANGE, POINTS, FARTHEST, REDRAWN],
-        "image_size": model.config.data.image_size,
-        "geometry": model.config.data.geometry,
-    }
-    return fingerprint({"mu": model.mu, "factors": model.factors}, settings)
+def _recipe(options: Options, model: ModelUnderTest) -> str:
+    """A hash of the model's means and of all that the measurements depend on."""
+    settings = (options.name, options.start_count, options.pair_count, options.quick)
+    paths = (CHANGE, LEAST_CHANGE, POINTS, FARTHEST, REDRAWN)
+    images = (model.config.data.image_size, model.config.data.geometry)
+    return fingerprint(core.__version__, settings, paths, images, model.mu, model.factors)
 
 
 def _scene(model: ModelUnderTest) -> tuple[GridlineScene, str]:
@@ -203,45 +194,3 @@ def _scene(model: ModelUnderTest) -> tuple[GridlineScene, str]:
         return gridline_scene(model.mu, model.factors, FACTOR_NAMES, []), str(error)
     caption = f"{len({(line.family, line.value) for line in lines})} lines of {len(model.mu):,} samples"
     return gridline_scene(model.mu, model.factors, FACTOR_NAMES, lines), caption
-
-
-class ResultCache:
-    """The measurements of the model ``name``, in ``measures/NAME-PART.json``, so that a long analysis resumes.
-
-    ``fingerprint`` is a text that changes with what they depend on. A part of another fingerprint, or one that cannot
-    be read, is measured again.
-    """
-
-    def __init__(self, folder: Path, name: str, fingerprint: str) -> None:
-        self._folder, self._name, self._fingerprint = Path(folder) / "measures", name, fingerprint
-
-    def path(self, part: str) -> Path:
-        """The part's file."""
-        return self._folder / f"{self._name}-{part}.json"
-
-    def get(self, part: str, kind: type[T], measure: Callable[[], T]) -> T:
-        """The part as it was stored, else what ``measure`` returns, which is stored then.
-
-        ``kind`` is its type, made of dataclasses, lists, texts and finite numbers. Raises ``OSError`` if it cannot be
-        written, and what ``measure`` raises.
-        """
-        try:
-            content = msgspec.json.decode(self.path(part).read_bytes())
-            if content["schema"] == CACHE_SCHEMA_VERSION and content["fingerprint"] == self._fingerprint:
-                return msgspec.convert(content["part"], kind)
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, LookupError, TypeError):
-            pass  # not there, or not what is wanted: measured below
-        measured = measure()
-        content = {"schema": CACHE_SCHEMA_VERSION, "fingerprint": self._fingerprint, "part": measured}
-        self._folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(self.path(part), msgspec.json.encode(content) + b"\n")
-        return measured
-
-
-def fingerprint(arrays: Mapping[str, np.ndarray], settings: Mapping[str, Any]) -> str:
-    """A digest of named arrays and of JSON-ready settings."""
-    digest = hashlib.sha256(msgspec.json.encode(dict(settings), order="sorted"))
-    for name, array in sorted(arrays.items()):
-        digest.update(f"{name} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

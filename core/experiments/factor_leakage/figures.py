@@ -12,8 +12,7 @@ from matplotlib.patches import Circle
 
 from core.data.polar_curves import DEPTH_RANGE, FACTOR_NAMES, SCALE_RANGE
 from core.experiments.factor_leakage.hole_crossings import STRAIGHT_LINE, WITH_PENALTY, WITHOUT_PENALTY, Crossing
-from core.experiments.factor_leakage.leakage import PATHS, Trial
-from core.experiments.factor_leakage.statistics import values_of
+from core.experiments.factor_leakage.leakage import PATHS, Trial, values_of
 from core.reporting.plot_style import ACCENT, DASHES, FONT_SIZE, INK, QUIET, SERIES, dress, legend, new_figure
 
 FLOOR = 1e-4

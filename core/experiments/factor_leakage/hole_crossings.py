@@ -71,19 +71,15 @@ def cross(model: ModelUnderTest, count: int, report: Callable[[int], None]) -> l
         report(number)
         start, end = model.mu[list(ends)].astype(np.float64)
         for kind in CROSSINGS:
+            penalty = PENALTY if kind == WITH_PENALTY else 0.0
+            request = PathRequest(model.surface, start, end, points=POINTS, graph=model.graph, penalty=penalty)
             try:
-                points = _path(model, kind, start, end)
+                points = made("straight" if kind == STRAIGHT_LINE else "geodesic", request).points
             except GeometryError as error:
                 crossings.append(Crossing(kind, number, ends, [], [], [], [], [], 0.0, str(error)))
                 continue
             crossings.append(_crossing(model, kind, number, ends, points))
     return crossings
-
-
-def _path(model: ModelUnderTest, kind: str, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    penalty = PENALTY if kind == WITH_PENALTY else 0.0
-    request = PathRequest(model.surface, start, end, points=POINTS, graph=model.graph, penalty=penalty)
-    return made("straight" if kind == STRAIGHT_LINE else "geodesic", request).points
 
 
 def _crossing(model: ModelUnderTest, kind: str, pair: int, ends: tuple[int, int], points: np.ndarray) -> Crossing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from core.experiments.factor_leakage.analysis import Analysis, Measured
 from core.experiments.factor_leakage.figures import FLOOR, hole_figure, leak_figure
 from core.experiments.factor_leakage.hole_crossings import CROSSINGS, STRAIGHT_LINE, WITH_PENALTY, WITHOUT_PENALTY
 from core.experiments.factor_leakage.leakage import (
+    BOTH,
     CHANGE,
     CURVE,
     DRAWN,
@@ -20,12 +22,16 @@ from core.experiments.factor_leakage.leakage import (
     MEAN_DIFFERENCE,
     POINTS,
     REGRESSION,
+    RESAMPLES,
     SPHERICAL,
     STRAIGHT,
     TANGENT,
+    TARGETS,
+    Leaks,
+    leaks_by_kind,
+    trials_of,
 )
 from core.experiments.factor_leakage.options import Options
-from core.experiments.factor_leakage.statistics import BOTH, RESAMPLES, TARGETS, Leaks, leaks_by_kind, trials_of
 from core.experiments.factor_leakage.timings import CURVE as CURVE_STAGE
 from core.experiments.factor_leakage.timings import GRAPH, GRAPH_BUILT, NET, RELAXED, SURFACE, Stage
 from core.reporting.page import paragraphs, render_page
@@ -136,14 +142,10 @@ def conclusions(summary: Mapping[str, Any]) -> list[str]:
 def _starts(models: Sequence[Measured], target: str) -> dict[str, Any]:
     trials = trials_of([model.trials for model in models], target)
     changes = [abs(trial.change) for trial in trials if trial.change is not None]
-    reasons: dict[str, int] = {}
-    for trial in trials:
-        if trial.dropped:
-            reasons[trial.dropped] = reasons.get(trial.dropped, 0) + 1
     return {
         "all": len(trials),
         "measured": len(changes),
-        "dropped": reasons,
+        "dropped": Counter(trial.dropped for trial in trials if trial.dropped),
         "change_median": float(np.median(changes)) if changes else None,
         "change_least": min(changes, default=None),
         "full_change": float(np.mean(np.array(changes) > 0.975 * CHANGE)) if changes else None,

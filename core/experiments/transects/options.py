@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from core.config import ConfigError, DataConfig, RunConfig, preset_config
+from core.config import DataConfig, RunConfig, preset_config, with_values
 from core.experiments.options import ExperimentError, ExperimentOptions, PlannedTraining
 
 DEFAULT, ABLATION, ARTICLE = "default", "ablation", "article-weighted"
@@ -59,17 +59,6 @@ ABLATIONS = (
 
 QUICK_ABLATIONS = ("sigma-0.03", "latent-2")
 """Names of those that a quick experiment tries."""
-
-
-def with_changes(config: RunConfig, changes: Mapping[str, Any]) -> RunConfig:
-    """``config`` with settings replaced by name. Raises ``ConfigError`` for an unknown name or a bad value."""
-    for name, value in changes.items():
-        section, _, setting = name.partition(".")
-        part = getattr(config, section, None)
-        if part is None or setting not in {entry.name for entry in dataclasses.fields(part)}:
-            raise ConfigError(f"there is no setting {name!r}; name one as in 'loss.beta'.")
-        config = dataclasses.replace(config, **{section: dataclasses.replace(part, **{setting: value})})
-    return config
 
 
 @dataclass(frozen=True)
@@ -123,7 +112,7 @@ class Options(ExperimentOptions):
             planned += [
                 PlannedTraining(
                     f"ablation-{ablation.name}",
-                    with_changes(base, ablation.changes),
+                    with_values(base, ablation.changes),
                     f"ablation: {ablation.label}",
                     ABLATION,
                     required=False,

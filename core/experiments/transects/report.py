@@ -227,7 +227,10 @@ def make_page(analysis: Analysis, report: Mapping[str, Any]) -> str:
         figures["first_losses"] = svg(loss_curves(series, "reconstruction"))
     summary, limits = report["summary"], report["limits"]
     mean = {"hole_excess_bce": summary["hole_excess_bce"], "outside_excess_bce": summary["outside_excess_bce"]}
-    ablations = [*report["ablations"][:1], *sorted(report["ablations"][1:], key=_by_change)]
+    ablations = [
+        *report["ablations"][:1],
+        *sorted(report["ablations"][1:], key=lambda row: math.inf if row["change"] is None else row["change"]),
+    ]
     return render_page(
         "experiments/transects/page.html",
         report=report,
@@ -280,10 +283,6 @@ def make_page(analysis: Analysis, report: Mapping[str, Any]) -> str:
 
 def _rows(model: Measured, label: str) -> list[dict[str, Any]]:
     return [{"model": label, "transect": name, **errors} for name, errors in errors_along(model).items()]
-
-
-def _by_change(ablation: Mapping[str, Any]) -> float:
-    return math.inf if ablation["change"] is None else ablation["change"]
 
 
 def _findings(ablations: Sequence[Mapping[str, Any]]) -> list[str]:

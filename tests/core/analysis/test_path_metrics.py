@@ -8,7 +8,6 @@ import pytest
 from core.analysis.image_regressor import ImageRegressor
 from core.analysis.path_metrics import (
     CurveTruth,
-    MeasureError,
     PathMeasures,
     Reading,
     common_change,
@@ -68,12 +67,12 @@ def test_cutting_interpolates_the_last_row_and_follows_the_sign_of_the_change():
     np.testing.assert_allclose(cut_at_change(values, -2.0), [[0.0, 0.0], [-1.0, 2.0], [-2.0, 4.0]])
     np.testing.assert_allclose(cut_at_change(values, 2.0), values)  # never reached: all of it
     np.testing.assert_allclose(cut_at_change(values, 3.0, target=1), [[0.0, 0.0], [-1.0, 2.0], [-1.5, 3.0]])
-    np.testing.assert_allclose(cut_at_change(np.array([1.0, 2.0, 4.0]), 2.0), [1.0, 2.0, 3.0])
+    np.testing.assert_allclose(cut_at_change(np.array([[1.0], [2.0], [4.0]]), 2.0), [[1.0], [2.0], [3.0]])
 
 
 def test_a_path_that_comes_back_is_cut_at_its_first_arrival():
-    values = np.array([0.0, 2.0, 0.0, 2.0])
-    np.testing.assert_allclose(cut_at_change(values, 1.0), [0.0, 1.0])
+    values = np.array([[0.0], [2.0], [0.0], [2.0]])
+    np.testing.assert_allclose(cut_at_change(values, 1.0), [[0.0], [1.0]])
 
 
 def test_the_common_change_is_what_the_shortest_path_achieves():
@@ -81,12 +80,6 @@ def test_the_common_change_is_what_the_shortest_path_achieves():
     assert common_change([one, two]) == 1.0
     assert common_change([-two, -one]) == -1.0
     assert common_change([two, -one]) == 0.0
-
-
-@pytest.mark.parametrize("change", [0.0, np.nan, np.inf])
-def test_a_change_that_cuts_nothing_is_refused(change):
-    with pytest.raises(MeasureError, match="change is"):
-        cut_at_change(np.arange(3.0), change)
 
 
 def test_a_perfect_decoder_of_polar_curves_leaks_nothing_and_leaves_no_residual():
@@ -98,13 +91,6 @@ def test_a_perfect_decoder_of_polar_curves_leaks_nothing_and_leaves_no_residual(
     assert found.leaks[0] < 1e-3
     assert found.residual < 2e-4
     assert found.image_length > 0.0
-
-
-def test_too_few_points_and_images_that_do_not_match_are_refused():
-    with pytest.raises(MeasureError, match="2 or more"):
-        measured(np.zeros((1, 2)))
-    with pytest.raises(MeasureError, match="3 images and 2 readings for 2 points"):
-        measure(np.zeros((2, 2)), np.zeros((3, 8, 8, 1), np.uint8), Reading(np.zeros((2, 2)), None), RANGES)
 
 
 def test_leak_of_a_constant_factor_is_finite():
@@ -145,13 +131,3 @@ def test_the_regressor_is_the_same_every_time():
     images = polar_curves.render(ab, SIZE)[..., None]
     one, two = (ImageRegressor(images, ab, ["a", "b"]).read(images[:5]).factors for _ in range(2))
     np.testing.assert_array_equal(one, two)
-
-
-def test_too_few_images_and_labels_that_do_not_fit_are_refused():
-    images = np.zeros((50, 8, 8, 1), np.uint8)
-    with pytest.raises(MeasureError, match="40 images"):
-        ImageRegressor(images[:10], np.zeros((10, 1)), ["a"])
-    with pytest.raises(MeasureError, match=r"\(50, 2\) and 1 names"):
-        ImageRegressor(images, np.zeros((50, 2)), ["a"])
-    with pytest.raises(MeasureError, match="finite"):
-        ImageRegressor(images, np.full((50, 1), np.nan), ["a"])

@@ -145,14 +145,14 @@ def test_files_that_compute_something_else_are_refused_and_not_left(
 
 def test_what_it_did_is_printed(run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["export", str(run.path), "--safetensors", "--parquet", "--out", str(tmp_path / "o")]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert [Path(line.split("  ")[0]).name for line in lines[:-1]] == [
+    printed = capsys.readouterr()
+    assert [Path(line.split("  ")[0]).name for line in printed.out.splitlines()] == [
         "README.md",
         "config.json",
         "latents.parquet",
         "weights.safetensors",
     ]
-    assert lines[-1] == "README.md states no licence: choose one before you publish the model."
+    assert printed.err == "README.md states no licence: choose one before you publish the model.\n"
 
 
 def test_the_card_shows_how_to_load_the_model_and_that_works(exported: Path, monkeypatch: pytest.MonkeyPatch):
@@ -230,7 +230,7 @@ def test_files_of_an_imported_model_are_copied(imported: RunDirectory, exported:
     for name in ("theirs.onnx", "weights/w.bin"):
         (imported.model_path / name).write_bytes(content)
     assert main(["export", str(imported.path), "--onnx", "--out", str(tmp_path / "o")]) == 0
-    assert "are those that were imported, unchanged" in capsys.readouterr().out
+    assert "are those that were imported, unchanged" in capsys.readouterr().err
     assert {str(file.relative_to(tmp_path / "o")) for file in (tmp_path / "o").rglob("*.*")} == {
         "theirs.onnx",
         "weights/w.bin",

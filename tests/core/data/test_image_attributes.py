@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from core.data.image_attributes import (
-    DEFINITIONS,
-    MEASURE_NAMES,
     MEASURES,
     ImageAttributeError,
     chosen_measures,
@@ -20,6 +18,8 @@ from core.data.image_attributes import (
 from core.data.polar_curves import render_one
 
 SIZE, FINE = 96, 8  # each pixel is the mean of 8 × 8 points: an antialiased drawing
+
+MEASURE_NAMES = [measure.name for measure in MEASURES]
 
 
 def draw(inside, size: int = SIZE) -> np.ndarray:
@@ -207,7 +207,7 @@ def test_measures_are_chosen_by_name_in_any_order():
     chosen = chosen_measures(["holes", "area"])
     assert [measure.name for measure in chosen] == ["holes", "area"]
     assert len(set(MEASURE_NAMES)) == len(MEASURE_NAMES)
-    assert all(0 < len(text) <= 90 and "\n" not in text for text in DEFINITIONS.values())
+    assert all(0 < len(text) <= 90 and "\n" not in text for text in (measure.definition for measure in MEASURES))
     with pytest.raises(ImageAttributeError, match="'colour'; it must be one of brightness"):
         chosen_measures(["area", "colour"])
     with pytest.raises(ImageAttributeError, match="none"):

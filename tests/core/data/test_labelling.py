@@ -12,9 +12,9 @@ from PIL import Image
 from core.config import DataConfig
 from core.data.dataset import Dataset, DatasetError
 from core.data.export import export_npz, export_png, write_contact_sheet
-from core.data.labelling import labelled
 from core.data.labels import LabelColumn
-from core.data.loading import load_dataset
+from core.data.loading import dataset_of, load_dataset
+from core.data.preparation import Prepared, Statistics
 from core.training.probe_embedding import make_probe
 
 FRAMES = 40
@@ -37,6 +37,11 @@ def frames(tmp_path: Path) -> Path:
 
 def loaded(folder: Path, **settings) -> Dataset:
     return load_dataset(DataConfig(path=str(folder), image_size=32, **settings), cache=folder.parent / "cache")
+
+
+def labelled(config: DataConfig, names: tuple[str, ...], labels: tuple[LabelColumn, ...] = ()) -> Dataset:
+    images = np.zeros((len(names), 8, 8, 1), np.uint8)
+    return dataset_of(config, Prepared(names, labels, None, None, (), (), Statistics(), "", {}, None, images))
 
 
 def left_edge(dataset: Dataset) -> np.ndarray:
@@ -81,14 +86,14 @@ def test_a_group_may_be_a_column_that_is_no_label(tmp_path):
     (tmp_path / "table.csv").write_text("file,x,plate\n" + rows)
     names = [f"{i}.png" for i in range(200)]
     config = DataConfig(path=str(tmp_path), labels=str(tmp_path / "table.csv"), group="plate")
-    found = labelled(config, 200, names)
-    assert not set(found.split.train // 2) & set(found.split.validation // 2)
+    found = labelled(config, tuple(names))
+    assert not set(found.train // 2) & set(found.validation // 2)
 
 
 def test_labels_of_files_and_table_are_told_apart(tmp_path):
     (tmp_path / "table.csv").write_text("file,class\na.png,1\nb.png,2\n")
     config = DataConfig(path=str(tmp_path), labels="table.csv")
-    found = labelled(config, 2, ("a.png", "b.png"), [LabelColumn("class", np.zeros(2, np.float32), ("cat", "dog"))])
+    found = labelled(config, ("a.png", "b.png"), (LabelColumn("class", np.zeros(2, np.float32), ("cat", "dog")),))
     assert found.factor_names == ("class", "class (table)")
     assert any("class (table)" in note for note in found.notes)
 
@@ -104,7 +109,7 @@ def test_labels_of_files_and_table_are_told_apart(tmp_path):
 def test_what_is_not_there_is_told(tmp_path, settings, said):
     config = DataConfig(path=str(tmp_path), **settings)
     with pytest.raises(DatasetError, match=said):
-        labelled(config, 2, ("a.png", "b.png"), [LabelColumn("class", np.zeros(2, np.float32), ("cat", "dog"))])
+        labelled(config, ("a.png", "b.png"), (LabelColumn("class", np.zeros(2, np.float32), ("cat", "dog")),))
 
 
 def test_an_export_says_files_classes_and_what_is_held_out(frames, tmp_path):

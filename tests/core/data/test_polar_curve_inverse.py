@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core.data import polar_curves
-from core.data.polar_curve_inverse import CurveInverseError, curve_inverse
+from core.data.polar_curve_inverse import curve_inverse
 
 RANGES = np.array([1.5, 2.0])
 
@@ -75,17 +75,3 @@ def test_an_image_without_any_curve_gives_a_finite_answer_inside_the_table():
 
 def test_the_inverse_is_built_once():
     assert curve_inverse("article", 64) is curve_inverse("article", 64)
-
-
-@pytest.mark.parametrize(
-    "images",
-    [
-        np.zeros((1, 64, 64), np.float32),
-        np.zeros((1, 32, 32), np.uint8),
-        np.zeros((64, 64), np.uint8),
-        np.zeros((0, 64, 64), np.uint8),
-    ],
-)
-def test_other_images_are_refused_with_what_is_wanted(images):
-    with pytest.raises(CurveInverseError, match=r"uint8 \(n, 64, 64\)"):
-        curve_inverse("article", 64).recover(images)

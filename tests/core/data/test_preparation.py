@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from core.config import DataConfig
-from core.data.cache import ImageCache, Leftover
+from core.data.cache import ImageCache, Leftover, remembered
 from core.data.dataset import DatasetError
 from core.data.loading import load_dataset
 from core.data.preparation import prepare
@@ -260,3 +260,19 @@ def test_headers_and_what_images_have_in_common_are_found_once(folder, tmp_path,
     for size in (16, 8):
         prepare(DataConfig(path=str(folder), image_size=size), cache=tmp_path / "cache")
     assert len(read) == 12
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xc1", b"\xa3one"])
+def test_what_was_found_is_remembered_by_its_recipe_and_looked_for_again_if_torn(tmp_path: Path, content: bytes | None):
+    found: list[int] = []
+
+    def find() -> list[int]:
+        found.append(len(found))
+        return found.copy()
+
+    assert remembered(tmp_path / "new", "numbers", "recipe", list[int], find) == [0]
+    assert remembered(tmp_path / "new", "numbers", "recipe", list[int], find) == [0]
+    assert remembered(tmp_path / "new", "numbers", "another", list[int], find) == [0, 1]
+    if content is not None:
+        (tmp_path / "new" / "numbers-recipe.msgpack").write_bytes(content)
+        assert remembered(tmp_path / "new", "numbers", "recipe", list[int], find) == [0, 1, 2]

@@ -29,7 +29,6 @@ from core.experiments.entanglement.figures import alignment_figure, own_cloud_fi
 from core.experiments.entanglement.options import PENALTIES, Options, Variant
 from core.experiments.entanglement.report import conclusions, make_page, make_report
 from core.experiments.entanglement.rotations import (
-    batch_penalty,
     by_angle,
     chance_of_ranks,
     diagonal_crossover,
@@ -124,7 +123,7 @@ def test_batches_see_noise_where_the_whole_has_none():
     square = uniform_rectangle()
     straight, diagonal = by_angle(square, np.array([0.0, 45.0]), "covariance", batch=16)
     assert straight > diagonal > 0.01
-    assert batch_penalty(square, "product", 16) == pytest.approx(1 / 4, abs=0.01)  # a mean of samples: no such noise
+    assert penalty(square, "product", 16) == pytest.approx(1 / 4, abs=0.01)  # a mean of samples: no such noise
 
 
 def test_the_ratio_of_sides_at_which_product_turns_to_the_axes():

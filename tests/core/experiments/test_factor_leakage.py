@@ -11,34 +11,37 @@ from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from page_reader import Page
 
 from core.cli.main import main
 from core.config import RunConfig
-from core.experiments.factor_leakage import analysis, options, report, statistics, timings
-from core.experiments.factor_leakage.analysis import ResultCache, fingerprint
+from core.experiments.factor_leakage import analysis, leakage, options, report, timings
 from core.experiments.factor_leakage.leakage import (
+    BOTH,
     CURVE,
     DRAWN,
     MEAN_DIFFERENCE,
     PATHS,
     TANGENT,
+    Leaks,
     Trial,
     chosen_samples,
     leak_at,
+    leaks_by_kind,
     measure_trial,
+    values_of,
 )
 from core.experiments.factor_leakage.model_under_test import ModelUnderTest
 from core.experiments.factor_leakage.options import Options
 from core.experiments.factor_leakage.report import conclusions
-from core.experiments.factor_leakage.statistics import BOTH, Leaks, leaks_by_kind, values_of
 from core.experiments.folder import ExperimentFolder, Stopped, read_progress
 from core.experiments.options import ExperimentError
 from core.experiments.runner import run
 from core.rendering import gridline_image, pil_text
-from core.rendering.surface_mesh import fit_mesh
+from core.rendering.gridline_image import fit_mesh
 from core.reporting.tables import Interval
 from core.runs.directory import RunDirectory
 
@@ -175,43 +178,6 @@ def test_nothing_measured_is_said():
     assert conclusions(summary)[0].startswith("No start could be measured")
 
 
-# what is kept
-
-
-def test_a_part_is_measured_once(tmp_path: Path):
-    calls: list[int] = []
-
-    def measure() -> list[Trial]:
-        calls.append(1)
-        return [Trial(3, 1.0, 2.0, "a", 0.4, "", 0.4, {CURVE: 0.1}, (CURVE,))]
-
-    for _ in range(2):
-        assert ResultCache(tmp_path, "model", "x").get("trials", list[Trial], measure) == measure()
-    assert len(calls) == 1 + 2
-    ResultCache(tmp_path, "model", "y").get("trials", list[Trial], measure)
-    assert len(calls) == 4, "of another fingerprint"
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"[]", b"\xff", b'{"schema": 1}', b'{"schema": 1, "fingerprint": "x", "part": 3}']
-)
-def test_a_torn_part_is_measured_again(tmp_path: Path, content: bytes):
-    parts = ResultCache(tmp_path, "model", "x")
-    parts.path("numbers").parent.mkdir()
-    parts.path("numbers").write_bytes(content)
-    assert parts.get("numbers", list[int], lambda: [1, 2]) == [1, 2]
-    assert parts.get("numbers", list[int], lambda: [9]) == [1, 2]
-
-
-def test_a_fingerprint_changes_with_arrays_and_settings():
-    array = np.arange(4.0)
-    same = fingerprint({"mu": array}, {"starts": 3})
-    assert same == fingerprint({"mu": array.copy()}, {"starts": 3})
-    assert same != fingerprint({"mu": array + 1.0}, {"starts": 3})
-    assert same != fingerprint({"mu": array.astype(np.float32)}, {"starts": 3})
-    assert same != fingerprint({"mu": array}, {"starts": 4})
-
-
 # a whole experiment
 
 
@@ -220,7 +186,7 @@ def _small() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in SMALL.items():
             patch.setattr(options, name, value)
-        patch.setattr(statistics, "RESAMPLES", 100)
+        patch.setattr(leakage, "RESAMPLES", 100)
         patch.setattr(timings, "_NETS", 1)
         patch.setattr(timings, "_BUILDS", 1)
         patch.setattr(gridline_image, "fit_mesh", lambda mu, factors, cells: fit_mesh(mu, factors, (40, 50)))
@@ -347,11 +313,9 @@ def test_a_request_to_stop_is_heard_between_starts_and_what_was_measured_is_kept
     progress = read_progress(tmp_path)
     assert progress is not None
     assert (progress.state, progress.run) == ("stopped", None)
-    assert [path.name for path in sorted((tmp_path / "measures").iterdir())] == ["model-0-trials-a.json"]
-    assert (
-        report_of(done)["models"][0]["trials"]["a"]
-        == json.loads((tmp_path / "measures" / "model-0-trials-a.json").read_text())["part"]
-    )
+    (stored,) = (tmp_path / "measures").iterdir()
+    assert stored.name.startswith("model-0-trials-a-")
+    assert msgspec.msgpack.decode(stored.read_bytes()) == report_of(done)["models"][0]["trials"]["a"]
 
 
 def test_a_run_of_other_images_is_refused(done: Path, tmp_path: Path):

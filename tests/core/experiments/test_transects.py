@@ -17,14 +17,14 @@ import torch
 from page_reader import Page
 
 from core.cli.main import main
-from core.config import ConfigError, DataConfig, RunConfig
+from core.config import ConfigError, DataConfig, RunConfig, with_values
 from core.data import polar_curves
 from core.experiments.folder import ExperimentFolder, read_progress
 from core.experiments.options import ExperimentError
 from core.experiments.runner import run
 from core.experiments.transects import options, report
 from core.experiments.transects.hole_readouts import rim_points, search_latents, smooth_latents
-from core.experiments.transects.options import Options, with_changes
+from core.experiments.transects.options import Options
 from core.experiments.transects.report import limit_conclusions
 from core.models.vae import build_model
 from core.runs.directory import RunDirectory
@@ -79,16 +79,16 @@ def test_every_ablation_changes_what_it_says_and_nothing_else():
     assert len(names) == len(set(names))
     assert set(options.QUICK_ABLATIONS) <= set(names)
     for one in options.ABLATIONS:
-        config = with_changes(RunConfig(), one.changes)
+        config = with_values(RunConfig(), one.changes)
         assert config != RunConfig(), one.name
         back = {name: getattr(getattr(RunConfig(), (s := name.partition("."))[0]), s[2]) for name in one.changes}
-        assert with_changes(config, back) == RunConfig(), one.name
+        assert with_values(config, back) == RunConfig(), one.name
 
 
 @pytest.mark.parametrize("name", ["loss.bta", "loss", "nothing.beta"])
 def test_an_unknown_setting_is_refused(name: str):
     with pytest.raises(ConfigError, match=name):
-        with_changes(RunConfig(), {name: 1.0})
+        with_values(RunConfig(), {name: 1.0})
 
 
 # what limits the hole
@@ -119,7 +119,7 @@ def test_a_flat_sheet_is_continued_flatly():
 
 
 def test_a_searched_latent_is_never_worse_than_its_start():
-    model = build_model(with_changes(RunConfig(), {"data.image_size": 32})).eval()
+    model = build_model(with_values(RunConfig(), {"data.image_size": 32})).eval()
     images = polar_curves.render(np.array([[1.0, 0.5], [1.5, 1.5]]), 32)[..., None]
     start = np.array([[2.0, -1.0, 0.5], [0.0, 0.0, 0.0]], np.float32)
     target = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255

@@ -117,8 +117,6 @@ def test_lattice_points_drawn_at_random_have_the_lattice_s_dimension():
 def test_points_that_tell_no_dimension_are_refused():
     with pytest.raises(GeometryError, match="1 distinct points; 10 or more"):
         two_nn(np.zeros((50, 3)))
-    with pytest.raises(GeometryError, match="neighbours is 2"):
-        levina_bickel(cloud("plane", 100), neighbours=2)
 
 
 # Trustworthiness ----------------------------------------------------------------------------------------------------
@@ -170,7 +168,5 @@ def test_a_rolled_sheet_is_trustworthy_one_way_and_a_folded_one_is_not():
 
 def test_unusable_arguments_are_refused():
     x = np.zeros((20, 2))
-    with pytest.raises(GeometryError, match="same samples"):
-        trustworthiness(x, x[:10])
     with pytest.raises(GeometryError, match="neighbours is 12"):
         trustworthiness(x, x)

@@ -14,6 +14,14 @@ def final(graph, start, end, **options):
     return list(geodesic(graph, np.asarray(start, float), np.asarray(end, float), **options))[-1]
 
 
+def length(points) -> float:
+    return float(np.linalg.norm(np.diff(points, axis=0), axis=1).sum())
+
+
+def off_share(graph: LatentGraph, path) -> float:
+    return float(graph.surface.detector.off_manifold(path.points).mean())
+
+
 def rotated(points, d, seed=0):
     """points (N, q) in d dimensions, turned at random."""
     basis, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))
@@ -66,9 +74,9 @@ def test_on_a_sphere_the_geodesic_is_the_great_circle(d):
     angle, n = 1.5, 32
     start, end = rotated(np.array([[1.0, 0.0, 0.0], [np.cos(angle), np.sin(angle), 0.0]]), d)
     path = final(graph, start, end, points=n + 1)
-    assert path.latent_length == pytest.approx(angle, rel=1e-3)
+    assert length(path.points) == pytest.approx(angle, rel=1e-3)
     np.testing.assert_allclose(np.linalg.norm(path.points, axis=1), 1.0, atol=2e-3)
-    assert path.off_share <= 0.1  # a place in a hundred is flagged by chance
+    assert off_share(graph, path) <= 0.1  # a place in a hundred is flagged by chance
 
 
 def test_a_sphere_decoders_length_has_the_polygons_limit():
@@ -90,7 +98,7 @@ def test_a_sphere_decoders_length_has_the_polygons_limit():
     one, two = sphere(ends)
     angle, n = float(np.arccos(one @ two)), 24
     path = final(graph, *ends, points=n + 1, penalty=0.0, iterations=60)
-    assert path.image_length == pytest.approx(angle * (1.0 - angle**2 / (24 * n**2)), rel=1e-6)
+    assert length(sphere(path.points)) == pytest.approx(angle * (1.0 - angle**2 / (24 * n**2)), rel=1e-6)
     normal = np.cross(one, two)
     assert np.abs(sphere(path.points) @ normal).max() < 1e-3  # in its plane, as no line in (u, v) is
 
@@ -119,7 +127,7 @@ def test_on_a_swiss_roll_the_geodesic_is_a_line_of_the_unrolled_sheet(d, seed, e
     start, end = rotated(roll(*ends.T), d)
     exact = np.hypot(unrolled(10.0) - unrolled(6.0), 6.0)
     path = final(graph, start, end, points=65)
-    assert path.latent_length == pytest.approx(exact, rel=error)
+    assert length(path.points) == pytest.approx(exact, rel=error)
 
 
 # Gaps -------------------------------------------------------------------------------------------------------------
@@ -130,14 +138,14 @@ def test_with_the_penalty_no_point_lies_in_the_hole(holed, angle):
     across = 0.35 * np.array([np.cos(angle), np.sin(angle)])
     path = final(holed, 0.5 - across, 0.5 + across)
     assert (np.linalg.norm(path.points - 0.5, axis=1) > 0.15).all()
-    assert path.off_share <= 0.1  # a place in a hundred is flagged by chance
-    assert path.latent_length < 0.35 * np.pi
+    assert off_share(holed, path) <= 0.1  # a place in a hundred is flagged by chance
+    assert length(path.points) < 0.35 * np.pi
 
 
 def test_without_it_the_same_path_goes_straight_through_and_its_scores_say_so(holed):
     path = final(holed, [0.15, 0.5], [0.85, 0.5], penalty=0.0)
     np.testing.assert_allclose(path.points, np.linspace([0.15, 0.5], [0.85, 0.5], 33), atol=1e-9)
-    assert path.off_share == pytest.approx(0.3 / 0.7, abs=0.15)
+    assert off_share(holed, path) == pytest.approx(0.3 / 0.7, abs=0.15)
 
 
 def test_the_stages_come_in_order_and_the_cost_only_falls(holed):
@@ -146,13 +154,10 @@ def test_the_stages_come_in_order_and_the_cost_only_falls(holed):
     assert names[0] == "graph"
     assert names[-1] == "polished"
     assert set(names[1:-1]) == {"relaxed"}
-    seconds = [stage.seconds for stage in stages]
-    assert seconds == sorted(seconds)
     for stage in stages:
         np.testing.assert_array_equal(stage.points[[0, -1]], [[0.15, 0.5], [0.85, 0.45]])
-        assert stage.image_k == len(stage.points) == 33
-        assert stage.energy >= stage.image_length**2 * (1.0 - 1e-12)  # equal where the steps are
-    costs = [cost(holed, stage.points, stages[0].image_length) for stage in stages]
+        assert len(stage.points) == 33
+    costs = [cost(holed, stage.points, length(stages[0].points)) for stage in stages]
     assert np.all(np.diff(costs[:-1]) <= 1e-9 * costs[0])  # putting it on the surface may cost a little again
     assert costs[-1] < 0.95 * costs[0]
 
@@ -160,7 +165,7 @@ def test_the_stages_come_in_order_and_the_cost_only_falls(holed):
 def cost(graph: LatentGraph, z: np.ndarray, begun: float) -> float:
     """What a geodesic minimises, in units of the graph's path's image length ``begun``, squared."""
     values = graph.image_map.value(z)
-    outside = graph.off_manifold.value(z[1:-1], values[1:-1])
+    outside = graph.off_manifold.value_and_slope(z[1:-1], values[1:-1])[0]
     energy = (len(z) - 1) * np.square(np.diff(values, axis=0)).sum() / begun**2
     return float(energy + PENALTY / (len(z) - 1) * np.square(outside).sum())
 
@@ -185,7 +190,7 @@ def test_a_map_on_which_no_step_goes_down_is_not_called_converged(square):
 
 def test_a_geodesic_is_the_same_back_and_forth(holed):
     there, back = final(holed, [0.2, 0.2], [0.8, 0.3]), final(holed, [0.8, 0.3], [0.2, 0.2])
-    assert there.image_length == pytest.approx(back.image_length, rel=0.02)
+    assert length(there.points) == pytest.approx(length(back.points), rel=0.02)
 
 
 # What there is none for -------------------------------------------------------------------------------------------
@@ -194,7 +199,7 @@ def test_a_geodesic_is_the_same_back_and_forth(holed):
 def test_ends_that_coincide_give_one_path_of_equal_points(holed):
     (path,) = geodesic(holed, np.array([0.2, 0.2]), np.array([0.2, 0.2]), points=5)
     np.testing.assert_array_equal(path.points, np.full((5, 2), 0.2))
-    assert (path.stage, path.latent_length, path.converged) == ("polished", 0.0, True)
+    assert (path.stage, path.converged) == ("polished", True)
 
 
 def test_parts_that_are_not_connected_are_named_and_never_bridged():
@@ -205,7 +210,7 @@ def test_parts_that_are_not_connected_are_named_and_never_bridged():
     np.testing.assert_array_equal(np.bincount(graph.component), [300, 200])
     with pytest.raises(GeometryError, match=r"not connected.*300 and 200 of 500"):
         next(geodesic(graph, np.array([0.5, 0.5]), np.array([5.5, 0.5])))
-    assert final(graph, [5.2, 0.5], [5.8, 0.5]).latent_length == pytest.approx(0.6, rel=0.05)
+    assert length(final(graph, [5.2, 0.5], [5.8, 0.5]).points) == pytest.approx(0.6, rel=0.05)
 
 
 def test_samples_that_coincide_do_no_harm():
@@ -219,13 +224,13 @@ def test_fewer_samples_than_neighbours_still_carry_a_path(count):
     points = np.random.default_rng(8).random((count, 2))
     path = final(LatentGraph(Surface(points, intrinsic=2)), points[0], points[-1], points=9)
     assert np.isfinite(path.points).all()
-    assert path.latent_length >= np.linalg.norm(points[0] - points[-1]) * (1.0 - 1e-12)
+    assert length(path.points) >= np.linalg.norm(points[0] - points[-1]) * (1.0 - 1e-12)
 
 
 def test_collinear_samples_carry_a_straight_path():
     line = np.linspace(0.0, 1.0, 200)[:, None] * [1.0, 2.0, 3.0]
     path = final(LatentGraph(Surface(line, intrinsic=1)), line[20], line[180])
-    assert path.latent_length == pytest.approx(np.linalg.norm(line[180] - line[20]), rel=1e-6)
+    assert length(path.points) == pytest.approx(np.linalg.norm(line[180] - line[20]), rel=1e-6)
 
 
 def test_too_few_samples_are_refused():

@@ -36,7 +36,7 @@ def test_a_closed_surface_has_no_rim():
 def test_it_is_zero_among_the_samples_and_grows_from_the_rim_into_the_hole():
     off_manifold = OffManifoldPenalty(Neighbourhoods(square(hole=0.3)), 2)
     along = np.array([0.6, 0.31, 0.2, 0.0])[:, None] * [[1.0, 0.0]]
-    x = off_manifold.value(along, along)
+    x = off_manifold.value_and_slope(along, along)[0]
     assert x[0] < 0.05
     assert 0.3 < x[1] < x[2] < x[3]
     assert x[3] > 5.0
@@ -51,14 +51,14 @@ def test_a_hole_that_the_encoder_drew_together_is_seen_among_the_images():
         OffManifoldPenalty(Neighbourhoods(latents), 2, images),
     )
     middle = np.zeros((1, 2))
-    assert seeing.value(middle, middle)[0] > 5.0 > blind.value(middle, middle)[0]
+    assert seeing.value_and_slope(middle, middle)[0][0] > 5.0 > blind.value_and_slope(middle, middle)[0][0]
 
 
 def test_off_the_surface_counts_though_the_image_is_one_of_the_data():
     points = sphere()
     off_manifold = OffManifoldPenalty(Neighbourhoods(points), 2, points)
     on = np.array([[1.0, 0.0, 0.0]])
-    assert off_manifold.value(1.4 * on, on)[0] > 1.0 > 0.5 > off_manifold.value(on, on)[0]
+    assert off_manifold.value_and_slope(1.4 * on, on)[0][0] > 1.0 > 0.5 > off_manifold.value_and_slope(on, on)[0][0]
 
 
 @pytest.mark.parametrize("mapped", [False, True])
@@ -71,7 +71,8 @@ def test_slopes_are_the_derivatives(mapped):
     step = 1e-6
     for axis in range(2):
         moved = step * np.eye(2)[axis]
-        rise = off_manifold.value(z + moved, 2.0 * (z + moved)) - off_manifold.value(z - moved, 2.0 * (z - moved))
+        ahead, behind = (off_manifold.value_and_slope(place, 2.0 * place)[0] for place in (z + moved, z - moved))
+        rise = ahead - behind
         np.testing.assert_allclose(slope[:, axis], rise / (2.0 * step), rtol=2e-3, atol=1e-4)
 
 
@@ -80,7 +81,7 @@ def test_nearer_than_the_clearance_to_a_rim_counts_and_farther_does_not():
     off_manifold = OffManifoldPenalty(Neighbourhoods(points), 2)
     spacing = off_manifold.latent.usual_distance(np.array([[0.6, 0.0]]))[0]
     far, near = (np.array([[0.3 + share * CLEARANCE * spacing, 0.0]]) for share in (3.0, 0.3))
-    assert off_manifold.value(far, far)[0] < 0.05 < off_manifold.value(near, near)[0]
+    assert off_manifold.value_and_slope(far, far)[0][0] < 0.05 < off_manifold.value_and_slope(near, near)[0][0]
 
 
 def test_samples_that_coincide_or_are_few_give_finite_numbers():

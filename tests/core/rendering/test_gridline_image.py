@@ -13,10 +13,10 @@ from core.rendering.gridline_image import (
     best_side,
     draw_gridlines,
     draw_sides,
+    fit_mesh,
     gridline_scene,
     png_bytes,
 )
-from core.rendering.surface_mesh import fit_mesh
 
 SIZE = (320, 200)
 CELLS = (40, 50)

@@ -14,7 +14,8 @@ from core.experiments.entanglement.figures import (
     rest_of_batch,
     sample_surface,
 )
-from core.reporting.figures import axis_name, covariance_figure, dataset_figure, embedding_figure, loss_curves
+from core.rendering.projection import axis_name
+from core.reporting.figures import covariance_figure, dataset_figure, embedding_figure, loss_curves
 from core.reporting.plot_style import new_figure, png, svg
 
 RECORDS = [

@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
+
+from explorer.tour.runner import Director, Lasting
 
 EXPECTED = {
     "window_s",
@@ -51,6 +55,29 @@ def test_a_size_that_is_none_is_explained(capsys):
     with pytest.raises(SystemExit):
         main(["somewhere", "--size", "tiny"])
     assert "1280x720" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("quick", "step", "least", "most"), [(True, 9.0, 0.1, 5.0), (False, 0.2, 0.2, 5.0)])
+def test_a_quick_tour_makes_short_pauses(quick, step, least, most):
+    assert least <= duration(step, quick) < most
+
+
+def test_what_can_only_be_seen_in_time_is_not_shortened():
+    assert duration(Lasting(0.3), quick=True) >= 0.3
+
+
+def duration(step, quick: bool) -> float:
+    """Seconds that a tour of one stage takes, which only waits for ``step``."""
+
+    def stage(_tour):
+        yield step
+
+    nothing = SimpleNamespace(close=lambda: None, quit=lambda: None)
+    director = Director(nothing, SimpleNamespace(window=nothing), SimpleNamespace(quick=quick))
+    begun = time.perf_counter()
+    for _ in director._play([("wait", stage)]):
+        pass
+    return time.perf_counter() - begun
 
 
 def test_it_can_end_after_a_stage():
