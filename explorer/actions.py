@@ -15,10 +15,17 @@ from PySide6.QtGui import QAction, QActionGroup, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox, QToolBar, QToolButton, QWidget
 
 import core
+from explorer.controllers.requirements import (
+    missing_decoder,
+    missing_frames,
+    missing_originals,
+    missing_reconstructions,
+)
 from explorer.widgets.icons import icon
 
 if TYPE_CHECKING:
     from explorer.app import Explorer
+    from explorer.state import State
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,8 @@ class Command:
 
     ``name`` finds it in code, ``text`` names it to a person (a function where it changes), ``do`` does it. ``toolbar``
     is "text" for icon and text, "icon" for the icon alone, "" for neither. ``enabled`` says whether it would do
-    anything now. One with ``checked`` shows a tick; of those in one ``group`` exactly one is ticked.
+    anything now; ``missing`` why it cannot be done with the open run, its tooltip then. One with ``checked`` shows a
+    tick; of those in one ``group`` exactly one is ticked.
     """
 
     name: str
@@ -38,6 +46,7 @@ class Command:
     tip: str = ""
     toolbar: str = ""
     enabled: Callable[[Explorer], bool] | None = None
+    missing: Callable[[Explorer], str] | None = None
     checked: Callable[[Explorer], bool] | None = None
     group: str = ""
 
@@ -65,6 +74,11 @@ def _training(app: Explorer) -> bool:
 
 def _has_cloud(app: Explorer) -> bool:
     return app.state.embedding is not None
+
+
+def _missing_part(app: Explorer, find: Callable[[State, str], str]) -> str:
+    """What the open run lacks, as ``find`` of ``explorer.controllers.requirements`` says; empty while none is open."""
+    return "" if app.state.model is None else find(app.state, "")
 
 
 def _with_label(verb: str, label: str | None) -> str:
@@ -97,8 +111,17 @@ def _mode(name: str, key: str, tip: str) -> Command:
     )
 
 
-def _open_dock(name: str, text: str, key: str, icon: str, tip: str, dock: str = "") -> Command:
-    return Command(name, text, lambda app: app.window.open_dock(dock or name), key, icon, tip)
+def _open_dock(
+    name: str,
+    text: str,
+    key: str,
+    icon: str,
+    tip: str,
+    dock: str = "",
+    missing: Callable[[State, str], str] | None = None,
+) -> Command:
+    needs = None if missing is None else lambda app: _missing_part(app, missing)
+    return Command(name, text, lambda app: app.window.open_dock(dock or name), key, icon, tip, missing=needs)
 
 
 def _theme(name: str, tip: str) -> Command:
@@ -153,7 +176,8 @@ FILE = Menu("&File", (
             "Open the trained model that comes with Isoline"),
     None,
     Command("export", "Export path…", lambda app: app.files.export_path("mp4"), "Ctrl+S", "export",
-            "Write the path as a PNG strip, GIF, MP4 or NPZ file", enabled=_has_path),
+            "Write the path as a PNG strip, GIF, MP4 or NPZ file", enabled=_has_path,
+            missing=lambda app: _missing_part(app, missing_frames)),
     Command("export_selection", "Export selected samples…", lambda app: app.files.export_selection(), "", "export",
             "Write index, factors and means of each selected sample as CSV",
             enabled=lambda app: app.state.selected is not None),
@@ -170,7 +194,8 @@ FILE = Menu("&File", (
             "See how much disk space prepared images take, and set how much they may"),
     None,
     Command("measure", "Measure images…", lambda app: app.attributes.ask_measures(), "", "",
-            "Measure area, brightness, symmetry … of each image, for use as factors", enabled=_has_cloud),
+            "Measure area, brightness, symmetry … of each image, for use as factors", enabled=_has_cloud,
+            missing=lambda app: _missing_part(app, missing_originals)),
     Command("attributes", "Attributes from a file…", lambda app: app.attributes.ask_file(), "", "",
             "Read your own values for the samples from a CSV or NPZ file", enabled=_has_cloud),
     None,
@@ -209,7 +234,7 @@ PATH = Menu("&Path", (
             "Go one frame forward along the path", enabled=_has_path),
     None,
     _open_dock("kinds", "Compare path kinds", "Ctrl+Shift+K", "kinds",
-               "Compare kinds of path between the same ends"),
+               "Compare kinds of path between the same ends", missing=missing_decoder),
     None,
     Command("save_path", "Save path as…", lambda app: app.saved_paths.ask_save(), "Ctrl+Shift+S", "bookmark",
             "Save the path with the run, under a name", enabled=_has_path),
@@ -233,7 +258,8 @@ EXPERIMENTS = Menu("E&xperiments", (
     _open_dock("plane", "Parameter plane", "Ctrl+Shift+P", "hole", "Show true parameters beside the latent space",
                "parameters"),
     _open_dock("transects", "Transects", "Ctrl+Shift+T", "straight",
-               "Compare originals and reconstructions along a line in the parameter plane"),
+               "Compare originals and reconstructions along a line in the parameter plane",
+               missing=missing_reconstructions),
     None,
     _open_dock("compare", "Compare two runs", "Ctrl+K", "watch",
                "Show a second run beside the open one, with the same input for both"),
@@ -317,7 +343,7 @@ class Actions(dict[str, QAction]):
             app.window.addAction(action)
         events = app.state.events
         changes = (events.mode, events.training, events.document, events.selected, events.selected_control)
-        for event in (*changes, events.embedding, events.gridlines_shown):
+        for event in (*changes, events.embedding, events.gridlines_shown, events.model):
             event.connect(lambda *_: self.refresh())
         app.editing.changed.connect(self.refresh)
         self.refresh()
@@ -328,8 +354,13 @@ class Actions(dict[str, QAction]):
             action = self[command.name]
             if not isinstance(command.text, str):
                 action.setText(command.text(self._app))
-            if command.enabled is not None:
-                action.setEnabled(command.enabled(self._app))
+            missing = "" if command.missing is None else command.missing(self._app)
+            if command.enabled is not None or command.missing is not None:
+                action.setEnabled(not missing and (command.enabled is None or command.enabled(self._app)))
+            if command.missing is not None:
+                tip = command.tip or action.text().rstrip("…")
+                action.setToolTip(missing or (f"{tip} ({command.key})" if command.key else tip))
+                action.setStatusTip(missing or tip)
             if command.checked is not None:
                 action.setChecked(command.checked(self._app))
 

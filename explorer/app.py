@@ -195,7 +195,8 @@ class Explorer(QObject):
     def _on_loaded(self, model: Loaded) -> None:
         self.window.notice.resolve(self.engine)
         dimensions = counted(model.latent_dim, "latent dimension")
-        self.state.message = f"{model.preset} · {dimensions} · {model.image_size}² pixels"
+        images = f"{model.image_size}² pixels" if model.can_decode or model.has_originals else "no images"
+        self.state.message = f"{model.preset} · {dimensions} · {images}"
 
     def _on_opened(self) -> None:
         self.window.notice.resolve_all()

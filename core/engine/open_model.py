@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import sys
 import traceback
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -55,6 +55,10 @@ class Samples:
         """Sample ``index`` as uint8 (H, W, C). Raises ``DatasetError`` if there is none."""
         self._check(index)
         return self.images(index)
+
+    def each(self, indices: np.ndarray) -> Iterator[np.ndarray]:
+        """The samples ``indices`` (n,), as ``image`` gives each."""
+        return (self.image(int(index)) for index in indices)
 
     def factors(self, index: int) -> np.ndarray:
         """Its factors float32 (F,). Raises ``DatasetError`` if there is no such sample."""

@@ -43,6 +43,7 @@ SETTLED_S = 3.0  # weights that stay for so long are worth a few seconds of deco
 THUMBNAILS = 600
 """Samples whose thumbnails the first map is fitted to."""
 _CHOSEN_FROM = 4 * THUMBNAILS
+_DISTANCES = 400  # samples from which the usual distance to the next one is estimated
 
 
 DOUBTS = {
@@ -159,9 +160,19 @@ class EmbeddingSnapshot:
         self._partly = tuple(probe.factor_names[i] for i in partly)
         self._table = factors[:, [*known, *partly]]
         self._classes = {probe.factor_names[i]: names for i, names in enumerate(probe.categories) if names}
-        self.off_manifold = OffManifoldDetector(Neighbourhoods(mu), doubt)
+        self.places = np.flatnonzero(self._seen)
+        """Places int64 (N,) of these samples among all that the run recorded."""
+        self.neighbourhoods = Neighbourhoods(mu)
+        self.off_manifold = OffManifoldDetector(self.neighbourhoods, doubt)
         self.attributes = NO_ATTRIBUTES
         self._surfaces: dict[tuple[tuple[str, ...], int], Future[Surface]] = {}
+
+    @cached_property
+    def usual_distance(self) -> float:
+        """The median distance from a sample to its nearest one, estimated from some of them."""
+        step = max(1, len(self.mu) // _DISTANCES)
+        distances, _ = self.neighbourhoods.query(self.mu[::step], 2)
+        return float(np.median(distances[:, -1]))
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -100,8 +100,22 @@ class DecodePath(Request, frozen=True):
     z: np.ndarray
 
 
+class FindNearest(Request, frozen=True):
+    """The ``count`` recorded samples nearest to each of z float32 (n, d), and their images, where a run has some.
+
+    Answered by several ``NearestFound``. It stands in for decoding where there is no decoder.
+    """
+
+    follows_pointer: ClassVar[bool] = True
+
+    z: np.ndarray
+    count: int = 1
+
+
 class Export(Request, frozen=True):
     """Decode z float32 (n, d) and write ``path``; ``format`` is png, gif, mp4 or npz. ``metadata`` is JSON text.
+
+    Without a decoder the frames are the images of the nearest samples, and ``metadata`` says so.
 
     Answered by ``ExportProgress`` and finally ``Exported``. A file that the engine's end left half-written is not begun
     again unasked.
@@ -434,6 +448,21 @@ class PathFrames(Reply, frozen=True):
     gap: np.ndarray = field(default_factory=lambda: np.zeros(0))
     threshold: float = float("nan")
     doubt: str = ""
+
+
+class NearestFound(Reply, frozen=True):
+    """Recorded samples near n places: ``places`` int64 (n, k) among them, nearest first, with their Euclidean
+    ``distances`` float32 (n, k) in latent space. ``usual`` is the median distance from a sample to its nearest one.
+
+    ``images`` uint8 (m, S, S, C) are those of the samples ``image_places`` int64 (m,), each sent once: the nearest of
+    every place, in the order of the places. None in the first reply, nor where a run has no images.
+    """
+
+    places: np.ndarray
+    distances: np.ndarray
+    usual: float
+    image_places: np.ndarray
+    images: np.ndarray
 
 
 class PathTraced(Reply, frozen=True):

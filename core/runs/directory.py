@@ -20,6 +20,7 @@ import dataclasses
 import zipfile
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -128,6 +129,11 @@ class ProbeSet:
     def factor(self, name: str) -> np.ndarray | None:
         """One factor float32 (n,); None where it is not known."""
         return self.factors[:, self.factor_names.index(name)] if name in self.factor_names else None
+
+    @cached_property
+    def has_thumbnails(self) -> bool:
+        """Whether there are images: those of latents that came without any are black."""
+        return bool(self.thumbnails.any())
 
     @property
     def seen(self) -> np.ndarray:

@@ -9,6 +9,7 @@ MEASURE = "Measure attributes to use instead."
 NO_DECODER = "Needs a decoder; these latents were imported without one."
 NO_ENCODER = "Needs an encoder; this model was imported without one."
 NO_ORIGINALS = "Needs the samples' own images; this model was imported without any."
+NO_FRAMES = "These latents have neither a decoder nor images; the panel Image names the samples nearest to a path."
 PATH_NEEDED = "Needs a path: draw one (3), add points with Edit (4) or trace one (6)."
 
 
@@ -24,6 +25,21 @@ def missing_decoder(state: State, purpose: str) -> str:
     if state.model is None:
         return missing_model(state, purpose)
     return "" if state.model.can_decode else NO_DECODER
+
+
+def missing_frames(state: State, purpose: str) -> str:
+    """Why a path has no frames, neither decoded nor samples near it; empty if it has. ``purpose`` as above."""
+    model = state.model
+    if model is None:
+        return missing_model(state, purpose)
+    return "" if model.can_decode or model.has_originals else NO_FRAMES
+
+
+def missing_originals(state: State, purpose: str) -> str:
+    """Why the samples' own images are not known; empty if they are. ``purpose`` as above."""
+    if state.model is None:
+        return missing_model(state, purpose)
+    return "" if state.model.has_originals else NO_ORIGINALS
 
 
 def missing_reconstructions(state: State, purpose: str) -> str:

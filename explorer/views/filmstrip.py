@@ -54,6 +54,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
         self._images: list[QImage | None] = []
         self._known: set[int] = set()
         self._scores: list[OffManifoldScore | None] = []
+        self._captions: list[str] = []
         self._position, self._zoom, self._hovered = 0.0, 1.0, -1
 
     def sizeHint(self) -> QSize:
@@ -65,6 +66,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
         """There will be ``total`` frames. Those of before stay, faded, until theirs arrive."""
         self._known.clear()
         self._scores = [None] * total
+        self._captions = []
         if total != len(self._images):
             self._images = [None] * total
             self._zoom = 1.0
@@ -85,6 +87,10 @@ class FilmstripView(Themed, QAbstractScrollArea):
             if 0 <= number < len(self._scores):
                 self._scores[number] = score
         self.viewport().update()
+
+    def set_captions(self, captions: list[str]) -> None:
+        """What is said of each frame under the mouse, beside its number; none: nothing."""
+        self._captions = captions
 
     def set_position(self, position: float) -> None:
         """Mark the place ``position``, 0 to 1."""
@@ -258,7 +264,8 @@ class FilmstripView(Themed, QAbstractScrollArea):
         if number != self._hovered:
             self._hovered = number
             score = self._scores[number] if number >= 0 else None
-            parts = [f"frame {number + 1} of {len(self._images)}", score.short if score is not None else ""]
+            caption = self._captions[number] if 0 <= number < len(self._captions) else ""
+            parts = [f"frame {number + 1} of {len(self._images)}", caption, score.short if score is not None else ""]
             tip = " · ".join([*filter(None, parts), "wheel: show more frames"])
             self.viewport().setToolTip(tip if number >= 0 else "")
             self.frame_hovered.emit(number)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +24,27 @@ from explorer.widgets.painting import empty_text
 from explorer.widgets.theme import ThemedWidget
 
 _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
+_NO_PLACE = "Click a point or drag the probe to see the samples nearest to it."
+_NEAREST = (
+    "These are samples, not decoded images: the latents came without a decoder. Distance: Euclidean, in latent space."
+)
 _DECODED = "Decoded in: decoder time for this image, in the engine process"
 
 
+@dataclass(frozen=True, eq=False)
+class Neighbour:
+    """A sample near a place: its ``thumbnail`` uint8 (h, w, C), None if it has no image, what it is called, how far it
+    is, and what is ``known`` of it, each by its name."""
+
+    thumbnail: np.ndarray | None
+    name: str
+    distance: float
+    known: tuple[tuple[str, str], ...]
+
+
 class ImageView(Panel):
-    """Shows one decoded image; ``painted`` follows when a new one has really been painted.
+    """Shows one decoded image, or, without a decoder, that of the nearest sample; ``painted`` follows when a new one
+    has really been painted.
 
     The context menu copies or saves it with its own pixels, not those of the screen.
     """
@@ -37,6 +56,7 @@ class ImageView(Panel):
     def __init__(self) -> None:
         super().__init__("image")
         self._canvas = _Canvas()
+        self._empty_sample = _NO_SAMPLE
         self._canvas.painted.connect(self.painted)
         self.badge = named(OffManifoldBadge(), "image.badge")
         self.caption = named(ElidedLabel(), "image.caption")
@@ -126,6 +146,42 @@ class ImageView(Panel):
         loss = f"excess BCE {excess_bce:.2g}"
         self._factors.setText(f"{values}\n{loss}" if values else loss)
 
+    def set_decoder(self, there: bool) -> None:
+        """Whether images are decoded; else the nearest samples are shown."""
+        self._empty_sample = _NO_SAMPLE if there else _NO_PLACE
+        self.clear_sample()
+
+    def set_nearest(
+        self, image: np.ndarray | None, caption: str, neighbours: Sequence[Neighbour], usual: float
+    ) -> None:
+        """Show ``image`` of the nearest sample, uint8 (H, W, C), or, if it has none, what it is called and what is
+        known of it; and the ``neighbours``, nearest first. ``usual`` is the distance from a sample to its nearest one.
+        """
+        nearest = neighbours[0]
+        if image is None:
+            names = [f"{one.name}  ({one.distance:.3g})" for one in neighbours[1:]]
+            about = [f"{name} = {value}" for name, value in nearest.known]
+            self._canvas.empty = "\n".join([nearest.name, *about, "", "Next nearest:", *names])
+        self.set_image(image, caption)
+        distance = f"{nearest.name.rpartition('/')[2]}, distance {nearest.distance:.3g}"
+        self.caption.set_texts(caption, f"nearest: {nearest.name}, distance {nearest.distance:.3g}", distance)
+        typical = f"A sample is usually {usual:.3g} away from the one nearest to it."
+        self.caption.setToolTip(f"<p>{escape(caption)}</p><p>{_NEAREST} {typical}</p>")
+        self._sample.set_pictures(
+            tuple(
+                Picture(
+                    image_conversion.to_image(one.thumbnail),
+                    ((f"{one.distance:.3g}",),),
+                    tooltip="\n".join([f"{one.name}, distance {one.distance:.3g}", *map(" = ".join, one.known)]),
+                )
+                for one in neighbours
+                if one.thumbnail is not None
+            ),
+            "nearest samples, not decoded" if image is not None else "These latents came without images.",
+        )
+        values = " · ".join(map(" = ".join, nearest.known)) if image is not None else ""
+        self._factors.setText(f"{values}\n")
+
     def set_empty(self, text: str) -> None:
         """What is needed for there to be an image."""
         self._canvas.empty = text
@@ -140,7 +196,7 @@ class ImageView(Panel):
         """No sample: only the decoded image."""
         self._file = None
         self._reveal.setEnabled(False)
-        self._sample.set_pictures(())
+        self._sample.set_pictures((), self._empty_sample)
         self._factors.setText("\n")  # as high as with a sample, so that the image above does not jump
 
     @property

@@ -49,6 +49,8 @@ _DIMENSION = (
     "Intrinsic dimension of the surface of the data, on which factor curves and gridlines run. Geodesics, Compare path "
     "kinds and the off-data badge always use the estimated one (TwoNN)."
 )
+_UNIT = "What advances evenly during playback: latent length or image length."
+_EXPORT = "Write the path's frames to a file"
 _EMPTY = "No path yet: draw one (3), add points (4) or trace a curve (6)"
 
 
@@ -341,6 +343,7 @@ class PathView(Panel):
     def __init__(self) -> None:
         super().__init__("path")
         self._points, self._info, self._size = 0, "", ""
+        self._missing_frames = ""
         parts = (self._make_transport(), self._make_settings(), self._make_words())
         column(*parts, spacing=4, margins=(8, 6, 8, 4), parent=self)
         self.set_path(None)
@@ -375,9 +378,7 @@ class PathView(Panel):
 
     def _make_settings(self) -> FlowLayout:
         self.kinds = KindChooser()
-        self._unit = named(
-            QComboBox(), "path.unit", None, "What advances evenly during playback: latent length or image length"
-        )
+        self._unit = named(QComboBox(), "path.unit", None, _UNIT)
         for value, text in UNITS:
             self._unit.addItem(text, value)
         self._unit.currentIndexChanged.connect(lambda _: self.unit_changed.emit(self._unit.currentData()))
@@ -398,7 +399,7 @@ class PathView(Panel):
         self._clear = self._button("clear", "Remove the path", text="Clear", drawing="trash")
         self._clear.clicked.connect(self.clear_requested)
         self.saved = SavedPathsButton()
-        self._export = self._button("export", "Write the path's frames to a file", text="Export")
+        self._export = self._button("export", _EXPORT, text="Export")
         add_menu(self._export, FORMATS, self.export_requested.emit)
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
@@ -474,6 +475,17 @@ class PathView(Panel):
         self._show_play()
         self._show_frame()
 
+    def set_missing(self, decoder: str, frames: str) -> None:
+        """Why images are not decoded, and why there are no frames at all; empty where it is otherwise."""
+        self._missing_frames = frames
+        model = self._unit.model()
+        item = model.item(self._unit.findData("image")) if isinstance(model, QStandardItemModel) else None
+        if item is not None:
+            item.setEnabled(not decoder)
+            item.setToolTip(decoder)
+        self._unit.setToolTip(f"{_UNIT} {decoder}".rstrip())
+        self._show()
+
     def set_info(self, text: str) -> None:
         """Length read-outs."""
         self._info = text
@@ -528,7 +540,8 @@ class PathView(Panel):
         for widget in (self._previous, self._play, self._next, self._scrub):
             widget.setEnabled(playable)
         self._clear.setEnabled(some)
-        self._export.setEnabled(playable and self._progress.isHidden())
+        self._export.setEnabled(playable and self._progress.isHidden() and not self._missing_frames)
+        self._export.setToolTip(self._missing_frames or _EXPORT)
         text = (self._info or self._size) if some else _EMPTY
         if text != self.info.text():
             self.info.setText(text)

@@ -79,7 +79,7 @@ class PointsView(Themed, Panel):
         }
         entries = {"measure": "Measure images…", "file": "Attributes from a file…", "clear": "Remove attributes"}
         actions = add_menu(self._attributes, entries, lambda name: signals[name].emit())
-        self._clear_attributes = actions["clear"]
+        self._clear_attributes, self._measure = actions["clear"], actions["measure"]
         self._attribute_names = named(ElidedLabel("muted"), "points.attributes.names")
         self._attributes_row = QWidget()
         self._attributes_row.setToolTip(self._attributes.toolTip())
@@ -156,6 +156,11 @@ class PointsView(Themed, Panel):
     def set_classes(self, classes: bool) -> None:
         """Whether classes colour the points: these have colours of their own, and no map."""
         self._map.setEnabled(not classes)
+
+    def set_measurable(self, missing: str) -> None:
+        """Why the images cannot be measured; empty if they can."""
+        self._measure.setEnabled(not missing)
+        self._measure.setToolTip(missing)
 
     def set_attributes(self, names: Sequence[str]) -> None:
         """What is known of the samples beside their factors."""

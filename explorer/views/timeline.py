@@ -24,6 +24,7 @@ class TimelineView(Panel):
     def __init__(self) -> None:
         super().__init__("timeline")
         self._epochs: list[int] = []
+        self._empty = ""
         self._play = named(QToolButton(), "timeline.play", accessible="Replay the epochs")
         self._play.setCheckable(True)
         tip = "Epoch shown in the cloud; the last position, “live”, is the newest state"
@@ -34,6 +35,7 @@ class TimelineView(Panel):
         row(self._play, (self._slider, 1), self._label, spacing=8, margins=(8, 2, 12, 2), parent=self)
         self._play.toggled.connect(self._on_play)
         self._slider.valueChanged.connect(self._on_value)
+        self.set_empty("no epochs stored yet")
         self.set_epochs([])
         self._show_play()
 
@@ -52,6 +54,11 @@ class TimelineView(Panel):
         self._play.setEnabled(len(self._epochs) > 1)
         self._slider.set_ticks(tuple(i / count for i in range(count + 1)) if 0 < count <= _MOST_TICKS else ())
         self.set_position(position if position in self._epochs else None)
+
+    def set_empty(self, text: str) -> None:
+        """What is said as long as no epoch is stored."""
+        self._empty = text
+        self._show_label()
 
     def set_position(self, epoch: int | None) -> None:
         """Show ``epoch``; None, or one that is not stored, is live."""
@@ -95,7 +102,7 @@ class TimelineView(Panel):
 
     def _show_label(self) -> None:
         if not self._epochs:
-            self._label.setText("no epochs stored yet")
+            self._label.setText(self._empty)
             return
         last = self._epochs[-1]
         epoch = self.position()

@@ -409,6 +409,7 @@ def tool_button(
 def add_menu(button: QToolButton, entries: Mapping[str, str], chosen: Callable[[str], object]) -> dict[str, QAction]:
     """Let ``button`` open a menu of ``entries`` (name: text); ``chosen`` gets the name of the entry that is chosen."""
     menu, actions = QMenu(button), {}
+    menu.setToolTipsVisible(True)
     for name, text in entries.items():
         action = actions[name] = named(menu.addAction(text), f"{button.objectName()}.{name}")
         action.triggered.connect(lambda _=False, name=name: chosen(name))

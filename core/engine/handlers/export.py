@@ -1,16 +1,18 @@
-"""Exporting a path: its images are decoded in slices, then written in a thread.
+"""Exporting a path: its images are decoded in slices, or those of the nearest samples taken, then written in a thread.
 
 Compression takes long and lets go of the interpreter, so decoding goes on.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 
 import numpy as np
 
 from core.engine.context import EngineContext, Job, Send, handles
-from core.engine.futures import in_thread
+from core.engine.futures import in_thread, result_of
+from core.engine.handlers.nearest import nearest_samples
 from core.engine.open_model import EngineError, checked_latents
 from core.models.inference import decode_each
 from core.paths.export import export_path
@@ -25,7 +27,14 @@ def export(request: Export, engine: EngineContext, send: Send) -> Job:
     model = engine.model.inference
     z = checked_latents(request.z, model)
     frames = np.empty((len(z), model.image_size, model.image_size, model.channels), np.uint8)
-    for i, image in enumerate(decode_each(model, z)):
+    metadata = request.metadata
+    if model.can_decode:
+        images = decode_each(model, z)
+    else:
+        nearest = yield from nearest_samples(engine, z, 1)
+        images = (yield from result_of(engine.model.samples)).each(nearest.indices[:, 0])
+        metadata = json.dumps(json.loads(metadata) | nearest.described())
+    for i, image in enumerate(images):
         frames[i] = image
         send(ExportProgress(fraction=DECODED_SHARE * (i + 1) / len(z)))
         yield True
@@ -45,7 +54,7 @@ def export(request: Export, engine: EngineContext, send: Send) -> Job:
             frames,
             z,
             request.fps,
-            metadata=request.metadata,
+            metadata=metadata,
             progress=note,
         )
 

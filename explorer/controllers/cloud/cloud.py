@@ -16,7 +16,7 @@ from core.rendering.projection import Projection, along_components, along_dimens
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.requirements import missing_reconstructions
+from explorer.controllers.requirements import missing_originals, missing_reconstructions
 from explorer.state import ACTIVE_TRAINING, Axes, Display, Document, State
 from explorer.views.cloud import CloudView, LegendEntry, Mode
 from explorer.views.points import PointsView
@@ -132,13 +132,17 @@ class CloudController(Controller):
 
     def _on_samples(self) -> None:
         self._mark("colours", "thumbnails")
+        self._points.set_measurable("" if self._state.model is None else missing_originals(self._state, ""))
         if self._state.samples is None:
             self._state.hidden = frozenset()
             self._points.set_color_options([])
             return
         names = color_targets.names(self._state)
         without_losses = self._state.model is not None and bool(missing_reconstructions(self._state, ""))
-        options = [*names, *(name for name in RESERVED_NAMES if name != EXCESS_BCE or not without_losses)]
+        left_out = {EXCESS_BCE} if without_losses else set()
+        if len(np.unique(self._state.samples.split)) < 2:
+            left_out.add(SPLIT)  # all are on one side
+        options = [*names, *(name for name in RESERVED_NAMES if name not in left_out)]
         self._points.set_color_options(options)
         if self._state.display.color_by not in options:
             self._display(color_by=options[0] if names else NO_COLOUR)
@@ -155,7 +159,8 @@ class CloudController(Controller):
             self._show_colours()
         if "thumbnails" in dirty:
             samples = self._state.samples
-            self.view.set_thumbnails(samples.thumbnails if samples is not None else None)
+            has_images = samples is not None and samples.has_thumbnails
+            self.view.set_thumbnails(samples.thumbnails if samples is not None and has_images else None)
             self.view.set_hover_label(partial(_label, self._state))
         if "marks" in dirty:
             self._show_marks(self._state.document)

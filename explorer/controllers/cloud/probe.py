@@ -13,9 +13,10 @@ import numpy as np
 from PySide6.QtCore import QTimer, Signal
 
 from core.geometry.off_manifold import OffManifoldScore
-from core.protocol.messages import Decode, Decoded, EncodeSample, SampleEncoded
+from core.protocol.messages import Decode, Decoded, EncodeSample, FindNearest, NearestFound, SampleEncoded
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.nearest import SHOWN, image_of, show_nearest
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_decoder, missing_reconstructions
 from explorer.state import ACTIVE_TRAINING, Document
@@ -75,6 +76,9 @@ class ProbeController(Controller):
 
     def _show_empty(self) -> None:
         missing = missing_decoder(self._state, "see the image at the probe")
+        self._image.set_decoder(self._state.model is None or self._state.model.can_decode)
+        if self._state.model is not None and missing:
+            missing = "Click a point or drag the probe to see the samples nearest to it. " + missing
         self._image.set_empty(missing or "Click a point or drag the probe to see the image decoded there.")
 
     def _show(self, document: Document) -> None:
@@ -91,10 +95,10 @@ class ProbeController(Controller):
         if document.sample != self._inspected:
             samples = self._state.samples
             self._inspected = document.sample
-            if document.sample is None:
-                self._image.clear_sample()
-            elif missing_reconstructions(self._state, ""):
-                self._image.clear_sample()  # nothing to compare its image with
+            if missing_decoder(self._state, ""):
+                return  # what is nearest tells of the sample, too
+            if document.sample is None or missing_reconstructions(self._state, ""):
+                self._image.clear_sample()  # nothing to compare an image with
             elif samples is not None and document.sample < len(samples.indices):
                 self._engine.request(EncodeSample(index=int(samples.indices[document.sample])), self._show_sample)
 
@@ -115,9 +119,11 @@ class ProbeController(Controller):
             self._view.set_values(self._state.document.probe)
 
     def _decode(self, z: np.ndarray) -> None:
-        if missing_decoder(self._state, ""):
-            return
         self._asked = z
+        if missing_decoder(self._state, ""):
+            request = FindNearest(z=z[None], count=SHOWN, channel="probe")
+            self._request = self._engine.request(request, self._on_nearest)
+            return
         self._request = self._engine.request(Decode(z=z), self._on_decoded)
 
     def _on_decoded(self, reply: Decoded) -> None:
@@ -137,6 +143,13 @@ class ProbeController(Controller):
             self._again.start(SCORE_RETRY_MS * 2**self._tries)
             self._tries += 1
         self.decoded.emit(reply)
+
+    def _on_nearest(self, found: NearestFound) -> None:
+        if self._state.document.probe is not None:
+            nearest = image_of(found, int(found.places[0, 0]))
+            waits = nearest is None and not found.final
+            if not waits:  # the name and the image of one sample at a time
+                show_nearest(self._state, self._image, found, 0, nearest)
 
     def _ask_for_score(self) -> None:
         probe = self._state.document.probe

@@ -18,10 +18,13 @@ from PySide6.QtCore import Signal
 
 from core.geometry.off_manifold import OffManifoldScore, off_share
 from core.paths.latent_path import ImageLength, LatentPath, image_length_table
-from core.protocol.messages import DecodePath, Export, Exported, ExportProgress, PathFrames
+from core.protocol.messages import DecodePath, Export, Exported, ExportProgress, FindNearest, NearestFound, PathFrames
+from core.utils.text import counted
+from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.cloud.nearest import SHOWN, show_nearest
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.requirements import PATH_NEEDED, missing_decoder
+from explorer.controllers.requirements import PATH_NEEDED, missing_decoder, missing_frames
 from explorer.engine_client import PendingRequest
 from explorer.state import Document, Model, Playback, Speed
 from explorer.views.filmstrip import FilmstripView
@@ -36,7 +39,8 @@ WEIGHTS_PAUSE_S = 2.0
 @dataclass
 class _Frames:
     """Frames of one pass along ``path``: parameters s (K,) in latent arc length, latents z (K, d), images and badges as
-    they arrive. ``outdated``: weights have changed since they were asked for."""
+    they arrive. ``outdated``: weights have changed since they were asked for. ``nearest`` are the samples nearest to
+    each frame where no decoder draws it."""
 
     path: LatentPath
     speed: Speed
@@ -46,6 +50,7 @@ class _Frames:
     scores: list[OffManifoldScore | None]
     images: np.ndarray | None = None
     outdated: bool = False
+    nearest: NearestFound | None = None
 
 
 class PlaybackController(Controller):
@@ -131,9 +136,12 @@ class PlaybackController(Controller):
         self.scrub((here + frames) / (count - 1))
 
     def _show_empty(self) -> None:
-        self._film.set_empty(
-            missing_decoder(self._state, "see the images along a path through its cloud") or PATH_NEEDED
-        )
+        purpose = "see the images along a path through its cloud"
+        self._film.set_empty(missing_frames(self._state, purpose) or PATH_NEEDED)
+        missing = "" if self._state.model is None else missing_decoder(self._state, purpose)
+        self._view.set_missing(missing, "" if self._state.model is None else missing_frames(self._state, purpose))
+        if missing and self._state.playback.speed is Speed.IMAGE:
+            self._set(speed=Speed.LATENT)
 
     def _playable(self) -> bool:
         return self._path is not None and len(self._path) > 1
@@ -180,15 +188,20 @@ class PlaybackController(Controller):
 
     def _decode(self) -> None:
         path, playback = self._path, self._state.playback
-        if path is None or missing_decoder(self._state, ""):
+        if path is None or self._state.model is None:
             return
         even = np.linspace(0.0, 1.0, playback.frames)
         table = self._image_table
         s = table.to_latent(even) if table is not None else even
         speed = Speed.LATENT if table is None else Speed.IMAGE
         self._frames = frames = _Frames(path, speed, s, path.at(s), np.zeros(len(s), dtype=bool), [None] * len(s))
-        self._request = self._engine.request(DecodePath(z=frames.z), partial(self._take, frames))
-        self._film.set_frames(len(s))
+        if missing_decoder(self._state, ""):
+            request = FindNearest(z=frames.z, count=SHOWN, channel="path")
+            self._request = self._engine.request(request, partial(self._take_nearest, frames))
+            self._film.set_frames(0 if missing_frames(self._state, "") else len(s))
+        else:
+            self._request = self._engine.request(DecodePath(z=frames.z), partial(self._take, frames))
+            self._film.set_frames(len(s))
         self.placed.emit()
 
     @property
@@ -229,6 +242,39 @@ class PlaybackController(Controller):
         self._film.set_scores(reply.start, frames.scores[reply.start : stop])
         if frames.known.all():
             self._finish(frames, frames.images)
+        self._shown_frame = None
+        self._show_position(image=self._state.playback.playing or self._state.playback.position > 0.0)
+
+    def _take_nearest(self, frames: _Frames, reply: NearestFound) -> None:
+        if frames is not self._frames:
+            return  # the path is gone
+        frames.nearest = reply
+        nearest = reply.places[:, 0]
+        if len(reply.images):
+            if frames.images is None:
+                frames.images = np.zeros((len(nearest), *reply.images.shape[1:]), dtype=np.uint8)
+            for place, image in zip(reply.image_places, reply.images, strict=True):
+                for number in np.flatnonzero(nearest == place).tolist():
+                    frames.images[number] = image
+                    frames.known[number] = True
+                    self._film.set_images(number, image[None])
+        elif reply.final:
+            frames.known[:] = True
+        names, samples = [], self._state.samples
+        if samples is not None and nearest.max() < len(samples.indices):
+            names = [color_targets.sample_name(samples, place) for place in nearest.tolist()]
+        again = " · the same as before"
+        same = [again if number and nearest[number] == nearest[number - 1] else "" for number in range(len(nearest))]
+        captions = [
+            f"nearest sample: {name}, distance {far:.3g}{repeated}"
+            for name, far, repeated in zip(names, reply.distances[:, 0].tolist(), same, strict=False)
+        ]
+        self._film.set_captions(captions)
+        different = counted(len(np.unique(nearest)), "different sample")
+        self._view.set_info(
+            f"latent length {frames.path.length:.3g} · nearest samples, not decoded: {different} in {len(nearest)} "
+            f"frames, at most {reply.distances[:, 0].max():.3g} away"
+        )
         self._shown_frame = None
         self._show_position(image=self._state.playback.playing or self._state.playback.position > 0.0)
 
@@ -277,14 +323,20 @@ class PlaybackController(Controller):
         s = self.share
         self._cloud.view.set_marker(projection.to_view(path.at(s)))
         frames = self._frames
-        if not image or frames is None or frames.images is None:
+        if not image or frames is None or (frames.images is None and frames.nearest is None):
             return
         nearest, count = int(np.abs(frames.s - s).argmin()), self._state.playback.frames
         here = round(position * (count - 1))  # as the transport counts; the image is the nearest that is decoded
         if frames.known[nearest] and (nearest, here) != self._shown_frame:
             self._shown_frame = nearest, here
-            self._image.clear_sample()
             caption = f"Path frame {here + 1} of {count}"
+            if frames.nearest is not None:
+                picture = None if frames.images is None else frames.images[nearest]
+                show_nearest(self._state, self._image, frames.nearest, nearest, picture, caption)
+                return
+            if frames.images is None:
+                return
+            self._image.clear_sample()
             self._image.set_image(frames.images[nearest], caption, score=frames.scores[nearest])
 
     def _show_settings(self, playback: Playback) -> None:
@@ -296,7 +348,7 @@ class PlaybackController(Controller):
     def export(self, target: Path, kind: str) -> None:
         """Write the path's frames to ``target`` as png, gif, mp4 or npz."""
         path, playback = self._path, self._state.playback
-        missing = missing_decoder(self._state, "export the images along a path")
+        missing = missing_frames(self._state, "export the images along a path")
         if missing:
             self.refused.emit(missing)
             return

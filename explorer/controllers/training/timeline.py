@@ -31,6 +31,9 @@ class TimelineController(Controller):
         expected = 0
         if config is not None and self._state.training in ACTIVE_TRAINING:
             expected = config.training.epochs + 1  # epoch 0, before training, is stored, too
+        run = self._session.run
+        imported = run is not None and run.imported is not None
+        self._view.set_empty("imported: no epochs" if imported else "no epochs stored yet")
         self._view.set_epochs(list(self._state.epochs), expected)
 
     def _set_playing(self, playing: bool) -> None:
