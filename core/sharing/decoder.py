@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.models.imported.pixel_format import LOGITS, limits
+from core.models.imported.sandbox_worker import session_of
 from core.runs.directory import RunDirectory
+from core.runs.imported import OnnxModel
 from core.sharing.contents import ShareError
 
 MOST_BYTES = 48 << 20
@@ -15,6 +18,8 @@ MOST_BYTES = 48 << 20
 CHECKED_IMAGES = 16
 MOST_DIFFERENCE = 2
 """Grey levels between the images of the page and Isoline's, both computed in float32."""
+TYPES = ("float32", "float64", "float16", "int32", "int64", "uint8", "bool")
+"""What a page can give to a graph."""
 Progress = Callable[[float], None]
 
 
@@ -74,23 +79,28 @@ def page_decoder(run: RunDirectory, latents: np.ndarray, progress: Progress) -> 
     inference, _ = open_inference(run.path, precision="float32")
     if not inference.can_decode:
         return None
-    content, graph = _own(run)
+    content, graph = _imported(run, run.imported) if isinstance(run.imported, OnnxModel) else _own(run)
     progress(0.8)
-    if len(content) > MOST_BYTES:
-        raise ShareError(
-            f"the decoder of {run.path} has {len(content) / 2**20:.0f} MB; a page can hold "
-            f"{MOST_BYTES >> 20} MB. Share it without its decoder (--no-decoder)."
-        )
+    _check_size(run, len(content))
     some = latents[np.linspace(0, len(latents) - 1, min(CHECKED_IMAGES, len(latents))).astype(np.int64)]
     drawn = shown_images(content, graph, some)
     difference = int(np.abs(decode_images(inference, some).astype(np.int16) - drawn).max())
     if difference > MOST_DIFFERENCE:
         raise ShareError(
-            f"the exported decoder of {run.path} draws images up to {difference} grey levels from Isoline's; at most "
+            f"the page's decoder of {run.path} draws images up to {difference} grey levels from Isoline's; at most "
             f"{MOST_DIFFERENCE} are allowed. Share it without its decoder (--no-decoder)."
         )
     progress(1.0)
     return PageDecoder(content, graph, difference, len(some))
+
+
+def _check_size(run: RunDirectory, size: int) -> None:
+    """Raise ``ShareError`` for a decoder of too many bytes."""
+    if size > MOST_BYTES:
+        raise ShareError(
+            f"the decoder of {run.path} has {size / 2**20:.0f} MB; a page can hold {MOST_BYTES >> 20} MB. Share it "
+            "without its decoder (--no-decoder)."
+        )
 
 
 def _own(run: RunDirectory) -> tuple[bytes, Graph]:
@@ -104,14 +114,48 @@ def _own(run: RunDirectory) -> tuple[bytes, Graph]:
     return decoder_onnx(network), Graph((latent,), "images", size, size, channels, (size, 1, size * size), size)
 
 
+def _imported(run: RunDirectory, model: OnnxModel) -> tuple[bytes, Graph]:
+    """A decoder that was imported as an ONNX file, its weights taken into it. Whoever opened it has checked the files.
+
+    Raises ``ShareError`` for what a page cannot give it.
+    """
+    import onnx
+
+    decoder = model.decoder
+    assert decoder is not None, "a model that decodes has a decoder"
+    names = (decoder.file, *(name for name, _ in decoder.data))
+    _check_size(run, sum((run.model_path / name).stat().st_size for name in names))
+    inputs = [Input(decoder.latent.name, decoder.latent.shape, decoder.latent.dtype)]
+    inputs += [Input(one.name, one.shape, one.dtype, value) for one, value in decoder.fixed]
+    if strange := [one for one in inputs if one.dtype not in TYPES]:
+        raise ShareError(
+            f"the decoder of {run.path} takes {strange[0].name} as {strange[0].dtype}; a page can give it "
+            f"{', '.join(TYPES)}. Share it without its decoder (--no-decoder)."
+        )
+    pixels = decoder.pixels
+    sizes, strides, stride = {"H": pixels.height, "W": pixels.width, "C": pixels.channels}, {}, 1
+    for axis in reversed([axis for axis in pixels.axes if axis in sizes]):
+        strides[axis], stride = stride, stride * sizes[axis]
+    low, high = limits(pixels.values)
+    graph = Graph(
+        tuple(inputs),
+        decoder.image.name,
+        pixels.height,
+        pixels.width,
+        pixels.channels,
+        (strides["H"], strides["W"], strides.get("C", 0)),
+        run.config.data.image_size,
+        low,
+        high,
+        pixels.values == LOGITS,
+        model.reduction,
+    )
+    return onnx.load(str(run.model_path / decoder.file)).SerializeToString(), graph
+
+
 def shown_images(content: bytes, graph: Graph, latents: np.ndarray) -> np.ndarray:
     """What the page shows at ``latents`` float32 (n, d), computed here by the same runtime: int16 (n, S, S, 1 or 3)."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    images = []
+    session, images = session_of(content), []
     for z in latents:
         feeds = {
             one.name: (np.full(one.shape, one.value) if one.value is not None else z.reshape(one.shape)).astype(

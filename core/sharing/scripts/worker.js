@@ -2,10 +2,12 @@
 
 const ARRAYS = {
   float32: Float32Array, float64: Float64Array, int32: Int32Array, int64: BigInt64Array, uint8: Uint8Array, bool: Uint8Array,
+  float16: globalThis.Float16Array, // of browsers of 2025 and later
 };
 let session = null, graph = null, fixed = {};
 
-function tensor({ name, shape, dtype }, values) {
+function tensor({ shape, dtype }, values) {
+  if (!ARRAYS[dtype]) throw new Error(`it knows no numbers of the kind ${dtype}`);
   const array = dtype === "int64" ? BigInt64Array.from(values, (value) => BigInt(Math.round(value))) : ARRAYS[dtype].from(values);
   return new ort.Tensor(dtype, array, shape);
 }

@@ -18,9 +18,11 @@ import pytest
 from PIL import Image
 from small_run import foreign_decoder, make_small_run
 
+from core.models.imported.onnx_graph import sha256_of_file
 from core.models.inference import Inference
 from core.paths.saved_paths import path_file
 from core.runs.directory import RunDirectory
+from core.runs.imported import KEY, OnnxDecoder, OnnxModel, Pixels, Tensor, stored_form
 from core.sharing import contents as sharing
 from core.sharing import decoder as sharing_decoder
 from core.sharing.contents import Choice, ShareError, picture_sheets, read_contents
@@ -267,3 +269,43 @@ def test_a_decoder_that_draws_other_images_or_is_too_large_is_refused(tmp_path: 
     monkeypatch.setattr(sharing_decoder, "MOST_BYTES", 1000)
     with pytest.raises(ShareError, match=r"a page can hold 0 MB.*--no-decoder"):
         made(GRAPH)
+
+
+def imported_run(folder: Path, dtype: str = "float32") -> RunDirectory:
+    """The decoder of another make, as a run that has imported it."""
+    run = make_small_run(folder, dim=2, weights=False)
+    run.model_path.mkdir()
+    file = run.model_path / "decoder.onnx"
+    file.write_bytes(foreign_decoder())
+    model = OnnxModel(
+        decoder=OnnxDecoder(
+            file=file.name,
+            sha256=sha256_of_file(file),
+            source="theirs.onnx",
+            latent=Tensor(name="code", shape=(2, 1), dtype=dtype),
+            image=Tensor(name="picture", shape=(1, 140)),
+            pixels=Pixels(axes="N(CHW)", height=5, width=7, channels=4, values="-2:4"),
+            fixed=((Tensor(name="temperature", shape=(1,)), 0.5), (Tensor(name="label", shape=(1,), dtype="int64"), 1)),
+        ),
+    )
+    data = replace(run.config.data, source="none", image_size=9, channels=3)
+    config = replace(run.config, data=data, model=replace(run.config.model, native_size="9x9"))
+    return run.rewrite(config, run.metadata | {KEY: stored_form(model)})
+
+
+def test_an_imported_decoder_goes_into_the_page_as_it_is(tmp_path: Path):
+    run = imported_run(tmp_path / "run")
+    decoder = sharing_decoder.page_decoder(run, run.read_embedding(), lambda share: None)
+    assert decoder is not None
+    assert decoder.difference == 0
+    assert decoder.graph == replace(GRAPH, strides=(7, 1, 35))
+    assert "ONNX, imported, d = 2" in make_page(read_contents(run, Choice()), None)
+
+
+def test_an_imported_decoder_that_no_page_can_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    strange = imported_run(tmp_path / "strange", dtype="bfloat16")
+    with pytest.raises(ShareError, match=r"takes code as bfloat16; a page can give it float32"):
+        sharing_decoder.page_decoder(strange, strange.read_embedding(), lambda share: None)
+    monkeypatch.setattr(sharing_decoder, "MOST_BYTES", 1000)
+    with pytest.raises(ShareError, match="a page can hold 0 MB"):
+        sharing_decoder.page_decoder(imported_run(tmp_path / "large"), np.zeros((2, 2)), lambda share: None)
