@@ -1,4 +1,4 @@
-"""`isoline import`: a run of a model that was trained elsewhere and exported to ONNX."""
+"""`isoline import`: a run of a model that was trained elsewhere and exported to ONNX, or of latents alone."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
+from core.cli.import_latents import run_latents
 from core.cli.progress import cancellable_lines, progress_bar
 from core.config import DataConfig
+from core.data.latents.opening import holds_latents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Options:
     """Make a run of a model in an ONNX file, which the window opens like any other: a decoder, an encoder, or both.
+    Or of latents alone: NPY, NPZ, CSV, TSV, Parquet, or the files of TensorBoard's projector.
 
     What the file holds is found from its network and by trying it: names, axes, ranges of values, the mean. All of it
     is printed with its reason, and a picture of what comes out is kept in the run; every finding has a flag that says
     otherwise. --dry-run makes no run."""
 
     model: tyro.conf.Positional[Path]
-    """An ONNX file: a decoder, an encoder, or an autoencoder with both."""
+    """An ONNX file: a decoder, an encoder, or an autoencoder with both. Or a file of latents, or the folder of
+    TensorBoard's projector."""
     encoder: Path | None = None
     """The encoder, if it is a file of its own."""
     images: str = ""
@@ -43,6 +47,10 @@ class Options:
     labels: str = ""
     """A table that says more about the images or latents: the same as --data.labels. Without images, row i is about
     latent i."""
+    key: str = ""
+    """Of a file of latents with several arrays, columns of lists or tensors, the one that is meant."""
+    files: str = ""
+    """A table or text with a file name for each row of latents, by which images and labels are found."""
     out: Path | None = None
     """The run folder to make. Default: one below runs/, named by date and file."""
     samples: int = 2000
@@ -84,6 +92,8 @@ def run(options: Options) -> int:
 
     Raises ``ImportedModelError``, ``DatasetError``, ``LatentsError``, ``RunError``, ``OSError``.
     """
+    if holds_latents(options.model):
+        return run_latents(options)
     from core.training.import_model import Samples, import_model, look_at, new_import_name, write_sheet
 
     data = options.data

@@ -18,7 +18,7 @@ import core
 
 COMMANDS = {
     "train": "train a model in a run folder, or resume a run",
-    "import": "make a run of a model in ONNX files, trained elsewhere",
+    "import": "make a run of a model in ONNX files that was trained elsewhere, or of latents alone",
     "encode": "encode images as latent means",
     "decode": "decode latent points or a path to images",
     "dataset": "export the training images; dataset inspect PATH: look at your own before a training; "

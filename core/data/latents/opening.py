@@ -17,7 +17,7 @@ SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt", ".parquet", ".pbtxt")
 
 def holds_latents(path: Path) -> bool:
     """Whether ``path`` is, by its name, what ``read_latent_rows`` reads."""
-    return path.is_dir() or path.suffix.lower() in SUFFIXES
+    return is_projector(path) or (not path.is_dir() and path.suffix.lower() in SUFFIXES)
 
 
 def read_latent_rows(path: Path, most: int, key: str = "") -> LatentRows:

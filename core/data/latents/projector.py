@@ -79,15 +79,12 @@ class Sprite:
 
 
 def read_projector(path: Path, most: int, key: str = "") -> LatentRows:
-    """The vectors that ``path`` names: a configuration, a folder that holds one, or a file of vectors.
+    """The vectors that ``path`` names, for which ``is_projector`` is true.
 
     ``key`` is the tensor of a configuration with several. Raises ``LatentFileError``.
     """
     if path.is_dir():
-        found = next((path / name for name in (CONFIG, *VECTORS) if (path / name).is_file()), None)
-        if found is None:
-            raise LatentFileError(f"{path} holds neither {CONFIG} nor {' or '.join(VECTORS)}; give a file of latents.")
-        path = found
+        path = next(path / name for name in (CONFIG, *VECTORS) if (path / name).is_file())
     if path.suffix.lower() != ".pbtxt":
         metadata = path.with_name(METADATA)
         return _read(path, metadata if metadata.is_file() else None, None, most, [])
@@ -105,8 +102,11 @@ def read_projector(path: Path, most: int, key: str = "") -> LatentRows:
 
 
 def is_projector(path: Path) -> bool:
-    """Whether ``path`` is read as the projector's: a folder, a configuration, or a file called as vectors are."""
-    return path.is_dir() or path.suffix.lower() == ".pbtxt" or path.name.lower() in VECTORS
+    """Whether ``path`` is read as the projector's: a folder that holds its files, a configuration, or a file called as
+    vectors are."""
+    if path.is_dir():
+        return any((path / name).is_file() for name in (CONFIG, *VECTORS))
+    return path.suffix.lower() == ".pbtxt" or path.name.lower() in VECTORS
 
 
 def _chosen(path: Path, key: str, notes: list[str]) -> Fields:

@@ -1,0 +1,89 @@
+"""`isoline import` of a file of latents, with neither decoder nor encoder; flags are those of ``core.cli.import_model``."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from core.cli.progress import cancellable_lines, progress_bar
+from core.data.dataset import DatasetError
+from core.utils.atomic_write import write_atomic
+from core.utils.text import counted
+
+if TYPE_CHECKING:
+    from core.cli.import_model import Options
+    from core.runs.directory import RunDirectory
+
+
+def run_latents(options: Options) -> int:
+    """Read the latents, print what was found, and make the run; returns 0. Raises ``DatasetError`` and ``RunError``."""
+    from core.data.latents.opening import read_latent_rows
+    from core.runs.directory import MAX_PROBE
+    from core.training.import_latents import LatentSource, import_latents, new_latents_name
+
+    _check_flags(options)
+    data = dataclasses.replace(options.data, path=options.images or options.data.path)
+    labels = options.labels or data.labels
+    source = LatentSource(options.model, options.key, labels, data.labels_by, options.files, data)
+    silent = options.json == Path("-") or options.progress == "json"
+    lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
+    made = None
+    with lines or progress_bar("importing the latents") as report:
+        if options.dry_run:
+            rows = read_latent_rows(options.model, MAX_PROBE, options.key)
+            found = {"latent_dim": rows.latents.shape[1], "shown": len(rows.latents), "notes": list(rows.notes)}
+        else:
+            made = import_latents(source, options.out or Path("runs", new_latents_name(options.model)), report)
+            found = _found(made)
+    if not silent:
+        print("\n".join(_summary(found)))
+    if options.json is not None:
+        everything = {"decoder": False, "encoder": False, **found, "run": None if made is None else str(made.path)}
+        content = msgspec.json.format(msgspec.json.encode(everything), indent=2) + b"\n"
+        if options.json == Path("-"):
+            sys.stdout.write(content.decode())
+        else:
+            write_atomic(options.json, content)
+    if not silent and made is not None:
+        print(f"\nImported to {made.path}")
+    return 0
+
+
+_OF_MODELS = (
+    "encoder", "latents", "sheet", "input", "output", "layout", "range", "image_input", "mean", "encoder_layout",
+    "encoder_range", "image_size",
+)  # fmt: skip
+"""Flags that say something of a network."""
+
+
+def _check_flags(options: Options) -> None:
+    given = [name for name in _OF_MODELS if getattr(options, name) is not None] + ["fixed"] * bool(options.fixed)
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise DatasetError(f"{options.model} holds latents and no network, so {flags} cannot be used; leave it out.")
+
+
+def _found(made: RunDirectory) -> dict[str, Any]:
+    probe = made.read_probe()
+    notes = [] if made.imported is None else list(made.imported.notes)
+    return {
+        "latent_dim": made.config.model.latent_dim,
+        "shown": len(probe.indices),
+        "images": made.config.data.has_images,
+        "labels": list(probe.factor_names),
+        "notes": [*notes, *made.metadata["dataset"]["notes"]],
+    }
+
+
+def _summary(found: dict[str, Any]) -> Iterator[str]:
+    images = {True: "with their images, ", False: "without images, ", None: ""}[found.get("images")]
+    yield f"{counted(found['shown'], 'sample')}, {images}{found['latent_dim']} latent dimensions, no decoder"
+    if found.get("labels"):
+        yield f"  labels: {', '.join(found['labels'])}"
+    yield from (f"  note: {note}" for note in found["notes"])
