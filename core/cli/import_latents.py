@@ -1,4 +1,4 @@
-"""`isoline import` of a file of latents, with neither decoder nor encoder; flags are those of ``core.cli.import_model``."""
+"""`isoline import` of latents alone, with the flags of ``core.cli.import_model``."""
 
 from __future__ import annotations
 
