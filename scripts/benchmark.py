@@ -25,10 +25,14 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from _benchmark_data import Figure, large_data_figures
 from _page_figures import page_figures
+
+if TYPE_CHECKING:
+    from core.models.inference import Inference
+    from core.models.vae import VAE
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -86,8 +90,27 @@ def decoder_figures(quick: bool) -> list[Figure]:
         figures.append(Figure(f"as written, {preset}, same run", plain / fast, "times as long"))
         if preset == "compact":
             figures.append(Figure("forward pass, compact", forward_flops(model) / 1e9, "GFLOP", 0.6))
+            again = imported_again(model)
+            imported = timed(lambda inference=again, z=z: inference.decode(z), count)
+            figures.append(Figure("as imported ONNX, compact, same run", imported / fast, "times as long", 1.5))
     torch.set_num_threads(max(1, os.cpu_count() or 1))
     return figures
+
+
+def imported_again(model: VAE) -> Inference:
+    """``model``, exported to ONNX and imported as that of another program."""
+    from core.models.imported.onnx_inference import OnnxInference
+    from core.models.imported.parts import Choices
+    from core.models.imported.proposal import propose
+    from core.models.onnx_export import decoder_onnx
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "decoder.onnx").write_bytes(decoder_onnx(model))
+        proposal = propose(folder / "decoder.onnx", None, Choices())
+        inference = OnnxInference(folder, proposal.model, proposal.latent_dim, model.image_size, model.channels)
+        inference.decode(proposal.z[:1])  # the file has been read
+    return inference
 
 
 def path_figures(quick: bool) -> list[Figure]:

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from core.cli.main import main
+from core.paths.recipe import JOINING, RECIPE_KINDS
 from core.protocol.messages import (
     CompareModels,
     ComparePaths,
+    ComputeGridlines,
     Decode,
     DecodePath,
     EncodeSample,
+    EstimateDimension,
+    Export,
     Failed,
     Load,
     LoadSecond,
     MeasureLosses,
+    ReconstructValidation,
     TracePath,
 )
+from core.runs.directory import RunDirectory
+from tests.foreign_models.blobs import blobs
 from tests.helpers.engine_driver import Steps, make_latents_run, make_run
 
+FOREIGN = Path(__file__).parents[2] / "foreign_models"
 START, END = np.full(3, -0.5, np.float32), np.full(3, 0.5, np.float32)
 
 
@@ -77,3 +88,104 @@ def test_two_models_are_not_compared_where_one_cannot_decode(latents, tmp_path):
     reply = latents.ask(CompareModels, index=-1, factors=np.zeros(0, np.float32), z=START)
     assert isinstance(reply, Failed)
     assert "has no decoder" in reply.message
+
+
+# an ONNX model with images and labels
+
+
+@pytest.fixture(scope="module")
+def onnx_run(tmp_path_factory) -> Path:
+    """The blobs of ``tests.foreign_models``, encoded by a network of JAX, with their places as labels."""
+    folder = tmp_path_factory.mktemp("blobs")
+    images, places = blobs(150, seed=3)
+    np.savez(folder / "images.npz", images=images)
+    rows = "".join(f"{x:.6f},{y:.6f}\n" for x, y in places)
+    (folder / "places.csv").write_text(f"x,y\n{rows}", encoding="utf-8")
+    flags = ["--images", str(folder / "images.npz"), "--labels", str(folder / "places.csv")]
+    flags += ["--data.labels-by", "order", "--out", str(folder / "run")]
+    assert main(["import", str(FOREIGN / "jax_autoencoder.onnx"), *flags]) == 0
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def steps(onnx_run) -> Steps:
+    return Steps(RunDirectory.open(onnx_run))
+
+
+def test_an_imported_model_says_what_it_is(steps, onnx_run):
+    loaded = steps.ask(Load, path=str(onnx_run))
+    assert (loaded.preset, loaded.latent_dim, loaded.image_size, loaded.channels) == ("ONNX", 2, 16, 1)
+    assert loaded.factor_names == ("x", "y")
+    assert loaded.can_decode
+    assert loaded.can_encode
+    assert loaded.has_originals
+
+
+def test_the_engine_decodes_the_bits_of_the_command_line(steps, onnx_run, tmp_path):
+    z = np.array([[0.3, -0.4], [1.0, 0.2]], np.float32)
+    np.save(tmp_path / "z.npy", z)
+    flags = ["--latents", str(tmp_path / "z.npy"), "--out", str(tmp_path / "frames.npz")]
+    assert main(["decode", str(onnx_run), *flags]) == 0
+    with np.load(tmp_path / "frames.npz") as data:
+        frames = data["frames"]
+    np.testing.assert_array_equal(np.stack([steps.ask(Decode, z=point).image for point in z]), frames)
+    steps.ask(Export, z=z, path=str(tmp_path / "window.npz"), format="npz")
+    with np.load(tmp_path / "window.npz") as data:
+        np.testing.assert_array_equal(data["frames"], frames)
+
+
+def test_samples_are_inspected_beside_their_reconstructions(steps):
+    encoded = steps.ask(EncodeSample, index=4)
+    assert np.abs(encoded.original.astype(int) - encoded.reconstruction).mean() < 15
+    pairs = steps.ask(ReconstructValidation, count=4)
+    assert len(pairs.indices) == 4
+    losses = steps.ask(MeasureLosses, indices=np.arange(6, dtype=np.int64))
+    assert np.isfinite(losses.excess_bce).all()
+
+
+@pytest.mark.parametrize("kind", RECIPE_KINDS)
+def test_all_kinds_of_path_are_traced(steps, onnx_run, kind):
+    mu = RunDirectory.open(onnx_run).read_embedding()
+    target = "" if kind in JOINING else "x"
+    traced = steps.ask(TracePath, kind=kind, start=mu[0], end=mu[1], target=target, points=9)
+    assert traced.final, traced
+    assert np.isfinite(traced.points).all()
+    if kind == "geodesic":
+        assert traced.stage == "polished"
+        assert "thumbnails" not in traced.note  # the decoder itself was sampled
+
+
+def test_gridlines_scores_and_dimension(steps):
+    net = steps.ask(ComputeGridlines, families=("x", "y"), counts=3)
+    assert len(net.starts) > 4
+    assert net.note == ""
+    assert steps.ask(EstimateDimension).dimension == pytest.approx(2.0, abs=0.7)
+    near = steps.ask(Decode, z=steps.ask(EncodeSample, index=3).mu)
+    far = steps.ask(Decode, z=np.array([90.0, 90.0], np.float32))
+    assert near.off_manifold_score < near.threshold < far.off_manifold_score
+
+
+def test_kinds_of_path_are_compared_on_decoded_images(steps, onnx_run):
+    mu = RunDirectory.open(onnx_run).read_embedding()
+    compared = steps.ask(ComparePaths, kinds=("straight", "factor curve"), start=mu[0], end=mu[1], target="x", frames=5)
+    assert compared.truth == "regressor"
+    assert compared.images.shape == (len(compared.points), 16, 16, 1)
+    assert len(compared.points)
+
+
+def test_it_is_compared_with_a_model_that_was_trained_here(steps, tmp_path):
+    second = steps.ask(LoadSecond, path=str(make_run(tmp_path / "run").path))
+    assert second.preset == "compact"
+    both = steps.ask(CompareModels, index=2, factors=np.zeros(0, np.float32), z=np.zeros(0, np.float32))
+    assert both.second.shape == both.first.shape == (16, 16, 1)
+
+
+def test_weights_are_not_waited_for(steps):
+    steps.engine.poll_weights()
+    assert not any(isinstance(reply, Failed) for reply in steps.replies[-3:])
+
+
+def test_a_film_of_its_cloud_needs_no_display(onnx_run, tmp_path):
+    flags = ["--out", str(tmp_path / "film.gif"), "--seconds", "0.5", "--fps", "10", "--size", "96"]
+    assert main(["turntable", str(onnx_run), *flags]) == 0
+    assert (tmp_path / "film.gif").stat().st_size > 1000
