@@ -70,6 +70,9 @@ class Colouring {
       });
       this.legend.append(button);
     }
+    if (categories.length > palette.classes.length) {
+      this.legend.append(make("span", { class: "small" }, `Colours repeat after ${palette.classes.length} classes.`));
+    }
     if (this.hidden.size) {
       const all = make("button", { type: "button", class: "quiet" }, "Show all");
       all.addEventListener("click", () => this.choose());

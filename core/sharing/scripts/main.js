@@ -13,12 +13,15 @@ function canvasColours() {
   return run.palettes[theme()].canvas;
 }
 
-function showHover(samples, sample, x, y) {
+const HOVER_LINES = 4;
+
+function showHover(samples, column, sample, x, y) {
   const card = document.getElementById("hover"), stage = document.getElementById("stage");
   card.hidden = sample < 0;
   if (sample < 0) return;
   document.getElementById("hover-name").textContent = samples.name(sample);
-  const lines = run.columns.slice(0, 4).map((column, i) => make("div", {}, `${column.name}: ${samples.text(i, sample)}`));
+  const columns = run.columns.map((_, i) => i).sort((a, b) => (b === column) - (a === column)).slice(0, HOVER_LINES);
+  const lines = columns.map((i) => make("div", {}, `${run.columns[i].name}: ${samples.text(i, sample)}`));
   document.getElementById("hover-facts").replaceChildren(...lines);
   if (run.pictures) samples.draw(document.getElementById("hover-picture"), sample);
   const right = x + card.offsetWidth + 20 < stage.clientWidth;
@@ -76,6 +79,8 @@ async function awaitDecoder(probe, decoder, started) {
     await started;
   } catch (error) {
     note.textContent = `The decoder cannot run in this browser: ${error.message}`;
+    document.getElementById("image-frame").hidden = true;
+    document.querySelector("aside").classList.add("no-decoder");
     document.documentElement.dataset.decoder = "failed";
     return;
   }
@@ -92,13 +97,13 @@ async function main() {
   const [latents, values, indices, names] = await Promise.all([floats("latents"), floats("values"), unpacked("indices"), unpacked("names")]);
   const named = names && JSON.parse(new TextDecoder().decode(names));
   const samples = new Samples(latents, values, new Int32Array(indices), named);
-  let probe = null, paths = null;
+  let probe = null, paths = null, colouring = null;
   const cloud = new Cloud(latents, {
     choose: (sample) => probe.choose(sample),
     probe: (z) => probe.move(z),
     step: (by) => probe.choose((probe.sample + by + run.count) % run.count),
     play: () => paths && paths.setPlaying(!paths.playing),
-    hover: (sample, x, y) => showHover(samples, sample, x, y),
+    hover: (sample, x, y) => showHover(samples, colouring.column, sample, x, y),
     colours: canvasColours,
   });
   if (cloud.problem) {
@@ -107,7 +112,7 @@ async function main() {
     notice.hidden = false;
   }
   setUpAxes(cloud);
-  const colouring = new Colouring(samples, cloud);
+  colouring = new Colouring(samples, cloud);
   probe = new Probe(samples, cloud);
   setUpThemes(() => {
     colouring.show();

@@ -21,6 +21,7 @@ class Paths {
       this.go(Number(this.seek.value));
     });
     document.getElementById("path-shown").addEventListener("change", () => this.showCurve());
+    document.getElementById("frames-note").hidden = Boolean(probe.decoder);
     this.choose(0);
   }
 

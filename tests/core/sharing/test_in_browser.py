@@ -38,9 +38,11 @@ HOSTILE = "</script><img src=x onerror=alert(1)>\"'\n&"
 class Opened:
     """A page in the browser, and all that it asked for, complained about or failed at."""
 
-    def __init__(self, browser: Any, address: str, **context: Any) -> None:
+    def __init__(self, browser: Any, address: str, before: str = "", **context: Any) -> None:
+        """``before``: a script that runs before the page's own."""
         self.context = browser.new_context(**{"viewport": {"width": 1100, "height": 700}, **context})
         self.page = self.context.new_page()
+        self.page.add_init_script(before)
         self.requests: list[str] = []
         self.errors: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
@@ -266,4 +268,27 @@ def test_a_decoder_of_another_make_is_shown_as_its_description_says(browser: Any
         pixels = opened.value(f"isoline.decode({point.tolist()}).then(({{pixels}}) => Array.from(pixels))")
         shown = np.array(pixels, np.int16).reshape(graph.side, graph.side, 4)
         assert np.abs(shown[..., :3] - image).max() <= 1
+    opened.context.close()
+
+
+def test_what_a_browser_cannot_do_is_said_and_the_rest_works(browser: Any, tmp_path: Path):
+    run = make_small_run(tmp_path / "run", dim=2)
+    graph = Graph((Input("z", (1, 2)),), "images", 32, 32, 1, (32, 1, 1024), 32)
+    file = tmp_path / "page.html"
+    decoder = PageDecoder(b"no ONNX file", graph, 0, 1)
+    file.write_text(make_page(read_contents(run, Choice()), decoder), encoding="utf-8")
+    without_webgl = (
+        "HTMLCanvasElement.prototype.getContext = ((own) => function (kind, ...rest) {"
+        " return kind === 'webgl2' ? null : own.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext)"
+    )
+
+    opened = Opened(browser, file.as_uri(), before=without_webgl)
+    assert "offers no WebGL 2" in opened.text("#cloud-problem")
+    assert opened.text("#image-state").startswith("The decoder cannot run in this browser: ")
+    assert not opened.page.locator("#image").is_visible()
+    assert opened.text("#frames-note").startswith("Without a decoder")
+    opened.page.locator("#strip .frame").nth(6).click()
+    assert opened.text("#seek-place") == "7 / 7"
+    assert opened.text("#nearest-name")
+    assert opened.errors == []
     opened.context.close()
