@@ -178,6 +178,8 @@ FILE = Menu("&File", (
     Command("export", "Export path…", lambda app: app.files.export_path("mp4"), "Ctrl+S", "export",
             "Write the path as a PNG strip, GIF, MP4 or NPZ file", enabled=_has_path,
             missing=lambda app: _missing_part(app, missing_frames)),
+    Command("figure", "Save figure…", lambda app: app.figures.open(), "Ctrl+Shift+F", "",
+            "Save cloud, losses, path, comparison, transect or parameter plane as PNG, SVG or PDF"),
     Command("export_selection", "Export selected samples…", lambda app: app.files.export_selection(), "", "export",
             "Write index, factors and means of each selected sample as CSV",
             enabled=lambda app: app.state.selected is not None),

@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.protocol.messages import Loaded
@@ -30,6 +31,8 @@ from explorer.controllers.cloud.turntable import TurntableController
 from explorer.controllers.compare.compare import CompareController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.experiments.experiments import ExperimentsController
+from explorer.controllers.figures.contents import Sources
+from explorer.controllers.figures.figures import FiguresController
 from explorer.controllers.parameters.parameters import ParametersController
 from explorer.controllers.path.comparison import PathComparison
 from explorer.controllers.path.path import PathController
@@ -158,6 +161,8 @@ class Explorer(QObject):
         self.attributes = add(AttributesController(context, session, self.points))
         self.files = add(FilesController(context, session, self.playback))
         self.image_cache = add(ImageCacheController(context))
+        sources = Sources(self.state, cloud, self.playback, self.losses, self.kinds_view, plane)
+        self.figures = add(FiguresController(context, session, sources))
         self.locate = add(LocateController(context, session, self.image))
         self.status = add(StatusController(context, self.cloud))
 
@@ -175,6 +180,7 @@ class Explorer(QObject):
         self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
         notice.dismissed.connect(notice.clear)
+        self._offer_figures()
         self.session.opened.connect(lambda _: self._on_opened())
         for exporter in (self.playback, self.turntable, self.export, self.share):
             exporter.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
@@ -191,6 +197,19 @@ class Explorer(QObject):
         self.window.closing.connect(self.close)
         hints = self._application.styleHints()
         hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
+
+    def _offer_figures(self) -> None:
+        """*Save figure…* in the menu of what can be saved. In the cloud and the plane the right button pans."""
+        for view, kind in (
+            (self.losses, "losses"),
+            (self.film, "film"),
+            (self.kinds_view, "kinds"),
+            (self.transect_view, "transect"),
+        ):
+            action = named(QAction("Save figure…", view), f"figure.of.{kind}")
+            action.triggered.connect(lambda _=False, kind=kind: self.figures.open(kind))
+            view.addAction(action)
+            view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
     def _on_loaded(self, model: Loaded) -> None:
         self.window.notice.resolve(self.engine)

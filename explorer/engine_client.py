@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 from types import MethodType
-from typing import Any
+from typing import Any, ClassVar
 from weakref import WeakMethod
 
 from msgspec import structs
@@ -52,7 +52,6 @@ from explorer.settings import process_environment
 MAX_RESTARTS, RESTART_WINDOW_S = 3, 60.0
 STOP_MS = 1000
 STDERR_TAIL = 2000
-GIVEN_UP = "The engine is not running. Open a run to start it again."
 
 OnReply = Callable[[Any], object]
 OnError = Callable[[str], object]
@@ -90,7 +89,14 @@ class PendingRequest:
 
 
 class EngineClient(QObject):
-    """Owns the engine process. ``error_occurred`` gives every error to a person, those of requests among them."""
+    """Owns the engine process. ``error_occurred`` gives every error to a person, those of requests among them.
+
+    Another process that speaks the protocol has a client derived from this one: ``NAME`` is what a person reads of it,
+    ``AGAIN`` how to start it once it has been given up.
+    """
+
+    NAME: ClassVar[str] = "engine"
+    AGAIN: ClassVar[str] = "Open a run to try again."
 
     ready = Signal(str)
     """The engine has started; on which device it computes."""
@@ -210,8 +216,9 @@ class EngineClient(QObject):
             if self._stopping:
                 self._end(pending, Outcome.CANCELLED)
             elif self._given_up and not pending.done:
-                self._fail(pending, GIVEN_UP)
-                self.error_occurred.emit(GIVEN_UP)
+                text = f"The {self.NAME} is not running. {self.AGAIN}"
+                self._fail(pending, text)
+                self.error_occurred.emit(text)
 
     # replies
 
@@ -261,7 +268,7 @@ class EngineClient(QObject):
         process.setProcessEnvironment(_environment(threads))
         process.setProgram(sys.executable)
         # -P: a folder named core where the program was started must not be taken for Isoline's.
-        process.setArguments(["-P", "-m", "core.engine", "--threads", str(threads)])
+        process.setArguments(["-P", *self._arguments(threads)])
         process.readyReadStandardOutput.connect(self._read)
         process.readyReadStandardError.connect(self._read_errors)
         process.finished.connect(self._on_finished)
@@ -271,6 +278,10 @@ class EngineClient(QObject):
         process.start()
         for pending in list(self._pending.values()):
             self._send(pending)
+
+    def _arguments(self, threads: int) -> list[str]:
+        """Python's arguments that start the process."""
+        return ["-m", "core.engine", "--threads", str(threads)]
 
     def stop(self) -> None:
         """End the process: politely, then by force. Returns when it is gone."""
@@ -302,7 +313,7 @@ class EngineClient(QObject):
             return
         if error == QProcess.ProcessError.FailedToStart and self._process is not None:
             reason = self._process.errorString()
-            self._lose(f"The engine could not be started: {reason}. Check {sys.executable}, then open a run.", True)
+            self._lose(f"The {self.NAME} could not be started: {reason}. Check {sys.executable}. {self.AGAIN}", True)
 
     def _on_finished(self, code: int, status: QProcess.ExitStatus) -> None:
         if self._flushing:
@@ -315,9 +326,9 @@ class EngineClient(QObject):
         self._deaths = [then for then in self._deaths if now - then < RESTART_WINDOW_S] + [now]
         how = "was killed" if status == QProcess.ExitStatus.CrashExit else f"ended with status {code}"
         why = self._stderr.decode(errors="replace").strip().splitlines()
-        what = f"The engine {how} ({why[-1]})" if why else f"The engine {how}"
+        what = f"The {self.NAME} {how} ({why[-1]})" if why else f"The {self.NAME} {how}"
         if len(self._deaths) > MAX_RESTARTS:
-            self._lose(f"{what}, {len(self._deaths)} times in a minute. Open a run to try again.", True)
+            self._lose(f"{what}, {len(self._deaths)} times in a minute. {self.AGAIN}", True)
         else:
             self._lose(f"{what}. It has been started again.", False)
 

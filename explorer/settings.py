@@ -78,6 +78,26 @@ class Settings:
         self._store.setValue("runs_folder", str(path))
 
     @property
+    def figure(self) -> str:
+        """The settings of the last figure, as JSON; empty if none has been saved."""
+        return str(self._store.value("figure/settings", ""))
+
+    @figure.setter
+    def figure(self, text: str) -> None:
+        self._store.setValue("figure/settings", text)
+
+    @property
+    def figures_folder(self) -> Path:
+        """Where figures are saved."""
+        stored = str(self._store.value("figure/folder", ""))
+        pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+        return Path(stored or pictures or Path.home())
+
+    @figures_folder.setter
+    def figures_folder(self, path: Path) -> None:
+        self._store.setValue("figure/folder", str(path))
+
+    @property
     def cache_gb(self) -> int:
         """Gigabytes that prepared images may take on disk, 1 or more."""
         stored = str(self._store.value("cache_gb", ""))

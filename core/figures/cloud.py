@@ -201,6 +201,7 @@ class _Marks:
         self._low, self._size = place(np.zeros(2)), np.array(figure.eye.viewport) * place.scale
         self._window = Rectangle(tuple(self._low), *self._size, transform=page.transData)
         self._diameters = np.zeros(len(figure.points))
+        self._next_line = (1.5 + (TITLE if figure.title else 0.0)) * style.size
 
     def _place(self, points: np.ndarray) -> np.ndarray:
         return self._placement(self._camera.project(np.asarray(points, dtype=np.float64))[0])
@@ -294,9 +295,7 @@ class _Marks:
     def _values(self, lines: Gridlines, places: np.ndarray, inks: list[str]) -> None:
         style = self._style
         for row, name in enumerate(lines.names):
-            y = (1.5 + 1.5 * row + (TITLE if self._figure.title else 0.0)) * style.size
-            self._page.plot([style.size, 3 * style.size], [y, y], color=inks[row % 2], linewidth=1.6, zorder=6)
-            write(self._page, 3.6 * style.size, y, f"constant {name}", style, ha="left", fontsize=style.small)
+            self._explain(f"constant {name}", inks[row % 2])
         taken: list[np.ndarray] = []
         for family in range(len(lines.names)):
             mine = np.flatnonzero(lines.family == family)
@@ -319,6 +318,14 @@ class _Marks:
                         x, y = at.tolist()
                         write(self._page, x, y, text, style, fontsize=style.small, color=inks[family % 2], zorder=6)
                         break
+
+    def _explain(self, name: str, colour: str, dashed: bool = False) -> None:
+        """A line of the list at the upper left: what lines of a ``colour`` are."""
+        size, y = self._style.size, self._next_line
+        dashes = (0, (3.0, 2.0)) if dashed else "-"
+        self._page.plot([size, 3 * size], [y, y], color=colour, linewidth=1.6, linestyle=dashes, zorder=6)
+        write(self._page, 3.6 * size, y, name, self._style, ha="left", fontsize=self._style.small)
+        self._next_line += 1.5 * size
 
     def probe(self, box: Box) -> None:
         """Guides along the axes to the faces of the ``box``, and a ring about the place itself."""
@@ -349,6 +356,8 @@ class _Marks:
             straight = bool(curve.kind) and PATH_KINDS[curve.kind].straight
             self._line(places, theme.plot, KIND_HALO if curve.kind else HALO, 4.0)
             self._line(places, colour, KIND if curve.kind else PATH, 4.1, straight)
+            if curve.kind:
+                self._explain(curve.kind, colour, straight)
         if len(figure.control):
             places = self._place(figure.control)
             self._discs(places, 6.0, theme.plot, "none", 0.0, 4.2)

@@ -20,6 +20,7 @@ from core.protocol.figures import FilmFigure
 
 MARGIN, GAP = 1.0, 0.35  # heights of text, around and between frames
 BAR = 0.5  # heights of text below a frame, for the bar of one that is not on the data
+SAMPLES = "The model has no decoder: the frames are the samples nearest to the path."
 MEANING = "Bars below frames: dashed where the decoder extrapolates, whole off the data."
 
 
@@ -45,7 +46,7 @@ def _doubted(figure: FilmFigure) -> bool:
 def natural_height(figure: FilmFigure, width: float, style: Style) -> float:
     """The height that the rows need."""
     _, rows, _, high = _grid(figure, width, style)
-    title = TITLE if figure.title else MARGIN
+    title = TITLE if figure.title or figure.of_samples else MARGIN
     return (title + MARGIN) * style.size + rows * (high + _below(figure, style)) + (rows - 1) * GAP * style.size
 
 
@@ -53,7 +54,8 @@ def draw(figure: FilmFigure, width: float, height: float, style: Style) -> Drawi
     """The figure on a page of ``width`` × ``height`` points; frames shrink where the page is too low."""
     made, size = Drawing(new_figure(width, height, style)), style.size
     page = sheet(made.figure)
-    top = write_title(page, figure.title, style, width) or MARGIN * size
+    title = " · ".join(filter(None, (figure.title, "nearest samples" if figure.of_samples else "")))
+    top = write_title(page, title, style, width) or MARGIN * size
     columns, rows, wide, high = _grid(figure, width, style)
     below = _below(figure, style)
     pitch = min(high + below + GAP * size, (height - top) / rows)
@@ -70,6 +72,8 @@ def draw(figure: FilmFigure, width: float, height: float, style: Style) -> Drawi
             words = elided(text, wide + GAP * size, style.small)
             place = bottom + (line + 0.65) * style.small * 1.3
             write(page, x + wide / 2, place, words, style, fontsize=style.small, color=style.theme.muted)
+    if figure.of_samples:
+        made.notes.append(SAMPLES)
     if _doubted(figure):
         made.notes.append(MEANING)
     return made

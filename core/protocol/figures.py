@@ -159,7 +159,8 @@ class LossesFigure(Part, frozen=True, tag=True):
 
 class FilmFigure(Part, frozen=True, tag=True):
     """Frames of a path: ``images`` uint8 (n, H, W, C) with one ``captions`` tuple of lines and one of ``verdicts`` each
-    ("on the data", "off the data", …, "" where unknown). ``columns`` a row; ``scaling`` enlarges the images."""
+    ("on the data", "off the data", …, "" where unknown). ``columns`` a row; ``scaling`` enlarges the images.
+    ``of_samples``: nothing was decoded; these are the samples nearest to the path."""
 
     images: np.ndarray
     captions: tuple[tuple[str, ...], ...]
@@ -167,6 +168,7 @@ class FilmFigure(Part, frozen=True, tag=True):
     columns: int
     scaling: Scaling = "nearest"
     title: str = ""
+    of_samples: bool = False
 
 
 class KindRow(Part, frozen=True):

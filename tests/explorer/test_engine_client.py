@@ -295,7 +295,7 @@ def test_an_engine_that_keeps_dying_is_given_up_until_a_run_is_opened(idle, run,
     )
     assert idle.client.process_id == 0
     assert idle.answer(Decode(z=Z)) is None
-    assert idle.errors[-1] == "The engine is not running. Open a run to start it again."
+    assert idle.errors[-1] == "The engine is not running. Open a run to try again."
     assert isinstance(idle.load(run), Loaded)
 
 

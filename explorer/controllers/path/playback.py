@@ -215,6 +215,12 @@ class PlaybackController(Controller):
         known = frames is not None and frames.path is path and frames.speed is Speed.IMAGE
         return frames.z if known and frames is not None and len(frames.s) == playback.frames else None
 
+    @property
+    def decoded(self) -> _Frames | None:
+        """The frames of the path, once all of them have come."""
+        frames = self._frames
+        return frames if frames is not None and frames.path is self._path and frames.known.all() else None
+
     def _on_weights(self) -> None:
         self._table = None
         if self._frames is not None:

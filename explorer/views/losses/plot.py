@@ -24,6 +24,7 @@ from pyqtgraph import (
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
 
+from core.protocol.figures import LossCurve, LossesFigure
 from explorer.views.losses.data import CURVES, REGULARISERS, LossData, PlotSettings, curve_color, smoothed
 from explorer.widgets.controls import duration
 from explorer.widgets.painting import tint
@@ -222,6 +223,35 @@ class LossPlot(Themed, PlotWidget):
         self._best.setData([place.x()], [place.y()])
         self._best_text.setPos(place)
         self._best_text.setText(f"best {y:.4g}", self._theme.text)
+
+    def figure(self, title: str) -> LossesFigure:
+        """What is drawn now, in the range that is seen, as plain data."""
+        curves = []
+        for name, curve in self._curves.items():
+            if name not in self._settings.shown or not len(curve.x):
+                continue
+            own = name == "validation"
+            raw = self._data.y(name) if self._settings.smoothing > 0.0 and not own else np.empty(0)
+            called, right = _NAMES.get(name, name), name in REGULARISERS
+            curves.append(LossCurve(called, curve.x, curve.y, CURVES.index(name), raw, right, own))
+        axis, best, seen = self._settings.axis, self._data.best, self._box.viewRect()
+        validation = self._curves["validation"]
+        shown = best is not None and "validation" in self._settings.shown
+        return LossesFigure(
+            tuple(curves),
+            axis,
+            self._settings.log,
+            (seen.left(), seen.right()),
+            self._from_y(seen.top(), seen.bottom()),
+            self._from_y(*self._right_box.viewRange()[1]),
+            tuple((self._data.mark_x(mark, axis), mark.text) for mark in self._data.marks),
+            (float(validation.x[best]), float(validation.y[best])) if shown else None,
+            title,
+        )
+
+    def _from_y(self, low: float, high: float) -> tuple[float, float]:
+        """Two values from the coordinates of the plot."""
+        return (10.0**low, 10.0**high) if self._settings.log else (low, high)
 
     # the range that is seen
 

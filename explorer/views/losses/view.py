@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QCheckBox, QComboBox, QStackedLayout, QToolButton, QWidget
 
+from core.protocol.figures import LossesFigure
 from explorer.views.losses.data import CURVES, X_AXES, LossData, PlotSettings
 from explorer.widgets.controls import MarkedSlider, label, named
 from explorer.widgets.icons import icon
@@ -101,6 +102,13 @@ class LossesView(Panel):
     def has_curves(self) -> bool:
         """Whether there is anything to draw."""
         return len(self._data) > 0
+
+    def figure(self, title: str) -> LossesFigure | None:
+        """The curves as they are drawn now; None without any."""
+        if self.plot is None or self._dirty:
+            self._dirty = False
+            self._refresh()
+        return self.plot.figure(title) if self.plot is not None and self.has_curves else None
 
     def redraw(self) -> None:
         """Draw what has changed since the last call; costs nothing if nothing has."""

@@ -1,0 +1,1 @@
+"""Saving figures of what is on screen."""
