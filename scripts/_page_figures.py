@@ -22,8 +22,8 @@ def page_figures(quick: bool) -> list[Figure]:
     """The bundled model's page in Chromium with software OpenGL, and one of 20,000 points. Empty without Chromium."""
     from core.models.inference import decode_images
     from core.runs.directory import RunDirectory
-    from core.sharing.contents import Choice
-    from core.sharing.page import share
+    from core.sharing.contents import PageChoice
+    from core.sharing.page import write_page
     from core.training.opening import open_inference
 
     if _chromium.executable() is None:
@@ -31,8 +31,8 @@ def page_figures(quick: bool) -> list[Figure]:
         return []
     bundled = ROOT / "resources" / "model"
     with tempfile.TemporaryDirectory() as folder, _chromium.browser() as browser:
-        small = share(bundled, Path(folder) / "bundled.html", Choice())
-        large = share(_many_points(bundled, Path(folder) / "many"), Path(folder) / "many.html", Choice())
+        small = write_page(bundled, Path(folder) / "bundled.html", PageChoice())
+        large = write_page(_many_points(bundled, Path(folder) / "many"), Path(folder) / "many.html", PageChoice())
         requests: list[str] = []
         page = _opened(browser, small.path, requests)
         first = float(page.evaluate("Number(document.documentElement.dataset.firstImage)")) / 1000.0

@@ -39,16 +39,16 @@ class Options:
 
 def run(options: Options) -> int:
     """Write the page; returns 0. Raises ``ShareError``, ``RunError`` or ``CheckpointError``."""
-    from core.sharing.contents import Choice
-    from core.sharing.page import share
+    from core.sharing.contents import PageChoice
+    from core.sharing.page import write_page
 
     out = options.out or Path(f"{options.run.resolve().name}.html")
-    choice = Choice(options.title, options.notes, options.decoder, options.pictures, options.names)
+    choice = PageChoice(options.title, options.notes, options.decoder, options.pictures, options.names)
     if options.progress == "json":
-        page = share(options.run, out, choice, cancellable_lines())
+        page = write_page(options.run, out, choice, cancellable_lines())
     else:
         with progress_bar("share") if options.progress == "bar" else contextlib.nullcontext() as report:
-            page = share(options.run, out, choice, report)
+            page = write_page(options.run, out, choice, report)
     for remark in page.remarks:
         print(f"left out: {remark}", file=sys.stderr)
     if options.progress != "json":

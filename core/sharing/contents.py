@@ -37,7 +37,7 @@ class ShareError(ValueError):
 
 
 @dataclass(frozen=True)
-class Choice:
+class PageChoice:
     """What a person wants of the page: ``title`` ("": the run's name), ``notes`` (a paragraph a line), and whether it
     holds the ``decoder``, the ``pictures`` of the samples and their ``names``."""
 
@@ -84,7 +84,7 @@ class Contents:
     unreadable: tuple[str, ...] = field(default=())
 
 
-def read_contents(run: RunDirectory, choice: Choice) -> Contents:
+def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
     """What the page of ``run`` holds. Raises ``ShareError`` if the run has nothing to show, ``RunError`` for damaged
     files."""
     means, probe = _newest_means(run), run.read_probe()

@@ -126,8 +126,8 @@ def _imported(run: RunDirectory, model: OnnxModel) -> tuple[bytes, Graph]:
     names = (decoder.file, *(name for name, _ in decoder.data))
     _check_size(run, sum((run.model_path / name).stat().st_size for name in names))
     inputs = [Input(decoder.latent.name, decoder.latent.shape, decoder.latent.dtype)]
-    inputs += [Input(one.name, one.shape, one.dtype, value) for one, value in decoder.fixed]
-    if strange := [one for one in inputs if one.dtype not in TYPES]:
+    inputs += [Input(tensor.name, tensor.shape, tensor.dtype, value) for tensor, value in decoder.fixed]
+    if strange := [needed for needed in inputs if needed.dtype not in TYPES]:
         raise ShareError(
             f"the decoder of {run.path} takes {strange[0].name} as {strange[0].dtype}; a page can give it "
             f"{', '.join(TYPES)}. Share it without its decoder (--no-decoder)."
@@ -157,12 +157,10 @@ def shown_images(content: bytes, graph: Graph, latents: np.ndarray) -> np.ndarra
     """What the page shows at ``latents`` float32 (n, d), computed here by the same runtime: int16 (n, S, S, 1 or 3)."""
     session, images = session_of(content), []
     for z in latents:
-        feeds = {
-            one.name: (np.full(one.shape, one.value) if one.value is not None else z.reshape(one.shape)).astype(
-                one.dtype
-            )
-            for one in graph.inputs
-        }
+        feeds = {}
+        for needed in graph.inputs:
+            values = z.reshape(needed.shape) if needed.value is None else np.full(needed.shape, needed.value)
+            feeds[needed.name] = values.astype(needed.dtype)
         images.append(
             _shown(np.ascontiguousarray(session.run([graph.output], feeds)[0], np.float32).reshape(-1), graph)
         )

@@ -14,21 +14,19 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 from markupsafe import Markup
 
-import core
 from core.rendering.class_colours import MOST, class_colours
 from core.rendering.colormaps import MISSING, lut
 from core.rendering.themes import DARK, LIGHT, Theme
+from core.reporting.page import environment
 from core.runs.directory import RunDirectory
-from core.sharing.contents import CURVE_POINTS, SHEET_ACROSS, Choice, Contents, ShareError, described, read_contents
+from core.sharing.contents import CURVE_POINTS, SHEET_ACROSS, Contents, PageChoice, ShareError, described, read_contents
 from core.sharing.decoder import PageDecoder, page_decoder
 from core.utils.atomic_write import write_atomic
 
@@ -47,7 +45,7 @@ class Page:
     remarks: tuple[str, ...]
 
 
-def share(run: Path, out: Path, choice: Choice, progress: Progress | None = None) -> Page:
+def write_page(run: Path, out: Path, choice: PageChoice, progress: Progress | None = None) -> Page:
     """Write the page of the run in folder ``run`` to ``out``, whole or not at all.
 
     Raises ``ShareError`` where that cannot be, ``RunError`` or ``CheckpointError`` for files of the run that cannot be
@@ -61,7 +59,7 @@ def share(run: Path, out: Path, choice: Choice, progress: Progress | None = None
     report(0.2)
     decoder = None
     if choice.decoder:
-        decoder = page_decoder(directory, contents.latents, lambda share: report(0.2 + 0.6 * share))
+        decoder = page_decoder(directory, contents.latents, lambda fraction: report(0.2 + 0.6 * fraction))
     report(0.8)
     data = make_page(contents, decoder).encode()
     report(0.95)
@@ -82,21 +80,16 @@ def make_page(contents: Contents, decoder: PageDecoder | None) -> str:
         f"default-src 'none'; script-src '{_checksum(script)}' 'wasm-unsafe-eval'; worker-src blob:; "
         f"style-src '{_checksum(style)}'; img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            contents=contents,
-            decoder=decoder,
-            policy=Markup(policy),  # quotes stay quotes: nothing of it comes from the run
-            style=Markup(style),
-            script=Markup(script),
-            run=Markup(_json(_description(contents, decoder))),
-            sections=_sections(contents, decoder),
-            runtime=_runtime(),
-            licence=_resource("LICENSE").decode(),
-            version=core.__version__,
-        )
+    return environment.get_template("sharing/page.html").render(
+        contents=contents,
+        decoder=decoder,
+        policy=Markup(policy),  # quotes stay quotes: nothing of it comes from the run
+        style=Markup(style),
+        script=Markup(script),
+        run=Markup(_json(_description(contents, decoder))),
+        sections=_sections(contents, decoder),
+        runtime=_runtime(),
+        licence=_resource("LICENSE").decode(),
     )
 
 
@@ -231,16 +224,3 @@ def _resource(name: str) -> bytes:
 
 def _runtime() -> dict[str, Any]:
     return json.loads(_resource("runtime.json"))
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("core", "sharing"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["count"] = lambda value: f"{value:,}"
-    return environment

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QIcon
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.sharing.contents import PageChoice
 from explorer.widgets.controls import label, named
 from explorer.widgets.layouts import column, row
 
@@ -30,17 +30,6 @@ _ABOUT = (
 _DECODER = "The page decodes wherever its reader moves the probe. The runtime for it takes 5 MB."
 _PICTURES = "Small pictures of the samples, 32 × 32 pixels, shown beside the points"
 _NAMES = "The samples' names: for images from files their paths below the folder"
-
-
-@dataclass(frozen=True)
-class PageChoice:
-    """What a person wants of the page."""
-
-    title: str
-    notes: str
-    decoder: bool
-    pictures: bool
-    names: bool
 
 
 class ShareDialog(QDialog):
@@ -115,9 +104,9 @@ class ShareDialog(QDialog):
         self._progress.setVisible(busy)
         self._progress.setValue(0)
 
-    def set_progress(self, share: float) -> None:
+    def set_progress(self, fraction: float) -> None:
         """How much of the page is done, 0 to 1."""
-        self._progress.setValue(round(100 * share))
+        self._progress.setValue(round(100 * fraction))
 
     def show_result(self, name: str, size: int, remarks: str = "") -> None:
         """The file that was written, with its size in bytes and what was left out; an empty name for none."""

@@ -143,14 +143,14 @@ class Projection {
     return view;
   }
 
-  /** The latents at a place in the view; what the view does not show stays as in `kept`. */
-  fromView(view, kept) {
-    const z = Float32Array.from(kept), now = this.toView(kept);
+  /** The latents at a place in the view; what the view does not show stays as in `z`. */
+  fromView(view, z) {
+    const moved = Float32Array.from(z), now = this.toView(z);
     for (let axis = 0; axis < this.dims; axis++) {
       const change = view[axis] - now[axis];
-      for (let i = 0; i < z.length; i++) z[i] += change * this.basis[axis][i];
+      for (let i = 0; i < moved.length; i++) moved[i] += change * this.basis[axis][i];
     }
-    return z;
+    return moved;
   }
 }
 

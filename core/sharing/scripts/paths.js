@@ -2,7 +2,7 @@
 
 const FRAMES_A_SECOND = 16;
 const CELL_PIXELS = 84;
-const KEPT_BYTES = 160e6; // of decoded frames
+const CACHE_BYTES = 160e6; // of decoded frames
 
 class Paths {
   constructor(latents, curves, samples, cloud, probe) {
@@ -35,7 +35,7 @@ class Paths {
     this.path = run.paths[number];
     this.number = number;
     this.frame = 0;
-    this.kept = new Map();
+    this.cache = new Map();
     const { frames, description } = this.path;
     document.getElementById("path-description").textContent = description;
     this.seek.max = frames - 1;
@@ -91,14 +91,14 @@ class Paths {
     }
   }
 
-  /** The decoded frame, kept for the next time; null if it is `wanted` no more, or cannot be had. */
+  /** The decoded frame, remembered for the next time; null if it is `wanted` no more, or cannot be had. */
   async image(frame, wanted) {
-    const known = this.kept.get(frame);
+    const known = this.cache.get(frame);
     if (known) return known;
-    const { kept } = this;
+    const { cache } = this;
     try {
       const image = await this.probe.decoder.frame(this.latent(frame), wanted);
-      if (image && kept.size * image.pixels.length < KEPT_BYTES) kept.set(frame, image);
+      if (image && cache.size * image.pixels.length < CACHE_BYTES) cache.set(frame, image);
       return image;
     } catch (error) {
       this.probe.state.textContent = `The decoder failed: ${error.message}`;
@@ -109,7 +109,7 @@ class Paths {
   go(frame) {
     this.frame = frame;
     this.seek.value = frame;
-    this.probe.move(this.latent(frame), -1, this.kept.get(frame) || null);
+    this.probe.move(this.latent(frame), -1, this.cache.get(frame) || null);
     this.showPlace();
   }
 

@@ -81,7 +81,7 @@ class Points {
     return shown;
   }
 
-  draw(camera, look) {
+  draw(camera, style) {
     const gl = this.gl;
     if (gl.isContextLost()) return;
     const shown = this.sort(camera), { buffers, stale } = this;
@@ -103,11 +103,11 @@ class Points {
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, this.order, gl.DYNAMIC_DRAW, 0, shown);
     const set = (name) => gl.getUniformLocation(this.program, name);
     gl.uniformMatrix4fv(set("matrix"), false, camera.matrix());
-    gl.uniform1f(set("diameter"), look.diameter);
+    gl.uniform1f(set("diameter"), style.diameter);
     gl.uniform1f(set("nominal"), camera.flat ? 0 : camera.distance);
-    gl.uniform1f(set("near"), look.near);
-    gl.uniform1f(set("far"), Math.max(look.far, look.near + 1e-9));
-    gl.uniform3fv(set("ground"), look.ground.map((value) => value / 255));
+    gl.uniform1f(set("near"), style.near);
+    gl.uniform1f(set("far"), Math.max(style.far, style.near + 1e-9));
+    gl.uniform3fv(set("ground"), style.ground.map((value) => value / 255));
     gl.drawElements(gl.POINTS, shown, gl.UNSIGNED_INT, 0);
   }
 

@@ -9,10 +9,11 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from shiboken6 import isValid
 
+from core.sharing.contents import PageChoice
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command
-from explorer.views.share import PageChoice, ShareDialog
+from explorer.views.share import ShareDialog
 from explorer.widgets.dialogs import ask_save, show_dialog
 
 
@@ -95,9 +96,9 @@ class ShareController(Controller):
         """The dialog, if a person has not closed it."""
         return self._dialog if self._dialog is not None and isValid(self._dialog) else None
 
-    def _on_progress(self, share: float) -> None:
+    def _on_progress(self, fraction: float) -> None:
         if dialog := self._shown():
-            dialog.set_progress(share)
+            dialog.set_progress(fraction)
 
     def _on_finished(self, failure: str) -> None:
         running, self._running = self._running, None

@@ -17,9 +17,9 @@ from small_run import foreign_decoder, make_small_run
 
 from core.models.inference import decode_images
 from core.runs.directory import RunDirectory
-from core.sharing.contents import Choice, read_contents
+from core.sharing.contents import PageChoice, read_contents
 from core.sharing.decoder import Graph, Input, PageDecoder, shown_images
-from core.sharing.page import make_page, share
+from core.sharing.page import make_page, write_page
 from core.training.opening import open_inference
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
@@ -81,7 +81,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
 
 @pytest.fixture(scope="module")
 def file(run: RunDirectory) -> Path:
-    return share(run.path, run.path.parent / "page.html", Choice(title=HOSTILE, notes=HOSTILE)).path
+    return write_page(run.path, run.path.parent / "page.html", PageChoice(title=HOSTILE, notes=HOSTILE)).path
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_a_class_is_hidden_and_shown_alone(opened: Opened):
 
 def test_the_saved_path_is_shown_and_played(opened: Opened, run: RunDirectory):
     page = opened.page
-    opened.until("isoline.paths.kept.size === 7")
+    opened.until("isoline.paths.cache.size === 7")
     assert page.locator("#strip .frame").count() == 7
     page.locator("#strip .frame").nth(3).click()
     assert opened.text("#seek-place") == "4 / 7"
@@ -227,7 +227,7 @@ def test_it_works_from_a_server_and_on_a_telephone(browser: Any, file: Path):
 @pytest.mark.parametrize(("dim", "channels"), [(1, 1), (2, 3), (5, 3)])
 def test_other_numbers_of_dimensions_and_no_decoder(browser: Any, tmp_path: Path, dim: int, channels: int):
     run = make_small_run(tmp_path / "run", dim=dim, channels=channels, labelled=False)
-    opened = Opened(browser, share(run.path, tmp_path / "page.html", Choice(decoder=False)).path.as_uri())
+    opened = Opened(browser, write_page(run.path, tmp_path / "page.html", PageChoice(decoder=False)).path.as_uri())
     assert opened.value("isoline.cloud.projection.dims") == min(dim, 3)
     assert opened.value("isoline.cloud.camera.flat") is (dim < 3)
     assert opened.page.locator("#sliders input").count() == dim
@@ -246,19 +246,19 @@ def test_other_numbers_of_dimensions_and_no_decoder(browser: Any, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "look",
+    "description",
     [
         {"strides": (28, 4, 1), "low": -2.0, "high": 4.0, "side": 9},
         {"strides": (7, 1, 35), "logits": True, "reduction": 2, "side": 8},
     ],
 )
-def test_a_decoder_of_another_make_is_shown_as_its_description_says(browser: Any, tmp_path: Path, look: dict):
+def test_a_decoder_of_another_make_is_shown_as_its_description_says(browser: Any, tmp_path: Path, description: dict):
     inputs = (Input("code", (2, 1)), Input("temperature", (1,), value=0.5), Input("label", (1,), "int64", 1.0))
-    graph = Graph(inputs, "picture", 5, 7, 4, **look)
+    graph = Graph(inputs, "picture", 5, 7, 4, **description)
     run = make_small_run(tmp_path / "run", dim=2, weights=False)
     decoder = PageDecoder(foreign_decoder(), graph, 0, 1)
     file = tmp_path / "page.html"
-    file.write_text(make_page(read_contents(run, Choice()), decoder), encoding="utf-8")
+    file.write_text(make_page(read_contents(run, PageChoice()), decoder), encoding="utf-8")
     z = run.read_embedding()[:3]
     wanted = shown_images(decoder.content, graph, z)
     assert wanted.std() > 30, "a constant image would prove nothing"
@@ -276,7 +276,7 @@ def test_what_a_browser_cannot_do_is_said_and_the_rest_works(browser: Any, tmp_p
     graph = Graph((Input("z", (1, 2)),), "images", 32, 32, 1, (32, 1, 1024), 32)
     file = tmp_path / "page.html"
     decoder = PageDecoder(b"no ONNX file", graph, 0, 1)
-    file.write_text(make_page(read_contents(run, Choice()), decoder), encoding="utf-8")
+    file.write_text(make_page(read_contents(run, PageChoice()), decoder), encoding="utf-8")
     without_webgl = (
         "HTMLCanvasElement.prototype.getContext = ((own) => function (kind, ...rest) {"
         " return kind === 'webgl2' ? null : own.call(this, kind, ...rest); })(HTMLCanvasElement.prototype.getContext)"

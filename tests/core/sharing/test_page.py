@@ -23,11 +23,11 @@ from core.models.inference import Inference
 from core.paths.saved_paths import path_file
 from core.runs.directory import RunDirectory
 from core.runs.imported import KEY, OnnxDecoder, OnnxModel, Pixels, Tensor, stored_form
-from core.sharing import contents as sharing
-from core.sharing import decoder as sharing_decoder
-from core.sharing.contents import Choice, ShareError, picture_sheets, read_contents
+from core.sharing import contents as page_contents
+from core.sharing import decoder as page_decoding
+from core.sharing.contents import PageChoice, ShareError, picture_sheets, read_contents
 from core.sharing.decoder import Graph, Input
-from core.sharing.page import make_page, share
+from core.sharing.page import make_page, write_page
 
 HOSTILE = "</script><script>alert(1)</script><!--\"'&\n\u2028é"
 
@@ -65,7 +65,7 @@ class Elements(HTMLParser):
 
 def page_of(run: RunDirectory, **choice) -> Elements:
     """The page without its decoder, which takes a second to make."""
-    return Elements(make_page(read_contents(run, Choice(decoder=False, **choice)), None))
+    return Elements(make_page(read_contents(run, PageChoice(decoder=False, **choice)), None))
 
 
 def section(page: Elements, name: str) -> bytes:
@@ -166,7 +166,7 @@ def test_a_run_without_labels_can_be_coloured_by_its_split(tmp_path: Path):
 
 
 def test_what_is_not_shown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sharing, "MOST_POINTS", 20)
+    monkeypatch.setattr(page_contents, "MOST_POINTS", 20)
     run = make_small_run(tmp_path / "run", metadata={"dataset": {"samples": 90_000}})
     means = run.read_embedding().copy()
     means[5] = np.nan
@@ -176,7 +176,7 @@ def test_what_is_not_shown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (run.path / "paths" / "one.json").read_text().replace('"one"', '"other"')
     )
 
-    made = read_contents(run, Choice())
+    made = read_contents(run, PageChoice())
 
     assert len(made.latents) == 20
     assert np.isfinite(made.latents).all()
@@ -189,8 +189,8 @@ def test_what_is_not_shown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_very_many_dimensions_leave_room_for_fewer_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(sharing, "MOST_NUMBERS", 400)
-    made = read_contents(make_small_run(tmp_path / "run", dim=40, weights=False), Choice())
+    monkeypatch.setattr(page_contents, "MOST_NUMBERS", 400)
+    made = read_contents(make_small_run(tmp_path / "run", dim=40, weights=False), PageChoice())
     assert made.latents.shape == (10, 40)
 
 
@@ -210,7 +210,7 @@ def test_pictures_lie_in_sheets_where_the_page_looks_for_them(channels: int):
 
 def test_many_pictures_are_stored_at_a_lower_quality(monkeypatch: pytest.MonkeyPatch):
     noise = np.random.default_rng(0).integers(0, 255, (64, 32, 32, 1), dtype=np.uint8)
-    monkeypatch.setattr(sharing, "PICTURE_BYTES", 30_000)
+    monkeypatch.setattr(page_contents, "PICTURE_BYTES", 30_000)
     sheets, quality = picture_sheets(noise)
     assert quality < 90
     assert len(sheets[0]) <= 30_000
@@ -219,18 +219,18 @@ def test_many_pictures_are_stored_at_a_lower_quality(monkeypatch: pytest.MonkeyP
 def test_a_run_without_means_and_a_wrong_file_are_refused(tmp_path: Path):
     run = make_small_run(tmp_path / "run", weights=False)
     with pytest.raises(ShareError, match=r"page\.pdf; the name of a page ends in \.html"):
-        share(run.path, tmp_path / "page.pdf", Choice())
+        write_page(run.path, tmp_path / "page.pdf", PageChoice())
     with pytest.raises(ShareError, match="cannot be written"):
-        share(run.path, tmp_path / "missing" / "page.html", Choice(decoder=False))
+        write_page(run.path, tmp_path / "missing" / "page.html", PageChoice(decoder=False))
     run.embedding_path(None).unlink()
     with pytest.raises(ShareError, match="no embedding yet"):
-        share(run.path, tmp_path / "page.html", Choice())
+        write_page(run.path, tmp_path / "page.html", PageChoice())
     assert not (tmp_path / "page.html").exists()
 
 
 def test_the_page_says_how_it_was_made(tmp_path: Path):
     run = make_small_run(tmp_path / "run", weights=False)
-    text = make_page(read_contents(run, Choice(title="Shapes", notes="First.\n\nSecond.")), None)
+    text = make_page(read_contents(run, PageChoice(title="Shapes", notes="First.\n\nSecond.")), None)
     assert "<title>Shapes · Isoline</title>" in text
     assert re.findall(r'<p class="note">(.*)</p>', text) == ["First.", "Second."]
     assert "Made with Isoline" in text
@@ -243,7 +243,7 @@ class Drawn(Inference):
     latent_dim, image_size, channels, precision = 2, 9, 3, "float32"
 
     def decode(self, z: np.ndarray) -> np.ndarray:
-        return sharing_decoder.shown_images(foreign_decoder(), GRAPH, z).astype(np.uint8)
+        return page_decoding.shown_images(foreign_decoder(), GRAPH, z).astype(np.uint8)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -258,15 +258,15 @@ def test_a_decoder_that_draws_other_images_or_is_too_large_is_refused(tmp_path: 
     monkeypatch.setattr("core.training.opening.open_inference", lambda path, precision: (Drawn(), None))
 
     def made(graph: Graph):
-        monkeypatch.setattr(sharing_decoder, "_own", lambda run: (foreign_decoder(), graph))
-        return sharing_decoder.page_decoder(run, run.read_embedding(), lambda share: None)
+        monkeypatch.setattr(page_decoding, "_own", lambda run: (foreign_decoder(), graph))
+        return page_decoding.page_decoder(run, run.read_embedding(), lambda fraction: None)
 
     decoder = made(GRAPH)
     assert decoder is not None
     assert (decoder.checked, decoder.difference) == (16, 0)
     with pytest.raises(ShareError, match=r"grey levels from Isoline's.*--no-decoder"):
         made(replace(GRAPH, high=3.8))
-    monkeypatch.setattr(sharing_decoder, "MOST_BYTES", 1000)
+    monkeypatch.setattr(page_decoding, "MOST_BYTES", 1000)
     with pytest.raises(ShareError, match=r"a page can hold 0 MB.*--no-decoder"):
         made(GRAPH)
 
@@ -295,17 +295,17 @@ def imported_run(folder: Path, dtype: str = "float32") -> RunDirectory:
 
 def test_an_imported_decoder_goes_into_the_page_as_it_is(tmp_path: Path):
     run = imported_run(tmp_path / "run")
-    decoder = sharing_decoder.page_decoder(run, run.read_embedding(), lambda share: None)
+    decoder = page_decoding.page_decoder(run, run.read_embedding(), lambda fraction: None)
     assert decoder is not None
     assert decoder.difference == 0
     assert decoder.graph == replace(GRAPH, strides=(7, 1, 35))
-    assert "ONNX, imported, d = 2" in make_page(read_contents(run, Choice()), None)
+    assert "ONNX, imported, d = 2" in make_page(read_contents(run, PageChoice()), None)
 
 
 def test_an_imported_decoder_that_no_page_can_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     strange = imported_run(tmp_path / "strange", dtype="bfloat16")
     with pytest.raises(ShareError, match=r"takes code as bfloat16; a page can give it float32"):
-        sharing_decoder.page_decoder(strange, strange.read_embedding(), lambda share: None)
-    monkeypatch.setattr(sharing_decoder, "MOST_BYTES", 1000)
+        page_decoding.page_decoder(strange, strange.read_embedding(), lambda fraction: None)
+    monkeypatch.setattr(page_decoding, "MOST_BYTES", 1000)
     with pytest.raises(ShareError, match="a page can hold 0 MB"):
-        sharing_decoder.page_decoder(imported_run(tmp_path / "large"), np.zeros((2, 2)), lambda share: None)
+        page_decoding.page_decoder(imported_run(tmp_path / "large"), np.zeros((2, 2)), lambda fraction: None)

@@ -18,10 +18,10 @@ from core.cli import share as share_cli
 from core.cli.main import _options
 from core.config import RunConfig
 from core.runs.directory import RunDirectory
+from core.sharing.contents import PageChoice
 from explorer.controllers.app.share import ShareController, page_arguments, share_command
 from explorer.controllers.controller import Context
 from explorer.state import State
-from explorer.views.share import PageChoice
 
 WRITES = """
 import sys
