@@ -14,6 +14,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QPixmapCache
 from PySide6.QtWidgets import QApplication
 
+from core.protocol.python_channel import is_given
 from explorer.engine_client import EngineClient
 
 THUMBNAILS_KB = 64_000  # all film strips and pairs on a dense screen
@@ -45,5 +46,6 @@ def open_window(run: Path | None, renderer: str) -> int:
 
     explorer = Explorer(application, engine, renderer)
     explorer.show()
-    explorer.session.open(run or bundled_run(), remember=run is not None)
+    # The run of a Python program's window is often gone with the window.
+    explorer.session.open(run or bundled_run(), remember=run is not None and not is_given())
     return application.exec()

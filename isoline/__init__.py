@@ -6,6 +6,7 @@
     run.latents, run.labels["a"]              # float32 (n, 3) and (n,): means mu and a factor of every sample
     images = run.decode([[0.5, -1.0, 2.0]])   # uint8 (1, 256, 256, 1)
     run.encode(images)                        # float32 (1, 3)
+    view = isoline.explore(latents, images=images, labels=table, decode=function)    # a window on one's own
 
 This package only gives names to parts of ``core``. Importing it loads neither torch nor Qt; torch is loaded by the
 first training, decoding or encoding.
@@ -13,6 +14,8 @@ first training, decoding or encoding.
 
 from core import __version__
 from core.config import ConfigError, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
+from core.exploring.explore import explore
+from core.exploring.view import View
 from core.runs.directory import RunError
 from core.training.trained_run import TrainedRun
 from core.training.trained_run import open_run as open
@@ -27,7 +30,9 @@ __all__ = [
     "RunError",
     "TrainedRun",
     "TrainingConfig",
+    "View",
     "__version__",
+    "explore",
     "open",
     "train",
 ]

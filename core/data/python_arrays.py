@@ -80,14 +80,15 @@ def labels_of(value: Any, count: int) -> dict[str, np.ndarray]:
     return labels
 
 
-def write_npz(file: Path, images: np.ndarray, labels: Mapping[str, np.ndarray]) -> None:
-    """Write images and labels, whole or not at all. Raises ``DatasetError`` for a label that is called as the images
-    are, and ``OSError``."""
-    if IMAGES in labels:
-        raise DatasetError(f"a label is called {IMAGES}, as the images are; call it otherwise.")
+def write_npz(file: Path, arrays: Mapping[str, np.ndarray], labels: Mapping[str, np.ndarray]) -> None:
+    """Write ``arrays`` and labels, whole or not at all. Raises ``DatasetError`` for a label that is called as an array
+    is, and ``OSError``."""
+    for name in labels:
+        if name in arrays:
+            raise DatasetError(f"a label is called {name}, as the {name} are; call it otherwise.")
     file.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(file) as target:
-        np.savez(target, **{IMAGES: images}, **labels)  # pyright: ignore[reportArgumentType]  # of names, none an option
+        np.savez(target, **arrays, **labels)  # pyright: ignore[reportArgumentType]  # of names, none an option
 
 
 def _columns(value: Any) -> Iterator[tuple[str, Any]]:

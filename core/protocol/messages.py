@@ -638,21 +638,22 @@ def _as_array(expected: type, value: Any) -> Any:
     raise ProtocolError(f"a message holds a {type(value).__name__} where {expected} is expected.")
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=_encode_extra)
+encoder = msgspec.msgpack.Encoder(enc_hook=_encode_extra)
+"""Writes a message, arrays and all."""
 
 
-def _decoder(base: type[Message]) -> msgspec.msgpack.Decoder[Any]:
+def decoder_of(base: type[msgspec.Struct]) -> msgspec.msgpack.Decoder[Any]:
     """Reads messages of every class derived from ``base``, told apart by their names."""
     messages = Union[tuple(base.__subclasses__())]  # noqa: UP007  # made at run time, so that no list is kept by hand
     return msgspec.msgpack.Decoder(messages, dec_hook=_as_array, ext_hook=_decode_array)
 
 
-_decoders = {"request": _decoder(Request), "reply": _decoder(Reply)}
+_decoders = {"request": decoder_of(Request), "reply": decoder_of(Reply)}
 
 
 def frame(message: Message) -> bytes:
     """The bytes of one message, length first."""
-    body = _encoder.encode(message)
+    body = encoder.encode(message)
     if len(body) > MAX_FRAME:
         raise ProtocolError(f"a message of {len(body)} bytes is longer than the limit of {MAX_FRAME}.")
     return FRAME_HEADER.pack(len(body)) + body

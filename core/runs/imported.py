@@ -115,7 +115,25 @@ class OnnxModel(ImportedModel, frozen=True, kw_only=True, tag="onnx"):
         return self.encoder is not None
 
 
-Imported = LatentsOnly | OnnxModel
+class PythonFunctions(ImportedModel, frozen=True, kw_only=True, tag="python"):
+    """Functions of the Python program that opened the window, in its ``session``; once it has ended, latents alone."""
+
+    network: ClassVar[str] = "Python functions"
+
+    session: str
+    decodes: bool = False
+    encodes: bool = False
+
+    @property
+    def has_decoder(self) -> bool:
+        return self.decodes
+
+    @property
+    def has_encoder(self) -> bool:
+        return self.encodes
+
+
+Imported = LatentsOnly | OnnxModel | PythonFunctions
 """Any of the formats."""
 
 

@@ -40,7 +40,8 @@ _BLANK_SIZE = 32
 @dataclass(frozen=True)
 class LatentSource:
     """What is imported: the latents in ``path``, their array, column or tensor ``key``; ``labels``, a table that says
-    more about them; ``files``, a table or text that names them, a row a sample; and images, as ``data`` says."""
+    more about them; ``files``, a table or text that names them, a row a sample; and images, as ``data`` says, whose
+    settings in ``chosen`` stay as they are, whatever the images are like."""
 
     path: Path
     key: str = ""
@@ -48,6 +49,7 @@ class LatentSource:
     labels_by: LabelsBy = "name"
     files: str = ""
     data: DataConfig = field(default_factory=DataConfig)
+    chosen: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ def import_latents(source: LatentSource, out: Path, progress: Progress = lambda 
         dataset = None
         if data is not None:
             chosen = {f"data.{name}" for name, value in dataclasses.asdict(data).items() if value != _DEFAULT[name]}
-            data = inspect(data, chosen, lambda share: progress(0.2 + 0.6 * share)).config
+            data = inspect(data, chosen | source.chosen, lambda share: progress(0.2 + 0.6 * share)).config
             dataset = load_dataset(data)
         samples = read_samples(source, rows, dataset)
         probe = probe_of(samples, dataset, lambda share: progress(0.8 + 0.2 * share))

@@ -294,7 +294,7 @@ def _with_images(
         raise RunError(f"{folder} already holds a run; give another folder as out.")
     file = folder / "images.npz"
     try:
-        write_npz(file, array, found)
+        write_npz(file, {IMAGES: array}, found)
     except OSError as error:
         raise unwritable(folder, error) from error
     table: dict[str, object] = {"labels": labels} if by_path else {}

@@ -89,5 +89,5 @@ def test_labels_that_do_not_fit_are_named():
 
 def test_a_label_called_as_the_images_are_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(DatasetError, match="a label is called images"):
-        write_npz(tmp_path / "data.npz", IMAGES, {"images": np.zeros(3)})
+        write_npz(tmp_path / "data.npz", {"images": IMAGES}, {"images": np.zeros(3)})
     assert not list(tmp_path.iterdir())
