@@ -2,7 +2,8 @@
 
 /** The round step 1, 2 or 5 times a power of ten that divides `span` into about `count` parts. */
 function niceStep(span, count) {
-  const raw = Math.max(span, 1e-12) / count, power = 10 ** Math.floor(Math.log10(raw));
+  const raw = Math.max(span, 1e-12) / count,
+    power = 10 ** Math.floor(Math.log10(raw));
   return power * [1, 2, 5, 10].find((factor) => raw <= power * factor * 1.000001);
 }
 
@@ -14,7 +15,8 @@ function tickText(value, step) {
 
 /** A box that holds the view coordinates (3 n), ending at quarters of a tick's step. */
 function boxAround(view, dims) {
-  const low = [0, 0, 0], high = [0, 0, 0];
+  const low = [0, 0, 0],
+    high = [0, 0, 0];
   for (let axis = 0; axis < dims; axis++) {
     low[axis] = Infinity;
     high[axis] = -Infinity;
@@ -24,7 +26,8 @@ function boxAround(view, dims) {
     }
   }
   const span = Math.max(...low.slice(0, dims).map((value, i) => high[i] - value), 1e-9);
-  const step = niceStep(span, 6), quarter = step / 4;
+  const step = niceStep(span, 6),
+    quarter = step / 4;
   for (let axis = 0; axis < dims; axis++) {
     low[axis] = Math.floor((low[axis] - 0.02 * span) / quarter) * quarter;
     high[axis] = Math.ceil((high[axis] + 0.02 * span) / quarter) * quarter;
@@ -55,14 +58,17 @@ function drawAxes(context, camera, box, labels, colours) {
 }
 
 function drawBoxAxes(context, camera, box, labels, colours) {
-  const eye = camera.eye(), axes = camera.axes(), place = (point) => camera.project(point, axes);
+  const eye = camera.eye(),
+    axes = camera.axes(),
+    place = (point) => camera.project(point, axes);
   const middle = box.low.map((low, i) => (low + box.high[i]) / 2);
   const behind = [0, 1, 2].map((axis) => (eye[axis] > middle[axis] ? box.low : box.high)[axis]);
   const front = [0, 1, 2].map((axis) => box.low[axis] + box.high[axis] - behind[axis]);
   for (let face = 0; face < 3; face++) {
     for (let along = 0; along < 3; along++) {
       if (along === face) continue;
-      const across = 3 - face - along, inner = ticksBetween(box.low[across], box.high[across], box.step);
+      const across = 3 - face - along,
+        inner = ticksBetween(box.low[across], box.high[across], box.step);
       for (const tick of new Set([box.low[across], ...inner, box.high[across]])) {
         const edge = tick === box.low[across] || tick === box.high[across];
         const from = [0, 0, 0];
@@ -83,7 +89,10 @@ function drawBoxAxes(context, camera, box, labels, colours) {
   for (let axis = 0; axis < 3; axis++) {
     // An edge of the outline: one of its two faces lies in front of the points and one behind them.
     const [b, c] = [0, 1, 2].filter((other) => other !== axis);
-    const edges = [[behind, front], [front, behind]].map(([atB, atC]) => {
+    const edges = [
+      [behind, front],
+      [front, behind],
+    ].map(([atB, atC]) => {
       const edge = [...middle];
       edge[b] = atB[b];
       edge[c] = atC[c];
@@ -92,14 +101,16 @@ function drawBoxAxes(context, camera, box, labels, colours) {
     const key = (edge) => (axis === 2 ? -place(edge)[0] : place(edge)[1]);
     const edge = key(edges[0]) > key(edges[1]) ? edges[0] : edges[1];
     const at = (value) => place(edge.map((other, i) => (i === axis ? value : other)));
-    const first = at(box.low[axis]), last = at(box.high[axis]);
+    const first = at(box.low[axis]),
+      last = at(box.high[axis]);
     const length = Math.hypot(last[0] - first[0], last[1] - first[1]);
     if (length < 24) continue;
     let outward = [-(last[1] - first[1]) / length, (last[0] - first[0]) / length];
     const half = at(middle[axis]);
     if (outward[0] * (half[0] - centre[0]) + outward[1] * (half[1] - centre[1]) < 0) outward = outward.map((x) => -x);
     context.fillStyle = colours.muted;
-    const ticks = ticksBetween(box.low[axis], box.high[axis], box.step), every = Math.ceil((ticks.length * 26) / length);
+    const ticks = ticksBetween(box.low[axis], box.high[axis], box.step),
+      every = Math.ceil((ticks.length * 26) / length);
     ticks.forEach((tick, k) => {
       if (k % every) return;
       const [x, y] = at(tick);
@@ -113,9 +124,11 @@ function drawBoxAxes(context, camera, box, labels, colours) {
 }
 
 function drawFlatAxes(context, camera, labels, colours) {
-  const { width, height } = camera, dims = labels.length;
+  const { width, height } = camera,
+    dims = labels.length;
   const step = niceStep(width * camera.perPixel, Math.max(3, Math.floor(width / 110)));
-  const low = camera.unproject(0, height, camera.distance), high = camera.unproject(width, 0, camera.distance);
+  const low = camera.unproject(0, height, camera.distance),
+    high = camera.unproject(width, 0, camera.distance);
   context.textBaseline = "alphabetic";
   for (let axis = 0; axis < dims; axis++) {
     for (const tick of ticksBetween(low[axis], high[axis], step)) {

@@ -21,10 +21,23 @@ class Camera {
 
   /** Rows right, up, and towards the eye. */
   axes() {
-    if (this.flat) return [[1, 0, 0], [0, 1, 0], [0, 0, 1]];
-    const a = (this.azimuth * Math.PI) / 180, e = (this.elevation * Math.PI) / 180;
-    const ca = Math.cos(a), sa = Math.sin(a), ce = Math.cos(e), se = Math.sin(e);
-    return [[-sa, ca, 0], [-se * ca, -se * sa, ce], [ce * ca, ce * sa, se]];
+    if (this.flat)
+      return [
+        [1, 0, 0],
+        [0, 1, 0],
+        [0, 0, 1],
+      ];
+    const a = (this.azimuth * Math.PI) / 180,
+      e = (this.elevation * Math.PI) / 180;
+    const ca = Math.cos(a),
+      sa = Math.sin(a),
+      ce = Math.cos(e),
+      se = Math.sin(e);
+    return [
+      [-sa, ca, 0],
+      [-se * ca, -se * sa, ce],
+      [ce * ca, ce * sa, se],
+    ];
   }
 
   eye() {
@@ -48,15 +61,19 @@ class Camera {
   unproject(x, y, depth) {
     const [right, up, back] = this.axes();
     const spread = (2 * HALF_TANGENT * (this.flat ? this.distance : depth)) / this.height;
-    const dx = (x - this.width / 2) * spread, dy = (this.height / 2 - y) * spread, dz = this.distance - depth;
+    const dx = (x - this.width / 2) * spread,
+      dy = (this.height / 2 - y) * spread,
+      dz = this.distance - depth;
     return this.target.map((value, i) => value + dx * right[i] + dy * up[i] + dz * back[i]);
   }
 
   /** View coordinates to WebGL's clip coordinates, column by column. */
   matrix() {
     const [right, up, back] = this.axes();
-    const near = this.distance * 0.02, far = this.distance * 100;
-    const sx = this.height / this.width / HALF_TANGENT, sy = 1 / HALF_TANGENT;
+    const near = this.distance * 0.02,
+      far = this.distance * 100;
+    const sx = this.height / this.width / HALF_TANGENT,
+      sy = 1 / HALF_TANGENT;
     const rows = [right, up, back].map((row) => [...row, -dot(row, this.target)]);
     rows[2][3] -= this.distance;
     const scaled = (row, factor) => row.map((value) => value * factor);
@@ -80,7 +97,8 @@ class Camera {
   }
 
   pan(dx, dy) {
-    const [right, up] = this.axes(), step = this.perPixel;
+    const [right, up] = this.axes(),
+      step = this.perPixel;
     this.target = this.target.map((value, i) => value - (dx * right[i] - dy * up[i]) * step);
   }
 
@@ -96,7 +114,8 @@ class Camera {
     this.azimuth = this.home.azimuth;
     this.elevation = this.home.elevation;
     this.target = box.low.map((low, i) => (low + box.high[i]) / 2);
-    const axes = this.axes(), inner = [this.width - 2 * margin, this.height - 2 * margin];
+    const axes = this.axes(),
+      inner = [this.width - 2 * margin, this.height - 2 * margin];
     const tangent = inner.map((side) => (HALF_TANGENT * Math.max(side, this.height * 0.3)) / this.height);
     let distance = 1e-6;
     for (const corner of corners(box)) {
@@ -105,9 +124,13 @@ class Camera {
       distance = Math.max(distance, needed + (this.flat ? 0 : dot(offset, axes[2])));
     }
     this.distance = this.reference = distance;
-    for (let round = 0; !this.flat && round < 4; round++) { // in perspective the outline is smaller, and not centred
+    for (let round = 0; !this.flat && round < 4; round++) {
+      // in perspective the outline is smaller, and not centred
       const seen = corners(box).map((corner) => this.project(corner));
-      const ends = [0, 1].map((i) => [Math.min(...seen.map((place) => place[i])), Math.max(...seen.map((place) => place[i]))]);
+      const ends = [0, 1].map((i) => [
+        Math.min(...seen.map((place) => place[i])),
+        Math.max(...seen.map((place) => place[i])),
+      ]);
       this.pan((this.width - ends[0][0] - ends[0][1]) / 2, (this.height - ends[1][0] - ends[1][1]) / 2);
       this.distance *= Math.max((ends[0][1] - ends[0][0]) / inner[0], (ends[1][1] - ends[1][0]) / inner[1]);
     }
@@ -134,7 +157,9 @@ class Projection {
 
   /** View coordinates (3) of row `row` of latents. */
   toView(latents, row = 0) {
-    const { basis, origin } = this, d = origin.length, view = [0, 0, 0];
+    const { basis, origin } = this,
+      d = origin.length,
+      view = [0, 0, 0];
     for (let axis = 0; axis < basis.length; axis++) {
       let sum = 0;
       for (let i = 0; i < d; i++) sum += (latents[row * d + i] - origin[i]) * basis[axis][i];
@@ -145,7 +170,8 @@ class Projection {
 
   /** The latents at a place in the view; what the view does not show stays as in `z`. */
   fromView(view, z) {
-    const moved = Float32Array.from(z), now = this.toView(z);
+    const moved = Float32Array.from(z),
+      now = this.toView(z);
     for (let axis = 0; axis < this.dims; axis++) {
       const change = view[axis] - now[axis];
       for (let i = 0; i < moved.length; i++) moved[i] += change * this.basis[axis][i];
@@ -158,7 +184,11 @@ class Projection {
 function projectionOf(axes) {
   const d = run.latentDim;
   if (axes === "pca") {
-    return new Projection(run.components.basis, run.components.mean, run.components.basis.map((_, i) => `PC${subscript(i + 1)}`));
+    return new Projection(
+      run.components.basis,
+      run.components.mean,
+      run.components.basis.map((_, i) => `PC${subscript(i + 1)}`),
+    );
   }
   const unit = (dimension) => Array.from({ length: d }, (_, i) => (i === dimension ? 1 : 0));
   return new Projection(axes.map(unit), new Array(d).fill(0), axes.map(axisName));

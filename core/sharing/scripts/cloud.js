@@ -84,7 +84,8 @@ class Cloud {
       this.last = now;
       this.redraw();
     }
-    const { camera, box } = this, colours = this.on.colours();
+    const { camera, box } = this,
+      colours = this.on.colours();
     const depths = corners(box).map((corner) => camera.project(corner)[2]);
     const context = this.under.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
@@ -107,7 +108,9 @@ class Cloud {
   }
 
   drawMarks(colours) {
-    const context = this.over.getContext("2d"), { camera, latents } = this, d = run.latentDim;
+    const context = this.over.getContext("2d"),
+      { camera, latents } = this,
+      d = run.latentDim;
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, camera.width, camera.height);
     const seen = ([x, y, depth]) => (camera.flat || depth > camera.distance * 0.02) && Number.isFinite(x + y);
@@ -122,7 +125,10 @@ class Cloud {
       const places = [];
       for (let k = 0; k < this.curve.length; k += d) places.push(this.place(this.curve.subarray(k, k + d)));
       context.lineJoin = "round";
-      for (const [width, colour] of [[5.5, colours.halo], [2.5, colours.accent]]) {
+      for (const [width, colour] of [
+        [5.5, colours.halo],
+        [2.5, colours.accent],
+      ]) {
         context.beginPath();
         places.filter(seen).forEach(([x, y], k) => (k ? context.lineTo(x, y) : context.moveTo(x, y)));
         context.lineWidth = width;
@@ -138,10 +144,12 @@ class Cloud {
     if (!seen(place)) return;
     if (this.projection.dims === 3) {
       // Lines to the faces behind it show where in the depth it is.
-      const at = this.projection.toView(this.probe), eye = camera.eye();
+      const at = this.projection.toView(this.probe),
+        eye = camera.eye();
       context.setLineDash([3, 4]);
       for (let axis = 0; axis < 3; axis++) {
-        const end = [...at], middle = (this.box.low[axis] + this.box.high[axis]) / 2;
+        const end = [...at],
+          middle = (this.box.low[axis] + this.box.high[axis]) / 2;
         end[axis] = (eye[axis] > middle ? this.box.low : this.box.high)[axis];
         const foot = camera.project(end);
         if (!seen(foot)) continue;
@@ -181,7 +189,8 @@ class Cloud {
   // Gestures
 
   listen() {
-    const stage = this.stage, pressed = new Map();
+    const stage = this.stage,
+      pressed = new Map();
     let gesture = null;
     const local = (event) => {
       const frame = stage.getBoundingClientRect();
@@ -196,19 +205,22 @@ class Cloud {
         gesture = { kind: "pinch" };
         return;
       }
-      const probe = this.place(this.probe), reach = event.pointerType === "mouse" ? 14 : 28;
+      const probe = this.place(this.probe),
+        reach = event.pointerType === "mouse" ? 14 : 28;
       const grabbed = Math.hypot(probe[0] - x, probe[1] - y) < reach && event.button === 0;
       const pans = event.button !== 0 || event.shiftKey;
       gesture = { kind: grabbed ? "probe" : pans ? "pan" : "orbit", start: [x, y], moved: false, depth: probe[2] };
       gesture.grip = [probe[0] - x, probe[1] - y];
     });
     stage.addEventListener("pointermove", (event) => {
-      const [x, y] = local(event), before = pressed.get(event.pointerId);
+      const [x, y] = local(event),
+        before = pressed.get(event.pointerId);
       if (!before) {
         if (event.pointerType === "mouse") this.pointAt(x, y);
         return;
       }
-      const dx = x - before[0], dy = y - before[1];
+      const dx = x - before[0],
+        dy = y - before[1];
       if (gesture.kind === "pinch") {
         const [other] = [...pressed].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
         if (other) {
@@ -250,12 +262,16 @@ class Cloud {
       this.on.hover(-1);
     });
     stage.addEventListener("contextmenu", (event) => event.preventDefault());
-    stage.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      const lines = event.deltaMode === 1 ? 16 : 1;
-      this.camera.zoom(Math.exp(-clamp(event.deltaY * lines, -240, 240) * 0.0015), ...local(event));
-      this.redraw();
-    }, { passive: false });
+    stage.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const lines = event.deltaMode === 1 ? 16 : 1;
+        this.camera.zoom(Math.exp(-clamp(event.deltaY * lines, -240, 240) * 0.0015), ...local(event));
+        this.redraw();
+      },
+      { passive: false },
+    );
     stage.addEventListener("keydown", (event) => this.onKey(event));
   }
 

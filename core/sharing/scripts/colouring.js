@@ -25,16 +25,21 @@ class Colouring {
 
   /** Paint the points and rebuild the legend, in the theme's colours. */
   show() {
-    const { count } = run, palette = run.palettes[theme()], { column } = this;
-    const colours = new Uint8Array(3 * count), visible = new Uint8Array(count).fill(1);
+    const { count } = run,
+      palette = run.palettes[theme()],
+      { column } = this;
+    const colours = new Uint8Array(3 * count),
+      visible = new Uint8Array(count).fill(1);
     this.legend.replaceChildren();
     this.legend.classList.toggle("classes", column >= 0 && Boolean(run.columns[column].categories));
     if (column < 0) {
       for (let i = 0; i < count; i++) colours.set(palette.plain, 3 * i);
     } else {
-      const { categories, low, high } = run.columns[column], counts = new Map();
+      const { categories, low, high } = run.columns[column],
+        counts = new Map();
       for (let i = 0; i < count; i++) {
-        const value = this.samples.value(column, i), known = !Number.isNaN(value);
+        const value = this.samples.value(column, i),
+          known = !Number.isNaN(value);
         const place = known ? (categories ? value : 0) : -1;
         counts.set(place, (counts.get(place) || 0) + 1);
         visible[i] = this.hidden.has(place) ? 0 : 1;
@@ -57,13 +62,20 @@ class Colouring {
       const visible = !this.hidden.has(place);
       const button = make(
         "button",
-        { type: "button", class: "class", "aria-pressed": String(visible), title: "Click: hide or show. Ctrl or Alt and click: show this one alone." },
-        swatch(colour), make("span", { class: "name" }, name),
+        {
+          type: "button",
+          class: "class",
+          "aria-pressed": String(visible),
+          title: "Click: hide or show. Ctrl or Alt and click: show this one alone.",
+        },
+        swatch(colour),
+        make("span", { class: "name" }, name),
         make("span", { class: "count", title: "Number of samples" }, grouped(counts.get(place))),
       );
       button.addEventListener("click", (event) => {
         const places = shown.map(([other]) => other);
-        if (event.ctrlKey || event.metaKey || event.altKey) this.hidden = new Set(places.filter((other) => other !== place));
+        if (event.ctrlKey || event.metaKey || event.altKey)
+          this.hidden = new Set(places.filter((other) => other !== place));
         else if (!this.hidden.delete(place)) this.hidden.add(place);
         this.show();
         this.legend.querySelectorAll("button")[places.indexOf(place)].focus();
@@ -82,14 +94,27 @@ class Colouring {
 
   showBar({ name, low, high }, counts, palette) {
     const stops = [0, 32, 64, 96, 128, 160, 192, 224, 255].map((place) => `rgb(${palette.map[place].join()})`);
-    const bar = make("span", { class: "bar", role: "img", "aria-label": `Colour bar: ${name} from ${figure(low)} to ${figure(high)}` });
+    const bar = make("span", {
+      class: "bar",
+      role: "img",
+      "aria-label": `Colour bar: ${name} from ${figure(low)} to ${figure(high)}`,
+    });
     bar.style.backgroundImage = `linear-gradient(to right, ${stops.join()})`;
     this.legend.append(
-      make("span", { class: "end", title: "The least value of the samples" }, figure(low)), bar,
+      make("span", { class: "end", title: "The least value of the samples" }, figure(low)),
+      bar,
       make("span", { class: "end", title: "The greatest value of the samples" }, figure(high)),
     );
     if (counts.has(-1)) {
-      this.legend.append(make("span", { class: "class" }, swatch(run.missing), "unknown", make("span", { class: "count", title: "Number of samples" }, grouped(counts.get(-1)))));
+      this.legend.append(
+        make(
+          "span",
+          { class: "class" },
+          swatch(run.missing),
+          "unknown",
+          make("span", { class: "count", title: "Number of samples" }, grouped(counts.get(-1))),
+        ),
+      );
     }
   }
 }

@@ -16,11 +16,15 @@ function canvasColours() {
 const HOVER_LINES = 4;
 
 function showHover(samples, column, sample, x, y) {
-  const card = document.getElementById("hover"), stage = document.getElementById("stage");
+  const card = document.getElementById("hover"),
+    stage = document.getElementById("stage");
   card.hidden = sample < 0;
   if (sample < 0) return;
   document.getElementById("hover-name").textContent = samples.name(sample);
-  const columns = run.columns.map((_, i) => i).sort((a, b) => (b === column) - (a === column)).slice(0, HOVER_LINES);
+  const columns = run.columns
+    .map((_, i) => i)
+    .sort((a, b) => (b === column) - (a === column))
+    .slice(0, HOVER_LINES);
   const lines = columns.map((i) => make("div", {}, `${run.columns[i].name}: ${samples.text(i, sample)}`));
   document.getElementById("hover-facts").replaceChildren(...lines);
   if (run.pictures) samples.draw(document.getElementById("hover-picture"), sample);
@@ -30,13 +34,17 @@ function showHover(samples, column, sample, x, y) {
 }
 
 function setUpAxes(cloud) {
-  const row = document.getElementById("axes-row"), kind = document.getElementById("axes-kind");
+  const row = document.getElementById("axes-row"),
+    kind = document.getElementById("axes-kind");
   const choices = [0, 1, 2].map((i) => document.getElementById(`axis-${i}`));
   const apply = () => {
     const principal = kind.value === "pca";
     choices.forEach((choice) => (choice.hidden = principal));
     const chosen = choices.map((choice) => Number(choice.value));
-    cloud.setProjection(projectionOf(principal ? "pca" : chosen), principal ? run.home : { azimuth: -58, elevation: 22 });
+    cloud.setProjection(
+      projectionOf(principal ? "pca" : chosen),
+      principal ? run.home : { azimuth: -58, elevation: 22 },
+    );
   };
   if (run.latentDim <= 3) {
     row.hidden = true;
@@ -48,7 +56,8 @@ function setUpAxes(cloud) {
     choice.value = i;
     choice.addEventListener("change", () => {
       // Three different axes: whichever had the chosen one takes what this one had.
-      const others = choices.filter((other) => other !== choice), taken = others.find((other) => other.value === choice.value);
+      const others = choices.filter((other) => other !== choice),
+        taken = others.find((other) => other.value === choice.value);
       if (taken) taken.value = choices.map((c) => c.dataset.value)[i];
       choices.forEach((c) => (c.dataset.value = c.value));
       apply();
@@ -94,10 +103,17 @@ async function main() {
   const decoder = run.decoder ? new Decoder(run.decoder) : null;
   const started = decoder && decoder.start(); // in its own thread, while the cloud is being drawn
   if (started) started.catch(() => {}); // awaitDecoder says it
-  const [latents, values, indices, names] = await Promise.all([floats("latents"), floats("values"), unpacked("indices"), unpacked("names")]);
+  const [latents, values, indices, names] = await Promise.all([
+    floats("latents"),
+    floats("values"),
+    unpacked("indices"),
+    unpacked("names"),
+  ]);
   const named = names && JSON.parse(new TextDecoder().decode(names));
   const samples = new Samples(latents, values, new Int32Array(indices), named);
-  let probe = null, paths = null, colouring = null;
+  let probe = null,
+    paths = null,
+    colouring = null;
   const cloud = new Cloud(latents, {
     choose: (sample) => probe.choose(sample),
     probe: (z) => probe.move(z),
@@ -133,7 +149,11 @@ async function main() {
   paths = frames ? new Paths(frames, curves, samples, cloud, probe) : null;
   /** For the console: `isoline.decode([…])` gives an image's pixels, `isoline.move([…])` moves the probe. */
   window.isoline = {
-    run, samples, cloud, probe, paths,
+    run,
+    samples,
+    cloud,
+    probe,
+    paths,
     move: (z) => probe.move(z),
     decode: (z) => probe.decoder.frame(z, () => true),
   };

@@ -26,7 +26,8 @@ class Paths {
   }
 
   latent(frame) {
-    const d = run.latentDim, from = (this.path.first + frame) * d;
+    const d = run.latentDim,
+      from = (this.path.first + frame) * d;
     return this.latents.subarray(from, from + d);
   }
 
@@ -46,18 +47,28 @@ class Paths {
   }
 
   showCurve() {
-    const d = run.latentDim, size = run.curvePoints * d, shown = document.getElementById("path-shown").checked;
+    const d = run.latentDim,
+      size = run.curvePoints * d,
+      shown = document.getElementById("path-shown").checked;
     this.cloud.setCurve(shown ? this.curves.subarray(this.number * size, (this.number + 1) * size) : null);
   }
 
   fillStrip() {
-    const { frames } = this.path, room = Math.floor(this.strip.clientWidth / CELL_PIXELS), { number } = this;
+    const { frames } = this.path,
+      room = Math.floor(this.strip.clientWidth / CELL_PIXELS),
+      { number } = this;
     const cells = Math.min(frames, clamp(room, 6, 24));
     this.strip.replaceChildren();
-    this.cells = Array.from({ length: cells }, (_, k) => (cells === 1 ? 0 : Math.round((k * (frames - 1)) / (cells - 1))));
+    this.cells = Array.from({ length: cells }, (_, k) =>
+      cells === 1 ? 0 : Math.round((k * (frames - 1)) / (cells - 1)),
+    );
     this.cells.forEach((frame, k) => {
       const canvas = make("canvas", { "aria-hidden": "true" });
-      const cell = make("button", { type: "button", class: "frame", tabindex: k ? -1 : 0, "aria-label": `Frame ${frame + 1} of ${frames}` }, canvas);
+      const cell = make(
+        "button",
+        { type: "button", class: "frame", tabindex: k ? -1 : 0, "aria-label": `Frame ${frame + 1} of ${frames}` },
+        canvas,
+      );
       cell.addEventListener("click", () => {
         this.setPlaying(false);
         this.go(frame);
@@ -114,10 +125,14 @@ class Paths {
   }
 
   showPlace() {
-    const { frame } = this, { frames } = this.path;
+    const { frame } = this,
+      { frames } = this.path;
     this.place.textContent = `${grouped(frame + 1)} / ${grouped(frames)}`;
     this.seek.setAttribute("aria-valuetext", `Frame ${frame + 1} of ${frames}`);
-    const nearest = this.cells.reduce((best, at, k) => (Math.abs(at - frame) < Math.abs(this.cells[best] - frame) ? k : best), 0);
+    const nearest = this.cells.reduce(
+      (best, at, k) => (Math.abs(at - frame) < Math.abs(this.cells[best] - frame) ? k : best),
+      0,
+    );
     [...this.strip.children].forEach((cell, k) => cell.classList.toggle("current", k === nearest));
   }
 
@@ -133,7 +148,8 @@ class Paths {
     const { number } = this;
     if (this.frame === this.path.frames - 1 && !this.path.closed) this.go(0);
     while (this.playing && this.number === number) {
-      const next = (this.frame + 1) % this.path.frames, due = performance.now() + 1000 / FRAMES_A_SECOND;
+      const next = (this.frame + 1) % this.path.frames,
+        due = performance.now() + 1000 / FRAMES_A_SECOND;
       if (this.probe.decoder) await this.image(next, () => this.playing);
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, due - performance.now())));
       if (this.playing && this.number === number) this.go(next);

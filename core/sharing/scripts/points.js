@@ -45,8 +45,12 @@ class Points {
   }
 
   prepare() {
-    const gl = this.gl, program = gl.createProgram();
-    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+    const gl = this.gl,
+      program = gl.createProgram();
+    for (const [kind, source] of [
+      [gl.VERTEX_SHADER, VERTEX],
+      [gl.FRAGMENT_SHADER, FRAGMENT],
+    ]) {
       const shader = gl.createShader(kind);
       gl.shaderSource(shader, source);
       gl.compileShader(shader);
@@ -64,8 +68,11 @@ class Points {
   /** Sort what is visible from far to near, by counting; returns how many points there are to draw. */
   sort(camera) {
     const { view, depth, visible, order, count } = this;
-    const back = camera.axes()[2], offset = camera.distance + dot(camera.target, back);
-    let low = Infinity, high = -Infinity, shown = 0;
+    const back = camera.axes()[2],
+      offset = camera.distance + dot(camera.target, back);
+    let low = Infinity,
+      high = -Infinity,
+      shown = 0;
     for (let i = 0; i < count; i++) {
       const value = offset - (view[3 * i] * back[0] + view[3 * i + 1] * back[1] + view[3 * i + 2] * back[2]);
       depth[i] = value;
@@ -74,7 +81,9 @@ class Points {
       if (value < low) low = value;
       if (value > high) high = value;
     }
-    const steps = 16384, scale = (steps - 1) / Math.max(high - low, 1e-30), starts = new Uint32Array(steps + 1);
+    const steps = 16384,
+      scale = (steps - 1) / Math.max(high - low, 1e-30),
+      starts = new Uint32Array(steps + 1);
     for (let i = 0; i < count; i++) if (visible[i]) starts[1 + (((high - depth[i]) * scale) | 0)]++;
     for (let step = 0; step < steps; step++) starts[step + 1] += starts[step];
     for (let i = 0; i < count; i++) if (visible[i]) order[starts[((high - depth[i]) * scale) | 0]++] = i;
@@ -84,14 +93,18 @@ class Points {
   draw(camera, style) {
     const gl = this.gl;
     if (gl.isContextLost()) return;
-    const shown = this.sort(camera), { buffers, stale } = this;
+    const shown = this.sort(camera),
+      { buffers, stale } = this;
     gl.viewport(0, 0, this.canvas.width, this.canvas.height);
     gl.clearColor(0, 0, 0, 0);
     gl.clear(gl.COLOR_BUFFER_BIT);
     gl.useProgram(this.program);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
-    for (const [name, data, kind] of [["place", this.view, gl.FLOAT], ["colour", this.colours, gl.UNSIGNED_BYTE]]) {
+    for (const [name, data, kind] of [
+      ["place", this.view, gl.FLOAT],
+      ["colour", this.colours, gl.UNSIGNED_BYTE],
+    ]) {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffers[name]);
       if (stale[name]) gl.bufferData(gl.ARRAY_BUFFER, data, gl.STATIC_DRAW);
       stale[name] = false;
@@ -107,14 +120,20 @@ class Points {
     gl.uniform1f(set("nominal"), camera.flat ? 0 : camera.distance);
     gl.uniform1f(set("near"), style.near);
     gl.uniform1f(set("far"), Math.max(style.far, style.near + 1e-9));
-    gl.uniform3fv(set("ground"), style.ground.map((value) => value / 255));
+    gl.uniform3fv(
+      set("ground"),
+      style.ground.map((value) => value / 255),
+    );
     gl.drawElements(gl.POINTS, shown, gl.UNSIGNED_INT, 0);
   }
 
   /** The sample nearest to a pixel within `reach`; of those under the pointer the one in front. −1: none. */
   pick(camera, x, y, reach, radius) {
-    const axes = camera.axes(), point = [0, 0, 0];
-    let best = -1, least = reach * reach, front = Infinity;
+    const axes = camera.axes(),
+      point = [0, 0, 0];
+    let best = -1,
+      least = reach * reach,
+      front = Infinity;
     for (let i = 0; i < this.count; i++) {
       if (!this.visible[i]) continue;
       for (let axis = 0; axis < 3; axis++) point[axis] = this.view[3 * i + axis];

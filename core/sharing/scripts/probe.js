@@ -18,7 +18,8 @@ class Probe {
   /** Whole multiples of the image's pixels where it has room for them, so that each is drawn alike. */
   fitImage() {
     if (!this.image) return;
-    const { side } = run.decoder, frame = this.image.parentElement;
+    const { side } = run.decoder,
+      frame = this.image.parentElement;
     const room = Math.min(frame.clientWidth - 16, Math.max(120, 0.36 * window.innerHeight));
     const times = Math.floor(room / side);
     this.image.style.width = `${times ? times * side : room}px`;
@@ -26,17 +27,25 @@ class Probe {
   }
 
   makeSliders() {
-    const { latents } = this.samples, d = run.latentDim, box = document.getElementById("sliders");
+    const { latents } = this.samples,
+      d = run.latentDim,
+      box = document.getElementById("sliders");
     this.sliders = [];
     for (let i = 0; i < Math.min(d, MOST_SLIDERS); i++) {
-      let low = Infinity, high = -Infinity;
+      let low = Infinity,
+        high = -Infinity;
       for (let k = i; k < latents.length; k += d) {
         if (latents[k] < low) low = latents[k];
         if (latents[k] > high) high = latents[k];
       }
       const room = 0.1 * (high - low) || 1;
       const range = make("input", {
-        type: "range", id: `z-${i}`, min: low - room, max: high + room, step: "any", "aria-label": `Latent dimension ${i + 1}`,
+        type: "range",
+        id: `z-${i}`,
+        min: low - room,
+        max: high + room,
+        step: "any",
+        "aria-label": `Latent dimension ${i + 1}`,
       });
       const number = make("output", { for: `z-${i}`, title: `The probe's place in latent dimension ${i + 1}` });
       range.addEventListener("input", () => {
@@ -105,7 +114,9 @@ class Probe {
     const { samples } = this;
     this.sample = sample;
     document.getElementById("nearest-name").textContent = samples.name(sample);
-    document.getElementById("nearest-distance").textContent = distance ? `at distance ${figure(distance)}` : "at the probe";
+    document.getElementById("nearest-distance").textContent = distance
+      ? `at distance ${figure(distance)}`
+      : "at the probe";
     const facts = document.getElementById("facts");
     facts.replaceChildren();
     run.columns.forEach((column, i) => {

@@ -19,7 +19,8 @@ class Samples {
 
   /** The value in words: a class's name, or a number. */
   text(column, sample) {
-    const { categories } = run.columns[column], value = this.value(column, sample);
+    const { categories } = run.columns[column],
+      value = this.value(column, sample);
     if (!categories) return figure(value);
     return Number.isFinite(value) && categories[value] !== undefined ? categories[value] : "unknown";
   }
@@ -30,8 +31,10 @@ class Samples {
 
   /** [sample, distance] of the sample nearest to `z` in latent space. */
   nearest(z) {
-    const { latents } = this, d = run.latentDim;
-    let best = 0, least = Infinity;
+    const { latents } = this,
+      d = run.latentDim;
+    let best = 0,
+      least = Infinity;
     for (let sample = 0; sample < run.count; sample++) {
       let sum = 0;
       for (let i = 0; i < d && sum < least; i++) sum += (latents[sample * d + i] - z[i]) ** 2;
@@ -46,7 +49,10 @@ class Samples {
   /** The sheet that has the picture of `sample`, decoded when it is first needed. */
   sheet(number) {
     if (!this.sheets.has(number)) {
-      this.sheets.set(number, unpacked(`sheet-${number}`).then((bytes) => createImageBitmap(new Blob([bytes]))));
+      this.sheets.set(
+        number,
+        unpacked(`sheet-${number}`).then((bytes) => createImageBitmap(new Blob([bytes]))),
+      );
     }
     return this.sheets.get(number);
   }
@@ -55,11 +61,13 @@ class Samples {
   async draw(canvas, sample) {
     canvas.dataset.sample = sample;
     const { size, across, perSheet } = run.pictures;
-    const sheet = await this.sheet(Math.floor(sample / perSheet)), place = sample % perSheet;
+    const sheet = await this.sheet(Math.floor(sample / perSheet)),
+      place = sample % perSheet;
     if (canvas.dataset.sample !== String(sample)) return;
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
-    const x = (place % across) * size, y = Math.floor(place / across) * size;
+    const x = (place % across) * size,
+      y = Math.floor(place / across) * size;
     context.drawImage(sheet, x, y, size, size, 0, 0, canvas.width, canvas.height);
   }
 }
