@@ -85,7 +85,7 @@ def _onnx(run: RunDirectory, stage: Path, _: Sequence[Format], report: Report) -
 
     if run.imported is not None:
         onnx_files.copy_imported(run, stage)
-        return [f"The ONNX files are those that were imported, unchanged: {run.path.name} was not trained by Isoline."]
+        return ["The ONNX files are those that were imported, unchanged."]
     network = load_model(run.path)[0]
     try:
         latents = run.read_embedding()

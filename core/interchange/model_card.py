@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import re
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import core
@@ -78,10 +78,13 @@ def write_model(run: RunDirectory, folder: Path, onnx: bool) -> None:
 
 def without_folders(config: RunConfig) -> RunConfig:
     """``config`` with the names of the files that it was trained on, without the folders in which they lay."""
-    data = config.data
-    return dataclasses.replace(
-        config, data=dataclasses.replace(data, path=Path(data.path).name, labels=Path(data.labels).name)
-    )
+    names = {field: _last_part(getattr(config.data, field)) for field in ("path", "labels")}
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, **names))
+
+
+def _last_part(path: str) -> str:
+    """Of a path of any system: the one that trained may not have been this one."""
+    return PureWindowsPath(path).name
 
 
 def card_text(run: RunDirectory, weights: str, parameters: str, precision: str, onnx: bool) -> str:

@@ -19,6 +19,7 @@ from PIL import Image
 import isoline
 from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from core.interchange.export import export_run
 from core.models import onnx_export
 from core.models.vae import build_model
 from core.runs.directory import ProbeSet, RunDirectory
@@ -27,7 +28,7 @@ from core.training.checkpoint import save_weights
 
 COUNT = 6
 CONFIG = RunConfig(
-    data=DataConfig(path="/home/somebody/secret/cells", labels="/home/somebody/secret/table.csv", image_size=32),
+    data=DataConfig(path="/home/somebody/secret/cells", labels=r"C:\Users\somebody\secret\table.csv", image_size=32),
     model=ModelConfig(latent_dim=3),
 )
 METADATA = {
@@ -276,6 +277,16 @@ def test_what_fails_leaves_nothing(run: RunDirectory, refused: Callable[..., str
     text = refused("--projector", "--parquet", "--out", tmp_path / "o")
     assert 'pip install "isoline[tables]"' in text
     assert not (tmp_path / "o").exists()
+
+
+def test_giving_up_leaves_the_folder_as_it_was(run: RunDirectory, tmp_path: Path):
+    def give_up(share: float) -> None:
+        if share > 0:
+            raise SystemExit(1)
+
+    with pytest.raises(SystemExit):
+        export_run(run, ("projector", "parquet"), tmp_path / "o", give_up)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_made_is_named(refused: Callable[..., str], tmp_path: Path):
