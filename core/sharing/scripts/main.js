@@ -117,7 +117,12 @@ async function main() {
   const cloud = new Cloud(latents, {
     choose: (sample) => probe.choose(sample),
     probe: (z) => probe.move(z),
-    step: (by) => probe.choose((probe.sample + by + run.count) % run.count),
+    step: (by) => {
+      let next = probe.sample;
+      do next = (next + by + run.count) % run.count;
+      while (cloud.points && !cloud.points.visible[next] && next !== probe.sample);
+      probe.choose(next);
+    },
     play: () => paths && paths.setPlaying(!paths.playing),
     hover: (sample, x, y) => showHover(samples, colouring.column, sample, x, y),
     colours: canvasColours,

@@ -35,7 +35,7 @@ async function start(message) {
   self.postMessage({ ready: true });
 }
 
-/** The output as opaque pixels, rows of red, green, blue, alpha; `Graph` in core/sharing/decoder.py explains the terms. */
+/** The output as opaque pixels: red, green, blue, alpha; `Graph` in core/sharing/decoder.py explains the terms. */
 function pixelsOf(values) {
   const { height, width, channels, strides, side, low, high, logits, reduction } = graph;
   const [down, right, deep] = strides,

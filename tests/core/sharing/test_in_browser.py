@@ -156,6 +156,9 @@ def test_a_class_is_hidden_and_shown_alone(opened: Opened):
     assert opened.value("isoline.cloud.points.visible.reduce((sum, one) => sum + one, 0)") == 40
     classes.nth(3).click(modifiers=["Alt"])  # those whose class is unknown
     assert opened.value("[...isoline.cloud.points.visible].indexOf(1)") == 59
+    page.locator("#stage").focus()
+    page.keyboard.press("n")  # the next one that is shown
+    assert opened.value("isoline.probe.sample") == 59
     page.get_by_text("Show all").click()
     assert opened.value("isoline.cloud.points.visible.reduce((sum, one) => sum + one, 0)") == 60
 
@@ -214,6 +217,19 @@ def test_it_works_from_a_server_and_on_a_telephone(browser: Any, file: Path):
             assert telephone.value("isoline.probe.sample") == telephone.value(
                 f"isoline.cloud.pick({place[0]}, {place[1]}, 24)"
             )
+            azimuth, distance = telephone.value("[isoline.cloud.camera.azimuth, isoline.cloud.camera.distance]")
+            touches = telephone.context.new_cdp_session(telephone.page)
+
+            def touch(kind: str, *places: tuple[float, float]) -> None:
+                points = [{"x": box["x"] + x, "y": box["y"] + y, "id": i} for i, (x, y) in enumerate(places)]
+                touches.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+            for first, last in ([(350, 40)], [(270, 40)]), ([(150, 300), (200, 300)], [(100, 300), (250, 300)]):
+                touch("touchStart", *first)
+                touch("touchMove", *last)
+                touch("touchEnd")
+            assert telephone.value("isoline.cloud.camera.azimuth") == pytest.approx(azimuth + 32.0)
+            assert telephone.value("isoline.cloud.camera.distance") == pytest.approx(distance / 3.0, rel=0.01)
             assert telephone.value("document.documentElement.scrollWidth") <= 390
             assert telephone.value("document.documentElement.dataset.decoder") == "ready"
             assert [url for url in telephone.requests if not url.startswith("blob:")] == [address]
