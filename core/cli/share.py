@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from core.cli.progress import cancellable_lines, progress_bar
+from core.sharing.contents import PageChoice
 
 
 @dataclass(frozen=True)
@@ -21,34 +22,22 @@ class Options:
 
     run: Annotated[Path, tyro.conf.Positional]
     """The run folder."""
+    page: tyro.conf.OmitArgPrefixes[PageChoice]
     out: Path | None = None
     """The page to write, an .html file. Default: the run's name in the present folder."""
-    title: str = ""
-    """Title of the page. Default: the run's name."""
-    notes: str = ""
-    """Text below the cloud; a new line begins a paragraph."""
-    decoder: bool = True
-    """Whether the decoder is in the page, so that the probe decodes there."""
-    pictures: bool = True
-    """Whether the page has pictures of the samples, 32 × 32 pixels."""
-    names: bool = True
-    """Whether the page has the samples' names, for images from files their paths below the folder."""
     progress: Literal["bar", "json", "none"] = "bar"
     """json: for other programs, one line {"progress": 0.42} per percent; closing standard input then cancels."""
 
 
 def run(options: Options) -> int:
     """Write the page; returns 0. Raises ``ShareError``, ``RunError`` or ``CheckpointError``."""
-    from core.sharing.contents import PageChoice
     from core.sharing.page import write_page
 
     out = options.out or Path(f"{options.run.resolve().name}.html")
-    choice = PageChoice(options.title, options.notes, options.decoder, options.pictures, options.names)
-    if options.progress == "json":
-        page = write_page(options.run, out, choice, cancellable_lines())
-    else:
-        with progress_bar("share") if options.progress == "bar" else contextlib.nullcontext() as report:
-            page = write_page(options.run, out, choice, report)
+    shown = progress_bar("share") if options.progress == "bar" else contextlib.nullcontext()
+    with shown as report:
+        report = cancellable_lines() if options.progress == "json" else report
+        page = write_page(options.run, out, options.page, report)
     for remark in page.remarks:
         print(f"left out: {remark}", file=sys.stderr)
     if options.progress != "json":

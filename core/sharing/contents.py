@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from core.config import RunConfig
+from core.data.dataset import BROKEN
 from core.paths.recipe import PATH_KINDS
 from core.paths.saved_paths import SavedPath, SavedPathError, load_path, saved_names
 from core.rendering.camera import HOME_AZIMUTH, HOME_ELEVATION, broadside
 from core.rendering.projection import along_components
 from core.runs.directory import SPLIT_NAMES, ProbeSet, RunDirectory
 from core.utils.point_sets import principal_axes
-from core.utils.text import counted
+from core.utils.text import counted, reason
 
 MOST_POINTS = 20_000
 MOST_NUMBERS = 2_000_000
@@ -30,6 +31,8 @@ QUALITIES = (90, 80, 65, 50, 35)
 """WebP's, the best of which all pictures stay below ``PICTURE_BYTES``."""
 CURVE_POINTS = 160
 MOST_NOTES = 20
+NO_COLOR = "none"
+"""The name that colours all points alike."""
 
 
 class ShareError(ValueError):
@@ -38,14 +41,23 @@ class ShareError(ValueError):
 
 @dataclass(frozen=True)
 class PageChoice:
-    """What a person wants of the page: ``title`` ("": the run's name), ``notes`` (a paragraph a line), and whether it
-    holds the ``decoder``, the ``pictures`` of the samples and their ``names``."""
+    """What a person wants of the page."""
 
     title: str = ""
+    """Title of the page. Default: the run's name."""
     notes: str = ""
+    """Text below the cloud; a new line begins a paragraph."""
     decoder: bool = True
+    """Whether the decoder is in the page, so that the probe decodes there."""
     pictures: bool = True
+    """Whether the page has pictures of the samples, 32 × 32 pixels."""
     names: bool = True
+    """Whether the page has the samples' names, for images from files their paths below the folder."""
+    attributes: Path | None = None
+    """An .npz file with more to colour by: under each name one number or text for each recorded sample, texts being
+    the names of classes."""
+    color_by: str = ""
+    """What colours the points at first: a label, an attribute, split, or none. Default: the first label."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +83,7 @@ class Contents:
     latents: np.ndarray
     indices: np.ndarray
     columns: tuple[Column, ...]
+    color_by: str
     names: tuple[str, ...]
     sheets: tuple[bytes, ...]
     picture_size: int
@@ -94,6 +107,8 @@ def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
         )
     remarks: list[str] = []
     recorded = len(means)
+    columns = _columns(probe, () if choice.attributes is None else read_attributes(choice.attributes, recorded))
+    _check_color(choice.color_by, columns)
     total = _total_samples(run, recorded)
     if total > recorded:
         remarks.append(f"The run recorded {recorded:,} of its {total:,} samples, drawn at random; these are shown.")
@@ -123,7 +138,8 @@ def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
         notes=tuple(line.strip() for line in choice.notes.splitlines() if line.strip()),
         latents=means,
         indices=probe.indices.astype(np.int32),
-        columns=_columns(probe),
+        columns=tuple(Column(column.name, column.values[finite], column.categories) for column in columns),
+        color_by=choice.color_by,
         names=probe.names if choice.names else (),
         sheets=sheets,
         picture_size=probe.thumbnails.shape[1],
@@ -183,13 +199,45 @@ def _reading_notes(run: RunDirectory) -> list[str]:
     return [str(note) for note in (*imported, *notes)][:MOST_NOTES]
 
 
-def _columns(probe: ProbeSet) -> tuple[Column, ...]:
+def read_attributes(path: Path, count: int) -> tuple[Column, ...]:
+    """The arrays of an .npz file, each of ``count`` numbers or texts (the names of classes, "" for unknown).
+
+    Raises ``ShareError`` that names the file and what is wrong with it.
+    """
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: np.asarray(stored[name]) for name in stored.files}
+    except OSError as error:
+        raise ShareError(f"--attributes {path} cannot be read ({error.strerror or error}).") from error
+    except (*BROKEN, AttributeError) as error:  # AttributeError: an .npy file, which holds a single array
+        raise ShareError(f"--attributes {path} is not an .npz file of arrays ({reason(error)}).") from error
+    columns = []
+    for name, values in arrays.items():
+        if values.shape != (count,) or values.dtype.kind not in "biufU":
+            wanted = f"numbers or texts ({count},), one for each recorded sample"
+            raise ShareError(f"--attributes {path}: {name} is {values.dtype} {values.shape}; it must be {wanted}.")
+        if values.dtype.kind == "U":
+            categories = tuple(text for text in np.unique(values).tolist() if text)
+            places = np.searchsorted(np.array(categories), values).astype(np.float32)
+            columns.append(Column(name, np.where(values == "", np.float32(np.nan), places), categories))
+        else:
+            columns.append(Column(name, values.astype(np.float32)))
+    return tuple(columns)
+
+
+def _check_color(name: str, columns: tuple[Column, ...]) -> None:
+    names = [column.name for column in columns]
+    if name not in ("", NO_COLOR, *names):
+        raise ShareError(f"color_by is {name!r}; this page has {', '.join((*names, NO_COLOR))}.")
+
+
+def _columns(probe: ProbeSet, attributes: tuple[Column, ...]) -> tuple[Column, ...]:
     factors = (
         Column(name, np.ascontiguousarray(values), categories)
         for name, values, categories in zip(probe.factor_names, probe.factors.T, probe.categories, strict=True)
     )
     splits = SPLIT_NAMES[: max(2, int(probe.split.max(initial=0)) + 1)]
-    return (*factors, Column("split", probe.split.astype(np.float32), splits))
+    return (*factors, *attributes, Column("split", probe.split.astype(np.float32), splits))
 
 
 def _sheet(pictures: np.ndarray, quality: int) -> bytes:

@@ -26,7 +26,16 @@ from core.rendering.colormaps import MISSING, lut
 from core.rendering.themes import DARK, LIGHT, Theme
 from core.reporting.page import environment
 from core.runs.directory import RunDirectory
-from core.sharing.contents import CURVE_POINTS, SHEET_ACROSS, Contents, PageChoice, ShareError, described, read_contents
+from core.sharing.contents import (
+    CURVE_POINTS,
+    NO_COLOR,
+    SHEET_ACROSS,
+    Contents,
+    PageChoice,
+    ShareError,
+    described,
+    read_contents,
+)
 from core.sharing.decoder import PageDecoder, page_decoder
 from core.utils.atomic_write import write_atomic
 
@@ -107,6 +116,7 @@ def _description(contents: Contents, decoder: PageDecoder | None) -> dict[str, A
         "count": count,
         "latentDim": dims,
         "columns": columns,
+        "firstColumn": _first_column(contents),
         "components": {"basis": contents.basis.tolist(), "mean": contents.mean.tolist()},
         "home": {"azimuth": azimuth, "elevation": elevation},
         "pictures": {"size": contents.picture_size, "across": min(SHEET_ACROSS, count), "perSheet": SHEET_ACROSS**2}
@@ -118,6 +128,14 @@ def _description(contents: Contents, decoder: PageDecoder | None) -> dict[str, A
         "paths": _path_descriptions(contents),
         "decoder": None if decoder is None else asdict(decoder.graph),
     }
+
+
+def _first_column(contents: Contents) -> int:
+    """What colours at first, as a place in the columns; -1 for nothing."""
+    names = [column.name for column in contents.columns]
+    if contents.color_by in names:
+        return names.index(contents.color_by)
+    return -1 if contents.color_by == NO_COLOR else 0
 
 
 def _path_descriptions(contents: Contents) -> list[dict[str, Any]]:

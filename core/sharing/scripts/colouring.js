@@ -9,7 +9,7 @@ class Colouring {
     this.legend = document.getElementById("legend");
     run.columns.forEach((column, i) => this.select.append(make("option", { value: i }, column.name)));
     this.select.append(make("option", { value: -1 }, "Nothing"));
-    this.select.value = run.columns.length ? 0 : -1;
+    this.select.value = run.firstColumn;
     this.select.addEventListener("change", () => this.choose());
     this.choose();
   }

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 from shiboken6 import isValid
 
 from core.sharing.contents import PageChoice
 from explorer.controllers.app.session import Session
+from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.cloud import NO_COLOUR, SPLIT
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command
 from explorer.views.share import ShareDialog
@@ -26,8 +32,11 @@ def page_arguments(run: Path, path: Path, choice: PageChoice) -> list[str]:
     """The arguments of ``isoline share`` for the page ``path`` of the run in folder ``run``."""
     chosen = {"decoder": choice.decoder, "pictures": choice.pictures, "names": choice.names}
     flags = [f"--no-{name}" for name, wanted in chosen.items() if not wanted]
-    # With "=", for a title may begin with a minus sign.
-    return [str(run), "--out", str(path), f"--title={choice.title}", f"--notes={choice.notes}", *flags]
+    if choice.attributes is not None:
+        flags += ["--attributes", str(choice.attributes)]
+    # With "=", for what a person has written may begin with a minus sign.
+    texts = (f"--title={choice.title}", f"--notes={choice.notes}", f"--color-by={choice.color_by}")
+    return [str(run), "--out", str(path), *texts, *flags]
 
 
 class ShareController(Controller):
@@ -43,6 +52,7 @@ class ShareController(Controller):
         self._dialog: ShareDialog | None = None
         self._running: Command | None = None
         self._path = Path()
+        self._attributes: tempfile.TemporaryDirectory[str] | None = None
 
     def ask(self) -> None:
         """Show the dialog; while a page is being written, the one that shows how far it is."""
@@ -50,25 +60,36 @@ class ShareController(Controller):
         if run is None:
             self.refused.emit("No run is open that could be shared. Open a run, or start a training.")
             return
-        if self._running is not None and self._dialog is not None:
-            self._dialog.raise_()
-            self._dialog.activateWindow()
+        if self._running is not None:
+            if dialog := self._shown():
+                dialog.raise_()
+                dialog.activateWindow()
+            else:
+                self.refused.emit(f"{self._path.name} is still being given up. Try again in a moment.")
             return
         self._dialog = dialog = ShareDialog(self._window, run.path.name)
-        dialog.write_requested.connect(lambda: self._choose_file(run.path))
+        dialog.write_requested.connect(lambda: self._choose_file(run.path, dialog.choice()))
         dialog.cancelled.connect(self.cancel)
         dialog.finished.connect(lambda _: self.cancel())
         dialog.open_requested.connect(self.open_page)
         show_dialog(self._window, dialog)
 
-    def write(self, run: Path, path: Path) -> None:
-        """Write the page of the run in folder ``run`` to ``path``, as the dialog asks for."""
-        if self._running is not None or self._dialog is None:
+    def write(self, run: Path, path: Path, choice: PageChoice) -> None:
+        """Write the page of the run in folder ``run`` to ``path``; with the measured attributes if it is still open."""
+        if self._running is not None:
             return
         self._path = path
-        self._dialog.show_result("", 0)
-        self._dialog.set_busy(True)
-        self._running = running = Command(self._command(page_arguments(run, path, self._dialog.choice())), self)
+        if self._session.run is not None and self._session.run.path == run:
+            try:
+                choice = self._coloured(choice)
+            except OSError as error:
+                self._end()
+                self.error_occurred.emit(f"The attributes cannot be written ({error.strerror or error}).")
+                return
+        if dialog := self._shown():
+            dialog.show_result("", 0)
+            dialog.set_busy(True)
+        self._running = running = Command(self._command(page_arguments(run, path, choice)), self)
         running.progress.connect(self._on_progress)
         running.finished.connect(self._on_finished)
 
@@ -84,13 +105,39 @@ class ShareController(Controller):
 
     def shut_down(self) -> None:
         """The window closes: end the process. Returns when it is gone."""
+        self._end()
+
+    def _choose_file(self, run: Path, choice: PageChoice) -> None:
+        filters = {"html": "Web page (*.html)"}
+        name = f"{run.name}.html"
+        ask_save(self._window, "page", "Share", name, filters, lambda name: self.write(run, Path(name), choice))
+
+    def _coloured(self, choice: PageChoice) -> PageChoice:
+        """``choice`` with the open run's attributes, in a file, and coloured as the cloud is. Raises ``OSError``."""
+        state, name = self._state, self._state.display.color_by
+        others = {SPLIT: "split", NO_COLOUR: "none"}  # the losses, too, are none of the page's
+        choice = replace(choice, color_by=name if name in color_targets.names(state) else others.get(name, ""))
+        if state.attributes is None:
+            return choice
+        self._attributes = tempfile.TemporaryDirectory(prefix="isoline-")
+        file = Path(self._attributes.name) / "attributes.npz"
+        with zipfile.ZipFile(file, "w") as archive:  # not np.savez, which takes no attribute called "file"
+            for name, values, classes in zip(
+                state.attributes.names, state.attributes.values.T, state.attributes.categories, strict=True
+            ):
+                places = np.where(np.isfinite(values), values, len(classes)).astype(int)
+                column = np.array([*classes, ""])[places] if classes else values
+                with archive.open(f"{name}.npy", "w") as member:
+                    np.lib.format.write_array(member, column, allow_pickle=False)
+        return replace(choice, attributes=file)
+
+    def _end(self) -> None:
         running, self._running = self._running, None
         if running is not None:
             running.stop(STOP_MS)
-
-    def _choose_file(self, run: Path) -> None:
-        filters = {"html": "Web page (*.html)"}
-        ask_save(self._window, "page", "Share", f"{run.name}.html", filters, lambda name: self.write(run, Path(name)))
+        if self._attributes is not None:
+            self._attributes.cleanup()
+            self._attributes = None
 
     def _shown(self) -> ShareDialog | None:
         """The dialog, if a person has not closed it."""
@@ -101,11 +148,9 @@ class ShareController(Controller):
             dialog.set_progress(fraction)
 
     def _on_finished(self, failure: str) -> None:
-        running, self._running = self._running, None
-        remarks = running.remarks if running is not None else ""
-        cancelled = running is not None and running.cancelled
-        if running is not None:
-            running.stop()
+        running = self._running
+        remarks, cancelled = (running.remarks, running.cancelled) if running is not None else ("", False)
+        self._end()
         if dialog := self._shown():
             dialog.set_busy(False)
         if failure:

@@ -309,3 +309,36 @@ def test_an_imported_decoder_that_no_page_can_use_is_refused(tmp_path: Path, mon
     monkeypatch.setattr(page_decoding, "MOST_BYTES", 1000)
     with pytest.raises(ShareError, match="a page can hold 0 MB"):
         page_decoding.page_decoder(imported_run(tmp_path / "large"), np.zeros((2, 2)), lambda fraction: None)
+
+
+def test_attributes_of_a_file_colour_the_points_as_labels_do(tmp_path: Path):
+    run = make_small_run(tmp_path / "run", count=4, weights=False)
+    file = tmp_path / "attributes.npz"
+    np.savez(file, area=np.array([1, 2, 3, 4]), kind=np.array(["owl", "", "ant", "owl"]))
+    page = page_of(run, attributes=file, color_by="kind")
+    names = [column["name"] for column in described(page)["columns"]]
+    assert names == ["size", "class", "area", "kind", "split"]
+    assert described(page)["firstColumn"] == 3
+    assert described(page)["columns"][3]["categories"] == ["ant", "owl"]
+    values = np.frombuffer(section(page, "values"), "<f4").reshape(5, 4)
+    np.testing.assert_array_equal(values[2:4], [[1, 2, 3, 4], [1, np.nan, 0, 1]])
+    assert described(page_of(run, color_by="none"))["firstColumn"] == -1
+    with pytest.raises(ShareError, match="color_by is 'kind'; this page has size, class, split, none"):
+        page_of(run, color_by="kind")
+
+
+def test_a_file_of_attributes_that_does_not_fit_is_refused(tmp_path: Path):
+    run = make_small_run(tmp_path / "run", count=4, weights=False)
+    file = tmp_path / "attributes.npz"
+    single = io.BytesIO()
+    np.save(single, np.zeros(4))
+    for write, message in (
+        (lambda: np.savez(file, area=np.zeros(3)), r"area is float64 \(3,\); it must be numbers or texts \(4,\)"),
+        (lambda: np.savez(file, area=np.array([None] * 4)), "is not an .npz file of arrays"),
+        (lambda: file.write_bytes(b"PK\3\4 nothing"), "is not an .npz file of arrays"),
+        (lambda: file.write_bytes(single.getvalue()), "is not an .npz file of arrays"),
+        (file.unlink, "cannot be read"),
+    ):
+        write()
+        with pytest.raises(ShareError, match=message):
+            page_of(run, attributes=file)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from PySide6.QtCore import Qt
@@ -21,7 +22,7 @@ from core.runs.directory import RunDirectory
 from core.sharing.contents import PageChoice
 from explorer.controllers.app.share import ShareController, page_arguments, share_command
 from explorer.controllers.controller import Context
-from explorer.state import State
+from explorer.state import Attributes, Display, State
 
 WRITES = """
 import sys
@@ -38,13 +39,18 @@ class Sharing:
 
     def __init__(self, window: QWidget, run: RunDirectory | None, script: str) -> None:
         self.window, self.commands = window, []
+        self.attributes: dict[str, np.ndarray] = {}
+        self.state = State()
 
         def command(arguments: list[str]) -> list[str]:
             self.commands.append(arguments)
+            if "--attributes" in arguments:  # the file is gone when the page is written
+                with np.load(arguments[arguments.index("--attributes") + 1]) as stored:
+                    self.attributes = dict(stored)
             return [sys.executable, "-c", script, arguments[2]]
 
         session: Any = type("OpenRun", (), {"run": run})()
-        self.control = ShareController(Context(State(), FakeEngine(), window), session, command)  # pyright: ignore[reportArgumentType]
+        self.control = ShareController(Context(self.state, FakeEngine(), window), session, command)  # pyright: ignore[reportArgumentType]
         self.said: list[str] = []
         self.exported: list[str] = []
         for signal, heard in (
@@ -112,14 +118,27 @@ def test_what_the_dialog_asks_for_is_what_the_command_gets(sharing, qtbot, tmp_p
     options = _options(share_cli, "share", share_command(shared.commands[0])[-len(shared.commands[0]) - 2 :])
     assert options == share_cli.Options(
         tmp_path / "cells",
+        PageChoice("--Cells", "First.\nSecond.", names=False),
         tmp_path / "page.html",
-        title="--Cells",
-        notes="First.\nSecond.",
-        names=False,
         progress="json",
     )
     bare = page_arguments(tmp_path, tmp_path / "page.html", PageChoice("", "", False, False, True))
     assert bare[-2:] == ["--no-decoder", "--no-pictures"]
+
+
+def test_the_page_has_the_attributes_and_the_colours_of_the_cloud(sharing, qtbot, tmp_path: Path):
+    shared = sharing()
+    values = np.array([[0.5, 1.0], [np.nan, np.nan], [2.0, 0.0]])
+    shared.state.attributes = Attributes(("file", "kind"), values, ((), ("cat", "dog")))
+    shared.state.display = Display(color_by="kind")
+    write(shared, tmp_path / "page.html")
+    folder = shared.control._attributes.name
+    with qtbot.waitSignal(shared.control.exported, timeout=20_000):
+        pass
+    assert "--color-by=kind" in shared.commands[0]
+    np.testing.assert_array_equal(shared.attributes["file"], values[:, 0])
+    assert shared.attributes["kind"].tolist() == ["dog", "", "cat"]
+    assert not Path(folder).exists()
 
 
 @pytest.mark.parametrize("closes", [False, True])
@@ -146,11 +165,16 @@ def test_a_failure_is_said_and_the_next_try_is_possible(sharing, qtbot, tmp_path
     assert shared.find(QPushButton, "write").isEnabled()
 
 
-def test_asking_again_while_a_page_is_written_shows_the_same_dialog(sharing, qtbot, tmp_path: Path):
+def test_asking_again_while_a_page_is_written_shows_the_same_dialog_if_there_is_one(sharing, qtbot, tmp_path: Path):
     shared = sharing(WAITS)
     write(shared, tmp_path / "page.html")
     shared.control.ask()
-    assert len(shared.window.findChildren(QDialog, "dialog.share")) == 1
+    (dialog,) = shared.window.findChildren(QDialog, "dialog.share")
+    dialog.reject()
+    dialog.deleteLater()
+    qtbot.waitUntil(lambda: not shared.window.findChildren(QDialog, "dialog.share"))
+    shared.control.ask()  # its process has not ended yet
+    assert shared.said == ["page.html is still being given up. Try again in a moment."]
     shared.control.shut_down()
 
 
