@@ -186,6 +186,6 @@ def test_weights_are_not_waited_for(steps):
 
 
 def test_a_film_of_its_cloud_needs_no_display(onnx_run, tmp_path):
-    flags = ["--out", str(tmp_path / "film.gif"), "--seconds", "0.5", "--fps", "10", "--size", "96"]
+    flags = ["--out", str(tmp_path / "film.gif"), "--seconds", "0.5", "--fps", "10", "--size", "120"]
     assert main(["turntable", str(onnx_run), *flags]) == 0
     assert (tmp_path / "film.gif").stat().st_size > 1000
