@@ -25,7 +25,7 @@ from core.analysis.image_metrics import excess_bce
 from core.config import DataConfig, RunConfig
 from core.data.dataset import DatasetError
 from core.data.loading import curve_parameters, curve_split, image_at, load_dataset, present_data
-from core.engine.futures import in_thread
+from core.engine.futures import in_thread, result_of
 from core.models.inference import Inference, decode_each, encode_each
 from core.models.network_inference import NetworkInference
 from core.models.vae import VAE, build_model
@@ -136,6 +136,29 @@ class OpenModel:
         known = stored.get("fingerprint") if isinstance(stored, dict) and "notes" in stored else None
         return in_thread(lambda: read_samples(data, known), "dataset")
 
+    @cached_property
+    def _recorded_means(self) -> Future[dict[int, np.ndarray]]:
+        run = self.run
+        if run is None:
+            return in_thread(lambda: {}, "means")
+        return in_thread(
+            lambda: dict(zip(run.read_probe().indices.tolist(), run.read_embedding(), strict=True)), "means"
+        )
+
+    def known_mean(self, index: int) -> Generator[bool, None, np.ndarray | None]:
+        """mu float32 (d,) of sample ``index``, as the run recorded it, where no encoder tells it; None: one does.
+
+        Raises ``EngineError`` for a sample that was not recorded.
+        """
+        if self.inference.can_encode:
+            return None
+        means = yield from result_of(self._recorded_means)
+        if index not in means:
+            raise EngineError(
+                f"Sample {index} has no recorded latent, and this model has no encoder that could tell it."
+            )
+        return means[index]
+
     def poll_weights(self) -> str | None:
         """Whether anything is new about the weights since the last call: "" if newer ones are in use from now on.
 
@@ -225,9 +248,11 @@ def _recorded(run: RunDirectory | None) -> tuple[tuple[str, ...], int]:
     return probe.factor_names, len(probe.indices)
 
 
-def reconstructed(model: Inference, original: np.ndarray) -> Generator[bool, None, tuple[np.ndarray, np.ndarray]]:
-    """mu float32 (d,) and its image, of ``original`` uint8 (H, W, C): two slices."""
-    mu = next(encode_each(model, [original]))
+def reconstructed(
+    model: Inference, original: np.ndarray, known: np.ndarray | None = None
+) -> Generator[bool, None, tuple[np.ndarray, np.ndarray]]:
+    """mu float32 (d,) and its image, of ``original`` uint8 (H, W, C): two slices. ``known`` is mu where it is known."""
+    mu = next(encode_each(model, [original])) if known is None else known
     yield True
     image = next(decode_each(model, mu[None]))
     yield True

@@ -7,7 +7,6 @@ from explorer.state import State
 
 MEASURE = "Measure attributes to use instead."
 NO_DECODER = "Needs a decoder; these latents were imported without one."
-NO_ENCODER = "Needs an encoder; this model was imported without one."
 NO_ORIGINALS = "Needs the samples' own images; this model was imported without any."
 NO_FRAMES = "These latents have neither a decoder nor images; the panel Image names the samples nearest to a path."
 PATH_NEEDED = "Needs a path: draw one (3), add points with Edit (4) or trace one (6)."
@@ -49,7 +48,7 @@ def missing_reconstructions(state: State, purpose: str) -> str:
         return missing_model(state, purpose)
     if not model.has_originals:
         return NO_ORIGINALS
-    return "" if model.can_decode and model.can_encode else NO_ENCODER if model.can_decode else NO_DECODER
+    return "" if model.can_decode else NO_DECODER  # without an encoder the recorded latents are decoded
 
 
 def missing_factors(state: State, purpose: str) -> str:

@@ -137,7 +137,7 @@ class ImageView(Panel):
                 Picture(
                     image_conversion.to_image(reconstruction),
                     (("reconstruction", "reconstr.", "rec."),),
-                    tooltip=f"{name} encoded and decoded by the model",
+                    tooltip=f"What the model makes of the latent of {name}",
                 ),
                 difference_picture(original, reconstruction, "Reconstruction − original"),
             )

@@ -57,7 +57,8 @@ def encode_sample(request: EncodeSample, engine: EngineContext, send: Send) -> J
     original = source.image(request.index)
     factors = source.factors(request.index)
     yield True
-    mu, image = yield from reconstructed(model, original)
+    known = yield from engine.model.known_mean(request.index)
+    mu, image = yield from reconstructed(model, original, known)
     encoded = SampleEncoded(
         index=request.index,
         original=original,
@@ -81,7 +82,8 @@ def reconstruct_validation(request: ReconstructValidation, engine: EngineContext
     for i, index in enumerate(indices):
         originals[i] = source.image(int(index))
         yield True
-        _, images[i] = yield from reconstructed(model, originals[i])
+        known = yield from engine.model.known_mean(int(index))
+        _, images[i] = yield from reconstructed(model, originals[i], known)
         losses[i] = excess_of(originals[i], images[i])
     send(
         ValidationReconstructed(
@@ -101,7 +103,8 @@ def measure_losses(request: MeasureLosses, engine: EngineContext, send: Send) ->
         for index in request.indices[start : start + MESSAGE_LOSSES]:
             original = source.image(int(index))
             yield True
-            _, image = yield from reconstructed(model, original)
+            known = yield from engine.model.known_mean(int(index))
+            _, image = yield from reconstructed(model, original, known)
             losses.append(excess_of(original, image))
         final = start + len(losses) >= total
         send(LossesMeasured(start=start, total=total, excess_bce=np.array(losses, np.float32), final=final))

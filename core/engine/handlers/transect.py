@@ -77,7 +77,8 @@ def encode_factors(request: EncodeFactors, engine: EngineContext, send: Send) ->
     yield from result_of(_loading_of_measures())
     drawn = model.config.data.drawn
     original, factors = yield from original_at(model, request.factors, -1 if drawn else _sample(request.index))
-    _, image, mu, excess, similarity = yield from _measured(model.inference, original)
+    known = None if drawn else (yield from model.known_mean(request.index))
+    _, image, mu, excess, similarity = yield from _measured(model.inference, original, known)
     encoded = FactorsEncoded(
         factors=factors,
         index=request.index,
@@ -102,7 +103,8 @@ def measure_transect(request: MeasureTransect, engine: EngineContext, send: Send
         measures = []
         for place, index in zip(points[start : start + MESSAGE_POINTS], indices[start:], strict=False):
             original, _ = yield from original_at(model, place, int(index))
-            measures.append((yield from _measured(inference, original)))
+            known = None if index < 0 else (yield from model.known_mean(int(index)))
+            measures.append((yield from _measured(inference, original, known)))
         originals, images, mu, excess, similarity = zip(*measures, strict=True)
         measured = TransectMeasured(
             start=start,
@@ -120,9 +122,9 @@ def measure_transect(request: MeasureTransect, engine: EngineContext, send: Send
 Measured = tuple[np.ndarray, np.ndarray, np.ndarray, float, float]
 
 
-def _measured(model: Inference, original: np.ndarray) -> Generator[bool, None, Measured]:
-    """Original, reconstruction, mu, excess BCE and SSIM, in slices."""
-    mu, image = yield from reconstructed(model, original)
+def _measured(model: Inference, original: np.ndarray, known: np.ndarray | None) -> Generator[bool, None, Measured]:
+    """Original, reconstruction, mu, excess BCE and SSIM, in slices. ``known`` is mu where it is known."""
+    mu, image = yield from reconstructed(model, original, known)
     excess, similarity = excess_of(original, image), float(ssim(original[None], image[None])[0])
     yield True
     return original, image, mu, excess, similarity

@@ -189,3 +189,19 @@ def test_a_film_of_its_cloud_needs_no_display(onnx_run, tmp_path):
     flags = ["--out", str(tmp_path / "film.gif"), "--seconds", "0.5", "--fps", "10", "--size", "120"]
     assert main(["turntable", str(onnx_run), *flags]) == 0
     assert (tmp_path / "film.gif").stat().st_size > 1000
+
+
+def test_without_an_encoder_the_recorded_latents_are_decoded(onnx_run, tmp_path):
+    mu = RunDirectory.open(onnx_run).read_embedding()
+    np.save(tmp_path / "mu.npy", mu)
+    flags = ["--images", str(onnx_run.parent / "images.npz"), "--latents", str(tmp_path / "mu.npy")]
+    assert main(["import", str(FOREIGN / "jax_decoder.onnx"), *flags, "--out", str(tmp_path / "run")]) == 0
+    steps = Steps(RunDirectory.open(tmp_path / "run"))
+    loaded = steps.ask(Load, path=str(tmp_path / "run"))
+    assert loaded.has_originals
+    assert not loaded.can_encode
+    encoded = steps.ask(EncodeSample, index=4)
+    np.testing.assert_array_equal(encoded.mu, mu[4])
+    np.testing.assert_array_equal(encoded.reconstruction, steps.ask(Decode, z=mu[4]).image)
+    assert np.isfinite(steps.ask(MeasureLosses, indices=np.arange(3, dtype=np.int64)).excess_bce).all()
+    assert len(steps.ask(ReconstructValidation, count=3).indices) == 3

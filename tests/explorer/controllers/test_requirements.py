@@ -11,7 +11,6 @@ from core.config import DataConfig, RunConfig
 from core.runs.directory import ProbeSet
 from explorer.controllers.requirements import (
     NO_DECODER,
-    NO_ENCODER,
     NO_ORIGINALS,
     missing_decoder,
     missing_factors,
@@ -39,7 +38,7 @@ def test_a_model_is_missing_without_a_run_and_until_its_weights_are_there():
     ("parts", "images", "reconstructions"),
     [
         ((True, True, True), "", ""),
-        ((True, False, True), "", NO_ENCODER),
+        ((True, False, True), "", ""),
         ((False, True, True), NO_DECODER, NO_DECODER),
         ((True, True, False), "", NO_ORIGINALS),
     ],

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.cli.main import main
 from tests.helpers.engine_driver import make_latents_run
+from tests.helpers.onnx_models import decoder, save
 
 
 def test_latents_without_a_decoder_are_shown_and_what_they_lack_is_said(program, tmp_path, qtbot):
@@ -25,3 +27,19 @@ def test_latents_without_a_decoder_are_shown_and_what_they_lack_is_said(program,
     explorer.attributes.refused.connect(refused.append)
     explorer.attributes.ask_measures()
     assert "own images" in refused[0]
+
+
+def test_an_onnx_decoder_alone_is_clicked_and_decoded(program, tmp_path, qtbot):
+    path = save(tmp_path / "decoder.onnx", decoder(5))
+    assert main(["import", str(path), "--samples", "80", "--out", str(tmp_path / "run")]) == 0
+    explorer = program(tmp_path / "run")
+    qtbot.waitUntil(lambda: explorer.image.has_image, timeout=30_000)
+    assert "ONNX · 5 latent dimensions" in explorer.state.message
+    explorer.probe.choose(7)
+    asked = explorer.state.document.probe
+    qtbot.waitUntil(lambda: explorer.image.caption.text().startswith("Sample 7"), timeout=30_000)
+    np.testing.assert_array_equal(asked, explorer.state.embedding[7])
+    assert not explorer.image.has_sample  # there is no original to compare with
+    explorer.redraw()
+
+    assert not explorer.window.notice.isVisible()
