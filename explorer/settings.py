@@ -87,6 +87,15 @@ class Settings:
         self._store.setValue("figure/settings", text)
 
     @property
+    def path_export(self) -> str:
+        """How the frames of paths are written, as JSON; empty if that was never chosen."""
+        return str(self._store.value("path_export", ""))
+
+    @path_export.setter
+    def path_export(self, text: str) -> None:
+        self._store.setValue("path_export", text)
+
+    @property
     def figures_folder(self) -> Path:
         """Where figures are saved."""
         stored = str(self._store.value("figure/folder", ""))

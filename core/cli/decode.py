@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import tyro
 
@@ -32,6 +32,10 @@ class Options:
     identical to those of the window, bit for bit."""
     fps: float = 16.0
     """Frames per second, for .gif and .mp4."""
+    size: int = 0
+    """Pixels on the longer side of each image; 0: as decoded. An .npz has them as decoded in any case."""
+    scaling: Literal["nearest", "bicubic"] = "nearest"
+    """nearest enlarges by whole numbers, so that each pixel stays a sharp square; bicubic interpolates."""
 
 
 def run(options: Options) -> int:
@@ -41,7 +45,11 @@ def run(options: Options) -> int:
     """
     from core.paths.export import FORMATS, export_path
     from core.paths.latents_file import LatentsError
+    from core.protocol.figures import LEAST_FRAME, MOST_FRAME, FrameLook
+    from core.rendering.film_frames import dressed_frames
 
+    if options.size and not LEAST_FRAME <= options.size <= MOST_FRAME:
+        raise LatentsError(f"--size is {options.size}; it must be 0, or {LEAST_FRAME} to {MOST_FRAME}.")
     z, control, metadata = _latents(options)
     kind = options.out.suffix.lstrip(".").lower()
     if kind and kind not in FORMATS:
@@ -50,6 +58,8 @@ def run(options: Options) -> int:
             "folder."
         )
     frames = _decoded(options.model, z)
+    if kind != "npz":
+        frames = dressed_frames(frames, FrameLook(options.size, options.scaling))
     if kind:
         export_path(
             options.out,

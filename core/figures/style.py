@@ -16,6 +16,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 from core.protocol.figures import Page, Scaling
+from core.rendering.film_frames import scaled
 from core.rendering.themes import DARK, LIGHT, Theme
 from core.reporting import plot_style
 
@@ -169,24 +170,6 @@ def write_title(axes: Axes, title: str, style: Style, width: float) -> float:
     words = elided(title, width - 2 * style.size, size, bold=True)
     write(axes, style.size, style.size * 1.3, words, style, ha="left", fontsize=size, fontweight="bold")
     return TITLE * style.size
-
-
-def scaled(image: np.ndarray, room: tuple[int, int], scaling: Scaling) -> np.ndarray:
-    """``image`` uint8 (H, W, C) as large as fits into ``room`` (width, height) pixels.
-
-    "nearest" makes each pixel a whole number of pixels, so that none looks larger than another; "bicubic" interpolates.
-    What is too large is reduced smoothly.
-    """
-    from PIL import Image
-
-    rows, columns = image.shape[:2]
-    fit = min(room[0] / columns, room[1] / rows)
-    if fit >= 1.0 and scaling == "nearest":
-        return image.repeat(int(fit + 1e-6), axis=0).repeat(int(fit + 1e-6), axis=1)
-    size = max(1, round(columns * fit)), max(1, round(rows * fit))
-    method = Image.Resampling.BICUBIC if fit >= 1.0 else Image.Resampling.LANCZOS
-    planes = [Image.fromarray(image[..., c]).resize(size, method) for c in range(image.shape[2])]
-    return np.stack([np.asarray(plane) for plane in planes], axis=2)
 
 
 def show_image(

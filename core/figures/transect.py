@@ -17,9 +17,10 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from core.figures.style import Drawing, Style, dress, new_figure, scaled, text_width
+from core.figures.style import Drawing, Style, dress, new_figure, text_width
 from core.protocol.figures import TransectFigure
 from core.rendering.colormaps import lut
+from core.rendering.film_frames import scaled
 
 _MARKED = 60  # points of a curve: more are drawn without dots
 _ENDS = (0.1, 0.25, 0.5, 1.0)  # of the colours of a difference, so that two figures are often comparable

@@ -18,6 +18,7 @@ SCALINGS = ("nearest", "bicubic")
 LEAST_CM, MOST_CM = 2.0, 120.0
 LEAST_DPI, MOST_DPI = 36, 2400
 LEAST_FONT, MOST_FONT = 4.0, 40.0
+LEAST_FRAME, MOST_FRAME = 16, 2160
 Scaling = Literal["nearest", "bicubic"]
 
 
@@ -155,6 +156,16 @@ class LossesFigure(Part, frozen=True, tag=True):
     marks: tuple[tuple[float, str], ...] = ()
     best: tuple[float, float] | None = None
     title: str = ""
+
+
+class FrameLook(Part, frozen=True):
+    """How the frames of a film or strip are written: ``size`` pixels on the longer side (0: as they are), ``scaling``,
+    and what stands below each: ``positions`` along the path, values of ``labels``."""
+
+    size: int = 0
+    scaling: Scaling = "nearest"
+    positions: bool = False
+    labels: bool = False
 
 
 class FilmFigure(Part, frozen=True, tag=True):

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from msgspec import field
 
-from core.protocol.figures import AnyFigure, Page
+from core.protocol.figures import AnyFigure, FrameLook, Page
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -115,6 +115,9 @@ class FindNearest(Request, frozen=True):
 class Export(Request, frozen=True):
     """Decode z float32 (n, d) and write ``path``; ``format`` is png, gif, mp4 or npz. ``metadata`` is JSON text.
 
+    Pictures and films are scaled as ``look`` says, with ``captions`` below: lines of text for each frame, or nothing.
+    An npz has the frames as they were decoded.
+
     Without a decoder the frames are the images of the nearest samples, and ``metadata`` says so.
 
     Answered by ``ExportProgress`` and finally ``Exported``. A file that the engine's end left half-written is not begun
@@ -128,6 +131,8 @@ class Export(Request, frozen=True):
     format: str
     fps: float = 30.0
     metadata: str = "{}"
+    look: FrameLook = FrameLook()
+    captions: tuple[tuple[str, ...], ...] = ()
 
 
 class EncodeFactors(Request, frozen=True):

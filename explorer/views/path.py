@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QAction, QResizeEvent, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QAction, QKeyEvent, QResizeEvent, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -23,10 +23,20 @@ from PySide6.QtWidgets import (
 
 from core.paths.latent_path import SplineKind
 from core.paths.recipe import PATH_KINDS
-from explorer.widgets.controls import MarkedSlider, add_menu, label, named, set_role, spin_box, tool_button
+from core.protocol.figures import LEAST_FRAME, MOST_FRAME, SCALINGS, FrameLook
+from explorer.widgets.controls import (
+    MarkedSlider,
+    add_menu,
+    combo_box,
+    label,
+    named,
+    set_role,
+    spin_box,
+    tool_button,
+)
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
-from explorer.widgets.layouts import FlowLayout, Panel, column, row
+from explorer.widgets.layouts import FlowLayout, Panel, column, form, row
 
 SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
     ("catmull-rom", "Catmull-Rom", "A smooth curve through the control points, without cusps"),
@@ -327,6 +337,14 @@ class SavedPathsButton(QToolButton):
         self._save.setEnabled(savable)
 
 
+class _MenuPart(QWidget):
+    """Fields inside a menu: Return ends typing there, and chooses no entry."""
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            super().keyPressEvent(event)
+
+
 class PathView(Panel):
     """Plays a path and says what it is; ``kinds`` chooses that. Positions are 0 to 1 along it in the chosen unit."""
 
@@ -339,6 +357,8 @@ class PathView(Panel):
     clear_requested = Signal()
     export_requested = Signal(str)
     cancel_export_requested = Signal()
+    look_changed = Signal(object)
+    """A ``FrameLook``: how exported frames are scaled, and what stands below them."""
 
     def __init__(self) -> None:
         super().__init__("path")
@@ -401,6 +421,7 @@ class PathView(Panel):
         self.saved = SavedPathsButton()
         self._export = self._button("export", _EXPORT, text="Export")
         add_menu(self._export, FORMATS, self.export_requested.emit)
+        self._make_look(self._export.menu())
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
@@ -423,6 +444,35 @@ class PathView(Panel):
         ):
             flow.addWidget(widget)
         return flow
+
+    def _make_look(self, menu: QMenu) -> None:
+        """How exported frames look, below the formats; choosing leaves the menu open."""
+        tip = f"Longer side of exported frames, {LEAST_FRAME} to {MOST_FRAME} pixels. Below: as they are decoded"
+        self._frame_size = spin_box("path.export.size", 0, MOST_FRAME, 0, tip, "Size of exported frames", " px")
+        self._frame_size.setSpecialValueText("as decoded")
+        self._frame_size.setSingleStep(64)
+        self._frame_size.valueChanged.connect(lambda _: self._on_look())
+        tip = "Nearest enlarges by whole numbers: each pixel stays a sharp square. Bicubic interpolates"
+        self._scaling = combo_box("path.export.scaling", tip, "Scaling of exported frames", letters=8)
+        for scaling in SCALINGS:
+            self._scaling.addItem(scaling.capitalize(), scaling)
+        self._scaling.activated.connect(lambda _: self._on_look())
+        tip = "Below each frame: its position along the path, 0 to 1, in the unit in which it is played"
+        self._positions = named(QCheckBox("Position along the path"), "path.export.positions", tip=tip)
+        tip = "Below each frame: numbers are means over the 8 nearest samples, classes that of the nearest one"
+        self._labels = named(QCheckBox("Values of labels"), "path.export.labels", tip=tip)
+        for box in (self._positions, self._labels):
+            box.toggled.connect(lambda _: self._on_look())
+        body = _MenuPart()
+        rows = form(body, margins=(12, 6, 12, 8))
+        rows.addRow(label("Pictures and films", "heading"))
+        rows.addRow("Size", self._frame_size)
+        rows.addRow("Scaling", self._scaling)
+        rows.addRow("Captions", column(self._positions, self._labels, spacing=3))
+        action = QWidgetAction(menu)
+        action.setDefaultWidget(body)
+        menu.addSeparator()
+        menu.addAction(action)
 
     def _button(self, name: str, tip: str, checkable: bool = False, text: str = "", drawing: str = "") -> QToolButton:
         short = text or tip.split(" (")[0]
@@ -491,6 +541,15 @@ class PathView(Panel):
         self._info = text
         self._show()
 
+    def set_look(self, look: FrameLook) -> None:
+        """How exported frames look."""
+        with QSignalBlocker(self._frame_size), QSignalBlocker(self._scaling):
+            self._frame_size.setValue(look.size)
+            self._scaling.setCurrentIndex(self._scaling.findData(look.scaling))
+        for box, ticked in ((self._positions, look.positions), (self._labels, look.labels)):
+            with QSignalBlocker(box):
+                box.setChecked(ticked)
+
     def set_export_progress(self, fraction: float | None) -> None:
         """How much of an export is done, 0 to 1; None: there is none."""
         self._progress.setVisible(fraction is not None)
@@ -517,6 +576,11 @@ class PathView(Panel):
     def _on_frames(self, frames: int) -> None:
         self._show_frame()
         self.frames_changed.emit(frames)
+
+    def _on_look(self) -> None:
+        size = self._frame_size.value() if self._frame_size.value() >= LEAST_FRAME else 0
+        captions = self._positions.isChecked(), self._labels.isChecked()
+        self.look_changed.emit(FrameLook(size, self._scaling.currentData(), *captions))
 
     def _step(self, by: int) -> None:
         last = self._frames.value() - 1

@@ -17,8 +17,10 @@ from core.engine.open_model import EngineError, checked_latents
 from core.models.inference import decode_each
 from core.paths.export import export_path
 from core.protocol.messages import Export, Exported, ExportProgress
+from core.rendering.film_frames import dressed_frames
 
 DECODED_SHARE = 0.8  # of the progress; the rest is writing the file
+DRESSED_SHARE = 0.3  # of that rest: scaling the frames
 
 
 @handles(Export, priority=130)
@@ -48,14 +50,17 @@ def export(request: Export, engine: EngineContext, send: Send) -> Job:
         written.append(fraction)
 
     def write() -> None:
+        shown = frames
+        if request.format != "npz":
+            shown = dressed_frames(frames, request.look, request.captions, lambda done: note(DRESSED_SHARE * done))
         export_path(
             request.path,
             request.format,  # pyright: ignore[reportArgumentType]  # checked there
-            frames,
+            shown,
             z,
             request.fps,
             metadata=metadata,
-            progress=note,
+            progress=lambda done: note(DRESSED_SHARE + (1.0 - DRESSED_SHARE) * done),
         )
 
     writer = engine.writer = in_thread(write, "export")

@@ -6,6 +6,7 @@ import csv
 import io
 from pathlib import Path
 
+from core.protocol.figures import FrameLook
 from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
 from explorer.controllers.app.session import Session
@@ -45,7 +46,8 @@ class FilesController(Controller):
     def export_path(self, kind: str) -> None:
         """Ask for a file name and export the path; the name's ending decides the format."""
         filters = {kind: PATH_FILTERS[kind], **PATH_FILTERS}
-        ask_save(self._window, "export", "Export path", f"path.{kind}", filters, self._export_path)
+        title = f"Export path ({look_text(self._playback.look)})"
+        ask_save(self._window, "export", title, f"path.{kind}", filters, self._export_path)
 
     def _export_path(self, name: str) -> None:
         suffix = Path(name).suffix.lstrip(".").lower()
@@ -82,3 +84,10 @@ class FilesController(Controller):
             return
         state.message = f"{counted(len(state.selected), 'sample')} written to {name}"
         self.succeeded.emit()
+
+
+def look_text(look: FrameLook) -> str:
+    """How pictures and films of a path are written, in words."""
+    size = f"{look.size} pixels, {look.scaling}" if look.size else "as decoded"
+    below = [text for text, there in (("positions", look.positions), ("labels", look.labels)) if there]
+    return f"pictures {size}" + (f", with {' and '.join(below)}" if below else "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.paths.labels import labels_along
 from core.rendering.class_colours import UNKNOWN
 from core.runs.directory import SPLIT_NAMES, ProbeSet
 from explorer.state import Attributes, State
@@ -68,3 +69,16 @@ def values(state: State, name: str) -> np.ndarray | None:
     if attributes is not None and name in attributes.names:
         return attributes.values[:, attributes.names.index(name)]
     return None
+
+
+def label_texts(state: State, z: np.ndarray) -> list[list[str]]:
+    """For each of z (n, d) the name and value of every label, as the samples nearby have them."""
+    texts: list[list[str]] = [[] for _ in z]
+    means = state.embedding
+    for name in names(state):
+        known, classes = values(state, name), categories(state, name)
+        if known is None or means is None or len(known) != len(means) or means.shape[1] != z.shape[1]:
+            continue
+        for lines, value in zip(texts, labels_along(z, means, known, bool(classes)).tolist(), strict=True):
+            lines.append(f"{name} {said(value, classes, 3)}")
+    return texts

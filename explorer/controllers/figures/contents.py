@@ -9,7 +9,6 @@ from msgspec import structs
 
 from core.analysis.transect_figure import transect_description
 from core.geometry.off_manifold import OffManifoldScore
-from core.paths.labels import labels_along
 from core.protocol.figures import (
     CloudFigure,
     Curve,
@@ -139,7 +138,7 @@ def film_figure(sources: Sources, choice: FigureChoice, title: str) -> FilmFigur
         for lines, number in zip(captions, chosen.tolist(), strict=True):
             lines.append(f"{number / (total - 1):.2f}")
     if choice.labels:
-        for lines, texts in zip(captions, label_texts(sources.state, frames.z[chosen]), strict=True):
+        for lines, texts in zip(captions, color_targets.label_texts(sources.state, frames.z[chosen]), strict=True):
             lines.extend(texts)
     return FilmFigure(
         images=frames.images[chosen],
@@ -154,19 +153,6 @@ def film_figure(sources: Sources, choice: FigureChoice, title: str) -> FilmFigur
 
 def _verdict(score: OffManifoldScore | None) -> str:
     return (score.verdict if score is not None else None) or ""
-
-
-def label_texts(state: State, z: np.ndarray) -> list[list[str]]:
-    """For each of z (n, d) the name and value of every label, as the samples nearby have them."""
-    texts: list[list[str]] = [[] for _ in z]
-    means = state.embedding
-    for name in color_targets.names(state):
-        values, classes = color_targets.values(state, name), color_targets.categories(state, name)
-        if values is None or means is None or len(values) != len(means) or means.shape[1] != z.shape[1]:
-            continue
-        for lines, value in zip(texts, labels_along(z, means, values, bool(classes)).tolist(), strict=True):
-            lines.append(f"{name} {color_targets.said(value, classes, 3)}")
-    return texts
 
 
 # kinds of path

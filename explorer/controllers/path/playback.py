@@ -13,15 +13,18 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
+import msgspec
 import numpy as np
 from PySide6.QtCore import Signal
 
 from core.geometry.off_manifold import OffManifoldScore, off_share
 from core.paths.latent_path import ImageLength, LatentPath, image_length_table
+from core.protocol.figures import LEAST_FRAME, MOST_FRAME, FrameLook
 from core.protocol.messages import DecodePath, Export, Exported, ExportProgress, FindNearest, NearestFound, PathFrames
 from core.utils.text import counted
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.cloud.color_targets import label_texts
 from explorer.controllers.cloud.nearest import SHOWN, show_nearest
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import PATH_NEEDED, missing_decoder, missing_frames
@@ -86,6 +89,9 @@ class PlaybackController(Controller):
         self._when((events.config, events.model), self._show_empty)
         events.playback.connect(self._on_playback)
         self._engine.weights_changed.connect(self._on_weights)
+        view.look_changed.connect(self._on_look)
+        self.look = self._remembered_look()
+        view.set_look(self.look)
         self._show_settings(self._state.playback)
         self._show_empty()
 
@@ -351,6 +357,24 @@ class PlaybackController(Controller):
 
     # export
 
+    def _remembered_look(self) -> FrameLook:
+        try:
+            look = msgspec.json.decode(self._settings.path_export, type=FrameLook)
+        except msgspec.MsgspecError:  # nothing yet, or of another version
+            return FrameLook()
+        return look if look.size == 0 or LEAST_FRAME <= look.size <= MOST_FRAME else FrameLook()
+
+    def _on_look(self, look: FrameLook) -> None:
+        self.look = look
+        self._settings.path_export = msgspec.json.encode(look).decode()
+
+    def _captions(self, z: np.ndarray) -> tuple[tuple[str, ...], ...]:
+        """What stands below the frames of latents z (K, d), as the look asks for; nothing if it asks for none."""
+        lines: list[list[str]] = [[f"{i / (len(z) - 1):.2f}"] if self.look.positions else [] for i in range(len(z))]
+        if self.look.labels:
+            lines = [before + texts for before, texts in zip(lines, label_texts(self._state, z), strict=True)]
+        return tuple(map(tuple, lines)) if any(lines) else ()
+
     def export(self, target: Path, kind: str) -> None:
         """Write the path's frames to ``target`` as png, gif, mp4 or npz."""
         path, playback = self._path, self._state.playback
@@ -368,7 +392,15 @@ class PlaybackController(Controller):
             z = path.at(np.linspace(0.0, 1.0, playback.frames))
         seconds = SECONDS_PER_PASS / playback.rate
         metadata = {"path": path.to_dict(), "speed": playback.speed.value}
-        message = Export(z=z, path=str(target), format=kind, fps=len(z) / seconds, metadata=json.dumps(metadata))
+        message = Export(
+            z=z,
+            path=str(target),
+            format=kind,
+            fps=len(z) / seconds,
+            metadata=json.dumps(metadata),
+            look=self.look,
+            captions=self._captions(z),
+        )
         self._export = self._engine.request(message, self._on_exported, self._end_export)
         self._view.set_export_progress(0.0)
 

@@ -323,3 +323,13 @@ def test_an_archive_without_latents_lists_what_it_holds(tmp_path):
 def test_a_point_of_the_command_line_must_be_finite():
     with pytest.raises(LatentsError, match="not finite"):
         parse_points(["0,inf,1"])
+
+
+def test_decode_writes_images_of_the_size_that_is_asked_for(run, tmp_path, capsys):
+    arguments = ["decode", str(run), "--z", "0.5,-1,0.25", "--out", str(tmp_path / "one.png")]
+    for extra, side in ((["--size", "300"], 288), (["--size", "300", "--scaling", "bicubic"], 300)):
+        assert main([*arguments, *extra]) == 0
+        with Image.open(tmp_path / "one.png") as image:
+            assert image.size == (side, side)
+    assert main([*arguments, "--size", "3"]) == 2
+    assert "--size is 3; it must be 0, or 16 to 2160" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from core.config import ModelConfig
 from core.data.loading import load_dataset
 from core.models.losses import excess_bce
 from core.models.network_inference import NetworkInference
+from core.protocol.figures import FrameLook
 from core.protocol.messages import (
     FRAME_HEADER,
     MAX_FRAME,
@@ -40,6 +41,7 @@ from core.protocol.messages import (
     Exported,
     ExportProgress,
     Failed,
+    FindNearest,
     FrameReader,
     Load,
     Loaded,
@@ -262,6 +264,26 @@ def test_exports_the_path_and_says_how_far_it_is(engine, inference, tmp_path):
         np.testing.assert_array_equal(data["latents"], z)
         np.testing.assert_array_equal(data["frames"], np.concatenate([inference.decode(point[None]) for point in z]))
         assert json.loads(str(data["metadata"])) == {"speed": "latent"}
+
+
+def test_an_exported_strip_is_scaled_and_captioned_and_an_npz_is_not(engine, inference, tmp_path):
+    z, look = np.zeros((2, 3), np.float32), FrameLook(size=128)
+    fields = {"z": z, "look": look, "captions": (("0.00",), ("1.00",))}
+    for kind in ("png", "npz"):
+        stamp = engine.send(Export, path=str(tmp_path / f"p.{kind}"), format=kind, **fields)
+        engine.wait_for(lambda reply, stamp=stamp: isinstance(reply, Exported) and reply.stamp == stamp)
+    size = inference.image_size
+    with Image.open(tmp_path / "p.png") as strip:
+        pixels = np.asarray(strip)
+    shown = inference.decode(z[:1])[0, ..., 0].repeat(128 // size, axis=0).repeat(128 // size, axis=1)
+    np.testing.assert_array_equal(pixels[:128], np.concatenate([shown, shown], axis=1))
+    assert 128 < len(pixels) < 160
+    with np.load(tmp_path / "p.npz", allow_pickle=False) as data:
+        assert data["frames"].shape[1:3] == (size, size)
+    stamp = engine.send(Export, path=str(tmp_path / "q.gif"), format="gif", **(fields | {"look": FrameLook()}))
+    failed = engine.wait_for(lambda reply: reply.stamp == stamp and not isinstance(reply, ExportProgress))
+    assert "could not be read; choose a size of 96 or more" in failed.message
+    assert not (tmp_path / "q.gif").exists()
 
 
 def test_a_cancelled_export_leaves_no_file(engine, tmp_path):
@@ -495,6 +517,7 @@ def test_every_request_is_answered_by_one_final_reply(steps, tmp_path):
         ReconstructValidation(count=2),
         MeasureLosses(indices=np.arange(20, dtype=np.int64)),
         DecodePath(z=z),
+        FindNearest(z=z, count=2),
         Export(z=z, path=str(tmp_path / "p.npz"), format="npz"),
         EncodeFactors(factors=np.ones(2, np.float32)),
         MeasureTransect(points=np.ones((5, 2)), indices=np.zeros(0, np.int64)),

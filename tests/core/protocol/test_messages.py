@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from core.protocol.figures import AnyFigure, LossCurve, LossesFigure, Page, Part, same
+from core.protocol.figures import AnyFigure, FrameLook, LossCurve, LossesFigure, Page, Part, same
 from core.protocol.messages import (
     FRAME_HEADER,
     MAX_FRAME,
@@ -41,6 +41,8 @@ VALUES: dict[Any, Any] = {
     bool: True,
     tuple[str, ...]: ("a", "b"),
     tuple[str, ...] | None: ("a", "b"),
+    FrameLook: FrameLook(64),
+    tuple[tuple[str, ...], ...]: (("a", "µ"), ("b", "c")),
     bytes: b"\0\xff",
     AnyFigure: CURVES,
     Page: Page(width=8.5),

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLabel, QS
 
 from core.paths.latent_path import SPLINE_KINDS
 from core.paths.recipe import PATH_KINDS, RECIPE_KINDS
+from core.protocol.figures import FrameLook
 from explorer.views.path import SPLINES, PathView
 from explorer.widgets.theme import LIGHT
 
@@ -29,6 +30,7 @@ SIGNALS = [
     "clear_requested",
     "export_requested",
     "cancel_export_requested",
+    "look_changed",
 ]
 
 
@@ -274,6 +276,25 @@ def test_an_export_shows_its_progress_and_can_be_cancelled(view, said):
     view.set_export_progress(None)
     assert not _find(view, "progress").isVisible()
     assert _find(view, "export").isEnabled()
+
+
+def test_how_frames_are_exported_is_set_in_the_menu(view, said, qtbot):
+    view.set_path("catmull-rom", False, 9, 1.0)
+    view.set_look(FrameLook(128, "nearest", True))
+    assert said == []
+    menu = _find(view, "export").menu()
+    menu.popup(view.mapToGlobal(QPoint(0, 0)))
+    part = {name: menu.findChild(QWidget, f"path.export.{name}") for name in ("size", "scaling", "labels")}
+    _type(part["size"], "300")
+    QTest.keyClick(part["size"], Qt.Key.Key_Return)
+    assert said.pop() == ("look_changed", FrameLook(300, "nearest", True))
+    part["scaling"].setCurrentIndex(1)
+    part["scaling"].activated.emit(1)
+    QTest.mouseClick(part["labels"], LEFT, pos=QPoint(6, part["labels"].height() // 2))
+    assert said.pop() == ("look_changed", FrameLook(300, "bicubic", True, True))
+    part["size"].setValue(3)
+    assert said.pop()[1].size == 0
+    menu.close()
 
 
 def test_the_panel_fits_a_dock_of_280_pixels(view):

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
@@ -14,7 +15,7 @@ from svg_reader import points, words
 from window_driver import press
 
 from core.paths.latent_path import LatentPath
-from core.protocol.figures import CloudFigure, FilmFigure, LossesFigure, PlaneFigure
+from core.protocol.figures import CloudFigure, FilmFigure, FrameLook, LossesFigure, PlaneFigure
 from core.rendering.point_colours import point_colours
 from explorer.controllers.figures import contents
 from explorer.controllers.figures.figures import KINDS, size_text
@@ -75,7 +76,7 @@ def test_the_cloud_is_saved_by_keys_as_it_is_seen(opened, qtbot, tmp_path):
     qtbot.waitUntil(lambda: opened.figures._client is None, timeout=WAIT)
 
 
-def test_what_is_on_screen_is_in_the_figures(opened, qtbot):
+def test_what_is_on_screen_is_in_the_figures(opened, qtbot, tmp_path):
     sources = opened.figures._sources
     assert KINDS["film"].missing(sources) == contents.PATH_NEEDED
     assert KINDS["kinds"].missing(sources) == contents.NO_COMPARISON
@@ -104,6 +105,14 @@ def test_what_is_on_screen_is_in_the_figures(opened, qtbot):
     np.testing.assert_array_equal(film.images, opened.playback.decoded.images[[0, 16, 32, 48, 64]])
     assert [caption[0] for caption in film.captions] == ["0.00", "0.25", "0.50", "0.75", "1.00"]
     assert [line.split()[0] for line in film.captions[0]][1:] == ["a", "b"]
+
+    opened.path_view.look_changed.emit(FrameLook(128, "nearest", True, True))
+    with qtbot.waitSignal(opened.playback.exported, timeout=WAIT):
+        opened.playback.export(tmp_path / "path.png", "png")
+    with Image.open(tmp_path / "path.png") as strip:
+        pixels = np.asarray(strip)[:128, :128]
+    np.testing.assert_array_equal(pixels, film.images[0, ..., 0].repeat(4, axis=0).repeat(4, axis=1))
+    assert opened.playback._remembered_look() == FrameLook(128, "nearest", True, True)
 
     plane = figure(opened, "plane")
     assert isinstance(plane, PlaneFigure)
