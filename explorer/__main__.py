@@ -9,7 +9,9 @@ import argparse
 import sys
 from pathlib import Path
 
-CORE_COMMANDS = ("train", "import", "encode", "decode", "dataset", "experiment", "export", "share", "turntable", "info")
+CORE_COMMANDS = (
+    "train", "open", "import", "encode", "decode", "dataset", "experiment", "export", "share", "turntable", "info",
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -172,6 +172,8 @@ FILE = Menu("&File", (
         Command("images_file", "File of images…", lambda app: app.dataset.ask(False), "Ctrl+Shift+I", "open",
                 "Look at a file that holds many images before training on it"),
     )),
+    Command("open_program", "Open Python model…", lambda app: app.programs.ask(), "", "open",
+            "Open a Python file of yours that defines decode(z), in a window of its own"),
     Command("bundled", "Open the bundled model", lambda app: app.open_bundled(), "", "isoline",
             "Open the trained model that comes with Isoline"),
     None,

@@ -20,6 +20,7 @@ from explorer.controllers.app.export import ExportController
 from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.locate import LocateController
+from explorer.controllers.app.programs import ProgramsController
 from explorer.controllers.app.python_program import PythonProgramController
 from explorer.controllers.app.session import Session
 from explorer.controllers.app.share import ShareController
@@ -166,6 +167,7 @@ class Explorer(QObject):
         self.figures = add(FiguresController(context, session, sources))
         self.locate = add(LocateController(context, session, self.image))
         self.status = add(StatusController(context, self.cloud))
+        self.programs = add(ProgramsController(context))
         self.python_program = add(PythonProgramController(context))
 
     def _add(self, controller: C) -> C:

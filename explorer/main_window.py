@@ -37,6 +37,8 @@ class MainWindow(QMainWindow):
     closing = Signal()
     dropped = Signal(str)
     """The path of a folder or file that was dropped on the window."""
+    program_dropped = Signal(str)
+    """The same of a Python file."""
     recent_chosen = Signal(str)
 
     def __init__(self) -> None:
@@ -215,7 +217,7 @@ class MainWindow(QMainWindow):
         if path:
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
-            self.dropped.emit(path)
+            (self.program_dropped if path.lower().endswith(".py") else self.dropped).emit(path)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Tell the program first, so that layout and processes are put away while the window still exists."""

@@ -1,5 +1,5 @@
-"""The command line of the core: ``isoline train | import | encode | decode | dataset | experiment | export | share |
-turntable | info``.
+"""The command line of the core: ``isoline train | open | import | encode | decode | dataset | experiment | export |
+share | turntable | info``.
 
 Each command is a module of ``core.cli`` with a frozen dataclass ``Options``, of which tyro makes the flags, and
 ``run(options) -> int``. A command is imported only when it is chosen, and none imports torch before it runs, so that
@@ -18,6 +18,7 @@ import core
 
 COMMANDS = {
     "train": "train a model in a run folder, or resume a run",
+    "open": "open the window on a run, or on a model in a Python file of your own",
     "import": "make a run of a model in ONNX files that was trained elsewhere, or of latents alone",
     "encode": "encode images as latent means",
     "decode": "decode latent points or a path to images",

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.config import DataConfig
-from core.data.dataset import DatasetError
+from core.data.dataset import DatasetError, Progress
 from core.data.python_arrays import IMAGES, as_array, images_of, labels_of, write_npz
-from core.exploring.functions import Function, ImageFunctions
+from core.exploring.functions import Function, FunctionError, ImageFunctions
 from core.exploring.view import View
-from core.runs.directory import RunDirectory, RunError
+from core.runs.directory import THUMBNAIL_SIZE, RunDirectory, RunError
 from core.runs.imported import KEY, ImportedModel, LatentsOnly, PythonFunctions, stored_form
 from core.training.trained_run import TrainedRun
 
@@ -63,6 +63,30 @@ def explore(
             raise TypeError("isoline.explore got a run and more; of a run all is known, give it alone.")
         run = RunDirectory.open(latents.path if isinstance(latents, TrainedRun) else Path(latents))
         return View(run.path.absolute(), _rows(run))
+    return open_view(
+        latents, images=images, labels=labels, files=files, decode=decode, encode=encode, axes=axes, values=values,
+        out=out,
+    )  # fmt: skip
+
+
+def open_view(
+    latents: Any,
+    *,
+    images: Any = None,
+    labels: Any = None,
+    files: Sequence[str | os.PathLike[str]] | None = None,
+    decode: Function | None = None,
+    encode: Function | None = None,
+    axes: str | None = None,
+    values: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    drawn: bool = False,
+    notes: tuple[str, ...] = (),
+    progress: Progress = lambda share: None,
+) -> View:
+    """``explore`` of latents (n, d). If they are ``drawn``, the images, where there are some, are encoded and their
+    means take the place of the latents; where there are none, the samples are shown as ``decode`` makes them. That is
+    one call for each before the window opens. ``notes`` of the caller are kept with those of what is guessed here."""
     try:
         z = as_array(latents)
     except (TypeError, ValueError) as error:
@@ -79,7 +103,9 @@ def explore(
     try:
         folder = temporary / "explore" if temporary is not None else Path(out or "").absolute()
         session = secrets.token_hex(8)
-        run, notes = _make_run(folder, arrays, known, table, functions, session, (decode, encode))
+        run, notes = _make_run(folder, arrays, known, table, functions, session, (decode, encode), notes)
+        if drawn and functions is not None:
+            _complete(run, functions, progress)
         return View(run.path, _rows(run), functions, session, notes, temporary)
     except BaseException:
         if temporary is not None:
@@ -114,6 +140,7 @@ def _make_run(
     functions: ImageFunctions | None,
     session: str,
     given: tuple[Function | None, Function | None],
+    remarks: tuple[str, ...],
 ) -> tuple[RunDirectory, tuple[str, ...]]:
     """The run, and what was guessed. Its arrays are in a file beside it, for the images are read from there."""
     from core.training.import_latents import LatentSource, import_latents  # takes torch
@@ -134,13 +161,35 @@ def _make_run(
         file.unlink(missing_ok=True)
         raise
     imported: ImportedModel = run.imported or LatentsOnly()
-    notes = (*imported.notes, *(() if functions is None else functions.notes))
+    notes = (*remarks, *imported.notes, *(() if functions is None else functions.notes))
     if functions is not None:
         decode, encode = given
         model = PythonFunctions(session=session, decodes=decode is not None, encodes=encode is not None, notes=notes)
         shown = dataclasses.replace(run.config.data, image_size=data.image_size, channels=data.channels)
         run = run.rewrite(dataclasses.replace(run.config, data=shown), run.metadata | {KEY: stored_form(model)})
     return run, notes
+
+
+def _complete(run: RunDirectory, functions: ImageFunctions, progress: Progress) -> None:
+    """Give the samples of ``run``, whose latents were drawn, what they lack: the means of their images, or pictures."""
+    from core.data.loading import load_dataset
+    from core.models.thumbnails import thumbnails_of  # takes torch
+
+    probe, mu = run.read_probe(), np.array(run.read_embedding())
+    if not run.config.data.has_images:
+        thumbnails = np.empty((len(mu), THUMBNAIL_SIZE, THUMBNAIL_SIZE, functions.channels), np.uint8)
+        for place, point in enumerate(mu):
+            thumbnails[place] = thumbnails_of(functions.decode(point[None]))[0]
+            progress((place + 1) / len(mu))
+        run.write_probe(dataclasses.replace(probe, thumbnails=thumbnails))
+        return
+    images = load_dataset(run.config.data).images
+    for place, index in enumerate(probe.indices):
+        mu[place] = functions.encode(np.array(images[index])[None])[0]
+        progress((place + 1) / len(mu))
+    if not np.isfinite(mu).all():
+        raise FunctionError("encode returned numbers that are not finite.")
+    run.write_embedding(mu)
 
 
 def _rows(run: RunDirectory) -> NDArray[np.int64]:

@@ -3,7 +3,9 @@ converted to and from what Isoline shows, 8-bit squares."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -107,7 +109,7 @@ class ImageFunctions:
                 raise TypeError(f"it returned {array.dtype}, not numbers")
             return array
         except Exception as error:  # whatever a person's function raises is told, and nothing ends
-            raise FunctionError(f"{name} raised {type(error).__name__}: {error}") from error
+            raise FunctionError(f"{name} raised {type(error).__name__}: {error}{_line_of(error)}") from error
 
     def _pixels(self, results: list[np.ndarray], axes: str | None, values: str | None) -> Pixels:
         shapes = {result.shape for result in results}
@@ -166,3 +168,10 @@ class ImageFunctions:
                 f"decode returned shape {result.shape}; before, it returned images of {self.pixels.axes} with "
                 f"{self.pixels.height} × {self.pixels.width} pixels and {self.pixels.channels} channels."
             ) from error
+
+
+def _line_of(error: Exception) -> str:
+    """Where in the person's file it was raised, in brackets: the deepest line in the file of the function itself."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call here
+    theirs = [frame for frame in frames if frame.filename == frames[0].filename]
+    return f" ({Path(theirs[-1].filename).name}, line {theirs[-1].lineno})" if theirs else ""

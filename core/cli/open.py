@@ -1,0 +1,87 @@
+"""`isoline open`: the window on a run, or on a person's own Python file once they have said yes to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from core.cli.progress import progress_bar
+from core.exploring.consent import WARNING, Program, ProgramError, allow, has_changed, is_allowed, read_program
+from core.runs.directory import RunDirectory
+
+
+@dataclass(frozen=True)
+class Options:
+    """Open the window on a run folder, or on a model in a Python file that defines decode(z); optionally also
+    encode(x), images, labels, files, latents, latent_dim, axes and values, as for isoline.explore.
+
+    A Python file is run only after you have said yes to it, and asked about again when it has changed."""
+
+    path: tyro.conf.Positional[Path]
+    """A run folder, a file of weights in one, or a .py file."""
+    yes: str | None = None
+    """For scripts, which cannot be asked: run the file if this is its SHA-256."""
+    out: Path | None = None
+    """Of a .py file: the run folder to keep what is shown in. Default: a temporary one."""
+
+
+def run(options: Options) -> int:
+    """Open the window, and return when it has been closed: 0, or what it returned.
+
+    Raises ``ProgramError``, ``RunError``.
+    """
+    if options.path.suffix.lower() == ".py":
+        return _open_program(options)
+    if options.yes is not None or options.out is not None:
+        raise ProgramError(f"{options.path} is no Python file, so --yes and --out cannot be used; leave them out.")
+    folder = _run_of(options.path)
+    return subprocess.run([sys.executable, "-P", "-m", "explorer", str(folder)], check=False).returncode
+
+
+def _run_of(path: Path) -> Path:
+    """The run folder that is meant: ``path``, or that of the weights in it. Raises ``RunError``."""
+    if path.suffix == ".safetensors" and path.is_file():
+        for folder in (path.absolute().parent, path.absolute().parent.parent):
+            if RunDirectory.exists(folder):
+                print(f"{path} belongs to the run {folder}, which is opened with its newest weights.")
+                return folder
+    return RunDirectory.open(path).path
+
+
+def _open_program(options: Options) -> int:
+    from core.exploring.program import view_of
+
+    program = read_program(options.path)
+    _ask(program, options.yes)
+    with progress_bar("asking the program for its samples") as report:
+        view = view_of(program, options.out, report)
+    print("\n".join(f"note: {note}" for note in view.notes), flush=True)
+    try:
+        view.wait()
+    except KeyboardInterrupt:
+        view.close()
+        raise
+    return 0
+
+
+def _ask(program: Program, yes: str | None) -> None:
+    """Return if a person has said yes to ``program``, now or earlier. Raises ``ProgramError`` if not."""
+    if yes is not None and yes.lower() != program.sha256:
+        raise ProgramError(f"--yes is {yes}; the SHA-256 of {program.path} is {program.sha256}. It was not run.")
+    if yes is not None or is_allowed(program):
+        return
+    changed = "It has changed since you said yes to it. " if has_changed(program) else ""
+    if not sys.stdin.isatty():
+        raise ProgramError(
+            f"{program.path} is a Python program that nobody has said yes to, and was not run. {changed}Open it in a "
+            f"terminal, where you are asked, or with --yes {program.sha256}"
+        )
+    print(f"{program.described}\n{changed}{WARNING}", file=sys.stderr)
+    print("Run it? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise ProgramError(f"{program.path} was not run.")
+    allow(program)

@@ -1,0 +1,100 @@
+"""Models in Python files: asked about before anything of them is run, then opened in a window of their own.
+
+The command ``isoline open`` runs the file, in a process that is neither this window nor its engine.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QMessageBox
+
+from core.exploring.consent import WARNING, Program, ProgramError, allow, has_changed, is_allowed, read_program
+from explorer.controllers.controller import Context, Controller
+from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
+from explorer.widgets.dialogs import ask_file, show_dialog
+
+
+def open_command(path: Path) -> list[str]:
+    """The command line that opens the Python file at ``path``."""
+    return isoline_command("open", str(path))
+
+
+class ProgramsController(Controller):
+    """Asks for the file and for the yes, and says why a program that was started has failed."""
+
+    def __init__(self, context: Context, command: Callable[[Path], list[str]] = open_command) -> None:
+        super().__init__(context)
+        self._command = command
+        self._logs = tempfile.TemporaryDirectory(prefix="isoline-", ignore_cleanup_errors=True)
+        self._started: list[tuple[Path, Path, Detached]] = []  # file, log, process
+        self._window.program_dropped.connect(self.choose)
+
+    def ask(self) -> None:
+        """Ask for a Python file."""
+        ask_file(self._window, "program", "Open Python model", "Python files (*.py)", self.choose)
+
+    def choose(self, path: str) -> None:
+        """Open the file at ``path``, at once if a person has said yes to it as it is now."""
+        try:
+            program = read_program(Path(path))
+        except ProgramError as error:
+            self.error_occurred.emit(str(error))
+            return
+        if is_allowed(program):
+            self._start(program)
+            return
+        box = QMessageBox(self._window)
+        box.setObjectName("box.program")
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Run a Python file")
+        changed = " It has changed since you said yes to it." if has_changed(program) else ""
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setText(f"Run {program.path.name}?{changed}")
+        box.setInformativeText(f"{WARNING}\n\n{program.described}")
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.addButton("Run", QMessageBox.ButtonRole.AcceptRole).setObjectName("box.program.accept")
+        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+        cancel.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
+        box.setDefaultButton(cancel)
+        box.accepted.connect(lambda: self._allow(program))
+        show_dialog(self._window, box)
+
+    def _allow(self, program: Program) -> None:
+        try:
+            allow(program)
+        except ProgramError as error:
+            self.error_occurred.emit(str(error))
+            return
+        self._start(program)
+
+    def _start(self, program: Program) -> None:
+        log = Path(self._logs.name, f"{len(list(Path(self._logs.name).iterdir()))}.log")
+        try:
+            process = start_detached(self._command(program.path), log)
+        except OSError as error:
+            self.error_occurred.emit(f"{program.path} could not be started: {error}.")
+            return
+        self._started.append((program.path, log, process))
+        self._state.message = f"{program.path.name} opens in a window of its own"
+
+    def tick(self) -> None:
+        """Say why a program has failed; one whose window was closed says nothing."""
+        for started in list(self._started):
+            path, log, process = started
+            if process.alive:
+                continue
+            self._started.remove(started)
+            _, failed, why = log_tail(log).rpartition("isoline open: error: ")
+            if failed:
+                self.error_occurred.emit(why)
+            elif "Traceback" in log_tail(log):
+                self.error_occurred.emit(f"{path} has ended: {log_tail(log).splitlines()[-1]}")
+
+    def shut_down(self) -> None:
+        """Leave the windows of programs open, and remove their logs."""
+        self._logs.cleanup()
