@@ -205,6 +205,17 @@ FILE = Menu("&File", (
     None,
     Command("quit", "Quit", lambda app: app.window.close(), "Ctrl+Q"),
 ))
+COPY_PYTHON = Menu("Copy as &Python", (
+    Command("copy_probe", "Probe", lambda app: app.python_code.copy("probe"), "", "",
+            "Copy Python code that decodes the probe", enabled=lambda app: app.state.document.probe is not None),
+    Command("copy_selection", "Selection", lambda app: app.python_code.copy("selection"), "", "",
+            "Copy Python code that gets latents and labels of the selected samples",
+            enabled=lambda app: app.state.selected is not None),
+    Command("copy_path", "Path", lambda app: app.python_code.copy("path"), "", "",
+            "Copy Python code that makes the path and its images", enabled=_has_path),
+    Command("copy_figure", "Cloud with camera", lambda app: app.python_code.copy("figure"), "Ctrl+Shift+C", "",
+            "Copy Python code that writes the cloud as it is seen into a file", enabled=_has_cloud),
+))
 EDIT = Menu("&Edit", (
     Command("undo", lambda app: _with_label("Undo", app.editing.undo_label), lambda app: app.editing.undo(), "Ctrl+Z",
             "undo", "Undo the last change of probe, path or transects", "icon",
@@ -218,6 +229,9 @@ EDIT = Menu("&Edit", (
             enabled=lambda app: app.state.selected_control is not None),
     Command("clear_path", "Clear path", lambda app: app.path.clear(), "", "trash", "Remove the whole path",
             enabled=lambda app: app.state.document.path is not None),
+    None,
+    COPY_PYTHON,
+    None,
     Command("cancel", "Cancel", _cancel, "Esc", "", "Discard the curve being traced, else clear the selection, else "
                                                     "leave the mode"),
 ))

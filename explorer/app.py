@@ -21,6 +21,7 @@ from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.locate import LocateController
 from explorer.controllers.app.programs import ProgramsController
+from explorer.controllers.app.python_code import PythonCodeController
 from explorer.controllers.app.python_program import PythonProgramController
 from explorer.controllers.app.session import Session
 from explorer.controllers.app.share import ShareController
@@ -168,6 +169,7 @@ class Explorer(QObject):
         self.locate = add(LocateController(context, session, self.image))
         self.status = add(StatusController(context, self.cloud))
         self.programs = add(ProgramsController(context))
+        self.python_code = add(PythonCodeController(context, session, cloud, self.playback))
         self.python_program = add(PythonProgramController(context))
 
     def _add(self, controller: C) -> C:

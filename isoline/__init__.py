@@ -16,6 +16,7 @@ from core import __version__
 from core.config import ConfigError, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
 from core.exploring.explore import explore
 from core.exploring.view import View
+from core.paths.latent_path import LatentPath
 from core.runs.directory import RunError
 from core.training.trained_run import TrainedRun
 from core.training.trained_run import open_run as open
@@ -24,6 +25,7 @@ from core.training.trained_run import train_run as train
 __all__ = [
     "ConfigError",
     "DataConfig",
+    "LatentPath",
     "LossConfig",
     "ModelConfig",
     "RunConfig",

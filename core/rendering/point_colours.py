@@ -11,6 +11,8 @@ from core.rendering.themes import Theme
 
 FAINT_ALPHA = 45
 """Of samples that are not selected, while others are."""
+SPLIT = "training / validation"
+"""The name of what tells training from validation samples."""
 
 
 def plain_colour(theme: Theme) -> np.ndarray:
@@ -39,3 +41,9 @@ def point_colours(colouring: Colouring, count: int, theme: Theme) -> np.ndarray:
         made[faint, 3] = FAINT_ALPHA
     made[hidden_samples(colouring, count), 3] = 0
     return made
+
+
+def value_range(values: np.ndarray, outliers: float = 0.0) -> tuple[float, float]:
+    """The values that get the ends of the colour map; the share ``outliers`` on either side lies beyond them."""
+    low, high = np.nanquantile(values, (outliers, 1.0 - outliers)).tolist()
+    return low, high if high > low else low + 1.0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,10 @@ from core.config import Preset, RunConfig, config_from_dict, config_to_dict, pre
 from core.data.python_arrays import IMAGES, images_of, labels_of, write_npz
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import SavedPath, load_path, saved_names
+from core.protocol.figures import Page
 from core.runs.directory import RunDirectory, RunError, new_run_name, unwritable
 from core.runs.metrics_log import Record
+from core.utils.atomic_write import write_atomic
 
 if TYPE_CHECKING:
     from core.models.inference import Inference
@@ -119,6 +121,42 @@ class TrainedRun:
     def paths(self) -> RunPaths:
         """The paths that were saved with this run, by name: ``run.paths["one"].images()``."""
         return RunPaths(self)
+
+    def save_cloud(
+        self,
+        file: str | os.PathLike[str],
+        *,
+        epoch: int | None = None,
+        width: float = 16.0,
+        height: float = 0.0,
+        dpi: int = 300,
+        theme: Literal["dark", "light", "print"] = "print",
+        font: float = 8.0,
+        **look: Any,
+    ) -> tuple[str, ...]:
+        """Write a figure of the latents, as *Save figure* draws the cloud: PNG, SVG or PDF, by the name of ``file``.
+
+        ``epoch``: the latents after it; None: the newest. ``width`` and ``height`` (0: as high as it needs) are
+        centimetres, ``dpi`` pixels an inch, ``font`` points. What is drawn are the fields of
+        ``core.figures.run_cloud.CloudLook``: ``color_by`` a label or "split", or with ``values`` a number (n,) for each
+        sample, places of ``classes`` if there are such names; ``limits`` of the ``colormap``; ``hidden`` names of
+        classes; ``selected`` samples; ``dimensions`` of the axes or ``principal`` ones; ``camera``, a dictionary of
+        target, distance, azimuth, elevation and viewport; ``point_size``, ``opacity``, ``probe`` (d,), ``sample``,
+        ``path`` with a ``marker`` at a share of its length, and ``title``. *Copy as Python* writes them for what is on
+        screen. Returns what should be known of the figure.
+
+        Raises ``core.figures.drawing.FigureError`` for what cannot be drawn, and ``OSError``.
+        """
+        from core.figures.drawing import draw, encode
+        from core.figures.run_cloud import CloudLook, cloud_figure
+
+        file = Path(file)
+        means = self.latents if epoch is None else self._directory.read_embedding(epoch)
+        figure = cloud_figure(means, self._directory.read_probe(), CloudLook(**look))
+        page = Page(width, height, file.suffix.lower().removeprefix("."), dpi, theme, font)
+        sheet = draw(figure, page)
+        write_atomic(file, encode(sheet, page))
+        return sheet.notes
 
     def decode(self, z: ArrayLike) -> NDArray[np.uint8]:
         """Images uint8 (n, S, S, C) at latents ``z`` (n, d): on one machine exactly those of ``isoline decode``.

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt, Signal
 from core.protocol.figures import Colouring
 from core.rendering import colormaps
 from core.rendering.class_colours import UNKNOWN, class_colours
-from core.rendering.point_colours import point_colours
+from core.rendering.point_colours import SPLIT, point_colours, value_range
 from core.rendering.projection import Projection, along_components, along_dimensions
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
@@ -22,7 +22,6 @@ from explorer.views.cloud import CloudView, LegendEntry, Mode
 from explorer.views.points import PointsView
 
 EXCESS_BCE = "excess BCE"
-SPLIT = color_targets.SPLIT
 NO_COLOUR = "one colour"
 RESERVED_NAMES = (EXCESS_BCE, SPLIT, NO_COLOUR)
 """What colours the points beside factors and attributes."""
@@ -228,7 +227,9 @@ class CloudController(Controller):
         if values is None:
             return Colouring(selected=state.selected, opacity=display.opacity)
         classes = color_targets.classes(state, display.color_by)
-        low, high = (0.0, 1.0) if classes else _ends(values, display.color_by)
+        # A few bad reconstructions must not flatten the colours of all others.
+        outliers = 0.01 if display.color_by == EXCESS_BCE else 0.0
+        low, high = (0.0, 1.0) if classes else value_range(values, outliers)
         return Colouring(
             display.color_by,
             np.asarray(values, dtype=np.float64),
@@ -280,15 +281,6 @@ def make_projection(axes: Axes, latent_dim: int, embedding: np.ndarray | None) -
     if axes.principal and embedding is not None and len(embedding) > 1:
         return along_components(embedding)
     return along_dimensions(axes.dimensions, latent_dim)
-
-
-def _ends(values: np.ndarray, name: str) -> tuple[float, float]:
-    """The values that get the ends of the colour map."""
-    if name == EXCESS_BCE:  # a few bad reconstructions must not flatten the colours of all others
-        low, high = np.nanquantile(values, (0.01, 0.99)).tolist()
-    else:
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    return low, high if high > low else low + 1.0
 
 
 def _label(state: State, place: int) -> str:

@@ -9,11 +9,9 @@ import numpy as np
 
 from core.paths.labels import labels_along
 from core.rendering.class_colours import UNKNOWN
+from core.rendering.point_colours import SPLIT
 from core.runs.directory import SPLIT_NAMES, ProbeSet
 from explorer.state import Attributes, State
-
-SPLIT = "training / validation"
-"""The name of what tells training from validation samples."""
 
 
 def names(state: State) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ import numpy as np
 from PySide6.QtCore import Signal
 
 from core.rendering.class_colours import UNKNOWN
+from core.rendering.point_colours import SPLIT
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud import color_targets
-from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
+from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command
 from explorer.state import Axes

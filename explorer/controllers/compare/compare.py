@@ -17,12 +17,12 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded, frame
 from core.rendering import colormaps
 from core.rendering.class_colours import coloured
-from core.rendering.point_colours import plain_colour
+from core.rendering.point_colours import SPLIT, plain_colour
 from core.rendering.projection import Projection
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 from explorer.controllers.app.session import read_samples
 from explorer.controllers.cloud import color_targets
-from explorer.controllers.cloud.cloud import SPLIT, CloudController, make_projection
+from explorer.controllers.cloud.cloud import CloudController, make_projection
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
 from explorer.controllers.requirements import NO_ORIGINALS

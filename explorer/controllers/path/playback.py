@@ -88,6 +88,7 @@ class PlaybackController(Controller):
         events.model.connect(self._on_model)
         self._when((events.config, events.model), self._show_empty)
         events.playback.connect(self._on_playback)
+        self._when((events.display, events.embedding), lambda: self._mark("marker"))  # other axes, or other components
         self._engine.weights_changed.connect(self._on_weights)
         view.look_changed.connect(self._on_look)
         self.look = self._remembered_look()
@@ -313,6 +314,9 @@ class PlaybackController(Controller):
         if self._decode_at is not None and now >= self._decode_at:
             self._decode_at = None
             self._decode()
+        if self._dirty:
+            self._dirty.clear()
+            self._show_marker()
         playback = self._state.playback
         if not playback.playing:
             return
@@ -325,16 +329,21 @@ class PlaybackController(Controller):
                 return
         self._set(position=position)
 
+    def _show_marker(self) -> bool:
+        """Mark the path's place in the cloud; False if there is none."""
+        projection = self._cloud.projection
+        if self._path is None or projection is None or not self._playable():
+            return False
+        self._cloud.view.set_marker(projection.to_view(self._path.at(self.share)))
+        return True
+
     def _show_position(self, image: bool = True) -> None:
         path, position = self._path, self._state.playback.position
         self._view.set_position(position)
         self._film.set_position(position)
-        projection = self._cloud.projection
-        if path is None or projection is None or not self._playable():
+        if path is None or not self._show_marker():
             return
-        s = self.share
-        self._cloud.view.set_marker(projection.to_view(path.at(s)))
-        frames = self._frames
+        s, frames = self.share, self._frames
         if not image or frames is None or (frames.images is None and frames.nearest is None):
             return
         nearest, count = int(np.abs(frames.s - s).argmin()), self._state.playback.frames

@@ -1,0 +1,80 @@
+"""Copy as Python: the code, run by itself, makes what is on screen, to the last bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtGui import QAction, QGuiApplication
+
+from core.figures.drawing import draw, encode
+from core.paths.latent_path import LatentPath
+from core.protocol.figures import Page
+from explorer.controllers.figures.contents import Sources, cloud_figure
+from explorer.state import Axes
+from explorer.views.figure import FigureChoice
+
+
+def copied(explorer, name: str) -> str:
+    """What the command of the menu puts into the clipboard."""
+    action = explorer.window.findChild(QAction, f"action.copy_{name}")
+    assert action.isEnabled()
+    action.trigger()
+    return QGuiApplication.clipboard().text()
+
+
+def run_code(code: str) -> dict[str, Any]:
+    """The names that the code leaves."""
+    names: dict[str, Any] = {}
+    exec(code, names)
+    return names
+
+
+def test_code_makes_what_is_on_screen(reopened, qtbot, tmp_path: Path, monkeypatch):
+    explorer, state = reopened, reopened.state
+    explorer.editing.commit("move probe", probe=np.array([0.1, -0.25, 1 / 3], np.float32), sample=None)
+    qtbot.waitUntil(lambda: not explorer.probe._awaiting)
+    names = run_code(copied(explorer, "probe"))
+    np.testing.assert_array_equal(np.array(names["z"], np.float32), state.document.probe)
+    np.testing.assert_array_equal(names["image"], names["run"].decode([state.document.probe])[0])
+
+    state.selected = np.array([3, 5, 8])
+    names = run_code(copied(explorer, "selection"))
+    np.testing.assert_array_equal(names["latents"], state.embedding[[3, 5, 8]])
+    np.testing.assert_array_equal(names["labels"]["a"], state.samples.factor("a")[[3, 5, 8]])
+
+    path = LatentPath(state.embedding[[0, 4, 9]], closed=True, kind="natural")
+    explorer.editing.commit("draw path", path=path)
+    qtbot.waitUntil(lambda: explorer.playback.decoded is not None, timeout=20_000)
+    names = run_code(copied(explorer, "path"))
+    assert names["path"] == path
+    np.testing.assert_array_equal(names["latents"], explorer.playback.decoded.z)
+    np.testing.assert_array_equal(names["images"], explorer.playback.decoded.images)
+
+    monkeypatch.chdir(tmp_path)
+    sources = Sources(
+        state, explorer.cloud_control, explorer.playback, explorer.losses, explorer.kinds_view, explorer.parameters_view
+    )
+    page = Page(theme=state.theme.name)
+    for principal, hidden in ((False, frozenset()), (True, frozenset({1}))):
+        explorer.cloud_control._display(axes=Axes(principal=principal, dimensions=(2, 0, 1)), point_size=9.0)
+        explorer.cloud_control._display(color_by="b" if not principal else "training / validation")
+        state.hidden = hidden
+        explorer.cloud.scene.camera.orbit(40.0, -25.0)
+        explorer.redraw()
+        run_code(copied(explorer, "figure"))
+        on_screen = cloud_figure(sources, FigureChoice(), "")
+        assert Path("cloud.png").read_bytes() == encode(draw(on_screen, page), page)
+
+
+def test_values_that_the_run_has_not_are_in_the_code(reopened, tmp_path: Path, monkeypatch):
+    explorer = reopened
+    explorer.state.losses = np.linspace(0.0, 1.0, len(explorer.state.embedding), dtype=np.float32)
+    explorer.cloud_control._display(color_by="excess BCE")
+    explorer.redraw()
+    monkeypatch.chdir(tmp_path)
+    code = copied(explorer, "figure")
+    assert "color_by='excess BCE'" in code
+    run_code(code)
+    assert Path("cloud.png").stat().st_size > 10_000
