@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -268,7 +269,7 @@ def test_a_preset_brings_its_own_settings(monkeypatch: pytest.MonkeyPatch):
 
 def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"From Python:\n\n```python\n(.*?)```", text, flags=re.DOTALL)
+    (example,) = re.findall(r"## From Python\n\n```python\n(.*?)```", text, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
     shutil.copytree(BUNDLED, tmp_path / "runs" / "first")
     names: dict[str, Any] = {}
@@ -277,3 +278,27 @@ def test_the_example_of_the_readme_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert names["images"].dtype == np.uint8
     assert names["means"].shape == (2, 3)
     assert isinstance(names["small"], isoline.TrainedRun)
+
+
+def test_the_readmes_window_on_own_arrays_shows_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"### A window on your own.*?```python\n(.*?)```", text, flags=re.DOTALL)
+    made: list[Any] = []
+
+    class Window(SimpleNamespace):
+        """In place of a process: what it is given; tests/core/exploring opens real windows."""
+
+        def __init__(self, run: Path, rows: np.ndarray, functions: Any, session: str, notes: tuple[str, ...], _: Path):
+            called = isoline.open(run).labels["digit"]
+            super().__init__(rows=rows, functions=functions, notes=notes, called=called, on_probe=made.append, wait=int)
+            made.append(self)
+
+    monkeypatch.setattr("core.exploring.explore.View", Window)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    exec(compile(example, "README.md", "exec"), {})
+    window, callback = made
+    assert callable(callback)
+    assert window.probe == [0.5, 0.0, -0.5]
+    assert any("are taken as 0 to 1" in note for note in window.notes)
+    assert window.called.tolist()[:3] == ["0", "1", "2"]
+    assert window.functions.decode(np.zeros((1, 3), np.float32)).shape == (1, 8, 8, 1)
