@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 OPSET = 18
 _TRACED = 2
 """Images in the batch that is traced: of one alone, the exporter would take N for the constant 1."""
-_SMALL_WEIGHT = 256
-"""Numbers; a tensor with fewer stays float32, for it saves no space worth a rounding."""
 
 
 def decoder_onnx(network: VAE) -> bytes:
@@ -58,31 +56,6 @@ def encoder_onnx(network: VAE) -> bytes:
     images = torch.zeros(_TRACED, network.channels, network.image_size, network.image_size)
     model = _exported(_Posterior(network), images, "images", ["mean", "log_variance"])
     return _finished(model, network)
-
-
-def with_half_weights(content: bytes) -> bytes:
-    """An ONNX file with large weights as float16, in half the space: they are computed with in float32 all the same.
-
-    Each is followed by a cast, which ONNX Runtime does once, when it loads the file. Weights that float16 cannot hold
-    (from 65,504) stay float32.
-    """
-    import numpy as np
-    import onnx
-
-    model = onnx.load_from_string(content)
-    graph = model.graph
-    casts = []
-    for weight in graph.initializer:
-        values = onnx.numpy_helper.to_array(weight)
-        if values.dtype == np.float32 and values.size >= _SMALL_WEIGHT and np.abs(values).max() < np.finfo("f2").max:
-            name = weight.name
-            weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-            casts.append(onnx.helper.make_node("Cast", [weight.name], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
 
 
 class _CompactImages(nn.Module):

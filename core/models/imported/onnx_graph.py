@@ -86,11 +86,6 @@ class Graph:
         return max((entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
 
     @property
-    def producer(self) -> str:
-        """The program that wrote it."""
-        return f"{self.model.producer_name} {self.model.producer_version}".strip()
-
-    @property
     def metadata(self) -> dict[str, str]:
         return {entry.key: entry.value for entry in self.model.metadata_props}
 

@@ -15,7 +15,7 @@ from core.models.imported.onnx_inference import OnnxInference
 from core.models.imported.parts import Choices
 from core.models.imported.proposal import propose
 from core.models.network_inference import NetworkInference
-from core.models.onnx_export import decoder_onnx, encoder_onnx, with_half_weights
+from core.models.onnx_export import decoder_onnx, encoder_onnx
 from core.models.vae import VAE, build_model
 
 
@@ -115,23 +115,6 @@ def test_a_file_says_what_it_holds_and_nothing_of_where_it_was_made():
 def test_the_weights_are_stored_once_and_nothing_is_folded_into_more():
     weights = sum(parameter.numel() for parameter in enlarging().decoder.parameters())
     assert 4 * weights < len(exported_decoder(enlarging())) < 4 * weights + 10_000
-
-
-def test_half_weights_take_half_the_space_and_draw_nearly_the_same():
-    whole = exported_decoder(enlarging())
-    half = with_half_weights(whole)
-    assert len(half) < 0.55 * len(whole)
-    difference = np.abs(run(half, z=latents(4))[0] - run(whole, z=latents(4))[0]).max()
-    assert 0 < difference < 2 / 255
-
-
-def test_weights_that_float16_cannot_hold_stay_as_they_are():
-    weight = onnx.numpy_helper.from_array(np.full((64, 3), 1e5, np.float32), "w")
-    node = onnx.helper.make_node("Gemm", ["z", "w"], ["out"], transB=1)
-    sides = [onnx.helper.make_tensor_value_info(name, 1, ["N", size]) for name, size in (("z", 3), ("out", 64))]
-    graph = onnx.helper.make_graph([node], "g", sides[:1], sides[1:], [weight])
-    large = onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 18)])
-    assert onnx.load_from_string(with_half_weights(large.SerializeToString())).graph.initializer[0].data_type == 1
 
 
 def test_imported_again_it_is_the_same_model(tmp_path):
