@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 
 CORE_COMMANDS = (
-    "train", "open", "import", "encode", "decode", "dataset", "experiment", "export", "share", "turntable", "info",
+    "train", "open", "import", "encode", "decode", "dataset", "experiment", "export", "share", "layout",
+    "turntable", "info",
 )  # fmt: skip
 
 

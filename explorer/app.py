@@ -26,6 +26,7 @@ from explorer.controllers.app.python_program import PythonProgramController
 from explorer.controllers.app.session import Session
 from explorer.controllers.app.share import ShareController
 from explorer.controllers.app.status import StatusController
+from explorer.controllers.cloud.axes import AxesController
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.gridlines import GridlinesController
 from explorer.controllers.cloud.probe import ProbeController
@@ -142,6 +143,7 @@ class Explorer(QObject):
         session = self.session = add(Session(context))
         probe = self.probe = add(ProbeController(context, self.probe_view, self.image))
         cloud = self.cloud_control = add(CloudController(context, probe, self.cloud, self.points))
+        self.axes = add(AxesController(context, session, self.points))
         path = self.path = add(PathController(context, cloud, self.path_view))
         self.playback = add(PlaybackController(context, cloud, self.path_view, self.film, self.image))
         self.tracing = add(TracingController(context, cloud, path, self.playback))

@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from psygnal import SignalGroupDescriptor
 
+from core.analysis.layouts import Method
 from core.analysis.transect import Transect, TransectResult
 from core.config import RunConfig
 from core.paths.latent_path import LatentPath
@@ -21,6 +22,7 @@ from core.paths.recipe import RecipeKind
 from core.rendering.themes import DARK, Theme
 from core.runs.directory import ProbeSet
 
+AxesKind = Literal["dimensions", "principal", "umap", "pacmap"]
 ACTIVE_TRAINING = ("starting", "running", "paused", "stopping")
 """What ``State.training`` is while a training goes on."""
 
@@ -65,10 +67,21 @@ class Attributes:
 
 @dataclass(frozen=True)
 class Axes:
-    """Which three directions of latent space are drawn: dimensions, or principal components."""
+    """Which three directions of latent space are drawn: dimensions, principal components, or a layout, which has none
+    and is called umap or pacmap."""
 
-    principal: bool = False
+    kind: AxesKind = "dimensions"
     dimensions: tuple[int, ...] = (0, 1, 2)
+
+    @property
+    def principal(self) -> bool:
+        """Whether principal components are drawn."""
+        return self.kind == "principal"
+
+    @property
+    def layout(self) -> Method | None:
+        """The method of the layout that is drawn; None: none is."""
+        return self.kind if self.kind == "umap" or self.kind == "pacmap" else None
 
 
 @dataclass(frozen=True)
@@ -142,6 +155,7 @@ class State:
     embedding: np.ndarray | None = None  # float32 (N, d): means, of the epoch shown or the newest
     epochs: tuple[int, ...] = ()
     epoch: int | None = None  # None: the newest ("live")
+    layout: np.ndarray | None = None  # float32 (N, 2 or 3): where the chosen layout has the samples of ``embedding``
     losses: np.ndarray | None = None  # float32 (N,) excess BCE of each sample, where it is known
     display: Display = field(default_factory=Display)
     hidden: frozenset[int] = frozenset()  # places of the classes that colour the points and are not shown; -1: unknown

@@ -27,6 +27,7 @@ COMMANDS = {
     "experiment": "run one of the published experiments and write its report",
     "share": "write a run as one HTML page in which its decoder runs",
     "export": "write a run for other programs: ONNX, safetensors, TensorBoard, Parquet",
+    "layout": "lay out a run's cloud by UMAP or PaCMAP, to look at spaces of many dimensions",
     "turntable": "render one full turn of a run's embedding as a film",
     "info": "show the contents of a run folder and the progress of its training",
 }

@@ -25,8 +25,11 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
         yield lambda fraction: bar.update(task, completed=fraction)
 
 
-def input_closed() -> Callable[[], bool]:
-    """Whether standard input has ended: the program that asked for something has cancelled it, or is gone."""
+def input_closed(at_once: bool = False) -> Callable[[], bool]:
+    """Whether standard input has ended: the program that asked for something has cancelled it, or is gone.
+
+    ``at_once``: then this process ends, whatever it computes.
+    """
     closed = threading.Event()
 
     def watch() -> None:
@@ -34,15 +37,18 @@ def input_closed() -> Callable[[], bool]:
         while os.read(0, 4096):
             pass
         closed.set()
+        if at_once:
+            os._exit(1)
 
     threading.Thread(target=watch, name="standard input", daemon=True).start()
     return closed.is_set
 
 
-def cancellable_lines() -> Callable[[float], None]:
+def cancellable_lines(at_once: bool = False) -> Callable[[float], None]:
     """Takes shares from 0 to 1 and prints a JSON line for each percent that is reached; ends the program once standard
-    input is closed."""
-    reported, closed = -1, input_closed()
+    input is closed. ``at_once``: without waiting for the next share, for commands that write files whole or not at all.
+    """
+    reported, closed = -1, input_closed(at_once)
 
     def report(fraction: float) -> None:
         nonlocal reported

@@ -112,6 +112,16 @@ class FindNearest(Request, frozen=True):
     count: int = 1
 
 
+class FindInformative(Request, frozen=True):
+    """The latent dimensions that tell most about a label. Answered by ``InformativeFound``.
+
+    ``values`` float64 (N,) of the recorded samples, NaN where one is not known; ``classes``: they number classes.
+    """
+
+    values: np.ndarray
+    classes: bool
+
+
 class Export(Request, frozen=True):
     """Decode z float32 (n, d) and write ``path``; ``format`` is png, gif, mp4 or npz. ``metadata`` is JSON text.
 
@@ -468,6 +478,16 @@ class NearestFound(Reply, frozen=True):
     usual: float
     image_places: np.ndarray
     images: np.ndarray
+
+
+class InformativeFound(Reply, frozen=True):
+    """The fields are those of ``core.analysis.informative_dimensions.Informative``."""
+
+    dimensions: tuple[int, ...]
+    score: float
+    all_score: float
+    chance: float
+    measure: str
 
 
 class PathTraced(Reply, frozen=True):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from core.geometry.local_fit import Neighbourhoods
 from core.utils.point_sets import principal_axes
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -54,6 +56,44 @@ class Projection:
         return (keep + change @ self.basis.T).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class Layout(Projection):
+    """A non-linear layout: the samples ``means`` float32 (N, d) stand at ``places`` float32 (N, 3), flat ones at z = 0.
+
+    Between the samples it says nothing, so any other latent stands where the nearest sample stands, and a place of the
+    view is the latent of the sample that stands nearest to it. ``basis`` is of zeros.
+    """
+
+    means: np.ndarray
+    places: np.ndarray
+
+    @cached_property
+    def _samples(self) -> Neighbourhoods:
+        return Neighbourhoods(self.means)
+
+    def to_view(self, z: np.ndarray) -> np.ndarray:
+        """z (..., d) to float32 (..., 3): the places of the nearest samples."""
+        if z is self.means:
+            return self.places
+        _, nearest = self._samples.query(np.asarray(z, dtype=np.float64).reshape(-1, self.means.shape[1]), 1)
+        return self.places[nearest[:, 0]].reshape(*z.shape[:-1], 3)
+
+    def from_view(self, xyz: np.ndarray, keep: np.ndarray) -> np.ndarray:
+        """xyz (..., 3) to float32 (..., d): the samples that stand nearest. ``keep`` says nothing here."""
+        wanted = np.asarray(xyz, dtype=np.float64).reshape(-1, 1, 3)
+        nearest = [int(((self.places - one) ** 2).sum(axis=1).argmin()) for one in wanted]
+        return self.means[nearest].reshape(*np.shape(xyz)[:-1], self.means.shape[1]).astype(np.float32)
+
+
+def laid_out(means: np.ndarray, places: np.ndarray, name: str) -> Layout:
+    """The layout called ``name`` of means float32 (N, d), which stand at places float32 (N, 2 or 3)."""
+    d, dims = means.shape[1], places.shape[1]
+    labels = tuple(f"{name} {i + 1}" for i in range(dims))
+    whole = np.zeros((len(places), 3), np.float32)
+    whole[:, :dims] = places
+    return Layout(np.zeros((d, dims)), np.zeros(d), labels, means, whole)
+
+
 def along_dimensions(dimensions: Sequence[int], latent_dim: int) -> Projection:
     """The first three of ``dimensions`` (0-based); those that do not exist or come twice give way to the next free."""
     chosen = [i for i in dict.fromkeys(dimensions) if 0 <= i < latent_dim]
@@ -64,10 +104,19 @@ def along_dimensions(dimensions: Sequence[int], latent_dim: int) -> Projection:
 
 
 def along_components(embedding: np.ndarray) -> Projection:
-    """The first three principal components of ``embedding`` (N, d), finite, N at least 2; the origin is its mean."""
+    """The first three principal components of ``embedding`` (N, d), finite, N at least 2; the origin is its mean.
+
+    The axes' labels have the share of the variance that each explains.
+    """
     dims = min(embedding.shape[1], 3)
-    mean, _, axes = principal_axes(embedding)
+    mean, variances, axes = principal_axes(embedding)
+    shares = explained(variances)
     # A component's sign is arbitrary: its largest entry is made positive, so the view does not flip while training.
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[largest, np.arange(len(axes))])
-    return Projection(axes[:, :dims], mean, tuple(f"PC{subscript(i + 1)}" for i in range(dims)))
+    return Projection(axes[:, :dims], mean, tuple(f"PC{subscript(i + 1)} {100 * shares[i]:.0f} %" for i in range(dims)))
+
+
+def explained(variances: np.ndarray) -> np.ndarray:
+    """The share of the variance that each principal component has, of ``variances`` (d,); 0 where nothing varies."""
+    return variances / max(float(variances.sum()), 1e-300)

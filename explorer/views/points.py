@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal, SignalInstance
-from PySide6.QtGui import QIcon, QImage, QPixmap
-from PySide6.QtWidgets import QComboBox, QSizePolicy, QToolButton, QWidget
+from PySide6.QtGui import QIcon, QImage, QPixmap, QStandardItemModel
+from PySide6.QtWidgets import QComboBox, QProgressBar, QSizePolicy, QToolButton, QWidget
 
 from core.rendering import colormaps
 from core.rendering.projection import axis_name
@@ -20,20 +20,22 @@ from explorer.widgets.theme import Themed
 
 
 class PointsView(Themed, Panel):
-    """Display choices. ``axes_changed`` carries ("axes", (i, j, k)) or ("pca",)."""
+    """Display choices. ``axes_changed`` carries ("axes", (i, j, k)), ("pca",), ("umap",) or ("pacmap",)."""
 
     color_by_changed = Signal(str)
     colormap_changed = Signal(str)
     size_changed = Signal(float)
     opacity_changed = Signal(float)
     axes_changed = Signal(object)
+    informative_requested = Signal()
+    layout_cancelled = Signal()
     measure_requested = Signal()
     attributes_file_requested = Signal()
     attributes_cleared = Signal()
 
     def __init__(self) -> None:
         super().__init__("points")
-        self._dimensions = 0
+        self._dimensions, self._note, self._laying_out = 0, "", False
         body = QWidget()
         self._form = form(body, margins=(8, 8, 8, 8))
         self._make_colours()
@@ -123,6 +125,9 @@ class PointsView(Themed, Panel):
         self._kind = combo_box("points.axes", tip, tip)
         self._kind.addItem("Dimensions", "axes")
         self._kind.addItem("Principal components", "pca")
+        self._kind.addItem("Most informative", "informative")
+        self._kind.addItem("UMAP layout", "umap")
+        self._kind.addItem("PaCMAP layout", "pacmap")
         self._kind.activated.connect(lambda _: self._on_axes())
         self._three = QWidget()
         self._three.setToolTip("Latent dimensions on the axes; μ: mean of the encoder's distribution")
@@ -136,6 +141,18 @@ class PointsView(Themed, Panel):
         row(*((box, 1) for box in self._axes), spacing=4, parent=self._three)
         self._row("Axes", self._kind)
         self._row("x, y, z", self._three)
+        self._axes_note = label("", "muted", "points.axes.note", wrap=True)
+        self._bar = named(QProgressBar(), "points.layout.bar", None, "Laying out, epoch by epoch, the newest first")
+        self._bar.setTextVisible(False)
+        cancel = named(QToolButton(), "points.layout.cancel", "Cancel", "Stop laying out; what is done is kept")
+        cancel.clicked.connect(self.layout_cancelled)
+        self._layout_row = QWidget()
+        row((self._bar, 1), cancel, spacing=6, parent=self._layout_row)
+        self._form.addRow(self._layout_row)
+        self._form.addRow(self._axes_note)
+        self.set_layout_progress(None)
+        self.set_axes_note("")
+        self.set_informative("")
 
     # setters
 
@@ -199,6 +216,41 @@ class PointsView(Themed, Panel):
         for place, name in enumerate(colormaps.NAMES):
             self._map.setItemIcon(place, _swatch(name, self._theme.plot))
 
+    def set_axes_note(self, text: str) -> None:
+        """What a person should know about the axes; "": nothing."""
+        self._note = text
+        self._axes_note.setText(text)
+        self._show_axes()
+
+    def set_layout_progress(self, share: float | None) -> None:
+        """How much of a layout is done, 0 to 1; None: none is being made."""
+        self._laying_out = share is not None
+        self._bar.setRange(0, 0 if share == 0.0 else 100)
+        self._bar.setValue(round(100 * (share or 0.0)))
+        self._show_axes()
+
+    def set_informative(self, label: str) -> None:
+        """By which label the most informative dimensions are chosen; "": there is none."""
+        measure = "nearest neighbours in these three dimensions alone predict it best"
+        self._set_choice(
+            "informative",
+            f"Most informative about {label}" if label else "Most informative",
+            "" if label else "Needs a label. Measure the images, or load attributes from a file.",
+            f"The three dimensions that tell most about {label}, which colours the points: {measure}",
+        )
+
+    def set_layout_missing(self, method: str, reason: str) -> None:
+        """Why the layout ``method`` cannot be made; empty if it can."""
+        tip = "A non-linear layout of the samples: it shows neighbours, not latent distances"
+        self._set_choice(method, self._kind.itemText(self._kind.findData(method)), reason, tip)
+
+    def _set_choice(self, name: str, text: str, missing: str, tip: str) -> None:
+        place, model = self._kind.findData(name), self._kind.model()
+        self._kind.setItemText(place, text)
+        self._kind.setItemData(place, missing or tip, Qt.ItemDataRole.ToolTipRole)
+        if isinstance(model, QStandardItemModel):
+            model.item(place).setEnabled(not missing)
+
     # hands
 
     def _on_axis(self, number: int) -> None:
@@ -213,8 +265,11 @@ class PointsView(Themed, Panel):
 
     def _on_axes(self) -> None:
         self._show_axes()
-        if self._kind.currentData() == "pca":
-            self.axes_changed.emit(("pca",))
+        kind = self._kind.currentData()
+        if kind == "informative":
+            self.informative_requested.emit()
+        elif kind != "axes":
+            self.axes_changed.emit((kind,))
         else:
             self.axes_changed.emit(("axes", tuple(box.currentIndex() for box in self._axes)))
 
@@ -222,6 +277,8 @@ class PointsView(Themed, Panel):
         many = self._dimensions > 3
         self._form.setRowVisible(self._kind, many)
         self._form.setRowVisible(self._three, many and self._kind.currentData() == "axes")
+        self._form.setRowVisible(self._axes_note, many and bool(self._note))
+        self._form.setRowVisible(self._layout_row, many and self._laying_out)
 
 
 def _swatch(name: str, ground: str) -> QIcon:

@@ -41,7 +41,7 @@ def test_axes_that_the_space_does_not_have_are_replaced():
 def test_principal_components_go_there_and_back(dim, seed):
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(60, dim)).astype(np.float32) * np.linspace(3, 0.5, dim, dtype=np.float32)
-    projection = make_projection(Axes(principal=True), dim, z)
+    projection = make_projection(Axes("principal"), dim, z)
     np.testing.assert_allclose(projection.basis.T @ projection.basis, np.eye(3), atol=1e-9)
     back = projection.from_view(projection.to_view(z[0]), z[0])
     np.testing.assert_allclose(back, z[0], atol=1e-4)
@@ -52,15 +52,36 @@ def test_the_first_component_is_the_direction_of_largest_spread():
     z = np.zeros((500, 5), dtype=np.float32)
     z[:, 3] = rng.normal(size=500) * 4
     z[:, 1] = rng.normal(size=500)
-    basis = make_projection(Axes(principal=True), 5, z).basis
+    basis = make_projection(Axes("principal"), 5, z).basis
     assert abs(basis[3, 0]) > 0.99
+
+
+def test_the_labels_of_components_have_the_share_of_the_variance_that_they_explain():
+    z = np.zeros((4, 4), dtype=np.float32)
+    z[:2, 0], z[2:, 1] = (3, -3), (1, -1)  # variances 9 to 1
+    assert make_projection(Axes("principal"), 4, z).labels == ("PC₁ 90 %", "PC₂ 10 %", "PC₃ 0 %")
+
+
+def test_in_a_layout_samples_have_a_place_and_all_else_that_of_its_nearest_sample():
+    rng = np.random.default_rng(0)
+    means, places = rng.standard_normal((20, 5)).astype(np.float32), rng.standard_normal((20, 3)).astype(np.float32)
+    layout = make_projection(Axes("umap"), 5, means, places)
+    assert layout.labels == ("UMAP 1", "UMAP 2", "UMAP 3")
+    np.testing.assert_array_equal(layout.to_view(means), places)
+    np.testing.assert_array_equal(layout.to_view(means[7] + 1e-3), places[7])
+    np.testing.assert_array_equal(layout.to_view(means[[3, 9]] + 1e-3), places[[3, 9]])
+    np.testing.assert_array_equal(layout.from_view(places[4] + 1e-3, means[0]), means[4])
+    flat = make_projection(Axes("pacmap"), 5, means, places[:, :2])
+    assert flat.dims == 2
+    np.testing.assert_array_equal(flat.to_view(means)[:, 2], 0)
+    assert make_projection(Axes("umap"), 5, means).labels[0].startswith("PC₁")  # as long as it is not known
 
 
 def test_a_component_keeps_its_sign_when_points_move_a_little():
     rng = np.random.default_rng(1)
     z = rng.normal(size=(400, 4)).astype(np.float32) * np.array([4, 2, 1, 0.5], dtype=np.float32)
-    before = make_projection(Axes(principal=True), 4, z).basis
-    after = make_projection(Axes(principal=True), 4, z + 0.01 * rng.normal(size=z.shape).astype(np.float32)).basis
+    before = make_projection(Axes("principal"), 4, z).basis
+    after = make_projection(Axes("principal"), 4, z + 0.01 * rng.normal(size=z.shape).astype(np.float32)).basis
     assert (np.einsum("ij,ij->j", before, after) > 0.9).all()
 
 

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from core.analysis.informative_dimensions import informative_dimensions
 from core.data.image_attributes import MEASURES, chosen_measures, measure_image
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread, result_of
@@ -20,6 +21,8 @@ from core.protocol.messages import (
     AttributesProgress,
     DimensionEstimated,
     EstimateDimension,
+    FindInformative,
+    InformativeFound,
     MeasureAttributes,
     SetAttributes,
 )
@@ -77,6 +80,22 @@ def _samples(run: RunDirectory) -> np.ndarray:
     """Places in the dataset int64 (N,) of the recorded samples; what measuring imports has been imported then."""
     measure_image(np.eye(5, dtype=np.uint8)[..., None] * 255, MEASURES)
     return run.read_probe().indices
+
+
+@handles(FindInformative, priority=110)
+def find_informative(request: FindInformative, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``InformativeFound``."""
+    snapshot = yield from engine.snapshots.newest()
+    if len(request.values) != engine.model.recorded_samples:
+        raise EngineError(
+            f"{len(request.values)} values were given for {engine.model.recorded_samples} recorded samples; give one "
+            "for each."
+        )
+    values = request.values[snapshot.places]
+    found = yield from result_of(
+        in_thread(lambda: informative_dimensions(snapshot.mu, values, request.classes), "informative dimensions")
+    )
+    send(InformativeFound(**found._asdict()))
 
 
 @handles(EstimateDimension, priority=130)

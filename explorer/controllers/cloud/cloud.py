@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 from PySide6.QtCore import Qt, Signal
 
+from core.analysis.layouts import NAMES
 from core.protocol.figures import Colouring
 from core.rendering import colormaps
 from core.rendering.class_colours import UNKNOWN, class_colours
 from core.rendering.point_colours import SPLIT, point_colours, value_range
-from core.rendering.projection import Projection, along_components, along_dimensions
+from core.rendering.projection import Projection, along_components, along_dimensions, laid_out
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
@@ -49,6 +50,7 @@ class CloudController(Controller):
         events.embedding.connect(self._on_embedding)
         self._when((events.samples, events.attributes, events.model), self._on_samples)
         self._when((events.losses, events.selected, events.hidden, events.theme), lambda: self._mark("colours"))
+        events.layout.connect(lambda _: self._on_layout())
         events.display.connect(self._on_display)
         events.document.connect(self._on_document)
         events.training.connect(lambda training: self.view.set_awaited(training in ACTIVE_TRAINING))
@@ -67,12 +69,15 @@ class CloudController(Controller):
         self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
         self._points.size_changed.connect(lambda size: self._display(point_size=size))
         self._points.opacity_changed.connect(lambda opacity: self._display(opacity=opacity))
-        self._points.axes_changed.connect(self._on_axes)
 
     def _on_embedding(self, means: np.ndarray | None) -> None:
         self._mark("points", "marks")
         if means is None:  # another run is being opened: its cloud is shown whole, wherever the camera was
             self._fresh = True
+
+    def _on_layout(self) -> None:
+        self._mark("points", "marks")
+        self._fresh = True  # another scale: shown whole, wherever the camera was
 
     def _on_document(self, document: Document) -> None:
         """Show probe and sample at once: the next tick would paint them just when the clicked point's image comes."""
@@ -88,9 +93,6 @@ class CloudController(Controller):
         if display.color_by != self._coloured_by:
             self._coloured_by = display.color_by
             self._state.hidden = frozenset()
-
-    def _on_axes(self, choice: tuple) -> None:
-        self._display(axes=Axes(principal=True) if choice[0] == "pca" else Axes(dimensions=tuple(choice[1])))
 
     # gestures
 
@@ -176,7 +178,7 @@ class CloudController(Controller):
                 self._forget_axes(means.shape[1])
                 display = self._state.display
             self._latent_dim = means.shape[1]
-        self.projection = make_projection(display.axes, means.shape[1], means)
+        self.projection = make_projection(display.axes, means.shape[1], means, self._state.layout)
         if (
             before is None
             or before.labels != self.projection.labels
@@ -195,8 +197,8 @@ class CloudController(Controller):
 
     def _forget_axes(self, latent_dim: int) -> None:
         """The axes chosen for a cloud of other dimensions mean nothing in one of ``latent_dim``."""
-        principal = self._state.display.axes.principal and latent_dim > 3  # at most three need no choice
-        self._display(axes=Axes(principal=principal))
+        principal = self._state.display.axes.kind != "dimensions" and latent_dim > 3  # at most three need no choice
+        self._display(axes=Axes("principal" if principal else "dimensions"))
         self._points.set_latent_dim(latent_dim)
         self._points.set_axes(("pca",) if principal else ("axes", (0, 1, 2)))
 
@@ -276,9 +278,16 @@ class CloudController(Controller):
         self.view.set_selected(document.sample)
 
 
-def make_projection(axes: Axes, latent_dim: int, embedding: np.ndarray | None) -> Projection:
-    """The projection that ``axes`` asks for; principal components need an ``embedding`` (N, d)."""
-    if axes.principal and embedding is not None and len(embedding) > 1:
+def make_projection(
+    axes: Axes, latent_dim: int, embedding: np.ndarray | None, layout: np.ndarray | None = None
+) -> Projection:
+    """The projection that ``axes`` asks for; principal components need an ``embedding`` (N, d).
+
+    They stand in for a layout as long as its places (N, 3) are not known.
+    """
+    if axes.layout is not None and embedding is not None and layout is not None and len(layout) == len(embedding):
+        return laid_out(embedding, layout, NAMES[axes.layout])
+    if axes.kind != "dimensions" and embedding is not None and len(embedding) > 1:
         return along_components(embedding)
     return along_dimensions(axes.dimensions, latent_dim)
 

@@ -144,7 +144,7 @@ class TurntableController(Controller):
 
 
 def _axes_option(axes: Axes, means: np.ndarray | None) -> str:
-    if axes.principal:
+    if axes.kind != "dimensions":
         return "pca"
     latent_dim = 3 if means is None else means.shape[1]
     chosen = [index for index in dict.fromkeys(axes.dimensions) if 0 <= index < latent_dim]

@@ -6,7 +6,7 @@ import numpy as np
 from PySide6.QtCore import Signal
 
 from core.paths.latent_path import LatentPath, SplineKind
-from core.rendering.projection import Projection
+from core.rendering.projection import Layout, Projection
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.views.cloud import StrokeGesture
@@ -68,6 +68,12 @@ class PathController(Controller):
 
         means, projection = self._state.embedding, self._cloud.projection
         if means is None or projection is None:
+            return
+        if isinstance(projection, Layout):
+            self.refused.emit(
+                "A stroke cannot be followed in a layout, whose straight lines are not those of latent space. Click "
+                "samples with Edit (4) or Trace (6), or choose dimensions or principal components as Axes (Samples)."
+            )
             return
         try:
             camera = ScreenCamera(stroke.projection, stroke.viewport)

@@ -273,9 +273,10 @@ def _draw_flat_labels(painter: QPainter, scene: Scene, theme: Theme) -> None:
                 halo_text(painter, rect, CENTRE, text, muted, halo)
     painter.setFont(small_font(painter.font(), 2.0, bold=True))
     ink = QColor(theme.text)
-    halo_text(painter, QRectF(width - 40, height - 24, 28, 20), CENTRE, scene.labels[0], ink, halo)
+    room = [max(28.0, painter.fontMetrics().horizontalAdvance(text) + 8.0) for text in scene.labels]
+    halo_text(painter, QRectF(width - 12 - room[0], height - 24, room[0], 20), CENTRE, scene.labels[0], ink, halo)
     if scene.dims == 2:
-        halo_text(painter, QRectF(8, 4, 32, 20), CENTRE, scene.labels[1], ink, halo)
+        halo_text(painter, QRectF(8, 4, room[1], 20), CENTRE, scene.labels[1], ink, halo)
 
 
 def draw_colorbar(painter: QPainter, bar: Colorbar, theme: Theme, width: float, height: float) -> None:

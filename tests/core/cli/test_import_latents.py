@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
@@ -44,6 +48,20 @@ def test_a_key_and_labels(tmp_path, capsys):
     run = RunDirectory.open(tmp_path / "run")
     assert run.read_embedding().max() == 2
     assert run.read_probe().factors[:, 0].tolist() == [1, 2, 3, 4]
+
+
+def test_the_example_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    text = (Path(__file__).resolve().parents[3] / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Only latents")[2].partition("\n## ")[0]
+    write, read = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(write, "README.md", "exec"), names)
+    (command,) = re.findall(r"After `isoline (import latents.npz[^`]*)`", section)
+    assert main(command.split()) == 0
+    exec(compile(read, "README.md", "exec"), names)
+    assert names["run"].latents.shape == (500, 16)
+    assert set(names["run"].labels["kind"]) == {"up", "down"}
 
 
 @pytest.mark.parametrize(

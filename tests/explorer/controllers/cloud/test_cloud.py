@@ -11,7 +11,7 @@ from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.state import Axes, State
+from explorer.state import Axes, Display, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.points import PointsView
@@ -49,9 +49,9 @@ def desk(qtbot) -> SimpleNamespace:
 
 def test_principal_components_end_with_the_run_that_needed_them(desk):
     desk.open_run(5)
-    desk.points.axes_changed.emit(("pca",))
+    desk.state.display = Display(axes=Axes("principal"))
     desk.control.tick()
-    assert desk.control.projection.labels == ("PC₁", "PC₂", "PC₃")
+    assert [label.split()[0] for label in desk.control.projection.labels] == ["PC₁", "PC₂", "PC₃"]
     desk.open_run(3)
     assert desk.control.projection.labels == ("μ₁", "μ₂", "μ₃")
     assert not desk.state.display.axes.principal
@@ -62,7 +62,7 @@ def test_principal_components_end_with_the_run_that_needed_them(desk):
 
 def test_axes_stay_in_a_run_of_the_same_dimensions_and_no_longer(desk):
     desk.open_run(8)
-    desk.points.axes_changed.emit(("axes", (5, 6, 7)))
+    desk.state.display = Display(axes=Axes(dimensions=(5, 6, 7)))
     desk.open_run(8)
     assert desk.state.display.axes == Axes(dimensions=(5, 6, 7))
     desk.open_run(6)

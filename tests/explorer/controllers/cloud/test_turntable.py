@@ -218,7 +218,7 @@ def test_the_film_looks_as_the_cloud_does(film, qtbot, tmp_path: Path, color_by:
 
 def test_losses_go_along_as_numbers_and_are_removed_afterwards(film, qtbot, tmp_path: Path):
     made = film()
-    made.state.display = Display(EXCESS_BCE, axes=Axes(principal=True))
+    made.state.display = Display(EXCESS_BCE, axes=Axes("principal"))
     made.state.losses = np.linspace(0, 1, COUNT, dtype=np.float32)
     out = tmp_path / "turn.gif"
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):

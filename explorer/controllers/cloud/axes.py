@@ -1,0 +1,199 @@
+"""Choosing what the axes of a space of many dimensions show: the most informative dimensions, and layouts.
+
+A layout takes seconds to minutes, so a process of its own makes it and keeps it with the run: of the newest means
+first, then of the epochs before. As long as that of the shown means is missing, principal components are drawn, and the
+panel says so.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from core.analysis.layouts import FEWEST_SAMPLES, METHODS, NAMES, Method, read_layout, why_not_installed
+from core.protocol.messages import FindInformative, InformativeFound
+from core.rendering.projection import axis_name, explained
+from core.utils.point_sets import principal_axes
+from explorer.controllers.app.session import Session
+from explorer.controllers.cloud import color_targets
+from explorer.controllers.controller import Context, Controller
+from explorer.controllers.processes import Command, isoline_command
+from explorer.state import ACTIVE_TRAINING, Axes
+from explorer.views.points import PointsView
+
+STOP_MS = 1500
+NOT_LATENT = (
+    "A non-linear layout shows which samples are neighbours; its distances and straight lines are not those of latent "
+    "space. Probe, paths and lines stand where their nearest samples stand."
+)
+
+
+class AxesController(Controller):
+    """Binds the axes of the Samples panel to ``state.display.axes`` and ``state.layout``."""
+
+    def __init__(self, context: Context, session: Session, view: PointsView) -> None:
+        super().__init__(context)
+        self._session, self._view = session, view
+        self._command: Command | None = None
+        self._method: Method | None = None  # of the command
+        self._told = ""  # about the dimensions that were found informative
+        view.axes_changed.connect(self._on_axes)
+        view.informative_requested.connect(self._find_informative)
+        view.layout_cancelled.connect(self.cancel)
+        for method in METHODS:
+            view.set_layout_missing(method, why_not_installed(method))
+        events = self._state.events
+        self._when((events.embedding, events.epoch, events.training), lambda: self._mark("layout"))
+        events.display.connect(lambda now, before: self._on_display(now.axes, before.axes))
+        self._when((events.samples, events.attributes, events.display), self._show_label)
+        session.opened.connect(lambda _: self._on_opened())
+
+    def shut_down(self) -> None:
+        """End the process that lays out."""
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._command is not None:
+            command, self._command = self._command, None
+            command.stop(STOP_MS)
+
+    def _on_opened(self) -> None:
+        self._stop()
+        self._told = ""
+        self._state.layout = None
+        self._mark("layout")
+
+    # hands
+
+    def _on_axes(self, choice: tuple) -> None:
+        kind = {"pca": "principal", "axes": "dimensions"}.get(choice[0], choice[0])
+        dimensions = tuple(choice[1]) if choice[0] == "axes" else self._state.display.axes.dimensions
+        self._told = ""
+        self._set(Axes(kind, dimensions))  # pyright: ignore[reportArgumentType]  # the view offers these kinds
+
+    def _set(self, axes: Axes) -> None:
+        self._state.display = dataclasses.replace(self._state.display, axes=axes)
+
+    def _on_display(self, now: Axes, before: Axes) -> None:
+        if now != before:
+            self._mark("layout")
+
+    def cancel(self) -> None:
+        """Stop laying out, and draw principal components."""
+        if self._command is not None:
+            self._command.cancel()
+        if self._state.display.axes.layout is not None:
+            self._set(Axes("principal", self._state.display.axes.dimensions))
+            self._view.set_axes(("pca",))
+
+    # the most informative dimensions
+
+    @property
+    def _label(self) -> str:
+        """The label by which dimensions are chosen: what colours the points, else the first one."""
+        names = color_targets.names(self._state)
+        color_by = self._state.display.color_by
+        return color_by if color_by in names else names[0] if names else ""
+
+    def _show_label(self) -> None:
+        self._view.set_informative(self._label)
+
+    def _find_informative(self) -> None:
+        name = self._label
+        values = color_targets.values(self._state, name)
+        if values is None:
+            self._show_axes()
+            return
+        classes = bool(color_targets.categories(self._state, name))
+        request = FindInformative(values=np.asarray(values, np.float64), classes=classes)
+        self._view.set_axes_note(f"Looking for the dimensions that tell most about {name} …")
+        self._request = self._engine.request(
+            request, lambda found: self._on_informative(name, found), lambda _: self._show_axes()
+        )
+
+    def _on_informative(self, name: str, found: InformativeFound) -> None:
+        self._set(Axes("dimensions", found.dimensions))
+        d = 0 if self._state.embedding is None else self._state.embedding.shape[1]
+        these = ", ".join(map(axis_name, found.dimensions))
+        self._told = (
+            f"Most informative about {name}: {these}, {found.score:.2f}; all {d} dimensions {found.all_score:.2f}, "
+            f"chance {found.chance:.2f} ({found.measure})."
+        )
+        self._show_axes()
+        self._mark("layout")
+
+    def _show_axes(self) -> None:
+        axes = self._state.display.axes
+        self._view.set_axes(("axes", axes.dimensions) if axes.kind == "dimensions" else (_CHOICES[axes.kind],))
+
+    # layouts
+
+    def tick(self) -> None:
+        """Take a layout that has become known, or have it made."""
+        if "layout" not in self._dirty:
+            return
+        self._dirty.clear()
+        means, axes, run = self._state.embedding, self._state.display.axes, self._session.run
+        method = axes.layout
+        if method is None or means is None or run is None or means.shape[1] <= 3:
+            self._state.layout = None
+            if method is None and self._command is not None:
+                self._stop()  # nobody wants it any more
+            self._show_note("")
+            return
+        self._state.layout = read_layout(run, method, self._state.epoch, means)
+        if self._state.layout is not None:
+            self._show_note(NOT_LATENT)
+            return
+        waiting = f"Principal components are drawn until {NAMES[method]} has laid out this epoch."
+        if self._state.training in ACTIVE_TRAINING:
+            self._show_note(f"{NAMES[method]} begins when the training ends. {waiting}")
+        elif len(means) < FEWEST_SAMPLES:
+            self._show_note(f"{NAMES[method]} needs {FEWEST_SAMPLES} samples or more; these are {len(means)}.")
+        else:
+            self._start(method)
+            self._show_note(waiting)
+
+    def _start(self, method: Method) -> None:
+        run = self._session.run
+        if run is None or (self._command is not None and self._method == method):
+            return
+        self._stop()
+        arguments = ("layout", str(run.path), "--method", method, "--epochs", "all", "--progress", "json")
+        self._command, self._method = Command(isoline_command(*arguments), self), method
+        self._view.set_layout_progress(0.0)
+        self._command.progress.connect(self._on_progress)
+        self._command.finished.connect(self._on_finished)
+
+    def _on_progress(self, share: float) -> None:
+        self._view.set_layout_progress(share)
+        if self._state.layout is None:
+            self._mark("layout")
+
+    def _on_finished(self, error: str) -> None:
+        command, self._command = self._command, None
+        self._view.set_layout_progress(None)
+        if command is None or command.cancelled:
+            return
+        command.deleteLater()
+        if error:
+            self._set(Axes("principal", self._state.display.axes.dimensions))
+            self._view.set_axes(("pca",))
+            self.error_occurred.emit(f"The cloud could not be laid out: {error}")
+        else:
+            self._mark("layout")
+
+    def _show_note(self, about_layout: str) -> None:
+        means, axes = self._state.embedding, self._state.display.axes
+        note = about_layout or self._told
+        if axes.principal and means is not None and means.shape[1] > 3 and len(means) > 1:
+            shares = explained(principal_axes(means).variances)[:3]
+            parts = " + ".join(f"{100 * share:.0f}" for share in shares)
+            note = f"Explained variance: {parts} = {100 * shares.sum():.0f} % of all {means.shape[1]} dimensions."
+        self._view.set_axes_note(note)
+        if self._command is None:
+            self._view.set_layout_progress(None)
+
+
+_CHOICES = {"principal": "pca", "umap": "umap", "pacmap": "pacmap"}
