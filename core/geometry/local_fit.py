@@ -241,6 +241,11 @@ def _weighted_pca(near: np.ndarray, weights: np.ndarray, q: int) -> tuple[np.nda
     share = weights / weights.sum(axis=1, keepdims=True)
     centre = (share[:, None, :] @ near)[:, 0]
     offsets = near - centre[:, None]
+    if offsets.shape[2] > 2 * offsets.shape[1] > 2 * q:  # many dimensions, fewer neighbours: their Gram matrix is small
+        rows = offsets * np.sqrt(share)[:, :, None]
+        _, vectors = np.linalg.eigh(rows @ np.swapaxes(rows, 1, 2))
+        plane, _ = np.linalg.qr(np.swapaxes(rows, 1, 2) @ vectors[:, :, ::-1][:, :, :q])
+        return centre, plane
     covariance = np.swapaxes(offsets * share[:, :, None], 1, 2) @ offsets
     _, vectors = np.linalg.eigh(covariance)
     return centre, vectors[:, :, ::-1][:, :, :q]

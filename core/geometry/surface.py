@@ -44,6 +44,7 @@ _SEEN = 0.95  # of the samples must not lie in a gap of the labels, or the label
 
 _CHUNK = 1 << 20  # neighbours fitted at once
 _JUDGED = 160  # samples whose error is measured
+_MOST_NUMBERS = 1 << 25  # in their neighbourhoods; in many dimensions larger ones would fill the memory
 _HOPELESS = 3.0  # times the least error: larger neighbourhoods are not tried
 _ERROR_FLOOR = 3e-4  # of a standard deviation: below it all neighbourhoods are equally good
 
@@ -248,7 +249,7 @@ def _leave_one_out(
     for k in CANDIDATES:
         if k < 1.5 * coefficients:
             continue
-        if k + 1 > len(samples) - 1:
+        if k + 1 > len(samples) - 1 or (found and k * len(judged) * samples.dim > _MOST_NUMBERS):
             break
         model = local_model(samples.points, samples.of_samples(k + 1, judged), q, table)
         surface, labels = model.evaluate(model.coordinates(z))

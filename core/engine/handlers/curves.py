@@ -38,6 +38,8 @@ _SAME = 0.9
 """Share of the samples that may have one value of a label that is worth holding."""
 PRELIMINARY = "estimated: image distances are measured on thumbnails until the decoder has been sampled"
 
+MOST_RELAXED = 64
+"""Latent dimensions in which a geodesic is relaxed; its equations grow with their cube."""
 BY_THUMBNAILS = "without a decoder, image distances are measured on thumbnails"
 BY_LATENTS = "without a decoder and without images, distances are those of latent space"
 
@@ -152,7 +154,7 @@ class _Tracing:
         """A straight path is there at once, its labels when the surface is; a model without samples has none."""
         path = TracedPath(straight(self._request.start, self._request.end, self._request.points))
         self._snapshot = snapshot = yield from self._snapshots.newest_or_none()
-        if snapshot is None:
+        if snapshot is None or not snapshot.factors:
             self._send(path, np.zeros((len(path.points), 0)), (), final=True)
             return
         if not snapshot.surface().done():
@@ -175,6 +177,13 @@ class _Tracing:
 
     def _by_images(self, snapshot: EmbeddingSnapshot) -> Job:
         """A path that compares images gets better: by the thumbnails first, then by the decoder's surrogate."""
+        if snapshot.mu.shape[1] > MOST_RELAXED:
+            rough = yield from result_of(snapshot.rough_graph)
+            first = yield from next_of(trace(self._request.kind, path_request(self._request, rough.surface, rough)))
+            assert first is not None
+            path = first._replace(note=f"along the samples: in more than {MOST_RELAXED} dimensions it is not smoothed")
+            self._send(path, path.labels_on(rough.surface), rough.surface.names, final=True)
+            return
         if not snapshot.inference.can_decode:
             rough = yield from result_of(snapshot.rough_graph)
             latent = isinstance(rough.image_map, LatentMap)

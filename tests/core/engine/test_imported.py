@@ -205,3 +205,13 @@ def test_without_an_encoder_the_recorded_latents_are_decoded(onnx_run, tmp_path)
     np.testing.assert_array_equal(encoded.reconstruction, steps.ask(Decode, z=mu[4]).image)
     assert np.isfinite(steps.ask(MeasureLosses, indices=np.arange(3, dtype=np.int64)).excess_bce).all()
     assert len(steps.ask(ReconstructValidation, count=3).indices) == 3
+
+
+def test_in_very_many_dimensions_a_geodesic_follows_the_samples_and_says_so(tmp_path):
+    run = make_latents_run(tmp_path / "run", d=300, count=120)
+    steps, mu = Steps(run), run.read_embedding()
+    straight = steps.ask(TracePath, kind="straight", start=mu[0], end=mu[1])
+    assert straight.final
+    traced = steps.ask(TracePath, kind="geodesic", start=mu[0], end=mu[1])
+    assert (traced.final, traced.stage) == (True, "graph")
+    assert traced.note == "along the samples: in more than 64 dimensions it is not smoothed"

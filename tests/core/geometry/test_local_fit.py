@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.geometry import local_fit
-from core.geometry.local_fit import GeometryError, Neighbourhoods, project
+from core.geometry.local_fit import GeometryError, Neighbourhoods, _weighted_pca, project
 
 
 def sphere(count: int, seed: int = 0) -> np.ndarray:
@@ -155,3 +155,15 @@ def test_wrong_points_and_labels_are_refused():
         Neighbourhoods(np.eye(3)).query(np.zeros((1, 2)), 1)
     with pytest.raises(GeometryError, match="labels"):
         project(Neighbourhoods(np.eye(3)), np.zeros((1, 3)), labels=np.zeros((2, 1)))
+
+
+def test_a_plane_in_many_dimensions_is_that_of_the_neighbours_gram_matrix():
+    generator = np.random.default_rng(5)
+    basis = np.linalg.qr(generator.standard_normal((200, 2)))[0]
+    near = generator.standard_normal((3, 40, 2)) @ basis.T
+    weights = generator.uniform(0.1, 1.0, (3, 40))
+    centre, plane = _weighted_pca(near, weights, 2)
+    share = weights / weights.sum(axis=1, keepdims=True)
+    for projector in plane @ np.swapaxes(plane, 1, 2):
+        np.testing.assert_allclose(projector, basis @ basis.T, atol=1e-9)
+    np.testing.assert_allclose(centre, (near * share[..., None]).sum(axis=1), atol=1e-12)
