@@ -316,7 +316,9 @@ class _Marks:
                         taken.append(at)
                         text = tick_text(float(value), 0.1 * step)
                         x, y = at.tolist()
-                        write(self._page, x, y, text, style, fontsize=style.small, color=inks[family % 2], zorder=6)
+                        box = {"facecolor": self._theme.plot, "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
+                        ink = inks[family % 2]
+                        write(self._page, x, y, text, style, fontsize=style.small, color=ink, zorder=6, bbox=box)
                         break
 
     def _explain(self, name: str, colour: str, dashed: bool = False) -> None:

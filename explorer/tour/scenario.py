@@ -24,6 +24,7 @@ STAGES: list[NamedStage] = [
     ("compare kinds of path", scenario_cloud.compare_kinds),
     ("show gridlines", scenario_cloud.show_gridlines),
     ("read the badge", scenario_cloud.read_badge),
+    ("save a figure", scenario_cloud.save_figure),
     ("plane cursor", scenario_runs.plane_cursor),
     ("edit the hole", scenario_runs.edit_hole),
     ("draw a transect", scenario_runs.draw_transect),

@@ -9,7 +9,7 @@ from time import perf_counter
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, Qt
-from PySide6.QtWidgets import QApplication, QComboBox, QMenu, QSlider
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QMenu, QSlider
 
 from core.paths.recipe import PATH_KINDS
 from explorer.tour import input_events
@@ -245,6 +245,31 @@ def export_path(tour: Director) -> Stage:
         frames, latents = file["frames"], file["latents"]
     if len(frames) != explorer.state.playback.frames or len(latents) != len(frames):
         raise StageFailed(f"path.npz holds {len(frames)} frames, {len(latents)} latents")
+
+
+def save_figure(tour: Director) -> Stage:
+    """The cloud as a PDF, by keys and mouse."""
+    explorer = tour.explorer
+    target: Path = (tour.options.out / "export" / "cloud.pdf").resolve()
+    target.parent.mkdir(exist_ok=True)
+    target.unlink(missing_ok=True)
+    explorer.settings.figures_folder = target.parent
+    input_events.key(explorer.window, "Ctrl+Shift+F")
+    yield Until(lambda: input_events.top_level("dialog.figure") is not None, "the dialog opens", 5.0)
+    dialog = input_events.top_level("dialog.figure")
+    assert dialog is not None
+    save = input_events.child(dialog, "dialog.figure.accept")
+    yield from input_events.choose(input_events.child(dialog, "figure.format", QComboBox), 2)
+    notes = input_events.child(dialog, "figure.notes", QLabel)
+    yield Until(lambda: save.isEnabled() and "points" in notes.text(), "the preview is drawn", 30.0)
+    yield 0.3
+    tour.shot("figure")
+    input_events.type_into(input_events.child(dialog, "figure.name", QLineEdit), target.stem)  # and Return saves
+    yield Until(target.is_file, "the figure is written", 60.0)
+    input_events.key(dialog, "Escape")
+    yield Until(lambda: input_events.top_level("dialog.figure") is None, "the dialog closes", 5.0)
+    explorer.window.activateWindow()
+    yield 0.2
 
 
 def _samples_apart(tour: Director) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPixmap, QStandardItem, QStandardItemModel
+from PySide6.QtGui import QColor, QIcon, QKeyEvent, QPainter, QPaintEvent, QPixmap, QStandardItem, QStandardItemModel
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -399,3 +399,9 @@ class FigureDialog(QDialog):
     def _say(self, text: str, role: str) -> None:
         set_role(self.status, role)
         self.status.setText(text)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Return saves, but not from a number that is being typed: there it ends the typing."""
+        typing = isinstance(self.focusWidget(), QAbstractSpinBox)
+        if not (typing and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)):
+            super().keyPressEvent(event)

@@ -102,6 +102,21 @@ def test_replacing_a_file_is_said_before_it_happens(dialog, tmp_path, qtbot):
     assert (save.text(), dialog.status.text()) == ("Save", "Saved it")  # it is the dialog's own now
 
 
+def test_return_saves_but_in_a_number_it_only_ends_the_typing(dialog, qtbot):
+    dialog.set_preview(QPixmap(10, 5), 5.0, [])
+    width = part(dialog, QDoubleSpinBox, "width")
+    width.setFocus()
+    width.selectAll()
+    QTest.keyClicks(width, "12")
+    with qtbot.assertNotEmitted(dialog.save_requested):
+        QTest.keyClick(width, Qt.Key.Key_Return)
+    assert dialog.choice.width == 12.0
+    name = part(dialog, QLineEdit, "name")
+    name.setFocus()
+    with qtbot.waitSignal(dialog.save_requested):
+        QTest.keyClick(name, Qt.Key.Key_Return)
+
+
 def test_without_a_figure_nothing_can_be_saved(dialog):
     dialog.set_missing("Needs a path.")
     assert dialog.preview.words == "Needs a path."

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 from svg_reader import points, words
@@ -128,6 +129,11 @@ def test_without_a_run_every_figure_is_listed_with_what_it_needs(program, qtbot)
     assert dialog.preview.words == contents.NO_CLOUD
     assert all(kind.missing for kind in opened.figures._kinds())
     assert not save_button(opened).isEnabled()
+    for kind in ("losses", "film", "kinds", "transect"):  # in the menus of what they show
+        action = opened.window.findChild(QAction, f"figure.of.{kind}")
+        assert isinstance(action, QAction)
+        action.trigger()
+        assert dialog.choice.kind == kind
     for of_another_version in ('{"width": -4}', '{"format": "eps"}', "{", ""):
         opened.settings.figure = of_another_version
         assert opened.figures._remembered() == FigureChoice()
