@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from PySide6.QtGui import QGuiApplication
 
+from core.analysis.layouts import NAMES
 from core.paths.latent_path import LatentPath
 from core.rendering.class_colours import UNKNOWN
 from core.rendering.point_colours import SPLIT
@@ -91,7 +92,12 @@ class PythonCodeController(Controller):
             options["hidden"] = [UNKNOWN if place < 0 else colouring.classes[place] for place in colouring.hidden]
         if colouring.selected is not None:
             options["selected"] = colouring.selected.tolist()
-        if display.axes.principal:
+        lines = []
+        if display.axes.layout is not None and state.layout is not None:
+            del options["camera"]  # it looks at other places
+            name = NAMES[display.axes.layout]
+            lines.append(f"# The window shows a {name} layout, which save_cloud does not draw: principal components.")
+        if display.axes.kind != "dimensions":
             options["principal"] = True
         else:
             options["dimensions"] = display.axes.dimensions
@@ -100,7 +106,6 @@ class PythonCodeController(Controller):
             options["probe"] = _Code(_array(document.probe))
         if document.sample is not None:
             options["sample"] = document.sample
-        lines = []
         if document.path is not None and len(document.path) > 1:
             lines.append(_path_code(document.path))
             options |= {"path": _Code("path"), "marker": self._playback.share}

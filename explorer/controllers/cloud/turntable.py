@@ -74,6 +74,9 @@ class TurntableController(Controller):
         if run is None or self._state.embedding is None:
             self.refused.emit("There is no latent cloud to film yet. Open a run, or start a training.")
             return False
+        if self._state.display.axes.layout is not None:
+            self.refused.emit("A layout cannot be filmed. Choose dimensions or principal components as Axes (Samples).")
+            return False
         self._path = Path(path)
         try:
             arguments = [str(run.path), "--out", str(path), *self._look()]
@@ -144,7 +147,7 @@ class TurntableController(Controller):
 
 
 def _axes_option(axes: Axes, means: np.ndarray | None) -> str:
-    if axes.kind != "dimensions":
+    if axes.principal:
         return "pca"
     latent_dim = 3 if means is None else means.shape[1]
     chosen = [index for index in dict.fromkeys(axes.dimensions) if 0 <= index < latent_dim]

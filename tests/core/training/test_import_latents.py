@@ -14,6 +14,8 @@ from core.data.dataset import DatasetError
 from core.data.latents.rows import LatentFileError
 from core.data.loading import present_data
 from core.engine.open_model import read_samples
+from core.interchange.projector import write_projector
+from core.interchange.samples import Samples
 from core.runs.directory import MAX_PROBE, RunDirectory, RunError
 from core.runs.imported import LatentsOnly
 from core.training.import_latents import LatentSource, import_latents
@@ -131,6 +133,21 @@ def test_a_sprite_sheet_moves_with_its_run(tmp_path):
     moved = run.path.rename(tmp_path / "moved")
     data = present_data(run.config.data, moved, run.metadata)
     assert int(read_samples(data, run.metadata["dataset"]["fingerprint"]).image(4)[0, 0, 0]) == 160
+
+
+def test_what_is_exported_for_the_projector_comes_back(tmp_path):
+    rng = np.random.default_rng(0)
+    thumbnails = rng.integers(0, 256, (7, 32, 32, 1), dtype=np.uint8)
+    z = rng.standard_normal((7, 5)).astype(np.float32)
+    kinds = np.array(["cat", "dog"] * 3 + ["cat"])
+    for name, columns in {"one": {"kind": kinds}, "two": {"kind": kinds, "age": np.arange(7.0)}}.items():
+        write_projector(Samples(z, columns, thumbnails), tmp_path / name)
+        run = import_latents(LatentSource(tmp_path / name), tmp_path / f"run {name}")
+        np.testing.assert_array_equal(run.read_embedding(), z)
+        np.testing.assert_array_equal(run.read_probe().thumbnails, thumbnails)
+        labels = open_run(run.path).labels
+        assert labels.keys() - {"label"} == columns.keys() - ({"kind"} if len(columns) == 1 else set())
+        assert labels["label" if len(columns) == 1 else "kind"].tolist() == kinds.tolist()
 
 
 def test_of_very_many_rows_some_are_shown_and_their_labels_go_with_them(tmp_path):

@@ -65,6 +65,13 @@ def test_a_layout_that_is_kept_with_the_run_is_there_at_once_and_nothing_pretend
     explorer.path._on_stroke(StrokeGesture(np.zeros((5, 2)), np.eye(4), (100, 100)))
     assert "straight lines are not those of latent space" in refused[0]
     assert explorer.state.document.path is None
+    explorer.turntable.refused.connect(refused.append)
+    assert not explorer.turntable.export("cloud.mp4")
+    assert "A layout cannot be filmed" in refused[1]
+    code = explorer.python_code.code("figure")
+    assert "# The window shows a UMAP layout, which save_cloud does not draw: principal components." in code
+    assert "principal=True" in code
+    assert "camera" not in code
     choose(explorer, "axes")
     explorer.redraw()
     assert explorer.state.layout is None
