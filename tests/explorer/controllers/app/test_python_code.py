@@ -58,7 +58,9 @@ def test_code_makes_what_is_on_screen(reopened, qtbot, tmp_path: Path, monkeypat
     )
     page = Page(theme=state.theme.name)
     for principal, hidden in ((False, frozenset()), (True, frozenset({1}))):
-        explorer.cloud_control._display(axes=Axes(principal=principal, dimensions=(2, 0, 1)), point_size=9.0)
+        explorer.cloud_control._display(
+            axes=Axes("principal" if principal else "dimensions", (2, 0, 1)), point_size=9.0
+        )
         explorer.cloud_control._display(color_by="b" if not principal else "training / validation")
         state.hidden = hidden
         explorer.cloud.scene.camera.orbit(40.0, -25.0)

@@ -374,7 +374,7 @@ def test_kinds_are_painted_and_follow_the_axes(desk):
     answer(desk)
     assert desk.cloud.grab().toImage() != before
     first = desk.cloud.scene.kinds
-    desk.state.display = Display(axes=type(desk.state.display.axes)(principal=True))
+    desk.state.display = Display(axes=type(desk.state.display.axes)("principal"))
     desk.control.tick()
     assert desk.cloud.scene.kinds is not first
 
