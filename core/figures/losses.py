@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from core.figures.style import Drawing, Style, axes_at, dress, elided, new_figure, sheet, text_width, write, write_title
 from core.protocol.figures import LossCurve, LossesFigure
 
+LEAST_HEIGHT = 20.0  # heights of text
 ASPECT = 0.5  # height over width of a page that has no height of its own
 MOST_POINTS = 4_000  # of a curve in the file: of more, the least and greatest of each stretch are drawn
 RAW_ALPHA = 0.3
@@ -20,8 +21,8 @@ _FEW_DECADES = 1.5  # of a logarithmic axis: then 2 and 5 have numbers, too
 
 
 def natural_height(figure: LossesFigure, width: float, style: Style) -> float:
-    """Half as high as wide."""
-    return ASPECT * width
+    """Half as high as wide, but with room for the curves."""
+    return max(ASPECT * width, LEAST_HEIGHT * style.size)
 
 
 def draw(figure: LossesFigure, width: float, height: float, style: Style) -> Drawing:

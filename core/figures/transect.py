@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
+from msgspec import structs
 
 from core.figures.style import Drawing, Style, dress, new_figure, text_width
 from core.protocol.figures import TransectFigure
@@ -27,10 +28,12 @@ _ENDS = (0.1, 0.25, 0.5, 1.0)  # of the colours of a difference, so that two fig
 _CLIPPED = 0.005  # share of pixels that may lie beyond them
 _LONGEST = 24  # characters of a factor's name
 
+HINTED = 0.94  # of the width is used: in pixels, letters are up to 5 % wider than their outlines
+
 # heights of text
 MARGIN, LEFT, RIGHT = 1.0, 15.6, 6.8
 _TITLE, _LABEL, _GAP, _PANEL, _TICKS = 4.8, 1.9, 1.0, 6.4, 5.0
-_LEAST_PANEL = 2.5
+_LEAST_PANEL, _LEAST_IMAGE = 2.5, 2.2
 LARGEST_IMAGE = 11.2
 
 
@@ -52,29 +55,92 @@ class _Strip:
     reach: tuple[float, float]
 
 
-def _fixed(size: float) -> float:
+def _note(figure: TransectFigure, width: float, size: float) -> list[str]:
+    """What stands below the name, in lines that fit the page; long names of factors are shortened to that end."""
+    inside = figure.in_hole.astype(bool)
+    groups = ((inside, f" {figure.inside}"), (~inside, " outside")) if inside.any() else ((~inside, ""),)
+    means = ", ".join(f"{figure.excess_bce[which].mean():.4f}{where}" for which, where in groups if which.any())
+    first, last = figure.points[0], figure.points[-1]
+    ends = f"({first[0]:.4g}, {first[1]:.4g}) to ({last[0]:.4g}, {last[1]:.4g})"
+    lines: list[str] = []
+    room = HINTED * width - 2 * size
+    for longest in range(_LONGEST, 2, -3):
+        x, y = (_shortened(name, longest) for name in figure.axes)
+        parts = [f"{len(figure.points)} points, ({x}, {y}) = {ends}", f"mean excess BCE {means}"]
+        side = figure.originals.shape[1]
+        if side < figure.whole:
+            parts.append(f"images cropped to {side}² of {figure.whole}² pixels")
+        lines = [parts[0]]
+        for part in parts[1:]:
+            joined = f"{lines[-1]}   ·   {part}"
+            if text_width(joined, size) <= room:
+                lines[-1] = joined
+            else:
+                lines.append(part)
+        if all(text_width(line, size) <= room for line in lines):
+            break
+    return lines
+
+
+def _shortened(name: str, longest: int) -> str:
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+
+
+def _heading(figure: TransectFigure, width: float, size: float) -> float:
+    """The height of name and note."""
+    return (_TITLE + _LABEL + 1.4 * (len(_note(figure, width, size)) - 1)) * size
+
+
+def _fixed(figure: TransectFigure, width: float, size: float) -> float:
     """The height of all but images and curves."""
-    return (_TITLE + _LABEL + 3 * _GAP + _TICKS) * size
+    return _heading(figure, width, size) + (3 * _GAP + _TICKS) * size
+
+
+def _inner(width: float, style: Style) -> float:
+    return max(width - (LEFT + RIGHT) * style.size, 0.3 * width)
+
+
+def _columns(figure: TransectFigure, width: float, style: Style) -> np.ndarray:
+    """Which of the images have room, int64: all, or some in equal steps where all would be too small to be seen."""
+    room = max(2, int(_inner(width, style) / (_LEAST_IMAGE * style.size)))
+    count = len(figure.shown)
+    if count <= room:
+        return np.arange(count)
+    even = next((c for c in range(room, room // 2, -1) if c > 1 and (count - 1) % (c - 1) == 0), room)
+    return np.rint(np.linspace(0, count - 1, even)).astype(np.int64)
 
 
 def _image_side(figure: TransectFigure, width: float, style: Style) -> float:
-    inner = max(width - (LEFT + RIGHT) * style.size, 0.3 * width)
-    return min(inner / len(figure.shown), LARGEST_IMAGE * style.size)
+    return min(_inner(width, style) / len(figure.shown), LARGEST_IMAGE * style.size)
 
 
 def natural_height(figure: TransectFigure, width: float, style: Style) -> float:
     """The height at which images fill their columns."""
-    return _fixed(style.size) + 3 * (_image_side(figure, width, style) + _PANEL * style.size)
+    seen = _seen(figure, width, style)
+    return _fixed(seen, width, style.size) + 3 * (_image_side(seen, width, style) + _PANEL * style.size)
+
+
+def _seen(figure: TransectFigure, width: float, style: Style) -> TransectFigure:
+    """``figure`` with the images that have room."""
+    chosen = _columns(figure, width, style)
+    if len(chosen) == len(figure.shown):
+        return figure
+    return structs.replace(
+        figure,
+        shown=figure.shown[chosen],
+        originals=figure.originals[chosen],
+        reconstructions=figure.reconstructions[chosen],
+    )
 
 
 def _strip(figure: TransectFigure, width: float, height: float, style: Style) -> _Strip:
     count, columns, size = len(figure.points), len(figure.shown), style.size
     slots = np.linspace(1.0, count, columns)
     slot = (count - 1) / (columns - 1)
-    inner = max(width - (LEFT + RIGHT) * size, 0.3 * width)
-    free = max(height - _fixed(size) - 3 * _LEAST_PANEL * size, 0.3 * height)
+    inner, fixed = _inner(width, style), _fixed(figure, width, style.size)
+    free = max(height - fixed - 3 * _LEAST_PANEL * size, 0.3 * height)
     image = min(_image_side(figure, width, style), free / 3)
-    panel = max((height - _fixed(size) - 3 * image) / 3, _LEAST_PANEL * size)
+    panel = max((height - fixed - 3 * image) / 3, _LEAST_PANEL * size)
     middle, half = 0.5 * (1 + count), 0.5 * inner / image * slot
     return _Strip(slots, slot, image, LEFT * size, inner, panel, (middle - half, middle + half))
 
@@ -84,11 +150,11 @@ def draw(figure: TransectFigure, width: float, height: float, style: Style) -> D
 
     The difference is reconstruction - truth, channels averaged, 1 is full scale.
     """
-    made = Drawing(new_figure(width, height, style))
+    made, figure = Drawing(new_figure(width, height, style)), _seen(figure, width, style)
     strip = _strip(figure, width, height, style)
     page = _Page(made.figure, figure, strip, style)
     page.title()
-    top = height - (_TITLE + _LABEL) * style.size
+    top = height - _heading(figure, width, style.size)
     rows = []
     for place, (name, image, colours) in enumerate(page.rows()):
         bottom = top - (place + 1) * strip.image
@@ -134,34 +200,18 @@ class _Page:
     def title(self) -> None:
         """Name, ends of the line, and mean error."""
         figure, size, theme = self.figure, self.style.size, self.style.theme
-        inside = figure.in_hole.astype(bool)
-        groups = ((inside, f" {figure.inside}"), (~inside, " outside")) if inside.any() else ((~inside, ""),)
-        means = ", ".join(f"{figure.excess_bce[which].mean():.4f}{where}" for which, where in groups if which.any())
-        first, last = figure.points[0], figure.points[-1]
-        ends = f"({first[0]:.4g}, {first[1]:.4g}) to ({last[0]:.4g}, {last[1]:.4g})"
-        parts = [f"mean excess BCE {means}"]
-        side = figure.originals.shape[1]
-        if side < figure.whole:
-            parts.append(f"images cropped to {side}² of {figure.whole}² pixels")
         width, height = self._size
         left = MARGIN * size / width
         name = self.sheet.text(left, 1 - 0.8 * size / height, figure.name, fontsize=1.45 * size, color=theme.text)
         name.set(va="top", fontweight="bold", parse_math=False)
-        note = self.sheet.text(left, 1 - 3.05 * size / height, "", fontsize=size, color=theme.muted)
-        note.set(va="top", parse_math=False)
-
-        def described(x: str, y: str) -> str:
-            return "   ·   ".join([f"{len(figure.points)} points, ({x}, {y}) = {ends}", *parts])
-
-        self._write_names(note, described)
-        needed = text_width(note.get_text(), size) / (width - 2 * size)
-        if needed > 1.0:
-            note.set_fontsize(size / needed)
+        words = "\n".join(_note(figure, width, size))
+        note = self.sheet.text(left, 1 - 3.05 * size / height, words, fontsize=size, color=theme.muted)
+        note.set(va="top", parse_math=False, linespacing=1.15)
 
     def _write_names(self, text: Text, write: Callable[[str, str], str]) -> None:
         """Set ``text`` to what ``write`` makes of the factors' names, as short as the page needs them."""
         for longest in range(_LONGEST, 2, -3):
-            x, y = (name if len(name) <= longest else f"{name[: longest - 1]}…" for name in self.figure.axes)
+            x, y = (_shortened(name, longest) for name in self.figure.axes)
             text.set_text(write(x, y))
             extent = text.get_window_extent()
             if self.sheet.bbox.x0 <= extent.x0 and extent.x1 <= self.sheet.bbox.x1:
