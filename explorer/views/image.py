@@ -177,10 +177,10 @@ class ImageView(Panel):
                 for one in neighbours
                 if one.thumbnail is not None
             ),
-            "nearest samples, not decoded" if image is not None else "These latents came without images.",
+            "" if image is not None else "These latents came without images.",
         )
         values = " · ".join(map(" = ".join, nearest.known)) if image is not None else ""
-        self._factors.setText(f"{values}\n")
+        self._factors.setText(f"{values}\nnearest samples, not decoded".lstrip())
 
     def set_empty(self, text: str) -> None:
         """What is needed for there to be an image."""

@@ -91,7 +91,12 @@ class MappedMember(Member):
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
         if not math.prod(self.shape):
             return
-        array = np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F" if self.order == "F" else "C")
+        if self.order != "F" and self.shape:  # pages of a map would count as memory of this process
+            with open(self.file, "rb") as stream:
+                stream.seek(self.offset)
+                yield from self.streamed(stream, rows)
+            return
+        array = np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F")
         for start in range(0, len(array), rows):
             yield np.array(array[start : start + rows])
 
