@@ -121,6 +121,7 @@ def read_graph(path: Path) -> Graph:
         raise ImportedModelError(f"{path} is not an ONNX file, or damaged. {_other_kind(content)}".strip()) from error
     if not model.graph.node or not model.graph.output or not model.opset_import:
         raise ImportedModelError(f"{path} holds no ONNX network: it has no nodes, outputs or opset.")
+    _check_names(path, model)
     data = _checked_tensors(path, model)
     _check_operators(path, model)
     weights = {tensor.name for tensor in model.graph.initializer}
@@ -341,6 +342,26 @@ def _external(path: Path, tensor: TensorProto) -> Path:
 # operators
 
 
+def _check_names(path: Path, model: ModelProto) -> None:
+    """Raise ``ImportedModelError`` for a name that is no UTF-8, which comes as bytes: Protocol Buffers lets it be."""
+    names: list[object] = [model.producer_name, model.producer_version]
+    names += [text for entry in model.metadata_props for text in (entry.key, entry.value)]
+    names += [entry.domain for entry in model.opset_import]
+    names += [value.name for value in (*model.graph.input, *model.graph.output, *model.graph.value_info)]
+    names += [name for function in model.functions for name in (function.name, function.domain)]
+    for node in _nodes(model):
+        names += [node.op_type, node.domain, node.name, *node.input, *node.output]
+        names += [attribute.name for attribute in node.attribute]
+    every = [*_tensors(model.graph)]
+    for function in model.functions:
+        every += _tensors_of_nodes(function.node)
+    names += [tensor.name for tensor in every]
+    names += [text for tensor in every for entry in tensor.external_data for text in (entry.key, entry.value)]
+    wrong = next((name for name in names if not isinstance(name, str)), None)
+    if wrong is not None:
+        raise ImportedModelError(f"{path} is damaged: one of its names is {wrong!r}, which is no text.")
+
+
 def _check_operators(path: Path, model: ModelProto) -> None:
     """Raise ``ImportedModelError`` for operators that no version has that we run."""
     versions = {entry.domain if entry.domain != "ai.onnx" else "": entry.version for entry in model.opset_import}
@@ -349,6 +370,9 @@ def _check_operators(path: Path, model: ModelProto) -> None:
             f"{path} uses opset {versions['']}; {NEWEST_OPSET} is the newest that can be run here. Export the model "
             "with a lower one, such as opset_version=18."
         )
+    for domain, version in versions.items():
+        if not 1 <= version < 2**31:
+            raise ImportedModelError(f"{path} is damaged: it uses version {version} of the operators {domain!r}.")
     functions = {(function.domain, function.name) for function in model.functions}
     count = 0
     for node in _nodes(model):

@@ -149,6 +149,24 @@ def test_operators_that_cannot_be_run_are_named(tmp_path, proto, message):
         read_graph(save(tmp_path / "model.onnx", proto))
 
 
+@pytest.mark.parametrize("version", [-3, 0, 2**40])
+def test_versions_that_cannot_be_are_refused(tmp_path, version):
+    proto = one_node("Scaler", "ai.onnx.ml")
+    proto.opset_import[-1].version = version
+    with pytest.raises(ImportedModelError, match=r"is damaged: it uses version .* of the operators 'ai.onnx.ml'"):
+        read_graph(save(tmp_path / "model.onnx", proto))
+
+
+@pytest.mark.parametrize("name", [b"MatMul", b"scaled", b"gain"])
+def test_names_that_are_no_text_are_refused(tmp_path, name):
+    content = decoder().SerializeToString()
+    assert name in content
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content.replace(name, b"\xb1" * len(name)))
+    with pytest.raises(ImportedModelError, match=r"is damaged: one of its names is b'.*, which is no text"):
+        read_graph(path)
+
+
 def test_operators_in_the_bodies_of_loops_are_looked_at_too(tmp_path):
     body = helper.make_graph([helper.make_node("Swirl", ["x"], ["y"])], "body", [], [])
     proto = model([helper.make_node("If", ["x"], ["y"], then_branch=body, else_branch=body)],
