@@ -8,17 +8,19 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
 import tyro
 
+from core.cli.import_checkpoint import as_onnx, checkpoint_at
 from core.cli.import_latents import run_latents
 from core.cli.progress import cancellable_lines, progress_bar
 from core.config import DataConfig
 from core.data.latents.opening import holds_latents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from core.models.imported.parts import Choices
     from core.runs.directory import RunDirectory
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Options:
     """Make a run of a model in an ONNX file, which the window opens like any other: a decoder, an encoder, or both.
+    Of a folder that pythae saved, or of a PyTorch or safetensors file of tensors.
     Or of latents alone: NPY, NPZ, CSV, TSV, Parquet, or the files of TensorBoard's projector.
 
     What the file holds is found from its network and by trying it: names, axes, ranges of values, the mean. All of it
@@ -35,10 +38,16 @@ class Options:
     otherwise. --dry-run makes no run."""
 
     model: tyro.conf.Positional[Path]
-    """An ONNX file: a decoder, an encoder, or an autoencoder with both. Or a file of latents, or the folder of
-    TensorBoard's projector."""
+    """An ONNX file: a decoder, an encoder, or an autoencoder with both. A folder that pythae saved; a PyTorch or
+    safetensors file of tensors, with --model. Or a file of latents, or the folder of TensorBoard's projector."""
     encoder: Path | None = None
     """The encoder, if it is a file of its own."""
+    program: Annotated[Path | None, tyro.conf.arg(name="model")] = None
+    """For a PyTorch or safetensors file of tensors alone: a Python file of yours that defines load(state), which gets
+    them by name and returns an object with latent_dim and decode(z), encode(x), or both. It is run only after you have
+    said yes to it."""
+    yes: str | None = None
+    """For scripts, which cannot be asked: run the file of --model if this is its SHA-256."""
     images: str = ""
     """A folder or file of images to encode: the same as --data.path."""
     latents: Path | None = None
@@ -94,6 +103,21 @@ def run(options: Options) -> int:
     """
     if holds_latents(options.model):
         return run_latents(options)
+    from core.models.imported.onnx_graph import ImportedModelError
+
+    checkpoint = checkpoint_at(options.model)
+    if checkpoint is not None:
+        with as_onnx(options, checkpoint) as (given, notes):
+            known = {flag for flag in ("layout", "range", "encoder_range") if getattr(options, flag) is None}
+            return _run_onnx(given, notes, known)
+    if options.program is not None:
+        raise ImportedModelError(f"{options.model} holds no tensors alone, so --model cannot be used; leave it out.")
+    return _run_onnx(options)
+
+
+def _run_onnx(options: Options, notes: tuple[str, ...] = (), known: Collection[str] = ()) -> int:
+    """The same of ONNX files. ``notes`` say where they are from; what ``known`` flags say was not said by a person, but
+    follows from that."""
     from core.training.import_model import Samples, import_model, look_at, new_import_name, write_sheet
 
     data = options.data
@@ -104,6 +128,7 @@ def run(options: Options) -> int:
     with lines or progress_bar("looking at the model") as report:
         whole = 1.0 if options.dry_run else 0.3
         look = look_at(options.model, options.encoder, choices_of(options), samples, lambda done: report(whole * done))
+        look = _with_origin(look, notes, known)
         made = None
         if not silent:
             print("\n".join(summary(look)))
@@ -116,6 +141,18 @@ def run(options: Options) -> int:
     if not silent and made is not None:
         print(f"\nImported to {made.path}")
     return 0
+
+
+def _with_origin(look: Look, notes: tuple[str, ...], known: Collection[str]) -> Look:
+    flags = {f"--{flag.replace('_', '-')}" for flag in known}
+    findings = tuple(
+        dataclasses.replace(finding, reason="as its networks have it")
+        if finding.flag in flags and finding.reason == "as you said"
+        else finding
+        for finding in look.proposal.findings
+    )
+    model = msgspec.structs.replace(look.proposal.model, notes=(*notes, *look.proposal.model.notes))
+    return dataclasses.replace(look, proposal=dataclasses.replace(look.proposal, model=model, findings=findings))
 
 
 def choices_of(options: Options) -> Choices:
@@ -174,8 +211,6 @@ def description(look: Look, made: RunDirectory | None) -> dict[str, Any]:
 
 
 def _write_json(options: Options, look: Look, made: RunDirectory | None) -> None:
-    import msgspec
-
     from core.utils.atomic_write import write_atomic
 
     if options.json is None:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import tyro
 
+from core.cli.consent import ask
 from core.cli.progress import progress_bar
-from core.exploring.consent import WARNING, Program, ProgramError, allow, has_changed, is_allowed, read_program
+from core.exploring.consent import ProgramError, read_program
 from core.runs.directory import RunDirectory
 
 
@@ -56,7 +57,7 @@ def _open_program(options: Options) -> int:
     from core.exploring.program import view_of
 
     program = read_program(options.path)
-    _ask(program, options.yes)
+    ask(program, options.yes)
     with progress_bar("asking the program for its samples") as report:
         view = view_of(program, options.out, report)
     print("\n".join(f"note: {note}" for note in view.notes), flush=True)
@@ -66,22 +67,3 @@ def _open_program(options: Options) -> int:
         view.close()
         raise
     return 0
-
-
-def _ask(program: Program, yes: str | None) -> None:
-    """Return if a person has said yes to ``program``, now or earlier. Raises ``ProgramError`` if not."""
-    if yes is not None and yes.lower() != program.sha256:
-        raise ProgramError(f"--yes is {yes}; the SHA-256 of {program.path} is {program.sha256}. It was not run.")
-    if yes is not None or is_allowed(program):
-        return
-    changed = "It has changed since you said yes to it. " if has_changed(program) else ""
-    if not sys.stdin.isatty():
-        raise ProgramError(
-            f"{program.path} is a Python program that nobody has said yes to, and was not run. {changed}Open it in a "
-            f"terminal, where you are asked, or with --yes {program.sha256}"
-        )
-    print(f"{program.described}\n{changed}{WARNING}", file=sys.stderr)
-    print("Run it? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-        raise ProgramError(f"{program.path} was not run.")
-    allow(program)

@@ -48,6 +48,14 @@ def run_program(program: Program) -> dict[str, Any]:
     return module.__dict__
 
 
+def called(program: Program, function: Callable[[Any], Any], name: str, argument: Any) -> Any:
+    """What ``function`` of the program returns. Raises ``ProgramError`` that names the line at which it failed."""
+    try:
+        return function(argument)
+    except Exception as error:  # whatever a person's function raises
+        raise ProgramError(f"{_place(program, error)}: {name} raised {type(error).__name__}: {error}") from error
+
+
 def reason_of(error: BaseException) -> str:
     """What ``error`` says, on one line."""
     if isinstance(error, SyntaxError):

@@ -44,7 +44,7 @@ def decoder_onnx(network: VAE) -> bytes:
     """The decoder of ``network`` as the content of an ONNX file: z (N, d) to images (N, C, S, S) in [0, 1]."""
     decoder = copy.deepcopy(network.decoder).cpu().float().eval().requires_grad_(False)
     graph = _CompactImages(decoder) if isinstance(decoder, CompactDecoder) else _ArticleImages(decoder)
-    model = _exported(graph, torch.zeros(_TRACED, network.latent_dim), "z", ["images"])
+    model = exported(graph, torch.zeros(_TRACED, network.latent_dim), "z", ["images"])
     return _finished(model, network)
 
 
@@ -54,7 +54,7 @@ def encoder_onnx(network: VAE) -> bytes:
     Its ``mean`` and ``log_variance``, each (N, d); a log-variance that is a constant is given, too.
     """
     images = torch.zeros(_TRACED, network.channels, network.image_size, network.image_size)
-    model = _exported(_Posterior(network), images, "images", ["mean", "log_variance"])
+    model = exported(_Posterior(network), images, "images", ["mean", "log_variance"])
     return _finished(model, network)
 
 
@@ -111,7 +111,10 @@ class _Posterior(nn.Module):
         return mean, log_variance.clamp(*LOG_VARIANCE_RANGE)
 
 
-def _exported(graph: nn.Module, example: Tensor, input_name: str, output_names: list[str]) -> ModelProto:
+def exported(
+    graph: nn.Module, example: Tensor, input_name: str, output_names: list[str], batch_is_free: bool = True
+) -> ModelProto:
+    """``graph`` by torch's exporter, traced with ``example``; for that one shape alone, unless ``batch_is_free``."""
     log = logging.getLogger("torch.onnx._internal.exporter._registration")  # warns that there is no torchvision
     level = log.level
     log.setLevel(logging.ERROR)
@@ -125,7 +128,7 @@ def _exported(graph: nn.Module, example: Tensor, input_name: str, output_names: 
                 verbose=False,
                 input_names=[input_name],
                 output_names=output_names,
-                dynamic_shapes=({0: torch.export.Dim("N")},),
+                dynamic_shapes=({0: torch.export.Dim("N")},) if batch_is_free else None,
                 opset_version=OPSET,
             )
     finally:

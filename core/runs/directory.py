@@ -28,6 +28,7 @@ import msgspec
 import numpy as np
 
 from core.config import LIVE_SETTINGS, SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict, config_to_dict
+from core.runs.foreign import foreign_model
 from core.runs.imported import KEY, ImportedModel, imported_model
 from core.runs.lock import LockReader, RunError, RunLock
 from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, last_outcome, read_metrics
@@ -229,6 +230,9 @@ class RunDirectory:
         """Open the run in folder ``path``. Raises ``RunError`` if it is missing, not a run, or of another version."""
         path = Path(path)
         file = path / "config.json"
+        foreign = None if RunDirectory.exists(path) else foreign_model(path)
+        if foreign is not None:
+            raise RunError(str(foreign))
         if not path.is_dir():
             what = "is not a folder" if path.exists() else "does not exist"
             raise RunError(f"{path} {what}; give the folder of a run.")
@@ -241,6 +245,9 @@ class RunDirectory:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RunError(f"{file} is not valid JSON ({error}). Restore it from a copy of the run.") from error
         if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+            foreign = foreign_model(path)  # others have a config.json, too
+            if foreign is not None:
+                raise RunError(str(foreign))
             raise RunError(f"{file} states no schema version; it is not the configuration of a run.")
         if content["schema"] != SCHEMA_VERSION:
             raise RunError(

@@ -24,6 +24,7 @@ from torch import Tensor
 from core.config import SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict, config_to_dict
 from core.models.vae import VAE, build_model
 from core.runs.directory import RunDirectory
+from core.runs.foreign import foreign_model
 from core.utils.atomic_write import replace, write_atomic
 
 if TYPE_CHECKING:
@@ -169,7 +170,13 @@ def read_stored(path: Path) -> Stored:
         raise CheckpointError(f"{path} does not exist; give a run folder or a .safetensors file.") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}).") from error
-    header = _read_header(path, data)
+    try:
+        header = _read_header(path, data)
+    except CheckpointError as error:
+        foreign = foreign_model(path)
+        if foreign is not None:  # it is sound, but another program's
+            raise CheckpointError(str(foreign)) from error
+        raise
     try:
         tensors = safetensors.torch.load(data)
     except (safetensors.SafetensorError, ValueError, KeyError, RuntimeError, TypeError) as error:

@@ -21,6 +21,7 @@ from PySide6.QtGui import QPixmap
 from core.config import SETTINGS, ConfigError, DataConfig
 from core.data.sources.listing import located
 from core.runs.directory import RunDirectory, RunError
+from core.runs.foreign import foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
@@ -39,6 +40,10 @@ READING = tuple(
 )
 """The settings that decide what is read from files and what is made of it."""
 LEARNING = tuple(name for name, setting in SETTINGS.items() if setting.section != "data")
+
+
+HOLD_IMAGES = ("latents", "keras")
+"""Kinds of foreign files that can hold images as well: arrays, tables and HDF5."""
 
 
 def inspect_command(arguments: list[str]) -> list[str]:
@@ -96,6 +101,10 @@ class DatasetController(Controller):
         with contextlib.suppress(RunError, OSError):  # other folders have a config.json, too
             RunDirectory.open(place)
             self._session.open(place)
+            return
+        foreign = foreign_model(place)
+        if foreign is not None and foreign.kind not in HOLD_IMAGES:
+            self.refused.emit(str(foreign))
             return
         if self._state.training in ACTIVE_TRAINING:
             self.refused.emit("A training is running. Stop it before choosing other images.")

@@ -1,0 +1,81 @@
+"""Sound files of other programs are called what they are, wherever one of ours was wanted."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+import safetensors.torch
+import torch
+from small_run import make_small_run
+
+from core.cli.main import main
+from core.runs.foreign import foreign_model
+
+KINDS = {
+    "weights.pt": ("state", "--model my_model.py"),
+    "old.pth": ("state", "--model my_model.py"),
+    "module.ckpt": ("code", "onnx.export"),
+    "model.keras": ("keras", 'decoder.export("decoder.onnx"'),
+    "model.h5": ("keras", 'decoder.export("decoder.onnx"'),
+    "sd.safetensors": ("safetensors", "--model my_model.py"),
+    "model.onnx": ("onnx", "isoline import"),
+    "my_model.py": ("program", "isoline open"),
+    "vae": ("diffusers", "onnx.export"),
+    "pythae": ("pythae", "isoline import"),
+    "saved": ("keras", "decoder.export"),
+}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("foreign")
+    tensors = {"weight": torch.zeros(2)}
+    torch.save(tensors, folder / "weights.pt")
+    torch.save(tensors, folder / "old.pth", _use_new_zipfile_serialization=False)
+    torch.save(torch.nn.Linear(2, 3), folder / "module.ckpt")
+    with zipfile.ZipFile(folder / "model.keras", "w") as archive:
+        archive.writestr("model.weights.h5", b"")
+    (folder / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
+    safetensors.torch.save_file(tensors, folder / "sd.safetensors")
+    (folder / "model.onnx").write_bytes(b"\x08\x08")
+    (folder / "my_model.py").write_text("raise SystemExit\n", encoding="utf-8")
+    for name, config in (("vae", {"_class_name": "AutoencoderKL"}), ("pythae", None), ("saved", None)):
+        (folder / name).mkdir()
+        if config is not None:
+            (folder / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "pythae" / "model_config.json").write_text("{}", encoding="utf-8")
+    (folder / "pythae" / "model.pt").write_bytes(b"")
+    (folder / "saved" / "saved_model.pb").write_bytes(b"")
+    return folder
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_is_told_apart_and_its_way_in_is_named(files, name):
+    kind, advice = KINDS[name]
+    found = foreign_model(files / name)
+    assert found is not None
+    assert found.kind == kind
+    assert advice in str(found)
+    assert str(files / name) in str(found)
+
+
+@pytest.mark.parametrize("command", ["open", "info", "decode"])
+@pytest.mark.parametrize("name", ["weights.pt", "module.ckpt", "model.keras", "sd.safetensors", "vae", "pythae"])
+def test_no_command_calls_a_sound_file_damaged(files, tmp_path, capsys, name, command):
+    more = ["--z", "0,0", "--out", str(tmp_path / "x.png")] if command == "decode" else []
+    assert main([command, str(files / name), *more]) == 2
+    said = capsys.readouterr().err
+    assert KINDS[name][1] in said
+    assert "damaged" not in said
+
+
+def test_what_is_ours_and_what_is_not_known_is_not_foreign(tmp_path):
+    run = make_small_run(tmp_path / "run").path
+    (tmp_path / "notes.txt").write_text("text", encoding="utf-8")
+    (tmp_path / "empty.pt").write_bytes(b"")
+    torch.save({"a": torch.zeros(2)}, tmp_path / "cut.pt")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "cut.pt").read_bytes()[:-40])
+    for place in (run, run / "weights.safetensors", *(tmp_path / n for n in ("notes.txt", "empty.pt", "cut.pt", "no"))):
+        assert foreign_model(place) is None, place
