@@ -41,6 +41,7 @@ from core.protocol.python_channel import (
     Role,
     SelectionChanged,
 )
+from core.runs.directory import RunDirectory
 
 STOP_S = 5.0
 """How long a window that was told to close has to do so."""
@@ -72,7 +73,9 @@ class View:
         self._selection = np.zeros(0, np.int64)
         self._path: NDArray[np.float32] | None = None
         self._callbacks: dict[type[ChannelMessage], list[Callable[[Any], object]]] = {}
+        self._latent_dim = RunDirectory.open(run).config.model.latent_dim
         self._window: Channel | None = None
+        self._early: dict[type[ChannelMessage], ChannelMessage] = {}  # set before the window is there, the newest
         self._ended = Event()
         self._listener = ChannelListener(session)
         command = [sys.executable, "-m", "explorer", str(run)]
@@ -92,21 +95,34 @@ class View:
 
     @property
     def probe(self) -> NDArray[np.float32] | None:
-        """The probe's place (d,); None before the window is there. Setting it moves the probe."""
+        """The probe's place (d,); None before the window is there. Setting it moves the probe, as soon as the window is
+        there and has opened the model.
+
+        Raises ``ValueError`` for another number of dimensions or numbers that are not finite, and ``RuntimeError`` once
+        the window is closed.
+        """
         return self._probe
 
     @probe.setter
     def probe(self, z: ArrayLike) -> None:
-        self._send(ProbeMoved(z=np.asarray(z, np.float32).reshape(-1)))
+        place = np.asarray(z, np.float32).reshape(-1)
+        if len(place) != self._latent_dim or not np.isfinite(place).all():
+            raise ValueError(f"probe is {place.tolist()}; it must be {self._latent_dim} finite numbers.")
+        self._send(ProbeMoved(z=place))
 
     @property
     def selection(self) -> NDArray[np.int64]:
-        """Rows of the latents that are selected, int64 (k,). Setting it selects those of them that are shown."""
+        """Rows of the latents that are selected, int64 (k,). Setting it selects those of them that are shown: all, or
+        of more than 20,000 as many, drawn at random. Raises as ``probe`` does, for what is no row.
+        """
         return self._selection
 
     @selection.setter
     def selection(self, rows: ArrayLike) -> None:
-        self._send(SelectionChanged(positions=np.flatnonzero(np.isin(self._rows, np.asarray(rows)))))
+        chosen = np.asarray(rows).reshape(-1)
+        if chosen.size and (chosen.dtype.kind not in "iu" or chosen.min() < 0 or chosen.max() > self._rows.max()):
+            raise ValueError(f"selection is {chosen.tolist()[:8]}; it must be row numbers, 0 to {self._rows.max()}.")
+        self._send(SelectionChanged(positions=np.flatnonzero(np.isin(self._rows, chosen))))
 
     @property
     def path(self) -> NDArray[np.float32] | None:
@@ -161,9 +177,17 @@ class View:
         return callback
 
     def _send(self, message: ChannelMessage) -> None:
-        if self._window is None:
-            raise RuntimeError("The window is not there yet, or has been closed.")
-        self._window.send(message)
+        with self._lock:
+            window = self._window
+            if window is None and not self.closed:
+                self._early[type(message)] = message
+                return
+        try:
+            if window is None or self.closed:
+                raise ChannelError("the other process has ended.")
+            window.send(message)
+        except ChannelError as error:
+            raise RuntimeError("The window has been closed; isoline.explore opens another.") from error
 
     def _accept(self) -> None:
         with contextlib.suppress(ChannelError):
@@ -174,9 +198,12 @@ class View:
                     Thread(target=self._serve, args=(role, channel), name=f"isoline {role}", daemon=True).start()
 
     def _serve(self, role: Role, channel: Channel) -> None:
-        if role == "window":
-            self._window = channel
         with contextlib.suppress(ChannelError):
+            if role == "window":
+                with self._lock:
+                    self._window = channel
+                    for message in self._early.values():
+                        channel.send(message)
             while True:
                 message = channel.receive()
                 if isinstance(message, DecodeCall | EncodeCall):

@@ -19,6 +19,7 @@ from core.protocol.python_channel import (
     is_given,
 )
 from explorer.controllers.controller import Context, Controller
+from explorer.state import Model
 
 NOTHING = np.zeros(0, np.float32)
 
@@ -32,6 +33,7 @@ class PythonProgramController(Controller):
         super().__init__(context)
         self._channel: Channel | None = None
         self._waiting: dict[type[ChannelMessage], ChannelMessage] = {}  # the newest of each kind
+        self._early: dict[type[ChannelMessage], ChannelMessage] = {}  # received before the model was open, likewise
         self._changed = Condition()
         self._ending = False
         if not is_given():
@@ -42,6 +44,7 @@ class PythonProgramController(Controller):
         self._threads[0].start()
         events = self._state.events
         self._when((events.document, events.playback, events.selected, events.embedding), lambda: self._mark("program"))
+        events.model.connect(self._catch_up)
 
     def tick(self) -> None:
         """Tell the program what has changed."""
@@ -91,10 +94,23 @@ class PythonProgramController(Controller):
                 return
 
     def _on_received(self, message: ChannelMessage) -> None:
-        state = self._state
         if isinstance(message, CloseWindow):
             self._window.close()
-        elif isinstance(message, ProbeMoved) and state.model is not None and len(message.z) == state.model.latent_dim:
+        elif self._state.model is None:
+            self._early[type(message)] = message
+        else:
+            self._follow(message)
+
+    def _catch_up(self, model: Model | None) -> None:
+        """The model is open: do what the program has wanted before."""
+        if model is not None:
+            messages, self._early = list(self._early.values()), {}
+            for message in messages:
+                self._follow(message)
+
+    def _follow(self, message: ChannelMessage) -> None:
+        state = self._state
+        if isinstance(message, ProbeMoved) and state.model is not None and len(message.z) == state.model.latent_dim:
             self._editing.commit("move probe", probe=np.array(message.z), sample=None)
         elif isinstance(message, SelectionChanged) and state.embedding is not None:
             positions = message.positions[(message.positions >= 0) & (message.positions < len(state.embedding))]

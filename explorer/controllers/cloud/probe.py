@@ -83,6 +83,7 @@ class ProbeController(Controller):
 
     def _show(self, document: Document) -> None:
         if document.probe is None:
+            self._show_empty()
             self._image.set_image(None, "")
             self._image.clear_sample()
             self._asked = self._inspected = None
@@ -124,7 +125,7 @@ class ProbeController(Controller):
             request = FindNearest(z=z[None], count=SHOWN, channel="probe")
             self._request = self._engine.request(request, self._on_nearest)
             return
-        self._request = self._engine.request(Decode(z=z), self._on_decoded)
+        self._request = self._engine.request(Decode(z=z), self._on_decoded, self._on_not_decoded)
 
     def _on_decoded(self, reply: Decoded) -> None:
         sample, samples = self._state.document.sample, self._state.samples
@@ -143,6 +144,12 @@ class ProbeController(Controller):
             self._again.start(SCORE_RETRY_MS * 2**self._tries)
             self._tries += 1
         self.decoded.emit(reply)
+
+    def _on_not_decoded(self, reason: str) -> None:
+        """The image on show is of another place: it goes, and what went wrong is there instead."""
+        self._asked = None
+        self._image.set_empty(reason)
+        self._image.set_image(None, "Not decoded")
 
     def _on_nearest(self, found: NearestFound) -> None:
         if self._state.document.probe is not None:

@@ -63,14 +63,21 @@ def test_a_window_asks_the_programs_functions_and_says_what_a_person_does():
     try:
         view.on_probe(moved.append)
         view.on_selection(selected.append)
+        view.probe, view.selection = [0.25, 0.5, 0.75], [7]  # at once, as in a script: before there is a window
         assert "are taken as 0 to 1" in repr(view)
         run = isoline.open(view.run)
         np.testing.assert_array_equal(run.latents, LATENTS)
         np.testing.assert_array_equal(run.labels["kind"], KINDS)
         with pytest.raises(MissingPartError):  # another process has no part in it
             run.decode(LATENTS[:1])
-        wait_for(lambda: view.probe is not None)
-        wait_for(lambda: len(decode.asked) > 8)  # those that were tried, and then the probe
+        wait_for(lambda: decode.was_asked([0.25, 0.5, 0.75]))
+        wait_for(lambda: np.array_equal(view.probe, [0.25, 0.5, 0.75]) and view.selection.tolist() == [7])
+        for place in ([1.0, 2.0], [np.nan, 0.0, 0.0]):
+            with pytest.raises(ValueError, match=r"probe is .* must be 3 finite numbers"):
+                view.probe = place
+        for rows in ([60], [-1], [0.5]):
+            with pytest.raises(ValueError, match=r"selection is .* must be row numbers, 0 to 59"):
+                view.selection = rows
         view.probe = [0.5, -0.5, 0.25]
         wait_for(lambda: decode.was_asked([0.5, -0.5, 0.25]))
         wait_for(lambda: np.array_equal(view.probe, [0.5, -0.5, 0.25]))
@@ -96,6 +103,8 @@ def test_a_window_asks_the_programs_functions_and_says_what_a_person_does():
         view.close()
     assert view.closed
     assert view.wait(0)
+    with pytest.raises(RuntimeError, match="has been closed"):
+        view.probe = [0.0, 0.0, 0.0]
     assert not view.run.exists()
     psutil.wait_procs(processes, 5)
     assert not [process for process in processes if process.is_running()]
