@@ -39,6 +39,7 @@ VALUES: dict[Any, Any] = {
     int: 7,
     float: 0.25,
     bool: True,
+    tuple[int, ...]: (3, 1),
     tuple[str, ...]: ("a", "b"),
     tuple[str, ...] | None: ("a", "b"),
     FrameLook: FrameLook(64),
