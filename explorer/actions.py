@@ -172,6 +172,8 @@ FILE = Menu("&File", (
         Command("images_file", "File of images…", lambda app: app.dataset.ask(False), "Ctrl+Shift+I", "open",
                 "Look at a file that holds many images before training on it"),
     )),
+    Command("import", "Import model…", lambda app: app.importing.ask(), "", "open",
+            "Open a model of another framework from ONNX files, or latents alone, as a run"),
     Command("open_program", "Open Python model…", lambda app: app.programs.ask(), "", "open",
             "Open a Python file of yours that defines decode(z), in a window of its own"),
     Command("bundled", "Open the bundled model", lambda app: app.open_bundled(), "", "isoline",
@@ -315,7 +317,7 @@ GESTURES = (
     ("X, Y, Z held", "Drag the probe along one axis"),
     ("Shift + click", "Add to the selection"),
     ("Click, Ctrl + click on a class", "Hide it or show it again; show it alone (double-click: show all)"),
-    ("Drop on the window", "Look at a folder or file of images; open a run"),
+    ("Drop on the window", "Look at a folder or file of images; import a model or latents; open a run"),
     ("Enter", "Finish drawing, editing or tracing"),
 )
 """What keys and mouse do on the cloud, beside the commands."""

@@ -19,6 +19,7 @@ from explorer.controllers.app.attributes import AttributesController
 from explorer.controllers.app.export import ExportController
 from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.image_cache import ImageCacheController
+from explorer.controllers.app.import_model import ImportController, can_import
 from explorer.controllers.app.locate import LocateController
 from explorer.controllers.app.programs import ProgramsController
 from explorer.controllers.app.python_code import PythonCodeController
@@ -165,6 +166,7 @@ class Explorer(QObject):
         self.saved_paths = add(SavedPathsController(context, session, self.playback, self.path_view.saved))
         self.attributes = add(AttributesController(context, session, self.points))
         self.files = add(FilesController(context, session, self.playback))
+        self.importing = add(ImportController(context, session))
         self.image_cache = add(ImageCacheController(context))
         sources = Sources(self.state, cloud, self.playback, self.losses, self.kinds_view, plane)
         self.figures = add(FiguresController(context, session, sources))
@@ -200,6 +202,7 @@ class Explorer(QObject):
         self.path_view.export_requested.connect(lambda _: self.window.raise_dock("path"))
         self.path_view.export_requested.connect(self.files.export_path)
         self.cloud.space_tapped.connect(self.playback.toggle)
+        self.window.dropped.connect(self._on_dropped)
         self.state.events.mode.connect(self._on_mode)
         self.window.recent_chosen.connect(lambda name: self.session.open(Path(name)))
         self.window.closing.connect(self.close)
@@ -231,6 +234,9 @@ class Explorer(QObject):
         run = self.session.run
         if run is not None:
             self.window.setWindowTitle(f"{run.path.name} · Isoline" if run.path != bundled_run() else "Isoline")
+
+    def _on_dropped(self, path: str) -> None:
+        (self.importing if can_import(Path(path)) else self.dataset).choose(path)
 
     def _on_mode(self, mode: str) -> None:
         if mode in ("draw", "edit", "trace") and self.state.embedding is not None:

@@ -25,7 +25,7 @@ def run_latents(options: Options) -> int:
     """Read the latents, print what was found, and make the run; returns 0. Raises ``DatasetError`` and ``RunError``."""
     from core.data.latents.opening import read_latent_rows
     from core.runs.directory import MAX_PROBE
-    from core.training.import_latents import LatentSource, import_latents, new_latents_name
+    from core.training.import_latents import LatentSource, import_latents, new_latents_name, read_samples
 
     _check_flags(options)
     data = dataclasses.replace(options.data, path=options.images or options.data.path)
@@ -36,15 +36,27 @@ def run_latents(options: Options) -> int:
     made = None
     with lines or progress_bar("importing the latents") as report:
         if options.dry_run:
-            rows = read_latent_rows(options.model, MAX_PROBE, options.key)
-            found = {"latent_dim": rows.latents.shape[1], "shown": len(rows.latents), "notes": list(rows.notes)}
+            # Images are matched when they are read, by the import.
+            read = read_samples(source, read_latent_rows(options.model, MAX_PROBE, options.key), None)
+            found = {
+                "latent_dim": read.latents.shape[1],
+                "shown": len(read.latents),
+                "labels": [label.name for label in read.labels],
+                "notes": read.notes,
+            }
         else:
             made = import_latents(source, options.out or Path("runs", new_latents_name(options.model)), report)
             found = _found(made)
     if not silent:
         print("\n".join(_summary(found)))
     if options.json is not None:
-        everything = {"decoder": False, "encoder": False, **found, "run": None if made is None else str(made.path)}
+        everything = {
+            "decoder": False,
+            "encoder": False,
+            **found,
+            "name": new_latents_name(options.model),
+            "run": None if made is None else str(made.path),
+        }
         content = msgspec.json.format(msgspec.json.encode(everything), indent=2) + b"\n"
         if options.json == Path("-"):
             sys.stdout.write(content.decode())

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import re
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -118,7 +119,7 @@ def run(options: Options) -> int:
 def _run_onnx(options: Options, notes: tuple[str, ...] = (), known: Collection[str] = ()) -> int:
     """The same of ONNX files. ``notes`` say where they are from; what ``known`` flags say was not said by a person, but
     follows from that."""
-    from core.training.import_model import Samples, import_model, look_at, new_import_name, write_sheet
+    from core.training.import_model import Samples, import_model, look_at, new_import_name
 
     data = options.data
     data = dataclasses.replace(data, path=options.images or data.path, labels=options.labels or data.labels)
@@ -129,15 +130,15 @@ def _run_onnx(options: Options, notes: tuple[str, ...] = (), known: Collection[s
         whole = 1.0 if options.dry_run else 0.3
         look = look_at(options.model, options.encoder, choices_of(options), samples, lambda done: report(whole * done))
         look = _with_origin(look, notes, known)
-        made = None
+        made, shown = None, ""
         if not silent:
             print("\n".join(summary(look)))
         if not options.dry_run:
             out = options.out or Path("runs", new_import_name(options.model))
             made = import_model(look, samples, out, lambda done: report(whole + (1.0 - whole) * done))
-    if options.sheet is not None:
-        write_sheet(look, options.sheet)
-    _write_json(options, look, made)
+        if options.sheet is not None:
+            shown = _write_sheet(options.sheet, look)
+    _write_json(options, look, made, shown)
     if not silent and made is not None:
         print(f"\nImported to {made.path}")
     return 0
@@ -153,6 +154,17 @@ def _with_origin(look: Look, notes: tuple[str, ...], known: Collection[str]) -> 
     )
     model = msgspec.structs.replace(look.proposal.model, notes=(*notes, *look.proposal.model.notes))
     return dataclasses.replace(look, proposal=dataclasses.replace(look.proposal, model=model, findings=findings))
+
+
+def _write_sheet(target: Path, look: Look) -> str:
+    """Write the picture of what comes out; returns what it shows."""
+    from core.training.import_model import stored_inference, write_sheet
+
+    model = look.proposal.model
+    if look.dataset is None or not (model.has_decoder and model.has_encoder):
+        return write_sheet(look, target)
+    with tempfile.TemporaryDirectory(prefix="isoline-", dir=target.parent) as folder:
+        return write_sheet(look, target, stored_inference(look, Path(folder)))
 
 
 def choices_of(options: Options) -> Choices:
@@ -210,12 +222,15 @@ def description(look: Look, made: RunDirectory | None) -> dict[str, Any]:
     }
 
 
-def _write_json(options: Options, look: Look, made: RunDirectory | None) -> None:
+def _write_json(options: Options, look: Look, made: RunDirectory | None, shown: str) -> None:
     from core.utils.atomic_write import write_atomic
 
     if options.json is None:
         return
-    content = msgspec.json.format(msgspec.json.encode(description(look, made)), indent=2) + b"\n"
+    from core.training.import_model import new_import_name
+
+    found = description(look, made) | {"name": new_import_name(options.model), "sheet": shown}
+    content = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
     if options.json == Path("-"):
         sys.stdout.write(content.decode())
     else:

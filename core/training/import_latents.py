@@ -24,7 +24,6 @@ from core.data.loading import load_dataset, relative_path, with_absolute_path
 from core.data.reading import read_images
 from core.data.sources.listing import located
 from core.data.tables import Table, read_table
-from core.models.thumbnails import thumbnails_of
 from core.runs.directory import MAX_PROBE, THUMBNAIL_SIZE, ProbeSet, RunDirectory
 from core.runs.fresh import made_beside
 from core.runs.imported import KEY, LatentsOnly, stored_form
@@ -244,6 +243,8 @@ def probe_of(samples: LatentSamples, dataset: Dataset | None, progress: Progress
     if dataset is None:
         thumbnails = np.zeros((count, THUMBNAIL_SIZE, THUMBNAIL_SIZE, 1), np.uint8)
     else:
+        from core.models.thumbnails import thumbnails_of  # torch, which latents without images do not need
+
         parts = []
         for start in range(0, count, _CHUNK):
             parts.append(thumbnails_of(read_images(dataset.images, samples.indices[start : start + _CHUNK])))

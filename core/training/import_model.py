@@ -28,21 +28,19 @@ from core.models.imported.parts import Choices
 from core.models.imported.pixel_format import Placement
 from core.models.imported.proposal import Proposal, propose
 from core.models.inference import Inference
-from core.models.thumbnails import thumbnails_of
 from core.runs.directory import MAX_PROBE, TRAINING, ProbeSet, RunDirectory
 from core.runs.fresh import made_beside
 from core.runs.imported import KEY, stored_form
 from core.training.import_latents import LatentSource, probe_of, read_samples
-from core.training.probe_embedding import make_probe
 from core.training.run_metadata import dataset_metadata, run_metadata
 from core.utils.atomic_write import atomic_file
+from core.utils.text import counted, sentence
 
 PRIOR = "The latents are drawn from the prior, a standard normal distribution: there are no images beside them."
 SHEET = "contact-sheet.png"
 LOOKED_AT = 64
 """Images that are looked at to find out how the encoder wants them."""
-_SHEET_PAIRS = 16
-_GAP = 2
+_SHEET_COLUMNS, _GAP = 8, 1
 
 Progress = Callable[[float], None]
 
@@ -109,16 +107,7 @@ def import_model(look: Look, samples: Samples, out: Path, progress: Progress) ->
     out = Path(out).absolute()
     with made_beside(out) as fresh:
         proposal, config, data = look.proposal, look.config, look.config.data
-        folder = fresh / "model"
-        folder.mkdir(parents=True)
-        for name, content in proposal.files.items():
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, bytes):
-                target.write_bytes(content)
-            else:
-                shutil.copyfile(content, target)
-        inference = OnnxInference(folder, proposal.model, proposal.latent_dim, data.image_size, data.channels)
+        inference = stored_inference(look, fresh / "model")
         with inference.fixed_threads():
             mu, probe, notes = _recorded(inference, look, samples, progress)
         if not np.isfinite(mu).all():
@@ -136,6 +125,19 @@ def import_model(look: Look, samples: Samples, out: Path, progress: Progress) ->
     return RunDirectory.open(out)
 
 
+def stored_inference(look: Look, folder: Path) -> OnnxInference:
+    """The model of ``look`` from its files, which are copied to the new ``folder``. Raises ``OSError``."""
+    for name, content in look.proposal.files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            target.write_bytes(content)
+        else:
+            shutil.copyfile(content, target)
+    proposal, data = look.proposal, look.config.data
+    return OnnxInference(folder, proposal.model, proposal.latent_dim, data.image_size, data.channels)
+
+
 def _recorded(
     inference: Inference, look: Look, samples: Samples, progress: Progress
 ) -> tuple[np.ndarray, ProbeSet, list[str]]:
@@ -144,6 +146,8 @@ def _recorded(
     if samples.latents is not None:
         return _of_file(inference, look, samples, samples.latents, progress)
     if dataset is not None:
+        from core.training.probe_embedding import make_probe  # torch, which looking at a model does not need
+
         probe = make_probe(dataset, 0)
         mu = np.empty((len(probe.indices), inference.latent_dim), np.float32)
         for place, index in enumerate(probe.indices):
@@ -184,6 +188,8 @@ def _of_file(
 
 def _decoded_thumbnails(inference: Inference, mu: np.ndarray, progress: Progress) -> np.ndarray:
     """What the decoder makes of each of ``mu`` (n, d), small: samples without images are shown so."""
+    from core.models.thumbnails import thumbnails_of  # as above
+
     thumbnails = []
     for place, point in enumerate(mu):
         thumbnails.append(thumbnails_of(inference.decode(point[None]))[0])
@@ -199,20 +205,26 @@ def new_import_name(path: Path) -> str:
 # what comes out, for a person to look at
 
 
-def write_sheet(look: Look, target: Path, inference: Inference | None = None) -> None:
-    """Write a picture to judge the findings by: samples of the prior, decoded; and with ``inference`` images above what
-    is made of them. Raises ``OSError``."""
-    rows = []
-    if len(look.proposal.samples):
-        rows.append(look.proposal.samples)
-    if inference is not None and look.dataset is not None and inference.can_encode and inference.can_decode:
-        some = np.linspace(0, len(look.dataset) - 1, _SHEET_PAIRS).astype(np.int64)
+def write_sheet(look: Look, target: Path, inference: Inference | None = None) -> str:
+    """Write a picture to judge the findings by, and return what it shows: samples of the prior, decoded; images, with
+    ``inference`` above what is made of them. Without any nothing is written, and the text is empty.
+
+    Raises ``OSError``.
+    """
+    samples, said = look.proposal.samples, []
+    rows = [samples[start : start + _SHEET_COLUMNS] for start in range(0, len(samples), _SHEET_COLUMNS)]
+    if rows:
+        said.append(f"{counted(len(samples), 'sample')} of the prior, decoded")
+    if look.dataset is not None:
+        some = np.unique(np.linspace(0, len(look.dataset) - 1, _SHEET_COLUMNS).astype(np.int64))
         originals = np.stack([np.array(look.dataset.images[index]) for index in some])
-        rows += [originals, np.concatenate([inference.decode(inference.encode(image[None])) for image in originals])]
-    elif look.dataset is not None:
-        rows.append(np.stack([np.array(image) for image in look.dataset.images[:_SHEET_PAIRS]]))
+        rows.append(originals)
+        said.append(counted(len(originals), "image"))
+        if inference is not None and inference.can_encode and inference.can_decode:
+            rows.append(np.concatenate([inference.decode(inference.encode(image[None])) for image in originals]))
+            said[-1] += ", each above what the model makes of it"
     if not rows:
-        return
+        return ""
     side, channels = rows[0].shape[1], rows[0].shape[3]
     columns = max(map(len, rows))
     sheet = np.full((len(rows) * (side + _GAP) - _GAP, columns * (side + _GAP) - _GAP, channels), 128, np.uint8)
@@ -222,3 +234,4 @@ def write_sheet(look: Look, target: Path, inference: Inference | None = None) ->
             sheet[top : top + side, left : left + side] = image
     with atomic_file(target) as file:
         Image.fromarray(sheet[..., 0] if channels == 1 else sheet).save(file, format="PNG")
+    return f"{sentence('; below, '.join(said))}."

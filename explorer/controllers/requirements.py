@@ -6,7 +6,8 @@ from explorer.controllers.plane import factor_names
 from explorer.state import State
 
 MEASURE = "Measure attributes to use instead."
-NO_DECODER = "Needs a decoder; these latents were imported without one."
+READ_ATTRIBUTES = "Read attributes from a file to use instead."
+NO_DECODER = "Needs a decoder; this run was imported without one."
 NO_ORIGINALS = "Needs the samples' own images; this model was imported without any."
 NO_FRAMES = "These latents have neither a decoder nor images; the panel Image names the samples nearest to a path."
 PATH_NEEDED = "Needs a path: draw one (3), add points with Edit (4) or trace one (6)."
@@ -60,6 +61,6 @@ def missing_factors(state: State, purpose: str) -> str:
         return ""
     if state.samples is None:
         return "Waiting for the samples of the open run."
-    if names:
-        return f"Needs two known factors; these images have one ({names[0]}). {MEASURE}"
-    return f"Needs two known factors; these images have none. {MEASURE}"
+    known = f"one ({names[0]})" if names else "none"
+    without = state.model is not None and not state.model.has_originals
+    return f"Needs two known factors; these samples have {known}. {READ_ATTRIBUTES if without else MEASURE}"

@@ -1,9 +1,9 @@
 """The stages, in the order a newcomer meets them: look, click, trace a path, follow factors, question, train,
-then one's own images."""
+then one's own images, and what other programs have learnt."""
 
 from __future__ import annotations
 
-from explorer.tour import scenario_cloud, scenario_images, scenario_runs
+from explorer.tour import scenario_cloud, scenario_images, scenario_imports, scenario_runs
 from explorer.tour.runner import NamedStage
 
 STAGES: list[NamedStage] = [
@@ -44,5 +44,7 @@ STAGES: list[NamedStage] = [
     ("colour by class", scenario_images.colour_by_class),
     ("click a class away", scenario_images.click_class_away),
     ("extend the run", scenario_images.extend_run),
+    ("import a model", scenario_imports.import_model),
+    ("open latents only", scenario_imports.open_latents),
     ("replay epochs", scenario_runs.replay),
 ]

@@ -146,9 +146,10 @@ class ImageView(Panel):
         loss = f"excess BCE {excess_bce:.2g}"
         self._factors.setText(f"{values}\n{loss}" if values else loss)
 
-    def set_decoder(self, there: bool) -> None:
-        """Whether images are decoded; else the nearest samples are shown."""
-        self._empty_sample = _NO_SAMPLE if there else _NO_PLACE
+    def set_decoder(self, there: bool, incomparable: str = "") -> None:
+        """Whether images are decoded; else the nearest samples are shown. ``incomparable``: why no sample's original
+        can be compared with its reconstruction, if none can."""
+        self._empty_sample = (incomparable or _NO_SAMPLE) if there else _NO_PLACE
         self.clear_sample()
 
     def set_nearest(

@@ -11,13 +11,14 @@ import numpy as np
 from core.data.dataset import broken_as
 from core.data.labels import says_names
 from core.data.latents.rows import LatentFileError, LatentRows, RowSample, block_rows, check_dimensions
+from core.data.sources.arrays import side_of_rows
 from core.data.sources.members import Member, npy_members, npz_members
 
-KEYS = (
-    "latents", "latent", "z", "mu", "means", "mean", "embeddings", "embedding", "codes", "code", "features", "zs", "x",
-    "arr_0",
+CERTAIN_KEYS = (
+    "latents", "latent", "z", "mu", "means", "mean", "embeddings", "embedding", "codes", "code", "features", "zs",
 )  # fmt: skip
-"""Names of arrays that are latents, those first that say so best."""
+KEYS = (*CERTAIN_KEYS, "x", "arr_0")
+"""Names of arrays that are latents, those first that say so best; the last two may be of images as well."""
 _IMAGE_KEYS = frozenset({"images", "image", "imgs", "img", "pictures", "x_images"})
 _MOST_EXPANSION = 200
 """Times that the bytes of an archive may grow when it is unpacked: floating-point numbers shrink to a tenth at best."""
@@ -49,9 +50,22 @@ def read_npz(file: Path, most: int, key: str = "") -> LatentRows:
     return _rows(file, chosen, [member for member in members if member is not chosen], most, notes)
 
 
+def latents_in_arrays(file: Path) -> bool:
+    """Whether an ``.npy`` or ``.npz`` file is meant as latents rather than as images, by its arrays' names and shapes.
+
+    Raises ``DatasetError``.
+    """
+    members = npy_members(file) if file.suffix.lower() == ".npy" else npz_members(file, [])
+    possible = [member for member in members if _may_be_latents(member)]
+    if any(member.name.lower().rpartition("/")[2] in CERTAIN_KEYS for member in possible):
+        return True
+    images = any(len(member.shape) in (3, 4) or side_of_rows(member) for member in members)
+    return bool(possible) and not images
+
+
 def _chosen(file: Path, members: Sequence[Member], key: str, notes: list[str]) -> Member:
     by_name = {member.name: member for member in members}
-    held = ", ".join(map(str, members[:_SHOWN])) or "nothing that can be read"
+    held = ", ".join(f"{one.name}: {one.dtype} {one.shape}" for one in members[:_SHOWN]) or "nothing that can be read"
     if key:
         if key not in by_name:
             raise LatentFileError(f"{file} has no array {key!r}; it holds {held}.")

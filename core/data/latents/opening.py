@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from pathlib import Path
 
-from core.data.dataset import broken_as
-from core.data.latents.arrays import read_npy, read_npz
+from core.data.dataset import DatasetError, broken_as
+from core.data.latents.arrays import latents_in_arrays, read_npy, read_npz
 from core.data.latents.parquet import read_parquet
 from core.data.latents.projector import CONFIG, is_projector, read_projector
 from core.data.latents.rows import LatentFileError, LatentRows
@@ -18,6 +19,15 @@ SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt", ".parquet", ".pbtxt")
 def holds_latents(path: Path) -> bool:
     """Whether ``path`` is, by its name, what ``read_latent_rows`` reads."""
     return is_projector(path) or (not path.is_dir() and path.suffix.lower() in SUFFIXES)
+
+
+def is_meant_as_latents(path: Path) -> bool:
+    """Whether ``path``, of which nothing else is known, is rather latents than images or anything else."""
+    if path.suffix.lower() in (".npy", ".npz") and path.is_file():
+        with contextlib.suppress(DatasetError):  # whoever reads it says what is wrong
+            return latents_in_arrays(path)
+        return False
+    return holds_latents(path) and path.suffix.lower() != ".txt"
 
 
 def read_latent_rows(path: Path, most: int, key: str = "") -> LatentRows:

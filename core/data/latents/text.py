@@ -149,7 +149,8 @@ def columns_of(file: Path, headings: Sequence[str], rows: Sequence[Sequence[str]
         notes.append(f"Of {len(labels)} columns of labels the first {MOST_LABELS} are read.")
     what = ", ".join(headings[i] for i in dimensions[:4]) + (", …" if len(dimensions) > 4 else "")
     check_dimensions(file, len(dimensions), f"the table (columns of numbers: {what or 'none'})")
-    notes.insert(0, f"{len(dimensions)} dimensions: {what}." if named else "No row names the columns.")
+    end = "" if what.endswith("…") else "."
+    notes.insert(0, f"{len(dimensions)} dimensions: {what}{end}" if named else "No row names the columns.")
     if names is not None:
         notes.append(f"The samples are named by the column {headings[names]}.")
     return Layout(tuple(headings), tuple(dimensions), tuple(labels[:MOST_LABELS]), names, tuple(notes))

@@ -10,7 +10,7 @@ from msgspec import structs
 from core.models.imported.onnx_graph import Graph, ImportedModelError, sha256_of, sha256_of_file
 from core.models.imported.output_range import output_interval
 from core.models.imported.parts import Part, Search
-from core.models.imported.pixel_format import LOGITS, image_of, limits
+from core.models.imported.pixel_format import LOGITS, USUAL_RANGES, image_of, limits
 from core.runs.imported import OnnxDecoder, Pixels, Tensor
 
 PRIOR_SAMPLES = 16
@@ -39,7 +39,7 @@ class DecoderFindings:
         names = [value.name for value in part.graph.inputs]
         if part.input.name in names:
             reason = "the only input" if len(names) == 1 else "the input that images are computed from"
-            search.find("latent", part.input.name, reason, "--input")
+            search.find("latent", part.input.name, reason, "--input", names)
         image = part.outputs[0] if part.cut_out else search.named_output(list(part.outputs), search.choices.output)
         z, raw = self._prior(image)
         axes, height, width, channels = search.layout(image, raw, search.choices.layout, "layout", "--layout")
@@ -89,7 +89,7 @@ class DecoderFindings:
             values, reason = "0:255", "they are 8-bit"
         else:
             values, reason = _range_by_operators(self._part.graph, image.name, low, high, seen)
-        self._search.find("range", values, reason, "--range")
+        self._search.find("range", values, reason, "--range", USUAL_RANGES)
         if values != LOGITS:
             ends = limits(values)
             span = ends[1] - ends[0]

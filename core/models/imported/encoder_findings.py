@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from msgspec import structs
@@ -13,6 +13,7 @@ from core.models.imported.output_range import input_scale
 from core.models.imported.parts import NAMES, Part, Search
 from core.models.imported.pixel_format import (
     LOGITS,
+    USUAL_RANGES,
     Placement,
     image_of,
     levels_of,
@@ -43,7 +44,8 @@ class EncoderFindings:
     def found(self, images: ImagesFor) -> tuple[OnnxEncoder, int]:
         """The encoder, and how many numbers its mean has. Raises ``ImportedModelError``."""
         part, search, known = self._part, self._search, self._decoder
-        search.find("images in", part.input.name, "the input that latents are computed from", "--image-input")
+        names = [value.name for value in part.graph.inputs]
+        search.find("images in", part.input.name, "the input that latents are computed from", "--image-input", names)
         pixels = self._pixels()
         placement = placement_of(pixels.height, pixels.width, pixels.channels)
         levels, truth = self._images(images(placement), placement)
@@ -111,7 +113,7 @@ class EncoderFindings:
         scale = input_scale(part.graph, part.input.name)
         if scale is not None and 1 / 300 < scale < 1 / 100:
             return ["0:255"], f"the first thing it does is multiply by {scale:.3g}, 1/{1 / scale:.4g}"
-        usual = ["0:1", "-1:1", "0:255"]
+        usual = [values for values in USUAL_RANGES if values != LOGITS]
         if known is not None and known.pixels.values != LOGITS:
             usual = list(dict.fromkeys([known.pixels.values, *usual]))
         return usual, "assumed, for nothing tells" if known is None else "as the decoder's"
@@ -230,7 +232,8 @@ class EncoderFindings:
                 self._search.notes.append(f"Which range the encoder wants is not certain; {ranges[best[0]]} does best.")
         elif len(ranges) > 1 and not any("range the encoder" in note for note in self._search.notes):
             self._search.notes.append(f"Which range the encoder wants is not known; {ranges[0]} is assumed.")
-        self._search.find("range in", ranges[best[0]], reason, "--encoder-range")
+        wanted = [values for values in USUAL_RANGES if values != LOGITS]
+        self._search.find("range in", ranges[best[0]], reason, "--encoder-range", wanted)
         value, start, count = best[1]
         text = value.name if start == 0 and count == int(np.prod(value.shape)) else f"{value.name}@{start}"
         reason = names_reason
@@ -243,4 +246,13 @@ class EncoderFindings:
             reason += f" (others: {', '.join(head[0].name for head in heads if head[0] is not value)})"
         if random:
             reason += f"; {', '.join(sorted(random))} {'is' if len(random) == 1 else 'are'} drawn at random"
-        self._search.find("mean", text, reason, "--mean")
+        self._search.find("mean", text, reason, "--mean", self._means(count))
+
+    def _means(self, count: int) -> Iterator[str]:
+        """What --mean may say for a latent of ``count`` numbers, random outputs included."""
+        for value in self._part.outputs:
+            size = int(np.prod(value.shape))
+            if size == count:
+                yield value.name
+            elif size == 2 * count:
+                yield from (f"{value.name}@0", f"{value.name}@{count}")

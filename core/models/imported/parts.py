@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,12 +55,16 @@ class Choices:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found: what it is of, its value, why, and the flag that says otherwise."""
+    """One thing that was found: what it is of, its value, why, and the flag that says otherwise.
+
+    ``choice`` is what the flag would say for ``value``; ``options`` are what else it may say here, and that."""
 
     subject: str
     value: str
     reason: str
     flag: str
+    choice: str
+    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +99,12 @@ class Search:
         self.structural_mean: str | None = None
         self._parts = 0
 
-    def find(self, subject: str, value: str, reason: str, flag: str) -> None:
-        """Note one finding."""
-        self.findings.append(Finding(subject, value, reason, flag))
+    def find(
+        self, subject: str, value: str, reason: str, flag: str, options: Iterable[str] = (), choice: str = ""
+    ) -> None:
+        """Note one finding; ``choice`` where the flag does not say it as ``value`` does."""
+        choice = choice or value
+        self.findings.append(Finding(subject, value, reason, flag, choice, tuple(dict.fromkeys((*options, choice)))))
 
     # which file is what
 
@@ -263,6 +271,7 @@ class Search:
                 f"--input is {self.choices.input!r}, which does not have all of the image; available: "
                 f"{', '.join(through) or 'none'}."
             )
+        possible = through
         through = [self.choices.input] if self.choices.input else through
         if not through:
             raise ImportedModelError(
@@ -283,6 +292,7 @@ class Search:
             latent.name,
             f"the narrowest value that all of the image goes through, {counted(int(np.prod(latent.shape)), 'number')}",
             "--input",
+            possible,
         )
         types = {"float32": 1, "float16": 10, "float64": 11}
         content = extracted(graph, [(latent.name, list(latent.shape), types.get(latent.dtype, 1))], [image.name])
@@ -316,7 +326,7 @@ class Search:
             chosen = (named or likely)[0]
             others = f" (others: {', '.join(name for name in names if name != chosen.name)})" if len(names) > 1 else ""
             reason = ("the only output that is an image" if len(names) == 1 else "by its name and place") + others
-        self.find("image", chosen.name, reason, "--output")
+        self.find("image", chosen.name, reason, "--output", names)
         return chosen
 
     def run(self, part: Part, array: np.ndarray) -> dict[str, np.ndarray]:
@@ -364,7 +374,9 @@ class Search:
             raise ImportedModelError(
                 f"{value.name}: images of {chosen[1]} × {chosen[2]} pixels; up to {MOST_PIXELS} a side can be shown."
             )
-        self.find(subject, f"{chosen[0]}: {chosen[1]} × {chosen[2]}, {counted(chosen[3], 'channel')}", reason, flag)
+        flat = [option[0].replace("(", "").replace(")", "") for option in (chosen, *options)]
+        text = f"{chosen[0]}: {chosen[1]} × {chosen[2]}, {counted(chosen[3], 'channel')}"
+        self.find(subject, text, reason, flag, sorted(flat[1:]), flat[0])
         return chosen
 
 

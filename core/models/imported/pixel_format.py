@@ -16,6 +16,7 @@ from core.runs.imported import Pixels
 LARGEST, SMALLEST = 512, 8
 """Sides of the images that are shown, in pixels."""
 LOGITS = "logits"
+USUAL_RANGES = ("0:1", "-1:1", "0:255", LOGITS)
 MOST_PIXELS, LEAST_SIDE = 1024, 4
 """Sides of images that a network may have, in pixels."""
 

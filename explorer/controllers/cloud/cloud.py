@@ -46,6 +46,7 @@ class CloudController(Controller):
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
         self._coloured_by = ""
+        self._uncoloured = False  # for want of anything to colour by, not because a person wants it so
         state, events = self._state, self._state.events
         events.embedding.connect(self._on_embedding)
         self._when((events.samples, events.attributes, events.model), self._on_samples)
@@ -65,7 +66,7 @@ class CloudController(Controller):
         self.view.legend.toggled.connect(lambda place: setattr(state, "hidden", state.hidden ^ {place}))
         self.view.legend.isolated.connect(self._on_class_isolated)
         self.view.legend.all_requested.connect(lambda: setattr(state, "hidden", frozenset()))
-        self._points.color_by_changed.connect(lambda name: self._display(color_by=name))
+        self._points.color_by_changed.connect(self._on_color_by_changed)
         self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
         self._points.size_changed.connect(lambda size: self._display(point_size=size))
         self._points.opacity_changed.connect(lambda opacity: self._display(opacity=opacity))
@@ -131,12 +132,18 @@ class CloudController(Controller):
 
     # showing
 
+    def _on_color_by_changed(self, name: str) -> None:
+        self._uncoloured = False
+        self._display(color_by=name)
+
     def _on_samples(self) -> None:
         self._mark("colours", "thumbnails")
         self._points.set_measurable("" if self._state.model is None else missing_originals(self._state, ""))
         if self._state.samples is None:
             self._state.hidden = frozenset()
             self._points.set_color_options([])
+            if self._uncoloured:
+                self._display(color_by="")
             return
         names = color_targets.names(self._state)
         without_losses = self._state.model is not None and bool(missing_reconstructions(self._state, ""))
@@ -147,6 +154,7 @@ class CloudController(Controller):
         self._points.set_color_options(options)
         if self._state.display.color_by not in options:
             self._display(color_by=options[0] if names else NO_COLOUR)
+            self._uncoloured = not names
         self._points.set_color_by(self._state.display.color_by)
 
     def tick(self) -> None:

@@ -34,8 +34,9 @@ def show_nearest(
         for place, distance in zip(places, distances, strict=True)
     ]
     nearest = neighbours[0]
-    text = f"nearest sample: {nearest.name}, distance {nearest.distance:.3g}" if nearest.distance else nearest.name
-    view.set_nearest(image, f"{where} · {text}" if where else text[:1].upper() + text[1:], neighbours, found.usual)
+    word = "nearest" if where else "Nearest"
+    text = f"{word} sample: {nearest.name}, distance {nearest.distance:.3g}" if nearest.distance else nearest.name
+    view.set_nearest(image, f"{where} · {text}" if where else text, neighbours, found.usual)
 
 
 def described(state: State, place: int) -> tuple[tuple[str, str], ...]:

@@ -76,7 +76,9 @@ class ProbeController(Controller):
 
     def _show_empty(self) -> None:
         missing = missing_decoder(self._state, "see the image at the probe")
-        self._image.set_decoder(self._state.model is None or self._state.model.can_decode)
+        model = self._state.model
+        incomparable = "" if model is None else missing_reconstructions(self._state, "")
+        self._image.set_decoder(model is None or model.can_decode, incomparable)
         if self._state.model is not None and missing:
             missing = "Click a point or drag the probe to see the samples nearest to it. " + missing
         self._image.set_empty(missing or "Click a point or drag the probe to see the image decoded there.")

@@ -78,7 +78,6 @@ class DatasetController(Controller):
         view.stop_requested.connect(self.stop)
         view.again_requested.connect(self.read)
         view.train_requested.connect(self._train)
-        self._window.dropped.connect(self.choose)
         self._when((self._state.events.training,), self._show_trainable)
         session.opened.connect(lambda _: self._on_opened())
         self._show_trainable()

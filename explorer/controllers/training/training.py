@@ -72,6 +72,11 @@ class TrainingController(Controller):
         self._show_no_losses()
 
     @property
+    def _run_is_imported(self) -> bool:
+        run = self._session.run
+        return run is not None and run.imported is not None
+
+    @property
     def active(self) -> bool:
         """Whether the open run is being trained now."""
         return self._state.training in ACTIVE_TRAINING
@@ -257,7 +262,7 @@ class TrainingController(Controller):
         )
         trained = self._done > 0 or self._state.training in ("finished", "stopped")
         obstacle = ""
-        if run.imported is not None:
+        if self._run_is_imported:
             obstacle = "This model was imported, not trained here, so it cannot be trained further."
         elif trained and not run.last_checkpoint_path.exists():
             obstacle = "This run was handed on without its checkpoints, so it cannot be trained further."
@@ -285,7 +290,9 @@ class TrainingController(Controller):
         self._state.training = status
 
     def _show_state(self, training: str) -> None:
-        self._view.set_state(training, str(self._failure.get("message", "")) if training == "failed" else "")
+        imported = training == "finished" and self._run_is_imported
+        message = str(self._failure.get("message", "")) if training == "failed" else ""
+        self._view.set_state("imported" if imported else training, message)
         self._show_no_losses()
         if not self.active:
             self._show_ending()
@@ -295,6 +302,8 @@ class TrainingController(Controller):
             self._losses.set_empty("Waiting for the first training steps.")
         elif self._state.config is None:
             self._losses.set_empty("Open a run, or start a training, to see its losses.")
+        elif self._run_is_imported:
+            self._losses.set_empty("Needs a run with recorded losses; this model was imported without any.")
         else:
             self._losses.set_empty("Needs a run with recorded losses; this one has none.")
 

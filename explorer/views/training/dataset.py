@@ -9,12 +9,13 @@ from html import escape
 from typing import Any
 
 from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QPainter, QPaintEvent, QPixmap, QResizeEvent
+from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QPainter, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QProgressBar, QPushButton, QStackedWidget, QWidget
 
 from core.config import SETTINGS
 from core.utils.text import counted
 from explorer.views.training.editors import make_editor
+from explorer.widgets.contact_sheet import ContactSheet
 from explorer.widgets.controls import duration, label, named, push_button, set_role
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import Panel, column, form, row, scrolled
@@ -110,7 +111,7 @@ class DatasetView(Themed, Panel):
 
     def _make_found(self) -> QWidget:
         page, body = QWidget(), QWidget()
-        self._sheet = named(_Sheet(), "dataset.sheet")
+        self._sheet = named(ContactSheet(SHEET_HEIGHT), "dataset.sheet")
         self._facts = self._text("facts")
         self._classes_title = label("", "heading", "dataset.classes.title")
         self._classes = named(_Bars(), "dataset.classes")
@@ -269,38 +270,6 @@ class DatasetView(Themed, Panel):
     def _copy_skipped(self) -> None:
         lines = skipped_lines((self._found or {}).get("skipped", []))
         QGuiApplication.clipboard().setText("\n".join(lines))
-
-
-class _Sheet(ThemedWidget):
-    """The contact sheet, as wide as there is room, its first rows."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._picture = QPixmap()
-
-    def set_picture(self, picture: QPixmap) -> None:
-        """Show ``picture``; a null one: nothing."""
-        self._picture = picture
-        self.setVisible(not picture.isNull())
-        self._fit()
-
-    def _fit(self) -> None:
-        if not self._picture.isNull():
-            height = self._picture.height() * max(1, self.width()) / self._picture.width()
-            self.setFixedHeight(min(SHEET_HEIGHT, math.ceil(height)))
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        self._fit()
-        super().resizeEvent(event)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self._theme.ground))
-        if not self._picture.isNull():
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            height = self._picture.height() * self.width() / self._picture.width()
-            painter.drawPixmap(QRectF(0, 0, self.width(), height), self._picture, QRectF(self._picture.rect()))
-        painter.end()
 
 
 class _Bars(ThemedWidget):

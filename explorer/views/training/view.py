@@ -38,6 +38,7 @@ _WORDS = {
     "finished": "Finished",
     "interrupted": "Interrupted",
     "failed": "Failed",
+    "imported": "Imported, not trained here",
 }
 _PERMILLE = 1000
 BUTTON_WIDTH = 36  # characters of a line in a button
@@ -184,7 +185,7 @@ class TrainingView(Panel):
         self._show()
 
     def set_state(self, state: str, message: str = "") -> None:
-        """idle, starting, running, paused, stopping, stopped, interrupted, finished or failed, and why."""
+        """idle, starting, running, paused, stopping, stopped, interrupted, finished, failed or imported, and why."""
         self._state = state
         word = _WORDS.get(state, state.capitalize())
         self._status.setText(f"{word}: {message}" if message else word)

@@ -20,7 +20,7 @@ from core.runs.directory import RunDirectory
 from core.runs.imported import KEY, OnnxModel
 from core.training.opening import open_inference
 from tests.foreign_models.blobs import blobs
-from tests.helpers.onnx_models import decoder, encoder, save
+from tests.helpers.onnx_models import autoencoder, decoder, encoder, save
 
 FOREIGN = Path(__file__).parents[2] / "foreign_models"
 QUIET = ["--samples", "60"]
@@ -64,9 +64,9 @@ def test_the_run_has_what_any_run_has(keras_run):
     assert keras_run.metadata["dataset"]["samples"] == 40
     assert any("not known" in note for note in keras_run.metadata["dataset"]["notes"])
     assert size_of(keras_run.path / "contact-sheet.png") == (
-        16 * 18 - 2,
-        3 * 18 - 2,
-    )  # the prior, originals, reconstructions
+        8 * 17 - 1,
+        4 * 17 - 1,
+    )  # two rows of the prior, originals, reconstructions
 
 
 def test_it_reconstructs_the_images_that_it_was_trained_on_in_their_colours(keras_run, pictures):
@@ -159,8 +159,12 @@ def test_a_dry_run_writes_findings_and_a_picture_alone(tmp_path, capsys):
     assert content["decoder"]
     assert not content["encoder"]
     assert content["run"] is None
-    assert {one["subject"]: one["flag"] for one in content["findings"]}["range"] == "--range"
-    assert size_of(tmp_path / "sheet.png") == (16 * 18 - 2, 16)
+    values = next(one for one in content["findings"] if one["subject"] == "range")
+    assert (values["flag"], values["choice"]) == ("--range", "0:1")
+    assert values["options"] == ["0:1", "-1:1", "0:255", "logits"]
+    assert content["name"].endswith("ONNX decoder")
+    assert content["sheet"] == "16 samples of the prior, decoded."
+    assert size_of(tmp_path / "sheet.png") == (8 * 17 - 1, 2 * 17 - 1)
     assert "--layout" in capsys.readouterr().out
     assert sorted(file.name for file in tmp_path.iterdir()) == ["decoder.onnx", "found.json", "sheet.png"]
 
@@ -208,3 +212,17 @@ def test_a_model_that_is_not_what_was_imported_is_refused(tmp_path, damage):
         run.rewrite(run.config, run.metadata | {KEY: value})
     with pytest.raises(ImportedModelError, match=r"has changed since|cannot be read|outside its folder"):
         open_inference(run.path)
+
+
+def test_a_look_shows_images_above_what_the_model_makes_of_them(tmp_path):
+    whole = save(tmp_path / "whole.onnx", autoencoder(2))
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 255, (9, 16, 16), dtype=np.uint8))
+    flags = ["--images", str(tmp_path / "x.npy"), "--json", str(tmp_path / "found.json")]
+    assert main(["import", str(whole), *flags, "--dry-run", "--sheet", str(tmp_path / "sheet.png")]) == 0
+    content = msgspec.json.decode((tmp_path / "found.json").read_bytes())
+    assert content["sheet"] == (
+        "16 samples of the prior, decoded; below, 8 images, each above what the model makes of it."
+    )
+    assert size_of(tmp_path / "sheet.png") == (8 * 17 - 1, 4 * 17 - 1)
+    kinds = {"whole.onnx", "x.npy", "found.json", "sheet.png"}
+    assert {file.name for file in tmp_path.iterdir()} == kinds, "the copies it was computed with are gone"

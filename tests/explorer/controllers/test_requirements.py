@@ -68,3 +68,12 @@ def test_a_plane_needs_two_known_factors(source, samples, expected):
     missing = missing_factors(state, "see samples")
     assert expected in missing
     assert bool(missing) == bool(expected)
+
+
+def test_where_there_are_no_images_none_are_measured():
+    state = State()
+    state.config, state.samples = RunConfig(data=DataConfig(source="none")), _samples()
+    state.model = Model(Path("run"), 3, 16, 1, True, True, False)
+    assert missing_factors(state, "see samples") == (
+        "Needs two known factors; these samples have none. Read attributes from a file to use instead."
+    )

@@ -52,7 +52,7 @@ def test_the_key_is_known_by_its_name(tmp_path, key):
 def test_a_key_that_is_named_comes_first_and_one_that_is_missing_is_refused(tmp_path):
     np.savez(tmp_path / "z.npz", latents=Z, mine=Z + 1)
     np.testing.assert_array_equal(read_npz(tmp_path / "z.npz", 100, "mine").latents, Z + 1)
-    with pytest.raises(LatentFileError, match=r"no array 'yours'; it holds latents is float64 \(8, 3\), mine"):
+    with pytest.raises(LatentFileError, match=r"no array 'yours'; it holds latents: float64 \(8, 3\), mine"):
         read_npz(tmp_path / "z.npz", 100, "yours")
     np.savez(tmp_path / "z.npz", a=Z, b=Z)
     with pytest.raises(LatentFileError, match=r"not clear.*Name it with --key"):

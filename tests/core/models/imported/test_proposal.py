@@ -145,6 +145,21 @@ def test_every_finding_can_be_overridden(look, choices, subject, value):
     assert (finding.value, finding.reason) == (value, "as you said")
 
 
+@pytest.mark.parametrize("said", [{}, {"layout": "NHWC", "mean": "log_var"}])
+def test_a_finding_has_what_else_its_flag_could_say(look, said):
+    options = {one.flag: one for one in look(decoder(2, (4, 4, 4)), encoder(2, (4, 4, 4)), **said).findings}
+    assert options["--layout"].options == ("NCHW", "NHWC")
+    assert options["--layout"].choice == said.get("layout", options["--layout"].choice)
+    assert options["--mean"].options == ("mean", "log_var")
+    assert options["--input"].options == ("z",)
+    assert options["--range"].options[-1] == "logits"
+
+
+def test_the_mean_may_be_either_half_of_one_output(look):
+    options = {one.flag: one for one in look(decoder(2), encoder(2, heads="both")).findings}
+    assert options["--mean"].options == ("both@0", "both@2")
+
+
 def test_a_range_that_cuts_values_off_is_said(look):
     notes = look(decoder(2), range="0.4:0.6").model.notes
     assert any("lie outside the range 0.4:0.6 and are cut off" in note for note in notes)

@@ -375,6 +375,14 @@ def test_a_run_without_factors_gets_its_first_targets(made):
     assert made.state.display.color_by == "area"
 
 
+def test_after_a_run_without_factors_the_next_is_coloured_by_its_own(made):
+    made.state.samples = samples(())
+    assert made.state.display.color_by == NO_COLOUR
+    made.state.samples = None
+    made.state.samples = samples(("tilt",))
+    assert made.state.display.color_by == "tilt"
+
+
 # the view
 
 

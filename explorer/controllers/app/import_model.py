@@ -1,0 +1,234 @@
+"""Importing a model or latents: looked at and then made a run by the command that a person would type, `isoline
+import`, in a process of its own."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from PySide6.QtGui import QPixmap
+
+from core.data.sources.listing import located
+from core.data.tables import SUFFIXES as TABLES
+from core.runs.foreign import foreign_model
+from core.utils.text import sentence
+from explorer.controllers.app.session import Session
+from explorer.controllers.controller import Context, Controller
+from explorer.controllers.processes import STOP_MS, Command, isoline_command
+from explorer.views.import_model import FILES, ImportChoice, ImportDialog
+from explorer.views.training.editors import ask_images
+from explorer.widgets.dialogs import ask_file, show_dialog
+
+OF_NETWORKS = (".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".keras", ".pb", ".tflite", ".joblib", ".pkl")
+"""Files of networks. Of those that cannot be imported it is said why not, and what to do."""
+_LATENTS = "*.npy *.npz *.csv *.tsv *.txt *.parquet *.pbtxt"
+_TABLES = f"Tables ({' '.join(f'*{suffix}' for suffix in TABLES)})"
+_KINDS = {
+    "model": f"ONNX files and latents (*.onnx {_LATENTS})",
+    "--encoder": "ONNX files (*.onnx)",
+    "--latents": f"Latents ({_LATENTS})",
+    "--labels": _TABLES,
+    "--files": _TABLES,
+}
+
+
+def import_command(arguments: list[str]) -> list[str]:
+    """The command line that looks at a model or imports it; ``arguments`` are those of ``isoline import``."""
+    return isoline_command("import", *arguments, "--progress", "json")
+
+
+def can_import(path: Path) -> bool:
+    """Whether ``path``, dropped on the window, is something to import rather than images or a run."""
+    from core.data.latents.opening import is_meant_as_latents  # here, as it takes a tenth of a second
+
+    if path.suffix.lower() in OF_NETWORKS or is_meant_as_latents(path):
+        return True
+    foreign = foreign_model(path)
+    return foreign is not None and foreign.kind in ("pythae", "diffusers", "state", "safetensors", "code")
+
+
+def _holds_latents(path: str) -> bool:
+    from core.data.latents.opening import holds_latents  # as above
+
+    return bool(path) and holds_latents(located(path))
+
+
+def import_arguments(choice: ImportChoice) -> list[str]:
+    """What a person has chosen, as arguments of ``isoline import``."""
+    latents = _holds_latents(choice.model)
+    flags = [f"{flag}={located(path)}" for flag, path in choice.files.items()]
+    # With "=", for a text may begin with a minus sign.
+    flags += [f"{flag}={text}" for flag, text in choice.choices.items() if flag != "--fixed"]
+    if not latents:
+        flags.append(f"--samples={choice.samples}")
+    if "--fixed" in choice.choices:
+        flags += ["--fixed", *choice.choices["--fixed"].split()]
+    return [str(located(choice.model)), *flags]
+
+
+class ImportController(Controller):
+    """Shows the dialog, looks whenever something in it has changed, makes the run and opens it."""
+
+    def __init__(
+        self, context: Context, session: Session, command: Callable[[list[str]], list[str]] = import_command
+    ) -> None:
+        super().__init__(context)
+        self._session, self._command = session, command
+        self._dialog: ImportDialog | None = None
+        self._running: Command | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._doing = ""
+        self._made: Path | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being looked at or imported."""
+        return self._running is not None
+
+    # the dialog
+
+    def ask(self) -> None:
+        """Show the dialog."""
+        if self._dialog is not None:
+            self._dialog.raise_()
+            self._dialog.activateWindow()
+            return
+        self._dialog = dialog = ImportDialog(self._window)
+        dialog.changed.connect(self.inspect)
+        dialog.choose_requested.connect(self._choose_file)
+        dialog.import_requested.connect(self.make)
+        dialog.cancelled.connect(self._cancel)
+        dialog.finished.connect(lambda _: self._on_closed())
+        show_dialog(self._window, dialog)
+
+    def choose(self, path: str) -> None:
+        """Show the dialog for the model or the latents at ``path``."""
+        self.ask()
+        if self._made is not None:
+            self.refused.emit("A model is being imported. Wait until it is done, or cancel it.")
+            return
+        self._set_file("model", path)
+
+    def _choose_file(self, flag: str, folder: bool) -> None:
+        dialog = self._dialog
+        if dialog is None:
+            return
+        choice, title = dialog.choice(), f"Import: {FILES[flag].caption}"
+        known = choice.files.get(flag) or choice.model
+        place = located(known).parent if known else None
+        if flag == "--images":
+            ask_images(self._window, "import.file", title, folder, lambda path: self._set_file(flag, path), place)
+        else:
+            ask_file(self._window, "import.file", title, _KINDS[flag], lambda path: self._set_file(flag, path), place)
+
+    def _set_file(self, flag: str, path: str) -> None:
+        if self._dialog is not None:
+            self._dialog.set_file(flag, path)
+            self.inspect()
+
+    # looking
+
+    def inspect(self) -> None:
+        """Look at what is chosen now; what was being looked at is given up."""
+        dialog = self._dialog
+        if dialog is None:
+            return
+        self._end()
+        model = dialog.choice().model
+        dialog.set_kind(_holds_latents(model))
+        if not model:
+            dialog.set_empty()
+            return
+        self._start("Looking at the file", [*import_arguments(dialog.choice()), "--dry-run"])
+
+    def make(self, name: str) -> None:
+        """Make the run called ``name`` in the runs folder, and open it."""
+        dialog = self._dialog
+        if dialog is None or self.busy:
+            return
+        self._made = self._settings.runs_folder / name
+        dialog.set_importing(True)
+        self._start("Importing", [*import_arguments(dialog.choice()), f"--out={self._made}"])
+
+    def _start(self, doing: str, arguments: list[str]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="isoline-")
+        folder = Path(self._folder.name)
+        outputs = [f"--json={folder / 'found.json'}"]
+        if self._made is None and not _holds_latents(arguments[0]):
+            outputs.append(f"--sheet={folder / 'sheet.png'}")
+        self._doing = doing
+        self._running = running = Command(self._command([*arguments, *outputs]), self)
+        running.progress.connect(self._on_progress)
+        running.finished.connect(self._on_finished)
+        self._on_progress(0.0)
+
+    def _on_progress(self, share: float) -> None:
+        if self._dialog is not None:
+            self._dialog.set_progress(f"{self._doing} …", share)
+
+    def _on_finished(self, failure: str) -> None:
+        running, made = self._running, self._made
+        found: dict[str, Any] | None = None
+        sheet = QPixmap()
+        if not failure and self._folder is not None:
+            folder = Path(self._folder.name)
+            try:
+                found = msgspec.json.decode((folder / "found.json").read_bytes(), type=dict[str, Any])
+            except (OSError, msgspec.MsgspecError) as error:
+                failure = f"what was found could not be read ({error})"
+            sheet.load(str(folder / "sheet.png"))
+        cancelled = running is not None and running.cancelled
+        self._end()
+        dialog = self._dialog
+        if dialog is None:
+            return
+        if found is not None and made is not None:
+            dialog.close()
+            self.succeeded.emit()
+            self._session.open(made)
+        elif found is not None:
+            dialog.set_found(found, sheet)
+        elif made is not None:
+            dialog.show_failure("Cancelled; no run was made." if cancelled else sentence(failure))
+        else:
+            dialog.set_error(sentence(failure))
+
+    # ending
+
+    def _cancel(self) -> None:
+        """Give up what goes on: a run that is being made tidies up first."""
+        if self._running is None or self._dialog is None:
+            return
+        if self._made is not None:
+            self._running.cancel()
+            return
+        self._end()
+        self._dialog.set_error("Looking at the file was cancelled.")
+
+    def _on_closed(self) -> None:
+        self._dialog = None
+        if self._running is not None and self._made is not None:
+            self._running.cancel()
+        else:
+            self._end()
+
+    def shut_down(self) -> None:
+        """The window closes: end the process. Returns when it is gone."""
+        self._end(STOP_MS)
+
+    def _end(self, patience_ms: int = 0) -> None:
+        """End the process, and forget what it was to write."""
+        running, self._running, making = self._running, None, self._made is not None
+        self._made = None
+        if running is not None:
+            running.stop(patience_ms)
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+        if self._dialog is not None:
+            self._dialog.set_progress(None)
+            if making:
+                self._dialog.set_importing(False)
