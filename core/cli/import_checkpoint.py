@@ -9,9 +9,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.cli.consent import ask
+from core.cli.progress import cancellable_lines, progress_bar
+from core.data.loading import load_dataset, with_absolute_path
 from core.exploring.consent import ProgramError, read_program
 from core.runs.foreign import IMPORTABLE, Foreign, foreign_model
+
+ENCODED = 0.2
+"""Share of the work that encoding these images is taken for."""
+MOST_MAPS = 2000
+"""Images of whose maps the principal components are taken, evenly chosen if there are more."""
 
 if TYPE_CHECKING:
     from core.cli.import_model import Options
@@ -23,14 +32,18 @@ def checkpoint_at(path: Path) -> Foreign | None:
     from core.models.imported.onnx_graph import ImportedModelError
 
     foreign = foreign_model(path)
-    if foreign is not None and foreign.kind in ("code", "keras", "program", "diffusers"):
+    if foreign is not None and foreign.kind in ("code", "keras", "program"):
         raise ImportedModelError(str(foreign))
     return foreign if foreign is not None and foreign.kind in IMPORTABLE else None
 
 
 @contextlib.contextmanager
-def as_onnx(options: Options, foreign: Foreign) -> Iterator[tuple[Options, tuple[str, ...]]]:
+def as_onnx(
+    options: Options, foreign: Foreign, size: tuple[int, int] | None
+) -> Iterator[tuple[Options, tuple[str, ...]]]:
     """``options`` for the ONNX files that the tensors have become, which vanish at the end; and what to note.
+
+    ``size`` is the height and width of images that a person has said.
 
     Raises ``ImportedModelError``, ``ProgramError``, ``core.data.dataset.DatasetError``.
     """
@@ -39,7 +52,7 @@ def as_onnx(options: Options, foreign: Foreign) -> Iterator[tuple[Options, tuple
 
     if options.encoder is not None:
         raise ImportedModelError(f"{options.model} holds its encoder, too, so --encoder cannot be used; leave it out.")
-    network = _network(options, foreign)
+    network = _network(options, foreign, size)
     with tempfile.TemporaryDirectory(prefix="isoline-") as folder:
         files = write_onnx(network, Path(folder), options.model.resolve().stem)
         note = f"{options.model.name}: rebuilt and exported to ONNX, which differs by {files.difference:.0e} at most."
@@ -62,18 +75,51 @@ def as_onnx(options: Options, foreign: Foreign) -> Iterator[tuple[Options, tuple
             raise ImportedModelError(text) from error
 
 
-def _network(options: Options, foreign: Foreign) -> Network:
+def _network(options: Options, foreign: Foreign, size: tuple[int, int] | None) -> Network:
     from core.models.imported.onnx_graph import ImportedModelError
 
-    if foreign.kind in ("state", "safetensors"):
-        if options.program is None:
-            raise ImportedModelError(str(foreign))
-        return _own_network(options, options.program)
-    if options.program is not None:
-        raise ImportedModelError(f"{foreign.path} is {foreign.what}, so --model cannot be used; leave it out.")
-    from core.models.checkpoints.pythae import read_pythae
+    if foreign.kind in ("state", "safetensors") and options.program is None:
+        raise ImportedModelError(str(foreign))
+    for flag, value, kinds in (
+        ("--model", options.program, ("state", "safetensors")),
+        ("--maps", options.maps, ("diffusers",)),
+    ):
+        if value is not None and foreign.kind not in kinds:
+            raise ImportedModelError(f"{foreign.path} is {foreign.what}, so {flag} cannot be used; leave it out.")
+    if foreign.kind == "diffusers":
+        return _diffusers_network(options, size)
+    if foreign.kind == "pythae":
+        from core.models.checkpoints.pythae import read_pythae
 
-    return read_pythae(foreign.path)
+        return read_pythae(foreign.path)
+    assert options.program is not None
+    return _own_network(options, options.program)
+
+
+def _diffusers_network(options: Options, size: tuple[int, int] | None) -> Network:
+    """An AutoencoderKL, whose maps are taken as ``options`` say."""
+    from core.models.checkpoints.diffusers import flattened, pooled, principal, read_diffusers
+    from core.models.imported.onnx_graph import ImportedModelError
+
+    if size is not None and size[0] != size[1]:
+        raise ImportedModelError(f"--image-size is {options.image_size}; an AutoencoderKL is opened for squares here.")
+    folder = options.model if options.model.is_dir() else options.model.parent
+    saved = read_diffusers(folder, None if size is None else size[0])
+    if options.maps != "pca":
+        return pooled(saved) if options.maps == "pooled" else flattened(saved)
+    path = options.images or options.data.path
+    if not path:
+        raise ImportedModelError("--maps pca needs images, of whose maps the components are: name them with --images.")
+    channels = saved.config.in_channels
+    data = dataclasses.replace(
+        options.data, path=path, source="files", labels="", image_size=saved.side, channels=3 if channels == 3 else 1
+    )
+    images = load_dataset(with_absolute_path(data), lambda share: None).images
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(MOST_MAPS, len(images))).astype(np.int64))
+    pixels = (np.array(images[index], np.float32).transpose(2, 0, 1) / 127.5 - 1.0 for index in chosen)
+    lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
+    with lines or progress_bar("encoding images") as report:
+        return principal(saved, pixels, len(chosen), options.components, lambda share: report(ENCODED * share))
 
 
 def _own_network(options: Options, path: Path) -> Network:

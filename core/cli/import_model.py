@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Options:
     """Make a run of a model in an ONNX file, which the window opens like any other: a decoder, an encoder, or both.
-    Of a folder that pythae saved, or of a PyTorch or safetensors file of tensors.
+    Of a folder that pythae or diffusers saved, or of a PyTorch or safetensors file of tensors.
     Or of latents alone: NPY, NPZ, CSV, TSV, Parquet, or the files of TensorBoard's projector.
 
     What the file holds is found from its network and by trying it: names, axes, ranges of values, the mean. All of it
@@ -39,8 +39,9 @@ class Options:
     otherwise. --dry-run makes no run."""
 
     model: tyro.conf.Positional[Path]
-    """An ONNX file: a decoder, an encoder, or an autoencoder with both. A folder that pythae saved; a PyTorch or
-    safetensors file of tensors, with --model. Or a file of latents, or the folder of TensorBoard's projector."""
+    """An ONNX file: a decoder, an encoder, or an autoencoder with both. A folder that pythae saved, or diffusers of an
+    AutoencoderKL; a PyTorch or safetensors file of tensors, with --model. Or a file of latents, or the folder of
+    TensorBoard's projector."""
     encoder: Path | None = None
     """The encoder, if it is a file of its own."""
     program: Annotated[Path | None, tyro.conf.arg(name="model")] = None
@@ -49,6 +50,12 @@ class Options:
     said yes to it."""
     yes: str | None = None
     """For scripts, which cannot be asked: run the file of --model if this is its SHA-256."""
+    maps: Literal["flattened", "pooled", "pca"] | None = None
+    """For an AutoencoderKL of diffusers, whose latent is a map. flattened: all its numbers, up to 2,048; the default.
+    pca: coordinates along the principal components of the maps of --images. pooled: each channel's mean, from which
+    nothing is decoded."""
+    components: int = 16
+    """For --maps pca: how many components."""
     images: str = ""
     """A folder or file of images to encode: the same as --data.path."""
     latents: Path | None = None
@@ -108,11 +115,12 @@ def run(options: Options) -> int:
 
     checkpoint = checkpoint_at(options.model)
     if checkpoint is not None:
-        with as_onnx(options, checkpoint) as (given, notes):
+        with as_onnx(options, checkpoint, choices_of(options).image_size) as (given, notes):
             known = {flag for flag in ("layout", "range", "encoder_range") if getattr(options, flag) is None}
             return _run_onnx(given, notes, known)
-    if options.program is not None:
-        raise ImportedModelError(f"{options.model} holds no tensors alone, so --model cannot be used; leave it out.")
+    for flag, value in (("--model", options.program), ("--maps", options.maps)):
+        if value is not None:
+            raise ImportedModelError(f"{options.model} is no file of tensors, so {flag} cannot be used; leave it out.")
     return _run_onnx(options)
 
 

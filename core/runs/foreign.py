@@ -16,7 +16,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 Kind = Literal["state", "safetensors", "pythae", "diffusers", "onnx", "latents", "code", "keras", "program"]
-IMPORTABLE: tuple[Kind, ...] = ("state", "safetensors", "pythae")
+IMPORTABLE: tuple[Kind, ...] = ("state", "safetensors", "pythae", "diffusers")
 """Those that `isoline import` rebuilds from their tensors."""
 _LARGEST_PICKLE = 64 << 20  # bytes, of the part without tensors
 _MAX_HEADER = 1 << 26
@@ -76,10 +76,17 @@ def _folder(path: Path) -> Foreign | None:
         return Foreign(path, "pythae", "a model that pythae saved", f"Run `isoline import {path}`.")
     if (path / "config.json").is_file() and "_class_name" in _json(path / "config.json"):
         name = _json(path / "config.json")["_class_name"]
-        return Foreign(path, "diffusers", f"a {name} of diffusers", _EXPORT)
+        return _diffusers(path, path, name)
     if (path / "saved_model.pb").is_file():
         return Foreign(path, "keras", "a SavedModel of TensorFlow", _KERAS)
     return None
+
+
+def _diffusers(path: Path, folder: Path, name: object) -> Foreign:
+    what = f"{'weights' if path != folder else 'a model'} of diffusers ({name})"
+    if name == "AutoencoderKL":
+        return Foreign(path, "diffusers", what, f"Run `isoline import {folder}`.")
+    return Foreign(path, "diffusers", what, f"Of diffusers' models AutoencoderKL can be imported. {_EXPORT}")
 
 
 def _json(path: Path) -> dict:

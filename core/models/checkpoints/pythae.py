@@ -13,7 +13,7 @@ import msgspec
 from torch import Tensor, nn
 
 from core.models.checkpoints.network import Network
-from core.models.checkpoints.tensors import load_into, read_tensors
+from core.models.checkpoints.tensors import built, read_tensors
 from core.models.imported.onnx_graph import ImportedModelError
 from core.models.imported.parts import MOST_LATENTS
 
@@ -68,6 +68,10 @@ class _Decoder(nn.Module):
         return self.layers[1](self.layers[0](z)).reshape(-1, *self.shape)
 
 
+def _parts(shape: tuple[int, ...], latent_dim: int) -> nn.ModuleDict:
+    return nn.ModuleDict({"encoder": _Encoder(math.prod(shape), latent_dim), "decoder": _Decoder(shape, latent_dim)})
+
+
 def read_pythae(folder: Path) -> Network:
     """The network in ``folder``. Raises ``ImportedModelError`` if it is not one of pythae's default networks."""
     config = _config(folder / CONFIG)
@@ -93,15 +97,14 @@ def read_pythae(folder: Path) -> Network:
             f"values and {MOST_LATENTS:,} dimensions can be shown."
         )
     tensors = read_tensors(folder / WEIGHTS)
-    encoder, decoder = _Encoder(math.prod(shape), d), _Decoder(shape, d)
-    left = load_into(nn.ModuleDict({"encoder": encoder, "decoder": decoder}), tensors, folder / WEIGHTS)
-    parts = sorted({tensor.split(".")[0] for tensor in left if not tensor.startswith("encoder.log_var")})
+    parts, left = built(lambda: _parts(shape, d), tensors, folder / WEIGHTS)
+    others = sorted({tensor.split(".")[0] for tensor in left if not tensor.startswith("encoder.log_var")})
     notes = [f"Model of pythae: {name}, with its default networks."]
-    if parts:
-        notes.append(f"Of {WEIGHTS}, {', '.join(parts)} is left out: neither encoding nor decoding uses it.")
+    if others:
+        notes.append(f"Of {WEIGHTS}, {', '.join(others)} is left out: neither encoding nor decoding uses it.")
     if name in WITHOUT_PRIOR:
         notes.append(f"The latents of {name} need not follow a standard normal distribution.")
-    return Network(d, decoder, encoder, (1, *shape), values="0:1", notes=tuple(notes))
+    return Network(d, parts["decoder"], parts["encoder"], (1, *shape), values="0:1", notes=tuple(notes))
 
 
 def _config(path: Path) -> _Config:

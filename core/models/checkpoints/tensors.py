@@ -5,9 +5,9 @@ from __future__ import annotations
 import pickle
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -17,6 +17,7 @@ from torch import Tensor
 from core.models.imported.onnx_graph import ImportedModelError
 from core.runs.foreign import foreign_model
 
+Made = TypeVar("Made", bound=torch.nn.Module)
 STATES = ("state_dict", "model_state_dict", "model", "net", "network", "params")
 """Keys below which training programs save the tensors, the usual first."""
 
@@ -96,12 +97,14 @@ def _check_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
             raise ImportedModelError(f"{path}: {name} states {tuple(tensor.shape)}, more than the file holds of it.")
 
 
-def load_into(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Path) -> list[str]:
-    """Give ``network`` its ``tensors`` in float32; returns the names of those that it has no place for.
+def built(make: Callable[[], Made], tensors: Mapping[str, Tensor], path: Path) -> tuple[Made, list[str]]:
+    """What ``make`` makes, with its ``tensors`` in float32, and the names of those that it has no place for.
 
-    Raises ``ImportedModelError`` that names the first tensor that is missing, of another shape or type, or not finite.
+    Memory for it is taken only when all fit. Raises ``ImportedModelError`` that names the first tensor that is missing,
+    of another shape or type, or not finite.
     """
-    wanted = network.state_dict()
+    with torch.device("meta"):
+        wanted = make().state_dict()
     for name, value in wanted.items():
         if name not in tensors:
             raise ImportedModelError(f"{path} has no tensor {name} {tuple(value.shape)}, which its settings ask for.")
@@ -116,5 +119,6 @@ def load_into(network: torch.nn.Module, tensors: Mapping[str, Tensor], path: Pat
             )
         if not torch.isfinite(found).all():
             raise ImportedModelError(f"{path}: {name} holds NaN or infinity; the training has diverged.")
+    network = make()
     network.load_state_dict({name: tensors[name].float() for name in wanted})
-    return [name for name in tensors if name not in wanted]
+    return network, [name for name in tensors if name not in wanted]

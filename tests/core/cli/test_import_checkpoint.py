@@ -116,3 +116,28 @@ def test_flags_that_do_not_fit_are_refused(tmp_path, weights, capsys):
     assert "--model cannot be used" in capsys.readouterr().err
     assert main(["import", str(weights)]) == 2
     assert "--model my_model.py" in capsys.readouterr().err
+
+
+def test_an_autoencoder_of_diffusers_becomes_a_run_with_components_of_the_images_maps(tmp_path, capsys):
+    images = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "images.npz", images=images)
+    folder, out = str(FOREIGN / "diffusers_vae"), ["--out", str(tmp_path / "run")]
+    assert main(["import", folder, "--maps", "pca"]) == 2
+    assert "name them with --images" in capsys.readouterr().err
+    pca = ["--maps", "pca", "--components", "3", "--images", str(tmp_path / "images.npz")]
+    assert main(["import", folder, *pca, *out]) == 0
+    run = RunDirectory.open(tmp_path / "run")
+    assert run.imported is not None
+    assert any("3 principal components of the maps of 20 images" in note for note in run.imported.notes)
+    assert run.read_embedding().shape == (20, 3)
+    assert abs(run.read_embedding().mean(axis=0)).max() < 1e-3
+    model, _ = open_inference(run.path)
+    assert model.decode(np.zeros((1, 3), np.float32)).shape == (1, 16, 16, 3)
+
+
+def test_pooled_maps_are_encoded_alone(tmp_path):
+    np.savez(tmp_path / "images.npz", images=np.zeros((6, 16, 16, 3), np.uint8))
+    pooled = ["--maps", "pooled", "--images", str(tmp_path / "images.npz"), "--out", str(tmp_path / "run")]
+    assert main(["import", str(FOREIGN / "diffusers_vae"), *pooled]) == 0
+    model, config = open_inference(tmp_path / "run")
+    assert (model.can_decode, model.can_encode, config.model.latent_dim) == (False, True, 4)

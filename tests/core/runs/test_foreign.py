@@ -22,7 +22,7 @@ KINDS = {
     "sd.safetensors": ("safetensors", "--model my_model.py"),
     "model.onnx": ("onnx", "isoline import"),
     "my_model.py": ("program", "isoline open"),
-    "vae": ("diffusers", "onnx.export"),
+    "vae": ("diffusers", "isoline import"),
     "pythae": ("pythae", "isoline import"),
     "saved": ("keras", "decoder.export"),
 }
