@@ -375,6 +375,7 @@ class ImportDialog(QDialog):
             reason = label(found.get("reason", ""), "muted", f"dialog.import.{flag.lstrip('-')}.reason", wrap=True)
             for across, widget in enumerate((caption, value, reason)):
                 self._grid.addWidget(widget, place, across, Qt.AlignmentFlag.AlignVCenter)
+                widget.show()  # now: of itself Qt shows it later, and keys that come first are lost
         self._table.setVisible(bool(rows))
         self._reset.setVisible(bool(self._choices))
 
