@@ -125,9 +125,9 @@ class ImportDialog(QDialog):
         self._name.textEdited.connect(self._show_ready)
         self._name_box = self._captioned("Run folder", self._name)
         self._pages = QStackedWidget()
-        empty = label(EMPTY, "muted", "dialog.import.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
-        empty.setMargin(40)
-        self._pages.addWidget(empty)
+        self._empty = label(EMPTY, "muted", "dialog.import.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
+        self._empty.setMargin(40)
+        self._pages.addWidget(self._empty)
         self._pages.addWidget(self._make_found())
         files = QWidget()
         files.setFixedWidth(FILES_WIDTH)
@@ -196,7 +196,7 @@ class ImportDialog(QDialog):
         grid.setHorizontalSpacing(12)
         grid.setVerticalSpacing(6)
         grid.setColumnMinimumWidth(0, 104)
-        grid.setColumnMinimumWidth(1, 150)
+        grid.setColumnMinimumWidth(1, 170)
         grid.setColumnStretch(2, 1)
         self._grid = grid
         column((scrolled(body, "dialog.import.scroll"), 1), parent=page)
@@ -288,6 +288,7 @@ class ImportDialog(QDialog):
         """What goes on, and how much of it is done, 0 to 1; None: nothing goes on."""
         self._busy = doing is not None
         self._doing.setText(doing or "")
+        self._empty.setText("" if self._busy else EMPTY)
         self._progress.setVisible(self._busy)
         self._bar.setRange(0, _PERCENT if share > 0.0 or doing is None else 0)  # without an end: it moves
         self._bar.setValue(round(_PERCENT * share))
@@ -346,6 +347,7 @@ class ImportDialog(QDialog):
     def _suggest(self, name: str) -> None:
         if self._name.text() in ("", self._suggested):
             self._name.setText(name)
+            self._name.setCursorPosition(0)
         self._suggested = name
 
     def _show_ready(self) -> None:

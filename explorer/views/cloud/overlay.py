@@ -34,7 +34,10 @@ from explorer.widgets.theme import Theme, ThemedWidget
 
 CARD_WIDTH = 300.0  # pixels of text: a long file name is shortened in its middle
 THUMBNAIL = 112  # pixels, about: a whole multiple of the picture's own size
-NO_CLOUD = ("No latent cloud yet", "Open a run (Ctrl+O), or start a training: its samples appear here as points.")
+NO_CLOUD = (
+    "No latent cloud yet",
+    "Open a run (Ctrl+O), import a model or latents, or start a training: its samples appear here as points.",
+)
 AWAITED = ("Training has started", "Its samples appear here as points after the first step.")
 OUTGROWN = "The cloud no longer fits this view: press Home to show all of it."
 
