@@ -32,7 +32,7 @@ def checkpoint_at(path: Path) -> Foreign | None:
     from core.models.imported.onnx_graph import ImportedModelError
 
     foreign = foreign_model(path)
-    if foreign is not None and foreign.kind in ("code", "keras", "program"):
+    if foreign is not None and foreign.kind in ("code", "keras", "hdf5", "program"):
         raise ImportedModelError(str(foreign))
     return foreign if foreign is not None and foreign.kind in IMPORTABLE else None
 
@@ -91,7 +91,7 @@ def _network(options: Options, foreign: Foreign, size: tuple[int, int] | None) -
     if foreign.kind == "pythae":
         from core.models.checkpoints.pythae import read_pythae
 
-        return read_pythae(foreign.path)
+        return read_pythae(_folder(options.model))
     assert options.program is not None
     return _own_network(options, options.program)
 
@@ -103,8 +103,7 @@ def _diffusers_network(options: Options, size: tuple[int, int] | None) -> Networ
 
     if size is not None and size[0] != size[1]:
         raise ImportedModelError(f"--image-size is {options.image_size}; an AutoencoderKL is opened for squares here.")
-    folder = options.model if options.model.is_dir() else options.model.parent
-    saved = read_diffusers(folder, None if size is None else size[0])
+    saved = read_diffusers(_folder(options.model), None if size is None else size[0])
     if options.maps != "pca":
         return pooled(saved) if options.maps == "pooled" else flattened(saved)
     path = options.images or options.data.path
@@ -120,6 +119,11 @@ def _diffusers_network(options: Options, size: tuple[int, int] | None) -> Networ
     lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
     with lines or progress_bar("encoding images") as report:
         return principal(saved, pixels, len(chosen), options.components, lambda share: report(ENCODED * share))
+
+
+def _folder(path: Path) -> Path:
+    """The folder that is meant, by its own path or by that of the weights in it."""
+    return path if path.is_dir() else path.parent
 
 
 def _own_network(options: Options, path: Path) -> Network:

@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-Kind = Literal["state", "safetensors", "pythae", "diffusers", "onnx", "latents", "code", "keras", "program"]
+Kind = Literal["state", "safetensors", "pythae", "diffusers", "onnx", "latents", "code", "keras", "hdf5", "program"]
 IMPORTABLE: tuple[Kind, ...] = ("state", "safetensors", "pythae", "diffusers")
 """Those that `isoline import` rebuilds from their tensors."""
 _LARGEST_PICKLE = 64 << 20  # bytes, of the part without tensors
@@ -101,8 +101,12 @@ def _file(path: Path, file: BinaryIO) -> Foreign | None:
     head = file.read(16)
     file.seek(0)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        what = "a file of Keras" if path.suffix.lower() in (".h5", ".keras") else "an HDF5 file"
-        return Foreign(path, "keras", what, f"If it holds a model: {_KERAS[0].lower()}{_KERAS[1:]}")
+        return Foreign(
+            path,
+            "hdf5",
+            "an HDF5 file, as Keras writes models, too",
+            f"If it holds a model: {_KERAS[0].lower()}{_KERAS[1:]}",
+        )
     if head.startswith(b"PK\x03\x04"):
         return _archive(path, file)
     if head.startswith(_TORCH_MAGIC):
@@ -145,6 +149,9 @@ def _torch(path: Path, classes: list[str]) -> Foreign:
             f"{_EXPORT} Or save the tensors alone there, torch.save(model.state_dict(), …), and import those with "
             "--model my_model.py.",
         )
+    if path.with_name("model_config.json").is_file() and path.name == "model.pt":
+        what = "the weights of a model that pythae saved"
+        return Foreign(path, "pythae", what, f"Run `isoline import {path.parent}`.")
     return Foreign(path, "state", "a PyTorch file of tensors", _with_program(path))
 
 

@@ -27,7 +27,7 @@ OF_NETWORKS = (".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".keras", ".pb",
 _LATENTS = "*.npy *.npz *.csv *.tsv *.txt *.parquet *.pbtxt"
 _TABLES = f"Tables ({' '.join(f'*{suffix}' for suffix in TABLES)})"
 _KINDS = {
-    "model": f"ONNX files and latents (*.onnx {_LATENTS})",
+    "model": f"Models and latents (*.onnx *.pt *.pth *.ckpt *.safetensors {_LATENTS})",
     "--encoder": "ONNX files (*.onnx)",
     "--latents": f"Latents ({_LATENTS})",
     "--labels": _TABLES,

@@ -42,7 +42,7 @@ READING = tuple(
 LEARNING = tuple(name for name, setting in SETTINGS.items() if setting.section != "data")
 
 
-HOLD_IMAGES = ("latents", "keras")
+HOLD_IMAGES = ("latents", "hdf5")
 """Kinds of foreign files that can hold images as well: arrays, tables and HDF5."""
 
 

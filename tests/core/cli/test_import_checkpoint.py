@@ -60,13 +60,14 @@ def program(folder: Path, text: str) -> list[str]:
 
 
 def test_a_folder_of_pythae_becomes_a_run(tmp_path, capsys):
-    assert main(["import", str(FOREIGN / "pythae_vae"), "--samples", "20", "--out", str(tmp_path / "run")]) == 0
+    weights = str(FOREIGN / "pythae_vae" / "model.pt")  # its folder is meant
+    assert main(["import", weights, "--samples", "20", "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
     assert "0:1  (as its networks have it; --range)" in said
     assert "as you said" not in said
     run = RunDirectory.open(tmp_path / "run")
     assert run.imported is not None
-    assert "pythae_vae: rebuilt and exported to ONNX" in run.imported.notes[0]
+    assert "model.pt: rebuilt and exported to ONNX" in run.imported.notes[0]
     model, _ = open_inference(run.path)
     with np.load(FOREIGN / "pythae_vae.npz") as theirs:
         ours = model.decode(theirs["z"])[:, 1:6, 1:7, 0]  # 5 × 6 pixels in a square of 8

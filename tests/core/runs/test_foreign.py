@@ -18,7 +18,7 @@ KINDS = {
     "old.pth": ("state", "--model my_model.py"),
     "module.ckpt": ("code", "onnx.export"),
     "model.keras": ("keras", 'decoder.export("decoder.onnx"'),
-    "model.h5": ("keras", 'decoder.export("decoder.onnx"'),
+    "model.h5": ("hdf5", 'decoder.export("decoder.onnx"'),
     "sd.safetensors": ("safetensors", "--model my_model.py"),
     "model.onnx": ("onnx", "isoline import"),
     "my_model.py": ("program", "isoline open"),

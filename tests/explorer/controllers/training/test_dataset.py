@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -56,6 +58,20 @@ def child(root: QWidget, name: str) -> QWidget:
 def commanded(script: str):
     """Takes the place of the command: python runs ``script``, with the arguments of the command after it."""
     return lambda arguments: [sys.executable, "-c", script, *arguments]
+
+
+def test_a_model_that_is_chosen_as_images_is_said_to_be_one(program, tmp_path):
+    explorer, file = program(None), tmp_path / "model.keras"
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("model.weights.h5", b"")
+    weights = tmp_path / "weights.safetensors"
+    safetensors.numpy.save_file({"a": np.zeros(2, np.float32)}, weights)
+    said: list[str] = []
+    explorer.dataset.refused.connect(said.append)
+    for chosen, advice in ((weights, "isoline import"), (file, "decoder.export")):
+        explorer.dataset.choose(str(chosen))
+        assert not explorer.dataset.reading
+        assert advice in said[-1]
 
 
 def test_a_folder_that_is_dropped_is_read_and_shown_with_the_settings_that_follow(program, images, qtbot):
