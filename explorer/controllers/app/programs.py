@@ -30,7 +30,7 @@ class ProgramsController(Controller):
     def __init__(self, context: Context, command: Callable[[Path], list[str]] = open_command) -> None:
         super().__init__(context)
         self._command = command
-        self._logs = tempfile.TemporaryDirectory(prefix="isoline-", ignore_cleanup_errors=True)
+        self._logs: tempfile.TemporaryDirectory[str] | None = None  # made by the first: a window may be killed
         self._started: list[tuple[Path, Path, Detached]] = []  # file, log, process
         self._window.program_dropped.connect(self.choose)
 
@@ -73,6 +73,8 @@ class ProgramsController(Controller):
         self._start(program)
 
     def _start(self, program: Program) -> None:
+        if self._logs is None:
+            self._logs = tempfile.TemporaryDirectory(prefix="isoline-", ignore_cleanup_errors=True)
         log = Path(self._logs.name, f"{len(list(Path(self._logs.name).iterdir()))}.log")
         try:
             process = start_detached(self._command(program.path), log)
@@ -97,4 +99,5 @@ class ProgramsController(Controller):
 
     def shut_down(self) -> None:
         """Leave the windows of programs open, and remove their logs."""
-        self._logs.cleanup()
+        if self._logs is not None:
+            self._logs.cleanup()
