@@ -68,6 +68,8 @@ CHOICES = {
     "--mean": Field("Latent mean", "Output of the encoder that is the mean; NAME@START: from that element on"),
     "--image-size": Field("Image size", "Height and width in pixels, such as 64x64, where the file leaves them open"),
     "--fixed": Field("Fixed inputs", "Other inputs and the number that each of them is kept at: label=0 eps=0"),
+    "--maps": Field("Latent maps", "Of an AutoencoderKL: flattened, pca (of the images' maps), or pooled, undecoded"),
+    "--components": Field("Components", "With pca: how many principal components of the maps are the latent"),
     "--key": Field("Array", "The array, column or tensor that holds the latents"),
 }
 """The flags that say what a file holds."""
@@ -316,8 +318,11 @@ class ImportDialog(QDialog):
         self._sheet.set_picture(sheet)
         self._shown.setText(found.get("sheet", ""))
         self._shown.setVisible(bool(found.get("sheet")))
-        self._fill_table([(one["flag"], one) for one in self._findings])
-        notes = found.get("notes", [])
+        notes = [in_words(note) for note in found.get("notes", [])]
+        rows: list[tuple[str, Mapping[str, Any]]] = [(one["flag"], one) for one in self._findings]
+        known = {flag for flag, _ in rows}
+        offered = flags_in(" ".join(found.get("notes", [])))
+        self._fill_table([*rows, *((flag, {}) for flag in offered if flag not in known)])
         self._notes.setText("".join(f"<p style='margin:0 0 4px 0'>{escape(note)}</p>" for note in notes))
         for widget in (self._notes_title, self._notes):
             widget.setVisible(bool(notes))
@@ -332,7 +337,7 @@ class ImportDialog(QDialog):
         self._error.show()
         for widget in (self._headline, self._sheet, self._shown, self._notes_title, self._notes):
             widget.hide()
-        flags = [flag for flag in CHOICES if flag in self._choices or re.search(rf"{flag}\b(?!-)", text)]
+        flags = [flag for flag in CHOICES if flag in self._choices or flag in flags_in(text)]
         found = {one["flag"]: one for one in self._findings}
         self._fill_table([(flag, found.get(flag, {})) for flag in flags])
         self._pages.setCurrentIndex(1)
@@ -418,6 +423,11 @@ def headline(found: Mapping[str, Any]) -> str:
     images = f", {counted(found['images'], 'image')}" if found.get("images") else ""
     colour = "in colour" if found["channels"] == 3 else "grey"
     return f"{parts.capitalize()}, {dimensions}, shown as {size} × {size} pixels, {colour}{images}"
+
+
+def flags_in(text: str) -> list[str]:
+    """The flags of ``CHOICES`` that ``text`` names."""
+    return [flag for flag in CHOICES if re.search(rf"{flag}\b(?!-)", text)]
 
 
 def in_words(text: str) -> str:

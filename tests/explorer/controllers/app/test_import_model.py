@@ -37,7 +37,8 @@ INPUT = {
 }
 FOUND = {
     "decoder": True, "encoder": False, "latent_dim": 2, "image_size": 16, "channels": 1, "images": 0,
-    "findings": [INPUT, RANGE], "notes": ["Some <values> are cut off."], "name": "a name",
+    "findings": [INPUT, RANGE], "notes": ["Some <values> are cut off.", "Give --maps pca for a decoder."],
+    "name": "a name",
     "sheet": "16 samples of the prior, decoded.",
 }  # fmt: skip
 FINDS = f"""
@@ -142,6 +143,8 @@ def test_a_changed_choice_is_looked_at_again_and_goes_into_the_import(importing,
     shown.drop(tmp_path / "a.onnx")
     shown.wait()
     assert "Some &lt;values&gt; are cut off." in shown.says("notes")
+    assert "Give “Latent maps” pca" in shown.says("notes")
+    assert shown.find(QLineEdit, "maps").isVisible(), "what a note offers can be chosen"
     assert shown.says("input") == "z", "where there is one possibility there is no choice"
     shown.choose("range", "-1:1")
     shown.wait()
