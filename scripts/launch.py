@@ -9,7 +9,9 @@ import sys
 
 import _interpreter
 
-HEADLESS = ("train", "import", "encode", "decode", "dataset", "experiment", "export", "share", "turntable", "info")
+HEADLESS = (
+    "train", "import", "encode", "decode", "dataset", "experiment", "export", "share", "layout", "turntable", "info",
+)  # fmt: skip
 
 NO_DISPLAY = """\
 Isoline's window needs a display, and there is none here (neither DISPLAY nor WAYLAND_DISPLAY is set).

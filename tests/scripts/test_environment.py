@@ -237,7 +237,8 @@ def test_only_what_opens_a_window_needs_its_libraries():
     assert launch.library_profile(["some/run"], display=True) == "window"
     assert launch.library_profile(["tour", "out"], display=True) == "window"
     assert launch.library_profile(["tour", "out"], display=False) == "virtual"
-    assert set(launch.HEADLESS) == set(COMMANDS)  # of core, which knows no window
+    assert launch.library_profile(["open", "my_model.py"], display=True) == "window"
+    assert {*launch.HEADLESS, "open"} == set(COMMANDS)  # those of core: all others know no window
     for command in launch.HEADLESS:
         assert launch.library_profile([command], display=False) == "none"
     assert launch.library_profile(["--version"], display=False) == "none"

@@ -31,7 +31,7 @@ def test_without_a_name_the_page_is_called_like_the_run(tmp_path: Path, monkeypa
 
 
 def test_the_progress_for_a_program_reaches_the_end(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
-    monkeypatch.setattr("core.cli.progress.input_closed", lambda: lambda: False)
+    monkeypatch.setattr("core.cli.progress.input_closed", lambda at_once: lambda: False)
     run = make_small_run(tmp_path / "run", weights=False)
     out = tmp_path / "page.html"
     assert main(["share", str(run.path), "--out", str(out), "--no-decoder", "--progress", "json"]) == 0
