@@ -26,6 +26,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.exploring.functions import FunctionError, ImageFunctions
 from core.protocol.python_channel import (
+    TEMPORARY,
     CallFailed,
     Channel,
     ChannelError,
@@ -79,7 +80,7 @@ class View:
         self._ended = Event()
         self._listener = ChannelListener(session)
         command = [sys.executable, "-m", "explorer", str(run)]
-        environment = {**os.environ, **self._listener.variables}
+        environment = {**os.environ, **self._listener.variables, TEMPORARY: str(temporary or "")}
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
         )

@@ -23,6 +23,8 @@ from core.protocol.messages import MAX_FRAME, ProtocolError, decoder_of, encoder
 ADDRESS, KEY, SESSION = "ISOLINE_PYTHON_ADDRESS", "ISOLINE_PYTHON_KEY", "ISOLINE_PYTHON_SESSION"
 """The environment variables by which window and engine know where to connect, with which key, and whose functions
 answer there: those of the run that has the same session in its ``PythonFunctions``."""
+TEMPORARY = "ISOLINE_PYTHON_TEMPORARY"
+"""The environment variable that names the folder which goes with the window; empty if what is shown is kept."""
 
 Role = Literal["window", "engine"]
 

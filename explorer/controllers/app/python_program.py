@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from threading import Condition, Thread
 
 import numpy as np
 from PySide6.QtCore import Signal
 
 from core.protocol.python_channel import (
+    TEMPORARY,
     Channel,
     ChannelError,
     ChannelMessage,
@@ -36,6 +39,7 @@ class PythonProgramController(Controller):
         self._early: dict[type[ChannelMessage], ChannelMessage] = {}  # received before the model was open, likewise
         self._changed = Condition()
         self._ending = False
+        self._abandoned = False  # the program has ended before its window: it may have been killed
         if not is_given():
             return
         self._received.connect(self._on_received)
@@ -58,12 +62,14 @@ class PythonProgramController(Controller):
             self._queue(PathChanged(z=frames))
 
     def shut_down(self) -> None:
-        """Leave the program's channel."""
+        """Leave the program's channel, and remove the temporary folder if the program cannot do so any more."""
         with self._changed:
             self._ending = True
             self._changed.notify()
         if self._channel is not None:
             self._channel.close()
+        if self._abandoned and os.environ.get(TEMPORARY):
+            shutil.rmtree(os.environ[TEMPORARY], ignore_errors=True)
 
     def _queue(self, message: ChannelMessage) -> None:
         with self._changed:
@@ -78,6 +84,7 @@ class PythonProgramController(Controller):
                 self._received.emit(channel.receive())
         except ChannelError:
             if not self._ending:
+                self._abandoned = True
                 self._received.emit(CloseWindow())
 
     def _write(self) -> None:

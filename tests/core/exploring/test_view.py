@@ -115,19 +115,21 @@ import sys, time, numpy as np, isoline
 view = isoline.explore(np.random.default_rng(0).standard_normal((20, 2)), decode=lambda z: np.zeros((1, 8, 8)))
 while view.probe is None:
     time.sleep(0.02)
-print(view._process.pid, flush=True)
+print(view._process.pid, view.run, flush=True)
 time.sleep(600)
 """
 
 
-def test_a_program_that_is_killed_takes_its_window_along():
+def test_a_program_that_is_killed_takes_its_window_and_its_temporary_folder_along():
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
-        window = psutil.Process(int(program.stdout.readline()))
+        number, run = program.stdout.readline().split(maxsplit=1)
+        window = psutil.Process(int(number))
         processes = [window, *window.children(recursive=True)]
         program.kill()
         _, alive = psutil.wait_procs(processes, 20)
     assert not alive
+    assert not Path(run.strip()).parent.exists()
 
 
 def test_a_run_that_is_kept_shows_its_latents_when_the_program_has_ended(tmp_path: Path, monkeypatch):
