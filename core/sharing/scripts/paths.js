@@ -93,6 +93,7 @@ class Paths {
       if (!image) return;
       const { side } = run.decoder;
       canvas.width = canvas.height = Math.min(side, 2 * CELL_PIXELS);
+      if (2 * side <= CELL_PIXELS) canvas.style.imageRendering = "pixelated"; // as the probe's image
       const size = { resizeWidth: canvas.width, resizeHeight: canvas.height, resizeQuality: "high" };
       const small = await createImageBitmap(new ImageData(image.pixels, side), size);
       canvas.getContext("2d").drawImage(small, 0, 0);

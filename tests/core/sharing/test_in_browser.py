@@ -167,6 +167,7 @@ def test_the_saved_path_is_shown_and_played(opened: Opened, run: RunDirectory):
     page = opened.page
     opened.until("isoline.paths.cache.size === 7")
     assert page.locator("#strip .frame").count() == 7
+    assert opened.value("document.querySelector('#strip canvas').style.imageRendering") == "pixelated"  # as the image
     page.locator("#strip .frame").nth(3).click()
     assert opened.text("#seek-place") == "4 / 7"
     page.click("#play")
