@@ -1,4 +1,4 @@
-"""The code of docs/tutorials runs, but for what other frameworks train and export."""
+"""The code of docs/tutorials runs, but for what needs Keras or JAX."""
 
 from __future__ import annotations
 
