@@ -47,13 +47,14 @@ def read_latents(path: Path) -> np.ndarray:
     try:
         if path.suffix.lower() == ".csv":
             return _checked(_read_csv(path), path)
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return _checked(found, path)
-        with found as data:
-            if "latents" not in data:
-                raise LatentsError(f"{path} holds {', '.join(data) or 'nothing'}; it must hold the key latents.")
-            return _checked(data["latents"], path)
+        with open(path, "rb") as file:  # numpy leaves open what it opens itself and finds damaged
+            found = np.load(file, allow_pickle=False)
+            if isinstance(found, np.ndarray):
+                return _checked(found, path)
+            with found as data:
+                if "latents" not in data:
+                    raise LatentsError(f"{path} holds {', '.join(data) or 'nothing'}; it must hold the key latents.")
+                return _checked(data["latents"], path)
     except LatentsError:
         raise
     except FileNotFoundError as error:

@@ -262,6 +262,12 @@ def test_latents_come_back_bit_for_bit(tmp_path, suffix, latents):
     np.testing.assert_array_equal(read_latents(tmp_path / f"z{suffix}"), latents)
 
 
+def test_the_beginning_of_an_archive_is_refused_and_closed(tmp_path):
+    (tmp_path / "z.npy").write_bytes(b"PK\x03\x04")
+    with pytest.raises(LatentsError, match=r"z\.npy cannot be read"):
+        read_latents(tmp_path / "z.npy")
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(st.binary(max_size=200) | st.text(alphabet='0123456789.,-e"\nmu\x00', max_size=60).map(str.encode))
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv"])
