@@ -10,6 +10,7 @@ UMAP: McInnes, Healy and Melville 2018, arXiv 1802.03426. PaCMAP: Wang, Huang, R
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import logging
 import warnings
@@ -148,7 +149,7 @@ def lay_out(mu: np.ndarray, method: Method, start: np.ndarray | None = None) -> 
 
 
 def _umap(mu: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-    import umap
+    umap: Any = importlib.import_module("umap")  # of an extra, which type checkers may not find
 
     settings: dict[str, Any] = {"n_components": DIMENSIONS["umap"], "random_state": 0, "n_jobs": 1}
     if start is not None:
@@ -158,7 +159,7 @@ def _umap(mu: np.ndarray, start: np.ndarray | None) -> np.ndarray:
 
 
 def _pacmap(mu: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-    import pacmap
+    pacmap: Any = importlib.import_module("pacmap")
 
     logging.getLogger("pacmap").setLevel(logging.ERROR)  # it tells that a seed is set
     reducer = pacmap.PaCMAP(n_components=DIMENSIONS["pacmap"], random_state=0)
