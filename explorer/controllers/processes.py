@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from PySide6.QtCore import QObject, QProcess, QTimer, Signal
+from PySide6.QtGui import QPixmap
 
 from explorer.settings import Settings, process_environment
 
@@ -28,6 +30,20 @@ def isoline_command(*arguments: str) -> list[str]:
     """The command line of ``isoline`` with ``arguments``."""
     # -P: a folder named core where the program was started must not be taken for Isoline's.
     return [sys.executable, "-P", "-m", "core.cli", *arguments]
+
+
+def read_findings(folder: Path, failure: str) -> tuple[dict[str, Any] | None, QPixmap, str]:
+    """What a command that looks at files has written into ``folder``, found.json and sheet.png, unless there was a
+    ``failure``; and why there is nothing, empty if there is."""
+    sheet = QPixmap()
+    if failure:
+        return None, sheet, failure
+    try:
+        found = msgspec.json.decode((folder / "found.json").read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.MsgspecError) as error:
+        return None, sheet, f"what was found could not be read ({error})"
+    sheet.load(str(folder / "sheet.png"))
+    return found, sheet, ""
 
 
 class Detached:

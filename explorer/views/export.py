@@ -6,13 +6,13 @@ import html
 from collections.abc import Mapping
 from pathlib import Path
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QCheckBox, QDialog, QDialogButtonBox, QProgressBar, QPushButton, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QCheckBox, QPushButton, QWidget
 
 from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import column, row
+from explorer.widgets.task_dialog import TaskDialog
 
 WIDTH = 520
 INDENT = 24  # pixels from a check box's edge to its text, about
@@ -32,21 +32,16 @@ FORMATS = {
 """By the name of the command's flag: what it is called, and what it writes."""
 
 
-class ExportDialog(QDialog):
-    """Asks for formats and a folder. ``export_requested`` when it is to be done, ``cancelled`` when what is under way
-    is given up, ``folder_requested`` for another folder, ``open_requested`` for the one that was written."""
+class ExportDialog(TaskDialog):
+    """Asks for formats and a folder; ``folder_requested`` for another one."""
 
-    export_requested = Signal()
-    cancelled = Signal()
     folder_requested = Signal()
-    open_requested = Signal()
 
     def __init__(self, parent: QWidget, run: str, folder: Path, obstacles: Mapping[str, str]) -> None:
         """``run`` names the run; ``obstacles``, by format, say why one cannot be written."""
-        super().__init__(parent)
-        self.setObjectName("dialog.model")
+        export = named(QPushButton("Export"), "dialog.model.export", tip="Write the chosen formats")
+        super().__init__(parent, "model", export, "Stop; the folder stays as it was")
         self.setWindowTitle(f"Export {run}")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._boxes: dict[str, QCheckBox] = {}
         formats = column()
         for name, (title, meaning) in FORMATS.items():
@@ -61,26 +56,9 @@ class ExportDialog(QDialog):
         self._choose = named(QPushButton("Folder…"), "dialog.model.choose", tip="Choose the folder to write into")
         self._choose.setAutoDefault(False)
         self._choose.clicked.connect(self.folder_requested)
-        self._progress = named(QProgressBar(), "dialog.model.progress", accessible="Progress")
-        self._progress.setRange(0, 100)
-        self._result = label("", name="dialog.model.result", wrap=True)
-        self._result.setTextFormat(Qt.TextFormat.RichText)
-        self._result.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        self._result.linkActivated.connect(lambda _: self.open_requested.emit())
-        self._remarks = label("", "muted", "dialog.model.remarks", wrap=True)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        buttons.button(QDialogButtonBox.StandardButton.Close).setIcon(QIcon())  # some platforms have one, in black
-        self._export = named(QPushButton("Export"), "dialog.model.export", tip="Write the chosen formats")
-        self._export.setDefault(True)
-        self._export.clicked.connect(self.export_requested)
-        self._cancel = named(QPushButton("Cancel"), "dialog.model.cancel", tip="Stop; the folder stays as it was")
-        self._cancel.clicked.connect(self.cancelled)
-        for button in (self._export, self._cancel):
-            buttons.addButton(button, QDialogButtonBox.ButtonRole.ActionRole)
-        buttons.rejected.connect(self.reject)
         place = row(label("Folder"), (self._folder, 1), self._choose, spacing=8)
         outcome = column(self._progress, self._result, self._remarks, spacing=6)
-        column(formats, place, outcome, 1, row(buttons), spacing=12, margins=(16, 16, 16, 16), parent=self)
+        column(formats, place, outcome, 1, self._buttons, spacing=12, margins=(16, 16, 16, 16), parent=self)
         self.setMinimumWidth(WIDTH)
         self.resize(WIDTH, 0)
         self._obstacles, self._busy = obstacles, False
@@ -100,26 +78,16 @@ class ExportDialog(QDialog):
 
     def set_busy(self, busy: bool) -> None:
         """Whether an export is under way: nothing can be chosen meanwhile."""
+        super().set_busy(busy)
         self._busy = busy
-        self._progress.setVisible(busy)
-        self._progress.setValue(0)
-        self._cancel.setVisible(busy)
-        self._export.setVisible(not busy)
         self._refresh()
         self._grow()
 
-    def set_progress(self, share: float) -> None:
-        """How much is done, 0 to 1."""
-        self._progress.setValue(round(100 * share))
-
     def show_result(self, folder: str, remarks: str = "", failed: bool = False) -> None:
         """The folder that was written, empty for none, and what should be known about it; or why it ``failed``."""
-        self._result.setText(f'Written to <a href="folder">{html.escape(folder)}</a>' if folder else "")
-        self._result.setToolTip("Open the folder" if folder else "")
-        self._result.setVisible(bool(folder))
+        link = f'Written to <a href="folder">{html.escape(folder)}</a>' if folder else ""
         set_role(self._remarks, "error" if failed else "muted")
-        self._remarks.setText(remarks)
-        self._remarks.setVisible(bool(remarks))
+        self._show_result(link, "Open the folder", remarks)
         self._grow()
 
     def _grow(self) -> None:
@@ -132,4 +100,4 @@ class ExportDialog(QDialog):
         for name, box in self._boxes.items():
             box.setEnabled(not self._busy and name not in self._obstacles)
         self._choose.setEnabled(not self._busy)
-        self._export.setEnabled(bool(self.formats))
+        self._start.setEnabled(bool(self.formats))

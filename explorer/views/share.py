@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import html
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import (
-    QCheckBox,
-    QDialog,
-    QDialogButtonBox,
-    QLineEdit,
-    QPlainTextEdit,
-    QProgressBar,
-    QPushButton,
-    QWidget,
-)
+from PySide6.QtWidgets import QCheckBox, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
 from core.sharing.contents import PageChoice
 from explorer.widgets.controls import label, named
-from explorer.widgets.layouts import column, row
+from explorer.widgets.layouts import column
+from explorer.widgets.task_dialog import TaskDialog
 
 WIDTH = 480
 NOTES_HEIGHT = 84
@@ -32,19 +22,13 @@ _PICTURES = "Small pictures of the samples, 32 × 32 pixels, shown beside the po
 _NAMES = "The samples' names: for images from files their paths below the folder"
 
 
-class ShareDialog(QDialog):
-    """Asks what the page holds. ``write_requested`` when a file is to be chosen, ``cancelled`` when the one that is
-    being written is given up, ``open_requested`` for the one that was written."""
-
-    write_requested = Signal()
-    cancelled = Signal()
-    open_requested = Signal()
+class ShareDialog(TaskDialog):
+    """Asks what the page holds; ``start_requested`` when its file is to be chosen."""
 
     def __init__(self, parent: QWidget, title: str) -> None:
-        super().__init__(parent)
-        self.setObjectName("dialog.share")
+        write = named(QPushButton("Write page…"), "dialog.share.write", tip="Choose the file and write it")
+        super().__init__(parent, "share", write, "Stop writing; no file is left")
         self.setWindowTitle("Share")
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._title = named(QLineEdit(title), "dialog.share.title", tip="Heading of the page", accessible="Title")
         self._notes = named(QPlainTextEdit(), "dialog.share.notes", tip="Text below the cloud", accessible="Notes")
         self._notes.setPlaceholderText("What to look for, how the images were made, whom to ask")
@@ -53,26 +37,6 @@ class ShareDialog(QDialog):
         self._decoder = self._check("decoder", "The decoder", _DECODER)
         self._pictures = self._check("pictures", "Pictures of the samples", _PICTURES)
         self._names = self._check("names", "Names of the samples", _NAMES)
-        self._progress = named(QProgressBar(), "dialog.share.progress", accessible="Progress")
-        self._progress.setRange(0, 100)
-        self._result = label("", name="dialog.share.result", wrap=True)
-        self._result.setTextFormat(Qt.TextFormat.RichText)
-        self._result.setTextInteractionFlags(Qt.TextInteractionFlag.TextBrowserInteraction)
-        self._result.linkActivated.connect(lambda _: self.open_requested.emit())
-        self._remarks = label("", "muted", "dialog.share.remarks", wrap=True)
-        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
-        self._close = buttons.button(QDialogButtonBox.StandardButton.Close)
-        self._close.setIcon(QIcon())  # some platforms have one, in black
-        self._write = named(QPushButton("Write page…"), "dialog.share.write")
-        self._write.setToolTip("Choose the file and write it")
-        self._write.setDefault(True)
-        self._write.clicked.connect(self.write_requested)
-        self._cancel = named(QPushButton("Cancel"), "dialog.share.cancel")
-        self._cancel.setToolTip("Stop writing; no file is left")
-        self._cancel.clicked.connect(self.cancelled)
-        for button in (self._write, self._cancel):
-            buttons.addButton(button, QDialogButtonBox.ButtonRole.ActionRole)
-        buttons.rejected.connect(self.reject)
         captions = []
         for text, field in (("&Title", self._title), ("&Notes", self._notes)):
             caption = label(text, "muted")
@@ -80,7 +44,7 @@ class ShareDialog(QDialog):
             captions.append(column(caption, field, spacing=4))
         choices = column(self._decoder, self._pictures, self._names, spacing=6)
         parts = (label(_ABOUT, "muted", wrap=True), *captions, choices, self._progress, self._result, self._remarks)
-        column(*parts, 1, row(buttons), spacing=12, margins=(16, 16, 16, 16), parent=self)
+        column(*parts, 1, self._buttons, spacing=12, margins=(16, 16, 16, 16), parent=self)
         self.setMinimumWidth(WIDTH)
         self.set_busy(False)
         self.show_result("", 0)
@@ -97,25 +61,14 @@ class ShareDialog(QDialog):
 
     def set_busy(self, busy: bool) -> None:
         """Whether a page is being written: nothing can be chosen meanwhile."""
-        for field in (self._title, self._notes, self._decoder, self._pictures, self._names, self._write):
+        super().set_busy(busy)
+        for field in (self._title, self._notes, self._decoder, self._pictures, self._names, self._start):
             field.setEnabled(not busy)
-        self._cancel.setVisible(busy)
-        self._write.setVisible(not busy)
-        self._progress.setVisible(busy)
-        self._progress.setValue(0)
-
-    def set_progress(self, fraction: float) -> None:
-        """How much of the page is done, 0 to 1."""
-        self._progress.setValue(round(100 * fraction))
 
     def show_result(self, name: str, size: int, remarks: str = "") -> None:
         """The file that was written, with its size in bytes and what was left out; an empty name for none."""
-        link = f'<a href="page">{html.escape(name)}</a>, {size / 1e6:.1f} MB'
-        self._result.setText(link if name else "")
-        self._result.setToolTip("Open the page in the browser; its size on disk")
-        self._result.setVisible(bool(name))
-        self._remarks.setText(remarks)
-        self._remarks.setVisible(bool(remarks))
+        link = f'<a href="page">{html.escape(name)}</a>, {size / 1e6:.1f} MB' if name else ""
+        self._show_result(link, "Open the page in the browser; its size on disk", remarks)
 
     def _check(self, name: str, text: str, tip: str) -> QCheckBox:
         box = named(QCheckBox(text), f"dialog.share.{name}", tip=tip)

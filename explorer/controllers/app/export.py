@@ -69,7 +69,7 @@ class ExportController(Controller):
         self._folder = self._settings.runs_folder.parent / "Isoline exports" / run.path.name
         self._dialog = dialog = ExportDialog(self._window, run.path.name, self._folder, obstacles(run))
         dialog.folder_requested.connect(self._ask_folder)
-        dialog.export_requested.connect(lambda: self._export(run.path))
+        dialog.start_requested.connect(lambda: self._export(run.path))
         dialog.cancelled.connect(self.cancel)
         dialog.finished.connect(lambda _: self.cancel())
         dialog.open_requested.connect(self._open_folder)

@@ -6,10 +6,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import msgspec
-from PySide6.QtGui import QPixmap
 
 from core.data.sources.listing import located
 from core.data.tables import SUFFIXES as TABLES
@@ -17,7 +13,7 @@ from core.runs.foreign import foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.processes import STOP_MS, Command, isoline_command
+from explorer.controllers.processes import STOP_MS, Command, isoline_command, read_findings
 from explorer.views.import_model import FILES, ImportChoice, ImportDialog
 from explorer.views.training.editors import ask_images
 from explorer.widgets.dialogs import ask_file, show_dialog
@@ -171,15 +167,7 @@ class ImportController(Controller):
 
     def _on_finished(self, failure: str) -> None:
         running, made = self._running, self._made
-        found: dict[str, Any] | None = None
-        sheet = QPixmap()
-        if not failure and self._folder is not None:
-            folder = Path(self._folder.name)
-            try:
-                found = msgspec.json.decode((folder / "found.json").read_bytes(), type=dict[str, Any])
-            except (OSError, msgspec.MsgspecError) as error:
-                failure = f"what was found could not be read ({error})"
-            sheet.load(str(folder / "sheet.png"))
+        found, sheet, failure = read_findings(Path(self._folder.name if self._folder is not None else ""), failure)
         cancelled = running is not None and running.cancelled
         self._end()
         dialog = self._dialog

@@ -68,7 +68,7 @@ class ShareController(Controller):
                 self.refused.emit(f"{self._path.name} is still being given up. Try again in a moment.")
             return
         self._dialog = dialog = ShareDialog(self._window, run.path.name)
-        dialog.write_requested.connect(lambda: self._choose_file(run.path, dialog.choice()))
+        dialog.start_requested.connect(lambda: self._choose_file(run.path, dialog.choice()))
         dialog.cancelled.connect(self.cancel)
         dialog.finished.connect(lambda _: self.cancel())
         dialog.open_requested.connect(self.open_page)

@@ -14,9 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import msgspec
 from PySide6.QtCore import QTimer
-from PySide6.QtGui import QPixmap
 
 from core.config import SETTINGS, ConfigError, DataConfig
 from core.data.sources.listing import located
@@ -25,7 +23,7 @@ from core.runs.foreign import foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.processes import Command, isoline_command
+from explorer.controllers.processes import Command, isoline_command, read_findings
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.training import DatasetView, TrainingView
 from explorer.views.training.dataset import TIMED
@@ -215,15 +213,7 @@ class DatasetController(Controller):
         self._done = done
 
     def _on_finished(self, failure: str) -> None:
-        found: dict[str, Any] | None = None
-        sheet = QPixmap()
-        if not failure and self._folder is not None:
-            folder = Path(self._folder.name)
-            try:
-                found = msgspec.json.decode((folder / "found.json").read_bytes(), type=dict[str, Any])
-            except (OSError, msgspec.MsgspecError) as error:
-                failure = f"what was found could not be read ({error})"
-            sheet.load(str(folder / "sheet.png"))
+        found, sheet, failure = read_findings(Path(self._folder.name if self._folder is not None else ""), failure)
         self._end()
         if found is None:
             self._view.set_error(sentence(failure))
