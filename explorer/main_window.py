@@ -20,7 +20,7 @@ LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.BottomDockWidgetArea,
 )
 PAGE_WIDTH = 360  # pixels of the dataset page when it opens
-DROP_HINT = "Drop images to look at them, an ONNX model or latents to import, or the folder of a run to open it"
+DROP_HINT = "Drop images to look at them, an ONNX model or latents\nto import, or the folder of a run to open it"
 FIRST_SIZE, FRAME_HEIGHT = QSize(1600, 960), 40  # pixels; the second: room for the title bar of a window manager
 STATUS = {
     "mode": "What the left mouse button does on the cloud (keys 1 to 6)",
