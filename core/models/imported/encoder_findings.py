@@ -24,8 +24,8 @@ from core.models.imported.pixel_format import (
 from core.runs.imported import OnnxDecoder, OnnxEncoder, Pixels, Tensor
 
 TRIED_IMAGES = 6
-_CLEARLY = 0.5
-"""Of the error that chance makes: an assumption that does better than that tells something."""
+_CLEARLY = 0.8
+"""Of the error of the mean image, which needs no latent: an assumption that does better than that tells something."""
 ImagesFor = Callable[[Placement], np.ndarray | None]
 """Gives some images uint8 (n, S, S, C), n ≥ 1, as they are shown in that place; None: there are none."""
 _Head = tuple[Tensor, int, int]
@@ -48,7 +48,7 @@ class EncoderFindings:
         search.find("images in", part.input.name, "the input that latents are computed from", "--image-input", names)
         pixels = self._pixels()
         placement = placement_of(pixels.height, pixels.width, pixels.channels)
-        levels, truth = self._images(images(placement), placement)
+        levels = self._images(images(placement), placement)
         ranges, given_reason = self._ranges()
         trials = []
         for values in ranges:
@@ -58,9 +58,9 @@ class EncoderFindings:
         again = search.run(part, tensor_of(values_of(levels[0], ranges[0]), pixels, part.input.shape))
         random = {name for name, value in again.items() if not np.array_equal(value, trials[0][0].get(name))}
         heads, names_reason = self._heads(random, None if known is None else int(np.prod(known.latent.shape)))
-        scores = self._scores(trials, heads, levels, truth)
-        best = self._best(scores, ranges, heads, levels if truth is None else truth)
-        self._explain(ranges, given_reason, heads, names_reason, scores, best, truth is not None, random)
+        scores = self._scores(trials, heads, levels)
+        best = self._best(scores, ranges, heads, levels)
+        self._explain(ranges, given_reason, heads, names_reason, scores, best, random)
         place, (mean, start, count) = best
         content = part.content if part.content is not None else part.graph.content
         encoder = OnnxEncoder(
@@ -87,16 +87,16 @@ class EncoderFindings:
         height, width, channels = size
         return Pixels(axes=axes, height=height, width=width, channels=channels, values="0:1")
 
-    def _images(self, own: np.ndarray | None, placement: Placement) -> tuple[list[np.ndarray], np.ndarray | None]:
-        """Levels (H, W, C) of images to try, and their latents float32 (n, d), where these are known."""
+    def _images(self, own: np.ndarray | None, placement: Placement) -> list[np.ndarray]:
+        """Levels (H, W, C) of images to try."""
         if own is not None:
             some = own[:: max(1, len(own) // TRIED_IMAGES)][:TRIED_IMAGES]
-            return [placement.original(image) for image in some], None
+            return [placement.original(image) for image in some]
         if self._decoded is not None:
-            values, samples = self._decoded.description.pixels.values, self._decoded.samples[:TRIED_IMAGES]
-            return [levels_of(image, values) for image in samples], self._decoded.z[:TRIED_IMAGES]
+            values = self._decoded.description.pixels.values
+            return [levels_of(image, values) for image in self._decoded.samples[:TRIED_IMAGES]]
         shape = (4, placement.height, placement.width, placement.channels)
-        return list(np.random.default_rng(1).uniform(0, 255, shape).astype(np.float32)), None
+        return list(np.random.default_rng(1).uniform(0, 255, shape).astype(np.float32))
 
     def _ranges(self) -> tuple[list[str], str]:
         """Ranges that the encoder may want, and why it is the first if nothing tells between them."""
@@ -164,13 +164,14 @@ class EncoderFindings:
         return heads, reason if len(heads) > 1 else "the only output that fits"
 
     def _scores(
-        self,
-        trials: list[list[dict[str, np.ndarray]]],
-        heads: list[_Head],
-        levels: list[np.ndarray],
-        truth: np.ndarray | None,
+        self, trials: list[list[dict[str, np.ndarray]]], heads: list[_Head], levels: list[np.ndarray]
     ) -> dict[_Guess, float]:
-        """How badly each range and head does; nothing where there is no choice, or no decoder to judge by."""
+        """The mean squared error, of brightness 0 to 1, of the images that each range and head gives back; nothing
+        where there is no choice, or no decoder to judge by.
+
+        Images and not latents are compared: what a sample of the prior is decoded to may have another latent, far away,
+        where the cloud does not follow the prior.
+        """
         scores: dict[_Guess, float] = {}
         if self._decoded is None or len(trials) * len(heads) == 1:
             return scores
@@ -178,33 +179,31 @@ class EncoderFindings:
         for place, results in enumerate(trials):
             for head in heads:
                 value, start, count = head
-                heads_of = [one[value.name].reshape(-1)[start : start + count] for one in results]
-                mu = np.stack(heads_of).astype(np.float64)
+                mu = np.stack([one[value.name].reshape(-1)[start : start + count] for one in results])
                 if not np.isfinite(mu).all():
                     scores[place, head] = float("inf")
-                elif truth is not None:
-                    scores[place, head] = float(np.square(mu - truth).mean())
-                else:
-                    drawn = [image_of(self._search.run(decoder, point)[known.image.name], known.pixels) for point in mu]
-                    errors = [levels_of(a, known.pixels.values) - b for a, b in zip(drawn, levels, strict=True)]
-                    scores[place, head] = float(np.square(np.stack(errors) / 255.0).mean())
+                    continue
+                drawn = [image_of(self._search.run(decoder, point)[known.image.name], known.pixels) for point in mu]
+                errors = [levels_of(a, known.pixels.values) - b for a, b in zip(drawn, levels, strict=True)]
+                scores[place, head] = float(np.square(np.stack(errors) / 255.0).mean())
         return scores
 
     def _best(
-        self, scores: dict[_Guess, float], ranges: list[str], heads: list[_Head], truth: list[np.ndarray] | np.ndarray
+        self, scores: dict[_Guess, float], ranges: list[str], heads: list[_Head], levels: list[np.ndarray]
     ) -> _Guess:
         """The place of the range, and the head, that do best; the likeliest if none does better than chance."""
         if not scores:
             return 0, heads[0]
         best = min(scores, key=lambda key: scores[key])
-        scale = 1.0 if isinstance(truth, np.ndarray) else 255.0
-        chance = float(np.var(np.stack(list(truth)) / scale))
+        chance = float(np.var(np.stack(levels) / 255.0, axis=0).mean())
         if scores[best] < _CLEARLY * chance:
             return best
+        assumed = [f"the range that the encoder wants, {ranges[0]}"] if len(ranges) > 1 else []
+        assumed += [f"the mean, {heads[0][0].name}"] if len(heads) > 1 else []
         self._search.notes.append(
-            f"Encoded and decoded again, little is left (an error of {scores[best]:.3g}, by chance {chance:.3g}): "
-            f"which range the encoder wants and which output is the mean are assumed, {ranges[0]} and "
-            f"{heads[0][0].name}. Are encoder and decoder of one trained model?"
+            f"Encoded and decoded again, little is left of the images (a mean squared error of {scores[best]:.3g}; "
+            f"their mean has {chance:.3g}), so this is assumed: {'; '.join(assumed)}. Are encoder and decoder of one "
+            "trained model?"
         )
         scores.clear()
         return 0, heads[0]
@@ -217,12 +216,9 @@ class EncoderFindings:
         names_reason: str,
         scores: dict[_Guess, float],
         best: _Guess,
-        by_latents: bool,
         random: set[str],
     ) -> None:
-        what = (
-            "a decoded sample's latent is met with an error of" if by_latents else "images come back with an error of"
-        )
+        what = "images come back with a mean squared error of"
         reason = given_reason
         if len(ranges) > 1 and scores:
             others = [scores[key] for key in scores if key[0] != best[0] and key[1] == best[1]]
@@ -230,7 +226,7 @@ class EncoderFindings:
             if scores[best] > 0.8 * min(others):
                 reason += ": hardly a difference, so look at the picture"
                 self._search.notes.append(f"Which range the encoder wants is not certain; {ranges[best[0]]} does best.")
-        elif len(ranges) > 1 and not any("range the encoder" in note for note in self._search.notes):
+        elif len(ranges) > 1 and self._decoded is None:
             self._search.notes.append(f"Which range the encoder wants is not known; {ranges[0]} is assumed.")
         wanted = [values for values in USUAL_RANGES if values != LOGITS]
         self._search.find("range in", ranges[best[0]], reason, "--encoder-range", wanted)

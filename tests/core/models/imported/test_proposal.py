@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 from core.models.imported.onnx_graph import Graph, ImportedModelError, read_graph
 from core.models.imported.parts import Choices
@@ -38,6 +41,12 @@ def look(sandbox, tmp_path):
 
 def found(proposal: Proposal) -> dict[str, str]:
     return {finding.subject: finding.value for finding in proposal.findings}
+
+
+def edit(proto: onnx.ModelProto, name: str, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Change a constant of ``proto``."""
+    (tensor,) = [tensor for tensor in proto.graph.initializer if tensor.name == name]
+    tensor.CopyFrom(numpy_helper.from_array(change(numpy_helper.to_array(tensor)).astype(np.float32), name))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +104,23 @@ def test_images_of_ones_own_tell_it_better(look):
 )
 def test_the_mean_is_found_by_what_it_does_whatever_it_is_called(look, heads, mean):
     assert found(look(decoder(2), encoder(2, heads=heads)))["mean"] == mean
+
+
+def test_a_latent_far_from_the_prior_is_no_sign_of_another_model(look):
+    made, read = decoder(3), encoder(3, heads="a b")
+    edit(made, "W", lambda rows: rows * [[1], [1], [0]])  # it does not look at the third number
+    edit(read, "centre", lambda values: values - [0, 0, 40])
+    proposal = look(made, read)
+    assert found(proposal)["mean"] == "a"
+    assert not any("little is left" in note for note in proposal.model.notes)
+
+
+def test_parts_of_different_models_are_said_to_leave_little_of_an_image(look):
+    read = encoder(2)
+    edit(read, "inverse", lambda columns: columns[::-1] * [1, -1])
+    (note,) = look(decoder(2), read).model.notes
+    assert "little is left of the images" in note
+    assert "assumed: the range that the encoder wants, 0:1; the mean, mean." in note
 
 
 def test_without_a_decoder_names_tell(look):
@@ -187,8 +213,6 @@ def conditional():
 
     nodes = [helper.make_node("Concat", ["z", "label"], ["both"], axis=1), *decoder(5, name="both").graph.node]
     base = decoder(5)
-    from onnx import numpy_helper
-
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in base.graph.initializer}
     return model(nodes, [("z", [None, 2]), ("label", [None, 3])], [("image", [None, 1, 16, 16])], constants)
 
