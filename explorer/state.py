@@ -15,7 +15,7 @@ import numpy as np
 from psygnal import SignalGroupDescriptor
 
 from core.analysis.layouts import Method
-from core.analysis.transect import Transect, TransectResult
+from core.analysis.transect import MeasuredTransect, Transect
 from core.config import RunConfig
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import RecipeKind
@@ -133,13 +133,6 @@ class Trace:
     penalty: bool = True
     held: tuple[str, ...] | None = None
     dimension: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class MeasuredTransect(TransectResult):
-    """The chosen transect as far as the engine has answered: ``known`` bool (n,), NaN and zeros where it has not."""
-
-    known: np.ndarray
 
 
 @dataclass

@@ -231,6 +231,13 @@ class TransectResult:
         return _mean(self.excess_bce[~self.in_hole])
 
 
+@dataclass(frozen=True, eq=False)
+class MeasuredTransect(TransectResult):
+    """A transect of which not every point is measured: ``known`` bool (n,), NaN and zeros where it is not."""
+
+    known: np.ndarray
+
+
 def _mean(values: np.ndarray) -> float | None:
     return float(values.mean()) if len(values) else None
 

@@ -15,6 +15,7 @@ import numpy as np
 from PySide6.QtCore import QThreadPool, Signal
 
 from core.analysis.transect import (
+    MeasuredTransect,
     Transect,
     TransectError,
     TransectResult,
@@ -38,7 +39,6 @@ from explorer.controllers.plane import (
     training_places,
 )
 from explorer.controllers.requirements import missing_factors, missing_reconstructions
-from explorer.state import MeasuredTransect
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView
 from explorer.views.transect import TransectView
@@ -263,7 +263,7 @@ class TransectsController(Controller):
         if transect is not None and position >= len(transect):
             self._state.transect_position = position = len(transect) - 1
         place = position if transect is not None else None
-        self._view.set_position(place)
+        self._view.picture.set_position(place)
         here = transect is not None and self._plane_of(transect) == shown_plane(self._state)
         self._parameters.plane.mark(position=place if here else None)
         self._mark("cloud")
@@ -294,15 +294,11 @@ class TransectsController(Controller):
         self._request, self._measure_at, self._outdated = None, None, False
         if transect is None:
             self._state.measured = None
-            self._view.set_frames(0)
         else:
             self._shown_plane = self._plane_of(transect)
-            self._state.measured = measured = self._blank(transect)
-            self._view.set_frames(len(transect))
-            self._view.set_inside(measured.inside)
-            self._view.set_points(transect.points, measured.axes)
-            self._view.set_curves(measured.excess_bce, measured.ssim, measured.distance, measured.in_hole)
+            self._state.measured = self._blank(transect)
             self._measure_at = monotonic() + PAUSE_S
+        self._view.set_measured(self._state.measured)
         self._show_summary()
         self._mark("cloud")
 
@@ -373,8 +369,7 @@ class TransectsController(Controller):
         parts = ("originals", "reconstructions", "mu", "excess_bce", "ssim")
         changed = {name: _spliced(getattr(measured, name), reply.start, getattr(reply, name)) for name in parts}
         self._state.measured = measured = dataclasses.replace(measured, known=known, **changed)
-        self._view.set_images(reply.start, reply.originals, reply.reconstructions)
-        self._view.set_curves(measured.excess_bce, measured.ssim, measured.distance, measured.in_hole)
+        self._view.set_measured(measured, range(reply.start, stop))
         if reply.final:
             self._measure_at = monotonic() + RENEW_S if self._outdated else None
         self._show_summary()

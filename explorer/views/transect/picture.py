@@ -7,6 +7,7 @@ of its own.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +25,16 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QToolTip
 
+from core.analysis.transect import MeasuredTransect
 from core.rendering.axes import nice_step
-from explorer.views.transect.data import CURVES, ROWS, TransectData
+from core.rendering.colormaps import lut
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import claim_keys
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.painting import border, dot, empty_text, polyline, stroke_lines, tint
 from explorer.widgets.theme import ThemedWidget
 
+CURVES = ("excess_bce", "ssim", "distance")
 LEFT = 62  # pixels for the rows' names and the first curve's scale
 SCALE = 36  # for each further curve's scale, at the right
 HEADER, AXIS, GAP = 20, 18, 2
@@ -40,6 +43,7 @@ LEAST_SIDE, MOST_SIDE = 24, 120
 DOTS = 60  # points up to which each is marked
 NAMES = {"excess_bce": "excess BCE", "ssim": "SSIM", "distance": "distance"}
 SHORT_NAMES = {"excess_bce": "BCE", "ssim": "SSIM", "distance": "dist."}  # where there is little room
+ENDS = (0.05, 0.1, 0.25, 0.5, 1.0)  # of the difference's colours, in full scale
 _KEYS = (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
 _MEANINGS = (
     f"{EXCESS_BCE}\n"
@@ -154,74 +158,115 @@ def normalised(values: np.ndarray, low: float, high: float, log: bool) -> np.nda
     return (values - low) / (high - low)
 
 
+def difference(measured: MeasuredTransect, number: int, side: int) -> np.ndarray:
+    """Reconstruction - truth of one point, float32 (h, w) in full scale, averaged over channels and over the pixels
+    that fall into one at ``side``: a stroke that is half a pixel off is no more than that."""
+    grey = (measured.reconstructions[number].astype(np.float32) - measured.originals[number]).mean(axis=2) / 255.0
+    height, width = grey.shape
+    pool = max(1, min(height, width) // max(1, side))
+    rows, columns = height // pool, width // pool
+    return grey[: rows * pool, : columns * pool].reshape(rows, pool, columns, pool).mean(axis=(1, 3))
+
+
+def hole_stretches(in_hole: np.ndarray) -> list[tuple[int, int]]:
+    """First and last point of each stretch inside the hole, of ``in_hole`` bool (n,)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], in_hole.astype(np.int8), [0]])))
+    return [(int(first), int(stop) - 1) for first, stop in zip(edges[::2], edges[1::2], strict=True)]
+
+
 class TransectPicture(ThemedWidget):
-    """Draws a ``TransectData``. ``position_changed`` follows a drag, ``released`` ends it."""
+    """Draws a ``MeasuredTransect``. ``position_changed`` follows a drag, ``released`` ends it."""
 
     position_changed = Signal(int)
     released = Signal()
 
-    def __init__(self, data: TransectData) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.setObjectName("transect.picture")
         self.setAccessibleName("Images and measures along the transect")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setMinimumSize(280, 150)
-        self._data = data
+        self.measured: MeasuredTransect | None = None
+        self.position: int | None = None
         self.log = True
         self.empty = ""
+        self._reach: dict[tuple[int, int], float] = {}  # of a point's difference, by its number and the side
         self._thumbs: dict[tuple[int, int], QPixmap] = {}
         self._thumbs_for: tuple = ()
         self._dragging = False
-        claim_keys(self, lambda event: event.key() in _KEYS and not event.modifiers() and self._data.total > 0)
+        claim_keys(self, lambda event: event.key() in _KEYS and not event.modifiers() and self.total > 0)
 
     def sizeHint(self) -> QSize:
         return QSize(720, 220)
 
-    def forget(self, numbers: list[int] | None = None) -> None:
-        """Images of these points, or of all, are others now."""
-        if numbers is None:
+    def set_measured(self, measured: MeasuredTransect | None, changed: Sequence[int] | None = None) -> None:
+        """Draw ``measured``; None: nothing. Only the images of the points ``changed`` are others; None: of all."""
+        self.measured = measured
+        if changed is None:
             self._thumbs.clear()
-        for place in numbers or []:
-            for row in range(len(ROWS)):
-                self._thumbs.pop((row, place), None)
+            self._reach.clear()
+        else:
+            self._thumbs = {key: thumb for key, thumb in self._thumbs.items() if key[1] not in changed}
+            self._reach = {key: reach for key, reach in self._reach.items() if key[0] not in changed}
         self.update()
+
+    def set_position(self, position: int | None) -> None:
+        """Mark point ``position``; None: no point."""
+        self.position = position
+        self.update()
+
+    @property
+    def total(self) -> int:
+        """Number of points; 0 without a transect."""
+        return len(self.measured.transect) if self.measured is not None else 0
+
+    def ends(self, measured: MeasuredTransect, side: int) -> float:
+        """What the ends of the difference's colours mean, in full scale: one scale for all points at this ``side``."""
+        known = [(number, side) for number in np.flatnonzero(measured.known).tolist()]
+        for key in known:
+            if key not in self._reach:
+                self._reach[key] = float(np.abs(difference(measured, *key)).max(initial=0.0))
+        reach = max((self._reach[key] for key in known), default=0.0)
+        return next(end for end in ENDS if reach <= end + 1e-6)
 
     def layout_now(self) -> Layout:
         """Where everything stands at this size."""
-        return arrange(self.width(), self.height(), max(1, self._data.total))
+        return arrange(self.width(), self.height(), max(1, self.total))
 
     # painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._theme.plot))
-        if self.empty or not self._data.total:
+        measured = self.measured
+        if self.empty or measured is None:
             empty_text(painter, self.rect(), self.empty or "Choose a transect.", self._theme)
             return
         font = painter.font()
         font.setPointSizeF(font.pointSizeF() * 0.88)
         painter.setFont(font)
         layout = self.layout_now()
-        holes = self._hole_boxes(layout)
+        holes = _hole_boxes(measured, layout)
         for box in holes:  # a band behind the curves: these points lie where there were no training images
             for frame, _ in layout.lanes:
                 band = QRectF(box.left(), frame.top(), box.width(), frame.height())
                 painter.fillRect(band, tint(self._theme.accent, 0.10))
-        self._paint_rows(painter, layout)
+        self._paint_rows(painter, layout, measured)
         for frame, names in layout.lanes:
-            self._paint_frame(painter, frame, names)
+            self._paint_frame(painter, frame, names, measured)
             for name in reversed(names):  # the first one, the excess BCE, on top
-                self._paint_curve(painter, layout, frame, name)
-        self._paint_captions(painter, layout, holes)
-        if self._data.here is not None:
-            self._paint_position(painter, layout, self._data.here)
-        self._paint_header(painter)
+                self._paint_curve(painter, layout, frame, name, measured)
+        self._paint_captions(painter, layout, holes, measured)
+        place = self.position if self.position is not None and self.position < self.total else None
+        if place is not None:
+            self._paint_position(painter, layout, place, measured)
+        self._paint_header(painter, place, measured)
         if self.hasFocus():
             border(painter, self.rect().adjusted(0, 0, -1, -1), QPen(QColor(self._theme.accent), 1))
 
-    def _paint_rows(self, painter: QPainter, layout: Layout) -> None:
-        ratio, ends = self.devicePixelRatioF(), self._data.ends(layout.side)
+    def _paint_rows(self, painter: QPainter, layout: Layout, measured: MeasuredTransect) -> None:
+        ratio, ends = self.devicePixelRatioF(), self.ends(measured, layout.side)
         painter.setPen(QColor(self._theme.muted))
         for top, name in zip(layout.tops, ("truth", "model", f"Δ ±{ends:g}"), strict=True):
             painter.drawText(QRectF(0, top, LEFT - 8, layout.side), _RIGHT, name)
@@ -229,18 +274,18 @@ class TransectPicture(ThemedWidget):
             self._thumbs.clear()
             self._thumbs_for = (layout.side, ratio, ends)
         for place in layout.shown:
-            self._paint_column(painter, layout, place, ratio)
+            self._paint_column(painter, layout, place, measured)
 
-    def _paint_column(self, painter: QPainter, layout: Layout, place: int, ratio: float) -> None:
-        left, side = layout.column(place).left(), layout.side
+    def _paint_column(self, painter: QPainter, layout: Layout, place: int, measured: MeasuredTransect) -> None:
+        left, side, ratio = layout.column(place).left(), layout.side, self.devicePixelRatioF()
         for row, top in enumerate(layout.tops):
             box = QRectF(left, top, side, side)
-            if not self._data.known(place):
+            if not measured.known[place]:
                 painter.fillRect(box, tint(self._theme.grid, 0.25))
                 continue
             thumb = self._thumbs.get((row, place))
             if thumb is None:
-                image = image_conversion.to_image(self._data.image(row, place, side))
+                image = image_conversion.to_image(self._pixels(measured, row, place, side))
                 fitted = image.size().scaled(side, side, Qt.AspectRatioMode.KeepAspectRatio).expandedTo(QSize(1, 1))
                 thumb = image_conversion.scaled(image, QRectF(QPointF(), fitted), ratio)
                 self._thumbs[row, place] = thumb
@@ -248,14 +293,16 @@ class TransectPicture(ThemedWidget):
             offset = QPointF((side - thumb.width() / ratio) / 2, (side - thumb.height() / ratio) / 2)
             painter.drawPixmap(box.topLeft() + offset, thumb)
 
-    def _hole_boxes(self, layout: Layout) -> list[QRectF]:
-        boxes = []
-        for first, last in self._data.holes():
-            left, right = layout.x[first] - layout.half(), layout.x[last] + layout.half()
-            boxes.append(QRectF(QPointF(left, layout.tops[0] - 2), QPointF(right, layout.rows_bottom + 2)))
-        return boxes
+    def _pixels(self, measured: MeasuredTransect, row: int, place: int, side: int) -> np.ndarray:
+        """uint8 (H, W, C) of a point: the truth, the reconstruction, or the difference in colours."""
+        if row < 2:
+            return (measured.originals, measured.reconstructions)[row][place]
+        shares = np.clip(difference(measured, place, side) / self.ends(measured, side), -1.0, 1.0)
+        return np.ascontiguousarray(lut("difference")[np.rint((shares + 1.0) * 127.5).astype(np.uint8)][..., :3])
 
-    def _paint_captions(self, painter: QPainter, layout: Layout, holes: list[QRectF]) -> None:
+    def _paint_captions(
+        self, painter: QPainter, layout: Layout, holes: list[QRectF], measured: MeasuredTransect
+    ) -> None:
         """A frame around the images of each hole, named under the curves, and what the ends of that axis mean."""
         metrics = QFontMetricsF(painter.font())
         below = QRectF(LEFT, layout.bottom + 2, layout.lanes[0][0].width(), AXIS - 3)
@@ -266,22 +313,19 @@ class TransectPicture(ThemedWidget):
                 QRectF(round(box.left()), box.top(), round(box.width()), box.height()),
                 QPen(QColor(self._theme.accent), 2),
             )
-            inside = self._data.inside
+            inside = measured.inside
             text = inside if metrics.horizontalAdvance(inside) + 6 < box.width() else inside.removeprefix("in the ")
             width = metrics.horizontalAdvance(text)
             if width < box.width():
                 painter.drawText(QRectF(box.left(), below.top(), box.width(), below.height()), _CENTRE, text)
                 left, right = min(left, box.center().x() - width / 2), max(right, box.center().x() + width / 2)
         painter.setPen(QColor(self._theme.muted))
-        points, names = self._data.points, ", ".join(self._data.names)
-        firsts, lasts = ("1",), (str(self._data.total),)
-        if points is not None:
-            first, last = (", ".join(_three_digits(value) for value in points[end]) for end in (0, -1))
-            firsts, lasts = (f"({names}) = ({first})", f"({first})"), (f"({last})",)
-        first = _first_that_fits(firsts, metrics, left - below.left() - 8)
+        names, points = ", ".join(measured.axes), measured.transect.points
+        first, last = (", ".join(_three_digits(value) for value in points[end]) for end in (0, -1))
+        first = _first_that_fits((f"({names}) = ({first})", f"({first})"), metrics, left - below.left() - 8)
         painter.drawText(below, _LEFT, first)
         right = max(right, below.left() + metrics.horizontalAdvance(first))
-        painter.drawText(below, _RIGHT, _first_that_fits(lasts, metrics, below.right() - right - 8))
+        painter.drawText(below, _RIGHT, _first_that_fits((f"({last})",), metrics, below.right() - right - 8))
 
     def _colour(self, name: str) -> QColor:
         """The colour of curve ``name``; the first of the series is the accent, which marks the hole."""
@@ -290,16 +334,16 @@ class TransectPicture(ThemedWidget):
     def _logarithmic(self, name: str) -> bool:
         return self.log and name == "excess_bce"
 
-    def _bounds(self, name: str) -> tuple[float, float]:
-        return bounds(name, self._data.curves[name], self.log)
-
-    def _y(self, name: str, frame: QRectF) -> np.ndarray:
+    def _y(self, name: str, frame: QRectF, measured: MeasuredTransect) -> np.ndarray:
         """float64 (n,) pixels; NaN where nothing is known."""
-        place = normalised(self._data.curves[name], *self._bounds(name), self._logarithmic(name))
+        values = getattr(measured, name)
+        place = normalised(values, *bounds(name, values, self.log), self._logarithmic(name))
         inner = frame.adjusted(0, 4, 0, -4)
         return inner.bottom() - np.clip(place, -0.05, 1.05) * inner.height()
 
-    def _paint_frame(self, painter: QPainter, frame: QRectF, names: tuple[str, ...]) -> None:
+    def _paint_frame(
+        self, painter: QPainter, frame: QRectF, names: tuple[str, ...], measured: MeasuredTransect
+    ) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(QPen(QColor(self._theme.grid), 1))
         painter.drawLine(frame.bottomLeft(), frame.bottomRight())
@@ -307,7 +351,7 @@ class TransectPicture(ThemedWidget):
         painter.drawLine(frame.topLeft(), frame.topRight())
         height = QFontMetricsF(painter.font()).height()
         for place, name in enumerate(names):
-            low, high = self._bounds(name)
+            low, high = bounds(name, getattr(measured, name), self.log)
             painter.setPen(self._colour(name))
             if place == 0:
                 left, flags = 0.0, _RIGHT
@@ -321,23 +365,25 @@ class TransectPicture(ThemedWidget):
                 middle = QRectF(left, frame.center().y() - height / 2, width, height)
                 painter.drawText(middle, flags, "log" if self._logarithmic(name) else "")
 
-    def _paint_curve(self, painter: QPainter, layout: Layout, frame: QRectF, name: str) -> None:
-        y = self._y(name, frame)
+    def _paint_curve(
+        self, painter: QPainter, layout: Layout, frame: QRectF, name: str, measured: MeasuredTransect
+    ) -> None:
+        y = self._y(name, frame, measured)
         known = np.isfinite(y)
         if not known.any():
             return
         colour, pixels = self._colour(name), np.stack([layout.x, y], axis=1)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         stroke_lines(painter, polyline(pixels), [QPen(colour, 1.6)])
-        if self._data.total <= DOTS:
+        if self.total <= DOTS:
             for place in pixels[known].tolist():
                 dot(painter, place, 2.0, colour)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
-    def _paint_position(self, painter: QPainter, layout: Layout, place: int) -> None:
+    def _paint_position(self, painter: QPainter, layout: Layout, place: int, measured: MeasuredTransect) -> None:
         """A frame around the images of point ``place``, a line under them, and a ring where it meets each curve."""
         if place not in layout.shown:
-            self._paint_column(painter, layout, place, self.devicePixelRatioF())
+            self._paint_column(painter, layout, place, measured)
         column = layout.column(place)
         border(painter, column, QPen(QColor(self._theme.plot), 4))
         painter.setPen(QPen(QColor(self._theme.text), 2))
@@ -349,23 +395,22 @@ class TransectPicture(ThemedWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for frame, names in layout.lanes:
             for name in reversed(names):
-                y = self._y(name, frame)[place]
+                y = self._y(name, frame, measured)[place]
                 if np.isfinite(y):
                     dot(painter, (x, float(y)), 3.5, QColor(self._theme.plot), QPen(self._colour(name), 2))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
 
-    def _paint_header(self, painter: QPainter) -> None:
+    def _paint_header(self, painter: QPainter, place: int | None, measured: MeasuredTransect) -> None:
         """Where the position is and what is measured there; the coloured names are the curves' legend, too."""
-        data, place, metrics = self._data, self._data.here, QFontMetricsF(painter.font())
-        texts, values = [f"{data.total} points"], {}
+        metrics = QFontMetricsF(painter.font())
+        texts, values = [f"{self.total} points"], {}
         if place is not None:
-            texts = [f"point {place + 1} of {data.total}"]
-            if data.points is not None:
-                pairs = zip(data.names, data.points[place], strict=True)
-                texts.append("  ".join(f"{name} {_three_digits(value)}" for name, value in pairs))
-            texts += [data.inside] * bool(data.in_hole[place])
-            known = (name for name in CURVES if np.isfinite(data.curves[name][place]))
-            values = {name: f" {_three_digits(data.curves[name][place])}" for name in known}
+            pairs = zip(measured.axes, measured.transect.points[place], strict=True)
+            where = "  ".join(f"{name} {_three_digits(value)}" for name, value in pairs)
+            texts = [f"point {place + 1} of {self.total}", where]
+            texts += [measured.inside] * bool(measured.in_hole[place])
+            here = ((name, getattr(measured, name)[place]) for name in CURVES)
+            values = {name: f" {_three_digits(value)}" for name, value in here if np.isfinite(value)}
         choices = [(texts[:count], NAMES) for count in range(len(texts), 0, -1)]
         choices.append(([texts[0].removeprefix("point ")], SHORT_NAMES))
         legend, legend_width = NAMES, 0.0
@@ -376,7 +421,7 @@ class TransectPicture(ThemedWidget):
                 break
         x = 8.0
         for text in texts:
-            painter.setPen(QColor(self._theme.accent if text == data.inside else self._theme.text))
+            painter.setPen(QColor(self._theme.accent if text == measured.inside else self._theme.text))
             painter.drawText(QRectF(x, 0, self.width(), HEADER - 2), _LEFT, text)
             x += metrics.horizontalAdvance(text) + 14
         x = max(x, self.width() + 6 - legend_width)
@@ -394,36 +439,32 @@ class TransectPicture(ThemedWidget):
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             text = _HINT
-            if self._data.total:
+            if self.measured is not None:
                 layout = self.layout_now()
                 rows = layout.tops[0] <= event.pos().y() <= layout.rows_bottom
-                text = self._about(layout, event.pos().x()) if rows else _MEANINGS
+                text = self._about(layout, event.pos().x(), self.measured) if rows else _MEANINGS
             QToolTip.showText(event.globalPos(), text, self)
             return True
         return super().event(event)
 
-    def _about(self, layout: Layout, x: float) -> str:
-        place = layout.nearest(x)
-        lines = [f"point {place + 1} of {self._data.total}"]
-        if self._data.points is not None:
-            values = zip(self._data.names, self._data.points[place], strict=True)
-            lines.append(" · ".join(f"{name} = {value:.4g}" for name, value in values))
-        ends = self._data.ends(layout.side)
-        lines.append(
+    def _about(self, layout: Layout, x: float, measured: MeasuredTransect) -> str:
+        place, ends = layout.nearest(x), self.ends(measured, layout.side)
+        pairs = zip(measured.axes, measured.transect.points[place], strict=True)
+        where = " · ".join(f"{name} = {value:.4g}" for name, value in pairs)
+        rows = (
             f"Rows: true image, reconstruction, and Δ = reconstruction − true image, from −{ends:g} (blue) to "
             f"+{ends:g} (orange) of full scale."
         )
-        return "\n".join([*lines, _HINT])
+        return f"point {place + 1} of {self.total}\n{where}\n{rows}\n{_HINT}"
 
     def _go(self, place: int) -> None:
-        place = min(self._data.total - 1, max(0, place))
-        if place != self._data.position:
-            self._data.position = place
-            self.update()
+        place = min(self.total - 1, max(0, place))
+        if place != self.position:
+            self.set_position(place)
             self.position_changed.emit(place)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton and self._data.total and not self.empty:
+        if event.button() == Qt.MouseButton.LeftButton and self.total and not self.empty:
             self._dragging = True
             self._go(self.layout_now().nearest(event.position().x()))
 
@@ -437,11 +478,11 @@ class TransectPicture(ThemedWidget):
             self.released.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() not in _KEYS or not self._data.total or self.empty:
+        if event.key() not in _KEYS or not self.total or self.empty:
             super().keyPressEvent(event)
             return
-        here, last = self._data.position or 0, self._data.total - 1
-        page = max(1, math.ceil(self._data.total / 10))
+        here, last = self.position or 0, self.total - 1
+        page = max(1, math.ceil(self.total / 10))
         moves = {
             Qt.Key.Key_Left: here - 1,
             Qt.Key.Key_Right: here + 1,
@@ -453,10 +494,18 @@ class TransectPicture(ThemedWidget):
         self._go(moves[Qt.Key(event.key())])
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        if event.key() in _KEYS and not event.isAutoRepeat() and self._data.total:
+        if event.key() in _KEYS and not event.isAutoRepeat() and self.total:
             self.released.emit()
         else:
             super().keyReleaseEvent(event)
+
+
+def _hole_boxes(measured: MeasuredTransect, layout: Layout) -> list[QRectF]:
+    boxes = []
+    for first, last in hole_stretches(measured.in_hole):
+        left, right = layout.x[first] - layout.half(), layout.x[last] + layout.half()
+        boxes.append(QRectF(QPointF(left, layout.tops[0] - 2), QPointF(right, layout.rows_bottom + 2)))
+    return boxes
 
 
 def _three_digits(value: float) -> str:

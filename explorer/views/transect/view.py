@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
-from explorer.views.transect.data import CURVES, TransectData
+from core.analysis.transect import MeasuredTransect
 from explorer.views.transect.picture import TransectPicture
 from explorer.widgets.controls import add_menu, label, named, spin_box, tool_button
 from explorer.widgets.image_row import EXCESS_BCE
@@ -32,9 +33,8 @@ class TransectView(Panel):
 
     def __init__(self) -> None:
         super().__init__("transect")
-        self._removable = self._complete = False
-        self._data = TransectData()
-        self.picture = TransectPicture(self._data)
+        self._removable = False
+        self.picture = TransectPicture()
         row(self._make_side(), (self.picture, 1), spacing=8, margins=(8, 6, 8, 6), parent=self)
         self.set_transects([], None)
 
@@ -82,45 +82,17 @@ class TransectView(Panel):
         self._removable = removable
         self._enable()
 
-    def set_frames(self, total: int) -> None:
-        """Another transect of ``total`` points: nothing is known of it yet. 0: there is none."""
-        self._data.clear(total)
-        if total:
+    def set_measured(self, measured: MeasuredTransect | None, changed: Sequence[int] | None = None) -> None:
+        """What is known of the transect on show; None: there is none.
+
+        The images of the points ``changed`` have come; None: it is another transect.
+        """
+        self.picture.set_measured(measured, changed)
+        if measured is not None and changed is None:
             with QSignalBlocker(self._points):
-                self._points.setValue(total)
+                self._points.setValue(len(measured.transect))
             self.set_empty("")
-        self.picture.forget()
         self._enable()
-
-    def set_points(self, points: np.ndarray, names: tuple[str, str]) -> None:
-        """Where the points are, float64 (n, 2), and what the two factors are called."""
-        self._data.points, self._data.names = np.asarray(points, dtype=np.float64), names
-        self.picture.update()
-
-    def set_images(self, start: int, originals: np.ndarray, reconstructions: np.ndarray) -> None:
-        """Images uint8 (k, H, W, C) of points ``start`` onwards."""
-        self.picture.forget(self._data.add_images(start, originals, reconstructions))
-        self._enable()
-
-    def set_curves(self, excess_bce: np.ndarray, ssim: np.ndarray, distance: np.ndarray, in_hole: np.ndarray) -> None:
-        """float64 (n,) each, NaN where not known yet; ``in_hole`` bool (n,). Raises ``ValueError`` for another n."""
-        total = self._data.total
-        for name, values in zip((*CURVES, "in_hole"), (excess_bce, ssim, distance, in_hole), strict=True):
-            if len(values) != total:
-                raise ValueError(f"{name} has {len(values)} values; the transect has {total} points.")
-        self._data.curves = dict(zip(CURVES, (excess_bce, ssim, distance), strict=True))
-        self._data.in_hole = np.asarray(in_hole, dtype=bool)
-        self.picture.update()
-
-    def set_inside(self, text: str) -> None:
-        """What the points in the hole are called."""
-        self._data.inside = text
-        self.picture.update()
-
-    def set_position(self, position: int | None) -> None:
-        """Mark point ``position``; None: no point."""
-        self._data.position = position
-        self.picture.update()
 
     def set_summary(self, text: str, punctured: bool = False) -> None:
         """A few words on the whole transect; ``punctured``: the training data have a hole, told apart in them."""
@@ -138,7 +110,8 @@ class TransectView(Panel):
     @property
     def complete(self) -> bool:
         """Whether every point has its images."""
-        return self._data.complete
+        measured = self.picture.measured
+        return measured is not None and bool(measured.known.all())
 
     # user input
 
@@ -151,7 +124,7 @@ class TransectView(Panel):
         self.picture.update()
 
     def _enable(self) -> None:
-        some = self._data.total > 0 and not self.picture.empty
+        some = self.picture.measured is not None and not self.picture.empty
         self._choice.setEnabled(self._choice.count() > 0)
         for widget in (self._points, self._log):
             widget.setEnabled(some)
@@ -159,4 +132,4 @@ class TransectView(Panel):
         self._remove.setToolTip(
             "Remove this transect (can be undone)" if self._removable else "The published transects cannot be removed"
         )
-        self._export.setEnabled(some and self._data.complete)
+        self._export.setEnabled(some and self.complete)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,9 +12,17 @@ from PySide6.QtGui import QAction, QColor, QFont, QImage, QPainter
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QComboBox, QLabel, QSpinBox, QToolButton
 
+from core.analysis.transect import MeasuredTransect, Transect
 from explorer.views.transect import TransectView
-from explorer.views.transect.data import TransectData
-from explorer.views.transect.picture import LEAST_SIDE, arrange, bounds, normalised
+from explorer.views.transect.picture import (
+    LEAST_SIDE,
+    TransectPicture,
+    _hole_boxes,
+    arrange,
+    bounds,
+    hole_stretches,
+    normalised,
+)
 from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
@@ -46,14 +55,24 @@ def _images(count: int, grey: int) -> np.ndarray:
     return np.full((count, 64, 64, 1), grey, np.uint8)
 
 
-def _fill(view: TransectView, count: int = COUNT) -> None:
+def _measured(count: int = COUNT) -> MeasuredTransect:
     """Truth is grey 200, the model 100; the points in the middle third are in the hole."""
+    return MeasuredTransect(
+        Transect("P1", np.stack([np.full(count, 1.25), np.linspace(0, 2, count)], axis=1)),
+        _images(count, 200),
+        _images(count, 100),
+        np.zeros((count, 3), np.float32),
+        np.linspace(1e-3, 3e-3, count),
+        np.full(count, 0.98),
+        np.linspace(0, 0.3, count),
+        np.abs(np.linspace(-1, 1, count)) < 0.3,
+        np.ones(count, bool),
+    )
+
+
+def _fill(view: TransectView) -> None:
     view.set_transects(["P1", "P2", "T1"], 0)
-    view.set_frames(count)
-    view.set_points(np.stack([np.full(count, 1.25), np.linspace(0, 2, count)], axis=1), ("a", "b"))
-    hole = np.abs(np.linspace(-1, 1, count)) < 0.3
-    view.set_curves(np.linspace(1e-3, 3e-3, count), np.full(count, 0.98), np.linspace(0, 0.3, count), hole)
-    view.set_images(0, _images(count, 200), _images(count, 100))
+    view.set_measured(_measured())
 
 
 # numbers
@@ -90,18 +109,23 @@ def test_scales_end_at_round_numbers():
     assert np.isnan(normalised(np.array([0.0]), 1e-4, 1e-2, log=True))
 
 
-def test_one_scale_of_differences_serves_the_whole_transect():
-    data = TransectData()
-    data.clear(2)
-    data.add_images(0, _images(2, 100), np.concatenate([_images(1, 102), _images(1, 140)]))
-    assert data.ends(32) == 0.25
-    assert data.image(2, 0, 32).shape == (32, 32, 3)
-    assert not np.array_equal(data.image(2, 0, 32), data.image(2, 1, 32))
-    data.add_images(1, _images(1, 100), _images(1, 100))
-    assert data.ends(32) == 0.05
-    assert data.holes() == []
-    data.in_hole = np.array([True, True])
-    assert data.holes() == [(0, 1)]
+def test_one_scale_of_differences_serves_the_whole_transect(qtbot):
+    picture = TransectPicture()
+    qtbot.addWidget(picture)
+    models = np.concatenate([_images(1, 102), _images(1, 140)])
+    measured = replace(_measured(2), originals=_images(2, 100), reconstructions=models)
+    picture.set_measured(measured)
+    assert picture.ends(measured, 32) == 0.25
+    assert picture._pixels(measured, 2, 0, 32).shape == (32, 32, 3)
+    assert not np.array_equal(picture._pixels(measured, 2, 0, 32), picture._pixels(measured, 2, 1, 32))
+    better = replace(measured, reconstructions=np.concatenate([models[:1], _images(1, 100)]))
+    picture.set_measured(better, [1])
+    assert picture.ends(better, 32) == 0.05
+
+
+def test_points_in_the_hole_form_stretches():
+    assert hole_stretches(np.zeros(3, bool)) == []
+    assert hole_stretches(np.array([True, True, False, True])) == [(0, 1), (3, 3)]
 
 
 # showing
@@ -117,11 +141,11 @@ def test_an_empty_panel_says_what_to_do_and_answers_nothing(view, said):
 
 def test_what_is_set_is_shown_silently(view, said, use_theme):
     _fill(view)
-    view.set_position(7)
+    view.picture.set_position(7)
     view.set_summary("hole 0.0016")
     use_theme(LIGHT)
     assert view.complete
-    assert view.picture._data.position == 7
+    assert view.picture.position == 7
     assert view.findChild(QSpinBox, "transect.points").value() == COUNT
     assert view.findChild(QComboBox, "transect.choice").currentText() == "P1"
     assert "0.0016" in view.findChild(QLabel, "transect.summary").text()
@@ -130,7 +154,7 @@ def test_what_is_set_is_shown_silently(view, said, use_theme):
 
 def test_rows_are_truth_model_and_difference(view):
     _fill(view)
-    view.set_position(None)
+    view.picture.set_position(None)
     image, layout = view.picture.grab().toImage(), view.picture.layout_now()
     column = layout.column(2)
     colours = [image.pixelColor(round(column.center().x()), top + layout.side // 2) for top in layout.tops]
@@ -141,7 +165,7 @@ def test_rows_are_truth_model_and_difference(view):
 def test_hole_points_are_framed_in_the_accent_colour(view):
     _fill(view)
     image, layout = view.picture.grab().toImage(), view.picture.layout_now()
-    first = int(np.flatnonzero(view.picture._data.in_hole)[0])
+    first = int(np.flatnonzero(_measured().in_hole)[0])
     left = round(float(layout.x[first]) - layout.half())
     ours = {image.pixelColor(x, layout.tops[1] + 5).name() for x in range(left - 2, left + 3)}
     assert QColor(DARK.accent).name() in ours
@@ -165,7 +189,7 @@ def test_the_captions_under_the_curves_never_overlap(view, width):
     _fill(view)
     image = QImage(width, 170, QImage.Format.Format_RGB32)
     layout, painter = arrange(width, 170, COUNT), _Recorder(image)
-    view.picture._paint_captions(painter, layout, view.picture._hole_boxes(layout))
+    view.picture._paint_captions(painter, layout, _hole_boxes(_measured(), layout), _measured())
     painter.end()
     boxes = sorted(painter.texts.values(), key=lambda box: box.left())
     assert any("hole" in text for text in painter.texts)
@@ -176,11 +200,11 @@ def test_the_captions_under_the_curves_never_overlap(view, width):
 @pytest.mark.parametrize(("width", "first"), [(340, "8 of 15"), (900, "point 8 of 15")])
 def test_position_and_legend_fit_above_the_images(view, width, first):
     _fill(view)
-    view.set_position(7)
+    view.picture.set_position(7)
     view.picture.resize(width, 170)
     painter = _Recorder(QImage(width, 170, QImage.Format.Format_RGB32))
     painter.setFont(QFont(painter.font().family(), 8))
-    view.picture._paint_header(painter)
+    view.picture._paint_header(painter, 7, _measured())
     painter.end()
     assert first in painter.texts
     assert max(box.right() for box in painter.texts.values()) <= width
@@ -189,16 +213,18 @@ def test_position_and_legend_fit_above_the_images(view, width, first):
 
 def test_images_that_have_not_come_are_quiet(view, said):
     view.set_transects(["P1"], 0)
-    view.set_frames(200)
     unknown = np.full(200, np.nan)
-    view.set_curves(unknown, unknown, unknown, np.zeros(200, bool))
-    view.set_position(150)
+    known = np.arange(200) >= 196
+    begun = replace(_measured(200), excess_bce=unknown, ssim=unknown, distance=unknown, known=np.zeros(200, bool))
+    view.set_measured(begun)
+    view.picture.set_position(150)
     view.grab()
-    view.set_images(196, _images(8, 10), _images(8, 10))  # those beyond the end are passed over
+    view.set_measured(replace(begun, known=known), range(196, 200))
     view.grab()
     assert not view.complete
-    with pytest.raises(ValueError, match="200 points"):
-        view.set_curves(unknown[:3], unknown, unknown, np.zeros(200, bool))
+    view.set_measured(None)
+    view.grab()
+    assert not view.complete
 
 
 # hands
@@ -217,7 +243,7 @@ def test_click_and_drag_move_the_position_through_rows_and_curves(view, said):
 
 def test_arrows_step_and_stop_at_the_ends(view, said):
     _fill(view)
-    view.set_position(1)
+    view.picture.set_position(1)
     view.picture.setFocus()
     for key in (Qt.Key.Key_Left, Qt.Key.Key_Left, Qt.Key.Key_End, Qt.Key.Key_Right, Qt.Key.Key_Home):
         QTest.keyClick(view.picture, key)
