@@ -18,10 +18,10 @@ from core.config import DataConfig
 from core.data.dataset import DatasetError, Progress
 from core.data.python_arrays import IMAGES, as_array, images_of, labels_of, write_npz
 from core.exploring.functions import Function, FunctionError, ImageFunctions
+from core.exploring.trained_run import TrainedRun
 from core.exploring.view import View
 from core.runs.directory import THUMBNAIL_SIZE, RunDirectory, RunError
 from core.runs.imported import KEY, ImportedModel, LatentsOnly, PythonFunctions, stored_form
-from core.training.trained_run import TrainedRun
 
 LATENTS, FILES = "latents", "files"
 

@@ -26,7 +26,7 @@ HOME_VIEWPORT = (900.0, 600.0)
 
 @dataclass(frozen=True)
 class CloudLook:
-    """What is drawn, and from where; see ``core.training.trained_run.TrainedRun.save_cloud``."""
+    """What is drawn, and from where; see ``core.exploring.trained_run.TrainedRun.save_cloud``."""
 
     color_by: str = ""
     values: ArrayLike | None = None

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.runs.directory import SPLIT_NAMES, RunDirectory, RunError
-from core.training.trained_run import TrainedRun
 
 
 @dataclass(frozen=True)
@@ -26,8 +25,7 @@ class Samples:
 
 def read_samples(run: RunDirectory) -> Samples:
     """Raises ``core.runs.directory.RunError`` if none are recorded yet or a file is damaged."""
-    opened, probe = TrainedRun(run.path), run.read_probe()
-    latents = opened.latents
+    probe, latents = run.read_probe(), run.read_embedding()
     if len(latents) != len(probe.indices):
         raise RunError(
             f"{run.path} holds latents of {len(latents):,} samples, and {len(probe.indices):,} samples; restore "
@@ -36,7 +34,7 @@ def read_samples(run: RunDirectory) -> Samples:
     own = ["file"] if probe.names else []
     taken = [*own, "split", *(f"z{place}" for place in range(latents.shape[1]))]
     columns = {"file": np.array(probe.names, np.str_)} if probe.names else {}
-    for name, values in opened.labels.items():
+    for name, values in probe.labels.items():
         columns[free_name(name, [*taken, *columns])] = values
     columns["split"] = np.array(SPLIT_NAMES)[probe.split]
     return Samples(latents, columns, probe.thumbnails)

@@ -11,6 +11,8 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from core.protocol.messages import TracePath
+
 RecipeKind = Literal[
     "straight", "spherical", "geodesic", "factor curve", "isoline", "tangent line", "mean difference", "regression"
 ]
@@ -120,6 +122,20 @@ class Recipe:
     def joins(self) -> bool:
         """Whether it leads to an end, whatever factors do on the way."""
         return self.kind in JOINING
+
+    def request(self, points: int = 33) -> TracePath:
+        """What asks the engine for this path, of so many control points."""
+        return TracePath(
+            kind=self.kind,
+            start=self.start,
+            end=np.empty(0, dtype=np.float32) if self.end is None else self.end,
+            target=self.target,
+            value=float("nan") if self.value is None else self.value,
+            penalty=self.penalty,
+            points=points,
+            held=self.held,
+            dimension=self.dimension or 0,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-ready values; every float32 comes back bit for bit."""

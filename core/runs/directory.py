@@ -131,6 +131,16 @@ class ProbeSet:
         """One factor float32 (n,); None where it is not known."""
         return self.factors[:, self.factor_names.index(name)] if name in self.factor_names else None
 
+    @property
+    def labels(self) -> dict[str, np.ndarray]:
+        """What is known about the samples, arrays (n,) by name: numbers float32, NaN where one is not known; classes
+        as texts, "" where one is not known."""
+        labels: dict[str, np.ndarray] = {}
+        for name, column, classes in zip(self.factor_names, self.factors.T, self.categories, strict=True):
+            places = np.where(np.isfinite(column), column, len(classes)).astype(np.int64) if classes else None
+            labels[name] = column.copy() if places is None else np.array([*classes, ""], dtype=np.str_)[places]
+        return labels
+
     @cached_property
     def has_thumbnails(self) -> bool:
         """Whether there are images: those of latents that came without any are black."""

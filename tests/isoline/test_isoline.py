@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from engine_driver import Steps
 from natsort import natsorted
 from PIL import Image
 
@@ -21,8 +22,10 @@ import core
 import isoline
 from core.cli.main import main
 from core.models.device import resolve_device, resolve_precision
+from core.models.inference import MissingPartError
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import SavedPath, save_path
+from core.runs.directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "resources" / "model"
@@ -224,6 +227,38 @@ def test_saved_paths_are_there_by_name(tmp_path: Path):
     np.testing.assert_array_equal(run.paths["one"].images(), run.decode(path.resample(3)))
     with pytest.raises(KeyError, match=r"'two'; saved with .*: .*one"):
         run.paths["two"]
+
+
+def test_a_path_is_traced_as_in_the_window_and_kept_with_the_run(tmp_path: Path):
+    shutil.copytree(BUNDLED, tmp_path / "run")
+    run = isoline.open(tmp_path / "run")
+    start, end = run.latents[[0, 500]]
+    curve = run.trace("factor curve", start, end, target="a", frames=5)
+    assert curve.latents.shape == (5, 3)
+    np.testing.assert_array_equal(curve.images(), run.decode(curve.latents))
+    assert "ends within the data's range, at b = 0.808" in run.trace("isoline", start, target="b").note
+    engine = Steps(RunDirectory.open(run.path))
+    engine.do(curve.path.recipe.request())
+    np.testing.assert_array_equal(curve.path.control, engine.replies[-1].points)
+    curve.save("one")
+    assert run.paths["one"].path == curve.path
+    assert run.paths["one"].path.recipe.target == "a"
+    with pytest.raises(ValueError, match="kind is 'arc'; it must be one of straight, spherical, geodesic"):
+        run.trace("arc", start, end)
+    with pytest.raises(RuntimeError, match="target is 'c'; available: a, b"):
+        run.trace("isoline", start, target="c")
+
+
+def test_a_geodesic_without_a_decoder_says_what_it_measured(tmp_path: Path):
+    angle = np.linspace(0, 3, 60)
+    np.save(tmp_path / "arc.npy", np.stack([np.cos(angle), np.sin(angle)], axis=1))
+    assert main(["import", str(tmp_path / "arc.npy"), "--out", str(tmp_path / "run")]) == 0
+    run = isoline.open(tmp_path / "run")
+    path = run.trace("geodesic", run.latents[0], run.latents[-1])
+    assert path.note == "without a decoder and without images, distances are those of latent space"
+    assert np.linalg.norm(path.latents, axis=1).min() > 0.95  # along the arc, not across
+    with pytest.raises(MissingPartError):
+        path.images()
 
 
 def test_a_run_is_resumed_with_its_own_settings_and_more_epochs(tmp_path: Path):

@@ -20,7 +20,7 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import END_OF_DATA, JOINING, PATH_KINDS, Recipe, RecipeKind
-from core.protocol.messages import PathTraced, TracePath
+from core.protocol.messages import PathTraced
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
@@ -293,18 +293,7 @@ class TracingController(Controller):
             return
         self._asked, self._next, self._silent, self._sent_at = request, None, True, monotonic()
         self._refined = request.quiet
-        recipe = request.recipe
-        message = TracePath(
-            kind=recipe.kind,
-            start=recipe.start,
-            end=recipe.end if recipe.end is not None else np.empty(0, dtype=np.float32),
-            target=recipe.target,
-            value=recipe.value if recipe.value is not None else float("nan"),
-            penalty=recipe.penalty,
-            held=recipe.held,
-            dimension=recipe.dimension or 0,
-        )
-        self._engine.request(message, self._on_traced, self._on_error)
+        self._engine.request(request.recipe.request(), self._on_traced, self._on_error)
         self._asked_generation = self._generation
         self._mark("note")
 

@@ -14,13 +14,13 @@ from core.data.dataset import DatasetError
 from core.data.latents.rows import LatentFileError
 from core.data.loading import present_data
 from core.engine.open_model import read_samples
+from core.exploring.trained_run import open_run
 from core.interchange.projector import write_projector
 from core.interchange.samples import Samples
 from core.runs.directory import MAX_PROBE, RunDirectory, RunError
 from core.runs.imported import LatentsOnly
 from core.training.import_latents import LatentSource, import_latents
 from core.training.opening import open_inference
-from core.training.trained_run import open_run
 
 Z = np.random.default_rng(0).standard_normal((6, 4)).astype(np.float32)
 

@@ -6,7 +6,7 @@ Importing this module loads no torch, so that a script that only reads latents s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from core.config import Preset, RunConfig, config_from_dict, config_to_dict, preset_config
 from core.data.python_arrays import IMAGES, images_of, labels_of, write_npz
-from core.paths.latent_path import LatentPath
-from core.paths.saved_paths import SavedPath, load_path, saved_names
+from core.exploring.run_paths import RunPath, RunPaths, Tracer
+from core.paths.recipe import Recipe, RecipeKind
 from core.protocol.figures import Page
 from core.runs.directory import RunDirectory, RunError, new_run_name, unwritable
 from core.runs.metrics_log import Record
@@ -69,11 +69,7 @@ class TrainedRun:
         ``a`` and ``b`` of the polar curves; ``class`` of a folder with sub-folders; the factors of an .npz file and the
         columns of a table under their own names. Raises ``RunError`` as ``latents`` does.
         """
-        probe = self._directory.read_probe()
-        return {
-            name: _named(column, classes) if classes else column.copy()
-            for name, column, classes in zip(probe.factor_names, probe.factors.T, probe.categories, strict=True)
-        }
+        return self._directory.read_probe().labels
 
     @cached_property
     def files(self) -> tuple[Path, ...] | None:
@@ -121,6 +117,43 @@ class TrainedRun:
     def paths(self) -> RunPaths:
         """The paths that were saved with this run, by name: ``run.paths["one"].images()``."""
         return RunPaths(self)
+
+    def trace(
+        self,
+        kind: RecipeKind,
+        start: ArrayLike,
+        end: ArrayLike | None = None,
+        *,
+        target: str = "",
+        value: float | None = None,
+        held: tuple[str, ...] | None = None,
+        dimension: int | None = None,
+        penalty: bool = True,
+        points: int = 33,
+        frames: int = 65,
+    ) -> RunPath:
+        """Trace a path as the window does: ``run.trace("geodesic", run.latents[0], run.latents[1]).images()``.
+
+        ``kind``: "straight", "spherical" and "geodesic" join latents ``start`` and ``end`` (d,). "factor curve",
+        "isoline" (the whole of it, in both directions), "tangent line", "mean difference" and "regression" change the
+        label ``target`` from ``start``: to ``value``, else to what ``end`` has, else as far as the data go. ``held``
+        are the labels that a curve holds constant and ``dimension`` is that of the surface it runs on; None: chosen.
+        ``penalty`` False lets a geodesic leave the data. The curve has ``points`` control points, 3 to 1,000, and
+        ``frames`` latents at equal distances along it.
+
+        The first geodesic of a run decodes some 1,800 latents; later ones use what they showed. Raises ``ValueError``
+        for what cannot be traced, ``core.engine.open_model.EngineError`` for what this run's samples do not allow, and
+        what ``decode`` raises.
+        """
+        recipe = Recipe(
+            kind, np.asarray(start), None if end is None else np.asarray(end), target, value, penalty, held, dimension
+        )
+        path, note = self._tracer.trace(recipe, points)
+        return RunPath(self, path, path.resample(frames), note=note)
+
+    @cached_property
+    def _tracer(self) -> Tracer:
+        return Tracer(self._directory, self._inference)
 
     def save_cloud(
         self,
@@ -188,56 +221,6 @@ class TrainedRun:
         from core.training.opening import open_inference
 
         return open_inference(self.path)[0]
-
-
-class RunPath:
-    """A path that was saved with a run.
-
-    Attributes: ``name``; ``latents`` float32 (K, d), one a frame, as they were when it was saved; ``path``, the curve.
-    """
-
-    def __init__(self, run: TrainedRun, saved: SavedPath) -> None:
-        self._run = run
-        self.name: str = saved.name
-        self.latents: NDArray[np.float32] = saved.latents
-        self.path: LatentPath = saved.path
-
-    def __repr__(self) -> str:
-        return f"<isoline.RunPath {self.name!r}: {len(self.latents)} frames>"
-
-    def images(self) -> NDArray[np.uint8]:
-        """Its images uint8 (K, S, S, C), decoded by the run's model now. Raises what ``TrainedRun.decode`` does."""
-        return self._run.decode(self.latents)
-
-
-class RunPaths(Mapping[str, RunPath]):
-    """The paths that are saved with a run, by name in alphabetical order; read when asked for.
-
-    Raises ``core.paths.saved_paths.SavedPathError`` for a file that is damaged.
-    """
-
-    def __init__(self, run: TrainedRun) -> None:
-        self._run = run
-
-    def __getitem__(self, name: str) -> RunPath:
-        if name not in saved_names(self._run.path):
-            raise KeyError(f"{name!r}; saved with {self._run.path}: {', '.join(self) or 'none'}")
-        return RunPath(self._run, load_path(self._run.path, name))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(saved_names(self._run.path))
-
-    def __len__(self) -> int:
-        return len(saved_names(self._run.path))
-
-    def __repr__(self) -> str:
-        return f"<isoline.RunPaths: {', '.join(self) or 'none'}>"
-
-
-def _named(places: np.ndarray, classes: tuple[str, ...]) -> NDArray[np.str_]:
-    """The names of places (n,) in ``classes``, "" for NaN."""
-    names = np.array([*classes, ""], dtype=np.str_)
-    return names[np.where(np.isfinite(places), places, len(classes)).astype(np.int64)]
 
 
 def open_run(path: str | os.PathLike[str]) -> TrainedRun:
