@@ -143,6 +143,17 @@ def top_level(name: str) -> QWidget | None:
     return None
 
 
+def take_keyboard(window: QWidget) -> Generator[float, None, None]:
+    """Make ``window`` the active one. Without a window manager nobody else does, and a key that is meant for a dialog
+    would be taken by a shortcut of the main window."""
+    for _ in range(400):
+        if window.isActiveWindow():
+            return
+        window.activateWindow()  # again, for a display ignores it as long as the window is not mapped
+        yield 0.05
+    raise CannotReach(f"{window.objectName() or window} does not get the keyboard")
+
+
 def name_file(dialog_name: str, target: Path) -> Generator[float, None, QWidget]:
     """Type ``target`` into the open file dialog called ``dialog_name``; the name field comes back, for Return."""
     dialog = top_level(dialog_name)
@@ -150,11 +161,7 @@ def name_file(dialog_name: str, target: Path) -> Generator[float, None, QWidget]
     if edit is None:
         raise CannotReach(f"{dialog_name} is no file dialog with a name field")
     yield 0.2
-    for _ in range(40):
-        if edit.window().isActiveWindow():
-            break
-        edit.window().activateWindow()  # a window manager does this for a person who clicks
-        yield 0.05
+    yield from take_keyboard(dialog)
     click(edit)
     key(edit, "Ctrl+A")
     QTest.keyClicks(edit, str(target))

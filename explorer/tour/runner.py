@@ -132,12 +132,6 @@ def _wait(step: Until | Lasting | float) -> Generator[None, None, None]:
             raise StageFailed(f"{step.what}: not within {step.timeout:g} s")
 
 
-def take_keyboard(tour: Director) -> Stage:
-    """After a dialog or a list: without a window manager nobody else gives the window the keyboard."""
-    tour.window.activateWindow()
-    yield Until(tour.window.isActiveWindow, "the window has the keyboard", 5.0)
-
-
 def up_to(last: str | None, stages: list[NamedStage]) -> list[NamedStage]:
     """The stages up to the one named ``last``; None: all. Exits with a message that lists them if there is none."""
     names = [name for name, _ in stages]

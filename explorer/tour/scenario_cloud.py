@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QMenu,
 from core.paths.recipe import PATH_KINDS
 from explorer.tour import input_events
 from explorer.tour.measurements import percentile, process_age, timed_clicks, visible_points
-from explorer.tour.runner import Director, Stage, StageFailed, Until, take_keyboard
+from explorer.tour.runner import Director, Stage, StageFailed, Until
 from explorer.widgets.controls import on_screen
 
 
@@ -25,7 +25,7 @@ def open_window(tour: Director) -> Stage:
     yield Until(lambda: explorer.cloud.point_count > 0, "the cloud has points")
     yield Until(lambda: explorer.image.has_image, "the first decoded image", 30.0)
     tour.figures["first_image_s"] = round(process_age(), 3)
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     yield 0.6
     tour.shot("open")
 
@@ -258,6 +258,7 @@ def save_figure(tour: Director) -> Stage:
     yield Until(lambda: input_events.top_level("dialog.figure") is not None, "the dialog opens", 5.0)
     dialog = input_events.top_level("dialog.figure")
     assert dialog is not None
+    yield from input_events.take_keyboard(dialog)
     save = input_events.child(dialog, "dialog.figure.accept")
     yield from input_events.choose(input_events.child(dialog, "figure.format", QComboBox), 2)
     notes = input_events.child(dialog, "figure.notes", QLabel)
@@ -266,10 +267,10 @@ def save_figure(tour: Director) -> Stage:
     tour.shot("figure")
     input_events.type_into(input_events.child(dialog, "figure.name", QLineEdit), target.stem)  # and Return saves
     yield Until(target.is_file, "the figure is written", 60.0)
+    yield from input_events.take_keyboard(dialog)
     input_events.key(dialog, "Escape")
     yield Until(lambda: input_events.top_level("dialog.figure") is None, "the dialog closes", 5.0)
-    explorer.window.activateWindow()
-    yield 0.2
+    yield from input_events.take_keyboard(tour.window)
 
 
 def _samples_apart(tour: Director) -> tuple[int, int]:
@@ -315,7 +316,7 @@ def _settled(tour: Director) -> Generator[Until, None, None]:
 def trace_geodesic(tour: Director) -> Stage:
     """Key 6, two samples clicked: the geodesic between them follows the hand, then stays."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     input_events.key(cloud, "Home")
     input_events.key(cloud, "6")
     yield Until(lambda: explorer.state.mode == "trace", "key 6 chooses Trace", 3.0)
@@ -352,7 +353,7 @@ def step_along_curve(tour: Director) -> Stage:
     yield from _choose_kind(tour, "factor curve")
     yield Until(lambda: _kind(tour) == "factor curve", "the path becomes a factor curve", 20.0)
     yield from _settled(tour)
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     place = explorer.state.playback.position
     input_events.move(cloud)
     for _ in range(8):
@@ -366,7 +367,7 @@ def step_along_curve(tour: Director) -> Stage:
 def show_gridlines(tour: Director) -> Stage:
     """Key G shows gridlines over the cloud; G again hides them."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     input_events.key(cloud, "1")
     input_events.key(cloud, "G")
     yield Until(lambda: explorer.state.gridlines_shown and explorer.gridlines.complete, "key G shows gridlines", 20.0)
@@ -400,7 +401,7 @@ def read_badge(tour: Director) -> Stage:
 def compare_kinds(tour: Director) -> Stage:
     """Kinds of path between the same ends, side by side: strips, measures, the best of each marked."""
     explorer = tour.explorer
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     input_events.key(explorer.cloud, "Ctrl+Shift+K")
     yield Until(lambda: on_screen(explorer.kinds_view), "the comparison opens", 3.0)
     yield Until(lambda: explorer.path_comparison.complete, "every kind has been measured", 60.0)

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QLineEdit, QScrollArea, QSpinBox, QWidg
 
 from core.runs.metrics_log import read_metrics
 from explorer.tour import input_events
-from explorer.tour.runner import Director, Stage, StageFailed, Until, take_keyboard
+from explorer.tour.runner import Director, Stage, StageFailed, Until
 from explorer.widgets.image_conversion import to_image
 
 QUICK_IMAGES, QUICK_EPOCHS, MORE_EPOCHS = 240, 60, 2
@@ -38,7 +38,7 @@ def drop_folder(tour: Director) -> Stage:
     folder = (tour.options.out / "digits").resolve()
     count = _write_digits(folder, QUICK_IMAGES if tour.options.quick else None)
     tour.figures["digits"] = count
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     input_events.drag_file(explorer.window, folder)
     yield 0.5
     if not input_events.child(explorer.window, "window.hint").isVisible():

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit
 
 from core.utils.atomic_write import write_atomic
 from explorer.tour import input_events
-from explorer.tour.runner import Director, Stage, StageFailed, Until, take_keyboard
+from explorer.tour.runner import Director, Stage, StageFailed, Until
 
 SIDE, SAMPLES = 32, 400
 LOOK_S = 90.0  # until a file has been looked at, or imported, on a busy machine
@@ -57,6 +57,7 @@ def _import(tour: Director, picture: str) -> Stage:
     explorer = tour.explorer
     dialog = input_events.top_level("dialog.import")
     assert dialog is not None
+    yield from input_events.take_keyboard(dialog)
     button = input_events.child(dialog, "dialog.import.import")
     yield Until(lambda: button.isEnabled() or not explorer.importing.busy, "the file has been looked at", LOOK_S)
     if not button.isEnabled():
@@ -67,7 +68,7 @@ def _import(tour: Director, picture: str) -> Stage:
     input_events.click(button)
     yield Until(lambda: explorer.session.run is not before, "the imported run opens", LOOK_S)
     yield Until(lambda: explorer.state.model is not None, "the engine has opened it", LOOK_S)
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
 
 
 def import_model(tour: Director) -> Stage:
@@ -75,7 +76,7 @@ def import_model(tour: Director) -> Stage:
     explorer = tour.explorer
     decoder = (tour.options.out / "disc.onnx").resolve()
     _write_decoder(decoder)
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     input_events.drag_file(explorer.window, decoder)
     yield 0.3
     input_events.drop_file(explorer.window, decoder)
@@ -108,6 +109,7 @@ def open_latents(tour: Director) -> Stage:
     yield Until(lambda: input_events.top_level("dialog.import") is not None, "the dialog opens", 5.0)
     dialog = input_events.top_level("dialog.import")
     assert dialog is not None
+    yield from input_events.take_keyboard(dialog)
     input_events.type_into(input_events.child(dialog, "dialog.import.model", QLineEdit), str(table))
     yield from _import(tour, "import-latents")
     yield Until(lambda: explorer.cloud.point_count == SAMPLES, "the cloud of the latents", 20.0)

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLabel, QL
 from explorer.app import bundled_run
 from explorer.tour import input_events
 from explorer.tour.measurements import loop_lateness, percentile, timed_clicks
-from explorer.tour.runner import Director, Lasting, Stage, StageFailed, Until, take_keyboard
+from explorer.tour.runner import Director, Lasting, Stage, StageFailed, Until
 
 START_S = 150.0  # until a training has begun
 
@@ -106,7 +106,7 @@ def draw_transect(tour: Director) -> Stage:
 def compare_runs(tour: Director) -> Stage:
     """A second run beside the first: one clicked sample goes into both models, and the clouds turn together."""
     explorer = tour.explorer
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     input_events.key(explorer.cloud, "Ctrl+K")
     yield Until(explorer.compare_view.isVisible, "the comparison opens", 5.0)
     explorer.compare.open(str(bundled_run()))
@@ -139,8 +139,7 @@ def film_cloud(tour: Director) -> Stage:
     tour.shot("filming")
     yield Until(target.is_file, "the film is written", 240.0)
     yield Until(lambda: input_events.top_level("dialog.filming") is None, "the progress closes", 5.0)
-    explorer.window.activateWindow()
-    yield 0.2
+    yield from input_events.take_keyboard(tour.window)
 
 
 class _Browser(QObject):
@@ -166,6 +165,7 @@ def share_page(tour: Director) -> Stage:
     yield Until(lambda: input_events.top_level("dialog.share") is not None, "the dialog opens", 5.0)
     dialog = input_events.top_level("dialog.share")
     assert dialog is not None
+    yield from input_events.take_keyboard(dialog)
     input_events.type_into(input_events.child(dialog, "dialog.share.title", QLineEdit), "Polar curves")
     if tour.options.quick:
         decoder = input_events.child(dialog, "dialog.share.decoder", QCheckBox)
@@ -188,8 +188,7 @@ def share_page(tour: Director) -> Stage:
         QDesktopServices.unsetUrlHandler("file")
     tour.figures["shared_page_mb"] = round(target.stat().st_size / 1e6, 1)
     dialog.close()
-    explorer.window.activateWindow()
-    yield 0.2
+    yield from input_events.take_keyboard(tour.window)
 
 
 def run_experiment(tour: Director) -> Stage:
@@ -239,7 +238,7 @@ def _events(tour: Director, name: str) -> list[dict]:
 def start_training(tour: Director) -> Stage:
     """Choose the published dataset and the default preset, press Start."""
     explorer = tour.explorer
-    yield from take_keyboard(tour)
+    yield from input_events.take_keyboard(tour.window)
     explorer.window.raise_dock("losses")
     input_events.key(explorer.cloud, "1")
     yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit", 3.0)
