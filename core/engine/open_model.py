@@ -212,8 +212,9 @@ def open_model(path: str) -> Generator[bool, None, OpenModel]:
     place = Path(path)
     run = RunDirectory.open(place) if place.is_dir() else None
     if run is not None and run.imported is not None:
-        yield True
-        inference = imported_inference(run)
+        imported = run
+        # In a thread: a network that was imported elsewhere is tried first, which may take seconds.
+        inference = yield from result_of(in_thread(lambda: imported_inference(imported), "imported model"))
         yield from _first_image(inference)
         return OpenModel(path, inference, run.config, 0, run, *_recorded(run), None, None)
     stamp = run.weights_stamp() if run is not None else None  # before reading: what comes later is news

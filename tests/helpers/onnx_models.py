@@ -114,6 +114,29 @@ def autoencoder(d: int = 2, shape: tuple[int, ...] = (1, 16, 16), sampled: bool 
     return model(nodes, [("x", [None, *shape])], [("image", [None, *shape])], arrays)
 
 
+def endless() -> onnx.ModelProto:
+    """x (1, 2) to y (1, 2): a loop that adds one for a very long time."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["goes on"]),
+            helper.make_node("Add", ["state", "one"], ["next"]),
+        ],
+        "body",
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, 2]),
+        ],
+        [
+            helper.make_tensor_value_info("goes on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, [1, 2]),
+        ],
+    )
+    loop = helper.make_node("Loop", ["times", "", "x"], ["y"], body=body)
+    constants = {"times": np.array(2**60, np.int64), "one": np.float32(1.0)}
+    return model([loop], [("x", [1, 2])], [("y", [1, 2])], constants)
+
+
 def save(path: Path, proto: onnx.ModelProto) -> Path:
     """Write it, unchecked."""
     path.write_bytes(proto.SerializeToString())

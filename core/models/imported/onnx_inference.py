@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.models.imported.onnx_graph import ImportedModelError, read_graph, sha256_of_file
+from core.models.imported.onnx_graph import ImportedModelError, sha256_of_file
 from core.models.imported.pixel_format import Placement, image_of, levels_of, tensor_of, values_of
 from core.models.imported.sandbox_worker import advice, session_of
+from core.models.imported.trial import check_description, ensure_tried
 from core.models.inference import NO_DECODER, NO_ENCODER, Inference, MissingPartError
 from core.runs.imported import OnnxDecoder, OnnxEncoder, OnnxFile, OnnxModel
 
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
 
 class OnnxInference(Inference):
-    """The networks of ``model`` in ``folder``. Raises ``ImportedModelError`` unless they are as they were imported."""
+    """The networks of ``model`` in ``folder``. Raises ``ImportedModelError`` unless they are as they were imported, and
+    for one that fails its trial, which takes seconds where this computer has not tried it yet."""
 
     precision = "float32"
 
@@ -35,9 +37,14 @@ class OnnxInference(Inference):
             raise ImportedModelError(f"{folder} holds neither decoder nor encoder; import the model again.")
         pixels = part.pixels
         self._placement = Placement(pixels.height, pixels.width, pixels.channels, model.reduction, image_size)
+        try:
+            check_description(model, latent_dim, (image_size, image_size, channels))
+        except ImportedModelError as error:
+            raise ImportedModelError(f"{folder.parent}: {error}") from error
         for file in (model.decoder, model.encoder):
             if file is not None:
                 _check(folder, file)
+                ensure_tried(folder, file)
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         z = np.asarray(z, np.float32)
@@ -101,7 +108,6 @@ def _check(folder: Path, file: OnnxFile) -> None:
 
 
 def _session(path: Path) -> onnxruntime.InferenceSession:
-    read_graph(path)  # what must not be run is refused here, too, whoever made the run
     try:
         return session_of(str(path))
     except Exception as error:

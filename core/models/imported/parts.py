@@ -20,7 +20,6 @@ from core.models.imported.onnx_graph import (
     ImportedModelError,
     Value,
     extracted,
-    with_shapes,
 )
 from core.models.imported.pixel_format import LEAST_SIDE, MOST_PIXELS, image_of, layouts_of
 from core.models.imported.sandbox import Sandbox
@@ -215,11 +214,9 @@ class Search:
         self._parts += 1
         key = f"part {self._parts}"
         try:
-            stated = {value.name: list(value.shape)}
-            self._sandbox.infer(with_shapes(graph.model, stated).SerializeToString())
-            self._sandbox.open(key, content if content is not None else (graph.path if graph.data else graph.content))
             part = Part(graph, content, value, (), fixed, key)
-            results = self._sandbox.run(key, part.feeds(np.zeros(value.shape)))
+            stored = content if content is not None else (graph.path if graph.data else graph.content)
+            results = self._sandbox.attempt(key, graph.model, stored, part.feeds(np.zeros(value.shape)))
         except ImportedModelError as error:
             raise ImportedModelError(f"{graph.path} {error}") from error
         made = tuple(

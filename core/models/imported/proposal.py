@@ -19,6 +19,7 @@ from core.models.imported.onnx_graph import Graph, ImportedModelError, read_grap
 from core.models.imported.parts import MOST_LATENTS, Choices, Finding, Part, Search
 from core.models.imported.pixel_format import Placement, levels_of, placement_notes, placement_of
 from core.models.imported.sandbox import Sandbox
+from core.models.imported.trial import remember_tried
 from core.runs.imported import OnnxModel
 
 
@@ -74,6 +75,9 @@ def proposal_in(
         reduction=placement.reduction,
         notes=(*placement_notes(placement), *search.notes),
     )
+    for part in (model.decoder, model.encoder):
+        if part is not None:
+            remember_tried(part)
     z, samples = np.zeros((0, latent_dim), np.float32), np.zeros((0, *placement.shown_shape), np.uint8)
     if decoded is not None:
         z = decoded.z

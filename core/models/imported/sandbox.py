@@ -20,8 +20,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import psutil
+from onnx import ModelProto
 
-from core.models.imported.onnx_graph import ImportedModelError
+from core.models.imported.onnx_graph import ImportedModelError, with_shapes
 from core.models.imported.sandbox_worker import HEADER, pack_array, unpack_array
 
 SECONDS = 1.5
@@ -64,6 +65,18 @@ class Sandbox:
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 stream.close()
+
+    def attempt(
+        self, key: str, model: ModelProto, content: bytes | Path, feeds: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Have the network ``model``, whose file is ``content``, ready as ``key``, and what it makes of ``feeds``.
+
+        Raises ``ImportedModelError`` for one that crashes, or takes too much time or memory; its shapes, which tell
+        that beforehand, are worked out first.
+        """
+        self.infer(with_shapes(model, {name: list(one.shape) for name, one in feeds.items()}).SerializeToString())
+        self.open(key, content)
+        return self.run(key, feeds)
 
     def infer(self, model: bytes) -> dict[str, list[int | None]]:
         """Shapes of the values of a network, by name, as shape inference finds them; {} if it finds nothing."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from core.cli.main import main
+from core.models.imported.onnx_graph import sha256_of_file
 from core.paths.recipe import JOINING, RECIPE_KINDS
 from core.protocol.messages import (
     CompareModels,
@@ -28,6 +30,7 @@ from core.protocol.messages import (
 from core.runs.directory import RunDirectory
 from tests.foreign_models.blobs import blobs
 from tests.helpers.engine_driver import Steps, make_latents_run, make_run
+from tests.helpers.onnx_models import endless, save
 
 FOREIGN = Path(__file__).parents[2] / "foreign_models"
 START, END = np.full(3, -0.5, np.float32), np.full(3, 0.5, np.float32)
@@ -132,6 +135,16 @@ def test_the_engine_decodes_the_bits_of_the_command_line(steps, onnx_run, tmp_pa
     steps.ask(Export, z=z, path=str(tmp_path / "window.npz"), format="npz")
     with np.load(tmp_path / "window.npz") as data:
         np.testing.assert_array_equal(data["frames"], frames)
+
+
+def test_the_open_model_stays_where_one_does_not_pass_its_trial(steps, onnx_run, tmp_path):
+    run = RunDirectory.open(shutil.copytree(onnx_run, tmp_path / "forged"))
+    run.metadata["imported"]["decoder"]["sha256"] = sha256_of_file(save(run.model_path / "decoder.onnx", endless()))
+    run.rewrite(run.config, run.metadata)
+    reply = steps.ask(Load, path=str(run.path))
+    assert isinstance(reply, Failed)
+    assert str(run.model_path / "decoder.onnx") in reply.message
+    assert steps.ask(Decode, z=np.zeros(2, np.float32)).image.shape == (16, 16, 1)
 
 
 def test_samples_are_inspected_beside_their_reconstructions(steps):

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from core.models.imported import sandbox as sandbox_module
 from core.models.imported.onnx_graph import ImportedModelError
 from core.models.imported.sandbox import Sandbox
-from tests.helpers.onnx_models import decoder, model
+from tests.helpers.onnx_models import decoder, endless, model
 
 ONE = {"x": np.ones((1, 2), np.float32)}
 
@@ -19,29 +19,6 @@ def sandbox():
     with Sandbox(1 << 20) as opened:
         opened.infer(decoder().SerializeToString())
         yield opened
-
-
-def endless() -> bytes:
-    """A loop that adds one for a very long time."""
-    body = helper.make_graph(
-        [
-            helper.make_node("Identity", ["go"], ["goes on"]),
-            helper.make_node("Add", ["state", "one"], ["next"]),
-        ],
-        "body",
-        [
-            helper.make_tensor_value_info("number", TensorProto.INT64, []),
-            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("state", TensorProto.FLOAT, [1, 2]),
-        ],
-        [
-            helper.make_tensor_value_info("goes on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("next", TensorProto.FLOAT, [1, 2]),
-        ],
-    )
-    loop = helper.make_node("Loop", ["times", "", "x"], ["y"], body=body)
-    constants = {"times": np.array(2**60, np.int64), "one": np.float32(1.0)}
-    return model([loop], [("x", [1, 2])], [("y", [1, 2])], constants).SerializeToString()
 
 
 def swelling() -> bytes:
@@ -68,7 +45,7 @@ def test_sound_networks_are_run(sandbox):
 def test_one_that_never_ends_is_ended(monkeypatch):
     monkeypatch.setattr(sandbox_module, "SECONDS", 0.2)
     with Sandbox(0) as own:
-        own.open("endless", endless())
+        own.open("endless", endless().SerializeToString())
         with pytest.raises(ImportedModelError, match=r"more than 0.2 s of processor time while it is run"):
             own.run("endless", ONE)
 
