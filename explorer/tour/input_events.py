@@ -161,7 +161,7 @@ def name_file(dialog_name: str, target: Path) -> Generator[float, None, QWidget]
     if edit is None:
         raise CannotReach(f"{dialog_name} is no file dialog with a name field")
     yield 0.2
-    yield from take_keyboard(dialog)
+    yield from take_keyboard(edit.window())
     click(edit)
     key(edit, "Ctrl+A")
     QTest.keyClicks(edit, str(target))
