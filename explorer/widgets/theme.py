@@ -115,6 +115,7 @@ def style_sheet(theme: Theme) -> str:
         "chosen": blend(theme.accent, theme.surface, 0.22).name(),
         "faint": blend(theme.muted, theme.surface, FAINT).name(),
         "bright": blend(theme.text, theme.accent, 0.18).name(),
+        "glass": theme.plot.replace("#", "#db"),
         "down": (arrows / "chevron-down.svg").as_posix(),
         "up": (arrows / "chevron-up.svg").as_posix(),
         "tick": (arrows / f"tick-{theme.name}.svg").as_posix(),
@@ -224,6 +225,16 @@ QScrollBar::handle:horizontal { min-width: 24px; margin: 2px 1px; }
 QScrollBar::handle:hover { background: $muted; }
 QScrollBar::add-line, QScrollBar::sub-line { width: 0; height: 0; }
 QScrollBar::add-page, QScrollBar::sub-page { background: transparent; }
+
+QFrame[objectName="cloud.legend"] { background: $glass; border-radius: 6px; }
+QFrame[objectName="cloud.legend"] QTreeView { background: transparent; border: none; outline: none; }
+QFrame[objectName="cloud.legend"] QTreeView::item { border: 1px solid transparent; padding: 1px 0; }
+QFrame[objectName="cloud.legend"] QTreeView::item:hover { background: $hover; border-color: $hover; }
+QFrame[objectName="cloud.legend"] QTreeView::item:first { border-right: none;
+  border-top-left-radius: 4px; border-bottom-left-radius: 4px; }
+QFrame[objectName="cloud.legend"] QTreeView::item:last { border-left: none;
+  border-top-right-radius: 4px; border-bottom-right-radius: 4px; }
+QFrame[objectName="cloud.legend"] QToolButton { color: $accent; background: transparent; padding: 1px 4px; }
 
 #notice { background: $raised; border-bottom: 2px solid $danger; }
 #notice QLabel { color: $text; }

@@ -1,12 +1,13 @@
 """The list of classes over the cloud: what clicks on it say, how it scrolls, and that hidden points are not picked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from cloud_driver import CTRL, LEFT, Heard, click, front_point, grab, move, open_view, orange, where
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QToolButton
 
 from explorer.views.cloud import CloudView, LegendEntry
 
@@ -25,7 +26,12 @@ def view(request, qtbot) -> CloudView:
 
 
 def on_row(view: CloudView, row: int) -> QPoint:
-    return view.legend.mapTo(view, view.legend.row_rect(row).center().toPoint())
+    return view.legend.mapTo(view, view.legend.row_rect(row).center())
+
+
+def turn_wheel(view: CloudView) -> None:
+    rows = view.legend.rows
+    QTest.wheelEvent(view.windowHandle(), rows.mapTo(view, rows.rect().center()), QPoint(0, -120))
 
 
 def test_a_click_hides_a_class_and_with_ctrl_or_alt_shows_it_alone(view):
@@ -43,7 +49,9 @@ def test_a_click_hides_a_class_and_with_ctrl_or_alt_shows_it_alone(view):
     assert not heard.named("clicked"), "the cloud beneath was not meant"
 
 
-def test_a_double_click_and_the_title_show_all_classes_again(view):
+def test_a_double_click_and_a_button_show_all_classes_again(view):
+    assert not view.legend.findChild(QToolButton, "cloud.legend.all").isVisible()
+    view.set_legend("kind", [replace(ENTRIES[0], hidden=True), *ENTRIES[1:]])
     heard = Heard(view)
     at = on_row(view, 1)
     QTest.mouseClick(view.windowHandle(), LEFT, pos=at)
@@ -55,9 +63,9 @@ def test_a_double_click_and_the_title_show_all_classes_again(view):
 
 def test_keys_walk_through_the_classes(view):
     heard = Heard(view)
-    view.legend.setFocus()
+    view.legend.rows.setFocus(Qt.FocusReason.TabFocusReason)
     for key in (Qt.Key.Key_Down, Qt.Key.Key_Space, Qt.Key.Key_Down, Qt.Key.Key_Return):
-        QTest.keyClick(view.legend, key)
+        QTest.keyClick(view.legend.rows, key)
     assert heard.all == [("legend.toggled", 1), ("legend.isolated", -1)]
 
 
@@ -85,15 +93,19 @@ def test_a_long_list_stays_inside_the_view_and_scrolls(view):
     assert view.rect().contains(legend.geometry())
     assert legend.width() <= view.width() * 2 // 5
     assert legend.row_rect(39).isEmpty()
+    distance = view.camera()["distance"]
     for _ in range(40):
-        at = QPointF(legend.rect().center())
-        glob = QPointF(legend.mapToGlobal(at.toPoint()))
-        none, phase = Qt.MouseButton.NoButton, Qt.ScrollPhase.NoScrollPhase
-        wheel = QWheelEvent(at, glob, QPoint(), QPoint(0, -120), none, Qt.KeyboardModifier.NoModifier, phase, False)
-        QApplication.sendEvent(legend, wheel)
+        turn_wheel(view)
+    assert view.camera()["distance"] == distance
     heard = Heard(view)
     click(view, on_row(view, 39))
     assert heard.all == [("legend.toggled", 39)]
+
+
+def test_over_a_list_that_fits_the_wheel_means_the_cloud(view):
+    distance = view.camera()["distance"]
+    turn_wheel(view)
+    assert view.camera()["distance"] != distance
 
 
 def test_a_colour_bar_takes_the_place_of_the_list_and_back(view):
