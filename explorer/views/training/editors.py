@@ -32,18 +32,28 @@ _LARGEST_INTEGER = 2**31 - 1  # that a spin box can hold
 
 def make_editor(setting: Setting) -> Editor:
     """The editor that fits the setting's type."""
-    if setting.name == "data.source":
-        return SourceEditor(setting)
-    if setting.name == "data.path":
-        return PathEditor(setting)
-    if setting.name == "data.labels":
-        return TableEditor(setting)
+    special = {"data.source": _source_editor, "data.path": PathEditor, "data.labels": TableEditor}
+    if setting.name in special:
+        return special[setting.name](setting)
     if setting.choices:
-        return ChoiceEditor(setting)
+        box = combo_box("", letters=8)
+        for choice in setting.choices:
+            box.addItem(str(choice), choice)
+        return Editor(
+            setting, box, box.currentData, lambda value: box.setCurrentIndex(box.findData(value)), box.activated
+        )
     if setting.optional:
-        return OptionalNumberEditor(setting)
-    kinds = {bool: CheckEditor, int: IntegerEditor, float: NumberEditor, str: TextEditor}
-    return kinds[setting.kind](setting)
+        return _optional_number_editor(setting)
+    if setting.kind is bool:
+        tick = QCheckBox()
+        return Editor(setting, tick, tick.isChecked, tick.setChecked, tick.clicked)
+    if setting.kind is int:
+        return _integer_editor(setting)
+    if setting.kind is float:
+        low = 1e-12 if setting.above else setting.low or 0.0
+        number = MagnitudeSpinBox(low, 1e6 if setting.high is None else setting.high)
+        return Editor(setting, number, number.value, number.setValue, number.committed)
+    return TextEditor(setting)
 
 
 class Editor(QWidget):
@@ -96,66 +106,30 @@ def ask_images(
         ask_file(window, name, title, f"Files of images ({' '.join(IMAGE_FILES)})", chosen, place)
 
 
-class ChoiceEditor(Editor):
-    """One of a few names."""
-
-    def __init__(self, setting: Setting) -> None:
-        box = combo_box("", letters=8)
-        for choice in setting.choices:
-            box.addItem(str(choice), choice)
-        super().__init__(
-            setting, box, box.currentData, lambda value: box.setCurrentIndex(box.findData(value)), box.activated
-        )
+def _integer_editor(setting: Setting) -> Editor:
+    box = leave_wheel(QSpinBox())
+    high = min(setting.high or _LARGEST_INTEGER, _LARGEST_INTEGER)
+    box.setRange(int(setting.low or 0), int(high))
+    box.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType if high > 1000 else QSpinBox.StepType.DefaultStepType)
+    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return Editor(setting, box, box.value, box.setValue, box.valueChanged)
 
 
-class CheckEditor(Editor):
-    """Yes or no."""
-
-    def __init__(self, setting: Setting) -> None:
-        box = QCheckBox()
-        super().__init__(setting, box, box.isChecked, box.setChecked, box.clicked)
-
-
-class IntegerEditor(Editor):
-    """A whole number."""
-
-    def __init__(self, setting: Setting) -> None:
-        box = leave_wheel(QSpinBox())
-        high = min(setting.high or _LARGEST_INTEGER, _LARGEST_INTEGER)
-        box.setRange(int(setting.low or 0), int(high))
-        box.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType if high > 1000 else QSpinBox.StepType.DefaultStepType)
-        box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        super().__init__(setting, box, box.value, box.setValue, box.valueChanged)
-
-
-class NumberEditor(Editor):
-    """A number of any magnitude."""
-
-    def __init__(self, setting: Setting) -> None:
-        low = 1e-12 if setting.above else setting.low or 0.0
-        box = MagnitudeSpinBox(low, 1e6 if setting.high is None else setting.high)
-        super().__init__(setting, box, box.value, box.setValue, box.committed)
-
-
-class OptionalNumberEditor(Editor):
+def _optional_number_editor(setting: Setting) -> Editor:
     """A number, or nothing."""
+    line = QLineEdit()
+    line.setPlaceholderText("not set")
 
-    def __init__(self, setting: Setting) -> None:
-        self._line = QLineEdit()
-        self._line.setPlaceholderText("not set")
-        super().__init__(setting, self._line, self._number, self._show_number, self._line.textEdited)
-
-    def _number(self) -> float | None:
-        text = self._line.text().strip()
-        if not text:
-            return None
+    def number() -> float | None:
         try:
-            return float(text)
+            return float(line.text()) if line.text().strip() else None
         except ValueError:
             return float("nan")  # fails the configuration's own check, whose message says what is right
 
-    def _show_number(self, value: float | None) -> None:
-        self._line.setText("" if value is None else f"{value:g}")
+    def show(value: float | None) -> None:
+        line.setText("" if value is None else f"{value:g}")
+
+    return Editor(setting, line, number, show, line.textEdited)
 
 
 class TextEditor(Editor):
@@ -166,30 +140,27 @@ class TextEditor(Editor):
         super().__init__(setting, line, lambda: line.text().strip(), line.setText, line.textEdited)
 
 
-class SourceEditor(Editor):
+def _source_editor(setting: Setting) -> Editor:
     """What to train on: a person's own images, or the polar curves. Own images are a folder here; the path tells."""
-
-    def __init__(self, setting: Setting) -> None:
-        buttons = {
-            "files": named(QRadioButton("Your images"), "training.data.source.files"),
-            "curves": named(QRadioButton("Polar curves"), "training.data.source.curves"),
-        }
-        holder = QWidget()
-        row(*buttons.values(), 1, spacing=16, parent=holder)
-        group = QButtonGroup(holder)
-        for button in buttons.values():
-            group.addButton(button)
-        buttons["files"].setToolTip("Train on a folder of image files, or on an array of images in an .npz file")
-        buttons["curves"].setToolTip("Train on the published study's synthetic curves, drawn when needed")
-        super().__init__(
-            setting,
-            holder,
-            lambda: "curves" if buttons["curves"].isChecked() else "files",
-            lambda value: buttons[value].setChecked(True),
-            group.buttonClicked,
-        )
-        holder.setToolTip("")  # each button has its own
-        self.setFocusProxy(buttons["curves"])
+    files = named(QRadioButton("Your images"), "training.data.source.files")
+    curves = named(QRadioButton("Polar curves"), "training.data.source.curves")
+    holder = QWidget()
+    row(files, curves, 1, spacing=16, parent=holder)
+    group = QButtonGroup(holder)
+    for button in (files, curves):
+        group.addButton(button)
+    files.setToolTip("Train on a folder of image files, or on an array of images in an .npz file")
+    curves.setToolTip("Train on the published study's synthetic curves, drawn when needed")
+    editor = Editor(
+        setting,
+        holder,
+        lambda: "curves" if curves.isChecked() else "files",
+        lambda value: (curves if value == "curves" else files).setChecked(True),
+        group.buttonClicked,
+    )
+    holder.setToolTip("")  # each button has its own
+    editor.setFocusProxy(curves)
+    return editor
 
 
 class PathEditor(TextEditor):
