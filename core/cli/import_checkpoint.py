@@ -54,8 +54,9 @@ def as_onnx(
         raise ImportedModelError(f"{options.model} holds its encoder, too, so --encoder cannot be used; leave it out.")
     network = _network(options, foreign, size)
     with tempfile.TemporaryDirectory(prefix="isoline-") as folder:
-        files = write_onnx(network, Path(folder), options.model.resolve().stem)
-        note = f"{options.model.name}: rebuilt and exported to ONNX, which differs by {files.difference:.0e} at most."
+        files = write_onnx(network, Path(folder), foreign.path.resolve().stem)
+        origin = foreign.path.resolve().name
+        note = f"{origin}: rebuilt and exported to ONNX, which differs by {files.difference:.0e} at most."
         first, second = (files.decoder, files.encoder) if files.decoder is not None else (files.encoder, None)
         assert first is not None
         given = dataclasses.replace(
@@ -78,32 +79,29 @@ def as_onnx(
 def _network(options: Options, foreign: Foreign, size: tuple[int, int] | None) -> Network:
     from core.models.imported.onnx_graph import ImportedModelError
 
-    if foreign.kind in ("state", "safetensors") and options.program is None:
+    if foreign.kind == "tensors" and options.program is None:
         raise ImportedModelError(str(foreign))
-    for flag, value, kinds in (
-        ("--model", options.program, ("state", "safetensors")),
-        ("--maps", options.maps, ("diffusers",)),
-    ):
-        if value is not None and foreign.kind not in kinds:
+    for flag, value, kind in (("--model", options.program, "tensors"), ("--maps", options.maps, "diffusers")):
+        if value is not None and foreign.kind != kind:
             raise ImportedModelError(f"{foreign.path} is {foreign.what}, so {flag} cannot be used; leave it out.")
     if foreign.kind == "diffusers":
-        return _diffusers_network(options, size)
+        return _diffusers_network(options, foreign.path, size)
     if foreign.kind == "pythae":
         from core.models.checkpoints.pythae import read_pythae
 
-        return read_pythae(_folder(options.model))
+        return read_pythae(foreign.path)
     assert options.program is not None
     return _own_network(options, options.program)
 
 
-def _diffusers_network(options: Options, size: tuple[int, int] | None) -> Network:
-    """An AutoencoderKL, whose maps are taken as ``options`` say."""
+def _diffusers_network(options: Options, folder: Path, size: tuple[int, int] | None) -> Network:
+    """The AutoencoderKL in ``folder``, whose maps are taken as ``options`` say."""
     from core.models.checkpoints.diffusers import flattened, pooled, principal, read_diffusers
     from core.models.imported.onnx_graph import ImportedModelError
 
     if size is not None and size[0] != size[1]:
         raise ImportedModelError(f"--image-size is {options.image_size}; an AutoencoderKL is opened for squares here.")
-    saved = read_diffusers(_folder(options.model), None if size is None else size[0])
+    saved = read_diffusers(folder, None if size is None else size[0])
     if options.maps != "pca":
         return pooled(saved) if options.maps == "pooled" else flattened(saved)
     path = options.images or options.data.path
@@ -119,11 +117,6 @@ def _diffusers_network(options: Options, size: tuple[int, int] | None) -> Networ
     lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
     with lines or progress_bar("encoding images") as report:
         return principal(saved, pixels, len(chosen), options.components, lambda share: report(ENCODED * share))
-
-
-def _folder(path: Path) -> Path:
-    """The folder that is meant, by its own path or by that of the weights in it."""
-    return path if path.is_dir() else path.parent
 
 
 def _own_network(options: Options, path: Path) -> Network:

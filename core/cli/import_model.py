@@ -117,19 +117,19 @@ def run(options: Options) -> int:
     if checkpoint is not None:
         with as_onnx(options, checkpoint, choices_of(options).image_size) as (given, notes):
             known = {flag for flag in ("layout", "range", "encoder_range") if getattr(options, flag) is None}
-            return _run_onnx(given, notes, known)
+            return _run_onnx(given, checkpoint.path, notes, known)
     for flag, value in (("--model", options.program), ("--maps", options.maps)):
         if value is not None:
             raise ImportedModelError(f"{options.model} is no file of tensors, so {flag} cannot be used; leave it out.")
-    return _run_onnx(options)
+    return _run_onnx(options, options.model)
 
 
-def _run_onnx(options: Options, notes: tuple[str, ...] = (), known: Collection[str] = ()) -> int:
-    """The same of ONNX files. ``notes`` say where they are from; what ``known`` flags say was not said by a person, but
-    follows from that."""
+def _run_onnx(options: Options, origin: Path, notes: tuple[str, ...] = (), known: Collection[str] = ()) -> int:
+    """The same of ONNX files, made of ``origin``, as ``notes`` say. What ``known`` flags say was not said by a person,
+    but follows from that."""
     from core.training.import_model import Samples, import_model, look_at, new_import_name
 
-    data = options.data
+    data, name = options.data, new_import_name(origin.resolve())
     data = dataclasses.replace(data, path=options.images or data.path, labels=options.labels or data.labels)
     samples = Samples(data, options.latents, options.samples)
     silent = options.json == Path("-") or options.progress == "json"
@@ -142,11 +142,12 @@ def _run_onnx(options: Options, notes: tuple[str, ...] = (), known: Collection[s
         if not silent:
             print("\n".join(summary(look)))
         if not options.dry_run:
-            out = options.out or Path("runs", new_import_name(options.model))
+            out = options.out or Path("runs", name)
             made = import_model(look, samples, out, lambda done: report(whole + (1.0 - whole) * done))
         if options.sheet is not None:
             shown = _write_sheet(options.sheet, look)
-    _write_json(options, look, made, shown)
+    if options.json is not None:
+        _write_json(options.json, description(look, made) | {"name": name, "sheet": shown})
     if not silent and made is not None:
         print(f"\nImported to {made.path}")
     return 0
@@ -230,16 +231,11 @@ def description(look: Look, made: RunDirectory | None) -> dict[str, Any]:
     }
 
 
-def _write_json(options: Options, look: Look, made: RunDirectory | None, shown: str) -> None:
+def _write_json(target: Path, found: dict[str, Any]) -> None:
     from core.utils.atomic_write import write_atomic
 
-    if options.json is None:
-        return
-    from core.training.import_model import new_import_name
-
-    found = description(look, made) | {"name": new_import_name(options.model), "sheet": shown}
     content = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
-    if options.json == Path("-"):
+    if target == Path("-"):
         sys.stdout.write(content.decode())
     else:
-        write_atomic(options.json, content)
+        write_atomic(target, content)

@@ -1,11 +1,12 @@
 """What a file or folder of another program is, so that nobody is told of damage where there is none.
 
-Only names, first bytes and the listing of archives are looked at, and of a pickle the names of the classes that it asks
-for: nothing is unpickled, nothing is run.
+Only names, first bytes, the listing of archives and of HDF5 files are looked at, and of a pickle the names of the
+classes that it asks for: nothing is unpickled, nothing is run.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import pickletools
 import zipfile
@@ -15,9 +16,11 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-Kind = Literal["state", "safetensors", "pythae", "diffusers", "onnx", "latents", "code", "keras", "hdf5", "program"]
-IMPORTABLE: tuple[Kind, ...] = ("state", "safetensors", "pythae", "diffusers")
+Kind = Literal["tensors", "pythae", "diffusers", "onnx", "latents", "code", "keras", "hdf5", "program"]
+IMPORTABLE: tuple[Kind, ...] = ("tensors", "pythae", "diffusers")
 """Those that `isoline import` rebuilds from their tensors."""
+_IN_FOLDERS = (".json", ".pt", ".safetensors", ".bin", ".pkl", ".msgpack")
+"""Files of the folders that pythae and diffusers save: each stands for its folder."""
 _LARGEST_PICKLE = 64 << 20  # bytes, of the part without tensors
 _MAX_HEADER = 1 << 26
 _TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -39,7 +42,8 @@ _KERAS = (
 
 @dataclass(frozen=True)
 class Foreign:
-    """``what`` it is, continuing "… is"; ``advice``, what to do with it."""
+    """``what`` it is, continuing "… is"; ``advice``, what to do with it. ``path`` is a folder where all of it is the
+    model, whichever of its files was named."""
 
     path: Path
     kind: Kind
@@ -65,6 +69,9 @@ def foreign_model(path: Path) -> Foreign | None:
             return Foreign(
                 path, "latents", "a file of arrays or a table", f"If it holds latents: `isoline import {path}`."
             )
+        folder = _folder(path.parent) if suffix in _IN_FOLDERS and path.is_file() else None
+        if folder is not None:
+            return folder
         with path.open("rb") as file:
             return _file(path, file)
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError):
@@ -74,19 +81,16 @@ def foreign_model(path: Path) -> Foreign | None:
 def _folder(path: Path) -> Foreign | None:
     if (path / "model_config.json").is_file() and (path / "model.pt").is_file():
         return Foreign(path, "pythae", "a model that pythae saved", f"Run `isoline import {path}`.")
-    if (path / "config.json").is_file() and "_class_name" in _json(path / "config.json"):
-        name = _json(path / "config.json")["_class_name"]
-        return _diffusers(path, path, name)
+    if (path / "model_index.json").is_file() and (path / "vae" / "config.json").is_file():
+        return _folder(path / "vae")  # the part of a pipeline that has latents of images
+    name = _json(path / "config.json").get("_class_name")
+    if name is not None:
+        can = "Of diffusers' models AutoencoderKL can be imported."
+        advice = f"Run `isoline import {path}`." if name == "AutoencoderKL" else f"{can} {_EXPORT}"
+        return Foreign(path, "diffusers", f"a model of diffusers ({name})", advice)
     if (path / "saved_model.pb").is_file():
         return Foreign(path, "keras", "a SavedModel of TensorFlow", _KERAS)
     return None
-
-
-def _diffusers(path: Path, folder: Path, name: object) -> Foreign:
-    what = f"{'weights' if path != folder else 'a model'} of diffusers ({name})"
-    if name == "AutoencoderKL":
-        return Foreign(path, "diffusers", what, f"Run `isoline import {folder}`.")
-    return Foreign(path, "diffusers", what, f"Of diffusers' models AutoencoderKL can be imported. {_EXPORT}")
 
 
 def _json(path: Path) -> dict:
@@ -101,12 +105,7 @@ def _file(path: Path, file: BinaryIO) -> Foreign | None:
     head = file.read(16)
     file.seek(0)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
-        return Foreign(
-            path,
-            "hdf5",
-            "an HDF5 file, as Keras writes models, too",
-            f"If it holds a model: {_KERAS[0].lower()}{_KERAS[1:]}",
-        )
+        return _hdf5(path)
     if head.startswith(b"PK\x03\x04"):
         return _archive(path, file)
     if head.startswith(_TORCH_MAGIC):
@@ -120,6 +119,19 @@ def _file(path: Path, file: BinaryIO) -> Foreign | None:
     if path.suffix.lower() == ".safetensors":
         return _safetensors(path, head, file)
     return None
+
+
+def _hdf5(path: Path) -> Foreign:
+    import h5py  # for these files alone
+
+    with contextlib.suppress(OSError, RuntimeError), h5py.File(path, "r") as file:  # a damaged one is not Keras's
+        whole = "model_config" in file.attrs
+        if whole or "layer_names" in file.attrs or {"layers", "vars"} <= set(file):
+            what = "a model of Keras in an HDF5 file" if whole else "a file with the weights of a model of Keras"
+            load = "" if whole else "Load them in the program that made them, model.load_weights(…). "
+            return Foreign(path, "keras", what, f"{load}{_KERAS}")
+    advice = "Images in it are for training: `isoline dataset inspect` says what it finds in it."
+    return Foreign(path, "hdf5", "an HDF5 file, but no model of Keras", advice)
 
 
 def _archive(path: Path, file: BinaryIO) -> Foreign | None:
@@ -149,10 +161,7 @@ def _torch(path: Path, classes: list[str]) -> Foreign:
             f"{_EXPORT} Or save the tensors alone there, torch.save(model.state_dict(), …), and import those with "
             "--model my_model.py.",
         )
-    if path.with_name("model_config.json").is_file() and path.name == "model.pt":
-        what = "the weights of a model that pythae saved"
-        return Foreign(path, "pythae", what, f"Run `isoline import {path.parent}`.")
-    return Foreign(path, "state", "a PyTorch file of tensors", _with_program(path))
+    return Foreign(path, "tensors", "a PyTorch file of tensors", _with_program(path))
 
 
 def _with_program(path: Path) -> str:
@@ -193,10 +202,4 @@ def _safetensors(path: Path, head: bytes, file: BinaryIO) -> Foreign | None:
     metadata = entries.get("__metadata__")
     if isinstance(metadata, dict) and "isoline" in metadata:
         return None
-    config = path.with_name("config.json")
-    if config.is_file() and "_class_name" in _json(config):
-        name = _json(config)["_class_name"]
-        return Foreign(
-            path, "safetensors", f"the weights of a {name} of diffusers", f"Run `isoline import {path.parent}`."
-        )
-    return Foreign(path, "safetensors", "a safetensors file, but not one of Isoline's", _with_program(path))
+    return Foreign(path, "tensors", "a safetensors file, but not one of Isoline's", _with_program(path))

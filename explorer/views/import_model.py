@@ -4,7 +4,7 @@ name."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from html import escape
@@ -41,8 +41,9 @@ from explorer.widgets.controls import (
 from explorer.widgets.layouts import column, row, scrolled
 
 EMPTY = (
-    "Choose a decoder, an encoder or an autoencoder in an ONNX file, or a file of latents. What it holds is found out "
-    "and shown here before anything is imported."
+    "Choose a decoder, an encoder or an autoencoder in an ONNX file, the folder of a model that pythae or diffusers "
+    "saved, a PyTorch or safetensors file, or a file of latents. What it holds is found out and shown here before "
+    "anything is imported."
 )
 SIZE, FILES_WIDTH, SHEET_HEIGHT = (980, 600), 290, 280  # pixels
 MOST_SAMPLES = 20_000
@@ -74,8 +75,12 @@ CHOICES = {
 }
 """The flags that say what a file holds."""
 FILES = {
-    "model": Field("Model or latents", "ONNX, or a folder of pythae; or latents: NPY, NPZ, CSV, TSV, Parquet, or the "
-                                       "projector's configuration"),
+    "model": Field("Model or latents", "ONNX; a folder that pythae or diffusers saved, or a file in it; a PyTorch or "
+                                       "safetensors file; or latents: NPY, NPZ, CSV, TSV, Parquet, or the projector's "
+                                       "configuration"),
+    "--model": Field("Python file", "Yours, which defines load(state): it gets the tensors by name and returns an "
+                                    "object with latent_dim and decode(z), encode(x), or both. You are asked before "
+                                    "it is run"),
     "--encoder": Field("Encoder", "The encoder, where it is a file of its own"),
     "--images": Field("Images", "A folder or file of images, which the encoder turns into latents, or row i of which "
                                 "belongs to latent i"),
@@ -85,17 +90,18 @@ FILES = {
 }  # fmt: skip
 """The files that can be given."""
 _OTHER = {"--samples": "Samples of the prior", "--out": "Run folder"}
-FOR_MODELS, FOR_LATENTS = ("--encoder", "--latents"), ("--files",)
-"""The files that only one of the two can have."""
+_OF_FOLDERS = {"model": "models", "--images": "images"}
+"""The files in whose place a folder can be, and of what."""
 
 
 @dataclass(frozen=True)
 class ImportChoice:
-    """What a person has chosen: paths by flag, the number of samples, and what the file is said to hold by flag."""
+    """What a person has chosen: paths by flag, how many samples are drawn, None if none are, and what the file is said
+    to hold by flag."""
 
     model: str
     files: dict[str, str]
-    samples: int
+    samples: int | None
     choices: dict[str, str]
 
 
@@ -141,7 +147,7 @@ class ImportDialog(QDialog):
         column((body, 1), self._make_foot(), spacing=12, margins=(16, 16, 16, 12), parent=self)
         leave_drops(self)
         self.resize(*SIZE)
-        self.set_kind(False)
+        self.set_fields(())
         self.set_progress(None)
 
     # what it is made of
@@ -155,15 +161,16 @@ class ImportDialog(QDialog):
         return box
 
     def _file_field(self, flag: str, field: Field) -> tuple[QWidget, QLineEdit]:
-        name = f"dialog.import.{flag.lstrip('-')}"
+        name = "dialog.import.program" if flag == "--model" else f"dialog.import.{flag.lstrip('-')}"
         edit = named(QLineEdit(), name, tip=field.tip)
         edit.setPlaceholderText("" if flag == "model" else "none")
         edit.editingFinished.connect(partial(self._on_typed, flag))
         edit.setProperty("looked", "")
-        tip = f"{field.caption}: choose a {'folder or file' if flag == '--images' else 'file'}"
+        tip = f"{field.caption}: choose a {'folder or file' if flag in _OF_FOLDERS else 'file'}"
         button = tool_button(f"{name}.choose", "", tip, tip, words=False, drawing="open")
-        if flag == "--images":
-            button.setMenu(folder_or_file_menu(button, name, lambda folder: self.choose_requested.emit(flag, folder)))
+        if flag in _OF_FOLDERS:
+            choose = partial(self.choose_requested.emit, flag)
+            button.setMenu(folder_or_file_menu(button, name, choose, _OF_FOLDERS[flag]))
             button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         else:
             button.clicked.connect(partial(self.choose_requested.emit, flag, False))
@@ -267,7 +274,8 @@ class ImportDialog(QDialog):
             for flag, (box, edit) in self._fields.items()
             if flag != "model" and not box.isHidden() and edit.text().strip()
         }
-        return ImportChoice(self._fields["model"][1].text().strip(), files, self._samples.value(), dict(self._choices))
+        samples = None if self._samples_box.isHidden() else self._samples.value()
+        return ImportChoice(self._fields["model"][1].text().strip(), files, samples, dict(self._choices))
 
     def set_file(self, flag: str, path: str) -> None:
         """Another file was chosen for ``flag``; another model makes what was said of the last one void."""
@@ -279,12 +287,12 @@ class ImportDialog(QDialog):
             if self._name.text() == self._suggested:
                 self._name.clear()
 
-    def set_kind(self, latents: bool) -> None:
-        """Whether latents alone are imported, or a model: what does not apply is not shown."""
-        for flag in (*FOR_MODELS, *FOR_LATENTS):
-            self._fields[flag][0].setVisible((flag in FOR_LATENTS) == latents)
-        drawn = not latents and not self._fields["--images"][1].text() and not self._fields["--latents"][1].text()
-        self._samples_box.setVisible(drawn)
+    def set_fields(self, flags: Collection[str]) -> None:
+        """Which files can be given beside the model or the latents: the others are not shown."""
+        for flag, (box, _) in self._fields.items():
+            box.setVisible(flag == "model" or flag in flags)
+        given = self.choice().files
+        self._samples_box.setVisible("--latents" in flags and not {"--images", "--latents"} & set(given))
 
     def set_progress(self, doing: str | None, share: float = 0.0) -> None:
         """What goes on, and how much of it is done, 0 to 1; None: nothing goes on."""

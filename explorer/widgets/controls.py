@@ -376,11 +376,11 @@ def named(widget: W, name: str, text: str | None = None, tip: str = "", accessib
     return widget
 
 
-def folder_or_file_menu(button: QWidget, name: str, chosen: Callable[[bool], object]) -> QMenu:
-    """A menu for a ``button`` that asks for images, with actions ``name.folder`` and ``name.file``; ``chosen`` gets
-    whether they are in a folder."""
+def folder_or_file_menu(button: QWidget, name: str, chosen: Callable[[bool], object], subject: str = "images") -> QMenu:
+    """A menu for a ``button`` that asks for images, or another ``subject``, with actions ``name.folder`` and
+    ``name.file``; ``chosen`` gets whether a folder is meant."""
     menu = QMenu(button)
-    for kind, text, folder in (("folder", "Folder of images…", True), ("file", "File of images…", False)):
+    for kind, text, folder in (("folder", f"Folder of {subject}…", True), ("file", f"File of {subject}…", False)):
         action = named(menu.addAction(text), f"{name}.{kind}")
         action.triggered.connect(lambda _=False, folder=folder: chosen(folder))
     return menu

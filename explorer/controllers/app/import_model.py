@@ -5,30 +5,51 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from core.data.sources.listing import located
 from core.data.tables import SUFFIXES as TABLES
-from core.runs.foreign import foreign_model
+from core.exploring.consent import ProgramError, is_allowed, read_program
+from core.runs.foreign import IMPORTABLE, foreign_model
 from core.utils.text import sentence
+from explorer.controllers.app.consent import with_consent
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command, read_findings
 from explorer.views.import_model import FILES, ImportChoice, ImportDialog
 from explorer.views.training.editors import ask_images
-from explorer.widgets.dialogs import ask_file, show_dialog
+from explorer.widgets.dialogs import ask_file, ask_folder, show_dialog
 
 OF_NETWORKS = (".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".keras", ".pb", ".tflite", ".joblib", ".pkl")
 """Files of networks. Of those that cannot be imported it is said why not, and what to do."""
+_TENSORS = (
+    "holds tensors alone, which do not say how they are computed with. Choose a Python file of yours that defines "
+    "load(state): it gets the tensors by name and returns an object with latent_dim and decode(z), encode(x), or both."
+)
 _LATENTS = "*.npy *.npz *.csv *.tsv *.txt *.parquet *.pbtxt"
 _TABLES = f"Tables ({' '.join(f'*{suffix}' for suffix in TABLES)})"
 _KINDS = {
-    "model": f"Models and latents (*.onnx *.pt *.pth *.ckpt *.safetensors {_LATENTS})",
+    "model": f"Models and latents (*.onnx *.pt *.pth *.ckpt *.safetensors *.json {_LATENTS})",
+    "--model": "Python files (*.py)",
     "--encoder": "ONNX files (*.onnx)",
     "--latents": f"Latents ({_LATENTS})",
     "--labels": _TABLES,
     "--files": _TABLES,
 }
+
+
+Kind = Literal["network", "tensors", "folder", "latents"]
+"""What is imported: an ONNX file, or what cannot be one; tensors that a Python file computes with; the folder of a
+library; latents alone."""
+FIELDS: dict[Kind, tuple[str, ...]] = {
+    "network": ("--encoder", "--images", "--latents", "--labels"),
+    "tensors": ("--model", "--images", "--latents", "--labels"),
+    "folder": ("--images", "--latents", "--labels"),
+    "latents": ("--images", "--labels", "--files"),
+}
+"""The files that can be given beside each."""
 
 
 def import_command(arguments: list[str]) -> list[str]:
@@ -43,22 +64,27 @@ def can_import(path: Path) -> bool:
     if path.suffix.lower() in OF_NETWORKS or is_meant_as_latents(path):
         return True
     foreign = foreign_model(path)
-    return foreign is not None and foreign.kind in ("pythae", "diffusers", "state", "safetensors", "code")
+    return foreign is not None and foreign.kind in (*IMPORTABLE, "code", "keras")
 
 
-def _holds_latents(path: str) -> bool:
+def kind_of(path: str) -> Kind:
+    """What is at ``path``, as a person has written it."""
     from core.data.latents.opening import holds_latents  # as above
 
-    return bool(path) and holds_latents(located(path))
+    if path and holds_latents(located(path)):
+        return "latents"
+    foreign = foreign_model(located(path)) if path else None
+    if foreign is None or foreign.kind not in IMPORTABLE:
+        return "network"
+    return "tensors" if foreign.kind == "tensors" else "folder"
 
 
 def import_arguments(choice: ImportChoice) -> list[str]:
     """What a person has chosen, as arguments of ``isoline import``."""
-    latents = _holds_latents(choice.model)
     flags = [f"{flag}={located(path)}" for flag, path in choice.files.items()]
     # With "=", for a text may begin with a minus sign.
     flags += [f"{flag}={text}" for flag, text in choice.choices.items() if flag != "--fixed"]
-    if not latents:
+    if choice.samples is not None:
         flags.append(f"--samples={choice.samples}")
     if "--fixed" in choice.choices:
         flags += ["--fixed", *choice.choices["--fixed"].split()]
@@ -76,7 +102,7 @@ class ImportController(Controller):
         self._dialog: ImportDialog | None = None
         self._running: Command | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._doing = ""
+        self._doing, self._kind = "", kind_of("")
         self._made: Path | None = None
 
     @property
@@ -115,10 +141,13 @@ class ImportController(Controller):
         choice, title = dialog.choice(), f"Import: {FILES[flag].caption}"
         known = choice.files.get(flag) or choice.model
         place = located(known).parent if known else None
+        chosen = partial(self._set_file, flag)
         if flag == "--images":
-            ask_images(self._window, "import.file", title, folder, lambda path: self._set_file(flag, path), place)
+            ask_images(self._window, "import.file", title, folder, chosen, place)
+        elif folder:
+            ask_folder(self._window, "import.file", title, chosen, place)
         else:
-            ask_file(self._window, "import.file", title, _KINDS[flag], lambda path: self._set_file(flag, path), place)
+            ask_file(self._window, "import.file", title, _KINDS[flag], chosen, place)
 
     def _set_file(self, flag: str, path: str) -> None:
         if self._dialog is not None:
@@ -134,11 +163,30 @@ class ImportController(Controller):
             return
         self._end()
         model = dialog.choice().model
-        dialog.set_kind(_holds_latents(model))
+        kind = self._kind = kind_of(model)
+        dialog.set_fields(FIELDS[kind])
         if not model:
             dialog.set_empty()
-            return
-        self._start("Looking at the file", [*import_arguments(dialog.choice()), "--dry-run"])
+        elif kind != "tensors" or self._may_compute(dialog):
+            self._start("Looking at the file", [*import_arguments(dialog.choice()), "--dry-run"])
+
+    def _may_compute(self, dialog: ImportDialog) -> bool:
+        """Whether a person has said yes to the Python file that computes with the tensors. If not, the dialog says what
+        is missing, and a yes looks again."""
+        choice = dialog.choice()
+        if "--model" not in choice.files:
+            dialog.set_error(f"{Path(choice.model).name} {_TENSORS}")
+            return False
+        try:
+            program = read_program(located(choice.files["--model"]))
+        except ProgramError as error:
+            dialog.set_error(str(error))
+            return False
+        if is_allowed(program):
+            return True
+        dialog.set_error(f"{program.path.name} is not run before you have said yes to it. Choose it again to be asked.")
+        with_consent(dialog, program, self.inspect, dialog.set_error)
+        return False
 
     def make(self, name: str) -> None:
         """Make the run called ``name`` in the runs folder, and open it."""
@@ -153,7 +201,7 @@ class ImportController(Controller):
         self._folder = tempfile.TemporaryDirectory(prefix="isoline-")
         folder = Path(self._folder.name)
         outputs = [f"--json={folder / 'found.json'}"]
-        if self._made is None and not _holds_latents(arguments[0]):
+        if self._made is None and self._kind != "latents":
             outputs.append(f"--sheet={folder / 'sheet.png'}")
         self._doing = doing
         self._running = running = Command(self._command([*arguments, *outputs]), self)

@@ -9,14 +9,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QMessageBox
-
-from core.exploring.consent import WARNING, Program, ProgramError, allow, has_changed, is_allowed, read_program
+from core.exploring.consent import Program, ProgramError, read_program
+from explorer.controllers.app.consent import with_consent
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
-from explorer.widgets.dialogs import ask_file, show_dialog
+from explorer.widgets.dialogs import ask_file
 
 
 def open_command(path: Path) -> list[str]:
@@ -45,32 +42,7 @@ class ProgramsController(Controller):
         except ProgramError as error:
             self.error_occurred.emit(str(error))
             return
-        if is_allowed(program):
-            self._start(program)
-            return
-        box = QMessageBox(self._window)
-        box.setObjectName("box.program")
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle("Run a Python file")
-        changed = " It has changed since you said yes to it." if has_changed(program) else ""
-        box.setTextFormat(Qt.TextFormat.PlainText)
-        box.setText(f"Run {program.path.name}?{changed}")
-        box.setInformativeText(f"{WARNING}\n\n{program.described}")
-        box.setIcon(QMessageBox.Icon.Warning)
-        box.addButton("Run", QMessageBox.ButtonRole.AcceptRole).setObjectName("box.program.accept")
-        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
-        cancel.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
-        box.setDefaultButton(cancel)
-        box.accepted.connect(lambda: self._allow(program))
-        show_dialog(self._window, box)
-
-    def _allow(self, program: Program) -> None:
-        try:
-            allow(program)
-        except ProgramError as error:
-            self.error_occurred.emit(str(error))
-            return
-        self._start(program)
+        with_consent(self._window, program, lambda: self._start(program), self.error_occurred.emit)
 
     def _start(self, program: Program) -> None:
         if self._logs is None:

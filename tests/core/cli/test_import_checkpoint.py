@@ -67,7 +67,7 @@ def test_a_folder_of_pythae_becomes_a_run(tmp_path, capsys):
     assert "as you said" not in said
     run = RunDirectory.open(tmp_path / "run")
     assert run.imported is not None
-    assert "model.pt: rebuilt and exported to ONNX" in run.imported.notes[0]
+    assert "pythae_vae: rebuilt and exported to ONNX" in run.imported.notes[0]
     model, _ = open_inference(run.path)
     with np.load(FOREIGN / "pythae_vae.npz") as theirs:
         ours = model.decode(theirs["z"])[:, 1:6, 1:7, 0]  # 5 × 6 pixels in a square of 8

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import zipfile
 
+import h5py
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -14,12 +16,15 @@ from core.cli.main import main
 from core.runs.foreign import foreign_model
 
 KINDS = {
-    "weights.pt": ("state", "--model my_model.py"),
-    "old.pth": ("state", "--model my_model.py"),
+    "weights.pt": ("tensors", "--model my_model.py"),
+    "old.pth": ("tensors", "--model my_model.py"),
     "module.ckpt": ("code", "onnx.export"),
     "model.keras": ("keras", 'decoder.export("decoder.onnx"'),
-    "model.h5": ("hdf5", 'decoder.export("decoder.onnx"'),
-    "sd.safetensors": ("safetensors", "--model my_model.py"),
+    "model.h5": ("keras", 'decoder.export("decoder.onnx"'),
+    "model.weights.h5": ("keras", "model.load_weights(…)"),
+    "images.h5": ("hdf5", "isoline dataset inspect"),
+    "damaged.h5": ("hdf5", "isoline dataset inspect"),
+    "sd.safetensors": ("tensors", "--model my_model.py"),
     "model.onnx": ("onnx", "isoline import"),
     "my_model.py": ("program", "isoline open"),
     "vae": ("diffusers", "isoline import"),
@@ -37,7 +42,15 @@ def files(tmp_path_factory):
     torch.save(torch.nn.Linear(2, 3), folder / "module.ckpt")
     with zipfile.ZipFile(folder / "model.keras", "w") as archive:
         archive.writestr("model.weights.h5", b"")
-    (folder / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
+    (folder / "damaged.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(64))
+    with h5py.File(folder / "model.h5", "w") as file:  # as Keras 3.15 writes them
+        file.attrs["model_config"] = "{}"
+        file.create_group("model_weights").attrs["layer_names"] = ["dense"]
+    with h5py.File(folder / "model.weights.h5", "w") as file:
+        file["layers/dense/vars/0"] = np.zeros(3)
+        file.create_group("vars")
+    with h5py.File(folder / "images.h5", "w") as file:
+        file["images"] = np.zeros((2, 4, 4), np.uint8)
     safetensors.torch.save_file(tensors, folder / "sd.safetensors")
     (folder / "model.onnx").write_bytes(b"\x08\x08")
     (folder / "my_model.py").write_text("raise SystemExit\n", encoding="utf-8")
@@ -45,6 +58,9 @@ def files(tmp_path_factory):
         (folder / name).mkdir()
         if config is not None:
             (folder / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "pipeline" / "vae").mkdir(parents=True)
+    (folder / "pipeline" / "model_index.json").write_text("{}", encoding="utf-8")
+    (folder / "pipeline" / "vae" / "config.json").write_text('{"_class_name": "AutoencoderKL"}', encoding="utf-8")
     (folder / "pythae" / "model_config.json").write_text("{}", encoding="utf-8")
     (folder / "pythae" / "model.pt").write_bytes(b"")
     (folder / "saved" / "saved_model.pb").write_bytes(b"")
@@ -59,6 +75,22 @@ def test_each_is_told_apart_and_its_way_in_is_named(files, name):
     assert found.kind == kind
     assert advice in str(found)
     assert str(files / name) in str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("pythae/model.pt", "pythae"),
+        ("pythae/model_config.json", "pythae"),
+        ("vae/config.json", "vae"),
+        ("pipeline", "pipeline/vae"),
+        ("pipeline/model_index.json", "pipeline/vae"),
+    ],
+)
+def test_a_file_stands_for_its_folder_and_a_pipeline_for_its_autoencoder(files, name, folder):
+    found = foreign_model(files / name)
+    assert found is not None
+    assert found.path == files / folder
 
 
 @pytest.mark.parametrize("command", ["open", "info", "decode"])

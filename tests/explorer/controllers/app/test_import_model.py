@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import onnx_models
 import pytest
+import safetensors.numpy
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QDialog, QLabel, QLineEdit, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDialog,
+    QFileDialog,
+    QLabel,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QWidget,
+)
 
 from core.cli import import_model as import_cli
 from core.cli.main import _options
-from explorer.controllers.app.import_model import can_import, import_arguments
+from explorer.controllers.app.import_model import can_import, import_arguments, kind_of
 from explorer.views.import_model import ImportChoice, headline, in_words
 
 WAIT = 60_000
+FOREIGN = Path(__file__).parents[3] / "foreign_models"
 LEFT = Qt.MouseButton.LeftButton
 RANGE = {
     "subject": "range", "value": "0:1", "reason": "nothing bounds it", "flag": "--range", "choice": "0:1",
@@ -215,8 +229,56 @@ def test_latents_have_their_own_fields(importing, tmp_path):
     assert not any(argument.startswith(("--samples", "--sheet")) for argument in shown.commands[-1])
 
 
-def test_a_folder_of_pythae_is_imported():
-    assert can_import(Path(__file__).parents[3] / "foreign_models" / "pythae_vae")
+def test_tensors_are_computed_by_a_python_file_after_the_yes_to_it(importing, tmp_path, qtbot):
+    shown = importing()
+    safetensors.numpy.save_file({"weight": np.zeros(3, np.float32)}, tmp_path / "weights.safetensors")
+    program = tmp_path / "my_model.py"
+    program.write_text("raise RuntimeError('was run in the window')\n", encoding="utf-8")
+    shown.drop(tmp_path / "weights.safetensors")
+    assert "weights.safetensors holds tensors alone" in shown.says("error")
+    assert not shown.commands, "nothing can be found out yet"
+    assert shown.find(QLineEdit, "program").isVisible()
+    assert not shown.find(QLineEdit, "encoder").isVisible()
+    QTest.keyClicks(shown.find(QLineEdit, "program"), str(program))
+    QTest.keyClick(shown.find(QLineEdit, "program"), Qt.Key.Key_Return)
+    box = shown.dialog.findChild(QMessageBox, "box.program")
+    assert hashlib.sha256(program.read_bytes()).hexdigest() in box.informativeText()
+    assert str(program) in box.informativeText()
+    assert not shown.commands
+    assert "my_model.py is not run before you have said yes to it" in shown.says("error")
+    QTest.mouseClick(box.findChild(QPushButton, "box.program.accept"), LEFT)
+    qtbot.waitUntil(lambda: shown.says("headline") != "", timeout=WAIT)
+    assert f"--model={program}" in shown.commands[-1]
+    assert shown.find(QWidget, "import").isEnabled()
+
+
+def test_the_folder_of_a_model_can_be_chosen(importing, qtbot):
+    shown = importing()
+    shown.control.ask()
+    shown.dialog.findChild(QAction, "dialog.import.model.folder").trigger()
+    dialog = shown.explorer.window.findChild(QFileDialog, "dialog.import.file")
+    assert dialog.fileMode() == QFileDialog.FileMode.Directory
+    dialog.fileSelected.emit(str(FOREIGN / "pythae_vae"))
+    dialog.close()
+    shown.wait()
+    assert shown.commands[-1][0] == str(FOREIGN / "pythae_vae")
+    assert not shown.find(QLineEdit, "encoder").isVisible(), "it holds its encoder"
+
+
+@pytest.mark.parametrize("name", ["pythae_vae", "pythae_vae/model_config.json", "diffusers_vae/config.json"])
+def test_a_folder_of_a_library_is_imported_by_any_of_its_files(name):
+    assert can_import(FOREIGN / name)
+    assert kind_of(str(FOREIGN / name)) == "folder"
+
+
+def test_a_model_of_keras_is_no_set_of_images(tmp_path):
+    for name in ("model.h5", "images.h5"):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["images"] = np.zeros((2, 8, 8), np.uint8)
+            if name == "model.h5":
+                file.attrs["model_config"] = "{}"
+    assert can_import(tmp_path / "model.h5")
+    assert not can_import(tmp_path / "images.h5")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +317,7 @@ def test_the_command_understands_every_choice(tmp_path):
         model, Path("/e.onnx"), images="/i", latents=Path("/z.npy"), labels="/t.csv", samples=30, range="-1:1",
         mean="out@2", image_size="8x8", fixed=("label=0", "eps=1"),
     )  # fmt: skip
-    latents = ImportChoice(str(tmp_path / "z.npz"), {"--labels": "/t.csv", "--files": "/n.txt"}, 30, {"--key": "mu"})
+    latents = ImportChoice(str(tmp_path / "z.npz"), {"--labels": "/t.csv", "--files": "/n.txt"}, None, {"--key": "mu"})
     options = _options(import_cli, "import", import_arguments(latents))
     assert options == import_cli.Options(tmp_path / "z.npz", labels="/t.csv", files="/n.txt", key="mu")
 
