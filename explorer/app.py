@@ -186,7 +186,8 @@ class Explorer(QObject):
 
     def _connect(self) -> None:
         notice = self.window.notice
-        self.engine.error_occurred.connect(lambda text: notice.show_message(text, self.engine))
+        self.engine.error_occurred.connect(lambda text: notice.show_message(text, text))
+        self.engine.error_resolved.connect(notice.resolve)
         self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
         notice.dismissed.connect(notice.clear)
@@ -223,7 +224,6 @@ class Explorer(QObject):
             view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
     def _on_loaded(self, model: Loaded) -> None:
-        self.window.notice.resolve(self.engine)
         dimensions = counted(model.latent_dim, "latent dimension")
         images = f"{model.image_size}² pixels" if model.can_decode or model.has_originals else "no images"
         self.state.message = f"{model.preset} · {dimensions} · {images}"

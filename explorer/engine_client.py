@@ -105,6 +105,8 @@ class EngineClient(QObject):
     weights_changed = Signal()
     second_weights_changed = Signal()
     error_occurred = Signal(str)
+    error_resolved = Signal(str)
+    """What an earlier error said is over: the same was answered, or failed anew, or the process is well."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -113,6 +115,7 @@ class EngineClient(QObject):
         self._threads = 1
         self._stamp = 0
         self._pending: dict[int, PendingRequest] = {}  # by stamp, the oldest first
+        self._errors: dict[object, str] = {}  # the newest of each kind of request; of the process itself under None
         self._opened: dict[type[Request], Request] = {}  # answered requests that made the engine what it is
         self._given_up = False
         self._stopping = False
@@ -218,7 +221,19 @@ class EngineClient(QObject):
             elif self._given_up and not pending.done:
                 text = f"The {self.NAME} is not running. {self.AGAIN}"
                 self._fail(pending, text)
-                self.error_occurred.emit(text)
+                self._tell(text)
+
+    def _tell(self, text: str, about: Request | None = None) -> None:
+        """Give an error to a person, in place of the last one of its kind: one of the process, or that of a request."""
+        self._resolve(about)
+        self._errors[_kind(about)] = text
+        self.error_occurred.emit(text)
+
+    def _resolve(self, about: Request | None = None) -> None:
+        """The last error of this kind is over."""
+        text = self._errors.pop(_kind(about), None)
+        if text is not None:
+            self.error_resolved.emit(text)
 
     # replies
 
@@ -243,18 +258,21 @@ class EngineClient(QObject):
             if pending is not None:
                 self._fail(pending, reply.message)
             if pending is not None or not reply.stamp:
-                self.error_occurred.emit(reply.message)
+                self._tell(reply.message, None if pending is None else pending.message)
         elif pending is not None:
             if reply.final:
                 self._end(pending, Outcome.ANSWERED)
+                self._resolve(pending.message)
                 if isinstance(pending.message, (Load, LoadSecond, SetAttributes)):
                     self._opened[type(pending.message)] = pending.message
             if isinstance(reply, Loaded):
+                self._resolve()
                 self.loaded.emit(reply)
             pending.on_reply(reply)
         elif isinstance(reply, Ready):
             self.ready.emit(reply.device)
         elif isinstance(reply, WeightsChanged):
+            self._resolve()
             self.weights_changed.emit()
         elif isinstance(reply, SecondWeightsChanged):
             self.second_weights_changed.emit()
@@ -350,7 +368,7 @@ class EngineClient(QObject):
             text += " The request in progress was lost."
         for pending in lost:
             pending.on_error(text)
-        self.error_occurred.emit(text)
+        self._tell(text)
         if not give_up:
             QTimer.singleShot(0, self, self._restart)
 
@@ -367,6 +385,11 @@ class EngineClient(QObject):
                 self._pending[message.stamp] = PendingRequest(self, message, None, None)
         self._pending.update(asked)
         self.start(self._threads)
+
+
+def _kind(message: Request | None) -> object:
+    """What has one newest error at a time."""
+    return None if message is None else (type(message), message.channel)
 
 
 def _weak(callback: Callable[[Any], object] | None) -> Callable[[Any], object]:

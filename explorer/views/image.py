@@ -20,7 +20,7 @@ from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.layouts import Panel, column, row
 from explorer.widgets.off_manifold_badge import OffManifoldBadge
-from explorer.widgets.painting import empty_text
+from explorer.widgets.painting import empty_text, halo_text
 from explorer.widgets.theme import ThemedWidget
 
 _NO_SAMPLE = "Click a point to compare its original with the reconstruction."
@@ -115,6 +115,17 @@ class ImageView(Panel):
         set_role(self.caption, "muted")
         self._copy.setEnabled(image is not None)
         self._save.setEnabled(image is not None)
+
+    def set_waiting(self, text: str) -> None:
+        """What is waited for, shown over the image, which is of another place until then; empty: nothing is."""
+        if text != self._canvas.waiting:
+            self._canvas.waiting = text
+            self._canvas.update()
+
+    @property
+    def waiting(self) -> str:
+        """What is waited for."""
+        return self._canvas.waiting
 
     def set_sample(
         self,
@@ -246,7 +257,7 @@ class _Canvas(ThemedWidget):
         self.setMinimumSize(96, 96)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.image: QImage | None = None
-        self.empty = ""
+        self.empty = self.waiting = ""
         self._new = False
 
     def sizeHint(self) -> QSize:
@@ -261,9 +272,13 @@ class _Canvas(ThemedWidget):
         painter = QPainter(self)
         painter.fillRect(self.rect(), QColor(self._theme.ground))
         if self.image is None:
-            empty_text(painter, self.rect(), self.empty, self._theme)
+            empty_text(painter, self.rect(), self.waiting or self.empty, self._theme)
         else:
             image_conversion.draw(painter, self.image, QRectF(self.rect()), self.devicePixelRatioF())
+            if self.waiting:
+                foot = QRectF(0, self.height() - 32, self.width(), 24)
+                ink, halo = QColor(self._theme.text), QColor(self._theme.ground)
+                halo_text(painter, foot, Qt.AlignmentFlag.AlignHCenter, self.waiting, ink, halo)
         painter.end()
         if self._new:
             self._new = False

@@ -61,7 +61,7 @@ class NoticeView(Panel):
     def resolve(self, source: object) -> None:
         """What ``source`` had failed to do is done: its messages go once they have been read."""
         for message in self._messages:
-            if message.source is source:
+            if message.source == source:
                 message.needed = 0.0
         self.advance(0.0)
 

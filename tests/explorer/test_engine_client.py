@@ -17,6 +17,7 @@ import pytest
 from fake_engine import FakeEngine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from PySide6.QtCore import QEvent, QObject
 
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
@@ -38,10 +39,12 @@ from core.protocol.messages import (
     MeasureAttributes,
     MeasureLosses,
     PathFrames,
+    Reply,
     Request,
     SampleEncoded,
     SetAttributes,
     TracePath,
+    WeightsChanged,
 )
 from core.runs.directory import RunDirectory
 from core.training.checkpoint import save_weights
@@ -404,6 +407,28 @@ def test_what_is_superseded_or_cancelled_lets_go_of_what_waited_for_it():
     engine.deliver(Failed(stamp=first.message.stamp, message="no"))
     assert (first.outcome, answers) == (Outcome.SUPERSEDED, [])
     assert first.on_reply is not answers.append
+
+
+def test_an_error_is_over_once_the_same_is_answered():
+    engine, errors, resolved = FakeEngine(), [], []
+    engine.error_occurred.connect(errors.append)
+    engine.error_resolved.connect(resolved.append)
+
+    def ask(reply: Reply, **fields: Any) -> None:
+        pending = engine.request(Decode(z=np.zeros(3, np.float32), **fields))
+        engine.deliver(structs.replace(reply, stamp=pending.message.stamp))
+
+    ask(Failed(message="raised at 1"))
+    assert (errors, resolved) == (["raised at 1"], [])
+    ask(Failed(message="raised at 2"))  # in place of the first
+    assert (errors[-1], resolved) == ("raised at 2", ["raised at 1"])
+    ask(Done(), channel="other")
+    assert resolved == ["raised at 1"]
+    ask(Done())
+    assert resolved == ["raised at 1", "raised at 2"]
+    engine.die()
+    engine.deliver(WeightsChanged(step=1))
+    assert resolved[-1] == errors[-1] == "The engine was killed. It has been started again."
 
 
 class Asker(QObject):

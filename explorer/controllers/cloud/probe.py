@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from PySide6.QtCore import QTimer, Signal
@@ -26,6 +27,8 @@ from explorer.views.probe import ProbeView
 SCORE_RETRY_MS, SCORE_TRIES = 250, 6
 """An engine that has just opened a run decodes before it knows the samples. It is asked for the badge again after this
 time, and then after twice as long each time."""
+QUIET_S = 0.3
+"""A person's own decoder may take seconds; after so long it is said that an image is on its way."""
 
 
 class ProbeController(Controller):
@@ -41,6 +44,7 @@ class ProbeController(Controller):
         self._inspected: int | None = None
         self._shown = ""  # the caption under the decoded image: another one is somebody else's image
         self._tries = 0
+        self._heard_at = 0.0  # when the engine answered last, or had nothing left to answer
         self._again = QTimer(image, singleShot=True)  # goes with the view
         self._again.timeout.connect(self._ask_for_score)
         view.value_changed.connect(self.move)
@@ -53,6 +57,15 @@ class ProbeController(Controller):
         self._when((events.model, self._engine.weights_changed), self._renew)
         self._when((events.config, events.model), self._show_empty)
         self._show_empty()
+
+    def tick(self) -> None:
+        """Say that an image is awaited once that takes long, and until it is there."""
+        now, request = monotonic(), self._request
+        if request is None or request.done or not isinstance(request.message, Decode):
+            self._heard_at = now
+            self._image.set_waiting("")
+        elif now - self._heard_at > QUIET_S:
+            self._image.set_waiting("Decoding…")
 
     def move(self, z: np.ndarray) -> None:
         """The hand holds the probe at ``z`` float32 (d,)."""
@@ -130,6 +143,7 @@ class ProbeController(Controller):
         self._request = self._engine.request(Decode(z=z), self._on_decoded, self._on_not_decoded)
 
     def _on_decoded(self, reply: Decoded) -> None:
+        self._heard_at = monotonic()
         sample, samples = self._state.document.sample, self._state.samples
         caption = "Probe" if sample is None or samples is None else color_targets.sample_name(samples, sample)
         score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap, reply.doubt)

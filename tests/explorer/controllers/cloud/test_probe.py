@@ -10,6 +10,7 @@ import pytest
 from fake_engine import FakeEngine
 
 from core.protocol.messages import Decode, Decoded, Failed
+from explorer.controllers.cloud import probe
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
 from explorer.state import Model, State
@@ -31,8 +32,8 @@ def made(qtbot) -> SimpleNamespace:
     return SimpleNamespace(engine=engine, image=image, control=control)
 
 
-def _answer(made: SimpleNamespace) -> None:
-    asked = made.engine.of(Decode)[-1]
+def _answer(made: SimpleNamespace, place: int = -1) -> None:
+    asked = made.engine.of(Decode)[place]
     made.engine.deliver(Decoded(stamp=asked.stamp, z=asked.z, image=IMAGE, milliseconds=1.0))
 
 
@@ -49,3 +50,33 @@ def test_where_the_decoder_fails_no_image_of_another_place_stays(made):
     _answer(made)
     assert made.image.has_image
     assert made.image.caption.text().startswith("Probe · decoded in")
+
+
+def test_a_slow_decode_is_said_to_be_on_its_way_until_its_image_is_there(made, monkeypatch: pytest.MonkeyPatch):
+    clock = [100.0]
+    monkeypatch.setattr(probe, "monotonic", lambda: clock[0])
+
+    def later(seconds: float) -> str:
+        clock[0] += seconds
+        made.control.tick()
+        return made.image.waiting
+
+    made.control.tick()
+    made.control.move(np.zeros(3))
+    assert later(0.2) == ""
+    assert later(0.2) == "Decoding…"
+    made.control.move(np.ones(3))  # kept until the first is answered
+    _answer(made, 0)
+    assert later(0.1) == "Decoding…", "the image on show is still of another place"
+    _answer(made, 1)
+    assert later(0.1) == ""
+    for place in range(20):  # many quick ones are no slow one
+        made.control.move(np.full(3, place))
+        _answer(made, -1)
+        made.control.move(np.full(3, place + 0.5))
+        assert later(0.1) == ""
+        _answer(made, -1)
+    made.control.move(np.full(3, 9.0))
+    assert later(1.0) == "Decoding…"
+    made.engine.deliver(Failed(stamp=made.engine.of(Decode)[-1].stamp, message="no"))
+    assert later(0.1) == ""
