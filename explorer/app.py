@@ -44,6 +44,7 @@ from explorer.controllers.path.path import PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.saved_paths import SavedPathsController
 from explorer.controllers.path.tracing import TracingController
+from explorer.controllers.requirements import missing_reconstructions
 from explorer.controllers.training.dataset import DatasetController
 from explorer.controllers.training.reconstructions import ReconstructionsController
 from explorer.controllers.training.timeline import TimelineController
@@ -51,7 +52,7 @@ from explorer.controllers.training.training import TrainingController
 from explorer.controllers.transect.transects import TransectsController
 from explorer.engine_client import EngineClient
 from explorer.main_window import BOTTOM, LEFT, RIGHT, MainWindow
-from explorer.state import State
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView
 from explorer.views.experiments import ExperimentsView
@@ -111,6 +112,7 @@ class Explorer(QObject):
         self._timer.timeout.connect(self.redraw)
         self.redraw_seconds: list[float] = []
         self._shown_at = math.inf
+        self._in_place_of_losses = ""
 
     def _make_views(self, renderer: str) -> None:
         self.cloud, self.timeline_view = CloudView(renderer), TimelineView()
@@ -205,6 +207,7 @@ class Explorer(QObject):
         self.cloud.space_tapped.connect(self.playback.toggle)
         self.window.dropped.connect(self._on_dropped)
         self.state.events.mode.connect(self._on_mode)
+        self.state.events.model.connect(self._on_model)
         self.window.recent_chosen.connect(lambda name: self.session.open(Path(name)))
         self.window.closing.connect(self.close)
         hints = self._application.styleHints()
@@ -262,8 +265,26 @@ class Explorer(QObject):
 
     def reset_layout(self) -> None:
         """Every panel back to where it was at the first start, and one that shows something to the front."""
-        without_losses = "experiments" if self.state.model is None else "reconstructions"
-        self.window.reset_layout("losses" if self.losses.has_curves else without_losses)
+        self.window.reset_layout("losses" if self.losses.has_curves else self._without_losses)
+
+    @property
+    def _without_losses(self) -> str:
+        """The panel that has something to show where there are no losses."""
+        if self.state.model is None:
+            return "experiments"
+        return "path" if missing_reconstructions(self.state, "") else "reconstructions"
+
+    def _on_model(self, model: Model | None) -> None:
+        """In place of the losses, which only a training has, another panel is in front for a run without one."""
+        run = self.session.run
+        if model is None or run is None:
+            return
+        if run.imported is None and self.window.front == self._in_place_of_losses:
+            self._in_place_of_losses = ""
+            self.window.raise_dock("losses")
+        elif run.imported is not None and self.window.front == "losses":
+            self._in_place_of_losses = self._without_losses
+            self.window.raise_dock(self._in_place_of_losses)
 
     def show(self) -> None:
         """Put the window where it was, and start the clock."""

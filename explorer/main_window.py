@@ -187,6 +187,16 @@ class MainWindow(QMainWindow):
             action.triggered.connect(lambda _=False, path=path: self.recent_chosen.emit(path))
         self.recent_menu.setEnabled(bool(paths))
 
+    @property
+    def front(self) -> str:
+        """Which of the panels among the tabs at the bottom is in front; "" if none is known to be."""
+        losses = self.docks["losses"]
+        tabs = (losses, *self.tabifiedDockWidgets(losses))
+        return next(
+            (name for dock in reversed(self._seen) for name in self.docks if dock in tabs and self.docks[name] is dock),
+            "",
+        )
+
     def open_dock(self, name: str) -> None:
         """Show a dock, wherever it is, and bring it to the front."""
         self.docks[name].show()

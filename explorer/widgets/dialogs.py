@@ -9,6 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon, QShowEvent
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QProgressDialog, QPushButton, QWidget
 
+_SAVED_IN = "saved in"  # a property of the window
+
 
 class _FileDialog(QFileDialog):
     def showEvent(self, event: QShowEvent) -> None:
@@ -42,8 +44,18 @@ def ask_save(
     filters: Mapping[str, str],
     chosen: Callable[[str], object],
 ) -> None:
-    """Ask for a file to write; ``filters`` by suffix, of which the chosen one is added to a name without any."""
-    dialog = _dialog(window, name, title, QFileDialog.FileMode.AnyFile, list(filters.values()), chosen)
+    """Ask for a file to write; ``filters`` by suffix, of which the chosen one is added to a name without any.
+
+    It begins in the folder of the last file that was written from this ``window``, else in the home folder.
+    """
+
+    def choose(path: str) -> None:
+        window.setProperty(_SAVED_IN, str(Path(path).parent))
+        chosen(path)
+
+    last = window.property(_SAVED_IN)
+    place = None if last is None else Path(last)
+    dialog = _dialog(window, name, title, QFileDialog.FileMode.AnyFile, list(filters.values()), choose, place)
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setDefaultSuffix(next(iter(filters)))
     dialog.selectFile(suggestion)

@@ -1,11 +1,14 @@
 """The whole program in use: what a person clicks, presses, plays, exports and opens. One program serves all tests."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from engine_driver import make_latents_run
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QFileDialog
 from window_driver import notice, press
 
 from core.paths.latent_path import LatentPath
@@ -112,6 +115,36 @@ def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(reopen
     qtbot.waitUntil(lambda: in_front("kinds"), timeout=WAIT)
     docks["kinds"].toggleViewAction().trigger()
     qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
+
+
+def test_a_run_that_was_never_trained_begins_with_a_panel_that_shows_something(reopened, tiny_run, qtbot, tmp_path):
+    def shown(run):
+        reopened.session.open(run)
+        qtbot.waitUntil(lambda: reopened.state.model is not None, timeout=WAIT)
+        return reopened.window.front
+
+    reopened.window.raise_dock("losses")
+    latents = make_latents_run(tmp_path / "latents").path
+    assert shown(latents) == "path"
+    assert shown(tiny_run) == "losses"
+    reopened.window.raise_dock("transects")  # chosen by hand: it stays
+    assert shown(latents) == "transects"
+    assert shown(tiny_run) == "transects"
+
+
+def test_a_path_is_saved_where_the_last_file_was_and_named_after_its_run(reopened, qtbot, tmp_path):
+    reopened.editing.commit("draw path", path=LatentPath(reopened.state.embedding[[0, 40]]))
+    press(reopened, "Ctrl+S")
+    dialog = reopened.window.findChild(QFileDialog, "dialog.export")
+    assert Path(dialog.selectedFiles()[0]) == Path.home() / f"{reopened.session.run.path.name}-path.mp4"
+    dialog.fileSelected.emit(str(tmp_path / "mine.npz"))
+    dialog.reject()
+    qtbot.waitUntil((tmp_path / "mine.npz").exists, timeout=WAIT)
+    reopened.cloud.setFocus()
+    press(reopened, "Ctrl+S")
+    again = reopened.window.findChildren(QFileDialog, "dialog.export")[-1]
+    assert Path(again.directory().path()) == tmp_path
+    again.reject()
 
 
 def test_a_missing_run_is_refused_and_the_open_one_stays(reopened, tmp_path):

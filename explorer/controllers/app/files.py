@@ -47,7 +47,12 @@ class FilesController(Controller):
         """Ask for a file name and export the path; the name's ending decides the format."""
         filters = {kind: PATH_FILTERS[kind], **PATH_FILTERS}
         title = f"Export path ({look_text(self._playback.look)})"
-        ask_save(self._window, "export", title, f"path.{kind}", filters, self._export_path)
+        ask_save(self._window, "export", title, self._named(f"path.{kind}"), filters, self._export_path)
+
+    def _named(self, name: str) -> str:
+        """``name`` with that of the run before it."""
+        run = self._session.run
+        return name if run is None else f"{run.path.resolve().name}-{name}"
 
     def _export_path(self, name: str) -> None:
         suffix = Path(name).suffix.lstrip(".").lower()
@@ -60,7 +65,7 @@ class FilesController(Controller):
     def export_selection(self) -> None:
         """Ask for a file name and write the selected samples as CSV: index, file, factors, means."""
         title, filters = "Export selected samples", {"csv": "CSV (*.csv)"}
-        ask_save(self._window, "export_selection", title, "samples.csv", filters, self._export_selection)
+        ask_save(self._window, "export_selection", title, self._named("samples.csv"), filters, self._export_selection)
 
     def _export_selection(self, name: str) -> None:
         state = self._state
