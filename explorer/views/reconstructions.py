@@ -5,19 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QFrame, QListWidget, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, spin_box
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
-from explorer.widgets.layouts import Panel, column, row, scrolled
-from explorer.widgets.painting import border, empty_text
-from explorer.widgets.theme import ThemedWidget
+from explorer.widgets.layouts import Panel, column, row
+from explorer.widgets.painting import border, empty_text, small_font
+from explorer.widgets.theme import Themed
 
 SIDE, GAP, PAD = 88, 12, 8
+Index = QModelIndex | QPersistentModelIndex
 
 
 @dataclass
@@ -37,7 +38,8 @@ class ReconstructionsView(Panel):
     def __init__(self) -> None:
         super().__init__("reconstructions")
         self.grid = _Grid()
-        self.grid.chosen.connect(self.sample_chosen)
+        for chosen in (self.grid.itemClicked, self.grid.itemActivated):
+            chosen.connect(lambda _: self.sample_chosen.emit(self.grid.samples[self.grid.currentRow()]))
         tip = "How many validation samples are shown, 1 to 500"
         self._count = spin_box("reconstructions.count", 1, 500, 20, tip)
         self._count.valueChanged.connect(self.count_changed)
@@ -46,7 +48,7 @@ class ReconstructionsView(Panel):
         head = row(
             label("Samples", buddy=self._count), self._count, (self._summary, 1), spacing=8, margins=(8, 6, 8, 2)
         )
-        column(head, (scrolled(self.grid, "reconstructions.scroll"), 1), spacing=2, parent=self)
+        column(head, (self.grid, 1), spacing=2, parent=self)
 
     def set_pairs(
         self, indices: np.ndarray, originals: np.ndarray, reconstructions: np.ndarray, excess_bce: np.ndarray
@@ -73,22 +75,27 @@ class ReconstructionsView(Panel):
         self._summary.setText("")
 
 
-class _Grid(ThemedWidget):
-    """Paints the pairs in as many columns as fit; arrow keys move, Enter chooses."""
-
-    chosen = Signal(int)
+class _Grid(Themed, QListWidget):
+    """The pairs in as many columns as fit; arrow keys move, Enter chooses."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("reconstructions.grid")
+        self.setAccessibleName("Validation samples and their reconstructions")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setViewMode(QListWidget.ViewMode.IconMode)
+        self.setResizeMode(QListWidget.ResizeMode.Adjust)
+        self.setMovement(QListWidget.Movement.Static)
+        self.setSelectionMode(QListWidget.SelectionMode.NoSelection)
+        self.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.setViewportMargins(PAD - GAP // 2, PAD, 0, 0)
         self.setMouseTracking(True)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
+        self.setItemDelegate(_PairDelegate(self))
         self.pairs: list[_Pair] = []
         self.empty = ""
-        self._hovered, self._current = -1, 0
+        self.side = SIDE
+        self.entered.connect(lambda _: self.viewport().setCursor(Qt.CursorShape.PointingHandCursor))
+        self.viewportEntered.connect(lambda: self.viewport().unsetCursor())
 
     @property
     def samples(self) -> list[int]:
@@ -98,118 +105,64 @@ class _Grid(ThemedWidget):
     def set_pairs(self, pairs: list[_Pair]) -> None:
         """Show these."""
         self.pairs = pairs
-        self._current = min(self._current, max(0, len(pairs) - 1))
-        self.updateGeometry()
-        self.update()
+        if len(pairs) != self.count():  # else those that come while a training goes on would be scrolled to the top
+            self.clear()
+            self.addItems([""] * len(pairs))
+            self.setCurrentRow(0)
+        for number, pair in enumerate(pairs):
+            text = f"sample {pair.index} · excess BCE {pair.excess_bce:.3g}"
+            for role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole):
+                self.model().setData(self.model().index(number, 0), text, role)
+        self._fit()
+        self.viewport().update()
 
-    # geometry
-
-    def _whole_side(self) -> int | None:
-        """The side at which a pixel of a small image is a whole number of the screen's; None: images are shrunk."""
+    def _fit(self) -> None:
+        """Find the side of an image, about ``SIDE``: a pixel of a small one is a whole number of the screen's; those
+        that are shrunk take more so that the columns fill the row."""
         longest = max(self.pairs[0].original.size().toTuple()) if self.pairs else SIDE
-        room = SIDE * self.devicePixelRatioF()
-        return round(longest * round(room / longest) / self.devicePixelRatioF()) if longest <= room else None
+        ratio = self.devicePixelRatioF()
+        room = self.width() - PAD - self.verticalScrollBar().sizeHint().width()  # whether it is there or not
+        small = longest <= SIDE * ratio
+        side = round(longest * round(SIDE * ratio / longest) / ratio) if small else SIDE
+        columns = max(1, room // (2 * side + 2 + GAP))
+        self.side = side if small else max(SIDE, (room // columns - GAP - 2) // 2)
+        self.setGridSize(QSize(2 * self.side + 2 + GAP, self.side + self.fontMetrics().height() + GAP))
 
-    def _columns(self, width: int) -> int:
-        return max(1, (width - 2 * PAD + GAP) // (2 * (self._whole_side() or SIDE) + 2 + GAP))
-
-    def _side(self, width: int) -> int:
-        """Width and height of one image: about ``SIDE``; shrunk ones take more so that the columns fill the row."""
-        whole, columns = self._whole_side(), self._columns(width)
-        return whole or max(SIDE, ((width - 2 * PAD + GAP) // columns - GAP - 2) // 2)
-
-    def _cell(self, width: int) -> tuple[int, int]:
-        side = self._side(width)
-        return 2 * side + 2 + GAP, side + self.fontMetrics().height() + GAP
-
-    def hasHeightForWidth(self) -> bool:
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        rows = -(-len(self.pairs) // self._columns(width))
-        return 2 * PAD + rows * self._cell(width)[1]
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(2 * SIDE + 2 + 2 * PAD, 60)
-
-    def sizeHint(self) -> QSize:
-        return QSize(600, self.heightForWidth(600))
-
-    def rect_of(self, place: int) -> QRectF:
-        """The cell of a pair."""
-        columns, (width, height) = self._columns(self.width()), self._cell(self.width())
-        line, number = divmod(place, columns)
-        return QRectF(PAD + number * width, PAD + line * height, width - GAP, height - GAP)
-
-    def _at(self, x: float, y: float) -> int:
-        columns, (width, height) = self._columns(self.width()), self._cell(self.width())
-        column, row = int((x - PAD) // width), int((y - PAD) // height)
-        place = row * columns + column
-        inside = 0 <= column < columns and row >= 0 and 0 <= place < len(self.pairs)
-        return place if inside and self.rect_of(place).contains(x, y) else -1
-
-    # painting
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._fit()
+        super().resizeEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(event.rect(), QColor(self._theme.surface))
+        super().paintEvent(event)
         if not self.pairs:
-            empty_text(painter, self.rect(), self.empty, self._theme)
-            return
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.9)
-        painter.setFont(font)
-        for place, pair in enumerate(self.pairs):
-            box = self.rect_of(place)
-            if box.intersects(QRectF(event.rect())):
-                self._paint_pair(painter, place, pair, box)
+            empty_text(QPainter(self.viewport()), self.viewport().rect(), self.empty, self._theme)
 
-    def _paint_pair(self, painter: QPainter, place: int, pair: _Pair, box: QRectF) -> None:
-        ratio, side = self.devicePixelRatioF(), self._side(self.width())
+
+class _PairDelegate(Themed, QStyledItemDelegate):
+    """Paints a pair with its sample's number and loss below."""
+
+    def __init__(self, grid: _Grid) -> None:
+        super().__init__(grid)
+        self._grid = grid
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return self._grid.gridSize() - QSize(GAP - 2, GAP - 2)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        pair, side, ratio = self._grid.pairs[index.row()], self._grid.side, self._grid.devicePixelRatioF()
+        box = QRectF(option.rect).adjusted(1, 1, -1, -1)  # pyright: ignore[reportAttributeAccessIssue]
         left = QRectF(box.left(), box.top(), side, side)
         right = left.translated(side + 2, 0)
         for area, image in ((left, pair.original), (right, pair.reconstruction)):
             painter.fillRect(area, QColor(self._theme.ground))
             image_conversion.draw_thumbnail(painter, image, area, ratio)
-        if place == self._hovered or (self.hasFocus() and place == self._current):
+        if option.state & (QStyle.StateFlag.State_MouseOver | QStyle.StateFlag.State_HasFocus):  # pyright: ignore[reportAttributeAccessIssue]
             border(painter, left.united(right).adjusted(-1, -1, 1, 1), QPen(QColor(self._theme.accent), 2))
+        painter.setFont(small_font(self._grid.font()))
         below = QRectF(box.left(), left.bottom() + 2, box.width(), box.height() - side - 2)
-        painter.setPen(QColor(self._theme.text))
-        painter.drawText(below, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, str(pair.index))
-        painter.setPen(QColor(self._theme.muted))
-        painter.drawText(below, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, f"{pair.excess_bce:.2g}")
-
-    # hands
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self._hover(self._at(event.position().x(), event.position().y()))
-
-    def leaveEvent(self, event: QEvent) -> None:
-        self._hover(-1)
-
-    def _hover(self, place: int) -> None:
-        if place != self._hovered:
-            self._hovered = place
-            self.setCursor(Qt.CursorShape.PointingHandCursor if place >= 0 else Qt.CursorShape.ArrowCursor)
-            pair = self.pairs[place] if place >= 0 else None
-            self.setToolTip(f"sample {pair.index} · excess BCE {pair.excess_bce:.3g}" if pair is not None else "")
-            self.update()
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        place = self._at(event.position().x(), event.position().y())
-        if event.button() == Qt.MouseButton.LeftButton and place >= 0:
-            self._current = place
-            self.update()
-            self.chosen.emit(self.pairs[place].index)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        columns = self._columns(self.width())
-        moves = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -columns, Qt.Key.Key_Down: columns}
-        key = Qt.Key(event.key())
-        if self.pairs and key in moves:
-            self._current = min(len(self.pairs) - 1, max(0, self._current + moves[key]))
-            self.update()
-        elif self.pairs and key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            self.chosen.emit(self.pairs[self._current].index)
-        else:
-            super().keyPressEvent(event)
+        for flag, colour, text in (
+            (Qt.AlignmentFlag.AlignLeft, self._theme.text, str(pair.index)),
+            (Qt.AlignmentFlag.AlignRight, self._theme.muted, f"{pair.excess_bce:.2g}"),
+        ):
+            painter.setPen(QColor(colour))
+            painter.drawText(below, flag | Qt.AlignmentFlag.AlignTop, text)

@@ -242,6 +242,7 @@ QLabel[objectName="window.hint"] { background: $surface; color: $text; border: 2
   font-weight: 600; }
 QFrame[objectName="experiments.divider"] { background: $border; }
 QFrame[objectName="experiments.row"] { border: none; border-bottom: 1px solid $border; }
+QListView[objectName="reconstructions.grid"] { background: $surface; border: none; }
 QTableView, QTableView QHeaderView, QTableCornerButton::section { background: $surface; border: none; }
 QTableView QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $border;
   padding: 3px 5px; }
