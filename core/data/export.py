@@ -130,8 +130,11 @@ def write_contact_sheet(dataset: Dataset, target: Path) -> None:
     sheet = Image.new("RGB", (columns * pitch + SHEET_GAP, lines * pitch + SHEET_GAP), (SHEET_GROUND,) * 3)
     for place, index in enumerate(chosen):
         picture = _picture(dataset.images[index]).convert("RGB")
-        picture = picture.resize((SHEET_CELL, SHEET_CELL), Image.Resampling.BILINEAR)
-        sheet.paste(picture, (SHEET_GAP + place % columns * pitch, SHEET_GAP + place // columns * pitch))
+        factor = SHEET_CELL // picture.width
+        side = picture.width * factor if factor > 1 else SHEET_CELL  # small images stay sharp
+        picture = picture.resize((side, side), Image.Resampling.NEAREST if factor > 1 else Image.Resampling.BILINEAR)
+        before = SHEET_GAP + (SHEET_CELL - side) // 2
+        sheet.paste(picture, (before + place % columns * pitch, before + place // columns * pitch))
     with atomic_file(target) as file:
         sheet.save(file, format="PNG")
 

@@ -41,6 +41,7 @@ SHEET = "contact-sheet.png"
 LOOKED_AT = 64
 """Images that are looked at to find out how the encoder wants them."""
 _SHEET_COLUMNS, _GAP = 8, 1
+_LEAST_SHOWN = 64  # pixels of an image in the sheet: smaller ones are enlarged by a whole factor
 
 Progress = Callable[[float], None]
 
@@ -225,7 +226,9 @@ def write_sheet(look: Look, target: Path, inference: Inference | None = None) ->
             said[-1] += ", each above what the model makes of it"
     if not rows:
         return ""
-    side, channels = rows[0].shape[1], rows[0].shape[3]
+    channels, factor = rows[0].shape[3], max(1, -(-_LEAST_SHOWN // rows[0].shape[1]))
+    rows = [images.repeat(factor, axis=1).repeat(factor, axis=2) for images in rows]
+    side = rows[0].shape[1]
     columns = max(map(len, rows))
     sheet = np.full((len(rows) * (side + _GAP) - _GAP, columns * (side + _GAP) - _GAP, channels), 128, np.uint8)
     for row, images in enumerate(rows):

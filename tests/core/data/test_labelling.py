@@ -125,7 +125,14 @@ def test_an_export_says_files_classes_and_what_is_held_out(frames, tmp_path):
         assert data["files"].tolist() == list(dataset.names)
         assert data["species"].tolist() == [row["species"] for row in rows]
         np.testing.assert_array_equal(data["held_out"], dataset.held_out)
+
+
+def test_small_images_are_as_sharp_in_a_contact_sheet_as_they_are(frames, tmp_path):
+    dataset = loaded(frames)
     write_contact_sheet(dataset, tmp_path / "sheet.png")
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        first = np.asarray(sheet)[4:100, 4:100, 0]
+    np.testing.assert_array_equal(first, dataset.images[0, ..., 0].repeat(3, axis=0).repeat(3, axis=1))
 
 
 @pytest.mark.parametrize("kind", ["npz", "folder", "folder and its table"])

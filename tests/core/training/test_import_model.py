@@ -63,10 +63,8 @@ def test_the_run_has_what_any_run_has(keras_run):
     assert keras_run.read_embedding().shape == (40, 2)
     assert keras_run.metadata["dataset"]["samples"] == 40
     assert any("not known" in note for note in keras_run.metadata["dataset"]["notes"])
-    assert size_of(keras_run.path / "contact-sheet.png") == (
-        8 * 17 - 1,
-        4 * 17 - 1,
-    )  # two rows of the prior, originals, reconstructions
+    rows = 4  # two of the prior, originals, reconstructions
+    assert size_of(keras_run.path / "contact-sheet.png") == (8 * 65 - 1, rows * 65 - 1), "16 px, four times as large"
 
 
 def test_it_reconstructs_the_images_that_it_was_trained_on_in_their_colours(keras_run, pictures):
@@ -164,7 +162,7 @@ def test_a_dry_run_writes_findings_and_a_picture_alone(tmp_path, capsys):
     assert values["options"] == ["0:1", "-1:1", "0:255", "logits"]
     assert content["name"].endswith("ONNX decoder")
     assert content["sheet"] == "16 samples of the prior, decoded."
-    assert size_of(tmp_path / "sheet.png") == (8 * 17 - 1, 2 * 17 - 1)
+    assert size_of(tmp_path / "sheet.png") == (8 * 65 - 1, 2 * 65 - 1)
     assert "--layout" in capsys.readouterr().out
     assert sorted(file.name for file in tmp_path.iterdir()) == ["decoder.onnx", "found.json", "sheet.png"]
 
@@ -223,6 +221,6 @@ def test_a_look_shows_images_above_what_the_model_makes_of_them(tmp_path):
     assert content["sheet"] == (
         "16 samples of the prior, decoded; below, 8 images, each above what the model makes of it."
     )
-    assert size_of(tmp_path / "sheet.png") == (8 * 17 - 1, 4 * 17 - 1)
+    assert size_of(tmp_path / "sheet.png") == (8 * 65 - 1, 4 * 65 - 1)
     kinds = {"whole.onnx", "x.npy", "found.json", "sheet.png"}
     assert {file.name for file in tmp_path.iterdir()} == kinds, "the copies it was computed with are gone"
