@@ -39,7 +39,7 @@ def page_figures(quick: bool) -> list[Figure]:
         z = RunDirectory.open(bundled).read_embedding()[:: 40 if quick else 20]
         answers = [page.evaluate(_DECODE, point.tolist()) for point in z]
         shown = np.array([answer["grey"] for answer in answers], np.int16)
-        own = decode_images(open_inference(bundled, precision="float32")[0], z).reshape(len(z), -1)
+        own = decode_images(open_inference(bundled)[0], z).reshape(len(z), -1)
         median = float(np.median([answer["milliseconds"] for answer in answers]))
         page.close()
         page = _opened(browser, large.path, requests)
@@ -50,7 +50,7 @@ def page_figures(quick: bool) -> list[Figure]:
         Figure("shared page, 20,000 points", large.size / 1e6, "MB"),
         Figure("its first image after it was opened", first, "s", 2.0),
         Figure("its later images, median", median, "ms", 30.0),
-        Figure("largest difference to the engine's images in float32", float(np.abs(shown - own).max()), "levels", 2.0),
+        Figure("largest difference to the engine's images", float(np.abs(shown - own).max()), "levels", 2.0),
         Figure("frames while 20,000 points turn, software OpenGL", float(rate), "/s", 30.0, at_least=True),
         Figure("requests of the page", float(len(requests)), "", 0.0),
     ]

@@ -206,7 +206,8 @@ class TrainedRun:
     def encode(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Latent means mu float32 (n, d) of ``images`` uint8 (n, S, S, C), as ``isoline encode`` computes them.
 
-        Where the processor multiplies bfloat16 they are rounded to about 1 % of what a float32 training recorded.
+        Of the article's networks they are rounded to about 1 % of what was recorded where the processor multiplies
+        bfloat16.
         S is ``config.data.image_size`` and C ``config.data.channels``. Raises ``ValueError`` for another type or shape,
         ``core.training.checkpoint.CheckpointError`` if the run has no usable weights, and
         ``core.models.inference.MissingPartError`` for an imported model without an encoder.

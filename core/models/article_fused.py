@@ -89,6 +89,10 @@ class FusedArticleDecoder(nn.Module):
         out = self.head(self.wide(self.ups(grid)).relu_())
         return crop_centre(out, (self.image_size, self.image_size))
 
+    def brightness(self, z: Tensor) -> Tensor:
+        """Latents (N, d) to mean images float32 (N, C, S, S) in [0, 1]."""
+        return torch.sigmoid(self(z).float())
+
 
 def _folded(convolution: nn.Conv2d, scale: Tensor, shift: Tensor) -> nn.Conv2d:
     """A 1 x 1 convolution of (scale x + shift) as one of x."""

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from core.models.layers import PreciseLinear, crop_centre, enlarged_logits
+from core.models.layers import PreciseLinear, crop_centre, enlarged, enlarged_logits
 
 BLOCK = 4  # pixels that one cell of the decoder's last map becomes, on each axis
 COARSE_PATCH = 8  # pixels, on each axis, that one cell of the encoder's first map sees
@@ -120,3 +121,8 @@ class CompactDecoder(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         drawn = self.drawn(z)
         return enlarged_logits(drawn, self.image_size) if self.enlarges else drawn
+
+    def brightness(self, z: Tensor) -> Tensor:
+        """Latents (N, d) to mean images float32 (N, C, S, S) in [0, 1]: the sigmoid of the logits, in fewer steps."""
+        drawn = torch.sigmoid(self.drawn(z).float())
+        return enlarged(drawn, self.image_size) if self.enlarges else drawn

@@ -7,9 +7,9 @@ imports no torch.
 The same point gives the same pixels everywhere only one image at a time, on one thread: convolutions of another batch
 size, or shared by another number of threads, add in another order. Measured with the ``compact`` preset, a batch of 2
 or 16 moved pixels by a grey level in float32, and 1, 2 and 4 threads gave three different sets of images in both
-precisions. One at a time costs little (256², one core: 3.4 ms an image instead of 2.9 in batches of 16). The window's
-probe and paths, its exports, ``isoline decode`` and ``isoline encode`` therefore all compute by ``decode_each`` and
-``encode_each``, on ``THREADS``. On one machine their images are equal bit for bit.
+precisions. One at a time costs little (256², bfloat16, one core: 3.4 ms an image instead of 2.9 in batches of 16). The
+window's probe and paths, its exports, ``isoline decode`` and ``isoline encode`` therefore all compute by
+``decode_each`` and ``encode_each``, on ``THREADS``. On one machine their images are equal bit for bit.
 """
 
 from __future__ import annotations

@@ -40,6 +40,11 @@ def crop_centre(images: Tensor, size: tuple[int, int]) -> Tensor:
     return images[:, :, top : top + size[0], left : left + size[1]]
 
 
+def enlarged(levels: Tensor, size: int) -> Tensor:
+    """Images (N, C, h, w) enlarged bilinearly to (N, C, size, size)."""
+    return F.interpolate(levels, size=(size, size), mode="bilinear", align_corners=False)
+
+
 def enlarged_logits(logits: Tensor, size: int) -> Tensor:
     """Logits float32 (N, C, size, size) of the images with ``logits`` (N, C, h, w), enlarged bilinearly.
 
@@ -47,6 +52,6 @@ def enlarged_logits(logits: Tensor, size: int) -> Tensor:
     ``core.data.source_resolution.enlargement``.
     """
     with torch.autocast(logits.device.type, enabled=False):
-        levels = F.interpolate(torch.sigmoid(logits.float()), size=(size, size), mode="bilinear", align_corners=False)
+        levels = enlarged(torch.sigmoid(logits.float()), size)
         # Away from 0 and 1 by less than any grey level shows: a logit there is infinite, and has no gradient.
         return torch.logit(levels * (1.0 - 2.0 * _MARGIN) + _MARGIN)

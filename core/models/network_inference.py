@@ -1,8 +1,10 @@
 """Our own networks, fast, for looking at a model.
 
-The decoder is rewritten exactly where that saves work (core.models.article_fused), kept in the memory layout that the
-convolutions want, and computed in bfloat16 where the device multiplies it in hardware. How many threads compute is
-the business of the process that owns this object.
+The decoder is rewritten exactly where that saves work (core.models.article_fused) and kept in the memory layout that
+the convolutions want. How many threads compute is the business of the process that owns this object.
+
+``compact`` computes in float32: bfloat16 would save 0.8 of 3.9 ms for an image of 256² and move pixels by up to 6 grey
+levels. The article's networks compute in bfloat16 where the device multiplies it in hardware: 115 ms instead of 257.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,10 +21,13 @@ from torch import Tensor, nn
 from core.config import Device, Precision
 from core.models.article import ArticleDecoder
 from core.models.article_fused import FusedArticleDecoder
+from core.models.compact import CompactDecoder
 from core.models.device import resolve_device, resolve_precision
 from core.models.inference import THREADS, Inference
 from core.models.layers import convert
 from core.models.vae import VAE
+
+Network = TypeVar("Network", bound=nn.Module)
 
 ENCODE_BATCH = 32
 DECODE_BATCH = 16
@@ -37,6 +43,8 @@ class NetworkInference(Inference):
     def __init__(self, model: VAE, device: Device = "auto", precision: Precision = "auto") -> None:
         resolved = resolve_device(device)
         self.device = torch.device(resolved)
+        if precision == "auto" and isinstance(model.decoder, CompactDecoder):
+            precision = "float32"
         self.dtype = resolve_precision(precision, resolved)
         self.precision = str(self.dtype).removeprefix("torch.")
         self.latent_dim = model.latent_dim
@@ -63,7 +71,7 @@ class NetworkInference(Inference):
         images = np.empty((len(z), self.image_size, self.image_size, self.channels), np.uint8)
         for start in range(0, len(z), DECODE_BATCH):
             part = torch.from_numpy(z[start : start + DECODE_BATCH]).to(self.device)
-            levels = torch.sigmoid(self._decoder(part).float()).mul_(255.0).round_().to(torch.uint8)
+            levels = self._decoder.brightness(part).mul_(255.0).round_().to(torch.uint8)
             images[start : start + len(part)] = levels.permute(0, 2, 3, 1).cpu().numpy()  # waits for the device
         return images
 
@@ -90,10 +98,11 @@ class NetworkInference(Inference):
             torch.set_num_threads(before)
 
     def _prepare(self) -> None:
-        decoder: nn.Module = self._model.decoder
+        decoder = self._model.decoder
         decoder = FusedArticleDecoder(decoder) if isinstance(decoder, ArticleDecoder) else copy.deepcopy(decoder)
         self._decoder = self._placed(decoder)
         self._encoder = self._placed(copy.deepcopy(self._model.encoder))
 
-    def _placed(self, module: nn.Module) -> nn.Module:
-        return convert(module, self.device, self.dtype).eval().requires_grad_(False)
+    def _placed(self, module: Network) -> Network:
+        convert(module, self.device, self.dtype).eval().requires_grad_(False)
+        return module

@@ -114,7 +114,7 @@ def test_onnx_files_give_the_runs_images_and_means(run: RunDirectory, exported: 
     decoder, encoder = (onnxruntime.InferenceSession(exported / f"{name}.onnx") for name in ("decoder", "encoder"))
     drawn: Any = decoder.run(None, {"z": LATENTS})[0]
     images = model.decode(LATENTS)
-    assert np.abs(np.moveaxis(drawn, 1, -1) * 255 - images).max() <= 3, "bfloat16, on a processor that has it"
+    assert np.abs(np.moveaxis(drawn, 1, -1) * 255 - images).max() <= 1, "rounded to grey levels"
     pixels = np.moveaxis(images, -1, 1).astype(np.float32) / 255
     mean: Any = encoder.run(["mean"], {"images": pixels})[0]
     assert mean == pytest.approx(model.encode(images), rel=0.05, abs=0.05)

@@ -11,6 +11,7 @@ from torch import nn
 from core.config import DataConfig, ModelConfig, Preset, RunConfig
 from core.models.article import ArticleDecoder
 from core.models.article_fused import FusedArticleDecoder, FusedUpConvolution, upsampled_kernel
+from core.models.device import resolve_precision
 from core.models.layers import PreciseLinear
 from core.models.network_inference import DECODE_BATCH, NetworkInference
 from core.models.vae import VAE, build_model
@@ -92,6 +93,20 @@ def test_encode_gives_the_plain_models_mean(preset: Preset, variance):
     found = NetworkInference(model, "cpu", "float32").encode(images)
     assert found.dtype == np.float32
     assert found == pytest.approx(expected, abs=1e-5 * max(1.0, float(np.abs(expected).max())))
+
+
+def test_an_image_that_is_enlarged_is_that_of_its_logits():
+    model = trained_like("compact", 64, native_size="40x56")
+    z = latents(3)
+    with torch.no_grad():
+        expected = 255 * torch.sigmoid(model.decode_logits(torch.from_numpy(z))).permute(0, 2, 3, 1).numpy()
+    assert np.abs(NetworkInference(model, "cpu").decode(z) - expected).max() <= 0.5 + 1e-2
+
+
+def test_only_what_bfloat16_makes_much_faster_is_computed_in_it():
+    assert NetworkInference(trained_like("compact"), "cpu").dtype == torch.float32
+    assert NetworkInference(trained_like("article"), "cpu").dtype == resolve_precision("auto", "cpu")
+    assert NetworkInference(trained_like("compact"), "cpu", "bfloat16").dtype == torch.bfloat16, "asked for"
 
 
 @pytest.mark.parametrize("preset", PRESETS)

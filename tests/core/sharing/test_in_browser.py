@@ -93,7 +93,7 @@ def opened(browser: Any, file: Path) -> Iterator[Opened]:
 
 def test_it_decodes_as_the_engine_does(opened: Opened, run: RunDirectory):
     z = run.read_embedding()[:4]
-    own = decode_images(open_inference(run.path, precision="float32")[0], z)
+    own = decode_images(open_inference(run.path)[0], z)
     for point, image in zip(z, own, strict=True):
         pixels = opened.value(f"isoline.decode({point.tolist()}).then(({{pixels}}) => Array.from(pixels))")
         shown = np.array(pixels, np.int16).reshape(32, 32, 4)
