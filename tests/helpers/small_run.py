@@ -57,7 +57,7 @@ def make_small_run(
 
 
 def foreign_decoder() -> bytes:
-    """An ONNX file with the code as a column, two more inputs, and a flat output of 5 x 7 pixels with four channels."""
+    """An ONNX file with the code as a column, two more inputs, and four channels of 5 x 7 pixels."""
     numbers, whole = onnx.TensorProto.FLOAT, onnx.TensorProto.INT64
     weights = np.random.default_rng(0).normal(size=(2, 140)).astype(np.float32)
     node, info = onnx.helper.make_node, onnx.helper.make_tensor_value_info
@@ -67,12 +67,16 @@ def foreign_decoder() -> bytes:
             node("MatMul", ["row", "weights"], ["plain"]),
             node("Mul", ["plain", "temperature"], ["warm"]),
             node("Cast", ["label"], ["number"], to=numbers),
-            node("Add", ["warm", "number"], ["picture"]),
+            node("Add", ["warm", "number"], ["flat"]),
+            node("Reshape", ["flat", "shape"], ["picture"]),
         ],
         "decoder",
         [info("code", numbers, (2, 1)), info("temperature", numbers, (1,)), info("label", whole, (1,))],
-        [info("picture", numbers, (1, 140))],
-        [onnx.numpy_helper.from_array(weights, "weights")],
+        [info("picture", numbers, (1, 4, 5, 7))],
+        [
+            onnx.numpy_helper.from_array(weights, "weights"),
+            onnx.numpy_helper.from_array(np.array([1, 4, 5, 7], np.int64), "shape"),
+        ],
     )
     return onnx.helper.make_model(
         graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8

@@ -240,7 +240,7 @@ def test_the_page_says_how_it_was_made(tmp_path: Path):
 class Drawn(Inference):
     """Draws what the page draws."""
 
-    latent_dim, image_size, channels, precision = 2, 9, 3, "float32"
+    latent_dim, image_size, channels, precision = 2, 8, 3, "float32"
 
     def decode(self, z: np.ndarray) -> np.ndarray:
         return page_decoding.shown_images(foreign_decoder(), GRAPH, z).astype(np.uint8)
@@ -250,7 +250,7 @@ class Drawn(Inference):
 
 
 INPUTS = Input("code", (2, 1)), Input("temperature", (1,), value=0.5), Input("label", (1,), "int64", 1.0)
-GRAPH = Graph(INPUTS, "picture", 5, 7, 4, (28, 4, 1), 9, -2.0, 4.0)
+GRAPH = Graph(INPUTS, "picture", 5, 7, 4, (28, 4, 1), 8, -2.0, 4.0)
 
 
 def test_a_decoder_that_draws_other_images_or_is_too_large_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -271,7 +271,7 @@ def test_a_decoder_that_draws_other_images_or_is_too_large_is_refused(tmp_path: 
         made(GRAPH)
 
 
-def imported_run(folder: Path, dtype: str = "float32") -> RunDirectory:
+def imported_run(folder: Path) -> RunDirectory:
     """The decoder of another make, as a run that has imported it."""
     run = make_small_run(folder, dim=2, weights=False)
     run.model_path.mkdir()
@@ -282,14 +282,14 @@ def imported_run(folder: Path, dtype: str = "float32") -> RunDirectory:
             file=file.name,
             sha256=sha256_of_file(file),
             source="theirs.onnx",
-            latent=Tensor(name="code", shape=(2, 1), dtype=dtype),
-            image=Tensor(name="picture", shape=(1, 140)),
-            pixels=Pixels(axes="N(CHW)", height=5, width=7, channels=4, values="-2:4"),
+            latent=Tensor(name="code", shape=(2, 1)),
+            image=Tensor(name="picture", shape=(1, 4, 5, 7)),
+            pixels=Pixels(axes="NCHW", height=5, width=7, channels=4, values="-2:4"),
             fixed=((Tensor(name="temperature", shape=(1,)), 0.5), (Tensor(name="label", shape=(1,), dtype="int64"), 1)),
         ),
     )
-    data = replace(run.config.data, source="none", image_size=9, channels=3)
-    config = replace(run.config, data=data, model=replace(run.config.model, native_size="9x9"))
+    data = replace(run.config.data, source="none", image_size=8, channels=3)
+    config = replace(run.config, data=data, model=replace(run.config.model, native_size="8x8"))
     return run.rewrite(config, run.metadata | {KEY: stored_form(model)})
 
 
@@ -303,12 +303,13 @@ def test_an_imported_decoder_goes_into_the_page_as_it_is(tmp_path: Path):
 
 
 def test_an_imported_decoder_that_no_page_can_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    strange = imported_run(tmp_path / "strange", dtype="bfloat16")
-    with pytest.raises(ShareError, match=r"takes code as bfloat16; a page can give it float32"):
-        page_decoding.page_decoder(strange, strange.read_embedding(), lambda fraction: None)
+    run = imported_run(tmp_path / "run")
+    monkeypatch.setattr(page_decoding, "TYPES", ("float32", "bool"))
+    with pytest.raises(ShareError, match=r"takes label as int64; a page can give it float32, bool\."):
+        page_decoding.page_decoder(run, run.read_embedding(), lambda fraction: None)
     monkeypatch.setattr(page_decoding, "MOST_BYTES", 1000)
     with pytest.raises(ShareError, match="a page can hold 0 MB"):
-        page_decoding.page_decoder(imported_run(tmp_path / "large"), np.zeros((2, 2)), lambda fraction: None)
+        page_decoding.page_decoder(run, np.zeros((2, 2)), lambda fraction: None)
 
 
 def test_attributes_of_a_file_colour_the_points_as_labels_do(tmp_path: Path):
