@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon, QShowEvent
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QProgressDialog, QPushButton, QWidget
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QMessageBox, QProgressDialog, QPushButton, QWidget
 
 _SAVED_IN = "saved in"  # a property of the window
 
@@ -95,6 +95,26 @@ def show_dialog(window: QWidget, dialog: QDialog) -> None:
     dialog.setWindowModality(Qt.WindowModality.NonModal)
     dialog.show()
     dialog.activateWindow()  # without a window manager nobody else gives it the keyboard
+
+
+def ask_question(
+    window: QWidget, name: str, title: str, question: str, about: str, verb: str, accepted: Callable[[], object]
+) -> None:
+    """Ask in a dialog called ``box.name`` whether what ``verb`` says is to be done; ``about`` says what that means."""
+    box = QMessageBox(window)
+    box.setObjectName(f"box.{name}")
+    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    box.setWindowTitle(title)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(question)
+    box.setInformativeText(about)
+    box.setIcon(QMessageBox.Icon.Warning)
+    box.addButton(verb, QMessageBox.ButtonRole.AcceptRole).setObjectName(f"box.{name}.accept")
+    cancel = box.addButton(QMessageBox.StandardButton.Cancel)
+    cancel.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
+    box.setDefaultButton(cancel)
+    box.accepted.connect(accepted)
+    show_dialog(window, box)
 
 
 def ok_and_cancel(dialog: QDialog, verb: str, accepted: Callable[[], object]) -> tuple[QDialogButtonBox, QPushButton]:

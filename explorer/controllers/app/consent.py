@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QMessageBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from core.exploring.consent import WARNING, Program, ProgramError, allow, has_changed, is_allowed
-from explorer.widgets.dialogs import show_dialog
+from explorer.widgets.dialogs import ask_question
 
 
 def with_consent(
@@ -31,18 +29,6 @@ def with_consent(
             return
         allowed()
 
-    box = QMessageBox(window)
-    box.setObjectName("box.program")
-    box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setWindowTitle("Run a Python file")
     changed = " It has changed since you said yes to it." if has_changed(program) else ""
-    box.setTextFormat(Qt.TextFormat.PlainText)
-    box.setText(f"Run {program.path.name}?{changed}")
-    box.setInformativeText(f"{WARNING}\n\n{program.described}")
-    box.setIcon(QMessageBox.Icon.Warning)
-    box.addButton("Run", QMessageBox.ButtonRole.AcceptRole).setObjectName("box.program.accept")
-    cancel = box.addButton(QMessageBox.StandardButton.Cancel)
-    cancel.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
-    box.setDefaultButton(cancel)
-    box.accepted.connect(keep)
-    show_dialog(window, box)
+    question, about = f"Run {program.path.name}?{changed}", f"{WARNING}\n\n{program.described}"
+    ask_question(window, "program", "Run a Python file", question, about, "Run", keep)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
+from functools import partial
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QDialog, QMessageBox
+from PySide6.QtWidgets import QDialog
 
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import (
@@ -27,7 +28,7 @@ from explorer.controllers.path.playback import PlaybackController
 from explorer.state import Document, Speed
 from explorer.views.path import SavedPathsButton
 from explorer.views.saved_paths import NameDialog, NameValidator
-from explorer.widgets.dialogs import show_dialog
+from explorer.widgets.dialogs import ask_question, show_dialog
 
 FRAMES = (2, 1025)  # that the panel can play
 
@@ -125,19 +126,24 @@ class SavedPathsController(Controller):
         if self._pending is None or latents is None or path is None or run is None:
             return
         name, self._pending = self._pending[1], None
-        try:
+        with self._errors_shown(f"{name} was not saved. "):
             taken = existing_name(run.path, name)
             saved = SavedPath(name, path, self._state.playback.speed.value, latents)
             save_path(run.path, saved)
             if taken is not None and taken != saved.name:
                 delete_path(run.path, taken)  # it differed in upper and lower case, which not every system tells apart
+            self._current = (path, saved.name)
+            self._state.message = f"Saved {saved.name}, {saved.frames} frames"
+            self.succeeded.emit()
+            self._show_names()
+
+    @contextlib.contextmanager
+    def _errors_shown(self, before: str = "") -> Iterator[None]:
+        """A file that cannot be read or written ends the block; why is shown, after the words ``before``."""
+        try:
+            yield
         except SavedPathError as error:
-            self.error_occurred.emit(f"{name} was not saved. {sentence(str(error))}")
-            return
-        self._current = (path, saved.name)
-        self._state.message = f"Saved {saved.name}, {saved.frames} frames"
-        self.succeeded.emit()
-        self._show_names()
+            self.error_occurred.emit(before + sentence(str(error)))
 
     # opening
 
@@ -146,24 +152,21 @@ class SavedPathsController(Controller):
         run, model = self._session.run, self._state.model
         if run is None:
             return
-        try:
+        with self._errors_shown():
             saved = load_path(run.path, name)
-        except SavedPathError as error:
-            self.error_occurred.emit(sentence(str(error)))
-            return
-        if model is not None and saved.path.dim != model.latent_dim:
-            self.error_occurred.emit(
-                f"{name} leads through {saved.path.dim} dimensions, and this run's model has {model.latent_dim}."
-            )
-            return
-        frames = min(max(saved.frames, FRAMES[0]), FRAMES[1])
-        self._current = (saved.path, saved.name)
-        self._state.selected_control = None
-        self._state.playback = dataclasses.replace(self._state.playback, frames=frames, speed=Speed(saved.speed))
-        if saved.path != self._state.document.path:
-            self._editing.commit(f"open {saved.name}", path=saved.path)
-        self._state.message = f"Opened {saved.name}"
-        self._show_names()
+            if model is not None and saved.path.dim != model.latent_dim:
+                self.error_occurred.emit(
+                    f"{name} leads through {saved.path.dim} dimensions, and this run's model has {model.latent_dim}."
+                )
+                return
+            frames = min(max(saved.frames, FRAMES[0]), FRAMES[1])
+            self._current = (saved.path, saved.name)
+            self._state.selected_control = None
+            self._state.playback = dataclasses.replace(self._state.playback, frames=frames, speed=Speed(saved.speed))
+            if saved.path != self._state.document.path:
+                self._editing.commit(f"open {saved.name}", path=saved.path)
+            self._state.message = f"Opened {saved.name}"
+            self._show_names()
 
     # renaming and deleting
 
@@ -190,46 +193,30 @@ class SavedPathsController(Controller):
         run = self._session.run
         if run is None:
             return
-        try:
+        with self._errors_shown():
             new = rename_path(run.path, name, new).stem
-        except SavedPathError as error:
-            self.error_occurred.emit(sentence(str(error)))
-            return
-        if self._current is not None and self._current[1] == name:
-            self._current = (self._current[0], new)
-        self._state.message = f"{name} is now named {new}"
-        self._show_names()
+            if self._current is not None and self._current[1] == name:
+                self._current = (self._current[0], new)
+            self._state.message = f"{name} is now named {new}"
+            self._show_names()
 
     def ask_delete(self, name: str) -> None:
         """Delete the saved path ``name``, if a person means it."""
-        box = QMessageBox(self._window)
-        box.setObjectName("box.delete")
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle("Delete path")
-        box.setText(f"Delete the saved path {name}?")
-        box.setInformativeText("Its file is removed from the run. A path that is open stays open.")
-        box.setIcon(QMessageBox.Icon.Question)
-        box.addButton("Delete", QMessageBox.ButtonRole.AcceptRole).setObjectName("box.delete.accept")
-        cancel = box.addButton(QMessageBox.StandardButton.Cancel)
-        cancel.setIcon(QIcon())  # some platforms would put a picture on it that no theme of ours knows
-        box.setDefaultButton(cancel)
-        box.accepted.connect(lambda: self.delete(name))
-        show_dialog(self._window, box)
+        question, delete = f"Delete the saved path {name}?", partial(self.delete, name)
+        about = "Its file is removed from the run. A path that is open stays open."
+        ask_question(self._window, "delete", "Delete path", question, about, "Delete", delete)
 
     def delete(self, name: str) -> None:
         """Remove the saved path ``name`` from the run; a path that is open stays open."""
         run = self._session.run
         if run is None:
             return
-        try:
+        with self._errors_shown():
             delete_path(run.path, name)
-        except SavedPathError as error:
-            self.error_occurred.emit(sentence(str(error)))
-            return
-        if self._current is not None and self._current[1] == name:
-            self._current = None
-        self._state.message = f"Deleted {name}"
-        self._show_names()
+            if self._current is not None and self._current[1] == name:
+                self._current = None
+            self._state.message = f"Deleted {name}"
+            self._show_names()
 
     def _ask_name(self, title: str, verb: str, name: str, validate: NameValidator) -> NameDialog:
         dialog = NameDialog(title, verb, name, validate, self._window)
