@@ -34,6 +34,8 @@ from core.reporting.plot_style import png, svg
 from core.reporting.tables import ONE_SEED, Interval, Spread
 
 SIGNIFICANT = 0.05
+MEASURES = ("excess", "spread", "correlation", "alignment", "factor_alignment", "active", "two_nn", "levina_bickel")
+"""What ``spread_of`` tells of every group."""
 
 
 def make_report(options: Options, analysis: Analysis) -> dict[str, Any]:
@@ -124,8 +126,7 @@ def why_diagonals() -> str:
 
 
 def spread_of(group: Group, name: str) -> Spread:
-    """Mean and standard deviation over a group's seeds of ``excess``, ``spread``, ``correlation``, ``alignment``,
-    ``factor_alignment``, ``active``, ``two_nn``, ``levina_bickel`` or the rank under a penalty."""
+    """Mean and standard deviation over a group's seeds of one of ``MEASURES`` or of the rank under a penalty."""
     if name == "excess":
         return Spread.of(model.validation_excess_bce for model in group.models)
     return Spread.of(_of_cloud(cloud, name) for cloud in group.clouds)
@@ -193,14 +194,13 @@ def _estimate(value: Alignment | Dimension | Unknown) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
-    names = ("excess", "spread", "correlation", "alignment", "factor_alignment", "active", "two_nn", "levina_bickel")
     return {
         "name": group.variant.name,
         "entanglement": group.variant.entanglement,
         "gamma": group.variant.gamma,
         "beta": group.variant.beta,
         "seeds": len(group.models),
-        **{("validation_excess_bce" if name == "excess" else name): spread_of(group, name) for name in names},
+        **{("validation_excess_bce" if name == "excess" else name): spread_of(group, name) for name in MEASURES},
         "orientation_rank": {form: spread_of(group, form) for form in PENALTIES},
         "alignment_null": null_of(group),
     }
@@ -240,8 +240,7 @@ def make_page(analysis: Analysis, report: Mapping[str, Any]) -> str:
             "covariance": svg(covariance_figure(matrices)) if matrices else None,
             "trainings": svg(loss_curves({group.variant.label: group.models[0].records for group in analysis.groups})),
         },
-        orientation_rows=[_orientation_row(group, p_values) for group in analysis.groups],
-        shape_rows=[_shape_row(group) for group in analysis.groups],
+        setting_rows=[_setting_row(group, p_values) for group in analysis.groups],
         model_rows=[_model_row(model) for model in analysis.models],
         preferred_rows=[
             {
@@ -283,25 +282,16 @@ def _short_reason(why: str) -> str:
     return "too few samples" if "few" in why or "distinct points" in why else why
 
 
-def _orientation_row(group: Group, p_values: Mapping[str, float]) -> dict[str, object]:
+def _setting_row(group: Group, p_values: Mapping[str, float]) -> dict[str, object]:
     form = group.variant.entanglement
     factor = [cloud.factor_alignment for cloud in group.clouds if isinstance(cloud.factor_alignment, Alignment)]
     return {
         "setting": group.variant.label,
-        "alignment": _cell(group, "alignment"),
+        **{name: _cell(group, name) for name in MEASURES},
         "null": null_of(group),
         "corrected": p_values.get(group.variant.name),
         "rank": _cell(group, "product" if form == "none" else form),
-        "factor_alignment": _cell(group, "factor_alignment"),
-        "factor_null": float(np.mean([one.null_95 for one in factor])) if factor else None,
-    }
-
-
-def _shape_row(group: Group) -> dict[str, object]:
-    names = ("excess", "spread", "correlation", "active", "two_nn", "levina_bickel")
-    return {
-        "setting": group.variant.label,
-        **{name: _cell(group, name) for name in names},
+        "factor_null": float(np.mean([alignment.null_95 for alignment in factor])) if factor else None,
         "train_s": Spread.of(model.train_s for model in group.models),
     }
 
