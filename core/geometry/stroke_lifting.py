@@ -28,18 +28,8 @@ FREE_SLOPE = 2.0  # depth may change so much faster than the hand moves, at litt
 MAX_SAMPLES = 20_000  # of a larger cloud a random part is used: more samples would not change the surface
 SMOOTHING = 1.5  # standard deviation of the smoothing, in stroke points
 MIN_LENGTH = 4.0  # pixels: less is a click
-
-
-@dataclass(frozen=True, eq=False)
-class LiftedStroke:
-    """``curve`` float32 (K, d) on the data; ``covered`` the share of the stroke that had samples under it.
-
-    ``screen_error`` is the largest distance in pixels between a curve point and the stroke point it was lifted from.
-    """
-
-    curve: np.ndarray
-    covered: float
-    screen_error: float
+TOLERANCE = 0.01  # of a curve's length: how far a path may leave it
+CONTROL_POINTS = range(4, 17)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,26 +70,19 @@ class ScreenCamera:
         return view @ (row[:3] / norm) if norm > 0.0 else np.zeros(len(view))
 
 
-def lift_stroke(
-    stroke: np.ndarray,
-    latents: np.ndarray | Neighbourhoods,
-    view: np.ndarray,
-    camera: ScreenCamera,
-    neighbours: int = DEFAULT_NEIGHBOURS,
-    intrinsic: int | None = None,
-) -> LiftedStroke:
-    """Lift stroke (S, 2), in pixels, onto the samples latents (N, d), drawn at view (N, 3).
+def lift_stroke(stroke: np.ndarray, latents: np.ndarray, view: np.ndarray, camera: ScreenCamera) -> np.ndarray:
+    """The curve float32 (K, d) on the samples latents (N, d) that stroke (S, 2), in pixels, means; they are drawn at
+    view (N, 3).
 
-    ``view`` is a linear map of the latents (three of the dimensions, principal components; unused axes 0). Passing
-    the ``Neighbourhoods`` of the latents saves building its tree for every stroke. ``intrinsic`` is the dimension of
-    the data's surface; left out, it is estimated. Where the stroke crosses empty background it is interpolated between
-    the ends of the gap; its own ends over background are cut off.
+    ``view`` is a linear map of the latents (three of the dimensions, principal components; unused axes 0). Where the
+    stroke crosses empty background it is interpolated between the ends of the gap; its own ends over background are
+    cut off.
 
     Raises ``GeometryError`` if the stroke is too short, if nothing or a single place is under it, or if the cloud is
     not finite.
     """
     try:
-        samples = latents if isinstance(latents, Neighbourhoods) else Neighbourhoods(latents)
+        samples = Neighbourhoods(latents)
         view = check_points(view, "view", 3)
     except GeometryError as error:  # a diverged training's cloud, say
         raise GeometryError(f"Nothing can be drawn on this cloud: {error}") from error
@@ -124,11 +107,10 @@ def lift_stroke(
     chosen = _viterbi(candidates[covered], cost[covered], covered, hidden * pixels_per_unit)
     span = np.arange(covered[0], covered[-1] + 1)
     z = interpolated(span, covered, samples.points[chosen])
-    if intrinsic is None:
-        intrinsic = intrinsic_dimension(samples, 3)
+    intrinsic = intrinsic_dimension(samples, 3)
 
     def on_surface(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        fit = project(samples, z, neighbours, intrinsic)
+        fit = project(samples, z, DEFAULT_NEIGHBOURS, intrinsic)
         return fit.surface, fit.tangent
 
     offset = view.mean(axis=0) - samples.points.mean(axis=0) @ linear
@@ -138,8 +120,7 @@ def lift_stroke(
     z, _ = on_surface(_smooth(z))
     if not np.any(np.ptp(z, axis=0) > 0.0):
         raise GeometryError("Only one point of the cloud lies under the stroke. Draw over more of it.")
-    error = np.linalg.norm(camera.to_screen(z @ linear + offset) - points[span], axis=1)
-    return LiftedStroke(z.astype(np.float32), len(covered) / len(points), float(np.nanmax(error)))
+    return z.astype(np.float32)
 
 
 def _even_stroke(stroke: np.ndarray) -> np.ndarray:
@@ -228,35 +209,30 @@ def _smooth(curve: np.ndarray) -> np.ndarray:
     return np.stack([np.convolve(column, kernel, mode="valid") for column in padded.T], axis=1)
 
 
-def simplify_stroke(
-    curve: np.ndarray, tolerance: float | None = None, most: int = 16, least: int = 4
-) -> tuple[LatentPath, float]:
-    """A path with few control points near curve (K, d): (path, largest distance of a curve point from it).
+def simplify_stroke(curve: np.ndarray) -> LatentPath:
+    """A path with few control points near curve (K, d).
 
-    Control points are taken from the curve, denser where it turns. Of ``least`` to ``most`` of them, the fewest are
-    used that keep within ``tolerance`` (left out: 1 % of the curve's length); if none do, those that come closest.
+    Control points are taken from the curve, denser where it turns: of ``CONTROL_POINTS`` the fewest that keep within
+    ``TOLERANCE``; if none do, those that come closest.
     """
     curve = check_points(curve, "curve")
-    if not 2 <= least <= most:
-        raise GeometryError(f"least is {least} and most {most}; they must be 2 or more, and least not above most.")
     chords = np.diff(curve, axis=0)
     arc = np.linalg.norm(chords, axis=1)
-    wanted = 0.01 * arc.sum() if tolerance is None else tolerance
     direction = chords / np.where(arc > 0.0, arc, 1.0)[:, None]
     turns = np.zeros(len(arc) + 1)
     turns[1:-1] = np.arccos(np.clip((direction[1:] * direction[:-1]).sum(axis=1), -1.0, 1.0))
     turning = 0.5 * (turns[1:] + turns[:-1])  # along each chord: half of the turns at its two ends
     spread = [_equal_shares(arc, turning, weight) for weight in (0.5, 0.7)]
     best, best_deviation = [0, len(curve) - 1] if len(curve) > 1 else [0], np.inf
-    for count in range(least, most + 1):
+    for count in CONTROL_POINTS:
         for shares in spread:
             chosen = np.unique(np.abs(shares[:, None] - np.linspace(0.0, 1.0, count)).argmin(axis=0)).tolist()
             deviation = float(_deviation(curve, chosen).max())
             if deviation < best_deviation:
                 best, best_deviation = chosen, deviation
-        if best_deviation <= wanted:
+        if best_deviation <= TOLERANCE * arc.sum():
             break
-    return LatentPath(curve[best].astype(np.float32)), best_deviation
+    return LatentPath(curve[best].astype(np.float32))
 
 
 def _equal_shares(arc: np.ndarray, turning: np.ndarray, weight: float) -> np.ndarray:

@@ -77,8 +77,7 @@ class PathController(Controller):
             return
         try:
             camera = ScreenCamera(stroke.projection, stroke.viewport)
-            lifted = lift_stroke(stroke.points, means, projection.to_view(means), camera)
-            path, _ = simplify_stroke(lifted.curve)
+            path = simplify_stroke(lift_stroke(stroke.points, means, projection.to_view(means), camera))
         except GeometryError as error:
             self.error_occurred.emit(str(error))
             return
