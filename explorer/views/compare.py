@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import label, named, push_button, set_role, tool_button
+from explorer.widgets.controls import label, named, push_button, set_role, set_silently, tool_button
 from explorer.widgets.dialogs import ask_folder
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
@@ -156,8 +156,7 @@ class CompareView(Panel):
     def set_kind(self, kind: str) -> None:
         """Which input both models get."""
         for name, button in self._kinds.items():
-            with QSignalBlocker(button):
-                button.setChecked(name == kind)
+            set_silently(button.setChecked, name == kind)
 
     def set_kinds(self, reasons: Mapping[str, str]) -> None:
         """Why each kind cannot be chosen; one without a reason can."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QSpinBox, QWidget
 
-from explorer.widgets.controls import label, named, push_button
+from explorer.widgets.controls import label, named, push_button, set_silently
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import column, row
 
@@ -65,8 +65,7 @@ class ImageCacheDialog(QDialog):
 
     def set_limit(self, gigabytes: int, obstacle: str = "") -> None:
         """The limit, and why it cannot be changed here; empty: it can."""
-        with QSignalBlocker(self._limit):
-            self._limit.setValue(gigabytes)
+        set_silently(self._limit.setValue, gigabytes)
         self._limit.setEnabled(not obstacle)
         self._obstacle = obstacle
         self.set_note("")

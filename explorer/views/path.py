@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QResizeEvent, QStandardItem, QStandardItemModel
@@ -30,7 +29,9 @@ from explorer.widgets.controls import (
     combo_box,
     label,
     named,
+    set_choices,
     set_role,
+    set_silently,
     spin_box,
     tool_button,
 )
@@ -220,11 +221,7 @@ class KindChooser(QWidget):
     def set_targets(self, names: Sequence[str]) -> None:
         """The factors and attributes that can be changed; without any, kinds that change one cannot be chosen."""
         if list(names) != [self._target.itemText(i) for i in range(self._target.count())]:
-            before = self._target.currentText()
-            with QSignalBlocker(self._target):
-                self._target.clear()
-                self._target.addItems(list(names))
-                self._target.setCurrentIndex(max(0, self._target.findText(before)))
+            set_choices(self._target, names, self._target.currentText())
             self._target.updateGeometry()
         for kind, about in PATH_KINDS.items():
             if not about.joins:
@@ -235,17 +232,14 @@ class KindChooser(QWidget):
     def show_spline(self, kind: str, closed: bool) -> None:
         """The path is a spline."""
         self._select(self._place(kind, False))
-        with QSignalBlocker(self._closed):
-            self._closed.setChecked(closed)
+        set_silently(self._closed.setChecked, closed)
         self._show(traced=False)
 
     def show_traced(self, kind: str, target: str, penalty: bool) -> None:
         """The path is computed, or the next one will be: with ``target`` changing, kept to the data by ``penalty``."""
         self._select(self._place(kind, True))
-        with QSignalBlocker(self._target):
-            self._target.setCurrentIndex(max(0, self._target.findText(target)))
-        with QSignalBlocker(self._penalty):
-            self._penalty.setChecked(penalty)
+        set_silently(self._target.setCurrentIndex, max(0, self._target.findText(target)))
+        set_silently(self._penalty.setChecked, penalty)
         self._show(traced=True)
 
     def set_closable(self, possible: bool) -> None:
@@ -253,8 +247,7 @@ class KindChooser(QWidget):
         self._closed.setEnabled(possible)
 
     def _select(self, place: int) -> None:
-        with QSignalBlocker(self._kind):
-            self._kind.setCurrentIndex(place)
+        set_silently(self._kind.setCurrentIndex, place)
 
     def _show(self, traced: bool) -> None:
         kind = self._kind.currentData()
@@ -506,22 +499,18 @@ class PathView(Panel):
     def set_position(self, position: float) -> None:
         """Where the marker is, 0 to 1."""
         if not self._scrub.isSliderDown():
-            with QSignalBlocker(self._scrub):
-                self._scrub.setValue(round(_SCRUB * min(1.0, max(0.0, position))))
+            set_silently(self._scrub.setValue, round(_SCRUB * min(1.0, max(0.0, position))))
             self._scrub.update()
         self._show_frame()
 
     def set_playback(self, playing: bool, loop: bool, rate: float, unit: str, frames: int) -> None:
         """Whether the path is being played and starts again at its end; the speed as a multiple of the usual one and
         what it is even in, latent or image; the number of frames K."""
-        with ExitStack() as silent:
-            for widget in (self._play, self._loop, self._speed, self._unit, self._frames):
-                silent.enter_context(QSignalBlocker(widget))
-            self._play.setChecked(playing)
-            self._loop.setChecked(loop)
-            self._speed.setValue(rate)
-            self._unit.setCurrentIndex(self._unit.findData(unit))
-            self._frames.setValue(frames)
+        set_silently(self._play.setChecked, playing)
+        set_silently(self._loop.setChecked, loop)
+        set_silently(self._speed.setValue, rate)
+        set_silently(self._unit.setCurrentIndex, self._unit.findData(unit))
+        set_silently(self._frames.setValue, frames)
         self._show_play()
         self._show_frame()
 
@@ -543,12 +532,10 @@ class PathView(Panel):
 
     def set_look(self, look: FrameLook) -> None:
         """How exported frames look."""
-        with QSignalBlocker(self._frame_size), QSignalBlocker(self._scaling):
-            self._frame_size.setValue(look.size)
-            self._scaling.setCurrentIndex(self._scaling.findData(look.scaling))
+        set_silently(self._frame_size.setValue, look.size)
+        set_silently(self._scaling.setCurrentIndex, self._scaling.findData(look.scaling))
         for box, ticked in ((self._positions, look.positions), (self._labels, look.labels)):
-            with QSignalBlocker(box):
-                box.setChecked(ticked)
+            set_silently(box.setChecked, ticked)
 
     def set_export_progress(self, fraction: float | None) -> None:
         """How much of an export is done, 0 to 1; None: there is none."""

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QProgressBar, QSizePolicy, QToolButton,
 from core.rendering import colormaps
 from core.rendering.projection import axis_name
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import MarkedSlider, add_menu, combo_box, label, named
+from explorer.widgets.controls import MarkedSlider, add_menu, combo_box, label, named, set_choices, set_silently
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import Panel, column, form, row, scrolled
@@ -158,17 +158,12 @@ class PointsView(Themed, Panel):
 
     def set_color_options(self, names: list[str]) -> None:
         """What the points can be coloured by; the choice is kept if it is still there."""
-        before = self._color_by.currentText()
-        with QSignalBlocker(self._color_by):
-            self._color_by.clear()
-            self._color_by.addItems(names)
-            self._color_by.setCurrentIndex(max(0, self._color_by.findText(before)) if names else -1)
+        set_choices(self._color_by, names, self._color_by.currentText())
         self._color_by.setEnabled(bool(names))
 
     def set_color_by(self, name: str) -> None:
         """Show that ``name`` colours the points."""
-        with QSignalBlocker(self._color_by):
-            self._color_by.setCurrentIndex(self._color_by.findText(name))
+        set_silently(self._color_by.setCurrentIndex, self._color_by.findText(name))
 
     def set_classes(self, classes: bool) -> None:
         """Whether classes colour the points: these have colours of their own, and no map."""
@@ -198,12 +193,10 @@ class PointsView(Themed, Panel):
 
     def set_axes(self, choice: tuple) -> None:
         """("axes", (i, j, k)) or ("pca",)."""
-        with QSignalBlocker(self._kind):
-            self._kind.setCurrentIndex(self._kind.findData(choice[0]))
+        set_silently(self._kind.setCurrentIndex, self._kind.findData(choice[0]))
         if choice[0] == "axes":
             for box, dimension in zip(self._axes, choice[1], strict=False):
-                with QSignalBlocker(box):
-                    box.setCurrentIndex(dimension)
+                set_silently(box.setCurrentIndex, dimension)
         self._show_axes()
 
     def changeEvent(self, event: QEvent) -> None:
@@ -259,8 +252,7 @@ class PointsView(Themed, Panel):
         missing = next((i for i in range(self._dimensions) if i not in chosen), None)
         for other, box in enumerate(self._axes):
             if other != number and chosen[other] == chosen[number] and missing is not None:
-                with QSignalBlocker(box):
-                    box.setCurrentIndex(missing)
+                set_silently(box.setCurrentIndex, missing)
         self._on_axes()
 
     def _on_axes(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QLocale, Qt, Signal
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QWidget
 
 from core.rendering.projection import axis_name
-from explorer.widgets.controls import MarkedSlider, label, leave_wheel, named, push_button
+from explorer.widgets.controls import MarkedSlider, label, leave_wheel, named, push_button, set_silently
 from explorer.widgets.layouts import Panel, column, row, scrolled
 
 STEPS = 4000
@@ -64,8 +64,7 @@ class ProbeView(Panel):
             slider.setToolTip(
                 f"{axis_name(i)}: samples {low[i]:.3g} to {high[i]:.3g}, 98 % of them {q01[i]:.3g} to {q99[i]:.3g}"
             )
-            with QSignalBlocker(self._numbers[i]):
-                self._numbers[i].setSingleStep(float(f"{width[i] / 100:.1g}"))
+            set_silently(self._numbers[i].setSingleStep, float(f"{width[i] / 100:.1g}"))
         self._show_values()
 
     def set_values(self, z: np.ndarray) -> None:
@@ -122,8 +121,7 @@ class ProbeView(Panel):
 
     def _on_slider(self, i: int, value: int) -> None:
         self._z[i] = self._low[i] + value / STEPS * (self._high[i] - self._low[i])
-        with QSignalBlocker(self._numbers[i]):
-            self._numbers[i].setValue(float(self._z[i]))
+        set_silently(self._numbers[i].setValue, float(self._z[i]))
         self.value_changed.emit(self._z.copy())
         if not self._sliders[i].isSliderDown():  # by key or wheel: there is no release
             self.released.emit()
@@ -136,8 +134,7 @@ class ProbeView(Panel):
 
     def _show_values(self) -> None:
         for i, number in enumerate(self._numbers):
-            with QSignalBlocker(number):
-                number.setValue(float(self._z[i]))
+            set_silently(number.setValue, float(self._z[i]))
             self._show_slider(i)
 
     def _show_slider(self, i: int) -> None:
@@ -145,8 +142,7 @@ class ProbeView(Panel):
         share = (float(self._z[i]) - self._low[i]) / (self._high[i] - self._low[i])
         place = round(STEPS * min(1.0, max(0.0, share)))
         if not slider.isSliderDown() and place != slider.value():
-            with QSignalBlocker(slider):
-                slider.setValue(place)
+            set_silently(slider.setValue, place)
             slider.update()
 
 

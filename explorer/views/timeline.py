@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QToolButton
 
-from explorer.widgets.controls import MarkedSlider, label, named
+from explorer.widgets.controls import MarkedSlider, label, named, set_silently
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import Panel, row
 
@@ -47,9 +47,8 @@ class TimelineView(Panel):
         position = self.position()
         self._epochs = list(epochs)
         count = max(len(self._epochs), expected)
-        with QSignalBlocker(self._slider):
-            self._slider.setRange(0, count)
-            self._slider.setPageStep(1)
+        set_silently(self._slider.setRange, 0, count)
+        self._slider.setPageStep(1)
         self._slider.setEnabled(bool(self._epochs))
         self._play.setEnabled(len(self._epochs) > 1)
         self._slider.set_ticks(tuple(i / count for i in range(count + 1)) if 0 < count <= _MOST_TICKS else ())
@@ -62,9 +61,8 @@ class TimelineView(Panel):
 
     def set_position(self, epoch: int | None) -> None:
         """Show ``epoch``; None, or one that is not stored, is live."""
-        with QSignalBlocker(self._slider):
-            place = self._epochs.index(epoch) if epoch in self._epochs else len(self._epochs)
-            self._slider.setValue(place)
+        place = self._epochs.index(epoch) if epoch in self._epochs else len(self._epochs)
+        set_silently(self._slider.setValue, place)
         self._slider.update()
         self._show_label()
 
@@ -75,8 +73,7 @@ class TimelineView(Panel):
 
     def set_playing(self, playing: bool) -> None:
         """Show whether the epochs are being replayed."""
-        with QSignalBlocker(self._play):
-            self._play.setChecked(playing)
+        set_silently(self._play.setChecked, playing)
         self._show_play()
 
     def text(self) -> str:
@@ -89,8 +86,7 @@ class TimelineView(Panel):
 
     def _on_value(self, place: int) -> None:
         if place > len(self._epochs):  # not trained yet: the newest state is as far as one can go
-            with QSignalBlocker(self._slider):
-                self._slider.setValue(len(self._epochs))
+            set_silently(self._slider.setValue, len(self._epochs))
             self._slider.update()
         self._show_label()
         self.epoch_chosen.emit(self.position())

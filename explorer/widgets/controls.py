@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from PySide6.QtCore import QEvent, QLocale, QObject, QPointF, QRectF, QSize, Qt, Signal, SignalInstance
+from PySide6.QtCore import QEvent, QLocale, QObject, QPointF, QRectF, QSignalBlocker, QSize, Qt, Signal, SignalInstance
 from PySide6.QtGui import (
     QAction,
     QColor,
@@ -416,6 +416,20 @@ def add_menu(button: QToolButton, entries: Mapping[str, str], chosen: Callable[[
     button.setMenu(menu)
     button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
     return actions
+
+
+def set_silently(setter: Callable[..., object], *values: object) -> None:
+    """Call the ``setter`` of a widget, ``slider.setValue``, without its signals."""
+    with QSignalBlocker(setter.__self__):  # pyright: ignore[reportFunctionMemberAccess]
+        setter(*values)
+
+
+def set_choices(box: QComboBox, names: Sequence[str], chosen: str) -> None:
+    """Let ``box`` offer ``names``, of which it shows ``chosen``, or the first; without its signals."""
+    with QSignalBlocker(box):
+        box.clear()
+        box.addItems(list(names))
+        box.setCurrentIndex(max(0, box.findText(chosen)))
 
 
 def set_role(widget: QWidget, role: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QCheckBox,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from core.paths.recipe import JOINING, PATH_KINDS, RECIPE_KINDS
 from explorer.views.path_comparison.table import PathTable
-from explorer.widgets.controls import label, named, set_role, tool_button
+from explorer.widgets.controls import label, named, set_choices, set_role, set_silently, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import Panel, column, row
 from explorer.widgets.painting import path_pen
@@ -104,8 +104,7 @@ class PathKindsView(Themed, Panel):
     def set_kinds(self, kinds: Sequence[str]) -> None:
         """Which boxes are checked."""
         for kind, box in self._boxes.items():
-            with QSignalBlocker(box):
-                box.setChecked(kind in kinds)
+            set_silently(box.setChecked, kind in kinds)
         self._show_count()
 
     def set_reasons(self, reasons: Mapping[str, str]) -> None:
@@ -118,10 +117,7 @@ class PathKindsView(Themed, Panel):
 
     def set_targets(self, names: Sequence[str], chosen: str) -> None:
         """The factors that can change; none: the box says so."""
-        with QSignalBlocker(self._target):
-            self._target.clear()
-            self._target.addItems(list(names) or ["no factor"])
-            self._target.setCurrentText(chosen)
+        set_choices(self._target, names or ["no factor"], chosen)
         self._target.setEnabled(bool(names))
         self._target.setToolTip(
             "The factor that paths change: its achieved change, and the leak into all others, are measured"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QGridLayout,
     QProgressBar,
@@ -20,7 +20,16 @@ from PySide6.QtWidgets import (
 
 from core.config import LIVE_SETTINGS, ConfigError, RunConfig
 from explorer.views.training.form import ContinueForm, TrainingForm
-from explorer.widgets.controls import MagnitudeSpinBox, duration, label, named, push_button, set_role, tool_button
+from explorer.widgets.controls import (
+    MagnitudeSpinBox,
+    duration,
+    label,
+    named,
+    push_button,
+    set_role,
+    set_silently,
+    tool_button,
+)
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import Panel, column, row, scrolled
 
@@ -243,8 +252,7 @@ class TrainingView(Panel):
             field = self._fields[name]
             if field.being_typed:
                 continue
-            with QSignalBlocker(field):
-                field.setValue(value)
+            set_silently(field.setValue, value)
 
     # gestures
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QWidget
 
 from core.analysis.transect import MeasuredTransect
 from explorer.views.transect.picture import TransectPicture
-from explorer.widgets.controls import add_menu, label, named, spin_box, tool_button
+from explorer.widgets.controls import add_menu, label, named, set_choices, set_silently, spin_box, tool_button
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import Panel, column, row
 
@@ -71,10 +71,7 @@ class TransectView(Panel):
 
     def set_transects(self, names: list[str], chosen: int | None) -> None:
         """Offer these transects; ``chosen`` is the one on show."""
-        with QSignalBlocker(self._choice):
-            self._choice.clear()
-            self._choice.addItems(names)
-            self._choice.setCurrentIndex(-1 if chosen is None else chosen)
+        set_choices(self._choice, names, "" if chosen is None else names[chosen])
         self._enable()
 
     def set_removable(self, removable: bool) -> None:
@@ -89,8 +86,7 @@ class TransectView(Panel):
         """
         self.picture.set_measured(measured, changed)
         if measured is not None and changed is None:
-            with QSignalBlocker(self._points):
-                self._points.setValue(len(measured.transect))
+            set_silently(self._points.setValue, len(measured.transect))
             self.set_empty("")
         self._enable()
 
