@@ -50,7 +50,7 @@ MOST_DIMENSIONS = 8  # of a surface: more than any local fit can tell
 UNITS = (("latent", "Latent speed"), ("image", "Image speed"))
 FORMATS = {"png": "PNG strip…", "gif": "GIF…", "mp4": "MP4 video…", "npz": "Latents and frames (NPZ)…"}
 _SCRUB = 10_000
-_WIDE = 880  # pixels in which the settings have one row
+_WIDE = 760  # pixels in which there is room for the buttons' words, too
 _LENGTHS = (
     "Latent length: length of the path in units of latent space. Image length: how far the decoded image changes along "
     "it, summed over K frames at equal steps, pooled to 16 × 16 cells, in units of a cell's full brightness; it grows "
@@ -338,6 +338,13 @@ class _MenuPart(QWidget):
             super().keyPressEvent(event)
 
 
+def _flow(*widgets: QWidget, spacing: int) -> FlowLayout:
+    flow = FlowLayout(horizontal=spacing)
+    for widget in widgets:
+        flow.addWidget(widget)
+    return flow
+
+
 class PathView(Panel):
     """Plays a path and says what it is; ``kinds`` chooses that. Positions are 0 to 1 along it in the chosen unit."""
 
@@ -362,7 +369,7 @@ class PathView(Panel):
         self.set_path(None)
         self.set_export_progress(None)
 
-    def _make_transport(self) -> QHBoxLayout:
+    def _make_transport(self) -> FlowLayout:
         self._previous = self._button("previous", "One frame back (Left)")
         self._previous.clicked.connect(lambda: self._step(-1))
         self._play = self._button("play", "Play (Space)", checkable=True)
@@ -381,13 +388,30 @@ class PathView(Panel):
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         self._frame = label("", "muted", "path.frame", align=right)
         self._frame.setMinimumWidth(60)
-        return row(self._previous, self._play, self._next, self._loop, (self._scrub, 1), self._frame, spacing=4)
+        self._clear = self._button("clear", "Remove the path", text="Clear", drawing="trash")
+        self._clear.clicked.connect(self.clear_requested)
+        self.saved = SavedPathsButton()
+        self._export = self._button("export", _EXPORT, text="Export")
+        add_menu(self._export, FORMATS, self.export_requested.emit)
+        self._make_look(self._export.menu())
+        buttons = self._previous, self._play, self._next, self._loop
+        return _flow(*buttons, self._scrub, self._frame, self._clear, self.saved, self._export, spacing=4)
 
     def _make_words(self) -> QHBoxLayout:
         self.info, self.note = named(ElidedLabel("muted"), "path.info"), named(ElidedLabel("muted"), "path.note")
         self.info.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
         self.note.setVisible(False)
-        return row(self.info, (self.note, 1), spacing=20)
+        self._bar = QProgressBar()
+        self._bar.setRange(0, 1000)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedWidth(96)
+        tip = "Cancel the export; no file is left on disk"
+        cancel = named(QToolButton(), "path.export.cancel", "Cancel", tip)
+        cancel.clicked.connect(self.cancel_export_requested)
+        self._progress = named(QWidget(), "path.progress")
+        row(label("Exporting", "muted"), self._bar, cancel, spacing=6, parent=self._progress)
+        self._progress.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
+        return row(self.info, (self.note, 1), self._progress, spacing=20)
 
     def _make_settings(self) -> FlowLayout:
         self.kinds = KindChooser()
@@ -409,34 +433,7 @@ class PathView(Panel):
         self._speed.setPrefix("× ")
         self._speed.setKeyboardTracking(False)
         self._speed.valueChanged.connect(self.speed_changed)
-        self._clear = self._button("clear", "Remove the path", text="Clear", drawing="trash")
-        self._clear.clicked.connect(self.clear_requested)
-        self.saved = SavedPathsButton()
-        self._export = self._button("export", _EXPORT, text="Export")
-        add_menu(self._export, FORMATS, self.export_requested.emit)
-        self._make_look(self._export.menu())
-        self._bar = QProgressBar()
-        self._bar.setRange(0, 1000)
-        self._bar.setTextVisible(False)
-        self._bar.setFixedWidth(96)
-        tip = "Cancel the export; no file is left on disk"
-        cancel = named(QToolButton(), "path.export.cancel", "Cancel", tip)
-        cancel.clicked.connect(self.cancel_export_requested)
-        self._progress = named(QWidget(), "path.progress")
-        row(label("Exporting", "muted"), self._bar, cancel, spacing=6, parent=self._progress)
-        flow = FlowLayout(horizontal=6)
-        for widget in (
-            self.kinds,
-            self._unit,
-            self._frames,
-            self._speed,
-            self._clear,
-            self.saved,
-            self._export,
-            self._progress,
-        ):
-            flow.addWidget(widget)
-        return flow
+        return _flow(self.kinds, self._unit, self._frames, self._speed, spacing=6)
 
     def _make_look(self, menu: QMenu) -> None:
         """How exported frames look, below the formats; choosing leaves the menu open."""

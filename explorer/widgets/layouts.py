@@ -95,7 +95,10 @@ def scrolled(body: QWidget, name: str) -> QScrollArea:
 
 
 class FlowLayout(QLayout):
-    """Places its items left to right, centred in rows, and begins a new row where one does not fit any more."""
+    """Places its items left to right, centred in rows, and begins a new row where one does not fit any more.
+
+    Items that expand share the room that their row leaves.
+    """
 
     def __init__(self, horizontal: int = 8, vertical: int = 4) -> None:
         super().__init__()
@@ -159,9 +162,14 @@ class FlowLayout(QLayout):
         rows = self._rows(rectangle.width())
         for number, row in enumerate(rows):
             height = max(item.sizeHint().height() for item in row)
+            expanding = [item for item in row if item.expandingDirections() & Qt.Orientation.Horizontal]
+            needed = sum(item.sizeHint().width() + self._horizontal for item in row) - self._horizontal
+            more = max(0, rectangle.width() - needed) // max(1, len(expanding))
             x = rectangle.x()
             for item in row:
                 size = item.sizeHint()
+                if item in expanding:
+                    size.setWidth(size.width() + more)
                 size.setWidth(min(size.width(), rectangle.width()) if rectangle.width() > 0 else size.width())
                 if move:
                     item.setGeometry(QRect(QPoint(x, y + (height - size.height()) // 2), size))

@@ -12,7 +12,7 @@ from core.paths.latent_path import SPLINE_KINDS
 from core.paths.recipe import PATH_KINDS, RECIPE_KINDS
 from core.protocol.figures import FrameLook
 from explorer.views.path import SPLINES, PathView
-from explorer.widgets.theme import LIGHT
+from explorer.widgets.theme import DARK, LIGHT
 
 LEFT = Qt.MouseButton.LeftButton
 SIGNALS = [
@@ -350,3 +350,26 @@ def test_the_estimated_dimension_is_shown_and_another_can_be_set(view, hold):
     assert hold == [("dimension", 3)]
     view.kinds.hold.set_dimension(2, 3, None)
     assert box.currentText() == "2"
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT], ids=lambda theme: theme.name)
+@pytest.mark.parametrize("kind", ["spline", *RECIPE_KINDS])
+def test_in_a_window_of_1280_pixels_nothing_has_a_line_of_its_own(view, use_theme, theme, kind):
+    use_theme(theme)
+    view.set_path("catmull-rom", points=3, length=2.0)
+    view.kinds.set_targets(("a label with a long name", "b"))
+    if kind != "spline":
+        view.kinds.show_traced(kind, "b", True)
+    view.set_export_progress(0.4)
+    view.resize(694, 120)  # between the docks at its sides
+    QTest.qWait(0)
+    rows = [
+        ["play", "scrub", "clear", "saved", "export"],
+        ["kind", "target", "hold", "penalty", "closed", "unit", "frames", "speed"],
+    ]
+    for names in rows:
+        shown = [widget for name in names if (widget := _find(view, name)).isVisible()]
+        tops = [widget.mapTo(view, QPoint(0, 0)).y() for widget in shown]
+        assert max(tops) < min(top + widget.height() for top, widget in zip(tops, shown, strict=True))
+        assert all(widget.mapTo(view, QPoint(widget.width(), 0)).x() <= 694 for widget in shown)
+    assert _find(view, "scrub").width() > 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QLabel, QMainWindow, QStyle, QWidget
+from PySide6.QtWidgets import QLabel, QMainWindow, QSizePolicy, QStyle, QWidget
 
 from explorer.widgets.layouts import FittingToolBar, FlowLayout
 
@@ -36,6 +36,16 @@ def test_what_does_not_fit_begins_a_new_row(panel):
     assert [(box.x(), box.y()) for box in labels] == [(0, 5), (110, 0), (0, 35)]
     assert made.layout().heightForWidth(319) == 55
     assert made.layout().heightForWidth(100) == 80
+
+
+def test_what_expands_takes_the_room_that_its_row_leaves(panel):
+    made, labels = panel
+    labels[1].setMaximumWidth(1000)
+    labels[1].setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    made.resize(400, 100)
+    assert [(box.x(), box.width()) for box in labels] == [(0, 100), (110, 180), (300, 100)]
+    made.resize(250, 100)
+    assert [(box.x(), box.y(), box.width()) for box in labels] == [(0, 5, 100), (110, 0, 140), (0, 35, 100)]
 
 
 def test_hidden_widgets_take_no_room(panel, qtbot):
