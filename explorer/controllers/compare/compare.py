@@ -14,10 +14,9 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
+from core.protocol.figures import Colouring
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded, frame
-from core.rendering import colormaps
-from core.rendering.class_colours import coloured
-from core.rendering.point_colours import SPLIT, plain_colour
+from core.rendering.point_colours import SPLIT, point_colours, value_range
 from core.rendering.projection import Projection
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 from explorer.controllers.app.session import read_samples
@@ -222,24 +221,25 @@ class CompareController(Controller):
         """By the same factor and over the same range as the first cloud, so that a colour means one thing in both."""
         if self._means is None:
             return
-        display, samples, count = self._state.display, self._samples, len(self._means)
-        colours = np.tile(plain_colour(self._state.theme), (count, 1))
-        if samples is not None and len(samples.indices) == count:
-            classes = color_targets.classes(self._state, display.color_by)
-            values = samples.factor(display.color_by)
-            if classes and (display.color_by == SPLIT or values is not None):
-                if values is None:
-                    places = samples.split.astype(np.float32)
-                else:
-                    names = samples.categories[samples.factor_names.index(display.color_by)]
-                    places = _renumbered(values, names, classes)
-                colours = coloured(places, len(classes), self._state.theme.plot)
-                colours[np.isin(np.nan_to_num(places, nan=-1.0), list(self._state.hidden)), 3] = 0
-            elif values is not None:
-                first = self._state.samples
-                low, high = _range(first.factor(display.color_by) if first is not None else None, values)
-                colours = colormaps.colours(values, display.colormap, low, high, self._state.theme.plot)
-        self._cloud.set_colors(colours)
+        count = len(self._means)
+        self._cloud.set_colors(point_colours(self._colouring(count), count, self._state.theme))
+
+    def _colouring(self, count: int) -> Colouring:
+        state, name, samples = self._state, self._state.display.color_by, self._samples
+        if samples is None or len(samples.indices) != count:
+            return Colouring()
+        classes, values = color_targets.classes(state, name), samples.factor(name)
+        if classes and values is not None:
+            values = _renumbered(values, samples.categories[samples.factor_names.index(name)], classes)
+        elif name == SPLIT:
+            values = samples.split
+        if values is None:
+            return Colouring()
+        first = state.samples.factor(name) if state.samples is not None else None
+        known = [column for column in (first, values) if column is not None and np.isfinite(column).any()]
+        low, high = value_range(known[0]) if known else (0.0, 1.0)
+        hidden = tuple(state.hidden) if classes else ()
+        return Colouring(name, values.astype(np.float64), low, high, state.display.colormap, classes, hidden)
 
     def _show_selected(self) -> None:
         sample = self._state.document.sample
@@ -350,15 +350,6 @@ def _renumbered(values: np.ndarray, names: tuple[str, ...], known: tuple[str, ..
     """Classes (N,), places in ``names``, as places in ``known``; NaN for what is not among these."""
     places = np.array([known.index(name) if name in known else np.nan for name in names] + [np.nan])
     return places[np.where(np.isfinite(values), values, len(names)).astype(np.int64)]
-
-
-def _range(first: np.ndarray | None, second: np.ndarray) -> tuple[float, float]:
-    """The ends of the colours: those of the first cloud, else of the second."""
-    for values in (first, second):
-        if values is not None and np.isfinite(values).any():
-            low, high = float(np.nanmin(values)), float(np.nanmax(values))
-            return low, high if high > low else low + 1.0
-    return 0.0, 1.0
 
 
 class CameraLock(QObject):

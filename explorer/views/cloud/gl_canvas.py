@@ -180,8 +180,7 @@ class PointsItem(SceneItem):
             _upload(self._positions, np.ascontiguousarray(np.nan_to_num(scene.columns.T, nan=1e30)))
             self._uploaded_version = scene.version
         if self._uploaded_colors != (key := (scene.version, scene.color_version, self._theme.name)):
-            plain = QColor(self._theme.accent)
-            colors = scene.rgba((plain.red(), plain.green(), plain.blue())).copy()
+            colors = scene.rgba(self._theme).copy()
             colors[~np.isfinite(scene.columns[0]), 3] = 0
             _upload(self._colors, np.ascontiguousarray(colors))
             self._uploaded_colors = key

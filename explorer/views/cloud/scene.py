@@ -16,6 +16,8 @@ import numpy as np
 from core.rendering.axes import Box, back_grid, flat_grid, make_box
 from core.rendering.camera import Camera, broadside
 from core.rendering.colormaps import Colorbar
+from core.rendering.point_colours import plain_colour
+from core.rendering.themes import Theme
 
 MARGINS_3D = (56.0, 36.0, 56.0, 48.0)  # pixels for tick numbers and names: left, top, right, bottom
 MARGINS_FLAT = (64.0, 32.0, 64.0, 56.0)
@@ -267,11 +269,11 @@ class Scene:
         """Radius in pixels at the target's depth."""
         return max(0.5, self.point_size / 2)
 
-    def rgba(self, plain: tuple[int, int, int]) -> np.ndarray:
-        """Colours uint8 (N, 4) with the opacity in their alpha; ``plain`` where no colours fit the points."""
+    def rgba(self, theme: Theme) -> np.ndarray:
+        """Colours uint8 (N, 4) with the opacity in their alpha; the plain one where no colours fit the points."""
         colors = self.colors
         if colors is None or len(colors) != self.count:
-            colors = np.tile(np.array([*plain, 255], dtype=np.uint8), (self.count, 1))
+            colors = np.tile(plain_colour(theme), (self.count, 1))
         if self.opacity < 1.0:
             colors = colors.copy()
             colors[:, 3] = (colors[:, 3] * self.opacity + 0.5).astype(np.uint8)

@@ -102,8 +102,7 @@ class SoftwareCanvas(Themed, QWidget):
             return []
         order = visible[far_to_near(screen.depth[visible])] if scene.dims == 3 else visible
         depth, cue = screen.depth[order], depth_cue(scene.camera, scene.box)
-        plain = QColor(self._theme.accent)
-        colors = scene.rgba((plain.red(), plain.green(), plain.blue()))[order]
+        colors = scene.rgba(self._theme)[order]
         radius = size_factors(depth, cue) * np.float32(scene.point_radius() * ratio)
         if len(order) > SLICE:
             radius = np.minimum(radius, np.float32(1.25 * ratio))

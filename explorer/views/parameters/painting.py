@@ -13,6 +13,7 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 
+from core.rendering.point_colours import plain_colour
 from core.rendering.point_splatting import PAD, Discs, draw_discs, pack
 from core.runs.directory import HELD_OUT, TRAINING
 from explorer.views.parameters.scene import CLASS_ROOM, LEFT, RIGHT, Hole, PlaneFrame, PlaneScene
@@ -90,8 +91,7 @@ def _colours(scene: PlaneScene, theme: Theme) -> np.ndarray:
     """uint8 (N, 4): the colours given, or one for all as long as there are none that fit."""
     if scene.colors is not None and len(scene.colors) == len(scene.xy):
         return scene.colors
-    plain = QColor(theme.accent)
-    return np.tile(np.array([plain.red(), plain.green(), plain.blue(), 255], dtype=np.uint8), (len(scene.xy), 1))
+    return np.tile(plain_colour(theme), (len(scene.xy), 1))
 
 
 def draw_grid(painter: QPainter, frame: PlaneFrame, theme: Theme) -> None:
