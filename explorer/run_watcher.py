@@ -6,7 +6,6 @@ where change notifications do not arrive. A tick without news costs a few stat c
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.runs.directory import MetricsTail, RunDirectory, RunError
@@ -32,7 +31,7 @@ class RunWatcher(QObject):
         self._stamp: int | None = None
         self._epochs: tuple[int, ...] = ()
         self._status = ""
-        self._error = ""
+        self._problems: set[str] = set()  # that have been reported
         self._ticks = 0
         self._timer = QTimer(self)
         self._timer.setInterval(INTERVAL_MS)
@@ -42,7 +41,8 @@ class RunWatcher(QObject):
         """Follow ``run`` from its first record on; None stops."""
         self._run = run
         self._tail = MetricsTail(run.metrics_path) if run is not None else None
-        self._stamp, self._epochs, self._status, self._error, self._ticks = None, (), "", "", 0
+        self._stamp, self._epochs, self._status, self._ticks = None, (), "", 0
+        self._problems = set()
         if run is None:
             self._timer.stop()
             return
@@ -53,29 +53,39 @@ class RunWatcher(QObject):
         """Look once."""
         if self._run is None or self._tail is None:
             return
-        try:
-            self._poll(self._run, self._tail)
-        except (RunError, OSError) as error:
-            if str(error) != self._error:
-                self._error = str(error)
-                self.failed.emit(self._error)
+        run, tail = self._run, self._tail
+        for look in (self._look_at_status, self._look_at_means, lambda run: self._look_at_metrics(run, tail)):
+            try:  # a file that cannot be read does not hide the others
+                look(run)
+            except (RunError, OSError) as error:
+                self._report(str(error))
+        self._ticks += 1
 
-    def _poll(self, run: RunDirectory, tail: MetricsTail) -> None:
+    def _report(self, problem: str) -> None:
+        if problem not in self._problems:
+            self._problems.add(problem)
+            self.failed.emit(problem)
+
+    def _look_at_status(self, run: RunDirectory) -> None:
         if self._ticks % STATUS_EVERY == 0:
             status = run.status()
             if status != self._status:
                 self._status = status
                 self.status.emit(status)
-        self._ticks += 1
+
+    def _look_at_means(self, run: RunDirectory) -> None:
         stamp = run.live_stamp()
         if stamp is not None and stamp != self._stamp:
-            means: np.ndarray = run.read_embedding(None)
             self._stamp = stamp
-            self.embedding.emit(means)
+            self.embedding.emit(run.read_embedding(None))
+
+    def _look_at_metrics(self, run: RunDirectory, tail: MetricsTail) -> None:
         restarts = tail.restarts
         records = tail.poll()
         if tail.restarts != restarts:
             self.restarted.emit()
+        if tail.damaged:
+            self._report(f"{tail.path} is damaged in places: lines that cannot be read are passed over.")
         if any(record.get("event") == "started" for record in records):
             self._status = ""  # it may end as the run had ended before, between two looks at the status
         if records:

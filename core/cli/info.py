@@ -6,16 +6,46 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import tyro
 
 from core.config import DataConfig, RunConfig
 from core.runs.commands import remedy_lines, resume_command
-from core.runs.directory import RunDirectory
+from core.runs.directory import MetricsTail, RunDirectory, RunError
 from core.runs.imported import ImportedModel
-from core.runs.metrics_log import Record, read_metrics
+from core.runs.metrics_log import read_records
 from core.utils.text import aligned, counted
 
 MOST_LINES = 10  # of notes, and of skipped files
+
+
+class _Skipped(msgspec.Struct):
+    name: str
+    reason: str
+
+
+class _Dataset(msgspec.Struct):
+    samples: int
+    train: int = 0
+    validation: int = 0
+    held_out: int = 0
+    factor_names: list[str] = []
+    notes: list[str] = []
+    skipped: list[_Skipped] = []
+
+
+class _Continued(msgspec.Struct):
+    epoch: int
+    when: str
+    changes: dict[str, dict[str, Any]]
+
+
+class _Metadata(msgspec.Struct):
+    """What the metadata of a run may hold; there may be more, and there may be none."""
+
+    created: str = "unknown"
+    dataset: _Dataset | None = None
+    history: list[_Continued] = []
 
 
 @dataclass(frozen=True)
@@ -34,12 +64,18 @@ def run(options: Options) -> int:
         rows += _settings(directory.config)
     else:
         rows += _imported(directory.config, directory.imported)
-    rows += _images(directory.metadata.get("dataset"))
+    try:
+        metadata = msgspec.convert(directory.metadata, _Metadata)
+    except msgspec.ValidationError as error:
+        metadata = _Metadata()
+        rows.append(("damaged", f"what {directory.path / 'config.json'} says of images and history: {error}"))
+    rows += _images(metadata.dataset)
+    rows += _samples(directory)
     if directory.imported is None:
-        rows += _progress(directory, read_metrics(directory.metrics_path))
+        rows += _progress(directory, metadata.history)
     files = [file.stat() for file in directory.path.rglob("*") if file.is_file()]
     size = sum({entry.st_ino: entry.st_size for entry in files}.values())  # last and best may be one file
-    rows += [("created", str(directory.metadata.get("created", "unknown"))), ("size on disk", f"{size / 1e6:.1f} MB")]
+    rows += [("created", metadata.created), ("size on disk", f"{size / 1e6:.1f} MB")]
     print("\n".join(aligned(rows)))
     return 0
 
@@ -74,23 +110,36 @@ def _settings(config: RunConfig) -> list[tuple[str, str]]:
     ]
 
 
-def _images(dataset: Any) -> list[tuple[str, str]]:
+def _images(dataset: _Dataset | None) -> list[tuple[str, str]]:
     """What a run keeps of its images: how many each side has, their labels, and what was done to them."""
-    if not isinstance(dataset, dict) or "samples" not in dataset:
+    if dataset is None:
         return []
-    sides = [("train", "to train"), ("validation", "to validate"), ("held_out", "held out")]
-    split = ", ".join(f"{dataset[key]:,} {said}" for key, said in sides if dataset.get(key))
-    rows = [("images", f"{dataset['samples']:,}{f': {split}' if split else ''}")]
-    if dataset.get("factor_names"):
-        rows.append(("labels", ", ".join(dataset["factor_names"])))
-    skipped = [f"{one['name']}: {one['reason']}" for one in dataset.get("skipped", [])]
-    for title, lines in (("notes", dataset.get("notes", [])), ("skipped", skipped)):
+    sides = [(dataset.train, "to train"), (dataset.validation, "to validate"), (dataset.held_out, "held out")]
+    split = ", ".join(f"{count:,} {words}" for count, words in sides if count)
+    rows = [("images", f"{dataset.samples:,}{f': {split}' if split else ''}")]
+    if dataset.factor_names:
+        rows.append(("labels", ", ".join(dataset.factor_names)))
+    skipped = [f"{file.name}: {file.reason}" for file in dataset.skipped]
+    for title, lines in (("notes", dataset.notes), ("skipped", skipped)):
         more = [f"… and {len(lines) - MOST_LINES:,} more"] if len(lines) > MOST_LINES else []
         rows += zip((title, *[""] * MOST_LINES), [*lines[:MOST_LINES], *more], strict=False)
     return rows
 
 
-def _progress(directory: RunDirectory, records: list[Record]) -> list[tuple[str, str]]:
+def _samples(directory: RunDirectory) -> list[tuple[str, str]]:
+    """How many samples are recorded, or why they cannot be shown."""
+    if not directory.probe_path.exists():
+        return []
+    try:
+        _, mu = directory.read_cloud()
+    except RunError as error:
+        return [("damaged", str(error))]
+    return [("samples", f"{len(mu):,}")]
+
+
+def _progress(directory: RunDirectory, history: list[_Continued]) -> list[tuple[str, str]]:
+    tail = MetricsTail(directory.metrics_path)
+    records = read_records(tail)
     steps = [record for record in records if record.get("kind") == "step"]
     epochs = [record for record in records if record.get("kind") == "epoch"]
     done = f"{len(epochs)} of {counted(directory.config.training.epochs, 'epoch')}"
@@ -116,7 +165,10 @@ def _progress(directory: RunDirectory, records: list[Record]) -> list[tuple[str,
         rows.append(("active dimensions", f"{report['active_dimensions']} of {directory.config.model.latent_dim}"))
     for finding in (report or {}).get("findings", []):
         rows += zip(("warning", "", ""), remedy_lines(directory.path, finding), strict=False)
-    for entry in directory.metadata.get("history", []):
-        changes = ", ".join(f"{name} {change['from']} to {change['to']}" for name, change in entry["changes"].items())
-        rows.append(("changed", f"after epoch {entry['epoch']}, {entry['when']}: {changes}"))
+    for entry in history:
+        changes = ", ".join(f"{name} {value.get('from')} to {value.get('to')}" for name, value in entry.changes.items())
+        rows.append(("changed", f"after epoch {entry.epoch}, {entry.when}: {changes}"))
+    if tail.damaged:
+        lines = counted(tail.damaged, "line")
+        rows.append(("damaged", f"{lines} of {tail.path.name}: no record of a training, passed over"))
     return rows

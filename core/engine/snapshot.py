@@ -40,11 +40,6 @@ HOLD_S = 5.0  # so long a snapshot that has answered nothing yet is used in plac
 SETTLED_S = 3.0  # weights that stay for so long are worth a few seconds of decoding
 
 
-MANY_DIMENSIONS = 64
-"""In more latent dimensions all samples are not compared with all (in 2,048 that takes minutes for 20,000), and a
-geodesic is not relaxed, for its equations grow with their cube."""
-LANDMARKS = 5000
-"""Samples that stand for all there, drawn at random."""
 THUMBNAILS = 600
 """Samples whose thumbnails the first map is fitted to."""
 _CHOSEN_FROM = 4 * THUMBNAILS
@@ -67,13 +62,6 @@ class Attributes(NamedTuple):
 
 
 NO_ATTRIBUTES = Attributes((), np.zeros((0, 0)))
-
-
-def _landmarks(count: int, d: int) -> np.ndarray:
-    """Places int64 (L,) of the samples that geometry looks at: all, or so many of them that it takes seconds."""
-    if d <= MANY_DIMENSIONS or count <= LANDMARKS:
-        return np.arange(count)
-    return np.sort(np.random.default_rng(0).choice(count, LANDMARKS, replace=False))
 
 
 def thumbnail_map(mu: np.ndarray, thumbnails: np.ndarray) -> ImageMap:
@@ -175,12 +163,7 @@ class EmbeddingSnapshot:
         self.places = np.flatnonzero(self._seen)
         """Places int64 (N,) of these samples among all that the run recorded."""
         self.neighbourhoods = Neighbourhoods(mu)
-        self.landmarks = _landmarks(*mu.shape)
-        """Places int64 (L,) among these samples of those that stand for all where each is compared with each."""
-        all_of_them = len(self.landmarks) == len(mu)
-        self.geometry = self.neighbourhoods if all_of_them else Neighbourhoods(mu[self.landmarks])
-        """The neighbourhoods of the landmarks."""
-        self.off_manifold = OffManifoldDetector(self.geometry, doubt)
+        self.off_manifold = OffManifoldDetector(self.neighbourhoods, doubt)
         self.attributes = NO_ATTRIBUTES
         self._surfaces: dict[tuple[tuple[str, ...], int], Future[Surface]] = {}
 
@@ -229,7 +212,7 @@ class EmbeddingSnapshot:
         """
         names = self.factors if names is None else names
         if (names, dimension) not in self._surfaces:
-            table = self.table(names)[self.landmarks]
+            table = self.table(names)
 
             def make() -> Surface:
                 known = np.isfinite(table).all(axis=1)
@@ -237,8 +220,7 @@ class EmbeddingSnapshot:
                     raise EngineError(
                         f"{', '.join(names)}: known together for {known.sum()} samples; a surface needs 2 or more."
                     )
-                samples = self.geometry if known.all() else self.geometry.points[known]
-                return Surface(samples, table[known], names, dimension or None)
+                return Surface(self.mu[known], table[known], names, dimension or None)
 
             self._surfaces[names, dimension] = in_thread(make, "surface")
         return self._surfaces[names, dimension]
@@ -365,14 +347,12 @@ class SnapshotCache:
         if self._probe is None:
             self._probe = run.read_probe()
         probe = self._probe
-        mu = _newest_means(run)
+        mu = run.newest_embedding()
         if mu.shape != (len(probe.indices), inference.latent_dim) or len(mu) < 2:
             raise EngineError(
                 f"{run.path} has means of shape {mu.shape} for {len(probe.indices)} recorded samples in "
                 f"{inference.latent_dim} dimensions; paths need one mean a sample, and 2 samples or more."
             )
-        if not np.isfinite(mu).all():
-            raise EngineError(f"The newest means of {run.path} are not finite: the training has diverged.")
         if probe.seen.sum() < 2:
             raise EngineError(f"{run.path} recorded fewer than 2 samples that are not held out; paths need 2 or more.")
         return EmbeddingSnapshot(mu, probe, inference, doubt_about(run, mu))
@@ -410,15 +390,6 @@ class SnapshotCache:
     def do_idle_work(self) -> bool:
         """Decode one landmark, if any is wanted; False if nothing was done."""
         return self.has_idle_work and not any_running() and self._wanted is not None and self._wanted.advance()
-
-
-def _newest_means(run: RunDirectory) -> np.ndarray:
-    if run.live_stamp() is not None:
-        return run.read_embedding()
-    epochs = run.embedding_epochs()
-    if not epochs:
-        raise RunError(f"{run.path} has no latent means yet; they are recorded at the first training step.")
-    return run.read_embedding(epochs[-1])
 
 
 def _stamp(run: RunDirectory) -> object:

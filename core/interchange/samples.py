@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.runs.directory import SPLIT_NAMES, RunDirectory, RunError
+from core.runs.directory import SPLIT_NAMES, RunDirectory
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,7 @@ class Samples:
 
 def read_samples(run: RunDirectory) -> Samples:
     """Raises ``core.runs.directory.RunError`` if none are recorded yet or a file is damaged."""
-    probe, latents = run.read_probe(), run.read_embedding()
-    if len(latents) != len(probe.indices):
-        raise RunError(
-            f"{run.path} holds latents of {len(latents):,} samples, and {len(probe.indices):,} samples; restore "
-            f"{run.probe_path.name} and embeddings/ from the same copy of the run."
-        )
+    probe, latents = run.read_cloud()
     own = ["file"] if probe.names else []
     taken = [*own, "split", *(f"z{place}" for place in range(latents.shape[1]))]
     columns = {"file": np.array(probe.names, np.str_)} if probe.names else {}

@@ -119,13 +119,7 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
     """
     means, shown = _read_means(run, epoch)
     probe = run.read_probe()
-    if len(means) != len(probe.indices):
-        raise TurntableError(
-            f"{run.path} has {len(means)} means for {len(probe.indices)} samples; its files do not belong together."
-        )
-    finite = np.isfinite(means).all(axis=1)
-    if finite.sum() < 2:
-        raise TurntableError(f"{run.path}: the means of that epoch are not finite; choose another with --epoch.")
+    run.check_cloud(probe, means)
     values, bar = _colouring(probe, look, len(means))
     plain = np.tile(np.array([*rgb(THEMES[look.theme].accent), 255], dtype=np.uint8), (len(means), 1))
     if values is None or bar is None:
@@ -134,18 +128,18 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
         rgba = coloured(values, len(bar.categories), look.ground)
     else:
         rgba = colours(values, look.colormap, bar.low, bar.high, look.ground)
-    drawn = finite.copy()
+    drawn = np.ones(len(means), bool)
     if look.hide:
         bar, hidden = _without_hidden(values, bar, look)
         drawn &= ~hidden
         if not drawn.any():
             raise TurntableError("every class that has samples is hidden; show at least one.")
     rgba[:, 3] = np.where(drawn, round(look.opacity * 255), 0)  # those that are hidden keep their room
-    projection = _projection(look.axes, means[finite])
+    projection = _projection(look.axes, means)
     count = f"{drawn.sum():,} samples".replace(",", "\u202f")
     return Cloud(
-        points=projection.to_view(means[finite]),
-        rgba=rgba[finite],
+        points=projection.to_view(means),
+        rgba=rgba,
         labels=projection.labels,
         dims=projection.dims,
         colorbar=bar,

@@ -17,7 +17,6 @@ Whole files are written atomically, nothing in them can execute code, and this m
 from __future__ import annotations
 
 import dataclasses
-import zipfile
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -33,6 +32,7 @@ from core.runs.imported import KEY, ImportedModel, imported_model
 from core.runs.lock import LockReader, RunError, RunLock
 from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, last_outcome, read_metrics
 from core.utils.atomic_write import atomic_file, write_atomic
+from core.utils.untrusted import MEGABYTE, UnreadableError, decode_json, read_array, read_arrays, read_json
 
 __all__ = [
     "HELD_OUT",
@@ -55,9 +55,15 @@ __all__ = [
 
 MAX_PROBE = 20_000
 """Most samples whose means are recorded."""
+MAX_SAMPLES = 1_000_000
+"""Most rows of means that are read."""
+MAX_PROBE_BYTES = 256 * MEGABYTE
+MAX_MEAN = 1e15
+"""Largest coordinate of a mean that can be shown: squares of distances stay finite in float32."""
 THUMBNAIL_SIZE = 32
 TRAINING, VALIDATION, HELD_OUT = 0, 1, 2
 """What ``ProbeSet.split`` says of a sample; those held out are kept from training and validation on purpose."""
+_PROBE_ARRAYS = ("indices", "factors", "factor_names", "thumbnails", "split", "names", "categories")
 SPLIT_NAMES = ("training", "validation", "held out")
 
 Status = Literal["running", "paused", "finished", "stopped", "interrupted", "failed"]
@@ -249,11 +255,11 @@ class RunDirectory:
         if not file.is_file():
             raise RunError(f"{path} is not a run: it has no config.json. Give a folder that `isoline train` wrote.")
         try:
-            content = msgspec.json.decode(file.read_bytes())
+            content = read_json(file)
         except OSError as error:
             raise RunError(f"{file} cannot be read ({error.strerror or error}).") from error
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise RunError(f"{file} is not valid JSON ({error}). Restore it from a copy of the run.") from error
+        except UnreadableError as error:
+            raise RunError(f"{file} is damaged: {error}. Restore it from a copy of the run.") from error
         if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
             foreign = foreign_model(path)  # others have a config.json, too
             if foreign is not None:
@@ -291,19 +297,20 @@ class RunDirectory:
         """The fixed samples. Raises ``RunError`` if the file is missing or damaged."""
         path = self.probe_path
         try:
-            with open(path, "rb") as file, np.load(file, allow_pickle=False) as data:
+            data = read_arrays(path, MAX_PROBE_BYTES, _PROBE_ARRAYS)
 
-                def texts(key: str) -> tuple[str, ...]:  # runs of earlier versions store neither names nor categories
-                    return tuple(data[key].tolist()) if key in data.files else ()
+            def texts(key: str) -> tuple[str, ...]:  # runs of earlier versions store neither names nor categories
+                return tuple(map(str, data[key].ravel().tolist())) if key in data else ()
 
-                factors = texts("factor_names")
-                categories = tuple(msgspec.json.decode(text, type=tuple[str, ...]) for text in texts("categories"))
-                arrays = data["indices"], data["factors"], factors, data["thumbnails"], data["split"]
-                return ProbeSet(*arrays, categories, texts("names"))
+            categories = tuple(decode_json(text, tuple[str, ...]) for text in texts("categories"))
+            arrays = data["indices"], data["factors"], texts("factor_names"), data["thumbnails"], data["split"]
+            return ProbeSet(*arrays, categories, texts("names"))
         except FileNotFoundError as error:
             raise RunError(f"{path} does not exist (yet): the run has recorded no samples.") from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, msgspec.MsgspecError) as error:
-            raise RunError(f"{path} is damaged ({error}). Restore it from a copy of the run.") from error
+        except KeyError as error:
+            raise RunError(f"{path} is damaged: it has no {error}. Restore it from a copy of the run.") from error
+        except (OSError, UnreadableError) as error:
+            raise RunError(f"{path} is damaged: {error}. Restore it from a copy of the run.") from error
 
     def write_embedding(self, mu: np.ndarray, epoch: int | None = None) -> None:
         """Store means mu float32 (n, d) of the probe set after ``epoch``; None: as the live ones."""
@@ -313,18 +320,47 @@ class RunDirectory:
             np.save(file, np.ascontiguousarray(mu), allow_pickle=False)
 
     def read_embedding(self, epoch: int | None = None) -> np.ndarray:
-        """Means float32 (n, d) after ``epoch``; None: the newest. Raises ``RunError`` if there are none."""
+        """Means float32 (n, d) after ``epoch``; None: the newest. Raises ``RunError`` if there are none, or if they are
+        damaged, not finite, or of another d than the run's."""
         path = self.embedding_path(epoch)
+        latent_dim = self.config.model.latent_dim
         try:
-            with open(path, "rb") as file:
-                mu = np.load(file, allow_pickle=False)
+            mu = read_array(path, MAX_SAMPLES * latent_dim * 4)
         except FileNotFoundError as error:
             raise RunError(f"{path} does not exist; the stored epochs are {self.embedding_epochs()}.") from error
-        except (OSError, ValueError, EOFError) as error:
-            raise RunError(f"{path} is damaged ({error}).") from error
-        if not isinstance(mu, np.ndarray) or mu.ndim != 2 or mu.dtype != np.float32:
-            raise RunError(f"{path} does not hold float32 (n, d) means.")
+        except (OSError, UnreadableError) as error:
+            raise RunError(f"{path} is damaged: {error}. Restore it from a copy of the run.") from error
+        problem = ""
+        if mu.dtype != np.float32 or mu.ndim != 2 or not len(mu) or mu.shape[1] != latent_dim:
+            problem = f"it holds {mu.dtype} {mu.shape}, not float32 means (n, {latent_dim})"
+        elif not np.abs(mu).max() <= MAX_MEAN:  # NaN is not
+            place = tuple(int(axis) for axis in np.argwhere(~(np.abs(mu) <= MAX_MEAN))[0])
+            problem = f"the mean of sample {place[0]} has the coordinate {mu[place]:g}"
+        if problem:
+            raise RunError(f"{path} cannot be shown: {problem}. Restore it from a copy of the run.")
         return mu
+
+    def newest_embedding(self) -> np.ndarray:
+        """The live means float32 (n, d), or those of the last epoch. Raises ``RunError`` if there are none."""
+        epochs = self.embedding_epochs()
+        if self.live_stamp() is None and not epochs:
+            raise RunError(f"{self.path} has no latent means yet; they are recorded at the first training step.")
+        return self.read_embedding(epochs[-1] if self.live_stamp() is None else None)
+
+    def read_cloud(self) -> tuple[ProbeSet, np.ndarray]:
+        """The fixed samples and their newest means float32 (n, d). Raises ``RunError``, also if they do not belong
+        together."""
+        probe, mu = self.read_probe(), self.newest_embedding()
+        self.check_cloud(probe, mu)
+        return probe, mu
+
+    def check_cloud(self, probe: ProbeSet, mu: np.ndarray) -> None:
+        """Raise ``RunError`` if ``mu`` (n, d) are means of another number of samples."""
+        if len(mu) != len(probe.indices):
+            raise RunError(
+                f"{self.path} holds means of {len(mu):,} samples, and {len(probe.indices):,} samples; restore "
+                f"{self.probe_path.name} and embeddings/ from the same copy of the run."
+            )
 
     def embedding_epochs(self) -> list[int]:
         """Epochs with stored means, rising."""
@@ -351,10 +387,10 @@ class RunDirectory:
     def read_control(self) -> Control:
         """The last command; ``Control()`` if there was none. Raises ``RunError`` if the file is malformed."""
         try:
-            return msgspec.json.decode(self.control_path.read_bytes(), type=Control)
+            return read_json(self.control_path, Control)
         except FileNotFoundError:
             return Control()
-        except (msgspec.MsgspecError, UnicodeDecodeError, RunError) as error:
+        except (UnreadableError, RunError) as error:
             raise RunError(f"{self.control_path} is not a command ({error}); it is ignored.") from error
         except OSError as error:
             raise RunError(f"{self.control_path} cannot be read ({error.strerror or error}).") from error

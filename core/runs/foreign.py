@@ -12,9 +12,9 @@ import pickletools
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import IO, Literal
 
-import msgspec
+from core.utils.untrusted import UnreadableError, decode_json, open_regular, read_json
 
 Kind = Literal["tensors", "pythae", "diffusers", "onnx", "latents", "code", "keras", "hdf5", "program"]
 IMPORTABLE: tuple[Kind, ...] = ("tensors", "pythae", "diffusers")
@@ -72,15 +72,13 @@ def foreign_model(path: Path) -> Foreign | None:
         folder = _folder(path.parent) if suffix in _IN_FOLDERS and path.is_file() else None
         if folder is not None:
             return folder
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _file(path, file)
     except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError):
         return None  # it cannot be read, or is damaged: whoever wanted to use it says so
 
 
 def _folder(path: Path) -> Foreign | None:
-    if (path / "final_model" / "model_config.json").is_file():  # in what a training of pythae leaves
-        return _folder(path / "final_model")
     if (path / "model_config.json").is_file() and (path / "model.pt").is_file():
         return Foreign(path, "pythae", "a model that pythae saved", f"Run `isoline import {path}`.")
     if (path / "model_index.json").is_file() and (path / "vae" / "config.json").is_file():
@@ -97,13 +95,13 @@ def _folder(path: Path) -> Foreign | None:
 
 def _json(path: Path) -> dict:
     try:
-        content = msgspec.json.decode(path.read_bytes())
-    except (msgspec.DecodeError, UnicodeDecodeError, OSError):
+        content = read_json(path)
+    except (UnreadableError, OSError):
         return {}
     return content if isinstance(content, dict) else {}
 
 
-def _file(path: Path, file: BinaryIO) -> Foreign | None:
+def _file(path: Path, file: IO[bytes]) -> Foreign | None:
     head = file.read(16)
     file.seek(0)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
@@ -136,7 +134,7 @@ def _hdf5(path: Path) -> Foreign:
     return Foreign(path, "hdf5", "an HDF5 file, but no model of Keras", advice)
 
 
-def _archive(path: Path, file: BinaryIO) -> Foreign | None:
+def _archive(path: Path, file: IO[bytes]) -> Foreign | None:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         if "model.weights.h5" in names:
@@ -160,8 +158,8 @@ def _torch(path: Path, classes: list[str]) -> Foreign:
             path,
             "code",
             f"a PyTorch file with a whole object in it ({name}), which is code and is not loaded",
-            f"{_EXPORT} Or save the tensors alone there, torch.save(model.state_dict(), …), and run "
-            "`isoline import weights.pt --model my_model.py`.",
+            f"{_EXPORT} Or save the tensors alone there, torch.save(model.state_dict(), …), and import those with "
+            "--model my_model.py.",
         )
     return Foreign(path, "tensors", "a PyTorch file of tensors", _with_program(path))
 
@@ -173,7 +171,7 @@ def _with_program(path: Path) -> str:
     )
 
 
-def _classes(file: BinaryIO) -> list[str]:
+def _classes(file: IO[bytes]) -> list[str]:
     """The classes and functions that the pickle in ``file`` asks for, but for those of tensors; nothing is loaded."""
     found, texts = [], []
     for operation, argument, _ in pickletools.genops(file):
@@ -189,15 +187,15 @@ def _classes(file: BinaryIO) -> list[str]:
     return found
 
 
-def _safetensors(path: Path, head: bytes, file: BinaryIO) -> Foreign | None:
+def _safetensors(path: Path, head: bytes, file: IO[bytes]) -> Foreign | None:
     size = int.from_bytes(head[:8], "little")
     file.seek(8)
     if len(head) < 8 or size > _MAX_HEADER:
         return None
     content = file.read(size)
     try:
-        entries = msgspec.json.decode(content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        entries = decode_json(content)
+    except UnreadableError:
         return None
     if not isinstance(entries, dict):
         return None

@@ -15,16 +15,19 @@ import socket
 import threading
 import time
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from core.utils.atomic_write import write_atomic
+from core.utils.untrusted import UnreadableError, read_json
 
 HEARTBEAT_S = 1.0
 STALE_S = 30.0
 WATCH_S = 2.5
 """How long an unfamiliar lock is watched before it is declared dead: clocks of two hosts may disagree."""
+
+_MAX_LOCK = 4096
 
 TrainerState = Literal["running", "paused"]
 
@@ -36,7 +39,7 @@ class RunError(RuntimeError):
 class Holder(msgspec.Struct, frozen=True):
     """Content of ``lock``: process id and host of the trainer, its state, and a token that tells two holders apart."""
 
-    pid: int
+    pid: Annotated[int, msgspec.Meta(ge=1, lt=1 << 31)]
     host: str
     token: str
     state: TrainerState = "running"
@@ -48,8 +51,8 @@ _held_tokens: set[str] = set()  # of this process: a process id that was used ag
 def read_holder(path: Path) -> Holder | None:
     """Who holds the lock file ``path``; None if nobody does or the file says nothing readable."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Holder)
-    except (FileNotFoundError, NotADirectoryError, msgspec.MsgspecError, UnicodeDecodeError):
+        return read_json(path, Holder, _MAX_LOCK)
+    except (FileNotFoundError, NotADirectoryError, UnreadableError):
         return None
 
 

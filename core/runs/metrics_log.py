@@ -1,7 +1,8 @@
 """``metrics.jsonl``: one JSON object a line, appended by the trainer, followed by whoever watches.
 
 The writer hands each line to the operating system at once; a crash can only tear the last one. The reader gives whole
-lines alone, each once, and starts again from the top when the file was replaced.
+lines alone, each once, and starts again from the top when the file was replaced. Lines that are no records of a
+training are passed over and counted.
 """
 
 from __future__ import annotations
@@ -9,16 +10,86 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Annotated, Any
 
 import msgspec
 
+from core.runs.lock import RunError
 from core.utils.atomic_write import write_atomic
+from core.utils.untrusted import UnreadableError, decode_json, open_regular
 
 Record = dict[str, Any]
 
 _TAIL_BYTES = 1 << 16
+_MOST_BYTES = 1 << 24  # that are read at once; no line is longer
 _OUTCOMES = ("finished", "failed", "stopped")
+
+
+_Number = Annotated[float, msgspec.Meta(ge=-1e30, le=1e30)] | None  # what a plot can show; None: it was not finite
+_Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+
+
+class _Step(msgspec.Struct, tag_field="kind", tag="step"):
+    step: _Count
+    epoch: _Count
+    total_steps: _Count = 0
+    ends_epoch: bool = False
+    time: _Number = None
+    images_per_second: _Number = None
+    eta_seconds: _Number = None
+    loss: _Number = None
+    reconstruction: _Number = None
+    kl: _Number = None
+    entanglement: _Number = None
+    learning_rate: _Number = None
+    beta: _Number = None
+    gamma: _Number = None
+
+
+class _Epoch(msgspec.Struct, tag_field="kind", tag="epoch"):
+    epoch: _Count
+    step: _Count = 0
+    time: _Number = None
+    validation: dict[str, _Number] | None = None
+    best: bool = False
+    exact_means: bool = False
+
+
+class _Event(msgspec.Struct, tag_field="kind", tag="event"):
+    event: str
+    step: _Count | None = None
+    epoch: _Count | None = None
+    time: _Number = None
+    message: str = ""
+    device: str = ""
+    sequence: _Count = 0
+    changed: list[str] = []
+    changes: dict[str, Any] = {}
+
+
+class _Finding(msgspec.Struct):
+    kind: str = ""
+    message: str = ""
+    remedy: str = ""
+    changes: dict[str, Any] = {}
+    fresh: bool = False
+
+
+class _Report(msgspec.Struct, tag_field="kind", tag="report"):
+    excess_bce: _Number = None
+    twonn: _Number = None
+    twonn_low: _Number = None
+    twonn_high: _Number = None
+    trustworthiness_parameters_to_cloud: _Number = None
+    trustworthiness_cloud_to_parameters: _Number = None
+    seconds: _Number = None
+    active_dimensions: _Count | None = None
+    latent_signal: list[_Number] = []
+    squared_error: _Number = None
+    squared_error_training: _Number = None
+    squared_error_mean_image: _Number = None
+    findings: list[_Finding] = []
+    note: str = ""
 
 
 class MetricsWriter:
@@ -48,41 +119,58 @@ class MetricsTail:
     """Follows a metrics file. ``poll`` costs one stat call when there is nothing new.
 
     ``restarts`` counts how often the file was replaced or shortened; the records that ``poll`` gives afterwards begin
-    at the top again, so a reader that keeps old ones must forget them when the number changes.
+    at the top again, so a reader that keeps old ones must forget them when the number changes. ``damaged`` counts the
+    lines that were passed over since then.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.restarts = 0
+        self.damaged = 0
         self._offset = 0
         self._identity: tuple[int, int] | None = None
         self._seen_size = 0
 
     def poll(self) -> list[Record]:
-        """New whole lines since the last call, parsed; lines that are not JSON objects are passed over."""
+        """New whole lines since the last call, parsed. Of a long file it gives the next part: call again while there is
+        any. Raises ``OSError``, or ``RunError`` if it is no file."""
         try:
             status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
             return []
         identity = (status.st_dev, status.st_ino)
         if self._identity is not None and (identity != self._identity or status.st_size < self._offset):
-            self._offset, self._seen_size = 0, 0
+            self._offset, self._seen_size, self.damaged = 0, 0, 0
             self.restarts += 1
         self._identity = identity
-        if status.st_size == self._seen_size:
-            return []
-        with open(self.path, "rb") as file:
-            file.seek(self._offset)
-            data = file.read()
-        self._seen_size = self._offset + len(data)
-        end = data.rfind(b"\n") + 1
-        self._offset += end
-        return _parse_lines(data[:end])
+        records: list[Record] = []
+        while not records and status.st_size > self._seen_size:
+            with _opened(self.path) as file:
+                file.seek(self._offset)
+                data = file.read(_MOST_BYTES)
+            end = data.rfind(b"\n") + 1
+            if not end and len(data) == _MOST_BYTES:  # no record is as long
+                end = len(data)
+            self._seen_size = self._offset + len(data) if len(data) < _MOST_BYTES else self._offset + end
+            self._offset += end
+            records, damaged = _parsed(data[:end])
+            self.damaged += damaged
+            if len(data) < _MOST_BYTES:
+                break
+        return records
 
 
 def read_metrics(path: Path) -> list[Record]:
-    """All whole records of the file; none if it does not exist."""
-    return MetricsTail(path).poll()
+    """All whole records of the file; none if it does not exist. Raises ``OSError`` or ``RunError``."""
+    return read_records(MetricsTail(path))
+
+
+def read_records(tail: MetricsTail) -> list[Record]:
+    """All records that are there, and have not been given before."""
+    records: list[Record] = []
+    while part := tail.poll():
+        records += part
+    return records
 
 
 def keep_metrics(path: Path, keep: Callable[[Record], bool]) -> None:
@@ -115,32 +203,48 @@ def last_outcome(path: Path) -> str | None:
 
 def _last_records(path: Path) -> list[Record]:
     try:
-        with open(path, "rb") as file:
+        with _opened(path) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL_BYTES))
-            return _parse_lines(file.read())
+            return _parsed(file.read(_TAIL_BYTES))[0]
     except (FileNotFoundError, NotADirectoryError):
         return []
 
 
-def _parse_lines(data: bytes) -> list[Record]:
-    records = []
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        return open_regular(path)
+    except UnreadableError as error:
+        raise RunError(
+            f"{path} cannot be read: {error}. Move it away, or restore it from a copy of the run."
+        ) from error
+
+
+def _parsed(data: bytes) -> tuple[list[Record], int]:
+    """The records of these lines, and how many others there are: torn by a crash, damaged, or not ours."""
+    records: list[Record] = []
+    damaged = 0
     for line in data.split(b"\n"):
         try:
-            record = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError):  # torn by a crash, or not ours
-            continue
-        if isinstance(record, dict):
+            record = decode_json(line)
+            msgspec.convert(record, _Step | _Epoch | _Event | _Report)
+        except (UnreadableError, msgspec.ValidationError, RecursionError):
+            damaged += bool(line.strip())
+        else:
             records.append(record)
-    return records
+    return records, damaged
 
 
 def _cut_torn_line(path: Path) -> None:
     """Drop the part after the last newline, which a killed trainer left; a new line must not be glued to it."""
     try:
-        data = path.read_bytes()
+        file = _opened(path)
     except FileNotFoundError:
         return
+    with file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _MOST_BYTES))
+        data = file.read()
     end = data.rfind(b"\n") + 1
     if end != len(data):
-        os.truncate(path, end)
+        os.truncate(path, size - len(data) + end)

@@ -100,11 +100,7 @@ class Contents:
 def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
     """What the page of ``run`` holds. Raises ``ShareError`` if the run has nothing to show, ``RunError`` for damaged
     files."""
-    means, probe = _newest_means(run), run.read_probe()
-    if len(means) != len(probe.indices):
-        raise ShareError(
-            f"{run.path} has {len(means)} means for {len(probe.indices)} samples; its files do not belong together."
-        )
+    probe, means = run.read_cloud()
     remarks: list[str] = []
     recorded = len(means)
     columns = _columns(probe, () if choice.attributes is None else read_attributes(choice.attributes, recorded))
@@ -112,16 +108,14 @@ def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
     total = _total_samples(run, recorded)
     if total > recorded:
         remarks.append(f"The run recorded {recorded:,} of its {total:,} samples, drawn at random; these are shown.")
-    finite = np.flatnonzero(np.isfinite(means).all(axis=1))
-    if len(finite) < 2:
-        raise ShareError(f"{run.path} has {len(finite)} samples with finite means; two or more are needed.")
-    if len(finite) < recorded:
-        remarks.append(f"{counted(recorded - len(finite), 'sample')} without a finite mean are left out.")
+    if recorded < 2:
+        raise ShareError(f"{run.path} has {counted(recorded, 'sample')}; two or more are needed.")
     most = min(MOST_POINTS, max(2, MOST_NUMBERS // means.shape[1]))
-    if len(finite) > most:
-        remarks.append(f"{most:,} of {len(finite):,} samples are shown, drawn at random.")
-        finite = np.sort(np.random.default_rng(0).choice(finite, most, replace=False))
-    means, probe = np.ascontiguousarray(means[finite]), probe.part(finite)
+    chosen = np.arange(recorded)
+    if recorded > most:
+        remarks.append(f"{most:,} of {recorded:,} samples are shown, drawn at random.")
+        chosen = np.sort(np.random.default_rng(0).choice(recorded, most, replace=False))
+        means, probe = np.ascontiguousarray(means[chosen]), probe.part(chosen)
     sheets: tuple[bytes, ...] = ()
     if choice.pictures:
         sheets, quality = picture_sheets(probe.thumbnails)
@@ -138,7 +132,7 @@ def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
         notes=tuple(line.strip() for line in choice.notes.splitlines() if line.strip()),
         latents=means,
         indices=probe.indices.astype(np.int32),
-        columns=tuple(Column(column.name, column.values[finite], column.categories) for column in columns),
+        columns=tuple(Column(column.name, column.values[chosen], column.categories) for column in columns),
         color_by=choice.color_by,
         names=probe.names if choice.names else (),
         sheets=sheets,
@@ -174,15 +168,6 @@ def described(saved: SavedPath) -> str:
         what += f", {recipe.target}"
     closed = ", closed" if saved.path.closed else ""
     return f"{what}{closed} · {counted(saved.frames, 'frame')} · constant {saved.speed} speed"
-
-
-def _newest_means(run: RunDirectory) -> np.ndarray:
-    epochs = run.embedding_epochs()
-    if run.live_stamp() is not None:
-        return run.read_embedding(None)
-    if not epochs:
-        raise ShareError(f"{run.path} has no embedding yet; its training has to record one first.")
-    return run.read_embedding(epochs[-1])
 
 
 def _total_samples(run: RunDirectory, recorded: int) -> int:

@@ -158,7 +158,10 @@ def test_a_missing_run_is_refused_and_the_open_one_stays(reopened, tmp_path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda run: (run / "config.json").write_text('{"schema": 1, "conf'), "config.json is not valid JSON"),
+        (
+            lambda run: (run / "config.json").write_text('{"schema": 1, "conf'),
+            "config.json is damaged: it is not valid",
+        ),
         (lambda run: (run / "config.json").unlink(), "is not a run"),
     ],
 )

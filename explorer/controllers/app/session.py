@@ -94,6 +94,12 @@ class Session(Controller):
         state = self._state
         if state.samples is None and self.run is not None:
             self._read_samples(self.run)
+        if self.run is not None and state.samples is not None:
+            try:
+                self.run.check_cloud(state.samples, means)
+            except RunError as error:
+                self.error_occurred.emit(str(error))
+                return
         first = state.embedding is None
         state.embedding = means
         document = state.document

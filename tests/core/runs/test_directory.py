@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -28,6 +30,7 @@ from core.runs.directory import (
     read_metrics,
 )
 from core.runs.lock import STALE_S, Holder, RunLock
+from core.runs.metrics_log import read_records
 from core.utils.atomic_write import atomic_file, remove_temporaries, write_atomic
 
 
@@ -199,6 +202,39 @@ def test_the_stamp_changes_with_every_write(run: RunDirectory):
     assert len(stamps) == 5
 
 
+@pytest.mark.parametrize(
+    ("means", "problem"),
+    [
+        (np.array([[0, 1, 2], [3, np.nan, 5]], np.float32), "sample 1 has the coordinate nan"),
+        (np.array([[0, 1, np.inf]], np.float32), "sample 0 has the coordinate inf"),
+        (np.array([[0, 1, 3e38]], np.float32), r"sample 0 has the coordinate 3e\+38"),
+        (np.zeros((0, 3), np.float32), "it holds float32"),
+        (np.zeros((4, 0), np.float32), "it holds float32"),
+        (np.zeros((4, 65), np.float32), "it holds float32"),
+        (np.zeros((4, 3), np.int64), "it holds int64"),
+        (np.zeros(3, np.float32), "it holds float32"),
+    ],
+)
+def test_means_that_cannot_be_shown_are_refused_where_they_are_read(run: RunDirectory, means, problem):
+    np.save(run.embedding_path(None), means)
+    with pytest.raises(RunError, match=rf"live\.npy cannot be shown: .*{problem}"):
+        run.read_embedding()
+
+
+def test_samples_and_means_of_two_runs_do_not_belong_together(run: RunDirectory):
+    with pytest.raises(RunError, match="has no latent means yet"):
+        run.newest_embedding()
+    run.write_embedding(np.zeros((4, 3), np.float32), 2)
+    assert len(run.newest_embedding()) == 4
+    run.write_probe(
+        ProbeSet(
+            np.arange(5), np.zeros((5, 0), np.float32), (), np.zeros((5, 32, 32, 1), np.uint8), np.zeros(5, np.uint8)
+        )
+    )
+    with pytest.raises(RunError, match="means of 4 samples, and 5 samples"):
+        run.read_cloud()
+
+
 def test_a_reader_never_sees_half_an_embedding(run: RunDirectory):
     run.write_embedding(np.zeros((500, 3), np.float32))
     ended = threading.Event()
@@ -220,27 +256,35 @@ def test_a_reader_never_sees_half_an_embedding(run: RunDirectory):
 # metrics
 
 
+def step(number: int, **fields: Any) -> dict[str, Any]:
+    return {"kind": "step", "step": number, "epoch": 1, **fields}
+
+
+def line(record: dict[str, Any]) -> bytes:
+    return json.dumps(record).encode() + b"\n"
+
+
 def test_records_come_once_and_in_order(run: RunDirectory):
     tail = MetricsTail(run.metrics_path)
     assert tail.poll() == []
     writer = MetricsWriter(run.metrics_path)
-    writer.append({"kind": "step", "step": 1})
-    assert tail.poll() == [{"kind": "step", "step": 1}]
+    writer.append(step(1))
+    assert tail.poll() == [step(1)]
     assert tail.poll() == []
-    writer.append({"kind": "step", "step": 2})
-    writer.append({"kind": "step", "step": 3})
+    writer.append(step(2))
+    writer.append(step(3))
     assert [record["step"] for record in tail.poll()] == [2, 3]
     writer.close()
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    records=st.lists(st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=8)), max_size=6),
+    texts=st.lists(st.text(max_size=8), max_size=6),
     cuts=st.lists(st.integers(0, 400), max_size=6),
 )
-def test_however_the_bytes_arrive_whole_lines_come_once(tmp_path: Path, records: list[dict], cuts: list[int]):
-    records = [{**record, "n": n} for n, record in enumerate(records)]
-    data = b"".join(json.dumps(record).encode() + b"\n" for record in records)
+def test_however_the_bytes_arrive_whole_lines_come_once(tmp_path: Path, texts: list[str], cuts: list[int]):
+    records = [step(n, more=text) for n, text in enumerate(texts)]
+    data = b"".join(map(line, records))
     path = tmp_path / "metrics.jsonl"
     path.unlink(missing_ok=True)
     tail, found = MetricsTail(path), []
@@ -255,36 +299,78 @@ def test_however_the_bytes_arrive_whole_lines_come_once(tmp_path: Path, records:
 @given(garbage=st.binary(max_size=200))
 def test_garbage_in_the_file_hides_no_good_record(tmp_path: Path, garbage: bytes):
     path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b'{"n": 1}\n' + garbage + b'\n{"n": 2}\n')
-    found = read_metrics(path)
-    assert found[0] == {"n": 1}
-    assert found[-1] == {"n": 2}
-    assert all(isinstance(record, dict) for record in found)
+    path.write_bytes(line(step(1)) + garbage + b"\n" + line(step(2)))
+    tail = MetricsTail(path)
+    assert tail.poll() == [step(1), step(2)]
+    assert tail.damaged == sum(bool(part.strip()) for part in garbage.split(b"\n"))
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"kind":"step","step":"seven","epoch":null,"total_steps":[],"time":"x","loss":{}}',
+        '{"kind":"step","step":1,"epoch":1,"loss":1e308}',
+        '{"kind":"epoch","epoch":-1}',
+        '{"kind":"event","event":"failed","message":["no text"]}',
+        '{"kind":"report","findings":["no finding"]}',
+        '{"kind":"other"}',
+        '{"step":1}',
+    ],
+)
+def test_what_is_no_record_of_a_training_is_passed_over_and_counted(tmp_path: Path, damaged: str):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(line(step(1)) + damaged.encode() + b"\n" + line(step(2)))
+    tail = MetricsTail(path)
+    assert tail.poll() == [step(1), step(2)]
+    assert tail.damaged == 1
+
+
+def test_a_long_file_comes_in_parts_and_a_line_without_end_takes_no_memory(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("core.runs.metrics_log._MOST_BYTES", 256)
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b"".join(line(step(n)) for n in range(20)) + b"x" * 700 + b"\n" + line(step(20)))
+    tail = MetricsTail(path)
+    assert 0 < len(tail.poll()) < 20
+    assert [record["step"] for record in read_records(tail)][-2:] == [19, 20]
+    assert [record["step"] for record in read_metrics(path)] == list(range(21))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
+@pytest.mark.parametrize("name", ["metrics.jsonl", "control.json", "probe.npz", "embeddings/live.npy", "lock"])
+def test_a_pipe_in_place_of_a_file_does_not_block(run: RunDirectory, name: str):
+    (run.path / name).unlink(missing_ok=True)
+    os.mkfifo(run.path / name)
+    for read in (run.read_control, run.read_probe, run.newest_embedding, lambda: read_metrics(run.metrics_path)):
+        with contextlib.suppress(RunError):
+            read()
+    with contextlib.suppress(RunError):
+        run.status()
 
 
 def test_a_torn_last_line_is_cut_before_the_next_is_written(run: RunDirectory):
-    run.metrics_path.write_bytes(b'{"n": 1}\n{"n": 2, "lo')
-    assert read_metrics(run.metrics_path) == [{"n": 1}]
+    run.metrics_path.write_bytes(line(step(1)) + b'{"kind": "step", "lo')
+    assert read_metrics(run.metrics_path) == [step(1)]
     writer = MetricsWriter(run.metrics_path)
-    writer.append({"n": 3})
+    writer.append(step(3))
     writer.close()
-    assert run.metrics_path.read_bytes() == b'{"n": 1}\n{"n":3}\n'
+    assert run.metrics_path.read_bytes() == line(step(1)) + b'{"kind":"step","step":3,"epoch":1}\n'
 
 
 def test_a_reader_starts_again_when_the_file_was_replaced(run: RunDirectory):
-    run.metrics_path.write_bytes(b'{"n": 1}\n{"n": 2}\n')
+    run.metrics_path.write_bytes(line(step(1)) + line(step(2)))
     tail = MetricsTail(run.metrics_path)
     assert len(tail.poll()) == 2
-    keep_metrics(run.metrics_path, lambda record: record["n"] == 2)
-    assert tail.poll() == [{"n": 2}]
+    keep_metrics(run.metrics_path, lambda record: record["step"] == 2)
+    assert tail.poll() == [step(2)]
     assert tail.restarts == 1
 
 
 def test_numbers_that_json_lacks_become_null(run: RunDirectory):
     writer = MetricsWriter(run.metrics_path)
-    writer.append({"loss": float("nan")})
+    writer.append(step(1, loss=float("nan")))
     writer.close()
-    assert read_metrics(run.metrics_path) == [{"loss": None}]
+    assert read_metrics(run.metrics_path) == [step(1, loss=None)]
 
 
 # control
@@ -386,7 +472,7 @@ def test_who_was_taken_over_notices_and_leaves_the_new_lock_alone(run: RunDirect
     lock = RunLock(run.lock_path)
     lock.acquire()
     hold_as_someone_else(run, 1, "another-host")
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 5
     while not lock.lost and time.monotonic() < deadline:
         time.sleep(0.01)
     assert lock.lost

@@ -1,0 +1,163 @@
+"""Reading files that anybody may have written: their size, kind and shape are checked before memory is taken.
+
+All of it is read from one open file that is known to be a regular one: a pipe would block for ever, a device never
+ends, and a name may be given to something else between two looks. Nothing read here can execute code.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+import tokenize
+import warnings
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import IO, Any, TypeVar, overload
+
+import msgspec
+import numpy as np
+
+T = TypeVar("T")
+MEGABYTE = 1 << 20
+MAX_JSON = 16 * MEGABYTE
+_MAX_HEADER = 4096  # of an array in numpy's format; ours have 128 bytes
+
+_BAD_HEADER = (
+    ValueError, TypeError, KeyError, EOFError, SyntaxError, RecursionError, OverflowError, tokenize.TokenError,
+)  # fmt: skip
+"""What numpy raises: a header is a Python literal, which is parsed, never run."""
+
+
+class UnreadableError(ValueError):
+    """A file is of another kind, larger, or of another content than it may be; the message says what, not where."""
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """``path`` opened for reading. Raises ``OSError``, or ``UnreadableError`` if it is no regular file."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not wait
+    try:
+        descriptor = os.open(path, flags)
+    except PermissionError:
+        if os.name == "nt" and path.is_dir():
+            raise UnreadableError("it is a folder, not a file") from None
+        raise
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise UnreadableError(f"it is {_kind(mode)}, not a file")
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """All of the file, of at most ``limit`` bytes. Raises ``OSError`` or ``UnreadableError``."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit:
+            raise UnreadableError(f"it has {size:,} bytes, and at most {limit:,} are expected")
+        data = file.read(limit + 1)  # it may have grown since
+    if len(data) > limit:
+        raise UnreadableError(f"it has more than the {limit:,} bytes that are expected")
+    return data
+
+
+@overload
+def read_json(path: Path) -> Any: ...
+@overload
+def read_json(path: Path, type: type[T], limit: int = ...) -> T: ...
+def read_json(path: Path, type: Any = Any, limit: int = MAX_JSON) -> Any:
+    """The JSON file as ``type`` (see ``msgspec``). Raises ``OSError`` or ``UnreadableError``."""
+    return decode_json(read_bytes(path, limit), type)
+
+
+@overload
+def decode_json(data: bytes | str) -> Any: ...
+@overload
+def decode_json(data: bytes | str, type: type[T]) -> T: ...
+def decode_json(data: bytes | str, type: Any = Any) -> Any:
+    """``data`` as ``type``. JSON has no NaN and no infinity. Raises ``UnreadableError``, for deep nesting as well."""
+    try:
+        return msgspec.json.decode(data, type=type)
+    except msgspec.ValidationError as error:
+        raise UnreadableError(str(error)) from error
+    except RecursionError as error:
+        raise UnreadableError("its JSON is nested too deeply") from error
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise UnreadableError(f"it is not valid JSON: {error}") from error
+
+
+def read_array(path: Path, limit: int) -> np.ndarray:
+    """The array of a ``.npy`` file, of at most ``limit`` bytes. Raises ``OSError`` or ``UnreadableError``."""
+    with open_regular(path) as file:
+        return _array(file, os.fstat(file.fileno()).st_size, limit)
+
+
+def read_arrays(path: Path, limit: int, names: Collection[str]) -> dict[str, np.ndarray]:
+    """Those arrays of a ``.npz`` file that are called one of ``names``, of at most ``limit`` bytes together.
+
+    Raises ``OSError`` or ``UnreadableError``.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > limit + MEGABYTE:
+            raise UnreadableError(f"it has {size:,} bytes, and at most {limit:,} are expected")
+        try:
+            with zipfile.ZipFile(file) as archive:
+                wanted = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in names]
+                total = sum(info.file_size for info in wanted)
+                if total > limit:
+                    raise UnreadableError(f"it unpacks to {total:,} bytes, and at most {limit:,} are expected")
+                for info in wanted:
+                    with archive.open(info) as member:
+                        arrays[info.filename.removesuffix(".npy")] = _array(member, info.file_size, limit)
+        except UnreadableError:
+            raise
+        # what zipfile raises: a wrong checksum, an unknown method, a password, a member cut off, a bad offset
+        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+            raise UnreadableError(f"its archive is damaged: {error}") from error
+    return arrays
+
+
+def read_array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """(shape, whether in Fortran order, dtype) of an array in numpy's format. Raises ``UnreadableError``."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
+            version = np.lib.format.read_magic(file)
+            if version == (1, 0):
+                return np.lib.format.read_array_header_1_0(file, _MAX_HEADER)
+            if version == (2, 0):
+                return np.lib.format.read_array_header_2_0(file, _MAX_HEADER)
+    except _BAD_HEADER as error:
+        raise UnreadableError(f"its header is damaged: {' '.join(str(error).split())[:200]}") from error
+    raise UnreadableError(f"it is of numpy's format {'.'.join(map(str, version))}, which is not known")
+
+
+def _array(file: IO[bytes], size: int, limit: int) -> np.ndarray:
+    shape, fortran, dtype = read_array_header(file)
+    if dtype.hasobject:
+        raise UnreadableError("it holds Python objects, which are not read, as that may run code")
+    if dtype.subdtype is not None or not dtype.itemsize:
+        raise UnreadableError(f"its elements are of an unknown type, {dtype}")
+    count = math.prod(shape)
+    expected = count * dtype.itemsize
+    if any(side < 0 for side in shape) or expected > limit:
+        raise UnreadableError(f"it is an array of {dtype} {shape}, and at most {limit:,} bytes are expected")
+    if file.tell() + expected != size:
+        raise UnreadableError(f"its {size:,} bytes do not hold {dtype} {shape}")
+    data = bytearray()
+    while len(data) < expected and (part := file.read(min(expected - len(data), MEGABYTE))):
+        data += part
+    if len(data) != expected:
+        raise UnreadableError("it is cut off")
+    return np.frombuffer(data, dtype, count).reshape(shape, order="F" if fortran else "C")
+
+
+def _kind(mode: int) -> str:
+    kinds = [(stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket")]
+    return next((name for test, name in kinds if test(mode)), "a device")
