@@ -81,8 +81,11 @@ def doubt_about(run: RunDirectory, mu: np.ndarray) -> str:
     """Why a place near the means ``mu`` (N, d) of ``run`` says nothing of its image; empty if it does.
 
     Told by the final report, or, as long as there is none, by the means alone: by how far they differ beside a constant
-    posterior variance, or beside that of the prior, which a learned one takes where nothing is encoded.
+    posterior variance, or beside that of the prior, which a learned one takes where nothing is encoded. What was
+    imported has neither: unit vectors of many dimensions hardly vary in any of them. Only one place for all tells it.
     """
+    if run.imported is not None:
+        return "" if np.ptp(mu, axis=0).any() else DOUBTS["collapsed"]
     model = run.config.model
     if model.variance == "constant":
         collapsed = latent_signal(mu, np.full(mu.shape[1], model.sigma**2)) < ACTIVE_SIGNAL

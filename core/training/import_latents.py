@@ -81,7 +81,7 @@ def import_latents(source: LatentSource, out: Path, progress: Progress = lambda 
         samples = read_samples(source, rows, dataset)
         probe = probe_of(samples, dataset, lambda share: progress(0.8 + 0.2 * share))
         d = samples.latents.shape[1]
-        # A learned variance is what Isoline measures collapse by where it knows none.
+        # Its posterior variance, if it has one, is no constant σ of ours.
         model = ModelConfig(latent_dim=d, variance="learned")
         if data is None or dataset is None:
             shown = DataConfig(source="none", image_size=_BLANK_SIZE)

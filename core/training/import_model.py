@@ -96,7 +96,7 @@ def look_at(path: Path, encoder: Path | None, choices: Choices, samples: Samples
 
 
 def _config(proposal: Proposal, data: DataConfig) -> RunConfig:
-    # A learned variance is what Isoline measures collapse by where it knows none.
+    # Its posterior variance, if it has one, is no constant σ of ours.
     return RunConfig(data=data, model=ModelConfig(latent_dim=proposal.latent_dim, variance="learned"))
 
 

@@ -23,6 +23,7 @@ from core.runs.directory import RunDirectory
 from core.runs.metrics_log import final_report, read_metrics
 from core.training.diagnosis import Measures, findings
 from core.training.trainer import run_training
+from tests.helpers.engine_driver import make_latents_run
 
 GOOD = Measures(0.02, 0.021, 0.045, 0.046, np.array([300.0, 200.0, 100.0]))
 
@@ -174,6 +175,13 @@ def test_no_place_of_a_collapsed_space_is_called_on_the_data(collapsed: RunDirec
     assert scores.doubt == "the latent space is collapsed"
     stopped = RunDirectory(collapsed.path / "nowhere", collapsed.config, {})
     assert doubt_about(stopped, mu) == "the latent space is collapsed"
+
+
+def test_imported_latents_may_be_on_any_scale(tmp_path):
+    run = make_latents_run(tmp_path / "run", d=512)
+    unit = run.read_embedding() / np.linalg.norm(run.read_embedding(), axis=1, keepdims=True)
+    assert doubt_about(run, unit) == ""
+    assert doubt_about(run, np.zeros((9, 512))) == "the latent space is collapsed"
 
 
 def test_the_remedy_of_a_collapsed_space_works(collapsed: RunDirectory, capsys: pytest.CaptureFixture[str]):
