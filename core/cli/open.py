@@ -12,7 +12,7 @@ import tyro
 from core.cli.consent import ask
 from core.cli.progress import progress_bar
 from core.exploring.consent import ProgramError, read_program
-from core.runs.directory import RunDirectory
+from core.runs.directory import RunDirectory, folder_of
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,11 @@ def run(options: Options) -> int:
         return _open_program(options)
     if options.yes is not None or options.out is not None:
         raise ProgramError(f"{options.path} is no Python file, so --yes and --out cannot be used; leave them out.")
-    folder = _run_of(options.path)
+    folder = folder_of(options.path)
+    if folder != options.path:
+        print(f"{options.path} belongs to the run {folder}, which is opened with its newest weights.")
+    folder = RunDirectory.open(folder).path
     return subprocess.run([sys.executable, "-P", "-m", "explorer", str(folder)], check=False).returncode
-
-
-def _run_of(path: Path) -> Path:
-    """The run folder that is meant: ``path``, or that of the weights in it. Raises ``RunError``."""
-    if path.suffix == ".safetensors" and path.is_file():
-        for folder in (path.absolute().parent, path.absolute().parent.parent):
-            if RunDirectory.exists(folder):
-                print(f"{path} belongs to the run {folder}, which is opened with its newest weights.")
-                return folder
-    return RunDirectory.open(path).path
 
 
 def _open_program(options: Options) -> int:

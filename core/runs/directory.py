@@ -49,6 +49,7 @@ __all__ = [
     "RunError",
     "RunLock",
     "Status",
+    "folder_of",
     "keep_metrics",
     "read_metrics",
 ]
@@ -436,3 +437,12 @@ def _stamp(path: Path) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return hash((status.st_mtime_ns, status.st_ino, status.st_size))
+
+
+def folder_of(path: Path) -> Path:
+    """The folder of the run whose weights or checkpoint ``path`` is; ``path`` itself if it is neither."""
+    if path.suffix == ".safetensors" and path.is_file():
+        for folder in (path.absolute().parent, path.absolute().parent.parent):
+            if RunDirectory.exists(folder):
+                return folder
+    return path

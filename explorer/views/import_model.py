@@ -123,6 +123,7 @@ class ImportDialog(QDialog):
         self._findings: Sequence[Mapping[str, Any]] = ()
         self._suggested = ""
         self._ready = self._busy = False
+        self._missing = EMPTY
         self._fields: dict[str, tuple[QWidget, QLineEdit]] = {}  # and the box with its caption
         for flag, field in FILES.items():
             self._fields[flag] = self._file_field(flag, field)
@@ -298,7 +299,7 @@ class ImportDialog(QDialog):
         """What goes on, and how much of it is done, 0 to 1; None: nothing goes on."""
         self._busy = doing is not None
         self._doing.setText(doing or "")
-        self._empty.setText("" if self._busy else EMPTY)
+        self._empty.setText("" if self._busy else self._missing)
         self._progress.setVisible(self._busy)
         self._bar.setRange(0, _PERCENT if share > 0.0 or doing is None else 0)  # without an end: it moves
         self._bar.setValue(round(_PERCENT * share))
@@ -311,8 +312,10 @@ class ImportDialog(QDialog):
         for widget in (*boxes, self._samples, self._name, self._table, self._reset):
             widget.setEnabled(not importing)
 
-    def set_empty(self) -> None:
-        """No file is chosen."""
+    def set_empty(self, text: str = EMPTY) -> None:
+        """Nothing can be looked at yet, for something has to be chosen or said first."""
+        self._missing = text
+        self._empty.setText(text)
         self._pages.setCurrentIndex(0)
         self._ready = False
         self._show_ready()

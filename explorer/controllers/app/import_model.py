@@ -22,12 +22,13 @@ from explorer.views.import_model import FILES, ImportChoice, ImportDialog
 from explorer.views.training.editors import ask_images
 from explorer.widgets.dialogs import ask_file, ask_folder, show_dialog
 
-OF_NETWORKS = (".onnx", ".pt", ".pth", ".ckpt", ".safetensors", ".keras", ".pb", ".tflite", ".joblib", ".pkl")
-"""Files of networks. Of those that cannot be imported it is said why not, and what to do."""
+OF_NETWORKS = (".onnx", ".pt", ".pth", ".ckpt", ".keras", ".pb", ".tflite", ".joblib", ".pkl")
+"""Files of networks, whatever they hold. Of those that cannot be imported it is said why not, and what to do."""
 _TENSORS = (
     "holds tensors alone, which do not say how they are computed with. Choose a Python file of yours that defines "
     "load(state): it gets the tensors by name and returns an object with latent_dim and decode(z), encode(x), or both."
 )
+_ASKED_AGAIN = "After a no, choose it again to be asked again."
 _LATENTS = "*.npy *.npz *.csv *.tsv *.txt *.parquet *.pbtxt"
 _TABLES = f"Tables ({' '.join(f'*{suffix}' for suffix in TABLES)})"
 _KINDS = {
@@ -175,7 +176,7 @@ class ImportController(Controller):
         is missing, and a yes looks again."""
         choice = dialog.choice()
         if "--model" not in choice.files:
-            dialog.set_error(f"{Path(choice.model).name} {_TENSORS}")
+            dialog.set_empty(f"{Path(choice.model).name} {_TENSORS}")
             return False
         try:
             program = read_program(located(choice.files["--model"]))
@@ -184,7 +185,7 @@ class ImportController(Controller):
             return False
         if is_allowed(program):
             return True
-        dialog.set_error(f"{program.path.name} is not run before you have said yes to it. Choose it again to be asked.")
+        dialog.set_empty(f"{program.path.name} is not run before you have said yes to it. {_ASKED_AGAIN}")
         with_consent(dialog, program, self.inspect, dialog.set_error)
         return False
 

@@ -18,7 +18,7 @@ from PySide6.QtCore import QTimer
 
 from core.config import SETTINGS, ConfigError, DataConfig
 from core.data.sources.listing import located
-from core.runs.directory import RunDirectory, RunError
+from core.runs.directory import RunDirectory, RunError, folder_of
 from core.runs.foreign import foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.session import Session
@@ -93,8 +93,8 @@ class DatasetController(Controller):
         ask_images(self._window, "images", title, folder, self.choose, located(self.path).parent if self.path else None)
 
     def choose(self, path: str) -> None:
-        """Look at the images at ``path``; the folder of a run is opened instead."""
-        place = located(path)
+        """Look at the images at ``path``; a run is opened instead, by its folder or by its weights."""
+        place = folder_of(located(path))
         with contextlib.suppress(RunError, OSError):  # other folders have a config.json, too
             RunDirectory.open(place)
             self._session.open(place)

@@ -235,7 +235,7 @@ def test_tensors_are_computed_by_a_python_file_after_the_yes_to_it(importing, tm
     program = tmp_path / "my_model.py"
     program.write_text("raise RuntimeError('was run in the window')\n", encoding="utf-8")
     shown.drop(tmp_path / "weights.safetensors")
-    assert "weights.safetensors holds tensors alone" in shown.says("error")
+    assert "weights.safetensors holds tensors alone" in shown.says("empty")
     assert not shown.commands, "nothing can be found out yet"
     assert shown.find(QLineEdit, "program").isVisible()
     assert not shown.find(QLineEdit, "encoder").isVisible()
@@ -245,7 +245,7 @@ def test_tensors_are_computed_by_a_python_file_after_the_yes_to_it(importing, tm
     assert hashlib.sha256(program.read_bytes()).hexdigest() in box.informativeText()
     assert str(program) in box.informativeText()
     assert not shown.commands
-    assert "my_model.py is not run before you have said yes to it" in shown.says("error")
+    assert "my_model.py is not run before you have said yes to it" in shown.says("empty")
     QTest.mouseClick(box.findChild(QPushButton, "box.program.accept"), LEFT)
     qtbot.waitUntil(lambda: shown.says("headline") != "", timeout=WAIT)
     assert f"--model={program}" in shown.commands[-1]
@@ -269,6 +269,13 @@ def test_the_folder_of_a_model_can_be_chosen(importing, qtbot):
 def test_a_folder_of_a_library_is_imported_by_any_of_its_files(name):
     assert can_import(FOREIGN / name)
     assert kind_of(str(FOREIGN / name)) == "folder"
+
+
+def test_weights_that_are_dropped_open_their_run(importing, tiny_run):
+    shown = importing()
+    shown.drop(tiny_run / "weights.safetensors")
+    assert shown.dialog is None
+    assert shown.explorer.session.run.path == tiny_run
 
 
 def test_a_model_of_keras_is_no_set_of_images(tmp_path):
