@@ -146,7 +146,7 @@ class Explorer(QObject):
         session = self.session = add(Session(context))
         probe = self.probe = add(ProbeController(context, self.probe_view, self.image))
         cloud = self.cloud_control = add(CloudController(context, probe, self.cloud, self.points))
-        self.axes = add(AxesController(context, session, self.points))
+        self.axes = add(AxesController(context, session, cloud, self.points))
         path = self.path = add(PathController(context, cloud, self.path_view))
         self.playback = add(PlaybackController(context, cloud, self.path_view, self.film, self.image))
         self.tracing = add(TracingController(context, cloud, path, self.playback))

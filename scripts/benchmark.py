@@ -99,8 +99,8 @@ def decoder_figures(quick: bool) -> list[Figure]:
 
 def imported_again(model: VAE) -> Inference:
     """``model``, exported to ONNX and imported as that of another program."""
+    from core.models.imported.choices import Choices
     from core.models.imported.onnx_inference import OnnxInference
-    from core.models.imported.parts import Choices
     from core.models.imported.proposal import propose
     from core.models.onnx_export import decoder_onnx
 

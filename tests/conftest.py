@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Read when torch, OpenBLAS and OpenMP are loaded, here and in the processes that tests start: results and timings must
 # not depend on the number of cores.
@@ -34,8 +35,12 @@ if sys.platform.startswith("linux"):
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what runs in its background so
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-GRACE_SECONDS = 5.0
-"""How long something that is on its way out may take to go."""
+# A busy machine may take long over any example.
+settings.register_profile("isoline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("isoline")
+
+GRACE_SECONDS = 60.0
+"""How long something that is on its way out may take to go; long, for the machine may be busy."""
 
 _started_qt_threads: weakref.WeakSet[Any] = weakref.WeakSet()
 _HELPERS = ("resource_tracker", "forkserver", "loky")  # multiprocessing's own, one for the whole session
@@ -98,6 +103,14 @@ def qapp_cls() -> type:
 
     QCoreApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     return QApplication
+
+
+@pytest.fixture
+def qtbot(qapp: Any, request: pytest.FixtureRequest) -> Any:
+    """pytest-qt's, with waits that a slow or busy machine cannot fail."""
+    from patient_qtbot import PatientQtBot
+
+    return PatientQtBot(request)
 
 
 @pytest.fixture(autouse=True)

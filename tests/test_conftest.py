@@ -57,11 +57,12 @@ def test_last():
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="child processes are listed through /proc")
 def test_what_a_test_leaves_behind_fails_it_and_is_named(tmp_path: Path):
-    short_grace = CONFTEST.read_text(encoding="utf-8").replace("GRACE_SECONDS = 5.0", "GRACE_SECONDS = 0.3")
+    short_grace = CONFTEST.read_text(encoding="utf-8").replace("GRACE_SECONDS = 60.0", "GRACE_SECONDS = 0.3")
     assert "GRACE_SECONDS = 0.3" in short_grace
     (tmp_path / "conftest.py").write_text(short_grace, encoding="utf-8")
     (tmp_path / "test_leaks.py").write_text(LEAKS, encoding="utf-8")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nqt_api = pyside6\n", encoding="utf-8")
+    helpers = CONFTEST.with_name("helpers")
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\nqt_api = pyside6\npythonpath = {helpers}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:xvfb", "-p", "no:cacheprovider"]
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
     result = subprocess.run([*command, str(tmp_path)], cwd=tmp_path, env=environment, capture_output=True, text=True)

@@ -16,8 +16,8 @@ def ask(program: Program, yes: str | None) -> None:
     changed = "It has changed since you said yes to it. " if has_changed(program) else ""
     if not sys.stdin.isatty():
         raise ProgramError(
-            f"{program.path} is a Python program that nobody has said yes to, and was not run. {changed}Open it in a "
-            f"terminal, where you are asked, or with --yes {program.sha256}"
+            f"{program.path} is a Python program that nobody has said yes to, and was not run. {changed}Run the "
+            f"command in a terminal, where you are asked, or with --yes {program.sha256}"
         )
     print(f"{program.described}\n{changed}{WARNING}", file=sys.stderr)
     print("Run it? [y/N] ", end="", file=sys.stderr, flush=True)

@@ -25,6 +25,7 @@ MOST_MAPS = 2000
 if TYPE_CHECKING:
     from core.cli.import_model import Options
     from core.models.checkpoints.network import Network
+    from core.models.imported.choices import Finding
 
 
 def checkpoint_at(path: Path) -> Foreign | None:
@@ -38,12 +39,9 @@ def checkpoint_at(path: Path) -> Foreign | None:
 
 
 @contextlib.contextmanager
-def as_onnx(
-    options: Options, foreign: Foreign, size: tuple[int, int] | None
-) -> Iterator[tuple[Options, tuple[str, ...]]]:
-    """``options`` for the ONNX files that the tensors have become, which vanish at the end; and what to note.
-
-    ``size`` is the height and width of images that a person has said.
+def as_onnx(options: Options, foreign: Foreign) -> Iterator[tuple[Options, tuple[Finding, ...], tuple[str, ...]]]:
+    """``options`` for the ONNX files that the tensors have become, which vanish at the end; what was decided on the
+    way, and what to note.
 
     Raises ``ImportedModelError``, ``ProgramError``, ``core.data.dataset.DatasetError``.
     """
@@ -52,23 +50,15 @@ def as_onnx(
 
     if options.encoder is not None:
         raise ImportedModelError(f"{options.model} holds its encoder, too, so --encoder cannot be used; leave it out.")
-    network = _network(options, foreign, size)
+    network = _network(options, foreign)
     with tempfile.TemporaryDirectory(prefix="isoline-") as folder:
         files = write_onnx(network, Path(folder), foreign.path.resolve().stem)
         origin = foreign.path.resolve().name
         note = f"{origin}: rebuilt and exported to ONNX, which differs by {files.difference:.0e} at most."
         first, second = (files.decoder, files.encoder) if files.decoder is not None else (files.encoder, None)
         assert first is not None
-        given = dataclasses.replace(
-            options,
-            model=first,
-            encoder=second,
-            layout=options.layout or network.layout,
-            range=options.range or network.values,
-            encoder_range=options.encoder_range or network.values,
-        )
         try:
-            yield given, (note, *network.notes)
+            yield dataclasses.replace(options, model=first, encoder=second), network.findings, (note, *network.notes)
         except ImportedModelError as error:
             text = str(error)
             for file in (first, second):
@@ -76,7 +66,7 @@ def as_onnx(
             raise ImportedModelError(text) from error
 
 
-def _network(options: Options, foreign: Foreign, size: tuple[int, int] | None) -> Network:
+def _network(options: Options, foreign: Foreign) -> Network:
     from core.models.imported.onnx_graph import ImportedModelError
 
     if foreign.kind == "tensors" and options.program is None:
@@ -85,7 +75,7 @@ def _network(options: Options, foreign: Foreign, size: tuple[int, int] | None) -
         if value is not None and foreign.kind != kind:
             raise ImportedModelError(f"{foreign.path} is {foreign.what}, so {flag} cannot be used; leave it out.")
     if foreign.kind == "diffusers":
-        return _diffusers_network(options, foreign.path, size)
+        return _diffusers_network(options, foreign.path)
     if foreign.kind == "pythae":
         from core.models.checkpoints.pythae import read_pythae
 
@@ -94,13 +84,15 @@ def _network(options: Options, foreign: Foreign, size: tuple[int, int] | None) -
     return _own_network(options, options.program)
 
 
-def _diffusers_network(options: Options, folder: Path, size: tuple[int, int] | None) -> Network:
+def _diffusers_network(options: Options, folder: Path) -> Network:
     """The AutoencoderKL in ``folder``, whose maps are taken as ``options`` say."""
     from core.models.checkpoints.diffusers import flattened, pooled, principal, read_diffusers
     from core.models.imported.onnx_graph import ImportedModelError
 
+    size = options.choices.size
     if size is not None and size[0] != size[1]:
-        raise ImportedModelError(f"--image-size is {options.image_size}; an AutoencoderKL is opened for squares here.")
+        said = options.choices.image_size
+        raise ImportedModelError(f"--image-size is {said}; an AutoencoderKL is opened for squares here.")
     saved = read_diffusers(folder, None if size is None else size[0])
     if options.maps != "pca":
         return pooled(saved) if options.maps == "pooled" else flattened(saved)

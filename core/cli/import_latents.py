@@ -67,15 +67,13 @@ def run_latents(options: Options) -> int:
     return 0
 
 
-_OF_MODELS = (
-    "encoder", "latents", "sheet", "input", "output", "layout", "range", "image_input", "mean", "encoder_layout",
-    "encoder_range", "image_size", "program", "maps",
-)  # fmt: skip
-"""Flags that say something of a network."""
+_OF_MODELS = ("encoder", "latents", "sheet", "program", "maps")
+"""Flags that say something of a network, beside its choices."""
 
 
 def _check_flags(options: Options) -> None:
-    given = [name for name in _OF_MODELS if getattr(options, name) is not None] + ["fixed"] * bool(options.fixed)
+    given = [name for name in _OF_MODELS if getattr(options, name) is not None]
+    given += [name for name, value in vars(options.choices).items() if value]
     if given:
         flags = ", ".join(f"--{'model' if name == 'program' else name.replace('_', '-')}" for name in given)
         raise DatasetError(f"{options.model} holds latents and no network, so {flags} cannot be used; leave it out.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import re
 import sys
 import tempfile
 from dataclasses import dataclass, field
@@ -19,11 +18,12 @@ from core.cli.import_latents import run_latents
 from core.cli.progress import cancellable_lines, progress_bar
 from core.config import DataConfig
 from core.data.latents.opening import holds_latents
+from core.models.imported.choices import Choices
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Iterator
 
-    from core.models.imported.parts import Choices
+    from core.models.imported.choices import Finding
     from core.runs.directory import RunDirectory
     from core.training.import_model import Look
 
@@ -81,26 +81,7 @@ class Options:
     progress: Literal["bar", "json"] = "bar"
     """bar: a bar in the terminal; json: a line on standard output for every percent, for a program that closes this
     one's standard input to cancel, and no summary."""
-    input: str | None = None
-    """Name of the decoder's input that is the latent; of a value inside an autoencoder."""
-    output: str | None = None
-    """Name of the decoder's output that is the image."""
-    layout: str | None = None
-    """Axes of the decoder's image: NCHW, NHWC, NHW, CHW, HWC or HW; with N alone in front, a flat one."""
-    range: str | None = None
-    """What is black and white in the decoder's image: 0:1, -1:1, 0:255, other numbers LOW:HIGH, or logits."""
-    image_input: str | None = None
-    """Name of the encoder's input."""
-    mean: str | None = None
-    """Name of the encoder's output that is the latent mean; NAME@START if its elements begin at START."""
-    encoder_layout: str | None = None
-    """Axes of the encoder's image."""
-    encoder_range: str | None = None
-    """What the encoder wants as black and white."""
-    image_size: str | None = None
-    """Height and width in pixels, such as 64x64, where the file leaves them open."""
-    fixed: tuple[str, ...] = ()
-    """Further inputs that stay as they are, such as --fixed label=0 eps=0."""
+    choices: Annotated[Choices, tyro.conf.arg(name="")] = field(default_factory=Choices)
     data: DataConfig = field(default_factory=DataConfig)
 
 
@@ -115,18 +96,16 @@ def run(options: Options) -> int:
 
     checkpoint = checkpoint_at(options.model)
     if checkpoint is not None:
-        with as_onnx(options, checkpoint, choices_of(options).image_size) as (given, notes):
-            known = {flag for flag in ("layout", "range", "encoder_range") if getattr(options, flag) is None}
-            return _run_onnx(given, checkpoint.path, notes, known)
+        with as_onnx(options, checkpoint) as (given, findings, notes):
+            return _run_onnx(given, checkpoint.path, findings, notes)
     for flag, value in (("--model", options.program), ("--maps", options.maps)):
         if value is not None:
             raise ImportedModelError(f"{options.model} is no file of tensors, so {flag} cannot be used; leave it out.")
     return _run_onnx(options, options.model)
 
 
-def _run_onnx(options: Options, origin: Path, notes: tuple[str, ...] = (), known: Collection[str] = ()) -> int:
-    """The same of ONNX files, made of ``origin``, as ``notes`` say. What ``known`` flags say was not said by a person,
-    but follows from that."""
+def _run_onnx(options: Options, origin: Path, findings: tuple[Finding, ...] = (), notes: tuple[str, ...] = ()) -> int:
+    """The same of ONNX files that were made of ``origin``, as ``findings`` and ``notes`` say."""
     from core.training.import_model import Samples, import_model, look_at, new_import_name
 
     data, name = options.data, new_import_name(origin.resolve())
@@ -136,8 +115,8 @@ def _run_onnx(options: Options, origin: Path, notes: tuple[str, ...] = (), known
     lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
     with lines or progress_bar("looking at the model") as report:
         whole = 1.0 if options.dry_run else 0.3
-        look = look_at(options.model, options.encoder, choices_of(options), samples, lambda done: report(whole * done))
-        look = _with_origin(look, notes, known)
+        look = look_at(options.model, options.encoder, options.choices, samples, lambda done: report(whole * done))
+        look = look.preceded_by(findings, notes)
         made, shown = None, ""
         if not silent:
             print("\n".join(summary(look)))
@@ -153,18 +132,6 @@ def _run_onnx(options: Options, origin: Path, notes: tuple[str, ...] = (), known
     return 0
 
 
-def _with_origin(look: Look, notes: tuple[str, ...], known: Collection[str]) -> Look:
-    flags = {f"--{flag.replace('_', '-')}" for flag in known}
-    findings = tuple(
-        dataclasses.replace(finding, reason="as its networks have it")
-        if finding.flag in flags and finding.reason == "as you said"
-        else finding
-        for finding in look.proposal.findings
-    )
-    model = msgspec.structs.replace(look.proposal.model, notes=(*notes, *look.proposal.model.notes))
-    return dataclasses.replace(look, proposal=dataclasses.replace(look.proposal, model=model, findings=findings))
-
-
 def _write_sheet(target: Path, look: Look) -> str:
     """Write the picture of what comes out; returns what it shows."""
     from core.training.import_model import stored_inference, write_sheet
@@ -174,30 +141,6 @@ def _write_sheet(target: Path, look: Look) -> str:
         return write_sheet(look, target)
     with tempfile.TemporaryDirectory(prefix="isoline-", dir=target.parent) as folder:
         return write_sheet(look, target, stored_inference(look, Path(folder)))
-
-
-def choices_of(options: Options) -> Choices:
-    """What the flags say. Raises ``ImportedModelError`` for a size or a fixed input that is none."""
-    from core.models.imported.onnx_graph import ImportedModelError
-    from core.models.imported.parts import Choices
-
-    size = None
-    if options.image_size is not None:
-        match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", options.image_size)
-        if match is None:
-            raise ImportedModelError(f"--image-size is {options.image_size!r}; it must be such as 64x64.")
-        size = int(match[1]), int(match[2] or match[1])
-    fixed = {}
-    for text in options.fixed:
-        name, _, number = text.rpartition("=")
-        try:
-            fixed[name] = float(number)
-        except ValueError as error:
-            raise ImportedModelError(f"--fixed is {text!r}; it must be NAME=NUMBER.") from error
-    return Choices(
-        options.input, options.output, options.layout, options.range, options.image_input, options.mean,
-        options.encoder_layout, options.encoder_range, size, fixed,
-    )  # fmt: skip
 
 
 def summary(look: Look) -> Iterator[str]:

@@ -40,6 +40,11 @@ HOLD_S = 5.0  # so long a snapshot that has answered nothing yet is used in plac
 SETTLED_S = 3.0  # weights that stay for so long are worth a few seconds of decoding
 
 
+MANY_DIMENSIONS = 64
+"""In more latent dimensions all samples are not compared with all (in 2,048 that takes minutes for 20,000), and a
+geodesic is not relaxed, for its equations grow with their cube."""
+LANDMARKS = 5000
+"""Samples that stand for all there, drawn at random."""
 THUMBNAILS = 600
 """Samples whose thumbnails the first map is fitted to."""
 _CHOSEN_FROM = 4 * THUMBNAILS
@@ -62,6 +67,13 @@ class Attributes(NamedTuple):
 
 
 NO_ATTRIBUTES = Attributes((), np.zeros((0, 0)))
+
+
+def _landmarks(count: int, d: int) -> np.ndarray:
+    """Places int64 (L,) of the samples that geometry looks at: all, or so many of them that it takes seconds."""
+    if d <= MANY_DIMENSIONS or count <= LANDMARKS:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).choice(count, LANDMARKS, replace=False))
 
 
 def thumbnail_map(mu: np.ndarray, thumbnails: np.ndarray) -> ImageMap:
@@ -166,7 +178,12 @@ class EmbeddingSnapshot:
         self.places = np.flatnonzero(self._seen)
         """Places int64 (N,) of these samples among all that the run recorded."""
         self.neighbourhoods = Neighbourhoods(mu)
-        self.off_manifold = OffManifoldDetector(self.neighbourhoods, doubt)
+        self.landmarks = _landmarks(*mu.shape)
+        """Places int64 (L,) among these samples of those that stand for all where each is compared with each."""
+        all_of_them = len(self.landmarks) == len(mu)
+        self.geometry = self.neighbourhoods if all_of_them else Neighbourhoods(mu[self.landmarks])
+        """The neighbourhoods of the landmarks."""
+        self.off_manifold = OffManifoldDetector(self.geometry, doubt)
         self.attributes = NO_ATTRIBUTES
         self._surfaces: dict[tuple[tuple[str, ...], int], Future[Surface]] = {}
 
@@ -215,7 +232,7 @@ class EmbeddingSnapshot:
         """
         names = self.factors if names is None else names
         if (names, dimension) not in self._surfaces:
-            table = self.table(names)
+            table = self.table(names)[self.landmarks]
 
             def make() -> Surface:
                 known = np.isfinite(table).all(axis=1)
@@ -223,7 +240,8 @@ class EmbeddingSnapshot:
                     raise EngineError(
                         f"{', '.join(names)}: known together for {known.sum()} samples; a surface needs 2 or more."
                     )
-                return Surface(self.mu[known], table[known], names, dimension or None)
+                samples = self.geometry if known.all() else self.geometry.points[known]
+                return Surface(samples, table[known], names, dimension or None)
 
             self._surfaces[names, dimension] = in_thread(make, "surface")
         return self._surfaces[names, dimension]

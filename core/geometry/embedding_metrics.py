@@ -48,7 +48,7 @@ class Dimension(NamedTuple):
     high: float
 
 
-def two_nn(points: np.ndarray) -> Dimension:
+def two_nn(points: np.ndarray | Neighbourhoods) -> Dimension:
     """Intrinsic dimension from the ratio μ = r₂/r₁ of each point's two nearest distances.
 
     The slope through the origin of -log(1 - F) on log μ, F the empirical distribution; the largest tenth of the ratios,
@@ -174,7 +174,9 @@ def _wide_directions(samples: Neighbourhoods) -> int:
     _, indices = samples.of_samples(min(64, max(len(samples) // 8, 2 * samples.dim)), members)
     near = samples.points[indices]
     offsets = near - near.mean(axis=1, keepdims=True)
-    variances = np.linalg.eigvalsh(np.swapaxes(offsets, 1, 2) @ offsets)
+    turned = np.swapaxes(offsets, 1, 2)
+    # Both products have the same variances but for zeros: the smaller one.
+    variances = np.linalg.eigvalsh(turned @ offsets if near.shape[2] < near.shape[1] else offsets @ turned)
     # A half disc, at a straight edge, is 0.28 as wide across as along.
     return max(1, int(np.median((variances >= 0.2 * variances[:, -1:]).sum(axis=1))))
 
@@ -220,11 +222,12 @@ def _with_interval(value: float, drawn: list[float]) -> Dimension:
     return Dimension(value, float(low), float(high))
 
 
-def _distinct(points: np.ndarray, least: int) -> Neighbourhoods:
-    distinct = np.unique(check_points(points), axis=0)
+def _distinct(points: np.ndarray | Neighbourhoods, least: int) -> Neighbourhoods:
+    samples = points if isinstance(points, Neighbourhoods) else Neighbourhoods(points)
+    distinct = np.unique(samples.points, axis=0)
     if len(distinct) < least:
         raise GeometryError(f"there are {len(distinct)} distinct points; {least} or more are needed.")
-    return Neighbourhoods(distinct)
+    return samples if len(distinct) == len(samples) else Neighbourhoods(distinct)
 
 
 def trustworthiness(x: np.ndarray, y: np.ndarray, neighbours: int = 12) -> float:

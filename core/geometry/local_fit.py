@@ -19,6 +19,7 @@ DEFAULT_NEIGHBOURS = 24
 _TREE_MAX_DIM = 10  # above it a kd-tree visits nearly every leaf, and one matrix product is faster
 _CHUNK_VALUES = 1 << 22  # distances held at once by the matrix product: 32 MiB
 _MANY_DISTANCES = 30_000_000  # from here on scikit-learn's chunked search earns its import of a second: 7 times faster
+_COMPARED = 32  # neighbours of each sample that are kept: detector, graph and penalty ask for 8, 10, 17 and 32
 _INNER_NEIGHBOURS = 10  # of the first plane, which decides which sheet a place belongs to
 
 
@@ -69,7 +70,7 @@ class Neighbourhoods:
             distances, indices = search.kneighbors(z - centre)
             return distances, indices.astype(np.int64, copy=False)
         distances, indices = np.empty((len(z), k)), np.empty((len(z), k), dtype=np.int64)
-        step = max(1, _CHUNK_VALUES // len(shifted))
+        step = max(1, _CHUNK_VALUES // max(len(shifted), k * self.dim))
         for start in range(0, len(z), step):
             part = z[start : start + step] - centre
             rough = norms - 2.0 * (part @ shifted.T)
@@ -83,7 +84,17 @@ class Neighbourhoods:
     def of_samples(self, k: int, members: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The same for every sample, or the ``members`` int (M,), without itself: (N, k) or (M, k), k at most N - 1."""
         k = min(k, len(self) - 1)
-        members = np.arange(len(self)) if members is None else np.asarray(members)
+        if self.dim > _TREE_MAX_DIM and k <= _COMPARED:
+            chosen = slice(None) if members is None else members
+            return self._compared[0][chosen, :k], self._compared[1][chosen, :k]
+        return self._of_samples(k, np.arange(len(self)) if members is None else np.asarray(members))
+
+    @cached_property
+    def _compared(self) -> tuple[np.ndarray, np.ndarray]:
+        """All samples compared with all, once: in many dimensions that is what takes the time, whatever k is."""
+        return self._of_samples(min(_COMPARED, len(self) - 1), np.arange(len(self)))
+
+    def _of_samples(self, k: int, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         distances, indices = self.query(self.points[members], k + 1)
         own = indices == members[:, None]
         # Among samples that coincide a sample may be missing from its own list: then the farthest is dropped.

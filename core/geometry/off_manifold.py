@@ -30,6 +30,7 @@ _FREE_SHARE = 1.0  # of e at a straight edge of the data; chance alone often mak
 _RIM_NEIGHBOURS = 32
 _RIM_OFFSET = 0.65  # of the offset at a straight edge
 _RIM_SHARE = 0.25  # of a rim sample's neighbours are at the rim, too; a sparse spot by chance stands alone
+_CHUNK_VALUES = 1 << 22  # offsets held at once: 32 MiB
 _BLENDED, _BLEND = 8, 0.3  # rim samples in a smooth minimum, and how sharp it is, in usual distances
 _SMOOTHINGS = 2  # passes of a median over neighbours: the usual distances beside a gap then do not tell of the gap
 
@@ -256,15 +257,10 @@ class Rim:
 
     def __init__(self, samples: Neighbourhoods, intrinsic: int) -> None:
         distances, indices = samples.of_samples(_RIM_NEIGHBOURS)
-        offsets = samples.points[indices] - samples.points[:, None]
         q = min(intrinsic, samples.dim)
-        plane = np.linalg.eigh(np.swapaxes(offsets, 1, 2) @ offsets)[1][:, :, -q:]
-        along = offsets @ plane
-        mean = along.mean(axis=1)
-        spread = np.swapaxes(along, 1, 2) @ along / along.shape[1]
-        size = np.maximum(np.trace(spread, axis1=1, axis2=2), 1e-300)
-        spread += 1e-9 * size[:, None, None] * np.eye(q)
-        aside = np.sqrt(np.maximum((mean[:, None] @ np.linalg.solve(spread, mean[:, :, None]))[:, 0, 0], 0.0))
+        step = max(1, _CHUNK_VALUES // max(indices.shape[1] * samples.dim, 1))
+        parts = range(0, len(samples), step)
+        aside = np.concatenate([_aside(samples.points, i, indices[i : i + step], q) for i in parts])
         candidates = aside > _RIM_OFFSET * _mean_cosine(q) * q / (q + 1) * sqrt(q + 2.0)
         self.members = candidates & (candidates[indices].mean(axis=1) >= _RIM_SHARE)
         self._samples = Neighbourhoods(samples.points[self.members]) if self.members.any() else None
@@ -284,6 +280,24 @@ class Rim:
         weights = weights / (total * np.maximum(distances, 1e-300) * self._margin) * (x > 0.0)[:, None]
         away = weights.sum(axis=1)[:, None] * place - (weights[:, None] @ self._samples.points[indices])[:, 0]
         return x, -away
+
+
+def _aside(points: np.ndarray, first: int, indices: np.ndarray, q: int) -> np.ndarray:
+    """How far the mean of the neighbours ``indices`` (n, k) lies from each of the points (N, d) number ``first`` and
+    following, along their q widest directions, in units of their spread in its direction: float64 (n,)."""
+    offsets = points[indices] - points[first : first + len(indices), None]
+    turned = np.swapaxes(offsets, 1, 2)
+    if points.shape[1] > indices.shape[1]:  # in many dimensions the product of the neighbours is the small one
+        variances, vectors = np.linalg.eigh(offsets @ turned)
+        along = vectors[:, :, -q:] * np.sqrt(np.maximum(variances[:, None, -q:], 0.0))
+    else:
+        along = offsets @ np.linalg.eigh(turned @ offsets)[1][:, :, -q:]
+    mean = along.mean(axis=1)
+    spread = np.swapaxes(along, 1, 2) @ along / along.shape[1]
+    size = np.maximum(np.trace(spread, axis1=1, axis2=2), 1e-300)
+    spread += 1e-9 * size[:, None, None] * np.eye(along.shape[2])
+    squared = (mean[:, None] @ np.linalg.solve(spread, mean[:, :, None]))[:, 0, 0]
+    return np.sqrt(np.maximum(squared, 0.0))
 
 
 class SmoothOffManifoldScore:

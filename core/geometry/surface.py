@@ -63,7 +63,8 @@ class LooError(NamedTuple):
 
 
 class Surface:
-    """The surface of the samples mu (N, d) and their ``labels`` (N, F), called ``names``; build it once an embedding.
+    """The surface of the samples mu (N, d), or of those of known neighbourhoods, and their ``labels`` (N, F), called
+    ``names``; build it once an embedding.
 
     ``intrinsic`` is its dimension q; left out, it is estimated. Of more than 20,000 samples a random part of that size,
     drawn by ``seed``, stands for all. ``samples`` are those, ``table`` float64 (N, F) their labels, ``spread`` float64
@@ -78,13 +79,14 @@ class Surface:
 
     def __init__(
         self,
-        mu: np.ndarray,
+        mu: np.ndarray | Neighbourhoods,
         labels: np.ndarray | None = None,
         names: Sequence[str] | None = None,
         intrinsic: int | None = None,
         seed: int = 0,
     ) -> None:
-        points = check_points(mu, "mu")
+        given = mu if isinstance(mu, Neighbourhoods) else Neighbourhoods(check_points(mu, "mu"))
+        points = given.points
         table = _table(labels, len(points))
         self.names = _names(names, table.shape[1])
         generator = np.random.default_rng(seed)
@@ -92,7 +94,8 @@ class Surface:
             part = np.sort(generator.choice(len(points), MAX_LANDMARKS, replace=False))
             points, table = points[part], table[part]
         points, table = _merged(points, table)
-        self.samples, self.dim = Neighbourhoods(points), points.shape[1]
+        self.samples = given if points is given.points else Neighbourhoods(points)
+        self.dim = points.shape[1]
         self.table = table
         self.detector = OffManifoldDetector(self.samples)
         self.intrinsic = intrinsic_dimension(self.samples, MAX_INTRINSIC) if intrinsic is None else int(intrinsic)

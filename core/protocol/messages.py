@@ -322,11 +322,15 @@ class Loaded(Reply, frozen=True):
 
 
 class DimensionEstimated(Reply, frozen=True):
-    """TwoNN's ``dimension`` with its 95 % interval, ``low`` to ``high``; NaN where the ``note`` says why."""
+    """TwoNN's ``dimension`` with its 95 % interval, ``low`` to ``high``; NaN where the ``note`` says why.
+
+    ``samples``: of so many it was estimated, which are not all in many latent dimensions.
+    """
 
     dimension: float
     low: float
     high: float
+    samples: int = 0
     note: str = ""
 
 

@@ -7,13 +7,13 @@ show: z = z₀ + (x - x(z₀)) @ basisᵀ, so a probe dragged in the cloud keeps
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 
 from core.geometry.local_fit import Neighbourhoods
-from core.utils.point_sets import principal_axes
+from core.utils.point_sets import leading_axes
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -30,11 +30,15 @@ def axis_name(dimension: int) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Projection:
-    """basis float64 (d, v) with v = min(d, 3) orthonormal columns; origin float64 (d,); one label an axis."""
+    """basis float64 (d, v) with v = min(d, 3) orthonormal columns; origin float64 (d,); one label an axis.
+
+    ``explained`` is each principal component's share of the variance; empty for other axes.
+    """
 
     basis: np.ndarray
     origin: np.ndarray
     labels: tuple[str, ...]
+    explained: tuple[float, ...] = field(default=(), kw_only=True)
 
     @property
     def dims(self) -> int:
@@ -109,14 +113,9 @@ def along_components(embedding: np.ndarray) -> Projection:
     The axes' labels have the share of the variance that each explains.
     """
     dims = min(embedding.shape[1], 3)
-    mean, variances, axes = principal_axes(embedding)
-    shares = explained(variances)
+    (mean, variances, axes), total = leading_axes(embedding, dims)
+    shares = variances / max(total, 1e-300)  # 0 where nothing varies
     # A component's sign is arbitrary: its largest entry is made positive, so the view does not flip while training.
-    largest = np.abs(axes).argmax(axis=0)
-    axes = axes * np.sign(axes[largest, np.arange(len(axes))])
-    return Projection(axes[:, :dims], mean, tuple(f"PC{subscript(i + 1)} {100 * shares[i]:.0f} %" for i in range(dims)))
-
-
-def explained(variances: np.ndarray) -> np.ndarray:
-    """The share of the variance that each principal component has, of ``variances`` (d,); 0 where nothing varies."""
-    return variances / max(float(variances.sum()), 1e-300)
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(dims)])
+    labels = tuple(f"PC{subscript(i + 1)} {100 * share:.0f} %" for i, share in enumerate(shares))
+    return Projection(axes, mean, labels, explained=tuple(shares.tolist()))

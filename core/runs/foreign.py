@@ -79,6 +79,8 @@ def foreign_model(path: Path) -> Foreign | None:
 
 
 def _folder(path: Path) -> Foreign | None:
+    if (path / "final_model" / "model_config.json").is_file():  # in what a training of pythae leaves
+        return _folder(path / "final_model")
     if (path / "model_config.json").is_file() and (path / "model.pt").is_file():
         return Foreign(path, "pythae", "a model that pythae saved", f"Run `isoline import {path}`.")
     if (path / "model_index.json").is_file() and (path / "vae" / "config.json").is_file():
@@ -158,8 +160,8 @@ def _torch(path: Path, classes: list[str]) -> Foreign:
             path,
             "code",
             f"a PyTorch file with a whole object in it ({name}), which is code and is not loaded",
-            f"{_EXPORT} Or save the tensors alone there, torch.save(model.state_dict(), …), and import those with "
-            "--model my_model.py.",
+            f"{_EXPORT} Or save the tensors alone there, torch.save(model.state_dict(), …), and run "
+            "`isoline import weights.pt --model my_model.py`.",
         )
     return Foreign(path, "tensors", "a PyTorch file of tensors", _with_program(path))
 

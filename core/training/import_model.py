@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from PIL import Image
 
@@ -22,9 +23,9 @@ from core.data.dataset import Dataset
 from core.data.latents.opening import read_latent_rows
 from core.data.loading import load_dataset, relative_path, with_absolute_path
 from core.data.sources.listing import located
+from core.models.imported.choices import Choices, Finding
 from core.models.imported.onnx_graph import ImportedModelError
 from core.models.imported.onnx_inference import OnnxInference
-from core.models.imported.parts import Choices
 from core.models.imported.pixel_format import Placement
 from core.models.imported.proposal import Proposal, propose
 from core.models.inference import Inference
@@ -63,6 +64,12 @@ class Look:
     proposal: Proposal
     config: RunConfig
     dataset: Dataset | None
+
+    def preceded_by(self, findings: tuple[Finding, ...], notes: tuple[str, ...]) -> Look:
+        """The same with ``findings`` and ``notes`` of how its files were made, before its own."""
+        found = self.proposal
+        model = msgspec.structs.replace(found.model, notes=(*notes, *found.model.notes))
+        return replace(self, proposal=replace(found, model=model, findings=(*findings, *found.findings)))
 
 
 def look_at(path: Path, encoder: Path | None, choices: Choices, samples: Samples, progress: Progress) -> Look:

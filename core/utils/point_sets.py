@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+_EXACT_DIMENSIONS = 256
+_EXTRA, _ITERATIONS = 13, 8  # directions beside those that are sought, and how often they are turned towards them
+
 
 class PrincipalAxes(NamedTuple):
-    """``mean`` float64 (k,); ``variances`` float64 (k,), falling; ``axes`` float64 (k, k), one unit vector a column."""
+    """``mean`` float64 (k,); ``variances`` float64 (m,), falling; ``axes`` float64 (k, m), one unit vector a column."""
 
     mean: np.ndarray
     variances: np.ndarray
@@ -25,6 +28,28 @@ def principal_axes(points: np.ndarray) -> PrincipalAxes:
     centred = points - mean
     variances, axes = np.linalg.eigh(centred.T @ centred / len(points))  # rising
     return PrincipalAxes(mean, variances[::-1], axes[:, ::-1])
+
+
+def leading_axes(points: np.ndarray, count: int) -> tuple[PrincipalAxes, float]:
+    """The first ``count`` principal axes of points (n, k), and the variance of all.
+
+    In more than 256 dimensions by subspace iteration from random directions (Halko, Martinsson and Tropp, "Finding
+    structure with randomness", 2011, algorithm 4.4; the same every time), in float32: seconds for 20,000 points in
+    2,048 dimensions become tenths. Where variances differ little, axes are as arbitrary as they are in themselves.
+    """
+    if points.shape[1] <= _EXACT_DIMENSIONS:
+        mean, variances, axes = principal_axes(points)
+        return PrincipalAxes(mean, variances[:count], axes[:, :count]), float(variances.sum())
+    mean = points.mean(axis=0, dtype=np.float64)
+    centred = np.asarray(points, np.float32) - mean.astype(np.float32)
+    basis = np.random.default_rng(0).standard_normal((points.shape[1], count + _EXTRA)).astype(np.float32)
+    for _ in range(_ITERATIONS):
+        basis, _ = np.linalg.qr(centred.T @ (centred @ basis))
+    along = (centred @ basis).astype(np.float64)
+    variances, turn = np.linalg.eigh(along.T @ along / len(points))  # rising
+    axes, _ = np.linalg.qr(basis @ turn[:, ::-1][:, :count])  # orthonormal in float64, too
+    total = float(np.square(centred).sum(dtype=np.float64)) / len(points)
+    return PrincipalAxes(mean, variances[::-1][:count], axes), total
 
 
 def interpolated(at: np.ndarray, places: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -146,7 +146,7 @@ def top_level(name: str) -> QWidget | None:
 def take_keyboard(window: QWidget) -> Generator[float, None, None]:
     """Make ``window`` the active one. Without a window manager nobody else does, and a key that is meant for a dialog
     would be taken by a shortcut of the main window."""
-    for _ in range(400):
+    for _ in range(2400):
         if window.isActiveWindow():
             return
         window.activateWindow()  # again, for a display ignores it as long as the window is not mapped

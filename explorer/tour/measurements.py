@@ -96,7 +96,7 @@ def timed_clicks(
             click_ms.append((perf_counter() - pressed) * 1000)
             pressed = 0.0
 
-    painted = Until(lambda: not pressed, "the clicked point's image is painted", 10.0)
+    painted = Until(lambda: not pressed, "the clicked point's image is painted")
     explorer.probe.decoded.connect(on_decoded)
     explorer.image.painted.connect(on_painted)
     while len(click_ms) < count:

@@ -32,7 +32,7 @@ class Until:
 
     condition: Callable[[], object]
     what: str
-    timeout: float = 20.0
+    timeout: float = 120.0  # long, for a machine that is slow or busy: it costs nothing where all is well
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def open_window(tour: Director) -> Stage:
     explorer = tour.explorer
     yield Until(lambda: tour.figures["window_s"] is not None, "the window is visible")
     yield Until(lambda: explorer.cloud.point_count > 0, "the cloud has points")
-    yield Until(lambda: explorer.image.has_image, "the first decoded image", 30.0)
+    yield Until(lambda: explorer.image.has_image, "the first decoded image")
     tour.figures["first_image_s"] = round(process_age(), 3)
     yield from input_events.take_keyboard(tour.window)
     yield 0.6
@@ -44,11 +44,9 @@ def orbit(tour: Director) -> Stage:
     drawn = cloud.frames_drawn - frames
     tour.figures["cloud_fps"] = round(drawn / (perf_counter() - begun), 1)
     yield from input_events.drag(cloud, [centre + QPointF(3.0 * step, -1.0 * step) for step in range(31)], 0.008)
+    yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit")
+    yield Until(lambda: cloud.camera() != before and cloud.frames_drawn > frames, "dragging turns the cloud")
     yield 0.2
-    if cloud.camera() == before or not drawn:
-        raise StageFailed("dragging did not turn the cloud")
-    if explorer.state.mode != "orbit":
-        raise StageFailed("key 1 did not choose Orbit")
     tour.shot("orbit")
 
 
@@ -60,7 +58,7 @@ def hover(tour: Director) -> Stage:
     for place in visible_points(tour, 6, 11):
         input_events.move(cloud, place)
         yield 0.15
-    yield Until(lambda: any(index >= 0 for index in seen), "hovering highlights a point", 5.0)
+    yield Until(lambda: any(index >= 0 for index in seen), "hovering highlights a point")
     yield 0.3
     tour.shot("hover")
     cloud.hovered.disconnect(seen.append)
@@ -82,7 +80,7 @@ def drag_probe(tour: Director) -> Stage:
     """Drag the probe through space, freely and along one axis; the image follows."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
     input_events.key(cloud, "2")
-    yield Until(lambda: explorer.state.mode == "probe", "key 2 chooses Probe", 3.0)
+    yield Until(lambda: explorer.state.mode == "probe", "key 2 chooses Probe")
     start = cloud.probe_position()
     if start is None:
         raise StageFailed("the probe is not on screen")
@@ -93,10 +91,11 @@ def drag_probe(tour: Director) -> Stage:
     angles = np.linspace(0, 2 * math.pi, 121).tolist()
     places = [start + QPointF(90 * math.sin(angle), 60 * (1 - math.cos(angle))) for angle in angles]
     yield from input_events.drag(cloud, places, 0.006)
-    explorer.image.painted.disconnect(watching)
     tour.figures["drag_fps"] = round(len(painted) / (perf_counter() - begun), 1)
-    if len(painted) < 5 or explorer.state.document.probe is before:
-        raise StageFailed("the image did not follow the dragged probe")
+    # Of a drag the first and the newest place are decoded for certain, however slow the engine is.
+    yield Until(lambda: len(painted) >= 2, "the image follows the dragged probe")
+    yield Until(lambda: explorer.state.document.probe is not before, "the dragged probe moves")
+    explorer.image.painted.disconnect(watching)
     yield 0.1
     start = cloud.probe_position()
     fixed = explorer.state.document.probe
@@ -105,9 +104,10 @@ def drag_probe(tour: Director) -> Stage:
     input_events.hold(cloud, Qt.Key.Key_X)
     yield from input_events.drag(cloud, [start + QPointF(2.0 * step, 1.0 * step) for step in range(31)])
     input_events.let_go(cloud, Qt.Key.Key_X)
+    yield Until(lambda: abs(explorer.state.document.probe[0] - fixed[0]) > 1e-6, "the probe moves along the axis")
     yield 0.2
     moved = explorer.state.document.probe
-    if abs(moved[0] - fixed[0]) < 1e-6 or max(abs(moved[1:] - fixed[1:])) > 1e-4:
+    if max(abs(moved[1:] - fixed[1:])) > 1e-4:
         raise StageFailed(f"holding X did not keep the other axes: {fixed} to {moved}")
     tour.shot("probe")
 
@@ -122,10 +122,11 @@ def sliders(tour: Director) -> Stage:
     start = QPointF(8 + fraction * (slider.width() - 16), slider.height() / 2)
     direction = 1.0 if fraction < 0.5 else -1.0
     yield from input_events.drag(slider, [start + QPointF(direction * step, 0) for step in range(41)])
+    yield Until(lambda: abs(explorer.state.document.probe[0] - before[0]) > 1e-6, "the slider moves the probe")
     yield 0.3
     moved = explorer.state.document.probe
-    if abs(moved[0] - before[0]) < 1e-6 or max(abs(moved[1:] - before[1:]), default=0) > 1e-5:
-        raise StageFailed(f"the slider did not move one dimension: {before} to {moved}")
+    if max(abs(moved[1:] - before[1:]), default=0) > 1e-5:
+        raise StageFailed(f"the slider moved other dimensions too: {before} to {moved}")
     tour.shot("sliders")
 
 
@@ -133,7 +134,7 @@ def draw_path(tour: Director) -> Stage:
     """A freehand stroke over the cloud becomes a path on the data."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
     input_events.key(cloud, "3")
-    yield Until(lambda: explorer.state.mode == "draw", "key 3 chooses Draw", 3.0)
+    yield Until(lambda: explorer.state.mode == "draw", "key 3 chooses Draw")
     places = cloud.screen_positions()
     centre, spread = np.median(places[:, :2], axis=0), places[:, :2].std(axis=0)
     stroke = [
@@ -141,8 +142,8 @@ def draw_path(tour: Director) -> Stage:
         for t in np.linspace(0, 1, 60)
     ]
     yield from input_events.drag(cloud, stroke, 0.008, lambda: tour.shot("stroke"))
-    yield Until(lambda: explorer.state.document.path is not None, "the stroke becomes a path", 10.0)
-    yield Until(lambda: explorer.film.complete, "the path's frames are decoded", 30.0)
+    yield Until(lambda: explorer.state.document.path is not None, "the stroke becomes a path")
+    yield Until(lambda: explorer.film.complete, "the path's frames are decoded")
     yield 0.4
     tour.shot("path")
 
@@ -156,14 +157,16 @@ def edit_path(tour: Director) -> Stage:
     """Move a control point, insert one by clicking the curve, delete it."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
     input_events.key(cloud, "4")
-    yield Until(lambda: explorer.state.mode == "edit", "key 4 chooses Edit", 3.0)
+    yield Until(lambda: explorer.state.mode == "edit", "key 4 chooses Edit")
     count = len(explorer.state.document.path.control)
     middle = count // 2
     start, before = _control(tour, middle), explorer.state.document.path.control[middle]
     yield from input_events.drag(cloud, [start + QPointF(1.2 * step, -1.6 * step) for step in range(26)])
+    yield Until(
+        lambda: not np.array_equal(explorer.state.document.path.control[middle], before),
+        "a dragged control point moves",
+    )
     yield 0.3
-    if np.array_equal(explorer.state.document.path.control[middle], before):
-        raise StageFailed("dragging a control point did not move it")
     projection = explorer.cloud_control.projection
     path = explorer.state.document.path
     controls = [_control(tour, i) for i in range(count)]
@@ -173,12 +176,12 @@ def edit_path(tour: Director) -> Stage:
     input_events.move(cloud, on_curve)
     yield 0.1
     input_events.click(cloud, on_curve)
-    yield Until(lambda: len(explorer.state.document.path.control) == count + 1, "a click on the curve inserts", 3.0)
+    yield Until(lambda: len(explorer.state.document.path.control) == count + 1, "a click on the curve inserts")
     yield 0.3
     tour.shot("edit")
     input_events.key(cloud, "Delete")
-    yield Until(lambda: len(explorer.state.document.path.control) == count, "Delete removes the control point", 3.0)
-    yield Until(lambda: explorer.film.complete, "the edited path's frames are decoded", 30.0)
+    yield Until(lambda: len(explorer.state.document.path.control) == count, "Delete removes the control point")
+    yield Until(lambda: explorer.film.complete, "the edited path's frames are decoded")
 
 
 def undo_redo(tour: Director) -> Stage:
@@ -188,14 +191,12 @@ def undo_redo(tour: Director) -> Stage:
     for _ in range(3):
         input_events.key(explorer.cloud, "Ctrl+Z")
         yield 0.1
-    if np.array_equal(explorer.state.document.path.control, final):
-        raise StageFailed("undo changed nothing")
+    yield Until(lambda: not np.array_equal(explorer.state.document.path.control, final), "undo takes edits back")
     for _ in range(3):
         input_events.key(explorer.cloud, "Ctrl+Shift+Z")
         yield 0.1
-    if not np.array_equal(explorer.state.document.path.control, final):
-        raise StageFailed("redo did not bring the path back")
-    yield Until(lambda: explorer.film.complete, "the path's frames are decoded again", 30.0)
+    yield Until(lambda: np.array_equal(explorer.state.document.path.control, final), "redo brings the path back")
+    yield Until(lambda: explorer.film.complete, "the path's frames are decoded again")
 
 
 def play_path(tour: Director) -> Stage:
@@ -203,16 +204,16 @@ def play_path(tour: Director) -> Stage:
     explorer = tour.explorer
     input_events.move(explorer.image)  # away from the cloud, where Space held turns it
     input_events.key(explorer.window, "Space")
-    yield Until(lambda: explorer.state.playback.playing, "Space plays the path", 3.0)
+    yield Until(lambda: explorer.state.playback.playing, "Space plays the path")
     seen = explorer.state.playback.position
-    yield Until(lambda: abs(explorer.state.playback.position - seen) > 0.15, "the marker moves", 5.0)
+    yield Until(lambda: abs(explorer.state.playback.position - seen) > 0.15, "the marker moves")
     tour.shot("play")
     yield from input_events.choose(input_events.child(explorer.path_view, "path.unit", QComboBox), 1)
-    yield Until(lambda: explorer.state.playback.speed.value == "image", "constant image speed is chosen", 3.0)
-    yield Until(lambda: explorer.film.complete, "frames at equal image steps", 30.0)
+    yield Until(lambda: explorer.state.playback.speed.value == "image", "constant image speed is chosen")
+    yield Until(lambda: explorer.film.complete, "frames at equal image steps")
     yield 0.6
     input_events.key(explorer.window, "Space")
-    yield Until(lambda: not explorer.state.playback.playing, "Space pauses", 3.0)
+    yield Until(lambda: not explorer.state.playback.playing, "Space pauses")
     input_events.click(explorer.film, QPointF(explorer.film.width() * 0.3, explorer.film.height() * 0.5))
     yield 0.3
     tour.shot("image-speed")
@@ -227,19 +228,19 @@ def export_path(tour: Director) -> Stage:
         target = folder / f"path.{kind}"
         target.unlink(missing_ok=True)
         input_events.open_menu(input_events.child(explorer.path_view, "path.export"))
-        yield Until(lambda: isinstance(QApplication.activePopupWidget(), QMenu), "the export menu opens", 3.0)
+        yield Until(lambda: isinstance(QApplication.activePopupWidget(), QMenu), "the export menu opens")
         menu = QApplication.activePopupWidget()
         if not isinstance(menu, QMenu):
             raise StageFailed("the export menu closed by itself")
         action = next(a for a in menu.actions() if a.objectName() == f"path.export.{kind}")
         input_events.click(menu, QPointF(menu.actionGeometry(action).center()))
-        yield Until(lambda: input_events.top_level("dialog.export") is not None, "the file dialog opens", 5.0)
+        yield Until(lambda: input_events.top_level("dialog.export") is not None, "the file dialog opens")
         edit = yield from input_events.name_file("dialog.export", target)
         if kind == "mp4":
             tour.shot("export")
         input_events.key(edit, "Return")
-        yield Until(lambda target=target: target.is_file(), f"{target.name} is written", 40.0)
-        yield Until(lambda: input_events.top_level("dialog.export") is None, "the dialog is gone", 5.0)
+        yield Until(lambda target=target: target.is_file(), f"{target.name} is written")
+        yield Until(lambda: input_events.top_level("dialog.export") is None, "the dialog is gone")
         yield 0.2
     with np.load(folder / "path.npz", allow_pickle=False) as file:
         frames, latents = file["frames"], file["latents"]
@@ -255,21 +256,21 @@ def save_figure(tour: Director) -> Stage:
     target.unlink(missing_ok=True)
     explorer.settings.figures_folder = target.parent
     input_events.key(explorer.window, "Ctrl+Shift+F")
-    yield Until(lambda: input_events.top_level("dialog.figure") is not None, "the dialog opens", 5.0)
+    yield Until(lambda: input_events.top_level("dialog.figure") is not None, "the dialog opens")
     dialog = input_events.top_level("dialog.figure")
     assert dialog is not None
     yield from input_events.take_keyboard(dialog)
     save = input_events.child(dialog, "dialog.figure.accept")
     yield from input_events.choose(input_events.child(dialog, "figure.format", QComboBox), 2)
     notes = input_events.child(dialog, "figure.notes", QLabel)
-    yield Until(lambda: save.isEnabled() and "points" in notes.text(), "the preview is drawn", 30.0)
+    yield Until(lambda: save.isEnabled() and "points" in notes.text(), "the preview is drawn")
     yield 0.3
     tour.shot("figure")
     input_events.type_into(input_events.child(dialog, "figure.name", QLineEdit), target.stem)  # and Return saves
-    yield Until(target.is_file, "the figure is written", 60.0)
+    yield Until(target.is_file, "the figure is written")
     yield from input_events.take_keyboard(dialog)
     input_events.key(dialog, "Escape")
-    yield Until(lambda: input_events.top_level("dialog.figure") is None, "the dialog closes", 5.0)
+    yield Until(lambda: input_events.top_level("dialog.figure") is None, "the dialog closes")
     yield from input_events.take_keyboard(tour.window)
 
 
@@ -308,9 +309,7 @@ def _choose_kind(tour: Director, kind: str) -> Stage:
 def _settled(tour: Director) -> Generator[Until, None, None]:
     """Every frame decoded, and by image speed at the places that the first pass has told."""
     explorer = tour.explorer
-    yield Until(
-        lambda: explorer.playback.latents is not None and explorer.film.complete, "its frames are decoded", 40.0
-    )
+    yield Until(lambda: explorer.playback.latents is not None and explorer.film.complete, "its frames are decoded")
 
 
 def trace_geodesic(tour: Director) -> Stage:
@@ -319,13 +318,13 @@ def trace_geodesic(tour: Director) -> Stage:
     yield from input_events.take_keyboard(tour.window)
     input_events.key(cloud, "Home")
     input_events.key(cloud, "6")
-    yield Until(lambda: explorer.state.mode == "trace", "key 6 chooses Trace", 3.0)
+    yield Until(lambda: explorer.state.mode == "trace", "key 6 chooses Trace")
     yield from _choose_kind(tour, "geodesic")
     yield 0.5
     start, end = _samples_apart(tour)
     yield from _click_sample(tour, start)
     yield from _click_sample(tour, end)
-    yield Until(lambda: _kind(tour) == "geodesic", "two clicks trace a geodesic", 20.0)
+    yield Until(lambda: _kind(tour) == "geodesic", "two clicks trace a geodesic")
     yield from _settled(tour)
     input_events.move(explorer.image)
     yield 2.0
@@ -341,7 +340,7 @@ def turn_kinds(tour: Director) -> Stage:
     """The same path as every other kind, by the list of the path panel."""
     for kind, about in PATH_KINDS.items():
         yield from _choose_kind(tour, kind)
-        yield Until(lambda kind=kind: _kind(tour) == kind, f"the path becomes a {about.text.lower()}", 20.0)
+        yield Until(lambda kind=kind: _kind(tour) == kind, f"the path becomes a {about.text.lower()}")
         yield from _settled(tour)
         yield 0.4
         tour.shot(f"kind-{kind.replace(' ', '-')}")
@@ -351,7 +350,7 @@ def step_along_curve(tour: Director) -> Stage:
     """Arrow keys move along a factor curve, and the image follows."""
     explorer, cloud = tour.explorer, tour.explorer.cloud
     yield from _choose_kind(tour, "factor curve")
-    yield Until(lambda: _kind(tour) == "factor curve", "the path becomes a factor curve", 20.0)
+    yield Until(lambda: _kind(tour) == "factor curve", "the path becomes a factor curve")
     yield from _settled(tour)
     yield from input_events.take_keyboard(tour.window)
     place = explorer.state.playback.position
@@ -359,7 +358,7 @@ def step_along_curve(tour: Director) -> Stage:
     for _ in range(8):
         input_events.key(cloud, "Right" if place < 0.5 else "Left")
         yield 0.05
-    yield Until(lambda: explorer.state.playback.position != place, "arrow keys move along the curve", 3.0)
+    yield Until(lambda: explorer.state.playback.position != place, "arrow keys move along the curve")
     yield 0.4
     tour.shot("step-along-curve")
 
@@ -370,32 +369,32 @@ def show_gridlines(tour: Director) -> Stage:
     yield from input_events.take_keyboard(tour.window)
     input_events.key(cloud, "1")
     input_events.key(cloud, "G")
-    yield Until(lambda: explorer.state.gridlines_shown and explorer.gridlines.complete, "key G shows gridlines", 20.0)
+    yield Until(lambda: explorer.state.gridlines_shown and explorer.gridlines.complete, "key G shows gridlines")
     input_events.move(explorer.image)  # away from the cloud: no card over it
     yield 0.5
     tour.shot("gridlines")
     input_events.key(cloud, "G")
-    yield Until(lambda: not explorer.state.gridlines_shown, "G hides the gridlines", 3.0)
+    yield Until(lambda: not explorer.state.gridlines_shown, "G hides the gridlines")
 
 
 def read_badge(tour: Director) -> Stage:
     """A sample is on the data; a probe pulled out of the cloud is not, and the badge says so."""
     explorer = tour.explorer
     input_events.key(explorer.cloud, "1")
-    yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit", 3.0)
+    yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit")
     sample, _ = _samples_apart(tour)
     yield from _click_sample(tour, sample)
-    yield Until(lambda: explorer.image.badge.text.startswith("on the data"), "a sample is on the data", 10.0)
+    yield Until(lambda: explorer.image.badge.text.startswith("on the data"), "a sample is on the data")
     # A coordinate far outside, typed into the first field of the probe.
     field = input_events.child(explorer.probe_view, "probe.value.0")
     far = f"{float(np.abs(explorer.state.embedding).max()) * 3:.2f}"
     input_events.type_into(field, far, QPointF(12, field.height() / 2))
     yield 0.2
-    yield Until(lambda: explorer.image.badge.text.startswith("off the data"), "far outside is off the data", 10.0)
+    yield Until(lambda: explorer.image.badge.text.startswith("off the data"), "far outside is off the data")
     yield 0.3
     tour.shot("badge")
     yield from _click_sample(tour, sample)
-    yield Until(lambda: explorer.image.badge.text.startswith("on the data"), "the sample is on the data again", 10.0)
+    yield Until(lambda: explorer.image.badge.text.startswith("on the data"), "the sample is on the data again")
 
 
 def compare_kinds(tour: Director) -> Stage:
@@ -403,8 +402,8 @@ def compare_kinds(tour: Director) -> Stage:
     explorer = tour.explorer
     yield from input_events.take_keyboard(tour.window)
     input_events.key(explorer.cloud, "Ctrl+Shift+K")
-    yield Until(lambda: on_screen(explorer.kinds_view), "the comparison opens", 3.0)
-    yield Until(lambda: explorer.path_comparison.complete, "every kind has been measured", 60.0)
+    yield Until(lambda: on_screen(explorer.kinds_view), "the comparison opens")
+    yield Until(lambda: explorer.path_comparison.complete, "every kind has been measured")
     input_events.move(explorer.image)
     yield 0.5
     tour.shot("path-kinds")

@@ -14,7 +14,7 @@ from explorer.tour.runner import Director, Stage, StageFailed, Until
 from explorer.widgets.image_conversion import to_image
 
 QUICK_IMAGES, QUICK_EPOCHS, MORE_EPOCHS = 240, 60, 2
-TRAIN_S = 300.0  # until a training on digits has begun, or ended: on a busy machine both take long
+TRAIN_S = 1200.0  # until a training on digits has begun, or ended: on a busy machine both take long
 
 
 def _write_digits(folder: Path, most: int | None) -> int:
@@ -45,13 +45,13 @@ def drop_folder(tour: Director) -> Stage:
         raise StageFailed("the window does not say that a folder can be dropped")
     tour.shot("drag-folder")
     input_events.drop_file(explorer.window, folder)
-    yield Until(explorer.dataset_view.isVisible, "the dataset page opens", 5.0)
+    yield Until(explorer.dataset_view.isVisible, "the dataset page opens")
 
 
 def inspect(tour: Director) -> Stage:
     """The page says what the images are."""
     explorer = tour.explorer
-    yield Until(lambda: not explorer.dataset.reading, "the images are read", 120.0)
+    yield Until(lambda: not explorer.dataset.reading, "the images are read")
     title = input_events.child(explorer.dataset_view, "dataset.classes.title")
     if not title.isVisible() or "10 classes" not in str(title.property("text")):
         raise StageFailed(f"the page does not show ten classes, but {title.property('text')!r}")
@@ -93,7 +93,7 @@ def colour_by_class(tour: Director) -> Stage:
     yield from input_events.choose(box, 1)
     yield from input_events.choose(box, box.findText("class"))
     legend = explorer.cloud.legend
-    yield Until(lambda: legend.isVisible() and len(legend.entries) == 10, "the list of ten classes", 5.0)
+    yield Until(lambda: legend.isVisible() and len(legend.entries) == 10, "the list of ten classes")
     if sum(entry.count for entry in legend.entries) != explorer.cloud.point_count:
         raise StageFailed("the counts of the classes are not the number of points")
     yield 0.5
@@ -106,17 +106,17 @@ def click_class_away(tour: Director) -> Stage:
     shown = explorer.cloud_control
     place = legend.entries[3].place
     input_events.click(legend, legend.row_rect(3).center())
-    yield Until(lambda: explorer.state.hidden == frozenset({place}), "the class is hidden", 3.0)
+    yield Until(lambda: explorer.state.hidden == frozenset({place}), "the class is hidden")
+    count = legend.entries[3].count
+    yield Until(lambda: int((shown.colours[:, 3] == 0).sum()) == count, "its points, and no others, are not drawn")
     yield 0.3
-    if int((shown.colours[:, 3] == 0).sum()) != legend.entries[3].count:
-        raise StageFailed("the points of the class are still drawn")
     tour.shot("class-hidden")
     input_events.click(legend, legend.row_rect(3).center(), control=True)
-    yield Until(lambda: len(explorer.state.hidden) == 9, "the class is shown alone", 3.0)
+    yield Until(lambda: len(explorer.state.hidden) == 9, "the class is shown alone")
     yield 0.3
     tour.shot("class-alone")
     input_events.double_click(legend, legend.row_rect(3).center())
-    yield Until(lambda: not explorer.state.hidden, "all classes are back", 3.0)
+    yield Until(lambda: not explorer.state.hidden, "all classes are back")
 
 
 def extend_run(tour: Director) -> Stage:

@@ -13,7 +13,7 @@ from explorer.tour import input_events
 from explorer.tour.runner import Director, Stage, StageFailed, Until
 
 SIDE, SAMPLES = 32, 400
-LOOK_S = 90.0  # until a file has been looked at, or imported, on a busy machine
+LOOK_S = 600.0  # until a file has been looked at, or imported, on a busy machine
 
 
 def _write_decoder(path: Path) -> None:
@@ -80,16 +80,16 @@ def import_model(tour: Director) -> Stage:
     input_events.drag_file(explorer.window, decoder)
     yield 0.3
     input_events.drop_file(explorer.window, decoder)
-    yield Until(lambda: input_events.top_level("dialog.import") is not None, "the dialog opens", 5.0)
+    yield Until(lambda: input_events.top_level("dialog.import") is not None, "the dialog opens")
     yield from _import(tour, "import-model")
-    yield Until(lambda: explorer.image.has_image, "its first image", 20.0)
+    yield Until(lambda: explorer.image.has_image, "its first image")
     probe = explorer.state.document.probe
     places = explorer.cloud.screen_positions()
     left = QPointF(*places[int(np.argmin(places[:, 0])), :2])
     input_events.move(explorer.cloud, left)
     yield 0.2
     input_events.click(explorer.cloud, left)
-    yield Until(lambda: not np.array_equal(explorer.state.document.probe, probe), "the clicked sample is shown", 10.0)
+    yield Until(lambda: not np.array_equal(explorer.state.document.probe, probe), "the clicked sample is shown")
     yield 0.5
     tour.shot("imported-model")
 
@@ -106,12 +106,12 @@ def open_latents(tour: Director) -> Stage:
         lines.append(f"cell {number},{z},{'abc'[number % 3]}")
     write_atomic(table, ("\n".join(lines) + "\n").encode())
     explorer.window.actions_by_name["import"].trigger()
-    yield Until(lambda: input_events.top_level("dialog.import") is not None, "the dialog opens", 5.0)
+    yield Until(lambda: input_events.top_level("dialog.import") is not None, "the dialog opens")
     dialog = input_events.top_level("dialog.import")
     assert dialog is not None
     yield from input_events.take_keyboard(dialog)
     input_events.type_into(input_events.child(dialog, "dialog.import.model", QLineEdit), str(table))
     yield from _import(tour, "import-latents")
-    yield Until(lambda: explorer.cloud.point_count == SAMPLES, "the cloud of the latents", 20.0)
+    yield Until(lambda: explorer.cloud.point_count == SAMPLES, "the cloud of the latents")
     yield 0.5
     tour.shot("imported-latents")

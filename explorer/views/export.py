@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QPushButton, QWidget
 
-from explorer.widgets.controls import label, named, set_role
+from explorer.widgets.controls import label, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import column, row
 from explorer.widgets.task_dialog import TaskDialog
@@ -41,6 +41,7 @@ class ExportDialog(TaskDialog):
         """``run`` names the run; ``obstacles``, by format, say why one cannot be written."""
         export = named(QPushButton("Export"), "dialog.model.export", tip="Write the chosen formats")
         super().__init__(parent, "model", export, "Stop; the folder stays as it was")
+        self._result.setToolTip("Open the folder")
         self.setWindowTitle(f"Export {run}")
         self._boxes: dict[str, QCheckBox] = {}
         formats = column()
@@ -65,7 +66,7 @@ class ExportDialog(TaskDialog):
         self._boxes["onnx"].setChecked("onnx" not in obstacles)
         self.set_folder(folder)
         self.set_busy(False)
-        self.show_result("")
+        self.show_result()
 
     @property
     def formats(self) -> list[str]:
@@ -81,20 +82,9 @@ class ExportDialog(TaskDialog):
         super().set_busy(busy)
         self._busy = busy
         self._refresh()
-        self._grow()
 
-    def show_result(self, folder: str, remarks: str = "", failed: bool = False) -> None:
-        """The folder that was written, empty for none, and what should be known about it; or why it ``failed``."""
-        link = f'Written to <a href="folder">{html.escape(folder)}</a>' if folder else ""
-        set_role(self._remarks, "error" if failed else "muted")
-        self._show_result(link, "Open the folder", remarks)
-        self._grow()
-
-    def _grow(self) -> None:
-        """Make room for lines that have been added; wrapped ones would be cut off instead."""
-        if (layout := self.layout()) is not None:
-            layout.activate()
-            self.resize(self.width(), max(self.height(), layout.heightForWidth(self.width())))
+    def _link(self, target: Path) -> str:
+        return f'Written to <a href="folder">{html.escape(str(target))}</a>'
 
     def _refresh(self) -> None:
         for name, box in self._boxes.items():

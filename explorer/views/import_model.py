@@ -400,10 +400,11 @@ class ImportDialog(QDialog):
     def _value_widget(self, flag: str, found: Mapping[str, Any]) -> QWidget:
         name, options = f"dialog.import.{flag.lstrip('-')}", found.get("options", [])
         chosen: Callable[[str], None] = partial(self._choose, flag)
-        if not found:
-            edit = named(QLineEdit(self._choices.get(flag, "")), name)
+        if not found or not options:
+            given = found.get("choice", "")
+            edit = named(QLineEdit(self._choices.get(flag, given)), name)
             edit.setPlaceholderText("found from the file")
-            edit.editingFinished.connect(lambda: chosen(edit.text()))
+            edit.editingFinished.connect(lambda: edit.text() != given and chosen(edit.text()))
             return edit
         if len(options) < 2:
             text: QLabel = label(found["value"], name=name, wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 from PySide6.QtWidgets import QCheckBox, QLineEdit, QPlainTextEdit, QPushButton, QWidget
 
@@ -28,6 +29,7 @@ class ShareDialog(TaskDialog):
     def __init__(self, parent: QWidget, title: str) -> None:
         write = named(QPushButton("Write page…"), "dialog.share.write", tip="Choose the file and write it")
         super().__init__(parent, "share", write, "Stop writing; no file is left")
+        self._result.setToolTip("Open the page in the browser; its size on disk")
         self.setWindowTitle("Share")
         self._title = named(QLineEdit(title), "dialog.share.title", tip="Heading of the page", accessible="Title")
         self._notes = named(QPlainTextEdit(), "dialog.share.notes", tip="Text below the cloud", accessible="Notes")
@@ -47,7 +49,7 @@ class ShareDialog(TaskDialog):
         column(*parts, 1, self._buttons, spacing=12, margins=(16, 16, 16, 16), parent=self)
         self.setMinimumWidth(WIDTH)
         self.set_busy(False)
-        self.show_result("", 0)
+        self.show_result()
 
     def choice(self) -> PageChoice:
         """What the page is to hold."""
@@ -65,10 +67,8 @@ class ShareDialog(TaskDialog):
         for field in (self._title, self._notes, self._decoder, self._pictures, self._names, self._start):
             field.setEnabled(not busy)
 
-    def show_result(self, name: str, size: int, remarks: str = "") -> None:
-        """The file that was written, with its size in bytes and what was left out; an empty name for none."""
-        link = f'<a href="page">{html.escape(name)}</a>, {size / 1e6:.1f} MB' if name else ""
-        self._show_result(link, "Open the page in the browser; its size on disk", remarks)
+    def _link(self, target: Path) -> str:
+        return f'<a href="page">{html.escape(target.name)}</a>, {target.stat().st_size / 1e6:.1f} MB'
 
     def _check(self, name: str, text: str, tip: str) -> QCheckBox:
         box = named(QCheckBox(text), f"dialog.share.{name}", tip=tip)

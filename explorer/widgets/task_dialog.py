@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QProgressBar, QPushButton, QWidget
 
-from explorer.widgets.controls import label, named
+from explorer.widgets.controls import label, named, set_role
 from explorer.widgets.layouts import row
 
 
 class TaskDialog(QDialog):
     """``start_requested`` when it is to be done, ``cancelled`` when what is under way is given up, ``open_requested``
-    for what was made. A subclass lays out its own fields, ``_progress``, ``_result``, ``_remarks`` and ``_buttons``."""
+    for what was written. A subclass lays out its own fields, ``_progress``, ``_result``, ``_remarks`` and ``_buttons``,
+    and has ``_link``."""
 
     start_requested = Signal()
     cancelled = Signal()
@@ -47,15 +50,34 @@ class TaskDialog(QDialog):
         self._progress.setValue(0)
         self._cancel.setVisible(busy)
         self._start.setVisible(not busy)
+        self._grow()
 
     def set_progress(self, share: float) -> None:
         """How much is done, 0 to 1."""
         self._progress.setValue(round(100 * share))
 
-    def _show_result(self, link: str, tip: str, remarks: str) -> None:
-        """What was made, rich text with a link, empty for nothing; and what should be known about it."""
+    def show_result(self, target: Path | None = None, remarks: str = "") -> None:
+        """The file or folder that was written, None for none yet, and what should be known about it."""
+        self._show("" if target is None else self._link(target), remarks, "muted")
+
+    def show_failure(self, reason: str) -> None:
+        """Why nothing was written."""
+        self._show("", reason, "error")
+
+    def _link(self, target: Path) -> str:
+        """What was written, rich text with a link."""
+        raise NotImplementedError
+
+    def _show(self, link: str, remarks: str, role: str) -> None:
         self._result.setText(link)
-        self._result.setToolTip(tip if link else "")
         self._result.setVisible(bool(link))
+        set_role(self._remarks, role)
         self._remarks.setText(remarks)
         self._remarks.setVisible(bool(remarks))
+        self._grow()
+
+    def _grow(self) -> None:
+        """Make room for lines that have been added; wrapped ones would be cut off instead."""
+        if (layout := self.layout()) is not None:
+            layout.activate()
+            self.resize(self.width(), max(self.height(), layout.heightForWidth(self.width())))

@@ -82,7 +82,7 @@ def test_a_run_of_plain_images_says_in_one_line_what_each_empty_panel_needs(prog
     train = [sys.executable, "-m", "core.cli", "train", "--out", str(run)]
     train += ["--data.path", str(images), "--data.image-size", "32", "--training.epochs", "1"]
     train += ["--training.device", "cpu", "--training.precision", "float32", "--training.batch-size", "8"]
-    subprocess.run(train, check=True, capture_output=True, timeout=120)
+    subprocess.run(train, check=True, capture_output=True)
     (run / "metrics.jsonl").write_text("")
     program = program(run)
     qtbot.waitUntil(lambda: program.image.has_image, timeout=WAIT)
@@ -155,7 +155,7 @@ def running(program) -> bool:
 
 def end(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         status = Path(f"/proc/{pid}/stat")
         if not status.exists() or ") Z " in status.read_text():
@@ -236,7 +236,7 @@ def test_a_collapsed_model_is_called_so_in_its_panel_and_no_place_on_the_data(pr
     config = replace(tiny_config, loss=replace(tiny_config.loss, beta=1.0))
     (tmp_path / "config.json").write_text(json.dumps(config_to_dict(config)))
     command = [sys.executable, "-m", "core.cli", "train", "--config", str(tmp_path / "config.json")]
-    subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, capture_output=True, timeout=120)
+    subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, capture_output=True)
     explorer = program(tmp_path / "run")
     qtbot.waitUntil(lambda: explorer.image.badge.text == "No verdict: the latent space is collapsed", timeout=WAIT)
     assert "says nothing of the image" in explorer.image.badge.toolTip()
@@ -296,9 +296,7 @@ timer.start()
 sys.exit(application.exec())
 """
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=90, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     colours, note, device = (part.strip() for part in result.stdout.split("|"))
     assert int(colours) > 50
     assert note
@@ -357,9 +355,7 @@ window.close()
         "QT_SCALE_FACTOR": scale,
         "ISOLINE_CONFIG": str(tmp_path / "config"),
     }
-    result = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=90, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     seen = json.loads(result.stdout)
     assert seen["available"][2:] == [round(width / float(scale)), round(height / float(scale))]
     for layout in (seen["first"], seen["again"]):

@@ -19,7 +19,7 @@ import numpy as np
 from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import in_thread, result_of
 from core.engine.open_model import EngineError, checked_latents
-from core.engine.snapshot import EmbeddingSnapshot, SnapshotCache
+from core.engine.snapshot import MANY_DIMENSIONS, EmbeddingSnapshot, SnapshotCache
 from core.geometry.decoder_surrogate import LatentMap, Surrogate
 from core.geometry.factor_curve import UNKNOWN_HELD, gridlines
 from core.geometry.geodesic import PENALTY, LatentGraph
@@ -38,8 +38,6 @@ _SAME = 0.9
 """Share of the samples that may have one value of a label that is worth holding."""
 PRELIMINARY = "estimated: image distances are measured on thumbnails until the decoder has been sampled"
 
-MOST_RELAXED = 64
-"""Latent dimensions in which a geodesic is relaxed; its equations grow with their cube."""
 BY_THUMBNAILS = "without a decoder, image distances are measured on thumbnails"
 BY_LATENTS = "without a decoder and without images, distances are those of latent space"
 
@@ -177,11 +175,13 @@ class _Tracing:
 
     def _by_images(self, snapshot: EmbeddingSnapshot) -> Job:
         """A path that compares images gets better: by the thumbnails first, then by the decoder's surrogate."""
-        if snapshot.mu.shape[1] > MOST_RELAXED:
+        if snapshot.mu.shape[1] > MANY_DIMENSIONS:
             rough = yield from result_of(snapshot.rough_graph)
             first = yield from next_of(trace(self._request.kind, path_request(self._request, rough.surface, rough)))
             assert first is not None
-            path = first._replace(note=f"along the samples: in more than {MOST_RELAXED} dimensions it is not smoothed")
+            few = len(snapshot.landmarks) < len(snapshot.mu)
+            along = f"{len(snapshot.landmarks):,} of the samples" if few else "the samples"
+            path = first._replace(note=f"along {along}: in more than {MANY_DIMENSIONS} dimensions it is not smoothed")
             self._send(path, path.labels_on(rough.surface), rough.surface.names, final=True)
             return
         if not snapshot.inference.can_decode:

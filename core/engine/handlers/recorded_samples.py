@@ -105,8 +105,8 @@ def estimate_dimension(request: EstimateDimension, engine: EngineContext, send: 
     try:
         if snapshot is None:
             raise ValueError("no means are recorded")
-        estimate = yield from result_of(in_thread(lambda: two_nn(snapshot.mu), "dimension"))
-        send(DimensionEstimated(dimension=estimate.dimension, low=estimate.low, high=estimate.high))
+        estimate = yield from result_of(in_thread(lambda: two_nn(snapshot.geometry), "dimension"))
+        send(DimensionEstimated(**estimate._asdict(), samples=len(snapshot.geometry)))
     except ValueError as error:
         send(DimensionEstimated(dimension=math.nan, low=math.nan, high=math.nan, note=str(error)))
     yield True

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from core.models.checkpoints.autoencoder_kl import AutoencoderKL, KLConfig
 from core.models.checkpoints.network import Network
 from core.models.checkpoints.tensors import built, read_tensors
+from core.models.imported.choices import Finding
 from core.models.imported.onnx_graph import ImportedModelError
 from core.models.imported.parts import MOST_LATENTS
 from core.models.imported.pixel_format import MOST_PIXELS
@@ -38,13 +39,13 @@ _MOST_WIDTH = 4096
 
 @dataclass(frozen=True)
 class Saved:
-    """A folder that has been read: ``side`` are the pixels of its square images, each way."""
+    """A folder that has been read: ``side`` are the pixels of its square images, each way, and why so many."""
 
     folder: Path
     config: KLConfig
     network: AutoencoderKL
     side: int
-    notes: tuple[str, ...]
+    side_reason: str
 
     @property
     def map_shape(self) -> tuple[int, int, int]:
@@ -83,10 +84,8 @@ def read_diffusers(folder: Path, side: int | None) -> Saved:
     network, left = built(lambda: AutoencoderKL(config), tensors, file)
     if left:
         raise ImportedModelError(f"{file} holds {left[0]}, which an AutoencoderKL of these settings does not have.")
-    notes = ["An AutoencoderKL of diffusers; its latent maps are scaled as its config.json says."]
-    if side != stated:
-        notes.append(f"Its config.json states images of {stated} pixels; they are {side} pixels here, as you said.")
-    return Saved(folder, config, network.eval().requires_grad_(False), side, tuple(notes))
+    reason = f"{CONFIG} states {stated}" if side == stated else f"as you said; {CONFIG} states {stated}"
+    return Saved(folder, config, network.eval().requires_grad_(False), side, reason)
 
 
 def flattened(saved: Saved) -> Network:
@@ -99,8 +98,7 @@ def flattened(saved: Saved) -> Network:
             f"The map of {saved.folder} has {c} × {h} × {w} = {d:,} numbers for images of {saved.side} pixels; up to "
             f"{MOST_LATENTS:,} can be shown. Give --image-size {fitting} or less, or --maps pca, or --maps pooled."
         )
-    note = f"The latent is the whole map, {' × '.join(map(str, saved.map_shape))}, flattened."
-    return _network(saved, d, nn.Flatten(1), nn.Unflatten(1, saved.map_shape), note)
+    return _network(saved, d, nn.Flatten(1), nn.Unflatten(1, saved.map_shape), [_taken("flattened", saved)])
 
 
 def pooled(saved: Saved) -> Network:
@@ -109,7 +107,7 @@ def pooled(saved: Saved) -> Network:
         "The latent is each channel's mean over the map. Many maps have the same means, so nothing is decoded; a click "
         "shows the nearest sample. --maps flattened or pca has a decoder."
     )
-    return _network(saved, saved.map_shape[0], _Pooling(), None, note)
+    return _network(saved, saved.map_shape[0], _Pooling(), None, [_taken("pooled", saved)], note)
 
 
 def principal(
@@ -132,14 +130,15 @@ def principal(
     fitted = PCA(components, random_state=0).fit(maps)
     share = float(fitted.explained_variance_ratio_.sum())
     note = (
-        f"The latent has the coordinates along the first {components} principal components of the maps of {count:,} "
-        f"images, which hold {share:.0%} of their variance. A point is decoded from the map that has these "
-        "coordinates; what lies outside the components is that of the mean."
+        "A point is decoded from the map that has its coordinates along the principal components; what lies outside "
+        "them is that of the mean."
     )
+    text = f"of the maps of {count:,} images; they hold {share:.0%} of the variance"
+    findings = [_taken("pca", saved), Finding("components", f"{components}", text, "--components", f"{components}", ())]
     axes, mean = torch.from_numpy(np.asarray(fitted.components_, np.float32)), torch.from_numpy(maps.mean(axis=0))
     onto = nn.Sequential(nn.Flatten(1), _linear(axes, -(axes @ mean)))
     back = nn.Sequential(_linear(axes.T, mean), nn.Unflatten(1, saved.map_shape))
-    return _network(saved, components, onto, back, note)
+    return _network(saved, components, onto, back, findings, note)
 
 
 class _Pooling(nn.Module):
@@ -165,10 +164,27 @@ class _Decoding(nn.Module):
         return self.network.decode(self.before(z))
 
 
-def _network(saved: Saved, d: int, onto: nn.Module, back: nn.Module | None, note: str) -> Network:
+_REASONS: dict[Maps, str] = {
+    "flattened": "all numbers of the map",
+    "pca": "coordinates along principal components",
+    "pooled": "each channel's mean over the map",
+}
+
+
+def _taken(maps: Maps, saved: Saved) -> Finding:
+    shape = " × ".join(map(str, saved.map_shape))
+    return Finding("maps", maps, f"of {shape}: {_REASONS[maps]}", "--maps", maps, tuple(_REASONS))
+
+
+def _network(
+    saved: Saved, d: int, onto: nn.Module, back: nn.Module | None, findings: list[Finding], *notes: str
+) -> Network:
     decoder = None if back is None else _Decoding(saved.network, back)
     encoder = _Encoding(saved.network, onto)
-    return Network(d, decoder, encoder, saved.image_shape, values="-1:1", notes=(*saved.notes, note))
+    size = f"{saved.side}x{saved.side}"
+    findings = [*findings, Finding("image size", size, saved.side_reason, "--image-size", size, ())]
+    origin = "An AutoencoderKL of diffusers; its latent maps are scaled as its config.json says."
+    return Network(d, decoder, encoder, saved.image_shape, "-1 to 1", tuple(findings), (origin, *notes))
 
 
 def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:

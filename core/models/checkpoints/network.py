@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
+import core
+from core.models.imported.choices import Finding
 from core.models.imported.onnx_graph import LARGEST_FILE, ImportedModelError
 from core.models.imported.sandbox_worker import session_of
 from core.models.onnx_export import exported
@@ -21,15 +24,15 @@ _COMPARED = 8
 @dataclass(frozen=True, eq=False)
 class Network:
     """``decoder`` from z (1, d) to an image, ``encoder`` from an image ``image_shape`` to the mean (1, d), one of them
-    at least. ``layout`` and ``values`` of the images as ``core.runs.imported.Pixels`` has them, None where they are to
-    be found; ``notes`` say what was left out or decided."""
+    at least. ``values`` of the images, "0 to 1" or "-1 to 1", None where they are to be found. ``findings`` say what
+    was decided and by which flag otherwise, ``notes`` what was left out."""
 
     latent_dim: int
     decoder: nn.Module | None
     encoder: nn.Module | None
     image_shape: tuple[int, ...]
-    layout: str | None = None
     values: str | None = None
+    findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -48,14 +51,16 @@ def write_onnx(network: Network, folder: Path, name: str) -> OnnxFiles:
     difference = 0.0
     if network.decoder is not None:
         decoder = folder / f"{name}.decoder.onnx"
-        difference = _written(network.decoder, (1, network.latent_dim), "z", "image", decoder)
+        shape = (1, network.latent_dim)
+        difference = _written(network.decoder, shape, "z", "image", network.values, decoder)
     if network.encoder is not None:
         encoder = folder / f"{name}.encoder.onnx"
-        difference = max(difference, _written(network.encoder, network.image_shape, "image", "mean", encoder))
+        shape = network.image_shape
+        difference = max(difference, _written(network.encoder, shape, "image", "mean", network.values, encoder))
     return OnnxFiles(decoder, encoder, difference)
 
 
-def _written(module: nn.Module, shape: tuple[int, ...], given: str, made: str, path: Path) -> float:
+def _written(module: nn.Module, shape: tuple[int, ...], given: str, made: str, values: str | None, path: Path) -> float:
     module = module.cpu().float().eval().requires_grad_(False)
     size = sum(tensor.numel() * 4 for tensor in module.state_dict().values())
     if size >= LARGEST_FILE:
@@ -64,11 +69,13 @@ def _written(module: nn.Module, shape: tuple[int, ...], given: str, made: str, p
     examples = [torch.rand(shape, generator=generator) for _ in range(_COMPARED)]
     expected = [_result(module, example, path.stem) for example in examples]
     try:
-        content = exported(module, examples[0], given, [made], batch_is_free=False).SerializeToString()
+        model = exported(module, examples[0], given, [made], batch_is_free=False)
     except Exception as error:  # torch's exporter raises whatever its parts do
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise ImportedModelError(f"PyTorch cannot export the {path.stem} to ONNX: {first.strip()}") from error
-    path.write_bytes(content)
+    if values is not None:
+        onnx.helper.set_model_props(model, {"isoline_version": core.__version__, "value_range": values})
+    path.write_bytes(model.SerializeToString())
     session = session_of(str(path))
     largest = 0.0
     for example, wanted in zip(examples, expected, strict=True):

@@ -104,7 +104,7 @@ def read_pythae(folder: Path) -> Network:
         notes.append(f"Of {WEIGHTS}, {', '.join(others)} is left out: neither encoding nor decoding uses it.")
     if name in WITHOUT_PRIOR:
         notes.append(f"The latents of {name} need not follow a standard normal distribution.")
-    return Network(d, parts["decoder"], parts["encoder"], (1, *shape), values="0:1", notes=tuple(notes))
+    return Network(d, parts["decoder"], parts["encoder"], (1, *shape), values="0 to 1", notes=tuple(notes))
 
 
 def _config(path: Path) -> _Config:

@@ -115,8 +115,8 @@ def check_range(text: str, flag: str) -> None:
 
 def _range_by_operators(graph: Graph, output: str, low: float, high: float, seen: str) -> tuple[str, str]:
     interval, operator = output_interval(graph, output)
-    if "isoline_version" in graph.metadata and graph.metadata.get("value_range") == "0 to 1":
-        return "0:1", "Isoline exported it"
+    if graph.stated_range is not None:
+        return graph.stated_range, "Isoline exported it"
     for ends in ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0)):
         if interval.bounded and np.allclose(interval, ends, atol=1e-3 * ends[1]):
             return f"{ends[0]:g}:{ends[1]:g}", f"the last operators are a {operator} and what follows it"

@@ -107,9 +107,8 @@ class EncoderFindings:
             return [said], "as you said"
         if part.input.dtype == "uint8":
             return ["0:255"], "it takes 8-bit values"
-        stated = part.graph.metadata.get("value_range", "")
-        if "isoline_version" in part.graph.metadata and stated == "0 to 1":
-            return ["0:1"], "Isoline exported it"
+        if part.graph.stated_range is not None:
+            return [part.graph.stated_range], "Isoline exported it"
         scale = input_scale(part.graph, part.input.name)
         if scale is not None and 1 / 300 < scale < 1 / 100:
             return ["0:255"], f"the first thing it does is multiply by {scale:.3g}, 1/{1 / scale:.4g}"

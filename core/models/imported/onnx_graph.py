@@ -38,6 +38,8 @@ _TYPES: dict[int, str] = {
     TensorProto.INT64: "int64",
     TensorProto.BOOL: "bool",
 }
+STATED_RANGES = {"0 to 1": "0:1", "-1 to 1": "-1:1"}
+"""What ``value_range`` in the metadata of a file of ours means."""
 PIXEL_TYPES = ("float32", "float16", "float64", "uint8")
 
 
@@ -86,8 +88,10 @@ class Graph:
         return max((entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
 
     @property
-    def metadata(self) -> dict[str, str]:
-        return {entry.key: entry.value for entry in self.model.metadata_props}
+    def stated_range(self) -> str | None:
+        """The range of its images, as ``core.runs.imported.Pixels`` has it, where a file that Isoline wrote says it."""
+        metadata = {entry.key: entry.value for entry in self.model.metadata_props}
+        return STATED_RANGES.get(metadata.get("value_range", "")) if "isoline_version" in metadata else None
 
     def depends(self, output: str) -> set[str]:
         """The inputs that ``output`` is computed from."""
@@ -201,7 +205,9 @@ def _content(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if path.is_dir():
-            raise ImportedModelError(f"{path} is a folder; give an ONNX file, such as decoder.onnx.")
+            raise ImportedModelError(
+                f"{path} is a folder, but none that pythae or diffusers saved. Give one of those, or an ONNX file."
+            )
         if size > LARGEST_FILE:
             raise ImportedModelError(
                 f"{path} has {size / 2**30:.1f} GiB; a file of this format holds 2 at most. Export the model with its "

@@ -9,11 +9,12 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.models.imported.bottleneck import is_random, mean_of_sum, passages
+from core.models.imported.choices import Choices, Finding
 from core.models.imported.onnx_graph import (
     PIXEL_TYPES,
     Graph,
@@ -34,36 +35,6 @@ NAMES = {
     "mean": re.compile(r"(^|[^a-z])(z_?)?(mu|mean|means|loc)([^a-z]|$)", re.I),
     "latent": re.compile(r"(^|[^a-z])(z|latent\w*|code\w*|embedding\w*|z_\w+)([^a-z]|$)", re.I),
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What a person has said; None: to be found. ``mean`` may end in @START, the first of its elements that is mu."""
-
-    input: str | None = None
-    output: str | None = None
-    layout: str | None = None
-    range: str | None = None
-    image_input: str | None = None
-    mean: str | None = None
-    encoder_layout: str | None = None
-    encoder_range: str | None = None
-    image_size: tuple[int, int] | None = None
-    fixed: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found: what it is of, its value, why, and the flag that says otherwise.
-
-    ``choice`` is what the flag would say for ``value``; ``options`` are what else it may say here, and that."""
-
-    subject: str
-    value: str
-    reason: str
-    flag: str
-    choice: str
-    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +87,7 @@ class Search:
             made, read = self._roles_of(graph)
             decoder, encoder = decoder or made, encoder or read
             if decoder is not None:
-                options = layouts_of(decoder.outputs[0].shape, self.choices.image_size)
+                options = layouts_of(decoder.outputs[0].shape, self.choices.size)
                 self.known_size = options[0][1:3] if options else None
             if len(self.graphs) == 2 and graph is self.graphs[1] and read is None:
                 raise ImportedModelError(f"{graph.path} was given as the encoder, but takes no images to latents.")
@@ -129,7 +100,7 @@ class Search:
         inputs = [value.name for graph in self.graphs for value in graph.inputs]
         inside = {name for graph in self.graphs for node in graph.model.graph.node for name in node.output}
         said = [("--input", self.choices.input, inside), ("--image-input", self.choices.image_input, set())]
-        said += [("--fixed", name, set()) for name in self.choices.fixed]
+        said += [("--fixed", name, set()) for name in self.choices.constants]
         for flag, name, others in said:
             if name is not None and name not in inputs and name not in others:
                 raise ImportedModelError(f"{flag} is {name!r}, which is no input; available: {', '.join(inputs)}.")
@@ -144,7 +115,7 @@ class Search:
 
     def _roles_of(self, graph: Graph) -> tuple[Part | None, Part | None]:
         """Decoder and encoder of one file, as far as it has them."""
-        candidates = [value for value in graph.inputs if value.name not in self.choices.fixed]
+        candidates = [value for value in graph.inputs if value.name not in self.choices.constants]
         if not candidates:
             raise ImportedModelError(
                 f"{graph.path} has no inputs: it draws one and the same thing. Export it with one."
@@ -154,7 +125,7 @@ class Search:
         decoder = encoder = None
         for value in named or [value for value in candidates if value.dtype in PIXEL_TYPES]:
             outputs = [out for out in graph.outputs if value.name in graph.depends(out.name)]
-            alone = [out for out in outputs if graph.depends(out.name) - set(self.choices.fixed) == {value.name}]
+            alone = [out for out in outputs if graph.depends(out.name) - set(self.choices.constants) == {value.name}]
             if outputs and not alone and decoder is None and encoder is None:
                 self._refuse_several(graph, value, outputs[0])
             if not alone:
@@ -176,7 +147,7 @@ class Search:
         return decoder, encoder
 
     def _refuse_several(self, graph: Graph, value: Value, output: Value) -> None:
-        others = sorted(graph.depends(output.name) - {value.name} - set(self.choices.fixed))
+        others = sorted(graph.depends(output.name) - {value.name} - set(self.choices.constants))
         raise ImportedModelError(
             f"{graph.path}: {output.name} is computed from {counted(len(others) + 1, 'input')}: "
             f"{'; '.join(str(one) for one in graph.inputs)}. Say with --input which is the latent, and keep the others "
@@ -190,7 +161,7 @@ class Search:
         needed = {name for out in outputs for name in graph.depends(out)}
         fixed = tuple(
             (Tensor(name=name, shape=self._concrete(graph, others[name]), dtype=others[name].dtype), number)
-            for name, number in self.choices.fixed.items()
+            for name, number in self.choices.constants.items()
             if name in needed
         )
         whole = len(graph.inputs) == 1 + len(fixed) and len(graph.outputs) == len(outputs)
@@ -234,7 +205,7 @@ class Search:
             )
         shape = [1 if place == 0 and n is None else n for place, n in enumerate(value.shape)]
         free = [place for place, n in enumerate(shape) if n is None]
-        size = self.choices.image_size
+        size = self.choices.size
         if free and len(shape) in (3, 4) and len(free) == 2:
             if size is None and self.known_size is not None:
                 size = self.known_size
@@ -343,7 +314,7 @@ class Search:
         like: Pixels | None = None,
     ) -> tuple[str, int, int, int]:
         """Axes, height, width and channels of an image tensor; rather those of ``like`` than others."""
-        options = layouts_of(value.shape, self.choices.image_size)
+        options = layouts_of(value.shape, self.choices.size)
         shown = " × ".join(map(str, value.shape))
         if wanted is not None:
             fitting = [option for option in options if option[0].replace("(", "").replace(")", "") == wanted]
@@ -382,7 +353,7 @@ def _size(pixels: Pixels) -> tuple[int, int, int]:
 
 
 def _imageable(value: Tensor, choices: Choices) -> bool:
-    return value.dtype in PIXEL_TYPES and bool(layouts_of(value.shape, choices.image_size))
+    return value.dtype in PIXEL_TYPES and bool(layouts_of(value.shape, choices.size))
 
 
 def _roughness(raw: list[np.ndarray], option: tuple[str, int, int, int]) -> float:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from core.models.imported.choices import Choices, Finding
 from core.models.imported.decoder_findings import DecoderFindings
 from core.models.imported.encoder_findings import EncoderFindings, ImagesFor
 from core.models.imported.onnx_graph import Graph, ImportedModelError, read_graph
-from core.models.imported.parts import MOST_LATENTS, Choices, Finding, Part, Search
+from core.models.imported.parts import MOST_LATENTS, Part, Search
 from core.models.imported.pixel_format import Placement, levels_of, placement_notes, placement_of
 from core.models.imported.sandbox import Sandbox
 from core.models.imported.trial import remember_tried

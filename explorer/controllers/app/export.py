@@ -1,4 +1,4 @@
-"""Exporting the open run for other programs, by the very command that a person would type, in a process of its own."""
+"""Exporting the open run for other programs, by ``isoline export``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtCore import QUrl, Signal
-from PySide6.QtGui import QDesktopServices
-from shiboken6 import isValid
-
 from core.runs.directory import RunDirectory
 from explorer.controllers.app.session import Session
-from explorer.controllers.controller import Context, Controller
-from explorer.controllers.processes import STOP_MS, Command, isoline_command
+from explorer.controllers.app.task import TaskController
+from explorer.controllers.controller import Context
+from explorer.controllers.processes import isoline_command
 from explorer.views.export import ExportDialog
-from explorer.widgets.dialogs import ask_folder, show_dialog
+from explorer.widgets.dialogs import ask_folder
 
 EXTRAS = {"parquet": ("pyarrow", "tables"), "tensorboard": ("tensorboardX", "tensorboard")}
 """By format: the package that it needs, and the extra of Isoline that installs it."""
@@ -42,91 +39,30 @@ def obstacles(run: RunDirectory) -> dict[str, str]:
     return missing
 
 
-class ExportController(Controller):
-    """Shows the dialog and exports, one run at a time; ``exported`` carries the folder."""
+class ExportController(TaskController[ExportDialog]):
+    """Exports formats of the open run into a folder."""
 
-    exported = Signal(str)
+    DONE = "exported"
 
     def __init__(
         self, context: Context, session: Session, command: Callable[[list[str]], list[str]] = export_command
     ) -> None:
-        super().__init__(context)
-        self._session, self._command = session, command
-        self._dialog: ExportDialog | None = None
-        self._running: Command | None = None
-        self._folder = Path()
+        super().__init__(context, session, command)
 
-    def ask(self) -> None:
-        """Show the dialog; while an export is under way, the one that shows how far it is."""
-        run = self._session.run
-        if run is None:
-            self.refused.emit("No run is open that could be exported. Open a run, or start a training.")
-            return
-        if self._running is not None and (dialog := self._shown()):
-            dialog.raise_()
-            dialog.activateWindow()
-            return
-        self._folder = self._settings.runs_folder.parent / "Isoline exports" / run.path.name
-        self._dialog = dialog = ExportDialog(self._window, run.path.name, self._folder, obstacles(run))
+    def _make_dialog(self, run: RunDirectory) -> ExportDialog:
+        self._target = self._settings.runs_folder.parent / "Isoline exports" / run.path.name
+        dialog = ExportDialog(self._window, run.path.name, self._target, obstacles(run))
         dialog.folder_requested.connect(self._ask_folder)
-        dialog.start_requested.connect(lambda: self._export(run.path))
-        dialog.cancelled.connect(self.cancel)
-        dialog.finished.connect(lambda _: self.cancel())
-        dialog.open_requested.connect(self._open_folder)
-        show_dialog(self._window, dialog)
-
-    def cancel(self) -> None:
-        """Give the export up; the folder stays as it was. Returns at once."""
-        if self._running is not None:
-            self._running.cancel()
-
-    def shut_down(self) -> None:
-        """The window closes: end the process. Returns when it is gone."""
-        running, self._running = self._running, None
-        if running is not None:
-            running.stop(STOP_MS)
+        return dialog
 
     def _ask_folder(self) -> None:
-        ask_folder(self._window, "model_folder", "Export into folder", self._set_folder, self._folder)
+        ask_folder(self._window, "model_folder", "Export into folder", self._set_folder, self._target)
 
     def _set_folder(self, folder: str) -> None:
-        self._folder = Path(folder)
+        self._target = Path(folder)
         if dialog := self._shown():
-            dialog.set_folder(self._folder)
+            dialog.set_folder(self._target)
 
-    def _export(self, run: Path) -> None:
-        dialog = self._shown()
-        if dialog is None:
-            return
-        if self._running is not None:
-            dialog.show_result("", "The export that was given up is still ending: try again in a moment.", failed=True)
-            return
-        arguments = [str(run), "--out", str(self._folder), *(f"--{name}" for name in dialog.formats)]
-        dialog.show_result("")
-        dialog.set_busy(True)
-        self._running = running = Command(self._command(arguments), self)
-        running.progress.connect(dialog.set_progress)
-        running.finished.connect(self._on_finished)
-
-    def _open_folder(self) -> None:
-        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder.absolute()))):
-            self.refused.emit(f"The system knows no program that opens {self._folder}.")
-
-    def _shown(self) -> ExportDialog | None:
-        """The dialog, if a person has not closed it."""
-        return self._dialog if self._dialog is not None and isValid(self._dialog) else None
-
-    def _on_finished(self, failure: str) -> None:
-        running, self._running = self._running, None
-        assert running is not None  # it was the one that finished
-        remarks, cancelled = running.remarks, running.cancelled
-        running.stop()
-        dialog = self._shown()
-        if dialog is not None:
-            dialog.set_busy(False)
-            if not failure:
-                dialog.show_result(str(self._folder), remarks)
-            elif not cancelled:
-                dialog.show_result("", failure, failed=True)
-        if not failure:
-            self.exported.emit(str(self._folder))
+    def _start(self, run: RunDirectory) -> None:
+        if dialog := self._shown():
+            self._run([str(run.path), "--out", str(self._target), *(f"--{name}" for name in dialog.formats)])

@@ -81,7 +81,10 @@ class StatusController(Controller):
     def _show_dimension(self, reply: DimensionEstimated) -> None:
         self._state.estimated_dimension = reply.dimension if math.isfinite(reply.dimension) else None
         value = reply.note or f"{reply.dimension:.2f}, 95 % interval {reply.low:.2f} to {reply.high:.2f}"
-        text = f"Intrinsic dimension of the cloud, from the two nearest distances of each point (TwoNN): {value}"
+        means = self._state.embedding
+        part = means is not None and 0 < reply.samples < len(means)
+        points = f"each of {reply.samples:,} points" if part else "each point"
+        text = f"Intrinsic dimension of the cloud, from the two nearest distances of {points} (TwoNN): {value}"
         self._window.status["points"].setToolTip(f"{STATUS['points']}\n{text}")
 
     def _show_device(self) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 
 from core.analysis.layouts import FEWEST_SAMPLES, METHODS, NAMES, Method, read_layout, why_not_installed
 from core.protocol.messages import FindInformative, InformativeFound
-from core.rendering.projection import axis_name, explained
-from core.utils.point_sets import principal_axes
+from core.rendering.projection import axis_name
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
 from explorer.state import ACTIVE_TRAINING, Axes
@@ -32,9 +32,9 @@ NOT_LATENT = (
 class AxesController(Controller):
     """Binds the axes of the Samples panel to ``state.display.axes`` and ``state.layout``."""
 
-    def __init__(self, context: Context, session: Session, view: PointsView) -> None:
+    def __init__(self, context: Context, session: Session, cloud: CloudController, view: PointsView) -> None:
         super().__init__(context)
-        self._session, self._view = session, view
+        self._session, self._cloud, self._view = session, cloud, view
         self._command: Command | None = None
         self._method: Method | None = None  # of the command
         self._told = ""  # about the dimensions that were found informative
@@ -185,12 +185,13 @@ class AxesController(Controller):
             self._mark("layout")
 
     def _show_note(self, about_layout: str) -> None:
-        means, axes = self._state.embedding, self._state.display.axes
-        note = about_layout or self._told
-        if axes.principal and means is not None and means.shape[1] > 3 and len(means) > 1:
-            shares = explained(principal_axes(means).variances)[:3]
+        note, projection = about_layout or self._told, self._cloud.projection
+        if self._state.display.axes.principal and projection is not None and projection.explained:
+            shares = projection.explained
             parts = " + ".join(f"{100 * share:.0f}" for share in shares)
-            note = f"Explained variance: {parts} = {100 * shares.sum():.0f} % of all {means.shape[1]} dimensions."
+            note = (
+                f"Explained variance: {parts} = {100 * sum(shares):.0f} % of all {len(projection.origin):,} dimensions."
+            )
         self._view.set_axes_note(note)
         if self._command is None:
             self._view.set_layout_progress(None)

@@ -61,11 +61,12 @@ class ProbeController(Controller):
     def tick(self) -> None:
         """Say that an image is awaited once that takes long, and until it is there."""
         now, request = monotonic(), self._request
-        if request is None or request.done or not isinstance(request.message, Decode):
+        if request is None or request.done:
             self._heard_at = now
             self._image.set_waiting("")
         elif now - self._heard_at > QUIET_S:
-            self._image.set_waiting("Decoding…")
+            nearest = isinstance(request.message, FindNearest)
+            self._image.set_waiting("Finding the nearest samples…" if nearest else "Decoding…")
 
     def move(self, z: np.ndarray) -> None:
         """The hand holds the probe at ``z`` float32 (d,)."""
@@ -168,6 +169,7 @@ class ProbeController(Controller):
         self._image.set_image(None, "Not decoded")
 
     def _on_nearest(self, found: NearestFound) -> None:
+        self._heard_at = monotonic()
         if self._state.document.probe is not None:
             nearest = image_of(found, int(found.places[0, 0]))
             waits = nearest is None and not found.final

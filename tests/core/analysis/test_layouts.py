@@ -96,7 +96,6 @@ def test_what_cannot_be_laid_out_is_refused(run, monkeypatch):
     not (os.environ.get("ISOLINE_TEST_LAYOUTS") and installed("umap") and installed("pacmap")),
     reason="numba compiles for half a minute: asked for by ISOLINE_TEST_LAYOUTS=1, with the extra umap",
 )
-@pytest.mark.timeout(400)
 def test_both_methods_really_lay_out(tmp_path):
     program = (  # of its own: what numba compiles would stay in this process
         "import sys, numpy as np; from core.analysis.layouts import lay_out\n"
@@ -106,7 +105,7 @@ def test_both_methods_really_lay_out(tmp_path):
         "    first = lay_out(mu, method); second = lay_out(mu + np.float32(0.01), method, first)\n"
         "    np.savez(sys.argv[1] + method, first=first, second=second)\n"
     )
-    subprocess.run([sys.executable, "-c", program, str(tmp_path / "x-")], check=True, timeout=380)
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "x-")], check=True)
     for method in ("umap", "pacmap"):
         with np.load(tmp_path / f"x-{method}.npz") as stored:
             first, second = stored["first"], stored["second"]

@@ -63,7 +63,7 @@ def test_a_folder_of_pythae_becomes_a_run(tmp_path, capsys):
     weights = str(FOREIGN / "pythae_vae" / "model.pt")  # its folder is meant
     assert main(["import", weights, "--samples", "20", "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().out
-    assert "0:1  (as its networks have it; --range)" in said
+    assert "0:1  (Isoline exported it; --range)" in said
     assert "as you said" not in said
     run = RunDirectory.open(tmp_path / "run")
     assert run.imported is not None
@@ -129,7 +129,7 @@ def test_an_autoencoder_of_diffusers_becomes_a_run_with_components_of_the_images
     assert main(["import", folder, *pca, *out]) == 0
     run = RunDirectory.open(tmp_path / "run")
     assert run.imported is not None
-    assert any("3 principal components of the maps of 20 images" in note for note in run.imported.notes)
+    assert "3  (of the maps of 20 images; they hold" in capsys.readouterr().out
     assert run.read_embedding().shape == (20, 3)
     assert abs(run.read_embedding().mean(axis=0)).max() < 1e-3
     model, _ = open_inference(run.path)

@@ -236,7 +236,7 @@ def test_a_closed_pipe_does_not_stop_a_training(tmp_path: Path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert RunDirectory.open(tmp_path / "run").status() == "finished"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import core.engine.snapshot
 from core.cli.main import main
 from core.models.imported.onnx_graph import sha256_of_file
 from core.paths.recipe import JOINING, RECIPE_KINDS
@@ -21,6 +22,7 @@ from core.protocol.messages import (
     EstimateDimension,
     Export,
     Failed,
+    FindNearest,
     Load,
     LoadSecond,
     MeasureLosses,
@@ -228,3 +230,14 @@ def test_in_very_many_dimensions_a_geodesic_follows_the_samples_and_says_so(tmp_
     traced = steps.ask(TracePath, kind="geodesic", start=mu[0], end=mu[1])
     assert (traced.final, traced.stage) == (True, "graph")
     assert traced.note == "along the samples: in more than 64 dimensions it is not smoothed"
+
+
+def test_in_very_many_dimensions_a_part_of_many_samples_stands_for_all_and_it_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(core.engine.snapshot, "LANDMARKS", 60)
+    run = make_latents_run(tmp_path / "run", d=100, count=120)
+    steps, mu = Steps(run), run.read_embedding()
+    traced = steps.ask(TracePath, kind="geodesic", start=mu[0], end=mu[1])
+    assert traced.note == "along 60 of the samples: in more than 64 dimensions it is not smoothed"
+    assert steps.ask(EstimateDimension).samples == 60
+    near = steps.ask(FindNearest, z=mu, count=1)
+    np.testing.assert_array_equal(near.places[:, 0], np.arange(120), "the nearest samples are sought among all")

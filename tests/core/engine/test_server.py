@@ -69,7 +69,7 @@ from core.runs.directory import RunDirectory
 from core.training.checkpoint import save_weights
 
 Z = np.array([0.5, -1.0, 0.25], dtype=np.float32)
-REPLY_S = 60.0
+REPLY_S = 300.0
 
 
 class EngineProcess:

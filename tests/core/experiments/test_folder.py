@@ -32,7 +32,7 @@ def progress_of(folder: ExperimentFolder) -> Progress:
     return found
 
 
-def until(look: Any, what: str, seconds: float = 30.0) -> None:
+def until(look: Any, what: str, seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
@@ -223,7 +223,7 @@ def test_a_stop_file_calls_whoever_listens(folder: ExperimentFolder):
     called = threading.Event()
     with folder.begin("transects", {}), folder.on_stop(called.set):
         folder.request_stop()
-        assert called.wait(30)
+        assert called.wait(300)
 
 
 def test_starting_again_forgets_the_stop(folder: ExperimentFolder):

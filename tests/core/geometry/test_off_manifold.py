@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from core.geometry.embedding_metrics import intrinsic_dimension
 from core.geometry.local_fit import GeometryError, Neighbourhoods
-from core.geometry.off_manifold import OffManifoldDetector, OffManifoldScore, off_share, times, verdict
+from core.geometry.off_manifold import OffManifoldDetector, OffManifoldScore, Rim, off_share, times, verdict
 
 NAN = math.nan
 
@@ -100,3 +101,14 @@ def test_the_score_of_coinciding_samples_flags_every_other_place():
     np.testing.assert_array_equal(detector.off_manifold(np.array([[0.0, 0.0], [0.1, 0.0]])), [False, True])
     with pytest.raises(GeometryError, match="2 or more samples"):
         OffManifoldDetector(Neighbourhoods(np.zeros((1, 2))))
+
+
+def test_rims_and_directions_in_many_dimensions_are_those_of_the_same_sheet_in_few():
+    sheet = np.column_stack([punctured(), np.zeros(len(punctured()))])
+    sheet[:, 2] = 0.2 * np.sin(2.0 * sheet[:, 0])
+    turn, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(80, 3)))
+    few, many = Neighbourhoods(sheet), Neighbourhoods(sheet @ turn.T)
+    members = Rim(few, 2).members
+    assert 0.02 < members.mean() < 0.3
+    np.testing.assert_array_equal(Rim(many, 2).members, members)
+    assert intrinsic_dimension(many, 8) == intrinsic_dimension(few, 8) == 2

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from core.config import DataConfig, ModelConfig, Preset, RunConfig
+from core.models.imported.choices import Choices
 from core.models.imported.onnx_inference import OnnxInference
-from core.models.imported.parts import Choices
 from core.models.imported.proposal import propose
 from core.models.network_inference import NetworkInference
 from core.models.onnx_export import decoder_onnx, encoder_onnx

@@ -58,6 +58,9 @@ def files(tmp_path_factory):
         (folder / name).mkdir()
         if config is not None:
             (folder / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (folder / "training" / "final_model").mkdir(parents=True)
+    (folder / "training" / "final_model" / "model_config.json").write_text("{}", encoding="utf-8")
+    (folder / "training" / "final_model" / "model.pt").write_bytes(b"")
     (folder / "pipeline" / "vae").mkdir(parents=True)
     (folder / "pipeline" / "model_index.json").write_text("{}", encoding="utf-8")
     (folder / "pipeline" / "vae" / "config.json").write_text('{"_class_name": "AutoencoderKL"}', encoding="utf-8")
@@ -82,6 +85,7 @@ def test_each_is_told_apart_and_its_way_in_is_named(files, name):
     [
         ("pythae/model.pt", "pythae"),
         ("pythae/model_config.json", "pythae"),
+        ("training", "training/final_model"),
         ("vae/config.json", "vae"),
         ("pipeline", "pipeline/vae"),
         ("pipeline/model_index.json", "pipeline/vae"),

@@ -54,7 +54,7 @@ class Opened:
 
     def until(self, condition: str) -> None:
         """Wait until the expression is true. The page's policy forbids what Playwright would wait with."""
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + 300.0
         while not self.page.evaluate(f"Boolean({condition})"):
             assert time.monotonic() < deadline, f"{condition} never came true; {self.errors}"
             time.sleep(0.02)

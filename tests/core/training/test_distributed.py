@@ -46,7 +46,7 @@ def train(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
     environment["TEST_NOTES"] = str(notes)
     command = [sys.executable, str(script), "train", "--out", str(folder / "run"), *FLAGS, *flags]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")

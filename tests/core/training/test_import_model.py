@@ -86,7 +86,7 @@ def test_the_command_line_decodes_and_encodes_the_same_bits(keras_run, pictures,
     np.save(tmp_path / "z.npy", run.latents[:3])
     command = [sys.executable, "-m", "core.cli", "decode", str(keras_run.path), "--out", str(out)]
     command += ["--latents", str(tmp_path / "z.npy")]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, check=True, capture_output=True)
     with np.load(out) as data:
         np.testing.assert_array_equal(data["frames"], run.decode(data["latents"]))
     assert main(["encode", str(keras_run.path), str(pictures), "--out", str(tmp_path / "mu.npy")]) == 0

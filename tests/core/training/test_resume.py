@@ -65,7 +65,7 @@ def cli_with(preamble: str, *arguments: str) -> subprocess.CompletedProcess[str]
     """The command in a process of its own, after ``preamble``."""
     program = f"{preamble}\nimport sys\nfrom core.cli.main import main\nsys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", program, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_a_finished_run_is_extended_and_says_so(run: RunDirectory):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.utils.point_sets import farthest_points, principal_axes
+from core.utils.point_sets import farthest_points, leading_axes, principal_axes
 
 
 def test_principal_axes_are_the_singular_vectors_and_their_variances_fall():
@@ -33,3 +33,17 @@ def test_the_first_point_may_be_given(first):
     points = np.arange(9.0)[:, None]
     assert farthest_points(points, 2, first).tolist() == [first, {0: 8, 4: 0}[first]]
     assert sorted(farthest_points(points, 99, first).tolist()) == list(range(9))
+
+
+def test_the_leading_axes_of_many_dimensions_are_the_principal_ones():
+    rng = np.random.default_rng(2)
+    points = (rng.normal(size=(400, 300)) * np.concatenate([[9, 5, 3], np.full(297, 0.5)]) + 7).astype(np.float32)
+    every = principal_axes(points)
+    found, total = leading_axes(points, 3)
+    np.testing.assert_allclose(found.variances, every.variances[:3], rtol=1e-5)
+    np.testing.assert_allclose(np.abs(np.sum(found.axes * every.axes[:, :3], axis=0)), 1.0, rtol=1e-5)
+    np.testing.assert_allclose(found.axes.T @ found.axes, np.eye(3), atol=1e-12)
+    assert total == pytest.approx(every.variances.sum(), rel=1e-5)
+    assert leading_axes(np.ones((9, 300)), 2)[0].variances.tolist() == [0.0, 0.0]
+    few = leading_axes(points[:, :4], 2)
+    np.testing.assert_array_equal(few[0].axes, principal_axes(points[:, :4]).axes[:, :2])

@@ -14,8 +14,8 @@ def test_a_process_lives_until_it_ends_and_leaves_what_it_said(tmp_path):
     log = tmp_path / "log"
     talk = "import sys; print('out', flush=True); print('err', file=sys.stderr, flush=True); input()"
     quick = start_detached([sys.executable, "-c", talk], log)  # without input, that ends in an error
-    slow = start_detached([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path / "other")
-    deadline = time.monotonic() + 20
+    slow = start_detached([sys.executable, "-c", "import time; time.sleep(600)"], tmp_path / "other")
+    deadline = time.monotonic() + 300
     while quick.alive and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not quick.alive

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QPushButton, QScrollArea, QSlider
+from PySide6.QtWidgets import QDoubleSpinBox, QLabel, QPushButton, QScrollArea, QSlider, QSpinBox
 
 from core.rendering.projection import axis_name
 from explorer.views.probe import ProbeView
@@ -166,3 +166,30 @@ def test_as_many_sliders_show_as_there_is_room_for_and_the_others_are_scrolled_t
     qtbot.waitUntil(lambda: all(whole(i) for i in range(min(room, dimensions))))
     scroll.verticalScrollBar().setValue(scroll.verticalScrollBar().maximum())
     qtbot.waitUntil(lambda: whole(dimensions - 1))
+
+
+def test_of_very_many_dimensions_some_have_sliders_and_all_can_be_reached(qtbot):
+    view, heard = ProbeView(), []
+    qtbot.addWidget(view)
+    view.value_changed.connect(heard.append)
+    view.show()
+    first = view.findChild(QSpinBox, "probe.first")
+    view.set_values(np.zeros(3))
+    assert not first.isVisible()
+    low = -np.arange(1, 2049)
+    view.set_ranges(low, -low, 0.5 * low, -0.5 * low)
+    z = np.arange(2048, dtype=np.float32)
+    view.set_values(z)
+    assert view.findChild(QLabel, "probe.last").text() == "to 64 of 2,048"
+    qtbot.waitUntil(lambda: sum(slider.isVisible() for slider in view.findChildren(QSlider)) == 64)
+    first.setValue(5000)
+    assert view.findChild(QLabel, "probe.last").text() == "to 2,048 of 2,048"
+    assert _number(view, 2047).value() == 2047.0
+    assert "samples -2.05e+03 to 2.05e+03" in _slider(view, 2047).toolTip()
+    assert heard == []
+    _number(view, 2047).setValue(7.0)
+    z[2047] = 7.0
+    np.testing.assert_array_equal(heard[-1], z)
+    view.set_values(np.zeros(2))
+    assert not first.isVisible()
+    assert view.values().tolist() == [0.0, 0.0]

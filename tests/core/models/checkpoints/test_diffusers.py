@@ -57,7 +57,7 @@ def test_flattened_it_computes_what_diffusers_computes(folder, theirs):
 def test_another_size_of_images_is_the_persons_choice(folder):
     saved = read_diffusers(folder, 24)
     assert saved.map_shape == (4, 12, 12)
-    assert any("24 pixels here" in note for note in saved.notes)
+    assert saved.side_reason == "as you said; config.json states 16"
     for side in (15, 2048):
         with pytest.raises(ImportedModelError, match="a multiple of 2 up to 1024"):
             read_diffusers(folder, side)
@@ -91,7 +91,9 @@ def test_principal_components_are_coordinates_whose_points_are_decoded_exactly(f
     np.testing.assert_allclose(decoded(network, z), decoded(whole, mean + (z * signs) @ axes), atol=1e-4)
     assert done[-1] == 1.0
     share = ((maps - mean) @ axes.T).var(axis=0).sum() / (maps - mean).var(axis=0).sum()
-    assert any(f"{share:.0%} of their variance" in note for note in network.notes)
+    told = {finding.flag: finding for finding in network.findings}
+    assert (told["--maps"].choice, told["--components"].choice, told["--image-size"].choice) == ("pca", "5", "16x16")
+    assert f"{share:.0%} of the variance" in told["--components"].reason
     for components in (1, 12, 3000):
         with pytest.raises(ImportedModelError, match=f"--components is {components}"):
             principal(saved, iter(images), 12, components, done.append)

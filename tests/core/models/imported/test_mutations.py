@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.models.imported.choices import Choices
 from core.models.imported.onnx_graph import ImportedModelError, read_graph
-from core.models.imported.parts import Choices
 from core.models.imported.proposal import Proposal, proposal_in
 from core.models.imported.sandbox import Sandbox
 from tests.helpers.onnx_models import autoencoder, decoder, encoder

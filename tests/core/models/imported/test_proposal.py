@@ -10,8 +10,8 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
+from core.models.imported.choices import Choices
 from core.models.imported.onnx_graph import Graph, ImportedModelError, read_graph
-from core.models.imported.parts import Choices
 from core.models.imported.proposal import Proposal, proposal_in, propose
 from core.models.imported.sandbox import Sandbox
 from tests.helpers.onnx_models import autoencoder, decoder, encoder, model, save
@@ -200,7 +200,9 @@ def test_a_range_that_cuts_values_off_is_said(look):
         ({"input": "nothing"}, "--input is 'nothing'.*available: z"),
         ({"output": "nothing"}, "--output is 'nothing'; available: image"),
         ({"image_input": "nothing"}, "--image-input is 'nothing'"),
-        ({"fixed": {"nothing": 1.0}}, "--fixed is 'nothing'"),
+        ({"fixed": ("nothing=1",)}, "--fixed is 'nothing'"),
+        ({"fixed": ("label",)}, "--fixed is 'label'; it must be NAME=NUMBER"),
+        ({"image_size": "8 x 8"}, "--image-size is '8 x 8'; it must be such as 64x64"),
     ],
 )
 def test_a_choice_that_cannot_be_is_refused(look, choices, message):
@@ -220,7 +222,7 @@ def conditional():
 def test_several_inputs_are_offered_and_can_be_held(look):
     with pytest.raises(ImportedModelError, match=r"computed from 2 inputs: z .*; label .*--input.*--fixed label=0"):
         look(conditional())
-    proposal = look(conditional(), input="z", fixed={"label": 0.5})
+    proposal = look(conditional(), input="z", fixed=("label=0.5",))
     assert proposal.latent_dim == 2
     ((tensor, value),) = proposal.model.decoder.fixed
     assert (tensor.name, tensor.shape, value) == ("label", (1, 3), 0.5)
@@ -232,7 +234,7 @@ def test_free_axes_of_images_need_their_size(look):
         axis.Clear()
     with pytest.raises(ImportedModelError, match=r"leaves the size of its images free.*--image-size"):
         look(free)
-    assert look(free, image_size=(16, 16)).model.encoder.image.shape == (1, 1, 16, 16)
+    assert look(free, image_size="16x16").model.encoder.image.shape == (1, 1, 16, 16)
     assert look(decoder(2), free).model.encoder.image.shape == (1, 1, 16, 16)  # the decoder's
 
 

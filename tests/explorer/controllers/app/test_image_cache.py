@@ -57,7 +57,7 @@ def test_the_limit_is_remembered_and_given_to_what_is_started(dialog, qtbot, mon
     say = [sys.executable, "-c", SAY]
     assert failure_of(say, qtbot) == "20"
     process = start_detached(say, tmp_path / "log")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while process.alive and time.monotonic() < deadline:
         time.sleep(0.02)
     assert (tmp_path / "log").read_text().strip().endswith("20")
@@ -108,11 +108,11 @@ def test_a_folder_that_cannot_be_written_is_not_said_to_be_in_use(dialog, monkey
 
 def test_the_window_goes_on_while_the_cache_is_emptied(dialog, monkeypatch, qtbot):
     box, release, clear = dialog(), threading.Event(), ImageCache.clear
-    monkeypatch.setattr(ImageCache, "clear", lambda cache: release.wait(20) and clear(cache))
+    monkeypatch.setattr(ImageCache, "clear", lambda cache: release.wait(300) and clear(cache))
     button = box.findChild(QPushButton, "dialog.cache.empty")
     begun = time.monotonic()
     button.click()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 150
     assert not button.isEnabled()
     assert box.findChild(ElidedLabel, "dialog.cache.usage").text() == "Emptying the cache …"
     release.set()
@@ -122,7 +122,7 @@ def test_the_window_goes_on_while_the_cache_is_emptied(dialog, monkeypatch, qtbo
 
 def test_a_dialog_closed_while_the_cache_is_emptied_is_followed_by_one_that_shows_the_end(dialog, monkeypatch, qtbot):
     box, release, clear = dialog(), threading.Event(), ImageCache.clear
-    monkeypatch.setattr(ImageCache, "clear", lambda cache: release.wait(20) and clear(cache))
+    monkeypatch.setattr(ImageCache, "clear", lambda cache: release.wait(300) and clear(cache))
     window = box.parent()
     box.findChild(QPushButton, "dialog.cache.empty").click()
     box.close()

@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 
 from core.cli import import_model as import_cli
 from core.cli.main import _options
+from core.models.imported.choices import Choices
 from explorer.controllers.app.import_model import can_import, import_arguments, kind_of
 from explorer.views.import_model import ImportChoice, headline, in_words
 
@@ -321,8 +322,8 @@ def test_the_command_understands_every_choice(tmp_path):
     choices = {"--range": "-1:1", "--mean": "out@2", "--fixed": "label=0 eps=1", "--image-size": "8x8"}
     options = _options(import_cli, "import", import_arguments(ImportChoice(str(model), files, 30, choices)))
     assert options == import_cli.Options(
-        model, Path("/e.onnx"), images="/i", latents=Path("/z.npy"), labels="/t.csv", samples=30, range="-1:1",
-        mean="out@2", image_size="8x8", fixed=("label=0", "eps=1"),
+        model, Path("/e.onnx"), images="/i", latents=Path("/z.npy"), labels="/t.csv", samples=30,
+        choices=Choices(range="-1:1", mean="out@2", image_size="8x8", fixed=("label=0", "eps=1")),
     )  # fmt: skip
     latents = ImportChoice(str(tmp_path / "z.npz"), {"--labels": "/t.csv", "--files": "/n.txt"}, None, {"--key": "mu"})
     options = _options(import_cli, "import", import_arguments(latents))

@@ -159,9 +159,9 @@ def test_a_page_can_be_given_up(sharing, qtbot, tmp_path: Path, closes: bool):
 def test_a_failure_is_said_and_the_next_try_is_possible(sharing, qtbot, tmp_path: Path):
     shared = sharing(FAILS)
     write(shared, tmp_path / "page.html")
-    with qtbot.waitSignal(shared.control.error_occurred, timeout=20_000):
-        pass
-    assert shared.said == ["The page could not be written: the run has no weights yet."]
+    remarks = shared.find(QLabel, "remarks")
+    qtbot.waitUntil(lambda: remarks.text() == "the run has no weights yet.", timeout=20_000)
+    assert remarks.property("role") == "error"
     assert shared.find(QPushButton, "write").isEnabled()
 
 

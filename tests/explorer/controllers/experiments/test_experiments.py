@@ -129,7 +129,7 @@ def end(path: Path) -> None:
     progress = read_progress(path)
     if progress is None or progress.host != socket.gethostname() or progress.pid == os.getpid():
         return
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
             os.kill(progress.pid, signal.SIGKILL)

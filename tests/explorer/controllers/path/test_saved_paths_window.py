@@ -95,7 +95,7 @@ def save_as(explorer, qtbot, name: str) -> None:
 def decoded(run: Path, name: str, out: Path) -> dict[str, np.ndarray]:
     command = [sys.executable, "-m", "core.cli", "decode", str(run), "--path", str(run / "paths" / f"{name}.json")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, timeout=120, env=environment)
+    subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, env=environment)
     with np.load(out, allow_pickle=False) as data:
         return dict(data)
 
