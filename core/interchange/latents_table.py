@@ -25,6 +25,8 @@ def write_parquet(samples: Samples, path: Path) -> None:
     for name, values in samples.columns.items():
         if values.dtype.kind == "f":
             columns[name] = pyarrow.array(values, mask=~np.isfinite(values))
+        elif values.dtype.kind == "i":
+            columns[name] = pyarrow.array(values)
         else:
             texts = pyarrow.array(values.astype(object), pyarrow.string(), mask=values == "")
             columns[name] = texts if name == "file" else texts.dictionary_encode()

@@ -3,7 +3,7 @@
     vectors.tsv           the latents, a sample a line, without a header
     metadata.tsv          what is known about each; a header line only if there is more than one column, as the
                           projector takes the first line of a single column for a sample
-    sprite.png            the thumbnails, row by row
+    sprite.png            the thumbnails, row by row, if there are any
     projector_config.pbtxt  which file is what, by paths relative to it
 
 ``tensorboard --logdir FOLDER`` shows them; projector.tensorflow.org loads the two tables by hand.
@@ -26,26 +26,18 @@ VECTORS, METADATA, SPRITE, CONFIG = "vectors.tsv", "metadata.tsv", "sprite.png",
 
 
 def write_projector(samples: Samples, folder: Path) -> list[str]:
-    """Write the four files into ``folder``, which is made; returns what should be known about them, in sentences."""
+    """Write the files into ``folder``, which is made; returns what should be known about them, in sentences."""
     folder.mkdir(parents=True, exist_ok=True)
-    sprite, size = sprite_of(samples.thumbnails)
     (folder / VECTORS).write_text(vectors_text(samples.latents), encoding="utf-8")
     (folder / METADATA).write_text(metadata_text(samples.columns), encoding="utf-8")
-    Image.fromarray(sprite).save(folder / SPRITE, optimize=True)
-    (folder / CONFIG).write_text(
-        "embeddings {\n"
-        '  tensor_name: "latent means"\n'
-        f'  tensor_path: "{VECTORS}"\n'
-        f'  metadata_path: "{METADATA}"\n'
-        "  sprite {\n"
-        f'    image_path: "{SPRITE}"\n'
-        f"    single_image_dim: {size}\n"
-        f"    single_image_dim: {size}\n"
-        "  }\n"
-        "}\n",
-        encoding="utf-8",
-    )
-    before = samples.thumbnails.shape[1]
+    config = f'  tensor_name: "latent means"\n  tensor_path: "{VECTORS}"\n  metadata_path: "{METADATA}"\n'
+    before = size = 0
+    if samples.thumbnails is not None:
+        sprite, size = sprite_of(samples.thumbnails)
+        before = samples.thumbnails.shape[1]
+        Image.fromarray(sprite).save(folder / SPRITE, optimize=True)
+        config += f'  sprite {{\n    image_path: "{SPRITE}"\n' + f"    single_image_dim: {size}\n" * 2 + "  }\n"
+    (folder / CONFIG).write_text(f"embeddings {{\n{config}}}\n", encoding="utf-8")
     if size == before:
         return []
     return [

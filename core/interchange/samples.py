@@ -14,13 +14,14 @@ from core.runs.directory import SPLIT_NAMES, RunDirectory
 class Samples:
     """The recorded samples of a run, n rows, in the order of its dataset.
 
-    ``latents`` float32 (n, d); ``columns`` arrays (n,) by name: ``file`` if images have names, the labels, ``split``.
-    Texts are "" and numbers NaN where nothing is known. ``thumbnails`` uint8 (n, 32, 32, C).
+    ``latents`` float32 (n, d); ``columns`` arrays (n,) by name: ``file`` if images have names, the labels, and
+    ``split``, but for an imported run of which none is known; ``sample``, the numbers, if there is none of these. Texts
+    are "" and numbers NaN where nothing is known. ``thumbnails`` uint8 (n, 32, 32, C), None without images.
     """
 
     latents: np.ndarray
     columns: dict[str, np.ndarray]
-    thumbnails: np.ndarray
+    thumbnails: np.ndarray | None
 
 
 def read_samples(run: RunDirectory) -> Samples:
@@ -31,8 +32,11 @@ def read_samples(run: RunDirectory) -> Samples:
     columns = {"file": np.array(probe.names, np.str_)} if probe.names else {}
     for name, values in probe.labels.items():
         columns[free_name(name, [*taken, *columns])] = values
-    columns["split"] = np.array(SPLIT_NAMES)[probe.split]
-    return Samples(latents, columns, probe.thumbnails)
+    if run.imported is None or probe.split.any():  # an import that is told no split calls all samples training ones
+        columns["split"] = np.array(SPLIT_NAMES)[probe.split]
+    if not columns:
+        columns["sample"] = probe.indices
+    return Samples(latents, columns, probe.thumbnails if probe.has_thumbnails else None)
 
 
 def free_name(name: str, taken: Iterable[str]) -> str:

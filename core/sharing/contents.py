@@ -117,7 +117,7 @@ def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
         chosen = np.sort(np.random.default_rng(0).choice(recorded, most, replace=False))
         means, probe = np.ascontiguousarray(means[chosen]), probe.part(chosen)
     sheets: tuple[bytes, ...] = ()
-    if choice.pictures:
+    if choice.pictures and probe.has_thumbnails:
         sheets, quality = picture_sheets(probe.thumbnails)
         size = probe.thumbnails.shape[1]
         remarks.append(f"The samples' pictures are stored at {size} × {size} pixels (WebP, quality {quality}).")
@@ -221,8 +221,11 @@ def _columns(probe: ProbeSet, attributes: tuple[Column, ...]) -> tuple[Column, .
         Column(name, np.ascontiguousarray(values), categories)
         for name, values, categories in zip(probe.factor_names, probe.factors.T, probe.categories, strict=True)
     )
-    splits = SPLIT_NAMES[: max(2, int(probe.split.max(initial=0)) + 1)]
-    return (*factors, *attributes, Column("split", probe.split.astype(np.float32), splits))
+    columns = (*factors, *attributes)
+    if len(np.unique(probe.split)) < 2:  # nothing to tell apart; of an imported run no split may be known
+        return columns
+    splits = SPLIT_NAMES[: max(2, int(probe.split.max()) + 1)]
+    return (*columns, Column("split", probe.split.astype(np.float32), splits))
 
 
 def _sheet(pictures: np.ndarray, quality: int) -> bytes:

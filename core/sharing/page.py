@@ -135,7 +135,7 @@ def _first_column(contents: Contents) -> int:
     names = [column.name for column in contents.columns]
     if contents.color_by in names:
         return names.index(contents.color_by)
-    return -1 if contents.color_by == NO_COLOR else 0
+    return 0 if names and contents.color_by != NO_COLOR else -1
 
 
 def _path_descriptions(contents: Contents) -> list[dict[str, Any]]:
@@ -154,10 +154,9 @@ def _path_descriptions(contents: Contents) -> list[dict[str, Any]]:
 
 def _sections(contents: Contents, decoder: PageDecoder | None) -> list[tuple[str, str, str]]:
     """Name, base64 and packing of each section of data."""
-    values = np.stack([column.values for column in contents.columns])
     packed: dict[str, bytes] = {
         "latents": contents.latents.astype("<f4").tobytes(),
-        "values": values.astype("<f4").tobytes(),
+        "values": b"".join(column.values.astype("<f4").tobytes() for column in contents.columns),
         "indices": contents.indices.astype("<i4").tobytes(),
     }
     if contents.names:

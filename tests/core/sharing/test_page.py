@@ -165,6 +165,16 @@ def test_a_run_without_labels_can_be_coloured_by_its_split(tmp_path: Path):
     assert [column["name"] for column in page["columns"]] == ["split"]
 
 
+def test_what_a_run_has_not_is_not_made_up(tmp_path: Path):
+    run = make_small_run(tmp_path / "run", labelled=False, weights=False)
+    probe = run.read_probe()
+    run.write_probe(replace(probe, thumbnails=np.zeros_like(probe.thumbnails), split=np.zeros_like(probe.split)))
+    page = page_of(run)
+    assert described(page)["columns"] == [], "all samples are on one side of the split"
+    assert described(page)["firstColumn"] == -1
+    assert described(page)["pictures"] is None
+
+
 def test_what_is_not_shown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(page_contents, "MOST_POINTS", 20)
     run = make_small_run(tmp_path / "run", metadata={"dataset": {"samples": 90_000}})
