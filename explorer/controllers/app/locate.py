@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from core.data.loading import present_data
@@ -16,23 +15,12 @@ from explorer.views.training.editors import ask_images
 from explorer.widgets.dialogs import ProgressDialog
 
 
-def locate_command(arguments: list[str]) -> list[str]:
-    """The command line that tells a run where its images are; ``arguments`` are the run and the path."""
-    return isoline_command("dataset", "locate", *arguments, "--progress", "json")
-
-
 class LocateController(Controller):
-    """Binds the image panel's *Locate…* to the open run. ``command`` makes the command line of its arguments."""
+    """Binds the image panel's *Locate…* to the open run."""
 
-    def __init__(
-        self,
-        context: Context,
-        session: Session,
-        view: ImageView,
-        command: Callable[[list[str]], list[str]] = locate_command,
-    ) -> None:
+    def __init__(self, context: Context, session: Session, view: ImageView) -> None:
         super().__init__(context)
-        self._session, self._view, self._command = session, view, command
+        self._session, self._view = session, view
         self._running: Command | None = None
         self._dialog: ProgressDialog | None = None
         view.locate_requested.connect(self.ask)
@@ -65,7 +53,8 @@ class LocateController(Controller):
         name = Path(path).name
         self._dialog = ProgressDialog(self._window, "locating", "Locate images", f"Comparing the images in {name}")
         self._dialog.canceled.connect(self._end)
-        self._running = running = Command(self._command([str(run.path), path]), self)
+        command = isoline_command("dataset", "locate", str(run.path), path, "--progress", "json")
+        self._running = running = Command(command, self)
         running.progress.connect(lambda done: self._dialog.setValue(round(100 * done)) if self._dialog else None)
         running.finished.connect(lambda failure: self._on_finished(run.path, failure))
 

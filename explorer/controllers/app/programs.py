@@ -6,7 +6,6 @@ The command ``isoline open`` runs the file, in a process that is neither this wi
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from core.exploring.consent import Program, ProgramError, read_program
@@ -16,17 +15,11 @@ from explorer.controllers.processes import Detached, isoline_command, log_tail, 
 from explorer.widgets.dialogs import ask_file
 
 
-def open_command(path: Path) -> list[str]:
-    """The command line that opens the Python file at ``path``."""
-    return isoline_command("open", str(path))
-
-
 class ProgramsController(Controller):
     """Asks for the file and for the yes, and says why a program that was started has failed."""
 
-    def __init__(self, context: Context, command: Callable[[Path], list[str]] = open_command) -> None:
+    def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._command = command
         self._logs: tempfile.TemporaryDirectory[str] | None = None  # made by the first: a window may be killed
         self._started: list[tuple[Path, Path, Detached]] = []  # file, log, process
         self._window.program_dropped.connect(self.choose)
@@ -49,7 +42,7 @@ class ProgramsController(Controller):
             self._logs = tempfile.TemporaryDirectory(prefix="isoline-", ignore_cleanup_errors=True)
         log = Path(self._logs.name, f"{len(list(Path(self._logs.name).iterdir()))}.log")
         try:
-            process = start_detached(self._command(program.path), log)
+            process = start_detached(isoline_command("open", str(program.path)), log)
         except OSError as error:
             self.error_occurred.emit(f"{program.path} could not be started: {error}.")
             return

@@ -7,7 +7,6 @@ input: when that closes, because a person cancels or because the window is gone,
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,24 +25,17 @@ from explorer.widgets.dialogs import ProgressDialog, ask_save
 FILTERS = {"mp4": "MP4 video (*.mp4)", "gif": "GIF (*.gif)"}
 
 
-def turntable_command(arguments: list[str]) -> list[str]:
-    """The command line that films a run; ``arguments`` are those of ``isoline turntable``."""
-    return isoline_command("turntable", *arguments, "--progress", "json")
-
-
 class TurntableController(Controller):
     """Films the open run, one film at a time. ``progress`` is a share from 0 to 1, ``exported`` the film's path;
-    ``finished`` comes after every film, however it ended. ``command`` makes the command line of its arguments."""
+    ``finished`` comes after every film, however it ended."""
 
     progress = Signal(float)
     exported = Signal(str)
     finished = Signal()
 
-    def __init__(
-        self, context: Context, session: Session, command: Callable[[list[str]], list[str]] = turntable_command
-    ) -> None:
+    def __init__(self, context: Context, session: Session) -> None:
         super().__init__(context)
-        self._session, self._command = session, command
+        self._session = session
         self._running: Command | None = None
         self._path = Path()
         self._values: tempfile.TemporaryDirectory[str] | None = None
@@ -85,7 +77,7 @@ class TurntableController(Controller):
             self.error_occurred.emit(f"The values of the points cannot be written ({error.strerror or error}).")
             return False
         arguments += ["--seconds", f"{seconds:g}", "--fps", f"{fps:g}", "--size", str(size)]
-        self._running = running = Command(self._command(arguments), self)
+        self._running = running = Command(isoline_command("turntable", *arguments, "--progress", "json"), self)
         running.progress.connect(self._on_progress)
         running.finished.connect(self._on_finished)
         return True

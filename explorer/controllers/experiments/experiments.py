@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -52,22 +52,16 @@ def experiment_command(name: str, out: Path, seeds: int, quick: bool) -> list[st
 class ExperimentsController(Controller):
     """Binds the experiments panel to the folders below ``runs_folder/experiments``.
 
-    ``command`` makes the command line of (name, folder, seeds, quick). ``report_opened`` carries the page's path,
+    ``report_opened`` carries the page's path,
     ``finished`` a sentence about an experiment that has just ended well.
     """
 
     report_opened = Signal(str)
     finished = Signal(str)
 
-    def __init__(
-        self,
-        context: Context,
-        session: Session,
-        view: ExperimentsView,
-        command: Callable[[str, Path, int, bool], list[str]] = experiment_command,
-    ) -> None:
+    def __init__(self, context: Context, session: Session, view: ExperimentsView) -> None:
         super().__init__(context)
-        self._session, self._view, self._command = session, view, command
+        self._session, self._view = session, view
         self._experiments: dict[Path, Experiment] = {}
         self._starting: dict[Path, tuple[Detached, tuple[int, int]]] = {}  # with the stamp of the progress before
         self._refused: dict[Path, str] = {}
@@ -112,7 +106,7 @@ class ExperimentsController(Controller):
                 f"{self.folder} cannot be written ({reason}). Choose another folder in File > Runs folder."
             )
             return None
-        self._launch(path, self._command(name, path, seeds, quick))
+        self._launch(path, experiment_command(name, path, seeds, quick))
         return path
 
     def resume(self, path: Path) -> None:
@@ -127,7 +121,7 @@ class ExperimentsController(Controller):
                 "with the options that it was started with."
             )
             return
-        self._launch(path, [*self._command(name, path, seeds, quick), *read_flags(path)])
+        self._launch(path, [*experiment_command(name, path, seeds, quick), *read_flags(path)])
 
     def cancel(self, path: Path) -> None:
         """Ask an experiment to stop after its step; it keeps what is done."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -44,24 +43,12 @@ HOLD_IMAGES = ("latents", "hdf5")
 """Kinds of foreign files that can hold images as well: arrays, tables and HDF5."""
 
 
-def inspect_command(arguments: list[str]) -> list[str]:
-    """The command line that looks at images; ``arguments`` are those of ``isoline dataset inspect``."""
-    return isoline_command("dataset", "inspect", *arguments, "--progress", "json")
-
-
 class DatasetController(Controller):
     """Binds the dataset page and the form of the Training panel: a setting is one and the same in both."""
 
-    def __init__(
-        self,
-        context: Context,
-        session: Session,
-        view: DatasetView,
-        training: TrainingView,
-        command: Callable[[list[str]], list[str]] = inspect_command,
-    ) -> None:
+    def __init__(self, context: Context, session: Session, view: DatasetView, training: TrainingView) -> None:
         super().__init__(context)
-        self._session, self._view, self._training, self._command = session, view, training, command
+        self._session, self._view, self._training = session, view, training
         self.path = ""
         self._edited: set[str] = set()  # settings that a person has chosen for these images
         self._running: Command | None = None
@@ -172,9 +159,7 @@ class DatasetController(Controller):
         ]
         folder = Path(self._folder.name)
         outputs = ["--json", str(folder / "found.json"), "--sheet", str(folder / "sheet.png")]
-        self._start(self._command([str(located(self.path)), *outputs, *flags]))
-
-    def _start(self, command: list[str]) -> None:
+        command = isoline_command("dataset", "inspect", str(located(self.path)), *outputs, *flags, "--progress", "json")
         self._done, self._since = 0.0, monotonic()
         self._view.set_path(self.path)
         self._view.set_reading(0.0)

@@ -15,7 +15,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QPushButton
 
 from core.exploring.consent import is_allowed, read_program
-from explorer.controllers.app.programs import ProgramsController, open_command
+from explorer.controllers.app import programs as module
+from explorer.controllers.app.programs import ProgramsController
 from explorer.controllers.controller import Context
 from explorer.main_window import MainWindow
 from explorer.state import State
@@ -31,7 +32,9 @@ class Programs:
         self.window, self.mark, self.file, self.said = window, folder / "ran", folder / "model.py", []
         self.file.write_text("raise RuntimeError('was run in the window')\n", encoding="utf-8")
         context = Context(State(), FakeEngine(), window)  # pyright: ignore[reportArgumentType]
-        self.control = ProgramsController(context, lambda path: [sys.executable, "-c", script, str(self.mark)])
+        self.asked: list[tuple[str, ...]] = []
+        self.command = [sys.executable, "-c", script, str(self.mark)]
+        self.control = ProgramsController(context)
         self.control.error_occurred.connect(self.said.append)
 
     @property
@@ -44,11 +47,12 @@ class Programs:
 
 
 @pytest.fixture
-def programs(qtbot, tmp_path, request):
+def programs(qtbot, tmp_path, request, monkeypatch):
     window = MainWindow()
     window.notice.setParent(window)  # as the program does
     qtbot.addWidget(window)
     made = Programs(window, tmp_path, getattr(request, "param", LEAVES_A_MARK))
+    monkeypatch.setattr(module, "isoline_command", lambda *words: made.asked.append(words) or made.command)
     yield made
     made.control.shut_down()
 
@@ -70,6 +74,7 @@ def test_the_yes_starts_the_command_and_holds_until_the_file_changes(programs, q
     programs.control.choose(str(programs.file))
     programs.press_run()
     qtbot.waitUntil(programs.mark.exists)
+    assert programs.asked == [("open", str(programs.file))]
     programs.mark.unlink()
     qtbot.waitUntil(lambda: programs.box is None)
     programs.control.choose(str(programs.file))  # without a question
@@ -109,7 +114,3 @@ def test_a_python_file_that_is_dropped_is_asked_about_and_not_taken_for_images(p
 def test_a_file_that_is_not_there_is_said(programs, tmp_path):
     programs.control.choose(str(tmp_path / "gone.py"))
     assert "gone.py cannot be read" in programs.said[0]
-
-
-def test_the_command_is_isolines_own(tmp_path):
-    assert open_command(tmp_path / "model.py")[-2:] == ["open", str(tmp_path / "model.py")]

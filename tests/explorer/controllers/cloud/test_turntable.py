@@ -14,9 +14,11 @@ from PIL import Image
 
 from core.config import RunConfig
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
+from explorer.controllers.cloud import turntable
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
-from explorer.controllers.cloud.turntable import TurntableController, turntable_command
+from explorer.controllers.cloud.turntable import TurntableController
 from explorer.controllers.controller import Context
+from explorer.controllers.processes import isoline_command
 from explorer.state import Attributes, Axes, Display, State
 from explorer.widgets.theme import LIGHT
 
@@ -35,15 +37,11 @@ class OpenRun:
 class Film:
     """A controller and everything it said."""
 
-    def __init__(self, run: RunDirectory | None, command: Callable[[list[str]], list[str]]) -> None:
+    def __init__(self, run: RunDirectory | None) -> None:
         self.state = State(embedding=run.read_embedding() if run is not None else None)
         self.commands: list[list[str]] = []
 
-        def noted(arguments: list[str]) -> list[str]:
-            self.commands.append(arguments)
-            return command(arguments)
-
-        self.control = TurntableController(Context(self.state, FakeEngine(), None), OpenRun(run), noted)  # pyright: ignore[reportArgumentType]
+        self.control = TurntableController(Context(self.state, FakeEngine(), None), OpenRun(run))  # pyright: ignore[reportArgumentType]
         self.shares: list[float] = []
         self.exported: list[str] = []
         self.errors: list[str] = []
@@ -72,13 +70,19 @@ def run(tmp_path: Path) -> RunDirectory:
 
 
 @pytest.fixture
-def film(run: RunDirectory, qapp: Any) -> Iterator[Callable[..., Film]]:
+def film(run: RunDirectory, qapp: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Film]]:
     """Makes a controller of ``run``; ``command`` stands in for the real one."""
     made: list[Film] = []
 
-    def make(command: Callable[[list[str]], list[str]] = turntable_command, opened: bool = True) -> Film:
-        made.append(Film(run if opened else None, command))
-        return made[-1]
+    def make(command: Callable[..., list[str]] = isoline_command, opened: bool = True) -> Film:
+        made.append(new := Film(run if opened else None))
+
+        def noted(*words: str) -> list[str]:
+            new.commands.append(list(words))
+            return command(*words)
+
+        monkeypatch.setattr(turntable, "isoline_command", noted)
+        return new
 
     yield make
     for each in made:
@@ -86,7 +90,7 @@ def film(run: RunDirectory, qapp: Any) -> Iterator[Callable[..., Film]]:
         each.control.deleteLater()
 
 
-def waiting(_: list[str]) -> list[str]:
+def waiting(*_: str) -> list[str]:
     """A process that tells some progress and goes on until its input is closed."""
     program = """
 import sys
@@ -98,12 +102,12 @@ sys.exit(2)
     return [sys.executable, "-c", program]
 
 
-def failing(_: list[str]) -> list[str]:
+def failing(*_: str) -> list[str]:
     program = "import sys; sys.exit('isoline turntable: error: the disk is full.')"
     return [sys.executable, "-c", program]
 
 
-def silent(_: list[str]) -> list[str]:
+def silent(*_: str) -> list[str]:
     return [sys.executable, "-c", "pass"]
 
 
@@ -150,7 +154,7 @@ def test_a_second_film_waits_for_the_first(film, qtbot, tmp_path: Path):
 
 def test_a_process_that_does_not_heed_a_cancellation_is_ended(film, qtbot, tmp_path: Path, monkeypatch):
     monkeypatch.setattr("explorer.controllers.processes.CANCEL_MS", 50)
-    made = film(lambda _: [sys.executable, "-c", "import time; time.sleep(600)"])
+    made = film(lambda *_: [sys.executable, "-c", "import time; time.sleep(600)"])
     made.control.export(str(tmp_path / "turn.gif"))
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.cancel()
@@ -179,7 +183,7 @@ def test_a_wrong_name_is_refused_by_the_command(film, qtbot, tmp_path: Path):
 
 
 def test_a_command_that_cannot_be_started_says_so(film, qtbot, tmp_path: Path):
-    made = film(lambda _: [str(tmp_path / "missing"), "x"])
+    made = film(lambda *_: [str(tmp_path / "missing"), "x"])
     made.control.export(str(tmp_path / "turn.gif"))
     qtbot.waitUntil(lambda: bool(made.errors), timeout=WAIT_MS)
     assert "could not be started" in made.errors[0]
@@ -232,19 +236,18 @@ def test_losses_go_along_as_numbers_and_are_removed_afterwards(film, qtbot, tmp_
 
 
 def test_classes_keep_their_names_and_those_that_are_hidden_are_not_filmed(film, qtbot, tmp_path: Path):
-    made, kinds = film(), np.arange(COUNT) % 3.0
+    out, stored = tmp_path / "turn.gif", {}
+
+    def command(*words: str) -> list[str]:
+        with np.load(words[words.index("--values") + 1]) as file:
+            stored.update(file)
+        return isoline_command(*words)
+
+    made, kinds = film(command), np.arange(COUNT) % 3.0
     kinds[0] = np.nan
     made.state.attributes = Attributes(("kind",), kinds[:, None], (("cat", "dog", "eel"),))
     made.state.display = Display("kind")
     made.state.hidden = frozenset({-1, 1})
-    out, stored = tmp_path / "turn.gif", {}
-
-    def command(arguments: list[str]) -> list[str]:
-        with np.load(arguments[arguments.index("--values") + 1]) as file:
-            stored.update(file)
-        return turntable_command(arguments)
-
-    made.control._command = lambda arguments: made.commands.append(arguments) or command(arguments)
     with qtbot.waitSignal(made.control.finished, timeout=WAIT_MS):
         made.control.export(str(out), **SMALL)
     assert (made.exported, made.errors) == ([str(out)], [])

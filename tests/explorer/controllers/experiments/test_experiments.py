@@ -94,7 +94,10 @@ def desk(qtbot, monkeypatch):
     view, context = ExperimentsView(), Context(State(), FakeEngine(), None)  # pyright: ignore[reportArgumentType]
     qtbot.addWidget(view)
     made = Desk(view, context, None, context.settings.runs_folder / "experiments")  # pyright: ignore[reportArgumentType]
-    made.control = ExperimentsController(context, made, view, made.command)  # pyright: ignore[reportArgumentType]
+    monkeypatch.setattr(
+        "explorer.controllers.experiments.experiments.experiment_command", lambda *options: made.command(*options)
+    )
+    made.control = ExperimentsController(context, made, view)  # pyright: ignore[reportArgumentType]
     made.control.error_occurred.connect(made.errors.append)
     made.control.refused.connect(made.errors.append)
     made.control.finished.connect(made.finished.append)
@@ -259,10 +262,8 @@ def test_a_command_that_refuses_its_options_is_explained(desk, qtbot):
 def test_one_starts_for_as_long_as_its_process_lives_and_is_silent(desk, qtbot, tmp_path):
     end = tmp_path / "end"
     script = "import sys, time; from pathlib import Path\nwhile not Path(sys.argv[1]).exists(): time.sleep(0.02)"
-    control = ExperimentsController(desk.context, desk, desk.view, lambda *_: [sys.executable, "-c", script, str(end)])
-    control.error_occurred.connect(desk.errors.append)
-    desk.control = control
-    path = control.start("transects", 1, True)
+    desk.command = lambda *_: [sys.executable, "-c", script, str(end)]
+    path = desk.control.start("transects", 1, True)
     assert desk.state(path) == "starting"
     end.touch()
     qtbot.waitUntil(lambda: desk.state(path) == "failed", timeout=WAIT)
@@ -282,10 +283,7 @@ def test_a_resumed_one_that_is_refused_keeps_saying_so(desk, qtbot):
 
 def test_a_program_that_is_not_there_is_explained(desk):
     desk.command = lambda *_: [str(desk.folder / "no such program")]
-    control = ExperimentsController(desk.context, desk, desk.view, desk.command)
-    control.error_occurred.connect(desk.errors.append)
-    control.refused.connect(desk.errors.append)
-    path = control.start("transects", 1, True)
+    path = desk.control.start("transects", 1, True)
     assert "could not be started" in desk.errors[0]
     assert desk.view.row(str(path)).item.state == "failed"
 
@@ -294,7 +292,7 @@ def test_it_goes_on_without_the_window_and_is_found_again(desk, qtbot):
     path = desk.control.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     desk.control.deleteLater()
-    desk.control = ExperimentsController(desk.context, desk, desk.view, desk.command)
+    desk.control = ExperimentsController(desk.context, desk, desk.view)
     assert desk.state(path) == "running"
     desk.control.cancel(path)
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)

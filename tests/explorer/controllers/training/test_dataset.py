@@ -57,7 +57,7 @@ def child(root: QWidget, name: str) -> QWidget:
 
 def commanded(script: str):
     """Takes the place of the command: python runs ``script``, with the arguments of the command after it."""
-    return lambda arguments: [sys.executable, "-c", script, *arguments]
+    return lambda *words: [sys.executable, "-c", script, *words[2:-2]]
 
 
 def test_a_model_that_is_chosen_as_images_is_said_to_be_one(program, tmp_path):
@@ -128,11 +128,11 @@ def test_a_folder_can_be_dropped_on_a_field_too(program, images, name):
     assert (field.text(), dropped) == (before, [str(images)])
 
 
-def test_a_folder_of_images_with_a_config_of_its_own_is_no_run(program, tmp_path, qtbot):
+def test_a_folder_of_images_with_a_config_of_its_own_is_no_run(program, tmp_path, qtbot, monkeypatch):
     explorer = program(None)
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "config.json").write_text('{"model_type": "something"}')
-    explorer.dataset._command = commanded(FIXED)
+    monkeypatch.setattr(module, "isoline_command", commanded(FIXED))
     drop(explorer, tmp_path / "set")
     assert explorer.session.run is None
     assert explorer.dataset_view.isVisible()
@@ -166,7 +166,9 @@ def test_reading_that_takes_long_goes_on_and_is_stopped_by_hand_only(program, im
     explorer = program(None)
     now = [100.0]
     monkeypatch.setattr(module, "monotonic", lambda: now[0])
-    explorer.dataset._command = commanded("print('{\"progress\": 0.5}', flush=True); import time; time.sleep(100)")
+    monkeypatch.setattr(
+        module, "isoline_command", commanded("print('{\"progress\": 0.5}', flush=True); import time; time.sleep(100)")
+    )
     drop(explorer, images)
     qtbot.waitUntil(lambda: explorer.dataset._done == 0.5, timeout=WAIT)
     now[0] += 7200.0
@@ -192,7 +194,7 @@ open(file, "w").write(json.dumps(found))
 def test_a_setting_is_one_in_page_and_form_and_what_a_person_chose_is_kept(program, images, qtbot, monkeypatch):
     explorer = program(None)
     explorer.dataset._again.setInterval(0)
-    explorer.dataset._command = commanded(FIXED)
+    monkeypatch.setattr(module, "isoline_command", commanded(FIXED))
     drop(explorer, images)
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
     page, form = explorer.dataset_view, explorer.training_view
@@ -228,10 +230,12 @@ def test_a_setting_is_one_in_page_and_form_and_what_a_person_chose_is_kept(progr
         ),
     ],
 )
-def test_time_is_measured_again_for_the_settings_that_it_depends_on(program, images, qtbot, name, value, flags):
+def test_time_is_measured_again_for_the_settings_that_it_depends_on(
+    program, images, qtbot, name, value, flags, monkeypatch
+):
     explorer = program(None)
     explorer.dataset._again.setInterval(0)
-    explorer.dataset._command = commanded(FIXED.replace('"image_size": 8', '"image_size": 256'))
+    monkeypatch.setattr(module, "isoline_command", commanded(FIXED.replace('"image_size": 8', '"image_size": 256')))
     drop(explorer, images)
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
     QTest.mouseClick(child(explorer.training_view, f"training.more.{name.partition('.')[0]}"), LEFT)
@@ -247,9 +251,9 @@ def test_time_is_measured_again_for_the_settings_that_it_depends_on(program, ima
         assert explorer.training_view.form.values()[name] == value
 
 
-def test_a_page_about_other_images_goes_when_a_run_is_opened(program, images, tiny_run, qtbot):
+def test_a_page_about_other_images_goes_when_a_run_is_opened(program, images, tiny_run, qtbot, monkeypatch):
     explorer = program(None)
-    explorer.dataset._command = commanded(FIXED)
+    monkeypatch.setattr(module, "isoline_command", commanded(FIXED))
     drop(explorer, images)
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
     assert child(explorer.dataset_view, "dataset.train").isVisible()
@@ -264,9 +268,9 @@ def test_a_page_about_other_images_goes_when_a_run_is_opened(program, images, ti
     assert not child(explorer.dataset_view, "dataset.train").isVisible()
 
 
-def test_a_path_that_is_typed_is_looked_at_once_it_is_left(program, images, qtbot):
+def test_a_path_that_is_typed_is_looked_at_once_it_is_left(program, images, qtbot, monkeypatch):
     explorer = program(None)
-    explorer.dataset._command = commanded(FIXED)
+    monkeypatch.setattr(module, "isoline_command", commanded(FIXED))
     line = child(explorer.training_view, "training.data.path")
     assert isinstance(line, QLineEdit)
     child(explorer.training_view, "training.data.source.files").click()
