@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from core.geometry.off_manifold import OffManifoldScore, Verdict
 from core.utils.text import sentence
 from explorer.widgets.elided_label import fitting
-from explorer.widgets.painting import plate, tint
+from explorer.widgets.painting import dot, pen, plate, tint
 from explorer.widgets.theme import Theme, ThemedWidget
 
 _PAD, _SIGN, _GAP = 9.0, 8.0, 6.0
@@ -74,35 +74,27 @@ class OffManifoldBadge(ThemedWidget):
         width = min(2 * _PAD + _SIGN + _GAP + metrics.horizontalAdvance(text) + 1, self.width() - 1.0)
         frame = QRectF(round((self.width() - width) / 2) + 0.5, 0.5, round(width), self.height() - 1.0)
         plate(painter, frame, frame.height() / 2, tint(ink, 0.14), QPen(ink, 1.0))
-        if verdict is not None:
-            _draw_sign(painter, verdict, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
-        else:
-            _draw_doubt(painter, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
+        _draw_sign(painter, verdict, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
         painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
         left = frame.left() + _PAD + _SIGN + _GAP
         flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
         painter.drawText(QRectF(left, frame.top(), frame.right() - left, frame.height()), int(flags), text)
 
 
-def _draw_doubt(painter: QPainter, middle: QPointF, ink: QColor) -> None:
-    """A ring, where nothing can be said."""
-    painter.setPen(QPen(ink, 1.5))
-    painter.setBrush(Qt.BrushStyle.NoBrush)
-    painter.drawEllipse(middle, _SIGN / 2 - 1.0, _SIGN / 2 - 1.0)
-
-
-def _draw_sign(painter: QPainter, verdict: Verdict, middle: QPointF, ink: QColor) -> None:
-    """A dot on the data, a triangle where the decoder guesses, a cross off the data."""
+def _draw_sign(painter: QPainter, verdict: Verdict | None, middle: QPointF, ink: QColor) -> None:
+    """A dot on the data, a triangle where the decoder guesses, a cross off the data, a ring where nothing is known."""
     half = _SIGN / 2
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(ink)
-    if verdict == "on the data":
-        painter.drawEllipse(middle, half - 0.5, half - 0.5)
+    if verdict is None:
+        dot(painter, middle.toTuple(), half - 1.0, None, QPen(ink, 1.5))
+    elif verdict == "on the data":
+        dot(painter, middle.toTuple(), half - 0.5, ink)
     elif verdict == "extrapolating":
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(ink)
         corners = (QPointF(0, -half), QPointF(half, half - 0.5), QPointF(-half, half - 0.5))
         painter.drawPolygon(QPolygonF([middle + corner for corner in corners]))
     else:
-        painter.setPen(QPen(ink, 2.0, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
+        painter.setPen(pen(ink, 2.0))
         reach = half - 1.0
         painter.drawLine(middle + QPointF(-reach, -reach), middle + QPointF(reach, reach))
         painter.drawLine(middle + QPointF(-reach, reach), middle + QPointF(reach, -reach))
