@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.runs.directory import MetricsTail, RunDirectory, RunError
+from core.runs.directory import RunDirectory, RunError
+from core.runs.metrics_log import MetricsTail
 
 INTERVAL_MS = 100
 STATUS_EVERY = 5

@@ -11,9 +11,9 @@ import tyro
 
 from core.config import DataConfig, RunConfig
 from core.runs.commands import remedy_lines, resume_command
-from core.runs.directory import MetricsTail, RunDirectory, RunError
+from core.runs.directory import RunDirectory, RunError
 from core.runs.imported import ImportedModel
-from core.runs.metrics_log import read_records
+from core.runs.metrics_log import MetricsTail, read_records
 from core.utils.text import aligned, counted
 
 MOST_LINES = 10  # of notes, and of skipped files

@@ -29,30 +29,10 @@ import numpy as np
 from core.config import LIVE_SETTINGS, SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict, config_to_dict
 from core.runs.foreign import foreign_model
 from core.runs.imported import KEY, ImportedModel, imported_model
-from core.runs.lock import LockReader, RunError, RunLock
-from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, last_outcome, read_metrics
+from core.runs.lock import LockReader, RunError
+from core.runs.metrics_log import last_outcome
 from core.utils.atomic_write import atomic_file, write_atomic
 from core.utils.untrusted import MEGABYTE, UnreadableError, decode_json, read_array, read_arrays, read_json
-
-__all__ = [
-    "HELD_OUT",
-    "MAX_PROBE",
-    "SPLIT_NAMES",
-    "THUMBNAIL_SIZE",
-    "TRAINING",
-    "VALIDATION",
-    "Control",
-    "MetricsTail",
-    "MetricsWriter",
-    "ProbeSet",
-    "RunDirectory",
-    "RunError",
-    "RunLock",
-    "Status",
-    "folder_of",
-    "keep_metrics",
-    "read_metrics",
-]
 
 MAX_PROBE = 20_000
 """Most samples whose means are recorded."""

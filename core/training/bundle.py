@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 import torch
 
-from core.runs.directory import RunDirectory, RunError, read_metrics
+from core.runs.directory import RunDirectory, RunError
+from core.runs.metrics_log import read_metrics
 from core.training.checkpoint import load_model, save_weights
 
 KEPT_STEPS = 600  # records of single steps: enough for smooth curves

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from core.config import RunConfig
-from core.runs.directory import MetricsWriter, RunDirectory
+from core.runs.directory import RunDirectory
+from core.runs.metrics_log import MetricsWriter
 from explorer.run_watcher import STATUS_EVERY, RunWatcher
 
 

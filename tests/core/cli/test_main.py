@@ -14,7 +14,8 @@ import pytest
 from core.cli import train
 from core.cli.main import COMMANDS, main
 from core.config import ConfigError, DataConfig, LossConfig, RunConfig, config_to_dict, preset_config
-from core.runs.directory import MetricsWriter, RunDirectory
+from core.runs.directory import RunDirectory
+from core.runs.metrics_log import MetricsWriter
 
 TINY = ("--data.image-size", "32", "--data.count", "40", "--training.epochs", "1", "--training.batch-size", "16")
 

@@ -19,18 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.config import DataConfig, RunConfig
-from core.runs.directory import (
-    Control,
-    MetricsTail,
-    MetricsWriter,
-    ProbeSet,
-    RunDirectory,
-    RunError,
-    keep_metrics,
-    read_metrics,
-)
+from core.runs.directory import Control, ProbeSet, RunDirectory, RunError
 from core.runs.lock import STALE_S, Holder, RunLock
-from core.runs.metrics_log import read_records
+from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, read_metrics, read_records
 from core.utils.atomic_write import atomic_file, remove_temporaries, write_atomic
 
 

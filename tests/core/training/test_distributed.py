@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.runs.directory import RunDirectory, read_metrics
+from core.runs.directory import RunDirectory
+from core.runs.metrics_log import read_metrics
 from core.training.checkpoint import load_model, read_stored
 
 FLAGS = (

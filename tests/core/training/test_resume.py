@@ -18,8 +18,8 @@ import torch
 from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig, with_values
 from core.runs.commands import resume_command
-from core.runs.directory import Control, RunDirectory, RunError, read_metrics
-from core.runs.metrics_log import Record
+from core.runs.directory import Control, RunDirectory, RunError
+from core.runs.metrics_log import Record, read_metrics
 from core.training.checkpoint import read_stored
 from core.training.loop import TrainingError
 from core.training.resume import differences, present_config, remedy

@@ -23,7 +23,9 @@ from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, Training
 from core.data.loading import load_dataset
 from core.data.source_resolution import with_native_size
 from core.models.network_inference import NetworkInference
-from core.runs.directory import Control, RunDirectory, RunError, RunLock, read_metrics
+from core.runs.directory import Control, RunDirectory, RunError
+from core.runs.lock import RunLock
+from core.runs.metrics_log import read_metrics
 from core.training.checkpoint import load_model, read_stored
 from core.training.loop import TrainingError
 from core.training.resume import present_config
