@@ -88,7 +88,7 @@ def copy_imported(run: RunDirectory, folder: Path) -> None:
     Raises ``InterchangeError`` if it has none, and ``OSError``.
     """
     if not any(run.model_path.rglob("*.onnx")):
-        raise InterchangeError(f"{run.path} holds {run.network}; it has no ONNX file to export.")
+        raise InterchangeError(f"{run.path} holds {run.network}; it has no ONNX file to export. Leave that format out.")
     shutil.copytree(run.model_path, folder, dirs_exist_ok=True)
 
 

@@ -22,6 +22,7 @@ class Paths {
     });
     document.getElementById("path-shown").addEventListener("change", () => this.showCurve());
     document.getElementById("frames-note").hidden = Boolean(probe.decoder);
+    this.strip.hidden = !probe.decoder && !run.pictures; // there is nothing to see in it
     this.choose(0);
   }
 

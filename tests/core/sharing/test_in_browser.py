@@ -244,7 +244,10 @@ def test_it_works_from_a_server_and_on_a_telephone(browser: Any, file: Path):
 @pytest.mark.parametrize(("dim", "channels"), [(1, 1), (2, 3), (5, 3)])
 def test_other_numbers_of_dimensions_and_no_decoder(browser: Any, tmp_path: Path, dim: int, channels: int):
     run = make_small_run(tmp_path / "run", dim=dim, channels=channels, labelled=False)
-    opened = Opened(browser, write_page(run.path, tmp_path / "page.html", PageChoice(decoder=False)).path.as_uri())
+    choice = PageChoice(decoder=False, pictures=dim > 1)
+    opened = Opened(browser, write_page(run.path, tmp_path / "page.html", choice).path.as_uri())
+    assert opened.page.locator("#strip").is_visible() is choice.pictures, "without any picture there is none to show"
+    assert opened.page.locator("#seek").is_visible()
     assert opened.value("isoline.cloud.projection.dims") == min(dim, 3)
     assert opened.value("isoline.cloud.camera.flat") is (dim < 3)
     assert opened.page.locator("#sliders input").count() == dim
