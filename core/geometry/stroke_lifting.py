@@ -16,7 +16,7 @@ import numpy as np
 from core.geometry.embedding_metrics import intrinsic_dimension
 from core.geometry.local_fit import DEFAULT_NEIGHBOURS, GeometryError, Neighbourhoods, check_points, kd_tree, project
 from core.paths.latent_path import LatentPath
-from core.utils.point_sets import interpolated
+from core.utils.point_sets import interpolated, nearest_on_polyline
 
 SPACING = 8.0  # pixels between the points at which a stroke is lifted
 MAX_POINTS = 96
@@ -246,9 +246,4 @@ def _equal_shares(arc: np.ndarray, turning: np.ndarray, weight: float) -> np.nda
 def _deviation(curve: np.ndarray, chosen: list[int]) -> np.ndarray:
     """Distance (K,) of each curve point from the path through the chosen ones."""
     drawn = LatentPath(curve[chosen].astype(np.float32)).sample(16 * max(len(chosen) - 1, 1) + 1).astype(np.float64)
-    chord = np.diff(drawn, axis=0)
-    squared = np.maximum(np.square(chord).sum(axis=1), 1e-300)
-    offset = curve[:, None] - drawn[None, :-1]
-    along = np.clip(np.einsum("ktd,td->kt", offset, chord) / squared, 0.0, 1.0)
-    away = offset - along[:, :, None] * chord
-    return np.sqrt(np.square(away).sum(axis=2).min(axis=1))
+    return nearest_on_polyline(drawn, curve)[2]

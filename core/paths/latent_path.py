@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from core.paths.recipe import Recipe, RecipeError
+from core.utils.point_sets import nearest_on_polyline
 
 SplineKind = Literal["catmull-rom", "natural", "straight"]
 SPLINE_KINDS: tuple[SplineKind, ...] = ("catmull-rom", "natural", "straight")
@@ -211,12 +212,9 @@ class LatentPath:
         """Points float32 (k, d) at the shares s (k,) of the arc length; a number gives (d,)."""
         return self.evaluate(self.parameter(s))
 
-    def resample(self, count: int, endpoint: bool = True) -> np.ndarray:
-        """``count`` points float32 (count, d), equally spaced in arc length.
-
-        ``endpoint`` False leaves out s = 1: a closed path then loops without showing one frame twice.
-        """
-        return self.at(np.linspace(0.0, 1.0, _count(count), endpoint=endpoint))
+    def resample(self, count: int) -> np.ndarray:
+        """``count`` points float32 (count, d), equally spaced in arc length, both ends included."""
+        return self.at(np.linspace(0.0, 1.0, _count(count)))
 
     def nearest(self, point: np.ndarray) -> tuple[float, int]:
         """(s, segment) of the curve's place nearest to ``point`` (d,); segment i runs from control point i onwards."""
@@ -224,12 +222,8 @@ class LatentPath:
         u, _, points = self._table
         if len(u) == 1:
             return 0.0, 0
-        chord = np.diff(points, axis=0)
-        squared = np.einsum("td,td->t", chord, chord)
-        along = np.einsum("td,td->t", point - points[:-1], chord)
-        t = np.clip(np.divide(along, squared, out=np.zeros_like(along), where=squared > 0.0), 0.0, 1.0)
-        best = int(np.argmin(np.linalg.norm(points[:-1] + t[:, None] * chord - point, axis=1)))
-        place = u[best] + t[best] * (u[best + 1] - u[best])
+        (best,), (t,), _ = nearest_on_polyline(points, point[None])
+        place = u[best] + t * (u[best + 1] - u[best])
         return float(self.share(place)), min(int(place), self.segments - 1)
 
     # Edits: each returns a new path -------------------------------------------------------------------------------

@@ -57,6 +57,22 @@ def interpolated(at: np.ndarray, places: np.ndarray, points: np.ndarray) -> np.n
     return np.stack([np.interp(at, places, column) for column in points.T], axis=1)
 
 
+def nearest_on_polyline(line: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where the polyline through ``line`` (K, d), K of 2 or more, comes nearest to each of ``points`` (n, d): on which
+    segment int64 (n,), at which share of it, 0 to 1, and how far away, float64 (n,) each.
+
+    Segments with an end that is not a number are passed over; without any other the distance is NaN.
+    """
+    along = np.diff(line, axis=0)
+    squared = np.maximum(np.einsum("td,td->t", along, along), 1e-300)
+    offset = points[:, None] - line[:-1]
+    share = np.clip(np.einsum("ntd,td->nt", offset, along) / squared, 0.0, 1.0)
+    distance = np.linalg.norm(offset - share[:, :, None] * along, axis=2)
+    best = np.where(np.isnan(distance), np.inf, distance).argmin(axis=1)
+    every = np.arange(len(points))
+    return best, share[every, best], distance[every, best]
+
+
 def farthest_points(points: np.ndarray, count: int, first: int | None = None) -> np.ndarray:
     """Indices int64 of ``count`` of points (n, k), or of all, each the farthest from those before it.
 

@@ -18,6 +18,7 @@ from core.rendering.camera import Camera, broadside
 from core.rendering.colormaps import Colorbar
 from core.rendering.point_colours import plain_colour
 from core.rendering.themes import Theme
+from core.utils.point_sets import nearest_on_polyline
 
 MARGINS_3D = (56.0, 36.0, 56.0, 48.0)  # pixels for tick numbers and names: left, top, right, bottom
 MARGINS_FLAT = (64.0, 32.0, 64.0, 56.0)
@@ -367,15 +368,8 @@ def hit_curve(pixels: np.ndarray, pixel: tuple[float, float]) -> CurveHit | None
     """Where the polyline ``pixels`` (K, 2) is nearest to ``pixel``; None without a segment that can be seen."""
     if len(pixels) < 2:
         return None
-    start, along = pixels[:-1], np.diff(pixels, axis=0)
-    offset = np.asarray(pixel) - start
-    length = np.maximum((along**2).sum(axis=1), 1e-12)
-    share = np.clip((offset * along).sum(axis=1) / length, 0.0, 1.0)
-    distance = np.hypot(*(offset - share[:, None] * along).T)
-    if np.isnan(distance).all():
-        return None
-    best = int(np.nanargmin(distance))
-    return CurveHit(best, float(share[best]), float(distance[best]))
+    (segment,), (share,), (distance,) = nearest_on_polyline(pixels, np.array([pixel]))
+    return None if np.isnan(distance) else CurveHit(int(segment), float(share), float(distance))
 
 
 def insert_position(curve: np.ndarray, control: np.ndarray, segment: int) -> int:

@@ -137,10 +137,11 @@ def test_resampling_keeps_the_speed_constant(kind):
     assert speed.std() / speed.mean() < 1e-3
 
 
-def test_resampling_without_the_endpoint_loops_evenly():
+def test_resampling_a_closed_path_loops_evenly():
     path = LatentPath(np.vstack([half_circle(17)[:-1], -half_circle(17)[:-1]]), closed=True)
-    points = path.resample(64, endpoint=False)
-    speed = steps(np.vstack([points, points[:1]]))
+    points = path.resample(65)
+    np.testing.assert_allclose(points[0], points[-1], atol=1e-6)
+    speed = steps(points)
     assert speed.std() / speed.mean() < 1e-3
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.utils.point_sets import farthest_points, leading_axes, principal_axes
+from core.utils.point_sets import farthest_points, leading_axes, nearest_on_polyline, principal_axes
 
 
 def test_principal_axes_are_the_singular_vectors_and_their_variances_fall():
@@ -20,6 +20,21 @@ def test_principal_axes_are_the_singular_vectors_and_their_variances_fall():
 
 def test_one_point_has_axes_without_variance():
     assert principal_axes(np.ones((1, 2))).variances.tolist() == [0.0, 0.0]
+
+
+def test_the_nearest_place_of_a_polyline_is_on_a_segment_or_at_a_corner():
+    line = np.array([[0.0, 0.0], [4.0, 0.0], [4.0, 0.0], [4.0, 2.0]])
+    segment, share, distance = nearest_on_polyline(line, np.array([[1.0, -3.0], [5.0, 1.0], [-3.0, 4.0], [4.5, 9.0]]))
+    assert segment.tolist() == [0, 2, 0, 2]
+    assert share.tolist() == [0.25, 0.5, 0.0, 1.0]
+    np.testing.assert_allclose(distance, [3.0, 1.0, 5.0, np.hypot(0.5, 7.0)])
+
+
+def test_segments_that_are_not_numbers_are_passed_over():
+    line = np.array([[0.0, 0.0], [np.nan, 0.0], [4.0, 0.0], [6.0, 0.0]])
+    segment, share, distance = nearest_on_polyline(line, np.zeros((1, 2)))
+    assert (segment[0], share[0], distance[0]) == (2, 0.0, 4.0)
+    assert np.isnan(nearest_on_polyline(line[:3], np.zeros((1, 2)))[2]).all()
 
 
 def test_chosen_points_spread_and_are_distinct():
