@@ -7,7 +7,9 @@ and it prints. Everything that is given as text is escaped.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,10 @@ from core.utils.atomic_write import write_atomic
 
 HTML_NAME = "report.html"
 JSON_NAME = "report.json"
+FIGURES = "figures"
+"""The folder beside the page with its figures as files: for papers and slides."""
+_PICTURE = re.compile(r'<img src="data:image/(png|svg)[^,"]*;base64,([^"]*)" alt="([^"]*)">')
+_FIGURE_NAME = re.compile(r"\d\d-.*\.(png|svg)")
 
 
 class ReportError(RuntimeError):
@@ -88,21 +94,37 @@ def paragraphs(template: str, **context: object) -> list[str]:
 
 
 def write_report(folder: Path, html: str, report: Mapping[str, Any]) -> None:
-    """Write ``report.json`` and ``report.html`` into ``folder``, each whole or not at all; the page comes last.
+    """Write ``report.json``, the page's figures and ``report.html`` into ``folder``, each whole or not at all; the page
+    comes last. Figures of a former page go.
 
     ``report`` may hold dataclasses, numpy numbers and arrays; what is not finite becomes null. Raises ``ReportError``.
     """
     content = msgspec.json.format(msgspec.json.encode(report, enc_hook=_plain), indent=2) + b"\n"
-    for name, data in ((JSON_NAME, content), (HTML_NAME, html.encode())):
-        path = Path(folder) / name
-        try:
+    figures = {f"{FIGURES}/{name}": data for name, data in figure_files(html).items()}
+    path = Path(folder)
+    try:
+        for former in (path / FIGURES).glob("*"):
+            if _FIGURE_NAME.fullmatch(former.name):
+                former.unlink()
+        for name, data in {JSON_NAME: content, **figures, HTML_NAME: html.encode()}.items():
+            path = Path(folder) / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, data)
-        except OSError as error:
-            raise ReportError(
-                f"{path} cannot be written ({error.strerror or error}). Free some space, or choose a folder that can "
-                "be written."
-            ) from error
+    except OSError as error:
+        raise ReportError(
+            f"{path} cannot be written ({error.strerror or error}). Free some space, or choose a folder that can be "
+            "written."
+        ) from error
+
+
+def figure_files(html: str) -> dict[str, bytes]:
+    """The pictures of a page as files, by names that begin with their place in it: "02-falling-curves.svg"."""
+    files = {}
+    for place, (kind, picture, alt) in enumerate(_PICTURE.findall(html), 1):
+        words = re.sub(r"[^a-z0-9]+", "-", unescape(alt).lower())
+        short = words if len(words) <= 48 else words[:49].rpartition("-")[0]
+        files[f"{place:02}-{short.strip('-')}.{kind}"] = base64.b64decode(picture)
+    return files
 
 
 def _plain(value: object) -> object:

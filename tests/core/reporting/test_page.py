@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.reporting.page import ReportError, environment, render_page, write_report
+from core.reporting.page import ReportError, environment, figure_files, render_page, write_report
 from core.reporting.tables import Column, Interval, Spread, cell
 
 VOID = {"meta", "img", "link", "br"}
@@ -199,7 +199,27 @@ def test_both_files_are_written(html: str, tmp_path: Path):
     content = json.loads((tmp_path / "new" / "report.json").read_text())
     assert content == {"a": 1.5, "b": [0, 1, 2], "c": None, "d": "x", "e": {"mean": 1.0, "std": None, "n": 1}}
     assert (tmp_path / "new" / "report.html").read_text(encoding="utf-8") == html
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["report.html", "report.json"]
+    written = {str(path.relative_to(tmp_path / "new")) for path in (tmp_path / "new").rglob("*") if path.is_file()}
+    assert written - {f"figures/{name}" for name in figure_files(html)} == {"report.html", "report.json"}
+
+
+def test_the_figures_of_a_page_are_files_too_and_those_of_a_former_page_go(tmp_path: Path):
+    template = environment.from_string(
+        '{% from "reporting/macros.html" import figure with context %}{% set title, lead = "t", "l" %}'
+        "{% for picture, alt in pictures %}{{ figure(picture, '', alt) }}{% endfor %}"
+    )
+    drawing, pixels = b"<svg>A & B</svg>", b"\x89PNG and more"
+    pictures = [(drawing, "Falling curves & <errors>."), (pixels, "A very long description " * 5)]
+    write_report(tmp_path, render_page(template, pictures=pictures), {})
+    folder = tmp_path / "figures"
+    assert (folder / "01-falling-curves-errors.svg").read_bytes() == drawing
+    assert (folder / "02-a-very-long-description-a-very-long-description.png").read_bytes() == pixels
+    (folder / "mine.svg").touch()
+    write_report(tmp_path, render_page(template, pictures=pictures[1:]), {})
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "01-a-very-long-description-a-very-long-description.png",
+        "mine.svg",
+    ]
 
 
 def test_an_unwritable_folder_is_named(html: str, tmp_path: Path):
