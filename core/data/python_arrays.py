@@ -75,7 +75,9 @@ def labels_of(value: Any, count: int) -> dict[str, np.ndarray]:
         except (TypeError, ValueError) as error:
             raise DatasetError(f"label {name} cannot be used: {error}.") from error
         if array.shape != (count,):
-            raise DatasetError(f"label {name} has shape {array.shape}; it must be ({count},), a value an image.")
+            raise DatasetError(
+                f"label {name!r} has shape {array.shape}; it must be ({count},), one value for each sample."
+            )
         labels[name] = array
     return labels
 

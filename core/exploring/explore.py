@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.config import DataConfig
 from core.data.dataset import DatasetError, Progress
 from core.data.python_arrays import IMAGES, as_array, images_of, labels_of, write_npz
-from core.exploring.functions import Function, FunctionError, ImageFunctions
+from core.exploring.functions import Function, ImageFunctions
 from core.exploring.trained_run import TrainedRun
 from core.exploring.view import View
 from core.runs.directory import THUMBNAIL_SIZE, RunDirectory, RunError
@@ -187,8 +187,6 @@ def _complete(run: RunDirectory, functions: ImageFunctions, progress: Progress) 
     for place, index in enumerate(probe.indices):
         mu[place] = functions.encode(np.array(images[index])[None])[0]
         progress((place + 1) / len(mu))
-    if not np.isfinite(mu).all():
-        raise FunctionError("encode returned numbers that are not finite.")
     run.write_embedding(mu)
 
 

@@ -54,6 +54,9 @@ class ImageFunctions:
         values: str | None = None,
         examples: np.ndarray | None = None,
     ) -> None:
+        for name, function in (("decode", decode), ("encode", encode)):
+            if function is not None and not callable(function):
+                raise FunctionError(f"{name} is {type(function).__name__}; it must be a function.")
         self._decode, self._encode = decode, encode
         self.latent_dim = latents.shape[1]
         self.notes: list[str] = []
@@ -102,34 +105,43 @@ class ImageFunctions:
     def _result(self, function: Function, name: str, argument: np.ndarray) -> np.ndarray:
         try:
             value = function(argument)
-            if isinstance(value, tuple | list):  # of mean and log-variance, or of an image and more
-                value = value[0]
-            array = as_array(value)
-            if array.dtype.kind not in "biuf":
-                raise TypeError(f"it returned {array.dtype}, not numbers")
-            return array
-        except Exception as error:  # whatever a person's function raises is told, and nothing ends
+        except (Exception, SystemExit) as error:  # whatever a person's function raises is told, and nothing ends
             raise FunctionError(f"{name} raised {type(error).__name__}: {error}{_line_of(error)}") from error
+        if isinstance(value, tuple | list) and value:  # of mean and log-variance, or of an image and more
+            value = value[0]
+        try:
+            array = as_array(value)
+        except (TypeError, ValueError) as error:
+            raise FunctionError(f"{name} returned {type(value).__name__}; it must be an array of numbers.") from error
+        if array.dtype.kind not in "biuf":
+            raise FunctionError(f"{name} returned {array.dtype}; it must be an array of numbers.")
+        if not np.isfinite(array).all():
+            raise FunctionError(f"{name} returned numbers that are not finite (NaN or infinity).")
+        return array
 
     def _pixels(self, results: list[np.ndarray], axes: str | None, values: str | None) -> Pixels:
         shapes = {result.shape for result in results}
         if len(shapes) != 1:
             raise FunctionError(f"decode returned images of different shapes, {sorted(shapes)}; they must be equal.")
         (shape,) = shapes
-        axes = axes or self._axes(shape)
-        sizes = dict(zip(axes, shape, strict=False))
-        fits = axes in AXES and len(axes) == len(shape) and shape[0] == 1 and sizes.get("C", 1) in CHANNELS
+        if axes is not None and axes not in AXES:
+            raise FunctionError(f"axes is {axes!r}; it must be {', '.join(AXES[:-1])} or {AXES[-1]}.")
+        named = axes or self._axes(shape)
+        sizes = dict(zip(named, shape, strict=False))
+        fits = len(named) == len(shape) and shape[0] == 1 and sizes.get("C", 1) in CHANNELS
         if not fits or min(shape) < 1:
+            whose = "an image has" if self._decode is None else f"for one latent (1, {self.latent_dim}) decode returned"
+            taken = "" if axes is None else f", taken as {axes}"
             raise FunctionError(
-                f"decode returned shape {shape} for one latent (1, {self.latent_dim}); it must be (1, C, H, W), "
-                "(1, H, W, C) or (1, H, W), with 1, 3 or 4 channels C."
+                f"{whose} shape {shape}{taken}; it must be (1, C, H, W), (1, H, W, C) or (1, H, W), with 1 to 4 "
+                "channels C."
             )
         values = values or self._values(results)
         try:
             limits(values)
         except ValueError as error:
             raise FunctionError(f"values is {values!r}; it must be 0:1, -1:1, 0:255, LOW:HIGH or logits.") from error
-        return Pixels(axes=axes, height=sizes["H"], width=sizes["W"], channels=sizes.get("C", 1), values=values)
+        return Pixels(axes=named, height=sizes["H"], width=sizes["W"], channels=sizes.get("C", 1), values=values)
 
     def _axes(self, shape: tuple[int, ...]) -> str:
         if len(shape) != 4:
@@ -146,7 +158,7 @@ class ImageFunctions:
             return "0:1"
         low, high = (float(end([end(result) for result in results])) for end in (np.min, np.max))
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise FunctionError("decode returned numbers that are not finite.")
+            raise FunctionError("images hold numbers that are not finite (NaN or infinity).")
         if low >= -NEAR and high <= 1.0 + NEAR:
             found = "0:1"
         elif low >= -1.0 - NEAR and high <= 1.0 + NEAR:
@@ -170,7 +182,7 @@ class ImageFunctions:
             ) from error
 
 
-def _line_of(error: Exception) -> str:
+def _line_of(error: BaseException) -> str:
     """Where in the person's file it was raised, in brackets: the deepest line in the file of the function itself."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the call here
     theirs = [frame for frame in frames if frame.filename == frames[0].filename]

@@ -81,7 +81,7 @@ def test_what_are_no_images_is_refused(value, message):
 
 
 def test_labels_that_do_not_fit_are_named():
-    with pytest.raises(DatasetError, match=r"label size has shape \(2,\); it must be \(3,\)"):
+    with pytest.raises(DatasetError, match=r"label 'size' has shape \(2,\); it must be \(3,\)"):
         labels_of({"size": [1, 2]}, 3)
     with pytest.raises(DatasetError, match="label a cannot be used: it holds object"):
         labels_of({"a": [object()] * 3}, 3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -81,9 +83,9 @@ def fail(z):
     ("decode", "message"),
     [
         (fail, "decode raised KeyError: 'weights'"),
-        (lambda z: None, "decode raised TypeError: it holds object"),
-        (lambda z: "image", "decode raised TypeError: it returned <U5, not numbers"),
-        (lambda z: np.zeros((1, 64)), r"decode returned shape \(1, 64\) for one latent \(1, 3\); it must be"),
+        (lambda z: None, "decode returned NoneType; it must be an array of numbers"),
+        (lambda z: "image", "decode returned <U5; it must be an array of numbers"),
+        (lambda z: np.zeros((1, 64)), r"for one latent \(1, 3\) decode returned shape \(1, 64\); it must be"),
         (lambda z: np.zeros((2, 8, 8)), r"returned shape \(2, 8, 8\)"),
         (lambda z: np.zeros((1, 7, 8, 9)), r"returned shape \(1, 7, 8, 9\)"),
         (lambda z: np.full((1, 8, 8), np.nan), "not finite"),
@@ -100,6 +102,29 @@ def test_images_that_change_their_shape_later_are_refused():
     functions = ImageFunctions(lambda z: np.zeros((1, n := next(sizes), n)), None, Z)
     with pytest.raises(FunctionError, match=r"shape \(1, 9, 9\); before, it returned images of NHW with 8 × 8"):
         functions.decode(Z[:1])
+
+
+def test_what_a_function_returns_or_does_later_is_told_too():
+    answers = iter([np.zeros((1, 8, 8))] * 8 + [np.full((1, 8, 8), np.inf), None])
+    functions = ImageFunctions(lambda z: next(answers), None, Z)
+    with pytest.raises(FunctionError, match=r"decode returned numbers that are not finite \(NaN or infinity\)"):
+        functions.decode(Z[:1])
+    with pytest.raises(FunctionError, match="decode returned NoneType"):
+        functions.decode(Z[:1])
+    leaving = ImageFunctions(lambda z: np.zeros((1, 8, 8)), lambda x: sys.exit(3), Z)
+    with pytest.raises(FunctionError, match="encode raised SystemExit: 3"):
+        leaving.encode(leaving.decode(Z[:1]))
+
+
+def test_what_is_no_function_and_axes_that_there_are_not_are_refused():
+    with pytest.raises(FunctionError, match="decode is int; it must be a function"):
+        ImageFunctions(3, None, Z)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(FunctionError, match="axes is 'HWC'; it must be NCHW, NHWC or NHW"):
+        ImageFunctions(lambda z: np.zeros((1, 8, 8)), None, Z, axes="HWC")
+    with pytest.raises(FunctionError, match=r"decode returned shape \(1, 8, 8\), taken as NCHW"):
+        ImageFunctions(lambda z: np.zeros((1, 8, 8)), None, Z, axes="NCHW")
+    with pytest.raises(FunctionError, match=r"an image has shape \(1, 8, 8, 5\)"):
+        ImageFunctions(None, lambda x: x, Z, examples=np.zeros((9, 8, 8, 5)))
 
 
 def test_a_mean_of_another_size_is_refused():
