@@ -97,7 +97,8 @@ def lay_out_run(
     run: RunDirectory, method: Method, every_epoch: bool, progress: Callable[[float], None] = lambda share: None
 ) -> int:
     """Make the layouts of ``run`` that it lacks: of its newest means, and with ``every_epoch`` of those stored before,
-    from the last to the first, each aligned with the one after it. Returns how many were made.
+    from the last to the first, each aligned with the one after it, and the same for the same means. Returns how many
+    were made.
 
     Raises ``LayoutError`` and ``RunError``.
     """
@@ -112,15 +113,19 @@ def lay_out_run(
         raise RunError(f"{run.path} has no latent means yet; they are recorded at the first training step.")
     if (run.path / "layouts").is_dir():
         remove_temporaries(run.path / "layouts")  # of one that was cancelled
-    made, following = 0, None
+    made = 0
+    following: np.ndarray | None = None
+    means: np.ndarray | None = None
     for number, epoch in enumerate(epochs):
         mu = run.read_embedding(epoch)
         places = read_layout(run, method, epoch, mu)
         if places is None:
-            places = lay_out(mu, method, following)
+            # Those of the last epoch are the newest ones: laid out again they would move, though nothing did.
+            same = means is not None and np.array_equal(mu, means)
+            places = following if same and following is not None else lay_out(mu, method, following)
             write_layout(run, method, epoch, mu, places)
             made += 1
-        following = places
+        following, means = places, mu
         progress((number + 1) / len(epochs))
     return made
 

@@ -67,6 +67,14 @@ def test_every_epoch_is_laid_out_from_the_last_and_aligned_with_the_one_after_it
     assert len(quick) == 3
 
 
+def test_the_last_epoch_stands_where_the_newest_means_do_if_they_are_the_same(run, quick):
+    run.write_embedding(run.read_embedding(), 3)
+    assert lay_out_run(run, "umap", True) == 4
+    places = [read_layout(run, "umap", epoch, run.read_embedding(epoch)) for epoch in (None, 3)]
+    np.testing.assert_array_equal(places[0], places[1])
+    assert len(quick) == 3
+
+
 def test_the_newest_alone(run, quick):
     assert lay_out_run(run, "umap", False) == 1
     assert [file.name for file in (run.path / "layouts").iterdir()] == ["umap-live.npz"]
