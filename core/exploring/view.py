@@ -82,8 +82,10 @@ class View:
         command = [sys.executable, "-m", "explorer", str(run)]
         environment = {**os.environ, **self._listener.variables, TEMPORARY: str(temporary or "")}
         self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl+C at a prompt, or the interrupt of a notebook, is not meant for the window
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),  # the same on Windows
+        )  # fmt: skip
         for work in (self._accept, self._wait_for_end):
             Thread(target=work, name="isoline.explore", daemon=True).start()
         _open.add(self)

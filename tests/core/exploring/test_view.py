@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -98,6 +99,8 @@ def test_a_window_asks_the_programs_functions_and_says_what_a_person_does():
         wait_for(lambda: decode.was_asked([0.0, 1.0, 0.0]))
         processes = [psutil.Process(view._process.pid), *psutil.Process(view._process.pid).children(recursive=True)]
         assert len(processes) >= 2  # window and engine
+        if os.name == "posix":  # what interrupts the program does not interrupt them
+            assert all(os.getpgid(process.pid) != os.getpgrp() for process in processes)
     finally:
         decode.release.set()
         view.close()
