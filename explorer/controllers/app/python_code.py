@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 
 import numpy as np
@@ -9,8 +10,10 @@ from PySide6.QtGui import QGuiApplication
 
 from core.analysis.layouts import NAMES
 from core.paths.latent_path import LatentPath
+from core.protocol.python_channel import TEMPORARY
 from core.rendering.class_colours import UNKNOWN
 from core.rendering.point_colours import SPLIT
+from core.runs.imported import PythonFunctions
 from core.utils.text import counted
 from explorer.controllers.app.session import Session
 from explorer.controllers.cloud.cloud import CloudController
@@ -40,14 +43,25 @@ class PythonCodeController(Controller):
         run = self._session.run
         path = "" if run is None else str(run.path.absolute())
         lines = {"probe": self._probe, "selection": self._selection, "path": self._path, "figure": self._figure}[part]()
-        return "\n".join(["import isoline", "", f"run = isoline.open({path!r})", *lines, ""])
+        head = ["import isoline", ""]
+        if any("np." in line for line in lines):
+            head.insert(1, "import numpy as np")
+        if os.environ.get(TEMPORARY):
+            head.append("# This run goes with its window; isoline.explore(…, out=FOLDER) keeps it.")
+        return "\n".join([*head, f"run = isoline.open({path!r})", *lines, ""])
+
+    @property
+    def _own_functions(self) -> bool:
+        """Whether images are drawn by a function of a person's program, which a run does not hold."""
+        return self._session.run is not None and isinstance(self._session.run.imported, PythonFunctions)
 
     def _probe(self) -> list[str]:
         probe = self._state.document.probe
         model = self._state.model
         lines = [f"z = {_array(probe)}"]
         if model is not None and model.can_decode:
-            lines.append("image = run.decode([z])[0]  # uint8 (S, S, C)")
+            own = "image = decode(np.array([z], np.float32))  # your own function"
+            lines.append(own if self._own_functions else "image = run.decode([z])[0]  # uint8 (S, S, C)")
         return lines
 
     def _selection(self) -> list[str]:
@@ -71,7 +85,8 @@ class PythonCodeController(Controller):
             count = self._state.playback.frames if frames is None else len(frames.z)
             lines.append(f"latents = path.resample({count})")
         if model is not None and model.can_decode:
-            lines.append("images = run.decode(latents)  # uint8 (K, S, S, C)")
+            own = "images = [decode(z[None]) for z in np.asarray(latents, np.float32)]  # your own function"
+            lines.append(own if self._own_functions else "images = run.decode(latents)  # uint8 (K, S, S, C)")
         return lines
 
     def _figure(self) -> list[str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from engine_driver import make_latents_run
 from PySide6.QtGui import QAction, QGuiApplication
 
 from core.figures.drawing import draw, encode
 from core.paths.latent_path import LatentPath
 from core.protocol.figures import Page
+from core.protocol.python_channel import TEMPORARY
+from core.runs.imported import KEY, PythonFunctions, stored_form
 from explorer.controllers.figures.contents import Sources, cloud_figure
 from explorer.state import Axes
 from explorer.views.figure import FigureChoice
@@ -80,3 +84,22 @@ def test_values_that_the_run_has_not_are_in_the_code(reopened, tmp_path: Path, m
     assert "color_by='excess BCE'" in code
     run_code(code)
     assert Path("cloud.png").stat().st_size > 10_000
+
+
+def test_where_a_program_decodes_the_code_calls_its_function(reopened, tiny_run, qtbot, tmp_path: Path, monkeypatch):
+    explorer = reopened
+    run = make_latents_run(tmp_path / "explore")
+    run.rewrite(run.config, {KEY: stored_form(PythonFunctions(session="x", decodes=True, encodes=False))})
+    explorer.session.open(run.path)
+    qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=20_000)
+    explorer.state.model = replace(explorer.state.model, can_decode=True)
+    explorer.editing.commit("draw path", path=LatentPath(explorer.state.embedding[[0, 4]]))
+    monkeypatch.setenv(TEMPORARY, str(tmp_path))
+    code = copied(explorer, "probe")
+    assert "# This run goes with its window" in code
+    names: dict[str, Any] = {"decode": lambda z: z + 1}
+    exec(code, names)
+    np.testing.assert_array_equal(names["image"], [explorer.state.document.probe + 1])
+    exec(explorer.python_code.code("path"), names)
+    np.testing.assert_array_equal(np.concatenate(names["images"]), names["latents"] + 1)
+    explorer.session.open(tiny_run)
