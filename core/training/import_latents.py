@@ -90,9 +90,10 @@ def import_latents(source: LatentSource, out: Path, progress: Progress = lambda 
             shown = dataclasses.replace(data, path=str(moved)) if moved is not None else data
             relative = f"model/{moved.name}" if moved is not None else relative_path(data, out)
             described = dataset_metadata(dataset, relative)
-            # Which of them a model was trained on is not known.
-            unsplit = [note for note in dataset.notes if "alidation" not in note]
-            described |= {"train": 0, "validation": 0, "held_out": 0, "notes": unsplit}
+            # Which of them a model was trained on is not known. Labels of the latents' own file have notes already.
+            others = ("alidation", "are taken as classes") if rows.images else ("alidation",)
+            notes = [note for note in dataset.notes if not any(other in note for other in others)]
+            described |= {"train": 0, "validation": 0, "held_out": 0, "notes": notes}
         about = {KEY: stored_form(LatentsOnly(notes=tuple(samples.notes)))}
         run = RunDirectory.create(fresh, RunConfig(data=shown, model=model), run_metadata(described) | about)
         run.write_probe(probe)

@@ -112,11 +112,13 @@ def test_another_number_of_images_is_refused(source, pictures, tmp_path):
 
 def test_images_in_the_same_file(tmp_path):
     images = np.arange(6, dtype=np.uint8)[:, None, None] * 40 + np.zeros((16, 16), np.uint8)
-    np.savez(tmp_path / "z.npz", latents=Z, images=images, kind=np.array(["a", "b"] * 3))
+    np.savez(tmp_path / "z.npz", latents=Z, images=images, kind=np.array(["a", "b"] * 3), digit=[0, 1, 2] * 2)
     run = import_latents(LatentSource(tmp_path / "z.npz"), tmp_path / "run")
     probe = run.read_probe()
     assert probe.thumbnails[:, 0, 0, 0].tolist() == [0, 40, 80, 120, 160, 200]
-    assert probe.factor_names == ("kind",)
+    assert set(probe.factor_names) == {"kind", "digit"}
+    notes = [*run.imported.notes, *run.metadata["dataset"]["notes"]]
+    assert sum("taken as classes" in note for note in notes) == 1, "said once of one file"
 
 
 def test_a_sprite_sheet_moves_with_its_run(tmp_path):
