@@ -26,13 +26,17 @@ from core.models.vae import VAE, build_model
 from core.runs.directory import RunDirectory
 from core.runs.foreign import foreign_model
 from core.utils.atomic_write import replace, write_atomic
+from core.utils.untrusted import UnreadableError, decode_json, read_bytes
 
 if TYPE_CHECKING:
     from core.training.state import TrainingState
 
 MODEL_PREFIX = "model."
 _METADATA_KEY = "isoline"
+_CHECKSUM_KEY = "isoline_crc32"
+"""CRC-32 of the text under ``_METADATA_KEY``, in hex; files of earlier versions have none, only that of the tensors."""
 _MAX_HEADER = 1 << 26
+_MAX_BYTES = 1 << 36
 
 
 class CheckpointError(RuntimeError):
@@ -165,7 +169,9 @@ def read_stored(path: Path) -> Stored:
     """Read and check a whole file. Raises ``CheckpointError`` if it is missing, damaged or not Isoline's."""
     path = Path(path)
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, _MAX_BYTES)
+    except UnreadableError as error:
+        raise _damaged(path, str(error)) from error
     except FileNotFoundError as error:
         raise CheckpointError(f"{path} does not exist; give a run folder or a .safetensors file.") from error
     except OSError as error:
@@ -203,12 +209,14 @@ def _read_header(path: Path, data: bytes) -> dict[str, Any]:
     if size > min(len(data) - 8, _MAX_HEADER):
         raise _damaged(path, "its header is cut off, or it is no safetensors file")
     try:
-        entries = msgspec.json.decode(data[8 : 8 + size])
+        entries = decode_json(data[8 : 8 + size])
         metadata = entries.get("__metadata__", {}) if isinstance(entries, dict) else {}
         text = metadata.get(_METADATA_KEY) if isinstance(metadata, dict) else None
-        header = msgspec.json.decode(text) if isinstance(text, str) else None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _damaged(path, f"its header is not valid JSON: {error}") from error
+        if isinstance(text, str) and metadata.get(_CHECKSUM_KEY, _text_checksum(text)) != _text_checksum(text):
+            raise _damaged(path, "the checksum of its header is wrong")
+        header = decode_json(text) if isinstance(text, str) else None
+    except UnreadableError as error:
+        raise _damaged(path, f"in its header: {error}") from error
     if not isinstance(header, dict):
         raise CheckpointError(
             f"{path} is a safetensors file, but not one of Isoline's: its header holds no configuration."
@@ -224,7 +232,11 @@ def _read_header(path: Path, data: bytes) -> dict[str, Any]:
 def _save(path: Path, tensors: Mapping[str, Tensor], header: dict[str, Any]) -> None:
     plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     text = msgspec.json.encode({"schema": SCHEMA_VERSION, **header, "crc32": _checksum(plain)}).decode()
-    write_atomic(path, safetensors.torch.save(plain, {_METADATA_KEY: text}))
+    write_atomic(path, safetensors.torch.save(plain, {_METADATA_KEY: text, _CHECKSUM_KEY: _text_checksum(text)}))
+
+
+def _text_checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> int:

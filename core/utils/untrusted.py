@@ -60,9 +60,9 @@ def read_bytes(path: Path, limit: int) -> bytes:
         size = os.fstat(file.fileno()).st_size
         if size > limit:
             raise UnreadableError(f"it has {size:,} bytes, and at most {limit:,} are expected")
-        data = file.read(limit + 1)  # it may have grown since
-    if len(data) > limit:
-        raise UnreadableError(f"it has more than the {limit:,} bytes that are expected")
+        data = file.read(size + 1)
+    if len(data) > size:
+        raise UnreadableError("it grew while it was read")
     return data
 
 

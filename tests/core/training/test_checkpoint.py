@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +185,28 @@ def test_one_wrong_byte_is_noticed_or_harmless(sound: Path, tmp_path: Path, shar
     else:
         for name, value in build_model(CONFIG).state_dict().items():
             assert torch.equal(model.state_dict()[name], value)
+
+
+def test_no_wrong_bit_of_a_header_changes_what_is_read(tmp_path: Path):
+    path = tmp_path / "last.safetensors"
+    save_checkpoint(path, stepped_state(), {"seconds": 12.5, "hyperparameters": {"beta": 3e-6}})
+    sound, data = read_stored(path), path.read_bytes()
+    (size,) = struct.unpack_from("<Q", data)
+    accepted = 0
+    for place in np.random.default_rng(0).choice(8 * (8 + size), 300, replace=False):
+        damaged = bytearray(data)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            stored = read_stored(path)
+        except CheckpointError:
+            continue
+        accepted += 1
+        for name in ("kind", "config", "step", "epoch", "state", "extra"):
+            assert getattr(stored, name) == getattr(sound, name)
+        assert stored.tensors.keys() == sound.tensors.keys()
+        assert all(torch.equal(stored.tensors[name], tensor) for name, tensor in sound.tensors.items())
+    assert accepted < 10  # the name of the checksum, and padding
 
 
 def test_a_safetensors_file_of_another_program_is_told(tmp_path: Path):
