@@ -14,7 +14,6 @@ import importlib
 import importlib.util
 import logging
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,6 +22,7 @@ import numpy as np
 
 from core.runs.directory import RunDirectory, RunError, unwritable
 from core.utils.atomic_write import atomic_file, remove_temporaries
+from core.utils.untrusted import MEGABYTE, UnreadableError, read_arrays
 
 Method = Literal["umap", "pacmap"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -70,15 +70,11 @@ def read_layout(run: RunDirectory, method: Method, epoch: int | None, mu: np.nda
     """Places float32 (N, k) of the layout of ``mu`` (N, d), k of ``DIMENSIONS``; None if there is none, or it is of
     other means."""
     try:
-        with open(layout_file(run, method, epoch), "rb") as file, np.load(file, allow_pickle=False) as stored:
-            places = stored["places"]
-            fits = (
-                places.shape == (len(mu), DIMENSIONS[method])
-                and places.dtype == np.float32
-                and np.isfinite(places).all()
-            )
-            return places if fits and str(stored["mark"]) == mark_of(mu) else None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        stored = read_arrays(layout_file(run, method, epoch), len(mu) * 16 + MEGABYTE, ("places", "mark"))
+        places = stored["places"]
+        fits = places.shape == (len(mu), DIMENSIONS[method]) and places.dtype == np.float32
+        return places if fits and np.isfinite(places).all() and str(stored["mark"]) == mark_of(mu) else None
+    except (OSError, UnreadableError, KeyError):
         return None  # as good as none: it is made again
 
 

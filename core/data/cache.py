@@ -26,6 +26,7 @@ import numpy as np
 
 from core.data.dataset import DatasetError
 from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, write_atomic
+from core.utils.untrusted import MEGABYTE, UnreadableError, read_bytes
 
 Known = TypeVar("Known")
 BOUND_VARIABLE, DEFAULT_GB = "ISOLINE_CACHE_GB", 50.0
@@ -246,8 +247,8 @@ def remembered(folder: Path | None, kind: str, recipe: str, type_: type[Known], 
     """What ``find`` found for ``recipe`` before, or finds now: a small record in the cache (None: the user's)."""
     folder = cache_folder() if folder is None else folder
     file = folder / f"{kind}-{recipe[:32]}.msgpack"
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
-        stored = msgspec.msgpack.decode(file.read_bytes(), type=type_)
+    with contextlib.suppress(OSError, msgspec.MsgspecError, UnreadableError, RecursionError):
+        stored = msgspec.msgpack.decode(read_bytes(file, 256 * MEGABYTE), type=type_)
         with contextlib.suppress(OSError):  # of a cache that can only be read nothing is ever removed
             os.utime(file)
         return stored

@@ -30,6 +30,7 @@ import msgspec
 from core.experiments.options import SCHEMA_VERSION, ExperimentError
 from core.runs.lock import STALE_S, RunLock, process_exists
 from core.utils.atomic_write import remove_temporaries, write_atomic
+from core.utils.untrusted import UnreadableError, read_json
 
 BEAT_S = 0.7
 """Seconds between two looks for ``stop`` and two writings of ``progress.json``."""
@@ -77,8 +78,8 @@ class Progress:
 def read_progress(path: Path) -> Progress | None:
     """How the experiment in folder ``path`` stands; None if there is none, or its file cannot be understood."""
     try:
-        stored = msgspec.json.decode((Path(path) / "progress.json").read_bytes(), type=Progress)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        stored = read_json(Path(path) / "progress.json", Progress)
+    except (OSError, UnreadableError):
         return None
     return stored if stored.schema == SCHEMA_VERSION else None
 
@@ -194,9 +195,9 @@ class ExperimentFolder:
             write_atomic(path, msgspec.json.format(msgspec.json.encode(wanted), indent=2) + b"\n")
             return
         try:
-            stored = msgspec.json.decode(path.read_bytes())
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise ExperimentError(f"{path} is not valid JSON ({error}). Choose another folder with --out.") from error
+            stored = read_json(path)
+        except UnreadableError as error:
+            raise ExperimentError(f"{path} is damaged: {error}. Choose another folder with --out.") from error
         if not isinstance(stored, dict) or not isinstance(stored.get("options"), dict):
             raise ExperimentError(f"{path} is not the options of an experiment. Choose another folder with --out.")
         if stored.get("schema") != SCHEMA_VERSION:

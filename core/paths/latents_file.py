@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from core.data.dataset import BROKEN
 from core.data.tables import TableError, read_table
 from core.paths.saved_paths import read_saved_path
 from core.utils.atomic_write import atomic_file, write_atomic
 from core.utils.text import reason
+from core.utils.untrusted import UnreadableError, read_numpy
 
 _LATENT_COLUMN = re.compile(r"(mu|z)_?\d+", re.IGNORECASE)
 
@@ -47,19 +47,17 @@ def read_latents(path: Path) -> np.ndarray:
     try:
         if path.suffix.lower() == ".csv":
             return _checked(_read_csv(path), path)
-        with open(path, "rb") as file:  # numpy leaves open what it opens itself and finds damaged
-            found = np.load(file, allow_pickle=False)
-            if isinstance(found, np.ndarray):
-                return _checked(found, path)
-            with found as data:
-                if "latents" not in data:
-                    raise LatentsError(f"{path} holds {', '.join(data) or 'nothing'}; it must hold the key latents.")
-                return _checked(data["latents"], path)
+        found = read_numpy(path)
+        if isinstance(found, np.ndarray):
+            return _checked(found, path)
+        if "latents" not in found:
+            raise LatentsError(f"{path} holds {', '.join(found) or 'nothing'}; it must hold the key latents.")
+        return _checked(found["latents"], path)
     except LatentsError:
         raise
     except FileNotFoundError as error:
         raise LatentsError(f"{path} does not exist; give a .npy, .npz or .csv file with latents.") from error
-    except (*BROKEN, MemoryError) as error:
+    except (OSError, UnreadableError, MemoryError) as error:
         raise LatentsError(
             f"{path} cannot be read ({reason(error)}); give a .npy, .npz or .csv file with latents."
         ) from error

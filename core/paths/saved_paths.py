@@ -19,6 +19,7 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath, PathError, is_row
 from core.utils.atomic_write import write_atomic
+from core.utils.untrusted import UnreadableError, read_json
 
 SCHEMA_VERSION = 1
 FOLDER = "paths"
@@ -134,15 +135,13 @@ def read_saved_path(file: Path) -> SavedPath:
     """
     file = Path(file)
     try:
-        text = file.read_text(encoding="utf-8")
+        value = read_json(file)
     except FileNotFoundError as error:
         raise SavedPathError(f"{file} does not exist; give a path that was saved with a run.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SavedPathError(f"{file} cannot be read ({getattr(error, 'strerror', None) or error}).") from error
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise SavedPathError(f"{file} is not JSON ({error}); save the path again.") from error
+    except OSError as error:
+        raise SavedPathError(f"{file} cannot be read ({error.strerror or error}).") from error
+    except UnreadableError as error:
+        raise SavedPathError(f"{file} is no saved path: {error}. Save the path again.") from error
     return _from_value(value, file)
 
 

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from core.data.dataset import BROKEN
 from core.paths.export import export_gif, export_mp4
 from core.rendering.camera import broadside
 from core.rendering.class_colours import UNKNOWN, class_colours, coloured
@@ -22,7 +21,7 @@ from core.rendering.pil_text import rgb
 from core.rendering.projection import Projection, along_components, along_dimensions
 from core.rendering.themes import THEMES
 from core.runs.directory import SPLIT_NAMES, ProbeSet, RunDirectory
-from core.utils.text import reason
+from core.utils.untrusted import UnreadableError, read_numpy
 
 SUFFIXES = (".mp4", ".gif")
 SPLIT, ONE_COLOUR = "split", "none"
@@ -280,14 +279,13 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
 def _read_values(path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """The values in the file ``path``, and the names of the classes that they number; none if they are numbers."""
     try:
-        with open(path, "rb") as file:
-            stored = np.load(file, allow_pickle=False)
-            if isinstance(stored, np.ndarray):
-                return stored, ()
-            return stored["values"], tuple(np.ravel(stored["categories"]).astype(str).tolist())
+        stored = read_numpy(path)
+        if isinstance(stored, np.ndarray):
+            return stored, ()
+        return stored["values"], tuple(np.ravel(stored["categories"]).astype(str).tolist())
     except OSError as error:
         raise TurntableError(f"--values {path} cannot be read ({error.strerror or error}).") from error
     except KeyError as error:
         raise TurntableError(f"--values {path} must hold the arrays values and categories.") from error
-    except BROKEN as error:
-        raise TurntableError(f"--values {path} is not an .npy or .npz file of numbers ({reason(error)}).") from error
+    except UnreadableError as error:
+        raise TurntableError(f"--values {path} is not an .npy or .npz file of numbers ({error}).") from error

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from core.config import RunConfig
-from core.data.dataset import BROKEN
 from core.paths.recipe import PATH_KINDS
 from core.paths.saved_paths import SavedPath, SavedPathError, load_path, saved_names
 from core.rendering.camera import HOME_AZIMUTH, HOME_ELEVATION, broadside
 from core.rendering.projection import along_components
 from core.runs.directory import SPLIT_NAMES, ProbeSet, RunDirectory
 from core.utils.point_sets import principal_axes
-from core.utils.text import counted, reason
+from core.utils.text import counted
+from core.utils.untrusted import UnreadableError, read_arrays
 
 MOST_POINTS = 20_000
 MOST_NUMBERS = 2_000_000
@@ -190,12 +190,11 @@ def read_attributes(path: Path, count: int) -> tuple[Column, ...]:
     Raises ``ShareError`` that names the file and what is wrong with it.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-            arrays = {name: np.asarray(stored[name]) for name in stored.files}
+        arrays = read_arrays(path)
     except OSError as error:
         raise ShareError(f"--attributes {path} cannot be read ({error.strerror or error}).") from error
-    except (*BROKEN, AttributeError) as error:  # AttributeError: an .npy file, which holds a single array
-        raise ShareError(f"--attributes {path} is not an .npz file of arrays ({reason(error)}).") from error
+    except UnreadableError as error:
+        raise ShareError(f"--attributes {path} is not an .npz file of arrays ({error}).") from error
     columns = []
     for name, values in arrays.items():
         if values.shape != (count,) or values.dtype.kind not in "biufU":

@@ -23,6 +23,7 @@ import numpy as np
 T = TypeVar("T")
 MEGABYTE = 1 << 20
 MAX_JSON = 16 * MEGABYTE
+MAX_ARRAYS = 1024 * MEGABYTE
 _MAX_HEADER = 4096  # of an array in numpy's format; ours have 128 bytes
 
 _BAD_HEADER = (
@@ -97,8 +98,18 @@ def read_array(path: Path, limit: int) -> np.ndarray:
         return _array(file, os.fstat(file.fileno()).st_size, limit)
 
 
-def read_arrays(path: Path, limit: int, names: Collection[str]) -> dict[str, np.ndarray]:
-    """Those arrays of a ``.npz`` file that are called one of ``names``, of at most ``limit`` bytes together.
+def read_numpy(path: Path, limit: int = MAX_ARRAYS) -> np.ndarray | dict[str, np.ndarray]:
+    """What the ``.npy`` or ``.npz`` file holds, told by its first bytes, of at most ``limit`` bytes.
+
+    Raises ``OSError`` or ``UnreadableError``.
+    """
+    with open_regular(path) as file:
+        archive = file.read(4) == b"PK\x03\x04"
+    return read_arrays(path, limit) if archive else read_array(path, limit)
+
+
+def read_arrays(path: Path, limit: int = MAX_ARRAYS, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """The arrays of a ``.npz`` file that are called one of ``names`` (None: all), of at most ``limit`` bytes together.
 
     Raises ``OSError`` or ``UnreadableError``.
     """
@@ -109,7 +120,8 @@ def read_arrays(path: Path, limit: int, names: Collection[str]) -> dict[str, np.
             raise UnreadableError(f"it has {size:,} bytes, and at most {limit:,} are expected")
         try:
             with zipfile.ZipFile(file) as archive:
-                wanted = [info for info in archive.infolist() if info.filename.removesuffix(".npy") in names]
+                members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+                wanted = [info for info in members if names is None or info.filename.removesuffix(".npy") in names]
                 total = sum(info.file_size for info in wanted)
                 if total > limit:
                     raise UnreadableError(f"it unpacks to {total:,} bytes, and at most {limit:,} are expected")

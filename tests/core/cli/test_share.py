@@ -19,7 +19,7 @@ def test_it_writes_a_page_and_says_its_size_and_what_is_left_out(tmp_path: Path,
     assert main(["share", str(run.path), "--out", str(out), "--no-decoder", "--title", "Shapes"]) == 0
     said = capsys.readouterr()
     assert said.out.split() == [str(out), f"{out.stat().st_size / 1e6:.1f}", "MB"]
-    assert "broken.json is not JSON" in said.err
+    assert "broken.json is no saved path: it is not valid JSON" in said.err
     assert "<title>Shapes · Isoline</title>" in out.read_text(encoding="utf-8")
 
 

@@ -385,7 +385,7 @@ def test_the_command_films_classes_and_hides_some(run: RunDirectory, tmp_path: P
     content[100:120] = b"\xff" * 20
     values.write_bytes(content)
     assert main(command) == 2
-    assert "is not an .npy or .npz file of numbers (Error -3" in capsys.readouterr().err
+    assert "is not an .npy or .npz file of numbers (its archive is damaged: Error -3" in capsys.readouterr().err
 
 
 def test_the_colours_of_a_gif_are_those_of_the_drawing(run: RunDirectory, tmp_path: Path):

@@ -191,7 +191,7 @@ def test_what_is_not_shown_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert part in said
     assert [saved.name for saved in made.paths] == ["one", "other"]
     (unreadable,) = made.unreadable
-    assert "broken.json is not JSON" in unreadable
+    assert "broken.json is no saved path: it is not valid JSON" in unreadable
 
 
 def test_very_many_dimensions_leave_room_for_fewer_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
