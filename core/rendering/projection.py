@@ -28,6 +28,9 @@ def axis_name(dimension: int) -> str:
     return f"μ{subscript(dimension + 1)}"
 
 
+_MANY_NUMBERS = 1 << 20
+
+
 @dataclass(frozen=True, eq=False)
 class Projection:
     """basis float64 (d, v) with v = min(d, 3) orthonormal columns; origin float64 (d,); one label an axis.
@@ -47,7 +50,11 @@ class Projection:
 
     def to_view(self, z: np.ndarray) -> np.ndarray:
         """z (..., d) to float32 (..., 3); axes that do not exist are 0."""
-        shown = (np.asarray(z, dtype=np.float64) - self.origin) @ self.basis
+        z = np.asarray(z)
+        if z.size > _MANY_NUMBERS:  # float64 would be a copy of hundreds of megabytes
+            shown = z.astype(np.float32, copy=False) @ self.basis.astype(np.float32) - self.origin @ self.basis
+        else:
+            shown = (z.astype(np.float64) - self.origin) @ self.basis
         out = np.zeros((*shown.shape[:-1], 3), dtype=np.float32)
         out[..., : self.dims] = shown
         return out

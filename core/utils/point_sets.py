@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 _EXACT_DIMENSIONS = 256
-_EXTRA, _ITERATIONS = 13, 8  # directions beside those that are sought, and how often they are turned towards them
+_EXTRA, _ITERATIONS = 13, 6  # directions beside those that are sought, and how often they are turned towards them
 
 
 class PrincipalAxes(NamedTuple):

@@ -87,3 +87,10 @@ def test_a_component_keeps_its_sign_when_points_move_a_little():
 
 def test_subscripts():
     assert subscript(12) == "₁₂"
+
+
+def test_many_points_of_many_dimensions_stand_where_few_of_them_do():
+    z = np.random.default_rng(0).normal(5.0, 1.0, (1200, 1000)).astype(np.float32)
+    for axes in (Axes("principal"), Axes("dimensions", (7, 3, 999))):
+        projection = make_projection(axes, 1000, z)
+        np.testing.assert_allclose(projection.to_view(z)[:50], projection.to_view(z[:50]), atol=1e-3)
