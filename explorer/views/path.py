@@ -411,7 +411,8 @@ class PathView(Panel):
         self._progress = named(QWidget(), "path.progress")
         row(label("Exporting", "muted"), self._bar, cancel, spacing=6, parent=self._progress)
         self._progress.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
-        return row(self.info, (self.note, 1), self._progress, spacing=20)
+        self._words = row(self.info, (self.note, 1), self._progress, spacing=20)
+        return self._words
 
     def _make_settings(self) -> FlowLayout:
         self.kinds = KindChooser()
@@ -489,6 +490,7 @@ class PathView(Panel):
     def set_note(self, text: str, warning: bool = False) -> None:
         """What a person should know about the curve, or is to do next; "": nothing."""
         set_role(self.note, "warning" if warning else "muted")
+        self._words.setStretchFactor(self.info, 1 if warning and text else 0)  # a warning gets half of a narrow line
         self.note.setText(text)
         self.note.setVisible(bool(text))
         self._show()

@@ -373,3 +373,13 @@ def test_in_a_window_of_1280_pixels_nothing_has_a_line_of_its_own(view, use_them
         assert max(tops) < min(top + widget.height() for top, widget in zip(tops, shown, strict=True))
         assert all(widget.mapTo(view, QPoint(widget.width(), 0)).x() <= 694 for widget in shown)
     assert _find(view, "scrub").width() > 200
+
+
+def test_a_warning_is_read_beside_long_information(view, qtbot):
+    view.resize(694, 120)
+    view.set_path("catmull-rom", points=3, length=2.0)
+    view.set_info("latent length 85.2 · nearest samples, not decoded: 20 different samples in 65 frames, at most 4.2")
+    view.set_note("here x -0.53 · along 5,000 of the samples", warning=True)
+    qtbot.waitUntil(lambda: view.note.width() >= 320)
+    view.set_note("here x -0.53")
+    qtbot.waitUntil(lambda: view.note.width() < 320)
