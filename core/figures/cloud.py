@@ -131,7 +131,7 @@ def draw(figure: CloudFigure, width: float, height: float, style: Style) -> Draw
     """The figure on a page of ``width`` × ``height`` points."""
     made = Drawing(new_figure(width, height, style))
     page = sheet(made.figure)
-    write_title(page, figure.title, style, width)
+    write_title(page, figure.title, style, width - legend.column_width(figure.colouring, style))
     (_draw_box if figure.dims == 3 else _draw_flat)(made, page, figure, width, height, style)
     legend.draw(made.figure, page, figure.colouring, width, height, style)
     return made

@@ -8,15 +8,16 @@ from core.figures.style import (
     TITLE,
     Drawing,
     Style,
-    elided,
     new_figure,
     sheet,
     show_image,
+    text_width,
     verdict_bar,
     write,
     write_title,
 )
 from core.protocol.figures import FilmFigure
+from core.utils.text import shortened
 
 MARGIN, GAP = 1.0, 0.35  # heights of text, around and between frames
 BAR = 0.5  # heights of text below a frame, for the bar of one that is not on the data
@@ -69,7 +70,7 @@ def draw(figure: FilmFigure, width: float, height: float, style: Style) -> Drawi
             verdict_bar(page, figure.verdicts[number], left, right, bottom + 0.35 * size, style)
         bottom += (BAR if _doubted(figure) else 0.0) * size
         for line, text in enumerate(figure.captions[number] if figure.captions else ()):
-            words = elided(text, wide + GAP * size, style.small)
+            words = shortened(text, lambda short: text_width(short, style.small) <= wide + GAP * size)
             place = bottom + (line + 0.65) * style.small * 1.3
             write(page, x + wide / 2, place, words, style, fontsize=style.small, color=style.theme.muted)
     if figure.of_samples:

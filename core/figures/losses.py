@@ -52,7 +52,8 @@ def draw(figure: LossesFigure, width: float, height: float, style: Style) -> Dra
     axes.set_ylabel("loss", fontsize=size, color=style.theme.text, labelpad=2.5)
     if other is not None:
         axes.set_zorder(other.get_zorder() + 1)  # as on screen; and the words upon it must not be crossed out
-        axes.patch.set_visible(False)
+        for ground in (axes.patch, other.patch):
+            ground.set_visible(False)  # matplotlib shows that of the lower one of a pair, in white
         dress(other, style, grid=False)
         other.spines["left"].set_visible(False)
         other.spines["right"].set(visible=True, color=style.theme.muted, linewidth=0.6)

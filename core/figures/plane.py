@@ -40,7 +40,7 @@ def draw(figure: PlaneFigure, width: float, height: float, style: Style) -> Draw
     """The figure on a page of ``width`` × ``height`` points."""
     made = Drawing(new_figure(width, height, style))
     page = sheet(made.figure)
-    write_title(page, figure.title, style, width)
+    write_title(page, figure.title, style, width - legend.column_width(figure.colouring, style))
     left, top, right, bottom = _margins(figure, style)
     inner = max(width - left - right, 0.3 * width), max(height - top - bottom, 0.3 * height)
     axes = axes_at(made.figure, left, top, *inner)

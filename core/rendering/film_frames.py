@@ -8,6 +8,7 @@ import numpy as np
 
 from core.protocol.figures import FrameLook, Scaling
 from core.rendering import pil_text
+from core.utils.text import shortened
 
 MOST_BYTES = 4 << 30  # frames are kept in memory until the file is written
 LEAST_CAPTIONED = 96  # pixels of width, below which no line can be read
@@ -85,6 +86,6 @@ def _band(lines: Sequence[str], width: int, height: int, text: float) -> np.ndar
     image = Image.new("L", (width, height), GROUND)
     draw, face = ImageDraw.Draw(image), pil_text.font(text)
     for number, line in enumerate(lines):
-        words = pil_text.elided(line, face, width - text)
+        words = shortened(line, lambda short: face.getlength(short) <= width - text)
         draw.text((width / 2, text * (1.0 + 1.4 * number)), words, fill=INK, font=face, anchor="mm")
     return np.asarray(image)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -24,3 +24,14 @@ def aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
     """Lines of names and texts, the texts below one another."""
     width = max(len(name) for name, _ in rows)
     return [f"{name:<{width}}  {text}" for name, text in rows]
+
+
+def shortened(text: str, fits: Callable[[str], bool]) -> str:
+    """``text``, with an ellipsis in its middle where it does not fit whole: of a label and its value both are read."""
+    if fits(text):
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        short = f"{text[: -(-kept // 2)].rstrip()}…{text[len(text) - kept // 2 :].lstrip()}"
+        if fits(short):
+            return short
+    return "…"

@@ -15,8 +15,10 @@ from sample_figures import EVERY, cloud, film
 from svg_reader import SVG, points, words
 
 from core.figures import cloud as cloud_module
+from core.figures import legend
 from core.figures.drawing import FigureError, draw, encode, preview
-from core.protocol.figures import FORMATS, THEME_NAMES, Page
+from core.figures.style import POINTS_PER_CM, style_of, text_width
+from core.protocol.figures import FORMATS, THEME_NAMES, Colouring, Page
 
 
 def made(figure, **page) -> bytes:
@@ -38,8 +40,26 @@ def test_every_figure_can_be_drawn_in_every_theme(every_figure):
     for theme in THEME_NAMES:
         with Image.open(io.BytesIO(preview(draw(every_figure, Page(theme=theme)), 300))) as image:
             assert max(image.size) == pytest.approx(300, abs=1)
-            ground = image.convert("L").getpixel((1, image.height - 2))
-        assert (ground == 255) == (theme != "dark")
+            grey = np.asarray(image.convert("L"))
+        assert (grey[-2, 1] == 255) == (theme != "dark")
+        assert theme != "dark" or (grey > 240).mean() < 0.1, "a part of it has a white ground"
+
+
+@pytest.mark.parametrize("kind", ["cloud", "plane"])
+def test_a_long_title_ends_before_the_legend(kind):
+    colouring = Colouring("kind", np.zeros(50), classes=("a class with a name",))
+    figure = structs.replace(EVERY[kind](), colouring=colouring, title="a run with a very long name " * 3)
+    if kind == "cloud":
+        figure = structs.replace(figure, points=np.zeros((50, 3), np.float32))
+    (title,) = (text for text in words(svg_of(figure, width=12.0)) if text.startswith("a run"))
+    style = style_of(Page())
+    room = 12.0 * POINTS_PER_CM - legend.column_width(colouring, style)
+    assert 0.5 * room < text_width(title, 1.2 * style.size, bold=True) < room
+
+
+def test_long_captions_keep_their_values():
+    texts = words(svg_of(film(captions=tuple((f"a label with a long name 0.{i}5",) for i in range(6))), width=12.0))
+    assert sum(text.startswith("a l") and "…" in text and text.endswith("5") for text in texts) == 6
 
 
 @pytest.mark.parametrize(("width", "height", "dpi"), [(8.5, 6.0, 300), (16.0, 9.0, 72), (3.33, 2.22, 111)])

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from core.utils.text import counted
+from core.utils.text import counted, shortened
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs"), (5000, "5,000 epochs")])
 def test_a_noun_agrees_with_its_number(count, text):
     assert counted(count, "epoch") == text
+
+
+@pytest.mark.parametrize(
+    ("room", "text"), [(14, "thickness 1.25"), (13, "thickn…s 1.25"), (12, "thickn…1.25"), (7, "thi….25"), (1, "…")]
+)
+def test_what_is_too_long_keeps_its_beginning_and_its_end(room, text):
+    assert shortened("thickness 1.25", lambda short: len(short) <= room) == text
