@@ -70,7 +70,7 @@ def draw(figure: FilmFigure, width: float, height: float, style: Style) -> Drawi
             verdict_bar(page, figure.verdicts[number], left, right, bottom + 0.35 * size, style)
         bottom += (BAR if _doubted(figure) else 0.0) * size
         for line, text in enumerate(figure.captions[number] if figure.captions else ()):
-            words = shortened(text, lambda short: text_width(short, style.small) <= wide + GAP * size)
+            words = shortened(text, lambda short: text_width(short, style.small) <= wide)
             place = bottom + (line + 0.65) * style.small * 1.3
             write(page, x + wide / 2, place, words, style, fontsize=style.small, color=style.theme.muted)
     if figure.of_samples:
