@@ -312,6 +312,8 @@ class Explorer(QObject):
         """Put layout and processes away; a training goes on."""
         self._timer.stop()
         self.watcher.watch(None)
+        if self.window.front == self._in_place_of_losses:
+            self.window.raise_dock("losses")  # the next window may open a run that has some
         self.settings.save_layout(self.window.saveGeometry(), self.window.saveState())
         for controller in self._controllers:
             controller.shut_down()

@@ -146,7 +146,8 @@ class AxesController(Controller):
         if self._state.layout is not None:
             self._show_note(NOT_LATENT)
             return
-        waiting = f"Principal components are drawn until {NAMES[method]} has laid out this epoch."
+        until = f"until {NAMES[method]} has laid out this epoch, which takes half a minute or more"
+        waiting = f"Principal components are drawn {until}."
         if self._state.training in ACTIVE_TRAINING:
             self._show_note(f"{NAMES[method]} begins when the training ends. {waiting}")
         elif len(means) < FEWEST_SAMPLES:
