@@ -279,7 +279,7 @@ class Explorer(QObject):
         run = self.session.run
         if model is None or run is None:
             return
-        if run.imported is None and self.window.front == self._in_place_of_losses:
+        if run.imported is None and self._in_place_of_losses and self.window.front == self._in_place_of_losses:
             self._in_place_of_losses = ""
             self.window.raise_dock("losses")
         elif run.imported is not None and self.window.front == "losses":
@@ -312,7 +312,7 @@ class Explorer(QObject):
         """Put layout and processes away; a training goes on."""
         self._timer.stop()
         self.watcher.watch(None)
-        if self.window.front == self._in_place_of_losses:
+        if self._in_place_of_losses and self.window.front == self._in_place_of_losses:
             self.window.raise_dock("losses")  # the next window may open a run that has some
         self.settings.save_layout(self.window.saveGeometry(), self.window.saveState())
         for controller in self._controllers:

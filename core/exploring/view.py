@@ -267,4 +267,7 @@ class View:
 def close_all() -> None:
     """Close the windows that are still open: no process outlives the program."""
     for view in list(_open):
+        if view._window is None and not view.closed:
+            text = "the program has ended before its window was there; a script waits for it by view.wait()"
+            print(f"isoline.explore: {text}.", file=sys.stderr)
         view.close()

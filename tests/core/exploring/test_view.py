@@ -9,11 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
 
+import core.exploring.view
 import isoline
 from core.data.dataset import DatasetError
 from core.exploring.functions import FunctionError
@@ -133,6 +135,17 @@ def test_a_program_that_is_killed_takes_its_window_and_its_temporary_folder_alon
         _, alive = psutil.wait_procs(processes, 20)
     assert not alive
     assert not Path(run.strip()).parent.exists()
+
+
+def test_a_script_that_does_not_wait_for_its_window_hears_of_it(monkeypatch, capsys):
+    closed = []
+    ended = [
+        SimpleNamespace(_window=window, closed=False, close=lambda: closed.append(1)) for window in (None, object())
+    ]
+    monkeypatch.setattr(core.exploring.view, "_open", ended)
+    core.exploring.view.close_all()
+    assert len(closed) == 2
+    assert capsys.readouterr().err.count("before its window was there; a script waits for it by view.wait()") == 1
 
 
 def test_a_run_that_is_kept_shows_its_latents_when_the_program_has_ended(tmp_path: Path, monkeypatch):
