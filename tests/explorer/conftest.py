@@ -1,16 +1,14 @@
 """A small trained run, and the whole program opened on it."""
 
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from core.config import DataConfig, RunConfig, TrainingConfig, config_to_dict
+from core.config import DataConfig, RunConfig, TrainingConfig
 
 TINY = RunConfig(
     data=DataConfig(image_size=32, count=150, geometry="square"),
@@ -27,14 +25,10 @@ def tiny_config() -> RunConfig:
 
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory) -> Path:
-    """A finished run of 32² images, made by the command itself. Copy it before changing it."""
-    folder = tmp_path_factory.mktemp("runs")
-    config = folder / "config.json"
-    config.write_bytes(msgspec.json.encode(config_to_dict(TINY)))
-    run = folder / "tiny"
-    command = [sys.executable, "-m", "core.cli", "train", "--config", str(config), "--out", str(run)]
-    subprocess.run(command, check=True, capture_output=True)
-    return run
+    """A finished run of 32² images. Copy it before changing it."""
+    from core.training.trainer import run_training
+
+    return run_training(TINY, tmp_path_factory.mktemp("runs") / "tiny").run.path
 
 
 @pytest.fixture(autouse=True)
@@ -83,6 +77,7 @@ def _programs(qapp) -> Iterator[Callable]:
         explorer.window.close()
         explorer.window.deleteLater()
         explorer.deleteLater()
+    qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes twice as long to build
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # now: the next test's program comes before the next loop
 

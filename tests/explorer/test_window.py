@@ -18,9 +18,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLabel, QLineEdit, QPushButton, QWidget
 from window_driver import notice
 
-from core.config import config_to_dict
+from core.config import DataConfig, RunConfig, TrainingConfig
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import read_metrics
+from core.training.checkpoint import load_model
+from core.training.trainer import run_training
 
 WAIT = 30_000
 LINE = 100  # characters that a panel at the bottom of the window has in one line
@@ -79,10 +81,9 @@ def test_a_run_of_plain_images_says_in_one_line_what_each_empty_panel_needs(prog
     for number in range(24):
         picture = np.full((32, 32), 10 * number, dtype=np.uint8)
         Image.fromarray(picture).save(images / f"{number}.png")
-    train = [sys.executable, "-m", "core.cli", "train", "--out", str(run)]
-    train += ["--data.path", str(images), "--data.image-size", "32", "--training.epochs", "1"]
-    train += ["--training.device", "cpu", "--training.precision", "float32", "--training.batch-size", "8"]
-    subprocess.run(train, check=True, capture_output=True)
+    data = DataConfig(source="files", path=str(images), image_size=32)
+    training = TrainingConfig(epochs=1, batch_size=8, device="cpu", precision="float32")
+    run_training(RunConfig(data=data, training=training), run)
     (run / "metrics.jsonl").write_text("")
     program = program(run)
     qtbot.waitUntil(lambda: program.image.has_image, timeout=WAIT)
@@ -165,8 +166,6 @@ def end(pid: int) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_training_killed_midway_leaves_its_last_checkpoint_and_says_so(opened, qtbot, tiny_run, tiny_config):
-    from core.training.checkpoint import load_model
-
     slow_training(opened, tiny_config)
     qtbot.waitUntil(lambda: opened.session.run.path != tiny_run and running(opened), timeout=60_000)
     run = opened.session.run
@@ -234,9 +233,7 @@ def test_a_finished_run_is_trained_further_from_the_window(program, tiny_run, tm
 
 def test_a_collapsed_model_is_called_so_in_its_panel_and_no_place_on_the_data(program, tiny_config, tmp_path, qtbot):
     config = replace(tiny_config, loss=replace(tiny_config.loss, beta=1.0))
-    (tmp_path / "config.json").write_text(json.dumps(config_to_dict(config)))
-    command = [sys.executable, "-m", "core.cli", "train", "--config", str(tmp_path / "config.json")]
-    subprocess.run([*command, "--out", str(tmp_path / "run")], check=True, capture_output=True)
+    run_training(config, tmp_path / "run")
     explorer = program(tmp_path / "run")
     qtbot.waitUntil(lambda: explorer.image.badge.text == "No verdict: the latent space is collapsed", timeout=WAIT)
     assert "says nothing of the image" in explorer.image.badge.toolTip()

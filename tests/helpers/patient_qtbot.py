@@ -16,8 +16,8 @@ class PatientQtBot(QtBot):
     def waitUntil(self, callback: Any, *, timeout: int = 0) -> None:
         super().waitUntil(callback, timeout=max(timeout, PATIENCE_MS))
 
-    def waitSignal(self, signal: Any, *, timeout: int = 0, raising: bool = True, **options: Any) -> Any:
-        limit = max(timeout, PATIENCE_MS) if raising else timeout  # assertNotEmitted hopes that it passes
+    def waitSignal(self, signal: Any, *, timeout: int = 0, raising: bool | None = None, **options: Any) -> Any:
+        limit = max(timeout, PATIENCE_MS) if raising is not False else timeout  # assertNotEmitted hopes that it passes
         return super().waitSignal(signal, timeout=limit, raising=raising, **options)
 
     def waitExposed(self, widget: Any, *, timeout: int = 0) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +23,7 @@ def embedding(native: int, dim: int) -> np.ndarray:
     return np.linalg.qr(np.random.default_rng(dim).normal(size=(dim, native)))[0].T
 
 
+@cache  # a surface is not changed by what asks it
 def annulus(dim: int) -> tuple[Surface, np.ndarray]:
     """Polar coordinates: labels r in [0.5, 2] and theta, cut open at ±π; (surface, embedding)."""
     generator = np.random.default_rng(0)
@@ -33,7 +36,7 @@ def annulus(dim: int) -> tuple[Surface, np.ndarray]:
 # Closed forms -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dim", [2, 3, 8, 32])
+@pytest.mark.parametrize("dim", [2, 32])
 def test_holding_the_radius_and_turning_goes_round_a_circle_and_back(dim):
     surface, turn = annulus(dim)
     start = np.array([1.2, 0.0]) @ turn
@@ -49,7 +52,7 @@ def test_holding_the_radius_and_turning_goes_round_a_circle_and_back(dim):
     assert back.achieved == pytest.approx(-2.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("dim", [3, 8, 32])
+@pytest.mark.parametrize("dim", [3, 8])
 def test_on_a_sphere_the_longitude_changes_along_a_parallel(dim):
     generator = np.random.default_rng(1)
     height, longitude = generator.uniform(-0.9, 0.9, COUNT), generator.uniform(-3.0, 3.0, COUNT)
@@ -80,7 +83,7 @@ def test_a_swiss_roll_is_followed_along_its_spiral(dim):
     np.testing.assert_allclose(np.hypot(native[:, 0], native[:, 2]), curve.values, rtol=3e-3)
 
 
-@pytest.mark.parametrize("dim", [3, 32])
+@pytest.mark.parametrize("dim", [3])
 def test_on_a_cylinder_the_height_changes_along_a_straight_line(dim):
     generator = np.random.default_rng(3)
     angle, height = generator.uniform(-np.pi, np.pi, COUNT), generator.uniform(0.0, 4.0, COUNT)
@@ -93,7 +96,7 @@ def test_on_a_cylinder_the_height_changes_along_a_straight_line(dim):
     np.testing.assert_allclose(native[:, 2], curve.values, atol=3e-3)
 
 
-@pytest.mark.parametrize("dim", [2, 3, 8, 32])
+@pytest.mark.parametrize("dim", [2, 8])
 def test_linear_labels_on_a_plane_give_straight_lines(dim):
     native, turn = np.random.default_rng(4).uniform(-1.0, 1.0, (COUNT, 2)), embedding(2, dim)
     surface = Surface(native @ turn, np.stack([native[:, 0] + native[:, 1], native[:, 1]], axis=1))

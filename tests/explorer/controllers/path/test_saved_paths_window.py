@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +11,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QLineEdit, QToolButton
 
+from core.cli.main import main
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import load_path
 from core.protocol.messages import DecodePath, PathFrames
@@ -93,9 +91,7 @@ def save_as(explorer, qtbot, name: str) -> None:
 
 
 def decoded(run: Path, name: str, out: Path) -> dict[str, np.ndarray]:
-    command = [sys.executable, "-m", "core.cli", "decode", str(run), "--path", str(run / "paths" / f"{name}.json")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run([*command, "--out", str(out)], check=True, capture_output=True, env=environment)
+    assert main(["decode", str(run), "--path", str(run / "paths" / f"{name}.json"), "--out", str(out)]) == 0
     with np.load(out, allow_pickle=False) as data:
         return dict(data)
 
