@@ -123,7 +123,7 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     known = {pid for pid, _ in _children()}  # by number: the command of one that has just been started still changes
     threads = set(threading.enumerate())
     qt_threads = _qt_threads() if graphical else set()
-    windows = _windows() if graphical else set()
+    windows = _windows() if graphical else {}
     yield
     left = {
         f"process {pid} ({name})"
@@ -133,7 +133,7 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         _settle_qt()
         left |= {f"thread {thread.name}" for thread in _wait_until_gone(_python_threads, threads)}
         left |= {f"running QThread {thread!r}" for thread in _wait_until_gone(_qt_threads, qt_threads)}
-        left |= {f"window {kind} {title!r}" for _, kind, title in _windows() - windows}
+        left |= {f"window {one[1]} {title!r}" for one, title in _windows().items() if one not in windows}
     if left:
         pytest.fail("the test left behind: " + ", ".join(sorted(left)), pytrace=False)
 
@@ -192,8 +192,8 @@ def _qt_threads() -> set[Any]:
     return {thread for thread in list(_started_qt_threads) if isValid(thread) and thread.isRunning()}
 
 
-def _windows() -> set[tuple[int, str, str]]:
-    """(address, class, title) of every visible top-level widget, and of hidden ones of Isoline's own classes.
+def _windows() -> dict[tuple[int, str], str]:
+    """(address, class): title of every visible top-level widget, and of hidden ones of Isoline's own classes.
 
     Hidden menus and forms of pyqtgraph have no parent and live until they are collected; they are not leaks.
     """
@@ -201,7 +201,7 @@ def _windows() -> set[tuple[int, str, str]]:
     from shiboken6 import getCppPointer
 
     return {
-        (getCppPointer(widget)[0], type(widget).__name__, widget.windowTitle())
+        (getCppPointer(widget)[0], type(widget).__name__): widget.windowTitle()
         for widget in QApplication.topLevelWidgets()
         if widget.isVisible() or type(widget).__module__.startswith("explorer")
     }

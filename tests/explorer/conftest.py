@@ -116,14 +116,28 @@ def _program_of_the_file(qapp, tiny_run, tmp_path_factory) -> Iterator:
 
 
 @pytest.fixture
-def reopened(_program_of_the_file, tiny_run, qtbot):
-    """As ``opened``, but one program for all tests of a file that take it: the run is opened again for each of them.
+def reopen(_program_of_the_file) -> Callable:
+    """Call it with a run folder: the program of the file, which opens it. One program for all tests that take this.
 
     Window and engine take two or three seconds to start. For tests that harm neither them nor the settings, in files
     whose other tests open no program.
     """
+    from explorer.state import Display
+
     explorer = _program_of_the_file
-    explorer.state.mode = "orbit"
-    explorer.session.open(tiny_run)
+
+    def open_run(run: Path):
+        explorer.state.mode, explorer.state.display = "orbit", Display()
+        explorer.window.notice.hide()
+        explorer.session.open(run)
+        return explorer
+
+    return open_run
+
+
+@pytest.fixture
+def reopened(reopen, tiny_run, qtbot):
+    """As ``opened``, in the program of the file."""
+    explorer = reopen(tiny_run)
     _wait_for_image(explorer, qtbot)
     return explorer

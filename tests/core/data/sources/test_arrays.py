@@ -382,11 +382,15 @@ def test_the_command_that_converts_a_file_runs_nothing_that_is_in_its_name(tmp_p
 
 
 @pytest.mark.parametrize("kind", ["a dictionary", "a pair", "one tensor"])
-def test_the_command_for_a_pytorch_file_writes_what_is_then_read(tmp_path, kind):
+def test_the_command_for_a_pytorch_file_writes_what_is_then_read(tmp_path, monkeypatch, kind):
     images, digits = torch.from_numpy(IMAGES), torch.from_numpy(DIGITS)
     made = {"a dictionary": {"x": images, "y": digits, "epoch": 3}, "a pair": (images, digits), "one tensor": images}
     torch.save(made[kind], tmp_path / "mine.pt")
-    subprocess.run(conversion(tmp_path / "mine.pt"), cwd=tmp_path, check=True)
+    python, option, code, *arguments = conversion(tmp_path / "mine.pt")
+    assert (python, option) == (sys.executable, "-c")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [option, *arguments])
+    exec(code, {})  # here, where torch is loaded already
     found = read(tmp_path / "images.npz")
     np.testing.assert_array_equal(found.images[..., 0], IMAGES)
     assert [each.name for each in found.labels] == ([] if kind == "one tensor" else ["class"])

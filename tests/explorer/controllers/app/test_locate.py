@@ -4,7 +4,6 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
-import pytest
 from engine_driver import TINY, make_run
 from PIL import Image
 from PySide6.QtGui import QAction
@@ -45,20 +44,21 @@ def test_images_that_were_moved_are_located(program, tmp_path, qtbot):
     qtbot.waitUntil(lambda: explorer.state.model is not None and explorer.image.has_sample, timeout=WAIT)
 
 
-@pytest.mark.parametrize("name", ["scans.he5", "images.MAT", "images", "v1.2", "film.avif"])
-def test_what_was_moved_may_be_a_folder_or_a_file_whatever_its_name(program, tmp_path, name):
-    run = make_run(tmp_path / "run", replace(TINY, data=DataConfig(path=str(tmp_path / "gone" / name), image_size=32)))
-    explorer = program(run.path)
-    menu = explorer.image.findChild(QPushButton, "image.locate").menu()
-    modes = {}
-    for action in menu.actions():
-        action.trigger()
-        dialog = explorer.window.findChildren(QFileDialog, "dialog.locate")[-1]
-        modes[action.text()] = dialog.fileMode()
-    assert modes == {
-        "Folder of images…": QFileDialog.FileMode.Directory,
-        "File of images…": QFileDialog.FileMode.ExistingFile,
-    }
+def test_what_was_moved_may_be_a_folder_or_a_file_whatever_its_name(program, tmp_path):
+    explorer = program(None)
+    for name in ("scans.he5", "images.MAT", "images", "v1.2", "film.avif"):
+        data = DataConfig(path=str(tmp_path / "gone" / name), image_size=32)
+        explorer.session.open(make_run(tmp_path / f"run of {name}", replace(TINY, data=data)).path)
+        menu = explorer.image.findChild(QPushButton, "image.locate").menu()
+        modes = {}
+        for action in menu.actions():
+            action.trigger()
+            dialog = explorer.window.findChildren(QFileDialog, "dialog.locate")[-1]
+            modes[action.text()] = dialog.fileMode()
+        assert modes == {
+            "Folder of images…": QFileDialog.FileMode.Directory,
+            "File of images…": QFileDialog.FileMode.ExistingFile,
+        }, name
 
 
 def test_files_that_hold_many_images_are_shown_in_the_dialog():

