@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import tyro
 
-from core.cli.progress import cancellable_lines, progress_bar
+from core.cli.progress import reporter, write_findings
 from core.config import SETTINGS, DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig, config_to_dict
 from core.utils.text import aligned, counted
 
@@ -58,16 +57,12 @@ def defaults(arguments: list[str]) -> Options:
 
 def run(options: Options) -> int:
     """Inspect and print; returns 0. Raises ``DatasetError``, ``OSError`` if a file cannot be written."""
-    import msgspec
-
     from core.data.export import write_contact_sheet
     from core.data.loading import load_dataset, with_absolute_path
     from core.data.suggested_settings import settings_from_images
-    from core.utils.atomic_write import write_atomic
 
     data = with_absolute_path(dataclasses.replace(options.data, source="files", path=str(options.path)))
-    lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
-    with lines or progress_bar("reading the images") as report:
+    with reporter(options.progress, "reading the images") as report:
         config = RunConfig(data, options.model, options.loss, options.training)
         suggested, inspection = settings_from_images(config, options.chosen, report)
     # Not before: it loads torch, seconds in which nothing would be read yet, or refused.
@@ -76,14 +71,10 @@ def run(options: Options) -> int:
     estimate = estimate_training(suggested, inspection.split.train)
     settings = config_to_dict(suggested) | {"estimate": dataclasses.asdict(estimate)}
     everything = inspection.to_json() | {"settings": settings}
-    content = msgspec.json.format(msgspec.json.encode(everything), indent=2) + b"\n"
-    if options.json == Path("-"):
-        sys.stdout.write(content.decode())
-    else:
-        if options.progress == "bar":
-            print("\n".join(summary(inspection, suggested, estimate)))
-        if options.json is not None:
-            write_atomic(options.json, content)
+    if options.json != Path("-") and options.progress == "bar":
+        print("\n".join(summary(inspection, suggested, estimate)))
+    if options.json is not None:
+        write_findings(options.json, everything)
     if options.sheet is not None:
         dataset = load_dataset(inspection.config)
         in_file_order = dataclasses.replace(dataset, factors=dataset.factors[:, :0], factor_names=(), categories=())

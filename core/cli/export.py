@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from core.cli.progress import cancellable_lines, progress_bar
+from core.cli.progress import reporter
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,8 @@ def run(options: Options) -> int:
     directory = RunDirectory.open(options.run)
     out = options.out or Path("exports") / directory.path.resolve().name
     formats: list[Format] = [name for name in FORMATS if getattr(options, name)]
-    if options.progress == "json":
-        result = export_run(directory, formats, out, cancellable_lines())
-    else:
-        with progress_bar("export") if options.progress == "bar" else contextlib.nullcontext() as report:
-            result = export_run(directory, formats, out, report)
+    with reporter(options.progress, "export") as report:
+        result = export_run(directory, formats, out, report)
     for file in result.files:
         print(f"{out / file}  {_size((out / file).stat().st_size)}")
     for note in result.notes:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.cli.consent import ask
-from core.cli.progress import cancellable_lines, progress_bar
 from core.data.loading import load_dataset, with_absolute_path
-from core.exploring.consent import ProgramError, read_program
+from core.exploring.consent import Program, ProgramError, read_program
 from core.runs.foreign import IMPORTABLE, Foreign, foreign_model
 
-ENCODED = 0.2
-"""Share of the work that encoding these images is taken for."""
+REBUILT = 0.2
+"""Share of the work that this is taken for."""
 MOST_MAPS = 2000
 """Images of whose maps the principal components are taken, evenly chosen if there are more."""
 
@@ -38,10 +37,31 @@ def checkpoint_at(path: Path) -> Foreign | None:
     return foreign if foreign is not None and foreign.kind in IMPORTABLE else None
 
 
+def program_for(options: Options, foreign: Foreign) -> Program | None:
+    """The Python file that computes with the tensors, once its person has said yes to it; None where none is needed.
+
+    Raises ``ImportedModelError``, ``ProgramError``.
+    """
+    from core.models.imported.onnx_graph import ImportedModelError
+
+    for flag, value, kind in (("--model", options.program, "tensors"), ("--maps", options.maps, "diffusers")):
+        if value is not None and foreign.kind != kind:
+            raise ImportedModelError(f"{foreign.path} is {foreign.what}, so {flag} cannot be used; leave it out.")
+    if foreign.kind != "tensors":
+        return None
+    if options.program is None:
+        raise ImportedModelError(str(foreign))
+    program = read_program(options.program)
+    ask(program, options.yes)
+    return program
+
+
 @contextlib.contextmanager
-def as_onnx(options: Options, foreign: Foreign) -> Iterator[tuple[Options, tuple[Finding, ...], tuple[str, ...]]]:
+def as_onnx(
+    options: Options, foreign: Foreign, program: Program | None, report: Callable[[float], None]
+) -> Iterator[tuple[Options, tuple[Finding, ...], tuple[str, ...]]]:
     """``options`` for the ONNX files that the tensors have become, which vanish at the end; what was decided on the
-    way, and what to note.
+    way, and what to note. ``program`` is what ``program_for`` returned.
 
     Raises ``ImportedModelError``, ``ProgramError``, ``core.data.dataset.DatasetError``.
     """
@@ -50,7 +70,7 @@ def as_onnx(options: Options, foreign: Foreign) -> Iterator[tuple[Options, tuple
 
     if options.encoder is not None:
         raise ImportedModelError(f"{options.model} holds its encoder, too, so --encoder cannot be used; leave it out.")
-    network = _network(options, foreign)
+    network = _network(options, foreign, program, report)
     with tempfile.TemporaryDirectory(prefix="isoline-") as folder:
         files = write_onnx(network, Path(folder), foreign.path.resolve().stem)
         origin = foreign.path.resolve().name
@@ -66,25 +86,17 @@ def as_onnx(options: Options, foreign: Foreign) -> Iterator[tuple[Options, tuple
             raise ImportedModelError(text) from error
 
 
-def _network(options: Options, foreign: Foreign) -> Network:
-    from core.models.imported.onnx_graph import ImportedModelError
-
-    if foreign.kind == "tensors" and options.program is None:
-        raise ImportedModelError(str(foreign))
-    for flag, value, kind in (("--model", options.program, "tensors"), ("--maps", options.maps, "diffusers")):
-        if value is not None and foreign.kind != kind:
-            raise ImportedModelError(f"{foreign.path} is {foreign.what}, so {flag} cannot be used; leave it out.")
+def _network(options: Options, foreign: Foreign, program: Program | None, report: Callable[[float], None]) -> Network:
+    if program is not None:
+        return _own_network(foreign.path, program)
     if foreign.kind == "diffusers":
-        return _diffusers_network(options, foreign.path)
-    if foreign.kind == "pythae":
-        from core.models.checkpoints.pythae import read_pythae
+        return _diffusers_network(options, foreign.path, report)
+    from core.models.checkpoints.pythae import read_pythae
 
-        return read_pythae(foreign.path)
-    assert options.program is not None
-    return _own_network(options, options.program)
+    return read_pythae(foreign.path)
 
 
-def _diffusers_network(options: Options, folder: Path) -> Network:
+def _diffusers_network(options: Options, folder: Path, report: Callable[[float], None]) -> Network:
     """The AutoencoderKL in ``folder``, whose maps are taken as ``options`` say."""
     from core.models.checkpoints.diffusers import flattened, pooled, principal, read_diffusers
     from core.models.imported.onnx_graph import ImportedModelError
@@ -106,20 +118,16 @@ def _diffusers_network(options: Options, folder: Path) -> Network:
     images = load_dataset(with_absolute_path(data), lambda share: None).images
     chosen = np.unique(np.linspace(0, len(images) - 1, min(MOST_MAPS, len(images))).astype(np.int64))
     pixels = (np.array(images[index], np.float32).transpose(2, 0, 1) / 127.5 - 1.0 for index in chosen)
-    lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
-    with lines or progress_bar("encoding images") as report:
-        return principal(saved, pixels, len(chosen), options.components, lambda share: report(ENCODED * share))
+    return principal(saved, pixels, len(chosen), options.components, report)
 
 
-def _own_network(options: Options, path: Path) -> Network:
-    """What the person's ``load(state)`` makes of the tensors, once they have said yes to it."""
+def _own_network(path: Path, program: Program) -> Network:
+    """What ``load(state)`` of the person's ``program`` makes of the tensors."""
     from core.exploring.program import called, run_program
     from core.models.checkpoints.own import network_of
     from core.models.checkpoints.tensors import read_tensors
 
-    tensors = read_tensors(options.model)
-    program = read_program(path)
-    ask(program, options.yes)
+    tensors = read_tensors(path)
     load = run_program(program).get("load")
     if not callable(load):
         raise ProgramError(

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from core.cli.progress import cancellable_lines, progress_bar
+from core.cli.progress import reporter, write_findings
 from core.data.dataset import DatasetError
-from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
 
 if TYPE_CHECKING:
@@ -32,9 +27,8 @@ def run_latents(options: Options) -> int:
     labels = options.labels or data.labels
     source = LatentSource(options.model, options.key, labels, data.labels_by, options.files, data)
     silent = options.json == Path("-") or options.progress == "json"
-    lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
     made = None
-    with lines or progress_bar("importing the latents") as report:
+    with reporter(options.progress, "importing the latents") as report:
         if options.dry_run:
             # Images are matched when they are read, by the import.
             read = read_samples(source, read_latent_rows(options.model, MAX_PROBE, options.key), None)
@@ -50,18 +44,8 @@ def run_latents(options: Options) -> int:
     if not silent:
         print("\n".join(_summary(found)))
     if options.json is not None:
-        everything = {
-            "decoder": False,
-            "encoder": False,
-            **found,
-            "name": new_latents_name(options.model),
-            "run": None if made is None else str(made.path),
-        }
-        content = msgspec.json.format(msgspec.json.encode(everything), indent=2) + b"\n"
-        if options.json == Path("-"):
-            sys.stdout.write(content.decode())
-        else:
-            write_atomic(options.json, content)
+        about = {"name": new_latents_name(options.model), "run": None if made is None else str(made.path)}
+        write_findings(options.json, {"decoder": False, "encoder": False, **found, **about})
     if not silent and made is not None:
         print(f"\nImported to {made.path}")
     return 0

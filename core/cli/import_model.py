@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
 import tyro
 
-from core.cli.import_checkpoint import as_onnx, checkpoint_at
+from core.cli.import_checkpoint import REBUILT, as_onnx, checkpoint_at, program_for
 from core.cli.import_latents import run_latents
-from core.cli.progress import cancellable_lines, progress_bar
+from core.cli.progress import reporter, write_findings
 from core.config import DataConfig
 from core.data.latents.opening import holds_latents
 from core.models.imported.choices import Choices
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from core.models.imported.choices import Finding
     from core.runs.directory import RunDirectory
@@ -96,15 +93,27 @@ def run(options: Options) -> int:
 
     checkpoint = checkpoint_at(options.model)
     if checkpoint is not None:
-        with as_onnx(options, checkpoint) as (given, findings, notes):
-            return _run_onnx(given, checkpoint.path, findings, notes)
+        program = program_for(options, checkpoint)
+        with (
+            reporter(options.progress, "importing the model") as report,
+            as_onnx(options, checkpoint, program, lambda done: report(REBUILT * done)) as (given, findings, notes),
+        ):
+            later = 1.0 - REBUILT
+            return _run_onnx(given, checkpoint.path, lambda done: report(REBUILT + later * done), findings, notes)
     for flag, value in (("--model", options.program), ("--maps", options.maps)):
         if value is not None:
             raise ImportedModelError(f"{options.model} is no file of tensors, so {flag} cannot be used; leave it out.")
-    return _run_onnx(options, options.model)
+    with reporter(options.progress, "importing the model") as report:
+        return _run_onnx(options, options.model, report)
 
 
-def _run_onnx(options: Options, origin: Path, findings: tuple[Finding, ...] = (), notes: tuple[str, ...] = ()) -> int:
+def _run_onnx(
+    options: Options,
+    origin: Path,
+    report: Callable[[float], None],
+    findings: tuple[Finding, ...] = (),
+    notes: tuple[str, ...] = (),
+) -> int:
     """The same of ONNX files that were made of ``origin``, as ``findings`` and ``notes`` say."""
     from core.training.import_model import Samples, import_model, look_at, new_import_name
 
@@ -112,21 +121,19 @@ def _run_onnx(options: Options, origin: Path, findings: tuple[Finding, ...] = ()
     data = dataclasses.replace(data, path=options.images or data.path, labels=options.labels or data.labels)
     samples = Samples(data, options.latents, options.samples)
     silent = options.json == Path("-") or options.progress == "json"
-    lines = contextlib.nullcontext(cancellable_lines()) if options.progress == "json" else None
-    with lines or progress_bar("looking at the model") as report:
-        whole = 1.0 if options.dry_run else 0.3
-        look = look_at(options.model, options.encoder, options.choices, samples, lambda done: report(whole * done))
-        look = look.preceded_by(findings, notes)
-        made, shown = None, ""
-        if not silent:
-            print("\n".join(summary(look)))
-        if not options.dry_run:
-            out = options.out or Path("runs", name)
-            made = import_model(look, samples, out, lambda done: report(whole + (1.0 - whole) * done))
-        if options.sheet is not None:
-            shown = _write_sheet(options.sheet, look)
+    whole = 1.0 if options.dry_run else 0.3
+    look = look_at(options.model, options.encoder, options.choices, samples, lambda done: report(whole * done))
+    look = look.preceded_by(findings, notes)
+    made, shown = None, ""
+    if not silent:
+        print("\n".join(summary(look)))
+    if not options.dry_run:
+        out = options.out or Path("runs", name)
+        made = import_model(look, samples, out, lambda done: report(whole + (1.0 - whole) * done))
+    if options.sheet is not None:
+        shown = _write_sheet(options.sheet, look)
     if options.json is not None:
-        _write_json(options.json, description(look, made) | {"name": name, "sheet": shown})
+        write_findings(options.json, description(look, made) | {"name": name, "sheet": shown})
     if not silent and made is not None:
         print(f"\nImported to {made.path}")
     return 0
@@ -172,13 +179,3 @@ def description(look: Look, made: RunDirectory | None) -> dict[str, Any]:
         "notes": [*proposal.model.notes, *(() if look.dataset is None else look.dataset.notes)],
         "run": None if made is None else str(made.path),
     }
-
-
-def _write_json(target: Path, found: dict[str, Any]) -> None:
-    from core.utils.atomic_write import write_atomic
-
-    content = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
-    if target == Path("-"):
-        sys.stdout.write(content.decode())
-    else:
-        write_atomic(target, content)

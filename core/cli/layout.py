@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 import tyro
 
 from core.analysis.layouts import Method
-from core.cli.progress import cancellable_lines, progress_bar
+from core.cli.progress import reporter
 from core.utils.text import counted
 
 
@@ -37,8 +36,7 @@ def run(options: Options) -> int:
 
     directory = RunDirectory.open(options.run)
     # At once, for a layout takes long and hears nothing meanwhile.
-    lines = contextlib.nullcontext(cancellable_lines(at_once=True)) if options.progress == "json" else None
-    with lines or progress_bar("laying out the cloud") as report:
+    with reporter(options.progress, "laying out the cloud", at_once=True) as report:
         made = lay_out_run(directory, options.method, options.epochs == "all", report)
     if options.progress == "bar":
         print(f"{counted(made, 'layout')} made; {directory.path / 'layouts'} has them.")

@@ -1,5 +1,5 @@
-"""How far a command is: a bar for a person; for the program that started it a JSON line for every percent, and an end
-when nobody listens."""
+"""What a command tells while it works and at its end: a bar for a person; for the program that started it a JSON line
+for every percent, an end when nobody listens, and what was found."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from core.utils.atomic_write import write_atomic
+
+Kind = Literal["bar", "json", "none"]
 
 
 @contextlib.contextmanager
@@ -23,6 +31,25 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)
+
+
+@contextlib.contextmanager
+def reporter(kind: Kind, label: str, at_once: bool = False) -> Iterator[Callable[[float], None]]:
+    """What takes the shares that are done, as ``kind`` says; ``at_once`` as for ``cancellable_lines``."""
+    if kind == "bar":
+        with progress_bar(label) as report:
+            yield report
+    else:
+        yield cancellable_lines(at_once) if kind == "json" else lambda fraction: None
+
+
+def write_findings(target: Path, found: dict[str, Any]) -> None:
+    """Write what was found as JSON into ``target``; - for standard output. Raises ``OSError``."""
+    content = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
+    if target == Path("-"):
+        sys.stdout.write(content.decode())
+    else:
+        write_atomic(target, content)
 
 
 def input_closed(at_once: bool = False) -> Callable[[], bool]:

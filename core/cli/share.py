@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from core.cli.progress import cancellable_lines, progress_bar
+from core.cli.progress import reporter
 from core.sharing.contents import PageChoice
 
 
@@ -34,9 +33,7 @@ def run(options: Options) -> int:
     from core.sharing.page import write_page
 
     out = options.out or Path(f"{options.run.resolve().name}.html")
-    shown = progress_bar("share") if options.progress == "bar" else contextlib.nullcontext()
-    with shown as report:
-        report = cancellable_lines() if options.progress == "json" else report
+    with reporter(options.progress, "share") as report:
         page = write_page(options.run, out, options.page, report)
     for remark in page.remarks:
         print(f"left out: {remark}", file=sys.stderr)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
-from core.cli.progress import cancellable_lines, progress_bar
+from core.cli.progress import reporter
 from core.rendering.turntable import Film, Look, check_suffix, export_turntable, make_cloud
 from core.runs.directory import RunDirectory
 
@@ -34,9 +33,7 @@ def run(options: Options) -> int:
     """Draw and write; returns 0. Raises ``TurntableError``, ``RunError`` or ``ExportError``."""
     check_suffix(options.out)
     cloud = make_cloud(RunDirectory.open(options.run), options.look, options.epoch)
-    shown = progress_bar("turntable") if options.progress == "bar" else contextlib.nullcontext()
-    with shown as report:
-        report = cancellable_lines() if options.progress == "json" else report
+    with reporter(options.progress, "turntable") as report:
         export_turntable(options.out, cloud, options.film, options.look, report)
     if options.progress != "json":
         print(f"{options.out}  {options.out.stat().st_size / 1e6:.1f} MB")

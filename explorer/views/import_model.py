@@ -344,8 +344,7 @@ class ImportDialog(QDialog):
 
     def set_error(self, text: str) -> None:
         """Why this cannot be imported, with a field for each flag that the message names or that was chosen."""
-        self._error.setText(in_words(text))
-        self._error.show()
+        self.show_failure(text)
         for widget in (self._headline, self._sheet, self._shown, self._notes_title, self._notes):
             widget.hide()
         flags = [flag for flag in CHOICES if flag in self._choices or flag in flags_in(text)]
@@ -390,7 +389,9 @@ class ImportDialog(QDialog):
             value.setAccessibleName(field.caption)
             caption = label(field.caption, "muted", buddy=value)
             caption.setToolTip(field.tip)
-            reason = label(found.get("reason", ""), "muted", f"dialog.import.{flag.lstrip('-')}.reason", wrap=True)
+            stale = self._choices.get(flag, found.get("choice")) != found.get("choice")  # it is of another choice
+            told = "" if stale else found.get("reason", "")
+            reason = label(told, "muted", f"dialog.import.{flag.lstrip('-')}.reason", wrap=True)
             for across, widget in enumerate((caption, value, reason)):
                 self._grid.addWidget(widget, place, across, Qt.AlignmentFlag.AlignVCenter)
                 widget.show()  # now: of itself Qt shows it later, and keys that come first are lost

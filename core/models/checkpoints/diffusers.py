@@ -10,6 +10,7 @@ Its latent is a map. What stands for it as a latent vector is the person's choic
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -35,6 +36,8 @@ CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
 _OLD_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Of the attention, before version 0.18 of diffusers."""
 _MOST_WIDTH = 4096
+_PIXELS_AT_ONCE = 1 << 14
+"""Of a batch of images; a large image is encoded alone."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +125,11 @@ def principal(
         )
     maps = np.empty((count, math.prod(saved.map_shape)), np.float32)
     with torch.inference_mode():
-        for place, image in enumerate(images):
-            maps[place] = saved.network.encode(torch.from_numpy(image)[None]).reshape(-1).numpy()
-            progress((place + 1) / count)
+        images, done, size = iter(images), 0, max(1, _PIXELS_AT_ONCE // saved.side**2)
+        while batch := list(itertools.islice(images, size)):
+            maps[done : done + len(batch)] = saved.network.encode(torch.from_numpy(np.stack(batch))).flatten(1).numpy()
+            done += len(batch)
+            progress(done / count)
     from sklearn.decomposition import PCA
 
     fitted = PCA(components, random_state=0).fit(maps)

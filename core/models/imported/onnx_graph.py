@@ -231,7 +231,7 @@ def _other_kind(content: bytes) -> str:
     if content.startswith(b"\x89HDF"):
         return "It is an HDF5 file, perhaps of Keras. Export the model to ONNX there: model.export(…, format='onnx')."
     if content[8:9] == b"{":
-        return "It is a safetensors file, which holds weights and no network."
+        return "It is a safetensors file of Isoline, or damaged; `isoline open` opens the run of such a file."
     return "Export the model again."
 
 

