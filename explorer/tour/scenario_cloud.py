@@ -217,6 +217,9 @@ def play_path(tour: Director) -> Stage:
     input_events.click(explorer.film, QPointF(explorer.film.width() * 0.3, explorer.film.height() * 0.5))
     yield 0.3
     tour.shot("image-speed")
+    yield from input_events.choose(input_events.child(explorer.path_view, "path.unit", QComboBox), 0)
+    yield Until(lambda: explorer.state.playback.speed.value == "latent", "constant latent speed is chosen again")
+    yield Until(lambda: explorer.film.complete, "frames at equal latent steps")
 
 
 def export_path(tour: Director) -> Stage:

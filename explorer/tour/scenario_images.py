@@ -13,7 +13,7 @@ from explorer.tour import input_events
 from explorer.tour.runner import Director, Stage, StageFailed, Until
 from explorer.widgets.image_conversion import to_image
 
-QUICK_IMAGES, QUICK_EPOCHS, MORE_EPOCHS = 240, 60, 2
+QUICK_IMAGES, QUICK_EPOCHS, MORE_EPOCHS = 240, 20, 2
 TRAIN_S = 1200.0  # until a training on digits has begun, or ended: on a busy machine both take long
 
 
