@@ -1,14 +1,14 @@
 """``metrics.jsonl``: one JSON object a line, appended by the trainer, followed by whoever watches.
 
-The writer hands each line to the operating system at once; a crash can only tear the last one. The reader gives whole
-lines alone, each once, and starts again from the top when the file was replaced. Lines that are no records of a
-training are passed over and counted.
+The writer hands each line to the operating system at once, and to the disk with each checkpoint; a crash can only tear
+the last one. The reader gives whole lines alone, each once, and starts again from the top when the file was replaced.
+Lines that are no records of a training are passed over and counted.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -93,26 +93,37 @@ class _Report(msgspec.Struct, tag_field="kind", tag="report"):
 
 
 class MetricsWriter:
-    """Appends records; call ``close`` at the end. Raises ``OSError`` where the file cannot be written."""
+    """Appends records; call ``close`` at the end.
+
+    Raises ``OSError`` where the file cannot be written. What was not written waits, and goes first with the next call.
+    """
 
     def __init__(self, path: Path) -> None:
         _cut_torn_line(path)
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (closed by close)
         self._encoder = msgspec.json.Encoder()
+        self._waiting = b""
 
     def append(self, record: Record) -> None:
         """Write one line. NaN and infinity, which JSON lacks, become null."""
-        line = self._encoder.encode(record) + b"\n"
-        written = self._file.write(line)
-        if written != len(line):  # a disk that is nearly full takes a part
-            self._file.write(line[written or 0 :])
+        self._waiting += self._encoder.encode(record) + b"\n"
+        self._write()
+
+    def sync(self) -> None:
+        """Bring all records to the disk: they survive a power cut."""
+        self._write()
+        os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Flush to the disk and close."""
+        """Write what still waits, bring it to the disk, and close."""
         try:
-            os.fsync(self._file.fileno())
+            self.sync()
         finally:
             self._file.close()
+
+    def _write(self) -> None:
+        while self._waiting:  # a disk that is nearly full takes a part
+            self._waiting = self._waiting[self._file.write(self._waiting) or 0 :]
 
 
 class MetricsTail:
@@ -173,11 +184,10 @@ def read_records(tail: MetricsTail) -> list[Record]:
     return records
 
 
-def keep_metrics(path: Path, keep: Callable[[Record], bool]) -> None:
-    """Rewrite the file with the records for which ``keep`` is true, in order. Readers see it as replaced."""
-    if path.exists():
-        encoder = msgspec.json.Encoder()
-        write_atomic(path, b"".join(encoder.encode(record) + b"\n" for record in read_metrics(path) if keep(record)))
+def rewrite_metrics(path: Path, records: Iterable[Record]) -> None:
+    """Let the file hold these records alone. Readers see it as replaced."""
+    encoder = msgspec.json.Encoder()
+    write_atomic(path, b"".join(encoder.encode(record) + b"\n" for record in records))
 
 
 def final_report(path: Path) -> Record | None:

@@ -25,7 +25,7 @@ from core.config import SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict
 from core.models.vae import VAE, build_model
 from core.runs.directory import RunDirectory
 from core.runs.foreign import foreign_model
-from core.utils.atomic_write import replace, write_atomic
+from core.utils.atomic_write import TEMPORARY_SUFFIX, replace, write_atomic
 from core.utils.untrusted import UnreadableError, decode_json, read_bytes
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def save_checkpoint(path: Path, state: TrainingState, extra: Mapping[str, Any]) 
 
 def copy_checkpoint(source: Path, target: Path) -> None:
     """Make ``target`` the same file as ``source``, atomically and, where links exist, at no cost."""
-    temporary = target.with_name(f".{target.name}.link")
+    temporary = target.with_name(f".{target.name}.link{TEMPORARY_SUFFIX}")
     temporary.unlink(missing_ok=True)
     try:
         os.link(source, temporary)  # ``source`` is only ever replaced, never written into

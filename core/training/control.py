@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal
 
 from core.config import LIVE_SETTINGS
 from core.runs.directory import Control, RunDirectory, RunError
+from core.runs.metrics_log import read_metrics
 from core.training.loop import EpochEnd, Step
 from core.training.recorder import Recorder
+from core.training.resume import acknowledged
 
 Verdict = Literal["go", "wait", "stop"]
 
@@ -43,31 +46,45 @@ class StopSignals:
         signal.signal(number, self._before[number])
 
 
-def forget_commands(run: RunDirectory) -> None:
-    """Let what was commanded before ``run`` was resumed not hold again with the next command: neither a stop, nor
-    hyperparameters, which came along with the checkpoint or were changed since. Raises ``RunError``."""
+@dataclass(frozen=True)
+class Beginning:
+    """How a run that is resumed begins."""
+
+    known: Control | None
+    """The command that stands in its file and is no news; None if the file is malformed."""
+    paused: bool
+    """Whether it waits, as it did when it was killed."""
+
+
+def settle_commands(run: RunDirectory) -> Beginning:
+    """Let what was commanded before ``run`` is resumed not hold again with the next command: neither a stop, nor
+    hyperparameters, which are in its records. A pause lasts until a later command ends it. Raises ``RunError``."""
+    done = acknowledged(read_metrics(run.metrics_path))
     try:
         old = run.read_control()
     except RunError:  # malformed: ignored, as while the training ran
-        return
-    if old != Control(old.sequence):
-        run.write_control(Control(old.sequence))
+        return Beginning(None, done.paused)
+    paused = done.paused and not (old.state == "running" and old.sequence > done.sequence)
+    known = Control(max(old.sequence, done.sequence), "paused" if paused else "running")
+    if old != known:
+        run.write_control(known)
+    return Beginning(known, paused)
 
 
 class Steering:
     """Follows the commands of one run."""
 
-    def __init__(self, recorder: Recorder, signals: StopSignals) -> None:
+    def __init__(self, recorder: Recorder, signals: StopSignals, beginning: Beginning | None) -> None:
         self._recorder, self._run, self._signals = recorder, recorder.run, signals
         self._live = recorder.state.hyperparameters
         self._stamp: int | None = None
         self._control: Control | None = None
         self._state: Literal["running", "paused", "stopped"] = "running"
+        if beginning is not None:
+            self._control = beginning.known
+            self._state = "paused" if beginning.paused else "running"
         self._advance: Literal["none", "step", "epoch"] = "none"
         self._pause_recorded = False
-        if self._run.last_checkpoint_path.exists():  # the run is resumed
-            self._stamp = self._run.control_stamp()
-            self._control = self._read()
 
     def verdict(self) -> Verdict:
         """What to do before the next step, a new command taken over. Called again and again while training waits."""
@@ -124,8 +141,9 @@ class Steering:
         self._state = control.state
         self._advance = control.advance if control.state == "paused" else "none"
         sequence = control.sequence
-        self._recorder.event("control", sequence=sequence, state=control.state, advance=control.advance)
-        if changed:
+        if changed:  # before the acknowledgement: what is acknowledged is recorded
             text = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in changed.items())
             present = {name: getattr(self._live, name) for name in names}
             self._recorder.event("hyperparameters", sequence=sequence, message=text, changed=sorted(changed), **present)
+        self._recorder.event("control", sequence=sequence, state=control.state, advance=control.advance)
+        self._recorder.sync()

@@ -12,7 +12,7 @@ import math
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -28,7 +28,6 @@ from core.training.checkpoint import copy_checkpoint, save_checkpoint, save_weig
 from core.training.diagnosis import findings, measure
 from core.training.loop import Diverged, EpochEnd, Step
 from core.training.probe_embedding import EPOCH_LANDMARKS, ProbeMeans
-from core.training.resume import Changes
 from core.training.state import TrainingState
 from core.utils.text import counted
 
@@ -44,6 +43,9 @@ NEIGHBOURS = 12
 """Of trustworthiness."""
 MAX_TRUSTWORTHINESS_SAMPLES = 5000
 """Trustworthiness compares all pairs of samples; of a larger cloud this many are drawn."""
+PAUSED = (
+    ', paused as it was when it was interrupted: resume it in the window, or with "state": "running" in control.json'
+)
 REFINE_S = 0.1
 """Seconds of encoding at a time while the training waits: commands are looked for in between."""
 
@@ -59,6 +61,8 @@ class History:
     validation: dict[str, float] = field(default_factory=dict)
     """Of the last epoch."""
     hyperparameters: dict[str, float] = field(default_factory=dict)
+    last_epoch: Record = field(default_factory=dict)
+    """Its record, which is appended after the checkpoint is saved: a training may die in between."""
 
 
 class Clock:
@@ -110,12 +114,12 @@ class Recorder:
         means: ProbeMeans,
         history: History,
         on_record: Callable[[Record], None] | None,
-        changes: Changes | None = None,
+        restored: Sequence[Record] = (),
     ) -> None:
         self.run, self.state, self.history = run, state, history
         self.clock = Clock(history.seconds)
         self._lock, self._means, self._on_record = lock, means, on_record
-        self._changes = changes or {}
+        self._restored = restored
         self._metrics = MetricsWriter(run.metrics_path)
         self._unrecorded: Step | None = None
         self._rates = (math.nan, math.nan)
@@ -125,7 +129,8 @@ class Recorder:
 
     def close(self) -> None:
         """Let go of the files."""
-        self._metrics.close()
+        with contextlib.suppress(OSError):  # whoever had to know that all is written has synchronised before
+            self._metrics.close()
 
     # records
 
@@ -141,6 +146,10 @@ class Recorder:
         """Write a record of kind ``event``."""
         where = {"step": self.state.step, "epoch": self.state.epoch, "time": self.clock.seconds()}
         self.append({"kind": "event", "event": event, **where, **fields})
+
+    def sync(self) -> None:
+        """Bring all records to the disk."""
+        self._metrics.sync()
 
     def flush_step(self) -> None:
         """Record the last step if it was passed over."""
@@ -167,23 +176,24 @@ class Recorder:
 
     # what the training does
 
-    def begin(self, dataset: Dataset, device: str, processes: int) -> None:
+    def begin(self, dataset: Dataset, device: str, processes: int, *, paused: bool) -> None:
         """Weights and a first cloud, before the first step; the files of a resumed run stay until there are newer."""
         self.event(
             "started",
+            paused=paused,
             pid=os.getpid(),
             device=device,
             processes=processes,
             train=len(dataset.train),
             validation=len(dataset.validation),
             held_out=len(dataset.held_out),
-            message=f"training on {device}" + (f" from step {self.state.step}" if self.state.step else ""),
+            message=f"training on {device}"
+            + (f" from step {self.state.step}" if self.state.step else "")
+            + (PAUSED if paused else ""),
         )
-        if self._changes:
-            now = {name.partition(".")[2]: value for name, (_, value) in self._changes.items()}
-            text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in now.items())
-            values = asdict(self.state.hyperparameters) | now
-            self.event("hyperparameters", message=text, changed=sorted(now), **values)
+        if self._on_record is not None:
+            for record in self._restored:
+                self._on_record(record)
         fresh = self.state.step == 0
         if fresh:
             for line in said_of(dataset):
@@ -221,22 +231,22 @@ class Recorder:
         if best:
             self.history.best_loss, self.history.best_epoch = loss, end.epoch
         self.history.validation = dict(end.validation)
+        record = {
+            "kind": "epoch",
+            "epoch": end.epoch,
+            "step": end.step,
+            "time": self.clock.seconds(),
+            "validation": end.validation,
+            "best": best,
+            "exact_means": exact,
+        }
+        self.history.last_epoch = record
         self.run.write_embedding(mu, end.epoch)
         self._write_live(mu)
         self.save_checkpoint()
         if best:
             copy_checkpoint(self.run.last_checkpoint_path, self.run.best_checkpoint_path)
-        self.append(
-            {
-                "kind": "epoch",
-                "epoch": end.epoch,
-                "step": end.step,
-                "time": self.clock.seconds(),
-                "validation": end.validation,
-                "best": best,
-                "exact_means": exact,
-            }
-        )
+        self.append(record)
         self._epoch_began = self.clock.seconds()
 
     def snapshot(self) -> None:
@@ -254,7 +264,8 @@ class Recorder:
             self._write_live(mu)
 
     def save_checkpoint(self) -> None:
-        """The whole state, as ``last``."""
+        """The whole state, as ``last``; the records of its steps reach the disk before."""
+        self.sync()
         self.history.seconds = self.clock.seconds()
         self.history.hyperparameters = asdict(self.state.hyperparameters)
         save_checkpoint(self.run.last_checkpoint_path, self.state, asdict(self.history))
@@ -280,6 +291,7 @@ class Recorder:
         self.save_checkpoint()
         self.snapshot()
         self.event("stopped", message=f"stopped at step {self.state.step}; a checkpoint is saved")
+        self.sync()
 
     def finish(self, dataset: Dataset) -> Record:
         """The training is complete: returns the report, which is recorded, too."""
@@ -302,6 +314,7 @@ class Recorder:
         self.append(report)
         self._write_live(mu)  # whoever judges places by these means now knows what they are worth
         self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}")
+        self.sync()
         return report
 
     def fail(self, error: Exception, **fields: Any) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from core.config import RESUME_SETTINGS, SETTINGS, RunConfig, with_values
+from core.config import LIVE_SETTINGS, RESUME_SETTINGS, SETTINGS, RunConfig, with_values
 from core.runs.directory import RunDirectory, RunError
-from core.runs.metrics_log import read_metrics
+from core.runs.metrics_log import Record, read_metrics
 from core.training.checkpoint import read_stored
 from core.training.schedule import Cycle, learning_rate
 from core.training.state import Hyperparameters, TrainingState
@@ -20,14 +23,65 @@ SAFE_RATE = 1e-3
 """A learning rate that a diverged training goes on with at most."""
 
 
+@dataclass(frozen=True)
+class Acknowledged:
+    """What the trainers of a run have said in its records that they do."""
+
+    hyperparameters: dict[str, float] = field(default_factory=dict)
+    """The live ones that were changed, by the names of ``core.training.state.Hyperparameters``."""
+    sequence: int = 0
+    """Of the last command."""
+    paused: bool = False
+    """Whether training waits. A training that has ended in order does not."""
+
+
+def acknowledged(records: Iterable[Record]) -> Acknowledged:
+    """What ``records``, all of a run's in order, acknowledge. They lead: no checkpoint has a value that they lack."""
+    values: dict[str, float] = {}
+    sequence, paused = 0, False
+    for record in records:
+        match record.get("event"):
+            case "hyperparameters":
+                for setting in LIVE_SETTINGS:
+                    value = record.get(setting.field.name)
+                    if isinstance(value, int | float) and not isinstance(value, bool) and setting.accepts(value):
+                        values[setting.field.name] = float(value)
+            case "control":
+                sequence, paused = record.get("sequence", 0), record.get("state") == "paused"
+            case "started":
+                paused = record.get("paused") is True
+            case "stopped" | "finished" | "failed":
+                paused = False
+    return Acknowledged(values, sequence, paused)
+
+
 def present_config(run: RunDirectory) -> RunConfig:
-    """The configuration that ``run`` would go on with: its own, with the hyperparameters of its last checkpoint, which
-    may have been changed while it ran. Raises ``CheckpointError`` if that file is damaged."""
-    if not run.last_checkpoint_path.exists():
-        return run.config
-    stored = read_stored(run.last_checkpoint_path).extra.get("hyperparameters", {})
+    """The configuration that ``run`` would go on with: its own, the hyperparameters of its last checkpoint and those
+    acknowledged since. Raises ``CheckpointError`` if the checkpoint is damaged, ``OSError``, ``RunError``."""
+    stored: dict[str, Any] = {}
+    if run.last_checkpoint_path.exists():
+        stored |= read_stored(run.last_checkpoint_path).extra.get("hyperparameters", {})
+    stored |= acknowledged(read_metrics(run.metrics_path)).hyperparameters
     live = {setting.name: stored.get(setting.field.name) for setting in RESUME_SETTINGS}
     return with_values(run.config, {name: value for name, value in live.items() if value is not None})
+
+
+def carried_over(
+    dropped: Iterable[Record], state: TrainingState, seconds: float, before: Mapping[str, float], changes: Changes
+) -> list[Record]:
+    """The records of a run that goes on from ``state`` of what it acknowledged in those ``dropped``, which are of later
+    steps, and of ``changes``: the last command, and the values that differ from those known ``before``."""
+    where = {"step": state.step, "epoch": state.epoch, "time": seconds}
+    commands = [record for record in dropped if record.get("event") == "control"]
+    carried = [record | where for record in commands[-1:]]
+    live = dataclasses.asdict(state.hyperparameters)
+    now = {name: value for name, value in live.items() if value != before.get(name)}
+    now |= {name.partition(".")[2]: value for name, (_, value) in changes.items()}
+    if now:
+        text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in now.items())
+        event = {"kind": "event", "event": "hyperparameters", **where}
+        carried.append(event | {"message": text, "changed": sorted(now)} | live | now)
+    return carried
 
 
 def differences(before: RunConfig, now: RunConfig) -> Changes:
@@ -83,8 +137,9 @@ def apply_changes(run: RunDirectory, state: TrainingState, before: RunConfig, tr
         )
     if "training.epochs" in changes and state.step > 0:
         place = done + state.position / train
-        rate = learning_rate(before.training, before.training.learning_rate, place, state.cycle)
-        state.cycle = Cycle(place, rate)
+        if state.cycle.start < place:  # else a training that died since has begun it here
+            rate = learning_rate(before.training, before.training.learning_rate, place, state.cycle)
+            state.cycle = Cycle(place, rate)
     state.hyperparameters = Hyperparameters.of(state.config)
     return changes
 

@@ -23,23 +23,25 @@ from core.data.source_resolution import inherit_native_size, resolve_native_size
 from core.runs.commands import resume_command
 from core.runs.directory import RunDirectory, RunError, unwritable
 from core.runs.lock import RunLock
-from core.runs.metrics_log import Record, keep_metrics
-from core.training.checkpoint import CheckpointError, load_checkpoint, save_checkpoint
-from core.training.control import Steering, StopSignals, forget_commands
+from core.runs.metrics_log import Record, read_metrics, rewrite_metrics
+from core.training.checkpoint import CheckpointError, copy_checkpoint, load_checkpoint, save_checkpoint
+from core.training.control import Beginning, Steering, StopSignals, settle_commands
 from core.training.distributed import RankFailed, Ranks
 from core.training.loop import Diverged, Step, TrainingError, make_fabric, step_threads, train
 from core.training.probe_embedding import ProbeMeans, make_probe
 from core.training.recorder import History, Recorder
 from core.training.resume import (
     Changes,
+    acknowledged,
     apply_changes,
+    carried_over,
     check_resumable,
     present_config,
     record_changes,
     remedy,
 )
 from core.training.run_metadata import dataset_metadata, run_metadata
-from core.training.state import TrainingState
+from core.training.state import Hyperparameters, TrainingState
 from core.utils.atomic_write import remove_temporaries
 
 PAUSE_POLL_S = 0.03
@@ -83,7 +85,8 @@ def run_training(
         # The run folder: rank zero opens the run to resume, and takes the lock.
         lock = RunLock(out / "lock")
         config = dataclasses.replace(config, data=with_absolute_path(config.data))
-        existing = ranks.on_rank_zero(lambda: _claim_folder(out, config, resume, lock, stack))
+        claimed = ranks.on_rank_zero(lambda: _claim_folder(out, config, resume, lock, stack))
+        existing, beginning = claimed or (None, None)
         if existing is not None:
             config = inherit_native_size(config, existing.config)
         config = fabric.broadcast(config)  # rank zero alone has seen the run that is resumed
@@ -106,19 +109,18 @@ def run_training(
                 )
                 for folder in (run.path, run.checkpoints_path, run.path / "embeddings"):
                     remove_temporaries(folder)
-                history, changes = (None, {}) if existing is None else _restore(run, dataset, state)
+                history, changes, restored = _restore(run, dataset, state) if existing else (None, {}, [])
                 if history is None:  # what a training left that died before its first checkpoint goes
                     stored = [run.embedding_path(epoch) for epoch in [*run.embedding_epochs(), None]]
-                    for path in (run.metrics_path, run.weights_path, *stored):
+                    for path in (run.weights_path, *stored):
                         path.unlink(missing_ok=True)
+                    rewrite_metrics(run.metrics_path, restored)
                     run.write_probe(make_probe(dataset, run.config.data.seed))
                     history = History()
                 if changes:
                     run = record_changes(run, state, changes)
-                if existing is not None:
-                    forget_commands(run)
                 means = ProbeMeans(run.read_probe(), dataset, state, fabric)
-                return Recorder(run, lock, state, means, history, on_event, changes)
+                return Recorder(run, lock, state, means, history, on_event, restored)
 
         recorder = ranks.on_rank_zero(open_recorder)
         if recorder is not None:
@@ -131,8 +133,9 @@ def run_training(
         try:
             steering = None
             if recorder is not None:
-                steering = Steering(recorder, signals)
-                recorder.begin(dataset, str(fabric.device), fabric.world_size)
+                steering = Steering(recorder, signals, beginning)
+                paused = beginning is not None and beginning.paused
+                recorder.begin(dataset, str(fabric.device), fabric.world_size, paused=paused)
             events = train(state, dataset, fabric)
             stopped = _told_to_stop(steering, ranks, state)
             while not stopped and (event := next(events, None)) is not None:
@@ -170,7 +173,7 @@ def run_training(
 
 def _claim_folder(
     out: Path, config: RunConfig, resume: bool, lock: RunLock, stack: contextlib.ExitStack
-) -> RunDirectory | None:
+) -> tuple[RunDirectory, Beginning] | None:
     """Make sure that the folder can be written, and that nobody else writes it; returns the run to resume."""
     existing = None
     if resume:
@@ -181,7 +184,7 @@ def _claim_folder(
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
         stack.enter_context(lock)
-    return existing
+    return None if existing is None else (existing, settle_commands(existing))
 
 
 @contextlib.contextmanager
@@ -193,14 +196,18 @@ def _writing(out: Path) -> Iterator[None]:
         raise unwritable(out, error) from error
 
 
-def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> tuple[History | None, Changes]:
+def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> tuple[History | None, Changes, list[Record]]:
     """Put the last checkpoint of ``run`` into ``state``, and drop what was recorded after it.
 
-    Returns what the training remembers, None if there is no checkpoint, and what changes from here on.
+    Returns what the training remembers, None if there is no checkpoint; what changes from here on; and the records of
+    that and of what was acknowledged after the checkpoint, which are written.
     """
     path, before = run.last_checkpoint_path, present_config(run)
+    records = read_metrics(run.metrics_path)
     if not path.exists():
-        return None, apply_changes(run, state, before, len(dataset.train))
+        changes = apply_changes(run, state, before, len(dataset.train))
+        known = dataclasses.asdict(Hyperparameters.of(run.config))
+        return None, changes, carried_over(records, state, 0.0, known, changes)
     stored = run.metadata.get("dataset")
     known = stored.get("fingerprint") if isinstance(stored, dict) else None
     if known is not None and known != dataset.fingerprint:
@@ -219,14 +226,23 @@ def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> tuple
         step = record.get("step", 0)
         return record.get("kind") != "report" and (step if isinstance(step, int) else 0) <= state.step
 
-    keep_metrics(run.metrics_path, before_checkpoint)  # no step is recorded twice
+    kept = [record for record in records if before_checkpoint(record)]  # no step is recorded twice
+    dropped = [record for record in records if not before_checkpoint(record)]
+    if history.last_epoch and all(r.get("kind") != "epoch" or r["epoch"] != history.last_epoch["epoch"] for r in kept):
+        kept.append(history.last_epoch)  # the training died between the two
+    known = history.hyperparameters | acknowledged(kept).hyperparameters
+    restored = carried_over(dropped, state, history.seconds, known, changes)
+    # Before the checkpoint: it never has a value that the records lack.
+    rewrite_metrics(run.metrics_path, [*kept, *restored])
+    if history.best_epoch == state.epoch > 0 and state.position == 0:  # it may have died between the two checkpoints
+        copy_checkpoint(path, run.best_checkpoint_path)
     for epoch in run.embedding_epochs():
         if epoch > state.epoch:
             run.embedding_path(epoch).unlink(missing_ok=True)
     if changes:  # else a training that dies before its next checkpoint would go on without them
         history.hyperparameters = dataclasses.asdict(state.hyperparameters)
         save_checkpoint(path, state, dataclasses.asdict(history))
-    return history, changes
+    return history, changes, restored
 
 
 def _told_to_stop(steering: Steering | None, ranks: Ranks, state: TrainingState) -> bool:

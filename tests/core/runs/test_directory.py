@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from core.config import DataConfig, RunConfig
 from core.runs.directory import Control, ProbeSet, RunDirectory, RunError
 from core.runs.lock import STALE_S, Holder, RunLock
-from core.runs.metrics_log import MetricsTail, MetricsWriter, keep_metrics, read_metrics, read_records
+from core.runs.metrics_log import MetricsTail, MetricsWriter, read_metrics, read_records, rewrite_metrics
 from core.utils.atomic_write import atomic_file, remove_temporaries, write_atomic
 
 
@@ -352,7 +352,7 @@ def test_a_reader_starts_again_when_the_file_was_replaced(run: RunDirectory):
     run.metrics_path.write_bytes(line(step(1)) + line(step(2)))
     tail = MetricsTail(run.metrics_path)
     assert len(tail.poll()) == 2
-    keep_metrics(run.metrics_path, lambda record: record["step"] == 2)
+    rewrite_metrics(run.metrics_path, [step(2)])
     assert tail.poll() == [step(2)]
     assert tail.restarts == 1
 

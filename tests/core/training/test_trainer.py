@@ -397,6 +397,48 @@ def test_live_hyperparameters_are_taken_over_and_kept_when_resumed(tmp_path: Pat
     assert steps(run)[-1]["beta"] == 0.25
 
 
+def test_what_a_killed_training_has_acknowledged_holds_when_it_is_resumed(start: Callable[..., Trainer]):
+    """Whatever stands in control.json by then, and also if it is killed once more before its next checkpoint."""
+    trainer = start(longer(), preamble="import core.training.recorder as r\nr.Recorder.epoch = lambda *_, **__: None")
+    trainer.until_step(1)
+    trainer.command(state="running", beta=0.25)
+    trainer.command(state="paused", learning_rate=1e-4)
+    run = trainer.run
+    until(lambda: run.status() == "paused", "the pause")
+    trainer.process.kill()
+    trainer.end()
+    run.control_path.unlink()
+
+    def resumed(steer: Callable[[dict], None]) -> Outcome:
+        return run_training(present_config(run), run.path, resume=True, on_event=steer)
+
+    class Killed(BaseException):
+        pass
+
+    def kill(record: dict) -> None:
+        if record.get("event") == "paused":
+            raise Killed
+
+    with pytest.raises(Killed):
+        resumed(kill)
+    assert events(run, "started")[-1]["message"].startswith("training on cpu, paused as it was")
+
+    def go_on(record: dict) -> None:
+        if record.get("event") == "paused":
+            run.write_control(dataclasses.replace(run.read_control(), sequence=9, state="running"))
+        elif record["kind"] == "step":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    assert resumed(go_on).status == "stopped"
+    assert [event["sequence"] for event in events(run, "control")] == [2, 9]
+    (told,) = events(run, "hyperparameters")
+    assert (told["changed"], told["beta"], told["learning_rate"]) == (["beta", "learning_rate"], 0.25, 1e-4)
+    first = steps(run)[0]
+    assert (first["step"], first["beta"]) == (1, 0.25)
+    assert first["learning_rate"] <= 1e-4
+    assert events(RunDirectory.open(run.path), "started")[-1]["paused"]
+
+
 def test_a_malformed_command_is_a_warning_and_the_training_goes_on(tmp_path: Path):
     def disturb(record: dict) -> None:
         if record["kind"] == "epoch" and record["epoch"] == 1:
