@@ -240,14 +240,15 @@ def test_a_path_comes_in_order_with_the_pixels_of_single_decodes(engine):
 
 
 def test_a_decode_is_served_in_the_middle_of_a_path(engine):
-    path = engine.send(DecodePath, z=np.zeros((400, 3), np.float32))
+    path = engine.send(DecodePath, z=np.zeros((4000, 3), np.float32))
     engine.wait_for(lambda reply: reply.stamp == path)
     probe, unanswered, frames = engine.send(Decode, z=Z), True, 0
     while unanswered:
         reply = engine.next()
         unanswered = reply.stamp != probe
         frames = reply.start + len(reply.images) if isinstance(reply, PathFrames) else frames
-    assert frames < 400
+    engine.send(Cancel, request=path)
+    assert frames < 4000
 
 
 def test_exports_the_path_and_says_how_far_it_is(engine, inference, tmp_path):
@@ -288,7 +289,7 @@ def test_an_exported_strip_is_scaled_and_captioned_and_an_npz_is_not(engine, inf
 
 
 def test_a_cancelled_export_leaves_no_file(engine, tmp_path):
-    stamp = engine.send(Export, z=np.zeros((2000, 3), np.float32), path=str(tmp_path / "p.gif"), format="gif")
+    stamp = engine.send(Export, z=np.zeros((20_000, 3), np.float32), path=str(tmp_path / "p.gif"), format="gif")
     engine.wait_for(lambda reply: reply.stamp == stamp)
     engine.send(Cancel, request=stamp)
     probe = engine.send(Decode, z=Z)  # answered after the cancelling: nothing of the export may follow

@@ -66,7 +66,7 @@ def test_a_size_that_is_none_is_explained(capsys):
     assert "1280x720" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("quick", "step", "least", "most"), [(True, 9.0, 0.1, 5.0), (False, 0.2, 0.2, 5.0)])
+@pytest.mark.parametrize(("quick", "step", "least", "most"), [(True, 60.0, 0.1, 60.0), (False, 0.2, 0.2, 60.0)])
 def test_a_quick_tour_makes_short_pauses(quick, step, least, most):
     assert least <= duration(step, quick) < most
 
