@@ -22,12 +22,14 @@ import numpy as np
 
 from core.data.dataset import BROKEN, DatasetError
 from core.utils.text import counted, reason
+from core.utils.untrusted import open_regular, read_bytes
 
 INDEX = "index"
 EXPORT_TABLE = "parameters.csv"
 """The table that ``core.data.export`` writes among the images of a folder."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".parquet", ".npz", ".npy")
 MOST_COLUMNS = 256
+MOST_BYTES = 1 << 30
 IMAGE_NAME = re.compile(r"\.(png|jpe?g|jfif|bmp|gif|tiff?|webp|pgm|ppm|pnm|avif|jp2|tga|ico|heic|dcm)$", re.IGNORECASE)
 """How the name of an image file ends."""
 _NAMELESS = "column 1"  # where programs write their own numbers of the rows
@@ -258,7 +260,7 @@ def _commas(cells: list[str], separator: str) -> str:
 
 def _decoded(file: Path) -> tuple[str, list[str]]:
     """The text of a file, and what was guessed about its encoding."""
-    content = file.read_bytes()
+    content = read_bytes(file, MOST_BYTES)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         encoding = "utf-16"
     elif b"\0" in content:  # UTF-16 without a mark: every other byte of plain text is 0
@@ -327,7 +329,7 @@ def _read_workbook(file: Path) -> Table:
     except ImportError as error:
         raise _missing(file, "openpyxl") from error
 
-    with open(file, "rb") as stream, warnings.catch_warnings():
+    with open_regular(file) as stream, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about styles and print areas, which are not read
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
         try:
@@ -355,7 +357,7 @@ def _read_parquet(file: Path) -> Table:
         raise _missing(file, "pyarrow") from error
 
     try:
-        with open(file, "rb") as stream:
+        with open_regular(file) as stream:
             found = pyarrow.parquet.read_table(stream)
     except pyarrow.ArrowException as error:
         raise TableError(f"{file} cannot be read as Parquet ({error}).") from error
@@ -394,7 +396,7 @@ def _cell(value: object) -> str:
 
 def _read_arrays(file: Path) -> Table:
     columns: dict[str, np.ndarray] = {}
-    with open(file, "rb") as stream:  # opened here: numpy leaves a broken archive open
+    with open_regular(file) as stream:  # opened here: numpy leaves a broken archive open
         array = np.load(stream, allow_pickle=False)
         arrays = array if isinstance(array, np.lib.npyio.NpzFile) else {file.stem: array}
         for name in arrays:

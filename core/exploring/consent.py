@@ -16,6 +16,7 @@ import msgspec
 
 from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
+from core.utils.untrusted import UnreadableError, read_bytes, read_json
 
 LARGEST = 10 << 20
 """Bytes of a program."""
@@ -47,12 +48,11 @@ def read_program(path: Path) -> Program:
     """Read the file at ``path``; nothing is run. Raises ``ProgramError``."""
     path = Path(path).absolute()
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
+        content = read_bytes(path, LARGEST)
     except OSError as error:
         raise ProgramError(f"{path} cannot be read ({error.strerror or error}).") from error
-    if len(content) > LARGEST:
-        raise ProgramError(f"{path} is larger than {LARGEST >> 20} MB; that is no program. Keep data in other files.")
+    except UnreadableError as error:
+        raise ProgramError(f"{path} is no program: {error}. Give a Python file, and keep data in others.") from error
     return Program(path, content, hashlib.sha256(content).hexdigest())
 
 
@@ -80,8 +80,8 @@ def allow(program: Program) -> None:
 def _answers() -> dict[str, str]:
     """Hashes by path. A file that is missing or damaged has no answers, so all is asked again."""
     try:
-        return msgspec.json.decode(_file().read_bytes(), type=dict[str, str])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return read_json(_file(), dict[str, str])
+    except (OSError, UnreadableError):
         return {}
 
 

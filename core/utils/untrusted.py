@@ -6,6 +6,7 @@ ends, and a name may be given to something else between two looks. Nothing read 
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import stat
@@ -53,6 +54,11 @@ def open_regular(path: Path) -> IO[bytes]:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def open_text(path: Path, encoding: str, errors: str = "strict") -> IO[str]:
+    """The same as text, with the ends of lines as they are. Raises ``OSError`` or ``UnreadableError``."""
+    return io.TextIOWrapper(open_regular(path), encoding, errors, newline="")
 
 
 def read_bytes(path: Path, limit: int) -> bytes:

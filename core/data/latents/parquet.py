@@ -11,6 +11,7 @@ import numpy as np
 from core.data.dataset import broken_as
 from core.data.latents.rows import LatentFileError, LatentRows, RowSample, block_rows, check_dimensions
 from core.data.latents.text import MOST_LABELS, columns_of
+from core.utils.untrusted import open_regular
 
 _SAMPLED = 200
 """Rows by which it is decided what a column holds."""
@@ -30,7 +31,7 @@ def read_parquet(file: Path, most: int, key: str = "") -> LatentRows:
             'install Isoline with its extra "tables": pip install "isoline[tables]".'
         ) from error
     advice = "it may be damaged. Write it again."
-    with broken_as(lambda why: f"{file} cannot be read as Parquet ({why}); {advice}"), open(file, "rb") as stream:
+    with broken_as(lambda why: f"{file} cannot be read as Parquet ({why}); {advice}"), open_regular(file) as stream:
         try:
             return _read(file, pyarrow.parquet.ParquetFile(stream), most, key)
         except pyarrow.ArrowException as error:

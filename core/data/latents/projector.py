@@ -23,6 +23,7 @@ from core.data.latents.rows import LatentFileError, LatentRows, RowSample, block
 from core.data.latents.text import MOST_LABELS, lines_of
 from core.data.sources.pictures import settle_pillow
 from core.data.tables import IMAGE_NAME
+from core.utils.untrusted import open_regular, open_text
 
 CONFIG = "projector_config.pbtxt"
 VECTORS = ("vectors.tsv", "tensors.tsv")
@@ -54,7 +55,7 @@ class Sprite:
         advice = "Write it again as PNG."
         with (
             broken_as(lambda why: f"{self.file} cannot be read as an image ({why}). {advice}"),
-            open(self.file, "rb") as f,
+            open_regular(self.file) as f,
             Image.open(f, formats=("PNG", "JPEG", "WEBP", "BMP", "GIF")) as sheet,
         ):
             if sheet.width * sheet.height > MOST_PIXELS:
@@ -232,7 +233,7 @@ def _metadata(file: Path) -> tuple[tuple[str, ...], Iterator[tuple[str, ...]]]:
 
 
 def _table(file: Path) -> Iterator[list[str]]:
-    with open(file, encoding="utf-8-sig", errors="replace", newline="") as stream:
+    with open_text(file, "utf-8-sig", errors="replace") as stream:
         for row in csv.reader(lines_of(file, stream), delimiter="\t", quoting=csv.QUOTE_NONE):
             if row:
                 yield row

@@ -20,6 +20,7 @@ from core.data.labels import CLASS_HEADINGS, says_names
 from core.data.latents.rows import LatentFileError, LatentRows, RowSample, block_rows, check_dimensions
 from core.data.tables import IMAGE_NAME, INDEX, NO_SEPARATOR, is_number, is_unknown, number_of, separator_of
 from core.utils.text import reason
+from core.utils.untrusted import open_regular, open_text
 
 LONGEST_LINE = 4 << 20
 LOOKED_AT = 200
@@ -61,7 +62,7 @@ def read_text(file: Path, most: int) -> LatentRows:
 
 
 def _encoding(file: Path) -> str:
-    with open(file, "rb") as stream:
+    with open_regular(file) as stream:
         start = stream.read(1 << 16)
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
@@ -83,7 +84,7 @@ def lines_of(file: Path, stream: IO[str]) -> Iterator[str]:
 
 
 def _read(file: Path, most: int, encoding: str) -> LatentRows:
-    with open(file, encoding=encoding, newline="") as stream:
+    with open_text(file, encoding) as stream:
         lines = lines_of(file, stream)
         start = list(islice(lines, LOOKED_AT))
         separator = "\t" if file.suffix.lower() == ".tsv" else separator_of("".join(start))

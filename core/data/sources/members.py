@@ -19,6 +19,7 @@ import numpy as np
 from core.data.dataset import DatasetError, broken_as
 from core.data.sources.listing import shown
 from core.data.splits import TRAINING_WORDS, VALIDATION_WORDS
+from core.utils.untrusted import open_regular, read_array_header
 
 MAX_READ = 1 << 30
 """Bytes of an array of labels that are read at once."""
@@ -92,7 +93,7 @@ class MappedMember(Member):
         if not math.prod(self.shape):
             return
         if self.order != "F" and self.shape:  # pages of a map would count as memory of this process
-            with open(self.file, "rb") as stream:
+            with open_regular(self.file) as stream:
                 stream.seek(self.offset)
                 yield from self.streamed(stream, rows)
             return
@@ -109,8 +110,12 @@ class ZippedMember(Member):
     order: str
 
     def blocks(self, rows: int) -> Iterator[np.ndarray]:
-        with zipfile.ZipFile(self.file) as archive, archive.open(f"{self.name}.npy") as stream:
-            read_npy_header(stream)
+        with (
+            open_regular(self.file) as file,
+            zipfile.ZipFile(file) as archive,
+            archive.open(f"{self.name}.npy") as stream,
+        ):
+            read_array_header(stream)
             if self.order == "F":
                 yield from self._unordered(stream, rows)
                 return
@@ -127,20 +132,10 @@ class ZippedMember(Member):
                 yield np.array(array[start : start + rows])
 
 
-def read_npy_header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    """(shape, whether in Fortran order, dtype). Raises any of ``BROKEN``."""
-    version = np.lib.format.read_magic(stream)
-    if version == (1, 0):
-        return np.lib.format.read_array_header_1_0(stream)
-    if version == (2, 0):
-        return np.lib.format.read_array_header_2_0(stream)
-    raise ValueError(f"format version {version}")
-
-
 def npy_members(file: Path) -> list[Member]:
     """The array of an ``.npy`` file. Raises ``DatasetError``."""
-    with _reading(file, "numpy.save"), open(file, "rb") as stream:
-        shape, fortran, dtype = read_npy_header(stream)
+    with _reading(file, "numpy.save"), open_regular(file) as stream:
+        shape, fortran, dtype = read_array_header(stream)
         member = MappedMember("", tuple(shape), dtype, file, stream.tell(), "F" if fortran else "C")
         if dtype.hasobject:
             raise DatasetError(
@@ -155,14 +150,14 @@ def npy_members(file: Path) -> list[Member]:
 def npz_members(file: Path, notes: list[str]) -> list[Member]:
     """The arrays of an ``.npz`` file; what is none, or holds Python objects, goes into ``notes``."""
     members: list[Member] = []
-    with _reading(file, "numpy.savez"), zipfile.ZipFile(file) as archive:
+    with _reading(file, "numpy.savez"), open_regular(file) as opened, zipfile.ZipFile(opened) as archive:
         for info in archive.infolist():
             name, dot, _ = info.filename.rpartition(".npy")
             if not dot or info.filename != f"{name}.npy":
                 notes.append(f"{info.filename} in the archive is no array and is not read.")
                 continue
             with archive.open(info) as stream:
-                shape, fortran, dtype = read_npy_header(stream)
+                shape, fortran, dtype = read_array_header(stream)
                 if dtype.hasobject:
                     notes.append(
                         f"{name} holds Python objects and is not read, as that may run code. Texts are read if they "

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.data.dataset import BROKEN
 from core.data.sources.listing import ListedFile
-from core.data.sources.members import read_npy_header
+from core.data.sources.members import read_array_header
 from core.data.sources.source import PixelKind, Pixels, Size, chosen_channels, taken
 from core.data.sources.tiff import TiffLayout, deep_colour, is_plain_picture, read_layout, read_tiff
 from core.utils.text import reason
@@ -90,7 +90,7 @@ def read_header(path: str, suffix: str) -> Header:
     if suffix == ".npy":
         try:
             with open(path, "rb") as stream:
-                shape, _, dtype = read_npy_header(stream)
+                shape, _, dtype = read_array_header(stream)
         except BROKEN as error:
             raise PictureError(f"damaged, or not an array ({_said(error)})") from error
         return array_header(shape, dtype)

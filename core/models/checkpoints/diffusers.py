@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -30,6 +29,7 @@ from core.models.imported.choices import Finding
 from core.models.imported.onnx_graph import ImportedModelError
 from core.models.imported.parts import MOST_LATENTS
 from core.models.imported.pixel_format import MOST_PIXELS
+from core.utils.untrusted import UnreadableError, read_json
 
 Maps = Literal["flattened", "pooled", "pca"]
 CONFIG, WEIGHTS = "config.json", "diffusion_pytorch_model.safetensors"
@@ -206,10 +206,10 @@ def _present_name(name: str) -> str:
 
 def _config(path: Path) -> KLConfig:
     try:
-        config = msgspec.json.decode(path.read_bytes(), type=KLConfig)
+        config = read_json(path, KLConfig)
     except OSError as error:
         raise ImportedModelError(f"{path} cannot be read ({error.strerror or error}).") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UnreadableError as error:
         raise ImportedModelError(f"{path} is not the config.json of an AutoencoderKL ({error}).") from error
     if config.class_name != "AutoencoderKL":
         raise ImportedModelError(

@@ -16,6 +16,7 @@ from core.models.checkpoints.network import Network
 from core.models.checkpoints.tensors import built, read_tensors
 from core.models.imported.onnx_graph import ImportedModelError
 from core.models.imported.parts import MOST_LATENTS
+from core.utils.untrusted import UnreadableError, read_json
 
 CONFIG, WEIGHTS = "model_config.json", "model.pt"
 HIDDEN = 512
@@ -109,8 +110,8 @@ def read_pythae(folder: Path) -> Network:
 
 def _config(path: Path) -> _Config:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Config)
+        return read_json(path, _Config)
     except OSError as error:
         raise ImportedModelError(f"{path} cannot be read ({error.strerror or error}).") from error
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UnreadableError as error:
         raise ImportedModelError(f"{path} is not a model_config.json of pythae ({error}).") from error

@@ -20,6 +20,7 @@ from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from core.utils.text import counted
+from core.utils.untrusted import UnreadableError, read_bytes
 
 LARGEST_FILE = 2**31 - 1
 """Bytes of one ONNX file: what its format, Protocol Buffers, can hold."""
@@ -213,7 +214,9 @@ def _content(path: Path) -> bytes:
                 f"{path} has {size / 2**30:.1f} GiB; a file of this format holds 2 at most. Export the model with its "
                 "weights as external data."
             )
-        content = path.read_bytes()
+        content = read_bytes(path, LARGEST_FILE)
+    except UnreadableError as error:
+        raise ImportedModelError(f"{path} cannot be read: {error}. Give an ONNX file.") from error
     except FileNotFoundError as error:
         raise ImportedModelError(f"{path} does not exist; give an ONNX file.") from error
     except OSError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import sys
 import time
 from pathlib import Path
 
@@ -89,3 +91,12 @@ def test_files_of_another_kind_are_refused(tmp_path, suffix):
     (tmp_path / "z.pkl").write_bytes(b"\x80\x04.")
     with pytest.raises(DatasetError, match=r"latents are read from \.npy"):
         read_latent_rows(tmp_path / "z.pkl", 100)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")
+@pytest.mark.parametrize("suffix", [".npy", ".npz", ".csv", ".tsv", ".parquet"])
+def test_a_pipe_is_refused_and_does_not_block(tmp_path, suffix):
+    path = tmp_path / f"latents{suffix}"
+    os.mkfifo(path)
+    with pytest.raises(DatasetError, match="it is a pipe, not a file"):
+        read_latent_rows(path, 100)

@@ -29,7 +29,7 @@ def test_inputs_outputs_opset_and_producer_are_read(tmp_path):
         (b"no model at all", "not an ONNX file, or damaged"),
         (b"PK\x03\x04 and more", "ZIP archive: a .keras, .npz or PyTorch file"),
         (b"\x89HDF\r\n\x1a\n and more", "HDF5 file, perhaps of Keras"),
-        (b"\x10\x00\x00\x00\x00\x00\x00\x00{\"a\": 1}", "safetensors file, which holds weights and no network"),
+        (b"\x10\x00\x00\x00\x00\x00\x00\x00{\"a\": 1}", "It is a safetensors file of Isoline, or damaged"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
         (decoder().SerializeToString()[:-200], "not an ONNX file, or damaged"),
         (onnx.ModelProto().SerializeToString() or b"\x08\x08", "holds no ONNX network"),
