@@ -303,7 +303,8 @@ def test_a_run_without_samples_says_so(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_progress_as_json_lines(run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
-    monkeypatch.setattr("core.cli.export.cancellable_lines", lambda: lambda share: print(f'{{"progress": {share}}}'))
+    line = '{{"progress": {}}}'.format
+    monkeypatch.setattr("core.cli.progress.cancellable_lines", lambda at_once: lambda share: print(line(share)))
     assert main(["export", str(run.path), "--projector", "--progress", "json", "--out", str(tmp_path / "o")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [msgspec.json.decode(line)["progress"] for line in lines[:2]] == [0.0, 1.0]
