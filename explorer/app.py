@@ -76,6 +76,7 @@ from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 FRAME_MS = 16
 LOSSES_AFTER_S = 5.0
 """The loss plot imports pyqtgraph, a third of a second: it waits for the first image, but no longer than this."""
+RESTART = "Restart the engine"
 
 V = TypeVar("V", bound=QWidget)
 C = TypeVar("C", bound=Controller)
@@ -188,7 +189,9 @@ class Explorer(QObject):
 
     def _connect(self) -> None:
         notice = self.window.notice
-        self.engine.error_occurred.connect(lambda text: notice.show_message(text, text))
+        self.engine.error_occurred.connect(self._on_engine_error)
+        self.engine.stalled.connect(lambda text: notice.show_message(text, text, action=RESTART))
+        notice.action_requested.connect(lambda _: self.engine.restart())
         self.engine.error_resolved.connect(notice.resolve)
         self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
@@ -225,6 +228,9 @@ class Explorer(QObject):
             action.triggered.connect(lambda _=False, kind=kind: self.figures.open(kind))
             view.addAction(action)
             view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
+    def _on_engine_error(self, text: str) -> None:
+        self.window.notice.show_message(text, text, action=RESTART if self.engine.given_up else "")
 
     def _on_loaded(self, model: Loaded) -> None:
         dimensions = counted(model.latent_dim, "latent dimension")

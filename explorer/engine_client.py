@@ -8,7 +8,13 @@ Of what follows the mouse (the probe, the plane's cursor, a comparison) one requ
 only the newest of the following ones is kept. So an image is never older than one answer, however fast the hand moves.
 
 An engine that dies is started again with what was open in it, and is asked again what it had not answered. If it dies
-again within a minute, an answer may be what kills it: what it had not answered then ends in an error.
+again within a minute, an answer may be what kills it: what it had not answered then ends in an error, and the next
+start waits a little.
+
+Whether it lives is asked all the time (``Ping``), and a thread of its own answers, so that long work is not taken for
+the end. One that has been stopped is replaced at once, one that neither answers nor works after some seconds. One that
+works without answering, or takes long over one step, may be slow or never end: that is for a person to judge, who is
+told of it and may restart the engine.
 """
 
 from __future__ import annotations
@@ -36,6 +42,8 @@ from core.protocol.messages import (
     Load,
     Loaded,
     LoadSecond,
+    Ping,
+    Pong,
     ProtocolError,
     Ready,
     Reply,
@@ -47,10 +55,16 @@ from core.protocol.messages import (
     frame,
     supersedes,
 )
+from core.protocol.python_channel import is_given
 from explorer.settings import process_environment
 
 MAX_RESTARTS, RESTART_WINDOW_S = 3, 60.0
-STOP_MS = 1000
+RESTART_AFTER_S = (0.0, 1.0, 4.0)  # a start waits so long after the first death within that time, the second, the third
+STOP_MS, KILL_MS = 700, 200  # the window closes within a second
+BEAT_MS = 400
+MISSED = 3  # beats without an answer: noticed within two seconds
+DEAD_S = 5.0  # one that neither answers nor works for so long is replaced
+SLOW_S, SLOWEST_S = 2.0, 10.0  # a step of so long is told of: of the latter always, of less if no other took so long
 STDERR_TAIL = 2000
 
 OnReply = Callable[[Any], object]
@@ -97,6 +111,8 @@ class EngineClient(QObject):
 
     NAME: ClassVar[str] = "engine"
     AGAIN: ClassVar[str] = "Open a run to try again."
+    BEATS: ClassVar[bool] = True
+    """Whether it answers ``Ping`` by a thread of its own."""
 
     ready = Signal(str)
     """The engine has started; on which device it computes."""
@@ -107,6 +123,9 @@ class EngineClient(QObject):
     error_occurred = Signal(str)
     error_resolved = Signal(str)
     """What an earlier error said is over: the same was answered, or failed anew, or the process is well."""
+    stalled = Signal(str)
+    """The process does not answer, or has been at one step for long, and ``restart`` may help; ``error_resolved`` gives
+    the same text once that is over."""
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -122,11 +141,26 @@ class EngineClient(QObject):
         self._flushing = False
         self._deaths: list[float] = []
         self._stderr = b""
+        self._ended_for = ""  # why the process that ends was ended by us
+        self._restarted = False  # a person wanted that
+        self._stall = ""  # what was told of the process
+        self._ready = False  # one that still starts may take long over an import
+        self._missed = 0  # beats since the last answer; 0: it has answered
+        self._step = Pong(seconds=0.0)  # what it was at by its newest answer
+        self._longest_step = 0.0  # seconds, of those that have ended
+        self._vital: _Vital | None = None
+        self._heart = QTimer(self, interval=BEAT_MS)
+        self._heart.timeout.connect(self._beat)
 
     @property
     def running(self) -> bool:
         """Whether there is an engine to ask."""
         return self._process is not None
+
+    @property
+    def given_up(self) -> bool:
+        """Whether it has died so often that it is not started again by itself."""
+        return self._given_up
 
     @property
     def process_id(self) -> int:
@@ -246,13 +280,15 @@ class EngineClient(QObject):
         try:
             replies = self._reader.feed(bytes(self._process.readAllStandardOutput().data()))
         except ProtocolError as error:  # the engine and this window are not of one version, or its memory is broken
-            self._stderr += f"\n{error}".encode()
-            self._process.kill()
+            self._end_process(f"sent what is no message ({error})")
             return
         for reply in replies:
             self._deliver(reply)
 
     def _deliver(self, reply: Reply) -> None:
+        if isinstance(reply, Pong):
+            self._on_pong(reply)
+            return
         pending = self._pending.get(reply.stamp)
         if isinstance(reply, Failed):
             if pending is not None:
@@ -270,6 +306,7 @@ class EngineClient(QObject):
                 self.loaded.emit(reply)
             pending.on_reply(reply)
         elif isinstance(reply, Ready):
+            self._ready = True
             self.ready.emit(reply.device)
         elif isinstance(reply, WeightsChanged):
             self._resolve()
@@ -292,8 +329,13 @@ class EngineClient(QObject):
         process.finished.connect(self._on_finished)
         process.errorOccurred.connect(self._on_error)
         self._reader, self._stderr = FrameReader("reply"), b""
+        self._ended_for, self._restarted = "", False
+        self._ready, self._missed, self._vital = False, 0, None
+        self._step, self._longest_step = Pong(seconds=0.0), 0.0
         self._process = process
         process.start()
+        if self.BEATS:
+            self._heart.start()
         for pending in list(self._pending.values()):
             self._send(pending)
 
@@ -302,8 +344,9 @@ class EngineClient(QObject):
         return ["-m", "core.engine", "--threads", str(threads)]
 
     def stop(self) -> None:
-        """End the process: politely, then by force. Returns when it is gone."""
+        """End the process: politely, then by force. Returns when it is gone, within a second."""
         self._stopping = True
+        self._heart.stop()
         self._refuse()
         process, self._process = self._process, None
         if process is None:
@@ -313,10 +356,83 @@ class EngineClient(QObject):
         if process.state() != QProcess.ProcessState.NotRunning:
             process.write(frame(Shutdown()))
             process.closeWriteChannel()
-            if not process.waitForFinished(STOP_MS):
+            if self._missed > 1 or not process.waitForFinished(STOP_MS):
                 process.kill()
-                process.waitForFinished(STOP_MS)
+                process.waitForFinished(KILL_MS)
         process.deleteLater()
+
+    def restart(self) -> None:
+        """Start another process now, with the same run; one that runs is ended, and what it is at is not asked again.
+
+        Nothing if it is being stopped.
+        """
+        if self._process is not None and not self._stopping:
+            self._restarted = True
+            self._end_process("was restarted")
+        elif not self._stopping:
+            self._deaths = []
+            self._restart()
+
+    def _end_process(self, reason: str) -> None:
+        """Kill it; ``reason`` goes on after its name."""
+        if self._process is not None and not self._ended_for:
+            self._ended_for = reason
+            self._process.kill()
+
+    # whether it lives
+
+    def _beat(self) -> None:
+        """Ask whether it lives; look at the process if it has not answered for some beats.
+
+        Beats are counted, not seconds: a window that was itself held up blames nobody.
+        """
+        if self._process is None or self._ended_for or self._process.state() != QProcess.ProcessState.Running:
+            return
+        if self._missed == 0:
+            self._missed = 1
+            self._stamp += 1
+            self._write(Ping(stamp=self._stamp))
+            return
+        self._missed += 1
+        if self._missed > MISSED:
+            self._examine()
+
+    def _examine(self) -> None:
+        """It does not answer: because it was stopped, does nothing any more, or is too busy?"""
+        if self._vital is None:
+            self._vital = _Vital(self.process_id)
+        stopped, idle_s = self._vital.look()
+        if stopped:
+            self._end_process("had been stopped")
+        elif idle_s > DEAD_S:
+            self._end_process(f"neither answered nor worked for {idle_s:.0f} s")
+        elif self._ready:
+            self._tell_stall(f"The {self.NAME} does not answer. It may be busy; if that lasts, restart it.")
+
+    def _on_pong(self, pong: Pong) -> None:
+        self._missed, self._vital = 0, None
+        if pong.request != self._step.request or pong.seconds < self._step.seconds:
+            self._longest_step = max(self._longest_step, self._step.seconds)
+        self._step = pong
+        if pong.seconds < min(max(SLOW_S, 2.0 * self._longest_step), SLOWEST_S) - BEAT_MS / 1000:
+            self._resolve_stall()
+        else:
+            took = f"for about {pong.seconds:.0f} s so far"
+            if is_given():
+                text = f"A function of the Python program has been at work {took}. Should it never return, restart the"
+                self._tell_stall(f"{text} {self.NAME}; the call itself goes on in the program.")
+            else:
+                self._tell_stall(f"The {self.NAME} has been at one step {took}. Should it never end, restart it.")
+
+    def _tell_stall(self, text: str) -> None:
+        if not self._stall:
+            self._stall = text
+            self.stalled.emit(text)
+
+    def _resolve_stall(self) -> None:
+        stall, self._stall = self._stall, ""
+        if stall:
+            self.error_resolved.emit(stall)
 
     def _read_errors(self) -> None:
         if self._process is not None:
@@ -340,28 +456,47 @@ class EngineClient(QObject):
         self._read_errors()
         if self._stopping:
             return
+        if self._restarted:
+            self._lose(f"The {self.NAME} was restarted.", False)
+            return
         now = monotonic()
         self._deaths = [then for then in self._deaths if now - then < RESTART_WINDOW_S] + [now]
         how = "was killed" if status == QProcess.ExitStatus.CrashExit else f"ended with status {code}"
         why = self._stderr.decode(errors="replace").strip().splitlines()
+        if self._ended_for:
+            how, why = self._ended_for, []
         what = f"The {self.NAME} {how} ({why[-1]})" if why else f"The {self.NAME} {how}"
         if len(self._deaths) > MAX_RESTARTS:
             self._lose(f"{what}, {len(self._deaths)} times in a minute. {self.AGAIN}", True)
+        elif wait := self._wait_s:
+            self._lose(f"{what}. It starts again in {wait:g} s.", False)
         else:
             self._lose(f"{what}. It has been started again.", False)
+
+    @property
+    def _wait_s(self) -> float:
+        """How long the next start waits."""
+        return 0.0 if self._restarted else RESTART_AFTER_S[min(len(self._deaths), len(RESTART_AFTER_S)) - 1]
 
     def _lose(self, text: str, give_up: bool) -> None:
         """The process is gone: say so, end what it took with it, and ask the next one what can be asked again."""
         process, self._process = self._process, None
         if process is not None:
             process.deleteLater()
+        self._heart.stop()
+        self._resolve_stall()
         self._given_up = give_up
+        blamed = self._step.request if self._restarted else 0
         lost = []
         for pending in list(self._pending.values()):
             message = pending.message
             pending.sent = False
-            again = isinstance(message, (Load, SetAttributes)) or (message.repeatable and len(self._deaths) == 1)
+            again = isinstance(message, (Load, SetAttributes)) or (
+                message.repeatable and (self._restarted or len(self._deaths) == 1) and message.stamp != blamed
+            )
             if give_up or not again:
+                if isinstance(message, Load):
+                    self._opened[Load] = message  # what is opened if a person has it started again
                 lost.append(pending)
                 self._end(pending, Outcome.FAILED)
         if lost and not give_up:
@@ -370,7 +505,7 @@ class EngineClient(QObject):
             pending.on_error(text)
         self._tell(text)
         if not give_up:
-            QTimer.singleShot(0, self, self._restart)
+            QTimer.singleShot(round(1000 * self._wait_s), self, self._restart)
 
     def _restart(self) -> None:
         if self._stopping or self._process is not None:
@@ -385,6 +520,34 @@ class EngineClient(QObject):
                 self._pending[message.stamp] = PendingRequest(self, message, None, None)
         self._pending.update(asked)
         self.start(self._threads)
+
+
+class _Vital:
+    """A process seen from outside: whether it was stopped, and since when it has not worked."""
+
+    def __init__(self, pid: int) -> None:
+        import psutil  # here: a window whose engine answers has no use for it
+
+        self._seconds, self._worked_at = -1.0, monotonic()
+        try:
+            self._process = psutil.Process(pid)
+        except psutil.NoSuchProcess:  # it has just ended, and QProcess will say so
+            self._process = None
+
+    def look(self) -> tuple[bool, float]:
+        """Whether it has been stopped; for how many seconds it has neither computed nor waited for a disk."""
+        import psutil
+
+        if self._process is None:
+            return False, 0.0
+        try:
+            status, times = self._process.status(), self._process.cpu_times()
+        except psutil.Error:  # it has just ended
+            return False, 0.0
+        seconds = times.user + times.system
+        if seconds != self._seconds or status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP):
+            self._seconds, self._worked_at = seconds, monotonic()
+        return status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP), monotonic() - self._worked_at
 
 
 def _kind(message: Request | None) -> object:

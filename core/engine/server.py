@@ -3,10 +3,11 @@
     python -m core.engine --threads 1
 
 A reader thread takes requests from standard input; the newest of each channel replaces an older one that has not been
-answered. The main thread serves the probe first and does long work (paths, exports, losses) in slices between, so a
-decode never waits for more than one slice; what cannot be sliced is worked out in threads. Standard output belongs to
-the protocol alone: whatever else is printed goes to standard error. The process ends when its input does, so it never
-outlives the window.
+answered. It answers ``Ping`` by itself, from before torch is imported, so that the window can tell an engine that works
+from one that hangs. The main thread serves the probe first and does long work (paths, exports, losses) in slices
+between, so a decode never waits for more than one slice; what cannot be sliced is worked out in threads. Standard
+output belongs to the protocol alone: whatever else is printed goes to standard error. The process ends when its input
+does, so it never outlives the window.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO
 
 from msgspec import structs
@@ -34,6 +36,8 @@ from core.protocol.messages import (
     Failed,
     FrameReader,
     FramingError,
+    Ping,
+    Pong,
     ProtocolError,
     Ready,
     Reply,
@@ -55,6 +59,27 @@ SWITCH_S = 0.0005  # how soon a thread that wants the interpreter gets it: decod
 
 Incoming = Request | ProtocolError | None
 """What the reader thread hands over: a request, bytes that are none, or None at the end of the stream."""
+Send = Callable[[Reply], None]
+
+
+class Pulse:
+    """What the main thread is at, for ``Pong``; written by it alone, read by the reader thread."""
+
+    def __init__(self) -> None:
+        self._step: tuple[float, int] | None = None  # since when, and the stamp of the request
+
+    def begin(self, request: int = 0) -> None:
+        """A step begins, for a request or for none."""
+        self._step = (monotonic(), request)
+
+    def rest(self) -> None:
+        """There is nothing to do."""
+        self._step = None
+
+    def pong(self) -> Pong:
+        """The answer to ``Ping`` now."""
+        step = self._step
+        return Pong(seconds=0.0) if step is None else Pong(seconds=monotonic() - step[0], request=step[1])
 
 
 @dataclass(eq=False)
@@ -68,14 +93,15 @@ class _Running:
 
 
 class Engine:
-    """Requests in, replies out. ``send`` takes each reply."""
+    """Requests in, replies out. ``send`` takes each reply; ``pulse`` is told of each step."""
 
-    def __init__(self, send: Callable[[Reply], None]) -> None:
+    def __init__(self, send: Send, pulse: Pulse | None = None) -> None:
         # Both import torch: only now, after standard output is safe.
         from core.engine.context import HANDLERS, EngineContext
 
         import_module("core.engine.handlers")
         self._handlers, self.context, self._send = HANDLERS, EngineContext(), send
+        self._pulse = Pulse() if pulse is None else pulse
         self._running: list[_Running] = []  # the most urgent first
 
     def accept(self, request: Request) -> None:
@@ -111,6 +137,7 @@ class Engine:
     def advance(self) -> bool:
         """Do one slice of the most urgent work that can go on; False if all of it waits for something."""
         for running in list(self._running):
+            self._pulse.begin(running.request.stamp)
             try:
                 moved = running.job is not None and next(running.job)
             except StopIteration:
@@ -124,6 +151,7 @@ class Engine:
                 return True
             if moved:
                 return True
+        self._pulse.begin()
         return self.context.do_idle_work()
 
     def poll_weights(self) -> None:
@@ -150,8 +178,8 @@ class Engine:
             self._reply(running, Failed(message=text))
 
 
-def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Incoming]) -> None:
-    """Put what comes from ``stream`` into ``inbox``, and None at its end or when its framing is lost."""
+def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Incoming], send: Send, pulse: Pulse) -> None:
+    """Put what comes from ``stream`` into ``inbox``, and None at its end or when its framing is lost; answer pings."""
     reader = FrameReader("request")
     descriptor = stream.fileno()
     try:
@@ -167,32 +195,37 @@ def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Incoming]) -> None:
                     continue
                 if message is None:
                     break
-                inbox.put(message)
+                if isinstance(message, Ping):
+                    send(structs.replace(pulse.pong(), stamp=message.stamp))
+                else:
+                    inbox.put(message)
     except (OSError, FramingError) as error:
         print(f"engine: {error}", file=sys.stderr)
-    inbox.put(None)
+    finally:  # also when the window is gone, to which a pong was to go
+        inbox.put(None)
 
 
-def serve(stream: BinaryIO, send: Callable[[Reply], None]) -> None:
+def serve(inbox: queue.SimpleQueue[Incoming], send: Send, pulse: Pulse) -> None:
     """Answer requests until the stream ends or ``Shutdown`` comes."""
-    inbox: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
-    threading.Thread(target=read_requests, args=(stream, inbox), name="requests", daemon=True).start()
-    engine = Engine(send)
+    engine = Engine(send, pulse)
     try:
-        _answer(engine, inbox)
+        _answer(engine, inbox, pulse)
     finally:
         engine.close()
 
 
-def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming]) -> None:
+def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming], pulse: Pulse) -> None:
     moved = True
     while True:
         try:
             wait = 0.0 if engine.busy and moved else (WAIT_S if engine.busy else IDLE_S)
+            if wait:
+                pulse.rest()
             incoming = inbox.get(timeout=wait) if wait else inbox.get_nowait()
             while True:  # take all that has come before working: only the newest of each kind is done
                 if incoming is None or isinstance(incoming, Shutdown):
                     return
+                pulse.begin(0 if isinstance(incoming, ProtocolError) else incoming.stamp)
                 if isinstance(incoming, ProtocolError):
                     engine.refuse(incoming)
                 else:
@@ -200,6 +233,7 @@ def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming]) -> None:
                 incoming = inbox.get_nowait()
         except queue.Empty:
             moved = engine.advance()
+            pulse.begin()
             engine.poll_weights()
 
 
@@ -209,7 +243,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="number of compute threads")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is meant for the window, which then ends this
-    send = _take_standard_output()
+    send, inbox, pulse = _take_standard_output(), queue.SimpleQueue[Incoming](), Pulse()
+    reader = (sys.stdin.buffer, inbox, send, pulse)
+    threading.Thread(target=read_requests, args=reader, name="requests", daemon=True).start()
     gc.disable()  # nothing of what torch imports is garbage, and looking for some takes a tenth of the time
     import torch
 
@@ -221,11 +257,11 @@ def main(argv: list[str] | None = None) -> int:
     import_module("core.engine.handlers")
     gc.freeze()  # all that stays: it is not looked through again
     gc.enable()
-    serve(sys.stdin.buffer, send)
+    serve(inbox, send, pulse)
     return 0
 
 
-def _take_standard_output() -> Callable[[Reply], None]:
+def _take_standard_output() -> Send:
     """Keep the real standard output for the protocol; whatever prints from now on prints to standard error."""
     channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
@@ -234,11 +270,14 @@ def _take_standard_output() -> Callable[[Reply], None]:
         with contextlib.suppress(OSError):  # not a pipe, or the user's pipes are full
             fcntl.fcntl(channel.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
 
+    sending = threading.Lock()
+
     def send(reply: Reply) -> None:
         rest = memoryview(frame(reply))
         try:
-            while rest:
-                rest = rest[channel.write(rest) :]
+            with sending:  # of the main thread and the reader's, one at a time
+                while rest:
+                    rest = rest[channel.write(rest) :]
         except OSError as error:
             raise SystemExit(0) from error  # the window is gone; SystemExit, for no job may answer that with a reply
 

@@ -286,6 +286,10 @@ class Cancel(Request, frozen=True):
     request: int
 
 
+class Ping(Request, frozen=True):
+    """Is anybody there? Answered by ``Pong``, out of turn: while other requests are worked on, and before ``Ready``."""
+
+
 class Shutdown(Request, frozen=True):
     """End the engine process."""
 
@@ -298,6 +302,14 @@ class Ready(Reply, frozen=True):
 
     device: str
     torch_version: str
+
+
+class Pong(Reply, frozen=True):
+    """The engine lives. Its newest step has taken ``seconds`` so far, 0 while it waits for requests; ``request`` is the
+    stamp of the one that the step is for, 0: of none."""
+
+    seconds: float
+    request: int = 0
 
 
 class Loaded(Reply, frozen=True):

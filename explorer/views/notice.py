@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QSizePolicy, QToolButton
+from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
 
 from explorer.widgets.controls import label, named
 from explorer.widgets.layouts import Panel, column, row
@@ -19,10 +19,12 @@ TICK_MS = 500
 
 @dataclass
 class _Message:
-    """One message of ``source``: seconds until it has been read, and until nobody needs it any more."""
+    """One message of ``source``: what a person can do about it, if anything; seconds until it has been read, and until
+    nobody needs it any more."""
 
     text: str
     source: object
+    action: str = ""
     unread: float = READ_S
     needed: float = math.inf
 
@@ -35,6 +37,8 @@ class NoticeView(Panel):
     """
 
     dismissed = Signal()
+    action_requested = Signal(object)
+    """A message's button was pressed; the ``source`` of that message."""
 
     def __init__(self) -> None:
         super().__init__("notice")
@@ -48,14 +52,26 @@ class NoticeView(Panel):
         self._close.clicked.connect(self.dismissed)
         self._timer = QTimer(self, interval=TICK_MS)
         self._timer.timeout.connect(lambda: self.advance(TICK_MS / 1000) if self.isActiveWindow() else None)
-        row((self._label, 1), column(self._close, 1), spacing=6, margins=(12, 6, 8, 6), parent=self)
+        self._buttons = QWidget()
+        row(parent=self._buttons, spacing=6)
+        row(
+            (self._label, 1),
+            column(self._buttons, 1),
+            column(self._close, 1),
+            spacing=6,
+            margins=(12, 6, 8, 6),
+            parent=self,
+        )
         self.hide()
 
-    def show_message(self, text: str, source: object = None, passing: bool = False) -> None:
-        """Show ``text``. It takes the place of what ``source`` said before, once that has been read."""
+    def show_message(self, text: str, source: object = None, passing: bool = False, action: str = "") -> None:
+        """Show ``text``. It takes the place of what ``source`` said before, once that has been read.
+
+        ``action`` is the text of a button beside it; of several messages with the same one, the newest has it.
+        """
         self._messages = [message for message in self._messages if message.text != text]
         self.resolve(source)
-        self._messages.append(_Message(text, source, needed=PASSING_S if passing else math.inf))
+        self._messages.append(_Message(text, source, action, needed=PASSING_S if passing else math.inf))
         self._show()
 
     def resolve(self, source: object) -> None:
@@ -88,11 +104,26 @@ class NoticeView(Panel):
 
     def _show(self) -> None:
         self._label.setText(self.text())
+        self._show_actions({message.action: message.source for message in self._messages[-MOST:] if message.action})
         self.setVisible(bool(self._messages))
         if self._messages:
             self._timer.start()
         else:
             self._timer.stop()
+
+    def _show_actions(self, actions: dict[str, object]) -> None:
+        layout = self._buttons.layout()
+        assert layout is not None
+        for button in self._buttons.findChildren(QPushButton, options=Qt.FindChildOption.FindDirectChildrenOnly):
+            layout.removeWidget(button)
+            button.setParent(None)
+            button.deleteLater()
+        for number, (action, source) in enumerate(actions.items()):
+            button = named(QPushButton(action, self._buttons), f"notice.action{number}")
+            button.clicked.connect(lambda _=False, source=source: self.action_requested.emit(source))
+            layout.addWidget(button)
+            button.show()
+        self._buttons.setVisible(bool(actions))
 
     def text(self) -> str:
         """The messages on screen, one a line, the newest last."""

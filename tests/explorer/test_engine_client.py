@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ from core.protocol.messages import (
     MeasureAttributes,
     MeasureLosses,
     PathFrames,
+    Pong,
     Reply,
     Request,
     SampleEncoded,
@@ -55,6 +57,7 @@ TINY = RunConfig(
 )
 Z = np.array([0.5, -1.0, 0.25], dtype=np.float32)
 WAIT_MS = 60_000
+SLACK_S = 2.0  # by which a busy machine may be late
 
 posix = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="sends POSIX signals")
 
@@ -260,7 +263,7 @@ def test_what_a_second_engine_took_to_its_grave_ends_in_an_error(mortal):
     mortal.until(lambda: len(mortal.loads) == 3)
     assert [pending.outcome for pending in asked] == [Outcome.FAILED] * 3
     assert reasons == [mortal.errors[-1]] * 3
-    assert mortal.errors[-1].endswith("It has been started again. The request in progress was lost.")
+    assert mortal.errors[-1].endswith("It starts again in 1 s. The request in progress was lost.")
     assert mortal.replies == []
     assert isinstance(mortal.answer(Decode(z=Z)), Decoded)
 
@@ -290,6 +293,7 @@ def test_a_run_that_could_not_be_opened_is_not_the_one_to_come_back_to(mortal, r
 def test_an_engine_that_keeps_dying_is_given_up_until_a_run_is_opened(idle, run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("explorer.engine_client.sys.executable", script(tmp_path, "echo no memory >&2; exit 3"))
+        patch.setattr("explorer.engine_client.RESTART_AFTER_S", (0.0, 0.0, 0.0))
         idle.client.start()
         idle.until(lambda: len(idle.errors) > MAX_RESTARTS)
     assert idle.errors[0] == "The engine ended with status 3 (no memory). It has been started again."
@@ -307,6 +311,7 @@ def test_an_engine_that_sends_nonsense_is_ended(idle, tmp_path, monkeypatch):
     monkeypatch.setattr("explorer.engine_client.sys.executable", script(tmp_path, "echo nonsense, far too long; cat"))
     idle.client.start()
     idle.until(lambda: idle.errors)
+    assert idle.errors[0].startswith("The engine sent what is no message (a frame of ")
     assert "longer than the limit" in idle.errors[0]
 
 
@@ -319,6 +324,123 @@ def test_a_program_that_is_not_there_is_named(idle, tmp_path, monkeypatch):
     assert str(tmp_path / "python") in idle.errors[0]
     assert idle.client.process_id == 0
     assert pending.outcome is Outcome.FAILED
+
+
+# when it hangs
+
+
+def seconds_until(listener: Listener, condition: Callable[[], object]) -> float:
+    began = monotonic()
+    listener.until(condition)
+    return monotonic() - began
+
+
+@posix
+def test_a_stopped_engine_is_noticed_within_two_seconds_and_answers_after_all(mortal):
+    mortal.signal(signal.SIGSTOP)
+    pending = mortal.request(EncodeSample(index=1))
+    assert seconds_until(mortal, lambda: mortal.errors) < 2.0 + SLACK_S
+    assert mortal.errors == ["The engine had been stopped. It has been started again."]
+    mortal.until(lambda: pending.done)
+    assert [type(reply) for reply in mortal.replies] == [SampleEncoded]
+
+
+@posix
+def test_an_engine_that_is_stopped_while_it_starts_is_replaced(started, run):
+    started.until(lambda: started.client.process_id)
+    first = started.client.process_id
+    started.signal(signal.SIGSTOP)
+    assert isinstance(started.load(run), Loaded)
+    assert started.client.process_id != first
+
+
+FAKE = """
+import os, sys, threading, time
+from core.protocol.messages import *
+
+def run():
+    channel, reader, began = os.fdopen(os.dup(1), "wb", buffering=0), FrameReader("request"), time.monotonic()
+    channel.write(frame(Ready(device="cpu", torch_version="")))
+    while data := os.read(0, 1 << 16):
+        for message in reader.feed(data):
+            if isinstance(message, Ping):
+                ANSWER
+"""
+STUCK = "channel.write(frame(Pong(seconds=time.monotonic() - began, request=1)))"
+
+
+def fake(answer: str) -> Callable[[int], list[str]]:
+    """The arguments of a program in the engine's place that does ``answer`` to a ping, and nothing else."""
+    return lambda _: ["-c", FAKE.replace("ANSWER", answer) + "run()"]
+
+
+def test_an_endless_step_is_told_of_within_two_seconds_and_given_up_by_a_click(idle, monkeypatch):
+    stalls: list[str] = []
+    idle.client.stalled.connect(stalls.append)
+    reasons: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(idle.client, "_arguments", fake(STUCK))
+        endless = idle.client.request(Decode(z=Z), None, reasons.append)
+        waiting = idle.request(Decode(z=Z, channel="other"))
+        idle.client.start()
+        idle.until(lambda: idle.devices)
+        assert seconds_until(idle, lambda: stalls) < 2.0 + SLACK_S
+    assert stalls == ["The engine has been at one step for about 2 s so far. Should it never end, restart it."]
+    assert idle.errors == []
+    assert not endless.done
+    idle.client.restart()
+    idle.until(lambda: waiting.done)  # by the real engine, which has no run open
+    assert endless.outcome is Outcome.FAILED
+    assert reasons == ["The engine was restarted. The request in progress was lost."]
+    assert reasons[0] == idle.errors[0]
+
+
+def test_a_slow_step_is_told_of_until_it_ends_and_not_again_for_the_next_that_is_as_slow(idle, monkeypatch):
+    stalls: list[str] = []
+    over: list[str] = []
+    client = idle.client
+    client.stalled.connect(stalls.append)
+    client.error_resolved.connect(over.append)
+    for step in (1, 2):
+        for seconds in (0.4, 1.2, 2.0, 2.8):
+            client._deliver(Pong(seconds=seconds, request=step))
+        assert len(stalls) == 1
+    client._deliver(Pong(seconds=0.0))
+    assert over == stalls
+    assert client.process_id == 0
+
+
+def test_an_engine_that_works_without_answering_is_left_to_the_person(idle, monkeypatch):
+    stalls: list[str] = []
+    idle.client.stalled.connect(stalls.append)
+    monkeypatch.setattr(idle.client, "_arguments", fake("sum(range(1 << 62))"))
+    monkeypatch.setattr("explorer.engine_client.DEAD_S", 0.1)
+    idle.client.start()
+    idle.until(lambda: idle.devices)
+    assert seconds_until(idle, lambda: stalls) < 2.0 + SLACK_S
+    assert stalls == ["The engine does not answer. It may be busy; if that lasts, restart it."]
+    assert idle.errors == []
+
+
+def test_an_engine_that_neither_answers_nor_works_is_replaced(idle, run, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(idle.client, "_arguments", fake("time.sleep(60)"))
+        patch.setattr("explorer.engine_client.DEAD_S", 0.5)
+        idle.client.start()
+        idle.until(lambda: idle.errors)
+    assert idle.errors == ["The engine neither answered nor worked for 1 s. It has been started again."]
+    assert isinstance(idle.load(run), Loaded)
+
+
+def test_an_engine_that_was_given_up_starts_again_by_a_click_with_what_was_to_be_opened(qapp):
+    engine = FakeEngine()
+    engine.request(Load(path="a"))
+    engine.die(deaths=MAX_RESTARTS + 1)
+    assert engine.given_up
+    engine.sent.clear()
+    engine.restart()
+    assert [type(message) for message in engine.sent] == [Load]
+    assert not engine.given_up
 
 
 # no request stays unanswered
@@ -494,7 +616,9 @@ def test_an_engine_that_does_not_listen_is_stopped_by_force(started):
     started.until(lambda: started.devices)
     pid = started.client.process_id
     started.signal(signal.SIGSTOP)
+    began = monotonic()
     started.client.stop()
+    assert monotonic() - began < 1.0 + SLACK_S
     assert not alive(pid)
 
 

@@ -12,6 +12,7 @@ class FigureClient(EngineClient):
 
     NAME = "process that draws figures"
     AGAIN = "Close the dialog and open it again to start it anew."
+    BEATS = False  # it draws one figure at a time, and nobody waits for it
 
     def _arguments(self, threads: int) -> list[str]:
         return ["-m", "core.figures"]

@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,7 @@ import torch
 from engine_driver import TINY, Steps, make_run, seeded, write_weights
 from PIL import Image
 
-from core.config import ModelConfig
+from core.config import DataConfig, ModelConfig, RunConfig
 from core.data.loading import load_dataset
 from core.models.losses import excess_bce
 from core.models.network_inference import NetworkInference
@@ -52,6 +54,8 @@ from core.protocol.messages import (
     MeasureLosses,
     MeasureTransect,
     PathFrames,
+    Ping,
+    Pong,
     PreviewFigure,
     Ready,
     ReconstructValidation,
@@ -65,7 +69,9 @@ from core.protocol.messages import (
     WeightsChanged,
     frame,
 )
+from core.protocol.python_channel import ChannelListener
 from core.runs.directory import RunDirectory
+from core.runs.imported import KEY, PythonFunctions, stored_form
 from core.training.checkpoint import save_weights
 
 Z = np.array([0.5, -1.0, 0.25], dtype=np.float32)
@@ -532,7 +538,11 @@ def test_every_request_is_answered_by_one_final_reply(steps, tmp_path):
         SetAttributes(names=("c",), values=np.arange(4.0)[:, None]),
         MeasureAttributes(names=("area",)),
     ]
-    assert {type(request) for request in requests} == set(Request.__subclasses__()) - {Cancel, Shutdown} - OF_FIGURES
+    assert {type(request) for request in requests} == set(Request.__subclasses__()) - {
+        Cancel,
+        Ping,
+        Shutdown,
+    } - OF_FIGURES
     for stamp, request in enumerate(requests, start=1):
         steps.do(msgspec.structs.replace(request, stamp=stamp))
         answers = [reply for reply in steps.replies if reply.stamp == stamp]
@@ -549,3 +559,27 @@ def test_inspected_and_reconstructed_samples_agree_with_each_other(steps):
     steps.do(EncodeSample(stamp=2, index=0), ReconstructValidation(stamp=3, count=0))
     assert isinstance(steps.replies[0], SampleEncoded)
     assert steps.replies[1].originals.shape == (0, 32, 32, 1)
+
+
+def test_a_ping_is_answered_while_a_function_of_a_program_never_returns(tmp_path, monkeypatch):
+    listener = ChannelListener("session")
+    for name, value in listener.variables.items():
+        monkeypatch.setenv(name, value)
+    channels: list[Any] = []  # who connects is heard, and never answered
+    threading.Thread(target=lambda: channels.append(listener.accept()), daemon=True).start()
+    functions = PythonFunctions(session="session", decodes=True, encodes=False)
+    config = RunConfig(data=DataConfig(source="none", image_size=8), model=ModelConfig(latent_dim=3))
+    run = RunDirectory.create(tmp_path / "run", config, {KEY: stored_form(functions)})
+    engine = EngineProcess()
+    try:
+        assert isinstance(engine.ask(Ping), Pong)  # while torch is imported
+        asked = engine.send(Load, path=str(run.path))
+        pong = engine.ask(Ping)
+        while pong.seconds < 0.5:
+            time.sleep(0.1)
+            pong = engine.ask(Ping)
+        assert pong.request == asked
+    finally:
+        engine.process.kill()
+        engine.close()
+        listener.close()

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from explorer.views.notice import PASSING_S, READ_S, NoticeView
 
@@ -70,3 +70,20 @@ def test_a_new_message_takes_the_place_of_its_sources_last_one_once_that_was_rea
     assert notice.text() == "Second."
     notice.show_message("Second.", "a")
     assert notice.text() == "Second."
+
+
+def test_a_button_acts_on_the_newest_message_that_has_it_and_goes_with_it(notice):
+    acted: list[object] = []
+    notice.action_requested.connect(acted.append)
+    notice.show_message("It does not answer.", "engine", action="Restart")
+    notice.show_message("It still does not answer.", "engine again", action="Restart")
+    notice.show_message("It failed.", "cloud")
+    (button,) = (one for one in notice.findChildren(QPushButton) if one.isVisible())
+    assert button.text() == "Restart"
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+    assert acted == ["engine again"]
+    notice.advance(READ_S)
+    notice.resolve("engine")
+    notice.resolve("engine again")
+    assert notice.text() == "It failed."
+    assert not notice.findChildren(QPushButton)
