@@ -28,7 +28,7 @@ from typing import Any, Literal
 import msgspec
 
 from core.experiments.options import SCHEMA_VERSION, ExperimentError
-from core.runs.lock import STALE_S, RunLock, process_exists
+from core.runs.lock import STALE_S, LockReader, RunLock, process_exists
 from core.utils.atomic_write import remove_temporaries, write_atomic
 from core.utils.untrusted import UnreadableError, read_json
 
@@ -65,15 +65,6 @@ class Progress:
     updated: float
     """Unix time of writing."""
 
-    @property
-    def abandoned(self) -> bool:
-        """Whether it says ``running``, but its process is gone without a word."""
-        if self.state != "running":
-            return False
-        if self.host == socket.gethostname():
-            return not process_exists(self.pid)
-        return time.time() - self.updated > STALE_S
-
 
 def read_progress(path: Path) -> Progress | None:
     """How the experiment in folder ``path`` stands; None if there is none, or its file cannot be understood."""
@@ -95,6 +86,7 @@ class ExperimentFolder:
         self.stop_path = self.path / "stop"
         self.report_path = self.path / "report.json"
         self.html_path = self.path / "report.html"
+        self._lock = LockReader(self.path / "lock")
         self._progress: Progress | None = None
         self._mutex = threading.Lock()
         self._writing = threading.Lock()
@@ -103,6 +95,17 @@ class ExperimentFolder:
     def run_path(self, name: str) -> Path:
         """The run directory of the training ``name``."""
         return self.runs_path / name
+
+    def abandoned(self, progress: Progress) -> bool:
+        """Whether ``progress`` says ``running``, but its process is gone without a word: it is not here, and the heart
+        of the folder's lock has stopped, which beats on for one in another container."""
+        if progress.state != "running":
+            return False
+        if progress.host == socket.gethostname():
+            with contextlib.suppress(OSError):  # a lock that cannot be read says nothing
+                return not process_exists(progress.pid) and self._lock.alive() is None
+            return False
+        return time.time() - progress.updated > STALE_S
 
     # running it
 

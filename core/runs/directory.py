@@ -47,7 +47,7 @@ TRAINING, VALIDATION, HELD_OUT = 0, 1, 2
 _PROBE_ARRAYS = ("indices", "factors", "factor_names", "thumbnails", "split", "names", "categories")
 SPLIT_NAMES = ("training", "validation", "held out")
 
-Status = Literal["running", "paused", "finished", "stopped", "interrupted", "failed"]
+Status = Literal["running", "paused", "finished", "stopped", "interrupted", "failed", "gone"]
 
 
 @dataclass(frozen=True)
@@ -175,8 +175,9 @@ class RunDirectory:
 
     @property
     def can_be_opened(self) -> bool:
-        """Whether there is a model to open: newest weights, or one that was imported."""
-        return self.imported is not None or self.weights_stamp() is not None
+        """Whether there is a model to open: newest weights, those of a checkpoint, or one that was imported."""
+        files = self.weights_path, self.last_checkpoint_path, self.best_checkpoint_path
+        return self.imported is not None or any(path.is_file() for path in files)
 
     def check_trainable(self) -> None:
         """Raise ``RunError`` for an imported model: there is no training to go on with."""
@@ -290,8 +291,10 @@ class RunDirectory:
             raise RunError(f"{path} does not exist (yet): the run has recorded no samples.") from error
         except KeyError as error:
             raise RunError(f"{path} is damaged: it has no {error}. Restore it from a copy of the run.") from error
-        except (OSError, UnreadableError) as error:
+        except UnreadableError as error:
             raise RunError(f"{path} is damaged: {error}. Restore it from a copy of the run.") from error
+        except OSError as error:
+            raise RunError(f"{path} cannot be read ({error.strerror or error}).") from error
 
     def write_embedding(self, mu: np.ndarray, epoch: int | None = None) -> None:
         """Store means mu float32 (n, d) of the probe set after ``epoch``; None: as the live ones."""
@@ -309,8 +312,10 @@ class RunDirectory:
             mu = read_array(path, MAX_SAMPLES * latent_dim * 4)
         except FileNotFoundError as error:
             raise RunError(f"{path} does not exist; the stored epochs are {self.embedding_epochs()}.") from error
-        except (OSError, UnreadableError) as error:
+        except UnreadableError as error:
             raise RunError(f"{path} is damaged: {error}. Restore it from a copy of the run.") from error
+        except OSError as error:
+            raise RunError(f"{path} cannot be read ({error.strerror or error}).") from error
         problem = ""
         if mu.dtype != np.float32 or mu.ndim != 2 or not len(mu) or mu.shape[1] != latent_dim:
             problem = f"it holds {mu.dtype} {mu.shape}, not float32 means (n, {latent_dim})"
@@ -383,11 +388,14 @@ class RunDirectory:
     def status(self) -> Status:
         """What the run is doing: running or paused while its trainer lives; afterwards how it ended.
 
-        ``interrupted``: the trainer is gone without a word (killed, power cut); the run can be resumed.
+        ``interrupted``: the trainer is gone without a word (killed, power cut); the run can be resumed. ``gone``: its
+        folder was deleted or moved.
         """
         holder = self._lock.alive()
         if holder is not None:
             return holder.state
+        if not self.path.is_dir():
+            return "gone"
         if self.imported is not None:
             return "finished"
         outcome = last_outcome(self.metrics_path)
@@ -405,6 +413,8 @@ def new_run_name(config: RunConfig) -> str:
 
 def unwritable(path: Path, error: OSError) -> RunError:
     """The error to raise when ``path`` could not be written."""
+    if isinstance(error, FileNotFoundError) and not path.exists():
+        return RunError(f"{path} is gone: it was deleted or moved, and nothing more is written.")
     return RunError(
         f"{path} cannot be written ({error.strerror or error}). "
         "Free some space or choose a folder that can be written with --out; what was saved before is intact."

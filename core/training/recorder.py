@@ -332,8 +332,8 @@ class Recorder:
             raise Diverged("the weights are not finite", self.state, self.state.hyperparameters.learning_rate)
 
     def _check_lock(self) -> None:
-        if self._lock.lost:
-            raise RunError(f"{self.run.path}: another trainer has taken this run over; this one stops.")
+        if reason := self._lock.lost:
+            raise RunError(reason)
 
     def _write_live(self, mu: np.ndarray) -> None:
         if np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at

@@ -23,6 +23,7 @@ class Session(Controller):
         self.run: RunDirectory | None = None
         self._engine.loaded.connect(self._on_loaded)
         self._watcher.embedding.connect(self._on_embedding)
+        self._watcher.status.connect(self._check_weights)
         self._watcher.epochs.connect(lambda epochs: setattr(self._state, "epochs", epochs))
 
     def open(self, path: Path, *, remember: bool = True) -> bool:
@@ -83,6 +84,22 @@ class Session(Controller):
     def _load_engine(self, run: RunDirectory) -> None:
         if run.can_be_opened:
             self._engine.request(Load(path=str(run.path)))
+
+    def _check_weights(self, status: str) -> None:
+        """Say of a run that is not being trained that its weights are missing."""
+        run = self.run
+        if run is None or run.imported is not None or status in ("running", "paused", "gone"):
+            return
+        if run.weights_path.exists():
+            return
+        missing = f"{run.weights_path} is missing"
+        if run.can_be_opened:
+            self._state.message = f"{missing}; images are decoded by the weights of a checkpoint"
+        else:
+            self.error_occurred.emit(
+                f"{missing}, and there is no checkpoint, so no image can be decoded or encoded. Restore that file from "
+                "a copy of the run, or train it again."
+            )
 
     def _on_embedding(self, means: np.ndarray) -> None:
         if self.run is not None and self._state.model is None:

@@ -19,7 +19,8 @@ TRAINING_TEXT = {
     "paused": "Training paused",
     "stopping": "Stopping after this step …",
     "failed": "The training failed",
-    "interrupted": "This training was interrupted; its last checkpoint is intact",
+    "interrupted": "This training was interrupted",
+    "gone": "The folder of this run was deleted or moved",
 }
 
 

@@ -450,7 +450,7 @@ def _spread(values: list[float]) -> str:
 def _state(folder: ExperimentFolder, progress: Progress) -> str:
     if progress.state != "running":
         return progress.state
-    if progress.abandoned or time() - progress.updated > SILENT_S:
+    if folder.abandoned(progress) or time() - progress.updated > SILENT_S:
         return "interrupted"
     return "stopping" if folder.stop_requested else "running"
 

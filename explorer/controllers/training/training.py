@@ -292,6 +292,9 @@ class TrainingController(Controller):
     def _show_state(self, training: str) -> None:
         imported = training == "finished" and self._run_is_imported
         message = str(self._failure.get("message", "")) if training == "failed" else ""
+        if training == "interrupted" and (run := self._session.run) is not None:
+            there = run.last_checkpoint_path.exists()
+            message = "it goes on from its last checkpoint" if there else "it has no checkpoint and would begin again"
         self._view.set_state("imported" if imported else training, message)
         self._show_no_losses()
         if not self.active:

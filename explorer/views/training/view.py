@@ -47,6 +47,7 @@ _WORDS = {
     "finished": "Finished",
     "interrupted": "Interrupted",
     "failed": "Failed",
+    "gone": "Deleted or moved",
     "imported": "Imported, not trained here",
 }
 _PERMILLE = 1000
@@ -194,7 +195,7 @@ class TrainingView(Panel):
         self._show()
 
     def set_state(self, state: str, message: str = "") -> None:
-        """idle, starting, running, paused, stopping, stopped, interrupted, finished, failed or imported, and why."""
+        """idle, starting, running, paused, stopping, stopped, interrupted, finished, failed, gone or imported."""
         self._state = state
         word = _WORDS.get(state, state.capitalize())
         self._status.setText(f"{word}: {message}" if message else word)

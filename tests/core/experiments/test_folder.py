@@ -137,7 +137,7 @@ def test_progress_is_what_was_reported(folder: ExperimentFolder):
         assert (found.fraction, found.run, found.eta_seconds) == (0.25, "runs/default-0", 90.0)
         assert (found.pid, found.host) == (os.getpid(), socket.gethostname())
         assert abs(found.updated - time.time()) < 60
-        assert not found.abandoned
+        assert not folder.abandoned(found)
 
 
 def test_progress_is_written_again_and_again(folder: ExperimentFolder):
@@ -187,7 +187,7 @@ def test_a_process_that_is_gone_has_abandoned_it(folder: ExperimentFolder):
         content = {"schema": 1, "experiment": "transects", "state": state, "message": "", "fraction": 0.5, "run": None}
         content |= {"eta_seconds": None, "pid": pid, "host": socket.gethostname(), "updated": time.time()}
         folder.progress_path.write_bytes(msgspec.json.encode(content))
-        assert progress_of(folder).abandoned is expected
+        assert folder.abandoned(progress_of(folder)) is expected
 
 
 def test_no_progress_is_none(tmp_path: Path):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -311,7 +312,10 @@ sys.exit(main(["experiment", "transects", "--quick", "--article-steps", "0", "--
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     progress = read_progress(out)
     assert progress is not None
-    assert progress.abandoned
+    deadline = time.monotonic() + 60
+    while not ExperimentFolder(out).abandoned(progress):  # its heart has just beaten
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
     only_the_default = ["--article-steps", "0", "--no-ablations"]
     assert main(["experiment", "transects", "--quick", *only_the_default, "--out", str(out)]) == 0

@@ -120,7 +120,7 @@ def test_each_change_is_kept_in_the_history(run: RunDirectory):
 
 
 def test_an_extended_training_that_is_interrupted_equals_one_that_is_not(
-    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     """Killed in the first epoch after it was extended, and resumed without naming the changes again."""
     whole = RunDirectory.open(shutil.copytree(run.path, tmp_path / "whole"))
@@ -139,6 +139,7 @@ r.Recorder.step = die
 """
     killed = cli_with(kill, "train", "--resume", "--out", str(run.path), *flags)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
+    monkeypatch.setattr("core.runs.lock.WATCH_S", 0.0)
     assert run.status() == "interrupted"
     assert main(["train", "--resume", "--out", str(run.path)]) == 0
     assert "epoch 4/4" in capsys.readouterr().out

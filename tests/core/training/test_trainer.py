@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -223,8 +224,12 @@ def same_weights(one: RunDirectory, other: RunDirectory) -> bool:
 
 
 def test_a_killed_training_resumes_and_equals_an_uninterrupted_one(
-    tmp_path: Path, start: Callable[..., Trainer], train_here: Callable[..., tuple[int, str]]
+    tmp_path: Path,
+    start: Callable[..., Trainer],
+    train_here: Callable[..., tuple[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr("core.runs.lock.WATCH_S", 0.2)
     config = longer(4)
     whole = run_training(config, tmp_path / "whole").run
     # The kill comes from within, in the middle of the third epoch, without any chance to tidy up.
@@ -240,7 +245,7 @@ r.Recorder.step = die
     killed = start(config, tmp_path / "run", preamble=kill)
     assert killed.end()[0] == -signal.SIGKILL
     run = killed.run
-    assert run.status() == "interrupted"
+    until(lambda: run.status() == "interrupted", "the end of its heart")
     assert max(record["step"] for record in steps(run)) >= 2 * STEPS
     assert read_stored(run.last_checkpoint_path).step == 2 * STEPS
     with open(run.metrics_path, "ab") as file:
@@ -306,8 +311,6 @@ def test_another_configuration_does_not_resume(finished: Outcome):
 
 
 def test_a_damaged_checkpoint_is_named_and_nothing_is_changed(finished: Outcome, tmp_path: Path):
-    import shutil
-
     from core.training.checkpoint import CheckpointError
 
     shutil.copytree(finished.run.path, tmp_path / "run")
@@ -397,7 +400,9 @@ def test_live_hyperparameters_are_taken_over_and_kept_when_resumed(tmp_path: Pat
     assert steps(run)[-1]["beta"] == 0.25
 
 
-def test_what_a_killed_training_has_acknowledged_holds_when_it_is_resumed(start: Callable[..., Trainer]):
+def test_what_a_killed_training_has_acknowledged_holds_when_it_is_resumed(
+    start: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
+):
     """Whatever stands in control.json by then, and also if it is killed once more before its next checkpoint."""
     trainer = start(longer(), preamble="import core.training.recorder as r\nr.Recorder.epoch = lambda *_, **__: None")
     trainer.until_step(1)
@@ -408,6 +413,7 @@ def test_what_a_killed_training_has_acknowledged_holds_when_it_is_resumed(start:
     trainer.process.kill()
     trainer.end()
     run.control_path.unlink()
+    monkeypatch.setattr("core.runs.lock.WATCH_S", 0.2)
 
     def resumed(steer: Callable[[dict], None]) -> Outcome:
         return run_training(present_config(run), run.path, resume=True, on_event=steer)
@@ -478,10 +484,25 @@ def test_who_lost_the_lock_stops_writing(tmp_path: Path, monkeypatch: pytest.Mon
 
     def lose(record: dict) -> None:
         if record["kind"] == "step":
-            locks[0].lost = True
+            locks[0]._loss = "another trainer has taken this run over"
 
     with pytest.raises(RunError, match="another trainer has taken this run over"):
         run_training(CONFIG, tmp_path / "run", on_event=lose)
+
+
+@pytest.mark.parametrize("noticed", ["by its lock", "by a file"])
+def test_a_training_whose_run_is_deleted_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, noticed: str):
+    monkeypatch.setattr("core.runs.lock.LATE_S", 0.0 if noticed == "by its lock" else 300.0)
+    monkeypatch.setattr("core.runs.lock.HEARTBEAT_S", 300.0)
+    run = tmp_path / "run"
+
+    def delete(record: dict) -> None:
+        if record["kind"] == "step" and run.exists():
+            shutil.rmtree(run)
+
+    with pytest.raises(RunError, match=r"run is gone: it was deleted or moved"):
+        run_training(CONFIG, run, on_event=delete)
+    assert not run.exists()
 
 
 def test_a_diverging_training_fails_clearly_and_keeps_its_best_checkpoint(tmp_path: Path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from fake_engine import FakeEngine
 
 from core.config import RunConfig
+from core.protocol.messages import Load
 from core.runs.directory import RunDirectory
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context
@@ -26,3 +28,25 @@ def test_what_pointed_into_one_run_does_not_point_into_the_next(qapp, tmp_path):
         state.embedding = np.zeros((9, 3), np.float32)
         state.hovered, state.transect, state.transect_position = 7, 2, 5
     context.watcher.watch(None)
+
+
+@pytest.mark.parametrize("checkpoint", [True, False])
+def test_missing_weights_are_said(qapp, tmp_path, checkpoint: bool):
+    state, engine = State(), FakeEngine()
+    context = Context(state, engine, None)  # pyright: ignore[reportArgumentType]
+    session = Session(context)
+    problems: list[str] = []
+    session.error_occurred.connect(problems.append)
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    run.metrics_path.touch()
+    if checkpoint:
+        run.last_checkpoint_path.touch()
+    assert session.open(run.path)
+    context.watcher.watch(None)
+    assert bool(engine.of(Load)) is checkpoint
+    if checkpoint:
+        assert "weights.safetensors is missing; images are decoded by the weights of a checkpoint" in state.message
+        assert problems == []
+    else:
+        (problem,) = problems
+        assert "weights.safetensors is missing, and there is no checkpoint" in problem

@@ -116,6 +116,21 @@ def test_stopping_one_run_says_nothing_of_the_next_that_is_opened(window):
         assert window.child(name).isEnabled(), name
 
 
+@pytest.mark.parametrize(
+    ("checkpoint", "text"),
+    [(True, "goes on from its last checkpoint"), (False, "has no checkpoint and would begin again")],
+)
+def test_an_interrupted_run_promises_a_checkpoint_only_if_there_is_one(window, checkpoint: bool, text: str):
+    run = window.open("first", "running")
+    if checkpoint:
+        run.last_checkpoint_path.touch()
+    window.watcher.status.emit("interrupted")
+    assert isinstance(status := window.child("status"), QLabel)
+    assert text in status.text()
+    window.watcher.status.emit("gone")
+    assert status.text() == "Deleted or moved"
+
+
 def test_a_run_that_was_stopped_and_is_resumed_runs_again(window):
     window.open("first", "running")
     window.controller.stop()
