@@ -195,6 +195,7 @@ class Explorer(QObject):
         self.engine.error_resolved.connect(notice.resolve)
         self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
+        self.editing.refused.connect(lambda text: notice.show_message(text, self.editing, passing=True))
         notice.dismissed.connect(notice.clear)
         self._offer_figures()
         self.session.opened.connect(lambda _: self._on_opened())

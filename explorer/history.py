@@ -8,18 +8,22 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.paths.latent_path import LatentPath
 from explorer.state import Document, State
 
 LIMIT = 500
+FARTHEST = 1e15  # of a coordinate: squares of such ones still have a sum in float32
 
 
 class Editing(QObject):
     """Changes ``state.document``; a change is either live (while a hand moves) or committed (one undo step)."""
 
     changed = Signal()  # undo or redo labels may differ now
+    refused = Signal(str)
+    """A probe was to be put where nothing can be computed; it stays where it was."""
 
     def __init__(self, state: State) -> None:
         super().__init__()
@@ -35,8 +39,9 @@ class Editing(QObject):
 
     def live(self, label: str, **fields: Any) -> None:
         """Set document fields while a gesture goes on; ``settle`` makes it one step."""
-        self._live = label
-        self.follow(**fields)
+        if self._possible(fields):
+            self._live = label
+            self.follow(**fields)
 
     def settle(self) -> None:
         """The hand let go: what was changed live becomes one step."""
@@ -48,7 +53,19 @@ class Editing(QObject):
 
     def follow(self, **fields: Any) -> None:
         """Set document fields because the data moved, not a person: no step of its own."""
+        if not self._possible(fields):
+            return
         self._state.document = dataclasses.replace(self._state.document, **fields)
+
+    def _possible(self, fields: dict[str, Any]) -> bool:
+        """Whether the probe and the plane's cursor among ``fields`` are places that can be computed with."""
+        for name in ("probe", "cursor"):
+            place = np.asarray(fields[name], dtype=np.float64) if fields.get(name) is not None else np.zeros(0)
+            if not (np.abs(place) <= FARTHEST).all():  # not so for NaN, either
+                reason = f"its new place was not finite, or beyond {FARTHEST:g} in a dimension"
+                self.refused.emit(f"The {name} stays where it was: {reason}.")
+                return False
+        return True
 
     def refine(self, before: LatentPath, path: LatentPath) -> None:
         """Put ``path`` where ``before`` is, now and in every step: the same, computed better. No step of its own."""

@@ -19,7 +19,7 @@ FIELD_OF_VIEW = math.radians(28.0)  # vertical; mild, so that distances within t
 HALF_TANGENT = math.tan(FIELD_OF_VIEW / 2)
 MAX_ELEVATION = 89.0  # degrees; at the pole the azimuth would lose its meaning
 HOME_AZIMUTH, HOME_ELEVATION = -58.0, 22.0  # degrees
-ZOOM_LIMIT = 1e6  # times nearer or farther than the home distance
+ZOOM_NEARER, ZOOM_FARTHER = 1e6, 100.0  # times the home distance
 
 
 @dataclass
@@ -122,11 +122,14 @@ class Camera:
     def along_axis(self, point: np.ndarray, axis: int, pixel: tuple[float, float]) -> np.ndarray:
         """The point on the line through ``point`` along ``axis`` that passes nearest to the line of sight.
 
-        Seen along the axis itself every point of the line is equally near, and ``point`` is returned.
+        Seen along the axis itself every point of the line is equally near, and ``point`` is returned; so it is where
+        the place so found or ``point`` itself lies behind the eye.
         """
         start = self.unproject(pixel, self.distance)
         direction = self.unproject(pixel, self.distance * 2) - start
         direction /= np.linalg.norm(direction)
+        if not self.flat and float(self.depth(point[None])[0]) <= self.near:
+            return point.copy()  # it cannot be seen
         towards = self.axes()[2] if self.flat else (self.eye() - point) / np.linalg.norm(self.eye() - point)
         if 1.0 - towards[axis] ** 2 < 0.02:  # less than 8° between axis and line of sight
             return point.copy()
@@ -137,7 +140,8 @@ class Camera:
         shift = (offset[axis] - direction[axis] * (offset @ direction)) / across
         moved = point.copy()
         moved[axis] += shift
-        return moved
+        seen = self.flat or float(self.depth(moved[None])[0]) > self.near
+        return moved if seen else point.copy()
 
     def orbit(self, dx: float, dy: float) -> None:
         """Turn by a drag of ``dx``, ``dy`` pixels; a flat view has nothing to turn."""
@@ -154,7 +158,7 @@ class Camera:
     def zoom(self, factor: float, pixel: tuple[float, float], reference: float) -> None:
         """Magnify by ``factor`` about ``pixel``, within limits about the ``reference`` distance."""
         before = self.unproject(pixel, self.distance)
-        self.distance = float(np.clip(self.distance / factor, reference / ZOOM_LIMIT, reference * 100.0))
+        self.distance = float(np.clip(self.distance / factor, *zoom_limits(reference)))
         self.target = self.target + before - self.unproject(pixel, self.distance)
 
     def fit(self, low: np.ndarray, high: np.ndarray, margins: tuple[float, float, float, float]) -> None:
@@ -202,6 +206,11 @@ class Camera:
             raise ValueError(f"camera is {state!r}; its numbers must be finite and its distance above 0.")
         self.target, self.distance, self.azimuth = target, numbers["distance"], numbers["azimuth"]
         self.elevation = float(np.clip(numbers["elevation"], -MAX_ELEVATION, MAX_ELEVATION))
+
+
+def zoom_limits(reference: float) -> tuple[float, float]:
+    """The nearest and the farthest distance of an eye whose home distance is ``reference``."""
+    return reference / ZOOM_NEARER, reference * ZOOM_FARTHER
 
 
 def box_corners(low: np.ndarray, high: np.ndarray) -> np.ndarray:

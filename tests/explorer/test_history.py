@@ -1,6 +1,7 @@
 """Undo and redo over documents, and how gestures become steps."""
 
 import numpy as np
+import pytest
 
 from explorer.history import LIMIT, Editing
 from explorer.state import State
@@ -98,3 +99,19 @@ def test_a_selected_control_point_that_undo_removes_is_no_longer_selected():
     state.selected_control = 1
     editing.undo()
     assert state.selected_control is None
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), 1e16])
+def test_a_place_that_cannot_be_computed_with_changes_nothing_and_is_refused(bad):
+    state = State()
+    editing, reasons = Editing(state), []
+    editing.refused.connect(reasons.append)
+    editing.commit("move probe", probe=np.ones(3, np.float32))
+    before = state.document
+    editing.commit("move probe", probe=np.array([0.0, bad, 0.0]))
+    editing.live("move cursor", cursor=(bad, 0.0))
+    editing.settle()
+    editing.follow(probe=np.array([bad]))
+    assert state.document is before
+    assert editing.undo_label == "move probe"
+    assert [reason.split()[1] for reason in reasons] == ["probe", "cursor", "probe"]

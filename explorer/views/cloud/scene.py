@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.rendering.axes import Box, back_grid, flat_grid, make_box
-from core.rendering.camera import Camera, broadside
+from core.rendering.camera import Camera, broadside, zoom_limits
 from core.rendering.colormaps import Colorbar
 from core.rendering.point_colours import plain_colour
 from core.rendering.themes import Theme
@@ -22,6 +22,7 @@ from core.utils.point_sets import nearest_on_polyline
 
 MARGINS_3D = (56.0, 36.0, 56.0, 48.0)  # pixels for tick numbers and names: left, top, right, bottom
 MARGINS_FLAT = (64.0, 32.0, 64.0, 56.0)
+CAMERA_REACH = 1000.0  # home distances
 SWARM_HEIGHT = 0.16  # half the height of a one-dimensional cloud, as a share of its length
 
 
@@ -305,6 +306,20 @@ class Scene:
         self.home_distance = self.camera.distance
         self.fitted = low, high
         self.set_frame(self.frame())
+
+    def limit_camera(self) -> None:
+        """Keep the camera where the cloud can be come back to, and where pixels are numbers: at most ``CAMERA_REACH``
+        home distances from the middle of the cloud, and within the limits of zooming."""
+        camera, reach = self.camera, CAMERA_REACH * self.home_distance
+        low, high = self.fitted if self.fitted is not None else self.bounds()
+        offset = camera.target - (low + high) / 2
+        if not (np.isfinite(offset).all() and math.isfinite(camera.distance)):
+            self.fit(orient=False)
+            return
+        beyond = float(np.abs(offset).max()) / reach
+        if beyond > 1.0:
+            camera.target = (low + high) / 2 + offset / beyond
+        camera.distance = float(np.clip(camera.distance, *zoom_limits(self.home_distance)))
 
     def outgrown(self) -> bool:
         """Whether the bounding box has left that of the last fit by a twentieth of its size, or fills half of it."""

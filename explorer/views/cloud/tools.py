@@ -108,8 +108,17 @@ class Tool:
         self.host.turned()
 
     def depth(self, point: np.ndarray) -> float:
-        """How far ``point`` (3,) lies in front of the eye."""
-        return float(self.scene.camera.depth(np.asarray(point, dtype=np.float64)[None])[0])
+        """How far ``point`` (3,) lies in front of the eye; for one that is behind it, the middle of the view is meant.
+
+        Only what is in front of the eye has a place on the screen, and is there what a hand can hold.
+        """
+        camera = self.scene.camera
+        return self.seen_depth(float(camera.depth(np.asarray(point, dtype=np.float64)[None])[0]))
+
+    def seen_depth(self, depth: float) -> float:
+        """``depth``, or that of the middle of the view where nothing can be seen at it."""
+        camera = self.scene.camera
+        return depth if camera.flat or depth > camera.near else camera.distance
 
 
 class OrbitTool(Tool):
@@ -304,7 +313,7 @@ class EditTool(Tool):
                 place = self.on_plane(at, self.depth(control[-1]))
             else:
                 screen, count = self.scene.screen(), self.scene.count
-                place = self.on_plane(at, float(np.nanmedian(screen.depth)) if count else self.scene.camera.distance)
+                place = self.on_plane(at, self.seen_depth(float(np.nanmedian(screen.depth)) if count else 0.0))
             self.host.control_added.emit(place)
         self._finish()
 

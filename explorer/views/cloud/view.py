@@ -165,6 +165,7 @@ class CloudView(Themed, QWidget):
 
     def turned(self) -> None:
         """A hand has changed the camera; once it has moved or zoomed it, the view follows the cloud no more."""
+        self.scene.limit_camera()
         self._touched = self.scene.reframed()
         if self._touched:
             self._follow.stop()
@@ -428,6 +429,7 @@ class CloudView(Themed, QWidget):
         """Go to a view that ``camera`` gave; raises ``ValueError`` for anything else."""
         self._follow.stop()
         self.scene.camera.restore(state)
+        self.scene.limit_camera()
         self._touched = True
         self._redraw()
 
