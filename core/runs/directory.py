@@ -94,7 +94,7 @@ class ProbeSet:
     names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        count = len(self.indices)
+        count = self.indices.size
         if not self.categories:
             object.__setattr__(self, "categories", ((),) * len(self.factor_names))
         if len(self.categories) != len(self.factor_names):
@@ -113,6 +113,11 @@ class ProbeSet:
             if array.dtype != dtype or array.shape != shape:
                 wanted = f"{np.dtype(dtype)} {shape}"
                 raise RunError(f"{name} of the probe set is {array.dtype} {array.shape}; it must be {wanted}.")
+        for name, values, classes in zip(self.factor_names, self.factors.T, self.categories, strict=True):
+            known = values[~np.isnan(values)]
+            if not np.isfinite(known).all() or (classes and not np.isin(known, np.arange(len(classes))).all()):
+                wanted = f"one of 0 to {len(classes) - 1}, the place of a class" if classes else "finite"
+                raise RunError(f"the factor {name} of the probe set has a value that is not {wanted}.")
 
     def factor(self, name: str) -> np.ndarray | None:
         """One factor float32 (n,); None where it is not known."""

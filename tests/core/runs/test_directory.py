@@ -133,7 +133,7 @@ def probe_of(count: int, channels: int = 1) -> ProbeSet:
     generator = np.random.default_rng(0)
     return ProbeSet(
         np.arange(count, dtype=np.int64),
-        generator.random((count, 2), dtype=np.float32),
+        np.stack([generator.random(count, dtype=np.float32), np.arange(count, dtype=np.float32) % 2], axis=1),
         ("a", "b"),
         generator.integers(0, 256, (count, 32, 32, channels), dtype=np.uint8),
         (np.arange(count) % 5 == 0).astype(np.uint8),
@@ -159,6 +159,11 @@ def test_a_probe_set_of_wrong_shapes_is_refused():
     probe = probe_of(4)
     with pytest.raises(RunError, match=r"split of the probe set is uint8 \(3,\); it must be uint8 \(4,\)"):
         ProbeSet(probe.indices, probe.factors, probe.factor_names, probe.thumbnails, probe.split[:3])
+    for place, value, wanted in (((1, 0), np.inf, "a .* not finite"), ((1, 1), 2.0, "b .* not one of 0 to 1")):
+        factors = probe.factors.copy()
+        factors[place] = value
+        with pytest.raises(RunError, match=f"factor {wanted}"):
+            ProbeSet(probe.indices, factors, probe.factor_names, probe.thumbnails, probe.split, probe.categories)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"])
