@@ -91,19 +91,19 @@ class Preview(ThemedWidget):
         return QSize(560, 460)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self._theme.ground))
-        if self.picture is None or self.words:
-            empty_text(painter, self.rect(), self.words or "Drawing…", self._theme)
-            return
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        room = QRectF(self.rect()).adjusted(12, 12, -12, -12)
-        size = self.picture.size().scaled(room.size().toSize(), Qt.AspectRatioMode.KeepAspectRatio)
-        target = QRectF(0, 0, size.width(), size.height())
-        target.moveCenter(room.center())
-        painter.drawPixmap(target, self.picture, QRectF(self.picture.rect()))
-        painter.setPen(QColor(self._theme.border))
-        painter.drawRect(target.adjusted(-0.5, -0.5, 0.5, 0.5))
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(self._theme.ground))
+            if self.picture is None or self.words:
+                empty_text(painter, self.rect(), self.words or "Drawing…", self._theme)
+                return
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+            room = QRectF(self.rect()).adjusted(12, 12, -12, -12)
+            size = self.picture.size().scaled(room.size().toSize(), Qt.AspectRatioMode.KeepAspectRatio)
+            target = QRectF(0, 0, size.width(), size.height())
+            target.moveCenter(room.center())
+            painter.drawPixmap(target, self.picture, QRectF(self.picture.rect()))
+            painter.setPen(QColor(self._theme.border))
+            painter.drawRect(target.adjusted(-0.5, -0.5, 0.5, 0.5))
 
 
 class FigureDialog(QDialog):

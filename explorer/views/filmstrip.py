@@ -177,19 +177,21 @@ class FilmstripView(Themed, QAbstractScrollArea):
     # painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self.viewport())
-        painter.fillRect(self.viewport().rect(), QColor(self._theme.ground))
-        if not self._images:
-            empty_text(painter, self.viewport().rect(), self.empty, self._theme, 4)
-            return
-        size, ratio, width = self._thumb(), self.devicePixelRatioF(), self.viewport().width()
-        last = max(1, len(self._images) - 1)
-        here = round(self._position * last)
-        for number, left in self._lefts(size.width()).items():
-            if left + size.width() >= 0 and left <= width:
-                self._paint_frame(painter, number, QRectF(left, self._top(size), size.width(), size.height()), ratio)
-        self._paint_scores(painter, size)
-        self._paint_place(painter, here, size)
+        with QPainter(self.viewport()) as painter:
+            painter.fillRect(self.viewport().rect(), QColor(self._theme.ground))
+            if not self._images:
+                empty_text(painter, self.viewport().rect(), self.empty, self._theme, 4)
+                return
+            size, ratio, width = self._thumb(), self.devicePixelRatioF(), self.viewport().width()
+            last = max(1, len(self._images) - 1)
+            here = round(self._position * last)
+            for number, left in self._lefts(size.width()).items():
+                if left + size.width() >= 0 and left <= width:
+                    self._paint_frame(
+                        painter, number, QRectF(left, self._top(size), size.width(), size.height()), ratio
+                    )
+            self._paint_scores(painter, size)
+            self._paint_place(painter, here, size)
 
     def _paint_frame(self, painter: QPainter, number: int, box: QRectF, ratio: float) -> None:
         image = self._images[number]

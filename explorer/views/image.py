@@ -269,17 +269,16 @@ class _Canvas(ThemedWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self._theme.ground))
-        if self.image is None:
-            empty_text(painter, self.rect(), self.waiting or self.empty, self._theme)
-        else:
-            image_conversion.draw(painter, self.image, QRectF(self.rect()), self.devicePixelRatioF())
-            if self.waiting:
-                foot = QRectF(0, self.height() - 32, self.width(), 24)
-                ink, halo = QColor(self._theme.text), QColor(self._theme.ground)
-                halo_text(painter, foot, Qt.AlignmentFlag.AlignHCenter, self.waiting, ink, halo)
-        painter.end()
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(self._theme.ground))
+            if self.image is None:
+                empty_text(painter, self.rect(), self.waiting or self.empty, self._theme)
+            else:
+                image_conversion.draw(painter, self.image, QRectF(self.rect()), self.devicePixelRatioF())
+                if self.waiting:
+                    foot = QRectF(0, self.height() - 32, self.width(), 24)
+                    ink, halo = QColor(self._theme.text), QColor(self._theme.ground)
+                    halo_text(painter, foot, Qt.AlignmentFlag.AlignHCenter, self.waiting, ink, halo)
         if self._new:
             self._new = False
             self.painted.emit()

@@ -135,7 +135,8 @@ class _Grid(Themed, QListWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)
         if not self.pairs:
-            empty_text(QPainter(self.viewport()), self.viewport().rect(), self.empty, self._theme)
+            with QPainter(self.viewport()) as painter:
+                empty_text(painter, self.viewport().rect(), self.empty, self._theme)
 
 
 class _PairDelegate(Themed, QStyledItemDelegate):

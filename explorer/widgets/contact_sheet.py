@@ -44,11 +44,10 @@ class ContactSheet(ThemedWidget):
         super().resizeEvent(event)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        if not self._picture.isNull():
-            scale = self._scale()
-            size = QRectF(0, 0, self._picture.width() * scale, self._picture.height() * scale)
-            painter.fillRect(size, QColor(self._theme.ground))
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not self._enlarges(scale))
-            painter.drawPixmap(size, self._picture, QRectF(self._picture.rect()))
-        painter.end()
+        with QPainter(self) as painter:
+            if not self._picture.isNull():
+                scale = self._scale()
+                size = QRectF(0, 0, self._picture.width() * scale, self._picture.height() * scale)
+                painter.fillRect(size, QColor(self._theme.ground))
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, not self._enlarges(scale))
+                painter.drawPixmap(size, self._picture, QRectF(self._picture.rect()))

@@ -146,24 +146,24 @@ class MarkedSlider(QSlider):
         self.setSliderPosition(round(self.minimum() + share * (self.maximum() - self.minimum())))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        middle, handle = self.height() / 2, self.x_of(self.share())
-        accent = self.palette().color(QPalette.ColorRole.Highlight)
-        groove = self.palette().color(QPalette.ColorRole.Mid)
-        self._stretch(painter, groove, self.x_of(0.0), self.x_of(1.0), middle)
-        if self._span is not None:
-            ink = self.palette().color(QPalette.ColorRole.PlaceholderText)
-            strong = tint(ink, 0.55 if self.isEnabled() else 0.2)
-            self._stretch(painter, strong, self.x_of(self._span[0]), self.x_of(self._span[1]), middle)
-        if self._filled:
-            self._stretch(painter, accent, self.x_of(0.0), handle, middle)
-        painter.setPen(QPen(self.palette().color(QPalette.ColorRole.PlaceholderText), 1))
-        for share in self._ticks:
-            x = round(self.x_of(share)) + 0.5
-            painter.drawLine(QPointF(x, middle + 5), QPointF(x, middle + 9))
-        self._paint_handle(painter, QPointF(handle, middle), accent)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            middle, handle = self.height() / 2, self.x_of(self.share())
+            accent = self.palette().color(QPalette.ColorRole.Highlight)
+            groove = self.palette().color(QPalette.ColorRole.Mid)
+            self._stretch(painter, groove, self.x_of(0.0), self.x_of(1.0), middle)
+            if self._span is not None:
+                ink = self.palette().color(QPalette.ColorRole.PlaceholderText)
+                strong = tint(ink, 0.55 if self.isEnabled() else 0.2)
+                self._stretch(painter, strong, self.x_of(self._span[0]), self.x_of(self._span[1]), middle)
+            if self._filled:
+                self._stretch(painter, accent, self.x_of(0.0), handle, middle)
+            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.PlaceholderText), 1))
+            for share in self._ticks:
+                x = round(self.x_of(share)) + 0.5
+                painter.drawLine(QPointF(x, middle + 5), QPointF(x, middle + 9))
+            self._paint_handle(painter, QPointF(handle, middle), accent)
 
     def _stretch(self, painter: QPainter, colour: QColor, left: float, right: float, middle: float) -> None:
         painter.setBrush(colour)

@@ -61,7 +61,7 @@ class ElidedLabel(QLabel):
         return fitting((self.text(), *self._shorter), self.fontMetrics(), self.contentsRect().width())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        flags = QStyle.visualAlignment(self.layoutDirection(), self.alignment())
-        area, role = self.contentsRect(), self.foregroundRole()
-        self.style().drawItemText(painter, area, int(flags), self.palette(), self.isEnabled(), self.shown, role)
+        with QPainter(self) as painter:
+            flags = QStyle.visualAlignment(self.layoutDirection(), self.alignment())
+            area, role = self.contentsRect(), self.foregroundRole()
+            self.style().drawItemText(painter, area, int(flags), self.palette(), self.isEnabled(), self.shown, role)

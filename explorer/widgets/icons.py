@@ -53,11 +53,10 @@ class _Drawing(Themed, QIconEngine):
             image = QPixmap(size * scale)
             image.setDevicePixelRatio(scale)
             image.fill(Qt.GlobalColor.transparent)
-            painter = QPainter(image)
-            side = min(size.width(), size.height())
-            place = QRectF((size.width() - side) / 2, (size.height() - side) / 2, side, side)
-            QSvgRenderer(QByteArray(text.encode())).render(painter, place)
-            painter.end()
+            with QPainter(image) as painter:
+                side = min(size.width(), size.height())
+                place = QRectF((size.width() - side) / 2, (size.height() - side) / 2, side, side)
+                QSvgRenderer(QByteArray(text.encode())).render(painter, place)
             self._drawn[key] = image
         return self._drawn[key]
 

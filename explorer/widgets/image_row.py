@@ -109,13 +109,13 @@ class ImageRow(ThemedWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The pictures and their texts, or the text of the empty state."""
-        painter = QPainter(self)
-        if not self.pictures:
-            empty_text(painter, self.rect(), self.text, self._theme, 0)
-            return
-        bottom = max(self._paint(painter, picture, self._column(i)) for i, picture in enumerate(self.pictures))
-        font, whole = small_font(self.font()), QRectF(0, bottom, self.width(), self._line())
-        self._write(painter, font, QPalette.ColorRole.WindowText, whole, (self.text,))
+        with QPainter(self) as painter:
+            if not self.pictures:
+                empty_text(painter, self.rect(), self.text, self._theme, 0)
+                return
+            bottom = max(self._paint(painter, picture, self._column(i)) for i, picture in enumerate(self.pictures))
+            font, whole = small_font(self.font()), QRectF(0, bottom, self.width(), self._line())
+            self._write(painter, font, QPalette.ColorRole.WindowText, whole, (self.text,))
 
     def _column(self, number: int) -> QRectF:
         width = (self.width() - 2 * GAP) / 3

@@ -64,21 +64,21 @@ class OffManifoldBadge(ThemedWidget):
             return
         verdict = self._score.verdict if self._score is not None else None
         ink = QColor(self._theme.muted if verdict is None else verdict_colour(self._theme, verdict))
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        metrics = QFontMetricsF(painter.font())
-        room = self.width() - 2 * _PAD - _SIGN - _GAP - 1
-        doubt = self._score.doubt if self._score is not None else ""
-        shorter = (verdict,) if verdict is not None else (sentence(doubt), "No verdict")
-        text = fitting((self.text, *shorter), metrics, room)
-        width = min(2 * _PAD + _SIGN + _GAP + metrics.horizontalAdvance(text) + 1, self.width() - 1.0)
-        frame = QRectF(round((self.width() - width) / 2) + 0.5, 0.5, round(width), self.height() - 1.0)
-        plate(painter, frame, frame.height() / 2, tint(ink, 0.14), QPen(ink, 1.0))
-        _draw_sign(painter, verdict, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
-        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        left = frame.left() + _PAD + _SIGN + _GAP
-        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        painter.drawText(QRectF(left, frame.top(), frame.right() - left, frame.height()), int(flags), text)
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            metrics = QFontMetricsF(painter.font())
+            room = self.width() - 2 * _PAD - _SIGN - _GAP - 1
+            doubt = self._score.doubt if self._score is not None else ""
+            shorter = (verdict,) if verdict is not None else (sentence(doubt), "No verdict")
+            text = fitting((self.text, *shorter), metrics, room)
+            width = min(2 * _PAD + _SIGN + _GAP + metrics.horizontalAdvance(text) + 1, self.width() - 1.0)
+            frame = QRectF(round((self.width() - width) / 2) + 0.5, 0.5, round(width), self.height() - 1.0)
+            plate(painter, frame, frame.height() / 2, tint(ink, 0.14), QPen(ink, 1.0))
+            _draw_sign(painter, verdict, QPointF(frame.left() + _PAD + _SIGN / 2, frame.center().y()), ink)
+            painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+            left = frame.left() + _PAD + _SIGN + _GAP
+            flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+            painter.drawText(QRectF(left, frame.top(), frame.right() - left, frame.height()), int(flags), text)
 
 
 def _draw_sign(painter: QPainter, verdict: Verdict | None, middle: QPointF, ink: QColor) -> None:

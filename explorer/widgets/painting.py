@@ -121,13 +121,12 @@ def _text_picture(text: str, font_name: str, ink: int, halo: int, ratio: float) 
     place = QPointF(TEXT_BORDER, TEXT_BORDER + metrics.ascent())
     outline = QPainterPath()
     outline.addText(place, font, text)
-    painter = QPainter(picture)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setFont(font)
-    painter.strokePath(outline, pen(QColor.fromRgba(halo), 3.0))
-    painter.setPen(QColor.fromRgba(ink))
-    painter.drawText(place, text)
-    painter.end()
+    with QPainter(picture) as painter:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(font)
+        painter.strokePath(outline, pen(QColor.fromRgba(halo), 3.0))
+        painter.setPen(QColor.fromRgba(ink))
+        painter.drawText(place, text)
     return picture
 
 

@@ -105,12 +105,12 @@ class Legend(Themed, QFrame):
         picture = QPixmap(QSize(SWATCH, SWATCH) * ratio)
         picture.setDevicePixelRatio(ratio)
         picture.fill(Qt.GlobalColor.transparent)
-        painter, colour = QPainter(picture), QColor(*entry.colour)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        inset = 0.75 if entry.hidden else 0.0
-        box = QRectF(0, 0, SWATCH, SWATCH).adjusted(inset, inset, -inset, -inset)
-        plate(painter, box, 3, None if entry.hidden else colour, pen(colour, 1.5) if entry.hidden else None)
-        painter.end()
+        colour = QColor(*entry.colour)
+        with QPainter(picture) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            inset = 0.75 if entry.hidden else 0.0
+            box = QRectF(0, 0, SWATCH, SWATCH).adjusted(inset, inset, -inset, -inset)
+            plate(painter, box, 3, None if entry.hidden else colour, pen(colour, 1.5) if entry.hidden else None)
         return QIcon(picture)
 
     def sizeHint(self) -> QSize:

@@ -75,32 +75,33 @@ class Overlay(ThemedWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw from back to front."""
         scene, theme = self._scene, self._theme
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        layers: list[Callable[[QPainter], None]] = [self._draw_empty]
-        if scene.count:
-            ratio, font = self.devicePixelRatioF(), self.font().toString()
-            key = (scene.look(), theme.name, self.width(), self.height(), ratio, font)
-            layers = [
-                lambda p: draw_axis_line(p, scene, theme) if scene.dims == 1 else None,
-                lambda p: self._draw_gridlines(p, key, draw_gridlines),
-                # They stay as they are while only marks change, and are half of this layer's time.
-                lambda p: self._draw_cached(p, "axes", key, self._draw_labels),
-                lambda p: draw_probe(p, scene, theme),
-                lambda p: self._draw_gridlines(p, key, draw_gridline_values),
-                lambda p: draw_kinds(p, scene, theme),
-                lambda p: draw_path(p, scene, theme),
-                lambda p: draw_transect(p, scene, theme),
-                lambda p: draw_rings(p, scene, theme),
-                lambda p: draw_hand(p, scene, theme),
-                self._draw_hint,
-                self._draw_card,
-            ]
-        for layer in layers:
-            painter.save()
-            layer(painter)
-            painter.restore()
-        painter.end()
+        with QPainter(self) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            layers: list[Callable[[QPainter], None]] = [self._draw_empty]
+            if scene.count:
+                ratio, font = self.devicePixelRatioF(), self.font().toString()
+                key = (scene.look(), theme.name, self.width(), self.height(), ratio, font)
+                layers = [
+                    lambda p: draw_axis_line(p, scene, theme) if scene.dims == 1 else None,
+                    lambda p: self._draw_gridlines(p, key, draw_gridlines),
+                    # They stay as they are while only marks change, and are half of this layer's time.
+                    lambda p: self._draw_cached(p, "axes", key, self._draw_labels),
+                    lambda p: draw_probe(p, scene, theme),
+                    lambda p: self._draw_gridlines(p, key, draw_gridline_values),
+                    lambda p: draw_kinds(p, scene, theme),
+                    lambda p: draw_path(p, scene, theme),
+                    lambda p: draw_transect(p, scene, theme),
+                    lambda p: draw_rings(p, scene, theme),
+                    lambda p: draw_hand(p, scene, theme),
+                    self._draw_hint,
+                    self._draw_card,
+                ]
+            for layer in layers:
+                painter.save()
+                try:
+                    layer(painter)
+                finally:  # Qt complains of a painter that ends with saved states
+                    painter.restore()
 
     def _draw_cached(self, painter: QPainter, name: str, key: tuple, layer: Callable[[QPainter], None]) -> None:
         """Draw ``layer``, which is alike for equal ``key``; from the second time on its picture."""
@@ -112,11 +113,10 @@ class Overlay(ThemedWidget):
             picture = QPixmap(round(self.width() * ratio), round(self.height() * ratio))
             picture.setDevicePixelRatio(ratio)
             picture.fill(Qt.GlobalColor.transparent)
-            inner = QPainter(picture)
-            inner.setRenderHint(QPainter.RenderHint.Antialiasing)
-            inner.setFont(painter.font())
-            layer(inner)
-            inner.end()
+            with QPainter(picture) as inner:
+                inner.setRenderHint(QPainter.RenderHint.Antialiasing)
+                inner.setFont(painter.font())
+                layer(inner)
         self._pictures[name] = key, picture
         if picture is not None:
             painter.drawPixmap(0, 0, picture)

@@ -66,9 +66,8 @@ class SoftwareCanvas(Themed, QWidget):
             self._drawn()
             if self._waiting:
                 self._timer.start()
-        painter = QPainter(self)
-        painter.drawImage(QRectF(self.rect()), image, QRectF(PAD, PAD, width, height))
-        painter.end()
+        with QPainter(self) as painter:
+            painter.drawImage(QRectF(self.rect()), image, QRectF(PAD, PAD, width, height))
 
     def _ground(self) -> int:
         return QColor(self._theme.plot).rgb() & 0xFFFFFF
@@ -77,17 +76,16 @@ class SoftwareCanvas(Themed, QWidget):
         scene, theme = self._scene, self._theme
         image.fill(QColor(theme.plot))
         pixels, is_strong = scene.grid()
-        painter = QPainter(image)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, scene.dims == 3)
-        painter.translate(PAD, PAD)
-        painter.scale(ratio, ratio)
-        for strong in (False, True):
-            colour = QColor(theme.grid)
-            colour.setAlphaF(1.0 if strong else 0.7)
-            painter.setPen(QPen(colour, 1.0))
-            lines = pixels[is_strong == strong].tolist()
-            painter.drawLines([QLineF(QPointF(*start), QPointF(*end)) for start, end in lines])
-        painter.end()
+        with QPainter(image) as painter:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, scene.dims == 3)
+            painter.translate(PAD, PAD)
+            painter.scale(ratio, ratio)
+            for strong in (False, True):
+                colour = QColor(theme.grid)
+                colour.setAlphaF(1.0 if strong else 0.7)
+                painter.setPen(QPen(colour, 1.0))
+                lines = pixels[is_strong == strong].tolist()
+                painter.drawLines([QLineF(QPointF(*start), QPointF(*end)) for start, end in lines])
 
     def _slices(self, ratio: float) -> list[Discs]:
         """The points to draw, from far to near, in portions that each take a few hundredths of a second at most."""

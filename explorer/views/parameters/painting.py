@@ -43,12 +43,11 @@ def draw_picture(scene: PlaneScene, theme: Theme, size: tuple[int, int], ratio: 
     width, height = max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
     image = QImage(width + 2 * PAD, height + 2 * PAD, QImage.Format.Format_RGB32)
     image.fill(QColor(theme.surface))
-    painter = QPainter(image)
-    painter.translate(PAD, PAD)
-    painter.scale(ratio, ratio)
-    painter.fillRect(scene.frame.area, QColor(theme.plot))
-    draw_grid(painter, scene.frame, theme)
-    painter.end()
+    with QPainter(image) as painter:
+        painter.translate(PAD, PAD)
+        painter.scale(ratio, ratio)
+        painter.fillRect(scene.frame.area, QColor(theme.plot))
+        draw_grid(painter, scene.frame, theme)
     _draw_samples(image, scene, theme, ratio)
     return image
 

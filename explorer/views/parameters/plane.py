@@ -329,29 +329,30 @@ class ParameterPlane(ThemedWidget):
         self.redraw()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, ratio = QPainter(self), self.devicePixelRatioF()
-        key = (self.size(), ratio, self._theme.name)
-        if self._picture is None or self._key != key:
-            self._picture = draw_picture(self.scene, self._theme, (self.width(), self.height()), ratio)
-            self._key = key
-        inner = QRectF(PAD, PAD, self._picture.width() - 2 * PAD, self._picture.height() - 2 * PAD)
-        painter.drawImage(QRectF(self.rect()), self._picture, inner)
-        font = self.font()
-        font.setPointSizeF(max(7.0, font.pointSizeF() * 0.9))
-        painter.setFont(font)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        scene, theme = self.scene, self._theme
-        draw_axes(painter, scene, theme)
-        painter.setClipRect(scene.frame.area.adjusted(0, 0, 1, 1))
-        draw_transects(painter, scene, theme)
-        draw_cursor(painter, scene, theme)
-        draw_rings(painter, scene, theme, radius_of(scene))
-        draw_holes(painter, scene, theme)
-        if self._gesture is not None:
-            self._gesture.paint(painter, theme)
-        painter.setClipping(False)
-        if self.hasFocus():
-            border(painter, scene.frame.area.adjusted(0.5, 0.5, 0.5, 0.5), pen(tint(theme.accent, 0.7), 1.0))
+        ratio = self.devicePixelRatioF()
+        with QPainter(self) as painter:
+            key = (self.size(), ratio, self._theme.name)
+            if self._picture is None or self._key != key:
+                self._picture = draw_picture(self.scene, self._theme, (self.width(), self.height()), ratio)
+                self._key = key
+            inner = QRectF(PAD, PAD, self._picture.width() - 2 * PAD, self._picture.height() - 2 * PAD)
+            painter.drawImage(QRectF(self.rect()), self._picture, inner)
+            font = self.font()
+            font.setPointSizeF(max(7.0, font.pointSizeF() * 0.9))
+            painter.setFont(font)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            scene, theme = self.scene, self._theme
+            draw_axes(painter, scene, theme)
+            painter.setClipRect(scene.frame.area.adjusted(0, 0, 1, 1))
+            draw_transects(painter, scene, theme)
+            draw_cursor(painter, scene, theme)
+            draw_rings(painter, scene, theme, radius_of(scene))
+            draw_holes(painter, scene, theme)
+            if self._gesture is not None:
+                self._gesture.paint(painter, theme)
+            painter.setClipping(False)
+            if self.hasFocus():
+                border(painter, scene.frame.area.adjusted(0.5, 0.5, 0.5, 0.5), pen(tint(theme.accent, 0.7), 1.0))
 
     # the mouse
 

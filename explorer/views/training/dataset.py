@@ -296,26 +296,28 @@ class _Bars(ThemedWidget):
         return QSize(120, self.sizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, theme = QPainter(self), self._theme
-        painter.setFont(small_font(self.font()))
-        metrics, height = QFontMetricsF(painter.font()), self._row()
-        most = max((count for _, count in self._counts), default=1)
-        names = min(max((metrics.horizontalAdvance(name) for name, _ in self._counts), default=0.0), 0.4 * self.width())
-        numbers = max((metrics.horizontalAdvance(f"{count:,}") for _, count in self._counts), default=0.0)
-        room = max(8.0, self.width() - names - numbers - 16.0)
-        middle = Qt.AlignmentFlag.AlignVCenter
-        for place, (name, count) in enumerate(self._counts):
-            top = place * height
-            painter.setPen(QColor(theme.text))
-            text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, names)
-            painter.drawText(QRectF(0, top, names, height), Qt.AlignmentFlag.AlignLeft | middle, text)
-            painter.fillRect(
-                QRectF(names + 8, top + 3, max(1.0, room * count / most), height - 6), tint(theme.accent, 0.55)
+        theme = self._theme
+        with QPainter(self) as painter:
+            painter.setFont(small_font(self.font()))
+            metrics, height = QFontMetricsF(painter.font()), self._row()
+            most = max((count for _, count in self._counts), default=1)
+            names = min(
+                max((metrics.horizontalAdvance(name) for name, _ in self._counts), default=0.0), 0.4 * self.width()
             )
-            painter.setPen(QColor(theme.muted))
-            box = QRectF(self.width() - numbers, top, numbers, height)
-            painter.drawText(box, Qt.AlignmentFlag.AlignRight | middle, f"{count:,}")
-        painter.end()
+            numbers = max((metrics.horizontalAdvance(f"{count:,}") for _, count in self._counts), default=0.0)
+            room = max(8.0, self.width() - names - numbers - 16.0)
+            middle = Qt.AlignmentFlag.AlignVCenter
+            for place, (name, count) in enumerate(self._counts):
+                top = place * height
+                painter.setPen(QColor(theme.text))
+                text = metrics.elidedText(name, Qt.TextElideMode.ElideMiddle, names)
+                painter.drawText(QRectF(0, top, names, height), Qt.AlignmentFlag.AlignLeft | middle, text)
+                painter.fillRect(
+                    QRectF(names + 8, top + 3, max(1.0, room * count / most), height - 6), tint(theme.accent, 0.55)
+                )
+                painter.setPen(QColor(theme.muted))
+                box = QRectF(self.width() - numbers, top, numbers, height)
+                painter.drawText(box, Qt.AlignmentFlag.AlignRight | middle, f"{count:,}")
 
 
 # what is said

@@ -237,33 +237,33 @@ class TransectPicture(ThemedWidget):
     # painting
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(self._theme.plot))
-        measured = self.measured
-        if self.empty or measured is None:
-            empty_text(painter, self.rect(), self.empty or "Choose a transect.", self._theme)
-            return
-        font = painter.font()
-        font.setPointSizeF(font.pointSizeF() * 0.88)
-        painter.setFont(font)
-        layout = self.layout_now()
-        holes = _hole_boxes(measured, layout)
-        for box in holes:  # a band behind the curves: these points lie where there were no training images
-            for frame, _ in layout.lanes:
-                band = QRectF(box.left(), frame.top(), box.width(), frame.height())
-                painter.fillRect(band, tint(self._theme.accent, 0.10))
-        self._paint_rows(painter, layout, measured)
-        for frame, names in layout.lanes:
-            self._paint_frame(painter, frame, names, measured)
-            for name in reversed(names):  # the first one, the excess BCE, on top
-                self._paint_curve(painter, layout, frame, name, measured)
-        self._paint_captions(painter, layout, holes, measured)
-        place = self.position if self.position is not None and self.position < self.total else None
-        if place is not None:
-            self._paint_position(painter, layout, place, measured)
-        self._paint_header(painter, place, measured)
-        if self.hasFocus():
-            border(painter, self.rect().adjusted(0, 0, -1, -1), QPen(QColor(self._theme.accent), 1))
+        with QPainter(self) as painter:
+            painter.fillRect(self.rect(), QColor(self._theme.plot))
+            measured = self.measured
+            if self.empty or measured is None:
+                empty_text(painter, self.rect(), self.empty or "Choose a transect.", self._theme)
+                return
+            font = painter.font()
+            font.setPointSizeF(font.pointSizeF() * 0.88)
+            painter.setFont(font)
+            layout = self.layout_now()
+            holes = _hole_boxes(measured, layout)
+            for box in holes:  # a band behind the curves: these points lie where there were no training images
+                for frame, _ in layout.lanes:
+                    band = QRectF(box.left(), frame.top(), box.width(), frame.height())
+                    painter.fillRect(band, tint(self._theme.accent, 0.10))
+            self._paint_rows(painter, layout, measured)
+            for frame, names in layout.lanes:
+                self._paint_frame(painter, frame, names, measured)
+                for name in reversed(names):  # the first one, the excess BCE, on top
+                    self._paint_curve(painter, layout, frame, name, measured)
+            self._paint_captions(painter, layout, holes, measured)
+            place = self.position if self.position is not None and self.position < self.total else None
+            if place is not None:
+                self._paint_position(painter, layout, place, measured)
+            self._paint_header(painter, place, measured)
+            if self.hasFocus():
+                border(painter, self.rect().adjusted(0, 0, -1, -1), QPen(QColor(self._theme.accent), 1))
 
     def _paint_rows(self, painter: QPainter, layout: Layout, measured: MeasuredTransect) -> None:
         ratio, ends = self.devicePixelRatioF(), self.ends(measured, layout.side)
