@@ -103,8 +103,11 @@ class Clock:
 
 
 class Recorder:
-    """Turns the events of one training into the files of ``run``. Raises ``OSError`` when one cannot be written, and
-    ``RunError`` once another trainer has taken the run over."""
+    """Turns the events of one training into the files of ``run``.
+
+    Raises ``OSError`` when an epoch's means, a checkpoint or the records before it cannot be written, and ``RunError``
+    once the run was taken over or is gone. Live means and weights that cannot be written are tried again, records wait.
+    """
 
     def __init__(
         self,
@@ -125,6 +128,7 @@ class Recorder:
         self._rates = (math.nan, math.nan)
         self._recorded_at = -math.inf
         self._next_live = -math.inf
+        self._live_fails = False
         self._epoch_began = self.clock.seconds()
 
     def close(self) -> None:
@@ -138,7 +142,8 @@ class Recorder:
         """Write one record and pass it on."""
         known = {name: not isinstance(value, float) or math.isfinite(value) for name, value in record.items()}
         record = {name: value if known[name] else None for name, value in record.items()}
-        self._metrics.append(record)
+        with contextlib.suppress(OSError):  # it waits in the writer; the next checkpoint needs it on the disk
+            self._metrics.append(record)
         if self._on_record is not None:
             self._on_record(record)
 
@@ -336,9 +341,21 @@ class Recorder:
             raise RunError(reason)
 
     def _write_live(self, mu: np.ndarray) -> None:
-        if np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at
+        if not np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at
+            return
+        try:
             self._save_weights()
             self.run.write_embedding(mu)
+        except OSError as error:  # a full disk, a share that is away: perhaps for a moment
+            if not self._live_fails:
+                self._live_fails = True
+                self.event(
+                    "warning",
+                    message=f"The live means and weights cannot be written ({error.strerror or error}). The training "
+                    "goes on and tries again; until then the picture stands still.",
+                )
+        else:
+            self._live_fails = False
 
     def _save_weights(self) -> None:
         state = self.state

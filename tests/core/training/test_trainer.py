@@ -560,6 +560,28 @@ r.Recorder.epoch = fill
     assert code == 0, output
 
 
+def test_live_means_that_cannot_be_written_for_a_moment_are_a_warning(
+    finished: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("core.training.recorder.LIVE_INTERVAL_S", 0.0)
+    monkeypatch.setattr("core.training.recorder.LIVE_FRACTION", 1e9)
+    write = RunDirectory.write_embedding
+    failures = iter([False, True, True, True, False, True])
+
+    def full(self: RunDirectory, mu: np.ndarray, epoch: int | None = None) -> None:
+        if epoch is None and next(failures, False):
+            raise OSError(28, "No space left on device")
+        write(self, mu, epoch)
+
+    monkeypatch.setattr(RunDirectory, "write_embedding", full)
+    run = run_training(CONFIG, tmp_path / "run").run
+    warnings = [event["message"] for event in events(run, "warning")]
+    assert len(warnings) == 2, "once each time"
+    assert "cannot be written (No space left on device). The training goes on" in warnings[0]
+    assert same_weights(run, finished.run)
+    np.testing.assert_array_equal(run.read_embedding(), finished.run.read_embedding())
+
+
 def test_it_can_run_outside_the_main_thread(tmp_path: Path):
     found: list[Outcome] = []
     thread = threading.Thread(target=lambda: found.append(run_training(CONFIG, tmp_path / "run")))
