@@ -11,14 +11,13 @@ import dataclasses
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 from core.config import DataConfig, RunConfig, TrainingConfig
 from core.data.loading import curve_parameters, curve_split
 from core.data.source_resolution import inherit_native_size
 from core.experiments.folder import ExperimentFolder, Stopped
 from core.experiments.options import ExperimentError, Log, PlannedTraining
-from core.runs.directory import Control, RunDirectory, RunError
+from core.runs.directory import RunDirectory, RunError
 from core.runs.metrics_log import Record, read_metrics
 from core.training.loop import TrainingError
 from core.training.schedule import steps_left
@@ -99,7 +98,7 @@ class _Training:
         self._log(f"{self._title}: {'resuming' if resume else 'training'}")
         self._report("preparing the images")
         if resume:  # a command to stop that came before the first checkpoint would stop the training again
-            _command(RunDirectory.open(self._path), "running")
+            RunDirectory.open(self._path).steer(state="running")
         try:
             with self._folder.on_stop(self._stop):
                 outcome = run_training(
@@ -155,17 +154,8 @@ class _Training:
             if not self._steerable or self._stopping:
                 return
             with contextlib.suppress(RunError):  # a network drive that is away: asked again at the next beat
-                _command(RunDirectory.open(self._path), "stopped")
+                RunDirectory.open(self._path).steer(state="stopped")
                 self._stopping = True
-
-
-def _command(run: RunDirectory, state: Literal["running", "stopped"]) -> None:
-    try:
-        present = run.read_control()
-    except RunError:  # malformed: the trainer ignores it and reports it
-        present = Control()
-    if present.state != state:
-        run.write_control(dataclasses.replace(present, sequence=present.sequence + 1, advance="none", state=state))
 
 
 def _complete(planned: PlannedTraining, folder: ExperimentFolder) -> RunDirectory | None:

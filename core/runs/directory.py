@@ -7,7 +7,7 @@
     embeddings/              epoch-NNNNNN.npy after each epoch (000000: before training), live.npy about once a second
     weights.safetensors      the newest weights
     checkpoints/             last.safetensors and best.safetensors: resumable states (core.training.checkpoint)
-    control.json             by whoever steers: desired state and live hyperparameters
+    control.json             by whoever steers: desired state and live hyperparameters; control.lock: by whom just now
     lock                     by the trainer while it lives (core.runs.lock)
     model/                   files of a model that was imported; such a run has neither weights nor training
 
@@ -17,6 +17,8 @@ Whole files are written atomically, nothing in them can execute code, and this m
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -38,6 +40,8 @@ MAX_PROBE = 20_000
 """Most samples whose means are recorded."""
 MAX_SAMPLES = 1_000_000
 """Most rows of means that are read."""
+CONTROL_PATIENCE_S = 2.0
+"""How long a command waits for another program's to be written."""
 MAX_PROBE_BYTES = 256 * MEGABYTE
 MAX_MEAN = 1e15
 """Largest coordinate of a mean that can be shown: squares of distances stay finite in float32."""
@@ -368,10 +372,52 @@ class RunDirectory:
 
     # steering
 
+    def steer(self, **wanted: Any) -> Control:
+        """Give the trainer a command: the present one with what is ``wanted`` of it instead, and the next number.
+
+        Several windows and programs may do so at once: each adds to what the one before has written, and a pause does
+        not take back a stop. ``advance`` is for one command only. Raises ``RunError`` if the command cannot be written.
+        """
+
+        def next_command(present: Control) -> Control:
+            stopped = present.state == "stopped" and wanted.get("state") == "paused"
+            state = {"state": "stopped"} if stopped else {}
+            sequence = present.sequence + 1
+            return dataclasses.replace(present, **{"advance": "none", **wanted, **state, "sequence": sequence})
+
+        return self.change_control(next_command)
+
     def write_control(self, control: Control) -> None:
-        """Give the trainer a command. Raises ``RunError`` if the folder cannot be written."""
+        """Write a whole command. Raises ``RunError`` if it cannot be written, or if another program has written a
+        command of the same number or a higher one since: see ``steer``."""
+
+        def newer(present: Control) -> Control:
+            if present.sequence >= control.sequence and present not in (control, Control()):
+                raise RunError(
+                    f"{self.control_path} has command {present.sequence} of another program, so command "
+                    f"{control.sequence} is not written over it. Read it again, and give the next number."
+                )
+            return control
+
+        self.change_control(newer)
+
+    def change_control(self, change: Callable[[Control], Control]) -> Control:
+        """Replace the command by what ``change`` makes of the present one (of none, if it is malformed), while nobody
+        else can; returns it. Raises ``RunError`` if it cannot be written."""
+        import filelock  # here, for a window that only looks needs none
+
         try:
-            write_atomic(self.control_path, msgspec.json.encode(dataclasses.asdict(control)) + b"\n")
+            os.stat(self.path)  # the lock would make the folder anew
+            with filelock.FileLock(self.path / "control.lock", timeout=CONTROL_PATIENCE_S, poll_interval=0.005):
+                try:
+                    present = self.read_control()
+                except RunError:  # malformed: the trainer ignores it and reports it
+                    present = Control()
+                control = change(present)
+                write_atomic(self.control_path, msgspec.json.encode(dataclasses.asdict(control)) + b"\n")
+                return control
+        except filelock.Timeout as error:
+            raise RunError(f"{self.control_path} is being written by another program; try again.") from error
         except OSError as error:
             raise unwritable(self.path, error) from error
 

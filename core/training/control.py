@@ -6,6 +6,7 @@ hyperparameters, acknowledges every command with an event, and says whether to g
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
 from dataclasses import dataclass
@@ -60,15 +61,17 @@ def settle_commands(run: RunDirectory) -> Beginning:
     """Let what was commanded before ``run`` is resumed not hold again with the next command: neither a stop, nor
     hyperparameters, which are in its records. A pause lasts until a later command ends it. Raises ``RunError``."""
     done = acknowledged(read_metrics(run.metrics_path))
+
+    def settled(old: Control) -> Control:
+        paused = done.paused and not (old.state == "running" and old.sequence > done.sequence)
+        return Control(max(old.sequence, done.sequence), "paused" if paused else "running")
+
     try:
         old = run.read_control()
     except RunError:  # malformed: ignored, as while the training ran
         return Beginning(None, done.paused)
-    paused = done.paused and not (old.state == "running" and old.sequence > done.sequence)
-    known = Control(max(old.sequence, done.sequence), "paused" if paused else "running")
-    if old != known:
-        run.write_control(known)
-    return Beginning(known, paused)
+    known = old if old == settled(old) else run.change_control(settled)
+    return Beginning(known, known.state == "paused")
 
 
 class Steering:
@@ -146,4 +149,5 @@ class Steering:
             present = {name: getattr(self._live, name) for name in names}
             self._recorder.event("hyperparameters", sequence=sequence, message=text, changed=sorted(changed), **present)
         self._recorder.event("control", sequence=sequence, state=control.state, advance=control.advance)
-        self._recorder.sync()
+        with contextlib.suppress(OSError):  # what is not written is not acknowledged, either
+            self._recorder.sync()

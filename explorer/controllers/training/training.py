@@ -6,7 +6,6 @@ directory, so a run that something else started is steered just the same.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ import msgspec
 from core.config import LIVE_SETTINGS, RunConfig, config_to_dict, with_values
 from core.data.source_resolution import with_native_size
 from core.runs.commands import flags
-from core.runs.directory import Control, RunDirectory, RunError, new_run_name
+from core.runs.directory import RunDirectory, RunError, new_run_name
 from explorer.controllers.app.session import Session
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
@@ -181,10 +180,7 @@ class TrainingController(Controller):
         if run is None:
             return False
         try:
-            before = run.read_control()
-            fields.setdefault("advance", "none")
-            control: Control = dataclasses.replace(before, sequence=before.sequence + 1, **fields)  # pyright: ignore[reportArgumentType]
-            run.write_control(control)
+            run.steer(**fields)
         except (RunError, OSError) as error:
             self.error_occurred.emit(str(error))
             return False

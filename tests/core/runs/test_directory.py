@@ -365,6 +365,32 @@ def test_a_reader_starts_again_when_the_file_was_replaced(run: RunDirectory):
     assert tail.restarts == 1
 
 
+def test_records_that_a_full_disk_refuses_wait_and_come_once_and_whole(run: RunDirectory):
+    class Disk:
+        """Takes so many bytes, then none, then all."""
+
+        def __init__(self, room: int) -> None:
+            self.room = room
+
+        def write(self, data: bytes) -> int:
+            taken = data[: self.room]
+            if not taken:
+                self.room = 1 << 20
+                raise OSError(28, "No space left on device")
+            self.room -= len(taken)
+            with open(run.metrics_path, "ab") as file:
+                return file.write(taken)
+
+    writer = MetricsWriter(run.metrics_path)
+    file, writer._file = writer._file, Disk(50)  # pyright: ignore[reportAttributeAccessIssue]
+    for number in range(4):
+        with contextlib.suppress(OSError):
+            writer.append(step(number))
+    writer._file = file
+    writer.close()
+    assert [record["step"] for record in read_metrics(run.metrics_path)] == [0, 1, 2, 3]
+
+
 def test_numbers_that_json_lacks_become_null(run: RunDirectory):
     writer = MetricsWriter(run.metrics_path)
     writer.append(step(1, loss=float("nan")))
@@ -384,6 +410,52 @@ def test_a_command_is_read_as_it_was_written(run: RunDirectory):
     control = Control(3, "paused", "epoch", learning_rate=1e-3, beta=0.0)
     run.write_control(control)
     assert run.read_control() == control
+
+
+def test_commands_of_several_programs_do_not_overwrite_each_other(run: RunDirectory):
+    program = """
+import sys
+from core.runs.directory import RunDirectory
+run = RunDirectory.open(sys.argv[1])
+for number in range(1, 41):
+    run.steer(**{sys.argv[2]: number / 64})
+"""
+    names = ("beta", "gamma", "learning_rate")
+    writers = [subprocess.Popen([sys.executable, "-c", program, run.path, name]) for name in names]
+    assert [writer.wait(300) for writer in writers] == [0, 0, 0]
+    assert run.read_control() == Control(120, learning_rate=40 / 64, beta=40 / 64, gamma=40 / 64)
+
+
+def test_an_advance_is_for_one_command_and_a_pause_does_not_take_back_a_stop(run: RunDirectory):
+    run.steer(state="paused", advance="step")
+    assert run.steer(beta=0.5) == Control(2, "paused", beta=0.5)
+    run.steer(state="stopped")
+    assert run.steer(state="paused").state == "stopped"
+    assert run.steer(state="running").state == "running"
+
+
+def test_a_command_is_not_written_over_another_program_s(run: RunDirectory):
+    run.write_control(Control(1))
+    run.write_control(Control(2, "stopped"))
+    with pytest.raises(RunError, match=r"control\.json has command 2 of another program, so command 2 is not written"):
+        run.write_control(Control(2, beta=0.5))
+    assert run.read_control() == Control(2, "stopped")
+
+
+def test_after_a_malformed_command_others_can_be_given(run: RunDirectory):
+    run.control_path.write_text("{stop!")
+    assert run.steer(state="paused") == Control(1, "paused") == run.read_control()
+
+
+def test_a_command_that_cannot_be_written_says_why(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
+    import filelock
+
+    monkeypatch.setattr("core.runs.directory.CONTROL_PATIENCE_S", 0.01)
+    with filelock.FileLock(run.path / "control.lock"), pytest.raises(RunError, match="is being written by another"):
+        run.steer(state="paused")
+    shutil.rmtree(run.path)
+    with pytest.raises(RunError, match="is gone: it was deleted or moved"):
+        run.steer(state="paused")
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
