@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
-from PySide6.QtGui import QAction
+from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.protocol.messages import Loaded
@@ -51,6 +51,7 @@ from explorer.controllers.training.timeline import TimelineController
 from explorer.controllers.training.training import TrainingController
 from explorer.controllers.transect.transects import TransectsController
 from explorer.engine_client import EngineClient
+from explorer.faults import Fault, FaultCatcher, log_folder
 from explorer.main_window import BOTTOM, LEFT, RIGHT, MainWindow
 from explorer.state import Model, State
 from explorer.views.cloud import CloudView
@@ -76,7 +77,7 @@ from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 FRAME_MS = 16
 LOSSES_AFTER_S = 5.0
 """The loss plot imports pyqtgraph, a third of a second: it waits for the first image, but no longer than this."""
-RESTART = "Restart the engine"
+RESTART, COPY_REPORT = "Restart the engine", "Copy report"
 
 V = TypeVar("V", bound=QWidget)
 C = TypeVar("C", bound=Controller)
@@ -191,7 +192,7 @@ class Explorer(QObject):
         notice = self.window.notice
         self.engine.error_occurred.connect(self._on_engine_error)
         self.engine.stalled.connect(lambda text: notice.show_message(text, text, action=RESTART))
-        notice.action_requested.connect(lambda _: self.engine.restart())
+        notice.action_requested.connect(self._on_action)
         self.engine.error_resolved.connect(notice.resolve)
         self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
@@ -229,6 +230,17 @@ class Explorer(QObject):
             action.triggered.connect(lambda _=False, kind=kind: self.figures.open(kind))
             view.addAction(action)
             view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
+
+    def report(self, faults: FaultCatcher) -> None:
+        """Show what ``faults`` catches."""
+        faults.occurred.connect(lambda fault: self.window.notice.show_message(fault.text, fault, action=COPY_REPORT))
+
+    def _on_action(self, source: object) -> None:
+        if isinstance(source, Fault):
+            QGuiApplication.clipboard().setText(source.report)
+            self.state.message = f"Copied the report; it is also in {log_folder()}"
+        else:
+            self.engine.restart()
 
     def _on_engine_error(self, text: str) -> None:
         self.window.notice.show_message(text, text, action=RESTART if self.engine.given_up else "")

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.protocol.python_channel import is_given
 from explorer.engine_client import EngineClient
+from explorer.faults import FaultCatcher
 
 THUMBNAILS_KB = 64_000  # all film strips and pairs on a dense screen
 
@@ -40,12 +41,17 @@ def make_application(arguments: list[str]) -> QApplication:
 def open_window(run: Path | None, renderer: str) -> int:
     """Show the window on ``run`` (None: the bundled model) and return when it has been closed."""
     application = make_application(sys.argv[:1])
+    faults = FaultCatcher()
+    faults.install()
     engine = EngineClient()
     engine.start(threads=1)
     from explorer.app import Explorer, bundled_run  # after the engine's start: this import takes most of a second
 
     explorer = Explorer(application, engine, renderer)
+    explorer.report(faults)
     explorer.show()
     # The run of a Python program's window is often gone with the window.
     explorer.session.open(run or bundled_run(), remember=run is not None and not is_given())
-    return application.exec()
+    status = application.exec()
+    faults.uninstall()
+    return status

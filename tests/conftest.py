@@ -90,7 +90,7 @@ def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def _folders_of_the_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings, recent runs and new runs of each test go to folders of its own, never to the person's."""
     folder = tmp_path_factory.mktemp("user")
-    for variable, name in (("ISOLINE_CONFIG", "config"), ("ISOLINE_RUNS", "runs")):
+    for variable, name in (("ISOLINE_CONFIG", "config"), ("ISOLINE_RUNS", "runs"), ("ISOLINE_LOGS", "logs")):
         monkeypatch.setenv(variable, str(folder / name))
 
 
