@@ -71,6 +71,9 @@ def run(options: Options) -> int:
         rows.append(("damaged", f"what {directory.path / 'config.json'} says of images and history: {error}"))
     rows += _images(metadata.dataset)
     rows += _samples(directory)
+    if not directory.weights_path.exists() and directory.imported is None:
+        instead = "those of a checkpoint are used" if directory.can_be_opened else "no image can be decoded"
+        rows.append(("missing", f"{directory.weights_path.name}: {instead}"))
     if directory.imported is None:
         rows += _progress(directory, metadata.history)
     files = [file.stat() for file in directory.path.rglob("*") if file.is_file()]
@@ -133,7 +136,7 @@ def _samples(directory: RunDirectory) -> list[tuple[str, str]]:
     try:
         _, mu = directory.read_cloud()
     except RunError as error:
-        return [("damaged", str(error))]
+        return [("samples", str(error))]
     return [("samples", f"{len(mu):,}")]
 
 

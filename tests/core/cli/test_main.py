@@ -228,6 +228,7 @@ def test_info_copes_with_any_history(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert main(["info", str(run.path)]) == 0
     text = capsys.readouterr().out
     assert "interrupted" in text
+    assert "weights.safetensors: no image can be decoded" in text
     assert "product entanglement" in text
 
 

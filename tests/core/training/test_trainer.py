@@ -27,7 +27,8 @@ from core.models.network_inference import NetworkInference
 from core.runs.directory import Control, RunDirectory, RunError
 from core.runs.lock import RunLock
 from core.runs.metrics_log import read_metrics
-from core.training.checkpoint import load_model, read_stored
+from core.training.checkpoint import load_model, read_stored, save_checkpoint
+from core.training.control import Steering
 from core.training.loop import TrainingError
 from core.training.resume import present_config
 from core.training.trainer import Outcome, run_training
@@ -258,6 +259,44 @@ r.Recorder.step = die
     assert run.embedding_epochs() == [0, 1, 2, 3, 4]
     numbers = [record["step"] for record in steps(run)]
     assert numbers == sorted(set(numbers)), "no step is told twice"
+
+
+def test_the_records_before_a_checkpoint_and_an_acknowledgement_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A power cut loses what was written after the last fsync."""
+    where = tmp_path / "run" / "metrics.jsonl"
+    on_disk = 0
+    synced: list[bool] = []
+    fsync, save, verdict = os.fsync, save_checkpoint, Steering.verdict
+
+    def noted_fsync(descriptor: int) -> None:
+        nonlocal on_disk
+        fsync(descriptor)
+        if where.exists() and os.path.samestat(os.fstat(descriptor), where.stat()):
+            on_disk = where.stat().st_size
+
+    def noted_save(*arguments: Any) -> None:
+        synced.append(on_disk == where.stat().st_size)
+        save(*arguments)
+
+    def noted_verdict(steering: Steering) -> str:
+        commanded = steering._run.control_stamp() != steering._stamp
+        found = verdict(steering)
+        if commanded:
+            synced.append(on_disk == where.stat().st_size)
+        return found
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr("core.training.recorder.save_checkpoint", noted_save)
+    monkeypatch.setattr(Steering, "verdict", noted_verdict)
+
+    def steer(record: dict) -> None:
+        if record["kind"] == "epoch" and record["epoch"] == 1:
+            RunDirectory.open(tmp_path / "run").steer(beta=0.25)
+
+    run_training(CONFIG, tmp_path / "run", on_event=steer)
+    assert synced == [True, True, True]
 
 
 def test_a_training_killed_before_its_first_checkpoint_begins_again(finished: Outcome, tmp_path: Path):
