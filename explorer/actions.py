@@ -22,6 +22,7 @@ from explorer.controllers.requirements import (
     missing_reconstructions,
 )
 from explorer.widgets.icons import icon
+from explorer.widgets.plain_text import plain_tip
 
 if TYPE_CHECKING:
     from explorer.app import Explorer
@@ -354,7 +355,7 @@ class Actions(dict[str, QAction]):
             if command.key:
                 action.setShortcut(QKeySequence(command.key))
             tip = command.tip or action.text().rstrip("…")
-            action.setToolTip(f"{tip} ({command.key})" if command.key else tip)
+            action.setToolTip(plain_tip(f"{tip} ({command.key})" if command.key else tip))
             action.setStatusTip(tip)
             action.setCheckable(command.checked is not None)
             if command.group:
@@ -379,7 +380,7 @@ class Actions(dict[str, QAction]):
                 action.setEnabled(not missing and (command.enabled is None or command.enabled(self._app)))
             if command.missing is not None:
                 tip = command.tip or action.text().rstrip("…")
-                action.setToolTip(missing or (f"{tip} ({command.key})" if command.key else tip))
+                action.setToolTip(plain_tip(missing or (f"{tip} ({command.key})" if command.key else tip)))
                 action.setStatusTip(missing or tip)
             if command.checked is not None:
                 action.setChecked(command.checked(self._app))

@@ -6,13 +6,14 @@ from itertools import pairwise
 
 from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QDockWidget, QLabel, QMainWindow, QMenu, QTabWidget, QWidget
+from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QTabWidget, QWidget
 
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
 from explorer.widgets.controls import label, leave_drops, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import FittingToolBar, column
+from explorer.widgets.plain_text import plain_tip
 
 LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.LeftDockWidgetArea,
@@ -139,7 +140,7 @@ class MainWindow(QMainWindow):
         bar.setSizeGripEnabled(False)
         self.message = named(ElidedLabel(), "status.message")
         bar.addWidget(self.message, 1)
-        self.status = {name: named(QLabel(), f"status.{name}") for name in STATUS}
+        self.status = {name: label("", name=f"status.{name}") for name in STATUS}
         for name, field in self.status.items():
             field.setToolTip(STATUS[name])
             bar.addPermanentWidget(field)
@@ -184,6 +185,7 @@ class MainWindow(QMainWindow):
         self.recent_menu.clear()
         for path in paths:
             action = self.recent_menu.addAction(path.replace("&", "&&"))
+            action.setToolTip(plain_tip(path))
             action.triggered.connect(lambda _=False, path=path: self.recent_chosen.emit(path))
         self.recent_menu.setEnabled(bool(paths))
 

@@ -26,6 +26,7 @@ from explorer.widgets.dialogs import ask_folder
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.layouts import Panel, column, row
+from explorer.widgets.plain_text import plain_tip
 
 SHOWN_MU = 3  # coordinates written under an image; all of them are in its tooltip
 
@@ -116,7 +117,7 @@ class CompareView(Panel):
         self.runs_wanted.emit()
         self._menu.clear()
         for path in self._recent:
-            action = named(self._menu.addAction(path.replace("&", "&&")), "compare.recent")
+            action = named(self._menu.addAction(path.replace("&", "&&")), "compare.recent", tip=plain_tip(path))
             action.triggered.connect(lambda _=False, path=path: self.run_chosen.emit(path))
         if self._recent:
             self._menu.addSeparator()
@@ -136,9 +137,9 @@ class CompareView(Panel):
     def set_run(self, path: str | None, details: str = "") -> None:
         """The second run's folder and a few words about it; None: there is none."""
         self.title.setText(("" if path is None else Path(path).name) or "No second run")
-        self.title.setToolTip(path or "")
+        self.title.setToolTip(plain_tip(path or ""))
         self._details.setText(details)
-        self._details.setToolTip(details)
+        self._details.setToolTip(plain_tip(details))
         self._close.setVisible(path is not None)
         self._choose.setText("Choose run" if path is None else "Other run")
         self._pages.setCurrentIndex(0 if path is None else 1)
@@ -163,7 +164,7 @@ class CompareView(Panel):
         for kind, button in self._kinds.items():
             reason = reasons.get(kind, "")
             button.setEnabled(not reason)
-            button.setToolTip(reason or _KINDS[kind][1])
+            button.setToolTip(plain_tip(reason or _KINDS[kind][1]))
 
     def set_note(self, text: str) -> None:
         """Say what is compared, or why nothing is."""

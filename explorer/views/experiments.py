@@ -25,6 +25,7 @@ from core.utils.text import counted
 from explorer.widgets.controls import duration, label, named, push_button, set_role, spin_box, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import Panel, column, row, scrolled
+from explorer.widgets.plain_text import plain_tip
 
 FORM_WIDTH = 292
 MOST_SEEDS = 10
@@ -170,7 +171,9 @@ class ExperimentForm(QWidget):
         self._explanation.setText(kind.explanation)
         self._seeds.setEnabled(not quick)
         self._start.setEnabled(not self._reason)
-        self._start.setToolTip(self._reason or f"Start “{kind.title}” in a new folder, as a background process")
+        self._start.setToolTip(
+            plain_tip(self._reason or f"Start “{kind.title}” in a new folder, as a background process")
+        )
         self._note.setText(self._reason or (_QUICK if quick else _FULL))
 
 
@@ -265,7 +268,7 @@ class ExperimentRow(QFrame):
         self._bar.setValue(round(_PERMILLE * min(1.0, max(0.0, item.fraction))))
         self._text.setText(_sentence(item))
         if item.numbers and item.state == "finished":
-            self._text.setToolTip(item.numbers_tip or item.numbers)
+            self._text.setToolTip(plain_tip(item.numbers_tip or item.numbers))
         set_role(self._text, "error" if item.state == "failed" else "" if item.numbers else "muted")
         self._log.setText(item.log)
         self._show()
@@ -287,7 +290,7 @@ class ExperimentRow(QFrame):
         buttons["cancel"].setEnabled(item.state != "stopping")
         buttons["resume"].setVisible(item.state in RESUMABLE or _lost_report(item))
         buttons["resume"].setEnabled(not self._blocked)
-        buttons["resume"].setToolTip(self._blocked or _RESUME)
+        buttons["resume"].setToolTip(plain_tip(self._blocked or _RESUME))
         buttons["report"].setVisible(item.state == "finished" and item.has_report)
         buttons["log"].setVisible(has_log)
         self._log.setVisible(has_log and buttons["log"].isChecked())

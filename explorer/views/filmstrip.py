@@ -24,6 +24,7 @@ from explorer.widgets import image_conversion
 from explorer.widgets.controls import WheelNotches
 from explorer.widgets.off_manifold_badge import draw_verdict_bar
 from explorer.widgets.painting import border, empty_text
+from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import Themed
 
 _PAD, _GAP = 8, 3
@@ -269,7 +270,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
             caption = self._captions[number] if 0 <= number < len(self._captions) else ""
             parts = [f"frame {number + 1} of {len(self._images)}", caption, score.short if score is not None else ""]
             tip = " · ".join([*filter(None, parts), "wheel: show more frames"])
-            self.viewport().setToolTip(tip if number >= 0 else "")
+            self.viewport().setToolTip(plain_tip(tip) if number >= 0 else "")
             self.frame_hovered.emit(number)
             self.viewport().update()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from html import escape
 
 from PySide6.QtCore import QLocale, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QResizeEvent, QStandardItem, QStandardItemModel
@@ -38,6 +39,7 @@ from explorer.widgets.controls import (
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import FlowLayout, Panel, column, form, row
+from explorer.widgets.plain_text import plain_tip
 
 SPLINES: tuple[tuple[SplineKind, str, str], ...] = (
     ("catmull-rom", "Catmull-Rom", "A smooth curve through the control points, without cusps"),
@@ -307,7 +309,7 @@ class SavedPathsButton(QToolButton):
         self._menu.addSeparator()
         for name in names:
             action = self._add(self._menu, "open", name, "", self.open_requested.emit)
-            action.setToolTip(f"Open {name} with the number of frames it was saved with")
+            action.setToolTip(plain_tip(f"Open {name} with the number of frames it was saved with"))
             action.setCheckable(True)
             action.setChecked(name == current)
             self._add(self._rename, "rename", name, "…", self.rename_requested.emit)
@@ -520,7 +522,7 @@ class PathView(Panel):
         item = model.item(self._unit.findData("image")) if isinstance(model, QStandardItemModel) else None
         if item is not None:
             item.setEnabled(not decoder)
-            item.setToolTip(decoder)
+            item.setToolTip(plain_tip(decoder))
         self._unit.setToolTip(f"{_UNIT} {decoder}".rstrip())
         self._show()
 
@@ -591,10 +593,10 @@ class PathView(Panel):
             widget.setEnabled(playable)
         self._clear.setEnabled(some)
         self._export.setEnabled(playable and self._progress.isHidden() and not self._missing_frames)
-        self._export.setToolTip(self._missing_frames or _EXPORT)
+        self._export.setToolTip(plain_tip(self._missing_frames or _EXPORT))
         text = (self._info or self._size) if some else _EMPTY
         if text != self.info.text():
             self.info.setText(text)
-            self.info.setToolTip(f"<p>{text}</p><p>{_LENGTHS}</p>" if some else "")
+            self.info.setToolTip(f"<p>{escape(text)}</p><p>{_LENGTHS}</p>" if some else "")
         self.info.setVisible(some or self.note.isHidden())
         self._show_frame()

@@ -16,6 +16,7 @@ from explorer.widgets.controls import MarkedSlider, add_menu, combo_box, label, 
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import Panel, column, form, row, scrolled
+from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import Themed
 
 
@@ -172,7 +173,7 @@ class PointsView(Themed, Panel):
     def set_measurable(self, missing: str) -> None:
         """Why the images cannot be measured; empty if they can."""
         self._measure.setEnabled(not missing)
-        self._measure.setToolTip(missing)
+        self._measure.setToolTip(plain_tip(missing))
 
     def set_attributes(self, names: Sequence[str]) -> None:
         """What is known of the samples beside their factors."""
@@ -240,7 +241,7 @@ class PointsView(Themed, Panel):
     def _set_choice(self, name: str, text: str, missing: str, tip: str) -> None:
         place, model = self._kind.findData(name), self._kind.model()
         self._kind.setItemText(place, text)
-        self._kind.setItemData(place, missing or tip, Qt.ItemDataRole.ToolTipRole)
+        self._kind.setItemData(place, plain_tip(missing or tip), Qt.ItemDataRole.ToolTipRole)
         if isinstance(model, QStandardItemModel):
             model.item(place).setEnabled(not missing)
 

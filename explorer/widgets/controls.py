@@ -341,8 +341,9 @@ def label(
     buddy: QWidget | None = None,
 ) -> QLabel:
     """A label in a role of the style sheet: "muted", "heading", "error", "warning"; ``wrap``: in several lines; it is
-    the caption of its ``buddy``."""
+    the caption of its ``buddy``. The text is plain, whatever it looks like."""
     made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
     if buddy is not None:
         made.setBuddy(buddy)
     if name:

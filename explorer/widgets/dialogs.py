@@ -9,6 +9,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon, QShowEvent
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QMessageBox, QProgressDialog, QPushButton, QWidget
 
+from explorer.widgets.controls import label
+
 _SAVED_IN = "saved in"  # a property of the window
 
 
@@ -134,7 +136,8 @@ class ProgressDialog(QProgressDialog):
     """Percent of something that goes on elsewhere; ``canceled`` when a person gives it up, and only then."""
 
     def __init__(self, window: QWidget, name: str, title: str, text: str) -> None:
-        super().__init__(text, "Cancel", 0, 100, window)
+        super().__init__("", "Cancel", 0, 100, window)
+        self.setLabel(label(text))
         self.setObjectName(f"dialog.{name}")
         self.setWindowTitle(title)
         self.setWindowModality(Qt.WindowModality.NonModal)

@@ -6,6 +6,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QFontMetrics, QFontMetricsF, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStyle
 
+from explorer.widgets.plain_text import plain_tip
+
 
 def fitting(texts: tuple[str, ...], metrics: QFontMetrics | QFontMetricsF, room: float) -> str:
     """The first of ``texts``, longest first, that fits into ``room`` pixels; else the last one, elided."""
@@ -25,6 +27,7 @@ class ElidedLabel(QLabel):
     def __init__(self, role: str = "") -> None:
         super().__init__()
         self.setProperty("role", role)
+        self.setTextFormat(Qt.TextFormat.PlainText)
         self._shorter: tuple[str, ...] = ()
         self._explained = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
@@ -38,13 +41,13 @@ class ElidedLabel(QLabel):
         self._shorter = shorter
         super().setText(text)
         if not self._explained:
-            super().setToolTip(text)
+            super().setToolTip(plain_tip(text))
         self.updateGeometry()
 
     def setToolTip(self, text: str) -> None:
         """What to say in place of the whole text."""
         self._explained = bool(text)
-        super().setToolTip(text or self.text())
+        super().setToolTip(text or plain_tip(self.text()))
 
     def sizeHint(self) -> QSize:
         margins = self.contentsMargins()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QPainter, QPaintEvent, QPalette, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
@@ -45,7 +47,7 @@ class OffManifoldBadge(ThemedWidget):
             return
         self._score = score
         lines = score.explanation.splitlines() if score is not None else []
-        self.setToolTip("".join(f"<p>{line}</p>" for line in lines))  # rich text is wrapped, plain text is not
+        self.setToolTip("".join(f"<p>{escape(line)}</p>" for line in lines))  # rich text is wrapped, plain text is not
         self.setAccessibleName(self.text)
         self.update()
 

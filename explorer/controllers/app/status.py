@@ -11,6 +11,7 @@ from explorer.controllers.controller import Context, Controller
 from explorer.main_window import STATUS
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.cloud import CloudView
+from explorer.widgets.plain_text import plain_tip
 
 ESTIMATE_AFTER_MS = 3000
 TRAINING_TEXT = {
@@ -86,7 +87,7 @@ class StatusController(Controller):
         part = means is not None and 0 < reply.samples < len(means)
         points = f"each of {reply.samples:,} points" if part else "each point"
         text = f"Intrinsic dimension of the cloud, from the two nearest distances of {points} (TwoNN): {value}"
-        self._window.status["points"].setToolTip(f"{STATUS['points']}\n{text}")
+        self._window.status["points"].setToolTip(plain_tip(f"{STATUS['points']}\n{text}"))
 
     def _show_device(self) -> None:
         label = self._window.status["device"]

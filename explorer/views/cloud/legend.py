@@ -23,6 +23,7 @@ from explorer.widgets.controls import claim_keys, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import column, row
 from explorer.widgets.painting import pen, plate, small_font, tint
+from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import Themed
 
 SWATCH, PAD = 11, 8  # pixels
@@ -97,7 +98,7 @@ class Legend(Themed, QFrame):
             state = ", hidden" if entry.hidden else ""
             item.setData(0, Qt.ItemDataRole.AccessibleTextRole, f"{entry.name}: {share}{state}. {GESTURES}")
             for number in (0, 1):
-                item.setToolTip(number, f"{entry.name}: {share}\n{GESTURES}")
+                item.setToolTip(number, plain_tip(f"{entry.name}: {share}\n{GESTURES}"))
         self.setVisible(bool(entries))
 
     def _swatch(self, entry: LegendEntry) -> QIcon:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from pyqtgraph import (
@@ -175,7 +176,7 @@ class LossPlot(Themed, PlotWidget):
         self._right_home = self._value_range(right)
         used = [_NAMES.get(name, name) for name in right if self._counts(name)]
         self._right_axis.setVisible(bool(used))
-        self._right_axis.setLabel(", ".join(used) + " (unweighted)")
+        self._right_axis.setLabel(escape(", ".join(used)) + " (unweighted)")
 
     def _counts(self, name: str) -> bool:
         """Whether a curve is shown and has anything but zeros: the entanglement of a training without it has not."""
@@ -310,7 +311,8 @@ class LossPlot(Themed, PlotWidget):
         x = place.x() if self._settings.axis == "epoch" else round(place.x())
         rows = [f"<span style='color:{self._theme.muted}'>{self._settings.axis} {self._x_axis.text(x)}</span>"]
         rows += [
-            f"<span style='color:{curve_color(name, self._theme).name()}'>●</span> {_NAMES.get(name, name)} {value:.4g}"
+            f"<span style='color:{curve_color(name, self._theme).name()}'>●</span> "
+            f"{escape(_NAMES.get(name, name))} {value:.4g}"
             for name, value in self.values_at(place.x()).items()
         ]
         self._readout.setHtml(f"<div style='color:{self._theme.text}'>{'<br>'.join(rows)}</div>")

@@ -24,6 +24,7 @@ from explorer.widgets.controls import label, named, set_role, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE, ImageRow, Picture, difference_picture
 from explorer.widgets.layouts import Panel, column, row
+from explorer.widgets.plain_text import plain_tip
 
 WIDE = 1.35  # width over height from which the images stand beside the plane, not below
 IMAGES_SHARE = 0.5  # of the width that the images may take
@@ -182,9 +183,9 @@ class ParametersView(Panel):
             tip = "The next training leaves out the samples in the hole"
         else:
             tip = "Cut a hole into the next training's data"
-        self._hole.setToolTip(tip)
+        self._hole.setToolTip(plain_tip(tip))
         self.note.setText(note)
-        self.note.setToolTip(note)
+        self.note.setToolTip(plain_tip(note))
         set_role(self.note, "error" if wrong else "muted")
         self._fit_head()
         self.plane.update()
@@ -246,7 +247,7 @@ class ParametersView(Panel):
         said = [scene.frame.text(axis, value) for axis, (_, value) in enumerate(values)]
         text = what + " · ".join(f"{name} = {value}" for (name, _), value in zip(values, said, strict=True))
         self._readout.set_texts(text, ", ".join(said))
-        self._readout.setToolTip(text)
+        self._readout.setToolTip(plain_tip(text))
         self._fit_head()
 
     def _fit_head(self) -> None:

@@ -54,6 +54,7 @@ from explorer.widgets.controls import claim_keys
 from explorer.widgets.elided_label import fitting
 from explorer.widgets.off_manifold_badge import draw_verdict_bar
 from explorer.widgets.painting import border, path_pen, plate, small_font
+from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import Theme, Themed, blend
 
 Index = QModelIndex | QPersistentModelIndex
@@ -151,13 +152,13 @@ class PathTableModel(QAbstractTableModel):
             return self.columns[number].texts.get(row.kind, "") if measured else ""
         if role == Qt.ItemDataRole.ToolTipRole:
             if not measured or row.path is None:
-                return row.note
+                return plain_tip(row.note)
             column = self.columns[number]
             best = "Best of these. " if row.kind in column.best else ""
             names = (name for name in row.path.names if name != self._target)
             leaks = "".join(f"\n{name}: {leak(row.path, name):.2%}" for name in names)
             leaks = leaks if column.heading == ("largest", "leak") else ""
-            return f"{row.kind}: {column.texts[row.kind]}. {best}\n{column.meaning}{leaks}"
+            return plain_tip(f"{row.kind}: {column.texts[row.kind]}. {best}\n{column.meaning}{leaks}")
         return None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
@@ -174,8 +175,10 @@ class PathTableModel(QAbstractTableModel):
                 return self.columns[section - 1].meaning if section else ""
             row = self.rows[section]
             if row.usable:
-                return f"Replace the path with this {row.kind} path, to play, edit and export it\n{row.note}".rstrip()
-            return row.note
+                return plain_tip(
+                    f"Replace the path with this {row.kind} path, to play, edit and export it\n{row.note}".rstrip()
+                )
+            return plain_tip(row.note)
         return None
 
 
@@ -365,7 +368,7 @@ class PathTable(QTableView):
             self.set_hovered(-1)
         if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
             text = self.tooltip_at(event.pos())
-            QToolTip.showText(event.globalPos(), text, self.viewport())
+            QToolTip.showText(event.globalPos(), plain_tip(text), self.viewport())
             return True
         return super().viewportEvent(event)
 

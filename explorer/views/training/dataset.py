@@ -20,6 +20,7 @@ from explorer.widgets.controls import duration, label, named, push_button, set_r
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import Panel, column, form, row, scrolled
 from explorer.widgets.painting import small_font, tint
+from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import Themed, ThemedWidget
 
 EMPTY = "Drop a folder or a file of images here to see what it holds before you train on it."
@@ -231,7 +232,9 @@ class DatasetView(Themed, Panel):
     def set_trainable(self, obstacle: str) -> None:
         """Why no training can be started now; empty: it can."""
         self._train.setEnabled(not obstacle)
-        self._train.setToolTip(obstacle or "Start a training with the settings of the Training panel")
+        self._train.setToolTip(
+            plain_tip(obstacle) if obstacle else "Start a training with the settings of the Training panel"
+        )
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)

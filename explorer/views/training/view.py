@@ -32,6 +32,7 @@ from explorer.widgets.controls import (
 )
 from explorer.widgets.icons import icon
 from explorer.widgets.layouts import Panel, column, row, scrolled
+from explorer.widgets.plain_text import plain_tip
 
 ACTIVE = ("starting", "running", "paused", "stopping")
 STEERABLE = ("running", "paused")
@@ -285,7 +286,9 @@ class TrainingView(Panel):
         self._start.setVisible(not active)
         self._continue.setVisible(ended)
         self._continue.setEnabled(not self._obstacle)
-        self._continue.setToolTip(self._obstacle or "Train this run further, for more epochs or with other settings")
+        self._continue.setToolTip(
+            plain_tip(self._obstacle or "Train this run further, for more epochs or with other settings")
+        )
         self._continue_form.setVisible(ended and not self._obstacle and self._continue.isChecked())
         self._advice.setVisible(self._state in ENDED and self._advices.count() > 0)
         self._transport.setVisible(active)
@@ -294,7 +297,7 @@ class TrainingView(Panel):
         self._numbers.setVisible(active and bool(self._numbers.text()))
         problem = self._reason or self.form.error
         self._start.setEnabled(not active and not problem)
-        self._start.setToolTip(problem or "Train with these settings in a new run folder")
+        self._start.setToolTip(plain_tip(problem) if problem else "Train with these settings in a new run folder")
         self._pause.setText("Resume" if paused else "Pause")
         self._pause.setIcon(icon("play" if paused else "pause"))
         self._pause.setToolTip("Resume the training" if paused else "Pause after this step; the model stays in memory")

@@ -32,6 +32,7 @@ from explorer.widgets import image_conversion
 from explorer.widgets.controls import claim_keys
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.painting import border, dot, empty_text, polyline, stroke_lines, tint
+from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import ThemedWidget
 
 CURVES = ("excess_bce", "ssim", "distance")
@@ -443,7 +444,7 @@ class TransectPicture(ThemedWidget):
                 layout = self.layout_now()
                 rows = layout.tops[0] <= event.pos().y() <= layout.rows_bottom
                 text = self._about(layout, event.pos().x(), self.measured) if rows else _MEANINGS
-            QToolTip.showText(event.globalPos(), text, self)
+            QToolTip.showText(event.globalPos(), plain_tip(text), self)
             return True
         return super().event(event)
 

@@ -12,6 +12,7 @@ from explorer.views.transect.picture import TransectPicture
 from explorer.widgets.controls import add_menu, label, named, set_choices, set_silently, spin_box, tool_button
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import Panel, column, row
+from explorer.widgets.plain_text import plain_tip
 
 FORMATS = {
     "png": "PNG picture…",
@@ -95,7 +96,7 @@ class TransectView(Panel):
         self._summary.setText(text)
         points = "inside and outside the hole in the training data" if punctured else "that are measured"
         tip = f"Mean over the points {points}, with their number in brackets.\n{EXCESS_BCE}"
-        self._summary.setToolTip(tip if text else "")
+        self._summary.setToolTip(plain_tip(tip) if text else "")
 
     def set_empty(self, text: str) -> None:
         """Say why there is no picture and what to do; "": there is one."""
