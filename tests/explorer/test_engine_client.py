@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -385,7 +386,10 @@ def test_an_endless_step_is_told_of_within_two_seconds_and_given_up_by_a_click(i
         idle.client.start()
         idle.until(lambda: idle.devices)
         assert seconds_until(idle, lambda: stalls) < 2.0 + SLACK_S
-    assert stalls == ["The engine has been at one step for about 2 s so far. Should it never end, restart it."]
+    assert len(stalls) == 1
+    assert re.fullmatch(
+        r"The engine has been at one step for about \d s so far\. Should it .*, restart it\.", stalls[0]
+    )
     assert idle.errors == []
     assert not endless.done
     idle.client.restart()
@@ -428,7 +432,10 @@ def test_an_engine_that_neither_answers_nor_works_is_replaced(idle, run, monkeyp
         patch.setattr("explorer.engine_client.DEAD_S", 0.5)
         idle.client.start()
         idle.until(lambda: idle.errors)
-    assert idle.errors == ["The engine neither answered nor worked for 1 s. It has been started again."]
+    assert len(idle.errors) == 1
+    assert re.fullmatch(
+        r"The engine neither answered nor worked for \d s\. It has been started again\.", idle.errors[0]
+    )
     assert isinstance(idle.load(run), Loaded)
 
 
