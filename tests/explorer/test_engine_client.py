@@ -426,17 +426,17 @@ def test_an_engine_that_works_without_answering_is_left_to_the_person(idle, monk
     assert idle.errors == []
 
 
-def test_an_engine_that_neither_answers_nor_works_is_replaced(idle, run, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(idle.client, "_arguments", fake("time.sleep(60)"))
-        patch.setattr("explorer.engine_client.DEAD_S", 0.5)
-        idle.client.start()
-        idle.until(lambda: idle.errors)
-    assert len(idle.errors) == 1
+def test_an_engine_that_neither_answers_nor_works_is_replaced(idle, monkeypatch):
+    monkeypatch.setattr(idle.client, "_arguments", fake("time.sleep(60)"))
+    monkeypatch.setattr("explorer.engine_client.DEAD_S", 0.5)
+    idle.client.start()
+    idle.until(lambda: idle.devices)
+    first = idle.client.process_id
+    idle.until(lambda: idle.errors)
     assert re.fullmatch(
         r"The engine neither answered nor worked for \d s\. It has been started again\.", idle.errors[0]
     )
-    assert isinstance(idle.load(run), Loaded)
+    idle.until(lambda: idle.client.process_id not in (0, first))
 
 
 def test_an_engine_that_was_given_up_starts_again_by_a_click_with_what_was_to_be_opened(qapp):
