@@ -87,6 +87,8 @@ def save_checkpoint(path: Path, state: TrainingState, extra: Mapping[str, Any]) 
 
 def copy_checkpoint(source: Path, target: Path) -> None:
     """Make ``target`` the same file as ``source``, atomically and, where links exist, at no cost."""
+    if target.exists() and target.samefile(source):  # renaming one link over another does nothing, by POSIX
+        return
     temporary = target.with_name(f".{target.name}.link{TEMPORARY_SUFFIX}")
     temporary.unlink(missing_ok=True)
     try:
