@@ -22,7 +22,7 @@ import numpy as np
 
 from core.data.dataset import BROKEN, DatasetError
 from core.utils.text import counted, reason
-from core.utils.untrusted import open_regular, read_bytes
+from core.utils.untrusted import check_characters, open_regular, read_bytes
 
 INDEX = "index"
 EXPORT_TABLE = "parameters.csv"
@@ -403,6 +403,7 @@ def _read_arrays(file: Path) -> Table:
             array = arrays[name]
             if not isinstance(array, np.ndarray):  # numpy hands out a member that is no .npy file as its bytes
                 raise TableError(f"{file}: {name} is not an array; write the file again with numpy.savez.")
+            check_characters(array)
             columns.update(_columns_of(name, array))
             if len(columns) > MOST_COLUMNS:
                 raise TableError(f"{file}: more than {MOST_COLUMNS} columns; keep only those you need.")

@@ -392,7 +392,8 @@ def _count(count: int) -> int:
 
 def _points(value: object, name: str) -> np.ndarray:
     try:
-        points = np.array(value, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused below
+            points = np.array(value, dtype=np.float32)
     except (TypeError, ValueError, OverflowError) as error:
         raise PathError(f"{name} is not an array of points (m, d): {error}") from error
     if points.ndim != 2 or 0 in points.shape:

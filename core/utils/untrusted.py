@@ -10,6 +10,7 @@ import io
 import math
 import os
 import stat
+import sys
 import tokenize
 import warnings
 import zipfile
@@ -160,7 +161,7 @@ def _array(file: IO[bytes], size: int, limit: int) -> np.ndarray:
     shape, fortran, dtype = read_array_header(file)
     if dtype.hasobject:
         raise UnreadableError("it holds Python objects, which are not read, as that may run code")
-    if dtype.subdtype is not None or not dtype.itemsize:
+    if dtype.subdtype is not None or dtype.names is not None or not dtype.itemsize:
         raise UnreadableError(f"its elements are of an unknown type, {dtype}")
     count = math.prod(shape)
     expected = count * dtype.itemsize
@@ -173,7 +174,17 @@ def _array(file: IO[bytes], size: int, limit: int) -> np.ndarray:
         data += part
     if len(data) != expected:
         raise UnreadableError("it is cut off")
-    return np.frombuffer(data, dtype, count).reshape(shape, order="F" if fortran else "C")
+    flat = np.frombuffer(data, dtype, count)
+    check_characters(flat)
+    return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def check_characters(texts: np.ndarray) -> None:
+    """Raise ``UnreadableError`` for an array of texts with what is no character: Python cannot make strings of them."""
+    if texts.dtype.kind == "U":
+        codes = np.ascontiguousarray(texts).reshape(-1).view(np.dtype(np.uint32).newbyteorder(texts.dtype.byteorder))
+        if (codes > sys.maxunicode).any():
+            raise UnreadableError("its texts hold what is no character")
 
 
 def _kind(mode: int) -> str:

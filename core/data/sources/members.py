@@ -19,7 +19,7 @@ import numpy as np
 from core.data.dataset import DatasetError, broken_as
 from core.data.sources.listing import shown
 from core.data.splits import TRAINING_WORDS, VALIDATION_WORDS
-from core.utils.untrusted import open_regular, read_array_header
+from core.utils.untrusted import check_characters, open_regular, read_array_header
 
 MAX_READ = 1 << 30
 """Bytes of an array of labels that are read at once."""
@@ -71,7 +71,9 @@ class Member(ABC):
             content = stream.read(count * row)
             if len(content) != count * row:
                 raise EOFError(f"{self.name} is cut off")
-            yield np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+            block = np.frombuffer(content, self.dtype).reshape(count, *self.shape[1:])
+            check_characters(block)
+            yield block
 
     def read(self) -> np.ndarray:
         """All of it. Raises ``DatasetError`` if it is too large, or any of ``BROKEN``."""

@@ -117,6 +117,8 @@ def forged(shape: tuple[int, ...], descr: str = "<f4", content: bytes = b"") -> 
         (forged((10**12,), "|V0"), "unknown type"),
         (forged((1,), "<f4")[:40], "header is damaged"),
         (b"\x93NUMPY\x09\x00", "numpy's format 9.0"),
+        (forged((1,), "<U1", (0x110000).to_bytes(4, "little")), "no character"),
+        (forged((1,), ">U1", (0x110000).to_bytes(4, "big")), "no character"),
         (b"not an array", "header is damaged"),
         (b"", "header is damaged"),
     ],
