@@ -167,7 +167,8 @@ def _children() -> set[tuple[int, str]]:
 
 
 def _python_threads() -> set[threading.Thread]:
-    return set(threading.enumerate())
+    """Those that Python started. Its stand-ins for others, such as Qt's, stay when those have ended."""
+    return {thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
 
 
 def _note_started_qt_threads() -> None:

@@ -193,6 +193,8 @@ def _decoded(pixels: Iterator[Pixels]) -> Iterator[Pixels]:
 
 
 def _check_size(height: int, width: int) -> None:
+    if min(height, width) < 1:
+        raise PictureError(f"damaged: it says that it has {width} × {height} pixels")
     if height * width > MAX_PIXELS:
         raise PictureError(f"{width} × {height} pixels; at most {MAX_PIXELS:,} are read. Shrink or cut it.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from image_source import open_source
 from PIL import Image
@@ -364,6 +364,7 @@ def seeds() -> list[tuple[str, bytes]]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(seeds()), st.integers(0, 5000), st.binary(min_size=1, max_size=8))
+@example(next(seed for seed in seeds() if seed[0] == "tif"), 18, b"\0\0\0\x80\0")  # 2³¹ pixels wide, 0 high
 def test_any_damage_to_an_image_is_a_reason_to_skip_it_or_harmless(tmp_path, seed, place, junk):
     suffix, whole = seed
     content = bytearray(whole)
