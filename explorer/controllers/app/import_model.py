@@ -69,12 +69,14 @@ def can_import(path: Path) -> bool:
 
 
 def kind_of(path: str) -> Kind:
-    """What is at ``path``, as a person has written it."""
+    """What is at ``path``, as a person has written it; a network if nothing is said."""
+    if not path:
+        return "network"
     from core.data.latents.opening import holds_latents  # as above
 
-    if path and holds_latents(located(path)):
+    if holds_latents(located(path)):
         return "latents"
-    foreign = foreign_model(located(path)) if path else None
+    foreign = foreign_model(located(path))
     if foreign is None or foreign.kind not in IMPORTABLE:
         return "network"
     return "tensors" if foreign.kind == "tensors" else "folder"
