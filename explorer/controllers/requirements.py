@@ -7,6 +7,7 @@ from explorer.state import State
 
 MEASURE = "Measure attributes to use instead."
 READ_ATTRIBUTES = "Read attributes from a file to use instead."
+NO_MODEL = "No model yet: the weights of the open run are being read, or could not be."
 NO_DECODER = "Needs a decoder; this run was imported without one."
 NO_ORIGINALS = "Needs the samples' own images; this model was imported without any."
 NO_FRAMES = "These latents have neither a decoder nor images; the panel Image names the samples nearest to a path."
@@ -17,7 +18,7 @@ def missing_model(state: State, purpose: str) -> str:
     """Why no model can be asked; empty if one can. ``purpose``: what an open run is for here, "see …"."""
     if state.config is None:
         return f"Open a run to {purpose}."
-    return "" if state.model is not None else "Waiting for the weights of the open run."
+    return "" if state.model is not None else NO_MODEL
 
 
 def missing_decoder(state: State, purpose: str) -> str:
