@@ -21,10 +21,10 @@ from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.import_model import ImportController, can_import
 from explorer.controllers.app.locate import LocateController
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.app.programs import ProgramsController
 from explorer.controllers.app.python_code import PythonCodeController
 from explorer.controllers.app.python_program import PythonProgramController
-from explorer.controllers.app.session import Session
 from explorer.controllers.app.share import ShareController
 from explorer.controllers.app.status import StatusController
 from explorer.controllers.cloud.axes import AxesController
@@ -145,39 +145,39 @@ class Explorer(QObject):
     def _make_controllers(self) -> None:
         """In the order in which they tick: those that draw over the cloud after the cloud."""
         context, add = self._context, self._add
-        session = self.session = add(Session(context))
+        open_run = self.open_run = add(OpenRun(context))
         probe = self.probe = add(ProbeController(context, self.probe_view, self.image))
         cloud = self.cloud_control = add(CloudController(context, probe, self.cloud, self.points))
-        self.axes = add(AxesController(context, session, cloud, self.points))
+        self.axes = add(AxesController(context, open_run, cloud, self.points))
         path = self.path = add(PathController(context, cloud, self.path_view))
         self.playback = add(PlaybackController(context, cloud, self.path_view, self.film, self.image))
         self.tracing = add(TracingController(context, cloud, path, self.playback))
-        self.training = add(TrainingController(context, session, self.training_view, self.losses))
-        self.dataset = add(DatasetController(context, session, self.dataset_view, self.training_view))
+        self.training = add(TrainingController(context, open_run, self.training_view, self.losses))
+        self.dataset = add(DatasetController(context, open_run, self.dataset_view, self.training_view))
         self.reconstructions = add(ReconstructionsController(context, probe, self.reconstructions_view))
         self.scores = add(ScoresController(context))
-        self.timeline = add(TimelineController(context, session, self.timeline_view))
+        self.timeline = add(TimelineController(context, open_run, self.timeline_view))
         plane = self.parameters_view
         self.parameters = add(ParametersController(context, probe, cloud, plane, self.training_view))
         self.transects = add(TransectsController(context, cloud, plane, self.image, self.transect_view))
-        self.experiments = add(ExperimentsController(context, session, self.experiments_view))
+        self.experiments = add(ExperimentsController(context, open_run, self.experiments_view))
         self.compare = add(CompareController(context, cloud, self.other_cloud, self.compare_view))
         self.path_comparison = add(PathComparison(context, cloud, self.kinds_view))
-        self.turntable = add(TurntableController(context, session))
-        self.export = add(ExportController(context, session))
-        self.share = add(ShareController(context, session))
+        self.turntable = add(TurntableController(context, open_run))
+        self.export = add(ExportController(context, open_run))
+        self.share = add(ShareController(context, open_run))
         self.gridlines = add(GridlinesController(context, cloud))
-        self.saved_paths = add(SavedPathsController(context, session, self.playback, self.path_view.saved))
-        self.attributes = add(AttributesController(context, session, self.points))
-        self.files = add(FilesController(context, session, self.playback))
-        self.importing = add(ImportController(context, session))
+        self.saved_paths = add(SavedPathsController(context, open_run, self.playback, self.path_view.saved))
+        self.attributes = add(AttributesController(context, open_run, self.points))
+        self.files = add(FilesController(context, open_run, self.playback))
+        self.importing = add(ImportController(context, open_run))
         self.image_cache = add(ImageCacheController(context))
         sources = Sources(self.state, cloud, self.playback, self.losses, self.kinds_view, plane)
-        self.figures = add(FiguresController(context, session, sources))
-        self.locate = add(LocateController(context, session, self.image))
+        self.figures = add(FiguresController(context, open_run, sources))
+        self.locate = add(LocateController(context, open_run, self.image))
         self.status = add(StatusController(context, self.cloud))
         self.programs = add(ProgramsController(context))
-        self.python_code = add(PythonCodeController(context, session, cloud, self.playback))
+        self.python_code = add(PythonCodeController(context, open_run, cloud, self.playback))
         self.python_program = add(PythonProgramController(context))
 
     def _add(self, controller: C) -> C:
@@ -199,7 +199,7 @@ class Explorer(QObject):
         self.editing.refused.connect(lambda text: notice.show_message(text, self.editing, passing=True))
         notice.dismissed.connect(notice.clear)
         self._offer_figures()
-        self.session.opened.connect(lambda _: self._on_opened())
+        self.open_run.opened.connect(lambda _: self._on_opened())
         for exporter in (self.playback, self.turntable, self.export, self.share):
             exporter.exported.connect(lambda path: setattr(self.state, "message", f"Exported {path}"))
             exporter.exported.connect(exporter.succeeded)
@@ -213,7 +213,7 @@ class Explorer(QObject):
         self.window.dropped.connect(self._on_dropped)
         self.state.events.mode.connect(self._on_mode)
         self.state.events.model.connect(self._on_model)
-        self.window.recent_chosen.connect(lambda name: self.session.open(Path(name)))
+        self.window.recent_chosen.connect(lambda name: self.open_run.open(Path(name)))
         self.window.closing.connect(self.close)
         hints = self._application.styleHints()
         hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
@@ -253,7 +253,7 @@ class Explorer(QObject):
     def _on_opened(self) -> None:
         self.window.notice.resolve_all()
         self.window.set_recent(self.settings.recent_runs)
-        run = self.session.run
+        run = self.open_run.run
         if run is not None:
             self.window.setWindowTitle(f"{run.path.name} · Isoline" if run.path != bundled_run() else "Isoline")
 
@@ -266,7 +266,7 @@ class Explorer(QObject):
 
     def open_bundled(self) -> None:
         """Open the model that comes with the package."""
-        self.session.open(bundled_run(), remember=False)
+        self.open_run.open(bundled_run(), remember=False)
 
     def choose_theme(self, name: str) -> None:
         """system, dark or light; remembered."""
@@ -295,7 +295,7 @@ class Explorer(QObject):
 
     def _on_model(self, model: Model | None) -> None:
         """In place of the losses, which only a training has, another panel is in front for a run without one."""
-        run = self.session.run
+        run = self.open_run.run
         if model is None or run is None:
             return
         if run.imported is None and self._in_place_of_losses and self.window.front == self._in_place_of_losses:

@@ -51,7 +51,7 @@ def open_window(run: Path | None, renderer: str) -> int:
     explorer.report(faults)
     explorer.show()
     # The run of a Python program's window is often gone with the window.
-    explorer.session.open(run or bundled_run(), remember=run is not None and not is_given())
+    explorer.open_run.open(run or bundled_run(), remember=run is not None and not is_given())
     status = application.exec()
     faults.uninstall()
     return status

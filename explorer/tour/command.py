@@ -121,5 +121,5 @@ def run_tour(options: argparse.Namespace) -> int:
     watch.setInterval(1)
     watch.timeout.connect(visible)
     watch.start()
-    explorer.session.open(bundled_run(), remember=False)
+    explorer.open_run.open(bundled_run(), remember=False)
     return director.run(stages)

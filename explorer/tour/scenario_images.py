@@ -70,7 +70,7 @@ def _spin(root: QWidget, name: str, value: int) -> Stage:
 def train_digits(tour: Director) -> Stage:
     """Train on them with the settings that follow."""
     explorer = tour.explorer
-    before = explorer.session.run.path
+    before = explorer.open_run.run.path
     if tour.options.quick:
         area = input_events.child(explorer.dataset_view, "dataset.scroll", QScrollArea)
         area.ensureWidgetVisible(input_events.child(area, "dataset.training.epochs"))
@@ -78,7 +78,7 @@ def train_digits(tour: Director) -> Stage:
         yield from _spin(explorer.dataset_view, "dataset.training.epochs", QUICK_EPOCHS)
     train = input_events.child(explorer.dataset_view, "dataset.train")
     input_events.click(train)
-    yield Until(lambda: explorer.session.run.path != before, "the new run opens", TRAIN_S)
+    yield Until(lambda: explorer.open_run.run.path != before, "the new run opens", TRAIN_S)
     yield Until(lambda: explorer.state.embedding is not None, "the first cloud of the digits", TRAIN_S)
     yield 0.5
     tour.shot("digits-training")
@@ -130,7 +130,9 @@ def extend_run(tour: Director) -> Stage:
     input_events.click(input_events.child(view, "training.continue.start"))
     yield Until(lambda: explorer.state.epochs[-1] == done + MORE_EPOCHS, "the run has more epochs", TRAIN_S)
     yield Until(lambda: explorer.state.training == "finished", "the run ends again", TRAIN_S)
-    resumed = [record for record in read_metrics(explorer.session.run.metrics_path) if record.get("event") == "started"]
+    resumed = [
+        record for record in read_metrics(explorer.open_run.run.metrics_path) if record.get("event") == "started"
+    ]
     if len(resumed) != 2:
         raise StageFailed(f"the run was started {len(resumed)} times, not twice")
     yield 0.5

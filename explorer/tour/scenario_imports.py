@@ -64,9 +64,9 @@ def _import(tour: Director, picture: str) -> Stage:
         raise StageFailed(input_events.child(dialog, "dialog.import.error", QLabel).text())
     yield 0.5
     tour.shot(picture)
-    before = explorer.session.run
+    before = explorer.open_run.run
     input_events.click(button)
-    yield Until(lambda: explorer.session.run is not before, "the imported run opens", LOOK_S)
+    yield Until(lambda: explorer.open_run.run is not before, "the imported run opens", LOOK_S)
     yield Until(lambda: explorer.state.model is not None, "the engine has opened it", LOOK_S)
     yield from input_events.take_keyboard(tour.window)
 

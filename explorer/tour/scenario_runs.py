@@ -225,7 +225,7 @@ def run_experiment(tour: Director) -> Stage:
 
 
 def _steps(tour: Director) -> list[dict]:
-    run = tour.explorer.session.run
+    run = tour.explorer.open_run.run
     lines = run.metrics_path.read_text(encoding="utf-8").splitlines() if run.metrics_path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("}")]
 
@@ -244,9 +244,9 @@ def start_training(tour: Director) -> Stage:
     if tour.options.quick:
         for name, value in (("data.image_size", "64"), ("data.count", "1500")):
             yield from _fill(tour, name, value)
-    before = explorer.session.run.path
+    before = explorer.open_run.run.path
     input_events.click(input_events.child(explorer.training_view, "training.start"))
-    yield Until(lambda: explorer.session.run.path != before, "the new run opens", START_S)
+    yield Until(lambda: explorer.open_run.run.path != before, "the new run opens", START_S)
     yield Until(lambda: explorer.state.training == "running", "the training runs", START_S)
     yield Until(lambda: explorer.state.embedding is not None, "the first cloud of the new run", START_S)
     tour.shot("training-started")

@@ -69,7 +69,7 @@ def _programs(qapp) -> Iterator[Callable]:
         opened.append(explorer)
         explorer.show()
         if run is not None:
-            explorer.session.open(run)
+            explorer.open_run.open(run)
         return explorer
 
     yield open_program
@@ -129,7 +129,7 @@ def reopen(_program_of_the_file) -> Callable:
     def open_run(run: Path):
         explorer.state.mode, explorer.state.display = "orbit", Display()
         explorer.window.notice.hide()
-        explorer.session.open(run)
+        explorer.open_run.open(run)
         return explorer
 
     return open_run

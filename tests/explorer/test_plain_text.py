@@ -116,7 +116,7 @@ def test_a_run_of_such_texts_fakes_nothing_in_the_window(program, hostile_run, q
     qtbot.waitUntil(lambda: not explorer.engine._pending, timeout=60_000)
     state.message = HOSTILE
     notice.show_message(HOSTILE, HOSTILE, action="Restart")
-    explorer.session.error_occurred.emit(HOSTILE)
+    explorer.open_run.error_occurred.emit(HOSTILE)
     explorer.redraw()
     qtbot.wait(50)
     assert HOSTILE in notice.text()

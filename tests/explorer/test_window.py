@@ -147,11 +147,11 @@ def slow_training(program, config) -> None:
 
 
 def trainer_pid(program) -> int:
-    return int(json.loads((program.session.run.path / "lock").read_text())["pid"])
+    return int(json.loads((program.open_run.run.path / "lock").read_text())["pid"])
 
 
 def running(program) -> bool:
-    return program.state.training == "running" and (program.session.run.path / "lock").is_file()
+    return program.state.training == "running" and (program.open_run.run.path / "lock").is_file()
 
 
 def end(pid: int) -> None:
@@ -167,8 +167,8 @@ def end(pid: int) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_a_training_killed_midway_leaves_its_last_checkpoint_and_says_so(opened, qtbot, tiny_run, tiny_config):
     slow_training(opened, tiny_config)
-    qtbot.waitUntil(lambda: opened.session.run.path != tiny_run and running(opened), timeout=60_000)
-    run = opened.session.run
+    qtbot.waitUntil(lambda: opened.open_run.run.path != tiny_run and running(opened), timeout=60_000)
+    run = opened.open_run.run
     qtbot.waitUntil(run.last_checkpoint_path.exists, timeout=60_000)
     end(trainer_pid(opened))
     qtbot.waitUntil(lambda: opened.state.training == "interrupted", timeout=WAIT)
@@ -182,8 +182,8 @@ def test_a_training_goes_on_when_the_window_closes_and_is_found_again(program, t
     first = program(tiny_run)
     qtbot.waitUntil(lambda: first.state.model is not None, timeout=WAIT)
     slow_training(first, tiny_config)
-    qtbot.waitUntil(lambda: first.session.run.path != tiny_run and running(first), timeout=60_000)
-    run, pid = first.session.run.path, trainer_pid(first)
+    qtbot.waitUntil(lambda: first.open_run.run.path != tiny_run and running(first), timeout=60_000)
+    run, pid = first.open_run.run.path, trainer_pid(first)
     try:
         first.window.close()
         metrics = run / "metrics.jsonl"
@@ -243,7 +243,7 @@ def test_a_collapsed_model_is_called_so_in_its_panel_and_no_place_on_the_data(pr
     button = explorer.training_view.findChild(QPushButton, "training.advice.0.action")
     assert button.text() == "Start a new training with β 0.001"
     QTest.mouseClick(button, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: explorer.session.run.path != tmp_path / "run", timeout=3 * WAIT)
+    qtbot.waitUntil(lambda: explorer.open_run.run.path != tmp_path / "run", timeout=3 * WAIT)
     assert explorer.state.config.loss.beta == 1e-3
     qtbot.waitUntil(lambda: explorer.state.training == "finished", timeout=WAIT)
     qtbot.waitUntil(lambda: explorer.image.badge.text.startswith("on the data"), timeout=WAIT)
@@ -278,7 +278,7 @@ engine.start(1)
 from explorer.app import Explorer
 explorer = Explorer(application, engine)
 explorer.show()
-explorer.session.open(Path({str(tiny_run)!r}), remember=False)
+explorer.open_run.open(Path({str(tiny_run)!r}), remember=False)
 def look():
     if not explorer.image.has_image:
         return

@@ -119,7 +119,7 @@ def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(reopen
 
 def test_a_run_that_was_never_trained_begins_with_a_panel_that_shows_something(reopened, tiny_run, qtbot, tmp_path):
     def shown(run):
-        reopened.session.open(run)
+        reopened.open_run.open(run)
         qtbot.waitUntil(lambda: reopened.state.model is not None, timeout=WAIT)
         return reopened.window.front
 
@@ -136,7 +136,7 @@ def test_a_path_is_saved_where_the_last_file_was_and_named_after_its_run(reopene
     reopened.editing.commit("draw path", path=LatentPath(reopened.state.embedding[[0, 40]]))
     press(reopened, "Ctrl+S")
     dialog = reopened.window.findChild(QFileDialog, "dialog.export")
-    assert Path(dialog.selectedFiles()[0]) == Path.home() / f"{reopened.session.run.path.name}-path.mp4"
+    assert Path(dialog.selectedFiles()[0]) == Path.home() / f"{reopened.open_run.run.path.name}-path.mp4"
     dialog.fileSelected.emit(str(tmp_path / "mine.npz"))
     dialog.reject()
     qtbot.waitUntil((tmp_path / "mine.npz").exists, timeout=WAIT)
@@ -148,10 +148,10 @@ def test_a_path_is_saved_where_the_last_file_was_and_named_after_its_run(reopene
 
 
 def test_a_missing_run_is_refused_and_the_open_one_stays(reopened, tmp_path):
-    before = reopened.session.run
-    reopened.session.open(tmp_path / "nowhere")
+    before = reopened.open_run.run
+    reopened.open_run.open(tmp_path / "nowhere")
     assert "nowhere does not exist" in notice(reopened)
-    assert reopened.session.run is before
+    assert reopened.open_run.run is before
     assert reopened.cloud.point_count > 0
 
 
@@ -169,6 +169,6 @@ def test_a_truncated_run_is_refused(reopened, tiny_run, tmp_path, damage, messag
     broken = tmp_path / "broken"
     shutil.copytree(tiny_run, broken)
     damage(broken)
-    reopened.session.open(broken)
+    reopened.open_run.open(broken)
     assert message in notice(reopened)
-    assert reopened.session.run.path == tiny_run
+    assert reopened.open_run.run.path == tiny_run

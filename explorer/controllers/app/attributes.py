@@ -22,7 +22,7 @@ from core.protocol.messages import (
     SetAttributes,
 )
 from core.runs.directory import ProbeSet
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import NO_ORIGINALS
@@ -41,7 +41,7 @@ class AttributesController(Controller):
 
     _read = Signal(object)  # AttributeTable or an error, from the thread that reads
 
-    def __init__(self, context: Context, session: Session, points: PointsView) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, points: PointsView) -> None:
         super().__init__(context)
         self._points = points
         self._progress: ProgressDialog | None = None
@@ -53,7 +53,7 @@ class AttributesController(Controller):
         events = self._state.events
         self._when((events.model,), self._on_model)
         self._when((events.attributes,), self._on_attributes)
-        self._when((session.opened,), self._on_opened)
+        self._when((open_run.opened,), self._on_opened)
         points.measure_requested.connect(self.ask_measures)
         points.attributes_file_requested.connect(self.ask_file)
         points.attributes_cleared.connect(self.clear)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.runs.directory import RunDirectory
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.app.task import TaskController
 from explorer.controllers.controller import Context
 from explorer.controllers.processes import isoline_command
@@ -45,9 +45,9 @@ class ExportController(TaskController[ExportDialog]):
     DONE = "exported"
 
     def __init__(
-        self, context: Context, session: Session, command: Callable[[list[str]], list[str]] = export_command
+        self, context: Context, open_run: OpenRun, command: Callable[[list[str]], list[str]] = export_command
     ) -> None:
-        super().__init__(context, session, command)
+        super().__init__(context, open_run, command)
 
     def _make_dialog(self, run: RunDirectory) -> ExportDialog:
         self._target = self._settings.runs_folder.parent / "Isoline exports" / run.path.name

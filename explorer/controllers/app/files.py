@@ -9,7 +9,7 @@ from pathlib import Path
 from core.protocol.figures import FrameLook
 from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.cloud.color_targets import said
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
@@ -26,14 +26,14 @@ PATH_FILTERS = {
 class FilesController(Controller):
     """Asks for names, and does what they were asked for."""
 
-    def __init__(self, context: Context, session: Session, playback: PlaybackController) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, playback: PlaybackController) -> None:
         super().__init__(context)
-        self._session, self._playback = session, playback
+        self._open_run, self._playback = open_run, playback
 
     def open_run(self) -> None:
         """Ask for a run folder."""
         place = self._settings.runs_folder
-        ask_folder(self._window, "open", "Open run", lambda folder: self._session.open(Path(folder)), place)
+        ask_folder(self._window, "open", "Open run", lambda folder: self._open_run.open(Path(folder)), place)
 
     def choose_runs_folder(self) -> None:
         """Ask where trainings are written."""
@@ -51,7 +51,7 @@ class FilesController(Controller):
 
     def _named(self, name: str) -> str:
         """``name`` with that of the run before it."""
-        run = self._session.run
+        run = self._open_run.run
         return name if run is None else f"{run.path.resolve().name}-{name}"
 
     def _export_path(self, name: str) -> None:

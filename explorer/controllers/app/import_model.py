@@ -15,7 +15,7 @@ from core.exploring.consent import ProgramError, is_allowed, read_program
 from core.runs.foreign import IMPORTABLE, foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.consent import with_consent
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command, read_findings
 from explorer.views.import_model import FILES, ImportChoice, ImportDialog
@@ -98,10 +98,10 @@ class ImportController(Controller):
     """Shows the dialog, looks whenever something in it has changed, makes the run and opens it."""
 
     def __init__(
-        self, context: Context, session: Session, command: Callable[[list[str]], list[str]] = import_command
+        self, context: Context, open_run: OpenRun, command: Callable[[list[str]], list[str]] = import_command
     ) -> None:
         super().__init__(context)
-        self._session, self._command = session, command
+        self._open_run, self._command = open_run, command
         self._dialog: ImportDialog | None = None
         self._running: Command | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -227,7 +227,7 @@ class ImportController(Controller):
         if found is not None and made is not None:
             dialog.close()
             self.succeeded.emit()
-            self._session.open(made)
+            self._open_run.open(made)
         elif found is not None:
             dialog.set_found(found, sheet)
         elif made is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from core.data.loading import present_data
 from core.data.sources.listing import located
 from core.utils.text import sentence
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
 from explorer.views.image import ImageView
@@ -18,18 +18,18 @@ from explorer.widgets.dialogs import ProgressDialog
 class LocateController(Controller):
     """Binds the image panel's *Locate…* to the open run."""
 
-    def __init__(self, context: Context, session: Session, view: ImageView) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, view: ImageView) -> None:
         super().__init__(context)
-        self._session, self._view = session, view
+        self._open_run, self._view = open_run, view
         self._running: Command | None = None
         self._dialog: ProgressDialog | None = None
         view.locate_requested.connect(self.ask)
-        self._when((session.opened,), self._look)
+        self._when((open_run.opened,), self._look)
 
     def _look(self) -> None:
         """Whether the images of the run that has been opened are where it says."""
         self._end()
-        run = self._session.run
+        run = self._open_run.run
         missing = ""
         if run is not None and run.config.data.path:
             path = present_data(run.config.data, run.path, run.metadata).path
@@ -38,7 +38,7 @@ class LocateController(Controller):
 
     def ask(self, folder: bool) -> None:
         """Ask for the ``folder``, or for the file, that the images are in now."""
-        run = self._session.run
+        run = self._open_run.run
         if run is None:
             return
         before = located(run.config.data.path)
@@ -46,7 +46,7 @@ class LocateController(Controller):
 
     def locate(self, path: str) -> None:
         """The images of the open run are at ``path``, if they are the same."""
-        run = self._session.run
+        run = self._open_run.run
         if run is None:
             return
         self._end()
@@ -62,9 +62,9 @@ class LocateController(Controller):
         self._end()
         if failure:
             self.error_occurred.emit(sentence(failure))
-        elif self._session.run is not None and self._session.run.path == run:
+        elif self._open_run.run is not None and self._open_run.run.path == run:
             self.succeeded.emit()
-            self._session.open(run)
+            self._open_run.open(run)
 
     def _end(self) -> None:
         running, self._running = self._running, None

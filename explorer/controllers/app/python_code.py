@@ -15,7 +15,7 @@ from core.rendering.class_colours import UNKNOWN
 from core.rendering.point_colours import SPLIT
 from core.runs.imported import PythonFunctions
 from core.utils.text import counted
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
@@ -27,10 +27,10 @@ class PythonCodeController(Controller):
     """Writes the code of one part into the clipboard."""
 
     def __init__(
-        self, context: Context, session: Session, cloud: CloudController, playback: PlaybackController
+        self, context: Context, open_run: OpenRun, cloud: CloudController, playback: PlaybackController
     ) -> None:
         super().__init__(context)
-        self._session, self._cloud, self._playback = session, cloud, playback
+        self._open_run, self._cloud, self._playback = open_run, cloud, playback
 
     def copy(self, part: Part) -> None:
         """Put the code of ``part`` into the clipboard, and say so."""
@@ -40,7 +40,7 @@ class PythonCodeController(Controller):
 
     def code(self, part: Part) -> str:
         """Python code of ``part``, as it is now."""
-        run = self._session.run
+        run = self._open_run.run
         path = "" if run is None else str(run.path.absolute())
         lines = {"probe": self._probe, "selection": self._selection, "path": self._path, "figure": self._figure}[part]()
         head = ["import isoline", ""]
@@ -53,7 +53,7 @@ class PythonCodeController(Controller):
     @property
     def _own_functions(self) -> bool:
         """Whether images are drawn by a function of a person's program, which a run does not hold."""
-        return self._session.run is not None and isinstance(self._session.run.imported, PythonFunctions)
+        return self._open_run.run is not None and isinstance(self._open_run.run.imported, PythonFunctions)
 
     def _probe(self) -> list[str]:
         probe = self._state.document.probe

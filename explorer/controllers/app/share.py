@@ -13,7 +13,7 @@ import numpy as np
 
 from core.runs.directory import RunDirectory
 from core.sharing.contents import PageChoice
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.app.task import TaskController
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import NO_COLOUR, SPLIT
@@ -45,9 +45,9 @@ class ShareController(TaskController[ShareDialog]):
     DONE = "shared"
 
     def __init__(
-        self, context: Context, session: Session, command: Callable[[list[str]], list[str]] = share_command
+        self, context: Context, open_run: OpenRun, command: Callable[[list[str]], list[str]] = share_command
     ) -> None:
-        super().__init__(context, session, command)
+        super().__init__(context, open_run, command)
         self._attributes: tempfile.TemporaryDirectory[str] | None = None
 
     def _make_dialog(self, run: RunDirectory) -> ShareDialog:
@@ -63,7 +63,7 @@ class ShareController(TaskController[ShareDialog]):
         """Write the page of the run in folder ``run``; with the measured attributes if it is still open."""
         if self._running is None:  # else one that was given up is still ending
             self._target = Path(name)
-            if self._session.run is not None and self._session.run.path == run:
+            if self._open_run.run is not None and self._open_run.run.path == run:
                 try:
                     choice = self._coloured(choice)
                 except OSError as error:

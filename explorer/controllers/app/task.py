@@ -11,7 +11,7 @@ from PySide6.QtGui import QDesktopServices
 from shiboken6 import isValid
 
 from core.runs.directory import RunDirectory
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command
 from explorer.widgets.dialogs import show_dialog
@@ -29,17 +29,17 @@ class TaskController(Controller, Generic[D]):
     exported = Signal(str)
     DONE = ""
 
-    def __init__(self, context: Context, session: Session, command: Callable[[list[str]], list[str]]) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, command: Callable[[list[str]], list[str]]) -> None:
         """``command`` makes the command line of the arguments of ``_run``."""
         super().__init__(context)
-        self._session, self._command = session, command
+        self._open_run, self._command = open_run, command
         self._dialog: D | None = None
         self._running: Command | None = None
         self._target = Path()
 
     def ask(self) -> None:
         """Show the dialog; while something is being written, the one that shows how far it is."""
-        run = self._session.run
+        run = self._open_run.run
         if run is None:
             self.refused.emit(f"No run is open that could be {self.DONE}. Open a run, or start a training.")
             return

@@ -14,7 +14,7 @@ import numpy as np
 from core.analysis.layouts import FEWEST_SAMPLES, METHODS, NAMES, Method, read_layout, why_not_installed
 from core.protocol.messages import FindInformative, InformativeFound
 from core.rendering.projection import axis_name
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
@@ -32,9 +32,9 @@ NOT_LATENT = (
 class AxesController(Controller):
     """Binds the axes of the Samples panel to ``state.display.axes`` and ``state.layout``."""
 
-    def __init__(self, context: Context, session: Session, cloud: CloudController, view: PointsView) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, cloud: CloudController, view: PointsView) -> None:
         super().__init__(context)
-        self._session, self._cloud, self._view = session, cloud, view
+        self._open_run, self._cloud, self._view = open_run, cloud, view
         self._command: Command | None = None
         self._method: Method | None = None  # of the command
         self._told = ""  # about the dimensions that were found informative
@@ -47,7 +47,7 @@ class AxesController(Controller):
         self._when((events.embedding, events.epoch, events.training), lambda: self._mark("layout"))
         events.display.connect(lambda now, before: self._on_display(now.axes, before.axes))
         self._when((events.samples, events.attributes, events.display), self._show_label)
-        session.opened.connect(lambda _: self._on_opened())
+        open_run.opened.connect(lambda _: self._on_opened())
 
     def shut_down(self) -> None:
         """End the process that lays out."""
@@ -134,7 +134,7 @@ class AxesController(Controller):
         if "layout" not in self._dirty:
             return
         self._dirty.clear()
-        means, axes, run = self._state.embedding, self._state.display.axes, self._session.run
+        means, axes, run = self._state.embedding, self._state.display.axes, self._open_run.run
         method = axes.layout
         if method is None or means is None or run is None or means.shape[1] <= 3:
             self._state.layout = None
@@ -157,7 +157,7 @@ class AxesController(Controller):
             self._show_note(waiting)
 
     def _start(self, method: Method) -> None:
-        run = self._session.run
+        run = self._open_run.run
         if run is None or (self._command is not None and self._method == method):
             return
         self._stop()

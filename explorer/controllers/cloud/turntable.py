@@ -14,7 +14,7 @@ from PySide6.QtCore import Signal
 
 from core.rendering.class_colours import UNKNOWN
 from core.rendering.point_colours import SPLIT
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR
 from explorer.controllers.controller import Context, Controller
@@ -33,9 +33,9 @@ class TurntableController(Controller):
     exported = Signal(str)
     finished = Signal()
 
-    def __init__(self, context: Context, session: Session) -> None:
+    def __init__(self, context: Context, open_run: OpenRun) -> None:
         super().__init__(context)
-        self._session = session
+        self._open_run = open_run
         self._running: Command | None = None
         self._path = Path()
         self._values: tempfile.TemporaryDirectory[str] | None = None
@@ -59,7 +59,7 @@ class TurntableController(Controller):
 
     def export(self, path: str, seconds: float = 6.0, fps: float = 30.0, size: int = 720) -> bool:
         """Start filming into ``path``, an .mp4 or .gif; False and ``error_occurred`` if that cannot be."""
-        run = self._session.run
+        run = self._open_run.run
         if self._running is not None:
             self.refused.emit(f"{self._path.name} is still being filmed. Wait for it, or cancel it.")
             return False

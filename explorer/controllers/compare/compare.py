@@ -19,7 +19,7 @@ from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, Se
 from core.rendering.point_colours import SPLIT, point_colours, value_range
 from core.rendering.projection import Projection
 from core.runs.directory import ProbeSet, RunDirectory, RunError
-from explorer.controllers.app.session import read_samples
+from explorer.controllers.app.open_run import read_samples
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController, make_projection
 from explorer.controllers.controller import Context, Controller

@@ -25,7 +25,7 @@ from PySide6.QtGui import QDesktopServices
 
 from core.experiments.folder import ExperimentFolder, Progress, read_progress
 from core.runs.directory import RunDirectory
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
 from explorer.views.experiments import ACTIVE, Experiment, ExperimentsView
@@ -59,9 +59,9 @@ class ExperimentsController(Controller):
     report_opened = Signal(str)
     finished = Signal(str)
 
-    def __init__(self, context: Context, session: Session, view: ExperimentsView) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, view: ExperimentsView) -> None:
         super().__init__(context)
-        self._session, self._view = session, view
+        self._open_run, self._view = open_run, view
         self._experiments: dict[Path, Experiment] = {}
         self._starting: dict[Path, tuple[Detached, tuple[int, int]]] = {}  # with the stamp of the progress before
         self._refused: dict[Path, str] = {}
@@ -137,7 +137,7 @@ class ExperimentsController(Controller):
                 f"{path.name} is not training a model at the moment. Try again when the next training has begun."
             )
             return
-        self._session.open(run)
+        self._open_run.open(run)
 
     def open_report(self, path: Path) -> None:
         """Show the report of a finished experiment in the browser."""

@@ -20,7 +20,7 @@ from shiboken6 import isValid
 from core.protocol.figures import AnyFigure, Page, page_problem, same
 from core.protocol.messages import FigurePreviewed, FigureSaved, PreviewFigure, SaveFigure
 from core.utils.text import reason as error_text
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.figures import contents
 from explorer.controllers.figures.client import FigureClient
@@ -59,9 +59,9 @@ class FiguresController(Controller):
 
     saved = Signal(str)
 
-    def __init__(self, context: Context, session: Session, sources: Sources) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, sources: Sources) -> None:
         super().__init__(context)
-        self._session, self._sources = session, sources
+        self._open_run, self._sources = open_run, sources
         self._dialog: FigureDialog | None = None
         self._client: FigureClient | None = None
         self._shown: tuple[AnyFigure, Page] | None = None  # what the preview shows, or will
@@ -136,7 +136,7 @@ class FiguresController(Controller):
         return [FigureKind(name, kind.text, self._reason(name)) for name, kind in KINDS.items()]
 
     def _title(self) -> str:
-        run, epoch = self._session.run, self._epoch
+        run, epoch = self._open_run.run, self._epoch
         parts = (run.path.resolve().name if run is not None else "", f"epoch {epoch}" if epoch is not None else "")
         return " · ".join(filter(None, parts))
 
@@ -149,7 +149,7 @@ class FiguresController(Controller):
 
     def _suggestion(self, kind: str) -> str:
         """A name that says which run, what of it, and with which settings."""
-        state, run = self._state, self._session.run
+        state, run = self._state, self._open_run.run
         details: list[str] = []
         if kind in ("cloud", "plane"):
             details.append(self._sources.cloud.colouring.name)

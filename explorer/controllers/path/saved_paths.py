@@ -22,7 +22,7 @@ from core.paths.saved_paths import (
     saved_names,
 )
 from core.utils.text import sentence
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
 from explorer.state import Document, Speed
@@ -37,10 +37,10 @@ class SavedPathsController(Controller):
     """Binds the button "Paths" to the folder "paths" of the open run. ``error_occurred`` is for a person."""
 
     def __init__(
-        self, context: Context, session: Session, playback: PlaybackController, button: SavedPathsButton
+        self, context: Context, open_run: OpenRun, playback: PlaybackController, button: SavedPathsButton
     ) -> None:
         super().__init__(context)
-        self._session, self._playback, self._button = session, playback, button
+        self._open_run, self._playback, self._button = open_run, playback, button
         self._current: tuple[LatentPath, str] | None = None  # the path that was saved or opened last, and its name
         self._pending: tuple[LatentPath, str] | None = None  # saved as soon as it is known where its frames are
         button.opening.connect(self._show_names)
@@ -49,7 +49,7 @@ class SavedPathsController(Controller):
         button.rename_requested.connect(self.ask_rename)
         button.delete_requested.connect(self.ask_delete)
         playback.placed.connect(self._save_pending)
-        session.opened.connect(self._on_opened)
+        open_run.opened.connect(self._on_opened)
         self._state.events.document.connect(self._on_document)
 
     # what there is
@@ -76,7 +76,7 @@ class SavedPathsController(Controller):
             )
 
     def _show_names(self) -> None:
-        run = self._session.run
+        run = self._open_run.run
         self._button.set_names(saved_names(run.path) if run is not None else (), self.current)
         self._button.set_savable(run is not None and _playable(self._state.document.path))
 
@@ -84,7 +84,7 @@ class SavedPathsController(Controller):
 
     def ask_save(self) -> None:
         """Ask for a name and save the path."""
-        run, path = self._session.run, self._state.document.path
+        run, path = self._open_run.run, self._state.document.path
         if run is None or not _playable(path):
             self.refused.emit("There is no path to save. Draw one with Draw (3), or trace one with Trace (6).")
             return
@@ -100,7 +100,7 @@ class SavedPathsController(Controller):
 
     def _free_name(self) -> str:
         """A name that says what kind of path it is, and is not taken."""
-        run, path = self._session.run, self._state.document.path
+        run, path = self._open_run.run, self._state.document.path
         taken = {name.casefold() for name in saved_names(run.path)} if run is not None else set()
         recipe = path.recipe if path is not None else None
         stem = "path" if recipe is None else f"{recipe.kind} {recipe.target}".strip()
@@ -122,7 +122,7 @@ class SavedPathsController(Controller):
         self._save_pending()
 
     def _save_pending(self) -> None:
-        latents, path, run = self._playback.latents, self._state.document.path, self._session.run
+        latents, path, run = self._playback.latents, self._state.document.path, self._open_run.run
         if self._pending is None or latents is None or path is None or run is None:
             return
         name, self._pending = self._pending[1], None
@@ -149,7 +149,7 @@ class SavedPathsController(Controller):
 
     def open(self, name: str) -> None:
         """Make the saved path ``name`` the document's, as one step that can be undone, in as many frames as it has."""
-        run, model = self._session.run, self._state.model
+        run, model = self._open_run.run, self._state.model
         if run is None:
             return
         with self._errors_shown():
@@ -172,7 +172,7 @@ class SavedPathsController(Controller):
 
     def ask_rename(self, name: str) -> None:
         """Ask for another name for the saved path ``name``."""
-        run = self._session.run
+        run = self._open_run.run
         if run is None:
             return
 
@@ -190,7 +190,7 @@ class SavedPathsController(Controller):
 
     def rename(self, name: str, new: str) -> None:
         """Call the saved path ``name`` ``new``."""
-        run = self._session.run
+        run = self._open_run.run
         if run is None:
             return
         with self._errors_shown():
@@ -208,7 +208,7 @@ class SavedPathsController(Controller):
 
     def delete(self, name: str) -> None:
         """Remove the saved path ``name`` from the run; a path that is open stays open."""
-        run = self._session.run
+        run = self._open_run.run
         if run is None:
             return
         with self._errors_shown():

@@ -20,7 +20,7 @@ from core.data.sources.listing import located
 from core.runs.directory import RunDirectory, RunError, folder_of
 from core.runs.foreign import foreign_model
 from core.utils.text import sentence
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command, read_findings
 from explorer.state import ACTIVE_TRAINING
@@ -46,9 +46,9 @@ HOLD_IMAGES = ("latents", "hdf5")
 class DatasetController(Controller):
     """Binds the dataset page and the form of the Training panel: a setting is one and the same in both."""
 
-    def __init__(self, context: Context, session: Session, view: DatasetView, training: TrainingView) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, view: DatasetView, training: TrainingView) -> None:
         super().__init__(context)
-        self._session, self._view, self._training = session, view, training
+        self._open_run, self._view, self._training = open_run, view, training
         self.path = ""
         self._edited: set[str] = set()  # settings that a person has chosen for these images
         self._running: Command | None = None
@@ -64,7 +64,7 @@ class DatasetController(Controller):
         view.again_requested.connect(self.read)
         view.train_requested.connect(self._train)
         self._when((self._state.events.training,), self._show_trainable)
-        session.opened.connect(lambda _: self._on_opened())
+        open_run.opened.connect(lambda _: self._on_opened())
         self._show_trainable()
 
     @property
@@ -84,7 +84,7 @@ class DatasetController(Controller):
         place = folder_of(located(path))
         with contextlib.suppress(RunError, OSError):  # other folders have a config.json, too
             RunDirectory.open(place)
-            self._session.open(place)
+            self._open_run.open(place)
             return
         foreign = foreign_model(place)
         if foreign is not None and foreign.kind not in HOLD_IMAGES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QTimer
 
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.timeline import TimelineView
@@ -15,13 +15,13 @@ REPLAY_MS = 350
 class TimelineController(Controller):
     """Binds the slider to ``state.epoch``; playing walks through the stored epochs and ends at the newest."""
 
-    def __init__(self, context: Context, session: Session, view: TimelineView) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, view: TimelineView) -> None:
         super().__init__(context)
-        self._session, self._view = session, view
+        self._open_run, self._view = open_run, view
         self._timer = QTimer(self)
         self._timer.setInterval(REPLAY_MS)
         self._timer.timeout.connect(self._advance)
-        view.epoch_chosen.connect(session.show_epoch)
+        view.epoch_chosen.connect(open_run.show_epoch)
         view.play_toggled.connect(self._set_playing)
         self._when((self._state.events.epochs, self._state.events.training), self._show_epochs)
         self._state.events.epoch.connect(view.set_position)
@@ -31,7 +31,7 @@ class TimelineController(Controller):
         expected = 0
         if config is not None and self._state.training in ACTIVE_TRAINING:
             expected = config.training.epochs + 1  # epoch 0, before training, is stored, too
-        run = self._session.run
+        run = self._open_run.run
         imported = run is not None and run.imported is not None
         self._view.set_empty("imported: no epochs" if imported else "no epochs stored yet")
         self._view.set_epochs(list(self._state.epochs), expected)
@@ -40,7 +40,7 @@ class TimelineController(Controller):
         epochs = self._state.epochs
         if playing and epochs:
             if self._state.epoch is None or self._state.epoch >= epochs[-1]:
-                self._session.show_epoch(epochs[0])
+                self._open_run.show_epoch(epochs[0])
             self._timer.start()
         else:
             self._timer.stop()
@@ -49,7 +49,7 @@ class TimelineController(Controller):
     def _advance(self) -> None:
         later = [epoch for epoch in self._state.epochs if self._state.epoch is not None and epoch > self._state.epoch]
         if later:
-            self._session.show_epoch(later[0])
+            self._open_run.show_epoch(later[0])
         else:
             self._set_playing(False)
-            self._session.show_epoch(None)
+            self._open_run.show_epoch(None)

@@ -18,7 +18,7 @@ from core.config import LIVE_SETTINGS, RunConfig, config_to_dict, with_values
 from core.data.source_resolution import with_native_size
 from core.runs.commands import flags
 from core.runs.directory import RunDirectory, RunError, new_run_name
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
 from explorer.state import ACTIVE_TRAINING
@@ -44,9 +44,9 @@ class _Starting:
 class TrainingController(Controller):
     """Binds training form, live controls and loss plots to the run that is open."""
 
-    def __init__(self, context: Context, session: Session, view: TrainingView, losses: LossesView) -> None:
+    def __init__(self, context: Context, open_run: OpenRun, view: TrainingView, losses: LossesView) -> None:
         super().__init__(context)
-        self._session, self._view, self._losses = session, view, losses
+        self._open_run, self._view, self._losses = open_run, view, losses
         self._starting: _Starting | None = None
         self._stopping: Path | None = None  # the run that was asked to stop
         self._live: dict[str, float] = {}
@@ -65,14 +65,14 @@ class TrainingController(Controller):
         self._watcher.restarted.connect(self._forget_records)
         self._watcher.records.connect(self._on_records)
         self._watcher.status.connect(self._on_status)
-        session.opened.connect(self._on_opened)
+        open_run.opened.connect(self._on_opened)
         self._state.events.training.connect(self._show_state)
         self._when((self._state.events.config,), self._show_no_losses)
         self._show_no_losses()
 
     @property
     def _run_is_imported(self) -> bool:
-        run = self._session.run
+        run = self._open_run.run
         return run is not None and run.imported is not None
 
     @property
@@ -100,7 +100,7 @@ class TrainingController(Controller):
 
     def go_on(self, values: dict[str, Any]) -> None:
         """Train the open run further from its last checkpoint, with other settings by ``section.field``."""
-        run = self._session.run
+        run = self._open_run.run
         if self.active or run is None:
             self.refused.emit("A training is running. Stop it before continuing one.")
             return
@@ -119,13 +119,13 @@ class TrainingController(Controller):
 
     def start_anew(self, values: dict[str, Any]) -> None:
         """Start a training with the settings of the open run, apart from ``values`` by ``section.field``."""
-        if self._session.run is not None:
-            self.start(with_values(with_native_size(self._session.run.config, "auto"), values))
+        if self._open_run.run is not None:
+            self.start(with_values(with_native_size(self._open_run.run.config, "auto"), values))
 
     @property
     def _continuing(self) -> bool:
         """Whether the open run is about to go on."""
-        run = self._session.run
+        run = self._open_run.run
         return self._starting is not None and run is not None and self._starting.run == run.path
 
     def tick(self) -> None:
@@ -140,7 +140,7 @@ class TrainingController(Controller):
         alive = starting.process.alive  # before the folder is looked at: it may write it and end at once
         if not self._continuing and RunDirectory.exists(starting.run):
             self._starting = None
-            self._session.open(starting.run)
+            self._open_run.open(starting.run)
             return
         log = log_tail(starting.run / LOG)
         if alive:
@@ -151,7 +151,7 @@ class TrainingController(Controller):
         self._watcher.poll()  # a short training that has gone on may be over
         if self._starting is None:
             return
-        open_run = self._session.run if self._continuing else None
+        open_run = self._open_run.run if self._continuing else None
         self._starting = None
         self._state.training = "failed" if open_run is None else open_run.status()
         # Why the trainer gave up, without the command's name before it.
@@ -160,8 +160,8 @@ class TrainingController(Controller):
 
     def stop(self) -> None:
         """Ask the trainer to stop after its step; it saves a checkpoint first."""
-        if self._session.run is not None and self._steer(state="stopped"):
-            self._stopping = self._session.run.path
+        if self._open_run.run is not None and self._steer(state="stopped"):
+            self._stopping = self._open_run.run.path
             self._state.training = "stopping"
 
     def pause_or_resume(self) -> None:
@@ -176,7 +176,7 @@ class TrainingController(Controller):
         self._steer(state="paused", advance="step")
 
     def _steer(self, **fields: object) -> bool:
-        run = self._session.run
+        run = self._open_run.run
         if run is None:
             return False
         try:
@@ -225,10 +225,10 @@ class TrainingController(Controller):
         event, message = record.get("event"), str(record.get("message", ""))
         if event == "started":
             self._failure, self._report = {}, {}
-            self._session.reload()  # a run that goes on may have other settings
-            if self._continuing and self._session.run is not None:
+            self._open_run.reload()  # a run that goes on may have other settings
+            if self._continuing and self._open_run.run is not None:
                 self._starting = None
-                self._state.training = self._session.run.status()
+                self._state.training = self._open_run.run.status()
         elif event == "hyperparameters":
             config = self._state.config
             if config is not None:
@@ -248,7 +248,7 @@ class TrainingController(Controller):
 
     def _show_ending(self) -> None:
         """Whether the open run can go on, with which settings, and what is wrong with it."""
-        run, config = self._session.run, self._state.config
+        run, config = self._open_run.run, self._state.config
         if run is None or config is None:
             self._view.set_continuable(None)
             return
@@ -277,7 +277,7 @@ class TrainingController(Controller):
         if self._starting is not None and not (self._continuing and status in ("running", "paused")):
             return
         self._starting = None
-        stopping = self._session.run is not None and self._stopping == self._session.run.path
+        stopping = self._open_run.run is not None and self._stopping == self._open_run.run.path
         if stopping and status in ("running", "paused"):
             return  # its last step is not done yet
         if stopping and status == "stopped":
@@ -288,7 +288,7 @@ class TrainingController(Controller):
     def _show_state(self, training: str) -> None:
         imported = training == "finished" and self._run_is_imported
         message = str(self._failure.get("message", "")) if training == "failed" else ""
-        if training == "interrupted" and (run := self._session.run) is not None:
+        if training == "interrupted" and (run := self._open_run.run) is not None:
             there = run.last_checkpoint_path.exists()
             message = "it goes on from its last checkpoint" if there else "it has no checkpoint and would begin again"
         self._view.set_state("imported" if imported else training, message)

@@ -37,7 +37,7 @@ N = 30
 WAIT = 5_000
 
 
-class Session(QObject):
+class OpenRun(QObject):
     """Tells that a run was opened."""
 
     opened = Signal(object)
@@ -57,14 +57,14 @@ def opened(made: SimpleNamespace, qtbot) -> ChoiceDialog:
 
 @pytest.fixture
 def made(qtbot) -> SimpleNamespace:
-    state, engine, session = State(), FakeEngine(), Session()
+    state, engine, open_run = State(), FakeEngine(), OpenRun()
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     for widget in (cloud, points, image, probe_view):
         qtbot.addWidget(widget)
     context = Context(state, engine, points)  # pyright: ignore[reportArgumentType]
     probe = ProbeController(context, probe_view, image)
     cloud_control = CloudController(context, probe, cloud, points)
-    control = AttributesController(context, session, points)  # pyright: ignore[reportArgumentType]
+    control = AttributesController(context, open_run, points)  # pyright: ignore[reportArgumentType]
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
     control.refused.connect(errors.append)
@@ -76,7 +76,7 @@ def made(qtbot) -> SimpleNamespace:
     return SimpleNamespace(
         state=state,
         engine=engine,
-        session=session,
+        open_run=open_run,
         cloud=cloud,
         cloud_control=cloud_control,
         points=points,
@@ -312,7 +312,7 @@ def test_another_epoch_keeps_them_and_another_run_drops_them(made):
     assert made.state.attributes is not None
     made.control.measure(("spread",))
     made.state.model = None
-    made.session.opened.emit(object())
+    made.open_run.opened.emit(object())
     assert made.state.attributes is None
     assert color_targets.names(made.state) == ("scale",)
     stamp = made.engine.of(MeasureAttributes)[-1].stamp

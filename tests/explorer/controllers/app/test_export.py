@@ -45,8 +45,8 @@ class Exporting:
             self.commands.append(arguments)
             return export_command(arguments) if script is None else [sys.executable, "-c", script]
 
-        session: Any = type("OpenRun", (), {"run": run})()
-        self.control = ExportController(Context(State(), FakeEngine(), window), session, command)  # pyright: ignore[reportArgumentType]
+        open_run: Any = type("OpenRun", (), {"run": run})()
+        self.control = ExportController(Context(State(), FakeEngine(), window), open_run, command)  # pyright: ignore[reportArgumentType]
         self.refusals: list[str] = []
         self.exported: list[str] = []
         self.control.refused.connect(self.refusals.append)

@@ -144,7 +144,7 @@ def test_a_dropped_decoder_is_looked_at_and_imported_by_the_real_command(importi
     shown.find(QWidget, "samples").setValue(20)
     shown.press_import()
     shown.wait()
-    run = shown.explorer.session.run
+    run = shown.explorer.open_run.run
     assert run is not None
     assert run.path.name == "mine"
     assert run.read_embedding().shape == (20, 2)
@@ -216,7 +216,7 @@ def test_closing_the_dialog_ends_what_goes_on(importing, tmp_path):
     assert shown.control.busy
     shown.dialog.reject()
     shown.wait()
-    assert shown.explorer.session.run is None
+    assert shown.explorer.open_run.run is None
 
 
 def test_latents_have_their_own_fields(importing, tmp_path):
@@ -276,7 +276,7 @@ def test_weights_that_are_dropped_open_their_run(importing, tiny_run):
     shown = importing()
     shown.drop(tiny_run / "weights.safetensors")
     assert shown.dialog is None
-    assert shown.explorer.session.run.path == tiny_run
+    assert shown.explorer.open_run.run.path == tiny_run
 
 
 def test_a_model_of_keras_is_no_set_of_images(tmp_path):

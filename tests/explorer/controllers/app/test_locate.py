@@ -48,7 +48,7 @@ def test_what_was_moved_may_be_a_folder_or_a_file_whatever_its_name(program, tmp
     explorer = program(None)
     for name in ("scans.he5", "images.MAT", "images", "v1.2", "film.avif"):
         data = DataConfig(path=str(tmp_path / "gone" / name), image_size=32)
-        explorer.session.open(make_run(tmp_path / f"run of {name}", replace(TINY, data=data)).path)
+        explorer.open_run.open(make_run(tmp_path / f"run of {name}", replace(TINY, data=data)).path)
         menu = explorer.image.findChild(QPushButton, "image.locate").menu()
         modes = {}
         for action in menu.actions():

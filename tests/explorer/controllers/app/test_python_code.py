@@ -90,7 +90,7 @@ def test_where_a_program_decodes_the_code_calls_its_function(reopened, tiny_run,
     explorer = reopened
     run = make_latents_run(tmp_path / "explore")
     run.rewrite(run.config, {KEY: stored_form(PythonFunctions(session="x", decodes=True, encodes=False))})
-    explorer.session.open(run.path)
+    explorer.open_run.open(run.path)
     qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=20_000)
     explorer.state.model = replace(explorer.state.model, can_decode=True)
     explorer.editing.commit("draw path", path=LatentPath(explorer.state.embedding[[0, 4]]))
@@ -102,4 +102,4 @@ def test_where_a_program_decodes_the_code_calls_its_function(reopened, tiny_run,
     np.testing.assert_array_equal(names["image"], [explorer.state.document.probe + 1])
     exec(explorer.python_code.code("path"), names)
     np.testing.assert_array_equal(np.concatenate(names["images"]), names["latents"] + 1)
-    explorer.session.open(tiny_run)
+    explorer.open_run.open(tiny_run)

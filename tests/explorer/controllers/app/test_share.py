@@ -49,8 +49,8 @@ class Sharing:
                     self.attributes = dict(stored)
             return [sys.executable, "-c", script, arguments[2]]
 
-        session: Any = type("OpenRun", (), {"run": run})()
-        self.control = ShareController(Context(self.state, FakeEngine(), window), session, command)  # pyright: ignore[reportArgumentType]
+        open_run: Any = type("OpenRun", (), {"run": run})()
+        self.control = ShareController(Context(self.state, FakeEngine(), window), open_run, command)  # pyright: ignore[reportArgumentType]
         self.said: list[str] = []
         self.exported: list[str] = []
         for signal, heard in (

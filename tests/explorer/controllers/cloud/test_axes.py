@@ -53,7 +53,7 @@ def test_a_layout_that_is_kept_with_the_run_is_there_at_once_and_nothing_pretend
 ):
     explorer, means = opened_latents, opened_latents.state.embedding
     places = np.random.default_rng(1).standard_normal((80, 3)).astype(np.float32)
-    write_layout(explorer.session.run, "umap", None, means, places)
+    write_layout(explorer.open_run.run, "umap", None, means, places)
     choose(explorer, "umap")
     explorer.redraw()
     explorer.redraw()

@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {"seconds": 0.5, "fps": 6.0, "size": 120}
 
 
 class OpenRun:
-    """What the controller knows of the session: the run that is open."""
+    """What the controller knows of OpenRun: the run that is open."""
 
     def __init__(self, run: RunDirectory | None) -> None:
         self.run = run

@@ -91,7 +91,7 @@ def desk(qtbot) -> SimpleNamespace:
 
 
 def _open(desk: SimpleNamespace, names: tuple[str, ...], factors: np.ndarray, data: DataConfig) -> None:
-    """What a session does when a run is opened."""
+    """What OpenRun does when a run is opened."""
     state = desk.state
     state.model, state.samples, state.embedding = None, None, None
     state.config = RunConfig(data=data)

@@ -47,7 +47,7 @@ class Engine(FakeEngine):
         self.deliver(PathFrames(stamp=request.stamp, start=0, total=len(level), images=images))
 
 
-class Session(QObject):
+class OpenRun(QObject):
     """Knows which run is open."""
 
     opened = Signal(object)
@@ -67,7 +67,7 @@ def run(tmp_path) -> Path:
 def made(qtbot, monkeypatch, run) -> SimpleNamespace:
     monkeypatch.setattr(playback, "EDIT_PAUSE_S", 0.0)
     monkeypatch.setattr(playback, "WEIGHTS_PAUSE_S", 0.0)
-    state, engine, session = State(), Engine(), Session(run)
+    state, engine, open_run = State(), Engine(), OpenRun(run)
     cloud, points, image, probe_view = CloudView("software"), PointsView(), ImageView(), ProbeView()
     path, film = PathView(), FilmstripView()
     for widget in (cloud, points, image, probe_view, path, film):
@@ -77,7 +77,7 @@ def made(qtbot, monkeypatch, run) -> SimpleNamespace:
     probe = ProbeController(context, probe_view, image)
     cloud_control = CloudController(context, probe, cloud, points)
     play = PlaybackController(context, cloud_control, path, film, image)
-    control = SavedPathsController(context, session, play, path.saved)  # pyright: ignore[reportArgumentType]
+    control = SavedPathsController(context, open_run, play, path.saved)  # pyright: ignore[reportArgumentType]
     errors: list[str] = []
     control.error_occurred.connect(errors.append)
     control.refused.connect(errors.append)
@@ -88,7 +88,7 @@ def made(qtbot, monkeypatch, run) -> SimpleNamespace:
     return SimpleNamespace(
         state=state,
         engine=engine,
-        session=session,
+        open_run=open_run,
         editing=editing,
         view=path,
         button=path.saved,
@@ -276,8 +276,8 @@ def test_a_question_about_a_path_blocks_nothing_and_goes_with_its_run(made, run,
     choose(made, what, "one")  # asked once, however often
     asked = [d for d in made.view.findChildren(kind) if d.isVisible()]
     assert [d.isModal() for d in asked] == [False]
-    made.session.run = SimpleNamespace(path=tmp_path / "other")
-    made.session.opened.emit(made.session.run)
+    made.open_run.run = SimpleNamespace(path=tmp_path / "other")
+    made.open_run.opened.emit(made.open_run.run)
     assert not any(d.isVisible() for d in made.view.findChildren(kind))
 
 
@@ -319,8 +319,8 @@ def test_another_run_has_its_own_paths(made, run, tmp_path, qtbot):
     save_as(made, "curve")
     assert made.control.current == "curve"
     (tmp_path / "other").mkdir()
-    made.session.run = SimpleNamespace(path=tmp_path / "other")
-    made.session.opened.emit(made.session.run)
+    made.open_run.run = SimpleNamespace(path=tmp_path / "other")
+    made.open_run.opened.emit(made.open_run.run)
     assert made.control.current == ""
     assert "No path has been saved" in made.button.menu().actions()[2].text()
 

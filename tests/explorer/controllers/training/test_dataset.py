@@ -107,7 +107,7 @@ def test_a_folder_that_is_dropped_is_read_and_shown_with_the_settings_that_follo
 def test_the_folder_of_a_run_is_opened(program, tiny_run, qtbot):
     explorer = program(None)
     assert drop(explorer, tiny_run)
-    assert explorer.session.run.path == tiny_run
+    assert explorer.open_run.run.path == tiny_run
     assert not explorer.dataset_view.isVisible()
 
 
@@ -134,7 +134,7 @@ def test_a_folder_of_images_with_a_config_of_its_own_is_no_run(program, tmp_path
     (tmp_path / "set" / "config.json").write_text('{"model_type": "something"}')
     monkeypatch.setattr(module, "isoline_command", commanded(FIXED))
     drop(explorer, tmp_path / "set")
-    assert explorer.session.run is None
+    assert explorer.open_run.run is None
     assert explorer.dataset_view.isVisible()
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
 
@@ -263,7 +263,7 @@ def test_a_page_about_other_images_goes_when_a_run_is_opened(program, images, ti
     child(explorer.training_view, "training.data.source.curves").click()
     child(explorer.dataset_view, "dataset.train").click()
     assert started[0].data.path == str(images), "these images, whatever the form says meanwhile"
-    explorer.session.open(tiny_run)
+    explorer.open_run.open(tiny_run)
     assert child(explorer.dataset_view, "dataset.empty").isVisible()
     assert not child(explorer.dataset_view, "dataset.train").isVisible()
 

@@ -25,7 +25,7 @@ CONFIG = RunConfig(training=TrainingConfig(epochs=4))
 
 
 class OpenRun(QObject):
-    """What controllers need of the session: the run that is open."""
+    """What controllers need of OpenRun: the run that is open."""
 
     opened = Signal(object)
 
@@ -52,14 +52,14 @@ class Window:
 
     def __init__(self, qtbot, folder: Path) -> None:
         self.state = State()
-        self.session = OpenRun(self.state)
+        self.open_run = OpenRun(self.state)
         context = Context(self.state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]
         self.watcher, self.settings = context.watcher, context.settings
         self.view, self.losses = TrainingView(), LossesView()
         self.settings.runs_folder = folder / "runs"
         for widget in (self.view, self.losses):
             qtbot.addWidget(widget)
-        self.controller = TrainingController(context, self.session, self.view, self.losses)  # pyright: ignore[reportArgumentType]
+        self.controller = TrainingController(context, self.open_run, self.view, self.losses)  # pyright: ignore[reportArgumentType]
         self.view.show()
         self._folder = folder
 
@@ -67,7 +67,7 @@ class Window:
         """Open a new run that the watcher finds in this state."""
         run = RunDirectory.create(self._folder / name, CONFIG, {})
         self.state.config = run.config
-        self.session.open(run.path)
+        self.open_run.open(run.path)
         self.watcher.status.emit(status)
         return run
 
@@ -275,8 +275,8 @@ def test_a_training_starts_as_long_as_its_process_lives_and_says_how_far_its_ima
     assert bar.value() == 250
     RunDirectory.create(folder, CONFIG, {})
     window.controller.tick()
-    assert window.session.run is not None
-    assert window.session.run.path == folder
+    assert window.open_run.run is not None
+    assert window.open_run.run.path == folder
 
 
 def test_a_trainer_that_is_gone_without_a_word_has_failed(window, monkeypatch):

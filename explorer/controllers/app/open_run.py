@@ -13,7 +13,7 @@ from explorer.controllers.controller import Context, Controller
 from explorer.state import Document, Model
 
 
-class Session(Controller):
+class OpenRun(Controller):
     """Owns which run is open. A folder that cannot be opened changes nothing and says why."""
 
     opened = Signal(object)  # RunDirectory

@@ -9,7 +9,7 @@ from fake_engine import FakeEngine
 from core.config import RunConfig
 from core.protocol.messages import Load
 from core.runs.directory import RunDirectory
-from explorer.controllers.app.session import Session
+from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context
 from explorer.state import State
 
@@ -17,10 +17,10 @@ from explorer.state import State
 def test_what_pointed_into_one_run_does_not_point_into_the_next(qapp, tmp_path):
     state = State()
     context = Context(state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]
-    session = Session(context)
+    open_run = OpenRun(context)
     for name in ("first", "second"):
         RunDirectory.create(tmp_path / name, RunConfig(), {})
-        assert session.open(tmp_path / name)
+        assert open_run.open(tmp_path / name)
         assert state.hovered is None
         assert state.transect is None
         assert state.transect_position == 0
@@ -34,14 +34,14 @@ def test_what_pointed_into_one_run_does_not_point_into_the_next(qapp, tmp_path):
 def test_missing_weights_are_said(qapp, tmp_path, checkpoint: bool):
     state, engine = State(), FakeEngine()
     context = Context(state, engine, None)  # pyright: ignore[reportArgumentType]
-    session = Session(context)
+    open_run = OpenRun(context)
     problems: list[str] = []
-    session.error_occurred.connect(problems.append)
+    open_run.error_occurred.connect(problems.append)
     run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
     run.metrics_path.touch()
     if checkpoint:
         run.last_checkpoint_path.touch()
-    assert session.open(run.path)
+    assert open_run.open(run.path)
     context.watcher.watch(None)
     assert bool(engine.of(Load)) is checkpoint
     if checkpoint:
