@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sys
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Client, Connection, Listener
 from threading import Lock
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 
 from core.protocol.messages import MAX_FRAME, ProtocolError, decoder_of, encoder
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+# multiprocessing is imported where a channel is opened: few windows have one, and all would open later by 10 ms.
 
 ADDRESS, KEY, SESSION = "ISOLINE_PYTHON_ADDRESS", "ISOLINE_PYTHON_KEY", "ISOLINE_PYTHON_SESSION"
 """The environment variables by which window and engine know where to connect, with which key, and whose functions
@@ -131,6 +133,9 @@ class ChannelListener:
     """The program's side: ``variables`` are for the environment of the window. ``session`` names its functions."""
 
     def __init__(self, session: str = "") -> None:
+        import secrets
+        from multiprocessing.connection import Listener
+
         self._key = secrets.token_hex(32)
         self._closed = False
         # Both kinds of address are private to the user; a socket lies in a folder of its own below the temporary one.
@@ -141,6 +146,8 @@ class ChannelListener:
 
     def accept(self) -> tuple[Role, Channel] | None:
         """The next one to connect, and as what; None if it is nobody of ours. Raises ``ChannelError`` once closed."""
+        from multiprocessing import AuthenticationError
+
         try:
             channel = Channel(self._listener.accept())
         except (AuthenticationError, EOFError, OSError):
@@ -158,6 +165,8 @@ class ChannelListener:
 
     def close(self) -> None:
         """Listen no more: whoever waits in ``accept`` is woken."""
+        from multiprocessing.connection import Client
+
         if not self._closed:
             self._closed = True
             with contextlib.suppress(OSError):
@@ -177,6 +186,9 @@ def answers_for(session: str) -> bool:
 
 def connect(role: Role) -> Channel:
     """Connect to the program. Raises ``ChannelError`` if it has ended."""
+    from multiprocessing import AuthenticationError
+    from multiprocessing.connection import Client
+
     try:
         channel = Channel(Client(os.environ[ADDRESS], authkey=os.environ[KEY].encode()))
     except (OSError, EOFError, AuthenticationError) as error:

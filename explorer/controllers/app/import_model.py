@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from core.data.sources.listing import located
 from core.data.tables import SUFFIXES as TABLES
@@ -18,9 +18,11 @@ from explorer.controllers.app.consent import with_consent
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command, read_findings
-from explorer.views.import_model import FILES, ImportChoice, ImportDialog
 from explorer.views.training.editors import ask_images
 from explorer.widgets.dialogs import ask_file, ask_folder, show_dialog
+
+if TYPE_CHECKING:  # the dialog is imported when it is asked for: else each window would open later
+    from explorer.views.import_model import ImportChoice, ImportDialog
 
 OF_NETWORKS = (".onnx", ".pt", ".pth", ".ckpt", ".keras", ".pb", ".tflite", ".joblib", ".pkl")
 """Files of networks, whatever they hold. Of those that cannot be imported it is said why not, and what to do."""
@@ -121,6 +123,8 @@ class ImportController(Controller):
             self._dialog.raise_()
             self._dialog.activateWindow()
             return
+        from explorer.views.import_model import ImportDialog
+
         self._dialog = dialog = ImportDialog(self._window)
         dialog.changed.connect(self.inspect)
         dialog.choose_requested.connect(self._choose_file)
@@ -141,6 +145,8 @@ class ImportController(Controller):
         dialog = self._dialog
         if dialog is None:
             return
+        from explorer.views.import_model import FILES
+
         choice, title = dialog.choice(), f"Import: {FILES[flag].caption}"
         known = choice.files.get(flag) or choice.model
         place = located(known).parent if known else None

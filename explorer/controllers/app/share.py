@@ -8,19 +8,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.runs.directory import RunDirectory
-from core.sharing.contents import PageChoice
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.app.task import TaskController
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import NO_COLOUR, SPLIT
 from explorer.controllers.controller import Context
 from explorer.controllers.processes import isoline_command
-from explorer.views.share import ShareDialog
 from explorer.widgets.dialogs import ask_save
+
+if TYPE_CHECKING:  # the dialog is imported when it is asked for: else each window would open later
+    from core.sharing.contents import PageChoice
+    from explorer.views.share import ShareDialog
 
 
 def share_command(arguments: list[str]) -> list[str]:
@@ -39,7 +42,7 @@ def page_arguments(run: Path, path: Path, choice: PageChoice) -> list[str]:
     return [str(run), "--out", str(path), *texts, *flags]
 
 
-class ShareController(TaskController[ShareDialog]):
+class ShareController(TaskController["ShareDialog"]):
     """Writes the open run as a page, with the measured attributes and the colours of the cloud."""
 
     DONE = "shared"
@@ -51,6 +54,8 @@ class ShareController(TaskController[ShareDialog]):
         self._attributes: tempfile.TemporaryDirectory[str] | None = None
 
     def _make_dialog(self, run: RunDirectory) -> ShareDialog:
+        from explorer.views.share import ShareDialog
+
         return ShareDialog(self._window, run.path.name)
 
     def _start(self, run: RunDirectory) -> None:
