@@ -12,7 +12,8 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from core.paths.latent_path import LatentPath
-from explorer.state import Document, State
+from core.projects.edited import Document
+from explorer.state import State
 
 LIMIT = 500
 FARTHEST = 1e15  # of a coordinate: squares of such ones still have a sum in float32

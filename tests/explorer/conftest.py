@@ -122,7 +122,7 @@ def reopen(_program_of_the_file) -> Callable:
     Window and engine take two or three seconds to start. For tests that harm neither them nor the settings, in files
     whose other tests open no program.
     """
-    from explorer.state import Display
+    from core.projects.edited import Display
 
     explorer = _program_of_the_file
 

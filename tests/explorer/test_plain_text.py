@@ -16,8 +16,8 @@ from PySide6.QtGui import QAction, QTextDocument
 from PySide6.QtGui import Qt as GuiQt
 from PySide6.QtWidgets import QAbstractItemView, QApplication, QComboBox, QLabel, QWidget
 
+from core.projects.edited import Attributes
 from core.runs.directory import RunDirectory
-from explorer.state import Attributes
 from explorer.widgets.plain_text import plain_tip
 
 HOSTILE = "<h1>x</h1><img src=x><a href=x>x</a>"

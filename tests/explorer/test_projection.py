@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.projects.edited import Axes
 from core.rendering.projection import subscript
 from explorer.controllers.cloud.cloud import make_projection
-from explorer.state import Axes
 
 
 def test_three_dimensions_are_drawn_as_they_are():

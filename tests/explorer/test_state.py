@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from explorer.state import Display, State
+from core.projects.edited import Display
+from explorer.state import State
 
 
 def test_a_new_value_is_announced_with_the_old_one():

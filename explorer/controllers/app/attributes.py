@@ -15,6 +15,7 @@ from PySide6.QtCore import QThreadPool, Signal
 from core.data.image_attributes import MEASURES
 from core.data.labels import Join, LabelColumn, UnmatchedTable, join, label_columns
 from core.data.tables import SUFFIXES, Table, TableError, read_table
+from core.projects.edited import Attributes
 from core.protocol.messages import (
     AttributesMeasured,
     AttributesProgress,
@@ -26,7 +27,6 @@ from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import NO_ORIGINALS
-from explorer.state import Attributes
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
 from explorer.widgets.dialogs import ProgressDialog, ask_file

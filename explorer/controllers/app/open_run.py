@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import Signal
 
+from core.projects.edited import Document
 from core.protocol.messages import Load, Loaded
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 from explorer.controllers.controller import Context, Controller
-from explorer.state import Document, Model
+from explorer.state import Model
 
 
 class OpenRun(Controller):

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from core.analysis.layouts import FEWEST_SAMPLES, METHODS, NAMES, Method, read_layout, why_not_installed
+from core.projects.edited import Axes
 from core.protocol.messages import FindInformative, InformativeFound
 from core.rendering.projection import axis_name
 from explorer.controllers.app.open_run import OpenRun
@@ -19,7 +20,7 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command
-from explorer.state import ACTIVE_TRAINING, Axes
+from explorer.state import ACTIVE_TRAINING
 from explorer.views.points import PointsView
 
 STOP_MS = 1500

@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal
 
 from core.analysis.layouts import NAMES
+from core.projects.edited import Axes, Display, Document
 from core.protocol.figures import Colouring
 from core.rendering import colormaps
 from core.rendering.class_colours import UNKNOWN, class_colours
@@ -18,7 +19,7 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_originals, missing_reconstructions
-from explorer.state import ACTIVE_TRAINING, Axes, Display, Document, State
+from explorer.state import ACTIVE_TRAINING, State
 from explorer.views.cloud import CloudView, LegendEntry, Mode
 from explorer.views.points import PointsView
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from core.paths.labels import labels_along
+from core.projects.edited import Attributes
 from core.rendering.class_colours import UNKNOWN
 from core.rendering.point_colours import SPLIT
 from core.runs.directory import SPLIT_NAMES, ProbeSet
-from explorer.state import Attributes, State
+from explorer.state import State
 
 
 def names(state: State) -> tuple[str, ...]:

@@ -14,13 +14,14 @@ import numpy as np
 from PySide6.QtCore import QTimer, Signal
 
 from core.geometry.off_manifold import OffManifoldScore
+from core.projects.edited import Document
 from core.protocol.messages import Decode, Decoded, EncodeSample, FindNearest, NearestFound, SampleEncoded
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.nearest import SHOWN, image_of, show_nearest
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_decoder, missing_reconstructions
-from explorer.state import ACTIVE_TRAINING, Document
+from explorer.state import ACTIVE_TRAINING
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import Signal
 
+from core.projects.edited import Axes
 from core.rendering.class_colours import UNKNOWN
 from core.rendering.point_colours import SPLIT
 from explorer.controllers.app.open_run import OpenRun
@@ -19,7 +20,6 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command
-from explorer.state import Axes
 from explorer.widgets.dialogs import ProgressDialog, ask_save
 
 FILTERS = {"mp4": "MP4 video (*.mp4)", "gif": "GIF (*.gif)"}

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
+from core.projects.edited import Document
 from core.protocol.figures import Colouring
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded, frame
 from core.rendering.point_colours import SPLIT, point_colours, value_range
@@ -27,7 +28,7 @@ from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, 
 from explorer.controllers.requirements import NO_ORIGINALS
 from explorer.engine_client import Outcome, PendingRequest
 from explorer.run_watcher import RunWatcher
-from explorer.state import Document, State
+from explorer.state import State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
 from explorer.widgets.controls import on_screen

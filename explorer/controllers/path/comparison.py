@@ -13,12 +13,12 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import JOINING, RECIPE_KINDS, Recipe, RecipeKind
+from core.projects.edited import Document
 from core.protocol.messages import ComparePaths, PathCompared, frame
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import PATH_NEEDED, missing_decoder
-from explorer.state import Document
 from explorer.views.path_comparison import PathKindsView
 from explorer.widgets.controls import on_screen
 

@@ -19,6 +19,7 @@ from PySide6.QtCore import Signal
 
 from core.geometry.off_manifold import OffManifoldScore, off_share
 from core.paths.latent_path import ImageLength, LatentPath, image_length_table
+from core.projects.edited import Document, Playback, Speed
 from core.protocol.figures import LEAST_FRAME, MOST_FRAME, FrameLook
 from core.protocol.messages import DecodePath, Export, Exported, ExportProgress, FindNearest, NearestFound, PathFrames
 from core.utils.text import counted
@@ -29,7 +30,7 @@ from explorer.controllers.cloud.nearest import SHOWN, show_nearest
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import PATH_NEEDED, missing_decoder, missing_frames
 from explorer.engine_client import PendingRequest
-from explorer.state import Document, Model, Playback, Speed
+from explorer.state import Model
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView
 from explorer.views.path import PathView

@@ -21,11 +21,11 @@ from core.paths.saved_paths import (
     save_path,
     saved_names,
 )
+from core.projects.edited import Document, Speed
 from core.utils.text import sentence
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.playback import PlaybackController
-from explorer.state import Document, Speed
 from explorer.views.path import SavedPathsButton
 from explorer.views.saved_paths import NameDialog, NameValidator
 from explorer.widgets.dialogs import ask_question, show_dialog

@@ -20,13 +20,14 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import END_OF_DATA, JOINING, PATH_KINDS, Recipe, RecipeKind
+from core.projects.edited import Document, Trace
 from core.protocol.messages import PathTraced
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.path.path import CURVE_POINTS, PathController
 from explorer.controllers.path.playback import PlaybackController
-from explorer.state import Document, Model, Trace
+from explorer.state import Model
 
 RETRACE_S = 1.0  # while the model learns, a curve is traced again at most this often
 PATIENCE_S = 1.0  # a request that follows a drag waits so long for the answer before it

@@ -12,11 +12,11 @@ from PySide6.QtGui import QAction, QGuiApplication
 
 from core.figures.drawing import draw, encode
 from core.paths.latent_path import LatentPath
+from core.projects.edited import Axes
 from core.protocol.figures import Page
 from core.protocol.python_channel import TEMPORARY
 from core.runs.imported import KEY, PythonFunctions, stored_form
 from explorer.controllers.figures.contents import Sources, cloud_figure
-from explorer.state import Axes
 from explorer.views.figure import FigureChoice
 
 

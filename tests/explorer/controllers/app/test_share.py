@@ -18,11 +18,12 @@ from PySide6.QtWidgets import QCheckBox, QDialog, QFileDialog, QLabel, QLineEdit
 from core.cli import share as share_cli
 from core.cli.main import _options
 from core.config import RunConfig
+from core.projects.edited import Attributes, Display
 from core.runs.directory import RunDirectory
 from core.sharing.contents import PageChoice
 from explorer.controllers.app.share import ShareController, page_arguments, share_command
 from explorer.controllers.controller import Context
-from explorer.state import Attributes, Display, State
+from explorer.state import State
 
 WRITES = """
 import sys

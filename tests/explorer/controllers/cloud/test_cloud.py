@@ -7,11 +7,12 @@ import pytest
 from fake_engine import FakeEngine
 from PySide6.QtWidgets import QComboBox, QSlider
 
+from core.projects.edited import Axes, Display
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.state import Axes, Display, State
+from explorer.state import State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.points import PointsView

@@ -14,6 +14,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from window_driver import press
 
+from core.projects.edited import Attributes, Axes
 from core.protocol.messages import ComputeGridlines, Failed, GridlinesComputed, WeightsChanged
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud import gridlines as net_module
@@ -21,7 +22,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.gridlines import GridlinesController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.state import Attributes, Axes, Model, State
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.points import PointsView

@@ -13,13 +13,14 @@ from fake_engine import FakeEngine
 from PIL import Image
 
 from core.config import RunConfig
+from core.projects.edited import Attributes, Axes, Display
 from core.runs.directory import THUMBNAIL_SIZE, ProbeSet, RunDirectory
 from explorer.controllers.cloud import turntable
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR, SPLIT
 from explorer.controllers.cloud.turntable import TurntableController
 from explorer.controllers.controller import Context
 from explorer.controllers.processes import isoline_command
-from explorer.state import Attributes, Axes, Display, State
+from explorer.state import State
 from explorer.widgets.theme import LIGHT
 
 COUNT = 40

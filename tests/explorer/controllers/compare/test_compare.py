@@ -15,6 +15,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLabel
 
 from core.config import DataConfig, ModelConfig, RunConfig
+from core.projects.edited import Document
 from core.protocol.messages import (
     CompareModels,
     Failed,
@@ -29,7 +30,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.compare.compare import CompareController, SampleMatching, SharedInput, hand_of
 from explorer.controllers.controller import Context
-from explorer.state import Document, Model, State
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
 from explorer.views.image import ImageView

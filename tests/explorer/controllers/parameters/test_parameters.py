@@ -15,13 +15,14 @@ from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 
 from core.config import DataConfig, RunConfig
 from core.data.polar_curves import draw_parameters
+from core.projects.edited import Attributes, Document
 from core.protocol.messages import Decode, EncodeFactors, FactorsEncoded, Failed, WeightsChanged
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
 from explorer.controllers.parameters.parameters import ParametersController, images_left
-from explorer.state import Attributes, Document, Model, State
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.parameters import ParametersView

@@ -13,6 +13,7 @@ from PySide6.QtTest import QTest
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
+from core.projects.edited import Attributes, Display, Document
 from core.protocol.messages import ComparePaths, Failed, PathCompared, WeightsChanged
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
@@ -20,7 +21,7 @@ from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
 from explorer.controllers.path import comparison
 from explorer.controllers.path.comparison import FIRST_KINDS, FRAMES, PathComparison
-from explorer.state import Attributes, Display, Document, Model, State
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.path_comparison import PathKindsView

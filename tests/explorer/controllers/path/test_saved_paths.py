@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QMessageBox, QPushButton
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
 from core.paths.saved_paths import load_path, saved_names
+from core.projects.edited import Document, Speed
 from core.protocol.messages import DecodePath, PathFrames, WeightsChanged
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
@@ -23,7 +24,7 @@ from explorer.controllers.controller import Context
 from explorer.controllers.path import playback
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.saved_paths import SavedPathsController
-from explorer.state import Document, Model, Speed, State
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView

@@ -14,8 +14,8 @@ from PySide6.QtWidgets import QLineEdit, QToolButton
 from core.cli.main import main
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import load_path
+from core.projects.edited import Speed
 from core.protocol.messages import DecodePath, PathFrames
-from explorer.state import Speed
 from explorer.views.saved_paths import NameDialog
 
 WAIT = 30_000

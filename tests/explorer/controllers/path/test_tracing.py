@@ -14,6 +14,7 @@ from PySide6.QtTest import QTest
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
+from core.projects.edited import Document, Trace
 from core.protocol.messages import Failed, PathTraced, TracePath, WeightsChanged
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
@@ -23,7 +24,7 @@ from explorer.controllers.path import tracing
 from explorer.controllers.path.path import PathController, handles, thinned
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.tracing import TracingController, class_note, converted, with_handle
-from explorer.state import Document, Model, State, Trace
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView
@@ -407,7 +408,7 @@ def test_the_place_is_dragged_along_the_rail(made):
 
 def test_at_constant_image_speed_the_place_is_still_under_the_hand(made):
     from core.paths.latent_path import ImageLength
-    from explorer.state import Playback, Speed
+    from core.projects.edited import Playback, Speed
 
     rail(made)
     s = np.linspace(0, 1, 65)
@@ -508,7 +509,7 @@ def test_a_kind_between_two_places_needs_two(made):
 
 
 def test_attributes_become_targets(made):
-    from explorer.state import Attributes
+    from core.projects.edited import Attributes
 
     made.state.attributes = Attributes(("area",), np.zeros((COUNT, 1)))
     made.tick()

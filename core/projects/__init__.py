@@ -1,0 +1,1 @@
+"""What a person makes and arranges, as plain values and as files. No torch."""
