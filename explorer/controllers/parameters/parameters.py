@@ -83,7 +83,8 @@ class ParametersController(Controller):
         # A run that is opened fills the form a moment after its configuration is known.
         events.config.connect(lambda *_: QTimer.singleShot(0, self, self.show_hole))
         self._on_samples()
-        self.show_hole()
+        # Once the window is there: counting what a hole leaves imports numpy's random numbers, 15 ms.
+        QTimer.singleShot(0, self, self.show_hole)
 
     # the samples
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import cache
 
 from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
@@ -48,8 +49,9 @@ def choose_renderer(wanted: str) -> RendererChoice:
     return RendererChoice(False, "software", note)
 
 
+@cache
 def describe_opengl() -> tuple[str, str]:
-    """Name and version of what draws OpenGL; two empty strings where no context can be made."""
+    """Name and version of what draws OpenGL; two empty strings where no context can be made. Found once a process."""
     surface = QOffscreenSurface()
     surface.create()
     context = QOpenGLContext()

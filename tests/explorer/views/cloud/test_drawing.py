@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.rendering.axes import back_faces, back_grid, labelled_edges, make_box, nice_step, tick_text
@@ -44,13 +44,16 @@ def test_numbers_have_the_decimals_that_the_step_needs(value, step, text):
     low=st.lists(st.floats(-100, 100), min_size=3, max_size=3),
     size=st.lists(st.floats(0, 50), min_size=3, max_size=3),
 )
+@example(low=[0.0, 28.0, 0.0], size=[27.0, 2.71875, 0.0])
 def test_the_box_holds_the_points_closely(low, size):
     first = np.array(low)
     last = first + size
     box = make_box(first, last)
     assert (box.low <= first).all()
     assert (box.high >= last).all()
-    assert (box.high - box.low <= np.array(size) + 0.7 * box.step).all()
+    span = max(*size, 1e-6 * float(np.abs([first, last]).max()), 1e-9)
+    room = 0.04 * span + 0.5 * box.step  # a fiftieth at each end, and up to the next quarter of a step
+    assert (box.high - box.low <= np.array(size) + room + 1e-9).all()
     for axis in range(3):
         ticks = box.ticks(axis)
         assert ((ticks >= box.low[axis] - 1e-9) & (ticks <= box.high[axis] + 1e-9)).all()
