@@ -7,7 +7,7 @@ freehand curve serves as well. numpy at import, scipy at first use, no torch: th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -40,12 +40,14 @@ class Transect:
     """A named sequence of points float64 (n, 2), read-only, in the plane of two factors, n from 2 to 200.
 
     ``stroke`` float64 (m, 2) is the line that the points were taken from, if they were; ``resampled`` follows it.
-    Raises ``TransectError`` for another number of points, another shape, or a coordinate that is not finite.
+    ``plane`` names the two factors by their places. Raises ``TransectError`` for another number of points, another
+    shape, or a coordinate that is not finite.
     """
 
     name: str
     points: np.ndarray
     stroke: np.ndarray | None = None
+    plane: tuple[int, int] = (0, 1)
 
     def __post_init__(self) -> None:
         points = _polyline(self.points, self.name, "points")
@@ -110,8 +112,10 @@ class Transect:
         """The same line with another number of points."""
         line = self.points if self.stroke is None else self.stroke
         if len(line) == 2:
-            return Transect.straight(self.name, tuple(line[0]), tuple(line[1]), points)
-        return Transect.drawn(self.name, line, points, spans)
+            other = Transect.straight(self.name, tuple(line[0]), tuple(line[1]), points)
+        else:
+            other = Transect.drawn(self.name, line, points, spans)
+        return replace(other, plane=self.plane)
 
     def check_inside(self, low: np.ndarray | tuple[float, float], high: np.ndarray | tuple[float, float]) -> None:
         """Raise ``TransectError``, naming the first point outside the rectangle from ``low`` (2,) to ``high`` (2,)."""

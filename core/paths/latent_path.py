@@ -12,7 +12,7 @@ import, so that the window can use this before its first paint; scipy is for nat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -140,7 +140,6 @@ class LatentPath:
     closed: bool = False
     kind: SplineKind = "catmull-rom"
     recipe: Recipe | None = None
-    _hermite: Hermite = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         control = _points(self.control, "control")
@@ -148,7 +147,6 @@ class LatentPath:
             raise PathError(f"kind is {self.kind!r}; it must be one of {', '.join(SPLINE_KINDS)}.")
         control.flags.writeable = False
         object.__setattr__(self, "control", control)
-        object.__setattr__(self, "_hermite", hermite(control.astype(np.float64), self.kind, self.closed))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LatentPath):
@@ -178,6 +176,10 @@ class LatentPath:
     def length(self) -> float:
         """Arc length, in units of the latent space."""
         return float(self._table[1][-1])
+
+    @cached_property
+    def _hermite(self) -> Hermite:
+        return hermite(self.control.astype(np.float64), self.kind, self.closed)
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from time import monotonic
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from PySide6.QtCore import QThreadPool, Signal
@@ -84,7 +83,6 @@ class TransectsController(Controller):
         # A pool of one: matplotlib's first import and a large picture take seconds, and two exports may name one file.
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
-        self._planes: WeakKeyDictionary[Transect, Plane] = WeakKeyDictionary()
         self._name = ""  # of the chosen transect: it stays chosen though its place in the list changes
         self._placed: np.ndarray | None = None  # the mean at which a scrub has put the probe
         self._visible = False
@@ -129,14 +127,13 @@ class TransectsController(Controller):
         ]
         name = f"T{max(numbers, default=0) + 1}"
         try:
-            made = Transect.drawn(name, stroke, spans=spans(self._state, plane))
+            made = dataclasses.replace(Transect.drawn(name, stroke, spans=spans(self._state, plane)), plane=plane)
             if is_drawn(self._state):
                 low, high = zip(polar_curves.SCALE_RANGE, polar_curves.DEPTH_RANGE, strict=True)
                 made.check_inside(low, high)
         except TransectError as error:
             self.error_occurred.emit(str(error))
             return
-        self._planes[made] = plane
         self._name = name
         self._editing.commit(f"draw transect {name}", transects=(*transects, made))
         self._state.transect = len(transects)
@@ -146,9 +143,7 @@ class TransectsController(Controller):
         before, chosen = self.transect, self._state.transect
         if before is None or chosen is None or points == len(before):
             return
-        plane = self._plane_of(before)
-        after = before.resampled(points, spans(self._state, plane))
-        self._planes[after] = plane
+        after = before.resampled(points, spans(self._state, self._plane_of(before)))
         transects = list(self._state.document.transects)
         transects[chosen] = after
         fraction = self._state.transect_position / (len(before) - 1)
@@ -194,7 +189,7 @@ class TransectsController(Controller):
         return transects
 
     def _plane_of(self, transect: Transect) -> Plane:
-        return FIRST if is_drawn(self._state) else self._planes.get(transect, FIRST)
+        return FIRST if is_drawn(self._state) else transect.plane
 
     def _title(self, transect: Transect) -> str:
         if is_drawn(self._state):

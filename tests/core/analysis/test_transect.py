@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -117,6 +119,11 @@ def test_resampling_follows_the_stroke_and_not_the_first_points():
     zigzag = np.array([(0.5, 0.0), (0.8, 2.0), (1.1, 0.0), (1.4, 2.0)])
     coarse = Transect.drawn("zigzag", zigzag, 2)
     np.testing.assert_allclose(coarse.resampled(40).points, Transect.drawn("zigzag", zigzag, 40).points)
+
+
+def test_one_resampled_stays_in_its_plane():
+    line = dataclasses.replace(Transect.straight("a line", (0.0, 0.0), (1.0, 1.0)), plane=(2, 0))
+    assert line.resampled(7).plane == (2, 0)
 
 
 def test_a_published_one_resampled_is_the_published_one():
