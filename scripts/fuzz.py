@@ -23,7 +23,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -70,6 +70,11 @@ def make_originals(folder: Path) -> None:
     from core.models.vae import build_model
     from core.paths.latent_path import LatentPath
     from core.paths.saved_paths import SavedPath, save_path
+    from core.projects.archive import ProjectWriter
+    from core.projects.edited import Attributes, Display, Document, Edited, PackedPositions, Step
+    from core.projects.embedded import add_run
+    from core.projects.project import Project
+    from core.projects.run_reference import reference
     from core.protocol.messages import Decode, frame
     from core.runs.directory import Control, ProbeSet, RunDirectory
     from core.runs.metrics_log import MetricsWriter
@@ -93,6 +98,14 @@ def make_originals(folder: Path) -> None:
     metrics.append({"kind": "epoch", "epoch": 1, "step": 3, "validation": {"loss": 0.4}, "best": True})
     metrics.append({"kind": "report", "twonn": 2.0, "findings": [{"kind": "x", "message": "y", "changes": {}}]})
     metrics.close()
+    edited = Edited(
+        Document(means[0], 1, LatentPath(means[:3])),
+        Display("a"),
+        selected=PackedPositions.of(np.arange(5)),
+        attributes=Attributes(("size",), means[:, :1].astype(np.float64)),
+    )
+    project = Project(reference(run), (Step("", edited), Step("notes", replace(edited, notes="x"))), 1)
+    ProjectWriter().write(folder / "p.isoline", project, compressed=True, add_files=lambda zip: add_run(zip, run))
     save_path(run.path, SavedPath("one", LatentPath(means[:3]), "latent", LatentPath(means[:3]).resample(7)))
     save_weights(run.weights_path, build_model(config).state_dict(), config)
     progress = Progress(1, "transects", "running", "training", 0.5, "run", 60.0, 1, "here", 1.0)
@@ -132,6 +145,8 @@ def readers() -> list[Reader]:
     from core.experiments.folder import read_progress
     from core.paths.latents_file import read_latents
     from core.paths.saved_paths import read_saved_path
+    from core.projects.archive import read_project
+    from core.projects.embedded import unpack_run
     from core.protocol.messages import FrameReader
     from core.runs.directory import RunDirectory
     from core.runs.lock import read_holder
@@ -159,6 +174,10 @@ def readers() -> list[Reader]:
     def images(path: Path) -> object:
         return load_dataset(DataConfig(path=str(path), image_size=8), cache=path.parent / "cache")
 
+    def unpacked(path: Path) -> object:
+        with tempfile.TemporaryDirectory() as folder:
+            return unpack_run(path, Path(folder), "run")
+
     return [
         Reader("config", "run/config.json", of_run(lambda run: run.status())),
         Reader("info, of its config", "run/config.json", info, 0.5),
@@ -169,6 +188,8 @@ def readers() -> list[Reader]:
         Reader("control", "run/control.json", of_run(lambda run: run.read_control())),
         Reader("lock", "run/lock", read_holder),
         Reader("saved path", "run/paths/one.json", read_saved_path),
+        Reader("project", "p.isoline", read_project),
+        Reader("run in a project", "p.isoline", unpacked, 0.2),
         Reader("weights", "run/weights.safetensors", load_model, 0.1),
         Reader("experiment", "progress.json", lambda path: read_progress(path.parent)),
         Reader("engine message", "request", lambda path: FrameReader("request").feed(path.read_bytes())),

@@ -5,7 +5,7 @@ Arrays are never changed in place, so steps share them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Literal
 
@@ -108,3 +108,77 @@ class Trace:
     penalty: bool = True
     held: tuple[str, ...] | None = None
     dimension: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """A named set of samples: ``positions`` int64 (k,), ascending, read-only, are their places in the cloud."""
+
+    name: str
+    positions: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PackedPositions:
+    """Ascending positions of samples, a bit each: 2.5 kB of 20,000, not 160.
+
+    ``bits`` uint8, as ``np.packbits`` makes them, of a mask of ``count`` samples, which ends with the last position.
+    """
+
+    bits: np.ndarray
+    count: int
+
+    @classmethod
+    def of(cls, positions: np.ndarray) -> PackedPositions:
+        """Of ``positions`` int (k,)."""
+        mask = np.zeros(int(positions.max(initial=-1)) + 1, dtype=bool)
+        mask[positions] = True
+        return cls(np.packbits(mask), len(mask))
+
+    @property
+    def positions(self) -> np.ndarray:
+        """They themselves, int64 (k,), read-only."""
+        positions = np.flatnonzero(np.unpackbits(self.bits, count=self.count)).astype(np.int64)
+        positions.setflags(write=False)
+        return positions
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PackedPositions) and np.array_equal(self.bits, other.bits)
+
+    def __hash__(self) -> int:
+        return hash(self.bits.tobytes())
+
+
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """What a person made or chose, as undo brings it back; the fields are those of the window's state.
+
+    ``selected`` is packed, because 500 steps may hold as many selections. ``playback`` is at its start and at rest:
+    where it is, is not undone.
+    """
+
+    document: Document = field(default_factory=Document)
+    display: Display = field(default_factory=Display)
+    hidden: frozenset[int] = frozenset()
+    selected: PackedPositions | None = None
+    selected_control: int | None = None
+    groups: tuple[Group, ...] = ()
+    notes: str = ""
+    attributes: Attributes | None = None
+    plane: tuple[int, int] | None = None
+    transect: int | None = None
+    transect_position: int = 0
+    trace: Trace = field(default_factory=Trace)
+    playback: Playback = field(default_factory=Playback)
+
+
+EDITED = tuple(part.name for part in fields(Edited))
+"""The fields that undo covers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What was done, as the menu names it ("" for the first), and what there was after it."""
+
+    label: str
+    edited: Edited

@@ -6,16 +6,19 @@ ends, and a name may be given to something else between two looks. Nothing read 
 
 from __future__ import annotations
 
+import contextlib
 import io
+import lzma
 import math
 import os
 import stat
+import struct
 import sys
 import tokenize
 import warnings
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, TypeVar, overload
 
@@ -120,27 +123,85 @@ def read_arrays(path: Path, limit: int = MAX_ARRAYS, names: Collection[str] | No
 
     Raises ``OSError`` or ``UnreadableError``.
     """
-    arrays: dict[str, np.ndarray] = {}
+    with open_archive(path, limit) as archive:
+        members = {name.removesuffix(".npy"): name for name in archive.sizes if name.endswith(".npy")}
+        wanted = {key: name for key, name in members.items() if names is None or key in names}
+        archive.check_size(wanted.values(), limit)
+        return {key: archive.read_array(name, limit) for key, name in wanted.items()}
+
+
+_BAD_ARCHIVE = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, EOFError,
+    ValueError,
+)  # fmt: skip
+"""What zipfile raises: a wrong checksum, an unknown method, a password, a member cut off, a bad offset."""
+
+
+class Archive:
+    """An open zip file. ``sizes`` are those of its files when unpacked, by name. Methods raise ``UnreadableError``."""
+
+    def __init__(self, file: zipfile.ZipFile) -> None:
+        self._file = file
+        self.sizes: dict[str, int] = {}
+        for info in file.infolist():
+            if not info.is_dir():
+                if info.filename in self.sizes:
+                    raise UnreadableError(f"its archive has two files called {info.filename!r}")
+                self.sizes[info.filename] = info.file_size
+
+    def is_link(self, name: str) -> bool:
+        """Whether it would become a symbolic link, or anything else that is no file, where it is unpacked."""
+        mode = self._file.getinfo(name).external_attr >> 16
+        return bool(stat.S_IFMT(mode)) and not stat.S_ISREG(mode)
+
+    def check_size(self, names: Iterable[str], limit: int) -> None:
+        """Raise ``UnreadableError`` if files take more than ``limit`` bytes together."""
+        total = sum(self.sizes[name] for name in names)
+        if total > limit:
+            raise UnreadableError(f"it unpacks to {total:,} bytes, and at most {limit:,} are expected")
+
+    @contextlib.contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """One of its files, which gives no more bytes than its size."""
+        with _damage_of_archives():
+            if name not in self.sizes:
+                raise UnreadableError(f"its archive has no {name}")
+            with self._file.open(name) as member:
+                yield member
+
+    def read_array(self, name: str, limit: int) -> np.ndarray:
+        """The array of a ``.npy`` file."""
+        with self.open(name) as member:
+            return _array(member, self.sizes[name], limit)
+
+    def read_bytes(self, name: str, limit: int) -> bytes:
+        """All of a file."""
+        self.check_size([name] if name in self.sizes else [], limit)
+        with self.open(name) as member:
+            return member.read()
+
+
+@contextlib.contextmanager
+def open_archive(path: Path, limit: int) -> Iterator[Archive]:
+    """The zip file, of about ``limit`` bytes at most. Raises ``OSError`` or ``UnreadableError``."""
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         if size > limit + MEGABYTE:
             raise UnreadableError(f"it has {size:,} bytes, and at most {limit:,} are expected")
-        try:
-            with zipfile.ZipFile(file) as archive:
-                members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
-                wanted = [info for info in members if names is None or info.filename.removesuffix(".npy") in names]
-                total = sum(info.file_size for info in wanted)
-                if total > limit:
-                    raise UnreadableError(f"it unpacks to {total:,} bytes, and at most {limit:,} are expected")
-                for info in wanted:
-                    with archive.open(info) as member:
-                        arrays[info.filename.removesuffix(".npy")] = _array(member, info.file_size, limit)
-        except UnreadableError:
-            raise
-        # what zipfile raises: a wrong checksum, an unknown method, a password, a member cut off, a bad offset
-        except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-            raise UnreadableError(f"its archive is damaged: {error}") from error
-    return arrays
+        with _damage_of_archives():
+            archive = zipfile.ZipFile(file)
+        with archive:
+            yield Archive(archive)
+
+
+@contextlib.contextmanager
+def _damage_of_archives() -> Iterator[None]:
+    try:
+        yield
+    except UnreadableError:
+        raise
+    except _BAD_ARCHIVE as error:
+        raise UnreadableError(f"its archive is damaged: {error}") from error
 
 
 def read_array_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
