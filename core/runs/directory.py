@@ -31,7 +31,7 @@ import numpy as np
 from core.config import LIVE_SETTINGS, SCHEMA_VERSION, ConfigError, RunConfig, config_from_dict, config_to_dict
 from core.runs.foreign import foreign_model
 from core.runs.imported import KEY, ImportedModel, imported_model
-from core.runs.lock import LockReader, RunError
+from core.runs.lock import LockReader, Pulse, RunError
 from core.runs.metrics_log import last_outcome
 from core.utils.atomic_write import atomic_file, write_atomic
 from core.utils.untrusted import MEGABYTE, UnreadableError, decode_json, read_array, read_arrays, read_json
@@ -435,6 +435,10 @@ class RunDirectory:
     def control_stamp(self) -> int | None:
         """A number that changes whenever ``control.json`` does; None while there is none."""
         return _stamp(self.control_path)
+
+    def pulse(self) -> Pulse | None:
+        """The trainer, while it lives: whether its process is stopped, when its heart last beat, and what it is at."""
+        return self._lock.pulse()
 
     def status(self) -> Status:
         """What the run is doing: running or paused while its trainer lives; afterwards how it ended.

@@ -210,10 +210,12 @@ class Recorder:
             self.run.write_embedding(mu, 0)
         self._write_live(mu)
         self._epoch_began = self.clock.seconds()
+        self._lock.moved("step", self.state.step)
 
     def step(self, step: Step) -> None:
         """A step is done."""
         self._check_lock()
+        self._lock.moved("validation" if step.ends_epoch else "step", step.step)
         self._means.weights_changed()
         self._rates = self.clock.rates(step)
         self._unrecorded = step
@@ -226,6 +228,7 @@ class Recorder:
     def epoch(self, end: EpochEnd, *, last: bool) -> None:
         """An epoch is done and validated: means, checkpoints and, last of all, the record that says so."""
         self._check_lock()
+        self._lock.moved("recording", end.step)
         self.flush_step()
         self._check_weights()
         allowed = EPOCH_FRACTION * (self.clock.seconds() - self._epoch_began)
@@ -253,6 +256,7 @@ class Recorder:
             copy_checkpoint(self.run.last_checkpoint_path, self.run.best_checkpoint_path)
         self.append(record)
         self._epoch_began = self.clock.seconds()
+        self._lock.moved("recording" if last else "step", end.step)
 
     def snapshot(self) -> None:
         """Newest weights and live means."""
@@ -264,6 +268,7 @@ class Recorder:
     def refine(self) -> None:
         """While nothing else is to do: bring the live means nearer to exact ones."""
         self._check_lock()
+        self._lock.moved("waiting", self.state.step)
         mu = self._means.refine(REFINE_S)
         if mu is not None:
             self._write_live(mu)
@@ -286,11 +291,13 @@ class Recorder:
     def resume(self) -> None:
         """The training goes on."""
         self.clock.resume()
+        self._lock.moved("step", self.state.step)
         self._lock.set_state("running")
         self.event("resumed")
 
     def stop(self) -> None:
         """The training ends before its last epoch, and can be resumed."""
+        self._lock.moved("recording", self.state.step)
         self.flush_step()
         self._check_weights()
         self.save_checkpoint()

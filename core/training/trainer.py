@@ -94,7 +94,13 @@ def run_training(
         # The data: rank zero fills the cache, the others read it.
         data = config.data if existing is None else present_data(config.data, out, existing.metadata)
         data = fabric.broadcast(data)
-        loaded = ranks.on_rank_zero(lambda: load_dataset(data, on_data))
+
+        def progress(done: float) -> None:
+            lock.moved("starting", 0)
+            if on_data is not None:
+                on_data(done)
+
+        loaded = ranks.on_rank_zero(lambda: load_dataset(data, progress))
         dataset = load_dataset(data) if loaded is None else loaded
 
         # The model.
@@ -183,6 +189,7 @@ def _claim_folder(
         raise RunError(f"{out} already holds a run. Continue it with --resume, or choose another folder.")
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
+        lock.moved("starting", 0)
         stack.enter_context(lock)
     return None if existing is None else (existing, settle_commands(existing))
 

@@ -43,7 +43,17 @@ class UnreadableError(ValueError):
 
 def open_regular(path: Path) -> IO[bytes]:
     """``path`` opened for reading. Raises ``OSError``, or ``UnreadableError`` if it is no regular file."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not wait
+    return _opened(path, os.O_RDONLY, "rb")
+
+
+def update_regular(path: Path) -> IO[bytes]:
+    """``path`` opened for reading and for writing over what is there, without a buffer: a write is one call of the
+    system. Raises ``OSError``, or ``UnreadableError`` if it is no regular file."""
+    return _opened(path, os.O_RDWR, "r+b", 0)
+
+
+def _opened(path: Path, access: int, mode: str, buffering: int = -1) -> IO[bytes]:
+    flags = access | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # opening a pipe must not wait
     try:
         descriptor = os.open(path, flags)
     except PermissionError:
@@ -51,10 +61,10 @@ def open_regular(path: Path) -> IO[bytes]:
             raise UnreadableError("it is a folder, not a file") from None
         raise
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise UnreadableError(f"it is {_kind(mode)}, not a file")
-        return os.fdopen(descriptor, "rb")
+        kind = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(kind):
+            raise UnreadableError(f"it is {_kind(kind)}, not a file")
+        return os.fdopen(descriptor, mode, buffering)
     except BaseException:
         os.close(descriptor)
         raise

@@ -6,16 +6,12 @@ import contextlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +19,7 @@ from hypothesis import strategies as st
 
 from core.config import DataConfig, RunConfig
 from core.runs.directory import Control, ProbeSet, RunDirectory, RunError
-from core.runs.lock import HEARTBEAT_S, STALE_S, WATCH_S, Holder, LockReader, RunLock
+from core.runs.lock import RunLock
 from core.runs.metrics_log import MetricsTail, MetricsWriter, read_metrics, read_records, rewrite_metrics
 from core.utils.atomic_write import atomic_file, remove_temporaries, write_atomic
 
@@ -31,19 +27,6 @@ from core.utils.atomic_write import atomic_file, remove_temporaries, write_atomi
 @pytest.fixture
 def run(tmp_path: Path) -> RunDirectory:
     return RunDirectory.create(tmp_path / "run", RunConfig(data=DataConfig(image_size=32)), {"created": "today"})
-
-
-def dead_pid() -> int:
-    """Id of a process that has just ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-def hold_as_someone_else(run: RunDirectory, pid: int, host: str, age_s: float = 0.0) -> None:
-    run.lock_path.write_bytes(msgspec.json.encode(Holder(pid, host, "someone else")))
-    then = time.time() - age_s
-    os.utime(run.lock_path, (then, then))
 
 
 # whole files
@@ -479,174 +462,7 @@ def test_a_command_with_a_bad_value_is_refused(run: RunDirectory, text: str):
         run.read_control()
 
 
-# lock and status
-
-
-def test_a_second_trainer_is_refused_while_the_first_lives(run: RunDirectory):
-    with RunLock(run.lock_path):
-        assert run.status() == "running"
-        with pytest.raises(RunError, match=f"is being trained by process {os.getpid()}"):
-            RunLock(run.lock_path).acquire()
-    assert not run.lock_path.exists()
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locks are watched for a moment only."""
-    monkeypatch.setattr("core.runs.lock.WATCH_S", 0.1)
-    monkeypatch.setattr("core.runs.lock.WATCH_EVERY_S", 0.01)
-
-
-@pytest.mark.parametrize("pid", [dead_pid, os.getpid], ids=["dead", "used again, by ourselves"])
-@pytest.mark.usefixtures("hasty")
-def test_the_lock_of_a_dead_process_is_taken_over_after_a_look(run: RunDirectory, pid: Callable[[], int]):
-    hold_as_someone_else(run, pid(), socket.gethostname(), age_s=0.2)
-    assert run.status() == "interrupted"
-    with RunLock(run.lock_path):
-        assert run.status() == "running"
-
-
-def test_the_last_beat_of_a_dead_process_is_soon_forgotten():
-    assert 2 * HEARTBEAT_S < WATCH_S < 5.0
-
-
-@pytest.mark.parametrize("pid", [dead_pid, os.getpid], ids=["not here", "one of ours here"])
-@pytest.mark.parametrize("age_s", [0.0, 3600.0], ids=["now", "by a clock that was set back"])
-def test_a_heart_that_beats_is_alive_though_its_process_is_in_another_container(
-    run: RunDirectory, pid: Callable[[], int], age_s: float, monkeypatch: pytest.MonkeyPatch
-):
-    """Containers share the host's name, but not its process ids."""
-    monkeypatch.setattr("core.runs.lock.WATCH_S", 1.0)
-    hold_as_someone_else(run, pid(), socket.gethostname())
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(0.05):
-            os.utime(run.lock_path, (time.time() - age_s, time.time() - age_s))
-
-    heart = threading.Thread(target=beat)
-    heart.start()
-    try:
-        with pytest.raises(RunError, match="is being trained by process"):
-            RunLock(run.lock_path).acquire()
-        run.status()
-        time.sleep(0.1)
-        assert run.status() == "running"
-    finally:
-        ended.set()
-        heart.join()
-
-
-@pytest.mark.usefixtures("hasty")
-def test_a_lock_that_is_released_while_it_is_watched_is_free(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
-    hold_as_someone_else(run, dead_pid(), socket.gethostname())
-    watch = LockReader.watch
-    monkeypatch.setattr(LockReader, "watch", lambda self: (run.lock_path.unlink(), watch(self))[1])
-    with RunLock(run.lock_path):
-        assert run.status() == "running"
-
-
-@pytest.mark.usefixtures("hasty")
-def test_of_two_that_take_over_the_second_is_refused(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
-    hold_as_someone_else(run, dead_pid(), socket.gethostname())
-    watch = LockReader.watch
-
-    def overtaken(self: LockReader) -> Holder | None:
-        found = watch(self)
-        hold_as_someone_else(run, 1, "another-host")
-        return found
-
-    monkeypatch.setattr(LockReader, "watch", overtaken)
-    with pytest.raises(RunError, match="another trainer has just taken this run over"):
-        RunLock(run.lock_path).acquire()
-    assert run.status() == "running"
-
-
-def test_a_trainer_that_was_suspended_looks_before_it_writes(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("core.runs.lock.HEARTBEAT_S", 300.0)
-    with RunLock(run.lock_path) as lock:
-        hold_as_someone_else(run, 1, "another-host")
-        assert lock.lost == ""
-        now = time.time()
-        monkeypatch.setattr(time, "time", lambda: now + 60)
-        assert "another trainer (process 1 on another-host) has taken this run over" in lock.lost
-
-
-@pytest.mark.parametrize(
-    ("remove", "reason"),
-    [
-        (lambda run: shutil.rmtree(run.path), "is gone: it was deleted or moved"),
-        (lambda run: run.path.rename(run.path.with_name("elsewhere")), "is gone: it was deleted or moved"),
-        (lambda run: run.lock_path.unlink(), "lock was removed or damaged, so another training may begin here"),
-    ],
-    ids=["deleted", "moved", "lock removed"],
-)
-def test_who_loses_the_lock_knows_why(run: RunDirectory, remove: Callable[[RunDirectory], None], reason: str):
-    with RunLock(run.lock_path) as lock:
-        remove(run)
-        lock._look()
-        assert reason in lock.lost
-
-
-def test_a_pause_that_could_not_be_shown_is_shown_with_a_later_beat(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("core.runs.lock.HEARTBEAT_S", 0.01)
-    write = write_atomic
-    failures = iter([OSError(28, "No space left on device")] * 2)
-
-    def full(path: Path, data: bytes) -> None:
-        if error := next(failures, None):
-            raise error
-        write(path, data)
-
-    monkeypatch.setattr("core.runs.lock.write_atomic", full)
-    with RunLock(run.lock_path) as lock:
-        lock.set_state("paused")
-        deadline = time.monotonic() + 300
-        while run.status() != "paused":
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-
-
-def test_a_lock_of_another_host_lives_as_long_as_its_heart_beats(run: RunDirectory):
-    hold_as_someone_else(run, 1, "another-host")
-    assert run.status() == "running"
-    with pytest.raises(RunError, match="on another-host"):
-        RunLock(run.lock_path).acquire()
-
-
-@pytest.mark.usefixtures("hasty")
-def test_a_lock_of_another_host_whose_heart_stopped_is_taken_over(run: RunDirectory):
-    hold_as_someone_else(run, 1, "another-host", age_s=STALE_S + 1)
-    assert run.status() == "interrupted"
-    with RunLock(run.lock_path):
-        assert run.status() == "running"
-
-
-def test_a_heart_that_beats_by_a_wrong_clock_is_alive(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
-    hold_as_someone_else(run, 1, "another-host", age_s=10 * STALE_S)
-    assert run.status() == "interrupted"
-    hold_as_someone_else(run, 1, "another-host", age_s=10 * STALE_S - 1)
-    assert run.status() == "running"
-
-
-@pytest.mark.usefixtures("hasty")
-def test_a_torn_lock_file_is_no_holder(run: RunDirectory):
-    run.lock_path.write_bytes(b'{"pid": 12')
-    with RunLock(run.lock_path):
-        assert run.status() == "running"
-
-
-def test_who_was_taken_over_notices_and_leaves_the_new_lock_alone(run: RunDirectory, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("core.runs.lock.HEARTBEAT_S", 0.01)
-    lock = RunLock(run.lock_path)
-    lock.acquire()
-    hold_as_someone_else(run, 1, "another-host")
-    deadline = time.monotonic() + 300
-    while not lock.lost and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert lock.lost
-    lock.release()
-    assert run.lock_path.exists()
+# status
 
 
 def test_the_status_tells_a_pause(run: RunDirectory):

@@ -382,6 +382,13 @@ def rests(pid: int) -> bool:
     return processor_seconds(pid) - spent < 0.1
 
 
+def beat_of(run: RunDirectory) -> tuple[str, int, float]:
+    pulse = run.pulse()
+    assert pulse is not None
+    beat = pulse.holder.beat
+    return beat.activity, beat.step, beat.usually
+
+
 def test_it_pauses_steps_runs_an_epoch_resumes_and_stops(start: Callable[..., Trainer]):
     trainer = start(longer())
     trainer.until_step(2)
@@ -392,6 +399,8 @@ def test_it_pauses_steps_runs_an_epoch_resumes_and_stops(start: Callable[..., Tr
     until(lambda: run.status() == "paused", "the pause")
     paused_at = steps(run)[-1]["step"]
     until(lambda: rests(trainer.process.pid), "a pause that costs no processor time")
+    until(lambda: beat_of(run)[:2] == ("waiting", paused_at), "a heartbeat that says that it waits")
+    assert beat_of(run)[2] > 0.0, "and how long a step takes"
     assert steps(run)[-1]["step"] == paused_at
 
     for number in (1, 2):
