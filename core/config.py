@@ -280,6 +280,10 @@ class TrainingConfig:
     """Passes over the training images."""
     batch_size: Annotated[int, Meta(ge=1, le=65_536), Row("Batch size")] = 16
     """Images per step on each device."""
+    accumulation: Annotated[int, Meta(ge=1, le=65_536), Row("Accumulation", advanced=True)] = 1
+    """Parts of a batch that are computed one after another, their gradients averaged: as many parts, as little memory,
+    a little slower. The steps stay those of whole batches, but for the network article-weighted, whose batch
+    normalisation then sees one part at a time."""
     learning_rate: Annotated[float, Meta(gt=0.0, le=1e3), Row("Learning rate")] = 2e-3
     """Learning rate; its peak, with a one-cycle schedule."""
     optimizer: Annotated[Optimizer, Row("Optimizer", advanced=True)] = "adamw"
@@ -441,6 +445,7 @@ RESUME_SETTINGS = tuple(
         "training.epochs",
         "training.learning_rate",
         "training.batch_size",
+        "training.accumulation",
         "loss.beta",
         "loss.gamma",
         "training.clip",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -29,6 +29,7 @@ from core.data.reading import read_ahead, read_images
 from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
 from core.models.vae import forward_flops
+from core.training.accumulation import Part, backward, largest_part, least_part, parts_of
 from core.training.schedule import fewest, learning_rate, next_batch, steps_left
 from core.training.state import TrainingState, epoch_order, input_noise, step_noise
 
@@ -113,7 +114,9 @@ def step_threads(state: TrainingState) -> int:
     wait for each other at each of hundreds of short layers (8² to 128² pixels, two cores, load 7: 5 to 40 times slower
     with two threads than with one).
     """
-    work = 3 * forward_flops(state.model) * state.config.training.batch_size  # backward costs twice forward
+    training = state.config.training
+    images = largest_part(training.batch_size, training.accumulation, 1)
+    work = 3 * forward_flops(state.model) * images  # backward costs twice forward
     return max(1, min(torch.get_num_threads(), round(work / FLOPS_PER_THREAD)))
 
 
@@ -129,6 +132,7 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
     _check_dataset(config, dataset)
     model, optimizer = fabric.setup(state.model, state.optimizer)
     _move_moments(state, fabric.device)
+    least = least_part(state.model)
     count, processes = len(dataset.train), fabric.world_size
     global_batch = config.training.batch_size * processes
     total_steps = state.step + steps_left(count - state.position, global_batch, processes)
@@ -141,29 +145,22 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
             size = next_batch(count - state.position, global_batch, processes)
             batch = order[state.position : state.position + size]
             mine = _part_of_rank(batch, order, fewest(global_batch, processes), fabric)
-            images = load_images(dataset, mine, fabric.device)
-            read_ahead(dataset.images, order[state.position + size :][fabric.global_rank : global_batch : processes])
-            weights = torch.from_numpy(dataset.weights[mine]).to(fabric.device, non_blocking=True)
-            shape = (len(mine), config.model.latent_dim)
-            noise = step_noise(config.training.seed, state.step, fabric.global_rank, shape)
-            seen = images
-            if (level := config.training.input_noise) > 0:
-                drawn = input_noise(config.training.seed, state.step, fabric.global_rank, tuple(images.shape))
-                seen = images + level * drawn.to(fabric.device, non_blocking=True)
+            ahead = order[state.position + size :][fabric.global_rank : global_batch : processes]
+            read = _reader(dataset, mine, ahead, state, fabric)
+            parts = parts_of(len(mine), config.training.accumulation, least)
             place = state.epoch + state.position / count
             rate = learning_rate(config.training, hyper.learning_rate, place, state.cycle)
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
             model.train()  # the consumer may have left it in evaluation mode
+            optimizer.zero_grad(set_to_none=True)
             try:
-                logits, mu, log_variance = model(seen, noise.to(fabric.device, non_blocking=True))
+                terms = backward(fabric, model, parts, read, config.loss, hyper.beta, hyper.gamma)
             except ValueError as error:  # batch normalisation cannot learn from a single value a channel
                 if len(mine) > 1:
                     raise
                 raise TrainingError(f"training.batch_size is 1, and {error}; it must be 2 or more here.") from error
-            losses = vae_loss(logits, images, mu, log_variance, weights, config.loss, hyper.beta, hyper.gamma)
-            terms = losses.stacked()
             if processes > 1:
                 terms = cast(Tensor, fabric.all_reduce(terms, reduce_op="mean"))
             unchecked.append(terms)
@@ -172,8 +169,6 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
                     if not math.isfinite(value):
                         raise Diverged(f"the loss is {value}", state, rate)
                 unchecked.clear()
-            optimizer.zero_grad(set_to_none=True)
-            fabric.backward(losses.loss)
             if config.training.clip > 0:
                 # error_if_nonfinite would wait for the device
                 fabric.clip_gradients(model, optimizer, max_norm=config.training.clip, error_if_nonfinite=False)
@@ -201,14 +196,17 @@ def validate(
     Samples count equally whatever their training weights, so that weighted and unweighted runs can be compared.
     ``model`` is ``state.model`` as ``fabric`` has set it up; each rank computes a part, and all get the same means.
     """
-    loss, hyper = state.config.loss, state.hyperparameters
+    loss, hyper, training = state.config.loss, state.hyperparameters, state.config.training
+    batch = VALIDATION_BATCH
+    if training.accumulation > 1:  # memory is short
+        batch = min(batch, largest_part(training.batch_size, training.accumulation, 1))
     model.eval()
     sums = torch.zeros(len(TERM_NAMES) + 2, device=fabric.device)
     mine = dataset.validation[fabric.global_rank :: fabric.world_size]
-    for start in range(0, len(mine), VALIDATION_BATCH):
-        indices = mine[start : start + VALIDATION_BATCH]
+    for start in range(0, len(mine), batch):
+        indices = mine[start : start + batch]
         images = load_images(dataset, indices, fabric.device)
-        read_ahead(dataset.images, mine[start + VALIDATION_BATCH :][:VALIDATION_BATCH])
+        read_ahead(dataset.images, mine[start + batch :][:batch])
         logits, mu, log_variance = model(images)
         ones = torch.ones(len(indices), device=fabric.device)
         losses: LossTerms = vae_loss(logits, images, mu, log_variance, ones, loss, hyper.beta, hyper.gamma)
@@ -249,6 +247,31 @@ def _move_moments(state: TrainingState, device: torch.device) -> None:
         for name, value in moments.items():
             if name != "step":
                 moments[name] = value.to(device)
+
+
+def _reader(
+    dataset: Dataset, mine: np.ndarray, ahead: np.ndarray, state: TrainingState, fabric: lightning_fabric.Fabric
+) -> Callable[[slice], Part]:
+    """What gives a part of the images ``mine`` of a rank's batch, and has those ``ahead`` read meanwhile. The noise is
+    drawn for the whole batch, so that it is the same in whatever parts."""
+    config, device = state.config.training, fabric.device
+    drawn = step_noise(config.seed, state.step, fabric.global_rank, (len(mine), state.config.model.latent_dim))
+    blur: Tensor | None = None
+    if config.input_noise > 0:
+        shape = len(mine), state.config.data.channels, *[state.config.data.image_size] * 2
+        blur = input_noise(config.seed, state.step, fabric.global_rank, shape)
+
+    def read(place: slice) -> Part:
+        images = load_images(dataset, mine[place], device)
+        if place.stop == len(mine):
+            read_ahead(dataset.images, ahead)
+        seen = images
+        if blur is not None:
+            seen = images + config.input_noise * blur[place].to(device, non_blocking=True)
+        weights = torch.from_numpy(dataset.weights[mine[place]]).to(device, non_blocking=True)
+        return Part(images, seen, drawn[place].to(device, non_blocking=True), weights)
+
+    return read
 
 
 def _part_of_rank(batch: np.ndarray, order: np.ndarray, least: int, fabric: lightning_fabric.Fabric) -> np.ndarray:

@@ -18,7 +18,13 @@ from core.training.state import Hyperparameters, TrainingState
 Changes = dict[str, tuple[Any, Any]]
 """What differs: name as ``section.field`` to (value before, value now)."""
 
-MACHINE_SETTINGS = ("training.precision", "training.device", "training.devices", "training.nodes")
+MACHINE_SETTINGS = (
+    "training.accumulation",
+    "training.precision",
+    "training.device",
+    "training.devices",
+    "training.nodes",
+)
 SAFE_RATE = 1e-3
 """A learning rate that a diverged training goes on with at most."""
 

@@ -24,6 +24,13 @@ from core.runs.commands import resume_command
 from core.runs.directory import RunDirectory, RunError, unwritable
 from core.runs.lock import RunLock
 from core.runs.metrics_log import Record, read_metrics, rewrite_metrics
+from core.training.accumulation import (
+    has_batch_normalisation,
+    is_out_of_memory,
+    largest_part,
+    least_part,
+    more_parts,
+)
 from core.training.checkpoint import CheckpointError, copy_checkpoint, load_checkpoint, save_checkpoint
 from core.training.control import Beginning, Steering, StopSignals, settle_commands
 from core.training.distributed import RankFailed, Ranks
@@ -43,8 +50,11 @@ from core.training.resume import (
 from core.training.run_metadata import dataset_metadata, run_metadata
 from core.training.state import Hyperparameters, TrainingState
 from core.utils.atomic_write import remove_temporaries
+from core.utils.text import counted
 
 PAUSE_POLL_S = 0.03
+MOST_REASON = 300
+"""Characters of what an allocator says that are told."""
 
 
 @dataclass(frozen=True)
@@ -162,19 +172,49 @@ def run_training(
         except Exception as error:
             if isinstance(error, OSError):
                 error = unwritable(out, error)
-            elif isinstance(error, torch.OutOfMemoryError | MemoryError):
-                error = TrainingError(f"out of memory at step {state.step}: use a smaller batch_size or image_size.")
-            elif recorder is None:
-                error = RankFailed(str(error))
-            if recorder is not None and isinstance(error, Diverged):
+            if recorder is None:
+                raise RankFailed(str(error)) from error
+            if is_out_of_memory(error):
+                error.__traceback__ = None  # its frames hold what filled the memory
+                raise _out_of_memory(out, config, state, recorder, str(error)) from None
+            if isinstance(error, Diverged):
                 saved = recorder.history.hyperparameters.get("learning_rate")
                 changes = remedy(state.hyperparameters, saved, config.training.clip)
                 command = resume_command(out, changes)
                 recorder.fail(error, changes=changes, command=command)
                 raise TrainingError(f"{error} This command does both:\n  {command}") from error
-            if recorder is not None:
-                recorder.fail(error)
+            recorder.fail(error)
             raise error
+
+
+def _out_of_memory(
+    out: Path, config: RunConfig, state: TrainingState, recorder: Recorder, reason: str
+) -> TrainingError:
+    """Record that memory is out, with what helps; returns the error to raise."""
+    training, least = config.training, least_part(state.model)
+    size, now = training.batch_size, training.accumulation
+    largest = largest_part(size, now, least)
+    message = f"out of memory at step {state.step + 1}, with {counted(largest, 'image')} at a time"
+    message += f" ({' '.join(reason.split())[:MOST_REASON]})." if reason else "."
+    number = more_parts(size, now, least)
+    if number is None:
+        error = TrainingError(
+            f"{message} A batch has no smaller parts: free memory, or start a new training with smaller images "
+            "(data.image_size)."
+        )
+        recorder.fail(error)
+        return error
+    steps = "stay those of whole batches"
+    if has_batch_normalisation(state.model):
+        steps = "change a little, as batch normalisation sees a part at a time"
+    message += (
+        f" With accumulation {number} the gradients of {largest_part(size, number, least)} at a time are added up: "
+        f"about half the memory, and the steps {steps}."
+    )
+    changes = {"training.accumulation": number}
+    command = resume_command(out, changes)
+    recorder.fail(TrainingError(message), changes=changes, command=command)
+    return TrainingError(f"{message} This command does so:\n  {command}")
 
 
 def _claim_folder(

@@ -7,6 +7,7 @@ directory, so a run that something else started is steered just the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -14,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from core.config import LIVE_SETTINGS, RunConfig, config_to_dict, with_values
+from core.config import LIVE_SETTINGS, SETTINGS, RunConfig, config_to_dict, with_values
 from core.data.source_resolution import with_native_size
 from core.runs.commands import flags
 from core.runs.directory import RunDirectory, RunError, new_run_name
@@ -266,7 +267,7 @@ class TrainingController(Controller):
         advice = []
         if changes := self._failure.get("changes"):
             where = "Continue from the last checkpoint" if self._done else "Begin again"
-            advice = [Advice("", f"{where} with learning rate {changes['training.learning_rate']:g}", changes)]
+            advice = [Advice("", f"{where} with {_named(changes)}", changes)]
         for finding in self._report.get("findings", []):
             text, remedy = str(finding.get("message", "")), str(finding.get("remedy", ""))
             changes = finding.get("changes") or {}
@@ -305,6 +306,13 @@ class TrainingController(Controller):
             self._losses.set_empty("Needs a run with recorded losses; this model was imported without any.")
         else:
             self._losses.set_empty("Needs a run with recorded losses; this one has none.")
+
+
+def _named(changes: Mapping[str, Any]) -> str:
+    """The first of some settings by ``section.field``, with its value; the others go without saying."""
+    name, value = next(iter(changes.items()))
+    label = SETTINGS[name].row.label.lower() if name in SETTINGS else name
+    return f"{label} {value:g}" if isinstance(value, int | float) else f"{label} {value}"
 
 
 def _action(remedy: str) -> str:

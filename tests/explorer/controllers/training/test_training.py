@@ -215,6 +215,20 @@ def test_before_its_first_checkpoint_it_begins_again(window):
     assert window.child("advice.0.action").text() == "Begin again with learning rate 0.001"
 
 
+def test_where_memory_was_out_smaller_parts_of_a_batch_are_a_button(window):
+    window.open("run", "failed")
+    out_of_memory = failed(1.0) | {"message": "out of memory", "changes": {"training.accumulation": 2}}
+    window.watcher.records.emit([STARTED, epoch(1), out_of_memory])
+    window.watcher.status.emit("failed")
+    asked: list[object] = []
+    window.view.continue_requested.disconnect()
+    window.view.continue_requested.connect(asked.append)
+    button = window.child("advice.0.action")
+    assert button.text() == "Continue from the last checkpoint\nwith accumulation 2"
+    button.click()
+    assert asked == [{"training.accumulation": 2}]
+
+
 def test_a_failure_after_which_the_run_went_on_is_past(window):
     errors: list[str] = []
     window.controller.error_occurred.connect(errors.append)
