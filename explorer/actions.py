@@ -91,9 +91,9 @@ def _cancel(app: Explorer) -> None:
     if app.tracing.cancel():
         return
     if state.selected is not None:
-        state.selected = None
+        app.editing.commit("clear selection", selected=None)
     elif state.selected_control is not None:
-        state.selected_control = None
+        app.path.deselect_control()
     else:
         state.mode = "orbit"
 
@@ -221,7 +221,7 @@ COPY_PYTHON = Menu("Copy as &Python", (
 ))
 EDIT = Menu("&Edit", (
     Command("undo", lambda app: _with_label("Undo", app.editing.undo_label), lambda app: app.editing.undo(), "Ctrl+Z",
-            "undo", "Undo the last change of probe, path or transects", "icon",
+            "undo", "Undo the last change of what you made or chose", "icon",
             enabled=lambda app: app.editing.undo_label is not None),
     Command("redo", lambda app: _with_label("Redo", app.editing.redo_label), lambda app: app.editing.redo(),
             "Ctrl+Shift+Z", "redo", "Redo what was undone", "icon",

@@ -178,7 +178,7 @@ class Explorer(QObject):
         self.status = add(StatusController(context, self.cloud))
         self.programs = add(ProgramsController(context))
         self.python_code = add(PythonCodeController(context, open_run, cloud, self.playback))
-        self.python_program = add(PythonProgramController(context))
+        self.python_program = add(PythonProgramController(context, cloud))
 
     def _add(self, controller: C) -> C:
         notice = self.window.notice

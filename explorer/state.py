@@ -1,7 +1,8 @@
 """Everything the window knows, as plain evented data: no widget, no Qt.
 
 Controllers write it, views never see it. Setting a field to a new value emits ``state.events.<field>``; arrays are
-compared by content, so setting an equal one is silent. Arrays in the state are never changed in place.
+compared by content, so setting an equal one is silent. Arrays in the state are never changed in place. What a person
+made or chose, the fields of ``Edited``, is set through ``explorer.history.Editing`` alone, so that undo brings it back.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from psygnal import SignalGroupDescriptor
 
 from core.analysis.transect import MeasuredTransect
 from core.config import RunConfig
-from core.projects.edited import Attributes, Display, Document, Playback, Trace
+from core.projects.edited import Attributes, Display, Document, Group, Playback, Trace
 from core.rendering.themes import DARK, Theme
 from core.runs.directory import ProbeSet
 
@@ -59,7 +60,9 @@ class State:
     hidden: frozenset[int] = frozenset()  # places of the classes that colour the points and are not shown; -1: unknown
     mode: str = "orbit"
     document: Document = field(default_factory=Document)
-    selected: np.ndarray | None = None  # int64: positions picked by rectangle
+    selected: np.ndarray | None = None  # int64, ascending: positions of the selected samples
+    groups: tuple[Group, ...] = ()  # a sample in several has the colour of the first
+    notes: str = ""  # a person's own, on the open run
     selected_control: int | None = None
     hovered: int | None = None  # position of the sample under the pointer, in the cloud or in the plane
     plane: tuple[int, int] | None = None  # the factors chosen for the axes of the parameter plane

@@ -92,9 +92,11 @@ class PointsView(Themed, Panel):
 
     def _make_sliders(self) -> None:
         size = ("points.size", "Diameter of a point in pixels, 1 to 20", (10, 200), 5, 10, "{:.1f} px")
-        self._row("Size", self._slider(5.0, self.size_changed, *size))
+        self._size, holder = self._slider(5.0, self.size_changed, *size)
+        self._row("Size", holder)
         opacity = ("points.opacity", "Opacity of the points in percent, 2 to 100", (2, 100), 2, 100, "{:.0%}")
-        self._row("Opacity", self._slider(1.0, self.opacity_changed, *opacity))
+        self._opacity, holder = self._slider(1.0, self.opacity_changed, *opacity)
+        self._row("Opacity", holder)
 
     def _slider(
         self,
@@ -106,8 +108,8 @@ class PointsView(Themed, Panel):
         step: int,
         unit: int,
         form: str,
-    ) -> QWidget:
-        """A slider over ``steps``, ``unit`` of which are 1, with its value in words beside it."""
+    ) -> tuple[MarkedSlider, QWidget]:
+        """A slider over ``steps``, ``unit`` of which are 1, and what holds it, its value in words beside it."""
         slider, holder = named(MarkedSlider(), name, None, tip, tip), QWidget()
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         text = label("", "muted", f"{name}.text", align=right)
@@ -119,7 +121,7 @@ class PointsView(Themed, Panel):
         slider.valueChanged.connect(lambda place: text.setText(form.format(place / unit).replace("%", " %")))
         slider.setValue(round(value * unit))
         slider.valueChanged.connect(lambda place: changed.emit(place / unit))
-        return holder
+        return slider, holder
 
     def _make_axes(self) -> None:
         tip = "Which three directions of latent space are drawn"
@@ -165,6 +167,13 @@ class PointsView(Themed, Panel):
     def set_color_by(self, name: str) -> None:
         """Show that ``name`` colours the points."""
         set_silently(self._color_by.setCurrentIndex, self._color_by.findText(name))
+
+    def set_look(self, colormap: str, size: float, opacity: float) -> None:
+        """The colour map by name, the diameter of a point in pixels, and its opacity, 0 to 1."""
+        set_silently(self._map.setCurrentIndex, self._map.findText(colormap))
+        with QSignalBlocker(self):
+            self._size.setValue(round(10 * size))
+            self._opacity.setValue(round(100 * opacity))
 
     def set_classes(self, classes: bool) -> None:
         """Whether classes colour the points: these have colours of their own, and no map."""

@@ -6,7 +6,6 @@ they change, and whenever a run has been opened.
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +64,6 @@ class AttributesController(Controller):
     def _on_opened(self) -> None:
         self._end()
         self._file = Path()
-        self._state.attributes = None
 
     # measuring
 
@@ -205,7 +203,7 @@ class AttributesController(Controller):
     def clear(self) -> None:
         """Forget all attributes."""
         if self._state.attributes is not None:
-            self._state.attributes = None
+            self._editing.commit("remove attributes", attributes=None)
             self._state.message = "The attributes were removed"
 
     def _add(
@@ -239,8 +237,9 @@ class AttributesController(Controller):
         said = [f"{', '.join(constant)}: the same for all samples, left out"] if constant else []
         if added:
             table = np.stack([column for column, _ in columns.values()], axis=1)
-            self._state.attributes = Attributes(tuple(columns), table, tuple(names for _, names in columns.values()))
-            self._state.display = dataclasses.replace(self._state.display, color_by=added[0])
+            attributes = Attributes(tuple(columns), table, tuple(names for _, names in columns.values()))
+            label = f"add {', '.join(added)}" if len(added) < 3 else f"add {len(added)} attributes"
+            self._editing.commit(label, attributes=attributes, color_by=added[0], hidden=frozenset())
             said.insert(0, f"{', '.join(added)}: coloured by {added[0]}")
         self._state.message = " · ".join([*said, *(note.rstrip(".") for note in notes)])
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Signal
 
-from core.projects.edited import Document
+from core.projects.edited import Edited
 from core.protocol.messages import Load, Loaded
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 from explorer.controllers.controller import Context, Controller
 from explorer.state import Model
+
+OF_A_RUN = {
+    field.name: getattr(Edited(), field.name)
+    for field in dataclasses.fields(Edited)
+    if field.name not in ("display", "trace", "playback", "plane")  # those go on for the next run
+}
+"""What a run has to begin with of all that a person makes or chooses."""
 
 
 class OpenRun(Controller):
@@ -39,12 +47,11 @@ class OpenRun(Controller):
             return False
         state = self._state
         state.model = None
-        state.samples, state.embedding, state.losses, state.selected = None, None, None, None
+        state.samples, state.embedding, state.losses = None, None, None
         state.epochs, state.epoch = (), None
-        state.selected_control, state.hovered = None, None
-        state.transect, state.transect_position, state.measured = None, 0, None
+        state.hovered, state.measured = None, None
         state.config = run.config
-        self._editing.begin(Document())
+        self._editing.begin(**OF_A_RUN)
         if remember:
             self._settings.add_recent_run(run.path)
         state.message = f"Opened {run.path.name}"
@@ -123,9 +130,9 @@ class OpenRun(Controller):
         document = state.document
         if first and document.probe is None:
             centre = int(((means - means.mean(axis=0)) ** 2).sum(axis=1).argmin())
-            self._editing.begin(Document(probe=means[centre], sample=centre))
+            self._editing.refine(probe=means[centre], sample=centre)
         elif document.sample is not None and document.sample < len(means):
-            self._editing.follow(probe=means[document.sample])
+            self._editing.refine(probe=means[document.sample])
 
     def _on_loaded(self, loaded: Loaded) -> None:
         self._state.model = Model(

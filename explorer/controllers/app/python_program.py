@@ -21,6 +21,7 @@ from core.protocol.python_channel import (
     connect,
     is_given,
 )
+from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
 from explorer.state import Model
 
@@ -32,8 +33,9 @@ class PythonProgramController(Controller):
 
     _received = Signal(object)
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, cloud: CloudController) -> None:
         super().__init__(context)
+        self._cloud = cloud
         self._channel: Channel | None = None
         self._waiting: dict[type[ChannelMessage], ChannelMessage] = {}  # the newest of each kind
         self._early: dict[type[ChannelMessage], ChannelMessage] = {}  # received before the model was open, likewise
@@ -121,4 +123,4 @@ class PythonProgramController(Controller):
             self._editing.commit("move probe", probe=np.array(message.z), sample=None)
         elif isinstance(message, SelectionChanged) and state.embedding is not None:
             positions = message.positions[(message.positions >= 0) & (message.positions < len(state.embedding))]
-            state.selected = positions if len(positions) else None
+            self._cloud.select(positions, False)

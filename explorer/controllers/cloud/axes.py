@@ -7,8 +7,6 @@ panel says so.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from core.analysis.layouts import FEWEST_SAMPLES, METHODS, NAMES, Method, read_layout, why_not_installed
@@ -38,7 +36,7 @@ class AxesController(Controller):
         self._open_run, self._cloud, self._view = open_run, cloud, view
         self._command: Command | None = None
         self._method: Method | None = None  # of the command
-        self._told = ""  # about the dimensions that were found informative
+        self._told: tuple[Axes, str] | None = None  # dimensions that were found informative, and how much so
         view.axes_changed.connect(self._on_axes)
         view.informative_requested.connect(self._find_informative)
         view.layout_cancelled.connect(self.cancel)
@@ -61,7 +59,7 @@ class AxesController(Controller):
 
     def _on_opened(self) -> None:
         self._stop()
-        self._told = ""
+        self._told = None
         self._state.layout = None
         self._mark("layout")
 
@@ -70,14 +68,17 @@ class AxesController(Controller):
     def _on_axes(self, choice: tuple) -> None:
         kind = {"pca": "principal", "axes": "dimensions"}.get(choice[0], choice[0])
         dimensions = tuple(choice[1]) if choice[0] == "axes" else self._state.display.axes.dimensions
-        self._told = ""
-        self._set(Axes(kind, dimensions))  # pyright: ignore[reportArgumentType]  # the view offers these kinds
+        self._told = None
+        self._choose(Axes(kind, dimensions))  # pyright: ignore[reportArgumentType]  # the view offers these kinds
 
-    def _set(self, axes: Axes) -> None:
-        self._state.display = dataclasses.replace(self._state.display, axes=axes)
+    def _choose(self, axes: Axes) -> None:
+        these = ", ".join(map(axis_name, axes.dimensions))
+        names = {"dimensions": these, "principal": "principal components"}
+        self._editing.commit(f"axes {names.get(axes.kind) or NAMES[axes.kind]}", axes=axes)
 
     def _on_display(self, now: Axes, before: Axes) -> None:
         if now != before:
+            self._show_axes()
             self._mark("layout")
 
     def cancel(self) -> None:
@@ -85,8 +86,7 @@ class AxesController(Controller):
         if self._command is not None:
             self._command.cancel()
         if self._state.display.axes.layout is not None:
-            self._set(Axes("principal", self._state.display.axes.dimensions))
-            self._view.set_axes(("pca",))
+            self._choose(Axes("principal", self._state.display.axes.dimensions))
 
     # the most informative dimensions
 
@@ -114,12 +114,14 @@ class AxesController(Controller):
         )
 
     def _on_informative(self, name: str, found: InformativeFound) -> None:
-        self._set(Axes("dimensions", found.dimensions))
+        axes = Axes("dimensions", found.dimensions)
+        self._editing.commit(f"axes most informative about {name}", axes=axes)
         d = 0 if self._state.embedding is None else self._state.embedding.shape[1]
         these = ", ".join(map(axis_name, found.dimensions))
         self._told = (
+            axes,
             f"Most informative about {name}: {these}, {found.score:.2f}; all {d} dimensions {found.all_score:.2f}, "
-            f"chance {found.chance:.2f} ({found.measure})."
+            f"chance {found.chance:.2f} ({found.measure}).",
         )
         self._show_axes()
         self._mark("layout")
@@ -180,14 +182,14 @@ class AxesController(Controller):
             return
         command.deleteLater()
         if error:
-            self._set(Axes("principal", self._state.display.axes.dimensions))
-            self._view.set_axes(("pca",))
+            self._editing.follow(axes=Axes("principal", self._state.display.axes.dimensions))
             self.error_occurred.emit(f"The cloud could not be laid out: {error}")
         else:
             self._mark("layout")
 
     def _show_note(self, about_layout: str) -> None:
-        note, projection = about_layout or self._told, self._cloud.projection
+        told = self._told[1] if self._told is not None and self._told[0] == self._state.display.axes else ""
+        note, projection = about_layout or told, self._cloud.projection
         if self._state.display.axes.principal and projection is not None and projection.explained:
             shares = projection.explained
             parts = " + ".join(f"{100 * share:.0f}" for share in shares)

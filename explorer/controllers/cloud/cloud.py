@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from functools import partial
 
 import numpy as np
@@ -15,6 +14,7 @@ from core.rendering import colormaps
 from core.rendering.class_colours import UNKNOWN, class_colours
 from core.rendering.point_colours import SPLIT, point_colours, value_range
 from core.rendering.projection import Projection, along_components, along_dimensions, laid_out
+from core.utils.text import counted
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
@@ -46,7 +46,6 @@ class CloudController(Controller):
         self.colouring = Colouring()
         self._fresh = True
         self._latent_dim = 0  # of the cloud before
-        self._coloured_by = ""
         self._uncoloured = False  # for want of anything to colour by, not because a person wants it so
         state, events = self._state, self._state.events
         events.embedding.connect(self._on_embedding)
@@ -64,13 +63,15 @@ class CloudController(Controller):
         self.view.probe_released.connect(self._editing.settle)
         self.view.picked.connect(self.select)
         self.view.finished.connect(self._on_finished)
-        self.view.legend.toggled.connect(lambda place: setattr(state, "hidden", state.hidden ^ {place}))
+        self.view.legend.toggled.connect(self._on_class_toggled)
         self.view.legend.isolated.connect(self._on_class_isolated)
-        self.view.legend.all_requested.connect(lambda: setattr(state, "hidden", frozenset()))
+        self.view.legend.all_requested.connect(lambda: self._editing.commit("show all classes", hidden=frozenset()))
+        editing = self._editing
         self._points.color_by_changed.connect(self._on_color_by_changed)
-        self._points.colormap_changed.connect(lambda name: self._display(colormap=name))
-        self._points.size_changed.connect(lambda size: self._display(point_size=size))
-        self._points.opacity_changed.connect(lambda opacity: self._display(opacity=opacity))
+        self._points.colormap_changed.connect(lambda name: editing.commit(f"colours {name}", colormap=name))
+        self._points.size_changed.connect(lambda size: editing.adjust("point size", point_size=size))
+        self._points.opacity_changed.connect(lambda opacity: editing.adjust("opacity", opacity=opacity))
+        self._points.set_look(state.display.colormap, state.display.point_size, state.display.opacity)
 
     def _on_embedding(self, means: np.ndarray | None) -> None:
         self._mark("points", "marks")
@@ -86,15 +87,11 @@ class CloudController(Controller):
         if "marks" not in self._dirty:
             self._show_marks(document)
 
-    def _display(self, **fields: object) -> None:
-        self._state.display = dataclasses.replace(self._state.display, **fields)  # pyright: ignore[reportArgumentType]
-
     def _on_display(self, display: Display) -> None:
         self._mark("points", "colours", "marks")
+        self._points.set_look(display.colormap, display.point_size, display.opacity)
         self._points.set_color_by(display.color_by)
-        if display.color_by != self._coloured_by:
-            self._coloured_by = display.color_by
-            self._state.hidden = frozenset()
+        self._keep_colour()
 
     # gestures
 
@@ -112,13 +109,23 @@ class CloudController(Controller):
     def _on_finished(self) -> None:
         """Enter: the path is as it should be."""
         if self._state.mode in ("draw", "edit", "trace"):
-            self._state.selected_control = None
+            self._editing.follow(selected_control=None)
             self._state.mode = "orbit"
+
+    def _class_name(self, place: int) -> str:
+        return next((entry.name for entry in self.view.legend.entries if entry.place == place), UNKNOWN)
+
+    def _on_class_toggled(self, place: int) -> None:
+        hidden = self._state.hidden ^ {place}
+        self._editing.commit(f"{'hide' if place in hidden else 'show'} {self._class_name(place)}", hidden=hidden)
 
     def _on_class_isolated(self, place: int) -> None:
         """Show one class alone; all of them if it is alone already."""
         others = frozenset(entry.place for entry in self.view.legend.entries) - {place}
-        self._state.hidden = frozenset() if self._state.hidden == others else others
+        if self._state.hidden == others:
+            self._editing.commit("show all classes", hidden=frozenset())
+        else:
+            self._editing.commit(f"show only {self._class_name(place)}", hidden=others)
 
     def hover(self, index: int) -> None:
         """Sample ``index`` is under the mouse, -1: none."""
@@ -126,37 +133,46 @@ class CloudController(Controller):
 
     def select(self, indices: np.ndarray, add: bool) -> None:
         """Select the samples ``indices`` (k,), or with ``add`` these, too."""
-        before = self._state.selected
+        before, positions = self._state.selected, np.unique(np.asarray(indices, dtype=np.int64))
         if add and before is not None:
-            indices = np.union1d(before, indices)
-        self._state.selected = np.asarray(indices, dtype=np.int64) if len(indices) else None
+            positions = np.union1d(before, positions)
+        if len(positions):
+            self._editing.commit(f"select {counted(len(positions), 'sample')}", selected=positions)
+        else:
+            self._editing.commit("clear selection", selected=None)
 
     # showing
 
     def _on_color_by_changed(self, name: str) -> None:
         self._uncoloured = False
-        self._display(color_by=name)
+        self._editing.commit(f"colour by {name}", color_by=name, hidden=frozenset())
 
     def _on_samples(self) -> None:
         self._mark("colours", "thumbnails")
         self._points.set_measurable("" if self._state.model is None else missing_originals(self._state, ""))
+        self._points.set_color_options(self._colour_options())
+        if self._state.samples is None and self._uncoloured:
+            self._editing.follow(color_by="")
+        self._keep_colour()
+        self._points.set_color_by(self._state.display.color_by)
+
+    def _colour_options(self) -> list[str]:
+        """What the points can be coloured by."""
         if self._state.samples is None:
-            self._state.hidden = frozenset()
-            self._points.set_color_options([])
-            if self._uncoloured:
-                self._display(color_by="")
-            return
+            return []
         names = color_targets.names(self._state)
         without_losses = self._state.model is not None and bool(missing_reconstructions(self._state, ""))
         left_out = {EXCESS_BCE} if without_losses else set()
         if len(np.unique(self._state.samples.split)) < 2:
             left_out.add(SPLIT)  # all are on one side
-        options = [*names, *(name for name in RESERVED_NAMES if name not in left_out)]
-        self._points.set_color_options(options)
-        if self._state.display.color_by not in options:
-            self._display(color_by=options[0] if names else NO_COLOUR)
+        return [*names, *(name for name in RESERVED_NAMES if name not in left_out)]
+
+    def _keep_colour(self) -> None:
+        """Colour the points by something that there is."""
+        options, names = self._colour_options(), color_targets.names(self._state)
+        if options and self._state.display.color_by not in options:
             self._uncoloured = not names
-        self._points.set_color_by(self._state.display.color_by)
+            self._editing.follow(color_by=options[0] if names else NO_COLOUR, hidden=frozenset())
 
     def tick(self) -> None:
         """Hand the view what has changed since the last call."""
@@ -207,9 +223,8 @@ class CloudController(Controller):
     def _forget_axes(self, latent_dim: int) -> None:
         """The axes chosen for a cloud of other dimensions mean nothing in one of ``latent_dim``."""
         principal = self._state.display.axes.kind != "dimensions" and latent_dim > 3  # at most three need no choice
-        self._display(axes=Axes("principal" if principal else "dimensions"))
         self._points.set_latent_dim(latent_dim)
-        self._points.set_axes(("pca",) if principal else ("axes", (0, 1, 2)))
+        self._editing.refine(axes=Axes("principal" if principal else "dimensions"))
 
     def _show_colours(self) -> None:
         means = self._state.embedding

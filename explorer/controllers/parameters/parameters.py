@@ -94,7 +94,7 @@ class ParametersController(Controller):
         names, drawn = factor_names(self._state), is_drawn(self._state)
         view.set_empty(missing_factors(self._state, "see its samples in the plane of two factors"))
         if samples is not None and samples.factor_names != self._names:
-            self._state.plane = None  # what was chosen among other factors means nothing among these
+            self._editing.refine(plane=None)  # what was chosen among other factors means nothing among these
         if len(names) < 2:
             self._places = None
             return
@@ -134,7 +134,8 @@ class ParametersController(Controller):
     def _on_axes(self, x: int, y: int) -> None:
         sample = self._state.document.sample
         kept = self._nearest if sample is None else sample
-        self._state.plane = (x, y)
+        names = factor_names(self._state)
+        self._editing.commit(f"plane of {names[x]} and {names[y]}", plane=(x, y))
         if sample is None and kept is not None and self._places is not None and kept < len(self._places):
             self._nearest = kept
             self._editing.follow(cursor=_place(self._places[kept]))

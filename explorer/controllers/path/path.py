@@ -100,8 +100,7 @@ class PathController(Controller):
             return
         path = self._state.document.path
         path = LatentPath(point[None]) if path is None else thinned(path, path.kind).appended(point)
-        self._editing.commit("add control point", path=path)
-        self._state.selected_control = len(path) - 1
+        self._editing.commit("add control point", path=path, selected_control=len(path) - 1)
 
     def _on_moved(self, index: int, xyz: np.ndarray) -> None:
         path, projection = self._state.document.path, self._cloud.projection
@@ -116,8 +115,7 @@ class PathController(Controller):
             index = self._placed[1]
         if 0 <= index < len(path):
             point = projection.from_view(xyz, path.control[index])
-            self._editing.live("move control point", path=path.moved(index, point))
-            self._state.selected_control = index
+            self._editing.live("move control point", path=path.moved(index, point), selected_control=index)
 
     def _on_snapped(self, index: int, sample: int) -> None:
         means = self._state.embedding
@@ -134,7 +132,7 @@ class PathController(Controller):
             return  # still on the same sample
         self._held, self._holding = held, True
         self._mark("path")
-        self._state.selected_control = index
+        self._editing.follow(selected_control=index)
         self.end_moved.emit(index, held[index], sample)
 
     def _on_released(self, _: int) -> None:
@@ -153,8 +151,8 @@ class PathController(Controller):
             self._insert_into_computed(path, projection, position, xyz)
             return
         keep = path.control[min(max(position - 1, 0), len(path) - 1)]
-        self._editing.commit("insert control point", path=path.with_point(position, projection.from_view(xyz, keep)))
-        self._state.selected_control = position
+        path = path.with_point(position, projection.from_view(xyz, keep))
+        self._editing.commit("insert control point", path=path, selected_control=position)
 
     def _insert_into_computed(self, path: LatentPath, projection: Projection, position: int, xyz: np.ndarray) -> None:
         """The path becomes a spline of a few control points; what is not drawn comes from the place on the curve."""
@@ -163,8 +161,8 @@ class PathController(Controller):
         point, spline = projection.from_view(xyz, curve[nearest]), thinned(path)
         index = spline.nearest(point)[1] + 1
         self._placed = (position, index)
-        self._editing.commit("insert control point", path=spline.with_point(index, point))
-        self._state.selected_control = index
+        path = spline.with_point(index, point)
+        self._editing.commit("insert control point", path=path, selected_control=index)
 
     def remove_control(self, index: int | None) -> None:
         """Take a control point out; the last one takes the path with it, and so does the one handle of a rail."""
@@ -177,23 +175,27 @@ class PathController(Controller):
                 self.clear()
                 return
             index = len(path) - 1 if index else 0
-        self._state.selected_control = None
-        self._editing.commit("remove control point", path=path.removed(index) if len(path) > 1 else None)
+        path = path.removed(index) if len(path) > 1 else None
+        self._editing.commit("remove control point", path=path, selected_control=None)
 
     def _select_control(self, index: int) -> None:
-        self._state.selected_control = index if index >= 0 else None
+        self._editing.commit("select control point", selected_control=index if index >= 0 else None)
+
+    def deselect_control(self) -> None:
+        """No control point is selected any more."""
+        self._editing.commit("deselect control point", selected_control=None)
 
     def clear(self) -> None:
         """Remove the path."""
         if self._state.document.path is not None:
-            self._state.selected_control = None
-            self._editing.commit("clear path", path=None)
+            self._editing.commit("clear path", path=None, selected_control=None)
 
     def _on_kind(self, kind: str) -> None:
         path = self._state.document.path
         if path is not None and (path.kind != kind or path.recipe is not None):
-            self._state.selected_control = None if path.recipe is not None else self._state.selected_control
-            self._editing.commit("change spline", path=thinned(path, kind))  # pyright: ignore[reportArgumentType]  # the view offers LatentPath's kinds
+            control = None if path.recipe is not None else self._state.selected_control
+            path = thinned(path, kind)  # pyright: ignore[reportArgumentType]  # the view offers LatentPath's kinds
+            self._editing.commit("change spline", path=path, selected_control=control)
 
     def _on_closed(self, closed: bool) -> None:
         path = self._state.document.path

@@ -79,10 +79,11 @@ class PlaybackController(Controller):
         events = self._state.events
         view.play_toggled.connect(self.set_playing)
         view.scrubbed.connect(self.scrub)
-        view.loop_toggled.connect(lambda loop: self._set(loop=loop))
-        view.speed_changed.connect(lambda rate: self._set(rate=rate))
-        view.unit_changed.connect(lambda unit: self._set(speed=Speed(unit)))
-        view.frames_changed.connect(lambda frames: self._set(frames=frames))
+        editing = self._editing
+        view.loop_toggled.connect(lambda loop: editing.commit("play in a loop" if loop else "play once", loop=loop))
+        view.speed_changed.connect(lambda rate: editing.adjust("playback speed", rate=rate))
+        view.unit_changed.connect(lambda unit: editing.commit(f"even steps of {unit} length", speed=Speed(unit)))
+        view.frames_changed.connect(lambda frames: editing.adjust("number of frames", frames=frames))
         view.cancel_export_requested.connect(self.cancel_export)
         self._film.frame_chosen.connect(self.scrub)
         events.document.connect(self._on_document)
@@ -98,6 +99,7 @@ class PlaybackController(Controller):
         self._show_empty()
 
     def _set(self, **fields: object) -> None:
+        """Move along the path, or rest: that is no step of undo."""
         self._state.playback = dataclasses.replace(self._state.playback, **fields)  # pyright: ignore[reportArgumentType]
 
     # transport
@@ -149,7 +151,7 @@ class PlaybackController(Controller):
         missing = "" if self._state.model is None else missing_decoder(self._state, purpose)
         self._view.set_missing(missing, "" if self._state.model is None else missing_frames(self._state, purpose))
         if missing and self._state.playback.speed is Speed.IMAGE:
-            self._set(speed=Speed.LATENT)
+            self._editing.refine(speed=Speed.LATENT)
 
     def _playable(self) -> bool:
         return self._path is not None and len(self._path) > 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterator
 from functools import partial
 
@@ -161,10 +160,10 @@ class SavedPathsController(Controller):
                 return
             frames = min(max(saved.frames, FRAMES[0]), FRAMES[1])
             self._current = (saved.path, saved.name)
-            self._state.selected_control = None
-            self._state.playback = dataclasses.replace(self._state.playback, frames=frames, speed=Speed(saved.speed))
-            if saved.path != self._state.document.path:
-                self._editing.commit(f"open {saved.name}", path=saved.path)
+            before = self._state.document.path
+            path = before if saved.path == before else saved.path  # the frames of an equal one are good
+            speed, label = Speed(saved.speed), f"open {saved.name}"
+            self._editing.commit(label, path=path, frames=frames, speed=speed, selected_control=None)
             self._state.message = f"Opened {saved.name}"
             self._show_names()
 

@@ -119,21 +119,22 @@ class TracingController(Controller):
         names, wanted = color_targets.numbers(self._state), self._state.trace.target
         return wanted if wanted in names else (names[0] if names else "")
 
-    def _choose(self, **fields: object) -> None:
-        self._state.trace = dataclasses.replace(self._state.trace, **fields)  # pyright: ignore[reportArgumentType]
-
     def choose_kind(self, kind: str) -> None:
         """Trace this kind from now on; a path that there is becomes one of it, through its ends."""
         self.cancel()
-        self._choose(kind=kind)
-        path, trace = self._state.document.path, self._state.trace
+        path, trace = self._state.document.path, dataclasses.replace(self._state.trace, kind=kind)  # pyright: ignore[reportArgumentType]  # the view offers these kinds
+        alone = f"choose {kind_name(trace.kind)}"
         if path is None:
+            self._editing.commit(alone, kind=kind)
             self._state.mode = "trace"
             return
         if trace.kind not in JOINING and not self._target:
+            self._editing.commit(alone, kind=kind)
             self._path.let_go()
             return
         recipe = converted(path, trace, self._target)
+        if recipe is None or recipe == path.recipe:
+            self._editing.commit(alone, kind=kind)
         if recipe is None:
             self.refused.emit(
                 f"A {kind_name(trace.kind)} joins two points, and the path has only one. Add another point (4)."
@@ -143,27 +144,29 @@ class TracingController(Controller):
             samples = (start, end if recipe.end is not None else None)
             if recipe.end is not None and (path.recipe is None or path.recipe.end is None):
                 samples = (None, None)
-            self._ask(TraceRequest(recipe, samples, Purpose.STEP, f"turn path into {kind_name(recipe.kind)}"))
+            label = f"turn path into {kind_name(recipe.kind)}"
+            self._editing.live(label, kind=kind)  # until the path is there: both are one step
+            self._ask(TraceRequest(recipe, samples, Purpose.STEP, label))
         self._path.let_go()
 
     def choose(self, name: str, value: Any) -> None:
         """Trace with another ``target``, ``penalty``, ``held`` labels or ``dimension`` of the surface from now on (None
         for the last two: those that the engine chooses), and the path that there is, too, where its kind has it."""
-        self._choose(**{name: value})
         path = self._state.document.path
-        if path is None or path.recipe is None or getattr(path.recipe, name) == value:
-            return
-        recipe, changes = path.recipe, {name: value}
+        recipe, changes = path.recipe if path is not None else None, {name: value}
         if name == "target":
-            possible, label, changes["value"] = not recipe.joins, f"change {value}", None
+            possible, label, changes["value"] = recipe is not None and not recipe.joins, f"change {value}", None
         elif name == "penalty":
-            possible = recipe.kind == "geodesic"
+            possible = recipe is not None and recipe.kind == "geodesic"
             label = "keep the geodesic on the data" if value else "let the geodesic leave the data"
         else:
-            possible = PATH_KINDS[recipe.kind].holds
+            possible = recipe is not None and PATH_KINDS[recipe.kind].holds
             label = "choose what is held" if name == "held" else "choose the dimension"
-        if possible:
+        if path is None or recipe is None or not possible or getattr(recipe, name) == value:
+            self._editing.commit(label, **{name: value})
+        else:
             samples = self._known(path).samples
+            self._editing.live(label, **{name: value})  # until the path is there: both are one step
             self._ask(TraceRequest(dataclasses.replace(recipe, **changes), samples, Purpose.STEP, label))
 
     # clicks
@@ -316,6 +319,8 @@ class TracingController(Controller):
 
     def _give_up(self, request: TraceRequest) -> None:
         """There is no such curve: everything is shown as it was."""
+        if request.purpose is Purpose.STEP:
+            self._editing.settle()  # what was chosen for it stays chosen
         if request.purpose in (Purpose.PREVIEW, Purpose.STEP):
             begun, means = self._start, self._state.embedding
             self._show_preview(means[begun][None] if begun is not None and means is not None else None)
@@ -352,12 +357,12 @@ class TracingController(Controller):
             self._moved = True
             self._editing.live(request.label, path=path)
         elif request.purpose is Purpose.REFINEMENT and before is not None:
-            self._editing.refine(before, path)
+            self._editing.refine(path=path)
         else:
             if self._asked is not None:
                 self._asked = dataclasses.replace(self._asked, purpose=Purpose.REFINEMENT)
             self._show_preview(None)
-            self._editing.commit(request.label, path=path)
+            self._editing.commit(request.label, path=path, trace=self._like(request.recipe))
             if request.recipe.end is None:
                 self._playback.seek(path.nearest(request.recipe.start)[0])
 
@@ -372,18 +377,23 @@ class TracingController(Controller):
         self._mark("note")
         if path is None or path.recipe is None:
             return
-        recipe, trace = path.recipe, self._state.trace
-        holding = recipe if PATH_KINDS[recipe.kind].holds else trace
-        self._state.trace = Trace(
-            recipe.kind, recipe.target or trace.target, recipe.penalty, holding.held, holding.dimension
-        )
         self._traced.setdefault(path, self._known(path))
+        if self._editing.restoring:  # the choice that was made with it comes back, too
+            return
+        self._editing.follow(trace=self._like(path.recipe))
+
+    def _like(self, recipe: Recipe) -> Trace:
+        """What is to be traced next after ``recipe``: the like."""
+        trace = self._state.trace
+        holding = recipe if PATH_KINDS[recipe.kind].holds else trace
+        target = recipe.target or trace.target
+        return Trace(recipe.kind, target, recipe.penalty, holding.held, holding.dimension)
 
     def _on_model(self, model: Model | None) -> None:
         if model is None:
             self._reset()
         elif (self._state.trace.dimension or 0) > model.latent_dim:  # chosen for a run with more
-            self._choose(dimension=None)
+            self._editing.refine(dimension=None)
 
     def _on_weights(self) -> None:
         self._generation += 1
@@ -450,7 +460,7 @@ class TracingController(Controller):
         state, path = self._state, self._state.document.path
         numbers = color_targets.numbers(state)
         if not set(state.trace.held or ()) <= set(numbers):  # another run has other labels
-            self._choose(held=None)
+            self._editing.refine(held=None)
         self._view.kinds.set_targets(numbers)
         pending = self._pending
         recipe = pending.recipe if pending is not None else (path.recipe if path is not None else None)

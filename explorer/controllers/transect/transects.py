@@ -83,7 +83,6 @@ class TransectsController(Controller):
         # A pool of one: matplotlib's first import and a large picture take seconds, and two exports may name one file.
         self._pool = QThreadPool(self)
         self._pool.setMaxThreadCount(1)
-        self._name = ""  # of the chosen transect: it stays chosen though its place in the list changes
         self._placed: np.ndarray | None = None  # the mean at which a scrub has put the probe
         self._visible = False
         self._dirty = {"run", "list", "cloud"}
@@ -114,10 +113,8 @@ class TransectsController(Controller):
         transects = self._state.document.transects
         if not 0 <= index < len(transects):
             return
-        self._name = transects[index].name
-        self._state.transect = index
-        if not is_drawn(self._state):
-            self._state.plane = self._plane_of(transects[index])
+        plane = self._state.plane if is_drawn(self._state) else self._plane_of(transects[index])
+        self._editing.commit(f"choose transect {transects[index].name}", transect=index, plane=plane)
 
     def draw(self, stroke: np.ndarray) -> None:
         """Make a transect of a line float64 (m, 2) drawn in the plane, and show it."""
@@ -134,9 +131,7 @@ class TransectsController(Controller):
         except TransectError as error:
             self.error_occurred.emit(str(error))
             return
-        self._name = name
-        self._editing.commit(f"draw transect {name}", transects=(*transects, made))
-        self._state.transect = len(transects)
+        self._editing.commit(f"draw transect {name}", transects=(*transects, made), transect=len(transects))
 
     def resample(self, points: int) -> None:
         """Give the chosen transect another number of points."""
@@ -147,8 +142,9 @@ class TransectsController(Controller):
         transects = list(self._state.document.transects)
         transects[chosen] = after
         fraction = self._state.transect_position / (len(before) - 1)
-        self._editing.commit(f"points of transect {before.name}", transects=tuple(transects))
-        self._state.transect_position = round(fraction * (points - 1))
+        position = round(fraction * (points - 1))
+        label = f"points of transect {before.name}"
+        self._editing.adjust(label, transects=tuple(transects), transect_position=position)
 
     def remove(self, index: int) -> None:
         """Remove a transect that was drawn; the published ones stay."""
@@ -156,23 +152,22 @@ class TransectsController(Controller):
         if not 0 <= index < len(transects) or transects[index].name in polar_curves.TRANSECTS:
             return
         others = transects[:index] + transects[index + 1 :]
-        self._name = others[max(0, index - 1)].name if others else ""
-        self._editing.commit(f"remove transect {transects[index].name}", transects=others)
+        chosen = max(0, index - 1) if others else None
+        self._editing.commit(f"remove transect {transects[index].name}", transects=others, transect=chosen)
 
     def scrub(self, position: int) -> None:
         """Go to point ``position``: plane, cloud, probe and image follow."""
         transect, measured = self.transect, self._state.measured
         if transect is None or not 0 <= position < len(transect):
             return
-        self._state.transect_position = position
         x, y = transect.points[position].tolist()
         self._placed = None
         if measured is not None and transect is self._shown and measured.known[position]:
             self._placed = measured.mu[position]
-            self._editing.live(SCRUB, cursor=(x, y), sample=None, probe=self._placed)
+            self._editing.live(SCRUB, cursor=(x, y), sample=None, probe=self._placed, transect_position=position)
             self.show_image()
         else:
-            self._editing.live(SCRUB, cursor=(x, y), sample=None)
+            self._editing.live(SCRUB, cursor=(x, y), sample=None, transect_position=position)
         self._show_position()
 
     # what there is to choose from
@@ -199,13 +194,11 @@ class TransectsController(Controller):
 
     def _show_list(self) -> None:
         """Keep the published ones offered and the choice valid; show both in panel and plane."""
-        transects = self._offered()
-        if transects is not self._state.document.transects:
-            self._editing.follow(transects=transects)
+        before, transects = self.transect, self._offered()
         names = [transect.name for transect in transects]
-        chosen = names.index(self._name) if self._name in names else (0 if names else None)
-        self._name = names[chosen] if chosen is not None else ""
-        self._state.transect = chosen
+        chosen = names.index(before.name) if before is not None and before.name in names else (0 if names else None)
+        if transects is not self._state.document.transects or chosen != self._state.transect:
+            self._editing.follow(transects=transects, transect=chosen)
         self._view.set_transects([self._title(transect) for transect in transects], chosen)
         self._view.set_removable(chosen is not None and names[chosen] not in polar_curves.TRANSECTS)
         plane = shown_plane(self._state)
@@ -256,7 +249,8 @@ class TransectsController(Controller):
     def _show_position(self) -> None:
         transect, position = self.transect, self._state.transect_position
         if transect is not None and position >= len(transect):
-            self._state.transect_position = position = len(transect) - 1
+            position = len(transect) - 1
+            self._editing.follow(transect_position=position)
         place = position if transect is not None else None
         self._view.picture.set_position(place)
         here = transect is not None and self._plane_of(transect) == shown_plane(self._state)

@@ -7,6 +7,7 @@ import pytest
 from fake_engine import FakeEngine
 
 from core.config import RunConfig
+from core.projects.edited import Attributes, Display, Group
 from core.protocol.messages import Load
 from core.runs.directory import RunDirectory
 from explorer.controllers.app.open_run import OpenRun
@@ -25,8 +26,16 @@ def test_what_pointed_into_one_run_does_not_point_into_the_next(qapp, tmp_path):
         assert state.transect is None
         assert state.transect_position == 0
         assert state.measured is None
+        assert (state.selected, state.attributes, state.hidden) == (None, None, frozenset())
+        assert (state.groups, state.notes) == ((), "")
+        assert context.editing.undo_label is None
+        assert state.display.point_size == (5.0 if name == "first" else 9.0), "how points look goes on"
         state.embedding = np.zeros((9, 3), np.float32)
         state.hovered, state.transect, state.transect_position = 7, 2, 5
+        state.selected, state.hidden = np.array([1, 2]), frozenset({1})
+        state.attributes = Attributes(("area",), np.zeros((9, 1)))
+        state.groups, state.notes = (Group("group 1", np.array([1, 2])),), "looks odd"
+        state.display = Display(point_size=9.0)
     context.watcher.watch(None)
 
 

@@ -62,10 +62,10 @@ def test_code_makes_what_is_on_screen(reopened, qtbot, tmp_path: Path, monkeypat
     )
     page = Page(theme=state.theme.name)
     for principal, hidden in ((False, frozenset()), (True, frozenset({1}))):
-        explorer.cloud_control._display(
-            axes=Axes("principal" if principal else "dimensions", (2, 0, 1)), point_size=9.0
+        explorer.editing.commit(
+            "change display", axes=Axes("principal" if principal else "dimensions", (2, 0, 1)), point_size=9.0
         )
-        explorer.cloud_control._display(color_by="b" if not principal else "training / validation")
+        explorer.editing.commit("change display", color_by="b" if not principal else "training / validation")
         state.hidden = hidden
         explorer.cloud.scene.camera.orbit(40.0, -25.0)
         explorer.redraw()
@@ -77,7 +77,7 @@ def test_code_makes_what_is_on_screen(reopened, qtbot, tmp_path: Path, monkeypat
 def test_values_that_the_run_has_not_are_in_the_code(reopened, tmp_path: Path, monkeypatch):
     explorer = reopened
     explorer.state.losses = np.linspace(0.0, 1.0, len(explorer.state.embedding), dtype=np.float32)
-    explorer.cloud_control._display(color_by="excess BCE")
+    explorer.editing.commit("change display", color_by="excess BCE")
     explorer.redraw()
     monkeypatch.chdir(tmp_path)
     code = copied(explorer, "figure")

@@ -44,7 +44,14 @@ def desk(qtbot) -> SimpleNamespace:
         control.tick()
 
     return SimpleNamespace(
-        state=state, control=control, cloud=cloud, points=points, probe_view=probe_view, open_run=open_run, probe=probe
+        state=state,
+        editing=context.editing,
+        control=control,
+        cloud=cloud,
+        points=points,
+        probe_view=probe_view,
+        open_run=open_run,
+        probe=probe,
     )
 
 
@@ -132,16 +139,13 @@ def test_hiding_isolating_and_showing_all_classes(desk):
     assert shown().all()
 
 
-def test_hidden_classes_come_back_with_another_colouring_and_another_run(desk):
+def test_hidden_classes_come_back_with_another_colouring_and_are_hidden_again_when_that_is_undone(desk):
     open_classes(desk)
     desk.cloud.legend.toggled.emit(1)
-    desk.points.color_by_changed.emit("training / validation")
-    desk.control.tick()
+    desk.points.color_by_changed.emit("weight")
     assert desk.state.hidden == frozenset()
-    assert [entry.name for entry in desk.cloud.legend.entries] == ["training"]
-    desk.cloud.legend.toggled.emit(0)
-    desk.open_run(3)
-    assert desk.state.hidden == frozenset()
+    desk.editing.undo()
+    assert (desk.state.display.color_by, desk.state.hidden) == ("kind", frozenset({1}))
 
 
 def test_hovering_tells_file_and_class(desk):

@@ -96,12 +96,12 @@ def _open(desk: SimpleNamespace, names: tuple[str, ...], factors: np.ndarray, da
     state = desk.state
     state.model, state.samples, state.embedding = None, None, None
     state.config = RunConfig(data=data)
-    desk.editing.begin(Document())
+    desk.editing.begin(document=Document())
     desk.training.form.set_config(state.config)
     state.samples = _samples(names, factors)
     means = np.random.default_rng(1).normal(size=(len(factors), 3)).astype(np.float32)
     state.embedding = means
-    desk.editing.begin(Document(probe=means[0], sample=0))
+    desk.editing.begin(document=Document(probe=means[0], sample=0))
     state.model = MODEL
     desk.cloud_control.tick()
     QApplication.processEvents()
@@ -154,6 +154,10 @@ def test_the_cursor_stands_at_the_chosen_sample_and_its_images_are_asked_for(cur
     assert curves.view.images.text == "excess BCE 0.0012 · SSIM 0.988"
 
 
+def steps(desk) -> list[str]:
+    return [step.label for step in desk.editing.snapshot()[0]]
+
+
 def test_dragging_leads_the_probe_and_is_one_step_that_undo_takes_back(curves):
     before = curves.state.document
     curves.engine.answer(curves.engine.places[-1])
@@ -166,7 +170,7 @@ def test_dragging_leads_the_probe_and_is_one_step_that_undo_takes_back(curves):
     assert curves.state.document.probe.tolist() == [1.0, 2.0, 3.0]
     assert isinstance(curves.engine.asked[-1], Decode)
     curves.view.plane.cursor_released.emit()
-    assert curves.editing.undo_label is None, "where the probe goes is not known yet"
+    assert steps(curves) == [""], "where the probe goes is not known yet"
     curves.engine.answer(second, (4.0, 5.0, 6.0))
     assert curves.editing.undo_label == "move cursor"
     assert curves.state.document.probe.tolist() == [4.0, 5.0, 6.0]
@@ -185,9 +189,9 @@ def test_dragging_leads_the_probe_and_is_one_step_that_undo_takes_back(curves):
 def test_an_answer_that_comes_before_the_hand_lets_go_is_settled_by_letting_go(curves):
     curves.view.plane.cursor_moved.emit(1.0, 0.5)
     curves.engine.answer(curves.engine.places[-1])
-    assert curves.editing.undo_label is None
+    assert steps(curves) == [""]
     curves.view.plane.cursor_released.emit()
-    assert curves.editing.undo_label == "move cursor"
+    assert steps(curves) == ["", "move cursor"]
 
 
 def test_a_late_answer_does_not_take_the_probe_from_a_sample_that_was_chosen_since(curves):

@@ -72,7 +72,7 @@ def desk(qtbot, monkeypatch) -> SimpleNamespace:
     state.samples = samples()
     state.embedding = np.random.default_rng(1).normal(size=(COUNT, 3)).astype(np.float32)
     state.model = model()
-    editing.begin(Document())
+    editing.begin(document=Document())
     cloud_control.tick()
     return SimpleNamespace(
         state=state, engine=engine, editing=editing, cloud=cloud, view=view, control=control, monkeypatch=monkeypatch
@@ -334,7 +334,7 @@ def test_another_run_begins_anew(desk):
     draw(desk)
     old = desk.engine.questions[-1]
     desk.state.model = model(2)
-    desk.editing.begin(Document())
+    desk.editing.begin(document=Document())
     desk.control.tick()
     answer(desk, old)
     assert "Needs a path" in desk.view.empty

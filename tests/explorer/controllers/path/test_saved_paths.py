@@ -293,7 +293,7 @@ def test_a_damaged_file_is_named_and_changes_nothing(made, run):
 def test_a_path_of_another_space_is_not_opened(made, run, qtbot):
     draw(made, some_path(made))
     save_as(made, "three")
-    made.editing.begin(Document())
+    made.editing.begin(document=Document())
     made.state.model = Model(run, 2, SIZE, 1)
     choose(made, "open", "three")
     assert "leads through 3 dimensions, and this run's model has 2" in made.errors[-1]

@@ -190,7 +190,7 @@ def test_the_panel_forgets_the_old_path_while_a_new_run_has_no_cloud_yet(made):
     made.tick()
     assert "length" in made.view.info.text()
     made.state.embedding = None
-    made.editing.begin(Document())
+    made.editing.begin(document=Document())
     made.tick()
     assert "No path yet" in made.view.info.text()
 
