@@ -43,7 +43,8 @@ GRACE_SECONDS = 60.0
 """How long something that is on its way out may take to go; long, for the machine may be busy."""
 
 _started_qt_threads: weakref.WeakSet[Any] = weakref.WeakSet()
-_HELPERS = ("resource_tracker", "forkserver", "loky")  # multiprocessing's own, one for the whole session
+# One for the whole session: multiprocessing's own, and the server of ``preloaded_python``.
+_HELPERS = ("resource_tracker", "forkserver", "loky", "preloaded_python.py")
 
 
 _LONGEST_FIRST = (
@@ -92,6 +93,15 @@ def _folders_of_the_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     folder = tmp_path_factory.mktemp("user")
     for variable, name in (("ISOLINE_CONFIG", "config"), ("ISOLINE_RUNS", "runs"), ("ISOLINE_LOGS", "logs")):
         monkeypatch.setenv(variable, str(folder / name))
+
+
+@pytest.fixture(scope="session")
+def preloaded_python() -> Iterator[Any]:
+    """A ``PreloadedPython``, whose processes need not import torch: where a test is not about how they start."""
+    from preloaded_python import PreloadedPython
+
+    with PreloadedPython() as python:
+        yield python
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,25 @@ def use_theme(qapp) -> Iterator[Callable]:
 
 
 @contextmanager
+def _quick_starts(python) -> Iterator[None]:
+    """Engines and commands that the window starts have torch imported already: see ``PreloadedPython``."""
+    from explorer.engine_client import EngineClient
+
+    launched = EngineClient.process_id
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", python.executable)
+        patch.setattr(EngineClient, "process_id", property(lambda client: python.process_id(launched.fget(client))))
+        yield
+
+
+@pytest.fixture
+def quick_starts(preloaded_python) -> Iterator[None]:
+    """The engines and commands of the test have torch imported already; for tests that are not about how they start."""
+    with _quick_starts(preloaded_python):
+        yield
+
+
+@contextmanager
 def _programs(qapp) -> Iterator[Callable]:
     """Opens the whole program on a run folder, as often as it is called; closes all of them at the end."""
     from PySide6.QtCore import QEvent
@@ -64,6 +83,7 @@ def _programs(qapp) -> Iterator[Callable]:
         engine = EngineClient()
         if run is not None:  # without a run it would only import torch
             engine.start(threads=1)
+        qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes many times as long to build
         explorer = Explorer(qapp, engine, renderer)
         explorer.window.resize(1280, 720)
         opened.append(explorer)
@@ -77,13 +97,12 @@ def _programs(qapp) -> Iterator[Callable]:
         explorer.window.close()
         explorer.window.deleteLater()
         explorer.deleteLater()
-    qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes twice as long to build
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # now: the next test's program comes before the next loop
 
 
 @pytest.fixture
-def program(qtbot, qapp, monkeypatch, tmp_path) -> Iterator[Callable]:
+def program(qtbot, qapp, monkeypatch, tmp_path, quick_starts) -> Iterator[Callable]:
     """Call it with a run folder: the whole program, window shown, engine started; None: no run, no engine."""
     monkeypatch.setenv("HOME", str(tmp_path))
     with _programs(qapp) as open_program:
@@ -105,9 +124,9 @@ def opened(program, tiny_run, qtbot):
 
 
 @pytest.fixture(scope="module")
-def _program_of_the_file(qapp, tiny_run, tmp_path_factory) -> Iterator:
+def _program_of_the_file(qapp, tiny_run, tmp_path_factory, preloaded_python) -> Iterator:
     folder = tmp_path_factory.mktemp("program")
-    with _programs(qapp) as open_program:
+    with _quick_starts(preloaded_python), _programs(qapp) as open_program:
         with pytest.MonkeyPatch.context() as patch:
             for variable in ("HOME", "ISOLINE_CONFIG", "ISOLINE_RUNS"):
                 patch.setenv(variable, str(folder / variable))

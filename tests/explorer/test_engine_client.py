@@ -121,7 +121,7 @@ def idle(qtbot) -> Iterator[Listener]:
 
 
 @pytest.fixture
-def started(idle: Listener) -> Listener:
+def started(quick_starts: None, idle: Listener) -> Listener:
     """A client with an engine of the test's own, which may do with it what it likes."""
     idle.client.start(threads=1)
     return idle
@@ -231,7 +231,10 @@ def test_images_of_the_model_before_are_dropped(loaded, run):
 
 
 @posix
-def test_an_engine_that_is_killed_is_started_again_with_the_same_run(mortal):
+def test_an_engine_that_is_killed_is_started_again_with_the_same_run(idle, run):
+    mortal = idle
+    mortal.client.start()
+    assert isinstance(mortal.load(run), Loaded)
     first = mortal.client.process_id
     mortal.signal(signal.SIGKILL)
     mortal.until(lambda: len(mortal.loads) == 2)
@@ -291,7 +294,7 @@ def test_a_run_that_could_not_be_opened_is_not_the_one_to_come_back_to(mortal, r
 
 
 @posix
-def test_an_engine_that_keeps_dying_is_given_up_until_a_run_is_opened(idle, run, tmp_path, monkeypatch):
+def test_an_engine_that_keeps_dying_is_given_up_until_a_run_is_opened(quick_starts, idle, run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("explorer.engine_client.sys.executable", script(tmp_path, "echo no memory >&2; exit 3"))
         patch.setattr("explorer.engine_client.RESTART_AFTER_S", (0.0, 0.0, 0.0))
@@ -347,12 +350,13 @@ def test_a_stopped_engine_is_noticed_within_two_seconds_and_answers_after_all(mo
 
 
 @posix
-def test_an_engine_that_is_stopped_while_it_starts_is_replaced(started, run):
-    started.until(lambda: started.client.process_id)
-    first = started.client.process_id
-    started.signal(signal.SIGSTOP)
-    assert isinstance(started.load(run), Loaded)
-    assert started.client.process_id != first
+def test_an_engine_that_is_stopped_while_it_starts_is_replaced(idle, run):
+    idle.client.start()
+    idle.until(lambda: idle.client.process_id)
+    first = idle.client.process_id
+    idle.signal(signal.SIGSTOP)
+    assert isinstance(idle.load(run), Loaded)
+    assert idle.client.process_id != first
 
 
 FAKE = """
@@ -375,7 +379,7 @@ def fake(answer: str) -> Callable[[int], list[str]]:
     return lambda _: ["-c", FAKE.replace("ANSWER", answer) + "run()"]
 
 
-def test_an_endless_step_is_told_of_within_two_seconds_and_given_up_by_a_click(idle, monkeypatch):
+def test_an_endless_step_is_told_of_within_two_seconds_and_given_up_by_a_click(quick_starts, idle, monkeypatch):
     stalls: list[str] = []
     idle.client.stalled.connect(stalls.append)
     reasons: list[str] = []
@@ -619,12 +623,13 @@ def test_stopping_ends_the_process_and_is_no_death(mortal):
 
 
 @posix
-def test_an_engine_that_does_not_listen_is_stopped_by_force(started):
-    started.until(lambda: started.devices)
-    pid = started.client.process_id
-    started.signal(signal.SIGSTOP)
+def test_an_engine_that_does_not_listen_is_stopped_by_force(idle):
+    idle.client.start()
+    idle.until(lambda: idle.devices)
+    pid = idle.client.process_id
+    idle.signal(signal.SIGSTOP)
     began = monotonic()
-    started.client.stop()
+    idle.client.stop()
     assert monotonic() - began < 1.0 + SLACK_S
     assert not alive(pid)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from preloaded_python import PreloadedPython
 
 from core.cli import train
 from core.cli.main import COMMANDS, main
@@ -232,9 +233,9 @@ def test_info_copes_with_any_history(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "product entanglement" in text
 
 
-def test_a_closed_pipe_does_not_stop_a_training(tmp_path: Path):
+def test_a_closed_pipe_does_not_stop_a_training(tmp_path: Path, preloaded_python: PreloadedPython):
     program = "import sys; from core.cli.main import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", program, "train", "--out", str(tmp_path / "run"), *TINY]
+    command = [preloaded_python.executable, "-c", program, "train", "--out", str(tmp_path / "run"), *TINY]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     process.stdout.close()

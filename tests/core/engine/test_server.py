@@ -20,6 +20,7 @@ import pytest
 import torch
 from engine_driver import TINY, Steps, make_run, seeded, write_weights
 from PIL import Image
+from preloaded_python import PreloadedPython
 
 from core.config import DataConfig, ModelConfig, RunConfig
 from core.data.loading import load_dataset
@@ -81,8 +82,8 @@ REPLY_S = 300.0
 class EngineProcess:
     """A running engine and the pipes to it."""
 
-    def __init__(self) -> None:
-        command = [sys.executable, "-m", "core.engine", "--threads", "1"]
+    def __init__(self, python: str = sys.executable) -> None:
+        command = [python, "-P", "-m", "core.engine", "--threads", "1"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
         )
@@ -163,9 +164,9 @@ def engine(shared: EngineProcess, run: RunDirectory) -> EngineProcess:
 
 
 @pytest.fixture
-def fresh() -> Iterator[EngineProcess]:
+def fresh(preloaded_python: PreloadedPython) -> Iterator[EngineProcess]:
     """An engine of the test's own, which may do with it what it likes."""
-    engine = EngineProcess()
+    engine = EngineProcess(preloaded_python.executable)
     yield engine
     engine.process.kill()
     engine.close()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 from page_reader import Page
+from preloaded_python import PreloadedPython
 
 from core.cli.main import main
 from core.config import ConfigError, DataConfig, RunConfig, with_values
@@ -291,7 +292,7 @@ KILLED_AT = 24  # a step of the second epoch: 13 in each
 
 
 @pytest.mark.usefixtures("_small")
-def test_a_killed_experiment_resumes_where_it_stopped(done: Path, tmp_path: Path):
+def test_a_killed_experiment_resumes_where_it_stopped(done: Path, tmp_path: Path, preloaded_python: PreloadedPython):
     out = tmp_path / "experiment"
     program = f"""
 import os, signal, sys
@@ -308,7 +309,7 @@ def die(self, done):
 recorder.Recorder.step = die
 sys.exit(main(["experiment", "transects", "--quick", "--article-steps", "0", "--no-ablations", "--out", {str(out)!r}]))
 """
-    killed = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True)
+    killed = subprocess.run([preloaded_python.executable, "-c", program], check=False, capture_output=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     progress = read_progress(out)
     assert progress is not None

@@ -8,12 +8,12 @@ import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from preloaded_python import PreloadedPython
 
 from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig, with_values
@@ -61,10 +61,10 @@ def records(run: RunDirectory, kind: str, event: str | None = None) -> list[Reco
     return [r for r in read_metrics(run.metrics_path) if r.get("kind") == kind and r.get("event") == event]
 
 
-def cli_with(preamble: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def cli_with(python: str, preamble: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own, after ``preamble``."""
     program = f"{preamble}\nimport sys\nfrom core.cli.main import main\nsys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", program, *arguments]
+    command = [python, "-c", program, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -120,7 +120,11 @@ def test_each_change_is_kept_in_the_history(run: RunDirectory):
 
 
 def test_an_extended_training_that_is_interrupted_equals_one_that_is_not(
-    run: RunDirectory, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    run: RunDirectory,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    preloaded_python: PreloadedPython,
 ):
     """Killed in the first epoch after it was extended, and resumed without naming the changes again."""
     whole = RunDirectory.open(shutil.copytree(run.path, tmp_path / "whole"))
@@ -137,7 +141,7 @@ def die(self, done):
         os.kill(os.getpid(), signal.SIGKILL)
 r.Recorder.step = die
 """
-    killed = cli_with(kill, "train", "--resume", "--out", str(run.path), *flags)
+    killed = cli_with(preloaded_python.executable, kill, "train", "--resume", "--out", str(run.path), *flags)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     monkeypatch.setattr("core.runs.lock.WATCH_S", 0.0)
     assert run.status() == "interrupted"

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import msgspec
 import numpy as np
 import pytest
 import torch
+from preloaded_python import PreloadedPython
 
 from core.cli.main import main
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig, config_to_dict
@@ -77,12 +77,16 @@ def arguments(config: RunConfig, out: Path, *flags: str) -> list[str]:
 class Trainer:
     """`isoline train` in a process of its own, steered through its run directory."""
 
-    def __init__(self, config: RunConfig, out: Path, *flags: str, preamble: str = "") -> None:
+    def __init__(self, python: PreloadedPython, config: RunConfig, out: Path, *flags: str, preamble: str = "") -> None:
         program = f"{preamble}\nimport sys\nfrom core.cli.main import main\nsys.exit(main(sys.argv[1:]))"
-        command = [sys.executable, "-c", program, *arguments(config, out, *flags)]
+        command = [python.executable, "-c", program, *arguments(config, out, *flags)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.out = out
-        self._sequence = 0
+        self._python, self._sequence = python, 0
+
+    @property
+    def pid(self) -> int:
+        return self._python.process_id(self.process.pid)
 
     @property
     def run(self) -> RunDirectory:
@@ -121,12 +125,12 @@ def train_here(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, s
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
+def start(tmp_path: Path, preloaded_python: PreloadedPython) -> Iterator[Callable[..., Trainer]]:
     """Starts trainers, and leaves none behind."""
     started: list[Trainer] = []
 
     def begin(config: RunConfig, out: Path | None = None, *flags: str, preamble: str = "") -> Trainer:
-        started.append(Trainer(config, out or tmp_path / "run", *flags, preamble=preamble))
+        started.append(Trainer(preloaded_python, config, out or tmp_path / "run", *flags, preamble=preamble))
         return started[-1]
 
     yield begin
@@ -520,7 +524,7 @@ def test_two_trainers_never_write_one_run(start: Callable[..., Trainer], train_h
     first.until_step(1)
     code, output = train_here(longer(), first.out, "--resume")
     assert code == 2
-    assert f"is being trained by process {first.process.pid}" in output
+    assert f"is being trained by process {first.pid} on" in output
     assert "Traceback" not in output
     assert first.process.poll() is None
 
