@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -305,6 +305,12 @@ class TrainingConfig:
     heart."""
     clip: Annotated[float, Meta(ge=0.0), Row("Clip gradient", advanced=True)] = 1.0
     """Largest gradient norm; 0 turns clipping off."""
+    loss_limit: Annotated[float, Meta(ge=0.0, le=1e9), Row("Loss limit", advanced=True, wanted="0, or more than 1")] = (
+        10.0
+    )
+    """How many times its usual value (the median of the last 200 steps) the loss may be for 20 steps on end. Beyond
+    that, or when it is no number, the training pauses, keeps its state and offers its last good checkpoint with a lower
+    learning rate. 0: it never pauses, and ends when the loss is no number."""
     seed: Annotated[int, Meta(ge=0), Row("Seed", advanced=True)] = 0
     """Random seed for the initial weights, the order of the images and the noise."""
     precision: Annotated[Precision, Row("Precision", advanced=True)] = "auto"
@@ -318,6 +324,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _check_section("training", self)
+        if 0.0 < self.loss_limit <= 1.0:  # the usual loss would be beyond reason
+            SETTINGS["training.loss_limit"].refuse(self.loss_limit)
 
 
 @dataclass(frozen=True)
@@ -402,7 +410,11 @@ class Setting:
     def check(self, value: object) -> None:
         """Raise ``ConfigError`` if ``value`` is out of range."""
         if not self.accepts(value):
-            raise ConfigError(f"{self.name} is {value!r}; it must be {self.wanted}.")
+            self.refuse(value)
+
+    def refuse(self, value: object) -> NoReturn:
+        """Raise ``ConfigError``: ``value`` is wrong."""
+        raise ConfigError(f"{self.name} is {value!r}; it must be {self.wanted}.")
 
 
 def _shown(number: float) -> str:
@@ -449,6 +461,7 @@ RESUME_SETTINGS = tuple(
         "loss.beta",
         "loss.gamma",
         "training.clip",
+        "training.loss_limit",
         "training.precision",
         "training.device",
         "training.devices",

@@ -17,6 +17,7 @@ from core.runs.metrics_log import MetricsTail, read_records
 from core.utils.text import aligned, counted
 
 MOST_LINES = 10  # of notes, and of skipped files
+_TURNS = ("failed", "exploded", "resumed", "started")
 
 
 class _Skipped(msgspec.Struct):
@@ -159,11 +160,11 @@ def _progress(directory: RunDirectory, history: list[_Continued]) -> list[tuple[
     report = next((record for record in reversed(records) if record.get("kind") == "report"), None)
     if report is not None and report.get("twonn") is not None:
         rows.append(("intrinsic dimension", f"{report['twonn']:.2f} (TwoNN)"))
-    failed = next((record for record in reversed(records) if record.get("event") in ("failed", "started")), {})
-    if failed.get("event") == "failed":
-        rows.append(("failed", str(failed.get("message", ""))))
-        if failed.get("command"):
-            rows.append(("", f"  {resume_command(directory.path, failed['changes'])}"))
+    failed = next((record for record in reversed(records) if record.get("event") in _TURNS), {})
+    if failed.get("event") in ("failed", "exploded"):
+        rows.append((str(failed["event"]), str(failed.get("message", ""))))
+        if isinstance(changes := failed.get("changes"), dict) and changes:
+            rows.append(("", f"  {resume_command(directory.path, changes)}"))
     if report is not None and report.get("active_dimensions") is not None:
         rows.append(("active dimensions", f"{report['active_dimensions']} of {directory.config.model.latent_dim}"))
     for finding in (report or {}).get("findings", []):

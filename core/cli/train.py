@@ -29,6 +29,9 @@ from core.config import (
 from core.runs.metrics_log import Record
 from core.utils.process_priority import lower_priority
 
+DECISION_S = 3600.0
+"""How long a training waits for somebody to say how it goes on, when its loss has grown beyond reason."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -168,5 +171,5 @@ def run(options: Options) -> int:
 
         # Of a training on several devices rank zero reports a failure, and its exit status is the one that counts.
         stack.enter_context(contextlib.suppress(RankFailed))
-        run_training(config, out, options.resume, record, display.data)
+        run_training(config, out, options.resume, record, display.data, DECISION_S)
     return 0

@@ -18,7 +18,17 @@ from core.utils.text import aligned
 
 QUIET_S = 1.0
 """Between two lines about the images that are being prepared, where there is no terminal."""
-_SHOWN_EVENTS = ("started", "data", "paused", "resumed", "hyperparameters", "warning", "stopped", "finished")
+_SHOWN_EVENTS = (
+    "started",
+    "data",
+    "paused",
+    "resumed",
+    "hyperparameters",
+    "warning",
+    "exploded",
+    "stopped",
+    "finished",
+)
 
 
 class _Console(Console):
@@ -77,6 +87,8 @@ class TrainDisplay:
             message = record.get("message")
             told = message if message and message.startswith(record["event"]) else None
             self.print(told or (f"{record['event']}: {message}" if message else record["event"]))
+            if record["event"] == "exploded":
+                self.print(f"This command ends this training, if it still waits, and does both:\n  {record['command']}")
             if record["event"] == "finished" and self._report is not None:
                 self.print(_report_text(self._report, self._squared))
                 for finding in self._report["findings"]:

@@ -6,7 +6,9 @@
     probe.npz                once: the fixed samples whose means are recorded: indices, factors, thumbnails
     embeddings/              epoch-NNNNNN.npy after each epoch (000000: before training), live.npy about once a second
     weights.safetensors      the newest weights
-    checkpoints/             last.safetensors and best.safetensors: resumable states (core.training.checkpoint)
+    checkpoints/             last.safetensors and best.safetensors: resumable states (core.training.checkpoint); beside
+                             them exploded.safetensors, the state in which a loss had grown beyond reason, and
+                             sound.safetensors, the last one from before a loss began to
     control.json             by whoever steers: desired state and live hyperparameters; control.lock: by whom just now
     lock                     by the trainer while it lives (core.runs.lock)
     model/                   files of a model that was imported; such a run has neither weights nor training
@@ -174,6 +176,8 @@ class RunDirectory:
         self.checkpoints_path = path / "checkpoints"
         self.last_checkpoint_path = self.checkpoints_path / "last.safetensors"
         self.best_checkpoint_path = self.checkpoints_path / "best.safetensors"
+        self.exploded_checkpoint_path = self.checkpoints_path / "exploded.safetensors"
+        self.sound_checkpoint_path = self.checkpoints_path / "sound.safetensors"
         self.probe_path = path / "probe.npz"
         self._lock = LockReader(self.lock_path)
 

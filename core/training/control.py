@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal
@@ -88,6 +89,17 @@ class Steering:
             self._state = "paused" if beginning.paused else "running"
         self._advance: Literal["none", "step", "epoch"] = "none"
         self._pause_recorded = False
+        self._decided_by: float | None = None
+
+    def await_decision(self, patience_s: float) -> None:
+        """Pause until a command says how to go on, for ``patience_s`` seconds at most."""
+        self._state, self._advance = "paused", "none"
+        self._decided_by = time.monotonic() + patience_s
+
+    @property
+    def undecided(self) -> bool:
+        """Whether nobody has said in time how to go on."""
+        return self._decided_by is not None and time.monotonic() > self._decided_by
 
     def verdict(self) -> Verdict:
         """What to do before the next step, a new command taken over. Called again and again while training waits."""
@@ -98,7 +110,7 @@ class Steering:
             if control is not None and control != self._control:
                 self._control = control
                 self._obey(control)
-        if self._signals.received or self._state == "stopped":
+        if self._signals.received or self._state == "stopped" or self.undecided:
             return "stop"
         if self._state == "paused" and self._advance == "none":
             self._wait()
@@ -141,7 +153,7 @@ class Steering:
             if value is not None and value != getattr(self._live, name):
                 setattr(self._live, name, value)
                 changed[name] = value
-        self._state = control.state
+        self._state, self._decided_by = control.state, None
         self._advance = control.advance if control.state == "paused" else "none"
         sequence = control.sequence
         if changed:  # before the acknowledgement: what is acknowledged is recorded

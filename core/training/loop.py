@@ -30,6 +30,7 @@ from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
 from core.models.vae import forward_flops
 from core.training.accumulation import Part, backward, largest_part, least_part, parts_of
+from core.training.explosion import Exploded, LossGuard
 from core.training.schedule import fewest, learning_rate, next_batch, steps_left
 from core.training.state import TrainingState, epoch_order, input_noise, step_noise
 
@@ -43,14 +44,7 @@ class TrainingError(RuntimeError):
 
 
 class Diverged(TrainingError):
-    """A loss or weights that are no longer finite."""
-
-    def __init__(self, what: str, state: TrainingState, rate: float) -> None:
-        super().__init__(
-            f"{what} at step {state.step + 1} (epoch {state.epoch + 1}): the weights have diverged, most likely "
-            f"because the learning rate ({rate:.3g} here) is too high. Go back to the last checkpoint with a lower one "
-            "and gradient clipping."
-        )
+    """A loss or weights that are no longer finite, or that have grown beyond reason."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +82,8 @@ class EpochEnd:
     """Steps done."""
     validation: dict[str, float]
     """``loss``, ``reconstruction``, ``kl``, ``entanglement`` and ``excess_bce``; see ``validate``."""
+    suspicious: bool = False
+    """Whether the loss of its last step was beyond reason, see ``core.training.explosion``."""
 
 
 def make_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
@@ -120,8 +116,11 @@ def step_threads(state: TrainingState) -> int:
     return max(1, min(torch.get_num_threads(), round(work / FLOPS_PER_THREAD)))
 
 
-def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabric) -> Iterator[Step | EpochEnd]:
-    """Train from ``state`` to the configured number of epochs, yielding after each step and each validated epoch.
+def train(
+    state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabric
+) -> Iterator[Step | EpochEnd | Exploded]:
+    """Train from ``state`` to the configured number of epochs, yielding after each step and each validated epoch, and
+    before a step whose loss has grown beyond reason (``core.training.explosion``).
 
     Whenever it yields, ``state`` is complete: saved there and loaded elsewhere, training goes on as if uninterrupted.
     With several processes each takes its part of every global batch of ``batch_size`` x processes images; all see the
@@ -138,6 +137,7 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
     total_steps = state.step + steps_left(count - state.position, global_batch, processes)
     total_steps += (config.training.epochs - state.epoch - 1) * steps_left(count, global_batch, processes)
     unchecked: list[Tensor] = []
+    guard = LossGuard(config.training.loss_limit)
 
     while state.epoch < config.training.epochs:
         order = dataset.train[epoch_order(config.training.seed, state.epoch, count)]
@@ -163,28 +163,45 @@ def train(state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabri
                 raise TrainingError(f"training.batch_size is 1, and {error}; it must be 2 or more here.") from error
             if processes > 1:
                 terms = cast(Tensor, fabric.all_reduce(terms, reduce_op="mean"))
-            unchecked.append(terms)
-            if fabric.device.type == "cpu" or len(unchecked) >= CHECK_EVERY:
-                for value in torch.stack(unchecked)[:, 0].tolist():  # an accelerator waits: hence not every step
-                    if not math.isfinite(value):
-                        raise Diverged(f"the loss is {value}", state, rate)
-                unchecked.clear()
+            norm: Tensor | None = None
             if config.training.clip > 0:
                 # error_if_nonfinite would wait for the device
-                fabric.clip_gradients(model, optimizer, max_norm=config.training.clip, error_if_nonfinite=False)
+                norm = fabric.clip_gradients(model, optimizer, max_norm=config.training.clip, error_if_nonfinite=False)
+            if guard.under((hyper.learning_rate, hyper.beta, hyper.gamma)):
+                unchecked.clear()
+            unchecked.append(terms)
+            ends_epoch = state.position + len(batch) >= count
+            if fabric.device.type == "cpu" or len(unchecked) >= CHECK_EVERY or ends_epoch:
+                losses = torch.stack(unchecked)[:, 0].tolist()  # an accelerator waits: hence not every step
+                unchecked.clear()
+                for value in losses:
+                    usual = guard.usual
+                    if guard.explodes(value):
+                        exploded = Exploded(
+                            state.step, state.epoch + 1, "the loss", value, usual, _norm(model, norm), rate
+                        )
+                        if config.training.loss_limit > 0:
+                            yield exploded
+                        if not exploded.finite:
+                            raise Diverged(str(exploded))
+                        guard.reset()
             optimizer.step()
 
             state.step += 1
             state.position += len(batch)
-            ends_epoch = state.position >= count
             yield Step(state.step, state.epoch + 1, total_steps, terms, rate, len(batch), ends_epoch)
 
         validation = validate(model, dataset, state, fabric)  # synchronises: it returns numbers
-        if not math.isfinite(validation.get("loss", 0.0)):
-            raise Diverged(f"the validation loss is {validation['loss']}", state, hyper.learning_rate)
+        if not math.isfinite(value := validation.get("loss", 0.0)):
+            place = state.epoch + state.position / count
+            rate = learning_rate(config.training, hyper.learning_rate, place, state.cycle)
+            exploded = Exploded(state.step, state.epoch + 1, "the validation loss", value, guard.usual, math.nan, rate)
+            if config.training.loss_limit > 0:
+                yield exploded
+            raise Diverged(str(exploded))
         state.epoch += 1
         state.position = 0
-        yield EpochEnd(state.epoch, state.step, validation)
+        yield EpochEnd(state.epoch, state.step, validation, guard.suspicious)
 
 
 @torch.no_grad()
@@ -247,6 +264,14 @@ def _move_moments(state: TrainingState, device: torch.device) -> None:
         for name, value in moments.items():
             if name != "step":
                 moments[name] = value.to(device)
+
+
+def _norm(model: torch.nn.Module, norm: Tensor | None) -> float:
+    """The gradients' norm: that before clipping, if they were clipped."""
+    if norm is None:
+        gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+    return float(norm)
 
 
 def _reader(

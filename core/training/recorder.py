@@ -26,9 +26,11 @@ from core.runs.lock import RunError, RunLock
 from core.runs.metrics_log import MetricsWriter, Record
 from core.training.checkpoint import copy_checkpoint, save_checkpoint, save_weights
 from core.training.diagnosis import findings, measure
+from core.training.explosion import Exploded, diverged
 from core.training.loop import Diverged, EpochEnd, Step
 from core.training.probe_embedding import EPOCH_LANDMARKS, ProbeMeans
 from core.training.state import TrainingState
+from core.utils.atomic_write import replace
 from core.utils.text import counted
 
 LIVE_INTERVAL_S = 1.0
@@ -249,6 +251,7 @@ class Recorder:
             "exact_means": exact,
         }
         self.history.last_epoch = record
+        self._keep_sound(end.suspicious)
         self.run.write_embedding(mu, end.epoch)
         self._write_live(mu)
         self.save_checkpoint()
@@ -294,6 +297,39 @@ class Recorder:
         self._lock.moved("step", self.state.step)
         self._lock.set_state("running")
         self.event("resumed")
+
+    def explode(self, found: Exploded, changes: dict[str, float], command: str) -> None:
+        """The loss has grown beyond reason: keep what shows it, and see to it that ``last`` is the last good state.
+
+        ``changes`` are the settings, by ``section.field``, with which the training can go on from there, and
+        ``command`` does so.
+        """
+        self.flush_step()
+        run, kept = self.run, ""
+        try:
+            save_checkpoint(run.exploded_checkpoint_path, self.state, asdict(self.history))
+            kept = f" The weights at this moment are in {run.exploded_checkpoint_path.name}."
+            if run.sound_checkpoint_path.exists():
+                replace(run.sound_checkpoint_path, run.last_checkpoint_path)
+        except OSError as error:
+            kept = f" The weights at this moment could not be stored ({error.strerror or error})."
+        self.event(
+            "exploded",
+            message=f"{found}{kept}",
+            at_step=found.step + 1,
+            loss=found.loss,
+            usual=found.usual,
+            gradient_norm=found.gradient_norm,
+            learning_rate=found.learning_rate,
+            changes=changes,
+            command=command,
+        )
+
+    def end_exploded(self) -> None:
+        """The training ends while its loss is beyond reason: its last good checkpoint stays."""
+        self._lock.moved("recording", self.state.step)
+        self.event("stopped", message="stopped; the last checkpoint is from before the loss grew")
+        self.sync()
 
     def stop(self) -> None:
         """The training ends before its last epoch, and can be resumed."""
@@ -341,7 +377,17 @@ class Recorder:
     def _check_weights(self) -> None:
         """Raises ``Diverged`` rather than let a checkpoint hold weights from which no training could go on."""
         if not all(torch.isfinite(value).all() for value in self.state.model.state_dict().values()):
-            raise Diverged("the weights are not finite", self.state, self.state.hyperparameters.learning_rate)
+            state = self.state
+            what, rate = "the weights are not finite", state.hyperparameters.learning_rate
+            raise Diverged(diverged(what, state.step, state.epoch + 1, rate))
+
+    def _keep_sound(self, suspicious: bool) -> None:
+        """Keep the last checkpoint as it is while the loss is ``suspicious``: the next one may be of an explosion."""
+        last, sound = self.run.last_checkpoint_path, self.run.sound_checkpoint_path
+        if not suspicious:
+            sound.unlink(missing_ok=True)
+        elif last.exists() and not sound.exists():
+            copy_checkpoint(last, sound)
 
     def _check_lock(self) -> None:
         if reason := self._lock.lost:

@@ -76,10 +76,13 @@ def carried_over(
     dropped: Iterable[Record], state: TrainingState, seconds: float, before: Mapping[str, float], changes: Changes
 ) -> list[Record]:
     """The records of a run that goes on from ``state`` of what it acknowledged in those ``dropped``, which are of later
-    steps, and of ``changes``: the last command, and the values that differ from those known ``before``."""
+    steps, and of ``changes``: the last command, and the values that differ from those known ``before``; and of losses
+    that had grown beyond reason."""
     where = {"step": state.step, "epoch": state.epoch, "time": seconds}
+    dropped = list(dropped)
     commands = [record for record in dropped if record.get("event") == "control"]
-    carried = [record | where for record in commands[-1:]]
+    exploded = [record for record in dropped if record.get("event") == "exploded"]
+    carried = [record | where for record in [*exploded, *commands[-1:]]]
     live = dataclasses.asdict(state.hyperparameters)
     now = {name: value for name, value in live.items() if value != before.get(name)}
     now |= {name.partition(".")[2]: value for name, (_, value) in changes.items()}

@@ -34,6 +34,7 @@ from core.training.accumulation import (
 from core.training.checkpoint import CheckpointError, copy_checkpoint, load_checkpoint, save_checkpoint
 from core.training.control import Beginning, Steering, StopSignals, settle_commands
 from core.training.distributed import RankFailed, Ranks
+from core.training.explosion import Exploded
 from core.training.loop import Diverged, Step, TrainingError, make_fabric, step_threads, train
 from core.training.probe_embedding import ProbeMeans, make_probe
 from core.training.recorder import History, Recorder
@@ -53,6 +54,8 @@ from core.utils.atomic_write import remove_temporaries
 from core.utils.text import counted
 
 PAUSE_POLL_S = 0.03
+MOST_STOPPING_S = 30.0
+"""How long a paused trainer may take to end."""
 MOST_REASON = 300
 """Characters of what an allocator says that are told."""
 
@@ -72,6 +75,7 @@ def run_training(
     resume: bool = False,
     on_event: Callable[[Record], None] | None = None,
     on_data: Callable[[float], None] | None = None,
+    patience_s: float = 0.0,
 ) -> Outcome:
     """Train ``config`` into run folder ``out``; with ``resume``, continue the run that is there.
 
@@ -79,11 +83,13 @@ def run_training(
     other values, such as more epochs. What differs is recorded in ``metrics.jsonl`` and in ``config.json``.
 
     ``on_event`` gets each record of ``metrics.jsonl`` as it is written, ``on_data`` the fraction of the dataset that is
-    ready; both on rank zero alone. SIGINT and SIGTERM end the training after its step, with a checkpoint.
+    ready; both on rank zero alone. A training whose loss has grown beyond reason (``core.training.explosion``) waits
+    paused for ``patience_s`` seconds until a command says how to go on, and ends if none does. SIGINT and SIGTERM end
+    the training after its step, with a checkpoint.
 
     Raises ``RunError`` (folder in use, unwritable, full), ``CheckpointError``, ``core.data.dataset.DatasetError``,
-    ``core.models.device.DeviceError``, and ``TrainingError`` when the loss is no longer finite. Whatever it raises, the
-    last checkpoint is intact.
+    ``core.models.device.DeviceError``, and ``TrainingError`` when the loss has grown beyond reason or memory is out.
+    Whatever it raises, the last checkpoint is intact.
     """
     out = Path(out)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
@@ -154,17 +160,28 @@ def run_training(
                 recorder.begin(dataset, str(fabric.device), fabric.world_size, paused=paused)
             events = train(state, dataset, fabric)
             stopped = _told_to_stop(steering, ranks, state)
+            exploded: Exploded | None = None
             while not stopped and (event := next(events, None)) is not None:
+                exploded = event if isinstance(event, Exploded) else None
                 if recorder is not None and steering is not None:
-                    if isinstance(event, Step):
+                    if isinstance(event, Exploded):
+                        recorder.explode(event, *_way_back(out, recorder))
+                        steering.await_decision(patience_s)
+                    elif isinstance(event, Step):
                         recorder.step(event)
+                        steering.completed(event)
                     else:
                         recorder.epoch(event, last=state.epoch >= config.training.epochs)
-                    steering.completed(event)
+                        steering.completed(event)
                 if state.epoch < config.training.epochs:  # else nothing is left to steer
                     stopped = _told_to_stop(steering, ranks, state)
-            if recorder is None:
+            if recorder is None or steering is None:
                 return Outcome("stopped" if stopped else "finished", RunDirectory(out, config, {}), None)
+            if exploded is not None and stopped:
+                if steering.undecided:
+                    raise Diverged(str(exploded))
+                recorder.end_exploded()
+                return Outcome("stopped", recorder.run, None)
             if stopped:
                 recorder.stop()
                 return Outcome("stopped", recorder.run, None)
@@ -178,13 +195,20 @@ def run_training(
                 error.__traceback__ = None  # its frames hold what filled the memory
                 raise _out_of_memory(out, config, state, recorder, str(error)) from None
             if isinstance(error, Diverged):
-                saved = recorder.history.hyperparameters.get("learning_rate")
-                changes = remedy(state.hyperparameters, saved, config.training.clip)
-                command = resume_command(out, changes)
+                changes, command = _way_back(out, recorder)
                 recorder.fail(error, changes=changes, command=command)
                 raise TrainingError(f"{error} This command does both:\n  {command}") from error
             recorder.fail(error)
             raise error
+
+
+def _way_back(out: Path, recorder: Recorder) -> tuple[dict[str, float], str]:
+    """The settings with which a training whose loss has grown beyond reason goes on from its last checkpoint, by
+    ``section.field``, and the command that does so."""
+    state = recorder.state
+    saved = recorder.history.hyperparameters.get("learning_rate")
+    changes = remedy(state.hyperparameters, saved, state.config.training.clip)
+    return changes, resume_command(out, changes)
 
 
 def _out_of_memory(
@@ -225,6 +249,7 @@ def _claim_folder(
     if resume:
         existing = RunDirectory.open(out)
         check_resumable(existing, inherit_native_size(config, existing.config))
+        _end_undecided(existing)
     elif RunDirectory.exists(out):
         raise RunError(f"{out} already holds a run. Continue it with --resume, or choose another folder.")
     with _writing(out):
@@ -232,6 +257,18 @@ def _claim_folder(
         lock.moved("starting", 0)
         stack.enter_context(lock)
     return None if existing is None else (existing, settle_commands(existing))
+
+
+def _end_undecided(run: RunDirectory) -> None:
+    """End the trainer of ``run`` that waits, its loss having grown beyond reason: to resume the run is the decision."""
+    turns = ("exploded", "resumed", "started", "stopped", "finished", "failed")
+    last = [record["event"] for record in read_metrics(run.metrics_path) if record.get("event") in turns][-1:]
+    if last != ["exploded"] or run.status() != "paused":
+        return
+    run.steer(state="stopped")
+    deadline = time.monotonic() + MOST_STOPPING_S
+    while run.status() == "paused" and time.monotonic() < deadline:  # else the lock says who has the run
+        time.sleep(PAUSE_POLL_S)
 
 
 @contextlib.contextmanager

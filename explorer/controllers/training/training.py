@@ -29,6 +29,8 @@ from explorer.views.training import Advice, TrainingView
 NICENESS = 10
 LOG = "trainer.log"
 LOOK_S = 0.25  # between two looks at what a trainer that has just been started says
+_DECISIONS = ("exploded", "resumed", "started")
+"""Events by which a loss explodes, and by which it is decided what follows."""
 _PREPARING = re.compile(r"preparing the images +(\d+)%")
 
 
@@ -53,6 +55,7 @@ class TrainingController(Controller):
         self._live: dict[str, float] = {}
         self._done = 0  # epochs of the open run
         self._failure: dict[str, Any] = {}  # the record of how its training failed, if it did
+        self._exploded: dict[str, Any] = {}  # the record of how its loss exploded, until it is decided what follows
         self._report: dict[str, Any] = {}  # the record of how it ended, if it has
         view.start_requested.connect(self.start)
         view.continue_requested.connect(self.go_on)
@@ -102,7 +105,7 @@ class TrainingController(Controller):
     def go_on(self, values: dict[str, Any]) -> None:
         """Train the open run further from its last checkpoint, with other settings by ``section.field``."""
         run = self._open_run.run
-        if self.active or run is None:
+        if run is None or (self.active and not self._exploded):  # one that has exploded is ended by the new trainer
             self.refused.emit("A training is running. Stop it before continuing one.")
             return
         self._launch(run.path, f"Continuing {run.path.name} …", "--resume", *flags(values))
@@ -191,7 +194,7 @@ class TrainingController(Controller):
 
     def _forget_records(self) -> None:
         self._losses.clear()
-        self._live, self._failure, self._report, self._done = {}, {}, {}, 0
+        self._live, self._failure, self._exploded, self._report, self._done = {}, {}, {}, {}, 0
 
     def _on_opened(self, run: RunDirectory) -> None:
         self._forget_records()
@@ -218,12 +221,18 @@ class TrainingController(Controller):
                 self._report = record
         if not self.active:
             self._show_ending()
+        if any(record.get("event") in _DECISIONS for record in records):
+            self._show_state(self._state.training)
+            if self._exploded:
+                self.error_occurred.emit(f"The training has paused: {self._exploded.get('message', '')}")
         if self._failure and any(record is self._failure for record in records):
             self._show_state(self._state.training)
             self.error_occurred.emit(f"The training failed: {self._failure.get('message', '')}")
 
     def _on_event(self, record: dict) -> None:
         event, message = record.get("event"), str(record.get("message", ""))
+        if event in _DECISIONS:
+            self._exploded = record if event == "exploded" else {}
         if event == "started":
             self._failure, self._report = {}, {}
             self._open_run.reload()  # a run that goes on may have other settings
@@ -265,9 +274,10 @@ class TrainingController(Controller):
             obstacle = "This run was handed on without its checkpoints, so it cannot be trained further."
         self._view.set_continuable(config, self._done, obstacle)
         advice = []
-        if changes := self._failure.get("changes"):
-            where = "Continue from the last checkpoint" if self._done else "Begin again"
-            advice = [Advice("", f"{where} with {_named(changes)}", changes)]
+        where = "Continue from the last checkpoint" if self._done else "Begin again"
+        if changes := (self._failure or self._exploded).get("changes"):
+            text = "" if self._failure else str(self._exploded.get("message", ""))
+            advice = [Advice(text, f"{where} with {_named(changes)}", changes)]
         for finding in self._report.get("findings", []):
             text, remedy = str(finding.get("message", "")), str(finding.get("remedy", ""))
             changes = finding.get("changes") or {}
@@ -292,10 +302,14 @@ class TrainingController(Controller):
         if training == "interrupted" and (run := self._open_run.run) is not None:
             there = run.last_checkpoint_path.exists()
             message = "it goes on from its last checkpoint" if there else "it has no checkpoint and would begin again"
+        if training == "paused" and self._exploded:
+            message = "the loss has exploded; go back, resume it as it is, or stop"
         self._view.set_state("imported" if imported else training, message)
         self._show_no_losses()
-        if not self.active:
+        if not self.active or self._exploded:
             self._show_ending()
+        else:
+            self._view.set_advice([])
 
     def _show_no_losses(self) -> None:
         if self._state.training in ACTIVE_TRAINING:

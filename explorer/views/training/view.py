@@ -176,7 +176,7 @@ class TrainingView(Panel):
         self._show()
 
     def set_advice(self, advice: Sequence[Advice]) -> None:
-        """Say what is wrong with the open run, below its state."""
+        """Say what is wrong with the open run, which has ended or is paused, below its state."""
         layout = self._advices
         while (item := layout.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
@@ -290,7 +290,7 @@ class TrainingView(Panel):
             plain_tip(self._obstacle or "Train this run further, for more epochs or with other settings")
         )
         self._continue_form.setVisible(ended and not self._obstacle and self._continue.isChecked())
-        self._advice.setVisible(self._state in ENDED and self._advices.count() > 0)
+        self._advice.setVisible(self._state in (*ENDED, "paused") and self._advices.count() > 0)
         self._transport.setVisible(active)
         self._live.setVisible(active)
         self._bar.setVisible(active)

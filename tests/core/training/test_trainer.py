@@ -571,10 +571,14 @@ def test_a_diverging_training_fails_clearly_and_keeps_its_best_checkpoint(tmp_pa
     load_model(run.path)
 
 
-def test_a_diverging_training_has_its_exit_status(tmp_path: Path, train_here: Callable[..., tuple[int, str]]):
+def test_a_diverging_training_has_its_exit_status_once_nobody_decides(
+    tmp_path: Path, train_here: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("core.cli.train.DECISION_S", 0.05)
     code, output = train_here(unstable(1e3), tmp_path / "run")
     assert code == 1
     assert "isoline train: error: the loss is" in output
+    assert "exploded: the loss is" in output
     assert "Traceback" not in output
     assert RunDirectory.open(tmp_path / "run").status() == "failed"
 

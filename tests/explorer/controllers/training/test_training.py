@@ -229,6 +229,36 @@ def test_where_memory_was_out_smaller_parts_of_a_batch_are_a_button(window):
     assert asked == [{"training.accumulation": 2}]
 
 
+def exploded(learning_rate: float) -> dict:
+    return failed(learning_rate) | {"event": "exploded", "message": "the loss is 9, 90 times its usual 0.1"}
+
+
+def test_a_paused_training_whose_loss_has_exploded_offers_the_way_back(window, monkeypatch):
+    window.open("run", "running")
+    window.watcher.records.emit([STARTED, epoch(1), exploded(2e-4)])
+    window.watcher.status.emit("paused")
+    assert "the loss has exploded" in window.child("status").text()
+    assert window.child("advice").isVisibleTo(window.view)
+    assert "90 times its usual" in window.child("advice.0.text").text()
+    launched: list[tuple[object, ...]] = []
+    monkeypatch.setattr(window.controller, "_launch", lambda *given: launched.append(given))
+    window.child("advice.0.action").click()
+    assert launched[0][2:] == ("--resume", "--training.learning-rate", "0.0002", "--training.clip", "1")
+
+
+def test_who_resumes_or_stops_an_exploded_training_has_decided(window):
+    window.open("run", "running")
+    window.watcher.records.emit([STARTED, epoch(1), exploded(2e-4)])
+    window.watcher.status.emit("paused")
+    window.watcher.records.emit([{"kind": "event", "event": "resumed", "step": 21}])
+    window.watcher.status.emit("running")
+    window.watcher.status.emit("paused")
+    assert not window.child("advice").isVisibleTo(window.view)
+    window.watcher.records.emit([exploded(2e-4)])
+    window.watcher.status.emit("stopped")
+    assert window.child("advice").isVisibleTo(window.view), "the way back is still there"
+
+
 def test_a_failure_after_which_the_run_went_on_is_past(window):
     errors: list[str] = []
     window.controller.error_occurred.connect(errors.append)
