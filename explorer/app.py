@@ -232,7 +232,8 @@ class Explorer(QObject):
             view.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
     def report(self, faults: FaultCatcher) -> None:
-        """Show what ``faults`` catches."""
+        """Show what ``faults`` catches, and put things away if the display is lost."""
+        faults.display_lost.connect(self.abandon_window)
         faults.occurred.connect(lambda fault: self.window.notice.show_message(fault.text, fault, action=COPY_REPORT))
 
     def _on_action(self, source: object) -> None:
@@ -315,6 +316,7 @@ class Explorer(QObject):
         self.window.activateWindow()  # without a window manager nobody else gives it the keyboard
         if not restored:
             self.window.arrange()
+        self.window.bring_into_view()  # it may have been saved on a screen that is not there now
         self.window.set_recent(self.settings.recent_runs)
         self._timer.start()
 
@@ -334,6 +336,14 @@ class Explorer(QObject):
         if self._in_place_of_losses and self.window.front == self._in_place_of_losses:
             self.window.raise_dock("losses")  # the next window may open a run that has some
         self.settings.save_layout(self.window.saveGeometry(), self.window.saveState())
+        self._end_processes()
+
+    def abandon_window(self) -> None:
+        """The display is gone: end the processes, and leave the window alone."""
+        self._timer.stop()
+        self._end_processes()
+
+    def _end_processes(self) -> None:
         for controller in self._controllers:
             controller.shut_down()
         self.engine.stop()

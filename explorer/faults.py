@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import threading
 import traceback
@@ -24,8 +25,13 @@ LOGS = "ISOLINE_LOGS"
 """The environment variable that moves the folder of the log."""
 LOG_BYTES, OLD_LOGS = 256_000, 2
 LONGEST = 200  # characters of a message in the notice
+DISPLAY_LOST = (
+    "The connection to the display was lost, so the window is gone. Trainings go on. Start Isoline again to continue."
+)
+DISPLAY_LOST_STATUS = 3
 
 _critical = (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg)
+_DISPLAY_LOST = re.compile(r"The (X11|Wayland) connection (broke|experienced a fatal error)")
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,9 @@ class FaultCatcher(QObject):
     """
 
     occurred = Signal(object)
+    display_lost = Signal()
+    """The display has gone away: the last chance to put things away, without touching the window. The process ends when
+    this returns, because Qt would end it at once, in the middle of whatever it does."""
     _caught = Signal(object)
 
     def __init__(self) -> None:
@@ -83,8 +92,19 @@ class FaultCatcher(QObject):
     def _on_qt_message(self, mode: QtMsgType, context: object, message: str) -> None:
         if sys.stderr is not None:
             sys.stderr.write(f"{message}\n")
+        if _DISPLAY_LOST.match(message):
+            self._end()
         if mode in _critical:
             self._take(message, message, f"Qt: {message}")
+
+    def _end(self) -> None:
+        """The display is gone."""
+        try:
+            self.display_lost.emit()
+        finally:
+            _log(f"{versions()}\n\n{DISPLAY_LOST}")
+            print(f"isoline: {DISPLAY_LOST}", file=sys.stderr, flush=True)
+            os._exit(DISPLAY_LOST_STATUS)  # destructors of Qt and OpenGL would talk to the display
 
     def _take_exception(self, error: Exception) -> None:
         root: BaseException = error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QScreen
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QTabWidget, QWidget
 
 from explorer.actions import Actions
@@ -13,6 +13,7 @@ from explorer.views.notice import NoticeView
 from explorer.widgets.controls import label, leave_drops, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import FittingToolBar, column
+from explorer.widgets.placement import bring_into_view
 from explorer.widgets.plain_text import plain_tip
 
 LEFT, RIGHT, BOTTOM = (
@@ -20,6 +21,7 @@ LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.RightDockWidgetArea,
     Qt.DockWidgetArea.BottomDockWidgetArea,
 )
+SCREENS_SETTLE_MS = 300  # a screen that goes changes several things, and the desktop moves windows by itself
 PAGE_WIDTH = 360  # pixels of the dataset page when it opens
 DROP_HINT = "Drop images to look at them, an ONNX model or latents\nto import, or the folder of a run to open it"
 FIRST_SIZE, FRAME_HEIGHT = QSize(1600, 960), 40  # pixels; the second: room for the title bar of a window manager
@@ -63,6 +65,7 @@ class MainWindow(QMainWindow):
         self.hint.setParent(self)
         self.hint.hide()
         self._make_status()
+        self._watch_screens()
         self.setMinimumSize(800, 500)
         self.setAcceptDrops(True)
         available = self.screen().availableGeometry().size()
@@ -156,6 +159,26 @@ class MainWindow(QMainWindow):
                 dock.setTitleBarWidget(None)  # pyright: ignore[reportArgumentType]  # Qt's own bar again
 
     # how it is arranged
+
+    def _watch_screens(self) -> None:
+        self._screens = QTimer(self, interval=SCREENS_SETTLE_MS, singleShot=True)
+        self._screens.timeout.connect(self.bring_into_view)
+        application = QGuiApplication.instance()
+        if isinstance(application, QGuiApplication):
+            application.screenAdded.connect(self._watch_screen)
+            application.screenRemoved.connect(self._on_screens)
+        for screen in QGuiApplication.screens():
+            self._watch_screen(screen)
+
+    def _watch_screen(self, screen: QScreen) -> None:
+        screen.availableGeometryChanged.connect(self._on_screens)
+
+    def _on_screens(self, _: object) -> None:
+        self._screens.start()
+
+    def bring_into_view(self) -> None:
+        """Back to where they can be seen: the window, panels that float, dialogs."""
+        bring_into_view([self, *self.findChildren(QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly)])
 
     def arrange(self) -> None:
         """The sizes of a first start: the cloud gets most of the room, and half of the width at least."""

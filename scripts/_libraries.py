@@ -85,7 +85,7 @@ PROFILES = {
     "none": (),
     "window": _QT + _X11,
     "virtual": _QT + _X11 + _VIRTUAL_DISPLAY,
-    "tests": _QT + _X11 + _VIRTUAL_DISPLAY + browser_needs(),
+    "tests": _QT + _X11 + (*_VIRTUAL_DISPLAY, Need("xrandr", "x11-xserver-utils")) + browser_needs(),
 }
 """What each kind of command needs (``none``: the commands that open no window)."""
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from PySide6.QtCore import Qt, QTimer, qCritical, qWarning
 from PySide6.QtGui import QGuiApplication
@@ -17,6 +20,7 @@ from PySide6.QtWidgets import QPushButton
 import core
 from explorer import faults as module
 from explorer.faults import FaultCatcher
+from explorer.tour.command import virtual_display
 
 
 @pytest.fixture
@@ -92,3 +96,32 @@ def test_the_log_stays_small_and_a_full_disk_is_no_fault_of_its_own(faults, monk
     (tmp_path / "file").write_text("")
     faults._take("other", "other", "other")
     assert "the log cannot be written" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="makes a virtual display")
+def test_a_window_whose_display_is_lost_says_so_and_ends_with_its_engine(tiny_run):
+    begin = (
+        "import sys; from explorer.app import Explorer; from explorer.__main__ import main; show = Explorer.show\n"
+        "def shown(explorer): show(explorer); print(explorer.engine.process_id, flush=True)\n"
+        "Explorer.show = shown; sys.exit(main(sys.argv[1:]))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "QT_QPA_PLATFORM")}
+    before = psutil.Process().children()
+    with virtual_display(environment, (1280, 720)) as problem:
+        assert not problem
+        (server,) = (child for child in psutil.Process().children() if child not in before)
+        window = subprocess.Popen(
+            [sys.executable, "-c", begin, str(tiny_run)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert window.stdout is not None
+        engine = psutil.Process(int(window.stdout.readline()))
+        server.kill()
+        _, errors = window.communicate(timeout=60)
+    assert window.returncode == module.DISPLAY_LOST_STATUS
+    assert f"isoline: {module.DISPLAY_LOST}" in errors
+    assert module.DISPLAY_LOST in logged()
+    engine.wait(timeout=60)
