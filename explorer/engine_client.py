@@ -148,6 +148,7 @@ class EngineClient(QObject):
         self._missed = 0  # beats since the last answer; 0: it has answered
         self._step = Pong(seconds=0.0)  # what it was at by its newest answer
         self._longest_step = 0.0  # seconds, of those that have ended
+        self._late = False  # by its newest answer, it was at one step for long
         self._vital: _Vital | None = None
         self._heart = QTimer(self, interval=BEAT_MS)
         self._heart.timeout.connect(self._beat)
@@ -331,7 +332,7 @@ class EngineClient(QObject):
         self._reader, self._stderr = FrameReader("reply"), b""
         self._ended_for, self._restarted = "", False
         self._ready, self._missed, self._vital = False, 0, None
-        self._step, self._longest_step = Pong(seconds=0.0), 0.0
+        self._step, self._longest_step, self._late = Pong(seconds=0.0), 0.0, False
         self._process = process
         process.start()
         if self.BEATS:
@@ -414,9 +415,11 @@ class EngineClient(QObject):
         if pong.request != self._step.request or pong.seconds < self._step.seconds:
             self._longest_step = max(self._longest_step, self._step.seconds)
         self._step = pong
-        if pong.seconds < min(max(SLOW_S, 2.0 * self._longest_step), SLOWEST_S) - BEAT_MS / 1000:
+        late = pong.seconds >= min(max(SLOW_S, 2.0 * self._longest_step), SLOWEST_S) - 2 * BEAT_MS / 1000
+        tell, self._late = late and self._late, late  # by two in a row: both processes may have been stopped together
+        if not late:
             self._resolve_stall()
-        else:
+        elif tell:
             took = f"for about {pong.seconds:.0f} s so far"
             if is_given():
                 text = f"A function of the Python program has been at work {took}. Should it never return, restart the"
@@ -528,14 +531,15 @@ class _Vital:
     def __init__(self, pid: int) -> None:
         import psutil  # here: a window whose engine answers has no use for it
 
-        self._seconds, self._worked_at = -1.0, monotonic()
+        self._seconds, self._idle_beats = -1.0, 0
         try:
             self._process = psutil.Process(pid)
         except psutil.NoSuchProcess:  # it has just ended, and QProcess will say so
             self._process = None
 
     def look(self) -> tuple[bool, float]:
-        """Whether it has been stopped; for how many seconds it has neither computed nor waited for a disk."""
+        """Whether it has been stopped; for how many seconds, a beat each look, it has neither computed nor waited for a
+        disk."""
         import psutil
 
         if self._process is None:
@@ -546,8 +550,11 @@ class _Vital:
             return False, 0.0
         seconds = times.user + times.system
         if seconds != self._seconds or status in (psutil.STATUS_RUNNING, psutil.STATUS_DISK_SLEEP):
-            self._seconds, self._worked_at = seconds, monotonic()
-        return status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP), monotonic() - self._worked_at
+            self._seconds, self._idle_beats = seconds, 0
+        else:
+            self._idle_beats += 1
+        stopped = status in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+        return stopped, self._idle_beats * BEAT_MS / 1000
 
 
 def _kind(message: Request | None) -> object:

@@ -51,6 +51,7 @@ from core.protocol.messages import (
 )
 from core.runs.directory import RunDirectory
 from core.training.checkpoint import save_weights
+from explorer import engine_client
 from explorer.engine_client import MAX_RESTARTS, EngineClient, Outcome, PendingRequest
 
 TINY = RunConfig(
@@ -416,6 +417,27 @@ def test_a_slow_step_is_told_of_until_it_ends_and_not_again_for_the_next_that_is
     client._deliver(Pong(seconds=0.0))
     assert over == stalls
     assert client.process_id == 0
+
+
+def test_a_computer_that_slept_blames_no_step_for_it(idle):
+    stalls: list[str] = []
+    idle.client.stalled.connect(stalls.append)
+    for seconds in (0.4, 3600.0):  # the engine was at the step when all processes were stopped
+        idle.client._deliver(Pong(seconds=seconds, request=1))
+    idle.client._deliver(Pong(seconds=0.0))
+    assert stalls == []
+
+
+def test_a_computer_that_slept_takes_no_idle_engine_for_dead(monkeypatch):
+    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        vital, later = engine_client._Vital(sleeper.pid), monotonic() + 3600.0
+        vital.look()
+
+        monkeypatch.setattr(engine_client, "monotonic", lambda: later)
+        assert vital.look()[1] < 1.0
+    finally:
+        sleeper.communicate(b"")
 
 
 def test_an_engine_that_works_without_answering_is_left_to_the_person(idle, monkeypatch):

@@ -75,6 +75,16 @@ def test_a_path_is_decoded_played_and_exported(reopened, qtbot, tmp_path):
     np.testing.assert_allclose(ends, reopened.state.embedding[[0, 80]], atol=1e-5)
 
 
+def test_what_a_computer_slept_through_was_not_played(reopened):
+    reopened.editing.commit("draw path", path=LatentPath(reopened.state.embedding[[0, 40, 80]]))
+    reopened.playback.scrub(0.0)
+    reopened.playback.set_playing(True)
+    reopened.playback._last_tick -= 3600.9
+    reopened.playback.tick()
+    assert 0.0 < reopened.state.playback.position < 0.1
+    reopened.playback.set_playing(False)
+
+
 def test_an_export_that_cannot_be_written_is_explained(reopened, qtbot, tmp_path):
     reopened.editing.commit("draw path", path=LatentPath(reopened.state.embedding[[0, 40]]))
     reopened.playback.export(tmp_path / "no such folder" / "path.gif", "gif")

@@ -38,6 +38,7 @@ from explorer.views.path import PathView
 SECONDS_PER_PASS = 4.0
 EDIT_PAUSE_S = 0.12
 WEIGHTS_PAUSE_S = 2.0
+LONGEST_TICK_S = 0.25
 
 
 @dataclass
@@ -313,7 +314,8 @@ class PlaybackController(Controller):
     def tick(self) -> None:
         """Advance the marker and start decodes that are due."""
         now = monotonic()
-        elapsed, self._last_tick = now - self._last_tick, now
+        # What a computer has slept through, or a window was stopped for, was not played.
+        elapsed, self._last_tick = min(now - self._last_tick, LONGEST_TICK_S), now
         if self._decode_at is not None and now >= self._decode_at:
             self._decode_at = None
             self._decode()
