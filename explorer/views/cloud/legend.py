@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QEnterEvent,
@@ -71,6 +71,12 @@ class Legend(Themed, QFrame):
         self._head = row((self._title, 1), self._all, margins=(PAD // 2, 0, 0, 0))
         column(self._head, (self.rows, 1), margins=(PAD // 2, PAD // 2, PAD // 2, PAD // 2), parent=self)
         self.hide()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            for item, entry in zip(self._items, self.entries, strict=True):
+                item.setIcon(0, self._swatch(entry))
+        return super().event(event)
 
     def set_entries(self, title: str, entries: Sequence[LegendEntry]) -> None:
         """Show ``entries`` of the label ``title``; none: nothing at all."""

@@ -140,6 +140,11 @@ class PathKindsView(Themed, Panel):
         if event.type() == QEvent.Type.StyleChange:
             self._show_swatches()
 
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._show_swatches()
+        return super().event(event)
+
     def _show_swatches(self) -> None:
         for kind, box in self._boxes.items():
             box.setIcon(_swatch(kind, self._theme, self.devicePixelRatioF()))

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from cloud_driver import CTRL, LEFT, Heard, click, front_point, grab, move, open_view, orange, where
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QToolButton
+from PySide6.QtWidgets import QApplication, QToolButton
 
 from explorer.views.cloud import CloudView, LegendEntry
 
@@ -115,3 +115,15 @@ def test_a_colour_bar_takes_the_place_of_the_list_and_back(view):
     view.set_legend("kind", ENTRIES)
     assert view.legend.isVisible()
     assert view.scene.colorbar is None
+
+
+def test_on_a_screen_of_another_density_the_colours_are_drawn_anew(qtbot):
+    view = open_view(qtbot, "software")
+    view.set_legend("kind", ENTRIES)
+    legend = view.legend
+    icons = [legend.rows.topLevelItem(row).icon(0) for row in range(3)]
+    legend.devicePixelRatioF = lambda: 3.0
+    QApplication.sendEvent(legend, QEvent(QEvent.Type.DevicePixelRatioChange))
+    for row, before in enumerate(icons):
+        icon = legend.rows.topLevelItem(row).icon(0)
+        assert icon.availableSizes()[0] == 3 * before.availableSizes()[0]

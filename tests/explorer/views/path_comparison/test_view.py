@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from contrast import contrast
-from PySide6.QtCore import QPoint, QPointF, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QColor, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QCheckBox, QComboBox, QLabel, QToolButton, QWidget
@@ -479,3 +479,13 @@ def test_both_themes_reach_the_table(view, theme, use_theme):
     fill(view)
     use_theme(theme)
     assert colour_at(view, view.table.viewport().width() - 2, 3).name() == theme.surface
+
+
+def test_on_a_screen_of_another_density_the_lines_of_the_kinds_are_drawn_anew(qtbot):
+    view = PathKindsView()
+    qtbot.addWidget(view)
+    box = view.findChild(QCheckBox)
+    before = box.icon().availableSizes()[0]
+    view.devicePixelRatioF = lambda: 3.0
+    QApplication.sendEvent(view, QEvent(QEvent.Type.DevicePixelRatioChange))
+    assert box.icon().availableSizes()[0] == 3 * before
