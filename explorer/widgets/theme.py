@@ -46,7 +46,8 @@ def system_theme(application: QGuiApplication) -> Theme:
 def apply_theme(application: QApplication, theme: Theme) -> None:
     """Give every widget of ``application`` the colours of ``theme``: Fusion, a palette, and one style sheet."""
     Themed._theme = theme
-    if application.style().name() != "fusion":
+    # Asked for once: PySide keeps every style that it is asked for.
+    if not application.styleSheet() and application.style().name() != "fusion":
         application.setStyle("Fusion")
     application.setPalette(make_palette(theme))
     application.setStyleSheet(style_sheet(theme))

@@ -95,6 +95,7 @@ class FiguresController(Controller):
         """End the process."""
         if self._client is not None:
             self._client.stop()
+            self._client.deleteLater()
             self._client = None
 
     @property
