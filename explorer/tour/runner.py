@@ -102,7 +102,7 @@ class Director(QObject):
             try:
                 with closing(make(self)) as stage:
                     for step in stage:
-                        yield from _wait(min(step, longest) if isinstance(step, float | int) else step)
+                        yield from wait(min(step, longest) if isinstance(step, float | int) else step)
             except Exception as raised:
                 error = str(raised) or type(raised).__name__
                 if not isinstance(raised, StageFailed):
@@ -117,7 +117,8 @@ class Director(QObject):
         self.application.quit()
 
 
-def _wait(step: Until | Lasting | float) -> Generator[None, None, None]:
+def wait(step: Until | Lasting | float) -> Generator[None, None, None]:
+    """Yield until what ``step`` waits for has happened; ``StageFailed`` if it does not in time."""
     since = perf_counter()
     if not isinstance(step, Until):
         seconds = step.seconds if isinstance(step, Lasting) else step

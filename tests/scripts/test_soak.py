@@ -1,0 +1,78 @@
+"""The soak's judgement, on made-up measurements."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QObject
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+try:
+    import _census
+    import soak
+finally:
+    sys.path.remove(str(SCRIPTS))
+
+TIMES = np.linspace(0.0, 7200.0, 500).tolist()
+
+
+def memory(at) -> list[float]:
+    return [float(at(t)) for t in TIMES]
+
+
+def test_what_grows_from_beginning_to_end_is_told_from_what_warms_up():
+    steady = soak.growth(TIMES, memory(lambda t: 300.0 + (np.sin(t) + 1.0)))
+    warming = soak.growth(TIMES, memory(lambda t: 300.0 * (1.0 - np.exp(-t / 300.0))))
+    leaking = soak.growth(TIMES, memory(lambda t: 300.0 + t / 60.0))
+    assert steady is not None
+    assert warming is not None
+    assert leaking is not None
+    assert abs(steady["peaks"]) < 0.5 > abs(steady["trend"])
+    assert abs(warming["peaks"]) < 1.0 > abs(warming["trend"])
+    assert leaking["peaks"] == pytest.approx(100 * (420 / 348 - 1), abs=0.2)
+    assert leaking["trend"] == pytest.approx(100 * 60 / 336, abs=0.5)  # of the second half, beside the second fifth
+    assert soak.growth(TIMES[:5], [1.0] * 5) is None
+
+
+@pytest.mark.parametrize(
+    ("counts", "more"),
+    [
+        ([9, 10, 10, 10, 10, 10, 10], 0.0),
+        ([9, 10, 12, 10, 11, 10, 12, 10], 0.0),  # comes and goes
+        ([9, 10, 11, 12, 13, 14, 15, 16], 6.0),
+        ([9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14], 4.0),  # one every other round
+        ([1, 2, 3], None),
+    ],
+)
+def test_a_leak_is_what_no_round_gives_back(counts, more):
+    assert soak.leaked(counts) == (None if more is None else pytest.approx(more, abs=0.6))
+
+
+def test_in_each_tenth_of_the_time_the_smallest_count_is_taken():
+    assert soak.tenths(TIMES, memory(lambda t: t)) == [pytest.approx(720.0 * i, abs=15.0) for i in range(10)]
+
+
+def test_lateness_is_counted_without_taking_room():
+    late = _census.Lateness()
+    assert late.percentiles()["p99"] is None
+    late._counts[[0, 100, 600]] = 900, 95, 5
+    assert late.percentiles() == {"p50": 0.0, "p95": 10.0, "p99": 10.0, "max": 60.0}
+    late._due -= 1e6
+    late._fire()
+    assert late.percentiles()["max"] == _census.LONGEST_MS
+
+
+def test_objects_of_qt_are_counted_by_class_and_place(qapp):
+    parent = QObject()
+    parent.setObjectName("above")
+    child, named = QObject(parent), QObject(parent)
+    named.setObjectName("beside")
+    below = QObject(child)
+    found = _census.qt_objects([parent])
+    for text, count in (("Qt QObject above", 1), ("Qt QObject in above", 2), ("Qt QObject beside", 1)):
+        assert found.count(text) == count
+    assert below.parent() is child
