@@ -21,6 +21,7 @@ from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.import_model import ImportController, can_import
 from explorer.controllers.app.locate import LocateController
+from explorer.controllers.app.notes import NotesController
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.app.programs import ProgramsController
 from explorer.controllers.app.python_code import PythonCodeController
@@ -30,6 +31,7 @@ from explorer.controllers.app.status import StatusController
 from explorer.controllers.cloud.axes import AxesController
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.gridlines import GridlinesController
+from explorer.controllers.cloud.groups import GroupsController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.cloud.sample_losses import ScoresController
 from explorer.controllers.cloud.turntable import TurntableController
@@ -60,6 +62,7 @@ from explorer.views.experiments import ExperimentsView
 from explorer.views.filmstrip import FilmstripView
 from explorer.views.image import ImageView
 from explorer.views.losses import LossesView
+from explorer.views.notes import NotesView
 from explorer.views.parameters import ParametersView
 from explorer.views.path import PathView
 from explorer.views.path_comparison import PathKindsView
@@ -136,6 +139,7 @@ class Explorer(QObject):
         self.transect_view = self._dock("transects", "Transects", TransectView(), BOTTOM)
         self.experiments_view = self._dock("experiments", "Experiments", ExperimentsView(), BOTTOM)
         self.kinds_view = self._dock("kinds", "Path kinds", PathKindsView(), BOTTOM, shown=False)
+        self.notes_view = self._dock("notes", "Notes", NotesView(), BOTTOM, shown=False)
         self.window.place_docks()
 
     def _dock(self, name: str, title: str, view: V, area: Qt.DockWidgetArea, shown: bool = True) -> V:
@@ -148,6 +152,7 @@ class Explorer(QObject):
         open_run = self.open_run = add(OpenRun(context))
         probe = self.probe = add(ProbeController(context, self.probe_view, self.image))
         cloud = self.cloud_control = add(CloudController(context, probe, self.cloud, self.points))
+        self.groups = add(GroupsController(context, cloud, self.points))
         self.axes = add(AxesController(context, open_run, cloud, self.points))
         path = self.path = add(PathController(context, cloud, self.path_view))
         self.playback = add(PlaybackController(context, cloud, self.path_view, self.film, self.image))
@@ -169,6 +174,7 @@ class Explorer(QObject):
         self.gridlines = add(GridlinesController(context, cloud))
         self.saved_paths = add(SavedPathsController(context, open_run, self.playback, self.path_view.saved))
         self.attributes = add(AttributesController(context, open_run, self.points))
+        self.notes = add(NotesController(context, self.notes_view))
         self.files = add(FilesController(context, open_run, self.playback))
         self.importing = add(ImportController(context, open_run))
         self.image_cache = add(ImageCacheController(context))

@@ -103,10 +103,10 @@ class Editing(QObject):
             if begun:
                 self.changed.emit()
 
-    def adjust(self, label: str, **fields: Any) -> None:
+    def adjust(self, label: str, *, pause_ms: int = PAUSE_MS, **fields: Any) -> None:
         """Set fields by a control that is stepped: changes of one name without a longer pause are one step."""
         self.live(label, **fields)
-        self._rest.start()
+        self._rest.start(pause_ms)
 
     def _on_rest(self) -> None:
         if QGuiApplication.mouseButtons():  # a hand that rests on a slider has not let go

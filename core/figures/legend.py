@@ -12,7 +12,7 @@ from matplotlib.patches import FancyBboxPatch
 from core.figures.style import Style, axes_at, elided, text_width, write
 from core.protocol.figures import Colouring
 from core.rendering.axes import bar_ticks, tick_text
-from core.rendering.class_colours import UNKNOWN, class_colours
+from core.rendering.class_colours import class_colours
 from core.rendering.colormaps import MISSING, lut
 
 WIDEST = 15.0  # heights of text that a name may take
@@ -83,7 +83,7 @@ def _entries(colouring: Colouring) -> list[_Entry]:
     ]
     unknown = len(colouring.values) - len(known)
     if unknown and -1 not in colouring.hidden:
-        entries.append(_Entry(-1, UNKNOWN, unknown))
+        entries.append(_Entry(-1, colouring.unknown, unknown))
     return entries
 
 

@@ -51,8 +51,8 @@ class Colouring(Part, frozen=True):
     them: all samples alike.
 
     Numbers run from ``low`` to ``high`` of the ``colormap``. ``classes`` are names that the values number, of which
-    those in ``hidden`` are not drawn (-1: samples of no known class). ``selected`` int64: the others are faint; None:
-    no selection. ``opacity`` 0 to 1.
+    those in ``hidden`` are not drawn (-1: samples of no known class, which are called ``unknown``). ``selected`` int64:
+    the others are faint; None: no selection. ``opacity`` 0 to 1.
     """
 
     name: str = ""
@@ -64,6 +64,7 @@ class Colouring(Part, frozen=True):
     hidden: tuple[int, ...] = ()
     selected: np.ndarray | None = None
     opacity: float = 1.0
+    unknown: str = "unknown"
 
 
 class Eye(Part, frozen=True):

@@ -1,4 +1,4 @@
-"""How the samples are drawn in the cloud: colours, size, opacity, and which axes."""
+"""The samples: how they are drawn in the cloud, along which axes, and the groups that a person makes of them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,42 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal, SignalInstance
-from PySide6.QtGui import QIcon, QImage, QPixmap, QStandardItemModel
-from PySide6.QtWidgets import QComboBox, QProgressBar, QSizePolicy, QToolButton, QWidget
+from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap, QStandardItemModel
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QProgressBar,
+    QSizePolicy,
+    QToolButton,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QWidget,
+)
 
 from core.rendering import colormaps
 from core.rendering.projection import axis_name
+from core.utils.text import counted
 from explorer.widgets import image_conversion
-from explorer.widgets.controls import MarkedSlider, add_menu, combo_box, label, named, set_choices, set_silently
+from explorer.widgets.controls import (
+    MarkedSlider,
+    add_menu,
+    claim_keys,
+    combo_box,
+    label,
+    named,
+    set_choices,
+    set_silently,
+)
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import Panel, column, form, row, scrolled
 from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import Themed
+
+GROUP_KEYS = (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete)
+GROUP_GESTURES = "Click: select its samples. Double-click or F2: rename. Delete: delete the group."
+GROUP_ROWS = 6
+"""Of the list of groups; it scrolls where there are more."""
 
 
 class PointsView(Themed, Panel):
@@ -33,14 +57,21 @@ class PointsView(Themed, Panel):
     measure_requested = Signal()
     attributes_file_requested = Signal()
     attributes_cleared = Signal()
+    group_requested = Signal()
+    """The selected samples are to be a group."""
+    group_chosen = Signal(int)
+    group_renamed = Signal(int, str)
+    group_removed = Signal(int)
 
     def __init__(self) -> None:
         super().__init__("points")
         self._dimensions, self._note, self._laying_out = 0, "", False
-        body = QWidget()
-        self._form = form(body, margins=(8, 8, 8, 8))
+        body, rows = QWidget(), QWidget()
+        self._form = form(rows, margins=(8, 8, 8, 8))
+        column(rows, 1, parent=body)  # in a high panel the rows stay together
         self._make_colours()
         self._make_attributes()
+        self._make_groups()
         self._make_sliders()
         self._make_axes()
         column(scrolled(body, "points.scroll"), parent=self)
@@ -89,6 +120,31 @@ class PointsView(Themed, Panel):
         row((self._attribute_names, 1), self._attributes, spacing=8, parent=self._attributes_row)
         self._row("Attributes", self._attributes_row)
         self.set_attributes([])
+
+    def _make_groups(self) -> None:
+        tip = "Named sets of samples, kept with your work; a sample can be in several"
+        self._add_group = named(QToolButton(), "points.groups.add", "Add", "", "Group the selected samples")
+        rename, remove = "Rename the chosen group (F2)", "Delete the chosen group; its samples stay (Delete)"
+        accessible = "Rename the chosen group", "Delete the chosen group"
+        self._rename_group = named(QToolButton(), "points.groups.rename", "Rename", rename, accessible[0])
+        self._remove_group = named(QToolButton(), "points.groups.remove", "Delete", remove, accessible[1])
+        self._groups_note = named(ElidedLabel("muted"), "points.groups.note")
+        self._groups = GroupList()
+        self._groups_row = QWidget()
+        self._groups_row.setToolTip(tip)
+        buttons = self._rename_group, self._remove_group, self._add_group
+        row((self._groups_note, 1), *buttons, spacing=4, parent=self._groups_row)
+        self._row("Groups", self._groups_row)
+        self._form.addRow(self._groups)
+        self._add_group.clicked.connect(self.group_requested)
+        self._rename_group.clicked.connect(lambda: self.rename_group(self._groups.current))
+        self._remove_group.clicked.connect(lambda: self.group_removed.emit(self._groups.current))
+        self._groups.chosen.connect(self.group_chosen)
+        self._groups.renamed.connect(self.group_renamed)
+        self._groups.removed.connect(self.group_removed)
+        self._groups.currentItemChanged.connect(lambda *_: self._show_groups())
+        self.set_groups(())
+        self.set_groupable(0)
 
     def _make_sliders(self) -> None:
         size = ("points.size", "Diameter of a point in pixels, 1 to 20", (10, 200), 5, 10, "{:.1f} px")
@@ -189,6 +245,31 @@ class PointsView(Themed, Panel):
         self._attribute_names.setText(", ".join(names) or "none")
         self._clear_attributes.setEnabled(bool(names))
 
+    def set_groups(self, groups: Sequence[tuple[str, int]]) -> None:
+        """The name and number of samples of each group."""
+        self._groups.set_groups(groups)
+        self._groups_note.setText("" if groups else "none")
+        self._form.setRowVisible(self._groups, bool(groups))
+        self._show_groups()
+
+    def _show_groups(self) -> None:
+        for button in (self._rename_group, self._remove_group):
+            button.setVisible(self._groups.topLevelItemCount() > 0)
+            button.setEnabled(self._groups.current >= 0)
+
+    def set_groupable(self, count: int) -> None:
+        """How many samples are selected and could be a group."""
+        self._add_group.setEnabled(count > 0)
+        some, none = (
+            f"Keep the {counted(count, 'selected sample')} as a group",
+            "Select the samples of a group first (5)",
+        )
+        self._add_group.setToolTip(some if count else none)
+
+    def rename_group(self, number: int) -> None:
+        """Let a person type another name for a group."""
+        self._groups.edit_name(number)
+
     def set_latent_dim(self, dimensions: int) -> None:
         """Number of latent dimensions d; axes are chosen only where there are more than three."""
         if dimensions != self._dimensions:
@@ -281,6 +362,81 @@ class PointsView(Themed, Panel):
         self._form.setRowVisible(self._three, many and self._kind.currentData() == "axes")
         self._form.setRowVisible(self._axes_note, many and bool(self._note))
         self._form.setRowVisible(self._layout_row, many and self._laying_out)
+
+
+class GroupList(QTreeWidget):
+    """Names of groups and their numbers of samples. A click chooses one; its name is edited in place."""
+
+    chosen = Signal(int)
+    renamed = Signal(int, str)
+    removed = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        named(self, "points.groups", accessible="Groups of samples")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setRootIsDecorated(False)
+        self.setUniformRowHeights(True)
+        self.setAllColumnsShowFocus(True)
+        self.setHeaderHidden(True)
+        self.setColumnCount(2)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setEditTriggers(QTreeWidget.EditTrigger.EditKeyPressed | QTreeWidget.EditTrigger.DoubleClicked)
+        self.header().setStretchLastSection(False)
+        self.header().setMinimumSectionSize(0)
+        self.header().setSectionResizeMode(0, self.header().ResizeMode.Stretch)
+        self.header().setSectionResizeMode(1, self.header().ResizeMode.ResizeToContents)
+        self.itemClicked.connect(lambda item: self.chosen.emit(self.indexOfTopLevelItem(item)))
+        self.itemChanged.connect(self._on_renamed)
+        claim_keys(self, lambda event: event.key() in GROUP_KEYS and not event.modifiers())
+
+    @property
+    def current(self) -> int:
+        """Which group is marked; -1: none."""
+        item = self.currentItem()
+        return -1 if item is None else self.indexOfTopLevelItem(item)
+
+    def set_groups(self, groups: Sequence[tuple[str, int]]) -> None:
+        """The name and number of samples of each."""
+        with QSignalBlocker(self):
+            while self.topLevelItemCount() > len(groups):
+                self.takeTopLevelItem(self.topLevelItemCount() - 1)
+            while self.topLevelItemCount() < len(groups):
+                item = QTreeWidgetItem(self)
+                item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
+                item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            for number, (name, count) in enumerate(groups):
+                item = self.topLevelItem(number)
+                if item is None:
+                    raise RuntimeError(f"Row {number} of {len(groups)} is missing.")
+                item.setText(0, name)
+                item.setText(1, f"{count:,}")
+                text = f"{name}: {counted(count, 'sample')}"
+                item.setData(0, Qt.ItemDataRole.AccessibleTextRole, text)
+                for column in (0, 1):
+                    item.setToolTip(column, plain_tip(f"{text}\n{GROUP_GESTURES}"))
+        rows = min(max(1, len(groups)), GROUP_ROWS)
+        self.setFixedHeight(rows * max(1, self.sizeHintForRow(0)) + 2 * self.frameWidth())
+
+    def edit_name(self, number: int) -> None:
+        """Let a person type another name for a group."""
+        item = self.topLevelItem(number)
+        if item is not None:
+            self.setCurrentItem(item)
+            self.editItem(item, 0)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        number = self.current
+        if number < 0 or event.key() not in GROUP_KEYS:
+            super().keyPressEvent(event)
+        elif event.key() == Qt.Key.Key_Delete:
+            self.removed.emit(number)
+        else:
+            self.chosen.emit(number)
+
+    def _on_renamed(self, item: QTreeWidgetItem, column: int) -> None:
+        self.renamed.emit(self.indexOfTopLevelItem(item), item.text(column))
 
 
 def _swatch(name: str, ground: str) -> QIcon:

@@ -158,7 +158,7 @@ QStatusBar QLabel { color: $muted; padding: 0 8px; }
 QDockWidget { color: $muted; font-weight: 600; }
 QDockWidget::title { background: $window; padding: 6px 8px; text-align: left; }
 #training, #dataset, #points, #image, #probe, #path, #losses, #reconstructions, #timeline, #parameters,
-#compare, #path_kinds, #experiments, #transect {
+#compare, #path_kinds, #experiments, #transect, #notes {
   background: $surface; }
 QTabBar { background: transparent; }
 QTabBar::tab { background: transparent; color: $muted; padding: 6px 12px; border: none;
@@ -243,6 +243,12 @@ QLabel[objectName="window.hint"] { background: $surface; color: $text; border: 2
   font-weight: 600; }
 QFrame[objectName="experiments.divider"] { background: $border; }
 QFrame[objectName="experiments.row"] { border: none; border-bottom: 1px solid $border; }
+QTreeView[objectName="points.groups"] { background: transparent; border: none; outline: none; }
+QTreeView[objectName="points.groups"]::item { padding: 2px 0; }
+QTreeView[objectName="points.groups"]::item:selected { background: $chosen; color: $text; }
+QTreeView[objectName="points.groups"] QLineEdit { min-height: 0; padding: 0 2px; border-radius: 3px; }
+QPlainTextEdit { background: $surface; color: $text; border: none; selection-background-color: $accent;
+  selection-color: $accent_text; padding: 6px; }
 QListView[objectName="reconstructions.grid"] { background: $surface; border: none; }
 QTableView, QTableView QHeaderView, QTableCornerButton::section { background: $surface; border: none; }
 QTableView QHeaderView::section { background: $surface; color: $muted; border: none; border-bottom: 1px solid $border;

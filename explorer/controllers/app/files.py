@@ -63,7 +63,7 @@ class FilesController(Controller):
             self.refused.emit(f"{name} does not end in {formats}. Choose one of these formats.")
 
     def export_selection(self) -> None:
-        """Ask for a file name and write the selected samples as CSV: index, file, factors, means."""
+        """Ask for a file name and write the selected samples as CSV: index, file, factors, groups, means."""
         title, filters = "Export selected samples", {"csv": "CSV (*.csv)"}
         ask_save(self._window, "export_selection", title, self._named("samples.csv"), filters, self._export_selection)
 
@@ -75,12 +75,15 @@ class FilesController(Controller):
         text = io.StringIO()
         writer = csv.writer(text)
         file = ["file"] if samples.names else []
-        writer.writerow(["index", *file, *samples.factor_names, *(f"mu{i + 1}" for i in range(means.shape[1]))])
+        grouped = ["groups"] if state.groups else []
+        latents = [f"mu{i + 1}" for i in range(means.shape[1])]
+        writer.writerow(["index", *file, *samples.factor_names, *grouped, *latents])
         for place in state.selected.tolist():
             known = zip(samples.factors[place].tolist(), samples.categories, strict=True)
             labels = [said(value, names) if names else value for value, names in known]
             named = [samples.names[place]] if samples.names else []
-            writer.writerow([int(samples.indices[place]), *named, *labels, *map(float, means[place])])
+            groups = ["; ".join(group.name for group in state.groups if place in group.positions)] if grouped else []
+            writer.writerow([int(samples.indices[place]), *named, *labels, *groups, *map(float, means[place])])
         try:
             write_atomic(Path(name), text.getvalue().encode())
         except OSError as error:

@@ -16,6 +16,7 @@ from core.rendering.point_colours import SPLIT, point_colours, value_range
 from core.rendering.projection import Projection, along_components, along_dimensions, laid_out
 from core.utils.text import counted
 from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.color_targets import GROUPS
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.requirements import missing_originals, missing_reconstructions
@@ -25,7 +26,7 @@ from explorer.views.points import PointsView
 
 EXCESS_BCE = "excess BCE"
 NO_COLOUR = "one colour"
-RESERVED_NAMES = (EXCESS_BCE, SPLIT, NO_COLOUR)
+RESERVED_NAMES = (GROUPS, EXCESS_BCE, SPLIT, NO_COLOUR)
 """What colours the points beside factors and attributes."""
 
 
@@ -49,7 +50,7 @@ class CloudController(Controller):
         self._uncoloured = False  # for want of anything to colour by, not because a person wants it so
         state, events = self._state, self._state.events
         events.embedding.connect(self._on_embedding)
-        self._when((events.samples, events.attributes, events.model), self._on_samples)
+        self._when((events.samples, events.attributes, events.groups, events.model), self._on_samples)
         self._when((events.losses, events.selected, events.hidden, events.theme), lambda: self._mark("colours"))
         events.layout.connect(lambda _: self._on_layout())
         events.display.connect(self._on_display)
@@ -165,6 +166,8 @@ class CloudController(Controller):
         left_out = {EXCESS_BCE} if without_losses else set()
         if len(np.unique(self._state.samples.split)) < 2:
             left_out.add(SPLIT)  # all are on one side
+        if not self._state.groups or GROUPS in names:
+            left_out.add(GROUPS)
         return [*names, *(name for name in RESERVED_NAMES if name not in left_out)]
 
     def _keep_colour(self) -> None:
@@ -238,7 +241,7 @@ class CloudController(Controller):
         if not len(colouring.values):
             self.view.set_colorbar("", 0.0, 1.0, None)
         elif colouring.classes:
-            self.view.set_legend(colouring.name, self._legend(colouring.values, colouring.classes))
+            self.view.set_legend(colouring.name, self._legend(colouring))
         else:
             lut = colormaps.lut(colouring.colormap, self._state.theme.plot)
             self.view.set_colorbar(colouring.name, colouring.low, colouring.high, lut)
@@ -266,6 +269,7 @@ class CloudController(Controller):
             tuple(sorted(state.hidden)) if classes else (),
             state.selected,
             display.opacity,
+            color_targets.unknown(state, display.color_by),
         )
 
     def _share_colours(self, colours: np.ndarray | None) -> None:
@@ -277,8 +281,9 @@ class CloudController(Controller):
         values = self._state.losses if name == EXCESS_BCE else color_targets.values(self._state, name)
         return values if values is not None and len(values) == count and np.isfinite(values).any() else None
 
-    def _legend(self, values: np.ndarray, classes: tuple[str, ...]) -> list[LegendEntry]:
+    def _legend(self, colouring: Colouring) -> list[LegendEntry]:
         """An entry for each class that a sample has, and one for those whose class is not known."""
+        values, classes = colouring.values, colouring.classes
         known = values[np.isfinite(values)].astype(np.int64)
         counts = np.bincount(known, minlength=len(classes)).tolist()
         hidden, colours = self._state.hidden, class_colours(len(classes), self._state.theme.plot)[:, :3].tolist()
@@ -289,7 +294,7 @@ class CloudController(Controller):
         ]
         unknown = len(values) - len(known)
         if unknown:
-            entries.append(LegendEntry(-1, UNKNOWN, colormaps.MISSING, unknown, -1 in hidden))
+            entries.append(LegendEntry(-1, colouring.unknown, colormaps.MISSING, unknown, -1 in hidden))
         return entries
 
     def _show_marks(self, document: Document) -> None:

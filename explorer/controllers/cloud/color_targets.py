@@ -1,6 +1,7 @@
 """What is known of each sample: the factors of the data, then the attributes that were measured or read from a file.
 
-All of them can colour the cloud; what is a number can also be changed along a path, which a class cannot.
+All of them can colour the cloud; what is a number can also be changed along a path, which a class cannot. The groups
+that a person has made can colour it, too.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from core.paths.labels import labels_along
-from core.projects.edited import Attributes
+from core.projects.edited import Attributes, Group
 from core.rendering.class_colours import UNKNOWN
 from core.rendering.point_colours import SPLIT
 from core.runs.directory import SPLIT_NAMES, ProbeSet
 from explorer.state import State
+
+GROUPS = "groups"
+"""What the groups that a person has made are called as a colouring; a factor of this name goes before them."""
+NO_GROUP = "in no group"
 
 
 def names(state: State) -> tuple[str, ...]:
@@ -41,7 +46,14 @@ def _names(known: ProbeSet | Attributes) -> tuple[str, ...]:
 
 def classes(state: State, name: str) -> tuple[str, ...]:
     """The names of what colours the points if it is a class, training and validation among them."""
+    if name == GROUPS and GROUPS not in names(state):
+        return tuple(group.name for group in state.groups)
     return SPLIT_NAMES if name == SPLIT else categories(state, name)
+
+
+def unknown(state: State, name: str) -> str:
+    """What the samples are called whose class of ``name`` is not known."""
+    return NO_GROUP if name == GROUPS and GROUPS not in names(state) else UNKNOWN
 
 
 def sample_name(samples: ProbeSet, place: int) -> str:
@@ -67,7 +79,17 @@ def values(state: State, name: str) -> np.ndarray | None:
         return samples.factors[:, samples.factor_names.index(name)]
     if attributes is not None and name in attributes.names:
         return attributes.values[:, attributes.names.index(name)]
+    if samples is not None and name == GROUPS and state.groups:
+        return _groups(state.groups, len(samples.indices))
     return None
+
+
+def _groups(groups: tuple[Group, ...], count: int) -> np.ndarray:
+    """The first group of each of ``count`` samples, float32 (N,); NaN for one in none."""
+    first = np.full(count, np.nan, dtype=np.float32)
+    for place, group in reversed(tuple(enumerate(groups))):
+        first[group.positions[group.positions < count]] = place
+    return first
 
 
 def label_texts(state: State, z: np.ndarray) -> list[list[str]]:

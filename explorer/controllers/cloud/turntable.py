@@ -18,6 +18,7 @@ from core.rendering.point_colours import SPLIT
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import EXCESS_BCE, NO_COLOUR
+from explorer.controllers.cloud.color_targets import GROUPS
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command
 from explorer.widgets.dialogs import ProgressDialog, ask_save
@@ -96,7 +97,8 @@ class TurntableController(Controller):
         state, display = self._state, self._state.display
         arguments = [] if state.epoch is None else ["--epoch", str(state.epoch)]
         values = state.losses if display.color_by == EXCESS_BCE else None
-        if state.attributes is not None and display.color_by in state.attributes.names:
+        groups = display.color_by == GROUPS and GROUPS not in color_targets.names(state)
+        if groups or (state.attributes is not None and display.color_by in state.attributes.names):
             values = color_targets.values(state, display.color_by)
         classes = color_targets.classes(state, display.color_by)
         if values is not None and np.isfinite(values).any():
