@@ -1,8 +1,9 @@
 """Images as the network sees them, kept on disk and shared by all runs, found again by what defines them.
 
 An entry is two files named by the hash of its recipe: the images as ``.npy``, read as a memory map, and a record beside
-it with what else is known about them and a seal, by which a torn or altered file is noticed and made again. The record
-is written last: an entry without it does not exist. Each use touches the record; when the folder grows beyond its bound
+it with what else is known about them, a checksum of each block of the images, and one of the record itself: a torn or
+altered file, or a bit that a disk has flipped, is noticed, and the entry is made again. The record is written last: an
+entry without it does not exist. Each use touches the record; when the folder grows beyond its bound
 (``ISOLINE_CACHE_GB``), the entries that were not used for longest go, never one that a living process has open.
 """
 
@@ -12,11 +13,13 @@ import contextlib
 import hashlib
 import math
 import os
+import random
 import shutil
 import time
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -32,17 +35,38 @@ Known = TypeVar("Known")
 BOUND_VARIABLE, DEFAULT_GB = "ISOLINE_CACHE_GB", 50.0
 _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its writer
 _FORGOTTEN_S = 90 * 24 * 3600.0
-_SEALED_WHOLE = 512 << 20  # bytes up to which every one is checked; of larger files samples
-_SEAL_SAMPLES, _SEAL_SAMPLE = 64, 1 << 18
+_BLOCK = 4 << 20  # bytes of a file that have a checksum of their own
+_CHECKED = 8 << 30
+"""Bytes of a file that are checked each time it is found: of larger ones other blocks each time, and both ends.
+
+3 GB that lie in memory take a second, else as long as the disk needs, for which the first epoch then need not wait."""
+_OF_EARLIER_VERSIONS = b"\xa4seal"
+"""What their records have, in place of checksums of blocks."""
 _SHARING_VIOLATION = 32  # what Windows answers to whoever removes a file that is open
 
 
 class _Record(msgspec.Struct):
-    """What stands beside the images: their shape, the seal of the file, and what the writer adds."""
+    """What stands beside the images: their shape, the file's bytes and checksums, and what the writer adds.
+
+    ``sums`` are CRC-32, four bytes each, of its blocks; ``check`` that of all else here.
+    """
 
     shape: tuple[int, ...]
-    seal: str
+    size: int
+    sums: bytes
     about: msgspec.Raw
+    check: int = 0
+
+    def checksum(self) -> int:
+        """What ``check`` must be."""
+        return zlib.crc32(msgspec.msgpack.encode((self.shape, self.size, self.sums, bytes(self.about))))
+
+
+class _Remembered(msgspec.Struct, array_like=True):
+    """A small record: what was found, and its CRC-32."""
+
+    check: int
+    content: msgspec.Raw
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,29 +122,42 @@ class ImageCache:
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = cache_folder() if folder is None else folder
+        self.damage = ""
+        """What was wrong with the entry that was looked for last, in a sentence; empty if nothing was."""
 
     def _files(self, recipe: str) -> tuple[Path, Path]:
         return self.folder / f"images-{recipe[:32]}.npy", self.folder / f"images-{recipe[:32]}.record"
 
     def find(self, recipe: str) -> Cached | None:
-        """The entry of ``recipe``, kept from now on as long as its images live; None if there is none, or damaged."""
+        """The entry of ``recipe``, kept from now on as long as its images live; None if there is none, or it is
+        damaged, which ``damage`` then says."""
         file, record_file = self._files(recipe)
+        self.damage = ""
         try:
             hold = open(record_file, "rb")  # noqa: SIM115  # stays open as long as the images are used
         except OSError:
             return None
+        content = b""
         try:
             _share(hold)
-            record = msgspec.msgpack.decode(hold.read(), type=_Record)
-            if record.seal != _seal(file):
-                raise ValueError("the file was altered")
+            content = hold.read()
+            record = msgspec.msgpack.decode(content, type=_Record)
+            if record.check != record.checksum():
+                raise ValueError("the checksum of what is known about them is wrong")
+            _check_blocks(file, record)
             images = np.load(file, mmap_mode="r", allow_pickle=False)
             if images.dtype != np.uint8 or images.shape != record.shape:
                 raise ValueError("the file is another one")
             with contextlib.suppress(OSError):  # of a cache that can only be read nothing is ever removed
                 os.utime(record_file)
-        except (OSError, ValueError, EOFError, msgspec.MsgspecError):
+        except (OSError, ValueError, EOFError, msgspec.MsgspecError) as error:
             hold.close()
+            # One that was removed just now, or is of an earlier version, is not damaged.
+            if not isinstance(error, FileNotFoundError) and _OF_EARLIER_VERSIONS not in content:
+                self.damage = (
+                    f"The prepared images in the cache were damaged ({error}), so they were made anew; if that happens "
+                    "again, the disk may be failing."
+                )
             return None
         weakref.finalize(images._mmap, hold.close)
         return Cached(images, bytes(record.about))
@@ -143,7 +180,9 @@ class ImageCache:
             yield writer
             if writer.about is None:
                 raise ValueError("the images were not finished")
-        record = _Record((writer.count, *shape), _seal(file), msgspec.Raw(writer.about))
+        size = file.stat().st_size
+        record = _Record((writer.count, *shape), size, _sums(file, range(_blocks(size))), msgspec.Raw(writer.about))
+        record.check = record.checksum()
         with atomic_file(record_file) as stream:
             stream.write(msgspec.msgpack.encode(record))
 
@@ -248,39 +287,45 @@ def remembered(folder: Path | None, kind: str, recipe: str, type_: type[Known], 
     folder = cache_folder() if folder is None else folder
     file = folder / f"{kind}-{recipe[:32]}.msgpack"
     with contextlib.suppress(OSError, msgspec.MsgspecError, UnreadableError, RecursionError):
-        stored = msgspec.msgpack.decode(read_bytes(file, 256 * MEGABYTE), type=type_)
+        kept = msgspec.msgpack.decode(read_bytes(file, 256 * MEGABYTE), type=_Remembered)
+        if kept.check != zlib.crc32(bytes(kept.content)):
+            raise UnreadableError("its checksum is wrong")
+        stored = msgspec.msgpack.decode(kept.content, type=type_)
         with contextlib.suppress(OSError):  # of a cache that can only be read nothing is ever removed
             os.utime(file)
         return stored
     known = find()
     with contextlib.suppress(OSError, UnicodeEncodeError):  # without it, the next one looks again
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, msgspec.msgpack.encode(known))
+        content = msgspec.msgpack.encode(known)
+        write_atomic(file, msgspec.msgpack.encode(_Remembered(zlib.crc32(content), msgspec.Raw(content))))
     return known
 
 
 def cached_images(
     recipe: str, shape: tuple[int, ...], make: Callable[[], np.ndarray], folder: Path | None = None
-) -> np.ndarray:
-    """Images uint8 ``shape``, read-only, from the cache, or from ``make`` which then fills it.
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(images uint8 ``shape``, read-only, from the cache, or from ``make`` which then fills it; notes).
 
-    A cache that cannot be written costs a warning and the time to draw again, nothing else.
+    A note says that the cache was damaged. A cache that cannot be written costs a warning and the time to draw again,
+    nothing else.
     """
     cache = ImageCache(folder)
     cached = cache.find(recipe)
     if cached is not None and cached.images.shape == shape:
-        return cached.images
+        return cached.images, ()
+    notes = (cache.damage,) if cache.damage else ()
     images = make()
     try:
         with cache.writing(recipe, len(images), shape[1:]) as writer:
             writer.append(images)
             writer.finish(msgspec.msgpack.encode(None))
         if (cached := cache.find(recipe)) is not None:
-            return cached.images  # from the file, so that the drawn copy leaves the memory
+            return cached.images, notes  # from the file, so that the drawn copy leaves the memory
     except (OSError, DatasetError) as error:
         warn_unwritable(cache.folder, error)
     images.flags.writeable = False
-    return images
+    return images, notes
 
 
 def warn_unwritable(folder: Path, error: Exception) -> None:
@@ -299,20 +344,35 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.encode().ljust(117) + b"\n"
 
 
-def _seal(file: Path) -> str:
-    """sha256 hex of the file's length and content, of 64 places in it if it is large. Raises ``OSError``."""
-    digest = hashlib.sha256()
+def _blocks(size: int) -> int:
+    """How many blocks a file of ``size`` bytes has."""
+    return -(-size // _BLOCK)
+
+
+def _sums(file: Path, blocks: Iterable[int]) -> bytes:
+    """The CRC-32 of some blocks of ``file``, four bytes each. Raises ``OSError``."""
+    sums = bytearray()
     with open(file, "rb", buffering=0) as stream:
-        size = os.fstat(stream.fileno()).st_size
-        digest.update(str(size).encode())
-        if size <= _SEALED_WHOLE:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        else:
-            for place in np.linspace(0, size - _SEAL_SAMPLE, _SEAL_SAMPLES).astype(int):
-                stream.seek(int(place))
-                digest.update(stream.read(_SEAL_SAMPLE))
-    return digest.hexdigest()
+        for block in blocks:
+            stream.seek(block * _BLOCK)
+            sums += zlib.crc32(stream.read(_BLOCK)).to_bytes(4, "little")
+    return bytes(sums)
+
+
+def _check_blocks(file: Path, record: _Record) -> None:
+    """Raises ``ValueError`` if ``file`` is not the one that ``record`` is about, ``OSError``."""
+    if (size := file.stat().st_size) != record.size:
+        raise ValueError(f"their file has {size:,} bytes, and must have {record.size:,}")
+    count = _blocks(size)
+    if len(record.sums) != 4 * count:
+        raise ValueError("their file has other blocks")
+    blocks = list(range(count))
+    if size > _CHECKED:
+        blocks = sorted({0, count - 1, *random.SystemRandom().sample(blocks, _CHECKED // _BLOCK)})
+    found = _sums(file, blocks)
+    for place, block in enumerate(blocks):
+        if found[4 * place : 4 * place + 4] != record.sums[4 * block : 4 * block + 4]:
+            raise ValueError(f"the checksum of block {block + 1} of {count} is wrong")
 
 
 def _share(file: IO[bytes]) -> None:

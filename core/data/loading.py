@@ -228,7 +228,8 @@ def _curves(config: DataConfig, progress: Progress | None, cache: Path | None) -
     def draw() -> np.ndarray:
         return polar_curves.render(ab, size, config.geometry, progress)
 
-    images = cached_images(recipe, (len(ab), size, size), draw, cache)[..., None]
+    images, notes = cached_images(recipe, (len(ab), size, size), draw, cache)
+    images = images[..., None]
     if config.channels == 3:
         images = np.broadcast_to(images, (*images.shape[:3], 3))
     parts = curve_split(config, ab)
@@ -242,7 +243,7 @@ def _curves(config: DataConfig, progress: Progress | None, cache: Path | None) -
         parts.train,
         parts.validation,
         mark,
-        notes=parts.notes,
+        notes=(*notes, *parts.notes),
         held_out=parts.held_out,
     )
 

@@ -100,6 +100,7 @@ def prepare_listing(
             if progress is not None:
                 progress(1.0)
             return found
+    damage = store.damage
     if source is None:
         source = opened(listing, config, cache, None if progress is None else lambda _: progress(0.0))
     share = 0.0 if common is not None else _SURVEY_SHARE
@@ -107,10 +108,13 @@ def prepare_listing(
         common = surveyed(source, listing, config, cache, None if progress is None else lambda f: progress(share * f))
     rest = None if progress is None else lambda fraction: progress(share + (1.0 - share) * fraction)
     try:
-        return _made(store, recipe, source, config, common, rest)
+        made = _made(store, recipe, source, config, common, rest)
     except OSError as error:
         warn_unwritable(store.folder, error)
-    return prepared_once(source, config, common, rest)
+        made = prepared_once(source, config, common, rest)
+    if damage:
+        made.notes = (*made.notes, damage)
+    return made
 
 
 def prepared_once(

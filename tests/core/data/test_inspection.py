@@ -76,8 +76,8 @@ def test_sizes_that_train_badly_or_for_long_are_not_suggested(tmp_path, side, si
 def test_prepared_images_are_looked_up_once(folder, monkeypatch):
     looked_at(folder)
     checked: list[Path] = []
-    seal = cache._seal
-    monkeypatch.setattr(cache, "_seal", lambda file: checked.append(file) or seal(file))
+    check = cache._check_blocks
+    monkeypatch.setattr(cache, "_check_blocks", lambda file, record: checked.append(file) or check(file, record))
     looked_at(folder)
     assert len(checked) == 1
 

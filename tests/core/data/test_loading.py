@@ -1,11 +1,14 @@
 """Datasets of polar curves: splits, weights and the cache."""
 
 import os
+from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
 from core.config import DataConfig
+from core.data.cache import ImageCache
 from core.data.dataset import DatasetError
 from core.data.loading import curve_parameters, image_at, load_dataset, petal_weights
 
@@ -95,14 +98,53 @@ def test_a_damaged_cache_is_drawn_again(tmp_path, monkeypatch, damage):
     np.testing.assert_array_equal(load_dataset(SMALL, cache=tmp_path).images, before)
 
 
-@pytest.mark.parametrize("place", [0.1, 0.5, 0.9, 1.0])
-def test_one_altered_pixel_anywhere_is_noticed(tmp_path, monkeypatch, place):
-    load_dataset(SMALL, cache=tmp_path)
-    (file,) = tmp_path.glob("*.npy")
+def flip(file: Path, place: float) -> None:
+    """Another bit at this share of the file."""
     content = bytearray(file.read_bytes())
     content[round(place * (len(content) - 1))] ^= 1
     file.write_bytes(content)
-    assert drawn(monkeypatch, tmp_path) > 0
+
+
+@pytest.mark.parametrize("place", [0.0, 0.0008, 0.1, 0.5, 1.0], ids=["header", "shape", "pixel", "pixel", "last pixel"])
+def test_one_altered_bit_anywhere_is_noticed_and_said(tmp_path, monkeypatch, place):
+    before = np.array(load_dataset(SMALL, cache=tmp_path).images)
+    (file,) = tmp_path.glob("*.npy")
+    flip(file, place)
+    dataset = load_dataset(SMALL, cache=tmp_path)
+    np.testing.assert_array_equal(dataset.images, before)
+    assert [note for note in dataset.notes if "images in the cache were damaged (the checksum of block 1 of 1" in note]
+    assert drawn(monkeypatch, tmp_path) == 0
+    assert not any("damaged" in note for note in load_dataset(SMALL, cache=tmp_path).notes)
+
+
+def test_a_flipped_bit_in_any_byte_of_the_record_fails_nothing(tmp_path, monkeypatch):
+    """Of own images it holds names, labels and more: whatever it says is checked before it is believed."""
+    load_dataset(SMALL, cache=tmp_path)
+    (record,) = tmp_path.glob("*.record")
+    sound = record.read_bytes()
+    for place in range(len(sound)):
+        record.write_bytes(sound[:place] + bytes([sound[place] ^ 1 << place % 8]) + sound[place + 1 :])
+        assert ImageCache(tmp_path).find(record.stem.removeprefix("images-")) is None
+
+
+def test_an_entry_of_an_earlier_version_is_made_anew_without_a_word(tmp_path, monkeypatch):
+    load_dataset(SMALL, cache=tmp_path)
+    (record,) = tmp_path.glob("*.record")
+    record.write_bytes(msgspec.msgpack.encode({"shape": [1], "seal": "0" * 64, "about": None}))
+    assert not any("damaged" in note for note in load_dataset(SMALL, cache=tmp_path).notes)
+    assert drawn(monkeypatch, tmp_path) == 0
+
+
+def test_of_a_file_larger_than_is_checked_each_time_other_blocks_are(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.data.cache._BLOCK", 1024)
+    monkeypatch.setattr("core.data.cache._CHECKED", 4 * 1024)
+    load_dataset(SMALL, cache=tmp_path)
+    assert drawn(monkeypatch, tmp_path) == 0
+    (file,) = tmp_path.glob("*.npy")
+    flip(file, 0.5)
+    noticed = [ImageCache(tmp_path).find(file.stem.removeprefix("images-")) is None for _ in range(200)]
+    assert any(noticed)
+    assert not all(noticed)
 
 
 def test_cached_images_cannot_be_written_to(tmp_path):

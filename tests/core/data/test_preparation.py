@@ -262,7 +262,26 @@ def test_headers_and_what_images_have_in_common_are_found_once(folder, tmp_path,
     assert len(read) == 12
 
 
-@pytest.mark.parametrize("content", [None, b"", b"\xc1", b"\xa3one"])
+@pytest.mark.parametrize("suffix", ["npy", "record"])
+def test_images_whose_cache_was_damaged_are_read_again_and_that_is_noted(tmp_path: Path, suffix: str):
+    (folder := tmp_path / "images").mkdir()
+    for index in range(3):
+        Image.new("L", (16, 16), 60 * index).save(folder / f"{index}.png")
+    config = DataConfig(path=str(folder), image_size=16)
+    before = prepare(config, cache=tmp_path / "cache")
+    images = np.array(before.images)
+    (file,) = (tmp_path / "cache").glob(f"images-*.{suffix}")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 4
+    file.write_bytes(content)
+    again = prepare(config, cache=tmp_path / "cache")
+    assert "images in the cache were damaged" in again.notes[-1]
+    np.testing.assert_array_equal(again.images, images)
+    assert again.fingerprint == before.fingerprint
+    assert prepare(config, cache=tmp_path / "cache").notes == before.notes
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xc1", b"\xa3one", b"\x92\x00\x91\x07"])
 def test_what_was_found_is_remembered_by_its_recipe_and_looked_for_again_if_torn(tmp_path: Path, content: bytes | None):
     found: list[int] = []
 
