@@ -28,6 +28,35 @@ def unsafe_calls(tree: ast.AST) -> Iterator[str]:
             yield f"line {node.lineno}: {called}"
 
 
+def pickling_collectives(tree: ast.AST) -> Iterator[str]:
+    """Calls by which one process of a training has the others unpickle what it sends."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            name, owner = node.func.attr, ast.unparse(node.func.value)
+            if name.endswith(("_object", "_object_list")) or (name == "broadcast" and "fabric" in owner.lower()):
+                yield f"line {node.lineno}: {ast.unparse(node.func)}"
+
+
+def test_no_process_of_a_training_unpickles_what_another_sends():
+    found = {
+        str(path.relative_to(ROOT)): list(pickling_collectives(ast.parse(path.read_text("utf-8")))) for path in FILES
+    }
+    assert {path: calls for path, calls in found.items() if calls} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "torch.distributed.broadcast_object_list(content, 0)",
+        "dist.all_gather_object(all, one)",
+        "self._fabric.broadcast(config)",
+        "fabric.strategy.broadcast(config)",
+    ],
+)
+def test_such_collectives_are_found(source):
+    assert len(list(pickling_collectives(ast.parse(source)))) == 1
+
+
 def test_no_file_that_is_read_can_run_code():
     found = {str(path.relative_to(ROOT)): list(unsafe_calls(ast.parse(path.read_text("utf-8")))) for path in FILES}
     assert len(FILES) > 300

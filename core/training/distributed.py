@@ -1,4 +1,7 @@
-"""What the processes of one training share. Rank zero alone reads commands and writes files; the others follow it."""
+"""What the processes of one training share. Rank zero alone reads commands and writes files; the others follow it.
+
+What goes from one to the others is tensors and JSON, nothing that could run code where it arrives.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,17 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 import lightning_fabric
+import msgspec
 import torch
 
+from core.config import RunConfig, config_from_dict, config_to_dict
 from core.training.control import Verdict
 from core.training.state import Hyperparameters, TrainingState
 
 T = TypeVar("T")
+_DTYPES = {
+    str(kind).removeprefix("torch."): kind for kind in (torch.float32, torch.float64, torch.bfloat16, torch.int64)
+}
 
 
 class RankFailed(RuntimeError):
@@ -41,7 +49,7 @@ class Ranks:
                 result = task()
             except Exception as error:  # raised below, once the others know
                 failure = error
-        message = self._fabric.broadcast(None if failure is None else str(failure))
+        message = self._share(None if failure is None else str(failure), str | None)
         if failure is not None:
             raise failure
         if message is not None:
@@ -60,15 +68,40 @@ class Ranks:
         code, live.learning_rate, live.beta, live.gamma = shared.tolist()
         return cast(Verdict, codes[int(code)])
 
+    def share_config(self, config: RunConfig) -> RunConfig:
+        """Rank zero's configuration for all."""
+        if self._group is None:
+            return config
+        return config_from_dict(self._share(config_to_dict(config), dict[str, Any]), "rank zero's configuration")
+
     def share_state(self, state: TrainingState) -> None:
         """Rank zero's state for all: it may come from a checkpoint that only rank zero can read."""
         if self._group is None:
             return
-        content: list[Any] = [state.state_dict() if self._fabric.global_rank == 0 else None]
-        torch.distributed.broadcast_object_list(content, 0, group=self._group)
-        if self._fabric.global_rank != 0:
-            state.load_state_dict(*content[0])
+        tensors, values = state.state_dict()
+        first = self._fabric.global_rank == 0
+        kinds = {name: (str(tensor.dtype).removeprefix("torch."), tensor.shape) for name, tensor in tensors.items()}
+        shared = self._share((kinds, values), tuple[dict[str, tuple[str, tuple[int, ...]]], dict[str, Any]])
+        received: dict[str, torch.Tensor] = {}
+        for name, (kind, shape) in shared[0].items():
+            tensor = tensors[name].detach().contiguous() if first else torch.empty(shape, dtype=_DTYPES[kind])
+            torch.distributed.broadcast(tensor, 0, group=self._group)
+            received[name] = tensor
+        if not first:
+            state.load_state_dict(received, shared[1])
         self.share_verdict("go", state.hyperparameters)
+
+    def _share(self, value: T, kind: Any) -> T:
+        """Rank zero's ``value``, of JSON type ``kind``, for all."""
+        if self._group is None:
+            return value
+        data = torch.frombuffer(bytearray(msgspec.json.encode(value)), dtype=torch.uint8)
+        size = torch.tensor(len(data))
+        torch.distributed.broadcast(size, 0, group=self._group)
+        if self._fabric.global_rank != 0:
+            data = torch.empty(int(size), dtype=torch.uint8)
+        torch.distributed.broadcast(data, 0, group=self._group)
+        return msgspec.json.decode(data.numpy().tobytes(), type=kind)
 
     def shutdown(self) -> None:
         """Leave the process group."""

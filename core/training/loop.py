@@ -31,6 +31,7 @@ from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
 from core.models.vae import forward_flops
 from core.training.accumulation import Part, backward, largest_part, least_part, parts_of
 from core.training.explosion import Exploded, LossGuard
+from core.training.rendezvous import PrivateDDP
 from core.training.schedule import fewest, learning_rate, next_batch, steps_left
 from core.training.state import TrainingState, epoch_order, input_noise, step_noise
 
@@ -98,7 +99,7 @@ def make_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
         accelerator=device,
         devices=config.devices,
         num_nodes=config.nodes,
-        strategy="ddp" if config.devices * config.nodes > 1 else "auto",
+        strategy=PrivateDDP() if config.devices * config.nodes > 1 else "auto",
         precision="bf16-mixed" if bfloat16 else "32-true",
     )
 

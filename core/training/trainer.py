@@ -105,11 +105,11 @@ def run_training(
         existing, beginning = claimed or (None, None)
         if existing is not None:
             config = inherit_native_size(config, existing.config)
-        config = fabric.broadcast(config)  # rank zero alone has seen the run that is resumed
+        config = ranks.share_config(config)  # rank zero alone has seen the run that is resumed
 
         # The data: rank zero fills the cache, the others read it.
         data = config.data if existing is None else present_data(config.data, out, existing.metadata)
-        data = fabric.broadcast(data)
+        data = ranks.share_config(dataclasses.replace(config, data=data)).data
 
         def progress(done: float) -> None:
             lock.moved("starting", 0)

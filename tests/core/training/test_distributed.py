@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from core.models.device import DeviceError
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import read_metrics
 from core.training.checkpoint import load_model, read_stored
+from core.training.rendezvous import LOOPBACK, interface_towards, meeting_store
 
 FLAGS = (
     *("--data.image-size", "32", "--data.count", "64", "--data.no-punctured", "--data.validation-fraction", "0.25"),
@@ -31,6 +35,16 @@ def noted(path):
         file.write(f"{path.name}\\n")
     return write(path)
 a.atomic_file = core.runs.directory.atomic_file = noted
+import psutil
+from core.training.distributed import Ranks
+share = Ranks.share_state
+def shared(ranks, state):
+    share(ranks, state)
+    for connection in psutil.Process().net_connections("inet"):
+        if connection.status == psutil.CONN_LISTEN:
+            with open(notes.with_name(f"listens-{notes.name}"), "a") as file:
+                file.write(f"{connection.laddr.ip}\\n")
+Ranks.share_state = shared
 from core.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -73,8 +87,35 @@ def test_two_processes_train_one_run_to_its_end(trained: tuple[Path, subprocess.
 
 def test_only_rank_zero_writes_and_speaks(trained: tuple[Path, subprocess.CompletedProcess[str]]):
     folder, done = trained
-    assert [path.name for path in (folder / "notes").iterdir()] == ["rank-0"]
+    assert [path.name for path in (folder / "notes").glob("rank-*")] == ["rank-0"]
     assert done.stdout.count("finished after 2 epochs") == 1
+
+
+def test_they_listen_on_loopback_alone(trained: tuple[Path, subprocess.CompletedProcess[str]]):
+    folder, _ = trained
+    found = [path.read_text().split() for path in (folder / "notes").glob("listens-*")]
+    assert len(found) == 2
+    assert {address for addresses in found for address in addresses} == {"127.0.0.1"}
+
+
+def test_the_store_is_served_at_its_address_and_nowhere_else():
+    with socket.socket() as free:
+        free.bind((LOOPBACK, 0))
+        port = free.getsockname()[1]
+    store = meeting_store(LOOPBACK, port, 1, is_main=True)
+    store.set("key", "value")
+    own = [c.laddr for c in psutil.Process().net_connections("inet") if c.status == psutil.CONN_LISTEN]
+    assert [address.ip for address in own if address.port == port] == [LOOPBACK]
+
+
+def test_an_address_of_another_machine_is_refused():
+    with pytest.raises(DeviceError, match=r"cannot meet at 192\.0\.2\.1, port 29500 .* MASTER_ADDR must be an address"):
+        meeting_store("192.0.2.1", 29500, 2, is_main=True)
+
+
+def test_loopback_is_reached_by_its_own_interface():
+    name = interface_towards(LOOPBACK)
+    assert LOOPBACK in [address.address for address in psutil.net_if_addrs()[name]]
 
 
 def test_a_refusal_reaches_both_and_is_told_once(trained: tuple[Path, subprocess.CompletedProcess[str]]):
