@@ -38,12 +38,14 @@ def show(arguments: list[str]) -> int:
         description="Explore latent spaces. Without a command, the window opens.",
         epilog=f"Commands: {', '.join(CORE_COMMANDS)}, tour. See: isoline COMMAND --help",
     )
-    parser.add_argument("run", nargs="?", type=Path, help="run folder to open (default: the bundled model)")
+    parser.add_argument(
+        "run", nargs="?", type=Path, help="run folder or project file (.isoline) to open (default: what was open last)"
+    )
     parser.add_argument("--renderer", choices=("auto", "gl", "software"), default="auto", help="how the cloud is drawn")
     parser.add_argument("--version", action="version", version=f"isoline {core.__version__}")
     options = parser.parse_args(arguments)
     if options.run is not None and not options.run.exists():
-        print(f"isoline: {options.run} does not exist; give the folder of a run.", file=sys.stderr)
+        print(f"isoline: {options.run} does not exist; give the folder of a run or a project file.", file=sys.stderr)
         return 2
 
     from explorer.startup import open_window

@@ -55,13 +55,14 @@ class Command:
 @dataclass(frozen=True)
 class Menu:
     """A menu: commands, submenus, None for a line, and names: of a command that another menu has too, or ``RECENT``
-    for the runs that were open lately, or ``DOCKS`` for an entry for each dock, to show or hide it."""
+    for the runs and projects that were open lately, ``EARLIER`` for the sessions that can be gone on with, or ``DOCKS``
+    for an entry for each dock, to show or hide it."""
 
     title: str
     entries: tuple[Command | Menu | str | None, ...]
 
 
-RECENT, DOCKS = "recent runs", "docks"
+RECENT, EARLIER, DOCKS = "recent runs", "earlier sessions", "docks"
 
 
 def _has_path(app: Explorer) -> bool:
@@ -179,6 +180,19 @@ FILE = Menu("&File", (
             "Open a Python file of yours that defines decode(z), in a window of its own"),
     Command("bundled", "Open the bundled model", lambda app: app.open_bundled(), "", "isoline",
             "Open the trained model that comes with Isoline"),
+    None,
+    Command("new_project", "New project", lambda app: app.project.start_over(), "", "",
+            "Begin with the open run again; what was made so far goes to Earlier sessions", enabled=_has_cloud),
+    Command("open_project", "Open project…", lambda app: app.project.ask_open(), "Ctrl+Shift+O", "open",
+            "Open a project file: a run with all that was made and arranged"),
+    Command("save_project", "Save project", lambda app: app.project.save(), "Ctrl+Alt+S", "bookmark",
+            "Save everything that was made and arranged, with all steps that can be undone", enabled=_has_cloud),
+    Command("save_project_as", "Save project as…", lambda app: app.project.ask_save(), "", "bookmark",
+            "Save it in another file; the model can go with it, to hand to somebody else", enabled=_has_cloud),
+    EARLIER,
+    Command("resume", "Continue where you were", lambda app: app.choose_resume(), "", "",
+            "At the start, open what was open last, as it was; otherwise the bundled model",
+            checked=lambda app: app.settings.resumes),
     None,
     Command("export", "Export path…", lambda app: app.files.export_path("mp4"), "Ctrl+S", "export",
             "Write the path as a PNG strip, GIF, MP4 or NPZ file", enabled=_has_path,
@@ -399,6 +413,8 @@ class Actions(dict[str, QAction]):
                 widget.addSeparator()
             elif entry == RECENT:
                 widget.addMenu(self._app.window.recent_menu)
+            elif entry == EARLIER:
+                widget.addMenu(self._app.window.earlier_menu)
             elif entry == DOCKS:
                 widget.addActions([dock.toggleViewAction() for dock in self._app.window.docks.values()])
             elif isinstance(entry, Menu):

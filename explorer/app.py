@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from importlib.resources import files
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
@@ -22,10 +21,12 @@ from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.import_model import ImportController, can_import
 from explorer.controllers.app.locate import LocateController
 from explorer.controllers.app.notes import NotesController
-from explorer.controllers.app.open_run import OpenRun
+from explorer.controllers.app.open_run import OpenRun, bundled_run
 from explorer.controllers.app.programs import ProgramsController
+from explorer.controllers.app.project import ProjectController, is_project
 from explorer.controllers.app.python_code import PythonCodeController
 from explorer.controllers.app.python_program import PythonProgramController
+from explorer.controllers.app.session import SessionController
 from explorer.controllers.app.share import ShareController
 from explorer.controllers.app.status import StatusController
 from explorer.controllers.cloud.axes import AxesController
@@ -84,11 +85,6 @@ RESTART, COPY_REPORT = "Restart the engine", "Copy report"
 
 V = TypeVar("V", bound=QWidget)
 C = TypeVar("C", bound=Controller)
-
-
-def bundled_run() -> Path:
-    """The run directory that comes with the package."""
-    return Path(str(files("resources"))) / "model"
 
 
 class Explorer(QObject):
@@ -184,6 +180,8 @@ class Explorer(QObject):
         self.status = add(StatusController(context, self.cloud))
         self.programs = add(ProgramsController(context))
         self.python_code = add(PythonCodeController(context, open_run, cloud, self.playback))
+        self.session = add(SessionController(context, open_run, cloud))
+        self.project = add(ProjectController(context, open_run, self.session))
         self.python_program = add(PythonProgramController(context, cloud))
 
     def _add(self, controller: C) -> C:
@@ -219,7 +217,11 @@ class Explorer(QObject):
         self.window.dropped.connect(self._on_dropped)
         self.state.events.mode.connect(self._on_mode)
         self.state.events.model.connect(self._on_model)
-        self.window.recent_chosen.connect(lambda name: self.open_run.open(Path(name)))
+        self.window.recent_chosen.connect(self._on_recent)
+        self.training.launched.connect(self.session.note_training)
+        self.session.noted.connect(lambda text: notice.show_message(text, self.session, passing=True))
+        self.session.file_changed.connect(self._show_title)
+        self.project.recent_changed.connect(self._show_recent)
         self.window.closing.connect(self.close)
         hints = self._application.styleHints()
         hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
@@ -259,13 +261,31 @@ class Explorer(QObject):
 
     def _on_opened(self) -> None:
         self.window.notice.resolve_all()
-        self.window.set_recent(self.settings.recent_runs)
+        self._show_recent()
+        self._show_title()
+
+    def _show_recent(self) -> None:
+        self.window.set_recent(self.settings.recent_runs, self.settings.recent_projects)
+
+    def _show_title(self) -> None:
         run = self.open_run.run
-        if run is not None:
-            self.window.setWindowTitle(f"{run.path.name} · Isoline" if run.path != bundled_run() else "Isoline")
+        names = [Path(self.session.project_file).stem] if self.session.project_file else []
+        if run is not None and run.path != bundled_run():
+            names.append(run.path.name)
+        self.window.setWindowTitle(" · ".join([*names, "Isoline"]))
+
+    def _on_recent(self, path: str) -> None:
+        (self.project.open if is_project(Path(path)) else self.open_run.open)(Path(path))
 
     def _on_dropped(self, path: str) -> None:
-        (self.importing if can_import(Path(path)) else self.dataset).choose(path)
+        if is_project(Path(path)):
+            self.project.open(Path(path))
+        else:
+            (self.importing if can_import(Path(path)) else self.dataset).choose(path)
+
+    def choose_resume(self) -> None:
+        """Whether the next start continues where this window was, or not; remembered."""
+        self.settings.resumes = not self.settings.resumes
 
     def _on_mode(self, mode: str) -> None:
         if mode in ("draw", "edit", "trace") and self.state.embedding is not None:
@@ -323,7 +343,7 @@ class Explorer(QObject):
         if not restored:
             self.window.arrange()
         self.window.bring_into_view()  # it may have been saved on a screen that is not there now
-        self.window.set_recent(self.settings.recent_runs)
+        self._show_recent()
         self._timer.start()
 
     def redraw(self) -> None:

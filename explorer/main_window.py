@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from itertools import pairwise
 
-from PySide6.QtCore import QMimeData, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QGuiApplication, QScreen
+from PySide6.QtCore import QByteArray, QMimeData, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QMoveEvent,
+    QResizeEvent,
+    QScreen,
+)
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QTabWidget, QWidget
 
+from core.projects.project import Panel
+from core.projects.sessions import EarlierSession
+from core.utils.text import counted
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
 from explorer.widgets.controls import label, leave_drops, named
@@ -22,8 +36,12 @@ LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.BottomDockWidgetArea,
 )
 SCREENS_SETTLE_MS = 300  # a screen that goes changes several things, and the desktop moves windows by itself
+_AREAS = {"left": LEFT, "right": RIGHT, "bottom": BOTTOM, "top": Qt.DockWidgetArea.TopDockWidgetArea}
+MOST_EARLIER = 15  # sessions that the menu lists
 PAGE_WIDTH = 360  # pixels of the dataset page when it opens
-DROP_HINT = "Drop images to look at them, an ONNX model or latents\nto import, or the folder of a run to open it"
+DROP_HINT = (
+    "Drop images to look at them, an ONNX model or latents\nto import, a project or the folder of a run to open it"
+)
 FIRST_SIZE, FRAME_HEIGHT = QSize(1600, 960), 40  # pixels; the second: room for the title bar of a window manager
 STATUS = {
     "mode": "What the left mouse button does on the cloud (keys 1 to 6)",
@@ -43,6 +61,11 @@ class MainWindow(QMainWindow):
     program_dropped = Signal(str)
     """The same of a Python file."""
     recent_chosen = Signal(str)
+    """The path of a run or project of *Open recent*."""
+    earlier_chosen = Signal(str)
+    """The file of a session of *Earlier sessions*."""
+    arranged = Signal()
+    """The window or a panel was moved, sized, shown, closed, floated or brought to the front."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,6 +112,7 @@ class MainWindow(QMainWindow):
         # After Qt has finished moving the dock: then it is known who shares its place.
         for moved in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
             moved.connect(lambda *_: self._titles.start())
+            moved.connect(lambda *_: self.arranged.emit())
         dock.visibilityChanged.connect(lambda visible: self._on_visible(dock, visible))
 
     def _on_visible(self, dock: QDockWidget, visible: bool) -> None:
@@ -129,7 +153,10 @@ class MainWindow(QMainWindow):
     def set_actions(self, actions: Actions) -> None:
         """Make menus and toolbar."""
         self.actions_by_name = actions
-        self.recent_menu = QMenu("Open &recent", self)
+        self.recent_menu, self.earlier_menu = QMenu("Open &recent", self), QMenu("Earlier &sessions", self)
+        for menu in (self.recent_menu, self.earlier_menu):
+            menu.setToolTipsVisible(True)
+        self.earlier_menu.setEnabled(False)
         actions.fill_menu_bar(self.menuBar())
         bar = self.toolbar = named(FittingToolBar("Main"), "toolbar")
         bar.setMovable(False)
@@ -197,20 +224,71 @@ class MainWindow(QMainWindow):
             widths["dataset"] = PAGE_WIDTH
         self.resizeDocks([self.docks[name] for name in widths], list(widths.values()), Qt.Orientation.Horizontal)
 
+    def arrangement(self) -> tuple[bytes, bytes]:
+        """Geometry and docks, in Qt's own form."""
+        return bytes(self.saveGeometry().data()), bytes(self.saveState().data())
+
+    def rearrange(self, geometry: bytes, docks: bytes) -> None:
+        """Stand as a window of this computer stood, whose ``arrangement`` that was."""
+        now = self.arrangement()
+        if geometry != now[0]:
+            self.restoreGeometry(QByteArray(geometry))
+        if docks != now[1]:
+            self.restoreState(QByteArray(docks))
+
+    def panels(self) -> dict[str, Panel]:
+        """How the panels stand, in plain words that another computer understands."""
+        areas = {area: name for name, area in _AREAS.items()}
+        return {
+            name: Panel(
+                not dock.isHidden(), areas.get(self.dockWidgetArea(dock), ""), dock.isFloating(), self._is_front(dock)
+            )
+            for name, dock in self.docks.items()
+        }
+
+    def set_panels(self, panels: Mapping[str, Panel]) -> None:
+        """Show and place the panels so; those that are not mentioned stay as they are."""
+        known = [(self.docks[name], panel) for name, panel in panels.items() if name in self.docks]
+        for dock, panel in known:
+            area = _AREAS.get(panel.area)
+            if area is not None and not panel.floating and self.dockWidgetArea(dock) != area:
+                self.addDockWidget(area, dock)
+            dock.setFloating(panel.floating)
+            dock.setVisible(panel.shown)
+        for dock, panel in known:
+            if panel.front and panel.shown:
+                dock.raise_()
+
+    def _is_front(self, dock: QDockWidget) -> bool:
+        """Whether it is among tabs and before them."""
+        tabs = self.tabifiedDockWidgets(dock)
+        return bool(tabs) and next((other is dock for other in reversed(self._seen) if other in (dock, *tabs)), False)
+
     def reset_layout(self, front: str) -> None:
         """Every dock back to where it was at the first start, of those at the bottom ``front`` on top."""
         self.restoreState(self._first_layout)
         self.docks[front].raise_()
         self.arrange()
 
-    def set_recent(self, paths: list[str]) -> None:
-        """Fill "Open recent"."""
+    def set_recent(self, runs: list[str], projects: list[str]) -> None:
+        """Fill "Open recent": project files first."""
         self.recent_menu.clear()
-        for path in paths:
-            action = self.recent_menu.addAction(path.replace("&", "&&"))
-            action.setToolTip(plain_tip(path))
-            action.triggered.connect(lambda _=False, path=path: self.recent_chosen.emit(path))
-        self.recent_menu.setEnabled(bool(paths))
+        for paths in (projects, runs):
+            if paths is runs and projects and runs:
+                self.recent_menu.addSeparator()
+            for path in paths:
+                _add_path(self.recent_menu, path, path, lambda path=path: self.recent_chosen.emit(path))
+        self.recent_menu.setEnabled(bool(runs or projects))
+
+    def set_earlier(self, sessions: Sequence[EarlierSession]) -> None:
+        """Fill "Earlier sessions", the last used one first."""
+        self.earlier_menu.clear()
+        for earlier in sessions[:MOST_EARLIER]:
+            path = str(earlier.path)
+            when = f"{datetime.fromtimestamp(earlier.used):%d %b %Y, %H:%M}"
+            what = f"{earlier.about.run} · {counted(earlier.about.steps, 'step')}" if not earlier.problem else "damaged"
+            _add_path(self.earlier_menu, f"{when} · {what}", path, lambda path=path: self.earlier_chosen.emit(path))
+        self.earlier_menu.setEnabled(bool(sessions))
 
     @property
     def front(self) -> str:
@@ -254,10 +332,24 @@ class MainWindow(QMainWindow):
             event.accept()
             (self.program_dropped if path.lower().endswith(".py") else self.dropped).emit(path)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.arranged.emit()
+
+    def moveEvent(self, event: QMoveEvent) -> None:
+        super().moveEvent(event)
+        self.arranged.emit()
+
     def closeEvent(self, event: QCloseEvent) -> None:
         """Tell the program first, so that layout and processes are put away while the window still exists."""
         self.closing.emit()
         super().closeEvent(event)
+
+
+def _add_path(menu: QMenu, text: str, path: str, chosen: Callable[[], object]) -> None:
+    action = menu.addAction(text.replace("&", "&&"))
+    action.setToolTip(plain_tip(path))
+    action.triggered.connect(lambda _=False: chosen())
 
 
 def _dropped_path(data: QMimeData) -> str:

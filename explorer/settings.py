@@ -40,6 +40,32 @@ class Settings:
         self._store.setValue("recent_runs", [run for run in self.recent_runs if run != path])
 
     @property
+    def recent_projects(self) -> list[str]:
+        """Project files, newest first."""
+        stored = self._store.value("recent_projects", [])
+        values = stored if isinstance(stored, list) else [stored] if isinstance(stored, str) else []
+        return [str(value) for value in values]
+
+    def add_recent_project(self, path: Path) -> None:
+        """Put a project file first in the list."""
+        name = str(path)
+        files = [name, *(file for file in self.recent_projects if file != name)]
+        self._store.setValue("recent_projects", files[:RECENT_LIMIT])
+
+    def forget_recent_project(self, path: str) -> None:
+        """Take a project file off the list."""
+        self._store.setValue("recent_projects", [file for file in self.recent_projects if file != path])
+
+    @property
+    def resumes(self) -> bool:
+        """Whether the window opens what was open last."""
+        return str(self._store.value("resume", "true")).lower() != "false"
+
+    @resumes.setter
+    def resumes(self, resumes: bool) -> None:
+        self._store.setValue("resume", resumes)
+
+    @property
     def theme(self) -> str:
         """system, dark or light."""
         value = str(self._store.value("theme", "system"))

@@ -38,20 +38,31 @@ def make_application(arguments: list[str]) -> QApplication:
     return application
 
 
-def open_window(run: Path | None, renderer: str) -> int:
-    """Show the window on ``run`` (None: the bundled model) and return when it has been closed."""
+def open_window(path: Path | None, renderer: str) -> int:
+    """Show the window on a run or project and return when it has been closed. None: on what was open last, or on the
+    bundled model if a person does not want that."""
     application = make_application(sys.argv[:1])
     faults = FaultCatcher()
     faults.install()
     engine = EngineClient()
     engine.start(threads=1)
-    from explorer.app import Explorer, bundled_run  # after the engine's start: this import takes most of a second
+    from explorer.app import Explorer  # after the engine's start: this import takes most of a second
+    from explorer.controllers.app.open_run import bundled_run
+    from explorer.controllers.app.project import is_project
 
     explorer = Explorer(application, engine, renderer)
     explorer.report(faults)
     explorer.show()
-    # The run of a Python program's window is often gone with the window.
-    explorer.open_run.open(run or bundled_run(), remember=run is not None and not is_given())
+    if is_given():  # the run of a Python program's window is often gone with the window
+        explorer.open_run.open(path or bundled_run(), remember=False)
+    elif path is not None and is_project(path):
+        explorer.session.begin()
+        explorer.project.open(path)
+    elif path is not None or not explorer.settings.resumes:
+        explorer.session.begin()
+        explorer.open_run.open(path or bundled_run(), remember=path is not None)
+    else:
+        explorer.session.resume()
     status = application.exec()
     faults.uninstall()
     return status

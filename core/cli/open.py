@@ -12,18 +12,19 @@ import tyro
 from core.cli.consent import ask
 from core.cli.progress import progress_bar
 from core.exploring.consent import ProgramError, read_program
+from core.projects.archive import SUFFIX, read_about
 from core.runs.directory import RunDirectory, folder_of
 
 
 @dataclass(frozen=True)
 class Options:
-    """Open the window on a run folder, or on a model in a Python file that defines decode(z); optionally also
-    encode(x), images, labels, files, latents, latent_dim, axes and values, as for isoline.explore.
+    """Open the window on a run folder, on a project file, or on a model in a Python file that defines decode(z);
+    optionally also encode(x), images, labels, files, latents, latent_dim, axes and values, as for isoline.explore.
 
     A Python file is run only after you have said yes to it, and asked about again when it has changed."""
 
     path: tyro.conf.Positional[Path]
-    """A run folder, a file of weights in one, or a .py file."""
+    """A run folder, a file of weights in one, a project (.isoline), or a .py file."""
     yes: str | None = None
     """For scripts, which cannot be asked: run the file if this is its SHA-256."""
     out: Path | None = None
@@ -33,17 +34,23 @@ class Options:
 def run(options: Options) -> int:
     """Open the window, and return when it has been closed: 0, or what it returned.
 
-    Raises ``ProgramError``, ``RunError``.
+    Raises ``ProgramError``, ``RunError``, ``ProjectError``.
     """
     if options.path.suffix.lower() == ".py":
         return _open_program(options)
     if options.yes is not None or options.out is not None:
         raise ProgramError(f"{options.path} is no Python file, so --yes and --out cannot be used; leave them out.")
+    if options.path.suffix.lower() == SUFFIX:
+        read_about(options.path)  # what is no project is said here, not in a window
+        return _open_window(options.path)
     folder = folder_of(options.path)
     if folder != options.path:
         print(f"{options.path} belongs to the run {folder}, which is opened with its newest weights.")
-    folder = RunDirectory.open(folder).path
-    return subprocess.run([sys.executable, "-P", "-m", "explorer", str(folder)], check=False).returncode
+    return _open_window(RunDirectory.open(folder).path)
+
+
+def _open_window(path: Path) -> int:
+    return subprocess.run([sys.executable, "-P", "-m", "explorer", str(path)], check=False).returncode
 
 
 def _open_program(options: Options) -> int:

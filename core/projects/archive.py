@@ -92,7 +92,7 @@ class ProjectWriter:
         add_files: Callable[[zipfile.ZipFile], None] | None = None,
     ) -> None:
         """Replace the file ``path``, whole or not at all. ``add_files`` puts further files in. Raises ``OSError``."""
-        content, arrays = self._encoded(project)
+        content, arrays = self.content(project)
         saved = datetime.now(UTC).isoformat(timespec="milliseconds")
         about = About(run_name, saved, len(project.steps) - 1, ended, core.__version__)
         method = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
@@ -102,7 +102,8 @@ class ProjectWriter:
             if add_files is not None:
                 add_files(archive)
 
-    def _encoded(self, project: Project) -> tuple[bytes, dict[str, bytes]]:
+    def content(self, project: Project) -> tuple[bytes, dict[str, bytes]]:
+        """``project.json``, and the arrays by their names: equal for projects that hold the same."""
         known, self._values = self._values, {}
         arrays: dict[str, bytes] = {}
         places: dict[str, dict[bytes, int]] = {name: {} for name in EDITED}

@@ -35,3 +35,14 @@ def shortened(text: str, fits: Callable[[str], bool]) -> str:
         if fits(short):
             return short
     return "…"
+
+
+def size_text(count: int) -> str:
+    """``count`` bytes for reading: "812 bytes", "3.6 MB", "640 MB"."""
+    if count < 1000:
+        return counted(count, "byte")
+    power = 1
+    while power < 4 and count >= 999_500 * 1000 ** (power - 1):
+        power += 1
+    size, unit = count / 1000**power, ("kB", "MB", "GB", "TB")[power - 1]
+    return f"{size:.1f} {unit}" if size < 99.95 else f"{size:.0f} {unit}"

@@ -97,7 +97,8 @@ def run_tour(options: argparse.Namespace) -> int:
     engine.start(threads=1)
     from PySide6.QtCore import QTimer
 
-    from explorer.app import Explorer, bundled_run
+    from explorer.app import Explorer
+    from explorer.controllers.app.open_run import bundled_run
     from explorer.tour.measurements import process_age
     from explorer.tour.runner import Director, up_to
     from explorer.tour.scenario import STAGES

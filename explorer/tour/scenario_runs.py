@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QPointF, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QAbstractSpinBox, QCheckBox, QComboBox, QLabel, QLineEdit, QTabBar, QWidget
 
-from explorer.app import bundled_run
+from explorer.controllers.app.open_run import bundled_run
 from explorer.tour import input_events
 from explorer.tour.measurements import loop_lateness, percentile, timed_clicks
 from explorer.tour.runner import Director, Lasting, Stage, StageFailed, Until

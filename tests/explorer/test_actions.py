@@ -7,7 +7,7 @@ import pytest
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QMessageBox, QToolBar
 
-from explorer.actions import DOCKS, MENUS, RECENT, Actions, Command, Menu, commands, key_list, show_keys
+from explorer.actions import DOCKS, EARLIER, MENUS, RECENT, Actions, Command, Menu, commands, key_list, show_keys
 from explorer.history import Editing
 from explorer.state import State
 from explorer.widgets.dialogs import ProgressDialog, ask_file, ask_folder, ask_save
@@ -26,7 +26,7 @@ def test_names_and_keys_are_unique_and_every_icon_exists(qapp):
 
 
 def test_a_name_in_a_menu_is_that_of_a_command():
-    names = {command.name for command in commands()} | {RECENT, DOCKS}
+    names = {command.name for command in commands()} | {RECENT, EARLIER, DOCKS}
     for menu in MENUS:
         assert {entry for entry in menu.entries if isinstance(entry, str)} <= names
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,17 @@ OF_A_RUN = {
 """What a run has to begin with of all that a person makes or chooses."""
 
 
+def bundled_run() -> Path:
+    """The run directory that comes with the package."""
+    return Path(str(files("resources"))) / "model"
+
+
 class OpenRun(Controller):
     """Owns which run is open. A folder that cannot be opened changes nothing and says why."""
 
+    leaving = Signal(object)  # RunDirectory: the one that is about to take the place of the open one
     opened = Signal(object)  # RunDirectory
+    not_opened = Signal(object)  # Path: it could not be
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -39,12 +47,14 @@ class OpenRun(Controller):
         """Open the run in folder ``path``; False and ``error_occurred`` if it cannot be."""
         try:
             run = RunDirectory.open(path)
-            self.run = run
         except (RunError, OSError) as error:
             self.error_occurred.emit(str(error))
+            self.not_opened.emit(path)
             if remember and not Path(path).exists():
                 self._settings.forget_recent_run(str(path))
             return False
+        self.leaving.emit(run)
+        self.run = run
         state = self._state
         state.model = None
         state.samples, state.embedding, state.losses = None, None, None

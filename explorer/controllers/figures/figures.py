@@ -20,6 +20,7 @@ from shiboken6 import isValid
 from core.protocol.figures import AnyFigure, Page, page_problem, same
 from core.protocol.messages import FigurePreviewed, FigureSaved, PreviewFigure, SaveFigure
 from core.utils.text import reason as error_text
+from core.utils.text import size_text
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.figures import contents
@@ -248,8 +249,3 @@ class FiguresController(Controller):
         self._dialog, self._shown = None, None
         if self._saving is None:
             self.shut_down()
-
-
-def size_text(size: int) -> str:
-    """A file's size for reading."""
-    return f"{size / 1e6:.1f} MB" if size >= 100_000 else f"{size / 1e3:.0f} kB"

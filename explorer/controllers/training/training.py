@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 import msgspec
+from PySide6.QtCore import Signal
 
 from core.config import LIVE_SETTINGS, SETTINGS, RunConfig, config_to_dict, with_values
 from core.data.source_resolution import with_native_size
@@ -46,6 +47,9 @@ class _Starting:
 
 class TrainingController(Controller):
     """Binds training form, live controls and loss plots to the run that is open."""
+
+    launched = Signal(object)
+    """Path: the folder of a training that has been started."""
 
     def __init__(self, context: Context, open_run: OpenRun, view: TrainingView, losses: LossesView) -> None:
         super().__init__(context)
@@ -118,6 +122,7 @@ class TrainingController(Controller):
             self.error_occurred.emit(f"The trainer could not be started: {error}.")
             return
         self._starting = _Starting(run, monotonic(), process)
+        self.launched.emit(run)
         self._state.training = "starting"
         self._state.message = message
 

@@ -82,6 +82,8 @@ class CloudView(Themed, QWidget):
     rail_stepped = Signal(int)
     """The wheel turned by so many notches over the curve."""
     view_changed = Signal()
+    view_settled = Signal()
+    """A hand has turned, moved or zoomed the view, and rests or has let go."""
     space_tapped = Signal()
     """Space was tapped over the cloud without turning it: the window's meaning of Space applies."""
     finished = Signal()
@@ -176,6 +178,7 @@ class CloudView(Themed, QWidget):
 
     def _on_settled(self) -> None:
         self.scene.moving = False
+        self.view_settled.emit()
         self._interaction.update_hover()
         self._redraw()
 
@@ -481,6 +484,8 @@ class CloudView(Themed, QWidget):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self._interaction.release(event.button(), event.position().toTuple(), event.modifiers())
+        if self._settle.isActive():
+            self.view_settled.emit()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom about the mouse."""

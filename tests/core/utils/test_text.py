@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from core.utils.text import counted, shortened
+from core.utils.text import counted, shortened, size_text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs"), (5000, "5,000 epochs")])
 def test_a_noun_agrees_with_its_number(count, text):
     assert counted(count, "epoch") == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (99_999, "100 kB"), (999_500, "1.0 MB"),
+     (4_300_000, "4.3 MB"), (640_000_000, "640 MB"), (2 * 10**12, "2.0 TB"), (10**16, "10000 TB")],
+)  # fmt: skip
+def test_sizes_are_read_easily(size, text):
+    assert size_text(size) == text
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ import os
 from xml.etree import ElementTree
 
 import numpy as np
-import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
@@ -19,7 +18,7 @@ from core.paths.latent_path import LatentPath
 from core.protocol.figures import CloudFigure, FilmFigure, FrameLook, LossesFigure, PlaneFigure
 from core.rendering.point_colours import point_colours
 from explorer.controllers.figures import contents
-from explorer.controllers.figures.figures import KINDS, size_text
+from explorer.controllers.figures.figures import KINDS
 from explorer.views.figure import FigureChoice, FigureDialog
 
 WAIT = 30_000
@@ -153,8 +152,3 @@ def test_a_file_that_cannot_be_written_is_explained_and_settings_are_remembered(
     dialog.close()
     opened.figures.open()
     assert (dialog_of(opened).choice.dpi, dialog_of(opened).choice.kind) == (150, "losses")
-
-
-@pytest.mark.parametrize(("size", "text"), [(99_999, "100 kB"), (4_300_000, "4.3 MB")])
-def test_sizes_are_read_easily(size, text):
-    assert size_text(size) == text

@@ -1,0 +1,197 @@
+"""Project files: what the session holds, saved under a name, with or without the model, and opened anywhere."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QThreadPool, Signal
+
+from core.projects.archive import SUFFIX, ProjectWriter, read_project
+from core.projects.embedded import add_run, embedded_size, has_run, unpack_run
+from core.projects.project import Project, ProjectError
+from core.projects.run_reference import fingerprint
+from core.runs.directory import RunDirectory, RunError
+from core.utils.text import size_text
+from core.utils.untrusted import UnreadableError
+from explorer.controllers.app.open_run import OpenRun
+from explorer.controllers.app.session import Found, SessionController, located
+from explorer.controllers.controller import Context, Controller
+from explorer.views.project import SaveProjectDialog
+from explorer.widgets.dialogs import ask_file, ask_folder, ask_question, ask_save, show_dialog
+
+FILTER = {"isoline": f"Isoline project (*{SUFFIX})"}
+STOP_MS = 500
+
+
+def is_project(path: Path) -> bool:
+    """Whether its name says that ``path`` is a project file."""
+    return path.suffix.lower() == SUFFIX
+
+
+class ProjectController(Controller):
+    """Saves and opens project files. Files are read and written in a thread, one after another."""
+
+    recent_changed = Signal()
+    _done = Signal(object, object)  # what to call in the event loop, and with what
+
+    def __init__(self, context: Context, open_run: OpenRun, session: SessionController) -> None:
+        super().__init__(context)
+        self._open_run, self._session = open_run, session
+        self._pool = QThreadPool(self)
+        self._pool.setMaxThreadCount(1)
+        self._done.connect(lambda then, result: then(result))
+        session.unlocated.connect(self._ask_where)
+
+    def shut_down(self) -> None:
+        """Wait a moment for a file that is being written."""
+        self._pool.waitForDone(STOP_MS)
+
+    def _in_thread(self, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
+        """Do ``work`` in the thread, and ``then`` here with its result; what went wrong is shown."""
+
+        def job() -> None:
+            try:
+                self._done.emit(then, work())
+            except (ProjectError, RunError) as error:
+                self._done.emit(self._fail, str(error))
+
+        self._pool.start(job)
+
+    def _fail(self, text: str) -> None:
+        self.error_occurred.emit(text)
+
+    # saving
+
+    def start_over(self) -> None:
+        """Begin with the open run again, without a project file."""
+        self._session.start_over()
+        self._state.message = "A new project. What was made before is in File > Earlier sessions"
+
+    def save(self) -> None:
+        """Save into the project's file; ask for one if there is none."""
+        if self._session.project_file:
+            self._save(Path(self._session.project_file), self._session.embeds)
+        else:
+            self.ask_save()
+
+    def ask_save(self) -> None:
+        """Ask what goes into the file, then for the file."""
+        run, epoch = self._open_run.run, self._state.epoch
+        if run is not None:
+            self._in_thread(lambda: embedded_size(run, epoch), lambda size: self._show_dialog(run, size))
+
+    def _show_dialog(self, run: RunDirectory, size: int) -> None:
+        if self._open_run.run is not None and self._open_run.run.path == run.path:
+            dialog = SaveProjectDialog(self._window, str(run.path), size, self._session.embeds)
+            dialog.chosen.connect(self._ask_file)
+            show_dialog(self._window, dialog)
+
+    def _ask_file(self, embeds: bool) -> None:
+        run = self._open_run.run
+        if run is not None:
+            name = Path(self._session.project_file).name or f"{run.path.resolve().name}{SUFFIX}"
+            title = "Save project with the model" if embeds else "Save project"
+            ask_save(self._window, "project_file", title, name, FILTER, lambda name: self._save(Path(name), embeds))
+
+    def _save(self, file: Path, embeds: bool) -> None:
+        run = self._open_run.run
+        if run is None:
+            return
+        self._session.set_file(str(file), embeds)
+        project = dataclasses.replace(self._session.snapshot(), window=None, file="", trainings=())
+
+        def work() -> int:
+            add = (lambda archive: add_run(archive, run, project.epoch)) if embeds else None
+            try:
+                ProjectWriter().write(
+                    file, project, ended="closed", run_name=run.path.name, compressed=True, add_files=add
+                )
+                return file.stat().st_size
+            except (OSError, UnreadableError) as error:
+                reason = (error.strerror if isinstance(error, OSError) else "") or error
+                raise ProjectError(
+                    f"{file} could not be written: {reason}. What was there before is intact."
+                ) from error
+
+        self._in_thread(work, lambda size: self._on_saved(file, size))
+
+    def _on_saved(self, file: Path, size: int) -> None:
+        self._settings.add_recent_project(file)
+        self.recent_changed.emit()
+        self._state.message = f"Saved {file} ({size_text(size)})"
+        self.succeeded.emit()
+
+    # opening
+
+    def ask_open(self) -> None:
+        """Ask for a project file."""
+        ask_file(self._window, "open_project", "Open project", FILTER["isoline"], lambda name: self.open(Path(name)))
+
+    def open(self, file: Path) -> None:
+        """Open the project in ``file``: its run where that is now, or the one that is embedded."""
+        file = file.absolute()
+        places = self._session.places()
+
+        def work() -> tuple[Found, bool]:
+            project = read_project(file)
+            run = located(project, file, places)
+            return Found(project, run, file=str(file)), run is None and has_run(file)
+
+        self._in_thread(work, self._on_read)
+
+    def _on_read(self, result: tuple[Found, bool]) -> None:
+        found, embedded = result
+        if embedded:
+            self._unpack(found)
+        elif found.run is None:
+            self._ask_where(found)
+        else:
+            self._show(found)
+
+    def _unpack(self, found: Found) -> None:
+        folder, name = self._settings.runs_folder, Path(found.file).stem
+        self._state.message = f"Unpacking the model of {name} into {folder} …"
+
+        def then(run: Path) -> None:
+            self._state.message = f"The model of {name} is in {run}"
+            self._show(dataclasses.replace(found, run=run))
+
+        self._in_thread(lambda: unpack_run(Path(found.file), folder, name), then)
+
+    def _show(self, found: Found) -> None:
+        assert found.project is not None
+        if found.file:
+            self._settings.add_recent_project(Path(found.file))
+            self.recent_changed.emit()
+        self._session.show(found)
+
+    # a run that is not where it was
+
+    def _ask_where(self, found: Found) -> None:
+        """Its run is nowhere: a person may know where."""
+        assert found.project is not None
+        where = Path(found.project.run.path)
+        name = Path(found.file).name if found.file else "this session"
+        question = f"The run that {name} is about was not found"
+        about = f"It was {where}. If it has been moved, say where it is now."
+        choose = lambda: ask_folder(  # noqa: E731
+            self._window, "locate_run", f"Locate {where.name}", lambda folder: self._locate(found, Path(folder)), where
+        )
+        ask_question(self._window, "locate_run", "Locate run", question, about, "Locate…", choose)
+
+    def _locate(self, found: Found, folder: Path) -> None:
+        project: Project | None = found.project
+        assert project is not None
+
+        def work() -> Path:
+            if fingerprint(RunDirectory.open(folder)) != project.run.fingerprint:
+                raise ProjectError(
+                    f"{folder} holds another run than the one that was asked for, {Path(project.run.path).name}; "
+                    "choose the folder that it has been moved to."
+                )
+            return folder
+
+        self._in_thread(work, lambda run: self._show(dataclasses.replace(found, run=run)))

@@ -1,0 +1,315 @@
+"""Sessions in real windows: what is kept, when, where, and what comes back."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QEvent, QPointF
+from small_run import make_small_run
+from window_driver import notice
+
+from core.paths.latent_path import LatentPath
+from core.projects.archive import read_about, read_project
+from core.projects.edited import Group
+from core.projects.sessions import claim
+from explorer.app import Explorer
+from explorer.controllers.app.open_run import bundled_run
+from explorer.controllers.app.session import SessionController
+from explorer.engine_client import EngineClient
+from explorer.session_store import sessions_folder
+from explorer.tour.input_events import drag
+
+
+@pytest.fixture
+def run(tmp_path) -> Path:
+    return make_small_run(tmp_path / "small", metadata={"created": str(tmp_path)}).path
+
+
+@pytest.fixture
+def resume(program, qtbot):
+    """Opens another window, which continues where the last one was; it has no engine."""
+    return lambda: _resumed(program(None), qtbot)
+
+
+@pytest.fixture
+def begin(program, qtbot):
+    """Opens another window on a run, which continues nothing."""
+    return lambda run: _begun(program(None), run, qtbot)
+
+
+@pytest.fixture(scope="module")
+def _window_of_the_file(qapp):
+    qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes many times as long to build
+    explorer = Explorer(qapp, EngineClient(), "software")
+    explorer.show()
+    yield explorer
+    explorer.window.close()
+    explorer.window.deleteLater()
+    explorer.deleteLater()
+    qapp.processEvents()
+    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def again(_window_of_the_file, qtbot):
+    """As ``begin`` with a run and ``resume`` with None, in the one window of the file: each takes a second to build."""
+    explorer = _window_of_the_file
+
+    def renew(run: Path | None):
+        explorer.session.shut_down()
+        explorer.session.store.listed.disconnect()
+        explorer.window.earlier_chosen.disconnect()
+        explorer.window.set_earlier(())
+        explorer.open_run.run = None
+        explorer.window.notice.clear()
+        explorer.session = explorer._add(
+            SessionController(explorer._context, explorer.open_run, explorer.cloud_control)
+        )
+        return _resumed(explorer, qtbot) if run is None else _begun(explorer, run, qtbot)
+
+    yield renew
+    explorer.session.shut_down()
+
+
+def _resumed(explorer, qtbot):
+    explorer.session.resume()
+    qtbot.waitUntil(lambda: explorer.session.ready and explorer.cloud.point_count > 0)
+    return explorer
+
+
+def _begun(explorer, run: Path, qtbot):
+    explorer.session.begin()
+    explorer.open_run.open(run)
+    qtbot.waitUntil(lambda: explorer.cloud.point_count == len(explorer.state.embedding))
+    return explorer
+
+
+def end(explorer) -> None:
+    explorer.window.close()
+
+
+def crash(explorer) -> None:
+    """Its session stays as that of a killed window does."""
+    explorer.session._active = False
+    explorer.window.close()
+
+
+def work(explorer) -> None:
+    """Something of every kind."""
+    means = explorer.state.embedding
+    explorer.probe.choose(7)
+    explorer.cloud_control.select(np.array([3, 4, 5]), False)
+    explorer.editing.commit("draw path", path=LatentPath(means[:4]))
+    explorer.editing.commit("colour by size", color_by="size", colormap="cividis")
+    explorer.editing.commit("group", groups=(Group("group 1", np.array([1, 2])),))
+    explorer.editing.commit("notes", notes="a ring")
+    explorer.editing.undo()
+    explorer.cloud.set_camera({**explorer.cloud.camera(), "azimuth": 10.0, "distance": 20.0})
+    explorer.state.mode = "edit"
+    explorer.window.docks["probe"].hide()
+
+
+def stored(explorer):
+    """What the session on the disk holds, once all is written."""
+    explorer.session.save()
+    return lambda: explorer.session.store.idle
+
+
+def arranged(project):
+    return dataclasses.replace(project, window=None)
+
+
+def same(first, second) -> bool:
+    from core.projects.archive import ProjectWriter
+
+    writer = ProjectWriter()
+    return writer.content(arranged(first)) == writer.content(arranged(second))
+
+
+def test_everything_is_there_at_the_next_start(begin, resume, run):
+    first = begin(run)
+    work(first)
+    before = first.session.snapshot()
+    end(first)
+    second = resume()
+    assert second.open_run.run.path == run
+    assert same(second.session.snapshot(), before)
+    assert second.cloud.camera()["azimuth"] == 10.0
+    assert second.editing.undo_label == "group"
+    assert second.editing.redo_label == "notes"
+    second.editing.redo()
+    assert second.state.notes == "a ring"
+    assert second.window.docks["probe"].isHidden()
+    assert len(list(sessions_folder().glob("*.isoline"))) == 1
+    assert notice(second) == ""
+
+
+def test_after_a_crash_the_same_is_there_and_a_line_says_so(begin, resume, run, qtbot):
+    first = begin(run)
+    work(first)
+    before = first.session.snapshot()
+    qtbot.waitUntil(stored(first))
+    crash(first)
+    second = resume()
+    assert same(second.session.snapshot(), before)
+    assert notice(second).startswith("Isoline did not close properly last time. All is as it was at ")
+
+
+def test_without_its_run_the_session_stays_and_can_be_gone_on_with(again, run, tmp_path, qtbot):
+    explorer = again(run)
+    work(explorer)
+    before = explorer.session.snapshot()
+    explorer.session.shut_down()
+    (file,) = sessions_folder().glob("*.isoline")
+    content = file.read_bytes()
+    os.rename(run, tmp_path / "elsewhere")
+    second = again(None)
+    assert second.open_run.run.path == bundled_run()
+    assert f"{run}, the run that was open last, is gone" in notice(second)
+    assert str(file) in notice(second)
+    second.session.save()
+    qtbot.waitUntil(lambda: second.session.store.idle)
+    assert list(sessions_folder().glob("*.isoline")) == [file]
+    second.cloud_control.select(np.array([1]), False)
+    qtbot.waitUntil(lambda: len(list(sessions_folder().glob("*.isoline"))) == 2)
+    assert file.read_bytes() == content
+    os.rename(tmp_path / "elsewhere", run)
+    second.session.open_earlier(file)
+    qtbot.waitUntil(lambda: second.open_run.run.path == run and second.session.ready)
+    assert same(second.session.snapshot(), before)
+
+
+def test_a_session_with_nothing_in_it_does_not_displace_another(again, run, tmp_path):
+    again(run).session.shut_down()
+    (file,) = sessions_folder().glob("*.isoline")
+    shutil.move(run, tmp_path / "elsewhere")
+    again(None).session.shut_down()
+    assert list(sessions_folder().glob("*.isoline")) == [file]
+
+
+def test_two_windows_have_a_session_each(begin, again, run, qtbot):
+    first, second = again(run), begin(run)
+    first.cloud_control.select(np.array([1]), False)
+    second.cloud_control.select(np.array([2, 3]), False)
+    for explorer in (first, second):
+        qtbot.waitUntil(stored(explorer))
+    assert first.session.store.path != second.session.store.path
+    assert read_project(first.session.store.path).edited.selected.positions.tolist() == [1]
+    assert read_project(second.session.store.path).edited.selected.positions.tolist() == [2, 3]
+    assert claim(first.session.store.path) is None
+    first.session.shut_down()
+    end(second)
+    assert again(None).state.selected.tolist() == [2, 3]
+
+
+def test_another_run_begins_another_session_and_the_earlier_one_opens_from_the_menu(again, run, tmp_path, qtbot):
+    explorer = again(run)
+    work(explorer)
+    before = explorer.session.snapshot()
+    other = make_small_run(tmp_path / "other", dim=4, weights=False, metadata={"created": "later"}).path
+    explorer.open_run.open(other)
+    qtbot.waitUntil(lambda: len(explorer.window.earlier_menu.actions()) == 1)
+    (action,) = explorer.window.earlier_menu.actions()
+    assert action.text().endswith(f"small · {len(before.steps) - 1} steps")
+    assert read_about(Path(action.toolTip())).ended == "left"
+    explorer.cloud_control.select(np.array([9]), False)
+    action.trigger()
+    qtbot.waitUntil(lambda: explorer.open_run.run.path == run and explorer.session.ready)
+    assert same(explorer.session.snapshot(), before)
+    qtbot.waitUntil(lambda: ["· other ·" in each.text() for each in explorer.window.earlier_menu.actions()] == [True])
+
+
+def test_the_same_run_opened_again_keeps_what_was_made(again, run, qtbot):
+    explorer = again(run)
+    work(explorer)
+    before = explorer.session.snapshot()
+    explorer.open_run.open(run)
+    qtbot.waitUntil(lambda: explorer.session.ready)
+    assert same(explorer.session.snapshot(), before)
+
+
+def test_a_gesture_is_on_the_disk_at_its_end_and_the_rest_soon(again, run, qtbot, monkeypatch):
+    explorer = again(run)
+    qtbot.waitUntil(stored(explorer))
+    saved = []
+    explorer.session.store.saved.connect(saved.append)
+    view = explorer.cloud
+    for _ in drag(view, [QPointF(100.0 + 10 * step, 100.0) for step in range(9)]):
+        pass
+    qtbot.waitUntil(lambda: len(saved) == 1, timeout=1000)
+    assert saved[0].camera.azimuth == view.camera()["azimuth"]
+    explorer.state.mode = "select"
+    assert explorer.session._timer.isActive()
+    qtbot.waitUntil(lambda: saved[-1].mode == "select")
+
+
+def test_a_folder_that_cannot_be_written_is_said_once_and_tried_again(again, run, qtbot, monkeypatch):
+    from explorer.controllers.app import session
+
+    explorer = again(run)
+    qtbot.waitUntil(stored(explorer))
+    store, file = explorer.session.store, explorer.session.store.path
+    explorer.session._again.setInterval(50)
+    monkeypatch.setattr("core.projects.archive.atomic_file", _full_disk)
+    told = []
+    explorer.session.error_occurred.connect(told.append)
+    for position in range(3):
+        explorer.cloud_control.select(np.array([position]), False)
+        qtbot.waitUntil(lambda: store.idle)
+    qtbot.waitUntil(lambda: len(told) == 1)
+    assert "cannot be kept in" in notice(explorer)
+    assert "No space left on device" in notice(explorer)
+    monkeypatch.undo()
+    qtbot.waitUntil(lambda: read_project(file).edited.selected is not None)
+    assert read_project(file).edited.selected.positions.tolist() == [2]
+    assert len(told) == 1
+    assert session.AGAIN_MS <= 10_000
+
+
+def _full_disk(path):
+    raise OSError(28, "No space left on device")
+
+
+def test_what_does_not_fit_its_run_is_not_shown_and_not_lost(again, run, tmp_path, qtbot):
+    explorer = again(run)
+    work(explorer)
+    explorer.session.shut_down()
+    (file,) = sessions_folder().glob("*.isoline")
+    content = file.read_bytes()
+    shutil.rmtree(run)
+    make_small_run(run, count=6, weights=False, metadata={"created": str(tmp_path)})
+    second = again(None)
+    assert "is not shown, because it is about" in notice(second)
+    assert str(file) in notice(second)
+    second.cloud_control.select(np.array([1]), False)
+    qtbot.waitUntil(lambda: len(list(sessions_folder().glob("*.isoline"))) == 2)
+    assert file.read_bytes() == content
+
+
+def test_a_training_that_goes_on_comes_first(again, run, tmp_path, monkeypatch):
+    from core.runs.directory import RunDirectory
+
+    trained = make_small_run(tmp_path / "trained", weights=False, metadata={"created": "now"}).path
+    explorer = again(run)
+    work(explorer)
+    explorer.session.note_training(trained)
+    explorer.session.shut_down()
+    status = RunDirectory.status
+    monkeypatch.setattr(RunDirectory, "status", lambda self: "running" if self.path == trained else status(self))
+    second = again(None)
+    assert second.open_run.run.path == trained
+    assert second.editing.undo_label is None
+    second.session.shut_down()
+    monkeypatch.undo()
+
+
+def test_a_window_that_was_not_told_to_begin_keeps_nothing(program, run, qtbot):
+    explorer = program(None)
+    explorer.open_run.open(run)
+    qtbot.waitUntil(lambda: explorer.cloud.point_count > 0)
+    work(explorer)
+    end(explorer)
+    assert not sessions_folder().exists()
