@@ -61,8 +61,9 @@ class Control:
     """What the one who steers wants; content of ``control.json``.
 
     ``sequence`` grows with each command; the trainer acknowledges it in ``metrics.jsonl`` within one step. ``advance``
-    lets a paused trainer go one step or to the end of its epoch, once for each sequence number. The hyperparameters
-    apply as long as they stand here; None leaves the present value.
+    lets a paused trainer go one step or to the end of its epoch, once for each sequence number; ``steps`` and
+    ``epochs`` count how often that was asked for, so that none is lost if several ask between two looks of the trainer.
+    The hyperparameters apply as long as they stand here; None leaves the present value.
     """
 
     sequence: int = 0
@@ -71,10 +72,13 @@ class Control:
     learning_rate: float | None = None
     beta: float | None = None
     gamma: float | None = None
+    steps: int = 0
+    epochs: int = 0
 
     def __post_init__(self) -> None:
-        if self.sequence < 0:
-            raise RunError(f"sequence is {self.sequence}; it must be 0 or more.")
+        for name in ("sequence", "steps", "epochs"):
+            if getattr(self, name) < 0:
+                raise RunError(f"{name} is {getattr(self, name)}; it must be 0 or more.")
         for setting in LIVE_SETTINGS:
             value = getattr(self, setting.field.name)
             if value is not None and not setting.accepts(value):
@@ -386,8 +390,13 @@ class RunDirectory:
         def next_command(present: Control) -> Control:
             stopped = present.state == "stopped" and wanted.get("state") == "paused"
             state = {"state": "stopped"} if stopped else {}
-            sequence = present.sequence + 1
-            return dataclasses.replace(present, **{"advance": "none", **wanted, **state, "sequence": sequence})
+            advance = wanted.get("advance", "none")
+            asked = {
+                "steps": present.steps + (advance == "step"),
+                "epochs": present.epochs + (advance == "epoch"),
+                "sequence": present.sequence + 1,
+            }
+            return dataclasses.replace(present, **{"advance": "none", **wanted, **state, **asked})
 
         return self.change_control(next_command)
 

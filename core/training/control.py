@@ -87,13 +87,13 @@ class Steering:
         if beginning is not None:
             self._control = beginning.known
             self._state = "paused" if beginning.paused else "running"
-        self._advance: Literal["none", "step", "epoch"] = "none"
+        self._epochs = self._steps = 0  # that are still to be done while it is paused: epochs first
         self._pause_recorded = False
         self._decided_by: float | None = None
 
     def await_decision(self, patience_s: float) -> None:
         """Pause until a command says how to go on, for ``patience_s`` seconds at most."""
-        self._state, self._advance = "paused", "none"
+        self._state, self._epochs, self._steps = "paused", 0, 0
         self._decided_by = time.monotonic() + patience_s
 
     @property
@@ -108,27 +108,29 @@ class Steering:
             self._stamp = stamp
             control = self._read()
             if control is not None and control != self._control:
-                self._control = control
-                self._obey(control)
+                before, self._control = self._control or Control(), control
+                self._obey(control, before)
         if self._signals.received or self._state == "stopped" or self.undecided:
             return "stop"
-        if self._state == "paused" and self._advance == "none":
+        if self._state == "paused" and not (self._epochs or self._steps):
             self._wait()
             return "wait"
         if self._pause_recorded:
             self._recorder.clock.resume()
-            if not (self._state == "paused" and self._advance == "step"):  # a single step is part of the pause
+            if not (self._state == "paused" and self._epochs == 0):  # single steps are part of the pause
                 self._pause_recorded = False
                 self._recorder.resume()
         return "go"
 
     def completed(self, event: Step | EpochEnd) -> None:
-        """A step, or an epoch with its validation, is done: the advance that asked for it has ended."""
-        if self._advance == ("step" if isinstance(event, Step) else "epoch"):
-            if isinstance(event, Step) and self._state == "paused":
-                self._recorder.flush_step()
+        """A step, or an epoch with its validation, is done: one that was asked for is no longer to be done."""
+        if isinstance(event, EpochEnd):
+            self._epochs = max(0, self._epochs - 1)
+        elif self._epochs == 0 and self._steps > 0:
+            self._steps -= 1
+            self._recorder.flush_step()
+            if self._steps == 0:
                 self._recorder.snapshot()
-            self._advance = "none"
 
     def _wait(self) -> None:
         if not self._pause_recorded:
@@ -145,7 +147,7 @@ class Steering:
             self._recorder.event("warning", message=str(error))
             return None
 
-    def _obey(self, control: Control) -> None:
+    def _obey(self, control: Control, before: Control) -> None:
         names = [setting.field.name for setting in LIVE_SETTINGS]
         changed: dict[str, float] = {}
         for name in names:
@@ -154,7 +156,12 @@ class Steering:
                 setattr(self._live, name, value)
                 changed[name] = value
         self._state, self._decided_by = control.state, None
-        self._advance = control.advance if control.state == "paused" else "none"
+        tuned = any(getattr(control, name) != getattr(before, name) for name in names)
+        if control.state != "paused" or (control.advance == "none" and not tuned):  # a pause ends what was begun before
+            self._epochs = self._steps = 0
+        if control.state == "paused":  # who writes the file by hand need not count
+            self._epochs += max(control.epochs - before.epochs, int(control.advance == "epoch"))
+            self._steps += max(control.steps - before.steps, int(control.advance == "step"))
         sequence = control.sequence
         if changed:  # before the acknowledgement: what is acknowledged is recorded
             text = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in changed.items())

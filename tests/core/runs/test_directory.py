@@ -411,7 +411,7 @@ for number in range(1, 41):
 
 def test_an_advance_is_for_one_command_and_a_pause_does_not_take_back_a_stop(run: RunDirectory):
     run.steer(state="paused", advance="step")
-    assert run.steer(beta=0.5) == Control(2, "paused", beta=0.5)
+    assert run.steer(beta=0.5) == Control(2, "paused", beta=0.5, steps=1)
     run.steer(state="stopped")
     assert run.steer(state="paused").state == "stopped"
     assert run.steer(state="running").state == "running"
