@@ -26,6 +26,10 @@ TOLERANCE = 1e-3
 PERCENTILES = (0.1, 99.9)
 FEW_EXTREMES = 0.25
 """Of the range: what nearly all pixels use less of looks black, or all alike."""
+LARGEST = 1e300
+"""Values above it count as infinite: their differences could be."""
+SINGLE = 1e30
+"""Values up to this, and ranges down to its inverse, are scaled in float32."""
 _SAMPLED = 16_000_000  # pixels of all images that percentiles are taken from
 _GAP = 3.0  # a shrinking by more than this first averages whole pixels, which is faster and hardly differs
 _SMALL = 64  # side at which a photograph shows whether it has colour
@@ -106,28 +110,42 @@ def _measured(pixels: Pixels, sampled: int) -> tuple[int, _Measured]:
     values = pixels.values
     if values.dtype == np.bool_:
         values = values.astype(np.uint8) * np.uint8(255)
+    elif values.dtype == np.float16:  # whose differences overflow
+        values = values.astype(np.float32)
     seen = values if pixels.alpha is None else values[pixels.alpha > 0]
     result = _Measured(images=len(values), real=values.dtype.kind == "f")
+    coloured = seen
     if result.real:
-        finite = np.isfinite(seen)
+        finite = _is_finite(seen)
         result.broken = int(seen.size - np.count_nonzero(finite))
-        seen = seen[finite] if result.broken else seen
+        if result.broken:
+            coloured, seen = seen[finite.all(axis=-1)], seen[finite]
+            values = np.where(_is_finite(values), values, 0.0)
         result.whole = bool((seen == np.rint(seen)).all())
     if seen.size:
         result.low, result.high = float(seen.min()), float(seen.max())
-    if values.shape[-1] == 3 and not result.broken and seen.size:
-        red, green, blue = (seen[..., i] for i in range(3))
+    if max(-result.low, result.high) > SINGLE:  # what float32 cannot subtract
+        coloured, values = coloured.astype(np.float64), values.astype(np.float64)
+    if values.shape[-1] == 3 and coloured.size:
+        red, green, blue = (coloured[..., i] for i in range(3))
         brightest, darkest = np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue)
         result.spread = float((brightest - darkest).max())
     if pixels.alpha is not None:
         result.transparent = len(values)
         weights = pixels.alpha.astype(np.float32) / 255.0
         result.weight = float(weights.sum())
-        result.brightness = float((np.nan_to_num(values.mean(axis=-1, dtype=np.float32)) * weights).sum())
+        kind = np.float64 if values.dtype == np.float64 else np.float32
+        result.brightness = float((values.mean(axis=-1, dtype=kind) * weights).sum())
     if sampled:
         flat = seen.reshape(-1)
-        result.samples = [flat[:: max(1, flat.size // (sampled * len(values)))].astype(np.float32)]
+        kind = np.float64 if seen.dtype == np.float64 else np.float32
+        result.samples = [flat[:: max(1, flat.size // (sampled * len(values)))].astype(kind)]
     return (8 if values.dtype == np.uint8 else 16), result
+
+
+def _is_finite(values: np.ndarray) -> np.ndarray:
+    """Which floating-point values are numbers that can be subtracted from one another."""
+    return np.isfinite(values) if values.dtype.itemsize < 8 else np.abs(values) <= LARGEST  # NaN is not
 
 
 def _concluded(eight: _Measured, deep: _Measured, config: DataConfig, source: ImageSource) -> Survey:
@@ -137,7 +155,7 @@ def _concluded(eight: _Measured, deep: _Measured, config: DataConfig, source: Im
     low, high = _range(deep, config.intensity, notes, bits)
     broken = eight.broken + deep.broken
     if broken:
-        notes.append(f"{counted(broken, 'pixel')} not finite (NaN or infinite): black, or white for +infinity.")
+        notes.append(f"{counted(broken, 'value')} not finite (NaN or infinite): black, or white for +infinity.")
     colour = eight.spread > COLOUR_SPREAD * (high8 - low8) or deep.spread > COLOUR_SPREAD * (high - low)
     if not colour and any(kind.colour for kind in source.kinds):
         notes.append("Images stored with colour show only grey.")
@@ -172,8 +190,8 @@ def _range(found: _Measured, intensity: str, notes: list[str], bits: int = 8) ->
         low, high = _conventional(found, deep)
         if (low, high) == (found.low, found.high):
             why = " (the lowest and highest of the data set)"
-    if high <= low:
-        high = low + 1.0
+    if not high - low >= 1.0 / LARGEST:  # one level
+        high = low + max(1.0, abs(low))
     if (low, high) == (0.0, 1.0) and not found.real:
         notes.append("Pixels are only 0 and 1: they become black and white.")
     elif (low, high) != (0.0, 255.0):
@@ -271,9 +289,11 @@ def _scaled(values: np.ndarray, common: Survey) -> np.ndarray:
         return _table(common.low8, common.high8, 256)[values]
     if values.dtype == np.uint16:
         return _table(common.low, common.high, 65536)[values]
-    values = values.astype(np.float64 if values.dtype.itemsize > 4 else np.float32)
-    scaled = (values - common.low) * (255.0 / (common.high - common.low))
-    return np.rint(np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0).clip(0.0, 255.0)).astype(np.uint8)
+    low, high = common.low, common.high
+    single = values.dtype.itemsize <= 4 and max(abs(low), abs(high)) <= SINGLE and high - low >= 1.0 / SINGLE
+    values = values.astype(np.float32 if single else np.float64)
+    values = np.nan_to_num(values, nan=low, posinf=high, neginf=low).clip(low, high)
+    return np.rint(((values - low) * (255.0 / (high - low))).clip(0.0, 255.0)).astype(np.uint8)
 
 
 @lru_cache(maxsize=4)

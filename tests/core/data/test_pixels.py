@@ -264,3 +264,55 @@ def write_deep_png(file: Path, image: np.ndarray) -> None:
         stream = container.add_stream("png")
         stream.width, stream.height, stream.pix_fmt = image.shape[1], image.shape[0], "rgb48be"
         container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb48be")))
+
+
+# what is no number, or hardly one
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_values_that_are_not_finite_are_counted_and_leave_the_others_as_they_are(tmp_path, kind, channels):
+    random = np.random.default_rng(0)
+    images = random.uniform(0.1, 0.9, (6, 16, 16, channels)).astype(kind)
+    if channels == 4:
+        images[..., 3] = 1.0
+    images[0, 0, 0, 0], images[-1, -1, -1, 0] = 0.0, 1.0  # the range
+    sound = prepared_of(images, tmp_path / "sound.npy")
+    spoilt = images.copy()
+    spoilt[0, 3, 3, 0], spoilt[0, 4, 4, 0], spoilt[2, 5, 5, 0] = np.inf, -np.inf, np.nan
+    found = prepared_of(spoilt, tmp_path / "spoilt.npy")
+    assert "3 values not finite (NaN or infinite): black, or white for +infinity." in found.notes
+    assert not any("show only grey" in note for note in found.notes)
+    changed = np.argwhere(found.images != sound.images)
+    assert {tuple(place[:3]) for place in changed.tolist()} == {(0, 3, 3), (0, 4, 4), (2, 5, 5)}
+    assert (found.images[0, 3, 3, 0], found.images[0, 4, 4, 0], found.images[2, 5, 5, 0]) == (255, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"),
+    [
+        (np.float16, -65504.0, 65504.0),
+        (np.float32, -3.4e38, 3.4e38),
+        (np.float64, -1e299, 1e299),
+        (np.float32, 0.0, 1e-38),
+        (np.float64, 0.0, 1e-299),
+    ],
+)
+def test_ranges_at_the_ends_of_what_a_number_can_be_are_scaled(tmp_path, kind, low, high):
+    ramp = np.linspace(0.0, 1.0, 256)
+    images = np.stack([(low * (1 - ramp) + high * ramp).reshape(16, 16).astype(kind)] * 3)
+    np.testing.assert_allclose(prepared_of(images, tmp_path / "ramp.npy").images[0].ravel(), np.arange(256), atol=1)
+
+
+def test_what_no_difference_can_be_taken_of_counts_as_infinite(tmp_path):
+    images = np.random.default_rng(0).uniform(0.0, 1.0, (3, 16, 16))
+    images[0, 0, 0], images[0, 0, 1] = 1e308, -1e308
+    found = prepared_of(images, tmp_path / "large.npy")
+    assert any(note.startswith("2 values not finite") for note in found.notes)
+    assert found.images[0, 0, :2, 0].tolist() == [255, 0]
+
+
+def prepared_of(images: np.ndarray, file: Path) -> Prepared:
+    np.save(file, images)
+    channels = 1 if images.ndim == 3 or images.shape[-1] == 1 else 3
+    return prepare(DataConfig(path=str(file), image_size=16, channels=channels), cache=file.with_suffix(".cache"))

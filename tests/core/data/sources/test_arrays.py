@@ -157,7 +157,7 @@ def test_pixels_that_are_not_finite_are_noted(tmp_path):
     images[3, 4, 5] = np.nan
     prepared = read(npz(tmp_path, imgs=images))
     assert prepared.images[3, 4, 5, 0] == 0
-    assert any(note.startswith("1 pixel not finite") for note in prepared.notes)
+    assert any(note.startswith("1 value not finite") for note in prepared.notes)
 
 
 def test_a_fourth_channel_that_looks_like_transparency_is_one(tmp_path):
