@@ -97,6 +97,7 @@ def _programs(qapp) -> Iterator[Callable]:
         explorer.window.close()
         explorer.window.deleteLater()
         explorer.deleteLater()
+    qapp.setStyleSheet("")  # over that of windows that are gone, Qt sets no other without a crash
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # now: the next test's program comes before the next loop
 

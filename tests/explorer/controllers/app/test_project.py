@@ -30,6 +30,7 @@ def window(qapp):
     explorer.window.close()
     explorer.window.deleteLater()
     explorer.deleteLater()
+    qapp.setStyleSheet("")
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 

@@ -49,6 +49,7 @@ def _window_of_the_file(qapp):
     explorer.window.close()
     explorer.window.deleteLater()
     explorer.deleteLater()
+    qapp.setStyleSheet("")
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
