@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
@@ -370,6 +371,7 @@ class Explorer(QObject):
         self._end_processes()
 
     def _end_processes(self) -> None:
-        for controller in self._controllers:
-            controller.shut_down()
-        self.engine.stop()
+        with ExitStack() as all_of_them:  # whichever fails
+            all_of_them.callback(self.engine.stop)
+            for controller in reversed(self._controllers):
+                all_of_them.callback(controller.shut_down)

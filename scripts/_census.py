@@ -57,7 +57,7 @@ def qt_objects(parents: list[QObject]) -> list[str]:
         text = line.lstrip()
         depth = (len(line) - len(text)) // 4
         kind, _, name = text.partition("::")
-        name = name.partition("<")[0].strip()  # without a widget's geometry
+        name = name.partition("<")[0].removesuffix(" I ").strip()  # without a widget's geometry and that it is hidden
         place = next((one for one in reversed(above[:depth]) if one), "")
         above[depth:] = [name]
         found.append(f"Qt {kind} {name or f'in {place}'}")

@@ -499,7 +499,11 @@ def arrange_docks(walker: Walker) -> Stage:
 
 
 def warm_up(walker: Walker) -> Stage:
-    """Each dock floats once: Qt makes for it then what it keeps."""
+    """Each dock floats once, and a notice is shown: Qt makes then what it keeps for them."""
+    notice = walker.explorer.window.notice
+    notice.show_message("The walk begins", walker)
+    yield 0.1
+    notice.resolve(walker)
     for dock in walker.explorer.window.docks.values():
         shown = not dock.isHidden()
         dock.show()

@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 QUICK_MINUTES, MINUTES = 10.0, 120.0
 MOST_GROWTH = 5.0  # percent of memory after warming up
 MOST_LATENESS_MS = 25.0  # the 99th percentile
-SAMPLES, LEAST_INTERVAL_S = 1000, 1.0
+SAMPLES, LEAST_INTERVAL_S, LEAST = 1000, 1.0, 8
 START_S = 180.0  # until the training has its first cloud
 SLEEP_S = 35.0  # in the middle all processes stand still for so long, as on a computer that sleeps
 EXPECTED = re.compile("There is no .*(: the data end there|of the data)")
@@ -78,13 +78,13 @@ class Verdict:
 def growth(seconds: Sequence[float], values: Sequence[float]) -> dict[str, float] | None:
     """How much ``values`` grew after warming up, in percent: ``peaks``, the greatest of the last fifth of the time
     beside the greatest of the second fifth; ``trend``, the second half's slope by Theil and Sen over its length. None
-    if a part of the time has no values."""
+    if either fifth has fewer than ``LEAST`` values."""
     t, x = np.asarray(seconds, dtype=np.float64), np.asarray(values, dtype=np.float64)
-    if len(t) < 10:
+    if not len(t):
         return None
     share = (t - t[0]) / max(t[-1] - t[0], 1e-9)
     early, late, half = (share >= 0.2) & (share < 0.4), share >= 0.8, share >= 0.5
-    if not early.any() or not late.any():
+    if min(early.sum(), late.sum()) < LEAST:
         return None
     slope = theil_sen(share[half], x[half])
     base = max(float(np.median(x[early])), 1e-9)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
+from core.engine.futures import any_running
 from core.engine.open_model import EngineError, OpenModel
 from core.engine.snapshot import SnapshotCache
 from core.protocol.messages import Failed, Reply, Request, SecondWeightsChanged, WeightsChanged
+from core.utils.memory import release_memory
 
 Job = Generator[bool, None, None]
 Send = Callable[[Reply], None]
@@ -27,6 +29,7 @@ class EngineContext:
         self._second: OpenModel | None = None
         self._snapshots: SnapshotCache | None = None
         self.writer: Future[None] | None = None
+        self._replaced = False  # a model by another one, since memory was last given back
 
     @property
     def model(self) -> OpenModel:
@@ -52,10 +55,12 @@ class EngineContext:
     def open(self, model: OpenModel) -> None:
         """Hold ``model`` in place of the one before."""
         self._model, self._snapshots = model, SnapshotCache(model.run, model.inference)
+        self._replaced = True
 
     def open_second(self, model: OpenModel | None) -> None:
         """Compare with ``model``; None: with none."""
         self._second = model
+        self._replaced = True
 
     def poll_weights(self, send: Send) -> None:
         """Take over newer weights of either model once they are ready, and say so."""
@@ -79,7 +84,12 @@ class EngineContext:
 
     def do_idle_work(self) -> bool:
         """A slice of it; False if nothing was done."""
-        return self._snapshots is not None and self._snapshots.do_idle_work()
+        if self.has_idle_work:
+            return self._snapshots is not None and self._snapshots.do_idle_work()
+        if self._replaced and not any_running():
+            self._replaced = False
+            release_memory()
+        return False
 
     def close(self) -> None:
         """Let an export that is being written, whose job has been closed, remove its file."""

@@ -18,8 +18,11 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton
 
 import core
+from core.projects.archive import read_project
+from core.projects.sessions import claim_latest
 from explorer import faults as module
 from explorer.faults import FaultCatcher
+from explorer.session_store import SessionStore
 from explorer.tour.command import virtual_display
 
 
@@ -99,10 +102,13 @@ def test_the_log_stays_small_and_a_full_disk_is_no_fault_of_its_own(faults, monk
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="makes a virtual display")
-def test_a_window_whose_display_is_lost_says_so_and_ends_with_its_engine(tiny_run):
+def test_a_window_whose_display_is_lost_says_so_keeps_its_work_and_ends_with_its_engine(tiny_run):
     begin = (
         "import sys; from explorer.app import Explorer; from explorer.__main__ import main; show = Explorer.show\n"
-        "def shown(explorer): show(explorer); print(explorer.engine.process_id, flush=True)\n"
+        "def shown(explorer):\n"
+        "    show(explorer)\n"
+        "    explorer.probe.decoded.connect(lambda _: explorer.probe.choose(7))\n"
+        "    explorer.probe.decoded.connect(lambda _: print(explorer.engine.process_id, flush=True))\n"
         "Explorer.show = shown; sys.exit(main(sys.argv[1:]))"
     )
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "QT_QPA_PLATFORM")}
@@ -125,3 +131,10 @@ def test_a_window_whose_display_is_lost_says_so_and_ends_with_its_engine(tiny_ru
     assert f"isoline: {module.DISPLAY_LOST}" in errors
     assert module.DISPLAY_LOST in logged()
     engine.wait(timeout=60)
+    claimed = claim_latest(SessionStore().folder)
+    assert claimed is not None
+    session, about = claimed
+    assert about.ended
+    project = read_project(session.path)
+    assert project.steps[project.position].edited.document.sample == 7
+    session.release()
