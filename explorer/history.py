@@ -132,9 +132,13 @@ class Editing(QObject):
         """Set fields to what is known better, or only now, also in every step that has the present values of them."""
         if not self._possible(fields):
             return
-        before = {name: self._value(self._present(), name) for name in fields}
+        before = self._present()
         self._write(fields)
-        self._steps = [Step(step.label, self._refined(step.edited, before, fields)) for step in self._steps]
+        after = self._present()
+        known: dict[tuple[str, int], Any] = {}  # what steps have shared they share again
+        self._steps = [
+            Step(step.label, _refined(step.edited, tuple(fields), before, after, known)) for step in self._steps
+        ]
         self._take_present()
 
     def begin(self, **fields: Any) -> None:
@@ -200,7 +204,8 @@ class Editing(QObject):
     def _record(self, label: str) -> None:
         present = self._present()
         if _same(present, self._steps[self._position].edited):
-            self._take_present()
+            self._take_present()  # equal, but perhaps another object
+            self.changed.emit()  # a gesture that has been named so far has come to nothing
             return
         self._steps = [*self._steps[: self._position + 1], Step(label, present)][-LIMIT - 1 :]
         self._position = len(self._steps) - 1
@@ -208,8 +213,11 @@ class Editing(QObject):
 
     def _take_present(self) -> None:
         """What is there belongs to the present step, unless a gesture goes on."""
-        if not self._live:
-            self._steps[self._position] = dataclasses.replace(self._steps[self._position], edited=self._present())
+        if self._live:
+            return
+        step, present = self._steps[self._position], self._present()
+        self._steps[self._position] = Step(step.label, present)
+        if not _same(present, step.edited):
             self.changed.emit()
 
     def _show(self, position: int) -> None:
@@ -223,6 +231,7 @@ class Editing(QObject):
         with self._restores():
             self._write(values)
         self._take_present()
+        self.changed.emit()
 
     @contextlib.contextmanager
     def _restores(self) -> Iterator[None]:
@@ -257,8 +266,11 @@ class Editing(QObject):
 
     def _on_event(self, name: str, *_: object) -> None:
         """A field was set by somebody else: that is a step, too, so that nothing is lost."""
-        if not self._writing and not self._live:
-            self._record(UNNAMED[name])
+        if self._writing or self._live:
+            return
+        if name == "playback" and dataclasses.replace(self._state.playback, **_AT_REST) == self._at_rest:
+            return  # it is being played
+        self._record(UNNAMED[name])
 
     def _possible(self, fields: dict[str, Any]) -> bool:
         """Whether the probe and the plane's cursor among ``fields`` are places that can be computed with."""
@@ -270,23 +282,30 @@ class Editing(QObject):
                 return False
         return True
 
-    @staticmethod
-    def _value(edited: Edited, name: str) -> Any:
-        return getattr(edited, name) if name in EDITED else getattr(getattr(edited, _PART_OF[name]), name)
 
-    def _refined(self, edited: Edited, before: dict[str, Any], fields: dict[str, Any]) -> Edited:
-        """``edited`` with ``fields`` in place of those of their values ``before`` that it has."""
-        present = self._present()
-        for name in fields:
-            if not _equal(self._value(edited, name), before[name]):
-                continue
-            if name in EDITED:
-                edited = dataclasses.replace(edited, **{name: getattr(present, name)})
-            else:
-                part = _PART_OF[name]
-                changed = dataclasses.replace(getattr(edited, part), **{name: fields[name]})
-                edited = dataclasses.replace(edited, **{part: changed})
-        return edited
+def _value(edited: Edited, name: str) -> Any:
+    return getattr(edited, name) if name in EDITED else getattr(getattr(edited, _PART_OF[name]), name)
+
+
+def _refined(
+    edited: Edited, names: tuple[str, ...], before: Edited, after: Edited, known: dict[tuple[str, int], Any]
+) -> Edited:
+    """``edited`` with the values of ``names`` as they are ``after``, where it has those of ``before``.
+
+    ``known``: what has become of a part of other steps, by field and identity.
+    """
+    for name in names:
+        if not _equal(_value(edited, name), _value(before, name)):
+            continue
+        if name in EDITED:
+            edited = dataclasses.replace(edited, **{name: getattr(after, name)})
+        else:
+            part = _PART_OF[name]
+            old = getattr(edited, part)
+            if (name, id(old)) not in known:
+                known[name, id(old)] = dataclasses.replace(old, **{name: _value(after, name)})
+            edited = dataclasses.replace(edited, **{part: known[name, id(old)]})
+    return edited
 
 
 def _same(edited: Edited, other: Edited) -> bool:

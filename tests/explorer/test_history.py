@@ -64,7 +64,8 @@ def test_the_oldest_steps_are_dropped_beyond_the_limit():
     while editing.undo_label is not None:
         editing.undo()
         undone += 1
-    assert undone == LIMIT
+    assert undone == LIMIT == 500
+    assert editing.snapshot()[0][0].edited.document.probe == [49], "the last 500 have been taken back, no more"
 
 
 def test_a_drag_is_one_step_however_many_moves_it_has():
@@ -114,6 +115,16 @@ def test_what_is_known_better_is_so_in_every_step_that_has_it():
     editing.redo()
     assert state.document.probe == [2]
     assert rough == [1]
+
+
+def test_steps_that_share_a_document_share_it_when_it_is_known_better():
+    state, editing = edited(1)
+    editing.commit("size", point_size=9.0)
+    editing.commit("opacity", opacity=0.5)
+    editing.refine(probe=np.array([1.5], np.float32))
+    first, second = (step.edited.document for step in editing.snapshot()[0][1:3])
+    assert first is second
+    assert first.probe == state.document.probe == [1.5]
 
 
 def test_every_field_comes_back_and_goes_again():
