@@ -29,7 +29,7 @@ class Model:
     """What the engine has loaded: d latent dimensions, images of ``image_size``² × ``channels``.
 
     ``can_decode``, ``can_encode``: whether it has a decoder and an encoder; ``has_originals``: whether the samples' own
-    images are there.
+    images are there; ``unallowed``: the places that the run would read them from and may not.
     """
 
     path: Path
@@ -39,6 +39,7 @@ class Model:
     can_decode: bool = True
     can_encode: bool = True
     has_originals: bool = True
+    unallowed: tuple[str, ...] = ()
 
 
 @dataclass

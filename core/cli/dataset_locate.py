@@ -12,6 +12,7 @@ import tyro
 
 if TYPE_CHECKING:
     from core.config import DataConfig
+    from core.runs.directory import RunDirectory
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Options:
 def run(options: Options) -> int:
     """Compare and write it down; returns 0. Raises ``RunError`` or ``DatasetError`` where that cannot be."""
     from core.cli.progress import cancellable_lines
+    from core.data.allowed_files import allow_new
     from core.data.loading import load_dataset, relative_path
     from core.runs.directory import RunDirectory, RunError
 
@@ -40,7 +42,7 @@ def run(options: Options) -> int:
         raise RunError(f"{found.path} was trained on polar curves, which are drawn; it needs no images.")
     if found.status() in ("running", "paused"):
         raise RunError(f"{found.path} is being trained. Wait for it to end, or stop it.")
-    data = _moved(found.config.data, options.path)
+    data = _moved(found, options.path)
     dataset = load_dataset(data, cancellable_lines() if options.progress == "json" else None)
     stored = found.metadata.get("dataset")
     stored = stored if isinstance(stored, dict) else {}
@@ -52,19 +54,28 @@ def run(options: Options) -> int:
         )
         raise RunError(f"{options.path} holds other images than {found.path} was trained on{counts}. Choose theirs.")
     metadata = {**found.metadata, "dataset": {**stored, "relative_path": relative_path(data, found.path)}}
-    found.rewrite(dataclasses.replace(found.config, data=data), metadata)
+    config = dataclasses.replace(found.config, data=data)
+    allow_new(RunDirectory(found.path, config, metadata))
+    found.rewrite(config, metadata)
     if options.progress == "none":
         print(f"{found.path}: images at {data.path}")
     return 0
 
 
-def _moved(data: DataConfig, path: Path) -> DataConfig:
-    """``data`` with images at ``path``; a table of labels that is gone is looked for where it lay beside them."""
-    from core.data.sources.listing import located, written
+def _moved(run: RunDirectory, path: Path) -> DataConfig:
+    """The data of ``run`` with images at ``path``; a table of labels that is gone is looked for where it lay beside
+    them, and so is one that the run may not read. Raises ``NotAllowedError`` if that is not beside ``path``."""
+    from core.data.allowed_files import allowed_data, unallowed
+    from core.data.sources.listing import located, stored_place, written
 
-    here = located(path)
-    if data.labels and not located(data.labels).exists():
-        labels = Path(os.path.normpath(here / os.path.relpath(located(data.labels), located(data.path))))
-        if labels.exists():
+    here, data = located(path), run.config.data
+    if data.labels:
+        before = stored_place(data.labels)
+        labels = Path(os.path.normpath(here / os.path.relpath(before, stored_place(data.path))))
+        if str(before) in unallowed(run):
+            if not labels.is_relative_to(here.parent):
+                allowed_data(run)
+            data = dataclasses.replace(data, labels=written(labels))
+        elif not before.exists() and labels.exists():
             data = dataclasses.replace(data, labels=written(labels))
     return dataclasses.replace(data, path=written(here))

@@ -23,7 +23,7 @@ COMMANDS = {
     "encode": "encode images as latent means",
     "decode": "decode latent points or a path to images",
     "dataset": "export the training images; dataset inspect PATH: look at your own before a training; "
-    "dataset locate RUN PATH: say where those of a run lie now",
+    "dataset locate RUN PATH: say where those of a run lie now; dataset allow RUN: let one from elsewhere read its own",
     "experiment": "run one of the published experiments and write its report",
     "share": "write a run as one HTML page in which its decoder runs",
     "export": "write a run for other programs: ONNX, safetensors, TensorBoard, Parquet",
@@ -66,7 +66,7 @@ def _overview() -> str:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    if name == "dataset" and arguments[:1] in (["inspect"], ["locate"], ["export"]):
+    if name == "dataset" and arguments[:1] in (["inspect"], ["locate"], ["allow"], ["export"]):
         name, arguments = f"dataset {arguments[0]}".removesuffix(" export"), arguments[1:]
     command = importlib.import_module(f"core.cli.{MODULES.get(name, name.replace(' ', '_'))}")
     try:

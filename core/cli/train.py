@@ -87,7 +87,8 @@ def defaults(arguments: list[str]) -> Options:
     """The defaults that flags override: of the run to resume, of ``--config``, or of ``--preset``; and which settings
     have flags.
 
-    Raises ``ConfigError`` or ``core.runs.directory.RunError`` for a file or run that cannot be read.
+    Raises ``ConfigError`` or ``core.runs.directory.RunError`` for a file or run that cannot be read,
+    ``core.data.allowed_files.NotAllowedError`` for a run whose images nobody here has agreed to.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--preset", default="compact")
@@ -101,10 +102,13 @@ def defaults(arguments: list[str]) -> Options:
     known: dict[str, Preset] = {name: name for name in PRESETS}
     preset = known.get(given.preset, "compact")  # tyro will refuse an unknown one
     if given.resume and given.out is not None:
+        from core.data.allowed_files import allowed_data
         from core.runs.directory import RunDirectory
         from core.training.resume import present_config
 
-        base = present_config(RunDirectory.open(given.out))
+        going_on = RunDirectory.open(given.out)
+        allowed_data(going_on)
+        base = present_config(going_on)
     elif given.config is not None:
         base = read_config(given.config)
     else:

@@ -23,8 +23,9 @@ import numpy as np
 
 from core.analysis.image_metrics import excess_bce
 from core.config import DataConfig, RunConfig
+from core.data.allowed_files import NotAllowedError, allowed_data, unallowed
 from core.data.dataset import DatasetError
-from core.data.loading import curve_parameters, curve_split, image_at, load_dataset, present_data
+from core.data.loading import curve_parameters, curve_split, image_at, load_dataset
 from core.engine.futures import in_thread, result_of
 from core.models.inference import Inference, decode_each, encode_each
 from core.models.network_inference import NetworkInference
@@ -93,6 +94,13 @@ def read_samples(config: DataConfig, fingerprint: str | None = None) -> Samples:
     return Samples(lambda index: np.asarray(dataset.images[index]), dataset.factors, dataset.validation)
 
 
+def _drawn_samples(weights: str, config: DataConfig) -> Samples:
+    """Those of a file of weights without its run, for which nobody can have agreed that files are read."""
+    if not config.drawn:
+        raise NotAllowedError(f"{weights} is a file of weights; open the folder of its run to see its images.")
+    return read_samples(config)
+
+
 @dataclass(eq=False)
 class OpenModel:
     """A run or a weights file that has been opened.
@@ -125,16 +133,26 @@ class OpenModel:
         """What its network is called, as ``RunDirectory.network``."""
         return self.config.model.preset if self.run is None else self.run.network
 
+    @property
+    def unallowed(self) -> tuple[str, ...]:
+        """The places that the run would read its images from and may not (``core.data.allowed_files``)."""
+        return () if self.run is None else unallowed(self.run)
+
+    @property
+    def has_originals(self) -> bool:
+        """Whether the samples' own images may be read."""
+        return self.config.data.has_images and not self.unallowed
+
     @cached_property
     def samples(self) -> Future[Samples]:
         """The run's images."""
-        if self.run is None:
-            return in_thread(lambda: read_samples(self.config.data), "dataset")
-        data = present_data(self.config.data, self.run.path, self.run.metadata)
-        stored = self.run.metadata.get("dataset")
+        run = self.run
+        if run is None:
+            return in_thread(lambda: _drawn_samples(self.path, self.config.data), "dataset")
+        stored = run.metadata.get("dataset")
         # Versions that kept no notes computed their fingerprints from other arrays.
         known = stored.get("fingerprint") if isinstance(stored, dict) and "notes" in stored else None
-        return in_thread(lambda: read_samples(data, known), "dataset")
+        return in_thread(lambda: read_samples(allowed_data(run), known), "dataset")
 
     @cached_property
     def _recorded_means(self) -> Future[dict[int, np.ndarray]]:

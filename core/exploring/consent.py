@@ -8,7 +8,6 @@ asked about again. This module only reads.
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import msgspec
 from core.utils.atomic_write import write_atomic
 from core.utils.text import counted
 from core.utils.untrusted import UnreadableError, read_bytes, read_json
+from core.utils.user_folders import config_folder
 
 LARGEST = 10 << 20
 """Bytes of a program."""
@@ -86,7 +86,4 @@ def _answers() -> dict[str, str]:
 
 
 def _file() -> Path:
-    import platformdirs
-
-    folder = os.environ.get("ISOLINE_CONFIG") or platformdirs.user_config_dir("isoline", appauthor=False)
-    return Path(folder) / "programs.json"
+    return config_folder() / "programs.json"

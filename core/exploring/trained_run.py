@@ -75,14 +75,15 @@ class TrainedRun:
     def files(self) -> tuple[Path, ...] | None:
         """The image file of each sample, n of them, if the run was trained on a folder of images; else None.
 
-        Raises ``core.data.dataset.DatasetError`` if the folder is gone, and ``RunError`` if a file is no longer there.
+        Raises ``core.data.dataset.DatasetError`` if the folder is gone, or is not one that anybody here has allowed the
+        run to read, and ``RunError`` if a file is no longer there.
         """
-        from core.data.loading import present_data
+        from core.data.allowed_files import allowed_data
         from core.data.sources.listing import listed, located, shown
 
         if not self.config.data.path:
             return None
-        folder = present_data(self.config.data, self.path, self._directory.metadata).path
+        folder = allowed_data(self._directory).path
         stored = self._directory.metadata.get("dataset")
         probe = self._directory.read_probe()
         keeps_names = isinstance(stored, dict) and "notes" in stored

@@ -316,7 +316,8 @@ class Loaded(Reply, frozen=True):
     """A model is ready. ``step`` is the training step of its weights; ``samples`` how many the run recorded.
 
     ``preset`` names its network, the format of an imported one. ``can_decode``, ``can_encode``: whether it has a
-    decoder and an encoder; ``has_originals``: whether the samples' own images can be shown.
+    decoder and an encoder; ``has_originals``: whether the samples' own images can be shown; ``unallowed``: the places
+    that the run would read them from and may not.
     """
 
     path: str
@@ -331,6 +332,7 @@ class Loaded(Reply, frozen=True):
     can_decode: bool = True
     can_encode: bool = True
     has_originals: bool = True
+    unallowed: tuple[str, ...] = ()
 
 
 class DimensionEstimated(Reply, frozen=True):

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from core.config import DataConfig, LabelsBy, ModelConfig, RunConfig
+from core.data.allowed_files import allow_new
 from core.data.dataset import Dataset, Progress
 from core.data.inspection import inspect
 from core.data.labels import Join, LabelColumn, UnmatchedTable, join, label_columns, split_column
@@ -95,7 +96,9 @@ def import_latents(source: LatentSource, out: Path, progress: Progress = lambda 
             notes = [note for note in dataset.notes if not any(other in note for other in others)]
             described |= {"train": 0, "validation": 0, "held_out": 0, "notes": notes}
         about = {KEY: stored_form(LatentsOnly(notes=tuple(samples.notes)))}
-        run = RunDirectory.create(fresh, RunConfig(data=shown, model=model), run_metadata(described) | about)
+        config, metadata = RunConfig(data=shown, model=model), run_metadata(described) | about
+        allow_new(RunDirectory(out, config, metadata))
+        run = RunDirectory.create(fresh, config, metadata)
         run.write_probe(probe)
         run.write_embedding(samples.latents)
     return RunDirectory.open(out)

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from core.config import DataConfig, ModelConfig, RunConfig
+from core.data.allowed_files import allow_new
 from core.data.dataset import Dataset
 from core.data.latents.opening import read_latent_rows
 from core.data.loading import load_dataset, relative_path, with_absolute_path
@@ -126,7 +127,9 @@ def import_model(look: Look, samples: Samples, out: Path, progress: Progress) ->
             notes.append("Which images the model was trained on is not known; which of them validate is chosen here.")
         described["notes"] = [*described["notes"], *notes]
         about = {KEY: stored_form(proposal.model)}
-        run = RunDirectory.create(fresh, config, run_metadata(described) | about)
+        metadata = run_metadata(described) | about
+        allow_new(RunDirectory(out, config, metadata))
+        run = RunDirectory.create(fresh, config, metadata)
         run.write_probe(probe)
         run.write_embedding(np.ascontiguousarray(mu, np.float32))
         write_sheet(look, fresh / SHEET, inference)

@@ -17,8 +17,9 @@ from typing import Literal
 import torch
 
 from core.config import RunConfig
+from core.data.allowed_files import allow_new, allowed_data
 from core.data.dataset import Dataset
-from core.data.loading import load_dataset, present_data, relative_path, with_absolute_path
+from core.data.loading import load_dataset, relative_path, with_absolute_path
 from core.data.source_resolution import inherit_native_size, resolve_native_size
 from core.runs.commands import resume_command
 from core.runs.directory import RunDirectory, RunError, unwritable
@@ -108,7 +109,7 @@ def run_training(
         config = ranks.share_config(config)  # rank zero alone has seen the run that is resumed
 
         # The data: rank zero fills the cache, the others read it.
-        data = config.data if existing is None else present_data(config.data, out, existing.metadata)
+        data = ranks.on_rank_zero(lambda: config.data if existing is None else allowed_data(existing)) or config.data
         data = ranks.share_config(dataclasses.replace(config, data=data)).data
 
         def progress(done: float) -> None:
@@ -126,9 +127,7 @@ def run_training(
         # The record: a new run directory, or the last checkpoint of the one to resume.
         def open_recorder() -> Recorder:
             with _writing(out):
-                run = existing or RunDirectory.create(
-                    out, config, run_metadata(dataset_metadata(dataset, relative_path(data, out)))
-                )
+                run = existing or _new_run(out, config, dataset)
                 for folder in (run.path, run.checkpoints_path, run.path / "embeddings"):
                     remove_temporaries(folder)
                 history, changes, restored = _restore(run, dataset, state) if existing else (None, {}, [])
@@ -269,6 +268,12 @@ def _end_undecided(run: RunDirectory) -> None:
     deadline = time.monotonic() + MOST_STOPPING_S
     while run.status() == "paused" and time.monotonic() < deadline:  # else the lock says who has the run
         time.sleep(PAUSE_POLL_S)
+
+
+def _new_run(out: Path, config: RunConfig, dataset: Dataset) -> RunDirectory:
+    metadata = run_metadata(dataset_metadata(dataset, relative_path(config.data, out)))
+    allow_new(RunDirectory(out, config, metadata))
+    return RunDirectory.create(out, config, metadata)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from explorer.controllers.plane import factor_names
-from explorer.state import State
+from explorer.state import Model, State
 
 MEASURE = "Measure attributes to use instead."
 READ_ATTRIBUTES = "Read attributes from a file to use instead."
@@ -36,11 +36,18 @@ def missing_frames(state: State, purpose: str) -> str:
     return "" if model.can_decode or model.has_originals else NO_FRAMES
 
 
+def lacking_originals(model: Model) -> str:
+    """Why the images of the samples of ``model`` are not known; empty if they are."""
+    if model.unallowed:
+        return f"The run wants to read {' and '.join(model.unallowed)}; the panel Image asks whether it may."
+    return "" if model.has_originals else NO_ORIGINALS
+
+
 def missing_originals(state: State, purpose: str) -> str:
     """Why the samples' own images are not known; empty if they are. ``purpose`` as above."""
     if state.model is None:
         return missing_model(state, purpose)
-    return "" if state.model.has_originals else NO_ORIGINALS
+    return lacking_originals(state.model)
 
 
 def missing_reconstructions(state: State, purpose: str) -> str:
@@ -49,7 +56,7 @@ def missing_reconstructions(state: State, purpose: str) -> str:
     if model is None:
         return missing_model(state, purpose)
     if not model.has_originals:
-        return NO_ORIGINALS
+        return lacking_originals(model)
     return "" if model.can_decode else NO_DECODER  # without an encoder the recorded latents are decoded
 
 

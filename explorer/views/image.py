@@ -28,6 +28,10 @@ _NO_PLACE = "Click a point or drag the probe to see the samples nearest to it."
 _NEAREST = (
     "These are samples, not decoded images: the latents came without a decoder. Distance: Euclidean, in latent space."
 )
+_ALLOW = (
+    "Let this run read these places, now and whenever it is opened. It was not made on this computer, and could name "
+    "any folder of yours; what it reads is shown in this window and goes nowhere else."
+)
 _DECODED = "Decoded in: decoder time for this image, in the engine process"
 
 
@@ -52,6 +56,8 @@ class ImageView(Panel):
     painted = Signal()
     locate_requested = Signal(bool)
     """The run's images have been moved, and a person knows where to: to a folder, or to a file (False)."""
+    allow_requested = Signal()
+    """The run may read the images that it names."""
 
     def __init__(self) -> None:
         super().__init__("image")
@@ -77,6 +83,7 @@ class ImageView(Panel):
         self._reveal.triggered.connect(self._show_file)
         self.addActions([self._copy, self._save, self._reveal])
         self.set_missing("")
+        self.set_unallowed(())
         self.set_image(None, "")
         self.clear_sample()
 
@@ -85,16 +92,27 @@ class ImageView(Panel):
         self._missing_text = label("", "warning", "image.missing", wrap=True, align=Qt.AlignmentFlag.AlignHCenter)
         locate = push_button("image.locate", "Locate…", "Choose where the images of this run lie now")
         locate.setMenu(folder_or_file_menu(locate, "image.locate", self.locate_requested.emit))
-        column(self._missing_text, row(1, locate, 1), spacing=4, parent=self._missing)
+        self._allow = push_button("image.allow", "Allow", _ALLOW)
+        self._allow.clicked.connect(self.allow_requested)
+        column(self._missing_text, row(1, self._allow, locate, 1, spacing=4), spacing=4, parent=self._missing)
         return self._missing
 
     # setters
 
     def set_missing(self, path: str) -> None:
         """The run's images are not at ``path`` any more; empty: they are where they should be."""
-        self._missing_text.setText(f"The images of this run are no longer at {path}.")
-        self._missing.setVisible(bool(path))
-        self._sample.setVisible(not path)
+        self._ask_for_images(f"The images of this run are no longer at {path}." if path else "")
+
+    def set_unallowed(self, places: Sequence[str]) -> None:
+        """The run wants to read ``places`` and may not; none: it may read all that it names."""
+        if places:
+            self._ask_for_images(f"This run wants to read {' and '.join(places)}.")
+        self._allow.setVisible(bool(places))
+
+    def _ask_for_images(self, text: str) -> None:
+        self._missing_text.setText(text)
+        self._missing.setVisible(bool(text))
+        self._sample.setVisible(not text)
 
     def set_image(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
+from core.data.allowed_files import allow
 from core.engine.server import WAIT_S, Engine
 from core.models.network_inference import NetworkInference
 from core.models.vae import VAE, build_model
@@ -31,6 +32,7 @@ def seeded(config: RunConfig, seed: int) -> VAE:
 
 def make_run(path: Path, config: RunConfig = TINY, seed: int = 0, step: int = 5) -> RunDirectory:
     run = RunDirectory.create(path, config, {})
+    allow(run)  # as a training does
     write_weights(run, seed, step)
     probe = ProbeSet(
         np.arange(4, dtype=np.int64),

@@ -59,6 +59,11 @@ def located(path: str | os.PathLike[str]) -> Path:
     if isinstance(path, str) and not os.path.lexists(os.path.expanduser(text)):
         text = text.strip()
         text = text[1:-1] if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" else text
+    return stored_place(text)
+
+
+def stored_place(text: str) -> Path:
+    """The absolute path that a configuration holds as ``text`` (see ``written``). Looks at no file."""
     if text.lower().startswith("file:"):
         parts = urlsplit(text)
         text = unquote(parts.path, errors="surrogateescape")

@@ -36,7 +36,8 @@ def load(request: Load, engine: EngineContext, send: Send) -> Job:
         precision=inference.precision,
         can_decode=inference.can_decode,
         can_encode=inference.can_encode,
-        has_originals=model.config.data.has_images,
+        has_originals=model.has_originals,
+        unallowed=model.unallowed,
     )
     send(loaded)
 

@@ -53,7 +53,7 @@ def find_nearest(request: FindNearest, engine: EngineContext, send: Send) -> Job
     shown, first = np.unique(near.places[:, 0], return_index=True)
     order = np.argsort(first)
     shown, indices = shown[order], near.indices[first[order], 0]
-    has_images = model.config.data.has_images
+    has_images = model.has_originals
 
     def found(image_places: np.ndarray, images: np.ndarray, final: bool) -> NearestFound:
         return NearestFound(

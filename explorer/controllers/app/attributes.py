@@ -25,7 +25,7 @@ from core.runs.directory import ProbeSet
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.cloud.cloud import RESERVED_NAMES
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.requirements import NO_ORIGINALS
+from explorer.controllers.requirements import lacking_originals
 from explorer.views.attributes import AttributeChoice, ChoiceDialog
 from explorer.views.points import PointsView
 from explorer.widgets.dialogs import ProgressDialog, ask_file
@@ -73,7 +73,7 @@ class AttributesController(Controller):
             self.refused.emit("There are no images to measure yet. Open a run, or wait until its training has begun.")
             return
         if not self._state.model.has_originals:
-            self.refused.emit(NO_ORIGINALS)
+            self.refused.emit(lacking_originals(self._state.model))
             return
         known = self._state.attributes.names if self._state.attributes is not None else ()
         grey = self._state.model.channels == 1

@@ -1,11 +1,16 @@
-"""A run whose images have been moved: a person says where they are, and the command that knows checks it."""
+"""Where the images of the open run are: a person says whether it may read them, and where they were moved to.
+
+The command that knows checks whether those at the new place are the same.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from core.data.loading import present_data
-from core.data.sources.listing import located
+from core.data.allowed_files import NotKeptError, allow, allowed_data, has_earlier, unallowed
+from core.data.sources.listing import located, stored_place
+from core.runs.directory import RunDirectory, RunError
 from core.utils.text import sentence
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
@@ -14,9 +19,12 @@ from explorer.views.image import ImageView
 from explorer.views.training.editors import ask_images
 from explorer.widgets.dialogs import ProgressDialog
 
+MOST_EARLIER = 2000
+"""Runs of earlier versions that are looked at, about 0.3 ms each."""
+
 
 class LocateController(Controller):
-    """Binds the image panel's *Locate…* to the open run."""
+    """Binds the image panel's *Locate…* and *Allow* to the open run."""
 
     def __init__(self, context: Context, open_run: OpenRun, view: ImageView) -> None:
         super().__init__(context)
@@ -24,25 +32,54 @@ class LocateController(Controller):
         self._running: Command | None = None
         self._dialog: ProgressDialog | None = None
         view.locate_requested.connect(self.ask)
+        view.allow_requested.connect(self.allow)
         self._when((open_run.opened,), self._look)
 
     def _look(self) -> None:
-        """Whether the images of the run that has been opened are where it says."""
+        """Whether the run that has been opened may read its images, and whether they are where it says."""
         self._end()
         run = self._open_run.run
-        missing = ""
+        missing, places = "", ()
         if run is not None and run.config.data.path:
-            path = present_data(run.config.data, run.path, run.metadata).path
+            if not has_earlier():
+                self._allow_earlier()
+            places = unallowed(run)
+        if run is not None and run.config.data.path and not places:
+            path = allowed_data(run).path
             missing = "" if located(path).exists() else path
         self._view.set_missing(missing)
+        self._view.set_unallowed(places)
+
+    def _allow_earlier(self) -> None:
+        """The runs that are in the folder for new ones were made, or put there, before the window asked."""
+        folder, runs = self._settings.runs_folder, []
+        for path in sorted(folder.iterdir())[:MOST_EARLIER] if folder.is_dir() else ():
+            with contextlib.suppress(RunError, OSError):  # other folders may be there, too
+                runs.append(RunDirectory.open(path))
+        with contextlib.suppress(NotKeptError):  # then these runs ask, as any other
+            allow(*runs, earlier=True)
+
+    def allow(self) -> None:
+        """Let the open run read the images that it names, from now on."""
+        run = self._open_run.run
+        if run is None:
+            return
+        try:
+            allow(run)
+        except NotKeptError as error:
+            self.error_occurred.emit(str(error))
+            return
+        self.succeeded.emit()
+        self._open_run.open(run.path)
 
     def ask(self, folder: bool) -> None:
         """Ask for the ``folder``, or for the file, that the images are in now."""
         run = self._open_run.run
         if run is None:
             return
-        before = located(run.config.data.path)
-        ask_images(self._window, "locate", f"Locate {before.name}", folder, self.locate, before)
+        before = stored_place(run.config.data.path)
+        beside = None if unallowed(run) else before  # a dialog would list what is there
+        ask_images(self._window, "locate", f"Locate {before.name}", folder, self.locate, beside)
 
     def locate(self, path: str) -> None:
         """The images of the open run are at ``path``, if they are the same."""

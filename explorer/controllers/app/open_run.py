@@ -153,6 +153,7 @@ class OpenRun(Controller):
             loaded.can_decode,
             loaded.can_encode,
             loaded.has_originals,
+            loaded.unallowed,
         )
 
 

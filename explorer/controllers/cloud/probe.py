@@ -7,6 +7,7 @@ are skipped, so nothing ever queues.
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from time import monotonic
 
@@ -193,9 +194,10 @@ class ProbeController(Controller):
 
     def _file(self, samples: ProbeSet, sample: int) -> Path | None:
         """The file of a sample, if it has one that is still there."""
-        config = self._state.config
-        if config is None or not config.data.path or not samples.names:
+        config, model = self._state.config, self._state.model
+        if config is None or not config.data.path or not samples.names or model is None or model.unallowed:
             return None
         root, name = Path(config.data.path).expanduser(), samples.names[sample]
         files = (root / name, root / name.rpartition("#")[0], root)  # a frame's name ends in #k
-        return next((path for path in files if path.is_file()), None)
+        below = (path for path in files if Path(os.path.normpath(path)).is_relative_to(root))
+        return next((path for path in below if path.is_file()), None)

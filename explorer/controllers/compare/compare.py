@@ -25,7 +25,7 @@ from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController, make_projection
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
-from explorer.controllers.requirements import NO_ORIGINALS
+from explorer.controllers.requirements import lacking_originals
 from explorer.engine_client import Outcome, PendingRequest
 from explorer.run_watcher import RunWatcher
 from explorer.state import State
@@ -517,7 +517,7 @@ class SharedInput:
         elif not self.can_encode:
             found[Kind.IMAGE] = ONE_WITHOUT_ENCODER
         elif model is not None and not model.has_originals:
-            found[Kind.IMAGE] = NO_ORIGINALS
+            found[Kind.IMAGE] = lacking_originals(model)
         if len(factor_names(self.state)) < 2:
             found[Kind.PARAMETERS] = "The open run's images have no factors, so there is no parameter plane."
         elif Kind.IMAGE in found and samples is not None:

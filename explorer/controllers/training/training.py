@@ -17,6 +17,7 @@ import msgspec
 from PySide6.QtCore import Signal
 
 from core.config import LIVE_SETTINGS, SETTINGS, RunConfig, config_to_dict, with_values
+from core.data.allowed_files import NotAllowedError, allowed_data, unallowed
 from core.data.source_resolution import with_native_size
 from core.runs.commands import flags
 from core.runs.directory import RunDirectory, RunError, new_run_name
@@ -128,8 +129,15 @@ class TrainingController(Controller):
 
     def start_anew(self, values: dict[str, Any]) -> None:
         """Start a training with the settings of the open run, apart from ``values`` by ``section.field``."""
-        if self._open_run.run is not None:
-            self.start(with_values(with_native_size(self._open_run.run.config, "auto"), values))
+        run = self._open_run.run
+        if run is None:
+            return
+        try:
+            allowed_data(run)
+        except NotAllowedError as error:
+            self.error_occurred.emit(str(error))
+            return
+        self.start(with_values(with_native_size(run.config, "auto"), values))
 
     @property
     def _continuing(self) -> bool:
@@ -207,7 +215,8 @@ class TrainingController(Controller):
         if self._state.training != "starting":
             self._state.training = "idle"  # until the watcher tells what this run does
         # What was found from that run's images does not bind the next training, of other images perhaps.
-        self._view.form.set_config(with_native_size(run.config, "auto"))
+        # What the run may not read, a training on it may not either, until a person chooses it.
+        self._view.form.set_config(with_native_size(run.config, "auto"), images=not unallowed(run))
         self._view.set_live(run.config.training.learning_rate, run.config.loss.beta, run.config.loss.gamma)
         self._show_ending()
 

@@ -162,9 +162,9 @@ class TrainingForm(QWidget):
 
     # what it holds
 
-    def set_config(self, config: RunConfig) -> None:
-        """Show ``config``; emits nothing."""
-        self.set_values(flatten(config))
+    def set_config(self, config: RunConfig, images: bool = True) -> None:
+        """Show ``config``, or all but the places of its ``images``; emits nothing."""
+        self.set_values(flatten(config) | ({} if images else {"data.path": "", "data.labels": ""}))
 
     def set_values(self, values: Mapping[str, Any]) -> None:
         """Show these settings, by section.field; emits nothing."""

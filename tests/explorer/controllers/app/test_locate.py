@@ -1,7 +1,9 @@
 """Locate…: a run whose images were moved says so, and shows them again once it knows where they are."""
 
+import os
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from engine_driver import TINY, make_run
@@ -10,7 +12,9 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
 
 from core.config import DataConfig
+from core.data.allowed_files import allow
 from core.data.loading import load_dataset
+from core.protocol.messages import EncodeSample
 from core.runs.directory import RunDirectory
 from explorer.views.training.editors import IMAGE_FILES
 
@@ -26,7 +30,7 @@ def test_images_that_were_moved_are_located(program, tmp_path, qtbot):
     data = DataConfig(path=str(folder), image_size=32)
     run = make_run(tmp_path / "run", replace(TINY, data=data))
     stored = {"fingerprint": load_dataset(data).fingerprint, "samples": 4, "notes": []}
-    run.rewrite(run.config, {"dataset": stored})
+    allow(run.rewrite(run.config, {"dataset": stored}))
     run.write_embedding(np.eye(4, 3, dtype=np.float32))
     shutil.move(folder, tmp_path / "after")
 
@@ -42,6 +46,48 @@ def test_images_that_were_moved_are_located(program, tmp_path, qtbot):
     qtbot.waitUntil(lambda: not missing.isVisible(), timeout=WAIT)
     assert RunDirectory.open(run.path).config.data.path == str(tmp_path / "after")
     qtbot.waitUntil(lambda: explorer.state.model is not None and explorer.image.has_sample, timeout=WAIT)
+
+
+def test_a_run_from_elsewhere_asks_before_it_reads_a_folder(program, tmp_path, qtbot, monkeypatch):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(4):
+        Image.fromarray(np.full((32, 32), 60 * number, np.uint8)).save(folder / f"{number}.png")
+    run = make_run(tmp_path / "run", replace(TINY, data=DataConfig(path=str(folder), image_size=32)))
+    run.write_embedding(np.eye(4, 3, dtype=np.float32))
+    monkeypatch.setenv("ISOLINE_CONFIG", str(tmp_path / "of somebody else"))
+
+    explorer = program(run.path)
+    asked = explorer.image.findChild(QWidget, "image.missing")
+    allow_button = explorer.image.findChild(QPushButton, "image.allow")
+    assert asked.isVisible()
+    assert allow_button.isVisible()
+    assert asked.text() == f"This run wants to read {folder}."
+    assert not explorer.training_view.form.values()["data.path"]
+    qtbot.waitUntil(lambda: explorer.state.model is not None and explorer.image.has_image, timeout=WAIT)
+    assert str(folder) in explorer.reconstructions_view.grid.empty
+    failures = []
+    explorer.engine.request(EncodeSample(index=0), lambda _: failures.append("read"), failures.append)
+    qtbot.waitUntil(lambda: bool(failures), timeout=WAIT)
+    assert f"wants to read {folder}" in failures[0]
+
+    allow_button.click()
+    assert not asked.isVisible()
+    qtbot.waitUntil(lambda: explorer.image.has_sample, timeout=WAIT)
+    assert explorer.training_view.form.values()["data.path"] == str(folder)
+
+
+def test_runs_that_lay_in_the_own_folder_when_nothing_asked_go_on_without_a_question(program, tmp_path):
+    config = replace(TINY, data=DataConfig(path=str(tmp_path / "images"), image_size=32))
+    folder = Path(os.environ["ISOLINE_RUNS"])
+    earlier = RunDirectory.create(folder / "earlier", config, {"created": "then"})
+    explorer = program(None)
+    allow_button = explorer.image.findChild(QPushButton, "image.allow")
+    explorer.open_run.open(earlier.path)
+    assert allow_button.isHidden()
+    later = RunDirectory.create(folder / "later", config, {"created": "now"})
+    explorer.open_run.open(later.path)
+    assert not allow_button.isHidden()
 
 
 def test_what_was_moved_may_be_a_folder_or_a_file_whatever_its_name(program, tmp_path):
