@@ -138,10 +138,12 @@ class ChannelListener:
 
         self._key = secrets.token_hex(32)
         self._closed = False
-        # Both kinds of address are private to the user; a socket lies in a folder of its own below the temporary one.
+        # Both kinds of address are private to the user: a socket lies in a folder of its own, which no other can enter.
         self._listener = Listener(
             None, family="AF_PIPE" if sys.platform == "win32" else "AF_UNIX", authkey=self._key.encode()
         )
+        if sys.platform != "win32":
+            os.chmod(str(self._listener.address), 0o600)
         self.variables = {ADDRESS: str(self._listener.address), KEY: self._key, SESSION: session}
 
     def accept(self) -> tuple[Role, Channel] | None:

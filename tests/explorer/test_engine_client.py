@@ -15,6 +15,7 @@ from time import monotonic
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from fake_engine import FakeEngine
 from hypothesis import HealthCheck, given, settings
@@ -179,6 +180,14 @@ def test_requests_sent_before_the_engine_is_ready_are_answered(started, run):
     assert len(started.devices) == 1
     assert [type(reply) for reply in started.replies] == [Loaded]
     assert started.loads == started.replies
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_the_engine_is_reached_by_pipes_alone_and_listens_nowhere(started):
+    process = psutil.Process(started.client.process_id)
+    for descriptor in (0, 1):
+        assert os.readlink(f"/proc/{process.pid}/fd/{descriptor}").startswith("pipe:")
+    assert [one for one in process.net_connections("all") if one.status == psutil.CONN_LISTEN or one.laddr] == []
 
 
 def test_of_a_drag_only_the_first_and_the_newest_point_are_decoded(loaded):

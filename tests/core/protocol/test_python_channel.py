@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
+import sys
 from multiprocessing.connection import Client
+from pathlib import Path
 from threading import Thread
 
 import numpy as np
@@ -10,6 +14,7 @@ import pytest
 
 from core.protocol.python_channel import (
     ADDRESS,
+    KEY,
     Channel,
     ChannelError,
     ChannelListener,
@@ -73,6 +78,16 @@ def test_only_who_has_the_key_is_let_in(listener):
     assert accepted(listener, intrude)[0] is None
     program, _ = pair(listener)  # it still listens
     program.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is a named pipe of the user's")
+def test_the_socket_is_the_users_own_in_a_folder_that_no_other_can_enter(listener):
+    socket = Path(listener.variables[ADDRESS])
+    for path, mode in ((socket, 0o600), (socket.parent, 0o700)):
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        assert path.stat().st_uid == os.getuid()
+    assert stat.S_ISSOCK(socket.stat().st_mode)
+    assert len(bytes.fromhex(listener.variables[KEY])) == 32
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 40, b"\x81\xa4type\xa5Other", b"\xc1", b"\x80"])
