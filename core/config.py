@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -530,6 +530,13 @@ def with_values(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
         section = dataclasses.replace(getattr(config, setting.section), **{setting.field.name: value})
         config = dataclasses.replace(config, **{setting.section: section})
     return config
+
+
+def without_folders(config: RunConfig) -> RunConfig:
+    """``config`` with the names of the files that it was trained on, without the folders in which they lay, on whatever
+    system that was."""
+    names = {field: PureWindowsPath(getattr(config.data, field)).name for field in ("path", "labels")}
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, **names))
 
 
 def config_to_dict(config: RunConfig) -> dict[str, Any]:

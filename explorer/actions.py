@@ -321,6 +321,12 @@ VIEW = Menu("&View", (
 HELP = Menu("&Help", (
     Command("keys", "Keyboard shortcuts", lambda app: show_keys(app.window, key_list()), "F1", "help",
             "List all keys and mouse gestures"),
+    None,
+    Command("report", "Report a problem…", lambda app: app.help.report_problem(), "", "",
+            "See and save what helps to find a mistake; nothing is sent"),
+    Command("logs", "Open log folder", lambda app: app.help.open_log_folder(), "", "",
+            "Show where mistakes of the program are logged"),
+    None,
     Command("about", "About Isoline", lambda app: _show_about(app.window), "", "isoline"),
 ))
 # fmt: on

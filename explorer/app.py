@@ -14,10 +14,12 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from core.protocol.messages import Loaded
 from core.utils.text import counted
+from core.utils.user_folders import log_folder
 from explorer.actions import Actions
 from explorer.controllers.app.attributes import AttributesController
 from explorer.controllers.app.export import ExportController
 from explorer.controllers.app.files import FilesController
+from explorer.controllers.app.help import HelpController
 from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.import_model import ImportController, can_import
 from explorer.controllers.app.locate import LocateController
@@ -55,7 +57,7 @@ from explorer.controllers.training.timeline import TimelineController
 from explorer.controllers.training.training import TrainingController
 from explorer.controllers.transect.transects import TransectsController
 from explorer.engine_client import EngineClient
-from explorer.faults import Fault, FaultCatcher, log_folder
+from explorer.faults import Fault, FaultCatcher
 from explorer.main_window import BOTTOM, LEFT, RIGHT, MainWindow
 from explorer.state import Model, State
 from explorer.views.cloud import CloudView
@@ -179,6 +181,7 @@ class Explorer(QObject):
         self.figures = add(FiguresController(context, open_run, sources))
         self.locate = add(LocateController(context, open_run, self.image))
         self.status = add(StatusController(context, self.cloud))
+        self.help = add(HelpController(context, open_run, self.cloud))
         self.programs = add(ProgramsController(context))
         self.python_code = add(PythonCodeController(context, open_run, cloud, self.playback))
         self.session = add(SessionController(context, open_run, cloud))
@@ -224,6 +227,7 @@ class Explorer(QObject):
         self.session.file_changed.connect(self._show_title)
         self.project.recent_changed.connect(self._show_recent)
         self.window.closing.connect(self.close)
+        self.help.crashed.connect(self._show_fault)
         hints = self._application.styleHints()
         hints.colorSchemeChanged.connect(lambda _: self.apply_theme())
 
@@ -243,7 +247,10 @@ class Explorer(QObject):
     def report(self, faults: FaultCatcher) -> None:
         """Show what ``faults`` catches, and put things away if the display is lost."""
         faults.display_lost.connect(self.abandon_window)
-        faults.occurred.connect(lambda fault: self.window.notice.show_message(fault.text, fault, action=COPY_REPORT))
+        faults.occurred.connect(self._show_fault)
+
+    def _show_fault(self, fault: Fault) -> None:
+        self.window.notice.show_message(fault.text, fault, action=COPY_REPORT)
 
     def _on_action(self, source: object) -> None:
         if isinstance(source, Fault):

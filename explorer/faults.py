@@ -20,10 +20,9 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, QtMsgType, Signal, qInstallMessageHandler
 
 import core
+from core.utils.user_folders import log_folder
 
-LOGS = "ISOLINE_LOGS"
-"""The environment variable that moves the folder of the log."""
-LOG_BYTES, OLD_LOGS = 256_000, 2
+LOG, LOG_BYTES, OLD_LOGS = "isoline.log", 256_000, 2
 LONGEST = 200  # characters of a message in the notice
 DISPLAY_LOST = (
     "The connection to the display was lost, so the window is gone. Trainings go on. Start Isoline again to continue."
@@ -102,7 +101,7 @@ class FaultCatcher(QObject):
         try:
             self.display_lost.emit()
         finally:
-            _log(f"{versions()}\n\n{DISPLAY_LOST}")
+            write_log(f"{versions()}\n\n{DISPLAY_LOST}")
             print(f"isoline: {DISPLAY_LOST}", file=sys.stderr, flush=True)
             os._exit(DISPLAY_LOST_STATUS)  # destructors of Qt and OpenGL would talk to the display
 
@@ -124,7 +123,7 @@ class FaultCatcher(QObject):
             short = short if len(short) <= LONGEST else f"{short[:LONGEST]}…"
             text = f"Isoline made a mistake and goes on ({short}). The report says where; please send it."
             report = f"{versions()}\n\n{details}".replace(str(Path.home()), "~")
-            _log(report)
+            write_log(report)
         self._caught.emit(Fault(text, report))
 
 
@@ -139,14 +138,14 @@ def versions() -> str:
     )
 
 
-def log_folder() -> Path:
-    """The platform's folder for logs, or the one that ``ISOLINE_LOGS`` names."""
-    import platformdirs
+def logged() -> str:
+    """The log with its older parts, oldest first; empty where nothing went wrong. Raises ``OSError``."""
+    folder = log_folder()
+    files = [*(folder / f"{LOG}.{number}" for number in range(OLD_LOGS, 0, -1)), folder / LOG]
+    return "".join(file.read_text("utf-8", "replace") for file in files if file.exists())
 
-    return Path(os.environ.get(LOGS) or platformdirs.user_log_path("isoline", appauthor=False))
 
-
-def _log(report: str) -> None:
+def write_log(report: str) -> None:
     """Append ``report`` to the log, whose older parts go; no more than a line on standard error if it cannot be."""
     import logging.handlers  # here: most windows have nothing to log
 
@@ -154,7 +153,7 @@ def _log(report: str) -> None:
         folder = log_folder()
         folder.mkdir(parents=True, exist_ok=True)
         handler = logging.handlers.RotatingFileHandler(
-            folder / "isoline.log", maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8", delay=True
+            folder / LOG, maxBytes=LOG_BYTES, backupCount=OLD_LOGS, encoding="utf-8", delay=True
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
         handler.emit(logging.LogRecord("isoline", logging.ERROR, "", 0, report, None, None))

@@ -103,6 +103,11 @@ class Settings:
     def runs_folder(self, path: Path) -> None:
         self._store.setValue("runs_folder", str(path))
 
+    def shareable(self) -> dict[str, str]:
+        """What a report of a problem may hold of it: neither folders nor files, nor where the panels are."""
+        names = ("theme", "cache_gb", "figure/settings", "path_export")
+        return {name: str(self._store.value(name)) for name in names if self._store.contains(name)}
+
     @property
     def figure(self) -> str:
         """The settings of the last figure, as JSON; empty if none has been saved."""

@@ -15,6 +15,7 @@ from PySide6.QtGui import QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from core.protocol.python_channel import is_given
+from core.utils.crash_reports import take_crash_reports, watch_for_crashes
 from explorer.engine_client import EngineClient
 from explorer.faults import FaultCatcher
 
@@ -44,6 +45,8 @@ def open_window(path: Path | None, renderer: str) -> int:
     application = make_application(sys.argv[:1])
     faults = FaultCatcher()
     faults.install()
+    crashes = take_crash_reports()
+    watch_for_crashes("window")
     engine = EngineClient()
     engine.start(threads=1)
     from explorer.app import Explorer  # after the engine's start: this import takes most of a second
@@ -52,6 +55,7 @@ def open_window(path: Path | None, renderer: str) -> int:
 
     explorer = Explorer(application, engine, renderer)
     explorer.report(faults)
+    explorer.help.show_crashes(crashes)
     explorer.show()
     if is_given():  # the run of a Python program's window is often gone with the window
         explorer.open_run.open(path or bundled_run(), remember=False)

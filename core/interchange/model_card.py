@@ -6,14 +6,13 @@ it says where files lay on the machine that trained: of paths only their last pa
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import re
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import core
-from core.config import RunConfig, config_to_dict
+from core.config import RunConfig, config_to_dict, without_folders
 from core.interchange.errors import InterchangeError
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import Record, final_report, read_metrics
@@ -74,17 +73,6 @@ def write_model(run: RunDirectory, folder: Path, onnx: bool) -> None:
     precision = ", ".join(sorted({str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values()}))
     text = card_text(run, exported.weights_path.name, f"{numbers:,}", precision, onnx)
     (folder / CARD).write_text(text + _MARK.format(_digest(text)), encoding="utf-8")
-
-
-def without_folders(config: RunConfig) -> RunConfig:
-    """``config`` with the names of the files that it was trained on, without the folders in which they lay."""
-    names = {field: _last_part(getattr(config.data, field)) for field in ("path", "labels")}
-    return dataclasses.replace(config, data=dataclasses.replace(config.data, **names))
-
-
-def _last_part(path: str) -> str:
-    """Of a path of any system: the one that trained may not have been this one."""
-    return PureWindowsPath(path).name
 
 
 def card_text(run: RunDirectory, weights: str, parameters: str, precision: str, onnx: bool) -> str:
