@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.utils.text import reason
+from core.utils.untrusted import refusal
 
 if TYPE_CHECKING:
     from core.data.sources.source import Skipped
@@ -33,13 +34,14 @@ class DatasetError(ValueError):
 
 @contextlib.contextmanager
 def broken_as(message: Callable[[str], str]) -> Iterator[None]:
-    """Raises ``DatasetError`` in place of any of ``BROKEN``, with the ``message`` that goes with its reason."""
+    """Raises ``DatasetError`` in place of any of ``BROKEN``, with the ``message`` that goes with its reason; of a file
+    that may not be read, with what the system says."""
     try:
         yield
     except DatasetError:
         raise
     except BROKEN as error:
-        raise DatasetError(message(reason(error))) from error
+        raise DatasetError(refusal(error) or message(reason(error))) from error
 
 
 @dataclass(frozen=True, eq=False)

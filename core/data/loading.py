@@ -95,8 +95,9 @@ def dataset_of(config: DataConfig, prepared: Prepared) -> Dataset:
     """
     count = len(prepared.images)
     if count < 2:
+        left_out = "".join(f" {one.name}: {one.reason}." for one in prepared.skipped[:1])
         raise DatasetError(
-            f"{config.path} holds {counted(count, 'image')} that can be read; a training needs 2 or more."
+            f"{config.path} holds {counted(count, 'image')} that can be read; a training needs 2 or more.{left_out}"
         )
     columns, given, group, notes = _labels(config, prepared)
     factors = np.zeros((count, 0), np.float32)

@@ -22,7 +22,7 @@ import numpy as np
 
 from core.data.dataset import BROKEN, DatasetError
 from core.utils.text import counted, reason
-from core.utils.untrusted import check_characters, open_regular, read_bytes
+from core.utils.untrusted import check_characters, open_regular, read_bytes, refusal
 
 INDEX = "index"
 EXPORT_TABLE = "parameters.csv"
@@ -183,7 +183,8 @@ def read_table(file: Path) -> Table:
     except FileNotFoundError as error:
         raise TableError(f"{file} does not exist.") from error
     except _UNREADABLE as error:
-        raise TableError(f"{file} cannot be read ({reason(error)}); it may be damaged or of another kind.") from error
+        damage = f"{file} cannot be read ({reason(error)}); it may be damaged or of another kind."
+        raise TableError(refusal(error) or damage) from error
     if not table.names:
         raise TableError(f"{file} holds no column of values besides {INDEX!r}; give one or more.")
     if not table.rows:

@@ -15,7 +15,7 @@ from core.data.tables import TableError, read_table
 from core.paths.saved_paths import read_saved_path
 from core.utils.atomic_write import atomic_file, write_atomic
 from core.utils.text import reason
-from core.utils.untrusted import UnreadableError, read_numpy
+from core.utils.untrusted import UnreadableError, read_numpy, refusal
 
 _LATENT_COLUMN = re.compile(r"(mu|z)_?\d+", re.IGNORECASE)
 
@@ -58,9 +58,8 @@ def read_latents(path: Path) -> np.ndarray:
     except FileNotFoundError as error:
         raise LatentsError(f"{path} does not exist; give a .npy, .npz or .csv file with latents.") from error
     except (OSError, UnreadableError, MemoryError) as error:
-        raise LatentsError(
-            f"{path} cannot be read ({reason(error)}); give a .npy, .npz or .csv file with latents."
-        ) from error
+        other = f"{path} cannot be read ({reason(error)}); give a .npy, .npz or .csv file with latents."
+        raise LatentsError(refusal(error) or other) from error
 
 
 def read_path(path: Path) -> tuple[np.ndarray, np.ndarray | None, str]:

@@ -41,6 +41,13 @@ class UnreadableError(ValueError):
     """A file is of another kind, larger, or of another content than it may be; the message says what, not where."""
 
 
+def refusal(error: BaseException) -> str:
+    """What the system says where it lets a file not be read, which is no sign of damage; empty for other errors."""
+    if not isinstance(error, OSError) or error.errno is None or error.filename is None:
+        return ""
+    return f"{os.fsdecode(error.filename)} cannot be read ({error.strerror})."
+
+
 def open_regular(path: Path) -> IO[bytes]:
     """``path`` opened for reading. Raises ``OSError``, or ``UnreadableError`` if it is no regular file."""
     return _opened(path, os.O_RDONLY, "rb")

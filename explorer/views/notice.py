@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QPushButton, QSizePolicy, QToolButton, QWidget
 
+from core.utils.text import counted
 from explorer.widgets.controls import label, named
 from explorer.widgets.layouts import Panel, column, row
 
@@ -88,15 +89,16 @@ class NoticeView(Panel):
         self.advance(0.0)
 
     def clear(self) -> None:
-        """All messages go now."""
-        self._messages = []
+        """The messages on screen go now; earlier ones that had no room come back."""
+        self._messages = self._messages[:-MOST]
         self._show()
 
     def advance(self, seconds: float) -> None:
         """So much time has passed with the window in use."""
         for message in self._messages:
-            message.unread -= seconds
             message.needed -= seconds
+        for message in self._messages[-MOST:]:  # the others are not on screen, so nobody can read them
+            message.unread -= seconds
         left = [message for message in self._messages if message.unread > 0.0 or message.needed > 0.0]
         if len(left) < len(self._messages):
             self._messages = left
@@ -126,5 +128,9 @@ class NoticeView(Panel):
         self._buttons.setVisible(bool(actions))
 
     def text(self) -> str:
-        """The messages on screen, one a line, the newest last."""
-        return "\n".join(message.text for message in self._messages[-MOST:])
+        """The messages on screen, one a line, the newest last, and how many there are besides."""
+        lines = [message.text for message in self._messages[-MOST:]]
+        earlier = len(self._messages) - len(lines)
+        if earlier:
+            lines.append(f"{counted(earlier, 'earlier message')}: dismiss these to read on.")
+        return "\n".join(lines)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
+import errno
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +33,28 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_damaged_files_are_read_right_or_refused(reader: fuzz.Reader, originals: Path):
     outcome = fuzz.try_reader(reader, originals, round(CASES * reader.weight), seed=0)
     assert outcome.failures == []
+
+
+@pytest.mark.parametrize("reader", fuzz.readers(), ids=lambda reader: reader.name)
+def test_a_file_that_may_not_be_read_is_not_called_damaged(
+    reader: fuzz.Reader, originals: Path, monkeypatch: pytest.MonkeyPatch
+):
+    denied, open_file, open_descriptor = str(originals / reader.file), builtins.open, os.open
+
+    def refuse(path: Any) -> None:
+        if not isinstance(path, int) and os.fspath(path) == denied:
+            raise PermissionError(errno.EACCES, "Permission denied", denied)
+
+    monkeypatch.setattr(builtins, "open", lambda path, *args, **more: refuse(path) or open_file(path, *args, **more))
+    monkeypatch.setattr(os, "open", lambda path, *args, **more: refuse(path) or open_descriptor(path, *args, **more))
+    monkeypatch.setenv("ISOLINE_CACHE", str(originals))
+    error = ""
+    try:
+        reader.read(originals / reader.file)
+    except Exception as raised:
+        error = str(raised)
+    assert not error or "permission denied" in error.lower()
+    assert "damaged" not in error
 
 
 def test_a_reader_that_lets_another_error_through_or_changes_the_file_has_failed(tmp_path: Path):

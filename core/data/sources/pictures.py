@@ -45,6 +45,7 @@ UNREADABLE = {
 }
 """Suffixes of pictures that are not read, and what to do instead."""
 NO_IMAGE = "not an image that can be read"
+NOT_READABLE = "not readable (permission denied)"
 MAX_PIXELS = 256_000_000
 """Of one image as it is decoded: more are refused before they fill the memory."""
 LARGE_PIXELS = 32_000_000
@@ -91,6 +92,8 @@ def read_header(path: str, suffix: str) -> Header:
         try:
             with open(path, "rb") as stream:
                 shape, _, dtype = read_array_header(stream)
+        except PermissionError as error:
+            raise PictureError(NOT_READABLE) from error
         except BROKEN as error:
             raise PictureError(f"damaged, or not an array ({_said(error)})") from error
         return array_header(shape, dtype)
@@ -215,7 +218,7 @@ def _opened(path: str, suffix: str) -> Iterator[Image.Image]:
     except MemoryError as error:
         raise PictureError("too large for the memory; shrink it") from error
     except PermissionError as error:
-        raise PictureError("not readable (permission denied)") from error
+        raise PictureError(NOT_READABLE) from error
     except Exception as error:  # what decoders raise for damaged files is of any kind
         raise PictureError(f"damaged or cut off ({_said(error)})") from error
 

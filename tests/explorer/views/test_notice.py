@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from explorer.views.notice import PASSING_S, READ_S, NoticeView
+from explorer.views.notice import MOST, PASSING_S, READ_S, NoticeView
 
 
 @pytest.fixture
@@ -87,3 +87,19 @@ def test_a_button_acts_on_the_newest_message_that_has_it_and_goes_with_it(notice
     notice.resolve("engine again")
     assert notice.text() == "It failed."
     assert not notice.findChildren(QPushButton)
+
+
+def test_later_messages_take_the_room_of_a_failure_but_not_its_place(notice):
+    notice.show_message("film.mp4 could not be written.", "export")
+    for number in range(MOST + 1):
+        notice.show_message(f"Later {number}.", f"source {number}", passing=True)
+    assert "film.mp4" not in notice.text()
+    assert notice.text().endswith("2 earlier messages: dismiss these to read on.")
+    notice.resolve_all()  # another run is open
+    notice.advance(READ_S - 0.5)
+    QTest.mouseClick(notice.findChild(QToolButton, "notice.dismiss"), Qt.MouseButton.LeftButton)
+    assert notice.text() == "film.mp4 could not be written.\nLater 0."
+    notice.advance(READ_S - 0.5)
+    assert "film.mp4" in notice.text()  # for as long as it takes to read, from when it could be seen
+    notice.advance(0.5)
+    assert not notice.isVisible()
