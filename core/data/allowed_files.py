@@ -3,9 +3,8 @@
 The configuration of a run names its images and labels by their places, and a run may come from anybody: opened without
 a question, it could have any folder listed and read. So a place is read only if it was agreed to for that very run.
 Training, importing and locating agree by themselves, because a person has named the images then; else window and
-command line ask. The answers are kept in ``allowed_files.json`` beside the other settings, by what stays of a run when
-it is moved or goes on: when it was made, and from which images. Who owns a run's files tells nothing, as what a person
-has unpacked is theirs.
+command line ask. The answers are kept in ``allowed_files.json`` beside the other settings, by the run's fingerprint, so
+that a run may be moved and go on. Who owns its files tells nothing, as what a person has unpacked is theirs.
 
 Nothing here looks at a place before it is allowed: even that would have a computer connect to a stranger's server.
 """
@@ -14,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,6 +41,8 @@ class Run(Protocol):
     def config(self) -> RunConfig: ...
     @property
     def metadata(self) -> dict[str, Any]: ...
+    @property
+    def fingerprint(self) -> str: ...
 
 
 class NotAllowedError(DatasetError):
@@ -54,7 +54,7 @@ class NotKeptError(RuntimeError):
 
 
 class _Answers(msgspec.Struct):
-    """``runs``: places by the mark of a run. ``earlier``: runs of versions that did not ask have been allowed."""
+    """``runs``: places by a run's fingerprint. ``earlier``: the runs of versions that did not ask have been allowed."""
 
     runs: dict[str, list[str]] = {}
     earlier: bool = False
@@ -65,7 +65,7 @@ def unallowed(run: Run) -> tuple[str, ...]:
     places = _places(run)
     if not places:
         return ()
-    known = _read().runs.get(_mark(run), [])
+    known = _read().runs.get(run.fingerprint, [])
     return tuple(dict.fromkeys(str(place) for entry, place in places.items() if entry not in known))
 
 
@@ -107,8 +107,8 @@ def allow(*runs: Run, earlier: bool = False) -> None:
         with filelock.FileLock(file.with_suffix(".lock"), timeout=PATIENCE_S):
             answers = _read()
             for run in runs:
-                known = answers.runs.get(_mark(run), [])
-                answers.runs[_mark(run)] = list(dict.fromkeys((*known, *_places(run))))
+                known = answers.runs.get(run.fingerprint, [])
+                answers.runs[run.fingerprint] = list(dict.fromkeys((*known, *_places(run))))
             answers.earlier |= earlier
             write_atomic(file, msgspec.json.format(msgspec.json.encode(answers), indent=2) + b"\n")
     except filelock.Timeout as error:
@@ -143,13 +143,6 @@ def _is_own_file(place: Path, folder: Path) -> bool:
         return False
     real = Path(os.path.realpath(place))
     return real.is_relative_to(os.path.realpath(folder)) and not real.is_dir()
-
-
-def _mark(run: Run) -> str:
-    """What a run is known by, wherever it lies and however long it goes on."""
-    stored = run.metadata.get("dataset")
-    images = stored.get("fingerprint") if isinstance(stored, dict) else None
-    return hashlib.sha256(msgspec.json.encode([run.metadata.get("created"), images])).hexdigest()
 
 
 def _read() -> _Answers:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.config import DataConfig
+from core.data.allowed_files import allow_new
 from core.data.dataset import DatasetError, Progress
 from core.data.python_arrays import IMAGES, as_array, images_of, labels_of, write_npz
 from core.exploring.functions import Function, ImageFunctions
@@ -166,7 +167,9 @@ def _make_run(
         decode, encode = given
         model = PythonFunctions(session=session, decodes=decode is not None, encodes=encode is not None, notes=notes)
         shown = dataclasses.replace(run.config.data, image_size=data.image_size, channels=data.channels)
-        run = run.rewrite(dataclasses.replace(run.config, data=shown), run.metadata | {KEY: stored_form(model)})
+        config, metadata = dataclasses.replace(run.config, data=shown), run.metadata | {KEY: stored_form(model)}
+        allow_new(RunDirectory(run.path, config, metadata))  # with its functions it is another run
+        run = run.rewrite(config, metadata)
     return run, notes
 
 

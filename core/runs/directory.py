@@ -19,6 +19,7 @@ Whole files are written atomically, nothing in them can execute code, and this m
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -189,6 +190,19 @@ class RunDirectory:
     def network(self) -> str:
         """What its network is called: a preset, or the format of an imported model."""
         return self.config.model.preset if self.imported is None else self.imported.network
+
+    @property
+    def fingerprint(self) -> str:
+        """What stays as it is when a run is moved, copied or trained further, as 32 hexadecimal digits."""
+        config, dataset = self.config, self.metadata.get("dataset")
+        content = [
+            self.metadata.get("created"),
+            dataset.get("fingerprint") if isinstance(dataset, dict) else None,
+            [config.data.source, config.data.image_size, config.data.channels, config.data.seed],
+            [config.model.preset, config.model.latent_dim, config.training.seed],
+            self.imported,
+        ]
+        return hashlib.blake2b(msgspec.json.encode(content, order="deterministic"), digest_size=16).hexdigest()
 
     @property
     def can_be_opened(self) -> bool:
