@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -79,20 +80,33 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+_FOLDERS = (("ISOLINE_CONFIG", "config"), ("ISOLINE_RUNS", "runs"), ("ISOLINE_LOGS", "logs"))
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _cache_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Rendered datasets are kept for the session: they are addressed by content, so no test can disturb another."""
+def _folders_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Rendered datasets are kept for the session: they are addressed by content, so no test can disturb another. What
+    fixtures of a file or of the session write goes to folders of theirs, which this gives."""
+    folder = tmp_path_factory.mktemp("session")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ISOLINE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
+        for variable, name in (*_FOLDERS, ("ISOLINE_CACHE", "cache")):
+            patch.setenv(variable, str(folder / name))
+        yield folder
 
 
 @pytest.fixture(autouse=True)
-def _folders_of_the_test(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings, recent runs and new runs of each test go to folders of its own, never to the person's."""
+def _folders_of_the_test(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _folders_of_the_session: Path
+) -> None:
+    """Settings, recent runs and new runs of each test go to folders of its own, never to the person's. What runs that
+    fixtures have made may read, they may in each test."""
     folder = tmp_path_factory.mktemp("user")
-    for variable, name in (("ISOLINE_CONFIG", "config"), ("ISOLINE_RUNS", "runs"), ("ISOLINE_LOGS", "logs")):
+    for variable, name in _FOLDERS:
         monkeypatch.setenv(variable, str(folder / name))
+    answers = _folders_of_the_session / "config" / "allowed_files.json"
+    if answers.exists():
+        (folder / "config").mkdir()
+        shutil.copy(answers, folder / "config")
 
 
 @pytest.fixture(scope="session")
