@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
@@ -20,7 +21,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QMenu, QTabWidget, QWidget
 
 from core.projects.project import Panel
-from core.projects.sessions import EarlierSession
 from core.utils.text import counted
 from explorer.actions import Actions
 from explorer.views.notice import NoticeView
@@ -29,6 +29,9 @@ from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import FittingToolBar, column
 from explorer.widgets.placement import bring_into_view
 from explorer.widgets.plain_text import plain_tip
+
+if TYPE_CHECKING:
+    from core.projects.sessions import EarlierSession
 
 LEFT, RIGHT, BOTTOM = (
     Qt.DockWidgetArea.LeftDockWidgetArea,

@@ -11,11 +11,13 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-
-import filelock
+from typing import TYPE_CHECKING
 
 from core.projects.archive import SUFFIX, About, read_about
 from core.projects.project import ProjectError
+
+if TYPE_CHECKING:
+    import filelock
 
 MOST = 100
 """Sessions that are kept; the oldest ones go."""
@@ -61,6 +63,8 @@ def claim_new(folder: Path) -> SessionFile:
 
 def claim(path: Path) -> SessionFile | None:
     """The session ``path``, if no other window has it. Raises ``OSError``."""
+    import filelock
+
     try:
         return SessionFile(path, _locked(path))
     except filelock.Timeout:
@@ -109,6 +113,8 @@ def _lock_of(path: Path) -> Path:
 
 
 def _locked(path: Path) -> filelock.BaseFileLock:
+    import filelock  # here, in the thread that needs it: its import would hold up the window's start
+
     lock = filelock.FileLock(_lock_of(path), thread_local=False)
     lock.acquire(timeout=0)
     return lock

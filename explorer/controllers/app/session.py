@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QByteArray, QTimer, Signal
 
 from core.projects.archive import read_project
 from core.projects.edited import EDITED
@@ -251,7 +251,10 @@ class SessionController(Controller):
         file = Path(self.project_file) if self.project_file else None
         steps, position = self._editing.snapshot()
         if self._arranged is None:
-            self._arranged = self._window.panels(), WindowPlace(*self._window.arrangement())
+            place = WindowPlace(*self._window.arrangement())
+            self._arranged = self._window.panels(), place
+            # So that the next window stands there from its first moment on.
+            self._settings.save_layout(QByteArray(place.geometry), QByteArray(place.docks))
         camera = self._camera
         if camera is None and view.point_count:
             now = view.camera()

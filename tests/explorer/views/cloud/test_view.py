@@ -321,7 +321,7 @@ def test_space_held_turns_the_cloud_in_every_mode(view, mode):
     drag(view, [(300, 200), (320, 200), (380, 210)])
     QTest.keyRelease(view, Qt.Key.Key_Space)
     assert view.camera()["azimuth"] != before
-    assert heard.names() <= {"view_changed", "hovered"}
+    assert heard.names() <= {"view_changed", "view_settled", "hovered"}
 
 
 def test_space_tapped_is_left_to_the_window(view):
