@@ -216,6 +216,43 @@ def select_samples(walker: Walker) -> Stage:
     walker.key("1")
 
 
+def group_samples(walker: Walker) -> Stage:
+    """A group of some samples, selected by its name and removed again; a note on the run."""
+    explorer = walker.explorer
+    walker.key("Home")
+    walker.key("5")
+    first, last = walker.samples(2)
+    yield from input_events.drag(explorer.cloud, [first, (first + last) / 2, last])
+    yield 0.05
+    before = len(explorer.state.groups)
+    explorer.groups.add()
+    if len(explorer.state.groups) == before:
+        raise CannotReach("nothing was selected")
+    walker.key("Escape")
+    explorer.groups.select(before)
+    explorer.groups.remove(before)
+    explorer.window.open_dock("notes")
+    yield 0.05
+    field = input_events.child(explorer.window, "notes.text")
+    input_events.click(field)
+    QTest.keyClicks(field, "seen at ")
+    explorer.window.docks["notes"].close()
+    walker.key("1")
+
+
+def keep_project(walker: Walker) -> Stage:
+    """Save all of it in a project file, and open that."""
+    explorer = walker.explorer
+    yield from open_one(walker, walker.runs[0])
+    file = (walker.options.out / "walk.isoline").resolve()
+    file.unlink(missing_ok=True)
+    explorer.session.set_file(str(file), False)
+    walker.trigger("save_project")
+    yield walker.until(file.is_file, "the project is saved")
+    yield from opened(walker, lambda: explorer.project.open(file), "of the project")
+    yield walker.until(lambda: explorer.session.ready, "what the project holds")
+
+
 def colour_samples(walker: Walker) -> Stage:
     """Other colours, colour maps, sizes, opacities, axes."""
     points = walker.explorer.points
@@ -402,12 +439,21 @@ def open_runs(walker: Walker) -> Stage:
 
 def open_one(walker: Walker, run: Path) -> Stage:
     """Open ``run``; its cloud and an image follow."""
-    explorer = walker.explorer
-    if not explorer.open_run.open(run):
-        raise StageFailed(f"{run} could not be opened")
-    yield walker.until(lambda: explorer.state.embedding is not None, f"the cloud of {run.name}")
-    yield walker.until(lambda: explorer.state.model is not None, f"the model of {run.name}")
-    yield walker.until(lambda: explorer.image.has_image, f"an image of {run.name}")
+    yield from opened(walker, lambda: walker.explorer.open_run.open(run), run.name)
+
+
+def opened(walker: Walker, begin: Callable[[], object], name: str) -> Stage:
+    """The run that ``begin`` opens is there."""
+    explorer, runs = walker.explorer, []
+    watching = explorer.open_run.opened.connect(runs.append)
+    try:
+        begin()
+        yield walker.until(lambda: runs, f"the run {name}")
+    finally:
+        explorer.open_run.opened.disconnect(watching)
+    yield walker.until(lambda: explorer.state.embedding is not None, f"the cloud of {name}")
+    yield walker.until(lambda: explorer.state.model is not None, f"the model of {name}")
+    yield walker.until(lambda: explorer.image.has_image, f"an image of {name}")
 
 
 def watch_losses(walker: Walker) -> Stage:
@@ -576,6 +622,7 @@ def settle(walker: Walker) -> Stage:
     walker.trigger("reset_layout")
     yield from input_events.take_keyboard(walker.window)
     yield from open_one(walker, walker.runs[0])
+    yield from opened(walker, lambda: walker.trigger("new_project"), "of a new project")
     first = input_events.child(explorer.points, "points.color_by", QComboBox)
     yield from input_events.choose(first, 0)
     walker.key("Home")
@@ -587,7 +634,7 @@ QUICK_ACTIONS: tuple[Action, ...] = (
 )  # fmt: skip
 """Those that take a fraction of a second."""
 ACTIONS: tuple[Action, ...] = (
-    *QUICK_ACTIONS, select_samples, colour_samples, show_gridlines, edit_path, play_path, trace_path, compare_kinds,
-    save_path, export_path, parameter_plane, choose_epochs, open_runs, steer_training, compare_runs, save_figure,
-    share_page, open_dialogs, look_at_images,
+    *QUICK_ACTIONS, select_samples, group_samples, keep_project, colour_samples, show_gridlines, edit_path, play_path,
+    trace_path, compare_kinds, save_path, export_path, parameter_plane, choose_epochs, open_runs, steer_training,
+    compare_runs, save_figure, share_page, open_dialogs, look_at_images,
 )  # fmt: skip

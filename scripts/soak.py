@@ -188,6 +188,7 @@ def walk_window(options: argparse.Namespace) -> int:
     explorer.report(faults)
     explorer.show()
     explorer.window.resize(1400, 860)
+    explorer.session.begin()
     explorer.open_run.open(options.runs[0])
     walk = Walk(application, explorer, options.runs, options.out, options.seed)
     deadline = monotonic() + 60.0 * options.minutes
