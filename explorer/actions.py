@@ -65,6 +65,9 @@ class Menu:
 RECENT, EARLIER, DOCKS = "recent runs", "earlier sessions", "docks"
 
 
+LONGEST_LABEL = 60  # characters of what undo or redo is about
+
+
 def _has_path(app: Explorer) -> bool:
     path = app.state.document.path
     return path is not None and len(path.control) > 1
@@ -84,7 +87,11 @@ def _missing_part(app: Explorer, find: Callable[[State, str], str]) -> str:
 
 
 def _with_label(verb: str, label: str | None) -> str:
-    return f"{verb} {label}" if label else verb
+    """``verb`` and what it is about, as the text of a menu's entry: short, and & is a letter."""
+    if not label:
+        return verb
+    short = label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1].rstrip()}…"
+    return f"{verb} {short}".replace("&", "&&")
 
 
 def _cancel(app: Explorer) -> None:

@@ -11,6 +11,7 @@ STAGES: list[NamedStage] = [
     ("orbit", scenario_cloud.orbit),
     ("hover", scenario_cloud.hover),
     ("click points", scenario_cloud.click_points),
+    ("group samples", scenario_cloud.group_samples),
     ("drag probe", scenario_cloud.drag_probe),
     ("probe sliders", scenario_cloud.sliders),
     ("draw path", scenario_cloud.draw_path),

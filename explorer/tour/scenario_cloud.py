@@ -9,6 +9,7 @@ from time import perf_counter
 
 import numpy as np
 from PySide6.QtCore import QLineF, QPointF, Qt
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QMenu, QSlider
 
 from core.paths.recipe import PATH_KINDS
@@ -74,6 +75,30 @@ def click_points(tour: Director) -> Stage:
     yield Until(lambda: tour.explorer.image.has_sample, "original and reconstruction of the clicked sample")
     yield 0.3
     tour.shot("click")
+
+
+def group_samples(tour: Director) -> Stage:
+    """Drag a rectangle over samples, keep them as a group, name it, and take all of that back."""
+    explorer, cloud = tour.explorer, tour.explorer.cloud
+    input_events.key(cloud, "5")
+    middle = QPointF(cloud.width() / 2, cloud.height() / 2)
+    yield from input_events.drag(cloud, [middle + QPointF(6.0 * step, 4.0 * step) for step in range(-12, 13)])
+    yield Until(lambda: explorer.state.selected is not None, "a rectangle selects samples")
+    input_events.key(cloud, "Ctrl+G")
+    yield Until(lambda: len(explorer.state.groups) == 1, "Ctrl+G keeps them as a group")
+    editor = input_events.child(explorer.points, "points.groups").findChild(QLineEdit)
+    if editor is None:
+        raise StageFailed("the group's name cannot be typed")
+    QTest.keyClicks(editor, "middle")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    yield Until(lambda: explorer.state.groups[0].name == "middle", "the group has its name")
+    tour.shot("groups")
+    for _ in range(3):
+        input_events.key(cloud, "Ctrl+Z")
+        yield 0.1
+    yield Until(lambda: not explorer.state.groups and explorer.state.selected is None, "undo takes it all back")
+    input_events.key(cloud, "1")
+    yield Until(lambda: explorer.state.mode == "orbit", "key 1 chooses Orbit")
 
 
 def drag_probe(tour: Director) -> Stage:

@@ -7,7 +7,19 @@ import pytest
 from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QMessageBox, QToolBar
 
-from explorer.actions import DOCKS, EARLIER, MENUS, RECENT, Actions, Command, Menu, commands, key_list, show_keys
+from explorer.actions import (
+    DOCKS,
+    EARLIER,
+    MENUS,
+    RECENT,
+    Actions,
+    Command,
+    Menu,
+    _with_label,
+    commands,
+    key_list,
+    show_keys,
+)
 from explorer.history import Editing
 from explorer.state import State
 from explorer.widgets.dialogs import ProgressDialog, ask_file, ask_folder, ask_save
@@ -137,3 +149,9 @@ def test_dialogs_block_nothing(qtbot, tmp_path):
     assert not progress.isModal()
     progress.end()
     assert cancelled == []
+
+
+def test_what_undo_is_about_is_short_and_its_ampersands_are_letters():
+    assert _with_label("Undo", None) == "Undo"
+    assert _with_label("Undo", "hide R&D") == "Undo hide R&&D"
+    assert _with_label("Redo", "rename group 1 to " + 60 * "x") == f"Redo rename group 1 to {41 * 'x'}…"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, Q
 
 from core.config import DataConfig, RunConfig
 from core.paths.recipe import RECIPE_KINDS
-from core.projects.edited import Document
+from core.projects.edited import EDITED, Document
 from core.protocol.messages import EncodeFactors, FactorsEncoded, PathTraced, TracePath
 from core.rendering.colormaps import NAMES
 from core.runs.directory import ProbeSet
@@ -289,6 +290,10 @@ def test_a_thousand_changes_undone_are_the_start_and_redone_the_end(explorer, se
     editing.settle()
     explorer.redraw()
     steps, position = editing.snapshot()
+    changed = {
+        name for a, b in pairwise(steps) for name in EDITED if getattr(a.edited, name) != getattr(b.edited, name)
+    }
+    assert changed == set(EDITED), "the walk has changed everything"
     end, panels_at_end = editing._present(), shown(explorer)
     for number in range(position - 1, -1, -1):
         editing.undo()

@@ -75,6 +75,7 @@ def made(qtbot) -> SimpleNamespace:
     state.model = Model(Path("run"), 3, 32, 1)
     return SimpleNamespace(
         state=state,
+        editing=context.editing,
         engine=engine,
         open_run=open_run,
         cloud=cloud,
@@ -303,6 +304,22 @@ def test_a_file_that_does_not_fit_is_told_and_changes_nothing(made, tmp_path, qt
 
 
 # what they belong to
+
+
+def test_undo_and_redo_take_them_from_the_engine_and_give_them_back(made):
+    measured(made, area=np.arange(N))
+    assert made.state.display.color_by == "area"
+    made.editing.undo()
+    assert made.state.attributes is None
+    assert made.state.display.color_by == "scale"
+    assert made.engine.of(SetAttributes)[-1].names == ()
+    made.editing.redo()
+    assert made.engine.of(SetAttributes)[-1].names == ("area",)
+    assert made.state.display.color_by == "area"
+    made.points.attributes_cleared.emit()
+    assert (made.editing.undo_label, options(made)[:2]) == ("remove attributes", ["scale", "excess BCE"])
+    made.editing.undo()
+    assert options(made)[:2] == ["scale", "area"]
 
 
 def test_another_epoch_keeps_them_and_another_run_ends_measuring(made):
