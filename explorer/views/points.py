@@ -123,28 +123,33 @@ class PointsView(Themed, Panel):
 
     def _make_groups(self) -> None:
         tip = "Named sets of samples, kept with your work; a sample can be in several"
-        self._add_group = named(QToolButton(), "points.groups.add", "Add", "", "Group the selected samples")
-        rename, remove = "Rename the chosen group (F2)", "Delete the chosen group; its samples stay (Delete)"
-        accessible = "Rename the chosen group", "Delete the chosen group"
-        self._rename_group = named(QToolButton(), "points.groups.rename", "Rename", rename, accessible[0])
-        self._remove_group = named(QToolButton(), "points.groups.remove", "Delete", remove, accessible[1])
+        button = named(QToolButton(), "points.groups.add", "Add", tip, "Groups of samples")
+        entries = {"make": "Group selected samples", "rename": "Rename group", "remove": "Delete group"}
+        actions = add_menu(button, entries, self._on_group)
+        self._make_group, self._of_group = actions["make"], (actions["rename"], actions["remove"])
+        actions["rename"].setToolTip("Type another name for the group that is marked in the list (F2)")
+        actions["remove"].setToolTip("Delete the group that is marked in the list; its samples stay (Delete)")
         self._groups_note = named(ElidedLabel("muted"), "points.groups.note")
         self._groups = GroupList()
         self._groups_row = QWidget()
         self._groups_row.setToolTip(tip)
-        buttons = self._rename_group, self._remove_group, self._add_group
-        row((self._groups_note, 1), *buttons, spacing=4, parent=self._groups_row)
+        row((self._groups_note, 1), button, spacing=8, parent=self._groups_row)
         self._row("Groups", self._groups_row)
         self._form.addRow(self._groups)
-        self._add_group.clicked.connect(self.group_requested)
-        self._rename_group.clicked.connect(lambda: self.rename_group(self._groups.current))
-        self._remove_group.clicked.connect(lambda: self.group_removed.emit(self._groups.current))
         self._groups.chosen.connect(self.group_chosen)
         self._groups.renamed.connect(self.group_renamed)
         self._groups.removed.connect(self.group_removed)
         self._groups.currentItemChanged.connect(lambda *_: self._show_groups())
         self.set_groups(())
         self.set_groupable(0)
+
+    def _on_group(self, entry: str) -> None:
+        if entry == "make":
+            self.group_requested.emit()
+        elif entry == "rename":
+            self.rename_group(self._groups.current)
+        else:
+            self.group_removed.emit(self._groups.current)
 
     def _make_sliders(self) -> None:
         size = ("points.size", "Diameter of a point in pixels, 1 to 20", (10, 200), 5, 10, "{:.1f} px")
@@ -248,23 +253,19 @@ class PointsView(Themed, Panel):
     def set_groups(self, groups: Sequence[tuple[str, int]]) -> None:
         """The name and number of samples of each group."""
         self._groups.set_groups(groups)
-        self._groups_note.setText("" if groups else "none")
+        self._groups_note.setText(counted(len(groups), "group") if groups else "none")
         self._form.setRowVisible(self._groups, bool(groups))
         self._show_groups()
 
     def _show_groups(self) -> None:
-        for button in (self._rename_group, self._remove_group):
-            button.setVisible(self._groups.topLevelItemCount() > 0)
-            button.setEnabled(self._groups.current >= 0)
+        for action in self._of_group:
+            action.setEnabled(self._groups.current >= 0)
 
     def set_groupable(self, count: int) -> None:
         """How many samples are selected and could be a group."""
-        self._add_group.setEnabled(count > 0)
-        some, none = (
-            f"Keep the {counted(count, 'selected sample')} as a group",
-            "Select the samples of a group first (5)",
-        )
-        self._add_group.setToolTip(some if count else none)
+        self._make_group.setEnabled(count > 0)
+        some = f"Keep the {counted(count, 'selected sample')} as a group (Ctrl+G)"
+        self._make_group.setToolTip(some if count else "Select the samples of a group first (5)")
 
     def rename_group(self, number: int) -> None:
         """Let a person type another name for a group."""

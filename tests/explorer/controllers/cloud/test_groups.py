@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit
 
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
@@ -47,14 +48,15 @@ def desk(qtbot) -> SimpleNamespace:
     )
 
 
-def button(desk, name: str) -> QAbstractButton:
-    return desk.points.findChild(QAbstractButton, f"points.groups.{name}")
+def entry(desk, name: str) -> QAction:
+    """Of the menu of the button "Add"."""
+    return desk.points.findChild(QAction, f"points.groups.add.{name}")
 
 
 def make(desk, *positions: int, name: str = "") -> None:
     """A group of the samples at ``positions``, by the button and by typing."""
     desk.control.select(np.array(positions), False)
-    button(desk, "add").click()
+    entry(desk, "make").trigger()
     editor = desk.list.findChildren(QLineEdit)[-1]
     if name:
         editor.setText(name)
@@ -68,7 +70,7 @@ def shown(desk) -> list[tuple[str, str]]:
 
 
 def test_the_selection_becomes_a_group_whose_name_is_typed_over(desk):
-    assert not button(desk, "add").isEnabled()
+    assert not entry(desk, "make").isEnabled()
     make(desk, 4, 1, 2)
     make(desk, 5, name=" cats ")
     assert shown(desk) == [("group 1", "3"), ("cats", "1")]
@@ -100,6 +102,7 @@ def test_a_click_selects_the_samples_of_a_group(desk):
     QTest.keyClick(desk.list, Qt.Key.Key_Down)
     QTest.keyClick(desk.list, Qt.Key.Key_Return)
     assert desk.state.selected.tolist() == [5, 7, 8]
+    assert desk.points.findChild(QLabel, "points.groups.note").text() == "2 groups"
     assert desk.list.itemAt(QPoint(1, 1)).toolTip(0).startswith("group 1: 2 samples")
 
 
@@ -135,7 +138,7 @@ def test_a_deleted_group_takes_its_colour_and_the_others_stay_shown_or_hidden(de
     desk.control.tick()
     desk.cloud.legend.toggled.emit(2)
     desk.list.setCurrentItem(desk.list.topLevelItem(1))
-    button(desk, "remove").click()
+    entry(desk, "remove").trigger()
     assert [group.name for group in desk.state.groups] == ["group 1", "group 3"]
     assert desk.state.hidden == frozenset({1})
     for _ in range(2):
