@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
 
 from core.projects.archive import Ending, ProjectWriter
 from core.projects.project import Project
 from core.projects.sessions import EarlierSession, SessionFile, claim_new, earlier_sessions
+
+PAUSE_S = 1e-4
 
 
 def sessions_folder() -> Path:
@@ -54,7 +56,9 @@ class SessionStore(QObject):
         """The session's file, once it has one."""
         self.seconds: list[float] = []  # that the last writes took
         self._session: SessionFile | None = None
-        self._writer = ProjectWriter()
+        # Else the event loop would wait up to 5 ms for Python's lock at each call into Qt, while hundreds of steps are
+        # looked through.
+        self._writer = ProjectWriter(lambda: sleep(PAUSE_S))
         self._wanted = threading.Condition()
         self._jobs: list[Save | Callable[[], None]] = []
         self._ends = self._working = False

@@ -9,6 +9,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QPixmapCache
@@ -18,6 +19,9 @@ from core.protocol.python_channel import is_given
 from core.utils.crash_reports import take_crash_reports, watch_for_crashes
 from explorer.engine_client import EngineClient
 from explorer.faults import FaultCatcher
+
+if TYPE_CHECKING:
+    from explorer.app import Explorer
 
 THUMBNAILS_KB = 64_000  # all film strips and pairs on a dense screen
 
@@ -50,23 +54,29 @@ def open_window(path: Path | None, renderer: str) -> int:
     engine = EngineClient()
     engine.start(threads=1)
     from explorer.app import Explorer  # after the engine's start: this import takes most of a second
-    from explorer.controllers.app.open_run import bundled_run
-    from explorer.controllers.app.project import is_project
 
     explorer = Explorer(application, engine, renderer)
     explorer.report(faults)
     explorer.help.show_crashes(crashes)
     explorer.show()
-    if is_given():  # the run of a Python program's window is often gone with the window
-        explorer.open_run.open(path or bundled_run(), remember=False)
-    elif path is not None and is_project(path):
-        explorer.session.begin()
-        explorer.project.open(path)
-    elif path is not None or not explorer.settings.resumes:
-        explorer.session.begin()
-        explorer.open_run.open(path or bundled_run(), remember=path is not None)
-    else:
-        explorer.session.resume()
+    open_first(explorer, path)
     status = application.exec()
     faults.uninstall()
     return status
+
+
+def open_first(explorer: Explorer, path: Path | None) -> None:
+    """Open what a new window shows: see ``open_window``."""
+    from explorer.controllers.app.open_run import bundled_run
+    from explorer.controllers.app.project import is_project
+
+    if is_given():  # the run of a Python program's window is often gone with the window
+        explorer.open_run.open(path or bundled_run(), remember=False)
+    elif path is None and explorer.settings.resumes:
+        explorer.session.resume()
+    else:
+        explorer.session.begin()
+        if path is not None and is_project(path):
+            explorer.project.open(path)
+        else:
+            explorer.open_run.open(path or bundled_run(), remember=path is not None)

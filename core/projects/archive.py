@@ -32,6 +32,7 @@ from core.utils.untrusted import MEGABYTE, Archive, UnreadableError, decode_json
 
 SUFFIX = ".isoline"
 RUN_FOLDER = "run/"
+STEPS_AT_ONCE = 25  # are looked through before a pause
 MAX_CONTENT = 64 * MEGABYTE
 MAX_ABOUT = MEGABYTE
 MAX_ARRAYS = 1024 * MEGABYTE
@@ -76,9 +77,13 @@ class _File:
 
 
 class ProjectWriter:
-    """Writes projects, and remembers what the last one held: the next costs what is new in it. For one thread."""
+    """Writes projects, and remembers what the last one held: the next costs what is new in it. For one thread.
 
-    def __init__(self) -> None:
+    ``pause`` is called after each small piece of work, so that a thread beside the event loop can let that go on.
+    """
+
+    def __init__(self, pause: Callable[[], object] = lambda: None) -> None:
+        self._pause = pause
         self._values: dict[int, tuple[Any, bytes, dict[str, bytes]]] = {}  # by identity: value, JSON, its arrays
 
     def write(
@@ -99,6 +104,7 @@ class ProjectWriter:
         with atomic_file(path) as file, zipfile.ZipFile(file, "w", method, compresslevel=1) as archive:
             for name, data in (("about.json", msgspec.json.encode(about)), ("project.json", content), *arrays.items()):
                 archive.writestr(zipfile.ZipInfo(name, _FIRST_DATE), data, method)
+                self._pause()
             if add_files is not None:
                 add_files(archive)
 
@@ -112,11 +118,16 @@ class ProjectWriter:
             of_step = {}
             for name in EDITED:
                 value = getattr(step.edited, name)
-                entry = self._values.get(id(value)) or known.get(id(value)) or _encode_value(value)
+                entry = self._values.get(id(value)) or known.get(id(value))
+                if entry is None:
+                    entry = _encode_value(value)
+                    self._pause()
                 self._values[id(value)] = entry  # the value is in it, so that its identity is nobody else's meanwhile
                 arrays.update(entry[2])
                 of_step[name] = places[name].setdefault(entry[1], len(places[name]))
             steps.append((step.label, of_step))
+            if len(steps) % STEPS_AT_ONCE == 0:
+                self._pause()
         values = {name: [msgspec.Raw(value) for value in found] for name, found in places.items()}
         fields = {name: getattr(project, name) for name in _PLAIN}
         content = _File(SCHEMA_VERSION, project.run, values, steps, project.position, **fields)

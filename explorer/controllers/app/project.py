@@ -61,6 +61,7 @@ class ProjectController(Controller):
         self._pool.start(job)
 
     def _fail(self, text: str) -> None:
+        self._session.show_something()
         self.error_occurred.emit(text)
 
     # saving
@@ -172,6 +173,7 @@ class ProjectController(Controller):
 
     def _ask_where(self, found: Found) -> None:
         """Its run is nowhere: a person may know where."""
+        self._session.show_something()
         assert found.project is not None
         where = Path(found.project.run.path)
         name = Path(found.file).name if found.file else "this session"

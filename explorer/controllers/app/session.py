@@ -123,6 +123,12 @@ class SessionController(Controller):
         self._expected = found
         self._open_run.open(found.run, remember=found.run != bundled_run())
 
+    def show_something(self) -> None:
+        """The bundled model, if nothing is open because what was asked for cannot be; it is not kept as a session."""
+        if self._open_run.run is None:
+            self._unwanted = True
+            self._open_run.open(bundled_run(), remember=False)
+
     def start_over(self) -> None:
         """Begin with the open run again, as if it had just been opened."""
         run = self._open_run.run
@@ -188,7 +194,6 @@ class SessionController(Controller):
         elif found.run is not None:
             self.show(found)
         elif starts:
-            _release(found.session)
             self._unwanted = bool(found.problem)
             self._open_run.open(bundled_run(), remember=False)
         elif found.project is not None:
@@ -199,9 +204,7 @@ class SessionController(Controller):
         if expected is None or expected.run != path:
             return
         _release(expected.session)
-        if self._open_run.run is None:
-            self._unwanted = True
-            self._open_run.open(bundled_run(), remember=False)
+        self.show_something()
 
     def _on_leaving(self, run: RunDirectory) -> None:
         """``run`` is about to take the place of the open one."""

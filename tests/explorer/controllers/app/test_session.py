@@ -307,6 +307,17 @@ def test_a_training_that_goes_on_comes_first(again, run, tmp_path, monkeypatch):
     monkeypatch.undo()
 
 
+def test_whether_the_next_start_continues_is_a_tick_in_the_menu(again, run):
+    explorer = again(run)
+    action = explorer.window.actions_by_name["resume"]
+    before = explorer.settings.resumes
+    assert action.isChecked() is before
+    action.trigger()
+    assert explorer.settings.resumes is not before
+    assert action.isChecked() is not before
+    action.trigger()
+
+
 def test_a_window_that_was_not_told_to_begin_keeps_nothing(program, run, qtbot):
     explorer = program(None)
     explorer.open_run.open(run)

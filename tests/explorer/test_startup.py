@@ -1,0 +1,45 @@
+"""What a new window opens."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock, call
+
+import pytest
+
+from explorer import startup
+from explorer.controllers.app.open_run import bundled_run
+
+
+@pytest.fixture
+def explorer():
+    """The parts of the program that a start asks; ``settings.resumes`` as at first."""
+    parts = {name: Mock() for name in ("open_run", "session", "project")}
+    return SimpleNamespace(**parts, settings=SimpleNamespace(resumes=True))
+
+
+def test_without_an_argument_it_continues(explorer):
+    startup.open_first(explorer, None)
+    assert explorer.session.mock_calls == [call.resume()]
+    explorer.open_run.open.assert_not_called()
+
+
+def test_where_a_person_does_not_want_that_it_opens_the_bundled_model_and_keeps_what_is_done(explorer):
+    explorer.settings.resumes = False
+    startup.open_first(explorer, None)
+    assert explorer.session.mock_calls == [call.begin()]
+    explorer.open_run.open.assert_called_once_with(bundled_run(), remember=False)
+
+
+def test_a_run_and_a_project_are_opened_and_what_was_open_last_is_left_alone(explorer):
+    startup.open_first(explorer, Path("runs/first"))
+    explorer.open_run.open.assert_called_once_with(Path("runs/first"), remember=True)
+    startup.open_first(explorer, Path("mine.ISOLINE"))
+    explorer.project.open.assert_called_once_with(Path("mine.ISOLINE"))
+    assert explorer.session.mock_calls == [call.begin(), call.begin()]
+
+
+def test_the_window_of_a_python_program_is_nobodys_session(explorer, monkeypatch):
+    monkeypatch.setattr(startup, "is_given", lambda: True)
+    startup.open_first(explorer, Path("temporary"))
+    assert explorer.session.mock_calls == []
+    explorer.open_run.open.assert_called_once_with(Path("temporary"), remember=False)
