@@ -133,7 +133,7 @@ class OpenModel:
         """What its network is called, as ``RunDirectory.network``."""
         return self.config.model.preset if self.run is None else self.run.network
 
-    @property
+    @cached_property
     def unallowed(self) -> tuple[str, ...]:
         """The places that the run would read its images from and may not (``core.data.allowed_files``)."""
         return () if self.run is None else unallowed(self.run)
