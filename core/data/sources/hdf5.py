@@ -19,6 +19,7 @@ from core.config import DataConfig
 from core.data.dataset import BROKEN, DatasetError, Progress, broken_as
 from core.data.sources.arrays import KNOWN, open_arrays, side_of_rows
 from core.data.sources.folder import layout
+from core.data.sources.hdf5_probe import StuckError, check_ends
 from core.data.sources.listing import Listing, in_natural_order, shown
 from core.data.sources.members import Member, stem_of
 from core.data.sources.parallel import in_order
@@ -234,6 +235,10 @@ def hdf5_members(path: Path, notes: list[str], progress: Progress | None = None)
                     dtype = np.dtype(str) if text else item.dtype
                     members.append(Hdf5Member(name, tuple(item.shape), dtype, path, text))
 
+    try:
+        check_ends(path, progress)
+    except StuckError as error:
+        raise DatasetError(_unreadable(path, str(error))) from error
     with broken_as(lambda why: _unreadable(path, why)), h5py.File(path, "r") as file:
         groups.add(h5o.get_info(file.id).addr)
         collect(file, "")
