@@ -50,8 +50,9 @@ class Options:
     resume: bool = False
     """Continue the run in --out from its last checkpoint, a finished one, too. Its settings stay, but --training.epochs
     (of all, with those that are done), --training.learning-rate, --training.batch-size, --training.accumulation,
-    --training.clip, --loss.beta, --loss.gamma and the device may be given other values. More epochs begin a new
-    one-cycle schedule that rises from the present learning rate."""
+    --training.clip, --training.loss-limit, --loss.beta, --loss.gamma and the device may be given other values. More
+    epochs begin a new one-cycle schedule that rises from the present learning rate. A trainer that waits because its
+    loss has exploded is ended first."""
     devices: int | None = None
     """GPUs (or CPU processes) on each node; short for --training.devices."""
     nodes: int | None = None

@@ -251,6 +251,7 @@ class Recorder:
             "exact_means": exact,
         }
         self.history.last_epoch = record
+        self._check_lock()
         self._keep_sound(end.suspicious)
         self.run.write_embedding(mu, end.epoch)
         self._write_live(mu)
@@ -278,6 +279,7 @@ class Recorder:
 
     def save_checkpoint(self) -> None:
         """The whole state, as ``last``; the records of its steps reach the disk before."""
+        self._check_lock()  # what came before took a while, in which this process may have been suspended
         self.sync()
         self.history.seconds = self.clock.seconds()
         self.history.hyperparameters = asdict(self.state.hyperparameters)
@@ -396,6 +398,7 @@ class Recorder:
     def _write_live(self, mu: np.ndarray) -> None:
         if not np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at
             return
+        self._check_lock()
         try:
             self._save_weights()
             self.run.write_embedding(mu)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import shutil
 import signal
@@ -30,6 +31,7 @@ from core.runs.metrics_log import read_metrics
 from core.training.checkpoint import load_model, read_stored, save_checkpoint
 from core.training.control import Steering
 from core.training.loop import TrainingError
+from core.training.probe_embedding import ProbeMeans
 from core.training.resume import present_config
 from core.training.trainer import Outcome, run_training
 
@@ -540,6 +542,29 @@ def test_who_lost_the_lock_stops_writing(tmp_path: Path, monkeypatch: pytest.Mon
 
     with pytest.raises(RunError, match="another trainer has taken this run over"):
         run_training(CONFIG, tmp_path / "run", on_event=lose)
+
+
+def test_who_lost_the_lock_while_it_measured_an_epoch_writes_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As one that was suspended there, while another trainer took the run over."""
+    locks: list[RunLock] = []
+    acquire = RunLock.acquire
+    monkeypatch.setattr(RunLock, "acquire", lambda self: (locks.append(self), acquire(self))[1])
+    exact = ProbeMeans.exact
+
+    def slept(self: ProbeMeans) -> object:
+        if self._state.epoch:
+            locks[0]._loss = "another trainer has taken this run over"
+        return exact(self)
+
+    monkeypatch.setattr(ProbeMeans, "exact", slept)
+    monkeypatch.setattr("core.training.recorder.EPOCH_FRACTION", math.inf)
+    with pytest.raises(RunError, match="another trainer has taken this run over"):
+        run_training(CONFIG, tmp_path / "run")
+    run = RunDirectory.open(tmp_path / "run")
+    assert run.embedding_epochs() == [0]
+    assert not run.last_checkpoint_path.exists()
 
 
 @pytest.mark.parametrize("noticed", ["by its lock", "by a file"])
