@@ -12,11 +12,6 @@ from core.runs.directory import RunDirectory, RunError
 MOST_NEIGHBOURS = 500  # folders that are looked into beside one place
 
 
-def fingerprint(run: RunDirectory) -> str:
-    """The same of a run as a function."""
-    return run.fingerprint
-
-
 def reference(run: RunDirectory, project_file: Path | None = None, bundled: bool = False) -> RunReference:
     """What finds ``run`` again; with the way to it from the folder of ``project_file``."""
     path, relative = Path(os.path.abspath(run.path)), ""
@@ -25,7 +20,7 @@ def reference(run: RunDirectory, project_file: Path | None = None, bundled: bool
             relative = Path(os.path.relpath(path, os.path.abspath(project_file.parent))).as_posix()
         except ValueError:  # on another drive
             relative = ""
-    return RunReference(str(path), relative, fingerprint(run), bundled)
+    return RunReference(str(path), relative, run.fingerprint, bundled)
 
 
 def find_run(wanted: RunReference, project_file: Path | None = None, places: Iterable[Path] = ()) -> Path | None:
@@ -39,7 +34,7 @@ def find_run(wanted: RunReference, project_file: Path | None = None, places: Ite
         if folder not in looked_at:
             looked_at.add(folder)
             try:
-                if RunDirectory.exists(folder) and fingerprint(RunDirectory.open(folder)) == wanted.fingerprint:
+                if RunDirectory.exists(folder) and RunDirectory.open(folder).fingerprint == wanted.fingerprint:
                     return folder
             except (RunError, OSError):  # no run, or none that can be opened: not the wanted one
                 continue

@@ -12,7 +12,6 @@ from PySide6.QtCore import QThreadPool, Signal
 from core.projects.archive import SUFFIX, ProjectWriter, read_project
 from core.projects.embedded import add_run, embedded_size, has_run, unpack_run
 from core.projects.project import Project, ProjectError
-from core.projects.run_reference import fingerprint
 from core.runs.directory import RunDirectory, RunError
 from core.utils.text import size_text
 from core.utils.untrusted import UnreadableError
@@ -189,7 +188,7 @@ class ProjectController(Controller):
         assert project is not None
 
         def work() -> Path:
-            if fingerprint(RunDirectory.open(folder)) != project.run.fingerprint:
+            if RunDirectory.open(folder).fingerprint != project.run.fingerprint:
                 raise ProjectError(
                     f"{folder} holds another run than the one that was asked for, {Path(project.run.path).name}; "
                     "choose the folder that it has been moved to."

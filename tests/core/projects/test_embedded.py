@@ -8,7 +8,7 @@ from small_run import make_small_run
 from core.projects.archive import ProjectWriter, read_project
 from core.projects.embedded import add_run, embedded_files, embedded_size, has_run, unpack_run
 from core.projects.project import Project, ProjectError
-from core.projects.run_reference import fingerprint, reference
+from core.projects.run_reference import reference
 from core.runs.directory import RunDirectory
 
 NEEDED = {"config.json", "probe.npz", "weights.safetensors", "embeddings/live.npy", "paths/one.json"}
@@ -33,7 +33,7 @@ def test_a_run_opens_elsewhere_as_it_was(run, project, tmp_path):
     assert has_run(project)
     unpacked = RunDirectory.open(unpack_run(project, tmp_path / "not yet", "small"))
     assert unpacked.path == tmp_path / "not yet" / "small"
-    assert fingerprint(unpacked) == read_project(project).run.fingerprint
+    assert unpacked.fingerprint == read_project(project).run.fingerprint
     files = {path.relative_to(unpacked.path).as_posix() for path in unpacked.path.rglob("*") if path.is_file()}
     assert files == NEEDED | {"embeddings/epoch-000001.npy"}
     for name in files:

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from small_run import make_small_run
 
-from core.projects.run_reference import MOST_NEIGHBOURS, find_run, fingerprint, reference
+from core.projects.run_reference import MOST_NEIGHBOURS, find_run, reference
 from core.runs.directory import RunDirectory
 
 
@@ -16,9 +16,9 @@ def run(tmp_path):
 
 def test_a_run_that_goes_on_stays_the_same_and_another_one_is_another(run, tmp_path):
     longer = dataclasses.replace(run.config, training=dataclasses.replace(run.config.training, epochs=99))
-    assert fingerprint(run.rewrite(longer, run.metadata)) == fingerprint(run)
+    assert run.rewrite(longer, run.metadata).fingerprint == run.fingerprint
     other = make_small_run(tmp_path / "other", weights=False, metadata={"created": "2026-11-28T10:00:01"})
-    assert fingerprint(other) != fingerprint(run)
+    assert other.fingerprint != run.fingerprint
 
 
 def test_a_run_that_has_stayed_is_found_where_it_was(run):
