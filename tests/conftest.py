@@ -6,6 +6,7 @@ Nothing here imports Qt or torch unless the test itself does, so that the tests 
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import shutil
 import signal
@@ -94,13 +95,21 @@ def _folders_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield folder
 
 
+@pytest.fixture(scope="session")
+def _user_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Names of new folders; ``mktemp`` would list all that there are for each test."""
+    base = tmp_path_factory.mktemp("users")
+    return (base / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
 def _folders_of_the_test(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, _folders_of_the_session: Path
+    _user_folders: Iterator[Path], monkeypatch: pytest.MonkeyPatch, _folders_of_the_session: Path
 ) -> None:
     """Settings, recent runs and new runs of each test go to folders of its own, never to the person's. What runs that
     fixtures have made may read, they may in each test."""
-    folder = tmp_path_factory.mktemp("user")
+    folder = next(_user_folders)
+    folder.mkdir()
     for variable, name in _FOLDERS:
         monkeypatch.setenv(variable, str(folder / name))
     answers = _folders_of_the_session / "config" / "allowed_files.json"
@@ -175,9 +184,10 @@ def _wait_until_gone(look: Any, before: set[Any]) -> set[Any]:
 def _children() -> set[tuple[int, str]]:
     """(pid, command) of the child processes, on Linux; zombies too, for they mean that nobody waited."""
     found: set[tuple[int, str]] = set()
-    for task in Path("/proc/self/task").glob("*/children"):
+    for task in os.listdir("/proc/self/task") if sys.platform == "linux" else ():
         try:
-            pids = task.read_text().split()
+            with open(f"/proc/self/task/{task}/children") as file:
+                pids = file.read().split()
         except OSError:  # a thread that has just ended
             continue
         for pid in pids:

@@ -131,7 +131,7 @@ def test_what_the_explorer_uses_of_core_imports_no_torch():
     assert result.returncode == 0, result.stderr
 
 
-def test_core_imports_neither_qt_nor_the_explorer():
+def test_core_imports_neither_qt_nor_the_explorer(preloaded_python):
     program = (
         "import importlib, pkgutil, sys, core\n"
         "for module in pkgutil.walk_packages(core.__path__, 'core.'):\n"
@@ -139,5 +139,6 @@ def test_core_imports_neither_qt_nor_the_explorer():
         "found = {name.partition('.')[0] for name in sys.modules} & {'PySide6', 'pyqtgraph', 'explorer', 'qtpy'}\n"
         "assert not found, found\n"
     )
-    result = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    command = [preloaded_python.executable, "-c", program]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

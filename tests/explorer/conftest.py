@@ -53,12 +53,8 @@ def use_theme(qapp) -> Iterator[Callable]:
 @contextmanager
 def _quick_starts(python) -> Iterator[None]:
     """Engines and commands that the window starts have torch imported already: see ``PreloadedPython``."""
-    from explorer.engine_client import EngineClient
-
-    launched = EngineClient.process_id
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "executable", python.executable)
-        patch.setattr(EngineClient, "process_id", property(lambda client: python.process_id(launched.fget(client))))
+        python.use(patch.setattr)
         yield
 
 

@@ -24,6 +24,7 @@ from core.runs.metrics_log import read_metrics
 from core.training.checkpoint import load_model
 from core.training.trainer import run_training
 
+PYTHON = sys.executable
 WAIT = 30_000
 LINE = 100  # characters that a panel at the bottom of the window has in one line
 
@@ -178,8 +179,11 @@ def test_a_training_killed_midway_leaves_its_last_checkpoint_and_says_so(opened,
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_a_training_goes_on_when_the_window_closes_and_is_found_again(program, tiny_run, tiny_config, qtbot):
+def test_a_training_goes_on_when_the_window_closes_and_is_found_again(
+    program, tiny_run, tiny_config, monkeypatch, qtbot
+):
     first = program(tiny_run)
+    monkeypatch.setattr(sys, "executable", PYTHON)  # the real one: the other tests take one that has torch already
     qtbot.waitUntil(lambda: first.state.model is not None, timeout=WAIT)
     slow_training(first, tiny_config)
     qtbot.waitUntil(lambda: first.open_run.run.path != tiny_run and running(first), timeout=60_000)

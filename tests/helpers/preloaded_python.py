@@ -3,9 +3,10 @@
 ``import torch`` takes a second, the imports of the trainer three, and the suite starts a hundred such processes. Here
 one server imports them once; a process is a fork of it. What a test names as the interpreter is a launcher: it gives
 the server its arguments, environment, folder and the three standard streams, passes signals on, and ends as the fork
-does; if the launcher is killed, so is the fork. It takes ``-P -m core.engine``, ``core.cli`` and ``core.figures``, and
-programs after ``-c`` that import core; anything else it hands to the real interpreter. Linux only: elsewhere, and for
-what a start is about, tests use ``sys.executable``.
+does; if the launcher is killed, so is the fork. It takes ``-P -m core.engine``, ``core.cli`` and ``core.figures``,
+programs after ``-c`` that import core, and files of Python; anything else it hands to the real interpreter: a window
+(``-m explorer``) so that its processes are quick in turn. Linux only: elsewhere, and for what a start is about, tests
+use ``sys.executable``.
 
     with PreloadedPython() as python:
         subprocess.run([python.executable, "-P", "-m", "core.cli", "info", run])
@@ -24,6 +25,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 MODULES = ("core.engine", "core.figures", "core.cli")
@@ -33,12 +35,24 @@ IMPORTS = (
 )  # fmt: skip
 """What processes of ``MODULES`` import sooner or later."""
 
+WINDOW = """import sys
+sys.path.append({helpers!r})
+from preloaded_python import PreloadedPython
+PreloadedPython({folder!r}).use()
+from explorer.__main__ import main
+sys.exit(main())
+"""
+"""A window in the real interpreter, which starts its engines and commands by the launcher."""
+
 LAUNCHER = """#!{python} -IS
 import os, signal, socket, sys
 arguments = sys.argv[1:]
 module = arguments[:2] == ["-P", "-m"] and arguments[2] in {modules}
 program = arguments[:1] == ["-c"] and "core." in arguments[1]
-if not module and not program:
+script = arguments[0].endswith(".py")
+if arguments[:2] == ["-m", "explorer"]:
+    arguments = ["-c", {window!r}, *arguments[2:]]
+if not module and not program and not script:
     os.execv({python!r}, [{python!r}, *arguments])
 server = socket.socket(socket.AF_UNIX)
 server.connect({address!r})
@@ -66,9 +80,10 @@ os._exit(status)
 class PreloadedPython:
     """The server, from ``__enter__`` to ``__exit__``; ``executable`` is the launcher."""
 
-    def __init__(self) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="isoline-")  # a socket's path has to be short
-        self._folder = Path(self._temporary.name)
+    def __init__(self, folder: str = "") -> None:
+        """``folder``: that of a server which has been started."""
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="isoline-")  # short, for a socket
+        self._folder = Path(self._temporary.name if self._temporary else folder)
         self.executable = str(self._folder / "python") if sys.platform == "linux" else sys.executable
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -76,7 +91,8 @@ class PreloadedPython:
         if sys.platform != "linux":
             return self
         address = str(self._folder / "server")
-        parts = {"python": sys.executable, "address": address, "folder": str(self._folder)}
+        window = WINDOW.format(helpers=str(Path(__file__).parent), folder=str(self._folder))
+        parts = {"python": sys.executable, "address": address, "folder": str(self._folder), "window": window}
         launcher = Path(self.executable)
         launcher.write_text(LAUNCHER.format(modules=MODULES, **parts))
         launcher.chmod(0o755)
@@ -89,7 +105,17 @@ class PreloadedPython:
     def __exit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.communicate()  # its input ends, and so does it
-        self._temporary.cleanup()
+        if self._temporary is not None:
+            self._temporary.cleanup()
+
+    def use(self, patch: Callable[[object, str, object], object] = setattr) -> None:
+        """From now on the window in this process starts its engines and commands by the launcher."""
+        from explorer.engine_client import EngineClient
+
+        launched = EngineClient.process_id.fget
+        assert launched is not None
+        patch(sys, "executable", self.executable)
+        patch(EngineClient, "process_id", property(lambda client: self.process_id(launched(client))))
 
     def process_id(self, launcher: int) -> int:
         """The process that the launcher with that number stands for; itself if it is none."""
@@ -166,11 +192,16 @@ def _become(streams: list[int], environment: bytes, folder: bytes) -> None:
         name, _, value = pair.partition(b"=")
         os.environb[name] = value
     os.chdir(folder)
+    sys.executable = str(Path(sys.argv[1]).with_name("python"))  # what it starts is quick, too
 
 
 def _run(words: list[str]) -> None:
     """What the interpreter does with these arguments."""
-    if words[0] == "-c":
+    if words[0].endswith(".py"):
+        sys.argv = words
+        sys.path.insert(0, str(Path(words[0]).resolve().parent))
+        runpy.run_path(words[0], run_name="__main__")
+    elif words[0] == "-c":
         sys.argv = ["-c", *words[2:]]
         exec(compile(words[1], "<string>", "exec"), vars(sys.modules["__main__"]))
     else:

@@ -60,7 +60,8 @@ def test_the_photographs_are_all_different(tmp_path):
 
 
 @pytest.mark.parametrize("to_the_end", [True, False])
-def test_a_training_is_watched_from_within(tmp_path, to_the_end):
+def test_a_training_is_watched_from_within(tmp_path, monkeypatch, preloaded_python, to_the_end):
+    monkeypatch.setattr(sys, "executable", preloaded_python.executable)
     file = tmp_path / "images.npy"
     np.save(file, np.random.default_rng(0).integers(0, 256, (400, 32, 32), np.uint8))
     measured = _benchmark_data._observed(tmp_path, file, 32, 0.3, to_the_end=to_the_end)

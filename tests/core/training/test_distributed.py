@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 import pytest
+from preloaded_python import PreloadedPython
 
 from core.models.device import DeviceError
 from core.runs.directory import RunDirectory
@@ -50,7 +50,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def train(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+def train(python: PreloadedPython, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     script = folder / "spy.py"  # Fabric starts the second process by running the very same script again
     script.write_text(SPY)
     notes = folder / "notes"
@@ -60,14 +60,16 @@ def train(folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     }
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
     environment["TEST_NOTES"] = str(notes)
-    command = [sys.executable, str(script), "train", "--out", str(folder / "run"), *FLAGS, *flags]
+    command = [python.executable, str(script), "train", "--out", str(folder / "run"), *FLAGS, *flags]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, preloaded_python: PreloadedPython
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("distributed")
-    return folder, train(folder, "--devices", "2", "--training.epochs", "2")
+    return folder, train(preloaded_python, folder, "--devices", "2", "--training.epochs", "2")
 
 
 def test_two_processes_train_one_run_to_its_end(trained: tuple[Path, subprocess.CompletedProcess[str]]):
@@ -118,9 +120,11 @@ def test_loopback_is_reached_by_its_own_interface():
     assert LOOPBACK in [address.address for address in psutil.net_if_addrs()[name]]
 
 
-def test_a_refusal_reaches_both_and_is_told_once(trained: tuple[Path, subprocess.CompletedProcess[str]]):
+def test_a_refusal_reaches_both_and_is_told_once(
+    trained: tuple[Path, subprocess.CompletedProcess[str]], preloaded_python: PreloadedPython
+):
     folder, _ = trained
-    again = train(folder, "--devices", "2", "--training.epochs", "2")
+    again = train(preloaded_python, folder, "--devices", "2", "--training.epochs", "2")
     assert again.returncode == 2
     assert again.stderr.count("already holds a run") == 1
     assert "Traceback" not in again.stderr

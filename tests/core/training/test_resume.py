@@ -16,7 +16,7 @@ import torch
 from preloaded_python import PreloadedPython
 
 from core.cli.main import main
-from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig, with_values
+from core.config import DataConfig, RunConfig, TrainingConfig, with_values
 from core.runs.commands import resume_command
 from core.runs.directory import Control, RunDirectory, RunError
 from core.runs.metrics_log import Record, read_metrics
@@ -214,13 +214,13 @@ def test_another_device_is_a_change_like_the_others(run: RunDirectory):
 
 
 def diverging(folder: Path, at_epoch: int) -> tuple[Path, str]:
-    """A run of the published network whose learning rate was raised too far after ``at_epoch`` epochs, or from the
+    """A run whose learning rate was raised too far after ``at_epoch`` epochs, or from the
     beginning; and what its error says."""
     training = dataclasses.replace(
         CONFIG.training, learning_rate=1e-4 if at_epoch else 1e3, optimizer="adam", clip=0.0, schedule="constant",
         epochs=6,
     )  # fmt: skip
-    config = dataclasses.replace(CONFIG, model=ModelConfig(preset="article"), training=training)
+    config = dataclasses.replace(CONFIG, training=training)
 
     def spoil(record: Record) -> None:
         if record["kind"] == "epoch" and record["epoch"] == at_epoch:

@@ -31,10 +31,10 @@ EXPECTED = {
 
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="makes a virtual display")
-def test_every_stage_of_the_tour_happens(tmp_path):
+def test_every_stage_of_the_tour_happens(tmp_path, preloaded_python):
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "QT_QPA_PLATFORM")}
     environment.pop("ISOLINE_RUNS", None)
-    command = [sys.executable, "-m", "explorer", "tour", str(tmp_path), "--quick", "--clicks", "12"]
+    command = [preloaded_python.executable, "-m", "explorer", "tour", str(tmp_path), "--quick", "--clicks", "12"]
     command += ["--size", "1280x720", "--theme", "light"]
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
