@@ -265,8 +265,10 @@ def test_a_loss_that_is_not_a_number_is_explained(opened, tiny_config, qtbot):
         tiny_config.training, learning_rate=900.0, clip=0.0, schedule="constant", optimizer="adam", epochs=200
     )
     opened.training.start(replace(tiny_config, training=training))
-    qtbot.waitUntil(lambda: "training failed" in notice(opened), timeout=60_000)
-    qtbot.waitUntil(lambda: opened.state.training == "failed", timeout=WAIT)
+    qtbot.waitUntil(lambda: "The training has paused: the loss is nan" in notice(opened), timeout=60_000)
+    qtbot.waitUntil(lambda: opened.state.training == "paused", timeout=WAIT)
+    opened.training.stop()
+    qtbot.waitUntil(lambda: not opened.training.active, timeout=WAIT)
 
 
 def test_without_opengl_the_window_opens_and_says_why(tiny_run, tmp_path):

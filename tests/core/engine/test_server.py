@@ -370,14 +370,14 @@ def test_a_dataset_that_is_gone_is_named_and_decoding_goes_on(shared, tmp_path):
     assert isinstance(shared.ask(Decode, z=Z), Decoded)
 
 
-def test_images_of_a_folder_are_read_when_asked_for(shared, tmp_path):
+def test_images_of_a_folder_are_read_when_asked_for(fresh, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
     (tmp_path / "images").mkdir()
     for i, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / "images" / f"{i}.png")
     data = replace(TINY.data, path=str(tmp_path / "images"))
-    shared.load(make_run(tmp_path / "run", replace(TINY, data=data)))
-    np.testing.assert_array_equal(shared.ask(EncodeSample, index=1).original[..., 0], images[1])
+    fresh.load(make_run(tmp_path / "run", replace(TINY, data=data)))
+    np.testing.assert_array_equal(fresh.ask(EncodeSample, index=1).original[..., 0], images[1])
 
 
 # weights that change
