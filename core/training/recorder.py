@@ -330,7 +330,10 @@ class Recorder:
     def end_exploded(self) -> None:
         """The training ends while its loss is beyond reason: its last good checkpoint stays."""
         self._lock.moved("recording", self.state.step)
-        self.event("stopped", message="stopped; the last checkpoint is from before the loss grew")
+        kept = "the last checkpoint is from before the loss grew"
+        if not self.run.last_checkpoint_path.exists():
+            kept = "there is no checkpoint from before the loss grew, so the run would begin again"
+        self.event("stopped", message=f"stopped; {kept}")
         self.sync()
 
     def stop(self) -> None:

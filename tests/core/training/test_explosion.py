@@ -199,6 +199,8 @@ def test_it_may_go_on_as_it_is_or_stop_and_keep_its_last_good_checkpoint(
     outcome = run_training(CONFIG, tmp_path / "run", on_event=decide, patience_s=300.0)
     assert outcome.status == outcome.run.status() == ends
     assert len(events(outcome.run, "exploded")) == 1
+    if state == "stopped":
+        assert events(outcome.run, "stopped")[0]["message"].endswith("is from before the loss grew")
     assert read_stored(outcome.run.last_checkpoint_path).step == checkpoint
     assert not outcome.run.sound_checkpoint_path.exists()
 
