@@ -244,9 +244,9 @@ QLabel[objectName="window.hint"] { background: $surface; color: $text; border: 2
 QFrame[objectName="experiments.divider"] { background: $border; }
 QFrame[objectName="experiments.row"] { border: none; border-bottom: 1px solid $border; }
 QTreeView[objectName="points.groups"] { background: transparent; border: none; outline: none; }
-QTreeView[objectName="points.groups"]::item { padding: 2px 0; }
+QTreeView[objectName="points.groups"]::item { padding: 3px 0; }
 QTreeView[objectName="points.groups"]::item:selected { background: $chosen; color: $text; }
-QTreeView[objectName="points.groups"] QLineEdit { min-height: 0; padding: 0 2px; border-radius: 3px; }
+QTreeView[objectName="points.groups"] QLineEdit { border: none; border-radius: 0; min-height: 0; padding: 0; }
 QPlainTextEdit { background: $surface; color: $text; border: none; selection-background-color: $accent;
   selection-color: $accent_text; padding: 6px; }
 QListView[objectName="reconstructions.grid"] { background: $surface; border: none; }
