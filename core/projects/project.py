@@ -136,7 +136,9 @@ def misfit(project: Project, samples: int, latent_dim: int) -> str:
         known.update(map(id, parts))
         document = edited.document
         points = [] if document.probe is None else [document.probe]
-        points += [] if document.path is None else [document.path.control[0]]
+        if document.path is not None:
+            points += [document.path.control[0]]
+            points += [] if document.path.recipe is None else [document.path.recipe.start]
         dims = [len(point) for point in points if len(point) != latent_dim]
         if dims:
             return f"it is about {dims[0]} latent dimensions, and the run has {latent_dim}"

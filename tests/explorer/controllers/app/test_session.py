@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPointF
+from sample_projects import whole_project
 from small_run import make_small_run
 from window_driver import notice
 
@@ -17,7 +18,7 @@ from core.projects.edited import Group
 from core.projects.sessions import claim
 from explorer.app import Explorer
 from explorer.controllers.app.open_run import bundled_run
-from explorer.controllers.app.session import SessionController
+from explorer.controllers.app.session import Found, SessionController
 from explorer.engine_client import EngineClient
 from explorer.session_store import sessions_folder
 from explorer.tour.input_events import drag
@@ -305,6 +306,24 @@ def test_a_training_that_goes_on_comes_first(again, run, tmp_path, monkeypatch):
     assert second.editing.undo_label is None
     second.session.shut_down()
     monkeypatch.undo()
+
+
+def test_a_value_of_every_kind_is_shown_as_it_was_kept(again, run, qtbot):
+    explorer = again(run)
+    project = dataclasses.replace(whole_project(), epoch=None, file="", window=None)
+    explorer.session.show(Found(project, run))
+    qtbot.waitUntil(lambda: explorer.session.ready)
+    shown = explorer.session.snapshot()
+    assert [step.label for step in shown.steps] == ["", "colour by class"]
+    state, edited = explorer.state, project.edited
+    assert (state.mode, state.gridlines_shown, state.notes) == ("trace", True, edited.notes)
+    assert (state.document.path, state.document.cursor) == (edited.document.path, edited.document.cursor)
+    assert (state.display, state.trace, state.hidden) == (edited.display, edited.trace, edited.hidden)
+    assert state.selected.tolist() == [1, 5, 59]
+    assert [group.name for group in state.groups] == ["group 1", "größte"]
+    assert state.playback == dataclasses.replace(edited.playback, position=0.5)
+    explorer.editing.undo()
+    assert explorer.state.document.sample == 3
 
 
 def test_whether_the_next_start_continues_is_a_tick_in_the_menu(again, run):
