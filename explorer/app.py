@@ -13,6 +13,7 @@ from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 
 from core.protocol.messages import Loaded
+from core.utils.memory import release_memory
 from core.utils.text import counted
 from core.utils.user_folders import log_folder
 from explorer.actions import Actions
@@ -266,6 +267,7 @@ class Explorer(QObject):
         dimensions = counted(model.latent_dim, "latent dimension")
         images = f"{model.image_size}² pixels" if model.can_decode or model.has_originals else "no images"
         self.state.message = f"{model.preset} · {dimensions} · {images}"
+        release_memory()  # of the run before
 
     def _on_opened(self) -> None:
         self.window.notice.resolve_all()

@@ -6,6 +6,7 @@ outside, such as files being read. No slice is longer than the work on one image
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator
 from concurrent.futures import Future, wait
 from typing import Any, TypeVar
@@ -88,6 +89,7 @@ class EngineContext:
             return self._snapshots is not None and self._snapshots.do_idle_work()
         if self._replaced and not any_running():
             self._replaced = False
+            gc.collect()
             release_memory()
         return False
 
