@@ -52,15 +52,15 @@ _HELPERS = ("resource_tracker", "forkserver", "loky", "preloaded_python.py")
 _LONGEST_FIRST = (
     "test_tour.py",
     "test_window.py",
-    "test_trainer.py",
     "test_factor_leakage.py",
-    "test_server.py",
-    "test_transects.py",
-    "test_entanglement.py",
-    "test_engine_client.py",
-    "test_tracing_window.py",
-    "test_distributed.py",
     "test_curves.py",
+    "test_transects.py",
+    "test_import_checkpoint.py",
+    "test_entanglement.py",
+    "test_dataset.py",
+    "test_fuzz.py",
+    "test_trainer.py",
+    "test_drawing.py",
     "test_gap_detection.py",
 )
 
