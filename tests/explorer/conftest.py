@@ -128,11 +128,11 @@ def _program_of_the_file(qapp, tiny_run, tmp_path_factory, preloaded_python) -> 
             for variable in ("HOME", "ISOLINE_CONFIG", "ISOLINE_RUNS"):
                 patch.setenv(variable, str(folder / variable))
             explorer = open_program(tiny_run)
-        yield explorer
+        yield explorer, str(folder / "ISOLINE_CONFIG")
 
 
 @pytest.fixture
-def reopen(_program_of_the_file) -> Callable:
+def reopen(_program_of_the_file, monkeypatch) -> Callable:
     """Call it with a run folder: the program of the file, which opens it. One program for all tests that take this.
 
     Window and engine take two or three seconds to start. For tests that harm neither them nor the settings, in files
@@ -140,7 +140,8 @@ def reopen(_program_of_the_file) -> Callable:
     """
     from core.projects.edited import Display
 
-    explorer = _program_of_the_file
+    explorer, config = _program_of_the_file
+    monkeypatch.setenv("ISOLINE_CONFIG", config)  # else the engine would not know what the test lets runs read
 
     def open_run(run: Path):
         explorer.state.mode, explorer.state.display = "orbit", Display()
