@@ -85,6 +85,7 @@ class Walker:
         for dialog in dialogs():  # an action has not come to its end
             dialog.close()
         yield from input_events.take_keyboard(self.window)
+        self.explorer.cloud.setFocus()  # a field that has it would take the keys that choose a mode
         yield from action(self)
 
     # what the actions need
