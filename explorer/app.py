@@ -350,9 +350,9 @@ class Explorer(QObject):
         self.window.show()
         self._shown_at = perf_counter()
         self.window.activateWindow()  # without a window manager nobody else gives it the keyboard
-        if not restored:
-            self.window.arrange()
         self.window.bring_into_view()  # it may have been saved on a screen that is not there now
+        if not restored:
+            self.window.arrange()  # by the size that it has now
         self._show_recent()
         self._timer.start()
 
