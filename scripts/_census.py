@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import threading
 from collections import Counter
 from time import perf_counter
@@ -57,7 +58,7 @@ def qt_objects(parents: list[QObject]) -> list[str]:
         text = line.lstrip()
         depth = (len(line) - len(text)) // 4
         kind, _, name = text.partition("::")
-        name = name.partition("<")[0].removesuffix(" I ").strip()  # without a widget's geometry and that it is hidden
+        name = re.sub(r"(^|\s+)I?\s*(<.*)?$", "", name)  # without its geometry, and whether it is hidden
         place = next((one for one in reversed(above[:depth]) if one), "")
         above[depth:] = [name]
         found.append(f"Qt {kind} {name or f'in {place}'}")
