@@ -43,12 +43,15 @@ WAITING = "import core.cli.main, time; print('up', flush=True); time.sleep(600)"
 def test_signals_reach_it_and_its_end_is_the_launchers(preloaded_python, number, launcher):
     command = [preloaded_python.executable, "-c", WAITING]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "up\n"
-        pid = preloaded_python.process_id(process.pid)
-        assert pid != process.pid
-        os.kill(process.pid if launcher else pid, number)
-        assert process.wait(60) == -number
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+            pid = preloaded_python.process_id(process.pid)
+            assert pid != process.pid
+            os.kill(process.pid if launcher else pid, number)
+            assert process.wait(60) == -number
+        finally:
+            process.kill()
         deadline = time.monotonic() + 60
         while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -183,9 +183,10 @@ def test_a_training_goes_on_when_the_window_closes_and_is_found_again(
     program, tiny_run, tiny_config, monkeypatch, qtbot
 ):
     first = program(tiny_run)
-    monkeypatch.setattr(sys, "executable", PYTHON)  # the real one: the other tests take one that has torch already
     qtbot.waitUntil(lambda: first.state.model is not None, timeout=WAIT)
-    slow_training(first, tiny_config)
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "executable", PYTHON)  # the real one: the other tests take one that has torch already
+        slow_training(first, tiny_config)
     qtbot.waitUntil(lambda: first.open_run.run.path != tiny_run and running(first), timeout=60_000)
     run, pid = first.open_run.run.path, trainer_pid(first)
     try:

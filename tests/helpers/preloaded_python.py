@@ -22,6 +22,7 @@ import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -62,8 +63,6 @@ request = b"\\1".join(request)
 socket.send_fds(server, [len(request).to_bytes(4, "big")], [0, 1, 2])
 server.sendall(request)
 pid = int.from_bytes(server.recv(4), "big")
-with open({folder!r} + "/" + str(os.getpid()), "w") as file:
-    file.write(str(pid))
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(number, lambda number, frame: os.kill(pid, number))
 for stream in (0, 1, 2):
@@ -174,10 +173,17 @@ def _serve(address: str) -> list[str]:
                 with contextlib.suppress(OSError):  # it may have been killed
                     launcher.sendall(pid.to_bytes(4, "big"))
                 continue
+            _note(launcher)
             for one in (server, woken, waker, launcher, *launchers.values()):
                 one.close()
             _become(streams, environment, folder)
             return words
+
+
+def _note(launcher: socket.socket) -> None:
+    """Write, for ``process_id``, which process this launcher stands for: before anything of it can be seen."""
+    pid, _, _ = struct.unpack("3i", launcher.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    Path(sys.argv[1]).with_name(str(pid)).write_text(str(os.getpid()))
 
 
 def _become(streams: list[int], environment: bytes, folder: bytes) -> None:
