@@ -17,6 +17,7 @@ from core.utils.memory import release_memory
 from core.utils.text import counted
 from core.utils.user_folders import log_folder
 from explorer.actions import Actions
+from explorer.background import finish_writing
 from explorer.controllers.app.attributes import AttributesController
 from explorer.controllers.app.export import ExportController
 from explorer.controllers.app.files import FilesController
@@ -85,6 +86,7 @@ from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 FRAME_MS = 16
 LOSSES_AFTER_S = 5.0
 """The loss plot imports pyqtgraph, a third of a second: it waits for the first image, but no longer than this."""
+WRITING_S = 0.3  # that the window waits at its end for files that are being written
 RESTART, COPY_REPORT = "Restart the engine", "Copy report"
 
 V = TypeVar("V", bound=QWidget)
@@ -205,6 +207,7 @@ class Explorer(QObject):
         self.engine.error_resolved.connect(notice.resolve)
         self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
+        self.watcher.stalled.connect(self._on_stalled)
         self.editing.refused.connect(lambda text: notice.show_message(text, self.editing, passing=True))
         notice.dismissed.connect(notice.clear)
         self._offer_figures()
@@ -262,6 +265,15 @@ class Explorer(QObject):
 
     def _on_engine_error(self, text: str) -> None:
         self.window.notice.show_message(text, text, action=RESTART if self.engine.given_up else "")
+
+    def _on_stalled(self, seconds: str) -> None:
+        source = self.watcher.stalled
+        run = self.open_run.run
+        if seconds and run is not None:
+            text = f"The disk of {run.path} answers slowly or not at all: this look has taken more than {seconds}."
+            self.window.notice.show_message(f"{text} What is on screen may be old; another run can be opened.", source)
+        else:
+            self.window.notice.resolve(source)
 
     def _on_loaded(self, model: Loaded) -> None:
         dimensions = counted(model.latent_dim, "latent dimension")
@@ -382,5 +394,7 @@ class Explorer(QObject):
     def _end_processes(self) -> None:
         with ExitStack() as all_of_them:  # whichever fails
             all_of_them.callback(self.engine.stop)
+            all_of_them.callback(finish_writing, WRITING_S)
             for controller in reversed(self._controllers):
                 all_of_them.callback(controller.shut_down)
+                all_of_them.callback(controller.drop_reads)

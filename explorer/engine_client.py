@@ -26,13 +26,10 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from types import MethodType
 from typing import Any, ClassVar
-from weakref import WeakMethod
 
 from msgspec import structs
 from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
-from shiboken6 import isValid
 
 import core
 from core.protocol.messages import (
@@ -57,6 +54,7 @@ from core.protocol.messages import (
 )
 from core.protocol.python_channel import is_given
 from explorer.settings import process_environment
+from explorer.weak_callback import ignore, weak_callback
 
 MAX_RESTARTS, RESTART_WINDOW_S = 3, 60.0
 RESTART_AFTER_S = (0.0, 1.0, 4.0)  # a start waits so long after the first death within that time, the second, the third
@@ -88,7 +86,7 @@ class PendingRequest:
     ) -> None:
         self._client = client
         self.message = message
-        self.on_reply, self.on_error = _weak(on_reply), _weak(on_error)
+        self.on_reply, self.on_error = weak_callback(on_reply), weak_callback(on_error)
         self.sent = False
         self.outcome: Outcome | None = None
 
@@ -238,7 +236,7 @@ class EngineClient(QObject):
         del self._pending[pending.message.stamp]
         pending.outcome = outcome
         if outcome in (Outcome.SUPERSEDED, Outcome.CANCELLED):
-            pending.on_reply = pending.on_error = _ignore  # and what they hold
+            pending.on_reply = pending.on_error = ignore  # and what they hold
         if pending.sent and pending.message.follows_pointer and outcome is not Outcome.SUPERSEDED:
             for other in list(self._pending.values()):
                 if not other.sent and supersedes(other.message, pending.message):
@@ -560,25 +558,6 @@ class _Vital:
 def _kind(message: Request | None) -> object:
     """What has one newest error at a time."""
     return None if message is None else (type(message), message.channel)
-
-
-def _weak(callback: Callable[[Any], object] | None) -> Callable[[Any], object]:
-    """``callback`` without keeping the object alive that it is a method of; does nothing once that is gone."""
-    method, arguments = (callback.func, callback.args) if isinstance(callback, partial) else (callback, ())
-    if not isinstance(method, MethodType):
-        return callback or _ignore
-    reference = WeakMethod(method)
-
-    def call(value: Any) -> None:
-        bound = reference()
-        if bound is not None and (not isinstance(bound.__self__, QObject) or isValid(bound.__self__)):
-            bound(*arguments, value)
-
-    return call
-
-
-def _ignore(_: object) -> None:
-    """For whoever has nothing to do with a reply."""
 
 
 def _environment(threads: int) -> QProcessEnvironment:

@@ -1,98 +1,236 @@
 """Watches one run directory and says what is new in it: metrics, embeddings, epochs, status.
 
 Polling by file stamps works the same for a local training and for one that a cluster writes to a shared folder,
-where change notifications do not arrive. A tick without news costs a few stat calls.
+where change notifications do not arrive. A tick without news costs a few stat calls. A thread does it, for a disk may
+take seconds to answer any of them.
 """
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from weakref import WeakMethod
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.runs.directory import RunDirectory, RunError
 from core.runs.metrics_log import MetricsTail
+from explorer.background import call_in_event_loop, use_event_loop
 
 INTERVAL_MS = 100
 STATUS_EVERY = 5
+CLOCK_MS = 1000
+SLOW_S = 3.0  # a look that takes longer is told of
+
+News = tuple[str, object]
+"""The name of a signal of ``RunWatcher``, and what it carries."""
 
 
-class RunWatcher(QObject):
-    """Emits what a run has written since the last tick; errors of reading are emitted once each, never raised."""
+@dataclass(frozen=True)
+class ModelFiles:
+    """Which files of a run's model are there: the newest weights, the checkpoint to go on from, and whether anything
+    at all can be opened."""
 
-    restarted = Signal()  # the metrics begin anew: a resumed training has dropped what came after its checkpoint
-    records = Signal(object)  # list[dict]: new lines of metrics.jsonl
-    embedding = Signal(object)  # float32 (N, d): the newest means
-    epochs = Signal(object)  # tuple[int, ...]: epochs with a stored embedding
-    status = Signal(str)
-    failed = Signal(str)
+    weights: bool
+    last_checkpoint: bool
+    openable: bool
 
-    def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
-        self._run: RunDirectory | None = None
-        self._tail: MetricsTail | None = None
-        self._stamp: int | None = None
-        self._epochs: tuple[int, ...] = ()
-        self._status = ""
-        self._problems: set[str] = set()  # that have been reported
-        self._ticks = 0
-        self._timer = QTimer(self)
-        self._timer.setInterval(INTERVAL_MS)
-        self._timer.timeout.connect(self.poll)
 
-    def watch(self, run: RunDirectory | None) -> None:
-        """Follow ``run`` from its first record on; None stops."""
+class RunFollower:
+    """Looks at ``run`` again and again, from its first record on. Knows no threads."""
+
+    def __init__(self, run: RunDirectory) -> None:
         self._run = run
-        self._tail = MetricsTail(run.metrics_path) if run is not None else None
-        self._stamp, self._epochs, self._status, self._ticks = None, (), "", 0
-        self._problems = set()
-        if run is None:
-            self._timer.stop()
-            return
-        self._timer.start()
-        self.poll()
+        self._tail = MetricsTail(run.metrics_path)
+        self._stamp: int | None = None
+        self._epochs: tuple[int, ...] | None = None
+        self._status = ""
+        self._files: ModelFiles | None = None
+        self._problems: set[str] = set()  # that have been reported
+        self._looks = 0
 
-    def poll(self) -> None:
-        """Look once."""
-        if self._run is None or self._tail is None:
-            return
-        run, tail = self._run, self._tail
-        for look in (self._look_at_status, self._look_at_means, lambda run: self._look_at_metrics(run, tail)):
+    def look(self) -> Iterator[News]:
+        """What is new since the last look, in order. Problems of reading are news, once each; none is raised."""
+        for part in (self._status_news, self._means_news, self._metrics_news):
             try:  # a file that cannot be read does not hide the others
-                look(run)
+                yield from part()
             except (RunError, OSError) as error:
-                self._report(str(error))
-        self._ticks += 1
+                yield from self._problem(str(error))
+        self._looks += 1
 
-    def _report(self, problem: str) -> None:
-        if problem not in self._problems:
-            self._problems.add(problem)
-            self.failed.emit(problem)
+    def _problem(self, text: str) -> Iterator[News]:
+        if text not in self._problems:
+            self._problems.add(text)
+            yield "failed", text
 
-    def _look_at_status(self, run: RunDirectory) -> None:
-        if self._ticks % STATUS_EVERY == 0:
-            status = run.status()
-            if status != self._status:
-                self._status = status
-                self.status.emit(status)
+    def _status_news(self, now: bool = False) -> Iterator[News]:
+        if self._looks % STATUS_EVERY and not now:
+            return
+        status = self._run.status()
+        yield from self._files_news()
+        if status != self._status:
+            self._status = status
+            yield "status", status
 
-    def _look_at_means(self, run: RunDirectory) -> None:
-        stamp = run.live_stamp()
+    def _files_news(self) -> Iterator[News]:
+        run = self._run
+        files = ModelFiles(run.weights_path.exists(), run.last_checkpoint_path.exists(), run.can_be_opened)
+        if files != self._files:
+            self._files = files
+            yield "files", files
+
+    def _means_news(self) -> Iterator[News]:
+        stamp = self._run.live_stamp()
         if stamp is not None and stamp != self._stamp:
             self._stamp = stamp
-            self.embedding.emit(run.read_embedding(None))
+            if self._files is None or not self._files.openable:  # the weights have come with the means
+                yield from self._files_news()
+            yield "embedding", self._run.read_embedding(None)
 
-    def _look_at_metrics(self, run: RunDirectory, tail: MetricsTail) -> None:
+    def _metrics_news(self) -> Iterator[News]:
+        tail = self._tail
         restarts = tail.restarts
         records = tail.poll()
         if tail.restarts != restarts:
-            self.restarted.emit()
+            yield "restarted", None
         if tail.damaged:
-            self._report(f"{tail.path} is damaged in places: lines that cannot be read are passed over.")
-        if any(record.get("event") == "started" for record in records):
-            self._status = ""  # it may end as the run had ended before, between two looks at the status
+            yield from self._problem(f"{tail.path} is damaged in places: lines that cannot be read are passed over.")
+        started = any(record.get("event") == "started" for record in records)
+        if started and self._looks:  # a run that goes on may have other settings
+            try:
+                yield "reopened", RunDirectory.open(self._run.path)
+            except (RunError, OSError) as error:
+                yield from self._problem(str(error))
         if records:
-            self.records.emit(records)
-        if not self._epochs or any(record.get("kind") == "epoch" for record in records):
-            epochs = tuple(run.embedding_epochs())
-            if epochs != self._epochs:
-                self._epochs = epochs
-                self.epochs.emit(epochs)
+            yield "records", records
+        if self._epochs is None or any(record.get("kind") == "epoch" for record in records):
+            epochs = tuple(self._run.embedding_epochs())
+            if epochs != (self._epochs or ()):
+                yield "epochs", epochs
+            self._epochs = epochs or None
+        if started:
+            self._status = ""  # it may end as the run had ended before, between two looks at the status
+            yield from self._status_news(now=True)
+
+
+class RunWatcher(QObject):
+    """Emits what a run has written since the last look; errors of reading are emitted once each, never raised."""
+
+    restarted = Signal(object)  # the metrics begin anew: a resumed training has dropped what came after its checkpoint
+    reopened = Signal(object)  # RunDirectory: a training has begun, perhaps with other settings
+    records = Signal(object)  # list[dict]: new lines of metrics.jsonl
+    embedding = Signal(object)  # float32 (N, d): the newest means
+    epochs = Signal(object)  # tuple[int, ...]: epochs with a stored embedding
+    files = Signal(object)  # ModelFiles
+    status = Signal(str)
+    failed = Signal(str)
+    stalled = Signal(str)  # the disk takes long to answer: how long by now; empty: it has answered
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        use_event_loop()
+        self._watch: _Watch | None = None
+        self._threads: list[_Watch] = []  # what the present one is; not ``self``, which it ends with
+        self.destroyed.connect(partial(_end_all, self._threads))
+        self._stalled = False
+        self._clock = QTimer(self, interval=CLOCK_MS)
+        self._clock.timeout.connect(self._look_at_clock)
+
+    def watch(self, run: RunDirectory | None) -> None:
+        """Follow ``run`` from its first record on; None stops. Returns at once."""
+        _end_all(self._threads)
+        self._watch = None
+        self._clock.stop()
+        self._tell_stalled("")
+        if run is not None:
+            self._watch = _Watch(run, WeakMethod(self._emit))
+            self._threads.append(self._watch)
+            self._clock.start()
+
+    def look(self, then: Callable[[], object]) -> None:
+        """Look now, and call ``then`` once all that is new by now has been emitted; at once if nothing is watched."""
+        if self._watch is None:
+            then()
+        else:
+            self._watch.look(then)
+
+    def _emit(self, watch: _Watch, news: News) -> None:
+        if watch is self._watch:
+            name, value = news
+            getattr(self, name).emit(value)
+
+    def _look_at_clock(self) -> None:
+        seconds = self._watch.looking_s if self._watch is not None else 0.0
+        self._tell_stalled(f"{seconds:.0f} s" if seconds > SLOW_S else "")
+
+    def _tell_stalled(self, text: str) -> None:
+        if text or self._stalled:
+            self._stalled = bool(text)
+            self.stalled.emit(text)
+
+
+class _Watch:
+    """The thread that looks at one run until ``end``."""
+
+    def __init__(self, run: RunDirectory, emit: WeakMethod[Callable[[_Watch, News], object]]) -> None:
+        self._follower, self._emit_method = RunFollower(run), emit
+        self._ended = False
+        self._since: float | None = None  # when the look that goes on began
+        self._wake = threading.Event()
+        self._emitted = threading.Event()
+        self._asked: list[Callable[[], object]] = []  # called after the next look
+        threading.Thread(target=self._run, name="isoline-watcher", daemon=True).start()
+
+    @property
+    def looking_s(self) -> float:
+        """For how many seconds the look that goes on has lasted; 0 between two looks."""
+        since = self._since
+        return 0.0 if since is None else monotonic() - since
+
+    def look(self, then: Callable[[], object]) -> None:
+        self._asked.append(then)
+        self._wake.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake.set()
+        self._emitted.set()
+
+    def _run(self) -> None:
+        while not self._ended:
+            self._wake.clear()
+            asked = len(self._asked)
+            self._since = monotonic()
+            news = 0
+            for item in self._follower.look():
+                news += 1
+                if self._ended:
+                    return
+                call_in_event_loop(lambda item=item: self._emit(item))
+            self._since = None
+            if news or asked:  # before more is read, for the event loop may be slower than the disk
+                self._emitted.clear()
+                call_in_event_loop(lambda asked=asked: self._after_look(asked))
+                if not self._ended:
+                    self._emitted.wait()
+            self._wake.wait(INTERVAL_MS / 1000)
+
+    def _emit(self, news: News) -> None:
+        emit = self._emit_method()
+        if emit is not None and not self._ended:
+            emit(self, news)
+
+    def _after_look(self, asked: int) -> None:
+        due, self._asked = self._asked[:asked], self._asked[asked:]
+        self._emitted.set()
+        for then in due:
+            if not self._ended:
+                then()
+
+
+def _end_all(watches: list[_Watch], *_: object) -> None:
+    while watches:
+        watches.pop().end()

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what run
 settings.register_profile("isoline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("isoline")
 
+WATCHER = "isoline-watcher"
 GRACE_SECONDS = 60.0
 """How long something that is on its way out may take to go; long, for the machine may be busy."""
 
@@ -153,8 +155,12 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     if graphical:
         request.getfixturevalue("qapp")
         _note_started_qt_threads()
+        if "explorer.garbage" in sys.modules:
+            sys.modules["explorer.garbage"].collect_in_event_loop()
+    else:
+        gc.enable()  # threads of a window leave it to the event loop
     known = {pid for pid, _ in _children()}  # by number: the command of one that has just been started still changes
-    threads = set(threading.enumerate())
+    threads = _python_threads()
     qt_threads = _qt_threads() if graphical else set()
     windows = _windows() if graphical else {}
     yield
@@ -164,7 +170,8 @@ def _nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     }
     if graphical:
         _settle_qt()
-        left |= {f"thread {thread.name}" for thread in _wait_until_gone(_python_threads, threads)}
+        watching = {one for one in _python_threads() if one[0] == WATCHER and windows}  # of a program that stays
+        left |= {f"thread {name}" for name, _ in _wait_until_gone(lambda: _python_threads() - watching, threads)}
         left |= {f"running QThread {thread!r}" for thread in _wait_until_gone(_qt_threads, qt_threads)}
         left |= {f"window {one[1]} {title!r}" for one, title in _windows().items() if one not in windows}
     if left:
@@ -200,9 +207,11 @@ def _children() -> set[tuple[int, str]]:
     return found
 
 
-def _python_threads() -> set[threading.Thread]:
-    """Those that Python started. Its stand-ins for others, such as Qt's, stay when those have ended."""
-    return {thread for thread in threading.enumerate() if not isinstance(thread, threading._DummyThread)}
+def _python_threads() -> set[tuple[str, int]]:
+    """Names of those that Python started, numbered: a program that outlives a test may watch another run by another
+    thread. Python's stand-ins for others, such as Qt's, stay when those have ended."""
+    names = Counter(t.name for t in threading.enumerate() if not isinstance(t, threading._DummyThread))
+    return {(name, number) for name, count in names.items() for number in range(count)}
 
 
 def _note_started_qt_threads() -> None:

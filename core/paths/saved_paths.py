@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -118,9 +119,14 @@ def saved_names(run: Path) -> list[str]:
 
 def existing_name(run: Path, name: str) -> str | None:
     """The name under which ``name`` is taken in ``run``, upper or lower case alike (some systems do not tell them
-    apart); None: it is free."""
+    apart); None: it is free. Raises ``SavedPathError`` for what is no name."""
+    return taken_name(saved_names(run), name)
+
+
+def taken_name(names: Sequence[str], name: str) -> str | None:
+    """As ``existing_name``, among ``names``."""
     wanted = checked_name(name).casefold()
-    return next((known for known in saved_names(run) if known.casefold() == wanted), None)
+    return next((known for known in names if known.casefold() == wanted), None)
 
 
 def load_path(run: Path, name: str) -> SavedPath:

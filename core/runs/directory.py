@@ -446,7 +446,12 @@ class RunDirectory:
         except filelock.Timeout as error:
             raise RunError(f"{self.control_path} is being written by another program; try again.") from error
         except OSError as error:
-            raise unwritable(self.path, error) from error
+            if isinstance(error, FileNotFoundError) and not self.path.exists():
+                raise unwritable(self.path, error) from error
+            raise RunError(
+                f"{self.control_path} cannot be written ({error.strerror or error}), so the training cannot be told "
+                "anything. Make that folder writable for you, or steer it from an account that may write there."
+            ) from error
 
     def read_control(self) -> Control:
         """The last command; ``Control()`` if there was none. Raises ``RunError`` if the file is malformed."""

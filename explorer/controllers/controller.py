@@ -7,6 +7,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from explorer.background import Background
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.history import Editing
 from explorer.main_window import MainWindow
@@ -39,6 +40,7 @@ class Controller(QObject):
         self._editing, self._settings, self._watcher = context.editing, context.settings, context.watcher
         self._dirty: set[str] = set()  # what has to be shown again at the next tick
         self._request: PendingRequest | None = None  # the newest
+        self._backgrounds: list[Background] = []
         context.engine.loaded.connect(self._on_engine_loaded)
 
     def tick(self) -> None:
@@ -47,6 +49,17 @@ class Controller(QObject):
 
     def shut_down(self) -> None:
         """The window closes: end threads and processes. Returns when they are gone."""
+
+    def _background(self, *errors: type[Exception]) -> Background:
+        """Something to read and write files with. Its reads end with the window."""
+        background = Background(*errors)
+        self._backgrounds.append(background)
+        return background
+
+    def drop_reads(self) -> None:
+        """The window closes: nothing that is still being read is wanted."""
+        for background in self._backgrounds:
+            background.drop()
 
     @staticmethod
     def _when(signals: tuple[Any, ...], do: Callable[[], object]) -> None:

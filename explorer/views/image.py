@@ -152,14 +152,12 @@ class ImageView(Panel):
         factors: list[tuple[str, str]],
         name: str,
         excess_bce: float,
-        file: Path | None = None,
     ) -> None:
         """Compare a sample with its reconstruction (both uint8 (H, W, C)) and show its factors and excess BCE.
 
-        ``name`` is what it is called, ``file`` where its original lies, if it has a file.
+        ``name`` is what it is called; ``set_file`` follows if it has a file.
         """
-        self._file = file
-        self._reveal.setEnabled(file is not None)
+        self.set_file(None)
         self._sample.set_pictures(
             (
                 Picture(image_conversion.to_image(original), (("original",),), tooltip=f"Original image of {name}"),
@@ -222,10 +220,14 @@ class ImageView(Panel):
         """What is needed for there to be an image."""
         return self._canvas.empty
 
+    def set_file(self, file: Path | None) -> None:
+        """Where the sample's original lies; None: it is no file of its own."""
+        self._file = file
+        self._reveal.setEnabled(file is not None)
+
     def clear_sample(self) -> None:
         """No sample: only the decoded image."""
-        self._file = None
-        self._reveal.setEnabled(False)
+        self.set_file(None)
         self._sample.set_pictures((), self._empty_sample)
         self._factors.setText("\n")  # as high as with a sample, so that the image above does not jump
 

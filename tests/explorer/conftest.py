@@ -67,7 +67,12 @@ def quick_starts(preloaded_python) -> Iterator[None]:
 
 @contextmanager
 def _programs(qapp) -> Iterator[Callable]:
-    """Opens the whole program on a run folder, as often as it is called; closes all of them at the end."""
+    """Opens the whole program on a run folder, as often as it is called; closes all of them at the end.
+
+    Meanwhile the window may look for nothing below the open run's folder in the event loop: its disk may not answer.
+    """
+    from disk_access import refuse_in_event_loop, watched
+    from event_loop import open_run
     from PySide6.QtCore import QEvent
 
     from explorer.app import Explorer
@@ -85,10 +90,15 @@ def _programs(qapp) -> Iterator[Callable]:
         opened.append(explorer)
         explorer.show()
         if run is not None:
-            explorer.open_run.open(run)
+            open_run(explorer, run)
         return explorer
 
-    yield open_program
+    def watched_folders() -> list[Path]:
+        runs = [run for explorer in opened for run in (explorer.open_run.run, explorer.compare.run)]
+        return [run.path for run in runs if run is not None]
+
+    with watched(refuse_in_event_loop(watched_folders)):
+        yield open_program
     for explorer in opened:
         explorer.window.close()
         explorer.window.deleteLater()
@@ -138,18 +148,20 @@ def reopen(_program_of_the_file, monkeypatch) -> Callable:
     Window and engine take two or three seconds to start. For tests that harm neither them nor the settings, in files
     whose other tests open no program.
     """
+    from event_loop import open_run
+
     from core.projects.edited import Display
 
     explorer, config = _program_of_the_file
     monkeypatch.setenv("ISOLINE_CONFIG", config)  # else the engine would not know what the test lets runs read
 
-    def open_run(run: Path):
+    def open_in_it(run: Path):
         explorer.state.mode, explorer.state.display = "orbit", Display()
         explorer.window.notice.hide()
-        explorer.open_run.open(run)
+        open_run(explorer, run)
         return explorer
 
-    return open_run
+    return open_in_it
 
 
 @pytest.fixture

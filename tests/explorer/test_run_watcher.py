@@ -4,46 +4,106 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
-from core.config import RunConfig
+from core.config import RunConfig, TrainingConfig
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import MetricsWriter
-from explorer.run_watcher import STATUS_EVERY, RunWatcher
+from explorer.run_watcher import STATUS_EVERY, ModelFiles, RunFollower, RunWatcher
+
+STEP = {"kind": "step", "step": 1, "epoch": 1}
 
 
-def test_a_run_that_goes_on_and_ends_between_two_looks_is_said_to_have_ended_again(tmp_path: Path, qtbot):
+def told(follower: RunFollower, name: str) -> list:
+    """What one look has to say under ``name``."""
+    return [value for kind, value in follower.look() if kind == name]
+
+
+def test_a_run_that_goes_on_and_ends_between_two_looks_is_said_to_have_ended_again(tmp_path: Path):
     run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
     metrics = MetricsWriter(run.metrics_path)
     metrics.append({"kind": "event", "event": "finished"})
-    watcher, told = RunWatcher(), []
-    watcher.status.connect(told.append)
-    watcher.watch(run)
-    assert told == ["finished"]
+    follower = RunFollower(run)
+    assert told(follower, "status") == ["finished"]
     metrics.append({"kind": "event", "event": "started"})
     metrics.append({"kind": "event", "event": "finished"})
     metrics.close()
-    for _ in range(STATUS_EVERY + 1):
-        watcher.poll()
-    watcher.watch(None)
-    assert told == ["finished", "finished"]
+    assert told(follower, "status") == ["finished"]
+    assert [status for _ in range(STATUS_EVERY) for status in told(follower, "status")] == []
 
 
-def test_a_damaged_file_is_reported_once_and_does_not_hide_the_others(tmp_path: Path, qtbot):
+def test_a_damaged_file_is_reported_once_and_does_not_hide_the_others(tmp_path: Path):
     run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
-    step = {"kind": "step", "step": 1, "epoch": 1}
-    run.metrics_path.write_text(f'{json.dumps(step)}\n{{"kind": "step"}}\n', encoding="utf-8")
+    run.metrics_path.write_text(f'{json.dumps(STEP)}\n{{"kind": "step"}}\n', encoding="utf-8")
     np.save(run.embedding_path(None), np.full((4, 3), np.nan, np.float32))
-    watcher, problems, records, means = RunWatcher(), [], [], []
-    watcher.failed.connect(problems.append)
-    watcher.records.connect(records.extend)
-    watcher.embedding.connect(means.append)
-    watcher.watch(run)
-    watcher.poll()
-    assert records == [step]
+    follower = RunFollower(run)
+    news = list(follower.look())
+    assert [value for name, value in news if name == "records"] == [[STEP]]
+    problems = [str(value) for name, value in news if name == "failed"]
     assert ["live.npy" in problems[0], "metrics.jsonl" in problems[1], len(problems)] == [True, True, 2]
     run.write_embedding(np.zeros((4, 3), np.float32))
-    watcher.poll()
+    assert [name for name, _ in follower.look()] == ["embedding"]
+
+
+def test_a_training_that_goes_on_brings_its_settings_before_its_records_and_its_status_after_them(tmp_path: Path):
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    follower = RunFollower(run)
+    list(follower.look())
+    run.rewrite(RunConfig(training=TrainingConfig(epochs=7)), {})
+    metrics = MetricsWriter(run.metrics_path)
+    metrics.append({"kind": "event", "event": "started"})
+    metrics.close()
+    news = list(follower.look())
+    assert [name for name, _ in news] == ["reopened", "records", "status"]
+    assert news[0][1].config.training.epochs == 7  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_what_can_be_opened_is_known_before_the_means_that_came_with_it(tmp_path: Path):
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    follower = RunFollower(run)
+    assert told(follower, "files") == [ModelFiles(weights=False, last_checkpoint=False, openable=False)]
+    run.weights_path.touch()
+    run.write_embedding(np.zeros((4, 3), np.float32))
+    assert [name for name, _ in follower.look()] == ["files", "embedding"]
+
+
+def test_a_watcher_emits_what_is_new_and_a_look_that_was_asked_for_ends_after_it(tmp_path: Path, qtbot):
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    watcher, seen = RunWatcher(), []
+    watcher.records.connect(seen.extend)
+    watcher.watch(run)
+    run.metrics_path.write_text(f"{json.dumps(STEP)}\n", encoding="utf-8")
+    watcher.look(lambda: seen.append("looked"))
+    qtbot.waitUntil(lambda: "looked" in seen)
+    assert seen == [STEP, "looked"]
     watcher.watch(None)
-    assert len(means) == 1
+    watcher.look(lambda: seen.append("nothing to wait for"))
+    assert seen[-1] == "nothing to wait for"
+
+
+def test_a_run_whose_disk_stalls_is_left_at_once_and_says_nothing_later(tmp_path: Path, qtbot, monkeypatch):
+    stuck, answers = RunDirectory.create(tmp_path / "stuck", RunConfig(), {}), Event()
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+
+    def wait() -> str:
+        answers.wait()
+        return "paused"
+
+    monkeypatch.setattr("explorer.run_watcher.SLOW_S", 0.0)
+    monkeypatch.setattr("explorer.run_watcher.CLOCK_MS", 10)
+    monkeypatch.setattr(stuck, "status", wait)
+    watcher, seen, stalls = RunWatcher(), [], []
+    watcher.status.connect(seen.append)
+    watcher.stalled.connect(stalls.append)
+    watcher.watch(stuck)
+    qtbot.waitUntil(lambda: bool(stalls))
+    watcher.watch(run)
+    assert stalls[-1] == "", "nothing stalls any more"
+    qtbot.waitUntil(lambda: bool(seen))
+    answers.set()
+    watcher.look(lambda: seen.append("looked"))
+    qtbot.waitUntil(lambda: "looked" in seen)
+    assert seen == ["interrupted", "looked"]
+    watcher.watch(None)

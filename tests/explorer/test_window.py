@@ -203,12 +203,12 @@ def test_a_training_goes_on_when_the_window_closes_and_is_found_again(
         end(pid)
 
 
-def test_a_runs_folder_that_cannot_be_written_is_explained(opened, tiny_config, tmp_path):
+def test_a_runs_folder_that_cannot_be_written_is_explained(opened, tiny_config, tmp_path, qtbot):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     opened.settings.runs_folder = blocked / "runs"
     slow_training(opened, tiny_config)
-    assert "cannot be written" in notice(opened)
+    qtbot.waitUntil(lambda: "cannot be written" in notice(opened))
     assert opened.state.training != "starting"
 
 

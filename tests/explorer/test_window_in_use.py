@@ -101,7 +101,7 @@ def test_colouring_by_loss_fills_in(reopened, qtbot):
 
 def test_the_epochs_are_replayed(reopened, qtbot):
     reopened.timeline_view.play_toggled.emit(True)
-    assert reopened.state.epoch == reopened.state.epochs[0]
+    qtbot.waitUntil(lambda: reopened.state.epoch == reopened.state.epochs[0], timeout=WAIT)
     qtbot.waitUntil(lambda: reopened.state.epoch is None, timeout=WAIT)
 
 
@@ -130,7 +130,7 @@ def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(reopen
 def test_a_run_that_was_never_trained_begins_with_a_panel_that_shows_something(reopened, tiny_run, qtbot, tmp_path):
     def shown(run):
         reopened.open_run.open(run)
-        qtbot.waitUntil(lambda: reopened.state.model is not None, timeout=WAIT)
+        qtbot.waitUntil(lambda: reopened.open_run.run.path == run and reopened.state.model is not None, timeout=WAIT)
         return reopened.window.front
 
     reopened.window.raise_dock("losses")
@@ -157,10 +157,10 @@ def test_a_path_is_saved_where_the_last_file_was_and_named_after_its_run(reopene
     again.reject()
 
 
-def test_a_missing_run_is_refused_and_the_open_one_stays(reopened, tmp_path):
+def test_a_missing_run_is_refused_and_the_open_one_stays(reopened, tmp_path, qtbot):
     before = reopened.open_run.run
     reopened.open_run.open(tmp_path / "nowhere")
-    assert "nowhere does not exist" in notice(reopened)
+    qtbot.waitUntil(lambda: "nowhere does not exist" in notice(reopened))
     assert reopened.open_run.run is before
     assert reopened.cloud.point_count > 0
 
@@ -175,10 +175,10 @@ def test_a_missing_run_is_refused_and_the_open_one_stays(reopened, tmp_path):
         (lambda run: (run / "config.json").unlink(), "is not a run"),
     ],
 )
-def test_a_truncated_run_is_refused(reopened, tiny_run, tmp_path, damage, message):
+def test_a_truncated_run_is_refused(reopened, tiny_run, tmp_path, qtbot, damage, message):
     broken = tmp_path / "broken"
     shutil.copytree(tiny_run, broken)
     damage(broken)
     reopened.open_run.open(broken)
-    assert message in notice(reopened)
+    qtbot.waitUntil(lambda: message in notice(reopened))
     assert reopened.open_run.run.path == tiny_run

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+from functools import partial
 from pathlib import Path
 
 from core.protocol.figures import FrameLook
@@ -29,6 +31,7 @@ class FilesController(Controller):
     def __init__(self, context: Context, open_run: OpenRun, playback: PlaybackController) -> None:
         super().__init__(context)
         self._open_run, self._playback = open_run, playback
+        self._files = self._background()
 
     def open_run(self) -> None:
         """Ask for a run folder."""
@@ -52,7 +55,7 @@ class FilesController(Controller):
     def _named(self, name: str) -> str:
         """``name`` with that of the run before it."""
         run = self._open_run.run
-        return name if run is None else f"{run.path.resolve().name}-{name}"
+        return name if run is None else f"{Path(os.path.abspath(run.path)).name}-{name}"
 
     def _export_path(self, name: str) -> None:
         suffix = Path(name).suffix.lstrip(".").lower()
@@ -84,14 +87,17 @@ class FilesController(Controller):
             named = [samples.names[place]] if samples.names else []
             groups = ["; ".join(group.name for group in state.groups if place in group.positions)] if grouped else []
             writer.writerow([int(samples.indices[place]), *named, *labels, *groups, *map(float, means[place])])
-        try:
-            write_atomic(Path(name), text.getvalue().encode())
-        except OSError as error:
-            message = f"{name} could not be written: {error.strerror or error}. Choose another place."
-            self.error_occurred.emit(message)
-            return
-        state.message = f"{counted(len(state.selected), 'sample')} written to {name}"
+        written = f"{counted(len(state.selected), 'sample')} written to {name}"
+        write = partial(write_atomic, Path(name), text.getvalue().encode())
+        self._files.write(write, lambda _: self._on_written(written), partial(self._on_unwritable, name))
+
+    def _on_written(self, message: str) -> None:
+        self._state.message = message
         self.succeeded.emit()
+
+    def _on_unwritable(self, name: str, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or error
+        self.error_occurred.emit(f"{name} could not be written: {reason}. Choose another place.")
 
 
 def look_text(look: FrameLook) -> str:

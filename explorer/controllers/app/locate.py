@@ -6,6 +6,7 @@ The command that knows checks whether those at the new place are the same.
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 from core.data.allowed_files import NotKeptError, allow, allowed_data, has_earlier, unallowed
@@ -23,12 +24,33 @@ MOST_EARLIER = 2000
 """Runs of earlier versions that are looked at, about 0.3 ms each."""
 
 
+def images_of(run: RunDirectory, runs_folder: Path) -> tuple[str, tuple[str, ...]]:
+    """Where the images of ``run`` should be, if they are not there, else empty; and the places that it would read and
+    may not."""
+    if not has_earlier():
+        _allow_earlier(runs_folder)
+    places = unallowed(run)
+    path = "" if places else allowed_data(run).path
+    return path if path and not located(path).exists() else "", places
+
+
+def _allow_earlier(folder: Path) -> None:
+    """The runs that are in the folder for new ones were made, or put there, before the window asked."""
+    runs: list[RunDirectory] = []
+    for path in sorted(folder.iterdir())[:MOST_EARLIER] if folder.is_dir() else ():
+        with contextlib.suppress(RunError, OSError):  # other folders may be there, too
+            runs.append(RunDirectory.open(path))
+    with contextlib.suppress(NotKeptError):  # then these runs ask, as any other
+        allow(*runs, earlier=True)
+
+
 class LocateController(Controller):
     """Binds the image panel's *Locate…* and *Allow* to the open run."""
 
     def __init__(self, context: Context, open_run: OpenRun, view: ImageView) -> None:
         super().__init__(context)
         self._open_run, self._view = open_run, view
+        self._files = self._background()
         self._running: Command | None = None
         self._dialog: ProgressDialog | None = None
         view.locate_requested.connect(self.ask)
@@ -39,25 +61,16 @@ class LocateController(Controller):
         """Whether the run that has been opened may read its images, and whether they are where it says."""
         self._end()
         run = self._open_run.run
-        missing, places = "", ()
+        self._view.set_missing("")
+        self._view.set_unallowed(())
+        self._files.drop()
         if run is not None and run.config.data.path:
-            if not has_earlier():
-                self._allow_earlier()
-            places = unallowed(run)
-        if run is not None and run.config.data.path and not places:
-            path = allowed_data(run).path
-            missing = "" if located(path).exists() else path
+            self._files.read(partial(images_of, run, self._settings.runs_folder), self._on_looked)
+
+    def _on_looked(self, found: tuple[str, tuple[str, ...]]) -> None:
+        missing, places = found
         self._view.set_missing(missing)
         self._view.set_unallowed(places)
-
-    def _allow_earlier(self) -> None:
-        """The runs that are in the folder for new ones were made, or put there, before the window asked."""
-        folder, runs = self._settings.runs_folder, []
-        for path in sorted(folder.iterdir())[:MOST_EARLIER] if folder.is_dir() else ():
-            with contextlib.suppress(RunError, OSError):  # other folders may be there, too
-                runs.append(RunDirectory.open(path))
-        with contextlib.suppress(NotKeptError):  # then these runs ask, as any other
-            allow(*runs, earlier=True)
 
     def allow(self) -> None:
         """Let the open run read the images that it names, from now on."""

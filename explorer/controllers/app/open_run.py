@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 
 from core.projects.edited import Edited
 from core.protocol.messages import Load, Loaded
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 from explorer.controllers.controller import Context, Controller
+from explorer.run_watcher import ModelFiles
 from explorer.state import Model
 
 OF_A_RUN = {
@@ -21,6 +23,7 @@ OF_A_RUN = {
     if field.name not in ("display", "trace", "playback", "plane")  # those go on for the next run
 }
 """What a run has to begin with of all that a person makes or chooses."""
+SLOW_MS = 300  # a disk that has not answered by then is told of
 
 
 def bundled_run() -> Path:
@@ -29,7 +32,11 @@ def bundled_run() -> Path:
 
 
 class OpenRun(Controller):
-    """Owns which run is open. A folder that cannot be opened changes nothing and says why."""
+    """Owns which run is open. A folder that cannot be opened changes nothing and says why.
+
+    All files are read beside the event loop, for a disk may take long to answer; ``opened`` comes as soon as the
+    configuration has been read, and before anything else of the run is, so that what shows the old one is cleared.
+    """
 
     leaving = Signal(object)  # RunDirectory: the one that is about to take the place of the open one
     opened = Signal(object)  # RunDirectory
@@ -38,23 +45,53 @@ class OpenRun(Controller):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.run: RunDirectory | None = None
+        self._runs, self._samples, self._epochs = self._background(), self._background(), self._background()
+        self._files: ModelFiles | None = None
+        self._wanted: int | None = None  # the epoch that is being read
+        self._doing = ""  # what is being read, in words
+        self._slow = QTimer(self, singleShot=True, interval=SLOW_MS)
+        self._slow.timeout.connect(self._say_what_is_read)
         self._engine.loaded.connect(self._on_loaded)
         self._watcher.embedding.connect(self._on_embedding)
+        self._watcher.files.connect(self._on_files)
         self._watcher.status.connect(self._check_weights)
+        self._watcher.reopened.connect(self._on_reopened)
         self._watcher.epochs.connect(lambda epochs: setattr(self._state, "epochs", epochs))
 
-    def open(self, path: Path, *, remember: bool = True) -> bool:
-        """Open the run in folder ``path``; False and ``error_occurred`` if it cannot be."""
-        try:
-            run = RunDirectory.open(path)
-        except (RunError, OSError) as error:
-            self.error_occurred.emit(str(error))
-            self.not_opened.emit(path)
-            if remember and not Path(path).exists():
-                self._settings.forget_recent_run(str(path))
-            return False
+    def shut_down(self) -> None:
+        """Nothing is read any more."""
+        self._slow.stop()
+
+    # opening
+
+    @property
+    def opening(self) -> bool:
+        """Whether a run is being read: not open yet, or open without its samples."""
+        return self._runs.busy or self._samples.busy
+
+    def open(self, path: Path, *, remember: bool = True) -> None:
+        """Open the run in folder ``path``, or say by ``error_occurred`` why not. Another one that is still being read
+        is given up."""
+        path = Path(path)
+        self._runs.drop()
+        self._begin(f"Reading {path} …")
+        opened, failed = partial(self._on_read, remember), partial(self._on_unreadable, path, remember)
+        self._runs.read(partial(RunDirectory.open, path), opened, failed)
+
+    def _on_unreadable(self, path: Path, remember: bool, error: Exception) -> None:
+        self._end()
+        self.error_occurred.emit(str(error))
+        self.not_opened.emit(path)
+        if remember:
+            forget = self._settings.forget_recent_run
+            self._runs.read(path.exists, lambda there: None if there else forget(str(path)))
+
+    def _on_read(self, remember: bool, run: RunDirectory) -> None:
         self.leaving.emit(run)
-        self.run = run
+        self.run, self._files, self._wanted = run, None, None
+        self._samples.drop()
+        self._epochs.drop()
+        self._watcher.watch(None)
         state = self._state
         state.model = None
         state.samples, state.embedding, state.losses = None, None, None
@@ -64,54 +101,89 @@ class OpenRun(Controller):
         self._editing.begin(**OF_A_RUN)
         if remember:
             self._settings.add_recent_run(run.path)
-        state.message = f"Opened {run.path.name}"
-        self.opened.emit(run)  # before anything of the new run is read, so that what shows the old one is cleared
-        self._read_samples(run)
-        self._watcher.watch(run)
-        self._load_engine(run)
-        return True
+        self.opened.emit(run)
+        self._samples.read(partial(read_samples, run), self._on_samples, self._on_no_samples)
 
-    def reload(self) -> None:
-        """Read the open run's settings again: a run that goes on may have others."""
+    def _on_samples(self, samples: ProbeSet | None) -> None:
+        self._end()
+        self._state.samples = samples
+        self._follow()
+
+    def _on_no_samples(self, error: Exception) -> None:
+        self._end()
+        self.error_occurred.emit(str(error))
+        self._follow()
+
+    def _follow(self) -> None:
         if self.run is not None:
-            try:
-                self.run = RunDirectory.open(self.run.path)
-            except (RunError, OSError) as error:
-                self.error_occurred.emit(str(error))
-                return
-            self._state.config = self.run.config
+            self._state.message = f"Opened {self.run.path.name}"
+            self._watcher.watch(self.run)
+
+    def _begin(self, what: str) -> None:
+        self._doing = what
+        self._slow.start()
+
+    def _end(self) -> None:
+        """What was being read has been."""
+        self._slow.stop()
+        if self._state.message == self._doing:
+            self._state.message = ""
+        self._doing = ""
+
+    def _say_what_is_read(self) -> None:
+        self._state.message = self._doing
+
+    def _on_reopened(self, run: RunDirectory) -> None:
+        """A run that goes on may have other settings."""
+        self.run = run
+        self._state.config = run.config
+
+    # epochs
+
+    @property
+    def reading_epoch(self) -> bool:
+        """Whether the means of an epoch are being read."""
+        return self._epochs.busy
 
     def show_epoch(self, epoch: int | None) -> None:
-        """Show the cloud as it was after ``epoch``; None: the newest."""
-        if self.run is None:
+        """Show the cloud as it was after ``epoch``, None: the newest, as soon as its means have been read."""
+        run = self.run
+        if run is None or (self._epochs.busy and epoch == self._wanted):
             return
-        try:
-            means = self.run.read_embedding(epoch)
-        except (RunError, OSError) as error:
-            self.error_occurred.emit(str(error))
-            return
+        self._wanted = epoch
+        self._epochs.drop()
+        self._begin("Reading the newest means …" if epoch is None else f"Reading epoch {epoch} …")
+        self._epochs.read(partial(run.read_embedding, epoch), partial(self._on_epoch, epoch), self._on_unreadable_epoch)
+
+    def _on_epoch(self, epoch: int | None, means: np.ndarray) -> None:
+        self._end()
         self._state.epoch = epoch
         self._set_embedding(means)
 
-    def _read_samples(self, run: RunDirectory) -> None:
-        try:
-            self._state.samples = read_samples(run)
-        except (RunError, OSError) as error:
-            self.error_occurred.emit(str(error))
+    def _on_unreadable_epoch(self, error: Exception) -> None:
+        self._end()
+        self.error_occurred.emit(str(error))
 
-    def _load_engine(self, run: RunDirectory) -> None:
-        if run.can_be_opened:
-            self._engine.request(Load(path=str(run.path)))
+    # the model
+
+    def _on_files(self, files: ModelFiles) -> None:
+        before, self._files = self._files, files
+        if files.openable and (before is None or not before.openable):
+            self._load_engine()
+
+    def _load_engine(self) -> None:
+        if self.run is not None and self._files is not None and self._files.openable:
+            self._engine.request(Load(path=str(self.run.path)))
 
     def _check_weights(self, status: str) -> None:
         """Say of a run that is not being trained that its weights are missing."""
-        run = self.run
-        if run is None or run.imported is not None or status in ("running", "paused", "gone"):
+        run, files = self.run, self._files
+        if run is None or files is None or run.imported is not None or status in ("running", "paused", "gone"):
             return
-        if run.weights_path.exists():
+        if files.weights:
             return
         missing = f"{run.weights_path} is missing"
-        if run.can_be_opened:
+        if files.openable:
             self._state.message = f"{missing}; images are decoded by the weights of a checkpoint"
         else:
             self.error_occurred.emit(
@@ -119,16 +191,30 @@ class OpenRun(Controller):
                 "a copy of the run, or train it again."
             )
 
+    # the means
+
     def _on_embedding(self, means: np.ndarray) -> None:
-        if self.run is not None and self._state.model is None:
-            self._load_engine(self.run)
+        if self._state.model is None:
+            self._load_engine()
+        if self._state.samples is None and self.run is not None:  # a training that has just begun
+            taken = partial(self._on_first_samples, means)
+            failed = partial(self._on_first_failure, means)
+            self._samples.read(partial(read_samples, self.run), taken, failed)
+        elif self._state.epoch is None:
+            self._set_embedding(means)
+
+    def _on_first_samples(self, means: np.ndarray, samples: ProbeSet | None) -> None:
+        if self._state.samples is None:
+            self._state.samples = samples
         if self._state.epoch is None:
             self._set_embedding(means)
 
+    def _on_first_failure(self, means: np.ndarray, error: Exception) -> None:
+        self.error_occurred.emit(str(error))
+        self._on_first_samples(means, None)
+
     def _set_embedding(self, means: np.ndarray) -> None:
         state = self._state
-        if state.samples is None and self.run is not None:
-            self._read_samples(self.run)
         if self.run is not None and state.samples is not None:
             try:
                 self.run.check_cloud(state.samples, means)

@@ -144,7 +144,8 @@ class SessionController(Controller):
     @property
     def ready(self) -> bool:
         """Whether what was to be opened is there: what is done now is kept."""
-        return not self._starts and self._expected is None and self._pending is None
+        opened = self._expected is None and self._pending is None and not self._open_run.opening
+        return opened and not self._starts
 
     # in the thread
 

@@ -7,6 +7,8 @@ panel says so.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from core.analysis.layouts import FEWEST_SAMPLES, METHODS, NAMES, Method, read_layout, why_not_installed
@@ -36,6 +38,8 @@ class AxesController(Controller):
         self._open_run, self._cloud, self._view = open_run, cloud, view
         self._command: Command | None = None
         self._method: Method | None = None  # of the command
+        self._files = self._background()
+        self._shown: Method | None = None  # whose places ``state.layout`` has
         self._told: tuple[Axes, str] | None = None  # dimensions that were found informative, and how much so
         view.axes_changed.connect(self._on_axes)
         view.informative_requested.connect(self._find_informative)
@@ -145,8 +149,19 @@ class AxesController(Controller):
                 self._stop()  # nobody wants it any more
             self._show_note("")
             return
-        self._state.layout = read_layout(run, method, self._state.epoch, means)
-        if self._state.layout is not None:
+        if method != self._shown:
+            self._state.layout = None
+        self._shown = method
+        self._files.drop()
+        taken = partial(self._on_layout, method, means)
+        self._files.read(partial(read_layout, run, method, self._state.epoch, means), taken)
+
+    def _on_layout(self, method: Method, means: np.ndarray, places: np.ndarray | None) -> None:
+        """What is kept of the layout ``method`` of ``means``."""
+        if self._state.embedding is not means or self._state.display.axes.layout != method:
+            return  # the next tick asks for what is shown now
+        self._state.layout = places
+        if places is not None:
             self._show_note(NOT_LATENT)
             return
         until = f"until {NAMES[method]} has laid out this epoch, which takes half a minute or more"

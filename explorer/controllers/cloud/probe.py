@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -17,7 +18,6 @@ from PySide6.QtCore import QTimer, Signal
 from core.geometry.off_manifold import OffManifoldScore
 from core.projects.edited import Document
 from core.protocol.messages import Decode, Decoded, EncodeSample, FindNearest, NearestFound, SampleEncoded
-from core.runs.directory import ProbeSet
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.nearest import SHOWN, image_of, show_nearest
 from explorer.controllers.controller import Context, Controller
@@ -42,6 +42,7 @@ class ProbeController(Controller):
     def __init__(self, context: Context, view: ProbeView, image: ImageView) -> None:
         super().__init__(context)
         self._view, self._image = view, image
+        self._files = self._background()
         self._asked: np.ndarray | None = None
         self._inspected: int | None = None
         self._shown = ""  # the caption under the decoded image: another one is somebody else's image
@@ -189,15 +190,17 @@ class ProbeController(Controller):
             return
         known = zip(samples.factor_names, samples.factors[sample].tolist(), samples.categories, strict=True)
         factors = [(name, color_targets.said(value, categories)) for name, value, categories in known]
-        name, file = color_targets.sample_name(samples, sample), self._file(samples, sample)
-        self._image.set_sample(reply.original, reply.reconstruction, factors, name, reply.excess_bce, file)
-
-    def _file(self, samples: ProbeSet, sample: int) -> Path | None:
-        """The file of a sample, if it has one that is still there."""
+        name = color_targets.sample_name(samples, sample)
+        self._image.set_sample(reply.original, reply.reconstruction, factors, name, reply.excess_bce)
         config, model = self._state.config, self._state.model
-        if config is None or not config.data.path or not samples.names or model is None or model.unallowed:
-            return None
-        root, name = Path(config.data.path).expanduser(), samples.names[sample]
-        files = (root / name, root / name.rpartition("#")[0], root)  # a frame's name ends in #k
-        below = (path for path in files if Path(os.path.normpath(path)).is_relative_to(root))
-        return next((path for path in below if path.is_file()), None)
+        self._files.drop()
+        if config is not None and config.data.path and samples.names and model is not None and not model.unallowed:
+            self._files.read(partial(_file, Path(config.data.path), samples.names[sample]), self._image.set_file)
+
+
+def _file(root: Path, name: str) -> Path | None:
+    """The file of the sample ``name`` among the images at ``root``, if it has one that is still there."""
+    root = root.expanduser()
+    files = (root / name, root / name.rpartition("#")[0], root)  # a frame's name ends in #k
+    below = (path for path in files if Path(os.path.normpath(path)).is_relative_to(root))
+    return next((path for path in below if path.is_file()), None)

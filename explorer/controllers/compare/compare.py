@@ -19,7 +19,7 @@ from core.protocol.figures import Colouring
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded, frame
 from core.rendering.point_colours import SPLIT, point_colours, value_range
 from core.rendering.projection import Projection
-from core.runs.directory import ProbeSet, RunDirectory, RunError
+from core.runs.directory import ProbeSet, RunDirectory
 from explorer.controllers.app.open_run import read_samples
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController, make_projection
@@ -27,10 +27,11 @@ from explorer.controllers.controller import Context, Controller
 from explorer.controllers.plane import factor_names, is_drawn, nearest_samples, shown_plane
 from explorer.controllers.requirements import lacking_originals
 from explorer.engine_client import Outcome, PendingRequest
-from explorer.run_watcher import RunWatcher
+from explorer.run_watcher import ModelFiles, RunWatcher
 from explorer.state import State
 from explorer.views.cloud import CloudView
 from explorer.views.compare import CompareView, Kind
+from explorer.weak_callback import ignore
 from explorer.widgets.controls import on_screen
 
 NO_WEIGHTS = "This run has no weights yet: images appear as soon as its training has saved some."
@@ -66,6 +67,9 @@ class CompareController(Controller):
         super().__init__(context)
         self._cloud_control, self._cloud, self._view = cloud, other_cloud, view
         self.run: RunDirectory | None = None
+        self._runs, self._files, self._first_files = self._background(), self._background(), self._background()
+        self._model_there: bool | None = None  # whether the second run can be opened; None: not known yet
+        self._second_fingerprint: str | None = None  # the fingerprint of the second run's data
         self._samples: ProbeSet | None = None
         self._means: np.ndarray | None = None
         self._projection: Projection | None = None
@@ -89,6 +93,7 @@ class CompareController(Controller):
         view.shown.connect(self._due.start)
         self._cloud.clicked.connect(self._on_click)
         self._cloud.hovered.connect(self._on_hover)
+        self._second_watcher.files.connect(self._on_files)
         self._second_watcher.embedding.connect(self._on_embedding)
         self._second_watcher.failed.connect(view.set_message)
         self._when((events.model,), self._on_model)
@@ -111,28 +116,42 @@ class CompareController(Controller):
         here = str(self.run.path) if self.run is not None else ""
         self._view.set_recent([path for path in self._settings.recent_runs if path != here])
 
-    def open(self, path: str) -> bool:
+    def open(self, path: str) -> None:
         """Compare with the run in folder ``path``; a folder that is none changes nothing and is said to be so."""
-        try:
-            run = RunDirectory.open(Path(path))
-        except (RunError, OSError) as error:
-            self._view.set_message(str(error))
-            if not Path(path).exists():
-                self._settings.forget_recent_run(path)
-            return False
+        self._runs.drop()
+        self._view.set_message(f"Reading {path} …", error=False)
+        failed = partial(self._on_unreadable, path)
+        self._runs.read(partial(RunDirectory.open, Path(path)), self._on_read, failed)
+
+    def _on_unreadable(self, path: str, error: Exception) -> None:
+        self._view.set_message(str(error))
+        forget = self._settings.forget_recent_run
+        self._runs.read(Path(path).exists, lambda there: None if there else forget(path))
+
+    def _on_read(self, run: RunDirectory) -> None:
         self._forget()
-        self.run = run
+        self.run, self._second_fingerprint = run, fingerprint_of(run)
         self._settings.add_recent_run(run.path)
         model, data = run.config.model, run.config.data
         self._view.set_run(str(run.path), f"{run.network} · d = {model.latent_dim} · {data.image_size}²")
-        self._read_samples()
-        self._second_watcher.watch(run)  # brings the newest means at once
-        if not self._opening:
-            self._load()
-        return True
+        self._view.set_message(OPENING, error=False)
+        self._files.read(partial(read_samples, run), self._on_samples, self._on_no_samples)
+
+    def _on_samples(self, samples: ProbeSet | None) -> None:
+        self._take_samples(samples)
+        self._second_watcher.watch(self.run)  # brings what there is of its model, and the newest means
+
+    def _on_no_samples(self, error: Exception) -> None:
+        self._view.set_message(str(error))
+        self._second_watcher.watch(self.run)
+
+    def shut_down(self) -> None:
+        """Watch the second run no longer."""
+        self._second_watcher.watch(None)
 
     def close(self) -> None:
         """End the comparison."""
+        self._runs.drop()
         if self.run is None:
             return
         self._forget()
@@ -141,6 +160,8 @@ class CompareController(Controller):
 
     def _forget(self) -> None:
         self._second_watcher.watch(None)
+        self._files.drop()
+        self._model_there = self._second_fingerprint = None
         self.run = self._samples = self._means = self._projection = self._model = None
         self._asked = None
         self._cancel_request()
@@ -157,17 +178,21 @@ class CompareController(Controller):
         self._cloud.set_selected(None)
         self._match()
 
-    def _read_samples(self) -> None:
-        if self.run is None:
-            return
-        try:
-            self._samples = samples = read_samples(self.run)
-        except (RunError, OSError) as error:
-            self._view.set_message(str(error))
-            return
+    def _take_samples(self, samples: ProbeSet | None) -> None:
+        self._samples = samples
         if samples is not None:
             self._cloud.set_thumbnails(samples.thumbnails)
             self._match()
+
+    def _on_files(self, files: ModelFiles) -> None:
+        before, self._model_there = self._model_there, files.openable
+        if files.openable != before and not self._opening:
+            self._load()
+
+    @property
+    def reading(self) -> bool:
+        """Whether a run is being read: the second one, or what marks the data of the first."""
+        return self._runs.busy or self._files.busy or self._first_files.busy
 
     @property
     def _opening(self) -> bool:
@@ -176,7 +201,7 @@ class CompareController(Controller):
     def _load(self) -> None:
         if self.run is None:
             return
-        if not self.run.can_be_opened:
+        if not self._model_there:
             self._view.set_message(NO_WEIGHTS, error=False)
             return
         self._view.set_message(OPENING, error=False)
@@ -185,16 +210,22 @@ class CompareController(Controller):
 
     def _on_embedding(self, means: np.ndarray) -> None:
         self._means = means
-        if self._samples is None:
-            self._read_samples()
+        if self._samples is None and self.run is not None and not self._files.busy:
+            self._files.read(partial(read_samples, self.run), self._on_late_samples, self._on_late_failure)
         if self._model is None and not self._opening:
             self._load()
         self._show_points()
 
+    def _on_late_samples(self, samples: ProbeSet | None) -> None:
+        self._take_samples(samples)
+        self._show_points()
+
+    def _on_late_failure(self, error: Exception) -> None:
+        self._view.set_message(str(error))
+
     def _match(self) -> None:
         """The samples of either run have changed."""
-        mark = fingerprint_of(self.run.path) if self.run is not None else None
-        same = mark is not None and mark == self._fingerprint
+        same = self._second_fingerprint is not None and self._second_fingerprint == self._fingerprint
         self._matching = SampleMatching(self._state.samples, self._samples, same)
         self._show_colours()
         self._due.start()
@@ -273,12 +304,19 @@ class CompareController(Controller):
     def _on_model(self) -> None:
         """Another open run, or other weights of it."""
         model = self._state.model
-        self._fingerprint = fingerprint_of(model.path) if model is not None else None
+        self._fingerprint = None
+        self._first_files.drop()
+        if model is not None:  # perhaps a file of weights by itself, which has none
+            self._first_files.read(partial(RunDirectory.open, model.path), self._on_first_run, ignore)
         self._asked = None
         self._cancel_request()
         if model is None:
             self._view.set_images(None, None)
             self._cloud.set_probe(None)
+        self._match()
+
+    def _on_first_run(self, run: RunDirectory) -> None:
+        self._fingerprint = fingerprint_of(run)
         self._match()
 
     def _ask(self) -> None:
@@ -411,12 +449,9 @@ def _frame(cloud: CloudView) -> tuple:
     return camera["distance"], tuple(camera["target"])
 
 
-def fingerprint_of(path: Path) -> str | None:
-    """What marks the data that the run in folder ``path`` was trained on; None where that is not known."""
-    try:
-        dataset = RunDirectory.open(path).metadata.get("dataset")
-    except (RunError, OSError):  # a weights file by itself, or a folder that has gone: it is opened by somebody else
-        return None
+def fingerprint_of(run: RunDirectory) -> str | None:
+    """What marks the data that ``run`` was trained on; None where that is not known."""
+    dataset = run.metadata.get("dataset")
     mark = dataset.get("fingerprint") if isinstance(dataset, dict) else None
     return mark if isinstance(mark, str) else None
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 import re
 import socket
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from time import monotonic, time
@@ -24,7 +25,7 @@ from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
 
 from core.experiments.folder import ExperimentFolder, Progress, read_progress
-from core.runs.directory import RunDirectory
+from core.runs.directory import RunDirectory, RunError
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
@@ -69,6 +70,8 @@ class ExperimentsController(Controller):
         self._listed: tuple[Path, int] | None = None
         self._due = 0.0
         self._unreadable = ""
+        self._launching = 0  # that are being started
+        self._looks, self._files = self._background(), self._background()
         view.form.start_requested.connect(self.start)
         actions = {
             "cancel": self.cancel,
@@ -92,57 +95,79 @@ class ExperimentsController(Controller):
 
     # user input
 
-    def start(self, name: str, seeds: int, quick: bool) -> Path | None:
-        """Start experiment ``name`` in a new folder; None and ``error_occurred`` if it cannot be."""
+    def start(self, name: str, seeds: int, quick: bool) -> None:
+        """Start experiment ``name`` in a new folder; ``error_occurred`` if it cannot be."""
         if self._busy():
             self.refused.emit(f"{_BUSY}. Cancel it, or wait for its report, before starting another.")
-            return None
-        try:
-            path = _new_folder(self.folder, name)
-            write_request(path, name, seeds, quick)
-        except OSError as error:
-            reason = error.strerror or error
-            self.error_occurred.emit(
-                f"{self.folder} cannot be written ({reason}). Choose another folder in File > Runs folder."
-            )
-            return None
-        self._launch(path, experiment_command(name, path, seeds, quick))
-        return path
+            return
+        folder = self.folder
+
+        def prepare() -> _Started:
+            try:
+                path = _new_folder(folder, name)
+                write_request(path, name, seeds, quick)
+            except OSError as error:
+                reason = error.strerror or error
+                raise RunError(
+                    f"{folder} cannot be written ({reason}). Choose another folder in File > Runs folder."
+                ) from error
+            return _launch(path, experiment_command(name, path, seeds, quick))
+
+        self._launch(prepare)
 
     def resume(self, path: Path) -> None:
         """Resume an experiment that ended early."""
         if self._busy():
             self.refused.emit(f"{_BUSY}. Cancel it, or wait for its report, before resuming another.")
             return
-        name, seeds, quick = read_request(path)
-        if seeds is None:
-            self.error_occurred.emit(
-                f"{path} does not record its options. Resume it in a terminal: isoline experiment {name} --out {path}, "
-                "with the options that it was started with."
-            )
-            return
-        self._launch(path, [*experiment_command(name, path, seeds, quick), *read_flags(path)])
+        self._launch(partial(_resume, path))
+
+    def _launch(self, start: Callable[[], _Started]) -> None:
+        self._launching += 1
+        self._files.write(start, self._on_started, self._on_not_started)
+
+    def _on_started(self, started: _Started) -> None:
+        self._launching -= 1
+        path = started.path
+        self._refused.pop(path, None)
+        self._cancelled.discard(path)
+        if started.process is None:
+            self._refused[path] = started.obstacle
+            self.error_occurred.emit(started.obstacle)
+        else:
+            self._starting[path] = (started.process, started.stamp)
+        self.refresh()
+
+    def _on_not_started(self, error: Exception) -> None:
+        self._launching -= 1
+        self.error_occurred.emit(str(error))
 
     def cancel(self, path: Path) -> None:
         """Ask an experiment to stop after its step; it keeps what is done."""
         self._cancelled.add(path)  # one that is only starting removes an old request: ask once it runs
         self._ask_to_stop()
-        self._poll()
+        self._look(list_again=False)
 
     def watch(self, path: Path) -> None:
         """Open the run that the experiment is training."""
-        run = read_experiment(path).run
-        if run is None:
+        self._files.read(partial(read_experiment, path), self._watch)
+
+    def _watch(self, experiment: Experiment) -> None:
+        if experiment.run is None:
             self.refused.emit(
-                f"{path.name} is not training a model at the moment. Try again when the next training has begun."
+                f"{experiment.path.name} is not training a model at the moment. Try again when the next training has "
+                "begun."
             )
             return
-        self._open_run.open(run)
+        self._open_run.open(experiment.run)
 
     def open_report(self, path: Path) -> None:
         """Show the report of a finished experiment in the browser."""
         report = ExperimentFolder(path).html_path
-        if not report.is_file():
+        self._files.read(report.is_file, partial(self._open_report, report))
+
+    def _open_report(self, report: Path, there: bool) -> None:
+        if not there:
             self.error_occurred.emit(f"{report} does not exist any more. Resume the experiment to write it again.")
         elif self._open(report):
             self.report_opened.emit(str(report))
@@ -153,76 +178,54 @@ class ExperimentsController(Controller):
             self.error_occurred.emit(f"No application is set up to open {path}. Open it yourself.")
         return opened
 
-    def _launch(self, path: Path, command: list[str]) -> None:
-        before = progress_stamp(path)
-        self._refused.pop(path, None)
-        self._cancelled.discard(path)
-        try:
-            process = start_detached(command, path / LOG)
-        except OSError as error:
-            self._refused[path] = f"The experiment could not be started: {error}."
-            self.error_occurred.emit(self._refused[path])
-        else:
-            self._starting[path] = (process, before)
-        self.refresh()
-
     # state of the folders
 
     def tick(self) -> None:
         """Look at what is unfinished, about once a second; called by the window's clock."""
         now = monotonic()
-        if now < self._due:
+        if now < self._due or self._looks.busy:
             return
         self._due = now + POLL_S
-        if self._listed is None or (on_screen(self._view) and self._listed != self._list_stamp()):
-            self.refresh()
-        elif any(experiment.state != "finished" for experiment in self._experiments.values()):
-            self._poll()
+        self._look(list_again=self._listed is None or on_screen(self._view))
 
     def refresh(self) -> None:
         """Read all folders again."""
-        self._listed = self._list_stamp()
-        try:
-            paths = find_experiments(self.folder)
-        except OSError as error:
-            paths = []
-            if self._unreadable != str(error):
-                self.error_occurred.emit(f"{self.folder} cannot be read ({error.strerror or error}).")
-            self._unreadable = str(error)
-        self._take([self._read(path) for path in paths])
+        self._listed = None
+        self._look(list_again=True)
 
-    def _poll(self) -> None:
-        """Read what is unfinished again."""
-        self._take(
-            [
-                replace(experiment, has_report=ExperimentFolder(path).html_path.is_file())
-                if experiment.state == "finished"
-                else self._read(path)
-                for path, experiment in self._experiments.items()
-                if path.is_dir()
-            ]
-        )
+    def _look(self, list_again: bool) -> None:
+        if self._launching:
+            return  # there is a look when the process is there
+        processes = {path: process for path, (process, _) in self._starting.items()}
+        look = partial(_look_at, self.folder, self._listed, list_again, dict(self._experiments), processes)
+        self._looks.read(look, self._on_looked, self._on_unreadable)
 
-    def _list_stamp(self) -> tuple[Path, int]:
-        folder = self.folder
-        try:
-            return folder, folder.stat().st_mtime_ns
-        except OSError:
-            return folder, 0
+    def _on_unreadable(self, error: Exception) -> None:
+        if self._unreadable != str(error):
+            self.error_occurred.emit(f"{self.folder} cannot be read ({getattr(error, 'strerror', None) or error}).")
+        self._unreadable = str(error)
+        self._take([])
 
-    def _read(self, path: Path) -> Experiment:
+    def _on_looked(self, looked: _Looked) -> None:
+        if self._launching:
+            return  # a folder may have been seen before its process was there
+        self._listed = looked.listed
+        if looked.found is not None:
+            self._take([self._judged(found) for found in looked.found])
+
+    def _judged(self, found: _Found) -> Experiment:
         """What the folder says, unless its process has just been started and has written nothing yet."""
-        process, before = self._starting.get(path, (None, None))
-        alive = process is not None and process.alive  # before the folder is read: it may write it and end at once
-        experiment = read_experiment(path)
-        if process is not None:
-            if progress_stamp(path) != before:
+        experiment, path = found.experiment, found.experiment.path
+        if path in self._starting and found.alive is not None:
+            if found.stamp != self._starting[path][1]:
                 del self._starting[path]
-            elif alive:
+            elif found.alive:
                 return replace(experiment, state="starting", message="", run=None, eta_seconds=None)
             else:
                 del self._starting[path]
                 self._refused[path] = complaint(experiment.log) or "Its process ended without a word."
+        elif path in self._starting:  # it was looked at before its process was there
+            return replace(experiment, state="starting", message="", run=None, eta_seconds=None)
         if path in self._refused and experiment.state not in ("running", "stopping"):
             reason = self._refused[path]
             return replace(experiment, state="failed", message=reason, run=None, eta_seconds=None)
@@ -248,12 +251,11 @@ class ExperimentsController(Controller):
             self._cancelled.discard(path)
             if experiment is None or experiment.state != "running":
                 continue
-            try:
-                ExperimentFolder(path).request_stop()
-            except OSError as error:
-                self.error_occurred.emit(
-                    f"{path} cannot be written ({error.strerror or error}), so it cannot be cancelled."
-                )
+            self._files.write(ExperimentFolder(path).request_stop, failed=partial(self._on_not_cancelled, path))
+
+    def _on_not_cancelled(self, path: Path, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or error
+        self.error_occurred.emit(f"{path} cannot be written ({reason}), so it cannot be cancelled.")
 
     def _report_end(self, experiment: Experiment) -> None:
         title = experiment.title
@@ -266,7 +268,94 @@ class ExperimentsController(Controller):
 
     def _busy(self) -> bool:
         """Whether an experiment runs on this machine: two at once would take each other's processor time."""
-        return any(item.local and item.state in ACTIVE for item in self._experiments.values())
+        running = any(item.local and item.state in ACTIVE for item in self._experiments.values())
+        return running or self._launching > 0
+
+
+@dataclass(frozen=True)
+class _Started:
+    """An experiment whose process has been started, with the stamp of its progress before; without a ``process``
+    there was an ``obstacle``."""
+
+    path: Path
+    process: Detached | None
+    stamp: tuple[int, int] = (0, 0)
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """An experiment as its folder has it; whether the process that was started for it lives, None if there is none;
+    and the stamp of its progress."""
+
+    experiment: Experiment
+    alive: bool | None
+    stamp: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """The folder that was listed and its stamp, and what was found; None: nothing had to be looked at."""
+
+    listed: tuple[Path, int]
+    found: list[_Found] | None
+
+
+def _look_at(
+    folder: Path,
+    listed: tuple[Path, int] | None,
+    list_again: bool,
+    known: dict[Path, Experiment],
+    processes: dict[Path, Detached],
+) -> _Looked:
+    """Read all experiments if the list of folders may be another than ``listed``, else those that are unfinished.
+    Raises ``OSError``."""
+
+    def read(path: Path) -> _Found:
+        alive = processes[path].alive if path in processes else None  # before the folder: it may write it and end
+        return _Found(read_experiment(path), alive, progress_stamp(path))
+
+    now = _list_stamp(folder)
+    if listed is None or (list_again and listed != now):
+        return _Looked(now, [read(path) for path in find_experiments(folder)])
+    if all(experiment.state == "finished" for experiment in known.values()):
+        return _Looked(listed, None)
+    return _Looked(
+        listed,
+        [
+            _Found(replace(experiment, has_report=ExperimentFolder(path).html_path.is_file()), None, (0, 0))
+            if experiment.state == "finished"
+            else read(path)
+            for path, experiment in known.items()
+            if path.is_dir()
+        ],
+    )
+
+
+def _list_stamp(folder: Path) -> tuple[Path, int]:
+    try:
+        return folder, folder.stat().st_mtime_ns
+    except OSError:
+        return folder, 0
+
+
+def _resume(path: Path) -> _Started:
+    """Go on with the experiment in ``path``. Raises ``RunError`` if it does not say how."""
+    name, seeds, quick = read_request(path)
+    if seeds is None:
+        raise RunError(
+            f"{path} does not record its options. Resume it in a terminal: isoline experiment {name} --out {path}, "
+            "with the options that it was started with."
+        )
+    return _launch(path, [*experiment_command(name, path, seeds, quick), *read_flags(path)])
+
+
+def _launch(path: Path, command: list[str]) -> _Started:
+    before = progress_stamp(path)
+    try:
+        return _Started(path, start_detached(command, path / LOG), before)
+    except OSError as error:
+        return _Started(path, None, obstacle=f"The experiment could not be started: {error}.")
 
 
 def _new_folder(home: Path, name: str) -> Path:

@@ -5,6 +5,7 @@ What is on screen is looked at a few times a second while the dialog is open; on
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from shiboken6 import isValid
 
 from core.protocol.figures import AnyFigure, Page, page_problem, same
 from core.protocol.messages import FigurePreviewed, FigureSaved, PreviewFigure, SaveFigure
+from core.runs.directory import RunDirectory
 from core.utils.text import reason as error_text
 from core.utils.text import size_text
 from explorer.controllers.app.open_run import OpenRun
@@ -139,7 +141,7 @@ class FiguresController(Controller):
 
     def _title(self) -> str:
         run, epoch = self._open_run.run, self._epoch
-        parts = (run.path.resolve().name if run is not None else "", f"epoch {epoch}" if epoch is not None else "")
+        parts = (_name(run), f"epoch {epoch}" if epoch is not None else "")
         return " · ".join(filter(None, parts))
 
     @property
@@ -164,7 +166,7 @@ class FiguresController(Controller):
             details.append(path.recipe.kind if path.recipe is not None else path.kind)
         if kind in ("cloud", "film", "kinds") and self._epoch is not None:
             details.append(f"epoch-{self._epoch}")
-        parts = [run.path.resolve().name if run is not None else "", KINDS[kind].word, *details]
+        parts = [_name(run), KINDS[kind].word, *details]
         return "-".join(filter(None, (re.sub(r"[^\w.]+", "-", part).strip("-.") for part in parts)))
 
     def _figure(self, choice: FigureChoice) -> AnyFigure | None:
@@ -249,3 +251,8 @@ class FiguresController(Controller):
         self._dialog, self._shown = None, None
         if self._saving is None:
             self.shut_down()
+
+
+def _name(run: RunDirectory | None) -> str:
+    """The name of a run's folder; "" without a run."""
+    return "" if run is None else Path(os.path.abspath(run.path)).name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from functools import partial
 
 from PySide6.QtWidgets import QDialog
@@ -19,8 +17,10 @@ from core.paths.saved_paths import (
     rename_path,
     save_path,
     saved_names,
+    taken_name,
 )
 from core.projects.edited import Document, Speed
+from core.runs.directory import RunDirectory
 from core.utils.text import sentence
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
@@ -40,9 +40,11 @@ class SavedPathsController(Controller):
     ) -> None:
         super().__init__(context)
         self._open_run, self._playback, self._button = open_run, playback, button
+        self._files = self._background(SavedPathError)
+        self._names: list[str] = []  # of the paths of the open run, as they were last seen
         self._current: tuple[LatentPath, str] | None = None  # the path that was saved or opened last, and its name
         self._pending: tuple[LatentPath, str] | None = None  # saved as soon as it is known where its frames are
-        button.opening.connect(self._show_names)
+        button.opening.connect(self._look)
         button.save_requested.connect(self.ask_save)
         button.open_requested.connect(self.open)
         button.rename_requested.connect(self.ask_rename)
@@ -64,7 +66,9 @@ class SavedPathsController(Controller):
         for name in ("dialog.name", "box.delete"):  # what they ask is about the run before
             for dialog in self._window.findChildren(QDialog, name):
                 dialog.close()
-        self._show_names()
+        self._names = []
+        self._files.drop()
+        self._look()
 
     def _on_document(self, document: Document) -> None:
         self._button.set_savable(_playable(document.path))
@@ -74,10 +78,24 @@ class SavedPathsController(Controller):
                 f"{name} was not saved: the path was changed before its image speed was known. Save again."
             )
 
-    def _show_names(self) -> None:
+    def _look(self) -> None:
+        """Show the names that are known, and those that there are as soon as the disk has told."""
+        self._show_names()
         run = self._open_run.run
-        self._button.set_names(saved_names(run.path) if run is not None else (), self.current)
-        self._button.set_savable(run is not None and _playable(self._state.document.path))
+        if run is not None:
+            self._files.read(partial(saved_names, run.path), self._on_names)
+
+    def _on_names(self, names: list[str]) -> None:
+        if names != self._names:
+            self._names = names
+            self._show_names()
+
+    def _show_names(self) -> None:
+        self._button.set_names(self._names, self.current)
+        self._button.set_savable(self._open_run.run is not None and _playable(self._state.document.path))
+
+    def _is_open(self, run: RunDirectory) -> bool:
+        return self._open_run.run is not None and self._open_run.run.path == run.path
 
     # saving
 
@@ -90,17 +108,18 @@ class SavedPathsController(Controller):
 
         def validate(name: str) -> tuple[bool, str]:
             try:
-                taken = existing_name(run.path, name)
+                taken = taken_name(self._names, name)
             except SavedPathError as error:
                 return False, sentence(str(error))
             return True, f"Replaces the saved path {taken}." if taken is not None else f"Saved in {run.path / 'paths'}"
 
+        self._look()
         self._ask_name("Save path", "Save", self.current or self._free_name(), validate).chosen.connect(self.save)
 
     def _free_name(self) -> str:
         """A name that says what kind of path it is, and is not taken."""
-        run, path = self._open_run.run, self._state.document.path
-        taken = {name.casefold() for name in saved_names(run.path)} if run is not None else set()
+        path = self._state.document.path
+        taken = {name.casefold() for name in self._names}
         recipe = path.recipe if path is not None else None
         stem = "path" if recipe is None else f"{recipe.kind} {recipe.target}".strip()
         try:
@@ -125,47 +144,48 @@ class SavedPathsController(Controller):
         if self._pending is None or latents is None or path is None or run is None:
             return
         name, self._pending = self._pending[1], None
-        with self._errors_shown(f"{name} was not saved. "):
-            taken = existing_name(run.path, name)
-            saved = SavedPath(name, path, self._state.playback.speed.value, latents)
-            save_path(run.path, saved)
-            if taken is not None and taken != saved.name:
-                delete_path(run.path, taken)  # it differed in upper and lower case, which not every system tells apart
-            self._current = (path, saved.name)
-            self._state.message = f"Saved {saved.name}, {saved.frames} frames"
-            self.succeeded.emit()
-            self._show_names()
-
-    @contextlib.contextmanager
-    def _errors_shown(self, before: str = "") -> Iterator[None]:
-        """A file that cannot be read or written ends the block; why is shown, after the words ``before``."""
         try:
-            yield
+            saved = SavedPath(name, path, self._state.playback.speed.value, latents)
         except SavedPathError as error:
-            self.error_occurred.emit(before + sentence(str(error)))
+            self._fail(f"{name} was not saved. ", error)
+            return
+        failed = partial(self._fail, f"{name} was not saved. ")
+        self._files.write(partial(_save, run, saved), partial(self._on_saved, run, saved), failed)
+
+    def _on_saved(self, run: RunDirectory, saved: SavedPath, names: list[str]) -> None:
+        if self._is_open(run):
+            self._current, self._names = (saved.path, saved.name), names
+            self._show_names()
+        self._state.message = f"Saved {saved.name}, {saved.frames} frames"
+        self.succeeded.emit()
+
+    def _fail(self, before: str, error: Exception) -> None:
+        """Say why a file could not be read or written, after the words ``before``."""
+        self.error_occurred.emit(before + sentence(str(error)))
 
     # opening
 
     def open(self, name: str) -> None:
         """Make the saved path ``name`` the document's, as one step that can be undone, in as many frames as it has."""
-        run, model = self._open_run.run, self._state.model
-        if run is None:
+        run = self._open_run.run
+        if run is not None:
+            self._files.read(partial(load_path, run.path, name), self._on_loaded, partial(self._fail, ""))
+
+    def _on_loaded(self, saved: SavedPath) -> None:
+        model = self._state.model
+        if model is not None and saved.path.dim != model.latent_dim:
+            self.error_occurred.emit(
+                f"{saved.name} leads through {saved.path.dim} dimensions, and this run's model has {model.latent_dim}."
+            )
             return
-        with self._errors_shown():
-            saved = load_path(run.path, name)
-            if model is not None and saved.path.dim != model.latent_dim:
-                self.error_occurred.emit(
-                    f"{name} leads through {saved.path.dim} dimensions, and this run's model has {model.latent_dim}."
-                )
-                return
-            frames = min(max(saved.frames, FRAMES[0]), FRAMES[1])
-            self._current = (saved.path, saved.name)
-            before = self._state.document.path
-            path = before if saved.path == before else saved.path  # the frames of an equal one are good
-            speed, label = Speed(saved.speed), f"open {saved.name}"
-            self._editing.commit(label, path=path, frames=frames, speed=speed, selected_control=None)
-            self._state.message = f"Opened {saved.name}"
-            self._show_names()
+        frames = min(max(saved.frames, FRAMES[0]), FRAMES[1])
+        self._current = (saved.path, saved.name)
+        before = self._state.document.path
+        path = before if saved.path == before else saved.path  # the frames of an equal one are good
+        speed, label = Speed(saved.speed), f"open {saved.name}"
+        self._editing.commit(label, path=path, frames=frames, speed=speed, selected_control=None)
+        self._state.message = f"Opened {saved.name}"
+        self._show_names()
 
     # renaming and deleting
 
@@ -175,9 +195,11 @@ class SavedPathsController(Controller):
         if run is None:
             return
 
+        self._look()
+
         def validate(new: str) -> tuple[bool, str]:
             try:
-                taken = existing_name(run.path, new)
+                taken = taken_name(self._names, new)
             except SavedPathError as error:
                 return False, sentence(str(error))
             if taken is not None and taken != name:
@@ -192,12 +214,18 @@ class SavedPathsController(Controller):
         run = self._open_run.run
         if run is None:
             return
-        with self._errors_shown():
-            new = rename_path(run.path, name, new).stem
+        self._files.write(
+            partial(_rename, run, name, new), partial(self._on_renamed, run, name), partial(self._fail, "")
+        )
+
+    def _on_renamed(self, run: RunDirectory, name: str, done: tuple[str, list[str]]) -> None:
+        new, names = done
+        if self._is_open(run):
             if self._current is not None and self._current[1] == name:
                 self._current = (self._current[0], new)
-            self._state.message = f"{name} is now named {new}"
+            self._names = names
             self._show_names()
+        self._state.message = f"{name} is now named {new}"
 
     def ask_delete(self, name: str) -> None:
         """Delete the saved path ``name``, if a person means it."""
@@ -210,17 +238,38 @@ class SavedPathsController(Controller):
         run = self._open_run.run
         if run is None:
             return
-        with self._errors_shown():
-            delete_path(run.path, name)
+        self._files.write(partial(_delete, run, name), partial(self._on_deleted, run, name), partial(self._fail, ""))
+
+    def _on_deleted(self, run: RunDirectory, name: str, names: list[str]) -> None:
+        if self._is_open(run):
             if self._current is not None and self._current[1] == name:
                 self._current = None
-            self._state.message = f"Deleted {name}"
+            self._names = names
             self._show_names()
+        self._state.message = f"Deleted {name}"
 
     def _ask_name(self, title: str, verb: str, name: str, validate: NameValidator) -> NameDialog:
         dialog = NameDialog(title, verb, name, validate, self._window)
         show_dialog(self._window, dialog)
         return dialog
+
+
+def _save(run: RunDirectory, saved: SavedPath) -> list[str]:
+    """Save a path; returns the names that there are then. Raises ``SavedPathError``."""
+    taken = existing_name(run.path, saved.name)
+    save_path(run.path, saved)
+    if taken is not None and taken != saved.name:
+        delete_path(run.path, taken)  # it differed in upper and lower case, which not every system tells apart
+    return saved_names(run.path)
+
+
+def _rename(run: RunDirectory, name: str, new: str) -> tuple[str, list[str]]:
+    return rename_path(run.path, name, new).stem, saved_names(run.path)
+
+
+def _delete(run: RunDirectory, name: str) -> list[str]:
+    delete_path(run.path, name)
+    return saved_names(run.path)
 
 
 def _playable(path: LatentPath | None) -> bool:

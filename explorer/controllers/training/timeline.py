@@ -23,7 +23,9 @@ class TimelineController(Controller):
         self._timer.timeout.connect(self._advance)
         view.epoch_chosen.connect(open_run.show_epoch)
         view.play_toggled.connect(self._set_playing)
-        self._when((self._state.events.epochs, self._state.events.training), self._show_epochs)
+        self._when(
+            (self._state.events.epochs, self._state.events.training, self._state.events.config), self._show_epochs
+        )
         self._state.events.epoch.connect(view.set_position)
 
     def _show_epochs(self) -> None:
@@ -47,6 +49,8 @@ class TimelineController(Controller):
         self._view.set_playing(self._timer.isActive())
 
     def _advance(self) -> None:
+        if self._open_run.reading_epoch:
+            return  # the disk is slower than the replay
         later = [epoch for epoch in self._state.epochs if self._state.epoch is not None and epoch > self._state.epoch]
         if later:
             self._open_run.show_epoch(later[0])

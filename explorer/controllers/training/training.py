@@ -7,8 +7,9 @@ directory, so a run that something else started is steered just the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -24,9 +25,11 @@ from core.runs.directory import RunDirectory, RunError, new_run_name
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
+from explorer.run_watcher import ModelFiles
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.losses import LossesView
 from explorer.views.training import Advice, TrainingView
+from explorer.weak_callback import ignore
 
 NICENESS = 10
 LOG = "trainer.log"
@@ -38,12 +41,22 @@ _PREPARING = re.compile(r"preparing the images +(\d+)%")
 
 @dataclass
 class _Starting:
-    """A trainer that has been started and has not begun yet: its run folder, when it was, and its process."""
+    """A trainer that has been started and has not begun yet: its run folder, when it was, and its process, None until
+    that is there."""
 
     run: Path
     since: float
-    process: Detached
+    process: Detached | None = None
     looked: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What can be seen of a trainer that has been started: whether it lives, has made its run, and what it wrote."""
+
+    alive: bool
+    exists: bool
+    log: str
 
 
 class TrainingController(Controller):
@@ -55,10 +68,13 @@ class TrainingController(Controller):
     def __init__(self, context: Context, open_run: OpenRun, view: TrainingView, losses: LossesView) -> None:
         super().__init__(context)
         self._open_run, self._view, self._losses = open_run, view, losses
+        self._files, self._looks = self._background(), self._background()
         self._starting: _Starting | None = None
         self._stopping: Path | None = None  # the run that was asked to stop
         self._live: dict[str, float] = {}
+        self._status = "idle"  # what the watcher said of the open run
         self._done = 0  # epochs of the open run
+        self._has_checkpoint: bool | None = None  # None: not known yet
         self._failure: dict[str, Any] = {}  # the record of how its training failed, if it did
         self._exploded: dict[str, Any] = {}  # the record of how its loss exploded, until it is decided what follows
         self._report: dict[str, Any] = {}  # the record of how it ended, if it has
@@ -73,6 +89,7 @@ class TrainingController(Controller):
         view.hyperparameters_changed.connect(lambda values: self._steer(**values))
         self._watcher.restarted.connect(self._forget_records)
         self._watcher.records.connect(self._on_records)
+        self._watcher.files.connect(self._on_files)
         self._watcher.status.connect(self._on_status)
         open_run.opened.connect(self._on_opened)
         self._state.events.training.connect(self._show_state)
@@ -95,17 +112,19 @@ class TrainingController(Controller):
             self.refused.emit("A training is running. Stop it before starting another.")
             return
         run = self._settings.runs_folder / new_run_name(config)
-        try:
-            run.mkdir(parents=True)
-            request = run / "request.json"
-            request.write_bytes(msgspec.json.encode(config_to_dict(config)))
-        except OSError as error:
-            reason = error.strerror or error
-            self.error_occurred.emit(
-                f"{run} cannot be written ({reason}). Choose another folder in File > Runs folder."
-            )
-            return
-        self._launch(run, f"Starting {run.name} …", "--config", str(request))
+        request = run / "request.json"
+
+        def prepare() -> None:
+            try:
+                run.mkdir(parents=True)
+                request.write_bytes(msgspec.json.encode(config_to_dict(config)))
+            except OSError as error:
+                reason = error.strerror or error
+                raise RunError(
+                    f"{run} cannot be written ({reason}). Choose another folder in File > Runs folder."
+                ) from error
+
+        self._launch(run, f"Starting {run.name} …", "--config", str(request), prepare=prepare)
 
     def go_on(self, values: dict[str, Any]) -> None:
         """Train the open run further from its last checkpoint, with other settings by ``section.field``."""
@@ -115,17 +134,32 @@ class TrainingController(Controller):
             return
         self._launch(run.path, f"Continuing {run.path.name} …", "--resume", *flags(values))
 
-    def _launch(self, run: Path, message: str, *arguments: str) -> None:
+    def _launch(self, run: Path, message: str, *arguments: str, prepare: Callable[[], object] = lambda: None) -> None:
+        """Start a trainer of the folder ``run``, after ``prepare``."""
         command = isoline_command("train", "--out", str(run), "--nice", str(NICENESS), *arguments)
-        try:
-            process = start_detached(command, run / LOG)
-        except OSError as error:
-            self.error_occurred.emit(f"The trainer could not be started: {error}.")
-            return
-        self._starting = _Starting(run, monotonic(), process)
-        self.launched.emit(run)
+        before = self._state.training
+        self._starting = starting = _Starting(run, monotonic())
         self._state.training = "starting"
         self._state.message = message
+
+        def launch() -> Detached:
+            prepare()
+            try:
+                return start_detached(command, run / LOG)
+            except OSError as error:
+                raise RunError(f"The trainer could not be started: {error}.") from error
+
+        def fail(error: Exception) -> None:
+            if self._starting is starting:
+                self._starting = None
+                self._state.training = before
+            self.error_occurred.emit(str(error))
+
+        def launched(process: Detached) -> None:
+            starting.process = process
+            self.launched.emit(run)
+
+        self._files.write(launch, launched, fail)
 
     def start_anew(self, values: dict[str, Any]) -> None:
         """Start a training with the settings of the open run, apart from ``values`` by ``section.field``."""
@@ -151,35 +185,41 @@ class TrainingController(Controller):
         Reading images can take long: the training has failed when its process is gone, and not before.
         """
         starting, now = self._starting, monotonic()
-        if starting is None or now - starting.looked < LOOK_S:
+        if starting is None or starting.process is None or self._looks.busy or now - starting.looked < LOOK_S:
             return
         starting.looked = now
-        alive = starting.process.alive  # before the folder is looked at: it may write it and end at once
-        if not self._continuing and RunDirectory.exists(starting.run):
+        self._looks.read(partial(_look_at, starting.process, starting.run), partial(self._on_look, starting))
+
+    def _on_look(self, starting: _Starting, look: _Look) -> None:
+        if self._starting is not starting:
+            return
+        if not self._continuing and look.exists:
             self._starting = None
             self._open_run.open(starting.run)
-            return
-        log = log_tail(starting.run / LOG)
-        if alive:
-            read = _PREPARING.findall(log)
+        elif look.alive:
+            read = _PREPARING.findall(look.log)
             if read:
-                self._view.set_preparation(int(read[-1]) / 100, now - starting.since)
+                self._view.set_preparation(int(read[-1]) / 100, monotonic() - starting.since)
+        else:  # a short training that has gone on may be over
+            self._watcher.look(partial(self._on_trainer_gone, starting, look.log))
+
+    def _on_trainer_gone(self, starting: _Starting, log: str) -> None:
+        """Its process is gone, and its records do not say that it had begun."""
+        if self._starting is not starting:
             return
-        self._watcher.poll()  # a short training that has gone on may be over
-        if self._starting is None:
-            return
-        open_run = self._open_run.run if self._continuing else None
+        self._state.training = self._status if self._continuing else "failed"
         self._starting = None
-        self._state.training = "failed" if open_run is None else open_run.status()
         # Why the trainer gave up, without the command's name before it.
         reason = log.rpartition("isoline train: error:")[2].strip() or "Its process ended without a word."
         self.error_occurred.emit(f"The training did not start. {reason}")
 
     def stop(self) -> None:
         """Ask the trainer to stop after its step; it saves a checkpoint first."""
-        if self._open_run.run is not None and self._steer(state="stopped"):
-            self._stopping = self._open_run.run.path
-            self._state.training = "stopping"
+        self._steer(self._on_told_to_stop, state="stopped")
+
+    def _on_told_to_stop(self, run: RunDirectory) -> None:
+        self._stopping = run.path
+        self._state.training = "stopping"
 
     def pause_or_resume(self) -> None:
         """The toolbar's toggle."""
@@ -192,16 +232,22 @@ class TrainingController(Controller):
         """One optimiser step, then pause."""
         self._steer(state="paused", advance="step")
 
-    def _steer(self, **fields: object) -> bool:
+    def _steer(self, then: Callable[[RunDirectory], object] = ignore, **fields: object) -> None:
+        """Write a command for the trainer of the open run; ``then`` gets that run, if it is still open."""
         run = self._open_run.run
         if run is None:
-            return False
-        try:
-            run.steer(**fields)
-        except (RunError, OSError) as error:
+            return
+
+        def written(_: object) -> None:
+            self._view.set_refusal("")
+            if self._open_run.run is not None and self._open_run.run.path == run.path:
+                then(run)
+
+        def failed(error: Exception) -> None:
+            self._view.set_refusal(str(error))
             self.error_occurred.emit(str(error))
-            return False
-        return True
+
+        self._files.write(partial(run.steer, **fields), written, failed)
 
     # what the run says
 
@@ -209,9 +255,15 @@ class TrainingController(Controller):
         self._losses.clear()
         self._live, self._failure, self._exploded, self._report, self._done = {}, {}, {}, {}, 0
 
+    def _on_files(self, files: ModelFiles) -> None:
+        self._has_checkpoint = files.last_checkpoint
+        if not self.active:
+            self._show_ending()
+
     def _on_opened(self, run: RunDirectory) -> None:
         self._forget_records()
-        self._stopping = None
+        self._stopping, self._has_checkpoint, self._status = None, None, "idle"
+        self._view.set_refusal("")
         if self._state.training != "starting":
             self._state.training = "idle"  # until the watcher tells what this run does
         # What was found from that run's images does not bind the next training, of other images perhaps.
@@ -249,10 +301,8 @@ class TrainingController(Controller):
             self._exploded = record if event == "exploded" else {}
         if event == "started":
             self._failure, self._report = {}, {}
-            self._open_run.reload()  # a run that goes on may have other settings
-            if self._continuing and self._open_run.run is not None:
-                self._starting = None
-                self._state.training = self._open_run.run.status()
+            if self._continuing:
+                self._starting = None  # its status follows
         elif event == "hyperparameters":
             config = self._state.config
             if config is not None:
@@ -284,7 +334,7 @@ class TrainingController(Controller):
         obstacle = ""
         if self._run_is_imported:
             obstacle = "This model was imported, not trained here, so it cannot be trained further."
-        elif trained and not run.last_checkpoint_path.exists():
+        elif trained and self._has_checkpoint is False:
             obstacle = "This run was handed on without its checkpoints, so it cannot be trained further."
         self._view.set_continuable(config, self._done, obstacle)
         advice = []
@@ -299,6 +349,7 @@ class TrainingController(Controller):
         self._view.set_advice(advice)
 
     def _on_status(self, status: str) -> None:
+        self._status = status
         if self._starting is not None and not (self._continuing and status in ("running", "paused")):
             return
         self._starting = None
@@ -313,8 +364,8 @@ class TrainingController(Controller):
     def _show_state(self, training: str) -> None:
         imported = training == "finished" and self._run_is_imported
         message = str(self._failure.get("message", "")) if training == "failed" else ""
-        if training == "interrupted" and (run := self._open_run.run) is not None:
-            there = run.last_checkpoint_path.exists()
+        if training == "interrupted" and self._has_checkpoint is not None:
+            there = self._has_checkpoint
             message = "it goes on from its last checkpoint" if there else "it has no checkpoint and would begin again"
         if training == "paused" and self._exploded:
             message = "the loss has exploded; go back, resume it as it is, or stop"
@@ -341,6 +392,11 @@ def _named(changes: Mapping[str, Any]) -> str:
     name, value = next(iter(changes.items()))
     label = SETTINGS[name].row.label.lower() if name in SETTINGS else name
     return f"{label} {value:g}" if isinstance(value, int | float) else f"{label} {value}"
+
+
+def _look_at(process: Detached, run: Path) -> _Look:
+    alive = process.alive  # before the folder is looked at: it may write it and end at once
+    return _Look(alive, RunDirectory.exists(run), log_tail(run / LOG))
 
 
 def _action(remedy: str) -> str:

@@ -102,13 +102,23 @@ class TrainingView(Panel):
         self._continue.setCheckable(True)
         self._continue.toggled.connect(self._show_continuing)
         self._status = label("", "muted", "training.status", wrap=True)
+        self._refusal = label("", "error", "training.refusal", wrap=True)
+        self._refusal.hide()
         self._bar = named(QProgressBar(), "training.progress")
         self._bar.setRange(0, _PERMILLE)
         self._bar.setTextVisible(False)
         self._numbers = label("", "muted", "training.numbers", wrap=True)
         self._numbers.setToolTip(NUMBERS)
         buttons = row((self._start, 1), self._continue, spacing=6)
-        parts = (buttons, self._make_transport(), self._status, self._bar, self._numbers, self._make_live())
+        parts = (
+            buttons,
+            self._make_transport(),
+            self._refusal,
+            self._status,
+            self._bar,
+            self._numbers,
+            self._make_live(),
+        )
         column(*parts, spacing=8, margins=(8, 8, 8, 8), parent=head)
         return head
 
@@ -207,6 +217,11 @@ class TrainingView(Panel):
         elif state == "finished":
             self._bar.setValue(_PERMILLE)
         self._show()
+
+    def set_refusal(self, text: str) -> None:
+        """Why the last command did not reach the trainer, below the buttons; empty: it did."""
+        self._refusal.setText(text)
+        self._refusal.setVisible(bool(text))
 
     def set_enabled_reason(self, reason: str) -> None:
         """Why nothing can be started now, shown with the button; empty: it can."""

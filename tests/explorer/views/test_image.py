@@ -112,7 +112,8 @@ def test_the_file_of_a_sample_is_shown_in_its_folder(view, tmp_path, monkeypatch
     monkeypatch.setattr("explorer.views.image.QDesktopServices.openUrl", lambda url: opened.append(url.toLocalFile()))
     reveal = view.findChild(QAction, "image.reveal")
     assert not reveal.isEnabled()
-    view.set_sample(_flower(), _flower(), [("class", "cat")], "cat/1.png", 0.1, tmp_path / "cat" / "1.png")
+    view.set_sample(_flower(), _flower(), [("class", "cat")], "cat/1.png", 0.1)
+    view.set_file(tmp_path / "cat" / "1.png")
     reveal.trigger()
     assert opened == [str(tmp_path / "cat")]
     view.clear_sample()

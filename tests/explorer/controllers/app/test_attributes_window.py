@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from event_loop import open_run
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QPushButton
@@ -43,7 +44,7 @@ def test_images_are_measured_and_a_path_changes_what_was_measured(program, tiny_
     qtbot.waitUntil(lambda: bool(replies) and replies[-1].final, timeout=WAIT)
     assert len(replies[-1].points) == 17
 
-    explorer.open_run.open(tiny_run)  # anew: they are gone
+    open_run(explorer, tiny_run)  # anew: they are gone
     assert explorer.state.attributes is None
     assert explorer.state.display.color_by in (*samples.factor_names, "contour length")
     qtbot.waitUntil(lambda: explorer.state.samples is not None, timeout=WAIT)

@@ -12,7 +12,7 @@ from explorer.controllers.controller import Context
 from explorer.state import State
 
 
-def test_a_selection_is_written_with_file_names_and_names_of_classes(tmp_path):
+def test_a_selection_is_written_with_file_names_and_names_of_classes(tmp_path, qtbot):
     state = State()
     factors = np.array([[0, 1.5], [1, 2.5], [np.nan, 3.5]], dtype=np.float32)
     thumbnails, split = np.zeros((3, 32, 32, 1), np.uint8), np.zeros(3, np.uint8)
@@ -24,6 +24,7 @@ def test_a_selection_is_written_with_file_names_and_names_of_classes(tmp_path):
     context = Context(state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]
     files = FilesController(context, None, None)  # pyright: ignore[reportArgumentType]
     files._export_selection(str(tmp_path / "chosen.csv"))
+    qtbot.waitUntil(lambda: state.message == f"2 samples written to {tmp_path / 'chosen.csv'}")
     with open(tmp_path / "chosen.csv", newline="", encoding="utf-8") as file:
         assert list(csv.reader(file)) == [
             ["index", "file", "kind", "weight", "mu1", "mu2"],
@@ -32,7 +33,7 @@ def test_a_selection_is_written_with_file_names_and_names_of_classes(tmp_path):
         ]
 
 
-def test_the_groups_that_a_sample_is_in_are_written(tmp_path):
+def test_the_groups_that_a_sample_is_in_are_written(tmp_path, qtbot):
     state = State()
     thumbnails, split = np.zeros((3, 32, 32, 1), np.uint8), np.zeros(3, np.uint8)
     state.samples = ProbeSet(np.arange(3), np.zeros((3, 0), np.float32), (), thumbnails, split)
@@ -42,6 +43,7 @@ def test_the_groups_that_a_sample_is_in_are_written(tmp_path):
     context = Context(state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]
     files = FilesController(context, None, None)  # pyright: ignore[reportArgumentType]
     files._export_selection(str(tmp_path / "chosen.csv"))
+    qtbot.waitUntil(lambda: "written to" in state.message)
     with open(tmp_path / "chosen.csv", newline="", encoding="utf-8") as file:
         assert [row[:2] for row in csv.reader(file)] == [
             ["index", "groups"],

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from event_loop import open_run
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QListWidget, QPlainTextEdit, QPushButton
@@ -22,7 +23,7 @@ CRASH = CrashReport("engine", datetime(2026, 1, 2, 3, 4), "Segmentation fault", 
 @pytest.fixture
 def explorer(program, tmp_path):
     explorer = program(None)
-    explorer.open_run.open(make_small_run(tmp_path / "private" / "run 7", weights=False).path)
+    open_run(explorer, make_small_run(tmp_path / "private" / "run 7", weights=False).path)
     return explorer
 
 

@@ -128,7 +128,7 @@ def importing(program, qtbot) -> Callable[..., Importing]:
     return lambda script=FINDS: Importing(program(None), qtbot, script)
 
 
-def test_a_dropped_decoder_is_looked_at_and_imported_by_the_real_command(importing, tmp_path):
+def test_a_dropped_decoder_is_looked_at_and_imported_by_the_real_command(importing, tmp_path, qtbot):
     shown = importing(None)
     decoder = onnx_models.save(tmp_path / "decoder.onnx", onnx_models.decoder(end="Sigmoid"))
     shown.drop(decoder)
@@ -144,13 +144,13 @@ def test_a_dropped_decoder_is_looked_at_and_imported_by_the_real_command(importi
     shown.find(QWidget, "samples").setValue(20)
     shown.press_import()
     shown.wait()
+    qtbot.waitUntil(lambda: shown.explorer.open_run.run is not None)
     run = shown.explorer.open_run.run
-    assert run is not None
     assert run.path.name == "mine"
     assert run.read_embedding().shape == (20, 2)
     assert shown.dialog is None or not shown.dialog.isVisible()
     status = shown.explorer.training_view.findChild(QLabel, "training.status")
-    assert status.text() == "Imported, not trained here"
+    qtbot.waitUntil(lambda: status.text() == "Imported, not trained here")
 
 
 def test_a_changed_choice_is_looked_at_again_and_goes_into_the_import(importing, tmp_path, qtbot):
@@ -272,10 +272,11 @@ def test_a_folder_of_a_library_is_imported_by_any_of_its_files(name):
     assert kind_of(str(FOREIGN / name)) == "folder"
 
 
-def test_weights_that_are_dropped_open_their_run(importing, tiny_run):
+def test_weights_that_are_dropped_open_their_run(importing, tiny_run, qtbot):
     shown = importing()
     shown.drop(tiny_run / "weights.safetensors")
     assert shown.dialog is None
+    qtbot.waitUntil(lambda: shown.explorer.open_run.run is not None)
     assert shown.explorer.open_run.run.path == tiny_run
 
 

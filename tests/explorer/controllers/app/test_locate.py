@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from engine_driver import TINY, make_run
+from event_loop import open_run, process_events_until
 from PIL import Image
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QPushButton, QWidget
@@ -36,7 +37,7 @@ def test_images_that_were_moved_are_located(program, tmp_path, qtbot):
 
     explorer = program(run.path)
     missing = explorer.image.findChild(QWidget, "image.missing")
-    assert missing.isVisible()
+    qtbot.waitUntil(missing.isVisible)
     assert str(folder) in missing.text()
     qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=WAIT)
     explorer.image.findChild(QAction, "image.locate.folder").trigger()
@@ -60,8 +61,8 @@ def test_a_run_from_elsewhere_asks_before_it_reads_a_folder(program, tmp_path, q
     explorer = program(run.path)
     asked = explorer.image.findChild(QWidget, "image.missing")
     allow_button = explorer.image.findChild(QPushButton, "image.allow")
+    qtbot.waitUntil(allow_button.isVisible)
     assert asked.isVisible()
-    assert allow_button.isVisible()
     assert asked.text() == f"This run wants to read {folder}."
     assert not explorer.training_view.form.values()["data.path"]
     qtbot.waitUntil(lambda: explorer.state.model is not None and explorer.image.has_image, timeout=WAIT)
@@ -72,7 +73,7 @@ def test_a_run_from_elsewhere_asks_before_it_reads_a_folder(program, tmp_path, q
     assert f"wants to read {folder}" in failures[0]
 
     allow_button.click()
-    assert not asked.isVisible()
+    qtbot.waitUntil(lambda: not asked.isVisible())
     qtbot.waitUntil(lambda: explorer.image.has_sample, timeout=WAIT)
     assert explorer.training_view.form.values()["data.path"] == str(folder)
 
@@ -83,18 +84,19 @@ def test_runs_that_lay_in_the_own_folder_when_nothing_asked_go_on_without_a_ques
     earlier = RunDirectory.create(folder / "earlier", config, {"created": "then"})
     explorer = program(None)
     allow_button = explorer.image.findChild(QPushButton, "image.allow")
-    explorer.open_run.open(earlier.path)
+    open_run(explorer, earlier.path)
+    process_events_until(lambda: not explorer.locate._files.busy)
     assert allow_button.isHidden()
     later = RunDirectory.create(folder / "later", config, {"created": "now"})
-    explorer.open_run.open(later.path)
-    assert not allow_button.isHidden()
+    open_run(explorer, later.path)
+    process_events_until(lambda: not allow_button.isHidden())
 
 
 def test_what_was_moved_may_be_a_folder_or_a_file_whatever_its_name(program, tmp_path):
     explorer = program(None)
     for name in ("scans.he5", "images.MAT", "images", "v1.2", "film.avif"):
         data = DataConfig(path=str(tmp_path / "gone" / name), image_size=32)
-        explorer.open_run.open(make_run(tmp_path / f"run of {name}", replace(TINY, data=data)).path)
+        open_run(explorer, make_run(tmp_path / f"run of {name}", replace(TINY, data=data)).path)
         menu = explorer.image.findChild(QPushButton, "image.locate").menu()
         modes = {}
         for action in menu.actions():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from event_loop import finish_look
 from fake_engine import FakeEngine
 
 from core.config import RunConfig
@@ -15,13 +16,14 @@ from explorer.controllers.controller import Context
 from explorer.state import State
 
 
-def test_what_pointed_into_one_run_does_not_point_into_the_next(qapp, tmp_path):
+def test_what_pointed_into_one_run_does_not_point_into_the_next(qtbot, tmp_path):
     state = State()
     context = Context(state, FakeEngine(), None)  # pyright: ignore[reportArgumentType]
     open_run = OpenRun(context)
     for name in ("first", "second"):
         RunDirectory.create(tmp_path / name, RunConfig(), {})
-        assert open_run.open(tmp_path / name)
+        open_run.open(tmp_path / name)
+        qtbot.waitUntil(lambda name=name: open_run.run is not None and open_run.run.path.name == name)
         assert state.hovered is None
         assert state.transect is None
         assert state.transect_position == 0
@@ -40,7 +42,7 @@ def test_what_pointed_into_one_run_does_not_point_into_the_next(qapp, tmp_path):
 
 
 @pytest.mark.parametrize("checkpoint", [True, False])
-def test_missing_weights_are_said(qapp, tmp_path, checkpoint: bool):
+def test_missing_weights_are_said(qtbot, tmp_path, checkpoint: bool):
     state, engine = State(), FakeEngine()
     context = Context(state, engine, None)  # pyright: ignore[reportArgumentType]
     open_run = OpenRun(context)
@@ -50,7 +52,9 @@ def test_missing_weights_are_said(qapp, tmp_path, checkpoint: bool):
     run.metrics_path.touch()
     if checkpoint:
         run.last_checkpoint_path.touch()
-    assert open_run.open(run.path)
+    open_run.open(run.path)
+    qtbot.waitUntil(lambda: not open_run.opening)
+    finish_look(context.watcher)
     context.watcher.watch(None)
     assert bool(engine.of(Load)) is checkpoint
     if checkpoint:

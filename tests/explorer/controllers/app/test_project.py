@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from event_loop import open_run
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QMessageBox, QPushButton
 from small_run import make_small_run
@@ -41,7 +42,7 @@ def explorer(window, tmp_path, qtbot):
     window.window.notice.clear()
     window.settings.runs_folder = tmp_path / "runs"
     run = make_small_run(tmp_path / "work" / "small", metadata={"created": str(tmp_path)}).path
-    window.open_run.open(run)
+    open_run(window, run)
     qtbot.waitUntil(lambda: window.session.ready and window.cloud.point_count > 0)
     window.cloud_control.select(np.array([1, 2]), False)
     window.editing.commit("draw path", path=LatentPath(window.state.embedding[:3]))
@@ -58,7 +59,7 @@ def save(explorer, file: Path, qtbot, embeds: bool = False) -> Path:
 def leave(explorer, tmp_path, qtbot) -> None:
     """Another run is opened."""
     other = make_small_run(tmp_path / "other", dim=2, metadata={"created": "other"}).path
-    explorer.open_run.open(other)
+    open_run(explorer, other)
     qtbot.waitUntil(lambda: explorer.session.ready and explorer.state.embedding.shape[1] == 2)
 
 

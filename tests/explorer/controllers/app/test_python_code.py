@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from engine_driver import make_latents_run
+from event_loop import open_run
 from PySide6.QtGui import QAction, QGuiApplication
 
 from core.figures.drawing import draw, encode
@@ -90,7 +91,7 @@ def test_where_a_program_decodes_the_code_calls_its_function(reopened, tiny_run,
     explorer = reopened
     run = make_latents_run(tmp_path / "explore")
     run.rewrite(run.config, {KEY: stored_form(PythonFunctions(session="x", decodes=True, encodes=False))})
-    explorer.open_run.open(run.path)
+    open_run(explorer, run.path)
     qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=20_000)
     explorer.state.model = replace(explorer.state.model, can_decode=True)
     explorer.editing.commit("draw path", path=LatentPath(explorer.state.embedding[[0, 4]]))
@@ -102,4 +103,4 @@ def test_where_a_program_decodes_the_code_calls_its_function(reopened, tiny_run,
     np.testing.assert_array_equal(names["image"], [explorer.state.document.probe + 1])
     exec(explorer.python_code.code("path"), names)
     np.testing.assert_array_equal(np.concatenate(names["images"]), names["latents"] + 1)
-    explorer.open_run.open(tiny_run)
+    open_run(explorer, tiny_run)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from event_loop import open_run
 from PySide6.QtCore import QEvent, QPointF
 from sample_projects import whole_project
 from small_run import make_small_run
@@ -84,7 +85,7 @@ def _resumed(explorer, qtbot):
 
 def _begun(explorer, run: Path, qtbot):
     explorer.session.begin()
-    explorer.open_run.open(run)
+    open_run(explorer, run)
     qtbot.waitUntil(lambda: explorer.cloud.point_count == len(explorer.state.embedding))
     return explorer
 
@@ -212,7 +213,7 @@ def test_another_run_begins_another_session_and_the_earlier_one_opens_from_the_m
     work(explorer)
     before = explorer.session.snapshot()
     other = make_small_run(tmp_path / "other", dim=4, weights=False, metadata={"created": "later"}).path
-    explorer.open_run.open(other)
+    open_run(explorer, other)
     qtbot.waitUntil(lambda: len(explorer.window.earlier_menu.actions()) == 1)
     (action,) = explorer.window.earlier_menu.actions()
     assert action.text().endswith(f"small · {len(before.steps) - 1} steps")
@@ -228,7 +229,7 @@ def test_the_same_run_opened_again_keeps_what_was_made(again, run, qtbot):
     explorer = again(run)
     work(explorer)
     before = explorer.session.snapshot()
-    explorer.open_run.open(run)
+    open_run(explorer, run)
     qtbot.waitUntil(lambda: explorer.session.ready)
     assert same(explorer.session.snapshot(), before)
 
@@ -339,7 +340,7 @@ def test_whether_the_next_start_continues_is_a_tick_in_the_menu(again, run):
 
 def test_a_window_that_was_not_told_to_begin_keeps_nothing(program, run, qtbot):
     explorer = program(None)
-    explorer.open_run.open(run)
+    open_run(explorer, run)
     qtbot.waitUntil(lambda: explorer.cloud.point_count > 0)
     work(explorer)
     end(explorer)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from event_loop import finish_look, process_events_until
 from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, QPointF, Qt
 from PySide6.QtTest import QTest
@@ -114,10 +115,17 @@ def settle() -> None:
         QApplication.processEvents()
 
 
+def choose(desk, path: Path) -> None:
+    """Choose the folder of a second run, and wait until what is there has been read."""
+    desk.view.run_chosen.emit(str(path))
+    process_events_until(lambda: not desk.control.reading)
+    finish_look(desk.control._second_watcher)
+
+
 def load(desk, **fields) -> RunDirectory:
     """Choose a second run; the engine opens it."""
     run = make_run(desk.folder / "second", **fields)
-    desk.view.run_chosen.emit(str(run.path))
+    choose(desk, run.path)
     request = desk.engine.of(LoadSecond)[-1]
     dims = run.config.model.latent_dim
     desk.engine.deliver(
@@ -175,15 +183,14 @@ def test_a_chosen_run_is_shown_and_opened_by_the_engine(desk):
 def test_a_folder_that_is_no_run_changes_nothing_and_says_why(desk):
     load(desk)
     desk.settings.add_recent_run(desk.folder / "gone")
-    desk.view.run_chosen.emit(str(desk.folder / "gone"))
+    choose(desk, desk.folder / "gone")
     assert "does not exist" in desk.view.message.text()
     assert desk.view.title.text() == "second"
     assert str(desk.folder / "gone") not in desk.settings.recent_runs
 
 
 def test_a_model_that_cannot_be_opened_says_why_and_its_cloud_stays(desk):
-    run = make_run(desk.folder / "second")
-    desk.control.open(str(run.path))
+    choose(desk, make_run(desk.folder / "second").path)
     stamp = desk.engine.of(LoadSecond)[-1].stamp
     desk.engine.deliver(Failed(stamp=stamp, message="weights.safetensors is damaged."))
     assert desk.view.message.text() == "weights.safetensors is damaged."
@@ -193,11 +200,11 @@ def test_a_model_that_cannot_be_opened_says_why_and_its_cloud_stays(desk):
 def test_a_run_without_weights_waits_for_them(desk):
     run = make_run(desk.folder / "second")
     run.weights_path.unlink()
-    desk.control.open(str(run.path))
+    choose(desk, run.path)
     assert desk.engine.of(LoadSecond) == []
     assert "no weights yet" in desk.view.message.text()
     run.weights_path.write_bytes(b"weights")
-    desk.control._second_watcher.embedding.emit(sheet(factors()))
+    process_events_until(lambda: bool(desk.engine.of(LoadSecond)))
     assert len(desk.engine.of(LoadSecond)) == 1
 
 

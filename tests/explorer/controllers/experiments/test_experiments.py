@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from event_loop import process_events_until
 from fake_engine import FakeEngine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -80,8 +81,35 @@ class Desk:
         self.opened.append(path)
         return True
 
-    def state(self, path: Path) -> str:
+    def settle(self) -> None:
+        """Wait until all folders have been read, and everything has been started and written."""
+        process_events_until(lambda: not (self.control._looks.busy or self.control._files.busy))
+
+    def tick(self) -> None:
+        """Look now, at what is there by now."""
+        self.settle()
+        self.control._due = 0.0
         self.control.tick()
+        self.settle()
+
+    def refresh(self) -> None:
+        self.control.refresh()
+        self.settle()
+
+    def start(self, name: str, seeds: int, quick: bool) -> Path | None:
+        """The folder of an experiment that is started now; None if it is not."""
+        before = find_experiments(self.folder)
+        self.control.start(name, seeds, quick)
+        self.settle()
+        return next((path for path in find_experiments(self.folder) if path not in before), None)
+
+    def act(self, action: str, path: Path) -> None:
+        """Press the button of one experiment."""
+        self.view.action_requested.emit(action, str(path))
+        self.settle()
+
+    def state(self, path: Path) -> str:
+        self.tick()
         return next((one.state for one in self.control.experiments if one.path == path), "not listed")
 
     def text(self, path: Path) -> str:
@@ -179,6 +207,7 @@ def dead_pid() -> int:
 def test_an_experiment_is_started_in_a_folder_of_its_own_and_followed_to_its_report(desk, qtbot, browser):
     desk.how = "works"
     desk.view.form.start_requested.emit("entanglement", 2, False)
+    desk.settle()
     (path,) = find_experiments(desk.folder)
     assert path.name.startswith("entanglement-20")
     assert desk.state(path) in ("starting", "running", "finished")
@@ -187,16 +216,16 @@ def test_an_experiment_is_started_in_a_folder_of_its_own_and_followed_to_its_rep
     assert desk.text(path) == "It does not orient the sheet."
     assert "begins" in (path / "experiment.log").read_text()
     with qtbot.waitSignal(desk.control.report_opened) as opened:
-        desk.view.action_requested.emit("report", str(path))
+        desk.act("report", path)
     assert opened.args == [str(path / "report.html")]
-    desk.view.action_requested.emit("folder", str(path))
+    desk.act("folder", path)
     assert browser.opened == [str(path / "report.html"), str(path)]
     assert desk.errors == []
 
 
 def test_while_one_runs_no_other_starts(desk, qtbot):
-    path = desk.control.start("transects", 1, True)
-    assert desk.control.start("transects", 1, True) is None
+    path = desk.start("transects", 1, True)
+    assert desk.start("transects", 1, True) is None
     assert "is running" in desk.errors[0]
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     assert not desk.view.findChild(QObject, "experiments.start").isEnabled()
@@ -204,21 +233,21 @@ def test_while_one_runs_no_other_starts(desk, qtbot):
 
 
 def test_cancel_keeps_what_is_done_and_resume_goes_on_with_the_same_options(desk, qtbot):
-    path = desk.control.start("transects", 2, True)
+    path = desk.start("transects", 2, True)
 
     def tell() -> str:
-        desk.control.tick()
+        desk.tick()
         return desk.text(path)
 
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     qtbot.waitUntil(lambda: "default" in tell(), timeout=WAIT)
     assert tell() == "25% · 1 min 40 s left · default, seed 0"
-    desk.view.action_requested.emit("cancel", str(path))
+    desk.act("cancel", path)
     assert desk.state(path) in ("stopping", "stopped")
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)
     assert "25% done and saved" in desk.text(path)
     desk.how = "works"
-    desk.view.action_requested.emit("resume", str(path))
+    desk.act("resume", path)
     assert desk.state(path) in ("starting", "running", "finished")
     qtbot.waitUntil(lambda: desk.state(path) == "finished", timeout=WAIT)
     assert json.loads((path / "options.json").read_text())["options"] == {"seeds": 2, "quick": True}
@@ -226,25 +255,25 @@ def test_cancel_keeps_what_is_done_and_resume_goes_on_with_the_same_options(desk
 
 
 def test_one_that_is_cancelled_while_it_starts_stops_as_soon_as_it_runs(desk, qtbot):
-    path = desk.control.start("transects", 1, True)
-    desk.control.cancel(path)
+    path = desk.start("transects", 1, True)
+    desk.act("cancel", path)
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)
 
 
 def test_a_killed_one_is_interrupted_and_can_be_resumed(desk, qtbot):
-    path = desk.control.start("transects", 1, True)
+    path = desk.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     end(path)
     qtbot.waitUntil(lambda: desk.state(path) == "interrupted", timeout=WAIT)
     assert "interrupted" in desk.errors[0]
     desk.how = "works"
-    desk.control.resume(path)
+    desk.act("resume", path)
     qtbot.waitUntil(lambda: desk.state(path) == "finished", timeout=WAIT)
 
 
 def test_a_failure_is_told_with_its_reason_and_the_log(desk, qtbot):
     desk.how = "fails"
-    path = desk.control.start("transects", 1, True)
+    path = desk.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "failed", timeout=WAIT)
     assert "the hole swallows all images" in desk.errors[0]
     assert desk.text(path) == "the hole swallows all images; make it smaller."
@@ -253,7 +282,7 @@ def test_a_failure_is_told_with_its_reason_and_the_log(desk, qtbot):
 
 def test_a_command_that_refuses_its_options_is_explained(desk, qtbot):
     desk.how = "refuses"
-    path = desk.control.start("transects", 1, True)
+    path = desk.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "failed", timeout=WAIT)
     assert desk.text(path) == "seeds is 99; it must be 1 to 10."
     assert "seeds is 99" in desk.errors[0]
@@ -263,7 +292,7 @@ def test_one_starts_for_as_long_as_its_process_lives_and_is_silent(desk, qtbot, 
     end = tmp_path / "end"
     script = "import sys, time; from pathlib import Path\nwhile not Path(sys.argv[1]).exists(): time.sleep(0.02)"
     desk.command = lambda *_: [sys.executable, "-c", script, str(end)]
-    path = desk.control.start("transects", 1, True)
+    path = desk.start("transects", 1, True)
     assert desk.state(path) == "starting"
     end.touch()
     qtbot.waitUntil(lambda: desk.state(path) == "failed", timeout=WAIT)
@@ -273,28 +302,28 @@ def test_one_starts_for_as_long_as_its_process_lives_and_is_silent(desk, qtbot, 
 def test_a_resumed_one_that_is_refused_keeps_saying_so(desk, qtbot):
     path = write_progress(desk.folder, state="stopped")
     desk.how = "refuses"
-    desk.control.refresh()
-    desk.control.resume(path)
+    desk.refresh()
+    desk.act("resume", path)
     qtbot.waitUntil(lambda: desk.state(path) == "failed", timeout=WAIT)
-    desk.control.refresh()
+    desk.refresh()
     assert desk.state(path) == "failed"
     assert "seeds is 99" in desk.text(path)
 
 
 def test_a_program_that_is_not_there_is_explained(desk):
     desk.command = lambda *_: [str(desk.folder / "no such program")]
-    path = desk.control.start("transects", 1, True)
+    path = desk.start("transects", 1, True)
     assert "could not be started" in desk.errors[0]
     assert desk.view.row(str(path)).item.state == "failed"
 
 
 def test_it_goes_on_without_the_window_and_is_found_again(desk, qtbot):
-    path = desk.control.start("transects", 1, True)
+    path = desk.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     desk.control.deleteLater()
     desk.control = ExperimentsController(desk.context, desk, desk.view)
     assert desk.state(path) == "running"
-    desk.control.cancel(path)
+    desk.act("cancel", path)
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)
 
 
@@ -306,7 +335,7 @@ def test_experiments_are_found_newest_first_whoever_started_them(desk):
     write_progress(desk.folder, "entanglement-20260301-000000", state="stopped")
     write_progress(desk.folder, "transects-20260102-030406-2", state="stopped")
     (desk.folder / "something else").mkdir()
-    desk.control.tick()
+    desk.tick()
     assert [Path(key).name for key in desk.view.listed] == [
         "entanglement-20260301-000000",
         "transects-20260102-030406-2",
@@ -315,7 +344,7 @@ def test_experiments_are_found_newest_first_whoever_started_them(desk):
 
 
 def test_one_that_a_terminal_starts_appears_by_itself(desk, qtbot):
-    desk.control.tick()
+    desk.tick()
     path = write_progress(desk.folder, "by hand")
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
 
@@ -342,7 +371,7 @@ def test_a_state_is_what_the_folder_and_its_process_say(tmp_path, changes, state
 
 def test_an_experiment_elsewhere_does_not_keep_this_machine_from_starting_one(desk):
     write_progress(desk.folder, host="another")
-    desk.control.tick()
+    desk.tick()
     assert desk.view.row(str(desk.folder / "transects-20260102-030405")).item.subtitle.endswith("elsewhere")
     assert desk.view.findChild(QObject, "experiments.start").isEnabled()
 
@@ -350,27 +379,27 @@ def test_an_experiment_elsewhere_does_not_keep_this_machine_from_starting_one(de
 def test_one_whose_options_are_not_known_is_not_resumed_blindly(desk):
     path = write_progress(desk.folder, state="stopped")
     (path / "options.json").write_text("{")
-    desk.control.refresh()
-    desk.control.resume(path)
+    desk.refresh()
+    desk.act("resume", path)
     assert "does not record its options" in desk.errors[0]
     assert desk.state(path) == "stopped"
 
 
 def test_watching_opens_the_run_in_training(desk):
     path = write_progress(desk.folder, run="runs/default-0")
-    desk.control.watch(path)
+    desk.act("watch", path)
     assert desk.opened == []
     assert "not training a model" in desk.errors[0]
     RunDirectory.create(path / "runs" / "default-0", RunConfig(), {})
-    desk.control.refresh()
+    desk.refresh()
     assert desk.view.row(str(path)).item.run == path / "runs" / "default-0"
-    desk.view.action_requested.emit("watch", str(path))
+    desk.act("watch", path)
     assert desk.opened == [path / "runs" / "default-0"]
 
 
 def test_a_report_that_was_deleted_is_named(desk, browser):
     path = write_progress(desk.folder, state="finished")
-    desk.control.open_report(path)
+    desk.act("report", path)
     assert "report.html does not exist" in desk.errors[0]
     assert browser.opened == []
 
@@ -378,17 +407,18 @@ def test_a_report_that_was_deleted_is_named(desk, browser):
 def test_a_folder_that_cannot_be_written_is_explained(desk):
     desk.folder.parent.parent.mkdir(parents=True, exist_ok=True)
     desk.folder.parent.write_text("in the way")
-    assert desk.control.start("transects", 1, True) is None
+    assert desk.start("transects", 1, True) is None
     assert "cannot be written" in desk.errors[0]
 
 
 def test_the_runs_folder_may_change(desk, tmp_path):
     write_progress(desk.folder, state="stopped")
-    desk.control.refresh()
+    desk.refresh()
     assert len(desk.view.listed) == 1
     desk.context.settings.runs_folder = tmp_path / "other"
     control = ExperimentsController(desk.context, desk, desk.view)
     control.tick()
+    process_events_until(lambda: not control._looks.busy)
     assert desk.view.listed == []
     assert str(tmp_path / "other") in desk.view.findChild(QObject, "experiments.empty").text()
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from event_loop import process_events_until
 from fake_engine import FakeEngine
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QAction
@@ -115,6 +116,12 @@ def decode(made: SimpleNamespace) -> None:
         made.playback.tick()
         if any(isinstance(request, DecodePath) for request in made.engine.asked):
             made.engine.answer()
+    settle(made)
+
+
+def settle(made: SimpleNamespace) -> None:
+    """Wait until files have been read and written."""
+    process_events_until(lambda: not made.control._files.busy)
 
 
 def dialog(made: SimpleNamespace, kind: type):
@@ -127,10 +134,12 @@ def save_as(made: SimpleNamespace, name: str) -> None:
     field.selectAll()
     QTest.keyClicks(field, name)
     QTest.keyClick(field, Qt.Key.Key_Return)
+    settle(made)
 
 
 def menu(made: SimpleNamespace) -> QMenu:
     made.button.opening.emit()
+    settle(made)
     return made.button.menu()
 
 
@@ -138,6 +147,7 @@ def choose(made: SimpleNamespace, verb: str, name: str) -> None:
     action = menu(made).findChild(QAction, f"path.saved.{verb}.{name}")
     assert action is not None
     action.trigger()
+    settle(made)
 
 
 @pytest.mark.parametrize("speed", [Speed.LATENT, Speed.IMAGE])
@@ -252,6 +262,7 @@ def test_a_saved_path_is_renamed(made, run, qtbot):
     field.selectAll()
     QTest.keyClicks(field, "three")
     QTest.keyClick(field, Qt.Key.Key_Return)
+    settle(made)
     assert saved_names(run) == ["three", "two"]
     assert load_path(run, "three").name == "three"
 
@@ -265,6 +276,7 @@ def test_a_saved_path_is_deleted_when_a_person_means_it(made, run, qtbot):
         button = next(b for b in box.buttons() if b.text().replace("&", "") == answer)
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
         qtbot.waitUntil(lambda: not made.view.findChildren(QMessageBox))
+        settle(made)
         assert saved_names(run) == left
     assert made.state.document.path is not None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+from event_loop import open_run
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -263,7 +264,7 @@ def test_a_page_about_other_images_goes_when_a_run_is_opened(program, images, ti
     child(explorer.training_view, "training.data.source.curves").click()
     child(explorer.dataset_view, "dataset.train").click()
     assert started[0].data.path == str(images), "these images, whatever the form says meanwhile"
-    explorer.open_run.open(tiny_run)
+    open_run(explorer, tiny_run)
     assert child(explorer.dataset_view, "dataset.empty").isVisible()
     assert not child(explorer.dataset_view, "dataset.train").isVisible()
 

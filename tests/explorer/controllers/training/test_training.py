@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import errno
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from core.runs.directory import RunDirectory
 from explorer.controllers.controller import Context
 from explorer.controllers.training.timeline import TimelineController
 from explorer.controllers.training.training import TrainingController
+from explorer.run_watcher import ModelFiles
 from explorer.state import State
 from explorer.views.losses import LossesView
 from explorer.views.timeline import TimelineView
@@ -38,11 +39,6 @@ class OpenRun(QObject):
         self.run = RunDirectory.open(path)
         self.opened.emit(self.run)
 
-    def reload(self) -> None:
-        assert self.run is not None
-        self.run = RunDirectory.open(self.run.path)
-        self.state.config = self.run.config
-
     def show_epoch(self, epoch: int | None) -> None:
         pass
 
@@ -61,7 +57,7 @@ class Window:
             qtbot.addWidget(widget)
         self.controller = TrainingController(context, self.open_run, self.view, self.losses)  # pyright: ignore[reportArgumentType]
         self.view.show()
-        self._folder = folder
+        self._folder, self.qtbot = folder, qtbot
 
     def open(self, name: str, status: str) -> RunDirectory:
         """Open a new run that the watcher finds in this state."""
@@ -70,6 +66,10 @@ class Window:
         self.open_run.open(run.path)
         self.watcher.status.emit(status)
         return run
+
+    def settle(self) -> None:
+        """What was given to threads has been done and taken."""
+        self.qtbot.waitUntil(lambda: not (self.controller._files.busy or self.controller._looks.busy))
 
     def child(self, name: str) -> QWidget:
         found = self.view.findChild(QWidget, f"training.{name}")
@@ -107,6 +107,7 @@ def step(number: int, epoch: int) -> dict:
 def test_stopping_one_run_says_nothing_of_the_next_that_is_opened(window):
     run = window.open("first", "running")
     window.controller.stop()
+    window.settle()
     assert run.read_control().state == "stopped"
     window.watcher.status.emit("running")
     assert window.state.training == "stopping", "its last step is not done yet"
@@ -121,9 +122,8 @@ def test_stopping_one_run_says_nothing_of_the_next_that_is_opened(window):
     [(True, "goes on from its last checkpoint"), (False, "has no checkpoint and would begin again")],
 )
 def test_an_interrupted_run_promises_a_checkpoint_only_if_there_is_one(window, checkpoint: bool, text: str):
-    run = window.open("first", "running")
-    if checkpoint:
-        run.last_checkpoint_path.touch()
+    window.open("first", "running")
+    window.watcher.files.emit(ModelFiles(weights=True, last_checkpoint=checkpoint, openable=True))
     window.watcher.status.emit("interrupted")
     assert isinstance(status := window.child("status"), QLabel)
     assert text in status.text()
@@ -134,6 +134,7 @@ def test_an_interrupted_run_promises_a_checkpoint_only_if_there_is_one(window, c
 def test_a_run_that_was_stopped_and_is_resumed_runs_again(window):
     window.open("first", "running")
     window.controller.stop()
+    window.settle()
     window.watcher.status.emit("stopped")
     assert window.state.message == "Training stopped; a checkpoint is saved"
     for status in ("stopped", "running"):
@@ -272,8 +273,9 @@ def test_a_run_that_goes_on_is_started_by_the_command_a_person_would_type(window
     trainer = Trainer(monkeypatch)
     run = window.open("run", "finished")
     window.watcher.records.emit([STARTED, epoch(4)])
-    (run.checkpoints_path / "last.safetensors").touch()
     window.controller.go_on({"training.epochs": 8, "loss.beta": 3e-6, "training.learning_rate": 1e-4})
+    assert window.state.training == "starting", "before its process is there"
+    window.settle()
     assert trainer.commands[0][4:] == [
         *("train", "--out", str(run.path), "--nice", "10", "--resume"),
         *("--training.epochs", "8", "--loss.beta", "3e-06", "--training.learning-rate", "0.0001"),
@@ -281,11 +283,9 @@ def test_a_run_that_goes_on_is_started_by_the_command_a_person_would_type(window
     assert window.state.training == "starting"
     window.watcher.status.emit("finished")
     assert window.state.training == "starting", "it is not resumed yet"
-    run.rewrite(dataclasses.replace(CONFIG, training=TrainingConfig(epochs=8)), {})
-    window.watcher.status.emit("running")
     window.watcher.records.emit([STARTED])
-    assert window.state.training in ("running", run.status())
-    assert window.state.config.training.epochs == 8
+    window.watcher.status.emit("finished")
+    assert window.state.training == "finished", "it was resumed, and ended at once"
 
 
 def test_a_refusal_to_go_on_is_told_and_the_run_is_what_it_was(window, monkeypatch):
@@ -293,11 +293,12 @@ def test_a_refusal_to_go_on_is_told_and_the_run_is_what_it_was(window, monkeypat
     window.controller.error_occurred.connect(errors.append)
     trainer = Trainer(monkeypatch)
     run = window.open("run", "finished")
-    run.metrics_path.write_bytes(b'{"kind": "event", "event": "finished"}\n')
     window.controller.go_on({"training.epochs": 8})
+    window.settle()
     (run.path / "trainer.log").write_text("isoline train: error: the folder is gone.\n")
     trainer.alive = False
     window.controller.tick()
+    window.settle()
     assert errors == ["The training did not start. the folder is gone."]
     assert window.state.training == "finished"
 
@@ -308,10 +309,12 @@ def test_a_training_starts_as_long_as_its_process_lives_and_says_how_far_its_ima
     trainer, now = Trainer(monkeypatch), [1000.0]
     monkeypatch.setattr("explorer.controllers.training.training.monotonic", lambda: now[0])
     window.controller.start(CONFIG)
+    window.settle()
     folder = Path(trainer.commands[0][trainer.commands[0].index("--out") + 1])
     (folder / "trainer.log").write_text("preparing the images  7%\npreparing the images  25%\n")
     now[0] += 3600.0  # many images
     window.controller.tick()
+    window.settle()
     assert (window.state.training, errors) == ("starting", [])
     assert isinstance(numbers := window.child("numbers"), QLabel)
     assert numbers.text() == "preparing the images: 25% · 3 h 00 min left"
@@ -319,6 +322,7 @@ def test_a_training_starts_as_long_as_its_process_lives_and_says_how_far_its_ima
     assert bar.value() == 250
     RunDirectory.create(folder, CONFIG, {})
     window.controller.tick()
+    window.settle()
     assert window.open_run.run is not None
     assert window.open_run.run.path == folder
 
@@ -328,15 +332,56 @@ def test_a_trainer_that_is_gone_without_a_word_has_failed(window, monkeypatch):
     window.controller.error_occurred.connect(errors.append)
     trainer = Trainer(monkeypatch)
     window.controller.start(CONFIG)
+    window.settle()
     trainer.alive = False
     window.controller.tick()
+    window.settle()
     assert window.state.training == "failed"
     assert errors == ["The training did not start. Its process ended without a word."]
 
 
 def test_a_run_without_checkpoints_says_why_it_cannot_go_on(window):
-    run = window.open("run", "finished")
-    run.weights_path.touch()
+    window.open("run", "finished")
+    window.watcher.files.emit(ModelFiles(weights=True, last_checkpoint=False, openable=True))
     window.watcher.records.emit([STARTED, epoch(4)])
     assert not window.child("continue").isEnabled()
     assert "without its checkpoints" in window.child("continue").toolTip()
+
+
+# runs that cannot be written, or are gone
+
+
+@pytest.mark.parametrize(("gone", "words"), [(False, "Read-only file system"), (True, "was deleted or moved")])
+def test_a_command_that_cannot_be_written_is_said_below_the_buttons_until_one_can(window, monkeypatch, gone, words):
+    run = window.open("run", "running")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        if gone:
+            run.path.rename(run.path.with_name("elsewhere"))
+        else:
+            patch.setattr("core.runs.directory.write_atomic", refuse)
+        window.child("stop").click()
+        window.settle()
+    assert isinstance(refusal := window.child("refusal"), QLabel)
+    assert words in refusal.text()
+    assert str(run.path) in refusal.text()
+    assert refusal.isVisible()
+    assert window.state.training == "running"
+    if not gone:
+        window.child("pause").click()
+        window.settle()
+        assert not refusal.isVisible()
+
+
+def test_a_runs_folder_that_cannot_be_written_is_said_and_nothing_starts(window, tmp_path, monkeypatch):
+    errors: list[str] = []
+    window.controller.error_occurred.connect(errors.append)
+    trainer = Trainer(monkeypatch)
+    (tmp_path / "runs").touch()
+    window.controller.start(CONFIG)
+    window.settle()
+    assert "Choose another folder in File > Runs folder" in errors[0]
+    assert (window.state.training, trainer.commands) == ("idle", [])

@@ -1,0 +1,58 @@
+"""A run on a disk that answers slowly: the window waits for nothing.
+
+``ISOLINE_SLOW_DISK`` sets how many seconds an access takes (up to three times as long), 0.05 otherwise.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from time import perf_counter
+
+import numpy as np
+from disk_access import SlowDisk, watched
+
+from core.paths.latent_path import LatentPath
+from core.paths.saved_paths import saved_names
+from explorer.tour.measurements import loop_lateness
+
+ACCESS_S = float(os.environ.get("ISOLINE_SLOW_DISK", "0.05"))
+LATE_MS = 25.0
+
+
+def test_a_slow_disk_slows_no_part_of_the_window(opened, tiny_run, tmp_path, qtbot):
+    """Opened, watched, an epoch chosen, a path saved; the window's own code looks for no file in the event loop."""
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    disk = SlowDisk(run, ACCESS_S, 3 * ACCESS_S)
+    with watched(disk), loop_lateness() as late_ms:
+        opened.open_run.open(run)
+        qtbot.wait(20)
+        assert opened.open_run.run.path == tiny_run, "the one before is there until the new one has been read"
+        assert opened.cloud.point_count > 0
+        qtbot.waitUntil(lambda: "Reading" in opened.state.message)
+        qtbot.waitUntil(lambda: opened.open_run.run.path == run and opened.state.embedding is not None)
+        qtbot.waitUntil(lambda: opened.state.epochs != () and opened.state.training == "finished")
+        opened.open_run.show_epoch(1)
+        opened.editing.commit("draw path", path=LatentPath(opened.state.embedding[[0, 40]]))
+        opened.saved_paths.save("slow")
+        qtbot.waitUntil(lambda: opened.state.epoch == 1 and opened.saved_paths.current == "slow")
+    p99 = float(np.percentile(late_ms, 99))
+    print(f"{disk.accesses} accesses; lateness p99 {p99:.1f} ms, most {max(late_ms):.1f} ms of {len(late_ms)} ticks")
+    assert saved_names(run) == ["slow"]
+    assert disk.accesses > 30
+
+
+def test_a_run_whose_disk_does_not_answer_is_given_up_for_another(opened, tiny_run, tmp_path, qtbot):
+    run = tmp_path / "run"
+    shutil.copytree(tiny_run, run)
+    disk = SlowDisk(run, 600.0, 600.0)
+    with watched(disk):
+        opened.open_run.open(run)
+        qtbot.waitUntil(lambda: opened.state.message == f"Reading {run} …")
+        begun = perf_counter()
+        opened.open_run.open(tiny_run)
+        qtbot.waitUntil(lambda: opened.state.message != f"Reading {run} …" and not opened.open_run.opening)
+        assert perf_counter() - begun < 300.0
+        disk.recover()
+    assert opened.open_run.run.path == tiny_run
