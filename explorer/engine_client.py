@@ -62,7 +62,6 @@ STOP_MS, KILL_MS = 700, 200  # the window closes within a second
 BEAT_MS = 400
 MISSED = 3  # beats without an answer: noticed within two seconds
 DEAD_S = 5.0  # one that neither answers nor works for so long is replaced
-SLOW_S, SLOWEST_S = 2.0, 10.0  # a step of so long is told of: of the latter always, of less if no other took so long
 STDERR_TAIL = 2000
 
 OnReply = Callable[[Any], object]
@@ -104,13 +103,15 @@ class EngineClient(QObject):
     """Owns the engine process. ``error_occurred`` gives every error to a person, those of requests among them.
 
     Another process that speaks the protocol has a client derived from this one: ``NAME`` is what a person reads of it,
-    ``AGAIN`` how to start it once it has been given up.
+    ``AGAIN`` how to start it once it has been given up, ``REMEDY`` what to do if it hangs.
     """
 
     NAME: ClassVar[str] = "engine"
     AGAIN: ClassVar[str] = "Open a run to try again."
-    BEATS: ClassVar[bool] = True
-    """Whether it answers ``Ping`` by a thread of its own."""
+    REMEDY: ClassVar[str] = "restart it"
+    SLOW_S: ClassVar[float] = 2.0
+    """A step of so long is told of, if no other took so long; one of ``SLOWEST_S`` always."""
+    SLOWEST_S: ClassVar[float] = 10.0
 
     ready = Signal(str)
     """The engine has started; on which device it computes."""
@@ -333,8 +334,7 @@ class EngineClient(QObject):
         self._step, self._longest_step, self._late = Pong(seconds=0.0), 0.0, False
         self._process = process
         process.start()
-        if self.BEATS:
-            self._heart.start()
+        self._heart.start()
         for pending in list(self._pending.values()):
             self._send(pending)
 
@@ -406,24 +406,26 @@ class EngineClient(QObject):
         elif idle_s > DEAD_S:
             self._end_process(f"neither answered nor worked for {idle_s:.0f} s")
         elif self._ready:
-            self._tell_stall(f"The {self.NAME} does not answer. It may be busy; if that lasts, restart it.")
+            self._tell_stall(f"The {self.NAME} does not answer. It may be busy; if that lasts, {self.REMEDY}.")
 
     def _on_pong(self, pong: Pong) -> None:
         self._missed, self._vital = 0, None
         if pong.request != self._step.request or pong.seconds < self._step.seconds:
             self._longest_step = max(self._longest_step, self._step.seconds)
         self._step = pong
-        late = pong.seconds >= min(max(SLOW_S, 2.0 * self._longest_step), SLOWEST_S) - 2 * BEAT_MS / 1000
+        late = pong.seconds >= min(max(self.SLOW_S, 2.0 * self._longest_step), self.SLOWEST_S) - 2 * BEAT_MS / 1000
         tell, self._late = late and self._late, late  # by two in a row: both processes may have been stopped together
         if not late:
             self._resolve_stall()
         elif tell:
-            took = f"for about {pong.seconds:.0f} s so far"
-            if is_given():
-                text = f"A function of the Python program has been at work {took}. Should it never return, restart the"
-                self._tell_stall(f"{text} {self.NAME}; the call itself goes on in the program.")
-            else:
-                self._tell_stall(f"The {self.NAME} has been at one step {took}. Should it never end, restart it.")
+            self._tell_stall(self._step_text(f"for about {pong.seconds:.0f} s so far"))
+
+    def _step_text(self, took: str) -> str:
+        """What to say of a step that takes long."""
+        if is_given():
+            text = f"A function of the Python program has been at work {took}. Should it never return, restart the"
+            return f"{text} {self.NAME}; the call itself goes on in the program."
+        return f"The {self.NAME} has been at one step {took}. Should it never end, {self.REMEDY}."
 
     def _tell_stall(self, text: str) -> None:
         if not self._stall:

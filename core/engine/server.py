@@ -13,20 +13,15 @@ does, so it never outlives the window.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
-import os
 import queue
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from time import monotonic
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -34,21 +29,18 @@ from core.protocol.messages import (
     Cancel,
     Done,
     Failed,
-    FrameReader,
-    FramingError,
-    Ping,
-    Pong,
     ProtocolError,
     Ready,
     Reply,
     Request,
     Shutdown,
-    frame,
     supersedes,
 )
 
 if sys.platform == "linux":
-    import fcntl
+    pass
+
+from core.protocol.serving import Incoming, Send, StepClock, start_reading, take_standard_output
 
 if TYPE_CHECKING:
     from core.engine.context import Job
@@ -56,30 +48,6 @@ if TYPE_CHECKING:
 IDLE_S = 0.1  # between looks at the run while there is nothing to do
 WAIT_S = 0.01  # while a job waits for something outside, such as a dataset being read
 SWITCH_S = 0.0005  # how soon a thread that wants the interpreter gets it: decoding must not stumble over a reader
-
-Incoming = Request | ProtocolError | None
-"""What the reader thread hands over: a request, bytes that are none, or None at the end of the stream."""
-Send = Callable[[Reply], None]
-
-
-class Pulse:
-    """What the main thread is at, for ``Pong``; written by it alone, read by the reader thread."""
-
-    def __init__(self) -> None:
-        self._step: tuple[float, int] | None = None  # since when, and the stamp of the request
-
-    def begin(self, request: int = 0) -> None:
-        """A step begins, for a request or for none."""
-        self._step = (monotonic(), request)
-
-    def rest(self) -> None:
-        """There is nothing to do."""
-        self._step = None
-
-    def pong(self) -> Pong:
-        """The answer to ``Ping`` now."""
-        step = self._step
-        return Pong(seconds=0.0) if step is None else Pong(seconds=monotonic() - step[0], request=step[1])
 
 
 @dataclass(eq=False)
@@ -93,15 +61,15 @@ class _Running:
 
 
 class Engine:
-    """Requests in, replies out. ``send`` takes each reply; ``pulse`` is told of each step."""
+    """Requests in, replies out. ``send`` takes each reply; ``clock`` is told of each step."""
 
-    def __init__(self, send: Send, pulse: Pulse | None = None) -> None:
+    def __init__(self, send: Send, clock: StepClock | None = None) -> None:
         # Both import torch: only now, after standard output is safe.
         from core.engine.context import HANDLERS, EngineContext
 
         import_module("core.engine.handlers")
         self._handlers, self.context, self._send = HANDLERS, EngineContext(), send
-        self._pulse = Pulse() if pulse is None else pulse
+        self._clock = StepClock() if clock is None else clock
         self._running: list[_Running] = []  # the most urgent first
 
     def accept(self, request: Request) -> None:
@@ -137,7 +105,7 @@ class Engine:
     def advance(self) -> bool:
         """Do one slice of the most urgent work that can go on; False if all of it waits for something."""
         for running in list(self._running):
-            self._pulse.begin(running.request.stamp)
+            self._clock.begin(running.request.stamp)
             try:
                 moved = running.job is not None and next(running.job)
             except StopIteration:
@@ -151,7 +119,7 @@ class Engine:
                 return True
             if moved:
                 return True
-        self._pulse.begin()
+        self._clock.begin()
         return self.context.do_idle_work()
 
     def poll_weights(self) -> None:
@@ -178,54 +146,27 @@ class Engine:
             self._reply(running, Failed(message=text))
 
 
-def read_requests(stream: BinaryIO, inbox: queue.SimpleQueue[Incoming], send: Send, pulse: Pulse) -> None:
-    """Put what comes from ``stream`` into ``inbox``, and None at its end or when its framing is lost; answer pings."""
-    reader = FrameReader("request")
-    descriptor = stream.fileno()
-    try:
-        while data := os.read(descriptor, 1 << 16):
-            reader.add(data)
-            while True:
-                try:
-                    message = reader.take()
-                except FramingError:
-                    raise
-                except ProtocolError as error:
-                    inbox.put(error)
-                    continue
-                if message is None:
-                    break
-                if isinstance(message, Ping):
-                    send(structs.replace(pulse.pong(), stamp=message.stamp))
-                else:
-                    inbox.put(message)
-    except (OSError, FramingError) as error:
-        print(f"engine: {error}", file=sys.stderr)
-    finally:  # also when the window is gone, to which a pong was to go
-        inbox.put(None)
-
-
-def serve(inbox: queue.SimpleQueue[Incoming], send: Send, pulse: Pulse) -> None:
+def serve(inbox: queue.SimpleQueue[Incoming], send: Send, clock: StepClock) -> None:
     """Answer requests until the stream ends or ``Shutdown`` comes."""
-    engine = Engine(send, pulse)
+    engine = Engine(send, clock)
     try:
-        _answer(engine, inbox, pulse)
+        _answer(engine, inbox, clock)
     finally:
         engine.close()
 
 
-def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming], pulse: Pulse) -> None:
+def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming], clock: StepClock) -> None:
     moved = True
     while True:
         try:
             wait = 0.0 if engine.busy and moved else (WAIT_S if engine.busy else IDLE_S)
             if wait:
-                pulse.rest()
+                clock.rest()
             incoming = inbox.get(timeout=wait) if wait else inbox.get_nowait()
             while True:  # take all that has come before working: only the newest of each kind is done
                 if incoming is None or isinstance(incoming, Shutdown):
                     return
-                pulse.begin(0 if isinstance(incoming, ProtocolError) else incoming.stamp)
+                clock.begin(0 if isinstance(incoming, ProtocolError) else incoming.stamp)
                 if isinstance(incoming, ProtocolError):
                     engine.refuse(incoming)
                 else:
@@ -233,7 +174,7 @@ def _answer(engine: Engine, inbox: queue.SimpleQueue[Incoming], pulse: Pulse) ->
                 incoming = inbox.get_nowait()
         except queue.Empty:
             moved = engine.advance()
-            pulse.begin()
+            clock.begin()
             engine.poll_weights()
 
 
@@ -243,9 +184,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="number of compute threads")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is meant for the window, which then ends this
-    send, inbox, pulse = _take_standard_output(), queue.SimpleQueue[Incoming](), Pulse()
-    reader = (sys.stdin.buffer, inbox, send, pulse)
-    threading.Thread(target=read_requests, args=reader, name="requests", daemon=True).start()
+    send, inbox, clock = take_standard_output(), queue.SimpleQueue[Incoming](), StepClock()
+    start_reading(inbox, send, clock)
     gc.disable()  # nothing of what torch imports is garbage, and looking for some takes a tenth of the time
     import torch
 
@@ -257,28 +197,5 @@ def main(argv: list[str] | None = None) -> int:
     import_module("core.engine.handlers")
     gc.freeze()  # all that stays: it is not looked through again
     gc.enable()
-    serve(inbox, send, pulse)
+    serve(inbox, send, clock)
     return 0
-
-
-def _take_standard_output() -> Send:
-    """Keep the real standard output for the protocol; whatever prints from now on prints to standard error."""
-    channel = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=0)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    if sys.platform == "linux":
-        # 64 KiB hold no image of 256² with its message: the second part would wait for the window's next turn.
-        with contextlib.suppress(OSError):  # not a pipe, or the user's pipes are full
-            fcntl.fcntl(channel.fileno(), fcntl.F_SETPIPE_SZ, 1 << 20)
-
-    sending = threading.Lock()
-
-    def send(reply: Reply) -> None:
-        rest = memoryview(frame(reply))
-        try:
-            with sending:  # of the main thread and the reader's, one at a time
-                while rest:
-                    rest = rest[channel.write(rest) :]
-        except OSError as error:
-            raise SystemExit(0) from error  # the window is gone; SystemExit, for no job may answer that with a reply
-
-    return send

@@ -4,45 +4,41 @@
 
 matplotlib is slow to import and to draw, so it has no place in the window; and the engine, which shares its interpreter
 among its threads, would answer clicks late. The window sends one preview at a time and keeps the newest of those that
-wait. Standard output belongs to the protocol alone.
+wait. A reader thread proves that the process lives (``core.protocol.serving``), from before matplotlib is imported.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
+import queue
 from pathlib import Path
-from typing import BinaryIO
 
 from core.figures.drawing import FigureError, Sheet, draw, encode, preview
 from core.protocol.messages import (
     Failed,
     FigurePreviewed,
     FigureSaved,
-    FrameReader,
     PreviewFigure,
     ProtocolError,
     Reply,
     SaveFigure,
     Shutdown,
-    frame,
 )
+from core.protocol.serving import Incoming, Send, StepClock
 from core.utils.atomic_write import write_atomic
 
-CHUNK = 1 << 20
 
-
-def serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    """Answer what comes until the end of ``requests`` or ``Shutdown``."""
-    reader = FrameReader("request")
-    while data := requests.read1(CHUNK):  # pyright: ignore[reportAttributeAccessIssue]  # a buffered reader's
-        for request in reader.feed(data):
-            if isinstance(request, Shutdown):
-                return
-            if isinstance(request, (PreviewFigure, SaveFigure)):
-                replies.write(frame(answer(request)))
-                replies.flush()
+def serve(inbox: queue.SimpleQueue[Incoming], send: Send, clock: StepClock) -> None:
+    """Answer what comes until the end of the stream or ``Shutdown``."""
+    while True:
+        clock.rest()
+        request = inbox.get()
+        if request is None or isinstance(request, Shutdown):
+            return
+        if isinstance(request, ProtocolError):
+            send(Failed(message=str(request)))
+        elif isinstance(request, (PreviewFigure, SaveFigure)):
+            clock.begin(request.stamp)
+            send(answer(request))
 
 
 def answer(request: PreviewFigure | SaveFigure) -> Reply:
@@ -68,11 +64,3 @@ def _save(sheet: Sheet, request: SaveFigure) -> Reply:
         text = f"{request.path} cannot be written: {reason}. Choose another folder or free some space."
         return Failed(stamp=request.stamp, message=text)
     return FigureSaved(stamp=request.stamp, path=request.path, size=len(data), notes=sheet.notes)
-
-
-def main() -> int:
-    """Serve on standard input and output; what is printed goes to standard error."""
-    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    with contextlib.redirect_stdout(sys.stderr):
-        serve(sys.stdin.buffer, replies)
-    return 0

@@ -298,7 +298,7 @@ class Shutdown(Request, frozen=True):
 
 
 class Ready(Reply, frozen=True):
-    """The engine has started: the device it computes on and torch's version."""
+    """The process has started: the device it computes on and torch's version, empty where it needs none."""
 
     device: str
     torch_version: str

@@ -12,10 +12,14 @@ class FigureClient(EngineClient):
 
     NAME = "process that draws figures"
     AGAIN = "Close the dialog and open it again to start it anew."
-    BEATS = False  # it draws one figure at a time, and nobody waits for it
+    REMEDY = "close the dialog and open it again"
+    SLOW_S = SLOWEST_S = 15.0  # a figure of many points as vectors takes its time
 
     def _arguments(self, threads: int) -> list[str]:
         return ["-m", "core.figures"]
+
+    def _step_text(self, took: str) -> str:
+        return f"One figure has been drawn {took}. Should it never end, {self.REMEDY}."
 
     def stop(self) -> None:
         """End the process at once: the window must not wait for a picture that nobody will see."""

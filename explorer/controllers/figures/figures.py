@@ -85,6 +85,7 @@ class FiguresController(Controller):
             self._shown = None
             if self._client is None:
                 self._client = FigureClient(self)
+                self._client.stalled.connect(self._on_stalled)
                 self._client.start()
         if kind:
             dialog.set_choice(msgspec.structs.replace(dialog.choice, kind=kind))
@@ -203,6 +204,10 @@ class FiguresController(Controller):
             return
         picture.loadFromData(reply.png)
         dialog.set_preview(picture, reply.height, reply.notes)
+
+    def _on_stalled(self, text: str) -> None:
+        if (dialog := self._open_dialog) is not None:
+            dialog.set_error(text)
 
     def _on_preview_failed(self, text: str) -> None:
         if self._open_dialog is not None:

@@ -441,9 +441,9 @@ def test_ends_when_the_stream_makes_no_sense(fresh):
 def test_what_is_printed_never_reaches_the_protocol():
     code = (
         "import os\n"
-        "from core.engine.server import _take_standard_output\n"
+        "from core.protocol.serving import take_standard_output\n"
         "from core.protocol.messages import WeightsChanged\n"
-        "send = _take_standard_output()\nprint('noise', flush=True)\nos.write(1, b'more')\nsend(WeightsChanged(step=3))"
+        "send = take_standard_output()\nprint('noise', flush=True)\nos.write(1, b'more')\nsend(WeightsChanged(step=3))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout == frame(WeightsChanged(step=3))

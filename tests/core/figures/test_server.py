@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import os
+import queue
+import subprocess
+import sys
 
 from sample_figures import cloud, film
 
@@ -14,11 +17,16 @@ from core.protocol.messages import (
     FigurePreviewed,
     FigureSaved,
     FrameReader,
+    Ping,
+    Pong,
     PreviewFigure,
+    Ready,
+    Reply,
     SaveFigure,
     Shutdown,
     frame,
 )
+from core.protocol.serving import Incoming, StepClock
 
 
 def test_requests_are_answered_in_order_until_the_end(tmp_path):
@@ -30,9 +38,12 @@ def test_requests_are_answered_in_order_until_the_end(tmp_path):
         SaveFigure(figure=cloud(), page=Page(format="svg"), path=str(target), stamp=4),
         Shutdown(stamp=5),
     ]
-    replies = io.BytesIO()
-    serve(io.BytesIO(b"".join(map(frame, requests))), replies)
-    shown, failed, saved = FrameReader("reply").feed(replies.getvalue())
+    inbox: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
+    for request in requests:
+        inbox.put(request)
+    replies: list[Reply] = []
+    serve(inbox, replies.append, StepClock())
+    shown, failed, saved = replies
     assert isinstance(shown, FigurePreviewed)
     assert shown.png.startswith(b"\x89PNG")
     assert isinstance(failed, Failed)
@@ -54,3 +65,23 @@ def test_a_figure_that_makes_no_sense_is_answered():
     reply = answer(PreviewFigure(figure=film(verdicts=("on the data",)), page=Page(), pixels=100))
     assert isinstance(reply, Failed)
     assert "could not be drawn (IndexError" in reply.message
+
+
+def test_the_process_proves_that_it_lives_while_it_draws(tmp_path):
+    command = [sys.executable, "-P", "-m", "core.figures"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        requests = [Ping(stamp=1), SaveFigure(figure=cloud(), page=Page(), path=str(tmp_path / "a.png"), stamp=2)]
+        process.stdin.write(b"".join(map(frame, [*requests, Ping(stamp=3)])))
+        process.stdin.flush()
+        reader, replies = FrameReader("reply"), []
+        while not any(isinstance(reply, FigureSaved) for reply in replies):
+            replies += reader.feed(os.read(process.stdout.fileno(), 1 << 16))
+        process.stdin.write(frame(Shutdown(stamp=4)))
+        process.stdin.close()
+    assert process.returncode == 0
+    assert [reply.stamp for reply in replies if isinstance(reply, Pong)] == [1, 3]
+    kinds = [type(reply) for reply in replies]
+    assert kinds.index(Pong) < kinds.index(Ready) < kinds.index(FigureSaved), "before matplotlib is there, too"
