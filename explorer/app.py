@@ -56,6 +56,7 @@ from explorer.controllers.requirements import missing_reconstructions
 from explorer.controllers.training.dataset import DatasetController
 from explorer.controllers.training.reconstructions import ReconstructionsController
 from explorer.controllers.training.timeline import TimelineController
+from explorer.controllers.training.trainer import TrainerController
 from explorer.controllers.training.training import TrainingController
 from explorer.controllers.transect.transects import TransectsController
 from explorer.engine_client import EngineClient
@@ -160,6 +161,7 @@ class Explorer(QObject):
         self.playback = add(PlaybackController(context, cloud, self.path_view, self.film, self.image))
         self.tracing = add(TracingController(context, cloud, path, self.playback))
         self.training = add(TrainingController(context, open_run, self.training_view, self.losses))
+        self.trainer = add(TrainerController(context, open_run, self.training, self.training_view))
         self.dataset = add(DatasetController(context, open_run, self.dataset_view, self.training_view))
         self.reconstructions = add(ReconstructionsController(context, probe, self.reconstructions_view))
         self.scores = add(ScoresController(context))

@@ -17,11 +17,12 @@ from weakref import WeakMethod
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.runs.directory import RunDirectory, RunError
+from core.runs.lock import Pulse
 from core.runs.metrics_log import MetricsTail
 from explorer.background import call_in_event_loop, use_event_loop
 
 INTERVAL_MS = 100
-STATUS_EVERY = 5
+PULSE_EVERY, STATUS_EVERY = 2, 5  # looks
 CLOCK_MS = 1000
 SLOW_S = 3.0  # a look that takes longer is told of
 
@@ -48,13 +49,22 @@ class RunFollower:
         self._stamp: int | None = None
         self._epochs: tuple[int, ...] | None = None
         self._status = ""
+        self._pulse: Pulse | None = None
         self._files: ModelFiles | None = None
         self._problems: set[str] = set()  # that have been reported
         self._looks = 0
 
-    def look(self) -> Iterator[News]:
-        """What is new since the last look, in order. Problems of reading are news, once each; none is raised."""
-        for part in (self._status_news, self._means_news, self._metrics_news):
+    def look(self, whole: bool = True) -> Iterator[News]:
+        """What is new since the last look, in order. Problems of reading are news, once each; none is raised.
+
+        ``whole``: also what is not looked for each time, the status and the trainer's pulse.
+        """
+        parts = [self._means_news, self._metrics_news]
+        if whole or self._looks % PULSE_EVERY == 0:
+            parts.insert(0, self._pulse_news)
+        if whole or self._looks % STATUS_EVERY == 0:
+            parts.insert(0, self._status_news)
+        for part in parts:
             try:  # a file that cannot be read does not hide the others
                 yield from part()
             except (RunError, OSError) as error:
@@ -66,14 +76,18 @@ class RunFollower:
             self._problems.add(text)
             yield "failed", text
 
-    def _status_news(self, now: bool = False) -> Iterator[News]:
-        if self._looks % STATUS_EVERY and not now:
-            return
+    def _status_news(self) -> Iterator[News]:
         status = self._run.status()
         yield from self._files_news()
         if status != self._status:
             self._status = status
             yield "status", status
+
+    def _pulse_news(self) -> Iterator[News]:
+        pulse = self._run.pulse()
+        if pulse is not None or self._pulse is not None:
+            yield "pulse", pulse
+        self._pulse = pulse
 
     def _files_news(self) -> Iterator[News]:
         run = self._run
@@ -113,7 +127,7 @@ class RunFollower:
             self._epochs = epochs or None
         if started:
             self._status = ""  # it may end as the run had ended before, between two looks at the status
-            yield from self._status_news(now=True)
+            yield from self._status_news()
 
 
 class RunWatcher(QObject):
@@ -126,6 +140,7 @@ class RunWatcher(QObject):
     epochs = Signal(object)  # tuple[int, ...]: epochs with a stored embedding
     files = Signal(object)  # ModelFiles
     status = Signal(str)
+    pulse = Signal(object)  # Pulse: how the trainer is, as long as it lives; None: it has ended
     failed = Signal(str)
     stalled = Signal(str)  # the disk takes long to answer: how long by now; empty: it has answered
 
@@ -205,7 +220,7 @@ class _Watch:
             asked = len(self._asked)
             self._since = monotonic()
             news = 0
-            for item in self._follower.look():
+            for item in self._follower.look(whole=asked > 0):
                 news += 1
                 if self._ended:
                     return

@@ -66,7 +66,7 @@ def test_what_can_be_opened_is_known_before_the_means_that_came_with_it(tmp_path
     assert told(follower, "files") == [ModelFiles(weights=False, last_checkpoint=False, openable=False)]
     run.weights_path.touch()
     run.write_embedding(np.zeros((4, 3), np.float32))
-    assert [name for name, _ in follower.look()] == ["files", "embedding"]
+    assert [name for name, _ in follower.look(whole=False)] == ["files", "embedding"]
 
 
 def test_a_watcher_emits_what_is_new_and_a_look_that_was_asked_for_ends_after_it(tmp_path: Path, qtbot):

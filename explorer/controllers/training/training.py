@@ -339,9 +339,11 @@ class TrainingController(Controller):
         self._view.set_continuable(config, self._done, obstacle)
         advice = []
         where = "Continue from the last checkpoint" if self._done else "Begin again"
+        if self._state.training == "interrupted" and self._has_checkpoint:
+            advice.append(Advice("", "Continue from the last checkpoint"))
         if changes := (self._failure or self._exploded).get("changes"):
             text = "" if self._failure else str(self._exploded.get("message", ""))
-            advice = [Advice(text, f"{where} with {_named(changes)}", changes)]
+            advice.append(Advice(text, f"{where} with {_named(changes)}", changes))
         for finding in self._report.get("findings", []):
             text, remedy = str(finding.get("message", "")), str(finding.get("remedy", ""))
             changes = finding.get("changes") or {}

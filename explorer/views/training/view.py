@@ -83,6 +83,9 @@ class TrainingView(Panel):
     epoch_requested = Signal()
     stop_requested = Signal()
     hyperparameters_changed = Signal(object)
+    kill_requested = Signal()
+    revive_requested = Signal()
+    """End the trainer by force, and go on from the last checkpoint."""
 
     def __init__(self) -> None:
         super().__init__("training")
@@ -109,12 +112,14 @@ class TrainingView(Panel):
         self._bar.setTextVisible(False)
         self._numbers = label("", "muted", "training.numbers", wrap=True)
         self._numbers.setToolTip(NUMBERS)
+        self._trouble = self._make_trouble()
         buttons = row((self._start, 1), self._continue, spacing=6)
         parts = (
             buttons,
             self._make_transport(),
             self._refusal,
             self._status,
+            self._trouble,
             self._bar,
             self._numbers,
             self._make_live(),
@@ -146,6 +151,18 @@ class TrainingView(Panel):
         self._epoch.clicked.connect(self.epoch_requested)
         self._stop.clicked.connect(self.stop_requested)
         return self._transport
+
+    def _make_trouble(self) -> QWidget:
+        """What is wrong with the trainer's process, and what helps."""
+        part = named(QWidget(), "training.trouble")
+        self._trouble_text = label("", "warning", "training.trouble.text", wrap=True)
+        tip = "End the trainer's process by force, after a question"
+        self._kill = push_button("training.trouble.kill", "Stop it…", tip, self.kill_requested.emit)
+        text, tip = "Continue from the last checkpoint…", f"{tip}, and train on from the last checkpoint"
+        self._revive = push_button("training.trouble.revive", text, tip, self.revive_requested.emit)
+        column(self._trouble_text, self._kill, self._revive, spacing=6, parent=part)
+        part.hide()
+        return part
 
     def _button(self, name: str, text: str, tip: str) -> QToolButton:
         button = tool_button(f"training.{name}", text, tip, drawing=name)
@@ -222,6 +239,13 @@ class TrainingView(Panel):
         """Why the last command did not reach the trainer, below the buttons; empty: it did."""
         self._refusal.setText(text)
         self._refusal.setVisible(bool(text))
+
+    def set_trouble(self, text: str, can_end: bool = False, can_revive: bool = False) -> None:
+        """What is wrong with the trainer's process, empty: nothing, and whether it can be ended from here."""
+        self._trouble_text.setText(text)
+        self._kill.setVisible(can_end)
+        self._revive.setVisible(can_revive)
+        self._trouble.setVisible(bool(text))
 
     def set_enabled_reason(self, reason: str) -> None:
         """Why nothing can be started now, shown with the button; empty: it can."""

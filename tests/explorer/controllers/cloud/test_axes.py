@@ -49,13 +49,13 @@ def test_the_dimensions_that_tell_most_about_the_label_are_found_and_their_score
 
 
 def test_a_layout_that_is_kept_with_the_run_is_there_at_once_and_nothing_pretends_that_it_is_latent_space(
-    opened_latents,
+    opened_latents, qtbot
 ):
     explorer, means = opened_latents, opened_latents.state.embedding
     places = np.random.default_rng(1).standard_normal((80, 3)).astype(np.float32)
     write_layout(explorer.open_run.run, "umap", None, means, places)
     choose(explorer, "umap")
-    explorer.redraw()
+    qtbot.waitUntil(lambda: explorer.state.layout is not None)
     explorer.redraw()
     assert isinstance(explorer.cloud_control.projection, Layout)
     np.testing.assert_array_equal(explorer.cloud_control.projection.to_view(means[3]), places[3])
@@ -82,8 +82,7 @@ def test_a_layout_that_is_kept_with_the_run_is_there_at_once_and_nothing_pretend
 def test_a_layout_is_made_by_a_process_that_can_be_cancelled(opened_latents, qtbot):
     explorer = opened_latents
     choose(explorer, "umap")
-    explorer.redraw()
-    assert not explorer.points._layout_row.isHidden()
+    qtbot.waitUntil(lambda: not explorer.points._layout_row.isHidden())
     assert explorer.cloud_control.projection.labels[0].startswith("PC₁")
     assert "Principal components are drawn until UMAP" in explorer.points._axes_note.text()
     explorer.points.layout_cancelled.emit()

@@ -105,6 +105,7 @@ def test_a_saved_path_is_decoded_to_the_frames_of_the_window_bit_for_bit(opened,
         qtbot.waitUntil(lambda: frames.whole and opened.playback.latents is not None, timeout=WAIT)
         opened.playback.set_playing(True)
         save_as(opened, qtbot, f"at {speed.value} speed")
+        qtbot.waitUntil(lambda speed=speed: opened.saved_paths.current == f"at {speed.value} speed", timeout=WAIT)
         saved = load_path(run, f"at {speed.value} speed")
         kept[speed] = saved.latents
         assert saved.speed == speed.value

@@ -108,6 +108,7 @@ def test_a_folder_that_is_dropped_is_read_and_shown_with_the_settings_that_follo
 def test_the_folder_of_a_run_is_opened(program, tiny_run, qtbot):
     explorer = program(None)
     assert drop(explorer, tiny_run)
+    qtbot.waitUntil(lambda: explorer.open_run.run is not None)
     assert explorer.open_run.run.path == tiny_run
     assert not explorer.dataset_view.isVisible()
 
