@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack
 from pathlib import Path
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
@@ -52,6 +52,7 @@ from explorer.controllers.path.path import PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.controllers.path.saved_paths import SavedPathsController
 from explorer.controllers.path.tracing import TracingController
+from explorer.controllers.processes import finish_commands
 from explorer.controllers.requirements import missing_reconstructions
 from explorer.controllers.training.dataset import DatasetController
 from explorer.controllers.training.reconstructions import ReconstructionsController
@@ -87,7 +88,10 @@ from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 FRAME_MS = 16
 LOSSES_AFTER_S = 5.0
 """The loss plot imports pyqtgraph, a third of a second: it waits for the first image, but no longer than this."""
-WRITING_S = 0.3  # that the window waits at its end for files that are being written
+CLOSING_S = 0.8
+"""The window waits so long at its end for files that are being written, for commands and the engine: for the last
+``ENDING_S`` for the engine alone, which is killed ``KILLING_S`` before the end."""
+ENDING_S, KILLING_S = 0.4, 0.2
 RESTART, COPY_REPORT = "Restart the engine", "Copy report"
 
 V = TypeVar("V", bound=QWidget)
@@ -395,8 +399,15 @@ class Explorer(QObject):
 
     def _end_processes(self) -> None:
         with ExitStack() as all_of_them:  # whichever fails
-            all_of_them.callback(self.engine.stop)
-            all_of_them.callback(finish_writing, WRITING_S)
+            all_of_them.callback(self._finish, monotonic() + CLOSING_S)
             for controller in reversed(self._controllers):
                 all_of_them.callback(controller.shut_down)
                 all_of_them.callback(controller.drop_reads)
+            all_of_them.callback(self.engine.ask_to_stop)
+
+    def _finish(self, end: float) -> None:
+        """Wait for files and processes until ``end``, whatever hangs."""
+        with ExitStack() as all_of_them:
+            all_of_them.callback(lambda: self.engine.stop(max(0, round(1000 * (end - KILLING_S - monotonic())))))
+            finish_writing(end - ENDING_S - monotonic())
+            finish_commands(end - ENDING_S - monotonic())

@@ -342,22 +342,32 @@ class EngineClient(QObject):
         """Python's arguments that start the process."""
         return ["-m", "core.engine", "--threads", str(threads)]
 
-    def stop(self) -> None:
-        """End the process: politely, then by force. Returns when it is gone, within a second."""
+    def ask_to_stop(self) -> None:
+        """Ask the process politely to end; ``stop`` follows. Nothing that was asked of it is answered any more."""
+        if self._stopping:
+            return
         self._stopping = True
         self._heart.stop()
         self._refuse()
+        process = self._process
+        if process is not None:
+            process.finished.disconnect(self._on_finished)
+            process.errorOccurred.disconnect(self._on_error)
+            if process.state() != QProcess.ProcessState.NotRunning:
+                process.write(frame(Shutdown()))
+                process.closeWriteChannel()
+
+    def stop(self, patience_ms: int = STOP_MS) -> None:
+        """End the process: politely, then by force after ``patience_ms``. Returns when it is gone, or soon after."""
+        self.ask_to_stop()
         process, self._process = self._process, None
         if process is None:
             return
-        process.finished.disconnect(self._on_finished)
-        process.errorOccurred.disconnect(self._on_error)
-        if process.state() != QProcess.ProcessState.NotRunning:
-            process.write(frame(Shutdown()))
-            process.closeWriteChannel()
-            if self._missed > 1 or not process.waitForFinished(STOP_MS):
-                process.kill()
-                process.waitForFinished(KILL_MS)
+        if process.state() != QProcess.ProcessState.NotRunning and (
+            self._missed > 1 or not process.waitForFinished(patience_ms)
+        ):
+            process.kill()
+            process.waitForFinished(KILL_MS)
         process.deleteLater()
 
     def restart(self) -> None:

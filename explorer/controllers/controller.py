@@ -48,7 +48,7 @@ class Controller(QObject):
         changed."""
 
     def shut_down(self) -> None:
-        """The window closes: end threads and processes. Returns when they are gone."""
+        """The window closes: ask threads and processes to end. Waits for nothing: the window does, for all at once."""
 
     def _background(self, *errors: type[Exception]) -> Background:
         """Something to read and write files with. Its reads end with the window."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import msgspec
@@ -16,6 +18,7 @@ from explorer.settings import Settings, process_environment
 
 LOG_TAIL = 1200  # characters
 STOP_MS = 1500  # a command that is told to end has so long before it is made to
+KILL_S = 0.1  # that the window waits at its end for one that was killed
 CANCEL_MS = 10_000  # one that is asked to has so long, while nobody waits for it
 _LAUNCH = """
 import subprocess, sys
@@ -86,6 +89,17 @@ def log_tail(log: Path) -> str:
         return ""
 
 
+def finish_commands(seconds: float) -> None:
+    """Wait until all that were stopped have ended, for ``seconds`` at most; then by force. The window closes."""
+    end = monotonic() + seconds
+    for command in list(_ending):
+        if not command.wait(end - monotonic()):
+            command.kill()
+    end = monotonic() + KILL_S
+    for command in list(_ending):
+        command.wait(end - monotonic())
+
+
 class Command(QObject):
     """One of Isoline's commands with ``--progress json``, run for the window. It lives until it ends or is stopped."""
 
@@ -97,6 +111,7 @@ class Command(QObject):
     def __init__(self, command: list[str], parent: QObject) -> None:
         super().__init__(parent)
         self._lines = self._errors = b""
+        self._then: Callable[[], object] | None = None
         self.cancelled = False
         self._process = process = QProcess(self)
         process.setProcessEnvironment(process_environment())
@@ -120,17 +135,42 @@ class Command(QObject):
             self._process.closeWriteChannel()
             QTimer.singleShot(CANCEL_MS, self, self._process.kill)
 
-    def stop(self, patience_ms: int = 0) -> None:
-        """End it without a word; it may take ``patience_ms`` to tidy up. Returns when it is gone."""
+    def stop(self, patience_ms: int = 0, then: Callable[[], object] = lambda: None) -> None:
+        """End it without a word; it may take ``patience_ms`` to tidy up. Returns at once; ``then`` is called when it is
+        gone."""
         self.blockSignals(True)
+        self._then = then
         process = self._process
-        if process.state() != QProcess.ProcessState.NotRunning:
-            process.closeWriteChannel()
-            if not process.waitForFinished(patience_ms):
-                process.terminate()
-                if not process.waitForFinished(STOP_MS):
-                    process.kill()
-                    process.waitForFinished(STOP_MS)
+        if process.state() == QProcess.ProcessState.NotRunning:
+            self._let_go()
+            return
+        self.setParent(None)  # whoever started it may be gone before it is
+        _ending.append(self)
+        process.finished.connect(self._let_go)
+        process.closeWriteChannel()
+        if patience_ms:
+            QTimer.singleShot(patience_ms, self, process.terminate)
+        else:
+            process.terminate()
+        QTimer.singleShot(patience_ms + STOP_MS, self, process.kill)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until it has ended, for ``seconds`` at most; whether it has."""
+        process = self._process
+        return process.state() == QProcess.ProcessState.NotRunning or process.waitForFinished(
+            max(0, round(1000 * seconds))
+        )
+
+    def kill(self) -> None:
+        """End it by force."""
+        self._process.kill()
+
+    def _let_go(self, *_: object) -> None:
+        then, self._then = self._then, None
+        if self in _ending:
+            _ending.remove(self)
+        if then is not None:
+            then()
         self.deleteLater()
 
     def _read(self) -> None:
@@ -161,3 +201,7 @@ class Command(QObject):
         # What went wrong, without the command's name before it.
         reason = self.remarks.rpartition(": error: ")[2]
         self.finished.emit(reason or f"the process ended with status {code} without a message")
+
+
+_ending: list[Command] = []
+"""Those that were stopped and have not ended yet."""

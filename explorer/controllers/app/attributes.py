@@ -6,10 +6,10 @@ they change, and whenever a run has been opened.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QThreadPool, Signal
 
 from core.data.image_attributes import MEASURES
 from core.data.labels import Join, LabelColumn, UnmatchedTable, join, label_columns
@@ -31,14 +31,11 @@ from explorer.views.points import PointsView
 from explorer.widgets.dialogs import ProgressDialog, ask_file
 
 USUAL = ("area", "brightness", "contour length", "symmetry order")  # chosen to begin with
-STOP_MS = 10_000
 SHOWN_CLASSES = 4
 
 
 class AttributesController(Controller):
     """Makes ``state.attributes``. ``error_occurred`` is for a person."""
-
-    _read = Signal(object)  # AttributeTable or an error, from the thread that reads
 
     def __init__(self, context: Context, open_run: OpenRun, points: PointsView) -> None:
         super().__init__(context)
@@ -46,9 +43,7 @@ class AttributesController(Controller):
         self._progress: ProgressDialog | None = None
         self._file = Path()
         self._sent: Attributes | None = None
-        self._pool = QThreadPool(self)  # a large file must not stop the window
-        self._pool.setMaxThreadCount(1)
-        self._read.connect(self._on_read)
+        self._files = self._background(TableError)
         events = self._state.events
         self._when((events.model,), self._on_model)
         self._when((events.attributes,), self._on_attributes)
@@ -56,10 +51,6 @@ class AttributesController(Controller):
         points.measure_requested.connect(self.ask_measures)
         points.attributes_file_requested.connect(self.ask_file)
         points.attributes_cleared.connect(self.clear)
-
-    def shut_down(self) -> None:
-        """Wait for a file that is being read."""
-        self._pool.waitForDone(STOP_MS)
 
     def _on_opened(self) -> None:
         self._end()
@@ -140,18 +131,13 @@ class AttributesController(Controller):
         """Read ``file`` in a thread; then its columns are asked for, if there is a choice."""
         self._file = file
 
-        def work() -> None:
-            try:
-                self._read.emit(read_table(file))
-            except TableError as error:
-                self._read.emit(error)
+        self._files.drop()
+        self._files.read(partial(read_table, file), self._on_read, self._on_unreadable)
 
-        self._pool.start(work)
+    def _on_unreadable(self, error: Exception) -> None:
+        self.error_occurred.emit(str(error))
 
-    def _on_read(self, found: Table | TableError) -> None:
-        if isinstance(found, TableError):
-            self.error_occurred.emit(str(found))
-            return
+    def _on_read(self, found: Table) -> None:
         samples = self._state.samples
         if found.file != self._file or samples is None:  # another file or run has been opened meanwhile
             return

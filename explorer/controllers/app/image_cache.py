@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 
-from PySide6.QtCore import QThreadPool, Signal
 from shiboken6 import isValid
 
 from core.data.cache import BOUND_VARIABLE, ImageCache, Leftover, cache_folder
@@ -12,25 +11,16 @@ from explorer.controllers.controller import Context, Controller
 from explorer.views.image_cache import ImageCacheDialog
 from explorer.widgets.dialogs import show_dialog
 
-STOP_MS = 10_000
 IN_USE = "What is left is in use by a training or by an open run, or is being prepared."
 
 
 class ImageCacheController(Controller):
     """Shows how much the cache takes, changes how much it may, empties it."""
 
-    _looked = Signal(object, str)  # bytes that the cache takes, and why not fewer, from the thread that looks
-
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._dialog: ImageCacheDialog | None = None
-        self._busy = False
-        self._pool = QThreadPool(self)  # many large files on a slow disk must not stop the window
-        self._looked.connect(self._on_looked)
-
-    def shut_down(self) -> None:
-        """Wait for the cache that is being emptied."""
-        self._pool.waitForDone(STOP_MS)
+        self._files = self._background()
 
     def ask(self) -> None:
         """Show the dialog."""
@@ -48,23 +38,22 @@ class ImageCacheController(Controller):
         """Look how much the cache takes, in a thread, after it has been emptied if ``empty``."""
         if empty and self._dialog is not None:
             self._dialog.set_busy("Emptying the cache …")
-        if self._busy:  # for a dialog that has been closed: what comes of it is shown in this one
+        if self._files.busy:  # for a dialog that has been closed: what comes of it is shown in this one
             return
-        self._busy = True
 
-        def work() -> None:
+        def work() -> tuple[int, str]:
             cache, taken, left = ImageCache(), 0, Leftover()
             try:
                 left = cache.clear() if empty else left
                 taken = cache.size
             except OSError as error:
                 left = Leftover(error=error)
-            self._looked.emit(taken, _reason(left))
+            return taken, _reason(left)
 
-        self._pool.start(work)
+        self._files.read(work, self._on_looked)
 
-    def _on_looked(self, taken: int, note: str) -> None:
-        self._busy = False
+    def _on_looked(self, found: tuple[int, str]) -> None:
+        taken, note = found
         if self._dialog is not None and isValid(self._dialog):
             self._dialog.set_usage(str(cache_folder()), taken)
             self._dialog.set_note(note)

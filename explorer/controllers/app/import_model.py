@@ -261,18 +261,16 @@ class ImportController(Controller):
             self._end()
 
     def shut_down(self) -> None:
-        """The window closes: end the process. Returns when it is gone."""
+        """The window closes: end the process."""
         self._end(STOP_MS)
 
     def _end(self, patience_ms: int = 0) -> None:
         """End the process, and forget what it was to write."""
         running, self._running, making = self._running, None, self._made is not None
         self._made = None
-        if running is not None:
-            running.stop(patience_ms)
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        folder, self._folder = self._folder, None
+        if running is not None and folder is not None:
+            running.stop(patience_ms, then=folder.cleanup)  # it may be writing there
         if self._dialog is not None:
             self._dialog.set_progress(None)
             if making:

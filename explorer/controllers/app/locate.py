@@ -5,13 +5,12 @@ The command that knows checks whether those at the new place are the same.
 
 from __future__ import annotations
 
-import contextlib
 from functools import partial
 from pathlib import Path
 
-from core.data.allowed_files import NotKeptError, allow, allowed_data, has_earlier, unallowed
+from core.data.allowed_files import NotKeptError, allow, allowed_data, unallowed
 from core.data.sources.listing import located, stored_place
-from core.runs.directory import RunDirectory, RunError
+from core.runs.directory import RunDirectory
 from core.utils.text import sentence
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
@@ -20,28 +19,13 @@ from explorer.views.image import ImageView
 from explorer.views.training.editors import ask_images
 from explorer.widgets.dialogs import ProgressDialog
 
-MOST_EARLIER = 2000
-"""Runs of earlier versions that are looked at, about 0.3 ms each."""
 
-
-def images_of(run: RunDirectory, runs_folder: Path) -> tuple[str, tuple[str, ...]]:
+def images_of(run: RunDirectory) -> tuple[str, tuple[str, ...]]:
     """Where the images of ``run`` should be, if they are not there, else empty; and the places that it would read and
     may not."""
-    if not has_earlier():
-        _allow_earlier(runs_folder)
     places = unallowed(run)
     path = "" if places else allowed_data(run).path
     return path if path and not located(path).exists() else "", places
-
-
-def _allow_earlier(folder: Path) -> None:
-    """The runs that are in the folder for new ones were made, or put there, before the window asked."""
-    runs: list[RunDirectory] = []
-    for path in sorted(folder.iterdir())[:MOST_EARLIER] if folder.is_dir() else ():
-        with contextlib.suppress(RunError, OSError):  # other folders may be there, too
-            runs.append(RunDirectory.open(path))
-    with contextlib.suppress(NotKeptError):  # then these runs ask, as any other
-        allow(*runs, earlier=True)
 
 
 class LocateController(Controller):
@@ -65,7 +49,7 @@ class LocateController(Controller):
         self._view.set_unallowed(())
         self._files.drop()
         if run is not None and run.config.data.path:
-            self._files.read(partial(images_of, run, self._settings.runs_folder), self._on_looked)
+            self._files.read(partial(images_of, run), self._on_looked)
 
     def _on_looked(self, found: tuple[str, tuple[str, ...]]) -> None:
         missing, places = found
@@ -125,5 +109,5 @@ class LocateController(Controller):
             dialog.end()
 
     def shut_down(self) -> None:
-        """The window closes: end the process. Returns when it is gone."""
+        """The window closes: end the process."""
         self._end()

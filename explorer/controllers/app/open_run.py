@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from functools import partial
 from importlib.resources import files
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QTimer, Signal
 
+from core.data.allowed_files import NotKeptError, allow, has_earlier
 from core.projects.edited import Edited
 from core.protocol.messages import Load, Loaded
 from core.runs.directory import ProbeSet, RunDirectory, RunError
@@ -23,6 +25,8 @@ OF_A_RUN = {
     if field.name not in ("display", "trace", "playback", "plane")  # those go on for the next run
 }
 """What a run has to begin with of all that a person makes or chooses."""
+MOST_EARLIER = 2000
+"""Runs of earlier versions that are looked at, about 0.3 ms each."""
 SLOW_MS = 300  # a disk that has not answered by then is told of
 
 
@@ -76,7 +80,7 @@ class OpenRun(Controller):
         self._runs.drop()
         self._begin(f"Reading {path} …")
         opened, failed = partial(self._on_read, remember), partial(self._on_unreadable, path, remember)
-        self._runs.read(partial(RunDirectory.open, path), opened, failed)
+        self._runs.read(partial(read_run, path, self._settings.runs_folder), opened, failed)
 
     def _on_unreadable(self, path: Path, remember: bool, error: Exception) -> None:
         self._end()
@@ -241,6 +245,27 @@ class OpenRun(Controller):
             loaded.has_originals,
             loaded.unallowed,
         )
+
+
+def read_run(path: Path, runs_folder: Path) -> RunDirectory:
+    """The run in folder ``path``. The first one that names images lets those in ``runs_folder`` read theirs.
+
+    Raises ``RunError`` or ``OSError`` if it cannot be read.
+    """
+    run = RunDirectory.open(path)
+    if run.config.data.path and not has_earlier():  # before anybody asks whether it may read them
+        _allow_earlier(runs_folder)
+    return run
+
+
+def _allow_earlier(folder: Path) -> None:
+    """The runs that are in the folder for new ones were made, or put there, before the window asked."""
+    runs: list[RunDirectory] = []
+    for path in sorted(folder.iterdir())[:MOST_EARLIER] if folder.is_dir() else ():
+        with contextlib.suppress(RunError, OSError):  # other folders may be there, too
+            runs.append(RunDirectory.open(path))
+    with contextlib.suppress(NotKeptError):  # then these runs ask, as any other
+        allow(*runs, earlier=True)
 
 
 def read_samples(run: RunDirectory) -> ProbeSet | None:

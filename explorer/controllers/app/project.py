@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ class ProjectController(Controller):
     def _ask_file(self, embeds: bool) -> None:
         run = self._open_run.run
         if run is not None:
-            name = Path(self._session.project_file).name or f"{run.path.resolve().name}{SUFFIX}"
+            name = Path(self._session.project_file).name or f"{Path(os.path.abspath(run.path)).name}{SUFFIX}"
             title = "Save project with the model" if embeds else "Save project"
             ask_save(self._window, "project_file", title, name, FILTER, lambda name: self._save(Path(name), embeds))
 

@@ -63,7 +63,7 @@ class TaskController(Controller, Generic[D]):
             self._running.cancel()
 
     def shut_down(self) -> None:
-        """The window closes: end the process. Returns when it is gone."""
+        """The window closes: end the process."""
         self._end()
 
     def _make_dialog(self, run: RunDirectory) -> D:

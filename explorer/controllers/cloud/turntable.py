@@ -89,7 +89,7 @@ class TurntableController(Controller):
             self._running.cancel()
 
     def shut_down(self) -> None:
-        """The window closes: end the process, politely, then by force. Returns when it is gone."""
+        """The window closes: end the process, politely, then by force."""
         self._end()
 
     def _look(self) -> list[str]:

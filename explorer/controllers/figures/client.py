@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QProcess
-
 from explorer.engine_client import EngineClient
 
 
@@ -21,8 +19,6 @@ class FigureClient(EngineClient):
     def _step_text(self, took: str) -> str:
         return f"One figure has been drawn {took}. Should it never end, {self.REMEDY}."
 
-    def stop(self) -> None:
+    def stop(self, patience_ms: int = 0) -> None:
         """End the process at once: the window must not wait for a picture that nobody will see."""
-        if self._process is not None and self._process.state() != QProcess.ProcessState.NotRunning:
-            self._process.kill()
-        super().stop()
+        super().stop(patience_ms)

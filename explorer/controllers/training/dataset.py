@@ -176,18 +176,16 @@ class DatasetController(Controller):
             self._view.set_error(f"Reading {self.path} was stopped.")
 
     def shut_down(self) -> None:
-        """The window closes: end the process. Returns when it is gone."""
+        """The window closes: end the process."""
         self._end()
 
     def _end(self) -> None:
         """End the process, and forget what it was to write."""
         running, self._running = self._running, None
-        if running is not None:
-            running.stop()
+        folder, self._folder = self._folder, None
         self._view.set_reading(None)
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        if running is not None and folder is not None:
+            running.stop(then=folder.cleanup)  # it may be writing there
 
     def tick(self) -> None:
         """Show how long it will take, ten times a second."""

@@ -7,11 +7,12 @@ the engine measures the chosen one, a few points at a time. One position runs th
 from __future__ import annotations
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
-from PySide6.QtCore import QThreadPool, Signal
+from PySide6.QtCore import Signal
 
 from core.analysis.transect import (
     MeasuredTransect,
@@ -47,7 +48,6 @@ from explorer.widgets.dialogs import ask_save
 RENEW_S = 4.0  # between two measurements while a training writes weights
 PURPOSE = "see its reconstructions along a line through the parameter plane"
 PAUSE_S = 0.15  # after the transect has changed: a spin box that is held down steps through many
-STOP_MS = 10_000
 FILTERS = {
     "png": "PNG picture (*.png)",
     "svg": "SVG picture (*.svg)",
@@ -63,7 +63,6 @@ class TransectsController(Controller):
 
     exported = Signal(str)
     """The file that has been written."""
-    _written = Signal(str, str)  # the file and what went wrong, from the thread that writes
 
     def __init__(
         self,
@@ -81,8 +80,7 @@ class TransectsController(Controller):
         self._outdated = False  # the weights have changed since the measurement began
         self._training: tuple[Plane, np.ndarray] | None = None
         # A pool of one: matplotlib's first import and a large picture take seconds, and two exports may name one file.
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
+        self._files = self._background(ValueError, OSError, MemoryError)  # ExportError, and names that are no Unicode
         self._placed: np.ndarray | None = None  # the mean at which a scrub has put the probe
         self._visible = False
         self._dirty = {"run", "list", "cloud"}
@@ -94,7 +92,6 @@ class TransectsController(Controller):
         view.removed.connect(self.remove)
         view.export_requested.connect(self.ask_export)
         self._parameters.plane.stroke_drawn.connect(self.draw)
-        self._written.connect(self._on_written)
         self._engine.weights_changed.connect(self._on_weights)
         self._when((events.config, events.samples, events.model), lambda: self._mark("run", "list"))
         self._when((events.document, events.plane, events.transect, events.attributes), lambda: self._mark("list"))
@@ -216,10 +213,6 @@ class TransectsController(Controller):
         self._view.set_empty(without or ("" if self.transect is not None else missing or NO_LINE))
 
     # each tick
-
-    def shut_down(self) -> None:
-        """Wait for a file that is being written."""
-        self._pool.waitForDone(STOP_MS)
 
     def tick(self) -> None:
         """Show what has changed, and measure what is due, as far as the panel can be seen."""
@@ -404,25 +397,21 @@ class TransectsController(Controller):
     def export(self, path: Path, result: TransectResult) -> None:
         """Write ``result`` to ``path`` in a thread; ``exported`` or ``error_occurred`` follows."""
 
-        def work() -> None:
+        def work() -> str:
             # matplotlib, which draws the pictures, takes most of a second to import: not before the first export.
             from core.analysis.transect_export import export_transect
 
-            try:
-                export_transect(path, result)
-            except (ValueError, OSError, MemoryError) as error:  # ExportError, and names that are no Unicode
-                self._written.emit(str(path), f"Transect {result.transect.name} was not exported. {error}")
-            else:
-                self._written.emit(str(path), "")
+            export_transect(path, result)
+            return str(path)
 
-        self._pool.start(work)
+        self._files.write(work, self._on_written, partial(self._on_unwritable, result.transect.name))
 
-    def _on_written(self, path: str, error: str) -> None:
-        if error:
-            self.error_occurred.emit(error)
-        else:
-            self._state.message = f"Exported {path}"
-            self.exported.emit(path)
+    def _on_written(self, path: str) -> None:
+        self._state.message = f"Exported {path}"
+        self.exported.emit(path)
+
+    def _on_unwritable(self, name: str, error: Exception) -> None:
+        self.error_occurred.emit(f"Transect {name} was not exported. {error}")
 
 
 def _spliced(before: np.ndarray, start: int, new: np.ndarray) -> np.ndarray:
