@@ -62,7 +62,8 @@ request = b"\\0".join(b"=".join(pair) for pair in os.environb.items()), folder, 
 request = b"\\1".join(request)
 socket.send_fds(server, [len(request).to_bytes(4, "big")], [0, 1, 2])
 server.sendall(request)
-pid = int.from_bytes(server.recv(4), "big")
+started = server.recv(4)
+pid = int.from_bytes(started, "big") if started else sys.exit("the server of preloaded processes has ended")
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(number, lambda number, frame: os.kill(pid, number))
 for stream in (0, 1, 2):
@@ -151,10 +152,12 @@ def _serve(address: str) -> list[str]:
             if ended:
                 with contextlib.suppress(OSError):  # it may have been killed
                     launcher.sendall(os.waitstatus_to_exitcode(status).to_bytes(4, "big", signed=True))
+                _note(launcher).unlink(missing_ok=True)
                 launchers.pop(pid).close()
             elif launcher in ready:  # it never sends anything again: it is gone
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+                _note(launcher).unlink(missing_ok=True)  # its number may be another's one day
                 launchers.pop(pid).close()
         if server in ready:
             launcher, _ = server.accept()
@@ -173,17 +176,17 @@ def _serve(address: str) -> list[str]:
                 with contextlib.suppress(OSError):  # it may have been killed
                     launcher.sendall(pid.to_bytes(4, "big"))
                 continue
-            _note(launcher)
+            _note(launcher).write_text(str(os.getpid()))  # before anything of it can be seen
             for one in (server, woken, waker, launcher, *launchers.values()):
                 one.close()
             _become(streams, environment, folder)
             return words
 
 
-def _note(launcher: socket.socket) -> None:
-    """Write, for ``process_id``, which process this launcher stands for: before anything of it can be seen."""
+def _note(launcher: socket.socket) -> Path:
+    """The file that says, for ``process_id``, which process this launcher stands for."""
     pid, _, _ = struct.unpack("3i", launcher.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
-    Path(sys.argv[1]).with_name(str(pid)).write_text(str(os.getpid()))
+    return Path(sys.argv[1]).with_name(str(pid))
 
 
 def _become(streams: list[int], environment: bytes, folder: bytes) -> None:
