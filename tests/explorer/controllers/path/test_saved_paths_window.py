@@ -121,7 +121,7 @@ def test_a_saved_path_is_decoded_to_the_frames_of_the_window_bit_for_bit(opened,
     for speed in (Speed.IMAGE, Speed.LATENT):
         draw(opened, some_path(opened, 6), 30, speed)
         opened.path_view.saved.open_requested.emit(f"at {speed.value} speed")
-        assert opened.state.document.path == path
+        qtbot.waitUntil(lambda: opened.state.document.path == path, timeout=WAIT)
         assert opened.state.playback.frames == 12
         assert opened.state.playback.speed is speed
         qtbot.waitUntil(lambda s=speed: frames.whole and np.array_equal(frames.asked[-1][1], kept[s]), timeout=WAIT)
