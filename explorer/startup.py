@@ -19,6 +19,7 @@ from core.protocol.python_channel import is_given
 from core.utils.crash_reports import take_crash_reports, watch_for_crashes
 from explorer.engine_client import EngineClient
 from explorer.faults import FaultCatcher
+from explorer.garbage import collect_in_event_loop
 
 if TYPE_CHECKING:
     from explorer.app import Explorer
@@ -35,7 +36,7 @@ def make_application(arguments: list[str]) -> QApplication:
     application = QApplication(arguments)
     # While modules are imported and the window is built nothing becomes garbage, and looking for some takes 35 ms.
     gc.disable()
-    QTimer.singleShot(0, application, gc.enable)  # with the first events, once the window is there
+    QTimer.singleShot(0, application, collect_in_event_loop)  # once the window is there
     QPixmapCache.setCacheLimit(THUMBNAILS_KB)
     application.setApplicationName("Isoline")
     application.setOrganizationName("Isoline")

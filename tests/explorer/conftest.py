@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from no_rules import NO_RULES
 
 from core.config import DataConfig, RunConfig, TrainingConfig
 
@@ -47,7 +48,7 @@ def use_theme(qapp) -> Iterator[Callable]:
     before = qapp.palette(), qapp.styleSheet()
     yield partial(apply_theme, qapp)
     qapp.setPalette(before[0])
-    qapp.setStyleSheet(before[1])
+    qapp.setStyleSheet(before[1] or NO_RULES)
 
 
 @contextmanager
@@ -84,7 +85,9 @@ def _programs(qapp) -> Iterator[Callable]:
         engine = EngineClient()
         if run is not None:  # without a run it would only import torch
             engine.start(threads=1)
-        qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes many times as long to build
+        qapp.setStyleSheet(
+            NO_RULES
+        )  # under the style sheet of an earlier one, a window takes many times as long to build
         explorer = Explorer(qapp, engine, renderer)
         explorer.window.resize(1280, 720)
         opened.append(explorer)
@@ -103,7 +106,7 @@ def _programs(qapp) -> Iterator[Callable]:
         explorer.window.close()
         explorer.window.deleteLater()
         explorer.deleteLater()
-    qapp.setStyleSheet("")  # over that of windows that are gone, Qt sets no other without a crash
+    qapp.setStyleSheet(NO_RULES)  # over that of windows that are gone, Qt sets no other without a crash
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # now: the next test's program comes before the next loop
 

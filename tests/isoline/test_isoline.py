@@ -21,6 +21,7 @@ from PIL import Image
 import core
 import isoline
 from core.cli.main import main
+from core.data.allowed_files import allow
 from core.models.inference import MissingPartError
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import SavedPath, save_path
@@ -138,6 +139,7 @@ def test_files_are_refused_when_the_folder_has_changed(photographs: Path, tmp_pa
     (fewer / "a" / "9.png").unlink()
     config = run / "config.json"
     config.write_text(config.read_text().replace(str(photographs), str(fewer)))
+    allow(RunDirectory.open(run))
     opened = isoline.open(run)
     with pytest.raises(isoline.RunError, match=r"lacks 1 of the files that .* was trained on, such as a/9\.png"):
         _ = opened.files

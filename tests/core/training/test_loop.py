@@ -13,6 +13,7 @@ from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, Training
 from core.data.dataset import Dataset
 from core.models.device import DeviceError, available_devices, resolve_device, resolve_precision
 from core.training import loop
+from core.training.explosion import Exploded
 from core.training.loop import EpochEnd, Step, TrainingError, load_images, make_fabric, train
 from core.training.state import TrainingState, TrainingStateError, epoch_order, input_noise, step_noise
 
@@ -188,6 +189,7 @@ def test_a_diverging_step_leaves_finite_weights_on_the_cpu():
     state, hyper, events = start(replace(TINY, loss=LossConfig(beta=1.0)))
     next(events)
     hyper.beta = math.inf
+    assert isinstance(next(events), Exploded)
     with pytest.raises(TrainingError, match="loss is"):
         next(events)
     assert all(torch.isfinite(value).all() for value in state.model.state_dict().values())

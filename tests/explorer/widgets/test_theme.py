@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from contrast import contrast
+from no_rules import NO_RULES
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 
@@ -30,7 +31,7 @@ def untouched(qapp):
     before = qapp.palette(), qapp.styleSheet()
     yield qapp
     qapp.setPalette(before[0])
-    qapp.setStyleSheet(before[1])
+    qapp.setStyleSheet(before[1] or NO_RULES)
 
 
 def test_contrast_is_that_of_the_standard():
