@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from no_rules import NO_RULES
 
 from core.config import DataConfig, RunConfig, TrainingConfig
 
@@ -48,7 +47,7 @@ def use_theme(qapp) -> Iterator[Callable]:
     before = qapp.palette(), qapp.styleSheet()
     yield partial(apply_theme, qapp)
     qapp.setPalette(before[0])
-    qapp.setStyleSheet(before[1] or NO_RULES)
+    qapp.setStyleSheet(before[1])
 
 
 @contextmanager
@@ -85,9 +84,7 @@ def _programs(qapp) -> Iterator[Callable]:
         engine = EngineClient()
         if run is not None:  # without a run it would only import torch
             engine.start(threads=1)
-        qapp.setStyleSheet(
-            NO_RULES
-        )  # under the style sheet of an earlier one, a window takes many times as long to build
+        qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes many times as long to build
         explorer = Explorer(qapp, engine, renderer)
         explorer.window.resize(1280, 720)
         opened.append(explorer)
@@ -106,7 +103,7 @@ def _programs(qapp) -> Iterator[Callable]:
         explorer.window.close()
         explorer.window.deleteLater()
         explorer.deleteLater()
-    qapp.setStyleSheet(NO_RULES)  # over that of windows that are gone, Qt sets no other without a crash
+    qapp.setStyleSheet("")  # over that of windows that are gone, Qt sets no other without a crash
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # now: the next test's program comes before the next loop
 

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from cloud_driver import CTRL, LEFT, NONE, SHIFT
 from fake_engine import FakeEngine
-from no_rules import NO_RULES
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QPlainTextEdit, QSlider
@@ -113,7 +112,7 @@ def explorer(qapp, monkeypatch, tmp_path) -> Iterator[Explorer]:
     made.window.close()
     made.window.deleteLater()
     made.deleteLater()
-    qapp.setStyleSheet(NO_RULES)
+    qapp.setStyleSheet("")
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 

@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 from contrast import contrast
-from no_rules import NO_RULES
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPalette
 
@@ -31,7 +30,7 @@ def untouched(qapp):
     before = qapp.palette(), qapp.styleSheet()
     yield qapp
     qapp.setPalette(before[0])
-    qapp.setStyleSheet(before[1] or NO_RULES)
+    qapp.setStyleSheet(before[1])
 
 
 def test_contrast_is_that_of_the_standard():

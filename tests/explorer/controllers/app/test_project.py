@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from event_loop import open_run
-from no_rules import NO_RULES
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QMessageBox, QPushButton
 from small_run import make_small_run
@@ -24,7 +23,7 @@ from explorer.tour.input_events import drag_file, drop_file
 @pytest.fixture(scope="module")
 def window(qapp):
     """One window for the file: it takes a second to build."""
-    qapp.setStyleSheet(NO_RULES)  # under the style sheet of an earlier one, a window takes many times as long to build
+    qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes many times as long to build
     explorer = Explorer(qapp, EngineClient(), "software")
     explorer.show()
     explorer.session.begin()
@@ -32,7 +31,7 @@ def window(qapp):
     explorer.window.close()
     explorer.window.deleteLater()
     explorer.deleteLater()
-    qapp.setStyleSheet(NO_RULES)
+    qapp.setStyleSheet("")
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from event_loop import open_run
-from no_rules import NO_RULES
 from PySide6.QtCore import QEvent, QPointF
 from sample_projects import whole_project
 from small_run import make_small_run
@@ -45,14 +44,14 @@ def begin(program, qtbot):
 
 @pytest.fixture(scope="module")
 def _window_of_the_file(qapp):
-    qapp.setStyleSheet(NO_RULES)  # under the style sheet of an earlier one, a window takes many times as long to build
+    qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes many times as long to build
     explorer = Explorer(qapp, EngineClient(), "software")
     explorer.show()
     yield explorer
     explorer.window.close()
     explorer.window.deleteLater()
     explorer.deleteLater()
-    qapp.setStyleSheet(NO_RULES)
+    qapp.setStyleSheet("")
     qapp.processEvents()
     qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
