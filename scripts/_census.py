@@ -1,30 +1,29 @@
-"""What the window's process holds, counted where it should hold the same as before, and how late its event loop is."""
+"""What the window's process holds, counted where it should hold the same as before."""
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import re
+import sys
 import threading
 from collections import Counter
-from time import perf_counter
 from typing import Any
 
-import numpy as np
 import psutil
 from OpenGL import GL
-from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimer, QtMsgType, qInstallMessageHandler
+from PySide6.QtCore import QCoreApplication, QObject, QtMsgType, qInstallMessageHandler
 from PySide6.QtGui import QOffscreenSurface, QOpenGLContext
 from PySide6.QtWidgets import QApplication
 
 MOST_NAMES = 4096  # of OpenGL's buffers and textures; drivers give the lowest that are free
-BIN_MS, LONGEST_MS = 0.1, 60_000.0
-INTERVAL_S = 0.005
 
 
 def census(parents: list[QObject], renderer: str) -> dict[str, Any]:
     """Counts of this process: ``files`` open, ``threads``, ``objects`` of Qt below the windows, the application and
     ``parents``, ``gl`` buffers and textures (None where nothing is drawn by OpenGL), and ``python`` objects that its
-    collector knows; ``types``: the last two, and threads, by type."""
+    collector knows; ``heap_mb``: what has been asked of malloc and not freed (None elsewhere than with glibc), beside
+    ``rss_mb``, all that is resident; ``types``: Qt's and Python's objects, and threads, by type."""
     while gc.collect():
         QCoreApplication.sendPostedEvents()
     process = psutil.Process()
@@ -36,6 +35,8 @@ def census(parents: list[QObject], renderer: str) -> dict[str, Any]:
         "objects": objects.total(),
         "gl": gl_objects() if renderer != "software" else None,
         "python": kinds.total(),
+        "heap_mb": heap_mb(),
+        "rss_mb": round(process.memory_info().rss / 1e6, 1),
         "types": dict(kinds + objects + Counter(f"thread {thread.name}" for thread in threading.enumerate())),
     }
 
@@ -44,6 +45,29 @@ def open_files(process: psutil.Process) -> int:
     """File descriptors, or handles on Windows."""
     count = getattr(process, "num_fds" if hasattr(process, "num_fds") else "num_handles")
     return int(count())
+
+
+class _Mallinfo2(ctypes.Structure):
+    """glibc's: malloc.h."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks", "keepcost",
+        )
+    ]  # fmt: skip
+
+
+def heap_mb() -> float | None:
+    """What is in use of malloc's heaps and mappings, in megabytes; None without glibc 2.33 or newer."""
+    if sys.platform != "linux":
+        return None
+    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if mallinfo2 is None:
+        return None
+    mallinfo2.restype = _Mallinfo2
+    info = mallinfo2()
+    return round((info.uordblks + info.hblkhd) / 1e6, 1)
 
 
 def qt_objects(parents: list[QObject]) -> list[str]:
@@ -88,38 +112,3 @@ def gl_objects() -> int | None:
     count = sum(bool(GL.glIsBuffer(name)) + bool(GL.glIsTexture(name)) for name in names)
     context.doneCurrent()
     return count
-
-
-class Lateness:
-    """How late a timer of 5 ms fires: what every other event waits, too. Counted, so that hours of it take no room."""
-
-    def __init__(self) -> None:
-        self._counts = np.zeros(round(LONGEST_MS / BIN_MS) + 1, dtype=np.int64)
-        self._due = perf_counter() + INTERVAL_S
-        self._timer = QTimer(interval=round(INTERVAL_S * 1000))
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._fire)
-
-    def resume(self) -> None:
-        """Count from now on."""
-        self._due = perf_counter() + INTERVAL_S
-        self._timer.start()
-
-    def pause(self) -> None:
-        """Count no more: what follows is not the program's."""
-        self._timer.stop()
-
-    def _fire(self) -> None:
-        now = perf_counter()
-        late_ms = min(max(0.0, (now - self._due) * 1000), LONGEST_MS)
-        self._counts[int(late_ms / BIN_MS)] += 1
-        self._due = now + INTERVAL_S
-
-    def percentiles(self) -> dict[str, float | None]:
-        """Milliseconds; None before the first was counted."""
-        total = self._counts.sum()
-        if not total:
-            return {"p50": None, "p95": None, "p99": None, "max": None}
-        below = np.cumsum(self._counts) / total
-        shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-        return {name: round(float(np.searchsorted(below, share) * BIN_MS), 1) for name, share in shares.items()}

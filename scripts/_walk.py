@@ -52,6 +52,7 @@ class Walker:
         self.rng = np.random.default_rng(seed)
         self.options = Namespace(out=out, quick=True, clicks=3)
         self.figures: dict[str, Any] = {}
+        self.doing = ""  # the action
         self.done: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
@@ -68,7 +69,7 @@ class Walker:
 
     def perform(self, action: Action) -> Generator[None, None, None]:
         """One action."""
-        begun = perf_counter()
+        begun, self.doing = perf_counter(), action.__name__
         try:
             with closing(self._with_keyboard(action)) as steps:
                 for step in steps:

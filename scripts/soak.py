@@ -8,8 +8,9 @@
 A seeded walk (``_walk.py``) goes through everything that a person can do, in rounds that end where they began. Half-way
 all processes stand still for a while, as on a computer that sleeps. Memory, open files and threads of each process are
 looked at all the time; what the window holds besides, at the end of each round. The first fifth is for warming up. The
-verdicts are printed, and everything is in ``soak.json`` of the folder ``--out``. Exit status 0: every bar is met. The
-event loop's lateness is worth something on a quiet machine only.
+verdicts are printed, with the actions in which the event loop was late and the lines that held it; everything is in
+``soak.json`` of the folder ``--out``. Exit status 0: every bar is met. The event loop's lateness is worth something on
+a quiet machine only.
 """
 
 from __future__ import annotations
@@ -192,6 +193,7 @@ def walk_window(options: argparse.Namespace) -> int:
     explorer.open_run.open(options.runs[0])
     walk = Walk(application, explorer, options.runs, options.out, options.seed)
     deadline = monotonic() + 60.0 * options.minutes
+    walk.lateness.watch()
     walk.play(lambda: monotonic() > deadline)
     application.exec()
     faults.uninstall()
@@ -202,12 +204,12 @@ class Walk:
     """Rounds of the walk in the event loop, and what is counted meanwhile, in ``window.json`` after each round."""
 
     def __init__(self, application: Any, explorer: Any, runs: list[Path], out: Path, seed: int) -> None:
-        from _census import Lateness
+        from _lateness import Lateness
         from _walk import Walker
 
         self._application, self._explorer, self._out = application, explorer, out
         self._walker = Walker(application, explorer, runs, out, seed)
-        self._lateness = Lateness()
+        self.lateness = Lateness(lambda: self._walker.doing)
         self._rounds: list[dict[str, Any]] = []
         self._errors: Counter[str] = Counter()
         self._first_lines: Any = None
@@ -235,9 +237,9 @@ class Walk:
         for action in (settle, warm_up, settle):
             yield from walker.perform(action)
         while True:
-            self._lateness.resume()
+            self.lateness.resume()
             yield from walker.round(actions)
-            self._lateness.pause()
+            self.lateness.pause()
             parents = [explorer, explorer.engine, explorer.watcher]
             self._rounds.append(census(parents, explorer.cloud.renderer_name))
             self._write()
@@ -251,7 +253,9 @@ class Walk:
         walker = self._walker
         content = {
             "renderer": self._explorer.cloud.renderer_name,
-            "lateness_ms": self._lateness.percentiles(),
+            "lateness_ms": self.lateness.percentiles(),
+            "late": self.lateness.by_action(),
+            "held": self.lateness.held(SHOWN),
             "done": walker.done,
             "seconds": {name: round(seconds, 1) for name, seconds in walker.seconds.items()},
             "skipped": walker.skipped,
@@ -414,6 +418,11 @@ def write_report(report: dict[str, Any], out: Path) -> bool:
         print(f"  grows: {name}, {before} after the first round, {more:+.0f} since warming up")
     for line in report.get("lines", []):
         print(f"  line: {line}")
+    for one in report["late"]:
+        print(f"  late: {one['action']}, {one['late']} of {one['fired']} times, {one['max_ms']:.0f} ms at most")
+    for line in report["held"]:
+        print(f"  held: {line}")
+    print("  event loop: " + ", ".join(f"{name} {value} ms late" for name, value in report["lateness_ms"].items()))
     for verdict in found:
         print(verdict.line)
     print(f"The whole report: {out / 'soak.json'}")

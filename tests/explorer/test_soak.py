@@ -12,6 +12,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 try:
     import _census  # noqa: F401  # what soak imports when it walks
+    import _lateness  # noqa: F401
     import _walk
     import soak
 finally:
@@ -44,3 +45,4 @@ def test_rounds_in_the_real_window_leak_nothing_and_are_reported(walked):
     assert walked["done"]["choose_samples"] == walked["done"]["draw_path"] == 4
     assert len(walked["rounds"]) == 4
     assert walked["lateness_ms"]["p50"] is not None
+    assert {one["action"] for one in walked["late"]} <= {*walked["done"]}

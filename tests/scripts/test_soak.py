@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+import types
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 try:
     import _census
+    import _lateness
     import soak
 finally:
     sys.path.remove(str(SCRIPTS))
@@ -57,13 +60,47 @@ def test_in_each_tenth_of_the_time_the_smallest_count_is_taken():
 
 
 def test_lateness_is_counted_without_taking_room():
-    late = _census.Lateness()
+    late = _lateness.Lateness(lambda: "")
     assert late.percentiles()["p99"] is None
     late._counts[[0, 100, 600]] = 900, 95, 5
     assert late.percentiles() == {"p50": 0.0, "p95": 10.0, "p99": 10.0, "max": 60.0}
     late._due -= 1e6
     late._fire()
-    assert late.percentiles()["max"] == _census.LONGEST_MS
+    assert late.percentiles()["max"] == _lateness.LONGEST_MS
+
+
+def test_what_is_late_is_counted_by_action():
+    actions = iter(["draw", "open", "draw", "draw"])
+    late = _lateness.Lateness(lambda: next(actions))
+    for seconds in (0.0, 0.04, 0.2, 0.001):
+        late._due = perf_counter() - seconds
+        late._fire()
+    assert [one | {"max_ms": round(one["max_ms"], -1)} for one in late.by_action()] == [
+        {"action": "draw", "fired": 3, "late": 1, "max_ms": 200.0},
+        {"action": "open", "fired": 1, "late": 1, "max_ms": 40.0},
+    ]
+
+
+def test_what_holds_the_loop_is_named_by_the_lines_of_the_program_and_what_they_called():
+    assert _lateness.place(None) == ""
+    assert _lateness.place(sys._getframe()).startswith("test_soak.py:")
+    text = _lateness.PROGRAM / "core" / "utils" / "text.py"
+    outer = types.SimpleNamespace(f_code=code(str(text), "wrap"), f_lineno=7, f_back=None)
+    inner = types.SimpleNamespace(f_code=code("/lib/re.py", "sub"), f_lineno=3, f_back=outer)
+    assert _lateness.place(inner) == "re.py:3 sub < core/utils/text.py:7 wrap"
+
+
+def code(file: str, function: str) -> types.SimpleNamespace:
+    return types.SimpleNamespace(co_filename=file, co_name=function)
+
+
+@pytest.mark.skipif(_census.heap_mb() is None, reason="malloc of another maker gives no account")
+def test_memory_that_is_asked_for_is_told_from_memory_that_is_resident():
+    before = _census.heap_mb()
+    held = bytearray(50_000_000)
+    assert _census.heap_mb() - before == pytest.approx(50.0, abs=2.0)
+    del held
+    assert _census.heap_mb() - before == pytest.approx(0.0, abs=2.0)
 
 
 def test_objects_of_qt_are_counted_by_class_and_place(qapp):

@@ -1,0 +1,119 @@
+"""How late the event loop is, during which action of the walk, and in which lines of the program."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter, sleep
+from types import FrameType
+
+import numpy as np
+from PySide6.QtCore import Qt, QTimer
+
+BIN_MS, LONGEST_MS = 0.1, 60_000.0
+INTERVAL_S = 0.005
+LATE_MS = 25.0
+HELD_S, LOOK_S = 0.05, 0.01  # a loop that is late by so much is looked into, so often
+PROGRAM = Path(__file__).resolve().parent.parent
+CALLERS = 3  # that are named with the line in which the loop is held
+
+
+class Lateness:
+    """How late a timer of 5 ms fires: what every other event waits, too. Counted, so that hours of it take no room.
+
+    ``doing`` names what goes on meanwhile; what is late is counted by it.
+    """
+
+    def __init__(self, doing: Callable[[], str]) -> None:
+        self._doing = doing
+        self._counts = np.zeros(round(LONGEST_MS / BIN_MS) + 1, dtype=np.int64)
+        self._fired: Counter[str] = Counter()
+        self._late: Counter[str] = Counter()
+        self._longest: dict[str, float] = {}
+        self._held: Counter[str] = Counter()
+        self._loop = threading.get_ident()
+        self._due = perf_counter() + INTERVAL_S
+        self._counting = False
+        self._timer = QTimer(interval=round(INTERVAL_S * 1000))
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.timeout.connect(self._fire)
+
+    def watch(self) -> None:
+        """From now on, note in a thread where the loop is held for longer than ``HELD_S``; and count nothing as late
+        when the process stood still."""
+        if sys.platform != "win32":
+            signal.signal(signal.SIGCONT, lambda *_: self._begin())
+        threading.Thread(target=self._look, name="lateness", daemon=True).start()
+
+    def resume(self) -> None:
+        """Count from now on."""
+        self._begin()
+        self._timer.start()
+        self._counting = True
+
+    def pause(self) -> None:
+        """Count no more: what follows is not the program's."""
+        self._counting = False
+        self._timer.stop()
+
+    def _begin(self) -> None:
+        self._due = perf_counter() + INTERVAL_S
+
+    def _fire(self) -> None:
+        now = perf_counter()
+        late_ms = min(max(0.0, (now - self._due) * 1000), LONGEST_MS)
+        self._counts[int(late_ms / BIN_MS)] += 1
+        doing = self._doing()
+        self._fired[doing] += 1
+        self._late[doing] += late_ms > LATE_MS
+        self._longest[doing] = max(self._longest.get(doing, 0.0), late_ms)
+        self._begin()
+
+    def _look(self) -> None:
+        while True:
+            sleep(LOOK_S)
+            if self._counting and perf_counter() - self._due > HELD_S:
+                self._held[place(sys._current_frames().get(self._loop))] += 1
+
+    def percentiles(self) -> dict[str, float | None]:
+        """Milliseconds; None before the first was counted."""
+        total = self._counts.sum()
+        if not total:
+            return {"p50": None, "p95": None, "p99": None, "max": None}
+        below = np.cumsum(self._counts) / total
+        shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+        return {name: round(float(np.searchsorted(below, share) * BIN_MS), 1) for name, share in shares.items()}
+
+    def by_action(self) -> list[dict[str, str | float]]:
+        """For each action that was late: how often its timer ``fired``, how often ``late`` by more than ``LATE_MS``,
+        and the longest, ``max_ms``; those that were late most often first."""
+        return [
+            {"action": name, "fired": self._fired[name], "late": late, "max_ms": round(self._longest[name], 1)}
+            for name, late in self._late.most_common()
+            if late
+        ]
+
+    def held(self, most: int) -> list[str]:
+        """The ``most`` places in which the loop was held for longest, with the seconds of it beyond ``HELD_S``."""
+        return [f"{looks * LOOK_S:.2f} s in {where}" for where, looks in self._held.most_common(most)]
+
+
+def place(frame: FrameType | None) -> str:
+    """The innermost lines of the program in ``frame``, and what these have called."""
+    called, lines = "", []
+    while frame is not None and len(lines) <= CALLERS:
+        file = Path(frame.f_code.co_filename)
+        inside = False
+        with contextlib.suppress(ValueError):
+            inside = file.relative_to(PROGRAM).parts[0] in ("core", "explorer")
+        if inside:
+            lines.append(f"{file.relative_to(PROGRAM)}:{frame.f_lineno} {frame.f_code.co_name}")
+        elif not lines and not called:
+            called = f"{file.name}:{frame.f_lineno} {frame.f_code.co_name}"
+        frame = frame.f_back
+    return " < ".join([*([called] if called else []), *lines])
