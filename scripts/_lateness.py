@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter, sleep
+from time import perf_counter, sleep, thread_time
 from types import FrameType
 
 import numpy as np
@@ -20,24 +20,46 @@ INTERVAL_S = 0.005
 LATE_MS = 25.0
 HELD_S, LOOK_S = 0.05, 0.01  # a loop that is late by so much is looked into, so often
 PROGRAM = Path(__file__).resolve().parent.parent
-CALLERS = 3  # that are named with the line in which the loop is held
+CALLERS = 5  # that are named with the line in which the loop is held
+
+
+class Delays:
+    """How often each delay occurred, so that hours of them take no room."""
+
+    def __init__(self) -> None:
+        self._counts = np.zeros(round(LONGEST_MS / BIN_MS) + 1, dtype=np.int64)
+
+    def add(self, ms: float) -> None:
+        """Count one, in milliseconds."""
+        self._counts[int(min(ms, LONGEST_MS) / BIN_MS)] += 1
+
+    def percentiles(self) -> dict[str, float | None]:
+        """Milliseconds; None before the first was counted."""
+        total = self._counts.sum()
+        if not total:
+            return {"p50": None, "p95": None, "p99": None, "max": None}
+        below = np.cumsum(self._counts) / total
+        shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+        return {name: round(float(np.searchsorted(below, share) * BIN_MS), 1) for name, share in shares.items()}
 
 
 class Lateness:
-    """How late a timer of 5 ms fires: what every other event waits, too. Counted, so that hours of it take no room.
+    """How late a timer of 5 ms fires: what every other event waits, too.
 
-    ``doing`` names what goes on meanwhile; what is late is counted by it.
+    ``late``: by the clock. ``computing``: what of that the loop's own thread computed; the rest it waited, for other
+    threads and, on a busy machine, for the processor. ``doing`` names what goes on; what is late is counted by it.
     """
 
     def __init__(self, doing: Callable[[], str]) -> None:
         self._doing = doing
-        self._counts = np.zeros(round(LONGEST_MS / BIN_MS) + 1, dtype=np.int64)
+        self.late, self.computing = Delays(), Delays()
         self._fired: Counter[str] = Counter()
         self._late: Counter[str] = Counter()
+        self._computing: Counter[str] = Counter()
         self._longest: dict[str, float] = {}
-        self._held: Counter[str] = Counter()
+        self._held: dict[str, float] = {}
         self._loop = threading.get_ident()
-        self._due = perf_counter() + INTERVAL_S
+        self._begin()
         self._counting = False
         self._timer = QTimer(interval=round(INTERVAL_S * 1000))
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -62,45 +84,48 @@ class Lateness:
         self._timer.stop()
 
     def _begin(self) -> None:
-        self._due = perf_counter() + INTERVAL_S
+        self._due, self._computed = perf_counter() + INTERVAL_S, thread_time()
 
     def _fire(self) -> None:
-        now = perf_counter()
-        late_ms = min(max(0.0, (now - self._due) * 1000), LONGEST_MS)
-        self._counts[int(late_ms / BIN_MS)] += 1
+        late_ms = max(0.0, (perf_counter() - self._due) * 1000)
+        computing_ms = min(late_ms, (thread_time() - self._computed) * 1000)
         doing = self._doing()
+        self.late.add(late_ms)
+        self.computing.add(computing_ms)
         self._fired[doing] += 1
         self._late[doing] += late_ms > LATE_MS
+        self._computing[doing] += computing_ms > LATE_MS
         self._longest[doing] = max(self._longest.get(doing, 0.0), late_ms)
         self._begin()
 
     def _look(self) -> None:
+        looked = perf_counter()
         while True:
             sleep(LOOK_S)
-            if self._counting and perf_counter() - self._due > HELD_S:
-                self._held[place(sys._current_frames().get(self._loop))] += 1
-
-    def percentiles(self) -> dict[str, float | None]:
-        """Milliseconds; None before the first was counted."""
-        total = self._counts.sum()
-        if not total:
-            return {"p50": None, "p95": None, "p99": None, "max": None}
-        below = np.cumsum(self._counts) / total
-        shares = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
-        return {name: round(float(np.searchsorted(below, share) * BIN_MS), 1) for name, share in shares.items()}
+            before, looked = looked, perf_counter()
+            if self._counting and looked - self._due > HELD_S:
+                where = place(sys._current_frames().get(self._loop))
+                self._held[where] = self._held.get(where, 0.0) + looked - max(before, self._due)
 
     def by_action(self) -> list[dict[str, str | float]]:
         """For each action that was late: how often its timer ``fired``, how often ``late`` by more than ``LATE_MS``,
-        and the longest, ``max_ms``; those that were late most often first."""
+        how often it was by ``computing`` alone, and the longest, ``max_ms``; those that were late most often first."""
         return [
-            {"action": name, "fired": self._fired[name], "late": late, "max_ms": round(self._longest[name], 1)}
+            {
+                "action": name,
+                "fired": self._fired[name],
+                "late": late,
+                "computing": self._computing[name],
+                "max_ms": round(self._longest[name], 1),
+            }
             for name, late in self._late.most_common()
             if late
         ]
 
     def held(self, most: int) -> list[str]:
-        """The ``most`` places in which the loop was held for longest, with the seconds of it beyond ``HELD_S``."""
-        return [f"{looks * LOOK_S:.2f} s in {where}" for where, looks in self._held.most_common(most)]
+        """The ``most`` places in which the loop was found longest while it was late by more than ``HELD_S``."""
+        held = sorted(self._held.copy().items(), key=lambda one: -one[1])
+        return [f"{seconds:.2f} s in {where}" for where, seconds in held[:most]]
 
 
 def place(frame: FrameType | None) -> str:

@@ -253,7 +253,8 @@ class Walk:
         walker = self._walker
         content = {
             "renderer": self._explorer.cloud.renderer_name,
-            "lateness_ms": self.lateness.percentiles(),
+            "lateness_ms": self.lateness.late.percentiles(),
+            "computing_ms": self.lateness.computing.percentiles(),
             "late": self.lateness.by_action(),
             "held": self.lateness.held(SHOWN),
             "done": walker.done,
@@ -348,8 +349,10 @@ def soak(options: argparse.Namespace, environment: dict[str, str]) -> dict[str, 
         str(first),
         str(training),
     ]
-    with open(log / "trainer", "wb") as errors:
-        trainer = subprocess.Popen(train, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+    with open(log / "trainer", "wb") as errors:  # a session of its own, as a window would give it
+        trainer = subprocess.Popen(
+            train, env=environment, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
+        )
     try:
         wait_for(trainer, training)
         with open(log / "window", "wb") as errors:
@@ -419,10 +422,12 @@ def write_report(report: dict[str, Any], out: Path) -> bool:
     for line in report.get("lines", []):
         print(f"  line: {line}")
     for one in report["late"]:
-        print(f"  late: {one['action']}, {one['late']} of {one['fired']} times, {one['max_ms']:.0f} ms at most")
+        print(f"  late: {one['action']}, {one['late']} of {one['fired']} times, {one['computing']} by computing alone, "
+              f"{one['max_ms']:.0f} ms at most")  # fmt: skip
     for line in report["held"]:
         print(f"  held: {line}")
-    print("  event loop: " + ", ".join(f"{name} {value} ms late" for name, value in report["lateness_ms"].items()))
+    for name, title in (("lateness_ms", "event loop late"), ("computing_ms", "of that computing")):
+        print(f"  {title}: " + ", ".join(f"{share} {value} ms" for share, value in report[name].items()))
     for verdict in found:
         print(verdict.line)
     print(f"The whole report: {out / 'soak.json'}")
@@ -440,6 +445,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="folder for runs, logs and soak.json (default: a new one)")
     parser.add_argument("--walk", dest="runs", type=Path, nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through what ends the processes
     if options.minutes is None:
         options.minutes = QUICK_MINUTES if options.quick else MINUTES
     if options.runs:
