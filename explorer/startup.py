@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from core.protocol.python_channel import is_given
@@ -23,8 +22,6 @@ from explorer.garbage import collect_in_event_loop
 
 if TYPE_CHECKING:
     from explorer.app import Explorer
-
-THUMBNAILS_KB = 64_000  # all film strips and pairs on a dense screen
 
 
 def make_application(arguments: list[str]) -> QApplication:
@@ -37,7 +34,6 @@ def make_application(arguments: list[str]) -> QApplication:
     # While modules are imported and the window is built nothing becomes garbage, and looking for some takes 35 ms.
     gc.disable()
     QTimer.singleShot(0, application, collect_in_event_loop)  # once the window is there
-    QPixmapCache.setCacheLimit(THUMBNAILS_KB)
     application.setApplicationName("Isoline")
     application.setOrganizationName("Isoline")
     application.setDesktopFileName("isoline")

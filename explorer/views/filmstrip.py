@@ -8,7 +8,6 @@ import numpy as np
 from PySide6.QtCore import QEvent, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -20,8 +19,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore, Verdict
-from explorer.widgets import image_conversion
 from explorer.widgets.controls import WheelNotches
+from explorer.widgets.image_conversion import Thumbnail, place
 from explorer.widgets.off_manifold_badge import draw_verdict_bar
 from explorer.widgets.painting import border, empty_text
 from explorer.widgets.plain_text import plain_tip
@@ -52,7 +51,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
         self.empty = ""
-        self._images: list[QImage | None] = []
+        self._images: list[Thumbnail | None] = []
         self._known: set[int] = set()
         self._scores: list[OffManifoldScore | None] = []
         self._captions: list[str] = []
@@ -77,7 +76,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
         """Frames ``start`` onwards, uint8 (n, H, W, C)."""
         for number, image in enumerate(images, start):
             if 0 <= number < len(self._images):
-                self._images[number] = image_conversion.to_image(image)
+                self._images[number] = Thumbnail(image)
                 self._known.add(number)
         self._layout()
 
@@ -115,7 +114,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
         """The size of a frame: that of its image, small ones at a whole number of the screen's pixels for each."""
         height = max(_LEAST, self.viewport().height() - 2 * _PAD)
         size = next((image.size() for image in self._images if image is not None), QSize(height, height))
-        target = image_conversion.place(size, QRectF(0, 0, 8 * height, height), self.devicePixelRatioF())
+        target = place(size, QRectF(0, 0, 8 * height, height), self.devicePixelRatioF())
         return QSize(math.ceil(target.width()), math.ceil(target.height()))
 
     def _top(self, size: QSize) -> int:
@@ -200,7 +199,7 @@ class FilmstripView(Themed, QAbstractScrollArea):
             border(painter, box.adjusted(0.5, 0.5, -0.5, -0.5), QPen(QColor(self._theme.grid), 1, Qt.PenStyle.DotLine))
             return
         painter.setOpacity(1.0 if number in self._known else 0.35)
-        image_conversion.draw_thumbnail(painter, image, box, ratio)
+        image.draw(painter, box, ratio)
         painter.setOpacity(1.0)
         if number == self._hovered:
             border(painter, box.adjusted(-0.5, -0.5, 0.5, 0.5), QPen(QColor(self._theme.muted), 1))
@@ -253,10 +252,10 @@ class FilmstripView(Themed, QAbstractScrollArea):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if not self._images:
             return
-        place = self._position_at(event.position().x())
+        position = self._position_at(event.position().x())
         if event.buttons() & Qt.MouseButton.LeftButton:
-            self.frame_chosen.emit(place)
-        self._hover(round(place * (len(self._images) - 1)))
+            self.frame_chosen.emit(position)
+        self._hover(round(position * (len(self._images) - 1)))
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Leave:
@@ -283,11 +282,11 @@ class FilmstripView(Themed, QAbstractScrollArea):
             bar.setValue(bar.value() - (side or turn))
             return
         x = event.position().x()
-        place = (x - self._x(0.0)) / max(1.0, self._span())
+        under = (x - self._x(0.0)) / max(1.0, self._span())
         self._zoom = min(self._most_zoom(), max(1.0, self._zoom * 1.25 ** (turn / WheelNotches.NOTCH)))
         self._layout()
         bar = self.horizontalScrollBar()  # what was under the mouse stays there
-        bar.setValue(round(bar.value() + self._x(place) - x))
+        bar.setValue(round(bar.value() + self._x(under) - x))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         last = len(self._images) - 1

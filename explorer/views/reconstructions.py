@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QFrame, QListWidget, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from explorer.widgets import image_conversion
 from explorer.widgets.controls import label, named, spin_box
 from explorer.widgets.elided_label import ElidedLabel
+from explorer.widgets.image_conversion import Thumbnail
 from explorer.widgets.image_row import EXCESS_BCE
 from explorer.widgets.layouts import Panel, column, row
 from explorer.widgets.painting import border, empty_text, small_font
@@ -24,8 +24,8 @@ Index = QModelIndex | QPersistentModelIndex
 @dataclass
 class _Pair:
     index: int
-    original: QImage
-    reconstruction: QImage
+    original: Thumbnail
+    reconstruction: Thumbnail
     excess_bce: float
 
 
@@ -56,7 +56,7 @@ class ReconstructionsView(Panel):
         """Samples ``indices`` (n,), their images uint8 (n, H, W, C) twice, and their excess BCE (n,)."""
         self.grid.set_pairs(
             [
-                _Pair(int(index), image_conversion.to_image(original), image_conversion.to_image(made), float(loss))
+                _Pair(int(index), Thumbnail(original), Thumbnail(made), float(loss))
                 for index, original, made, loss in zip(indices, originals, reconstructions, excess_bce, strict=True)
             ]
         )
@@ -156,7 +156,7 @@ class _PairDelegate(Themed, QStyledItemDelegate):
         right = left.translated(side + 2, 0)
         for area, image in ((left, pair.original), (right, pair.reconstruction)):
             painter.fillRect(area, QColor(self._theme.ground))
-            image_conversion.draw_thumbnail(painter, image, area, ratio)
+            image.draw(painter, area, ratio)
         if option.state & (QStyle.StateFlag.State_MouseOver | QStyle.StateFlag.State_HasFocus):  # pyright: ignore[reportAttributeAccessIssue]
             border(painter, left.united(right).adjusted(-1, -1, 1, 1), QPen(QColor(self._theme.accent), 2))
         painter.setFont(small_font(self._grid.font()))

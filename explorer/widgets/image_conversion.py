@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QImage, QPainter, QPixmap, QPixmapCache
+from PySide6.QtGui import QImage, QPainter, QPixmap
 
 
 def to_image(pixels: np.ndarray) -> QImage:
@@ -53,20 +53,34 @@ def scaled(image: QImage, target: QRectF, ratio: float) -> QPixmap:
     return made
 
 
-def draw_thumbnail(painter: QPainter, image: QImage, box: QRectF, ratio: float) -> QRectF:
-    """``draw`` for one of many that are painted again and again: its pixmap stays in Qt's cache."""
-    target = place(image.size(), box, ratio)
-    key = f"{image.cacheKey()} {target.width() * ratio:.0f} {target.height() * ratio:.0f} {ratio}"
-    thumbnail = QPixmap()
-    if not QPixmapCache.find(key, thumbnail):
-        thumbnail = scaled(image, target, ratio)
-        QPixmapCache.insert(key, thumbnail)
-    painter.drawPixmap(target.topLeft(), thumbnail)
-    return target
-
-
 def draw(painter: QPainter, image: QImage, box: QRectF, ratio: float) -> QRectF:
     """Draw ``image`` centred in ``box`` as ``place`` says; returns where it stands."""
     target = place(image.size(), box, ratio)
     painter.drawPixmap(target.topLeft(), scaled(image, target, ratio))
     return target
+
+
+class Thumbnail:
+    """An image that is painted again and again: as large as it last was it stays, and goes with it. (Qt's own cache
+    would keep those of images that are long gone, up to its limit.)
+
+    ``pixels`` is uint8 (H, W, C), C 1 or 3; another raises ``ValueError``.
+    """
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self._image = to_image(pixels)
+        self._scaled: QPixmap | None = None
+        self._drawn: tuple[float, float, float] | None = None  # width, height, and the screen's pixels for each
+
+    def size(self) -> QSize:
+        """In the image's own pixels."""
+        return self._image.size()
+
+    def draw(self, painter: QPainter, box: QRectF, ratio: float) -> QRectF:
+        """As ``draw`` does."""
+        target = place(self.size(), box, ratio)
+        drawn = (target.width(), target.height(), ratio)
+        if self._scaled is None or drawn != self._drawn:
+            self._scaled, self._drawn = scaled(self._image, target, ratio), drawn
+        painter.drawPixmap(target.topLeft(), self._scaled)
+        return target

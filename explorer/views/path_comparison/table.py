@@ -29,7 +29,6 @@ from PySide6.QtGui import (
     QFont,
     QFontMetricsF,
     QHelpEvent,
-    QImage,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -49,9 +48,9 @@ from PySide6.QtWidgets import (
 from core.geometry.off_manifold import OffManifoldScore
 from core.protocol.messages import PathCompared
 from explorer.views.path_comparison.measures import UNKNOWN, Column, leak, make_columns
-from explorer.widgets import image_conversion
 from explorer.widgets.controls import claim_keys
 from explorer.widgets.elided_label import fitting
+from explorer.widgets.image_conversion import Thumbnail
 from explorer.widgets.off_manifold_badge import draw_verdict_bar
 from explorer.widgets.painting import border, path_pen, plate, small_font
 from explorer.widgets.plain_text import plain_tip
@@ -83,7 +82,7 @@ class Row:
     kind: str
     path: PathCompared | None = None
     stale: bool = False
-    images: list[QImage] = field(default_factory=list)
+    images: list[Thumbnail] = field(default_factory=list)
 
     @property
     def usable(self) -> bool:
@@ -129,7 +128,7 @@ class PathTableModel(QAbstractTableModel):
     def set_path(self, path: PathCompared) -> None:
         """One of them has come; others are left out."""
         self.beginResetModel()
-        images = [image_conversion.to_image(image) for image in path.images]
+        images = [Thumbnail(image) for image in path.images]
         self.rows = [Row(path.kind, path, images=images) if row.kind == path.kind else row for row in self.rows]
         self._end_reset()
 
@@ -494,7 +493,7 @@ class _CellDelegate(Themed, QStyledItemDelegate):
         table, theme, ratio = self._table, self._theme, self._table.devicePixelRatioF()
         for frame in table.frames_of(number):
             box = table.frame_rect(number, frame)
-            image_conversion.draw_thumbnail(painter, row.images[frame], box, ratio)
+            row.images[frame].draw(painter, box, ratio)
             verdict = row.score(frame).verdict
             if verdict is not None:
                 bar = QRectF(box.left(), box.bottom() + 2, box.width(), BAR)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PySide6.QtCore import QRectF, QSize
-from PySide6.QtGui import QImage
+from PySide6.QtGui import QImage, QPainter
 
-from explorer.widgets.image_conversion import place, scaled, to_image
+from explorer.widgets.image_conversion import Thumbnail, draw, place, scaled, to_image
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -61,3 +61,26 @@ def test_enlarged_pixels_are_squares_of_one_colour(qapp):
     big = scaled(to_image(pixels), QRectF(0, 0, 12, 12), 1.0).toImage().convertToFormat(QImage.Format.Format_Grayscale8)
     shown = np.frombuffer(big.constBits(), np.uint8).reshape(12, big.bytesPerLine())[:, :12]
     assert np.array_equal(shown, np.kron(pixels[..., 0], np.ones((3, 3), np.uint8)))
+
+
+def painted(painting) -> QImage:
+    canvas = QImage(60, 40, QImage.Format.Format_RGB32)
+    canvas.fill(0)
+    with QPainter(canvas) as painter:
+        painting(painter)
+    return canvas
+
+
+def test_a_thumbnail_is_drawn_as_its_image_scaled_once_a_size(qapp, monkeypatch):
+    pixels = np.random.default_rng(2).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    wide, narrow = QRectF(3, 2, 50, 36), QRectF(0, 0, 20, 17)
+    expected = {box.width(): painted(lambda p, box=box: draw(p, to_image(pixels), box, 1.0)) for box in (wide, narrow)}
+    made: list[QRectF] = []
+    monkeypatch.setattr(
+        "explorer.widgets.image_conversion.scaled",
+        lambda image, target, ratio: made.append(target) or scaled(image, target, ratio),
+    )
+    thumbnail = Thumbnail(pixels)
+    for box in (wide, wide, narrow, narrow):
+        assert painted(lambda p, box=box: thumbnail.draw(p, box, 1.0)) == expected[box.width()]
+    assert len(made) == 2
