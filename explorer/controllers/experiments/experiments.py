@@ -312,8 +312,10 @@ def _look_at(
     Raises ``OSError``."""
 
     def read(path: Path) -> _Found:
-        alive = processes[path].alive if path in processes else None  # before the folder: it may write it and end
-        return _Found(read_experiment(path), alive, progress_stamp(path))
+        # In this order: meanwhile the process may write, so that what is read is never older than the stamp, and end.
+        alive = processes[path].alive if path in processes else None
+        stamp = progress_stamp(path)
+        return _Found(read_experiment(path), alive, stamp)
 
     now = _list_stamp(folder)
     if listed is None or (list_again and listed != now):
@@ -389,6 +391,8 @@ def find_experiments(root: Path) -> list[Path]:
 def read_experiment(path: Path) -> Experiment:
     """What the folder ``path`` says now. What is missing or unreadable in it is left out, never an error."""
     folder, progress = ExperimentFolder(path), read_progress(path)
+    if progress is not None and folder.abandoned(progress):
+        progress = read_progress(path) or progress  # it may have said how it ended since, and then gone
     name, seeds, quick = read_request(path)
     log = log_tail(path / LOG)
     if progress is not None:

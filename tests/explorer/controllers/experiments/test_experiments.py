@@ -260,6 +260,21 @@ def test_one_that_is_cancelled_while_it_starts_stops_as_soon_as_it_runs(desk, qt
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)
 
 
+def test_one_that_is_cancelled_while_its_first_words_are_read_stops_too(desk, qtbot, monkeypatch):
+    path, read_so_far = desk.start("transects", 1, True), []
+
+    def slowly(path: Path):
+        read_so_far.append(read_experiment(path))
+        end = time.monotonic() + WAIT / 1000
+        while read_progress(path) is None and time.monotonic() < end:
+            time.sleep(0.02)
+        return read_so_far[-1]
+
+    monkeypatch.setattr("explorer.controllers.experiments.experiments.read_experiment", slowly)
+    desk.act("cancel", path)
+    qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)
+
+
 def test_a_killed_one_is_interrupted_and_can_be_resumed(desk, qtbot):
     path = desk.start("transects", 1, True)
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
@@ -367,6 +382,19 @@ def test_a_state_is_what_the_folder_and_its_process_say(tmp_path, changes, state
     if changes.get("pid") == -1:
         changes = changes | {"pid": dead_pid()}
     assert read_experiment(write_progress(tmp_path, **changes)).state == state
+
+
+def test_one_that_ends_while_its_folder_is_read_was_not_interrupted(tmp_path, monkeypatch):
+    path = write_progress(tmp_path, pid=dead_pid())
+    abandoned = ExperimentFolder.abandoned
+
+    def end_meanwhile(folder: ExperimentFolder, progress) -> bool:
+        write_progress(tmp_path, state="failed", message="no images", pid=progress.pid)
+        return abandoned(folder, progress)
+
+    monkeypatch.setattr(ExperimentFolder, "abandoned", end_meanwhile)
+    read = read_experiment(path)
+    assert (read.state, read.message) == ("failed", "no images")
 
 
 def test_an_experiment_elsewhere_does_not_keep_this_machine_from_starting_one(desk):
