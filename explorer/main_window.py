@@ -27,7 +27,7 @@ from explorer.views.notice import NoticeView
 from explorer.widgets.controls import label, leave_drops, named
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import FittingToolBar, column
-from explorer.widgets.placement import bring_into_view
+from explorer.widgets.placement import bring_into_view, screen_at
 from explorer.widgets.plain_text import plain_tip
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class MainWindow(QMainWindow):
         self._watch_screens()
         self.setMinimumSize(800, 500)
         self.setAcceptDrops(True)
-        available = self.screen().availableGeometry().size()
+        available = screen_at(self.pos()).availableGeometry().size()
         self.resize(FIRST_SIZE.boundedTo(available - QSize(0, FRAME_HEIGHT)))
 
     # what it is made of

@@ -22,6 +22,8 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
+from explorer.widgets.placement import screen_at
+
 TICK_MS = 2
 QUICK_PAUSE_S = 0.1  # the longest pause of a quick tour: enough to paint what was done
 
@@ -86,9 +88,8 @@ class Director(QObject):
         """A picture of the screen where the window is, dialogs and all."""
         self._shots += 1
         path = self.options.out / f"{self._shots:02d}-{name}.png"
-        screen = self.window.screen()
         frame = self.window.geometry()
-        picture = screen.grabWindow(0, frame.x(), frame.y(), frame.width(), frame.height())
+        picture = screen_at(frame.center()).grabWindow(0, frame.x(), frame.y(), frame.width(), frame.height())
         if picture.isNull() or not picture.save(str(path)):
             raise StageFailed(f"the picture {path} could not be written")
         return path

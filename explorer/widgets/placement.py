@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRect, Qt
-from PySide6.QtGui import QGuiApplication, QRegion
+from PySide6.QtCore import QPoint, QRect, Qt
+from PySide6.QtGui import QGuiApplication, QRegion, QScreen
 from PySide6.QtWidgets import QWidget
 
 _WINDOWS = (Qt.WindowType.Window, Qt.WindowType.Dialog, Qt.WindowType.Tool)
@@ -33,6 +33,14 @@ def visible_place(frame: QRect, screens: Sequence[QRect]) -> QRect:
     left = min(max(frame.left(), screen.left()), screen.left() + screen.width() - size.width())
     top = min(max(frame.top(), screen.top()), screen.top() + screen.height() - size.height())
     return QRect(left, top, size.width(), size.height())
+
+
+def screen_at(place: QPoint) -> QScreen:
+    """The screen where ``place`` is, the first one if it is on none.
+
+    A window itself is never asked: PySide then takes the screen for a child of the window, and deletes it with it.
+    """
+    return QGuiApplication.screenAt(place) or QGuiApplication.primaryScreen()
 
 
 def bring_into_view(windows: Sequence[QWidget]) -> None:

@@ -10,6 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from explorer.views.cloud import CloudView
+from explorer.widgets.placement import screen_at
 
 LEFT, RIGHT, MIDDLE = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton, Qt.MouseButton.MiddleButton
 NONE, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
@@ -110,7 +111,7 @@ def empty_place(view: CloudView) -> tuple[float, float]:
 
 
 def grab(view: CloudView) -> QImage:
-    return view.screen().grabWindow(view.winId()).toImage()
+    return screen_at(view.window().pos()).grabWindow(view.winId()).toImage()
 
 
 def orange(image: QImage) -> int:

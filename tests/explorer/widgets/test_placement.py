@@ -11,9 +11,10 @@ import pytest
 from PySide6.QtCore import QRect, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QLabel
+from shiboken6 import Shiboken
 
 from explorer.main_window import MainWindow
-from explorer.widgets.placement import visible_place
+from explorer.widgets.placement import screen_at, visible_place
 
 LEFT, RIGHT = QRect(0, 0, 1000, 800), QRect(1000, 0, 1200, 900)
 
@@ -40,6 +41,14 @@ def test_what_cannot_be_seen_moves_by_as_little_as_will_do(frame, expected):
 def test_the_screen_that_shows_most_of_it_is_chosen_else_the_nearest():
     assert visible_place(QRect(950, 750, 300, 200), [LEFT, RIGHT]) == QRect(1000, 700, 300, 200)
     assert visible_place(QRect(3000, 0, 300, 200), [LEFT, RIGHT]) == QRect(1900, 0, 300, 200)
+
+
+def test_a_window_does_not_own_its_screen(qtbot):
+    """As its child the screen would be deleted with it, and every other window is on it."""
+    window = MainWindow()
+    qtbot.addWidget(window)
+    window.set_centre(QLabel("cloud"), QLabel("epochs"))
+    assert all("MainWindow" not in Shiboken.dump(screen) for screen in QGuiApplication.screens())
 
 
 def _xrandr(*arguments: str) -> str:
@@ -77,7 +86,7 @@ def test_a_screen_is_unplugged(two_monitors, qtbot):
         window.show()
     dock.setFloating(True)
     dock.move(1500, 300)
-    qtbot.waitUntil(lambda: window.screen().name() == dock.screen().name() == "two")
+    qtbot.waitUntil(lambda: {screen_at(shown.geometry().center()).name() for shown in (window, dock)} == {"two"})
     saved = window.saveGeometry(), window.saveState()
     _xrandr("--delmonitor", "two")
     qtbot.waitUntil(lambda: len(QGuiApplication.screens()) == 1 and _visible(window, dock))
