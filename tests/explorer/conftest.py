@@ -73,7 +73,7 @@ def _programs(qapp) -> Iterator[Callable]:
     """
     from disk_access import refuse_in_event_loop, watched
     from event_loop import open_run
-    from PySide6.QtCore import QEvent
+    from window_alone import close_programs
 
     from explorer.app import Explorer
     from explorer.engine_client import EngineClient
@@ -99,13 +99,7 @@ def _programs(qapp) -> Iterator[Callable]:
 
     with watched(refuse_in_event_loop(watched_folders)):
         yield open_program
-    for explorer in opened:
-        explorer.window.close()
-        explorer.window.deleteLater()
-        explorer.deleteLater()
-    qapp.setStyleSheet("")  # over that of windows that are gone, Qt sets no other without a crash
-    qapp.processEvents()
-    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # now: the next test's program comes before the next loop
+    close_programs(qapp, opened)
 
 
 @pytest.fixture

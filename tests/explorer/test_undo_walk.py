@@ -17,6 +17,7 @@ from fake_engine import FakeEngine
 from PySide6.QtCore import QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QApplication, QComboBox, QPlainTextEdit, QSlider
+from window_alone import window_alone
 
 from core.config import DataConfig, RunConfig
 from core.paths.recipe import RECIPE_KINDS
@@ -88,33 +89,27 @@ class Engine(FakeEngine):
 def explorer(qapp, monkeypatch, tmp_path) -> Iterator[Explorer]:
     """The whole program on 60 samples of five dimensions, without an engine's process and without a run's folder."""
     monkeypatch.setattr(history, "LIMIT", 5 * ACTIONS)
-    made = Explorer(qapp, Engine(), "software")
-    made.window.resize(1280, 720)
-    made.window.show()
-    rng = np.random.default_rng(0)
-    factors = np.stack([np.arange(COUNT) % 3, rng.uniform(size=COUNT), rng.uniform(size=COUNT)], axis=1)
-    thumbnails, split = np.zeros((COUNT, 32, 32, 1), np.uint8), (np.arange(COUNT) % 5 == 0).astype(np.uint8)
-    classes = (("cat", "dog", "eel"), (), ())
-    state = made.state
-    state.config = RunConfig(data=DataConfig(source="files", path=str(tmp_path), image_size=32))
-    made.editing.begin(**OF_A_RUN)
-    state.samples = ProbeSet(
-        np.arange(COUNT), factors.astype(np.float32), ("kind", "size", "turn"), thumbnails, split, classes
-    )
-    state.embedding = rng.normal(size=(COUNT, DIMS)).astype(np.float32)
-    made.editing.begin(document=Document(probe=state.embedding[0], sample=0))
-    state.model = Model(Path("run"), DIMS, 16, 1)
-    for dock in ("parameters", "transects", "path", "notes"):
-        made.window.open_dock(dock)
-    for _ in range(3):
-        made.redraw()
-    yield made
-    made.window.close()
-    made.window.deleteLater()
-    made.deleteLater()
-    qapp.setStyleSheet("")
-    qapp.processEvents()
-    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    with window_alone(qapp, Engine()) as made:
+        made.window.resize(1280, 720)
+        made.window.show()
+        rng = np.random.default_rng(0)
+        factors = np.stack([np.arange(COUNT) % 3, rng.uniform(size=COUNT), rng.uniform(size=COUNT)], axis=1)
+        thumbnails, split = np.zeros((COUNT, 32, 32, 1), np.uint8), (np.arange(COUNT) % 5 == 0).astype(np.uint8)
+        classes = (("cat", "dog", "eel"), (), ())
+        state = made.state
+        state.config = RunConfig(data=DataConfig(source="files", path=str(tmp_path), image_size=32))
+        made.editing.begin(**OF_A_RUN)
+        state.samples = ProbeSet(
+            np.arange(COUNT), factors.astype(np.float32), ("kind", "size", "turn"), thumbnails, split, classes
+        )
+        state.embedding = rng.normal(size=(COUNT, DIMS)).astype(np.float32)
+        made.editing.begin(document=Document(probe=state.embedding[0], sample=0))
+        state.model = Model(Path("run"), DIMS, 16, 1)
+        for dock in ("parameters", "transects", "path", "notes"):
+            made.window.open_dock(dock)
+        for _ in range(3):
+            made.redraw()
+        yield made
 
 
 class Hand:

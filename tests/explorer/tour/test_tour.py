@@ -36,12 +36,10 @@ EXPECTED = {
 
 
 TRY = """
-import socket
+import contextlib, socket
 for address in ("93.184.215.14", "2001:db8::1", "127.0.0.1"):
-    try:
+    with contextlib.suppress(OSError):
         socket.create_connection((address, 80), 1)
-    except OSError:
-        pass
 """
 
 

@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from event_loop import open_run
-from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QCheckBox, QFileDialog, QLabel, QMessageBox, QPushButton
 from small_run import make_small_run
+from window_alone import window_alone
 from window_driver import notice
 
 from core.paths.latent_path import LatentPath
 from core.projects.archive import read_project
 from core.projects.project import Panel
-from explorer.app import Explorer
 from explorer.engine_client import EngineClient
 from explorer.tour.input_events import drag_file, drop_file
 
@@ -23,17 +22,10 @@ from explorer.tour.input_events import drag_file, drop_file
 @pytest.fixture(scope="module")
 def window(qapp):
     """One window for the file: it takes a second to build."""
-    qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes many times as long to build
-    explorer = Explorer(qapp, EngineClient(), "software")
-    explorer.show()
-    explorer.session.begin()
-    yield explorer
-    explorer.window.close()
-    explorer.window.deleteLater()
-    explorer.deleteLater()
-    qapp.setStyleSheet("")
-    qapp.processEvents()
-    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    with window_alone(qapp, EngineClient()) as explorer:
+        explorer.show()
+        explorer.session.begin()
+        yield explorer
 
 
 @pytest.fixture

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from event_loop import open_run
-from PySide6.QtCore import QEvent, QPointF
+from PySide6.QtCore import QPointF
 from sample_projects import whole_project
 from small_run import make_small_run
+from window_alone import window_alone
 from window_driver import notice
 
 from core.paths.latent_path import LatentPath
 from core.projects.archive import read_about, read_project
 from core.projects.edited import Group
 from core.projects.sessions import claim
-from explorer.app import Explorer
 from explorer.controllers.app.open_run import bundled_run
 from explorer.controllers.app.session import Found, SessionController
 from explorer.engine_client import EngineClient
@@ -44,16 +44,9 @@ def begin(program, qtbot):
 
 @pytest.fixture(scope="module")
 def _window_of_the_file(qapp):
-    qapp.setStyleSheet("")  # under the style sheet of an earlier one, a window takes many times as long to build
-    explorer = Explorer(qapp, EngineClient(), "software")
-    explorer.show()
-    yield explorer
-    explorer.window.close()
-    explorer.window.deleteLater()
-    explorer.deleteLater()
-    qapp.setStyleSheet("")
-    qapp.processEvents()
-    qapp.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    with window_alone(qapp, EngineClient()) as explorer:
+        explorer.show()
+        yield explorer
 
 
 @pytest.fixture
@@ -312,8 +305,13 @@ def test_a_training_that_goes_on_comes_first(again, run, tmp_path, monkeypatch):
 def test_a_value_of_every_kind_is_shown_as_it_was_kept(again, run, qtbot):
     explorer = again(run)
     project = dataclasses.replace(whole_project(), epoch=None, file="", window=None)
+    first, second = project.steps
+    trace = dataclasses.replace(second.edited.trace, held=("area",))  # a number, which this run's samples have
+    second = dataclasses.replace(second, edited=dataclasses.replace(second.edited, trace=trace))
+    project = dataclasses.replace(project, steps=(first, second))
     explorer.session.show(Found(project, run))
     qtbot.waitUntil(lambda: explorer.session.ready)
+    explorer.redraw()  # all who follow have seen it
     shown = explorer.session.snapshot()
     assert [step.label for step in shown.steps] == ["", "colour by class"]
     state, edited = explorer.state, project.edited
