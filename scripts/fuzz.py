@@ -14,6 +14,8 @@ import argparse
 import contextlib
 import io
 import json
+import math
+import os
 import random
 import resource
 import shutil
@@ -22,11 +24,13 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -51,9 +55,11 @@ class Reader:
     file: str
     read: Callable[[Path], Any]
     weight: float = 1.0
-    """How many of the cases: some readers are slow."""
+    """How many of the suite's cases: some readers are slow."""
     is_right: Callable[[Any], bool] = lambda result: True
     """Whether what was read may be shown."""
+    quick: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext
+    """In which reading takes less time, but comes to the same."""
 
 
 def make_originals(folder: Path) -> None:
@@ -62,6 +68,7 @@ def make_originals(folder: Path) -> None:
     import msgspec
     import pyarrow
     import pyarrow.parquet
+    import tifffile
     from PIL import Image
 
     from core.config import DataConfig, RunConfig
@@ -131,6 +138,11 @@ def make_originals(folder: Path) -> None:
         pictures.mkdir()
         for number in range(2):
             Image.fromarray(images[number]).save(pictures / f"{number}.{ending}")
+    (folder / "npy").mkdir()
+    (folder / "stack").mkdir()
+    for number in range(2):
+        np.save(folder / "npy" / f"{number}.npy", images[number])
+    tifffile.imwrite(folder / "stack" / "1.tiff", images[:4].astype(np.uint16), photometric="minisblack")
 
 
 def readers() -> list[Reader]:
@@ -172,7 +184,8 @@ def readers() -> list[Reader]:
             return core.cli.info.run(core.cli.info.Options(path.parent))
 
     def images(path: Path) -> object:
-        return load_dataset(DataConfig(path=str(path), image_size=8), cache=path.parent / "cache")
+        with tempfile.TemporaryDirectory() as cache:  # in one for all, each case would look at those before it
+            return load_dataset(DataConfig(path=str(path), image_size=8), cache=Path(cache))
 
     def unpacked(path: Path) -> object:
         with tempfile.TemporaryDirectory() as folder:
@@ -205,12 +218,84 @@ def readers() -> list[Reader]:
         Reader("projector, configuration", "c.pbtxt", rows, 1.0, are_rows),
         Reader("table, CSV", "z.csv", read_table, 0.5),
         Reader("table, NPZ", "z.npz", read_table),
-        Reader("images, NPZ", "images.npz", images, 0.2),
-        Reader("images, HDF5", "images.h5", images, 0.2),
-        Reader("images, IDX", "images-idx3-ubyte", images, 0.2),
-        *(Reader(f"images, {kind.upper()}", f"{kind}/1.{kind}", lambda path: images(path.parent), 0.1)
-          for kind in ("png", "tiff", "gif", "bmp")),
+        Reader("images, NPZ", "images.npz", images, 0.2, quick=quick_images),
+        Reader("images, HDF5", "images.h5", images, 0.2, quick=quick_hdf5),
+        Reader("images, IDX", "images-idx3-ubyte", images, 0.2, quick=quick_images),
+        *(Reader(f"images, {kind.upper()}", f"{kind}/1.{kind}", lambda path: images(path.parent), 0.1,
+                 quick=quick_images)
+          for kind in ("png", "tiff", "gif", "bmp", "npy")),
+        Reader("images, stack", "stack/1.tiff", images, 0.1, quick=quick_images),
     ]  # fmt: skip
+
+
+class AtOnce(Executor):
+    """Works where it is asked to: starting threads for two small images takes most of the time that they take."""
+
+    def __init__(self, workers: int, name: str) -> None:
+        """As ``ThreadPoolExecutor``."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
+LOOKS = """
+import os, signal, sys
+from pathlib import Path
+import h5py
+from core.data.sources.hdf5_probe import look
+for line in sys.stdin:
+    process = os.fork()
+    if not process:
+        signal.alarm(int(sys.argv[1]))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 1
+        try:
+            look(Path(line[:-1]))
+            status = 0
+        finally:
+            os._exit(status)
+    print(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]), flush=True)
+"""
+"""What has imported h5py, and looks at each file that it is told in a fork of itself."""
+
+
+@contextlib.contextmanager
+def quick_images() -> Iterator[None]:
+    """Read images without starting threads, which is most of the time that two small ones take."""
+    from core.data.sources import parallel
+
+    with mock.patch.object(parallel, "ThreadPoolExecutor", AtOnce):
+        yield
+
+
+@contextlib.contextmanager
+def quick_hdf5() -> Iterator[None]:
+    """The same, and no start of Python and import of h5py, fifty times as long as a look at a small file, for each."""
+    from core.data.sources import hdf5
+    from core.data.sources.hdf5_probe import StuckError
+
+    def check_ends(path: Path, progress: object = None) -> None:
+        assert looks.stdin is not None
+        assert looks.stdout is not None
+        looks.stdin.write(f"{path}\n")
+        looks.stdin.flush()
+        status = int(looks.stdout.readline())
+        if status not in (0, 1):
+            raise StuckError(f"HDF5's library does not get on with it, or ends its process, with status {status}")
+
+    command = [sys.executable, "-c", LOOKS, str(int(CASE_S))]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as looks,
+        mock.patch.object(hdf5, "check_ends", check_ends),
+        quick_images(),
+    ):
+        yield
 
 
 def damaged(content: bytes, dice: random.Random) -> bytes:
@@ -351,6 +436,11 @@ class Outcome:
 
 def try_reader(reader: Reader, folder: Path, cases: int, seed: int, kept: Path | None = None) -> Outcome:
     """Give ``reader`` so many damaged files, in place of its own in ``folder``."""
+    with reader.quick():
+        return _try_reader(reader, folder, cases, seed, kept)
+
+
+def _try_reader(reader: Reader, folder: Path, cases: int, seed: int, kept: Path | None) -> Outcome:
     file = folder / reader.file
     sound = file.read_bytes()
     reader.read(file)  # the original is sound, and libraries are loaded
@@ -361,21 +451,29 @@ def try_reader(reader: Reader, folder: Path, cases: int, seed: int, kept: Path |
         for case in range(cases):
             content = damaged(sound, dice)
             file.write_bytes(content)
-            since, problem = perf_counter(), ""
-            signal.alarm(10 * int(CASE_S))  # what never returns ends the process
-            try:
-                problem = "" if reader.is_right(reader.read(file)) else "what was read cannot be shown"
-                outcome.read += 1
-            except Exception as error:
-                if not is_own(error):
-                    problem = f"{type(error).__name__}: {str(error)[:200]}"
-            signal.alarm(0)
-            seconds = perf_counter() - since
+            problem, seconds, is_read = "", math.inf, False
+            for _ in range(2):  # the shorter time counts: other programs may have had the processors
+                since = perf_counter()
+                signal.alarm(10 * int(CASE_S))  # what never returns ends the process
+                try:
+                    problem = "" if reader.is_right(reader.read(file)) else "what was read cannot be shown"
+                    is_read = True
+                except Exception as error:
+                    if not is_own(error):
+                        problem = f"{type(error).__name__}: {str(error)[:200]}"
+                signal.alarm(0)
+                seconds = min(seconds, perf_counter() - since)
+                if seconds <= CASE_S:
+                    break
+            outcome.read += is_read
             outcome.slowest_s = max(outcome.slowest_s, seconds)
             if seconds > CASE_S:
                 problem = problem or f"took {seconds:.1f} s"
             if file.read_bytes() != content:
                 problem = problem or "the file was changed"
+            before, outcome.memory = outcome.memory, _peak() - begun
+            if before <= MOST_MEMORY < outcome.memory:
+                problem = problem or f"took {outcome.memory / 1e9:.1f} GB"
             if problem:
                 outcome.failures.append(f"case {case}: {problem}")
                 if kept is not None:
@@ -384,9 +482,6 @@ def try_reader(reader: Reader, folder: Path, cases: int, seed: int, kept: Path |
     finally:
         signal.alarm(0)
         file.write_bytes(sound)
-    outcome.memory = _peak() - begun
-    if outcome.memory > MOST_MEMORY:
-        outcome.failures.append(f"took {outcome.memory / 1e9:.1f} GB")
     return outcome
 
 
@@ -424,8 +519,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _environment(folder: str) -> dict[str, str]:
-    import os
-
     return {**os.environ, "TMPDIR": folder, "ISOLINE_CACHE": str(Path(folder) / "cache")}
 
 
@@ -434,8 +527,7 @@ def _one(options: argparse.Namespace) -> int:
     reader = next(reader for reader in readers() if reader.name == name)
     folder = Path(tempfile.mkdtemp())
     make_originals(folder)
-    cases = max(1, round(options.cases * reader.weight))
-    outcome = try_reader(reader, folder, cases, options.seed, options.keep)
+    outcome = try_reader(reader, folder, options.cases, options.seed, options.keep)
     print(
         f"{name:<26} {outcome.cases:>7,} files, {outcome.read:>6,} read, {len(outcome.failures)} failures, "
         f"slowest {outcome.slowest_s:.2f} s, {max(0, outcome.memory) / 1e6:.0f} MB"

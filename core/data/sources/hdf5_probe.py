@@ -66,7 +66,7 @@ def _follow(process: subprocess.Popen[bytes], progress: Callable[[float], None] 
             progress(0.0)
 
 
-def _look(path: Path) -> None:
+def look(path: Path) -> None:
     """Ask for all that the file lists, as those who read it do, and print a byte whenever that has got on."""
     import h5py
     from h5py import h5o  # pyright: ignore[reportAttributeAccessIssue]  # compiled, and without types
@@ -103,4 +103,4 @@ def _look(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    _look(Path(sys.argv[1]))
+    look(Path(sys.argv[1]))

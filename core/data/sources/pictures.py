@@ -108,6 +108,7 @@ def read_header(path: str, suffix: str) -> Header:
         size = (width, height) if turned >= MIN_ORIENTATION_SWAPPING else (height, width)
         if image.format not in ("JPEG", "MPO"):  # a large one of these may be decoded small
             _check_size(*size)
+        _check_stored(image, path)
         kind = _kind(image)
         return Header(frames, size, kind, turned > 1, 3 if kind.colour else 1)
 
@@ -135,6 +136,7 @@ def read_frames(
             if target is not None and image.format in ("JPEG", "MPO"):
                 _draft(image, target)
             _check_size(image.height, image.width)
+            _check_stored(image, file.path)
             with _one_large_image if image.width * image.height > LARGE_PIXELS else contextlib.nullcontext():
                 pixels = _pixels(image, file.path)
             if planes and pixels.values.shape[-1] == header.channels:
@@ -200,6 +202,18 @@ def _check_size(height: int, width: int) -> None:
         raise PictureError(f"damaged: it says that it has {width} × {height} pixels")
     if height * width > MAX_PIXELS:
         raise PictureError(f"{width} × {height} pixels; at most {MAX_PIXELS:,} are read. Shrink or cut it.")
+
+
+def _check_stored(image: Image.Image, path: str) -> None:
+    """Refuse what cannot be in the file, before memory is taken for it. Pillow leaves black what no strip of a TIFF is
+    about."""
+    tiles = [(tile[0], tile[1]) for tile in getattr(image, "tile", ()) if tile[1]]
+    rows = max((bottom for _, (_, _, _, bottom) in tiles), default=0)
+    if image.format == "TIFF" and rows < image.height:
+        raise PictureError(f"damaged: it holds {rows:,} of {image.height:,} rows")
+    plain = sum((right - left) * (bottom - top) for codec, (left, top, right, bottom) in tiles if codec == "raw")
+    if plain > 8 * os.path.getsize(path):  # not even with a bit for each
+        raise PictureError(f"damaged or cut off: {image.width:,} × {image.height:,} pixels are not in it")
 
 
 @contextlib.contextmanager

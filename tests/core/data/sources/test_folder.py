@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from core.data.dataset import DatasetError
 from core.data.pixels import survey
 from core.data.preparation import Prepared, prepare, prepared_once
 from core.data.sources.listing import listed, located
+from core.data.sources.pictures import PictureError, read_header
 
 
 def picture(path: Path, level: int = 0, size: tuple[int, int] = (16, 16), **options: object) -> Path:
@@ -203,6 +205,31 @@ def test_more_pixels_than_fit_are_skipped_before_they_are_decoded(tmp_path, monk
     prepared = read(tmp_path, tmp_path)
     assert prepared.names == ("a.png",)
     assert prepared.skipped[0].reason == "3000 × 2000 pixels; at most 5,000,000 are read. Shrink or cut it."
+
+
+def height_of(file: Path, rows: int) -> None:
+    """Let a header claim so many rows."""
+    content = bytearray(file.read_bytes())
+    place = 22  # of a BMP
+    if file.suffix == ".tif":
+        place = content.index(struct.pack("<HHL", 0x101, 4, 1)) + 8
+    content[place : place + 4] = struct.pack("<L", rows)
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("b.tif", "damaged: it holds 16 of 5,000,000 rows"),
+        ("b.bmp", "damaged or cut off: 16 × 5,000,000 pixels are not in it"),
+    ],
+)
+def test_pixels_that_a_file_does_not_hold_are_neither_made_up_nor_given_memory(tmp_path, monkeypatch, name, said):
+    Image.new("L", (16, 16)).save(tmp_path / name)
+    height_of(tmp_path / name, 5_000_000)
+    monkeypatch.setattr(Image.Image, "load", lambda image: pytest.fail("it was decoded"))
+    with pytest.raises(PictureError, match=f"^{said}$"):
+        read_header(str(tmp_path / name), Path(name).suffix)
 
 
 def test_a_large_photograph_is_decoded_small(tmp_path, monkeypatch):
