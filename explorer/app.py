@@ -89,8 +89,9 @@ FRAME_MS = 16
 LOSSES_AFTER_S = 5.0
 """The loss plot imports pyqtgraph, a third of a second: it waits for the first image, but no longer than this."""
 CLOSING_S = 0.8
-"""The window waits so long at its end for files that are being written, for commands and the engine: for the last
-``ENDING_S`` for the engine alone, which is killed ``KILLING_S`` before the end."""
+"""The window waits so long at its end for files that are being written, for commands and the engine, all at once.
+Commands are killed ``ENDING_S`` before the end; the engine, and what is still being written, are given up ``KILLING_S``
+before it."""
 ENDING_S, KILLING_S = 0.4, 0.2
 RESTART, COPY_REPORT = "Restart the engine", "Copy report"
 
@@ -409,5 +410,6 @@ class Explorer(QObject):
         """Wait for files and processes until ``end``, whatever hangs."""
         with ExitStack() as all_of_them:
             all_of_them.callback(lambda: self.engine.stop(max(0, round(1000 * (end - KILLING_S - monotonic())))))
-            finish_writing(end - ENDING_S - monotonic())
-            finish_commands(end - ENDING_S - monotonic())
+            all_of_them.callback(lambda: finish_commands(end - ENDING_S - monotonic()))
+            all_of_them.callback(lambda: finish_writing(end - KILLING_S - monotonic()))
+            self.session.finish(end - KILLING_S - monotonic())

@@ -40,7 +40,7 @@ class Save:
 
 
 class SessionStore(QObject):
-    """Owns the window's session file. Its methods return at once, but for ``stop``."""
+    """Owns the window's session file. Its methods return at once, but for ``finish``."""
 
     saved = Signal(object)
     """The project that is on the disk now."""
@@ -100,13 +100,17 @@ class SessionStore(QObject):
         """Do ``job`` in the thread, after what waits."""
         self._add(job)
 
-    def stop(self, seconds: float) -> None:
-        """Do what waits, but no longer than so many seconds; the thread ends."""
+    def end(self) -> None:
+        """What waits is still done; then the thread ends."""
         with self._wanted:
             self._ends = True
             self._wanted.notify()
+
+    def finish(self, seconds: float) -> bool:
+        """Wait until the thread has ended, for ``seconds`` at most; whether it has."""
         if self._thread is not None:
-            self._thread.join(seconds)
+            self._thread.join(max(0.0, seconds))
+        return self._thread is None or not self._thread.is_alive()
 
     # in the thread
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from PySide6.QtCore import QThreadPool, Signal
+from PySide6.QtCore import Signal
 
 from core.projects.archive import SUFFIX, ProjectWriter, read_project
 from core.projects.embedded import add_run, embedded_size, has_run, unpack_run
@@ -23,7 +22,6 @@ from explorer.views.project import SaveProjectDialog
 from explorer.widgets.dialogs import ask_file, ask_folder, ask_question, ask_save, show_dialog
 
 FILTER = {"isoline": f"Isoline project (*{SUFFIX})"}
-STOP_MS = 500
 
 
 def is_project(path: Path) -> bool:
@@ -32,37 +30,19 @@ def is_project(path: Path) -> bool:
 
 
 class ProjectController(Controller):
-    """Saves and opens project files. Files are read and written in a thread, one after another."""
+    """Saves and opens project files."""
 
     recent_changed = Signal()
-    _done = Signal(object, object)  # what to call in the event loop, and with what
 
     def __init__(self, context: Context, open_run: OpenRun, session: SessionController) -> None:
         super().__init__(context)
         self._open_run, self._session = open_run, session
-        self._pool = QThreadPool(self)
-        self._pool.setMaxThreadCount(1)
-        self._done.connect(lambda then, result: then(result))
+        self._files = self._background(ProjectError, RunError, OSError)
         session.unlocated.connect(self._ask_where)
 
-    def shut_down(self) -> None:
-        """Wait a moment for a file that is being written."""
-        self._pool.waitForDone(STOP_MS)
-
-    def _in_thread(self, work: Callable[[], Any], then: Callable[[Any], object]) -> None:
-        """Do ``work`` in the thread, and ``then`` here with its result; what went wrong is shown."""
-
-        def job() -> None:
-            try:
-                self._done.emit(then, work())
-            except (ProjectError, RunError) as error:
-                self._done.emit(self._fail, str(error))
-
-        self._pool.start(job)
-
-    def _fail(self, text: str) -> None:
+    def _fail(self, error: Exception) -> None:
         self._session.show_something()
-        self.error_occurred.emit(text)
+        self.error_occurred.emit(str(error))
 
     # saving
 
@@ -82,7 +62,7 @@ class ProjectController(Controller):
         """Ask what goes into the file, then for the file."""
         run, epoch = self._open_run.run, self._state.epoch
         if run is not None:
-            self._in_thread(lambda: embedded_size(run, epoch), lambda size: self._show_dialog(run, size))
+            self._files.read(partial(embedded_size, run, epoch), partial(self._show_dialog, run), self._fail)
 
     def _show_dialog(self, run: RunDirectory, size: int) -> None:
         if self._open_run.run is not None and self._open_run.run.path == run.path:
@@ -117,7 +97,7 @@ class ProjectController(Controller):
                     f"{file} could not be written: {reason}. What was there before is intact."
                 ) from error
 
-        self._in_thread(work, lambda size: self._on_saved(file, size))
+        self._files.write(work, partial(self._on_saved, file), self._fail)
 
     def _on_saved(self, file: Path, size: int) -> None:
         self._settings.add_recent_project(file)
@@ -141,7 +121,7 @@ class ProjectController(Controller):
             run = located(project, file, places)
             return Found(project, run, file=str(file)), run is None and has_run(file)
 
-        self._in_thread(work, self._on_read)
+        self._files.read(work, self._on_read, self._fail)
 
     def _on_read(self, result: tuple[Found, bool]) -> None:
         found, embedded = result
@@ -160,7 +140,7 @@ class ProjectController(Controller):
             self._state.message = f"The model of {name} is in {run}"
             self._show(dataclasses.replace(found, run=run))
 
-        self._in_thread(lambda: unpack_run(Path(found.file), folder, name), then)
+        self._files.write(lambda: unpack_run(Path(found.file), folder, name), then, self._fail)
 
     def _show(self, found: Found) -> None:
         assert found.project is not None
@@ -196,4 +176,4 @@ class ProjectController(Controller):
                 )
             return folder
 
-        self._in_thread(work, lambda run: self._show(dataclasses.replace(found, run=run)))
+        self._files.read(work, lambda run: self._show(dataclasses.replace(found, run=run)), self._fail)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -30,7 +31,6 @@ EVERY_MS = 2000
 """The longest that a change waits which no gesture's end has saved."""
 AGAIN_MS = 5000
 """After a save that could not be done."""
-CLOSE_S = 0.9
 BESIDE = ("mode", "epoch", "gridlines_shown")
 """What is kept of the state beside what undo covers."""
 MOST_TRAININGS = 5
@@ -313,13 +313,23 @@ class SessionController(Controller):
             self.error_occurred.emit(text)
 
     def shut_down(self) -> None:
-        """Write the last state; returns within a second."""
+        """Have the last state written; ``finish`` waits for it."""
         if self._active and self._pending is None and self._open_run.run is not None:
             project = self.snapshot()
             if project.has_work or not self._unwanted:
                 self.store.save(Save(project, self._run_name, "closed"))
         self._active = False
-        self.store.stop(CLOSE_S)
+        self.store.end()
+
+    def finish(self, seconds: float) -> None:
+        """Wait until the last state has been written, for ``seconds`` at most, and print it if it has not: the window
+        closes."""
+        if not self.store.finish(seconds):
+            print(
+                f"isoline: what was done last could not be kept before the window closed: {self.store.folder} does not "
+                "answer",
+                file=sys.stderr,
+            )
 
     # showing
 

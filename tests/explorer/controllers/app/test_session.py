@@ -55,7 +55,7 @@ def again(_window_of_the_file, qtbot):
     explorer = _window_of_the_file
 
     def renew(run: Path | None):
-        explorer.session.shut_down()
+        finish(explorer)
         explorer.session.store.listed.disconnect()
         explorer.window.earlier_chosen.disconnect()
         explorer.window.set_earlier(())
@@ -67,7 +67,7 @@ def again(_window_of_the_file, qtbot):
         return _resumed(explorer, qtbot) if run is None else _begun(explorer, run, qtbot)
 
     yield renew
-    explorer.session.shut_down()
+    finish(explorer)
 
 
 def _resumed(explorer, qtbot):
@@ -81,6 +81,12 @@ def _begun(explorer, run: Path, qtbot):
     open_run(explorer, run)
     qtbot.waitUntil(lambda: explorer.cloud.point_count == len(explorer.state.embedding))
     return explorer
+
+
+def finish(explorer) -> None:
+    """The session is closed, and on the disk."""
+    explorer.session.shut_down()
+    explorer.session.finish(60.0)
 
 
 def end(explorer) -> None:
@@ -158,7 +164,7 @@ def test_without_its_run_the_session_stays_and_can_be_gone_on_with(again, run, t
     explorer = again(run)
     work(explorer)
     before = explorer.session.snapshot()
-    explorer.session.shut_down()
+    finish(explorer)
     (file,) = sessions_folder().glob("*.isoline")
     content = file.read_bytes()
     os.rename(run, tmp_path / "elsewhere")
@@ -179,10 +185,10 @@ def test_without_its_run_the_session_stays_and_can_be_gone_on_with(again, run, t
 
 
 def test_a_session_with_nothing_in_it_does_not_displace_another(again, run, tmp_path):
-    again(run).session.shut_down()
+    finish(again(run))
     (file,) = sessions_folder().glob("*.isoline")
     shutil.move(run, tmp_path / "elsewhere")
-    again(None).session.shut_down()
+    finish(again(None))
     assert list(sessions_folder().glob("*.isoline")) == [file]
 
 
@@ -272,7 +278,7 @@ def _full_disk(path):
 def test_what_does_not_fit_its_run_is_not_shown_and_not_lost(again, run, tmp_path, qtbot):
     explorer = again(run)
     work(explorer)
-    explorer.session.shut_down()
+    finish(explorer)
     (file,) = sessions_folder().glob("*.isoline")
     content = file.read_bytes()
     shutil.rmtree(run)
@@ -292,7 +298,7 @@ def test_a_training_that_goes_on_comes_first(again, run, tmp_path, monkeypatch):
     explorer = again(run)
     work(explorer)
     explorer.session.note_training(trained)
-    explorer.session.shut_down()
+    finish(explorer)
     status = RunDirectory.status
     monkeypatch.setattr(RunDirectory, "status", lambda self: "running" if self.path == trained else status(self))
     second = again(None)
