@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -18,9 +18,9 @@ from PySide6.QtCore import Qt, QTimer
 BIN_MS, LONGEST_MS = 0.1, 60_000.0
 INTERVAL_S = 0.005
 LATE_MS = 25.0
-HELD_S, LOOK_S = 0.05, 0.01  # a loop that is late by so much is looked into, so often
+HELD_S, LOOK_S = 0.02, 0.005  # a loop that is late by so much is looked into, so often
 PROGRAM = Path(__file__).resolve().parent.parent
-CALLERS = 5  # that are named with the line in which the loop is held
+CALLERS = 3  # that are named with the line in which the loop is held, beside what began it
 
 
 class Delays:
@@ -57,7 +57,7 @@ class Lateness:
         self._late: Counter[str] = Counter()
         self._computing: Counter[str] = Counter()
         self._longest: dict[str, float] = {}
-        self._held: dict[str, float] = {}
+        self._held: dict[tuple[str, str], tuple[float, float]] = {}  # seconds by the clock, and of computing
         self._loop = threading.get_ident()
         self._begin()
         self._counting = False
@@ -99,13 +99,21 @@ class Lateness:
         self._begin()
 
     def _look(self) -> None:
-        looked = perf_counter()
+        looked, computed = perf_counter(), self._thread_time()
         while True:
             sleep(LOOK_S)
             before, looked = looked, perf_counter()
+            computed_before, computed = computed, self._thread_time()
             if self._counting and looked - self._due > HELD_S:
                 where = place(sys._current_frames().get(self._loop))
-                self._held[where] = self._held.get(where, 0.0) + looked - max(before, self._due)
+                seconds, computing = self._held.get(where, (0.0, 0.0))
+                since = looked - max(before, self._due)
+                self._held[where] = seconds + since, computing + min(since, computed - computed_before)
+
+    def _thread_time(self) -> float:
+        """What the loop's thread has computed; Unix alone can tell another thread."""
+        clock = getattr(time, "pthread_getcpuclockid", None)
+        return 0.0 if clock is None else time.clock_gettime(clock(self._loop))
 
     def by_action(self) -> list[dict[str, str | float]]:
         """For each action that was late: how often its timer ``fired``, how often ``late`` by more than ``LATE_MS``,
@@ -123,22 +131,30 @@ class Lateness:
         ]
 
     def held(self, most: int) -> list[str]:
-        """The ``most`` places in which the loop was found longest while it was late by more than ``HELD_S``."""
-        held = sorted(self._held.copy().items(), key=lambda one: -one[1])
-        return [f"{seconds:.2f} s in {where}" for where, seconds in held[:most]]
+        """The ``most`` handlers in which the loop was found longest while it was late by more than ``HELD_S``, with the
+        place in which it was longest: by the clock, and how much of that it computed."""
+        places: dict[str, dict[str, tuple[float, float]]] = {}
+        for (handler, where), seconds in self._held.copy().items():
+            places.setdefault(handler, {})[where] = seconds
+        sums = {handler: np.sum([*within.values()], axis=0) for handler, within in places.items()}
+        lines = []
+        for handler, (seconds, computing) in sorted(sums.items(), key=lambda one: -one[1][0])[:most]:
+            where, (part, computed) = max(places[handler].items(), key=lambda one: one[1])
+            whole = f"{seconds:.2f} s ({computing:.2f} computing) in {handler}"
+            lines.append(f"{whole}, {part:.2f} ({computed:.2f}) of them in {where}")
+        return lines
 
 
-def place(frame: FrameType | None) -> str:
-    """The innermost lines of the program in ``frame``, and what these have called."""
+def place(frame: FrameType | None) -> tuple[str, str]:
+    """Where the program is in ``frame``: its outermost line, of a handler of some event; and the innermost ones with
+    what they have called."""
     called, lines = "", []
-    while frame is not None and len(lines) <= CALLERS:
+    while frame is not None:
         file = Path(frame.f_code.co_filename)
-        inside = False
-        with contextlib.suppress(ValueError):
-            inside = file.relative_to(PROGRAM).parts[0] in ("core", "explorer")
-        if inside:
-            lines.append(f"{file.relative_to(PROGRAM)}:{frame.f_lineno} {frame.f_code.co_name}")
+        if file.is_relative_to(PROGRAM / "core") or file.is_relative_to(PROGRAM / "explorer"):
+            if not file.is_relative_to(PROGRAM / "explorer" / "tour"):  # the walk's own hands
+                lines.append(f"{file.relative_to(PROGRAM).as_posix()}:{frame.f_lineno} {frame.f_code.co_name}")
         elif not lines and not called:
             called = f"{file.name}:{frame.f_lineno} {frame.f_code.co_name}"
         frame = frame.f_back
-    return " < ".join([*([called] if called else []), *lines])
+    return lines[-1] if lines else called, " < ".join([*([called] if called else []), *lines[:CALLERS]])

@@ -83,17 +83,28 @@ def test_what_is_late_is_counted_by_action_and_computing_apart():
     assert late.late.percentiles()["max"] == pytest.approx(200.0, abs=20.0)
 
 
-def test_what_holds_the_loop_is_named_by_the_lines_of_the_program_and_what_they_called():
-    assert _lateness.place(None) == ""
-    assert _lateness.place(sys._getframe()).startswith("test_soak.py:")
-    text = _lateness.PROGRAM / "core" / "utils" / "text.py"
-    outer: Any = types.SimpleNamespace(f_code=code(str(text), "wrap"), f_lineno=7, f_back=None)
-    inner: Any = types.SimpleNamespace(f_code=code("/lib/re.py", "sub"), f_lineno=3, f_back=outer)
-    assert _lateness.place(inner) == "re.py:3 sub < core/utils/text.py:7 wrap"
+def test_what_holds_the_loop_is_named_by_its_handler_and_the_lines_of_the_program_with_what_they_called():
+    assert _lateness.place(None) == ("", "")
+    assert _lateness.place(sys._getframe())[1].startswith("test_soak.py:")
+    frame: Any = None
+    for file, function in (("explorer/tour/runner", "play"), ("explorer/app", "redraw"), ("core/utils/text", "wrap")):
+        frame = types.SimpleNamespace(f_code=code(file, function), f_lineno=7, f_back=frame)
+    frame = types.SimpleNamespace(f_code=code("/lib/re", "sub"), f_lineno=3, f_back=frame)
+    handler = "explorer/app.py:7 redraw"
+    assert _lateness.place(frame) == (handler, f"re.py:3 sub < core/utils/text.py:7 wrap < {handler}")
+
+
+def test_where_the_loop_is_held_is_summed_by_handler():
+    late = _lateness.Lateness(lambda: "")
+    late._held = {("a", "x"): (1.0, 0.2), ("b", "y"): (2.5, 2.0), ("a", "z"): (2.0, 1.0)}
+    assert late.held(2) == [
+        "3.00 s (1.20 computing) in a, 2.00 (1.00) of them in z",
+        "2.50 s (2.00 computing) in b, 2.50 (2.00) of them in y",
+    ]
 
 
 def code(file: str, function: str) -> types.SimpleNamespace:
-    return types.SimpleNamespace(co_filename=file, co_name=function)
+    return types.SimpleNamespace(co_filename=str(_lateness.PROGRAM / f"{file}.py"), co_name=function)
 
 
 @pytest.mark.skipif(_census.heap_mb() is None, reason="malloc of another maker gives no account")
