@@ -27,7 +27,8 @@ CLOCK_MS = 1000
 SLOW_S = 3.0  # a look that takes longer is told of
 
 News = tuple[str, object]
-"""The name of a signal of ``RunWatcher``, and what it carries."""
+"""The name of a signal of ``RunWatcher``, and what it carries; or ``behind``, whether more records are there already
+than those that come next."""
 
 
 @dataclass(frozen=True)
@@ -105,22 +106,32 @@ class RunFollower:
             yield "embedding", self._run.read_embedding(None)
 
     def _metrics_news(self) -> Iterator[News]:
-        tail = self._tail
-        restarts = tail.restarts
-        records = tail.poll()
-        if tail.restarts != restarts:
-            yield "restarted", None
-        if tail.damaged:
-            yield from self._problem(f"{tail.path} is damaged in places: lines that cannot be read are passed over.")
-        started = any(record.get("event") == "started" for record in records)
-        if started and self._looks:  # a run that goes on may have other settings
-            try:
-                yield "reopened", RunDirectory.open(self._run.path)
-            except (RunError, OSError) as error:
-                yield from self._problem(str(error))
-        if records:
-            yield "records", records
-        if self._epochs is None or any(record.get("kind") == "epoch" for record in records):
+        """Records of a long file in parts: who shows them holds up nothing else, and they take little room."""
+        tail, more, behind = self._tail, True, False
+        started, epoch_ended = False, self._epochs is None
+        while more:
+            restarts = tail.restarts
+            records = tail.poll()
+            if tail.restarts != restarts:
+                yield "restarted", None
+            if tail.damaged:
+                yield from self._problem(
+                    f"{tail.path} is damaged in places: lines that cannot be read are passed over."
+                )
+            starts = any(record.get("event") == "started" for record in records)
+            if starts and self._looks:  # a run that goes on may have other settings
+                try:
+                    yield "reopened", RunDirectory.open(self._run.path)
+                except (RunError, OSError) as error:
+                    yield from self._problem(str(error))
+            more = tail.behind
+            if records or behind:
+                yield "behind", more
+                yield "records", records
+            behind = more
+            started = started or starts
+            epoch_ended = epoch_ended or any(record.get("kind") == "epoch" for record in records)
+        if epoch_ended:
             epochs = tuple(self._run.embedding_epochs())
             if epochs != (self._epochs or ()):
                 yield "epochs", epochs
@@ -151,13 +162,14 @@ class RunWatcher(QObject):
         self._threads: list[_Watch] = []  # what the present one is; not ``self``, which it ends with
         self.destroyed.connect(partial(_end_all, self._threads))
         self._stalled = False
+        self.behind = False  # more records are there already than those that are being emitted
         self._clock = QTimer(self, interval=CLOCK_MS)
         self._clock.timeout.connect(self._look_at_clock)
 
     def watch(self, run: RunDirectory | None) -> None:
         """Follow ``run`` from its first record on; None stops. Returns at once."""
         _end_all(self._threads)
-        self._watch = None
+        self._watch, self.behind = None, False
         self._clock.stop()
         self._tell_stalled("")
         if run is not None:
@@ -173,8 +185,12 @@ class RunWatcher(QObject):
             self._watch.look(then)
 
     def _emit(self, watch: _Watch, news: News) -> None:
-        if watch is self._watch:
-            name, value = news
+        name, value = news
+        if watch is not self._watch:
+            return
+        if name == "behind":
+            self.behind = bool(value)
+        else:
             getattr(self, name).emit(value)
 
     def _look_at_clock(self) -> None:
@@ -219,19 +235,30 @@ class _Watch:
             self._wake.clear()
             asked = len(self._asked)
             self._since = monotonic()
-            news = 0
             for item in self._follower.look(whole=asked > 0):
-                news += 1
+                self._since = None
+                self._in_event_loop(lambda item=item: self._emit(item))
                 if self._ended:
                     return
-                call_in_event_loop(lambda item=item: self._emit(item))
+                self._since = monotonic()
             self._since = None
-            if news or asked:  # before more is read, for the event loop may be slower than the disk
-                self._emitted.clear()
-                call_in_event_loop(lambda asked=asked: self._after_look(asked))
-                if not self._ended:
-                    self._emitted.wait()
+            if asked:
+                self._in_event_loop(lambda asked=asked: self._after_look(asked))
             self._wake.wait(INTERVAL_MS / 1000)
+
+    def _in_event_loop(self, function: Callable[[], object]) -> None:
+        """Have it called there, and wait before more is read: the event loop may be slower than the disk."""
+
+        def call() -> None:
+            try:
+                function()
+            finally:
+                self._emitted.set()
+
+        self._emitted.clear()
+        if not self._ended:
+            call_in_event_loop(call)
+            self._emitted.wait()
 
     def _emit(self, news: News) -> None:
         emit = self._emit_method()
@@ -240,7 +267,6 @@ class _Watch:
 
     def _after_look(self, asked: int) -> None:
         due, self._asked = self._asked[:asked], self._asked[asked:]
-        self._emitted.set()
         for then in due:
             if not self._ended:
                 then()

@@ -21,7 +21,8 @@ from core.utils.untrusted import UnreadableError, decode_json, open_regular
 Record = dict[str, Any]
 
 _TAIL_BYTES = 1 << 16
-_MOST_BYTES = 1 << 24  # that are read at once; no line is longer
+_PART_BYTES = 1 << 18  # that are read at once, about 700 steps: more would take room, and time of who shows them
+_MOST_BYTES = 1 << 24  # no line is longer
 _OUTCOMES = ("finished", "failed", "stopped")
 
 
@@ -131,20 +132,22 @@ class MetricsTail:
 
     ``restarts`` counts how often the file was replaced or shortened; the records that ``poll`` gives afterwards begin
     at the top again, so a reader that keeps old ones must forget them when the number changes. ``damaged`` counts the
-    lines that were passed over since then.
+    lines that were passed over since then. ``behind``: the last call has left lines that were already there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.restarts = 0
         self.damaged = 0
+        self.behind = False
         self._offset = 0
         self._identity: tuple[int, int] | None = None
         self._seen_size = 0
 
     def poll(self) -> list[Record]:
-        """New whole lines since the last call, parsed. Of a long file it gives the next part: call again while there is
-        any. Raises ``OSError``, or ``RunError`` if it is no file."""
+        """New whole lines since the last call, parsed. Of a long file it gives the next part: call again while it is
+        ``behind``. Raises ``OSError``, or ``RunError`` if it is no file."""
+        self.behind = False
         try:
             status = self.path.stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -158,15 +161,20 @@ class MetricsTail:
         while not records and status.st_size > self._seen_size:
             with _opened(self.path) as file:
                 file.seek(self._offset)
-                data = file.read(_MOST_BYTES)
+                data = file.read(_PART_BYTES)
+                whole = len(data) < _PART_BYTES
+                if not whole and b"\n" not in data:
+                    data += file.read(_MOST_BYTES - _PART_BYTES)
+                    whole = len(data) < _MOST_BYTES
             end = data.rfind(b"\n") + 1
             if not end and len(data) == _MOST_BYTES:  # no record is as long
                 end = len(data)
-            self._seen_size = self._offset + len(data) if len(data) < _MOST_BYTES else self._offset + end
+            self._seen_size = self._offset + (len(data) if whole else end)
             self._offset += end
             records, damaged = _parsed(data[:end])
             self.damaged += damaged
-            if len(data) < _MOST_BYTES:
+            self.behind = not whole and status.st_size > self._seen_size
+            if whole:
                 break
         return records
 
@@ -178,9 +186,9 @@ def read_metrics(path: Path) -> list[Record]:
 
 def read_records(tail: MetricsTail) -> list[Record]:
     """All records that are there, and have not been given before."""
-    records: list[Record] = []
-    while part := tail.poll():
-        records += part
+    records = tail.poll()
+    while tail.behind:
+        records += tail.poll()
     return records
 
 

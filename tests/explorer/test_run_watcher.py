@@ -56,7 +56,7 @@ def test_a_training_that_goes_on_brings_its_settings_before_its_records_and_its_
     metrics.append({"kind": "event", "event": "started"})
     metrics.close()
     news = list(follower.look())
-    assert [name for name, _ in news] == ["reopened", "records", "status"]
+    assert [name for name, _ in news] == ["reopened", "behind", "records", "status"]
     assert news[0][1].config.training.epochs == 7  # pyright: ignore[reportAttributeAccessIssue]
 
 
@@ -106,4 +106,21 @@ def test_a_run_whose_disk_stalls_is_left_at_once_and_says_nothing_later(tmp_path
     watcher.look(lambda: seen.append("looked"))
     qtbot.waitUntil(lambda: "looked" in seen)
     assert seen == ["interrupted", "looked"]
+    watcher.watch(None)
+
+
+def test_records_of_a_long_file_come_in_parts_with_word_of_whether_more_are_there(tmp_path: Path, qtbot, monkeypatch):
+    monkeypatch.setattr("core.runs.metrics_log._PART_BYTES", 256)
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    steps = [STEP | {"step": number} for number in range(20)]
+    text = "".join(f"{json.dumps(step)}\n" for step in steps)
+    run.metrics_path.write_text(text + "torn" * 100, encoding="utf-8")
+    watcher, seen, behind = RunWatcher(), [], []
+    watcher.records.connect(lambda records: (seen.extend(records), behind.append(watcher.behind)))
+    watcher.watch(run)
+    watcher.look(lambda: seen.append("looked"))
+    qtbot.waitUntil(lambda: "looked" in seen)
+    assert seen == [*steps, "looked"]
+    assert behind == [True] * (len(behind) - 1) + [False]
+    assert len(behind) > 3
     watcher.watch(None)

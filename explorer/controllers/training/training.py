@@ -34,7 +34,7 @@ from explorer.weak_callback import ignore
 NICENESS = 10
 LOG = "trainer.log"
 LOOK_S = 0.25  # between two looks at what a trainer that has just been started says
-_DECISIONS = ("exploded", "resumed", "started")
+_DECISIONS = frozenset(("exploded", "resumed", "started"))
 """Events by which a loss explodes, and by which it is decided what follows."""
 _PREPARING = re.compile(r"preparing the images +(\d+)%")
 
@@ -78,6 +78,7 @@ class TrainingController(Controller):
         self._failure: dict[str, Any] = {}  # the record of how its training failed, if it did
         self._exploded: dict[str, Any] = {}  # the record of how its loss exploded, until it is decided what follows
         self._report: dict[str, Any] = {}  # the record of how it ended, if it has
+        self._news: set[str] = set()  # events that have been read since they were last shown
         view.start_requested.connect(self.start)
         view.continue_requested.connect(self.go_on)
         view.fresh_requested.connect(self.start_anew)
@@ -254,6 +255,7 @@ class TrainingController(Controller):
     def _forget_records(self) -> None:
         self._losses.clear()
         self._live, self._failure, self._exploded, self._report, self._done = {}, {}, {}, {}, 0
+        self._news.clear()
 
     def _on_files(self, files: ModelFiles) -> None:
         self._has_checkpoint = files.last_checkpoint
@@ -273,7 +275,8 @@ class TrainingController(Controller):
         self._show_ending()
 
     def _on_records(self, records: list[dict]) -> None:
-        self._losses.append(records)
+        behind = self._watcher.behind
+        self._losses.append(records, more=behind)
         steps = [record for record in records if record.get("kind") == "step"]
         config = self._state.config
         if steps and config is not None:
@@ -285,18 +288,25 @@ class TrainingController(Controller):
                 self._done = int(record.get("epoch") or 0)
             elif record.get("kind") == "report":
                 self._report = record
+        if not behind:
+            self._show_turns()
+
+    def _show_turns(self) -> None:
+        """What has become of the training by its newest record."""
         if not self.active:
             self._show_ending()
-        if any(record.get("event") in _DECISIONS for record in records):
+        news, self._news = self._news, set()
+        if _DECISIONS & news:
             self._show_state(self._state.training)
             if self._exploded:
                 self.error_occurred.emit(f"The training has paused: {self._exploded.get('message', '')}")
-        if self._failure and any(record is self._failure for record in records):
+        if self._failure and "failed" in news:
             self._show_state(self._state.training)
             self.error_occurred.emit(f"The training failed: {self._failure.get('message', '')}")
 
     def _on_event(self, record: dict) -> None:
-        event, message = record.get("event"), str(record.get("message", ""))
+        event, message = str(record.get("event")), str(record.get("message", ""))
+        self._news.add(event)
         if event in _DECISIONS:
             self._exploded = record if event == "exploded" else {}
         if event == "started":

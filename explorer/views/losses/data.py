@@ -85,8 +85,9 @@ class LossData:
         }
         for name, column in self._epochs.items():
             column.append(_number(values[name]))
-        curve = self.y("validation")
-        self.best = int(np.nanargmin(curve)) if np.isfinite(curve).any() else None
+        curve = self._epochs["validation"]
+        if math.isfinite(curve[-1]) and (self.best is None or curve[-1] < curve[self.best]):
+            self.best = len(curve) - 1
 
     def _append_change(self, record: dict[str, Any]) -> None:
         # A record holds all three hyperparameters; "changed" says which values are new, those of a resumed run, too.

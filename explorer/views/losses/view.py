@@ -39,6 +39,7 @@ class LossesView(Panel):
     def __init__(self) -> None:
         super().__init__("losses")
         self._data, self._dirty = LossData(), False
+        self._undrawn = False  # records have come that are to be drawn with those that follow
         self.settings = PlotSettings()  # how the curves are drawn now
         self.plot: LossPlot | None = None  # made when there is something to draw: see its module
         self._empty = label("", "muted", "losses.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
@@ -82,10 +83,12 @@ class LossesView(Panel):
 
     # setters
 
-    def append(self, records: list[dict[str, Any]]) -> None:
-        """Store records of ``metrics.jsonl``: "step" and "epoch" give curves, changed hyperparameters give marks."""
+    def append(self, records: list[dict[str, Any]], more: bool = False) -> None:
+        """Store records of ``metrics.jsonl``: "step" and "epoch" give curves, changed hyperparameters give marks.
+        ``more`` are about to come: they are drawn together."""
         self._data.append(records)
-        self._dirty = self._dirty or bool(records)
+        self._undrawn = self._undrawn or bool(records)
+        self._dirty = self._dirty or (self._undrawn and not more)
 
     def clear(self) -> None:
         """Forget the run; the settings stay."""
@@ -113,7 +116,7 @@ class LossesView(Panel):
     def redraw(self) -> None:
         """Draw what has changed since the last call; costs nothing if nothing has."""
         if self._dirty and self.isVisible():
-            self._dirty = False
+            self._dirty = self._undrawn = False
             self._refresh()
 
     def _refresh(self) -> None:

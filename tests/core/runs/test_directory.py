@@ -309,13 +309,17 @@ def test_what_is_no_record_of_a_training_is_passed_over_and_counted(tmp_path: Pa
 
 
 def test_a_long_file_comes_in_parts_and_a_line_without_end_takes_no_memory(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("core.runs.metrics_log._MOST_BYTES", 256)
+    monkeypatch.setattr("core.runs.metrics_log._PART_BYTES", 256)
+    monkeypatch.setattr("core.runs.metrics_log._MOST_BYTES", 512)
     path = tmp_path / "metrics.jsonl"
-    path.write_bytes(b"".join(line(step(n)) for n in range(20)) + b"x" * 700 + b"\n" + line(step(20)))
+    long = step(20, message="y" * 400)
+    path.write_bytes(b"".join(line(step(n)) for n in range(20)) + b"x" * 1500 + b"\n" + line(long) + line(step(21)))
     tail = MetricsTail(path)
-    assert 0 < len(tail.poll()) < 20
-    assert [record["step"] for record in read_records(tail)][-2:] == [19, 20]
-    assert [record["step"] for record in read_metrics(path)] == list(range(21))
+    assert 0 < len(tail.poll()) < 10
+    assert tail.behind
+    assert read_records(tail)[-3:] == [step(19), long, step(21)]
+    assert (tail.behind, tail.poll()) == (False, [])
+    assert [record["step"] for record in read_metrics(path)] == list(range(22))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")

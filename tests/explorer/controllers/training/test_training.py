@@ -269,6 +269,19 @@ def test_a_failure_after_which_the_run_went_on_is_past(window):
     assert not window.child("advice").isVisible()
 
 
+def test_what_a_long_record_says_is_told_when_it_has_been_read_to_its_end(window):
+    errors: list[str] = []
+    window.controller.error_occurred.connect(errors.append)
+    window.open("run", "finished")
+    window.watcher.behind = True
+    window.watcher.records.emit([STARTED, epoch(1), failed(2e-4)])
+    assert errors == []
+    window.watcher.records.emit([STARTED, epoch(4), failed(1e-4)])
+    window.watcher.behind = False
+    window.watcher.records.emit([])
+    assert errors == ["The training failed: the loss is nan"]
+
+
 def test_a_run_that_goes_on_is_started_by_the_command_a_person_would_type(window, monkeypatch):
     trainer = Trainer(monkeypatch)
     run = window.open("run", "finished")

@@ -110,6 +110,15 @@ def test_drawing_waits_for_the_clock(view):
     assert view.plot.values_at(300)["loss"] == pytest.approx(1 / 300)
 
 
+def test_records_after_which_more_come_are_drawn_with_those(view):
+    view.append(_records(), more=True)
+    view.redraw()
+    assert view.plot is None
+    view.append([])
+    view.redraw()
+    assert view.plot.values_at(200)
+
+
 def test_the_best_epoch_is_the_least_validation_loss(view):
     view.append([_step(1), _epoch(1, 10, 0.5), _epoch(2, 20, 0.2), _epoch(3, 30, math.nan), _epoch(4, 40, 0.4)])
     assert view._data.best == 1
