@@ -22,8 +22,8 @@ MOST_NAMES = 4096  # of OpenGL's buffers and textures; drivers give the lowest t
 def census(parents: list[QObject], renderer: str) -> dict[str, Any]:
     """Counts of this process: ``files`` open, ``threads``, ``objects`` of Qt below the windows, the application and
     ``parents``, ``gl`` buffers and textures (None where nothing is drawn by OpenGL), and ``python`` objects that its
-    collector knows; ``heap_mb``: what has been asked of malloc and not freed (None elsewhere than with glibc), beside
-    ``rss_mb``, all that is resident; ``types``: Qt's and Python's objects, and threads, by type."""
+    collector knows; ``memory``: ``resident``, and what of it is known, as
+    ``memory`` has it; ``types``: Qt's and Python's objects, and threads, by type."""
     while gc.collect():
         QCoreApplication.sendPostedEvents()
     process = psutil.Process()
@@ -35,8 +35,7 @@ def census(parents: list[QObject], renderer: str) -> dict[str, Any]:
         "objects": objects.total(),
         "gl": gl_objects() if renderer != "software" else None,
         "python": kinds.total(),
-        "heap_mb": heap_mb(),
-        "rss_mb": round(process.memory_info().rss / 1e6, 1),
+        "memory": {"resident": round(process.memory_info().rss / 1e6, 1), **memory()},
         "types": dict(kinds + objects + Counter(f"thread {thread.name}" for thread in threading.enumerate())),
     }
 
@@ -58,16 +57,19 @@ class _Mallinfo2(ctypes.Structure):
     ]  # fmt: skip
 
 
-def heap_mb() -> float | None:
-    """What is in use of malloc's heaps and mappings, in megabytes; None without glibc 2.33 or newer."""
-    if sys.platform != "linux":
-        return None
-    mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
-    if mallinfo2 is None:
-        return None
-    mallinfo2.restype = _Mallinfo2
-    info = mallinfo2()
-    return round((info.uordblks + info.hblkhd) / 1e6, 1)
+def memory() -> dict[str, float]:
+    """Megabytes: ``asked``, of malloc and not freed; ``freed``, what malloc keeps for later (both with glibc 2.33 or
+    newer alone); ``python``, of Python's small objects, at 64 bytes each; ``files``, pages of files and libraries that
+    are mapped (Linux alone)."""
+    found = {"python": sys.getallocatedblocks() * 64 / 1e6}
+    if sys.platform == "linux":
+        mallinfo2 = getattr(ctypes.CDLL(None), "mallinfo2", None)
+        if mallinfo2 is not None:
+            mallinfo2.restype = _Mallinfo2
+            info = mallinfo2()
+            found |= {"asked": (info.uordblks + info.hblkhd) / 1e6, "freed": info.fordblks / 1e6}
+        found["files"] = psutil.Process().memory_info().shared / 1e6
+    return {name: round(value, 1) for name, value in found.items()}
 
 
 def qt_objects(parents: list[QObject]) -> list[str]:

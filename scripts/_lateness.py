@@ -19,6 +19,7 @@ BIN_MS, LONGEST_MS = 0.1, 60_000.0
 INTERVAL_S = 0.005
 LATE_MS = 25.0
 HELD_S, LOOK_S = 0.02, 0.005  # a loop that is late by so much is looked into, so often
+STOOD_STILL_S = 10.0  # nothing holds the loop and this thread, too, for so long
 PROGRAM = Path(__file__).resolve().parent.parent
 CALLERS = 3  # that are named with the line in which the loop is held, beside what began it
 
@@ -104,7 +105,8 @@ class Lateness:
             sleep(LOOK_S)
             before, looked = looked, perf_counter()
             computed_before, computed = computed, self._thread_time()
-            if self._counting and looked - self._due > HELD_S:
+            stood_still = looked - before > STOOD_STILL_S
+            if self._counting and not stood_still and looked - self._due > HELD_S:
                 where = place(sys._current_frames().get(self._loop))
                 seconds, computing = self._held.get(where, (0.0, 0.0))
                 since = looked - max(before, self._due)

@@ -107,7 +107,7 @@ def empty_text(painter: QPainter, box: QRect, text: str, theme: Theme, above: in
     painter.drawText(box.adjusted(16, above, -16, -above), flags, text)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=128)
 def _text_picture(text: str, font_name: str, ink: int, halo: int, ratio: float) -> QImage:
     """Text with its halo, painted once: outlines cost 0.1 ms each, and a cloud that turns shows twenty."""
     font = QFont()
