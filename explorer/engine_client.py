@@ -24,14 +24,12 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from time import monotonic
 from typing import Any, ClassVar
 
 from msgspec import structs
-from PySide6.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
+from PySide6.QtCore import QObject, QProcess, QTimer, Signal
 
-import core
 from core.protocol.messages import (
     Cancel,
     Failed,
@@ -53,7 +51,7 @@ from core.protocol.messages import (
     supersedes,
 )
 from core.protocol.python_channel import is_given
-from explorer.settings import process_environment
+from explorer.engine_process import engine_arguments, start_python
 from explorer.weak_callback import ignore, weak_callback
 
 MAX_RESTARTS, RESTART_WINDOW_S = 3, 60.0
@@ -318,12 +316,12 @@ class EngineClient(QObject):
 
     def start(self, threads: int = 1) -> None:
         """Start the process; what is asked from now on is answered when it is ready."""
+        self.attach(start_python(self._arguments(threads), threads), threads)
+
+    def attach(self, process: QProcess, threads: int) -> None:
+        """Serve with a process that ``start_python`` has just started, with so many ``threads``."""
         self._threads, self._stopping, self._given_up = threads, False, False
-        process = QProcess(self)
-        process.setProcessEnvironment(_environment(threads))
-        process.setProgram(sys.executable)
-        # -P: a folder named core where the program was started must not be taken for Isoline's.
-        process.setArguments(["-P", *self._arguments(threads)])
+        process.setParent(self)
         process.readyReadStandardOutput.connect(self._read)
         process.readyReadStandardError.connect(self._read_errors)
         process.finished.connect(self._on_finished)
@@ -333,14 +331,15 @@ class EngineClient(QObject):
         self._ready, self._missed, self._vital = False, 0, None
         self._step, self._longest_step, self._late = Pong(seconds=0.0), 0.0, False
         self._process = process
-        process.start()
         self._heart.start()
+        if process.error() == QProcess.ProcessError.FailedToStart:  # before anybody listened
+            self._on_error(process.error())
         for pending in list(self._pending.values()):
             self._send(pending)
 
     def _arguments(self, threads: int) -> list[str]:
         """Python's arguments that start the process."""
-        return ["-m", "core.engine", "--threads", str(threads)]
+        return engine_arguments(threads)
 
     def ask_to_stop(self) -> None:
         """Ask the process politely to end; ``stop`` follows. Nothing that was asked of it is answered any more."""
@@ -570,12 +569,3 @@ class _Vital:
 def _kind(message: Request | None) -> object:
     """What has one newest error at a time."""
     return None if message is None else (type(message), message.channel)
-
-
-def _environment(threads: int) -> QProcessEnvironment:
-    environment = process_environment()
-    environment.insert("OMP_NUM_THREADS", str(threads))
-    source = str(Path(core.__file__).resolve().parent.parent)
-    earlier = environment.value("PYTHONPATH")
-    environment.insert("PYTHONPATH", os.pathsep.join([source, earlier]) if earlier else source)
-    return environment

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QProcessEnvironment, QSettings, QStandardPaths
 
-from core.data.cache import BOUND_VARIABLE, DEFAULT_GB
+from core.utils.user_folders import CACHE_BOUND_VARIABLE, DEFAULT_CACHE_GB
 
 RECENT_LIMIT = 10
 LAYOUT_VERSION = 2
@@ -141,7 +141,7 @@ class Settings:
     def cache_gb(self) -> int:
         """Gigabytes that prepared images may take on disk, 1 or more."""
         stored = str(self._store.value("cache_gb", ""))
-        return max(1, int(stored)) if stored.isdecimal() else int(DEFAULT_GB)
+        return max(1, int(stored)) if stored.isdecimal() else int(DEFAULT_CACHE_GB)
 
     @cache_gb.setter
     def cache_gb(self, gigabytes: int) -> None:
@@ -150,7 +150,7 @@ class Settings:
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables for the processes that the window starts; those that are set come before ours."""
-        return {} if os.environ.get(BOUND_VARIABLE) else {BOUND_VARIABLE: str(self.cache_gb)}
+        return {} if os.environ.get(CACHE_BOUND_VARIABLE) else {CACHE_BOUND_VARIABLE: str(self.cache_gb)}
 
 
 def process_environment() -> QProcessEnvironment:

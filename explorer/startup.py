@@ -1,10 +1,12 @@
 """Starting the program in the order that shows a window soonest.
 
-The engine process needs seconds to import torch, so it is started first and imports while the window is built.
+The engine process needs seconds to import torch, so it is started first and imports while the window imports its own
+modules, numpy among them, and is built. Therefore this module imports little at its top.
 """
 
 from __future__ import annotations
 
+import builtins
 import gc
 import os
 import sys
@@ -14,18 +16,20 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from core.protocol.python_channel import is_given
-from core.utils.crash_reports import take_crash_reports, watch_for_crashes
-from explorer.engine_client import EngineClient
-from explorer.faults import FaultCatcher
+from explorer.engine_process import engine_arguments, start_python
 from explorer.garbage import collect_in_event_loop
 
 if TYPE_CHECKING:
     from explorer.app import Explorer
+    from explorer.engine_client import EngineClient
+
+ENGINE_THREADS = 1
 
 
 def make_application(arguments: list[str]) -> QApplication:
     """The QApplication; must exist before any widget."""
+    # PySide looks into the source of whatever is imported, for its ``__feature__``, which nothing here uses: 60 ms.
+    builtins.__import__ = getattr(builtins, "__orig_import__", builtins.__import__)
     # Before QApplication: without shared contexts a second GL widget, or a floated dock, draws black.
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_ShareOpenGLContexts)
     if os.environ.get("WAYLAND_DISPLAY") and os.environ.get("QT_QPA_PLATFORM", "").startswith("xcb"):
@@ -40,17 +44,29 @@ def make_application(arguments: list[str]) -> QApplication:
     return application
 
 
+def make_application_and_engine() -> tuple[QApplication, EngineClient]:
+    """The QApplication, and the client of an engine that is already starting."""
+    application = make_application(sys.argv[:1])
+    process = start_python(engine_arguments(ENGINE_THREADS), ENGINE_THREADS)
+    from explorer.engine_client import EngineClient
+
+    engine = EngineClient()
+    engine.attach(process, ENGINE_THREADS)
+    return application, engine
+
+
 def open_window(path: Path | None, renderer: str) -> int:
     """Show the window on a run or project and return when it has been closed. None: on what was open last, or on the
     bundled model if a person does not want that."""
-    application = make_application(sys.argv[:1])
+    application, engine = make_application_and_engine()
+    from core.utils.crash_reports import take_crash_reports, watch_for_crashes
+    from explorer.faults import FaultCatcher
+
     faults = FaultCatcher()
     faults.install()
     crashes = take_crash_reports()
     watch_for_crashes("window")
-    engine = EngineClient()
-    engine.start(threads=1)
-    from explorer.app import Explorer  # after the engine's start: this import takes most of a second
+    from explorer.app import Explorer  # this import takes most of a second
 
     explorer = Explorer(application, engine, renderer)
     explorer.report(faults)
@@ -64,6 +80,7 @@ def open_window(path: Path | None, renderer: str) -> int:
 
 def open_first(explorer: Explorer, path: Path | None) -> None:
     """Open what a new window shows: see ``open_window``."""
+    from core.protocol.python_channel import is_given
     from explorer.controllers.app.open_run import bundled_run
     from explorer.controllers.app.project import is_project
 

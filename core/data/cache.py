@@ -30,9 +30,9 @@ import numpy as np
 from core.data.dataset import DatasetError
 from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, write_atomic
 from core.utils.untrusted import MEGABYTE, UnreadableError, read_bytes
+from core.utils.user_folders import CACHE_BOUND_VARIABLE, DEFAULT_CACHE_GB
 
 Known = TypeVar("Known")
-BOUND_VARIABLE, DEFAULT_GB = "ISOLINE_CACHE_GB", 50.0
 _ABANDONED_S = 24 * 3600.0  # older than that, a temporary file has lost its writer
 _FORGOTTEN_S = 90 * 24 * 3600.0
 _BLOCK = 4 << 20  # bytes of a file that have a checksum of their own
@@ -94,13 +94,13 @@ def cache_folder() -> Path:
 
 def cache_bound() -> int:
     """Bytes that the cache may take: ``ISOLINE_CACHE_GB``, 50 if it is not set. Raises ``DatasetError``."""
-    text = os.environ.get(BOUND_VARIABLE) or str(DEFAULT_GB)
+    text = os.environ.get(CACHE_BOUND_VARIABLE) or str(DEFAULT_CACHE_GB)
     try:
         gigabytes = float(text)
     except ValueError:
         gigabytes = math.nan
     if not 0.0 <= gigabytes < math.inf:
-        raise DatasetError(f"{BOUND_VARIABLE} is {text!r}; it must be a number of gigabytes, such as 50.")
+        raise DatasetError(f"{CACHE_BOUND_VARIABLE} is {text!r}; it must be a number of gigabytes, such as 50.")
     return int(gigabytes * 1e9)
 
 
@@ -234,7 +234,8 @@ class ImageCache:
         if needed > bound:
             raise DatasetError(
                 f"the prepared images take {needed / 1e9:.1f} GB, and the cache may take {bound / 1e9:g}; "
-                f"allow it more ({BOUND_VARIABLE}, or File, Image cache in the window), or reduce data.image_size."
+                f"allow it more ({CACHE_BOUND_VARIABLE}, or File, Image cache in the window), "
+                "or reduce data.image_size."
             )
         entries = self._entries()
         taken = sum(size for _, size, _, _ in entries)

@@ -1,9 +1,14 @@
-"""The user's folders for what a person has answered and for logs; the window's own settings are where Qt keeps them."""
+"""The user's folders for what a person has answered and for logs; the window's own settings are where Qt keeps them.
+
+Also how much the cache of images may take: settings name it, and import nothing to do so.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+CACHE_BOUND_VARIABLE, DEFAULT_CACHE_GB = "ISOLINE_CACHE_GB", 50.0
 
 
 def config_folder() -> Path:

@@ -89,12 +89,9 @@ def virtual_display(environment: dict[str, str], size: tuple[int, int]) -> Itera
 
 def run_tour(options: argparse.Namespace) -> int:
     """The child process's part: open the window as the program does, then play the stages."""
-    from explorer.engine_client import EngineClient
-    from explorer.startup import make_application
+    from explorer.startup import make_application_and_engine
 
-    application = make_application(sys.argv[:1])
-    engine = EngineClient()
-    engine.start(threads=1)
+    application, engine = make_application_and_engine()
     from PySide6.QtCore import QTimer
 
     from explorer.app import Explorer

@@ -54,6 +54,7 @@ from core.runs.directory import RunDirectory
 from core.training.checkpoint import save_weights
 from explorer import engine_client
 from explorer.engine_client import MAX_RESTARTS, EngineClient, Outcome, PendingRequest
+from explorer.engine_process import engine_arguments, start_python
 
 TINY = RunConfig(
     data=DataConfig(image_size=32, count=60), model=ModelConfig(latent_dim=3), training=TrainingConfig(device="cpu")
@@ -679,6 +680,15 @@ def test_the_engine_ends_when_the_window_is_killed(qtbot):
         assert alive(pid)
         window.kill()
     qtbot.waitUntil(lambda: not alive(pid), timeout=WAIT_MS)
+
+
+def test_a_process_that_could_not_be_started_before_the_client_had_it_is_an_error(idle, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.executable", "")  # which Qt refuses at once
+        process = start_python(engine_arguments(1), 1)
+    idle.client.attach(process, 1)
+    assert idle.client.given_up
+    assert "could not be started" in idle.errors[0]
 
 
 def test_a_folder_named_core_where_it_was_started_is_not_taken_for_ours(idle, run, tmp_path, monkeypatch):

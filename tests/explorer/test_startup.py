@@ -1,5 +1,8 @@
-"""What a new window opens."""
+"""In which order the program starts, and what a new window opens."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock, call
@@ -8,6 +11,32 @@ import pytest
 
 from explorer import startup
 from explorer.controllers.app.open_run import bundled_run
+
+
+def test_the_engine_is_under_way_before_the_window_imports_what_takes_long():
+    code = """
+import json, sys
+from explorer import startup
+def start(arguments, threads):
+    print(json.dumps(["numpy" in sys.modules, "msgspec" in sys.modules, arguments]))
+    raise SystemExit
+startup.start_python = start
+startup.make_application_and_engine()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [False, False, ["-m", "core.engine", "--threads", "1"]]
+
+
+def test_imports_read_no_sources_to_look_for_features_of_pyside():
+    code = """
+import linecache
+from explorer.startup import make_application
+application = make_application(["isoline"])
+import explorer.state
+print(sum("site-packages" in name or "explorer" in name for name in linecache.cache))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 20  # before the application, a few are read
 
 
 @pytest.fixture
@@ -39,7 +68,7 @@ def test_a_run_and_a_project_are_opened_and_what_was_open_last_is_left_alone(exp
 
 
 def test_the_window_of_a_python_program_is_nobodys_session(explorer, monkeypatch):
-    monkeypatch.setattr(startup, "is_given", lambda: True)
+    monkeypatch.setattr("core.protocol.python_channel.is_given", lambda: True)
     startup.open_first(explorer, Path("temporary"))
     assert explorer.session.mock_calls == []
     explorer.open_run.open.assert_called_once_with(Path("temporary"), remember=False)

@@ -6,7 +6,8 @@ import os
 
 from shiboken6 import isValid
 
-from core.data.cache import BOUND_VARIABLE, ImageCache, Leftover, cache_folder
+from core.data.cache import ImageCache, Leftover, cache_folder
+from core.utils.user_folders import CACHE_BOUND_VARIABLE
 from explorer.controllers.controller import Context, Controller
 from explorer.views.image_cache import ImageCacheDialog
 from explorer.widgets.dialogs import show_dialog
@@ -25,8 +26,8 @@ class ImageCacheController(Controller):
     def ask(self) -> None:
         """Show the dialog."""
         self._dialog = dialog = ImageCacheDialog(self._window)
-        fixed = os.environ.get(BOUND_VARIABLE)
-        obstacle = f"The environment variable {BOUND_VARIABLE} sets the limit: {fixed} GB." if fixed else ""
+        fixed = os.environ.get(CACHE_BOUND_VARIABLE)
+        obstacle = f"The environment variable {CACHE_BOUND_VARIABLE} sets the limit: {fixed} GB." if fixed else ""
         dialog.set_limit(self._settings.cache_gb, obstacle)
         dialog.limit_changed.connect(lambda gigabytes: setattr(self._settings, "cache_gb", gigabytes))
         dialog.empty_requested.connect(lambda: self._start(empty=True))
