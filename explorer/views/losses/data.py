@@ -120,11 +120,12 @@ class LossData:
         beyond = np.maximum(steps - ends[-1], 0.0) * (epochs[-1] - epochs[-2]) / (ends[-1] - ends[-2])
         return np.interp(steps, ends, epochs) + beyond
 
-    def mark_x(self, mark: Mark, axis: str) -> float:
-        """The abscissa of a mark."""
+    def marks_x(self, axis: str) -> list[float]:
+        """The abscissas of the marks."""
         if axis == "time":
-            return mark.time
-        return float(self._epochs_at(np.array([mark.step]))[0]) if axis == "epoch" else mark.step
+            return [mark.time for mark in self.marks]
+        steps = np.array([mark.step for mark in self.marks])
+        return (self._epochs_at(steps) if axis == "epoch" else steps).tolist()
 
 
 def smoothed(values: np.ndarray, weight: float) -> np.ndarray:

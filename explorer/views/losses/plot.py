@@ -26,7 +26,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
 
 from core.protocol.figures import LossCurve, LossesFigure
-from explorer.views.losses.data import CURVES, REGULARISERS, LossData, PlotSettings, curve_color, smoothed
+from explorer.views.losses.data import CURVES, REGULARISERS, LossData, Mark, PlotSettings, curve_color, smoothed
 from explorer.widgets.controls import duration
 from explorer.widgets.painting import tint
 from explorer.widgets.theme import Themed
@@ -78,6 +78,8 @@ class LossPlot(Themed, PlotWidget):
         self._box.sigRangeChangedManually.connect(lambda *_: self._set_zoomed(True))
         self._curves = {name: self._make_curve(name) for name in CURVES}
         self._marks: list[InfiniteLine] = []
+        self._marked: list[Mark] = []  # what they show
+        self._marks_colour = ""
         self._best = ScatterPlotItem(size=9)
         self._best_text = TextItem()
         self._pointer = InfiniteLine(angle=90)
@@ -202,16 +204,7 @@ class LossPlot(Themed, PlotWidget):
         return low - pad, high + pad
 
     def _update_marks(self) -> None:
-        for line in self._marks:
-            self._box.removeItem(line)
-        pen = QPen(QColor(self._theme.warning), 0, Qt.PenStyle.DashLine)
-        text = {"position": 0.96, "color": self._theme.warning, "anchors": [(0, 0.5), (0, 0.5)]}
-        self._marks = [
-            InfiniteLine(self._data.mark_x(mark, self._settings.axis), 90, pen, label=mark.text, labelOpts=text)
-            for mark in self._data.marks
-        ]
-        for line in self._marks:
-            self._box.addItem(line, ignoreBounds=True)
+        self._update_changes()
         best, shown = self._data.best, "validation" in self._settings.shown
         for item in (self._best, self._best_text):
             item.setVisible(best is not None and shown)
@@ -224,6 +217,23 @@ class LossPlot(Themed, PlotWidget):
         self._best.setData([place.x()], [place.y()])
         self._best_text.setPos(place)
         self._best_text.setText(f"best {y:.4g}", self._theme.text)
+
+    def _update_changes(self) -> None:
+        """A line for each change of hyperparameters. Those that are there stay: making one takes a millisecond."""
+        marks, colour = list(self._data.marks), self._theme.warning
+        if (colour, marks[: len(self._marks)]) != (self._marks_colour, self._marked):
+            for line in self._marks:
+                self._box.removeItem(line)
+            self._marks = []
+        text = {"position": 0.96, "color": colour, "anchors": [(0, 0.5), (0, 0.5)]}
+        places = self._data.marks_x(self._settings.axis)
+        for line, place in zip(self._marks, places, strict=False):  # the others come now
+            line.setValue(place)
+        for mark, place in zip(marks[len(self._marks) :], places[len(self._marks) :], strict=True):
+            pen = QPen(QColor(colour), 0, Qt.PenStyle.DashLine)
+            self._marks.append(InfiniteLine(place, 90, pen, label=mark.text, labelOpts=text))
+            self._box.addItem(self._marks[-1], ignoreBounds=True)
+        self._marked, self._marks_colour = marks, colour
 
     def figure(self, title: str) -> LossesFigure:
         """What is drawn now, in the range that is seen, as plain data."""
@@ -245,7 +255,7 @@ class LossPlot(Themed, PlotWidget):
             (seen.left(), seen.right()),
             self._from_y(seen.top(), seen.bottom()),
             self._from_y(*self._right_box.viewRange()[1]),
-            tuple((self._data.mark_x(mark, axis), mark.text) for mark in self._data.marks),
+            tuple((x, mark.text) for x, mark in zip(self._data.marks_x(axis), self._data.marks, strict=True)),
             (float(validation.x[best]), float(validation.y[best])) if shown else None,
             title,
         )

@@ -315,3 +315,23 @@ def test_changes_are_marked_where_they_happened_and_their_labels_do_not_overlap(
     view.plot.refresh()
     assert [line.value() for line in view.plot._marks] == [50, 51, 150]
     assert [line.label.isVisible() for line in view.plot._marks] == [True, False, True]
+
+
+def test_marks_that_are_there_are_moved_and_those_of_another_run_taken_away(view):
+    def change(step: int, beta: float) -> dict:
+        return {"kind": "event", "event": "hyperparameters", "step": step, "time": 2.0 * step, "changed": ["beta"],
+                "beta": beta}  # fmt: skip
+
+    view.append([*_records(), change(50, 1e-4)])
+    view.redraw()
+    (first,) = view.plot._marks
+    view.settings.axis = "time"
+    view.append([change(60, 2e-4)])
+    view.redraw()
+    assert [line.value() for line in view.plot._marks] == [100, 120]
+    assert view.plot._marks[0] is first
+    view.clear()
+    view.append([*_records(), change(50, 3e-4)])
+    view.redraw()
+    assert [line.label.format for line in view.plot._marks] == ["β 0.0003"]
+    assert first.scene() is None
