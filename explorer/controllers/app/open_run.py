@@ -229,10 +229,16 @@ class OpenRun(Controller):
         state.embedding = means
         document = state.document
         if first and document.probe is None:
-            centre = int(((means - means.mean(axis=0)) ** 2).sum(axis=1).argmin())
-            self._editing.refine(probe=means[centre], sample=centre)
+            self.place_probe()
         elif document.sample is not None and document.sample < len(means):
             self._editing.refine(probe=means[document.sample])
+
+    def place_probe(self) -> None:
+        """Put the probe, which nobody has placed, on the sample in the middle of the cloud."""
+        means = self._state.embedding
+        if means is not None:
+            centre = int(((means - means.mean(axis=0)) ** 2).sum(axis=1).argmin())
+            self._editing.refine(probe=means[centre], sample=centre)
 
     def _on_loaded(self, loaded: Loaded) -> None:
         self._state.model = Model(

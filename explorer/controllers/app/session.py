@@ -364,6 +364,8 @@ class SessionController(Controller):
         sample = state.document.sample
         if sample is not None and (state.document.probe != state.embedding[sample]).any():
             self._editing.refine(probe=state.embedding[sample])  # it has been trained further
+        if state.document.probe is None:  # it was kept before the cloud was there
+            self._open_run.place_probe()
         state.mode = project.mode if project.mode in {mode.value for mode in Mode} else state.mode
         state.gridlines_shown = project.gridlines
         self._editing.follow(position=project.played)

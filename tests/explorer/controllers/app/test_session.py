@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from event_loop import open_run
-from PySide6.QtCore import QPointF
+from PySide6.QtCore import QPointF, Qt
 from sample_projects import whole_project
 from small_run import make_small_run
 from window_alone import window_alone
@@ -23,6 +23,8 @@ from explorer.controllers.app.session import Found, SessionController
 from explorer.engine_client import EngineClient
 from explorer.session_store import sessions_folder
 from explorer.tour.input_events import drag
+
+SINGLE_SHOT = Qt.ConnectionType.SingleShotConnection
 
 
 @pytest.fixture
@@ -349,3 +351,13 @@ def test_a_window_that_was_not_told_to_begin_keeps_nothing(program, run, qtbot):
     work(explorer)
     end(explorer)
     assert not sessions_folder().exists()
+
+
+def test_a_run_that_is_opened_again_before_its_cloud_is_there_has_a_probe(again, run, tmp_path, qtbot):
+    other = Path(shutil.copytree(run, tmp_path / "other"))
+    explorer = again(run)
+    explorer.open_run.opened.connect(lambda _: explorer.open_run.open(other), SINGLE_SHOT)
+    explorer.open_run.open(other)
+    qtbot.waitUntil(lambda: explorer.state.embedding is None)
+    qtbot.waitUntil(lambda: explorer.session.ready and explorer.state.embedding is not None)
+    assert explorer.state.document.probe is not None
