@@ -7,6 +7,7 @@ compressions Pillow decodes the pages.
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -76,6 +77,7 @@ def read_layout(path: str) -> TiffLayout | None:
     Raises whatever tifffile raises for damaged files.
     """
     with open(path, "rb") as stream, tifffile.TiffFile(stream) as file:
+        _check_pages_end(file)
         page = file.pages.first
         series = file.series[0]
         if page.photometric not in _PLAIN or series.dtype is None or series.dtype.kind not in "buif":
@@ -109,6 +111,25 @@ def read_layout(path: str) -> TiffLayout | None:
             channels_last=bool(last and leading[0] > _MOST_CHANNELS_LAST),
             left_out=sum(len(other.pages) for other in file.series[1:] if _is_whole(other.pages[0])),
         )
+
+
+def _check_pages_end(file: tifffile.TiffFile) -> None:
+    """Raise ``ValueError`` if the directories of the pages, each of which names the next, are longer together than the
+    file: then they lie within one another, and may lead in a circle, in which tifffile would go round for ever."""
+    form, stream = file.tiff, file.filehandle
+    stream.seek(form.offsetsize)  # 4 of a TIFF, 8 of a BigTIFF: the first one's place
+    length, place = 0, stream.read(form.offsetsize)
+    while len(place) == form.offsetsize and 0 < (offset := struct.unpack(form.offsetformat, place)[0]) < stream.size:
+        stream.seek(offset)
+        number = stream.read(form.tagnosize)
+        if len(number) < form.tagnosize:
+            return
+        tags = form.tagsize * struct.unpack(form.tagnoformat, number)[0]
+        length += form.tagnosize + tags + form.offsetsize
+        if length > stream.size:
+            raise ValueError("its pages lie within one another")
+        stream.seek(offset + form.tagnosize + tags)
+        place = stream.read(form.offsetsize)
 
 
 def _is_whole(page: tifffile.TiffPage | tifffile.TiffFrame | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from core.config import DataConfig
 from core.data.dataset import DatasetError
 from core.data.preparation import Prepared, prepare
+from core.data.sources.tiff import read_layout
 
 RNG = np.random.default_rng(0)
 FRAMES = RNG.integers(0, 256, (6, 24, 24), dtype=np.uint8)
@@ -156,3 +158,15 @@ def test_a_file_that_is_no_tiff_is_refused(tmp_path, content):
     (tmp_path / "a.tif").write_bytes(content)
     with pytest.raises(DatasetError, match=r"a\.tif holds no image that can be read"):
         read(tmp_path / "a.tif")
+
+
+def test_pages_in_a_circle_are_refused_and_end(tmp_path):
+    file = written(tmp_path, FRAMES[:3], photometric="minisblack")
+    content = bytearray(file.read_bytes())
+    with tifffile.TiffFile(file) as tiff:
+        first, last = tiff.pages[0].offset, tiff.pages[-1].offset
+        next_page = last + 2 + 12 * len(tiff.pages[-1].tags)
+    content[next_page : next_page + 4] = struct.pack("<L", first)
+    file.write_bytes(content)
+    with pytest.raises(ValueError, match="its pages lie within one another"):
+        read_layout(str(file))
