@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from types import TracebackType
 from typing import Any, TypeVar, cast
 
 import lightning_fabric
@@ -14,7 +15,11 @@ import msgspec
 import torch
 
 from core.config import RunConfig, config_from_dict, config_to_dict
+from core.training.accumulation import is_out_of_memory
 from core.training.control import Verdict
+from core.training.loop import TrainingError
+from core.training.rank_failure import SETTLING_S, Failure, FailureWatch, await_children, end_process
+from core.training.rendezvous import PrivateDDP
 from core.training.state import Hyperparameters, TrainingState
 
 T = TypeVar("T")
@@ -24,19 +29,87 @@ _DTYPES = {
 
 
 class RankFailed(RuntimeError):
-    """Rank zero of this training has failed and reports it; this process has nothing to add."""
+    """This training has failed, and rank zero reports it; this process has nothing to add."""
 
 
 class Ranks:
-    """The processes of a launched Fabric; with a single process nothing has to be shared."""
+    """The processes of a launched Fabric, from ``__enter__`` to ``__exit__``; with a single process nothing has to be
+    shared.
+
+    A failure within is that of all: the others are told the first, and all end (``core.training.rank_failure``).
+    ``__exit__`` raises ``TrainingError`` with it on rank zero, ``RankFailed`` elsewhere, for an exception that is but
+    its consequence.
+    """
 
     def __init__(self, fabric: lightning_fabric.Fabric) -> None:
         self._fabric = fabric
         self._group: Any = None
-        if fabric.world_size > 1:
+        self._watch: FailureWatch | None = None
+        strategy = fabric.strategy
+        self._children = strategy.children if isinstance(strategy, PrivateDDP) else ()
+
+    def __enter__(self) -> Ranks:
+        if self._fabric.world_size > 1:
+            rank = self._fabric.global_rank
+            store = torch.distributed.distributed_c10d._get_default_store()
+            self._watch = FailureWatch(
+                cast(Any, store).clone(),  # a connection of its own: that of the collectives may be waiting
+                rank,
+                self._children,
+                self._give_up,
+                lambda failure: end_process(failure, rank, self._children),
+            )
             # On the CPU, so that reading a command makes no accelerator wait; the others wait for rank zero as long
             # as a pause lasts.
             self._group = torch.distributed.new_group(backend="gloo", timeout=timedelta(days=30))
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: TracebackType | None) -> None:
+        try:
+            if isinstance(error, Exception) and not isinstance(error, RankFailed | TrainingError):
+                failure = self.failure_behind(error)
+                if failure is not None:
+                    raise (RankFailed if self._fabric.global_rank else TrainingError)(str(failure)) from error
+        finally:
+            self.part()
+            if self._fabric.world_size > 1 and torch.distributed.is_initialized():
+                if error is None or torch.distributed.get_backend() == "gloo":
+                    torch.distributed.destroy_process_group()  # wakes those that wait for this process
+                else:  # an accelerator's could wait for who has failed; it goes with the process
+                    self._give_up()
+            if error is not None and self._fabric.global_rank == 0:
+                await_children(self._children)
+
+    def failure_behind(self, error: Exception) -> Failure | None:
+        """The failure of another process because of which this one has come to ``error``; None if that is its own,
+        which the others are told."""
+        if self._watch is None:
+            return None
+        out_of_memory = is_out_of_memory(error)
+        if (type(error) is RuntimeError or isinstance(error, torch.distributed.DistError)) and not out_of_memory:
+            failure = self._watch.failure_of_another(SETTLING_S)  # a connection that closes has no class of its own
+            if failure is not None:
+                self.part()
+                return failure
+        self.part()
+        self._watch.report(" ".join(str(error).split()) or type(error).__name__, out_of_memory)
+        return None
+
+    def check(self) -> None:
+        """Raise if another process has failed: what comes out of a collective that was given up means nothing."""
+        if self._watch is not None and (failure := self._watch.seen) is not None:
+            raise RuntimeError(str(failure))
+
+    def part(self) -> None:
+        """From now on this process needs no other: what becomes of them does not end it."""
+        if self._watch is not None:
+            self._watch.close()
+
+    def _give_up(self) -> None:
+        """Let no collective wait any longer, where that is possible."""
+        for group in (self._group, torch.distributed.group.WORLD):
+            if group is not None:
+                group.abort()
 
     def on_rank_zero(self, task: Callable[[], T]) -> T | None:
         """Run ``task`` on rank zero while the others wait: its result there, None elsewhere. A failure is all ranks'.
@@ -102,8 +175,3 @@ class Ranks:
             data = torch.empty(int(size), dtype=torch.uint8)
         torch.distributed.broadcast(data, 0, group=self._group)
         return msgspec.json.decode(data.numpy().tobytes(), type=kind)
-
-    def shutdown(self) -> None:
-        """Leave the process group."""
-        if self._fabric.world_size > 1 and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()

@@ -8,24 +8,58 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 from typing import Any
 
 import torch
 from lightning_fabric.strategies.ddp import DDPStrategy
+from lightning_fabric.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from core.models.device import DeviceError
+from core.training.rank_failure import FailureWatch, end_process
 
 LOOPBACK = "127.0.0.1"
 _INTERFACES = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
 """Environment variables by which the collectives take the interface to listen on."""
 
 
+class Launcher(_SubprocessScriptLauncher):
+    """Starts the other processes of this machine. Fabric's own kills rank zero as soon as one of them has died, before
+    it can tell why; here ``core.training.rank_failure`` sees to that."""
+
+    children: tuple[subprocess.Popen[Any], ...] = ()
+    """The processes that rank zero has started, in the order of their ranks, from 1."""
+
+    def _call_children_scripts(self) -> None:
+        super()._call_children_scripts()
+        self.children, self.procs = tuple(self.procs), []  # Fabric's observer sees to ``procs``
+
+
 class PrivateDDP(DDPStrategy):
     """Distributed data parallelism whose processes meet at one address: loopback, unless there are several machines;
     then the launcher's main address (``MASTER_ADDR``), and the interfaces that lead to it."""
 
+    def _configure_launcher(self) -> None:
+        assert self.cluster_environment is not None
+        self._launcher = Launcher(self.cluster_environment, self.num_processes, self.num_nodes)
+
+    @property
+    def children(self) -> tuple[subprocess.Popen[Any], ...]:
+        """The processes that this one has started, in the order of their ranks, from 1."""
+        return self._launcher.children if isinstance(self._launcher, Launcher) else ()
+
     def _setup_distributed(self) -> None:
+        """Meet the others; while one waits for a process that has died at its start, nobody else would end it."""
+        watch = FailureWatch(
+            None, 0, self.children, lambda: None, lambda failure: end_process(failure, 0, self.children)
+        )
+        try:
+            self._meet()
+        finally:
+            watch.close()
+
+    def _meet(self) -> None:
         self._set_world_ranks()
         assert self.cluster_environment is not None
         address = LOOPBACK if self.num_nodes == 1 else self.cluster_environment.main_address

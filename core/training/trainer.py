@@ -89,15 +89,14 @@ def run_training(
     the training after its step, with a checkpoint.
 
     Raises ``RunError`` (folder in use, unwritable, full), ``CheckpointError``, ``core.data.dataset.DatasetError``,
-    ``core.models.device.DeviceError``, and ``TrainingError`` when the loss has grown beyond reason or memory is out.
-    Whatever it raises, the last checkpoint is intact.
+    ``core.models.device.DeviceError``, and ``TrainingError`` when the loss has grown beyond reason, memory is out, or
+    another process of the training has failed. Whatever it raises, the last checkpoint is intact.
     """
     out = Path(out)
     with StopSignals() as signals, contextlib.ExitStack() as stack:
         fabric = make_fabric(config.training)
         fabric.launch()
-        ranks = Ranks(fabric)
-        stack.callback(ranks.shutdown)
+        ranks = stack.enter_context(Ranks(fabric))
 
         # The run folder: rank zero opens the run to resume, and takes the lock.
         lock = RunLock(out / "lock")
@@ -161,6 +160,7 @@ def run_training(
             stopped = _told_to_stop(steering, ranks, state)
             exploded: Exploded | None = None
             while not stopped and (event := next(events, None)) is not None:
+                ranks.check()
                 exploded = event if isinstance(event, Exploded) else None
                 if recorder is not None and steering is not None:
                     if isinstance(event, Exploded):
@@ -174,6 +174,7 @@ def run_training(
                         steering.completed(event)
                 if state.epoch < config.training.epochs:  # else nothing is left to steer
                     stopped = _told_to_stop(steering, ranks, state)
+            ranks.part()
             if recorder is None or steering is None:
                 return Outcome("stopped" if stopped else "finished", RunDirectory(out, config, {}), None)
             if exploded is not None and stopped:
@@ -186,10 +187,16 @@ def run_training(
                 return Outcome("stopped", recorder.run, None)
             return Outcome("finished", recorder.run, recorder.finish(dataset))
         except Exception as error:
+            failure = ranks.failure_behind(error)
             if isinstance(error, OSError):
                 error = unwritable(out, error)
             if recorder is None:
                 raise RankFailed(str(error)) from error
+            if failure is not None and failure.out_of_memory:
+                raise _out_of_memory(out, config, state, recorder, failure.message, f" on {failure.where}") from error
+            if failure is not None:
+                recorder.fail(TrainingError(str(failure)))
+                raise TrainingError(f"{failure}. To go on:\n  {resume_command(out, {})}") from error
             if is_out_of_memory(error):
                 error.__traceback__ = None  # its frames hold what filled the memory
                 raise _out_of_memory(out, config, state, recorder, str(error)) from None
@@ -211,13 +218,13 @@ def _way_back(out: Path, recorder: Recorder) -> tuple[dict[str, float], str]:
 
 
 def _out_of_memory(
-    out: Path, config: RunConfig, state: TrainingState, recorder: Recorder, reason: str
+    out: Path, config: RunConfig, state: TrainingState, recorder: Recorder, reason: str, where: str = ""
 ) -> TrainingError:
     """Record that memory is out, with what helps; returns the error to raise."""
     training, least = config.training, least_part(state.model)
     size, now = training.batch_size, training.accumulation
     largest = largest_part(size, now, least)
-    message = f"out of memory at step {state.step + 1}, with {counted(largest, 'image')} at a time"
+    message = f"out of memory{where} at step {state.step + 1}, with {counted(largest, 'image')} at a time"
     message += f" ({' '.join(reason.split())[:MOST_REASON]})." if reason else "."
     number = more_parts(size, now, least)
     if number is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -45,12 +46,25 @@ def shared(ranks, state):
             with open(notes.with_name(f"listens-{notes.name}"), "a") as file:
                 file.write(f"{connection.laddr.ip}\\n")
 Ranks.share_state = shared
+import signal, torch
+from core.models.vae import VAE
+rank, _, failure = os.environ.get("TEST_FAILURE", "").partition(" ")
+steps, forward = [], VAE.forward
+def failing(self, *inputs):
+    steps.append(torch.is_grad_enabled())
+    if sum(steps) == 9:
+        if failure == "memory":
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return forward(self, *inputs)
+if rank == os.environ.get("LOCAL_RANK", "0"):
+    VAE.forward = failing
 from core.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 
 
-def train(python: PreloadedPython, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+def train(python: PreloadedPython, folder: Path, *flags: str, failure: str = "") -> subprocess.CompletedProcess[str]:
     script = folder / "spy.py"  # Fabric starts the second process by running the very same script again
     script.write_text(SPY)
     notes = folder / "notes"
@@ -59,7 +73,7 @@ def train(python: PreloadedPython, folder: Path, *flags: str) -> subprocess.Comp
         k: v for k, v in os.environ.items() if k not in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_PORT")
     }
     environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[3])
-    environment["TEST_NOTES"] = str(notes)
+    environment["TEST_NOTES"], environment["TEST_FAILURE"] = str(notes), failure
     command = [python.executable, str(script), "train", "--out", str(folder / "run"), *FLAGS, *flags]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -128,3 +142,33 @@ def test_a_refusal_reaches_both_and_is_told_once(
     assert again.returncode == 2
     assert again.stderr.count("already holds a run") == 1
     assert "Traceback" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        ("1 memory", "out of memory on rank 1 at step 9, with 4 images at a time (CUDA out of memory. Tried"),
+        (
+            "1 killed",
+            "rank 1 of this training failed: its process was ended by SIGKILL, as the system does when memory",
+        ),
+    ],
+)
+def test_when_one_rank_fails_all_end_with_its_message_and_the_checkpoint_is_whole(
+    tmp_path: Path, preloaded_python: PreloadedPython, failure: str, said: str
+):
+    begun = time.monotonic()
+    done = train(preloaded_python, tmp_path, "--devices", "2", "--training.epochs", "3", failure=failure)
+    print(f"{failure}: ended after {time.monotonic() - begun:.1f} s, start included")
+    assert time.monotonic() - begun < 30.0
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    run = RunDirectory.open(tmp_path / "run")
+    assert run.status() == "failed"
+    (told,) = [record for record in read_metrics(run.metrics_path) if record.get("event") == "failed"]
+    assert said in told["message"]
+    assert ("changes" in told) == ("memory" in failure)
+    assert read_stored(run.last_checkpoint_path).step == 6
+    script = str(tmp_path / "spy.py")
+    assert not [p.pid for p in psutil.process_iter(["cmdline"]) if script in (p.info["cmdline"] or ())]
