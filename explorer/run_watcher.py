@@ -14,17 +14,22 @@ from functools import partial
 from time import monotonic
 from weakref import WeakMethod
 
+import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from core.rendering.projection import along_components
 from core.runs.directory import RunDirectory, RunError
 from core.runs.lock import Pulse
 from core.runs.metrics_log import MetricsTail
+from core.utils.point_sets import most_central, value_ranges
+from core.utils.remembered import LARGE
 from explorer.background import call_in_event_loop, use_event_loop
 
 INTERVAL_MS = 100
 PULSE_EVERY, STATUS_EVERY = 2, 5  # looks
 CLOCK_MS = 1000
 SLOW_S = 3.0  # a look that takes longer is told of
+MOST_DRAWN = 3  # dimensions, that need no components
 
 News = tuple[str, object]
 """The name of a signal of ``RunWatcher``, and what it carries; or ``behind``, whether more records are there already
@@ -39,6 +44,23 @@ class ModelFiles:
     weights: bool
     last_checkpoint: bool
     openable: bool
+
+
+def ready_means(run: RunDirectory, epoch: int | None) -> np.ndarray:
+    """The means float32 (N, d) after ``epoch``, None: the newest, ``prepare``d. Raises ``RunError`` or ``OSError``."""
+    means = run.read_embedding(epoch)
+    prepare(means)
+    return means
+
+
+def prepare(means: np.ndarray) -> None:
+    """Find, for a thread, what is asked of means float32 (N, d) before they are drawn, and takes seconds if there are
+    many of many dimensions."""
+    if means.size >= LARGE and len(means) > 1:
+        value_ranges(means)
+        most_central(means)
+        if means.shape[1] > MOST_DRAWN:
+            along_components(means)
 
 
 class RunFollower:
@@ -236,7 +258,9 @@ class _Watch:
             asked = len(self._asked)
             self._since = monotonic()
             for item in self._follower.look(whole=asked > 0):
-                self._since = None
+                self._since = None  # the disk has answered
+                if isinstance(item[1], np.ndarray):
+                    prepare(item[1])
                 self._in_event_loop(lambda item=item: self._emit(item))
                 if self._ended:
                     return

@@ -14,6 +14,7 @@ import numpy as np
 
 from core.geometry.local_fit import Neighbourhoods
 from core.utils.point_sets import leading_axes
+from core.utils.remembered import remembered
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -114,6 +115,7 @@ def along_dimensions(dimensions: Sequence[int], latent_dim: int) -> Projection:
     return Projection(np.eye(latent_dim)[:, chosen[:dims]], np.zeros(latent_dim), labels)
 
 
+@remembered
 def along_components(embedding: np.ndarray) -> Projection:
     """The first three principal components of ``embedding`` (N, d), finite, N at least 2; the origin is its mean.
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from core.utils.remembered import remembered
+
 _EXACT_DIMENSIONS = 256
 _EXTRA, _ITERATIONS = 13, 6  # directions beside those that are sought, and how often they are turned towards them
 
@@ -50,6 +52,19 @@ def leading_axes(points: np.ndarray, count: int) -> tuple[PrincipalAxes, float]:
     axes, _ = np.linalg.qr(basis @ turn[:, ::-1][:, :count])  # orthonormal in float64, too
     total = float(np.square(centred).sum(dtype=np.float64)) / len(points)
     return PrincipalAxes(mean, variances[::-1][:count], axes), total
+
+
+@remembered
+def value_ranges(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The least and the greatest value and the 1st and 99th percentile of points (n, k), n at least 1: (k,) each."""
+    low, high = np.quantile(points, (0.01, 0.99), axis=0)
+    return points.min(axis=0), points.max(axis=0), low, high
+
+
+@remembered
+def most_central(points: np.ndarray) -> int:
+    """Which of points (n, k), n at least 1, is nearest to their mean."""
+    return int(((points - points.mean(axis=0)) ** 2).sum(axis=1).argmin())
 
 
 def interpolated(at: np.ndarray, places: np.ndarray, points: np.ndarray) -> np.ndarray:

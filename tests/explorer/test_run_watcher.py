@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from threading import Event
+from threading import Event, current_thread
 
 import numpy as np
 
-from core.config import RunConfig, TrainingConfig
+from core.config import ModelConfig, RunConfig, TrainingConfig
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import MetricsWriter
 from explorer.run_watcher import STATUS_EVERY, ModelFiles, RunFollower, RunWatcher
@@ -124,3 +124,20 @@ def test_records_of_a_long_file_come_in_parts_with_word_of_whether_more_are_ther
     assert behind == [True] * (len(behind) - 1) + [False]
     assert len(behind) > 3
     watcher.watch(None)
+
+
+def test_what_takes_long_of_many_means_is_found_beside_the_event_loop(tmp_path: Path, qtbot, monkeypatch):
+    found: list[tuple[str, int]] = []
+    monkeypatch.setattr("explorer.run_watcher.LARGE", 1)
+    for name in ("value_ranges", "most_central", "along_components"):
+        told = f"explorer.run_watcher.{name}"
+        monkeypatch.setattr(told, lambda means, name=name: found.append((name, current_thread().ident)))
+    run = RunDirectory.create(tmp_path / "run", RunConfig(model=ModelConfig(latent_dim=5)), {})
+    run.write_embedding(np.zeros((6, 5), np.float32))
+    watcher, seen = RunWatcher(), []
+    watcher.embedding.connect(seen.append)
+    watcher.watch(run)
+    qtbot.waitUntil(lambda: bool(seen))
+    watcher.watch(None)
+    assert [name for name, _ in found] == ["value_ranges", "most_central", "along_components"]
+    assert current_thread().ident not in {thread for _, thread in found}

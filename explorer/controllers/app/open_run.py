@@ -15,8 +15,9 @@ from core.data.allowed_files import NotKeptError, allow, has_earlier
 from core.projects.edited import Edited
 from core.protocol.messages import Load, Loaded
 from core.runs.directory import ProbeSet, RunDirectory, RunError
+from core.utils.point_sets import most_central
 from explorer.controllers.controller import Context, Controller
-from explorer.run_watcher import ModelFiles
+from explorer.run_watcher import ModelFiles, ready_means
 from explorer.state import Model
 
 OF_A_RUN = {
@@ -157,7 +158,7 @@ class OpenRun(Controller):
         self._wanted = epoch
         self._epochs.drop()
         self._begin("Reading the newest means …" if epoch is None else f"Reading epoch {epoch} …")
-        self._epochs.read(partial(run.read_embedding, epoch), partial(self._on_epoch, epoch), self._on_unreadable_epoch)
+        self._epochs.read(partial(ready_means, run, epoch), partial(self._on_epoch, epoch), self._on_unreadable_epoch)
 
     def _on_epoch(self, epoch: int | None, means: np.ndarray) -> None:
         self._end()
@@ -237,7 +238,7 @@ class OpenRun(Controller):
         """Put the probe, which nobody has placed, on the sample in the middle of the cloud."""
         means = self._state.embedding
         if means is not None:
-            centre = int(((means - means.mean(axis=0)) ** 2).sum(axis=1).argmin())
+            centre = most_central(means)
             self._editing.refine(probe=means[centre], sample=centre)
 
     def _on_loaded(self, loaded: Loaded) -> None:

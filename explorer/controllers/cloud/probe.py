@@ -18,6 +18,7 @@ from PySide6.QtCore import QTimer, Signal
 from core.geometry.off_manifold import OffManifoldScore
 from core.projects.edited import Document
 from core.protocol.messages import Decode, Decoded, EncodeSample, FindNearest, NearestFound, SampleEncoded
+from core.utils.point_sets import value_ranges
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.nearest import SHOWN, image_of, show_nearest
 from explorer.controllers.controller import Context, Controller
@@ -132,9 +133,7 @@ class ProbeController(Controller):
         if means is None or not len(means):
             self._view.clear()
             return
-        low, high = means.min(axis=0), means.max(axis=0)
-        q01, q99 = np.quantile(means, (0.01, 0.99), axis=0)
-        self._view.set_ranges(low, high, q01, q99)
+        self._view.set_ranges(*value_ranges(means))
         if self._state.document.probe is not None:
             self._view.set_values(self._state.document.probe)
 

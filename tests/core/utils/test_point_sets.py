@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.utils.point_sets import farthest_points, leading_axes, nearest_on_polyline, principal_axes
+from core.utils.point_sets import (
+    farthest_points,
+    leading_axes,
+    most_central,
+    nearest_on_polyline,
+    principal_axes,
+    value_ranges,
+)
 
 
 def test_principal_axes_are_the_singular_vectors_and_their_variances_fall():
@@ -62,3 +69,11 @@ def test_the_leading_axes_of_many_dimensions_are_the_principal_ones():
     assert leading_axes(np.ones((9, 300)), 2)[0].variances.tolist() == [0.0, 0.0]
     few = leading_axes(points[:, :4], 2)
     np.testing.assert_array_equal(few[0].axes, principal_axes(points[:, :4]).axes[:, :2])
+
+
+def test_ranges_and_the_middle_of_points():
+    points = np.stack([np.linspace(0.0, 100.0, 101), np.linspace(50.0, -50.0, 101)], axis=1)
+    low, high, first, last = value_ranges(points)
+    assert (low.tolist(), high.tolist()) == ([0.0, -50.0], [100.0, 50.0])
+    assert (first.tolist(), last.tolist()) == ([1.0, -49.0], [99.0, 49.0])
+    assert most_central(points) == 50
