@@ -27,16 +27,18 @@ startup.make_application_and_engine()
     assert json.loads(done.stdout) == [False, False, ["-m", "core.engine", "--threads", "1"]]
 
 
-def test_imports_read_no_sources_to_look_for_features_of_pyside():
+def test_imports_read_no_sources_to_look_for_features_of_pyside_and_the_event_loop_waits_for_no_thread():
     code = """
-import linecache
+import linecache, sys
 from explorer.startup import make_application
 application = make_application(["isoline"])
 import explorer.state
-print(sum("site-packages" in name or "explorer" in name for name in linecache.cache))
+print(sum("site-packages" in name or "explorer" in name for name in linecache.cache), sys.getswitchinterval())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 20  # before the application, a few are read
+    read, interval = done.stdout.split()
+    assert int(read) < 20  # before the application, a few are read
+    assert float(interval) == startup.SWITCH_S
 
 
 @pytest.fixture
