@@ -34,6 +34,10 @@ Channels = Literal[1, 3]
 Resize = Literal["fit", "crop", "stretch"]
 Frames = Literal["all", "first"]
 NumberLabels = Literal["auto", "numbers"]
+LONGEST_TEXT = 16_384
+"""Characters of a setting; the longest paths that a system takes have a quarter."""
+_SHOWN_TEXT = 200  # characters of a wrong value
+
 FileOrder = Literal["natural", "path"]
 Preset = Literal["compact", "article", "article-weighted"]
 Variance = Literal["constant", "learned"]
@@ -384,7 +388,7 @@ class Setting:
             *others, last = map(str, self.choices)
             return f"{', '.join(others)} or {last}"
         if self.low is None:
-            return {bool: "true or false", str: "a text"}[self.kind]
+            return {bool: "true or false", str: f"a text of at most {LONGEST_TEXT:,} characters"}[self.kind]
         low = f"above {_shown(self.low)}" if self.above else _shown(self.low)
         if self.high is None:
             return f"{low} or more"
@@ -400,6 +404,8 @@ class Setting:
         """Whether ``value``, which has the right type, is in range."""
         if self.choices:
             return value in self.choices
+        if isinstance(value, str) and len(value) > LONGEST_TEXT:
+            return False
         if isinstance(value, str) and self.pattern is not None:
             return re.search(self.pattern, value, re.ASCII) is not None
         if value is None or self.low is None or not isinstance(value, int | float):
@@ -414,7 +420,13 @@ class Setting:
 
     def refuse(self, value: object) -> NoReturn:
         """Raise ``ConfigError``: ``value`` is wrong."""
-        raise ConfigError(f"{self.name} is {value!r}; it must be {self.wanted}.")
+        raise ConfigError(f"{self.name} is {_given(value)}; it must be {self.wanted}.")
+
+
+def _given(value: object) -> str:
+    """A wrong value, in a message."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]} … ({len(text):,} characters)"
 
 
 def _shown(number: float) -> str:
@@ -553,7 +565,7 @@ def config_from_dict(value: object, origin: str | Path = "configuration") -> Run
         value = _renamed(value)
         unknown = _unknown_fields(value)
         if unknown:
-            raise ConfigError(f"unknown field {unknown[0]!r}; this version has no such setting.")
+            raise ConfigError(f"unknown field {_given(unknown[0])}; this version has no such setting.")
         return msgspec.convert(value, RunConfig, strict=True)
     except ConfigError as error:
         raise ConfigError(f"{origin}: {error}") from error
@@ -563,7 +575,7 @@ def config_from_dict(value: object, origin: str | Path = "configuration") -> Run
         if setting is None or not isinstance(value, dict):
             raise ConfigError(f"{origin}: {error}") from error
         wrong = value[setting.section][setting.field.name]
-        raise ConfigError(f"{origin}: {setting.name} is {wrong!r}; it must be {setting.wanted}.") from error
+        raise ConfigError(f"{origin}: {setting.name} is {_given(wrong)}; it must be {setting.wanted}.") from error
 
 
 def _renamed(value: object) -> object:

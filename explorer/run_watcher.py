@@ -7,6 +7,7 @@ take seconds to answer any of them.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.rendering.projection import along_components
-from core.runs.directory import RunDirectory, RunError
+from core.runs.directory import MAY_READ, RunDirectory, RunError
 from core.runs.lock import Pulse
 from core.runs.metrics_log import MetricsTail
 from core.utils.point_sets import most_central, value_ranges
 from core.utils.remembered import LARGE
+from core.utils.untrusted import refusal
 from explorer.background import call_in_event_loop, use_event_loop
 
 INTERVAL_MS = 100
@@ -91,7 +93,7 @@ class RunFollower:
             try:  # a file that cannot be read does not hide the others
                 yield from part()
             except (RunError, OSError) as error:
-                yield from self._problem(str(error))
+                yield from self._problem(_words(error))
         self._looks += 1
 
     def _problem(self, text: str) -> Iterator[News]:
@@ -105,6 +107,25 @@ class RunFollower:
         if status != self._status:
             self._status = status
             yield "status", status
+            yield from self._missing_means_news(status)
+
+    def _missing_means_news(self, status: str) -> Iterator[News]:
+        """A training that has ended has left its newest means; else those of its last epoch are shown, if there are."""
+        run = self._run
+        has_samples = os.path.lexists(run.probe_path)
+        if status in ("running", "paused", "gone") or not has_samples or run.live_stamp() is not None:
+            return
+        live, epochs = run.embedding_path(None), run.embedding_epochs()
+        if epochs:
+            yield "embedding", run.read_embedding(epochs[-1])
+            yield from self._problem(
+                f"{live} is missing; the means of epoch {epochs[-1]} are shown, the last that are stored. Restore that "
+                "file from a copy of the run."
+            )
+        elif status in ("finished", "stopped"):
+            yield from self._problem(
+                f"{live.parent} holds no latent means, so there is no cloud to show. Restore it from a copy of the run."
+            )
 
     def _pulse_news(self) -> Iterator[News]:
         pulse = self._run.pulse()
@@ -114,7 +135,7 @@ class RunFollower:
 
     def _files_news(self) -> Iterator[News]:
         run = self._run
-        files = ModelFiles(run.weights_path.exists(), run.last_checkpoint_path.exists(), run.can_be_opened)
+        files = ModelFiles(run.weights_path.is_file(), run.last_checkpoint_path.is_file(), run.can_be_opened)
         if files != self._files:
             self._files = files
             yield "files", files
@@ -138,14 +159,15 @@ class RunFollower:
                 yield "restarted", None
             if tail.damaged:
                 yield from self._problem(
-                    f"{tail.path} is damaged in places: lines that cannot be read are passed over."
+                    f"{tail.path} is damaged in places: lines that cannot be read are passed over, so curves may have "
+                    "gaps. Restore it from a copy of the run."
                 )
             starts = any(record.get("event") == "started" for record in records)
             if starts and self._looks:  # a run that goes on may have other settings
                 try:
                     yield "reopened", RunDirectory.open(self._run.path)
                 except (RunError, OSError) as error:
-                    yield from self._problem(str(error))
+                    yield from self._problem(_words(error))
             more = tail.behind
             if records or behind:
                 yield "behind", more
@@ -294,6 +316,12 @@ class _Watch:
         for then in due:
             if not self._ended:
                 then()
+
+
+def _words(error: Exception) -> str:
+    """What a problem of reading is, for a person."""
+    refused = refusal(error)
+    return f"{refused} {MAY_READ}" if refused else str(error)
 
 
 def _end_all(watches: list[_Watch], *_: object) -> None:

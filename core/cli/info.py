@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -72,7 +73,7 @@ def run(options: Options) -> int:
         rows.append(("damaged", f"what {directory.path / 'config.json'} says of images and history: {error}"))
     rows += _images(metadata.dataset)
     rows += _samples(directory)
-    if not directory.weights_path.exists() and directory.imported is None:
+    if not directory.weights_path.is_file() and directory.imported is None:
         instead = "those of a checkpoint are used" if directory.can_be_opened else "no image can be decoded"
         rows.append(("missing", f"{directory.weights_path.name}: {instead}"))
     if directory.imported is None:
@@ -132,7 +133,7 @@ def _images(dataset: _Dataset | None) -> list[tuple[str, str]]:
 
 def _samples(directory: RunDirectory) -> list[tuple[str, str]]:
     """How many samples are recorded, or why they cannot be shown."""
-    if not directory.probe_path.exists():
+    if not os.path.lexists(directory.probe_path):
         return []
     try:
         _, mu = directory.read_cloud()

@@ -82,7 +82,11 @@ def _run(name: str, arguments: list[str]) -> int:
         # Errors that were made to be read by a person are the core's own, or the operating system's.
         if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] != "core":
             raise
-        print(f"isoline {name}: error: {str(error) or type(error).__name__}", file=sys.stderr)
+        from core.utils.text import printable  # here, for --help needs nothing but this module
+        from core.utils.untrusted import refusal
+
+        text = refusal(error) or str(error) or type(error).__name__
+        print(f"isoline {name}: error: {printable(text)}", file=sys.stderr)
         return 1 if type(error).__name__ == "TrainingError" else 2
 
 

@@ -33,6 +33,7 @@ from core.models.vae import VAE, build_model
 from core.runs.directory import RunDirectory, RunError
 from core.training.checkpoint import CheckpointError, fitting_weights, newest_weights, read_stored
 from core.training.opening import imported_inference
+from core.utils.untrusted import refusal
 
 KEPT_BYTES = 32 << 20  # of drawn curves: the same few are asked for again whenever the weights change
 POLL_S = 0.2  # between two looks at the weights
@@ -89,7 +90,7 @@ def read_samples(config: DataConfig, fingerprint: str | None = None) -> Samples:
     except Exception as error:  # whatever it is, whoever asks for an image must hear of it
         if not isinstance(error, (DatasetError, OSError)):
             traceback.print_exception(error)
-        reason = str(error) or type(error).__name__
+        reason = refusal(error) or str(error) or type(error).__name__
         raise DatasetError(f"The images of this run cannot be shown: {reason} Decoding works without them.") from error
     return Samples(lambda index: np.asarray(dataset.images[index]), dataset.factors, dataset.validation)
 

@@ -41,6 +41,7 @@ if sys.platform == "linux":
     pass
 
 from core.protocol.serving import Incoming, Send, StepClock, start_reading, take_standard_output
+from core.utils.untrusted import refusal
 
 if TYPE_CHECKING:
     from core.engine.context import Job
@@ -138,7 +139,7 @@ class Engine:
 
     def _fail(self, running: _Running, error: Exception) -> None:
         """An error of our own classes is an answer, its message says all; any other is a fault of the engine."""
-        text = str(error)
+        text = refusal(error) or str(error)
         if not isinstance(error, OSError) and not type(error).__module__.startswith("core."):
             traceback.print_exception(error)
             text = f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -48,6 +48,9 @@ CONTROL_PATIENCE_S = 2.0
 MAX_PROBE_BYTES = 256 * MEGABYTE
 MAX_MEAN = 1e15
 """Largest coordinate of a mean that can be shown: squares of distances stay finite in float32."""
+MAX_FACTOR = 1e30
+"""Largest value of a factor that can be shown: differences stay finite in float32."""
+MAY_READ = "Check that it is there and that you may read it."
 THUMBNAIL_SIZE = 32
 TRAINING, VALIDATION, HELD_OUT = 0, 1, 2
 """What ``ProbeSet.split`` says of a sample; those held out are kept from training and validation on purpose."""
@@ -265,15 +268,15 @@ class RunDirectory:
         if not path.is_dir():
             what = "is not a folder" if path.exists() else "does not exist"
             raise RunError(f"{path} {what}; give the folder of a run.")
-        if not file.is_file():
+        if not os.path.lexists(file):
             raise RunError(f"{path} is not a run: it has no config.json. Give a folder that `isoline train` wrote.")
         try:
             content = read_json(file)
         except OSError as error:
-            raise RunError(f"{file} cannot be read ({error.strerror or error}).") from error
+            raise RunError(f"{file} cannot be read ({error.strerror or error}). {MAY_READ}") from error
         except UnreadableError as error:
             raise RunError(f"{file} is damaged: {error}. Restore it from a copy of the run.") from error
-        if not isinstance(content, dict) or not isinstance(content.get("schema"), int):
+        if not isinstance(content, dict) or type(content.get("schema")) is not int:
             foreign = foreign_model(path)  # others have a config.json, too
             if foreign is not None:
                 raise RunError(str(foreign))
@@ -283,8 +286,10 @@ class RunDirectory:
                 f"{file} has schema version {content['schema']}; this version of Isoline reads {SCHEMA_VERSION}. "
                 "Open the run with the version that wrote it."
             )
+        if not isinstance(content.get("config"), dict):
+            raise RunError(f"{file} is damaged: it holds no configuration. Restore it from a copy of the run.")
         try:
-            config = config_from_dict(content.get("config"), file)
+            config = config_from_dict(content["config"], file)
         except ConfigError as error:
             raise RunError(str(error)) from error
         metadata = content.get("metadata")
@@ -317,15 +322,20 @@ class RunDirectory:
 
             categories = tuple(decode_json(text, tuple[str, ...]) for text in texts("categories"))
             arrays = data["indices"], data["factors"], texts("factor_names"), data["thumbnails"], data["split"]
-            return ProbeSet(*arrays, categories, texts("names"))
+            probe = ProbeSet(*arrays, categories, texts("names"))
+            dataset = self.metadata.get("dataset")
+            _check_values(probe, dataset.get("samples") if isinstance(dataset, dict) else None)
+            return probe
         except FileNotFoundError as error:
             raise RunError(f"{path} does not exist (yet): the run has recorded no samples.") from error
         except KeyError as error:
             raise RunError(f"{path} is damaged: it has no {error}. Restore it from a copy of the run.") from error
+        except RunError as error:
+            raise RunError(f"{path} is damaged: {error} Restore it from a copy of the run.") from error
         except UnreadableError as error:
             raise RunError(f"{path} is damaged: {error}. Restore it from a copy of the run.") from error
         except OSError as error:
-            raise RunError(f"{path} cannot be read ({error.strerror or error}).") from error
+            raise RunError(f"{path} cannot be read ({error.strerror or error}). {MAY_READ}") from error
 
     def write_embedding(self, mu: np.ndarray, epoch: int | None = None) -> None:
         """Store means mu float32 (n, d) of the probe set after ``epoch``; None: as the live ones."""
@@ -346,7 +356,7 @@ class RunDirectory:
         except UnreadableError as error:
             raise RunError(f"{path} is damaged: {error}. Restore it from a copy of the run.") from error
         except OSError as error:
-            raise RunError(f"{path} cannot be read ({error.strerror or error}).") from error
+            raise RunError(f"{path} cannot be read ({error.strerror or error}). {MAY_READ}") from error
         problem = ""
         if mu.dtype != np.float32 or mu.ndim != 2 or not len(mu) or mu.shape[1] != latent_dim:
             problem = f"it holds {mu.dtype} {mu.shape}, not float32 means (n, {latent_dim})"
@@ -361,7 +371,10 @@ class RunDirectory:
         """The live means float32 (n, d), or those of the last epoch. Raises ``RunError`` if there are none."""
         epochs = self.embedding_epochs()
         if self.live_stamp() is None and not epochs:
-            raise RunError(f"{self.path} has no latent means yet; they are recorded at the first training step.")
+            raise RunError(
+                f"{self.path} has no latent means; they are recorded from the first training step on. If it had some, "
+                "restore embeddings/ from a copy of the run."
+            )
         return self.read_embedding(epochs[-1] if self.live_stamp() is None else None)
 
     def read_cloud(self) -> tuple[ProbeSet, np.ndarray]:
@@ -389,8 +402,8 @@ class RunDirectory:
         return _stamp(self.embedding_path(None))
 
     def weights_stamp(self) -> int | None:
-        """A number that changes whenever the newest weights do; None while there are none."""
-        return _stamp(self.weights_path)
+        """A number that changes whenever the newest weights do; None while there are none, or no file of them."""
+        return _stamp(self.weights_path) if self.weights_path.is_file() else None
 
     # steering
 
@@ -506,6 +519,25 @@ def unwritable(path: Path, error: OSError) -> RunError:
         f"{path} cannot be written ({error.strerror or error}). "
         "Free some space or choose a folder that can be written with --out; what was saved before is intact."
     )
+
+
+def _check_values(probe: ProbeSet, samples: object) -> None:
+    """Raise ``RunError`` for values that no training has written, which whoever shows them takes for granted.
+    ``samples`` is how many the dataset has, if that is known."""
+    first = set(probe.factor_names)
+    if len(first) != len(probe.factor_names) or "" in first:
+        raise RunError(f"its factors are called {', '.join(map(repr, probe.factor_names))}; each needs its own name.")
+    if probe.thumbnails.shape[3:] not in ((1,), (3,)):
+        raise RunError(f"its thumbnails have the shape {probe.thumbnails.shape}; they must have 1 or 3 channels.")
+    if (probe.split > HELD_OUT).any():
+        raise RunError(f"its split has the value {probe.split.max()}; it must be 0 to {HELD_OUT}.")
+    if (probe.indices < 0).any() or len(np.unique(probe.indices)) < len(probe.indices):
+        raise RunError("its indices are negative or repeated; each sample must have its own.")
+    if isinstance(samples, int) and (probe.indices >= samples).any():
+        raise RunError(f"it names sample {probe.indices.max()}, and the dataset has {samples:,}.")
+    large = np.abs(probe.factors) > MAX_FACTOR  # NaN, for a value that is not known, is not
+    if large.any():
+        raise RunError(f"a factor has the value {probe.factors[large][0]:g}; at most {MAX_FACTOR:g} can be shown.")
 
 
 def _stamp(path: Path) -> int | None:

@@ -23,6 +23,10 @@ Record = dict[str, Any]
 _TAIL_BYTES = 1 << 16
 _PART_BYTES = 1 << 18  # that are read at once, about 700 steps: more would take room, and time of who shows them
 _MOST_BYTES = 1 << 24  # no line is longer
+_MOST_EMPTY, _MOST_DAMAGED = 1 << 26, 100_000  # bytes or lines without a record: what follows is none either
+_LARGEST = 1 << 30  # bytes of a file; a million steps take an eighth
+_LONGEST_TEXT = 4000  # characters of a text that are kept: a label of a million takes seconds to lay out
+_MOST = 30  # findings of a report, changed settings: each becomes lines or buttons
 _OUTCOMES = ("finished", "failed", "stopped")
 
 
@@ -64,15 +68,15 @@ class _Event(msgspec.Struct, tag_field="kind", tag="event"):
     message: str = ""
     device: str = ""
     sequence: _Count = 0
-    changed: list[str] = []
-    changes: dict[str, Any] = {}
+    changed: Annotated[list[str], msgspec.Meta(max_length=_MOST)] = []
+    changes: Annotated[dict[str, Any], msgspec.Meta(max_length=_MOST)] = {}
 
 
 class _Finding(msgspec.Struct):
     kind: str = ""
     message: str = ""
     remedy: str = ""
-    changes: dict[str, Any] = {}
+    changes: Annotated[dict[str, Any], msgspec.Meta(max_length=_MOST)] = {}
     fresh: bool = False
 
 
@@ -89,8 +93,11 @@ class _Report(msgspec.Struct, tag_field="kind", tag="report"):
     squared_error: _Number = None
     squared_error_training: _Number = None
     squared_error_mean_image: _Number = None
-    findings: list[_Finding] = []
+    findings: Annotated[list[_Finding], msgspec.Meta(max_length=_MOST)] = []
     note: str = ""
+
+
+_RECORD = msgspec.json.Decoder(_Step | _Epoch | _Event | _Report)
 
 
 class MetricsWriter:
@@ -146,7 +153,7 @@ class MetricsTail:
 
     def poll(self) -> list[Record]:
         """New whole lines since the last call, parsed. Of a long file it gives the next part: call again while it is
-        ``behind``. Raises ``OSError``, or ``RunError`` if it is no file."""
+        ``behind``. Raises ``OSError``, or ``RunError`` if it is no file, or cannot be one of a training."""
         self.behind = False
         try:
             status = self.path.stat()
@@ -157,7 +164,13 @@ class MetricsTail:
             self._offset, self._seen_size, self.damaged = 0, 0, 0
             self.restarts += 1
         self._identity = identity
+        if status.st_size > _LARGEST:
+            raise RunError(
+                f"{self.path} is damaged: it has {status.st_size:,} bytes, and at most {_LARGEST:,} are expected. "
+                "Restore it from a copy of the run."
+            )
         records: list[Record] = []
+        empty = lines = 0  # bytes and lines without a record
         while not records and status.st_size > self._seen_size:
             with _opened(self.path) as file:
                 file.seek(self._offset)
@@ -173,6 +186,13 @@ class MetricsTail:
             self._offset += end
             records, damaged = _parsed(data[:end])
             self.damaged += damaged
+            empty, lines = empty + len(data), lines + damaged
+            if not records and (empty >= _MOST_EMPTY or lines >= _MOST_DAMAGED):
+                self._seen_size = status.st_size
+                raise RunError(
+                    f"{self.path} is damaged: {empty:,} bytes of it hold no record of a training, and what follows is "
+                    "not read. Restore it from a copy of the run."
+                )
             self.behind = not whole and status.st_size > self._seen_size
             if whole:
                 break
@@ -239,18 +259,30 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _parsed(data: bytes) -> tuple[list[Record], int]:
-    """The records of these lines, and how many others there are: torn by a crash, damaged, or not ours."""
+    """The records of these lines, and how many others there are: torn by a crash, damaged, or not ours. Nothing more
+    is looked at after ``_MOST_DAMAGED`` of them without a record."""
     records: list[Record] = []
     damaged = 0
     for line in data.split(b"\n"):
         try:
+            _RECORD.decode(line)
             record = decode_json(line)
-            msgspec.convert(record, _Step | _Epoch | _Event | _Report)
-        except (UnreadableError, msgspec.ValidationError, RecursionError):
+        except (UnreadableError, msgspec.MsgspecError, UnicodeError, RecursionError):
             damaged += bool(line.strip())
+            if damaged == _MOST_DAMAGED and not records:
+                break
         else:
-            records.append(record)
+            records.append(_shortened(record) if len(line) > _LONGEST_TEXT else record)
     return records, damaged
+
+
+def _shortened(value: Any) -> Any:
+    """``value`` with every text in it cut to ``_LONGEST_TEXT`` characters; a cut one says how long it is."""
+    if isinstance(value, str) and len(value) > _LONGEST_TEXT:
+        return f"{value[:_LONGEST_TEXT]} … ({len(value):,} characters in the file)"
+    if isinstance(value, dict):
+        return {_shortened(key): _shortened(inner) for key, inner in value.items()}
+    return [_shortened(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _cut_torn_line(path: Path) -> None:

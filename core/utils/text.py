@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from unicodedata import category
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -20,10 +21,22 @@ def reason(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+def printable(text: str) -> str:
+    """``text`` for a terminal: what would steer it (escape codes, directions of writing) is written out."""
+    steering = ("Cc", "Cs")
+    return "".join(
+        c.encode("unicode_escape").decode() if (category(c) in steering and c != "\n") or c in _DIRECTIONS else c
+        for c in text
+    )
+
+
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
 def aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
-    """Lines of names and texts, the texts below one another."""
+    """Lines of names and texts, the texts below one another; as they can be printed, whoever has written them."""
     width = max(len(name) for name, _ in rows)
-    return [f"{name:<{width}}  {text}" for name, text in rows]
+    return [f"{name:<{width}}  {printable(text)}".replace("\n", f"\n{'':<{width}}  ") for name, text in rows]
 
 
 def shortened(text: str, fits: Callable[[str], bool]) -> str:

@@ -15,6 +15,7 @@ from explorer.widgets.layouts import Panel, column, row
 READ_S = 5.0  # no message goes sooner, whatever happens
 PASSING_S = 20.0  # how long one stays that asks for nothing
 MOST = 3  # messages shown at a time, the newest ones
+MOST_LETTERS = 2000  # of a message: a label of a million takes seconds to lay out
 TICK_MS = 500
 
 
@@ -70,6 +71,8 @@ class NoticeView(Panel):
 
         ``action`` is the text of a button beside it; of several messages with the same one, the newest has it.
         """
+        if len(text) > MOST_LETTERS:
+            text = f"{text[:MOST_LETTERS]} … ({len(text):,} characters)"
         self._messages = [message for message in self._messages if message.text != text]
         self.resolve(source)
         self._messages.append(_Message(text, source, action, needed=PASSING_S if passing else math.inf))

@@ -64,6 +64,7 @@ def test_a_range_includes_its_ends_and_nothing_beyond(setting):
         ),
         (lambda: DataConfig(intensity="9:2"), "data.intensity is '9:2'; the first number must be below the second."),
         (lambda: DataConfig(planes="0,1,2,3"), "data.planes is '0,1,2,3'; it must be up to three numbers from 0"),
+        (lambda: DataConfig(path="x" * 20_000), "… (20,002 characters); it must be a text of at most 16,384"),
         (lambda: DataConfig(channels=2), "data.channels is 2; it must be 1 or 3."),
         (lambda: RunConfig(DataConfig(source="files")), "data.path is ''; it must be set for source 'files'."),
         (

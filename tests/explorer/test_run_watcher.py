@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from threading import Event, current_thread
+from time import sleep
 
 import numpy as np
 
@@ -58,6 +59,37 @@ def test_a_training_that_goes_on_brings_its_settings_before_its_records_and_its_
     news = list(follower.look())
     assert [name for name, _ in news] == ["reopened", "behind", "records", "status"]
     assert news[0][1].config.training.epochs == 7  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_the_time_that_the_event_loop_takes_is_no_fault_of_the_disk(tmp_path: Path, qtbot, monkeypatch):
+    monkeypatch.setattr("explorer.run_watcher.SLOW_S", 0.2)
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    run.metrics_path.write_text(f"{json.dumps(STEP)}\n", encoding="utf-8")
+    watcher, stalls, seen = RunWatcher(), [], []
+    watcher.stalled.connect(stalls.append)
+    watcher.records.connect(lambda _: (sleep(0.4), watcher._look_at_clock()))
+    watcher.watch(run)
+    watcher.look(lambda: seen.append("looked"))
+    qtbot.waitUntil(lambda: bool(seen))
+    watcher.watch(None)
+    assert stalls == []
+
+
+def test_a_run_that_has_ended_without_its_newest_means_shows_the_last_there_are_and_says_so(tmp_path: Path):
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    run.probe_path.touch()
+    metrics = MetricsWriter(run.metrics_path)
+    metrics.append({"kind": "event", "event": "finished"})
+    metrics.close()
+    (problem,) = told(RunFollower(run), "failed")
+    assert "embeddings holds no latent means" in problem
+    run.write_embedding(np.ones((4, 3), np.float32), 2)
+    news = list(RunFollower(run).look())
+    assert [value.sum() for name, value in news if name == "embedding"] == [12.0]
+    (problem,) = [value for name, value in news if name == "failed"]
+    assert "live.npy is missing; the means of epoch 2 are shown" in problem
+    run.write_embedding(np.zeros((4, 3), np.float32))
+    assert told(RunFollower(run), "failed") == []
 
 
 def test_what_can_be_opened_is_known_before_the_means_that_came_with_it(tmp_path: Path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -187,9 +188,9 @@ class OpenRun(Controller):
             return
         if files.weights:
             return
-        missing = f"{run.weights_path} is missing"
+        missing = f"{run.weights_path} is missing, or is no file"
         if files.openable:
-            self._state.message = f"{missing}; images are decoded by the weights of a checkpoint"
+            self.refused.emit(f"{missing}; images are decoded by the weights of a checkpoint.")
         else:
             self.error_occurred.emit(
                 f"{missing}, and there is no checkpoint, so no image can be decoded or encoded. Restore that file from "
@@ -280,4 +281,4 @@ def read_samples(run: RunDirectory) -> ProbeSet | None:
 
     Raises ``RunError`` or ``OSError`` if they cannot be read.
     """
-    return run.read_probe() if run.probe_path.exists() else None
+    return run.read_probe() if os.path.lexists(run.probe_path) else None

@@ -119,8 +119,11 @@ class ParametersController(Controller):
     def _regions(self, names: tuple[str, ...]) -> HeldOut:
         """What the open run holds out."""
         config, samples = self._state.config, self._state.samples
+        categories = ()
+        if samples is not None and samples.factor_names == names:  # those of a run of curves may be others
+            categories = samples.categories
         try:
-            return HeldOut() if config is None else held_out(config.data, names, samples.categories if samples else ())
+            return HeldOut() if config is None else held_out(config.data, names, categories)
         except DatasetError:  # a run whose samples have other labels than its configuration says
             return HeldOut()
 

@@ -281,6 +281,9 @@ class TrainingController(Controller):
         config = self._state.config
         if steps and config is not None:
             self._view.set_progress(steps[-1], config.training.epochs)
+        warnings = [str(record.get("message", "")) for record in records if record.get("event") == "warning"]
+        if warnings:
+            self._state.message = warnings[-1]
         for record in records:
             if record.get("kind") == "event":
                 self._on_event(record)
@@ -305,7 +308,7 @@ class TrainingController(Controller):
             self.error_occurred.emit(f"The training failed: {self._failure.get('message', '')}")
 
     def _on_event(self, record: dict) -> None:
-        event, message = str(record.get("event")), str(record.get("message", ""))
+        event = str(record.get("event"))
         self._news.add(event)
         if event in _DECISIONS:
             self._exploded = record if event == "exploded" else {}
@@ -327,8 +330,6 @@ class TrainingController(Controller):
                 self._view.set_live(values["learning_rate"], values["beta"], values["gamma"])
         elif event == "failed":
             self._failure = record  # told once it is known that the run has not gone on since
-        elif event == "warning":
-            self._state.message = message
 
     def _show_ending(self) -> None:
         """Whether the open run can go on, with which settings, and what is wrong with it."""

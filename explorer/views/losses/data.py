@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ CURVES = (*STEP_CURVES, "validation")
 REGULARISERS = frozenset(("kl", "entanglement"))
 """Recorded before β and γ multiply them, so on another scale than the loss: they have an axis of their own."""
 X_AXES = ("step", "epoch", "time")
+MOST_MARKS = 50
 _HYPERPARAMETERS = {"learning_rate": "lr", "beta": "β", "gamma": "γ"}
 _RESUME = {"epochs": "epochs", "batch_size": "batch", "clip": "clip", "device": "device", "precision": "precision"}
 
@@ -51,7 +52,7 @@ class LossData:
     def __init__(self) -> None:
         self._steps = {name: array("d") for name in ("step", "time", *STEP_CURVES)}
         self._epochs = {name: array("d") for name in ("step", "epoch", "time", "validation")}
-        self.marks: list[Mark] = []
+        self._marks: list[Mark] = []
         self.best: int | None = None  # index of the epoch with the least validation loss
 
     def clear(self) -> None:
@@ -95,7 +96,16 @@ class LossData:
         values = {text: record.get(name) for name, text in (_RESUME | _HYPERPARAMETERS).items() if name in changed}
         parts = [f"{text} {_shown(value)}" for text, value in values.items() if value is not None]
         time = _number(record.get("time", self._last_time))
-        self.marks.append(Mark(_number(record.get("step")), time, "  ".join(parts)))
+        self._marks.append(Mark(_number(record.get("step")), time, "  ".join(parts)))
+
+    @property
+    def marks(self) -> list[Mark]:
+        """The changed hyperparameters; of very many the newest, of which the first says so."""
+        earlier = len(self._marks) - MOST_MARKS
+        if earlier <= 0:
+            return self._marks
+        first, *others = self._marks[-MOST_MARKS:]
+        return [replace(first, text=f"{earlier:,} earlier changes are not marked · {first.text}"), *others]
 
     @property
     def _last_time(self) -> float:

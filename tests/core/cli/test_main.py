@@ -220,6 +220,21 @@ def test_info_names_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "is not a run" in capsys.readouterr().err
 
 
+def test_a_stranger_s_run_cannot_steer_the_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Escape codes, directions of writing and lines that fake others are written out or indented."""
+    run = RunDirectory.create(tmp_path / "run", preset_config("article"), {"created": "\u202enow"})
+    writer = MetricsWriter(run.metrics_path)
+    writer.append({"kind": "event", "event": "failed", "message": "\x1b]0;owned\x07\x1b[2J\nstatus  finished"})
+    writer.close()
+    assert main(["info", str(run.path)]) == 0
+    text = capsys.readouterr().out
+    assert not {"\x1b", "\x07", "\u202e"} & set(text)
+    assert "\\x1b]0;owned\\x07\\x1b[2J" in text
+    assert not any(line.startswith("status") for line in text.splitlines()[2:])
+    assert main(["info", str(tmp_path / "\x1b[2J")]) == 2
+    assert "\\x1b[2J does not exist" in capsys.readouterr().err
+
+
 def test_info_copes_with_any_history(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     run = RunDirectory.create(tmp_path / "run", preset_config("article"), {})
     writer = MetricsWriter(run.metrics_path)

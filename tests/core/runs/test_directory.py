@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -204,7 +205,7 @@ def test_means_that_cannot_be_shown_are_refused_where_they_are_read(run: RunDire
 
 
 def test_samples_and_means_of_two_runs_do_not_belong_together(run: RunDirectory):
-    with pytest.raises(RunError, match="has no latent means yet"):
+    with pytest.raises(RunError, match="has no latent means"):
         run.newest_embedding()
     run.write_embedding(np.zeros((4, 3), np.float32), 2)
     assert len(run.newest_embedding()) == 4
@@ -320,6 +321,59 @@ def test_a_long_file_comes_in_parts_and_a_line_without_end_takes_no_memory(tmp_p
     assert read_records(tail)[-3:] == [step(19), long, step(21)]
     assert (tail.behind, tail.poll()) == (False, [])
     assert [record["step"] for record in read_metrics(path)] == list(range(22))
+
+
+@pytest.mark.parametrize("limit", [("_MOST_EMPTY", 1024), ("_MOST_DAMAGED", 100)])
+def test_what_holds_no_record_is_not_read_to_its_end(tmp_path: Path, monkeypatch, limit):
+    monkeypatch.setattr("core.runs.metrics_log._PART_BYTES", 256)
+    monkeypatch.setattr(f"core.runs.metrics_log.{limit[0]}", limit[1])
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(line(step(1)) + b"{x\n" * 1000 + line(step(2)))
+    tail = MetricsTail(path)
+    assert tail.poll() == [step(1)]
+    with pytest.raises(RunError, match=r"metrics.jsonl is damaged: .* bytes of it hold no record of a training"):
+        tail.poll()
+    assert tail.poll() == [], "it is said once"
+
+
+def test_a_file_that_is_larger_than_any_is_not_read(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    with open(path, "wb") as file:
+        file.truncate(3 << 30)
+    with pytest.raises(RunError, match=r"metrics.jsonl is damaged: it has 3,221,225,472 bytes.* Restore it"):
+        read_metrics(path)
+
+
+def test_a_text_that_nobody_can_read_is_cut_and_says_so(tmp_path: Path):
+    path = tmp_path / "metrics.jsonl"
+    failed = {"kind": "event", "event": "failed", "changes": {"loss.beta": "y" * 9000}, "message": "x" * 9000}
+    path.write_bytes(line(failed))
+    (record,) = read_metrics(path)
+    assert record["message"] == "x" * 4000 + " … (9,000 characters in the file)"
+    assert len(record["changes"]["loss.beta"]) < 4100
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"factor_names": ("a", "a")}, "its factors are called 'a', 'a'; each needs its own name"),
+        ({"factor_names": ("", "b")}, "its factors are called '', 'b'"),
+        ({"thumbnails": np.zeros((7, 32, 32, 7), np.uint8)}, "must have 1 or 3 channels"),
+        ({"split": np.full(7, 9, np.uint8)}, "its split has the value 9; it must be 0 to 2"),
+        ({"indices": np.arange(7) - 1}, "its indices are negative or repeated"),
+        ({"indices": np.arange(7) // 2}, "its indices are negative or repeated"),
+        ({"indices": np.arange(7) + 2}, "it names sample 8, and the dataset has 8"),
+        ({"factors": np.full((7, 2), [1e35, 1], np.float32)}, r"a factor has the value 1e\+35; at most 1e\+30"),
+    ],
+)
+def test_samples_that_no_training_records_are_refused_by_their_file(run: RunDirectory, changes: dict, problem: str):
+    run.metadata["dataset"] = {"samples": 8}
+    probe = probe_of(7)
+    run.write_probe(dataclasses.replace(probe, **changes))
+    with pytest.raises(RunError, match=rf"probe.npz is damaged: .*{problem}.* Restore it from a copy of the run\."):
+        run.read_probe()
+    run.write_probe(probe)
+    assert len(run.read_probe().indices) == 7
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="has no pipes in folders")

@@ -5,7 +5,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QPushButton, QToolButton, QVBoxLayout, QWidget
 
-from explorer.views.notice import MOST, PASSING_S, READ_S, NoticeView
+from explorer.views.notice import MOST, MOST_LETTERS, PASSING_S, READ_S, NoticeView
 
 
 @pytest.fixture
@@ -26,6 +26,11 @@ def test_a_message_stays_until_it_is_dismissed(notice):
     assert notice.isVisible()
     QTest.mouseClick(notice.findChild(QToolButton, "notice.dismiss"), Qt.MouseButton.LeftButton)
     assert not notice.isVisible()
+
+
+def test_a_message_without_end_is_cut_and_says_how_long_it_is(notice):
+    notice.show_message("x" * 1_000_000)
+    assert notice.text() == "x" * MOST_LETTERS + " … (1,000,000 characters)"
 
 
 def test_it_goes_when_the_same_action_succeeds(notice):

@@ -38,6 +38,7 @@ def test_what_pointed_into_one_run_does_not_point_into_the_next(qtbot, tmp_path)
         state.attributes = Attributes(("area",), np.zeros((9, 1)))
         state.groups, state.notes = (Group("group 1", np.array([1, 2])),), "looks odd"
         state.display = Display(point_size=9.0)
+    qtbot.waitUntil(lambda: not open_run.opening)  # else the second one would be watched from then on
     context.watcher.watch(None)
 
 
@@ -47,7 +48,9 @@ def test_missing_weights_are_said(qtbot, tmp_path, checkpoint: bool):
     context = Context(state, engine, None)  # pyright: ignore[reportArgumentType]
     open_run = OpenRun(context)
     problems: list[str] = []
+    notes: list[str] = []
     open_run.error_occurred.connect(problems.append)
+    open_run.refused.connect(notes.append)
     run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
     run.metrics_path.touch()
     if checkpoint:
@@ -58,8 +61,8 @@ def test_missing_weights_are_said(qtbot, tmp_path, checkpoint: bool):
     context.watcher.watch(None)
     assert bool(engine.of(Load)) is checkpoint
     if checkpoint:
-        assert "weights.safetensors is missing; images are decoded by the weights of a checkpoint" in state.message
+        assert "weights.safetensors is missing, or is no file; images are decoded by the weights" in notes[0]
         assert problems == []
     else:
         (problem,) = problems
-        assert "weights.safetensors is missing, and there is no checkpoint" in problem
+        assert "weights.safetensors is missing, or is no file, and there is no checkpoint" in problem

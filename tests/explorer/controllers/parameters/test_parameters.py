@@ -124,6 +124,12 @@ def shapes(desk, tmp_path) -> SimpleNamespace:
     return desk
 
 
+def test_a_run_of_curves_whose_samples_have_other_factors_opens_without_a_plane_of_theirs(desk):
+    factors = np.random.default_rng(0).random((COUNT, 5))
+    _open(desk, ("a", "b", "c", "d", "e"), factors, DataConfig(image_size=32, count=5000, punctured=True))
+    assert desk.view.isVisible()
+
+
 def _at(desk: SimpleNamespace, x: float, y: float) -> QPoint:
     across, down = desk.view.plane.scene.frame.pixel(x, y)
     return QPoint(round(across), round(down))

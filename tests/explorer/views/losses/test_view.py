@@ -14,7 +14,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QSlider, QToolButton, QWidget
 
 from explorer.views.losses import LossesView
-from explorer.views.losses.data import curve_color, smoothed
+from explorer.views.losses.data import MOST_MARKS, curve_color, smoothed
 from explorer.views.losses.plot import LossPlot
 from explorer.widgets.theme import DARK, LIGHT
 
@@ -129,6 +129,15 @@ def test_a_changed_hyperparameter_becomes_a_mark_that_names_only_what_changed(vi
     change = {"kind": "event", "event": "hyperparameters", "step": 5, "changed": ["beta"], **values}
     view.append([_step(5), change, {"kind": "event", "event": "paused", "step": 6}])
     assert [(mark.step, mark.text) for mark in view._data.marks] == [(5, "β 0.0001")]
+
+
+def test_of_very_many_changes_the_newest_are_marked_and_the_first_of_them_says_so(view):
+    changes = range(MOST_MARKS + 7)
+    view.append([{"kind": "event", "event": "hyperparameters", "step": step, "beta": 0.5} for step in changes])
+    marks = view._data.marks
+    assert len(marks) == MOST_MARKS
+    assert marks[0].text == "7 earlier changes are not marked · β 0.5"
+    assert marks[-1].step == changes[-1]
 
 
 def test_what_a_resumed_run_changes_is_marked_too(view):
