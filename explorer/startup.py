@@ -42,7 +42,7 @@ def make_application(arguments: list[str]) -> QApplication:
     sys.setswitchinterval(SWITCH_S)
     # While modules are imported and the window is built nothing becomes garbage, and looking for some takes 35 ms.
     gc.disable()
-    QTimer.singleShot(0, application, collect_in_event_loop)  # once the window is there
+    QTimer.singleShot(0, application, _begin_collecting)  # once the window is there
     application.setApplicationName("Isoline")
     application.setOrganizationName("Isoline")
     application.setDesktopFileName("isoline")
@@ -58,6 +58,11 @@ def make_application_and_engine() -> tuple[QApplication, EngineClient]:
     engine = EngineClient()
     engine.attach(process, ENGINE_THREADS)
     return application, engine
+
+
+def _begin_collecting() -> None:
+    gc.freeze()  # modules and panels stay: no collection looks through them, which would hold up the event loop
+    collect_in_event_loop()
 
 
 def open_window(path: Path | None, renderer: str) -> int:

@@ -17,7 +17,6 @@ import os
 from pathlib import Path
 from typing import Any, Protocol
 
-import filelock
 import msgspec
 
 from core.config import DataConfig, RunConfig
@@ -101,6 +100,8 @@ def allow(*runs: Run, earlier: bool = False) -> None:
     runs = tuple(run for run in runs if _places(run))
     if not runs and not earlier:
         return
+    import filelock  # here, with asyncio: window and engine only read answers when they start
+
     file = _file()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

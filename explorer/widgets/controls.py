@@ -266,11 +266,12 @@ class _WheelFilter(QObject):
     """Leaves the wheel to the panel that scrolls under the mouse; a field takes it with the focus, a list never."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() != QEvent.Type.Wheel:
+            return False
         alone = isinstance(watched, QComboBox) or (isinstance(watched, QWidget) and not watched.hasFocus())
-        if event.type() == QEvent.Type.Wheel and alone:
+        if alone:
             event.ignore()
-            return True
-        return False
+        return alone
 
 
 def leave_wheel(widget: W) -> W:

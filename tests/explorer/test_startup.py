@@ -41,6 +41,20 @@ print(sum("site-packages" in name or "explorer" in name for name in linecache.ca
     assert float(interval) == startup.SWITCH_S
 
 
+def test_no_collection_of_garbage_looks_through_what_the_start_has_made():
+    code = """
+import gc
+from explorer.startup import make_application
+application = make_application(["isoline"])
+kept = [[] for _ in range(1000)]
+assert not gc.isenabled() and gc.get_freeze_count() == 0
+application.processEvents()
+print(gc.get_freeze_count() > 1000)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
 @pytest.fixture
 def explorer():
     """The parts of the program that a start asks; ``settings.resumes`` as at first."""

@@ -18,6 +18,7 @@ from core.protocol.messages import Load, Loaded
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 from core.utils.point_sets import most_central
 from explorer.controllers.controller import Context, Controller
+from explorer.engine_client import PendingRequest
 from explorer.run_watcher import ModelFiles, ready_means
 from explorer.state import Model
 
@@ -53,6 +54,7 @@ class OpenRun(Controller):
         self.run: RunDirectory | None = None
         self._runs, self._samples, self._epochs = self._background(), self._background(), self._background()
         self._files: ModelFiles | None = None
+        self._loading: PendingRequest | None = None
         self._wanted: int | None = None  # the epoch that is being read
         self._doing = ""  # what is being read, in words
         self._slow = QTimer(self, singleShot=True, interval=SLOW_MS)
@@ -94,7 +96,7 @@ class OpenRun(Controller):
 
     def _on_read(self, remember: bool, run: RunDirectory) -> None:
         self.leaving.emit(run)
-        self.run, self._files, self._wanted = run, None, None
+        self.run, self._files, self._loading, self._wanted = run, None, None, None
         self._samples.drop()
         self._epochs.drop()
         self._watcher.watch(None)
@@ -179,7 +181,7 @@ class OpenRun(Controller):
 
     def _load_engine(self) -> None:
         if self.run is not None and self._files is not None and self._files.openable:
-            self._engine.request(Load(path=str(self.run.path)))
+            self._loading = self._engine.request(Load(path=str(self.run.path)))
 
     def _check_weights(self, status: str) -> None:
         """Say of a run that is not being trained that its weights are missing."""
@@ -200,7 +202,7 @@ class OpenRun(Controller):
     # the means
 
     def _on_embedding(self, means: np.ndarray) -> None:
-        if self._state.model is None:
+        if self._state.model is None and (self._loading is None or self._loading.done):
             self._load_engine()
         if self._state.samples is None and self.run is not None:  # a training that has just begun
             taken = partial(self._on_first_samples, means)

@@ -164,7 +164,8 @@ class CloudController(Controller):
         names = color_targets.names(self._state)
         without_losses = self._state.model is not None and bool(missing_reconstructions(self._state, ""))
         left_out = {EXCESS_BCE} if without_losses else set()
-        if len(np.unique(self._state.samples.split)) < 2:
+        split = self._state.samples.split
+        if np.all(split == split[:1]):  # np.unique would import masked arrays while the first cloud is awaited
             left_out.add(SPLIT)  # all are on one side
         if not self._state.groups or GROUPS in names:
             left_out.add(GROUPS)

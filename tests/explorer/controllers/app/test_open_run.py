@@ -9,7 +9,7 @@ from fake_engine import FakeEngine
 
 from core.config import RunConfig
 from core.projects.edited import Attributes, Display, Group
-from core.protocol.messages import Load
+from core.protocol.messages import Failed, Load
 from core.runs.directory import RunDirectory
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context
@@ -66,3 +66,22 @@ def test_missing_weights_are_said(qtbot, tmp_path, checkpoint: bool):
     else:
         (problem,) = problems
         assert "weights.safetensors is missing, or is no file, and there is no checkpoint" in problem
+
+
+def test_the_engine_is_asked_for_the_model_once_and_again_if_it_could_not_be_read(qtbot, tmp_path):
+    engine = FakeEngine()
+    context = Context(State(), engine, None)  # pyright: ignore[reportArgumentType]
+    open_run = OpenRun(context)
+    run = RunDirectory.create(tmp_path / "run", RunConfig(), {})
+    run.metrics_path.touch()
+    run.last_checkpoint_path.touch()
+    open_run.open(run.path)
+    qtbot.waitUntil(lambda: not open_run.opening)
+    finish_look(context.watcher)
+    context.watcher.watch(None)
+    means = np.zeros((3, 3), np.float32)
+    context.watcher.embedding.emit(means)
+    assert len(engine.of(Load)) == 1, "what is being read is not begun anew"
+    engine.deliver(Failed(stamp=engine.of(Load)[0].stamp, message="no weights yet"))
+    context.watcher.embedding.emit(means)
+    assert len(engine.of(Load)) == 2

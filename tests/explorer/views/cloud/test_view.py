@@ -197,6 +197,7 @@ def test_the_environment_decides_before_the_argument(qapp, monkeypatch):
 
 def test_opengl_that_is_itself_software_is_not_taken(qapp, monkeypatch):
     monkeypatch.setattr("explorer.views.cloud.renderer.QGuiApplication.platformName", lambda: "xcb")
+    monkeypatch.setattr("explorer.views.cloud.renderer.has_graphics_card", lambda: True)
     monkeypatch.setattr("explorer.views.cloud.renderer.describe_opengl", lambda: ("llvmpipe (LLVM 15)", "4.5"))
     choice = choose_renderer("auto")
     assert not choice.opengl
@@ -204,6 +205,25 @@ def test_opengl_that_is_itself_software_is_not_taken(qapp, monkeypatch):
     assert choose_renderer("gl").opengl
     monkeypatch.setattr("explorer.views.cloud.renderer.describe_opengl", lambda: ("Mesa Intel UHD", "4.6"))
     assert choose_renderer("auto").name == "OpenGL 4.6 · Mesa Intel UHD"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /dev")
+def test_where_there_is_no_graphics_card_opengl_is_tried_only_if_it_is_asked_for(qapp, monkeypatch):
+    tried = []
+    monkeypatch.setattr("explorer.views.cloud.renderer.QGuiApplication.platformName", lambda: "xcb")
+    monkeypatch.setattr("explorer.views.cloud.renderer.describe_opengl", lambda: tried.append(1) or ("llvmpipe", "4.5"))
+    monkeypatch.setattr("explorer.views.cloud.renderer.os.listdir", lambda _: ["null", "tty", "shm"])
+    monkeypatch.setenv("DISPLAY", ":7")
+    choice = choose_renderer("auto")
+    assert (choice.opengl, tried) == (False, [])
+    assert "no graphics card" in choice.note
+    assert choose_renderer("gl").opengl
+    monkeypatch.setenv("DISPLAY", "localhost:10.0")  # another computer's card may draw
+    assert "llvmpipe" in choose_renderer("auto").note
+    monkeypatch.setenv("DISPLAY", ":7")
+    for card in ("dri", "nvidia0", "dxg"):
+        monkeypatch.setattr("explorer.views.cloud.renderer.os.listdir", lambda _, card=card: ["null", card])
+        assert "llvmpipe" in choose_renderer("auto").note
 
 
 def test_without_a_context_the_cloud_is_drawn_in_software(qapp, monkeypatch):
