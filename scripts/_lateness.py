@@ -20,6 +20,7 @@ INTERVAL_S = 0.005
 LATE_MS = 25.0
 HELD_S, LOOK_S = 0.02, 0.005  # a loop that is late by so much is looked into, so often
 STOOD_STILL_S = 10.0  # nothing holds the loop and this thread, too, for so long
+MOST_PLACES = 2000  # that are told apart: what is kept in memory would look like a leak
 PROGRAM = Path(__file__).resolve().parent.parent
 CALLERS = 3  # that are named with the line in which the loop is held, beside what began it
 
@@ -108,6 +109,8 @@ class Lateness:
             stood_still = looked - before > STOOD_STILL_S
             if self._counting and not stood_still and looked - self._due > HELD_S:
                 where = place(sys._current_frames().get(self._loop))
+                if len(self._held) >= MOST_PLACES and where not in self._held:
+                    where = (where[0], "other lines")
                 seconds, computing = self._held.get(where, (0.0, 0.0))
                 since = looked - max(before, self._due)
                 self._held[where] = seconds + since, computing + min(since, computed - computed_before)

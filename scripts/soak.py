@@ -46,6 +46,7 @@ START_S = 180.0  # until the training has its first cloud
 SLEEP_S = 35.0  # in the middle all processes stand still for so long, as on a computer that sleeps
 EXPECTED = re.compile("There is no .*(: the data end there|of the data)")
 """What the window rightly says to one who clicks at random."""
+WINDOW, ROUNDS = "window.json", "rounds.jsonl"
 SHOWN = 25  # types and lines that grow
 TRAINING = (
     "--data.image-size", "64", "--data.count", "1500", "--training.epochs", "100000", "--training.device", "cpu",
@@ -201,7 +202,8 @@ def walk_window(options: argparse.Namespace) -> int:
 
 
 class Walk:
-    """Rounds of the walk in the event loop, and what is counted meanwhile, in ``window.json`` after each round."""
+    """Rounds of the walk in the event loop, and what is counted meanwhile: in ``window.json`` and, a line a round, in
+    ``rounds.jsonl``, for what is kept in memory would look like a leak."""
 
     def __init__(self, application: Any, explorer: Any, runs: list[Path], out: Path, seed: int) -> None:
         from _lateness import Lateness
@@ -210,7 +212,7 @@ class Walk:
         self._application, self._explorer, self._out = application, explorer, out
         self._walker = Walker(application, explorer, runs, out, seed)
         self.lateness = Lateness(lambda: self._walker.doing)
-        self._rounds: list[dict[str, Any]] = []
+        self.rounds = 0
         self._errors: Counter[str] = Counter()
         self._first_lines: Any = None
         signals = [explorer.engine.error_occurred, explorer.engine.stalled, explorer.watcher.failed]
@@ -241,7 +243,9 @@ class Walk:
             yield from walker.round(actions)
             self.lateness.pause()
             parents = [explorer, explorer.engine, explorer.watcher]
-            self._rounds.append(census(parents, explorer.cloud.renderer_name))
+            self.rounds += 1
+            with open(self._out / ROUNDS, "a", encoding="utf-8") as file:
+                file.write(json.dumps(census(parents, explorer.cloud.renderer_name)) + "\n")
             self._write()
             if done():
                 break
@@ -262,17 +266,16 @@ class Walk:
             "skipped": walker.skipped,
             "failures": walker.failures,
             "errors_shown": self._errors,
-            "rounds": self._rounds,
             "lines": self._growing_lines(),
         }
-        (self._out / "window.json").write_text(json.dumps(content), encoding="utf-8")
+        (self._out / WINDOW).write_text(json.dumps(content), encoding="utf-8")
 
     def _growing_lines(self) -> list[str]:
         """Where the memory was asked for that has come since the second round."""
         if not tracemalloc.is_tracing():
             return []
         lines = tracemalloc.take_snapshot().filter_traces([tracemalloc.Filter(False, tracemalloc.__file__)])
-        if len(self._rounds) <= 2:
+        if self.rounds <= 2:
             self._first_lines = lines
         return [str(line) for line in lines.compare_to(self._first_lines, "lineno")[:SHOWN] if line.size_diff > 0]
 
@@ -374,13 +377,21 @@ def soak(options: argparse.Namespace, environment: dict[str, str]) -> dict[str, 
     finally:
         trainer.send_signal(signal.SIGTERM)
         trainer.wait()
-    report = json.loads((out / "window.json").read_text(encoding="utf-8")) if (out / "window.json").is_file() else {}
+    report = read_walk(out)
     lines = [f"{file.name}: {line}" for file in _logs(out) for line in file.read_text(errors="replace").splitlines()]
     if child.returncode != 0:
         lines.append(f"window: ended with status {child.returncode}")
     if not trained_on:
         lines.append(f"trainer: ended by itself with status {trainer.returncode}")
     return {"processes": sampler.series, "log": lines, **report}
+
+
+def read_walk(out: Path) -> dict[str, Any]:
+    """What ``Walk`` has written into ``out``; nothing before its first round has ended."""
+    if not (out / WINDOW).is_file():
+        return {}
+    lines = (out / ROUNDS).read_text(encoding="utf-8").splitlines()
+    return {**json.loads((out / WINDOW).read_text(encoding="utf-8")), "rounds": [json.loads(line) for line in lines]}
 
 
 def wait_for(trainer: subprocess.Popen[bytes], run: Path) -> None:

@@ -25,10 +25,9 @@ def walked(opened, qapp, qtbot, tiny_run, tmp_path, monkeypatch) -> dict:
     released: list[int] = []
     monkeypatch.setattr("explorer.app.release_memory", lambda: released.append(1))
     walk = soak.Walk(qapp, opened, [tiny_run], tmp_path, seed=3)
-    begun = len(walk._rounds)
-    walk.play(lambda: len(walk._rounds) == begun + 4, _walk.QUICK_ACTIONS[:4])
+    walk.play(lambda: walk.rounds == 4, _walk.QUICK_ACTIONS[:4])
     qtbot.waitUntil(lambda: not walk._timer.isActive(), timeout=300_000)
-    report = json.loads((tmp_path / "window.json").read_text())
+    report = soak.read_walk(tmp_path)
     assert len(released) >= 4, "each round opens runs, and gives back the memory of those before"
     series = {"seconds": [0.0], "rss_mb": [1.0], "threads": [1], "files": [1]}
     report |= {"processes": {"window": series}, "log": []}
