@@ -347,7 +347,8 @@ def test_a_program_that_is_not_there_is_named(idle, tmp_path, monkeypatch):
 def seconds_until(listener: Listener, condition: Callable[[], object]) -> float:
     began = monotonic()
     listener.until(condition)
-    return monotonic() - began
+    print(f"noticed after {(seconds := monotonic() - began):.1f} s")
+    return seconds
 
 
 @posix

@@ -289,6 +289,7 @@ def test_a_thousand_changes_undone_are_the_start_and_redone_the_end(explorer, se
         name for a, b in pairwise(steps) for name in EDITED if getattr(a.edited, name) != getattr(b.edited, name)
     }
     assert changed == set(EDITED), "the walk has changed everything"
+    print(f"{ACTIONS} actions, {position} steps undone and redone")
     end, panels_at_end = editing._present(), shown(explorer)
     for number in range(position - 1, -1, -1):
         editing.undo()

@@ -255,6 +255,7 @@ def test_a_trainer_that_is_stopped_is_told_within_two_seconds_and_keeps_its_run(
     while (pulse := run.pulse()) is None or pulse.process != "stopped":
         assert time.monotonic() - began < 2.0
         time.sleep(0.02)
+    print(f"told after {time.monotonic() - began:.2f} s")
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 2 * STALE_S)  # as if it had been stopped for a minute
     pulse = run.pulse()
