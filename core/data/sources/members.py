@@ -99,9 +99,7 @@ class MappedMember(Member):
                 stream.seek(self.offset)
                 yield from self.streamed(stream, rows)
             return
-        array = np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F")
-        for start in range(0, len(array), rows):
-            yield np.array(array[start : start + rows])
+        yield from _copied(np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F"), rows)
 
 
 @dataclass(frozen=True)
@@ -129,9 +127,14 @@ class ZippedMember(Member):
             while part := stream.read(1 << 22):
                 copy.write(part)
             copy.flush()
-            array = np.memmap(copy, self.dtype, "r", 0, self.shape, "F")
-            for start in range(0, len(array), rows):
-                yield np.array(array[start : start + rows])
+            yield from _copied(np.memmap(copy, self.dtype, "r", 0, self.shape, "F"), rows)
+
+
+def _copied(array: np.ndarray, rows: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(array), rows):
+        block = np.array(array[start : start + rows])
+        check_characters(block)
+        yield block
 
 
 def npy_members(file: Path) -> list[Member]:

@@ -19,6 +19,8 @@ from scipy.io import savemat
 from core.config import DataConfig
 from core.data.dataset import DatasetError
 from core.data.preparation import Prepared, prepare
+from core.data.sources.members import npy_members, npz_members
+from core.utils.untrusted import UnreadableError
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (60, 16, 16), dtype=np.uint8)
@@ -511,3 +513,16 @@ def test_labels_of_one_name_that_differ_are_both_kept(tmp_path):
     prepared = read(npz(tmp_path, images=IMAGES, y=DIGITS, labels=DIGITS // 5))
     assert [found.name for found in prepared.labels] == ["class", "class (2)"]
     assert prepared.labels[1].values.tolist() == (DIGITS // 5).tolist()
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_texts_of_what_is_no_character_are_refused_in_whatever_order_they_lie(tmp_path, suffix, order):
+    codes = np.full((3, 2), 0x110000, np.uint32, order=order)
+    file = tmp_path / f"names{suffix}"
+    texts = codes.view("<U1") if order == "C" else codes.T.view("<U1").T
+    assert texts.flags[f"{order}_CONTIGUOUS"]
+    (np.save if suffix == ".npy" else np.savez)(file, texts)
+    (member,) = npy_members(file) if suffix == ".npy" else npz_members(file, [])
+    with pytest.raises(UnreadableError, match="its texts hold what is no character"):
+        member.read()
