@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
@@ -28,6 +29,8 @@ _LABELS = {  # what the check box says, and what the curve is
     "validation": ("Validation", "Total loss on the validation images, after each epoch"),
 }
 _MAX_SMOOTHING = 0.999
+LONG_S, REST = 0.015, 20.0
+"""After drawing that has taken so long, nothing is drawn for so many times as long."""
 
 
 class LossesView(Panel):
@@ -39,6 +42,7 @@ class LossesView(Panel):
     def __init__(self) -> None:
         super().__init__("losses")
         self._data, self._dirty = LossData(), False
+        self._rests_until = 0.0  # by the monotonic clock
         self._undrawn = False  # records have come that are to be drawn with those that follow
         self.settings = PlotSettings()  # how the curves are drawn now
         self.plot: LossPlot | None = None  # made when there is something to draw: see its module
@@ -93,6 +97,7 @@ class LossesView(Panel):
     def clear(self) -> None:
         """Forget the run; the settings stay."""
         self._data.clear()
+        self._rests_until = 0.0
         if self.plot is not None:
             self.plot.reset_zoom()
         self._dirty = True
@@ -114,10 +119,15 @@ class LossesView(Panel):
         return self.plot.figure(title) if self.plot is not None and self.has_curves else None
 
     def redraw(self) -> None:
-        """Draw what has changed since the last call; costs nothing if nothing has."""
-        if self._dirty and self.isVisible():
+        """Draw what has changed since the last call; costs nothing if nothing has. Curves of some 100,000 steps, which
+        take long, are drawn the less often: the program has the rest of the time."""
+        if self._dirty and self.isVisible() and monotonic() >= self._rests_until:
             self._dirty = self._undrawn = False
+            drawn_before, begun = self.plot is not None, thread_time()  # its import takes long but once
             self._refresh()
+            took = thread_time() - begun
+            if drawn_before and took > LONG_S:
+                self._rests_until = monotonic() + REST * took
 
     def _refresh(self) -> None:
         if self.plot is None and self.has_curves:

@@ -119,6 +119,25 @@ def test_records_after_which_more_come_are_drawn_with_those(view):
     assert view.plot.values_at(200)
 
 
+def test_curves_that_take_long_to_draw_are_drawn_less_often(view, monkeypatch):
+    view.append(_records())
+    view.redraw()
+    drawn: list[int] = []
+    spent = iter(range(100))  # each look at the clock a second of computing later
+    monkeypatch.setattr(view.plot, "refresh", lambda: drawn.append(1))
+    monkeypatch.setattr("explorer.views.losses.view.thread_time", lambda: float(next(spent)))
+    now = [1000.0]
+    monkeypatch.setattr("explorer.views.losses.view.monotonic", lambda: now[0])
+    for seconds, count in ((0.0, 1), (1.0, 1), (18.0, 1), (1.5, 2)):
+        now[0] += seconds
+        view.append([_step(300)])
+        view.redraw()
+        assert len(drawn) == count
+    view.clear()
+    view.redraw()
+    assert len(drawn) == 3, "another run"
+
+
 def test_the_best_epoch_is_the_least_validation_loss(view):
     view.append([_step(1), _epoch(1, 10, 0.5), _epoch(2, 20, 0.2), _epoch(3, 30, math.nan), _epoch(4, 40, 0.4)])
     assert view._data.best == 1
