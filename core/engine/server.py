@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from core.engine.torch_import import postpone_descriptions
 from core.protocol.messages import (
     Cancel,
     Done,
@@ -36,10 +37,6 @@ from core.protocol.messages import (
     Shutdown,
     supersedes,
 )
-
-if sys.platform == "linux":
-    pass
-
 from core.protocol.serving import Incoming, Send, StepClock, start_reading, take_standard_output
 from core.utils.untrusted import refusal
 
@@ -188,6 +185,7 @@ def main(argv: list[str] | None = None) -> int:
     send, inbox, clock = take_standard_output(), queue.SimpleQueue[Incoming](), StepClock()
     start_reading(inbox, send, clock)
     gc.disable()  # nothing of what torch imports is garbage, and looking for some takes a tenth of the time
+    postpone_descriptions()
     import torch
 
     torch.set_num_threads(max(1, options.threads))
