@@ -112,7 +112,9 @@ def along_dimensions(dimensions: Sequence[int], latent_dim: int) -> Projection:
     chosen += [i for i in range(latent_dim) if i not in chosen]
     dims = min(latent_dim, 3)
     labels = tuple(axis_name(i) for i in chosen[:dims])
-    return Projection(np.eye(latent_dim)[:, chosen[:dims]], np.zeros(latent_dim), labels)
+    basis = np.zeros((latent_dim, dims))
+    basis[chosen[:dims], range(dims)] = 1.0
+    return Projection(basis, np.zeros(latent_dim), labels)
 
 
 @remembered

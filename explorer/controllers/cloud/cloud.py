@@ -43,6 +43,7 @@ class CloudController(Controller):
         super().__init__(context)
         self._probe, self.view, self._points = probe, view, points
         self.projection: Projection | None = None
+        self._drawn: tuple[np.ndarray, Axes, np.ndarray | None] | None = None  # what the points are of
         self.colours: np.ndarray | None = None
         self.colouring = Colouring()
         self._fresh = True
@@ -198,16 +199,24 @@ class CloudController(Controller):
     def _show_points(self) -> None:
         means, display = self._state.embedding, self._state.display
         if means is None:
-            self.projection = None
+            self.projection, self._drawn = None, None
             self.view.set_points(np.empty((0, 3), dtype=np.float32))
             return
-        before = self.projection
         if means.shape[1] != self._latent_dim:
             if self._latent_dim:
                 self._forget_axes(means.shape[1])
                 display = self._state.display
             self._latent_dim = means.shape[1]
-        self.projection = make_projection(display.axes, means.shape[1], means, self._state.layout)
+        if self._drawn is None or not _are(self._drawn, means, display.axes, self._state.layout):
+            self._place_points(means, display.axes)
+        self.view.set_point_size(display.point_size)
+        self.view.set_opacity(display.opacity)
+
+    def _place_points(self, means: np.ndarray, axes: Axes) -> None:
+        """Find where the samples stand, which takes long in many dimensions."""
+        before, layout = self.projection, self._state.layout
+        self.projection = make_projection(axes, means.shape[1], means, layout)
+        self._drawn = means, axes, layout
         if (
             before is None
             or before.labels != self.projection.labels
@@ -221,8 +230,6 @@ class CloudController(Controller):
         if self._fresh:
             self._fresh = False
             self.view.home()
-        self.view.set_point_size(display.point_size)
-        self.view.set_opacity(display.opacity)
 
     def _forget_axes(self, latent_dim: int) -> None:
         """The axes chosen for a cloud of other dimensions mean nothing in one of ``latent_dim``."""
@@ -306,6 +313,10 @@ class CloudController(Controller):
         probe = document.probe
         self.view.set_probe(self.projection.to_view(probe) if probe is not None else None)
         self.view.set_selected(document.sample)
+
+
+def _are(drawn: tuple[np.ndarray, Axes, np.ndarray | None], means: np.ndarray, axes: Axes, layout: object) -> bool:
+    return drawn[0] is means and drawn[1] == axes and drawn[2] is layout
 
 
 def make_projection(

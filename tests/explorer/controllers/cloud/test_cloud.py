@@ -153,3 +153,25 @@ def test_hovering_tells_file_and_class(desk):
     label = desk.cloud.scene.hover_label
     assert label(5) == "folder/5.png\nkind = a bird\nweight = 0.128"
     assert label(0) == "folder/0.png\nkind = unknown\nweight = 0.000"
+
+
+def test_the_samples_are_placed_anew_for_other_means_axes_and_layouts_alone(desk, monkeypatch):
+    desk.open_run(5)
+    placed: list[np.ndarray] = []
+    monkeypatch.setattr(desk.cloud, "set_points", placed.append)
+    before, means = desk.control.projection, desk.state.embedding
+    desk.editing.commit("look", opacity=0.4, point_size=9.0)
+    desk.control.tick()
+    assert placed == []
+    assert desk.control.projection is before
+    desk.editing.commit("axes", axes=Axes(dimensions=(2, 3, 4)))
+    desk.control.tick()
+    np.testing.assert_array_equal(placed[-1], means[:, 2:5])
+    desk.state.embedding = means + np.float32(1.0)
+    desk.control.tick()
+    np.testing.assert_array_equal(placed[-1], (means + np.float32(1.0))[:, 2:5])
+    desk.editing.commit("axes", axes=Axes("umap"))
+    desk.state.layout = np.ones((40, 3), np.float32)
+    desk.control.tick()
+    assert (placed[-1] == 1.0).all()
+    assert len(placed) == 3
