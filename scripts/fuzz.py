@@ -20,6 +20,7 @@ import random
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -307,6 +308,8 @@ def damaged(content: bytes, dice: random.Random) -> bytes:
         choices += [_damaged_header] * 2
     if content[:1] == b"{":
         choices += [_damaged_json] * 3
+    if content[8:10] == b'{"':
+        choices += [_damaged_weights] * 4
     return dice.choice(choices)(content, dice)
 
 
@@ -349,6 +352,39 @@ def _damaged_archive(content: bytes, dice: random.Random) -> bytes:
                 case _:
                     new.writestr(name, damaged(member, dice) if member else b"\0")
     return stream.getvalue()
+
+
+def _damaged_weights(content: bytes, dice: random.Random) -> bytes:
+    """A header or tensors that do not fit, with the right checksums: nothing else would be read past them."""
+    import safetensors.torch
+    import torch
+
+    from core.training import checkpoint
+
+    (size,) = struct.unpack_from("<Q", content)
+    header = json.loads(json.loads(content[8 : 8 + size])["__metadata__"][checkpoint._METADATA_KEY])
+    tensors = safetensors.torch.load(content)
+    name = dice.choice(list(tensors))
+    tensor = tensors[name]
+    match dice.randrange(12):
+        case 0:
+            del tensors[name]
+        case 1:
+            tensors[dice.choice(("x", "", name + ".x"))] = tensors.pop(name).clone()
+        case 2:
+            tensors[name] = tensor.flatten()
+        case 3:
+            tensors[name] = tensor[..., :0] if tensor.ndim else tensor[None]
+        case 4:
+            tensors[name] = tensor.to(dice.choice((torch.float64, torch.float16, torch.int64, torch.bool)))
+        case 5:
+            tensors[name] = torch.full_like(tensor, dice.choice((math.nan, math.inf, 3e38, 0.0)))
+        case _:
+            changed = _replaced(header, dice)
+            header = changed if isinstance(changed, dict) else header
+    text = json.dumps({**header, "crc32": checkpoint._checksum(tensors)})
+    sums = {checkpoint._METADATA_KEY: text, checkpoint._CHECKSUM_KEY: checkpoint._text_checksum(text)}
+    return safetensors.torch.save(tensors, sums)
 
 
 def _damaged_header(content: bytes, dice: random.Random) -> bytes:
