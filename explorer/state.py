@@ -42,11 +42,24 @@ class Model:
     unallowed: tuple[str, ...] = ()
 
 
+def hold_the_same(after: np.ndarray | None, before: np.ndarray | None) -> bool:
+    """Whether both are None, or arrays with the same content; nothing more is compared if their first rows differ.
+    (psygnal by itself compares the first array of all, element by element, with the None before it.)"""
+    if after is None or before is None:
+        return after is before
+    return np.array_equal(after[:1], before[:1]) and np.array_equal(after, before)
+
+
+_ARRAYS = ("embedding", "layout", "losses", "selected", "cursor_mu")
+
+
 @dataclass
 class State:
     """The evented whole."""
 
-    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor(
+        equality_operators=dict.fromkeys(_ARRAYS, hold_the_same)
+    )
 
     model: Model | None = None
     config: RunConfig | None = None
