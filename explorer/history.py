@@ -86,17 +86,20 @@ class Editing(QObject):
 
     # changes
 
-    def commit(self, label: str, **fields: Any) -> None:
+    def commit(self, label: str, *, joins: str = "", **fields: Any) -> None:
         """Set fields as one undoable step named ``label``; what had been undone is forgotten. No step if nothing
-        changes."""
-        self.live(label, **fields)
+        changes. ``joins`` as of ``live``."""
+        self.live(label, joins=joins, **fields)
         self.settle()
 
-    def live(self, label: str, **fields: Any) -> None:
-        """Set fields while a gesture goes on; ``settle`` makes it one step, and so does a change of another name."""
+    def live(self, label: str, *, joins: str = "", **fields: Any) -> None:
+        """Set fields while a gesture goes on; ``settle`` makes it one step, and so does a change of another name.
+
+        ``joins``: the name that the gesture has had until it was known what it becomes: a press that turns into a drag.
+        """
         if self._possible(fields):
             begun = label != self._live
-            if begun:
+            if begun and (not joins or joins != self._live):
                 self.settle()
             self._live = label
             self._write(fields)

@@ -80,6 +80,21 @@ def test_a_drag_is_one_step_however_many_moves_it_has():
     assert editing.undo_label is None
 
 
+def test_a_press_that_becomes_a_drag_is_a_part_of_it():
+    state = State()
+    editing = Editing(state)
+    editing.live("select control point", selected_control=1)
+    editing.live("move control point", joins="select control point", cursor=(1.0, 1.0))
+    editing.settle()
+    assert editing.undo_label == "move control point"
+    editing.undo()
+    assert (state.selected_control, state.document.cursor) == (None, None)
+    editing.commit("select control point", selected_control=1)  # by a press that was over
+    editing.commit("move control point", joins="select control point", cursor=(1.0, 1.0))
+    editing.undo()
+    assert editing.undo_label == "select control point"
+
+
 def test_undo_in_the_middle_of_a_drag_takes_the_drag_back():
     state = State()
     editing = Editing(state)

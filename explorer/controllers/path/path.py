@@ -19,6 +19,7 @@ CURVE_POINTS = 257
 MOST_CONTROL = 9
 TOLERANCE = 0.01  # of the length: how far fewer control points may leave the curve
 CHECKED_POINTS = 65  # along both
+SELECT, MOVE, INSERT = "select control point", "move control point", "insert control point"
 
 
 class PathController(Controller):
@@ -36,6 +37,7 @@ class PathController(Controller):
         self._held: np.ndarray | None = None  # handles of a computed path where the hand has them, before it follows
         self._holding = False
         self._lifting = self._background(GeometryError)
+        self._grip = MOVE  # what the gesture is that moves the held point
         self._placed: tuple[int, int] | None = None  # an inserted point's index for the hand that holds it, and its own
         cloud.view.stroke_drawn.connect(self._on_stroke)
         cloud.view.control_added.connect(self._on_added)
@@ -119,7 +121,8 @@ class PathController(Controller):
             index = self._placed[1]
         if 0 <= index < len(path):
             point = projection.from_view(xyz, path.control[index])
-            self._editing.live("move control point", path=path.moved(index, point), selected_control=index)
+            moved = path.moved(index, point)
+            self._editing.live(self._grip, joins=SELECT, path=moved, selected_control=index)
 
     def _on_snapped(self, index: int, sample: int) -> None:
         means = self._state.embedding
@@ -140,7 +143,7 @@ class PathController(Controller):
         self.end_moved.emit(index, held[index], sample)
 
     def _on_released(self, _: int) -> None:
-        self._placed = None
+        self._placed, self._grip = None, MOVE
         if self._holding:
             self._holding = False
             self.ends_released.emit()
@@ -155,8 +158,7 @@ class PathController(Controller):
             self._insert_into_computed(path, projection, position, xyz)
             return
         keep = path.control[min(max(position - 1, 0), len(path) - 1)]
-        path = path.with_point(position, projection.from_view(xyz, keep))
-        self._editing.commit("insert control point", path=path, selected_control=position)
+        self._insert(path.with_point(position, projection.from_view(xyz, keep)), position)
 
     def _insert_into_computed(self, path: LatentPath, projection: Projection, position: int, xyz: np.ndarray) -> None:
         """The path becomes a spline of a few control points; what is not drawn comes from the place on the curve."""
@@ -165,8 +167,12 @@ class PathController(Controller):
         point, spline = projection.from_view(xyz, curve[nearest]), thinned(path)
         index = spline.nearest(point)[1] + 1
         self._placed = (position, index)
-        path = spline.with_point(index, point)
-        self._editing.commit("insert control point", path=path, selected_control=index)
+        self._insert(spline.with_point(index, point), index)
+
+    def _insert(self, path: LatentPath, index: int) -> None:
+        """The hand still holds the new point: until it lets go, moving that belongs to the step."""
+        self._grip = INSERT
+        self._editing.live(INSERT, path=path, selected_control=index)
 
     def remove_control(self, index: int | None) -> None:
         """Take a control point out; the last one takes the path with it, and so does the one handle of a rail."""
@@ -183,7 +189,8 @@ class PathController(Controller):
         self._editing.commit("remove control point", path=path, selected_control=None)
 
     def _select_control(self, index: int) -> None:
-        self._editing.commit("select control point", selected_control=index if index >= 0 else None)
+        """A hand is on a control point: until it lets go it may become a drag."""
+        self._editing.live(SELECT, selected_control=index if index >= 0 else None)
 
     def deselect_control(self) -> None:
         """No control point is selected any more."""

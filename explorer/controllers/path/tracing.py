@@ -25,7 +25,7 @@ from core.protocol.messages import PathTraced
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.path.path import CURVE_POINTS, PathController
+from explorer.controllers.path.path import CURVE_POINTS, SELECT, PathController
 from explorer.controllers.path.playback import PlaybackController
 from explorer.state import Model
 
@@ -253,9 +253,9 @@ class TracingController(Controller):
 
     def _on_ends_released(self) -> None:
         moved, self._moved = self._moved, False
-        if moved:
-            self._editing.settle()
         wanted = self._newest
+        if moved or wanted is None or wanted.purpose is not Purpose.DRAG:
+            self._editing.settle()  # else the path that is on its way settles the gesture
         if wanted is not None and wanted.purpose is Purpose.DRAG:
             wanted = dataclasses.replace(wanted, purpose=Purpose.REFINEMENT if moved else Purpose.STEP)
             if self._next is None:
@@ -355,14 +355,15 @@ class TracingController(Controller):
         self._written = path
         if request.purpose is Purpose.DRAG:
             self._moved = True
-            self._editing.live(request.label, path=path)
+            self._editing.live(request.label, joins=SELECT, path=path)
         elif request.purpose is Purpose.REFINEMENT and before is not None:
             self._editing.refine(path=path)
         else:
             if self._asked is not None:
                 self._asked = dataclasses.replace(self._asked, purpose=Purpose.REFINEMENT)
             self._show_preview(None)
-            self._editing.commit(request.label, path=path, trace=self._like(request.recipe))
+            trace = self._like(request.recipe)
+            self._editing.commit(request.label, joins=SELECT, path=path, trace=trace)
             if request.recipe.end is None:
                 self._playback.seek(path.nearest(request.recipe.start)[0])
 

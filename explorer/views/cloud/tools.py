@@ -243,7 +243,6 @@ class EditTool(Tool):
         self._index: int | None = None
         self._depth = 0.0
         self._offset: Pixel = (0.0, 0.0)
-        self._dragged = False
         self._adding = False
 
     def _control_at(self, at: Pixel) -> int | None:
@@ -271,7 +270,7 @@ class EditTool(Tool):
         return min(insert_position(curve, control, hit.segment), last), place
 
     def press(self, at: Pixel, modifiers: Qt.KeyboardModifier) -> None:
-        self._dragged = self._adding = False
+        self._adding = False
         index, control = self._control_at(at), self.scene.control
         if index is not None and control is not None:
             self._hold(index, control[index], at)
@@ -295,7 +294,6 @@ class EditTool(Tool):
             self._adding = False
             self.turn(at, last)
             return
-        self._dragged = True
         pixel = (at[0] + self._offset[0], at[1] + self._offset[1])
         point = self.pick(pixel) if self.scene.snapping else None
         if point is not None:
@@ -318,9 +316,9 @@ class EditTool(Tool):
         self._finish()
 
     def _finish(self) -> None:
-        index, dragged = self._index, self._dragged
-        self._index, self._dragged, self._adding = None, False, False
-        if index is not None and dragged:
+        index = self._index
+        self._index, self._adding = None, False
+        if index is not None:
             self.host.control_released.emit(index)
 
     def hover(self, at: Pixel) -> None:

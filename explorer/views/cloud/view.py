@@ -69,6 +69,7 @@ class CloudView(Themed, QWidget):
     control_snapped = Signal(int, int)
     """A held control point is on a point, whose index comes second; only if the path is ``snapping``."""
     control_released = Signal(int)
+    """The hand lets go of a control point that it had pressed or inserted, whether or not it was moved."""
     control_inserted = Signal(int, object)
     """The index that the new control point takes, and its position."""
     control_removed = Signal(int)

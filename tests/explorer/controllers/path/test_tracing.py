@@ -544,6 +544,7 @@ def test_a_computed_path_shows_its_ends_and_dragging_one_traces_again_as_one_ste
     np.testing.assert_array_equal(current(made).recipe.end, request.end)
     made.editing.undo()
     np.testing.assert_array_equal(current(made).recipe.end, made.means[made.pair[1]])
+    assert made.editing.undo_label == "trace geodesic", "that the end was chosen by the press is no step of its own"
     made.editing.redo()
     np.testing.assert_array_equal(current(made).control, points)
 
@@ -575,6 +576,7 @@ def test_an_end_that_is_let_go_before_any_answer_still_becomes_one_step(made):
     assert made.editing.undo_label == "move end of geodesic"
     made.editing.undo()
     np.testing.assert_array_equal(current(made).recipe.start, made.means[made.pair[0]])
+    assert made.editing.undo_label == "trace geodesic"
 
 
 def test_a_rail_is_moved_by_the_one_place_that_it_was_laid_through(made):
@@ -605,6 +607,25 @@ def test_a_point_inserted_into_a_computed_path_makes_it_a_spline_and_can_be_drag
     shown = made.cloud.project(made.cloud_control.projection.to_view(path.control[index]))
     assert (shown - place).x() == pytest.approx(20, abs=2)
     np.testing.assert_allclose(path.control[[0, -1]], made.means[list(made.pair)], atol=1e-5)
+    assert made.editing.undo_label == "insert control point"
+    made.editing.undo()
+    assert made.editing.undo_label == "trace geodesic", "inserted and dragged on by one press: one step"
+
+
+def test_a_control_point_that_is_dragged_is_one_step_and_one_that_is_clicked_another(made):
+    made.editing.commit("draw path", path=LatentPath(made.means[list(made.pair)]))
+    made.state.mode = "edit"
+    made.tick()
+    first, last = (made.cloud.project(place) for place in made.cloud.scene.control)
+    drag(made.cloud, [first, first + QPointF(8, 0), first + QPointF(30, 20)])
+    drag(made.cloud, [last, last + QPointF(8, 0), last + QPointF(30, 20)])
+    made.tick()
+    click(made.cloud, made.cloud.project(made.cloud.scene.control[0]))
+    labels = []
+    while made.editing.undo_label:
+        labels.append(made.editing.undo_label)
+        made.editing.undo()
+    assert labels == ["select control point", "move control point", "move control point", "draw path"]
 
 
 def test_a_point_added_after_a_computed_path_makes_it_a_spline(made):
