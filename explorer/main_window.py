@@ -112,6 +112,8 @@ class MainWindow(QMainWindow):
         leave_drops(widget)
         self.addDockWidget(area, dock)
         dock.setVisible(shown)
+        # Behind the tabs of others it would not be seen.
+        dock.toggleViewAction().triggered.connect(lambda shown: dock.raise_() if shown else None)
         # After Qt has finished moving the dock: then it is known who shares its place.
         for moved in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
             moved.connect(lambda *_: self._titles.start())

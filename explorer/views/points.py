@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal, SignalInstance
+from PySide6.QtCore import QEvent, QRect, QSignalBlocker, QSize, Qt, QTimer, Signal, SignalInstance
 from PySide6.QtGui import QIcon, QImage, QKeyEvent, QPixmap, QStandardItemModel
 from PySide6.QtWidgets import (
     QComboBox,
@@ -74,7 +74,8 @@ class PointsView(Themed, Panel):
         self._make_groups()
         self._make_sliders()
         self._make_axes()
-        column(scrolled(body, "points.scroll"), parent=self)
+        self._scroll = scrolled(body, "points.scroll")
+        column(self._scroll, parent=self)
         self.set_latent_dim(3)
 
     def _row(self, text: str, widget: QWidget) -> None:
@@ -236,9 +237,9 @@ class PointsView(Themed, Panel):
             self._size.setValue(round(10 * size))
             self._opacity.setValue(round(100 * opacity))
 
-    def set_classes(self, classes: bool) -> None:
-        """Whether classes colour the points: these have colours of their own, and no map."""
-        self._map.setEnabled(not classes)
+    def set_mapped(self, mapped: bool) -> None:
+        """Whether the colour map colours the points: classes have colours of their own, and one colour needs no map."""
+        self._map.setEnabled(mapped)
 
     def set_measurable(self, missing: str) -> None:
         """Why the images cannot be measured; empty if they can."""
@@ -250,8 +251,8 @@ class PointsView(Themed, Panel):
         self._attribute_names.setText(", ".join(names) or "none")
         self._clear_attributes.setEnabled(bool(names))
 
-    def set_groups(self, groups: Sequence[tuple[str, int]]) -> None:
-        """The name and number of samples of each group."""
+    def set_groups(self, groups: Sequence[tuple[str, int, int]]) -> None:
+        """The name and number of samples of each group, and how many of them are in a group before it, too."""
         self._groups.set_groups(groups)
         self._groups_note.setText(counted(len(groups), "group") if groups else "none")
         self._form.setRowVisible(self._groups, bool(groups))
@@ -270,6 +271,12 @@ class PointsView(Themed, Panel):
     def rename_group(self, number: int) -> None:
         """Let a person type another name for a group."""
         self._groups.edit_name(number)
+        QTimer.singleShot(0, self, self._bring_group_into_view)  # once a new row has its place
+
+    def _bring_group_into_view(self) -> None:
+        row = self._groups.current_row()
+        place = self._groups.viewport().mapTo(self._scroll.widget(), row.center())
+        self._scroll.ensureVisible(place.x(), place.y(), 0, row.height())
 
     def set_latent_dim(self, dimensions: int) -> None:
         """Number of latent dimensions d; axes are chosen only where there are more than three."""
@@ -398,8 +405,8 @@ class GroupList(QTreeWidget):
         item = self.currentItem()
         return -1 if item is None else self.indexOfTopLevelItem(item)
 
-    def set_groups(self, groups: Sequence[tuple[str, int]]) -> None:
-        """The name and number of samples of each."""
+    def set_groups(self, groups: Sequence[tuple[str, int, int]]) -> None:
+        """The name and number of samples of each, and how many of them are in a group before it, too."""
         with QSignalBlocker(self):
             while self.topLevelItemCount() > len(groups):
                 self.takeTopLevelItem(self.topLevelItemCount() - 1)
@@ -407,18 +414,23 @@ class GroupList(QTreeWidget):
                 item = QTreeWidgetItem(self)
                 item.setFlags(item.flags() | Qt.ItemFlag.ItemIsEditable)
                 item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-            for number, (name, count) in enumerate(groups):
+            for number, (name, count, also) in enumerate(groups):
                 item = self.topLevelItem(number)
                 if item is None:
                     raise RuntimeError(f"Row {number} of {len(groups)} is missing.")
                 item.setText(0, name)
                 item.setText(1, f"{count:,}")
-                text = f"{name}: {counted(count, 'sample')}"
+                text = f"{name}: {counted(count, 'sample')}" + (f"; {also:,} of them have the colour of a group above" if also else "")
                 item.setData(0, Qt.ItemDataRole.AccessibleTextRole, text)
                 for column in (0, 1):
                     item.setToolTip(column, plain_tip(f"{text}\n{GROUP_GESTURES}"))
         rows = min(max(1, len(groups)), GROUP_ROWS)
         self.setFixedHeight(rows * max(1, self.sizeHintForRow(0)) + 2 * self.frameWidth())
+
+    def current_row(self) -> QRect:
+        """Where the group that is marked is, in the viewport; empty if none is."""
+        item = self.currentItem()
+        return QRect() if item is None else self.visualItemRect(item)
 
     def edit_name(self, number: int) -> None:
         """Let a person type another name for a group."""

@@ -125,6 +125,10 @@ def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(reopen
     qtbot.waitUntil(lambda: in_front("kinds"), timeout=WAIT)
     docks["kinds"].toggleViewAction().trigger()
     qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
+    docks["kinds"].toggleViewAction().trigger()  # of the menu View: shown again, it is seen
+    qtbot.waitUntil(lambda: in_front("kinds"), timeout=WAIT)
+    docks["kinds"].toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
 
 
 def test_a_run_that_was_never_trained_begins_with_a_panel_that_shows_something(reopened, tiny_run, qtbot, tmp_path):

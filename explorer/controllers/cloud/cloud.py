@@ -245,7 +245,7 @@ class CloudController(Controller):
             self._share_colours(None)
             return
         self.colouring = colouring = self._colouring(len(means))
-        self._points.set_classes(bool(colouring.classes))
+        self._points.set_mapped(self._state.display.color_by != NO_COLOUR and not colouring.classes)
         if not len(colouring.values):
             self.view.set_colorbar("", 0.0, 1.0, None)
         elif colouring.classes:
@@ -295,8 +295,10 @@ class CloudController(Controller):
         known = values[np.isfinite(values)].astype(np.int64)
         counts = np.bincount(known, minlength=len(classes)).tolist()
         hidden, colours = self._state.hidden, class_colours(len(classes), self._state.theme.plot)[:, :3].tolist()
+        groups = color_targets.by_groups(self._state, colouring.name)
+        also = color_targets.also_before(self._state.groups) if groups else [0] * len(classes)
         entries = [
-            LegendEntry(place, name, tuple(colours[place]), counts[place], place in hidden)
+            LegendEntry(place, name, tuple(colours[place]), counts[place], place in hidden, also[place])
             for place, name in enumerate(classes)
             if counts[place]
         ]

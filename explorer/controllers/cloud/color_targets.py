@@ -44,16 +44,21 @@ def _names(known: ProbeSet | Attributes) -> tuple[str, ...]:
     return known.factor_names if isinstance(known, ProbeSet) else known.names
 
 
+def by_groups(state: State, name: str) -> bool:
+    """Whether the colouring ``name`` is that by a person's groups."""
+    return name == GROUPS and GROUPS not in names(state)
+
+
 def classes(state: State, name: str) -> tuple[str, ...]:
     """The names of what colours the points if it is a class, training and validation among them."""
-    if name == GROUPS and GROUPS not in names(state):
+    if by_groups(state, name):
         return tuple(group.name for group in state.groups)
     return SPLIT_NAMES if name == SPLIT else categories(state, name)
 
 
 def unknown(state: State, name: str) -> str:
     """What the samples are called whose class of ``name`` is not known."""
-    return NO_GROUP if name == GROUPS and GROUPS not in names(state) else UNKNOWN
+    return NO_GROUP if by_groups(state, name) else UNKNOWN
 
 
 def sample_name(samples: ProbeSet, place: int) -> str:
@@ -90,6 +95,15 @@ def _groups(groups: tuple[Group, ...], count: int) -> np.ndarray:
     for place, group in reversed(tuple(enumerate(groups))):
         first[group.positions[group.positions < count]] = place
     return first
+
+
+def also_before(groups: tuple[Group, ...]) -> list[int]:
+    """How many samples of each group are in one before it, too, whose colour they have."""
+    before, counts = np.empty(0, dtype=np.int64), []
+    for group in groups:
+        counts.append(int(np.isin(group.positions, before).sum()))
+        before = np.union1d(before, group.positions)
+    return counts
 
 
 def label_texts(state: State, z: np.ndarray) -> list[list[str]]:

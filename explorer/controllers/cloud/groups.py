@@ -9,6 +9,7 @@ import numpy as np
 from core.projects.edited import Group
 from core.utils.text import counted
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.color_targets import GROUPS
 from explorer.controllers.controller import Context, Controller
 from explorer.views.points import PointsView
@@ -71,7 +72,11 @@ class GroupsController(Controller):
         self._editing.commit(f"delete {groups[number].name}", groups=left, hidden=hidden)
 
     def _show(self) -> None:
-        self._view.set_groups([(group.name, len(group.positions)) for group in self._state.groups])
+        groups = self._state.groups
+        also = color_targets.also_before(groups)
+        self._view.set_groups(
+            [(group.name, len(group.positions), count) for group, count in zip(groups, also, strict=True)]
+        )
 
     def _show_selected(self) -> None:
         selected = self._state.selected

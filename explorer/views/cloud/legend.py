@@ -36,13 +36,14 @@ GESTURES = "Click: hide or show. Ctrl or Alt + click: show it alone. Double-clic
 @dataclass(frozen=True)
 class LegendEntry:
     """A class: its ``place`` among its kind (-1: those whose class is not known), colour (red, green, blue), number of
-    samples, and whether these are hidden."""
+    samples, and whether these are hidden. ``also``: how many more it has that show a class above it."""
 
     place: int
     name: str
     colour: tuple[int, int, int]
     count: int
     hidden: bool = False
+    also: int = 0
 
 
 class Legend(Themed, QFrame):
@@ -101,10 +102,11 @@ class Legend(Themed, QFrame):
             item.setTextAlignment(1, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             item.setForeground(1, tint(self._theme.muted, 0.6 if entry.hidden else 1.0))
             share = f"{entry.count:,} of {total:,} samples ({entry.count / max(1, total):.1%})"
+            also = f"; {entry.also:,} more have the colour of a group above" if entry.also else ""
             state = ", hidden" if entry.hidden else ""
-            item.setData(0, Qt.ItemDataRole.AccessibleTextRole, f"{entry.name}: {share}{state}. {GESTURES}")
+            item.setData(0, Qt.ItemDataRole.AccessibleTextRole, f"{entry.name}: {share}{also}{state}. {GESTURES}")
             for number in (0, 1):
-                item.setToolTip(number, plain_tip(f"{entry.name}: {share}\n{GESTURES}"))
+                item.setToolTip(number, plain_tip(f"{entry.name}: {share}{also}\n{GESTURES}"))
         self.setVisible(bool(entries))
 
     def _swatch(self, entry: LegendEntry) -> QIcon:

@@ -104,7 +104,7 @@ def test_principal_components_hide_the_dimensions(view, said):
 
 def test_the_panel_fits_a_dock_of_280_pixels(view):
     view.set_latent_dim(64)
-    view.set_groups([("a name that is longer than the panel is wide", 20_000)])
+    view.set_groups([("a name that is longer than the panel is wide", 20_000, 19_999)])
     scroll = _find(view, "scroll")
     assert view.minimumSizeHint().width() <= 280
     assert scroll.widget().minimumSizeHint().width() <= 270

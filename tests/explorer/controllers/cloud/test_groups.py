@@ -10,7 +10,7 @@ from fake_engine import FakeEngine
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit
+from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QLineEdit, QTreeWidget
 
 from core.runs.directory import ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
@@ -93,6 +93,16 @@ def test_the_selection_becomes_a_group_whose_name_is_typed_over(desk):
     assert not desk.list.isVisible()
 
 
+def test_the_name_of_a_new_group_is_typed_where_it_is_seen(desk, qtbot):
+    desk.points.resize(300, 150)
+    for position in range(4):
+        make(desk, position)
+    desk.control.select(np.array([5]), False)
+    entry(desk, "make").trigger()
+    editor = desk.list.findChildren(QLineEdit)[-1]
+    qtbot.waitUntil(lambda: editor.visibleRegion().boundingRect() == editor.rect())
+
+
 def test_a_click_selects_the_samples_of_a_group(desk):
     make(desk, 1, 2)
     make(desk, 5, 7, 8)
@@ -127,7 +137,20 @@ def test_the_first_group_of_a_sample_colours_it_and_grey_are_those_in_none(desk)
     assert box.currentText() == "groups"
     entries = [(entry.name, entry.count) for entry in desk.cloud.legend.entries]
     assert entries == [("group 1", 2), ("group 2", 1), ("in no group", 6)]
+    told = desk.cloud.legend.findChild(QTreeWidget, "cloud.legend.rows").topLevelItem(1).toolTip(0)
+    assert told.startswith("group 2: 1 of 9 samples (11.1%); 1 more have the colour of a group above")
+    listed = desk.list.topLevelItem(1).toolTip(0)
+    assert listed.startswith("group 2: 2 samples; 1 of them have the colour of a group above"), "why these differ"
+    assert [entry.also for entry in desk.cloud.legend.entries] == [0, 1, 0]
     assert desk.control.colouring.unknown == "in no group"
+    enabled = []
+    for name in ("groups", "a", "one colour"):
+        desk.points.color_by_changed.emit(name)
+        desk.control.tick()
+        enabled.append(desk.points.findChild(QComboBox, "points.colormap").isEnabled())
+    assert enabled == [False, True, False], "only numbers are coloured by a map"
+    desk.points.color_by_changed.emit("groups")
+    desk.control.tick()
     assert (desk.control.colours[0, :3] == desk.control.colours[1, :3]).all(), "the first of its two groups"
 
 
