@@ -194,7 +194,7 @@ class Explorer(QObject):
         self.help = add(HelpController(context, open_run, self.cloud))
         self.programs = add(ProgramsController(context))
         self.python_code = add(PythonCodeController(context, open_run, cloud, self.playback))
-        self.session = add(SessionController(context, open_run, cloud))
+        self.session = add(SessionController(context, open_run, cloud, self.tracing, self.compare))
         self.project = add(ProjectController(context, open_run, self.session))
         self.python_program = add(PythonProgramController(context, cloud))
 

@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, QStandardPaths, Signal
 
 from core.projects.archive import Ending, ProjectWriter
 from core.projects.project import Project
-from core.projects.sessions import EarlierSession, SessionFile, claim_new, earlier_sessions
+from core.projects.sessions import SessionFile, claim_new, earlier_sessions
 
 PAUSE_S = 1e-4
 
@@ -172,5 +172,6 @@ class SessionStore(QObject):
     def list_earlier(self) -> None:
         """``listed`` with what is in the folder now. Takes a moment: for the thread."""
         own = self.path
-        found: list[EarlierSession] = [earlier for earlier in earlier_sessions(self.folder) if earlier.path != own]
-        self.listed.emit(tuple(found))
+        found = [earlier for earlier in earlier_sessions(self.folder) if earlier.path != own]
+        # In one without a step nothing was made that anybody would look for.
+        self.listed.emit(tuple(earlier for earlier in found if earlier.about.steps or earlier.problem))

@@ -25,7 +25,16 @@ import numpy as np
 import core
 from core.projects.edited import EDITED, Edited, Step
 from core.projects.migrations import SCHEMA_VERSION, SchemaError, migrated
-from core.projects.project import CameraView, Panel, Project, ProjectError, RunReference, WindowPlace, check
+from core.projects.project import (
+    CameraView,
+    Panel,
+    Project,
+    ProjectError,
+    RunReference,
+    TracedPath,
+    WindowPlace,
+    check,
+)
 from core.utils.atomic_write import atomic_file
 from core.utils.text import reason
 from core.utils.untrusted import MEGABYTE, Archive, UnreadableError, decode_json, open_archive
@@ -74,6 +83,8 @@ class _File:
     file: str = ""
     embeds: bool = False
     trainings: list[str] = field(default_factory=list)
+    second: RunReference | None = None
+    traced: list[tuple[int, Any]] = field(default_factory=list)
 
 
 class ProjectWriter:
@@ -112,29 +123,37 @@ class ProjectWriter:
         """``project.json``, and the arrays by their names: equal for projects that hold the same."""
         known, self._values = self._values, {}
         arrays: dict[str, bytes] = {}
+
+        def encoded(value: Any) -> bytes:
+            entry = self._values.get(id(value)) or known.get(id(value))
+            if entry is None:
+                entry = _encode_value(value)
+                self._pause()
+            self._values[id(value)] = entry  # the value is in it, so that its identity is nobody else's meanwhile
+            arrays.update(entry[2])
+            return entry[1]
+
         places: dict[str, dict[bytes, int]] = {name: {} for name in EDITED}
         steps = []
         for step in project.steps:
             of_step = {}
             for name in EDITED:
-                value = getattr(step.edited, name)
-                entry = self._values.get(id(value)) or known.get(id(value))
-                if entry is None:
-                    entry = _encode_value(value)
-                    self._pause()
-                self._values[id(value)] = entry  # the value is in it, so that its identity is nobody else's meanwhile
-                arrays.update(entry[2])
-                of_step[name] = places[name].setdefault(entry[1], len(places[name]))
+                value = encoded(getattr(step.edited, name))
+                of_step[name] = places[name].setdefault(value, len(places[name]))
             steps.append((step.label, of_step))
             if len(steps) % STEPS_AT_ONCE == 0:
                 self._pause()
         values = {name: [msgspec.Raw(value) for value in found] for name, found in places.items()}
         fields = {name: getattr(project, name) for name in _PLAIN}
-        content = _File(SCHEMA_VERSION, project.run, values, steps, project.position, **fields)
+        traced = [(place, msgspec.Raw(encoded(value))) for place, value in project.traced]
+        content = _File(SCHEMA_VERSION, project.run, values, steps, project.position, traced=traced, **fields)
         return msgspec.json.encode(content), arrays
 
 
-_PLAIN = ("camera", "mode", "epoch", "gridlines", "played", "panels", "window", "file", "embeds", "trainings")
+_PLAIN = (
+    *("camera", "mode", "epoch", "gridlines", "played", "panels", "window", "file", "embeds", "trainings"),
+    "second",
+)
 """Fields of a project that are stored as they are."""
 
 
@@ -226,4 +245,6 @@ def _project(archive: Archive) -> Project:
                 raise UnreadableError(f"a step has value {place} of {name}, which is not there")
         steps.append(Step(label, Edited(**{name: values[name][place] for name, place in places.items()})))
     fields = {name: getattr(file, name) for name in _PLAIN}
-    return Project(file.run, tuple(steps), file.position, **{**fields, "trainings": tuple(file.trainings)})
+    fields["trainings"] = tuple(file.trainings)
+    fields["traced"] = tuple((place, converted(value, TracedPath)) for place, value in file.traced)
+    return Project(file.run, tuple(steps), file.position, **fields)

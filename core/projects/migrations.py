@@ -9,10 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Content = dict[str, Any]
-MIGRATIONS: dict[int, Callable[[Content], Content]] = {}
+
+
+def _to_2(content: Content) -> Content:
+    """Since schema 2 a camera says whether it shows all of the cloud, a project has the second run of *Compare* and how
+    its paths were traced. The first schema knew none of it: what it lacks is as their defaults say."""
+    return content
+
+
+MIGRATIONS: dict[int, Callable[[Content], Content]] = {1: _to_2}
 """By the schema that a function begins with."""
 
 

@@ -39,12 +39,32 @@ class RunReference:
 
 @dataclass(frozen=True)
 class CameraView:
-    """Where the cloud is seen from: see ``core.rendering.camera.Camera``."""
+    """Where the cloud is seen from: see ``core.rendering.camera.Camera``.
+
+    ``whole``: all of it is in view, however it changes, so that target and distance follow from the cloud and say
+    nothing here.
+    """
 
     target: tuple[float, float, float]
     distance: float
     azimuth: float
     elevation: float
+    whole: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class TracedPath:
+    """How a path was traced: between which ``samples``, by their positions (None: from or to no sample), and what the
+    engine said of it: ``labels`` float64 (m, F), called ``names``, ``flagged`` uint8 (m,), ``note``, ``stage`` and
+    ``final`` as of ``core.protocol.messages.PathTraced``."""
+
+    samples: tuple[int | None, int | None]
+    stage: str
+    final: bool
+    labels: np.ndarray
+    names: tuple[str, ...]
+    flagged: np.ndarray
+    note: str
 
 
 @dataclass(frozen=True)
@@ -70,7 +90,8 @@ class Project:
     """All of it. ``steps[position]`` is what there is now; the steps after it can be done again.
 
     ``mode``: what the left mouse button does; ``epoch``: of the cloud that is shown, None for the newest; ``played``:
-    where the path is, 0 to 1; ``panels`` by name. Of a session: ``window``; ``file``, the project file that it is saved
+    where the path is, 0 to 1; ``panels`` by name; ``second``: the run that it is compared with; ``traced``: of steps,
+    by their place, how their paths were traced. Of a session: ``window``; ``file``, the project file that it is saved
     to; ``trainings``, folders of runs whose training was started from the window; ``embeds``, whether the model goes
     into the project file.
     """
@@ -88,6 +109,8 @@ class Project:
     file: str = ""
     embeds: bool = False
     trainings: tuple[str, ...] = ()
+    second: RunReference | None = None
+    traced: tuple[tuple[int, TracedPath], ...] = ()
 
     @property
     def edited(self) -> Edited:
@@ -114,6 +137,19 @@ def check(project: Project) -> None:
     known: set[int] = set()
     for step in project.steps:
         _check_edited(step.edited, known)
+    for place, traced in project.traced:
+        _require(0 <= place < len(project.steps), f"a path was traced in step {place}, which is none of its steps")
+        _check_traced(traced)
+
+
+def _check_traced(traced: TracedPath) -> None:
+    labels, flagged = traced.labels, traced.flagged
+    right = labels.dtype == np.float64 and labels.ndim == 2 and not np.isinf(labels).any()
+    _require(bool(right), f"the labels of a traced path are {labels.dtype} {labels.shape}, not float64 (m, F)")
+    right = flagged.dtype == np.uint8 and flagged.ndim == 1 and len(flagged) in (0, len(labels))
+    _require(right, f"its flags are {flagged.dtype} {flagged.shape}, not uint8 ({len(labels)},)")
+    for sample in traced.samples:
+        _require(sample is None or 0 <= sample < MAX_SAMPLES, f"a path cannot end at sample {sample}")
 
 
 def _check_edited(edited: Edited, known: set[int]) -> None:

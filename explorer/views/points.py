@@ -420,7 +420,8 @@ class GroupList(QTreeWidget):
                     raise RuntimeError(f"Row {number} of {len(groups)} is missing.")
                 item.setText(0, name)
                 item.setText(1, f"{count:,}")
-                text = f"{name}: {counted(count, 'sample')}" + (f"; {also:,} of them have the colour of a group above" if also else "")
+                shared = f"; {also:,} of them have the colour of a group above" if also else ""
+                text = f"{name}: {counted(count, 'sample')}{shared}"
                 item.setData(0, Qt.ItemDataRole.AccessibleTextRole, text)
                 for column in (0, 1):
                     item.setToolTip(column, plain_tip(f"{text}\n{GROUP_GESTURES}"))

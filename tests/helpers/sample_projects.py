@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -22,7 +24,7 @@ from core.projects.edited import (
     Step,
     Trace,
 )
-from core.projects.project import CameraView, Panel, Project, RunReference, WindowPlace
+from core.projects.project import CameraView, Panel, Project, RunReference, TracedPath, WindowPlace
 from core.rendering.colormaps import NAMES
 
 SAMPLES, DIM = 60, 3
@@ -58,7 +60,20 @@ _paths = st.builds(
 _lines = arrays.arrays(np.float64, st.tuples(st.integers(2, 4), st.just(2)), elements=_numbers)
 _planes = st.tuples(st.integers(0, 3), st.integers(0, 3))
 _transects = st.builds(Transect, name=_texts, points=_lines, stroke=_optional(_lines), plane=_planes)
-_cameras = st.builds(CameraView, st.tuples(_numbers, _numbers, _numbers), st.floats(0.1, 9), _numbers, _numbers)
+_cameras = st.builds(
+    CameraView, st.tuples(_numbers, _numbers, _numbers), st.floats(0.1, 9), _numbers, _numbers, st.booleans()
+)
+_references = st.builds(RunReference, _texts, _texts, _texts, st.booleans())
+_traced = st.builds(
+    TracedPath,
+    samples=st.tuples(_optional(st.integers(0, SAMPLES - 1)), _optional(st.integers(0, SAMPLES - 1))),
+    stage=_texts,
+    final=st.booleans(),
+    labels=arrays.arrays(np.float64, (4, 2), elements=_numbers | st.just(np.nan)),
+    names=st.tuples(_texts, _texts),
+    flagged=arrays.arrays(np.uint8, 4, elements=st.integers(0, 1)),
+    note=_texts,
+)
 _panels = st.builds(Panel, st.booleans(), _texts, st.booleans(), st.booleans())
 
 
@@ -109,7 +124,7 @@ def projects(draw: st.DrawFn) -> Project:
     """Any project that can be kept."""
     steps = tuple(Step(label, draw(edited)) for label in draw(st.lists(_texts, min_size=1, max_size=3)))
     return Project(
-        run=RunReference(draw(_texts), draw(_texts), draw(_texts), draw(st.booleans())),
+        run=draw(_references),
         steps=steps,
         position=draw(st.integers(0, len(steps) - 1)),
         camera=draw(_optional(_cameras)),
@@ -122,11 +137,20 @@ def projects(draw: st.DrawFn) -> Project:
         file=draw(_texts),
         embeds=draw(st.booleans()),
         trainings=tuple(draw(st.lists(_texts, max_size=2))),
+        second=draw(_optional(_references)),
+        traced=tuple(draw(st.lists(st.tuples(st.integers(0, len(steps) - 1), _traced), max_size=2))),
+    )
+
+
+def first_project() -> Project:
+    """What ``v1.isoline`` holds: a value of every kind that the first schema had."""
+    return dataclasses.replace(
+        whole_project(), camera=CameraView((0.25, -0.5, 1.0), 6.0, -58.0, 22.0), second=None, traced=()
     )
 
 
 def whole_project() -> Project:
-    """A value of every kind; what ``v1.isoline`` holds."""
+    """A value of every kind; what ``v2.isoline`` holds."""
     start, end = np.array([0.5, -1.0, 2.0], np.float32), np.array([1.5, 0.25, -2.0], np.float32)
     path = LatentPath(np.stack([start, (start + end) / 2, end]), False, "natural")
     traced = LatentPath(
@@ -157,7 +181,7 @@ def whole_project() -> Project:
         run=RunReference("/home/anybody/runs/small", "../runs/small", "0" * 32),
         steps=(Step("", first), Step("colour by class", second)),
         position=1,
-        camera=CameraView((0.25, -0.5, 1.0), 6.0, -58.0, 22.0),
+        camera=CameraView((0.0, 0.0, 0.0), 1.0, -58.0, 22.0, True),
         mode="trace",
         epoch=2,
         gridlines=True,
@@ -167,4 +191,19 @@ def whole_project() -> Project:
         file="/home/anybody/small.isoline",
         embeds=True,
         trainings=("/home/anybody/runs/small",),
+        second=RunReference("/home/anybody/runs/other", "../runs/other", "1" * 32),
+        traced=(
+            (
+                1,
+                TracedPath(
+                    (3, None),
+                    "exact",
+                    True,
+                    np.array([[0.5, np.nan], [1.25, 2.0]]),
+                    ("size", "class"),
+                    np.array([0, 1], np.uint8),
+                    "no other factors are known, so none is held constant",
+                ),
+            ),
+        ),
     )

@@ -16,7 +16,7 @@ from core.runs.directory import RunDirectory, RunError
 from core.utils.text import size_text
 from core.utils.untrusted import UnreadableError
 from explorer.controllers.app.open_run import OpenRun
-from explorer.controllers.app.session import Found, SessionController, located
+from explorer.controllers.app.session import Found, SessionController, located, located_second
 from explorer.controllers.controller import Context, Controller
 from explorer.views.project import SaveProjectDialog
 from explorer.widgets.dialogs import ask_file, ask_folder, ask_question, ask_save, show_dialog
@@ -81,8 +81,8 @@ class ProjectController(Controller):
         run = self._open_run.run
         if run is None:
             return
-        self._session.set_file(str(file), embeds)
-        project = dataclasses.replace(self._session.snapshot(), window=None, file="", trainings=())
+        now = self._session.snapshot(file)
+        project = dataclasses.replace(now, window=None, file="", embeds=embeds, trainings=())
 
         def work() -> int:
             add = (lambda archive: add_run(archive, run, project.epoch)) if embeds else None
@@ -92,14 +92,13 @@ class ProjectController(Controller):
                 )
                 return file.stat().st_size
             except (OSError, UnreadableError) as error:
-                reason = (error.strerror if isinstance(error, OSError) else "") or error
-                raise ProjectError(
-                    f"{file} could not be written: {reason}. What was there before is intact."
-                ) from error
+                raise ProjectError(f"{file} could not be written: {_reason(error, file)}") from error
 
-        self._files.write(work, partial(self._on_saved, file), self._fail)
+        self._files.write(work, partial(self._on_saved, file, embeds, run), self._fail)
 
-    def _on_saved(self, file: Path, size: int) -> None:
+    def _on_saved(self, file: Path, embeds: bool, run: RunDirectory, size: int) -> None:
+        if self._open_run.run is run:
+            self._session.set_file(str(file), embeds)
         self._settings.add_recent_project(file)
         self.recent_changed.emit()
         self._state.message = f"Saved {file} ({size_text(size)})"
@@ -119,7 +118,8 @@ class ProjectController(Controller):
         def work() -> tuple[Found, bool]:
             project = read_project(file)
             run = located(project, file, places)
-            return Found(project, run, file=str(file)), run is None and has_run(file)
+            second = located_second(project, file, places)
+            return Found(project, run, second, file=str(file)), run is None and has_run(file)
 
         self._files.read(work, self._on_read, self._fail)
 
@@ -137,8 +137,8 @@ class ProjectController(Controller):
         self._state.message = f"Unpacking the model of {name} into {folder} …"
 
         def then(run: Path) -> None:
-            self._state.message = f"The model of {name} is in {run}"
             self._show(dataclasses.replace(found, run=run))
+            self._session.noted.emit(f"The model of {name} has been unpacked into {run}")
 
         self._files.write(lambda: unpack_run(Path(found.file), folder, name), then, self._fail)
 
@@ -151,14 +151,14 @@ class ProjectController(Controller):
 
     # a run that is not where it was
 
-    def _ask_where(self, found: Found) -> None:
-        """Its run is nowhere: a person may know where."""
+    def _ask_where(self, found: Found, wrong: str = "") -> None:
+        """Its run is nowhere: a person may know where. ``wrong``: why the last answer was none."""
         self._session.show_something()
         assert found.project is not None
         where = Path(found.project.run.path)
         name = Path(found.file).name if found.file else "this session"
         question = f"The run that {name} is about was not found"
-        about = f"It was {where}. If it has been moved, say where it is now."
+        about = wrong or f"It was {where}. If it has been moved, say where it is now."
         choose = lambda: ask_folder(  # noqa: E731
             self._window, "locate_run", f"Locate {where.name}", lambda folder: self._locate(found, Path(folder)), where
         )
@@ -176,4 +176,13 @@ class ProjectController(Controller):
                 )
             return folder
 
-        self._files.read(work, lambda run: self._show(dataclasses.replace(found, run=run)), self._fail)
+        show = lambda run: self._show(dataclasses.replace(found, run=run))  # noqa: E731
+        self._files.read(work, show, lambda error: self._ask_where(found, str(error)))
+
+
+def _reason(error: Exception, file: Path) -> str:
+    """Why ``file`` could not be written, and what has become of it. For a thread: it looks."""
+    if isinstance(error, OSError) and not file.parent.is_dir():
+        return f"there is no folder {file.parent}; choose another one."
+    reason = (error.strerror if isinstance(error, OSError) else "") or error
+    return f"{reason}. What was there before is intact." if file.exists() else f"{reason}."

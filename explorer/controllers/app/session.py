@@ -23,7 +23,9 @@ from core.projects.sessions import SessionFile, claim, claim_latest
 from core.runs.directory import RunDirectory, RunError
 from explorer.controllers.app.open_run import OpenRun, bundled_run
 from explorer.controllers.cloud.cloud import CloudController
+from explorer.controllers.compare.compare import CompareController
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.path.tracing import TracingController
 from explorer.session_store import Save, SessionStore
 from explorer.views.cloud import Mode
 
@@ -39,11 +41,13 @@ MOST_TRAININGS = 5
 @dataclass(frozen=True)
 class Found:
     """What a thread has read of a session or project: the ``project`` and the folder of its ``run``, or why there is
-    none. ``session``: the file that goes on; ``file``: the project file; ``crashed``: until when it was kept, if its
-    window did not end properly; ``training``: a run that is being trained now and comes first."""
+    none; ``second``: the folder of the run that it is compared with, if that is there. ``session``: the file that goes
+    on; ``file``: the project file; ``crashed``: until when it was kept, if its window did not end properly;
+    ``training``: a run that is being trained now and comes first."""
 
     project: Project | None = None
     run: Path | None = None
+    second: Path | None = None
     session: SessionFile | None = None
     file: str = ""
     crashed: str = ""
@@ -65,17 +69,26 @@ class SessionController(Controller):
     """Found: its run is nowhere, and a person may know where it is."""
     _read = Signal(object)  # Found, from the thread
 
-    def __init__(self, context: Context, open_run: OpenRun, cloud: CloudController) -> None:
+    def __init__(
+        self,
+        context: Context,
+        open_run: OpenRun,
+        cloud: CloudController,
+        tracing: TracingController,
+        compare: CompareController,
+    ) -> None:
         super().__init__(context)
         self.store = SessionStore()
         self.project_file, self.embeds = "", False
-        self._open_run, self._cloud = open_run, cloud
+        self._open_run, self._cloud, self._tracing, self._compare = open_run, cloud, tracing, compare
         self._active = False
         self._starts = False  # until what was open last has been read
         self._unwanted = False  # nothing is kept before something is made: the run that was asked for is gone
         self._trainings: tuple[str, ...] = ()
         self._expected: Found | None = None  # whose run is being opened
         self._pending: Project | None = None  # to be shown as soon as the run's cloud is there
+        self._second: Path | None = None  # where its second run is
+        self._awaited: RunReference | None = None  # the second run, until it is open
         self._camera: CameraView | None = None  # to be taken once the cloud is drawn as it was
         self._crashed = ""  # to be said once all is back: until when
         self._failed = False
@@ -89,6 +102,7 @@ class SessionController(Controller):
         self._when((self._editing.changed,), self.save)
         self._when((cloud.view.view_changed,), self._on_change)
         self._when((cloud.view.view_settled,), self._on_view_settled)
+        compare.second_changed.connect(self._on_second)
         self._window.arranged.connect(self._on_arranged)
         open_run.leaving.connect(self._on_leaving)
         open_run.not_opened.connect(self._on_not_opened)
@@ -181,7 +195,8 @@ class SessionController(Controller):
         open_already = starts and (self._open_run.run is not None or self._expected is not None)
         if found.project is not None:
             self._trainings = found.project.trainings if starts else self._trainings
-        if found.problem and not open_already:
+        asks = not starts and found.project is not None and found.run is None  # where that is: nothing more to say
+        if found.problem and not open_already and not asks:
             self.error_occurred.emit(found.problem)
         if open_already:  # a person was faster
             _release(found.session)
@@ -216,7 +231,9 @@ class SessionController(Controller):
         before = self._open_run.run
         if not self._active or (expected is None and before is not None and before.path == run.path):
             # Its images have been located, or a person has opened it again: all stays as it is.
-            self._pending = self.snapshot() if self._active and self._pending is None else self._pending
+            if self._active and self._pending is None:
+                second = self._compare.run
+                self._pending, self._second = self.snapshot(), None if second is None else second.path
             return
         if self._pending is not None:  # which is on the disk as it is
             self.store.leave(None)
@@ -225,7 +242,8 @@ class SessionController(Controller):
         self._timer.stop()
         self._unwanted = self._unwanted and before is None
         found = expected or Found()
-        self._pending, self._camera, self._crashed = found.project, None, found.crashed
+        self._pending, self._second = found.project, found.second
+        self._camera, self._crashed = None, found.crashed
         if found.session is not None:
             self.store.take(found.session)
         self.set_file(found.file, found.project is not None and found.project.embeds)
@@ -249,10 +267,12 @@ class SessionController(Controller):
         run = self._open_run.run
         return "" if run is None else "Bundled model" if run.path == bundled_run() else run.path.name
 
-    def snapshot(self) -> Project:
-        """All that is kept, as it is now: values that nobody changes any more."""
+    def snapshot(self, file: Path | None = None) -> Project:
+        """All that is kept, as it is now: values that nobody changes any more. ``file``: the project file that it is
+        for, from which runs are found again; None for the present one."""
         run, state, view = self._open_run.run, self._state, self._cloud.view
-        file = Path(self.project_file) if self.project_file else None
+        if file is None and self.project_file:
+            file = Path(self.project_file)
         steps, position = self._editing.snapshot()
         if self._arranged is None:
             place = WindowPlace(*self._window.arrangement())
@@ -261,8 +281,9 @@ class SessionController(Controller):
             self._settings.save_layout(QByteArray(place.geometry), QByteArray(place.docks))
         camera = self._camera
         if camera is None and view.point_count:
-            now = view.camera()
-            camera = CameraView(tuple(now["target"]), now["distance"], now["azimuth"], now["elevation"])
+            now, whole = view.camera(), view.shows_all
+            place = ((0.0, 0.0, 0.0), 1.0) if whole else (tuple(now["target"]), now["distance"])
+            camera = CameraView(*place, now["azimuth"], now["elevation"], whole)
         return Project(
             run=RunReference() if run is None else reference(run, file, run.path == bundled_run()),
             steps=steps,
@@ -277,7 +298,17 @@ class SessionController(Controller):
             file=self.project_file,
             embeds=self.embeds,
             trainings=self._trainings,
+            second=self._second_reference(file),
+            traced=self._tracing.traced(steps),
         )
+
+    def _second_reference(self, file: Path | None) -> RunReference | None:
+        run = self._compare.run
+        return self._awaited if run is None else reference(run, file, run.path == bundled_run())
+
+    def _on_second(self) -> None:
+        self._awaited = None
+        self.save()
 
     def save(self) -> None:
         """Write the session as it is now."""
@@ -360,7 +391,9 @@ class SessionController(Controller):
         elif project.epoch is not None and project.epoch != state.epoch:
             self._open_run.show_epoch(project.epoch)
         self._pending = None
+        self._tracing.restore(project.steps, project.traced)
         self._editing.restore(project.steps, project.position)
+        self._show_second(project)
         sample = state.document.sample
         if sample is not None and (state.document.probe != state.embedding[sample]).any():
             self._editing.refine(probe=state.embedding[sample])  # it has been trained further
@@ -380,8 +413,25 @@ class SessionController(Controller):
             self.noted.emit(f"Isoline did not close properly last time. All is as it was {self._crashed}.")
         self.save()
 
+    def _show_second(self, project: Project) -> None:
+        """Compare with the run that the project was compared with."""
+        now = self._compare.run
+        if self._second is not None and (now is None or now.path != self._second):
+            self._awaited = project.second
+            self._compare.open(str(self._second))
+        elif self._second is None:
+            self._compare.close()
+            if project.second is not None:
+                gone = Path(project.second.path)
+                self.refused.emit(f"The run that this one was compared with, {gone}, is gone: it was deleted or moved.")
+
     def _take_camera(self, camera: CameraView) -> None:
-        self._cloud.view.set_camera({**dataclasses.asdict(camera), "target": list(camera.target)})
+        if camera.whole:
+            self._cloud.view.look_from(camera.azimuth, camera.elevation)
+            return
+        whereabouts = dataclasses.asdict(camera)
+        del whereabouts["whole"]
+        self._cloud.view.set_camera({**whereabouts, "target": list(camera.target)})
 
 
 def _read_session(session: SessionFile, places: list[Path]) -> Found:
@@ -398,12 +448,20 @@ def _read_session(session: SessionFile, places: list[Path]) -> Found:
         gone = f"{project.run.path}, the run that was open last, is gone: it was deleted or moved."
         where = "What was made with it is kept, and opens in File > Earlier sessions"
         return Found(project, training=training, problem=f"{gone} {where} ({session.path}).")
-    return Found(project, run, session, project.file, training=training)
+    return Found(project, run, located_second(project, None, places), session, project.file, training=training)
 
 
 def located(project: Project, file: Path | None, places: list[Path]) -> Path | None:
     """The folder of the project's run; None if it is nowhere. Reads files: for a thread."""
     return find_run(project.run, file, [bundled_run(), *places] if project.run.bundled else places)
+
+
+def located_second(project: Project, file: Path | None, places: list[Path]) -> Path | None:
+    """The folder of the run that it is compared with; None if there is none, or if it is nowhere. For a thread."""
+    second = project.second
+    if second is None:
+        return None
+    return find_run(second, file, [bundled_run(), *places] if second.bundled else places)
 
 
 def _is_trained(run: Path) -> bool:

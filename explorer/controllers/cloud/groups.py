@@ -8,8 +8,8 @@ import numpy as np
 
 from core.projects.edited import Group
 from core.utils.text import counted
-from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud import color_targets
+from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.color_targets import GROUPS
 from explorer.controllers.controller import Context, Controller
 from explorer.views.points import PointsView

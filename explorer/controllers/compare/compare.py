@@ -62,6 +62,8 @@ class CompareController(Controller):
     """Owns the second run. ``sample_chosen`` is a position among the open run's samples that a hand chose here."""
 
     sample_chosen = Signal(int)
+    second_changed = Signal()
+    """``run``, the second one, is another, or there is none any more."""
 
     def __init__(self, context: Context, cloud: CloudController, other_cloud: CloudView, view: CompareView) -> None:
         super().__init__(context)
@@ -136,6 +138,7 @@ class CompareController(Controller):
         self._view.set_run(str(run.path), f"{run.network} · d = {model.latent_dim} · {data.image_size}²")
         self._view.set_message(OPENING, error=False)
         self._files.read(partial(read_samples, run), self._on_samples, self._on_no_samples)
+        self.second_changed.emit()
 
     def _on_samples(self, samples: ProbeSet | None) -> None:
         self._take_samples(samples)
@@ -157,6 +160,7 @@ class CompareController(Controller):
         self._forget()
         self._view.set_run(None)
         self._engine.request(LoadSecond(path=""))
+        self.second_changed.emit()
 
     def _forget(self) -> None:
         self._second_watcher.watch(None)

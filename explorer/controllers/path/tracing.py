@@ -10,8 +10,10 @@ The newest request wins; one that follows a drag waits for the answer before it,
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,7 +22,8 @@ import numpy as np
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import END_OF_DATA, JOINING, PATH_KINDS, Recipe, RecipeKind
-from core.projects.edited import Document, Trace
+from core.projects.edited import Document, Step, Trace
+from core.projects.project import TracedPath
 from core.protocol.messages import PathTraced
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController
@@ -65,6 +68,15 @@ class _Traced:
     samples: Ends
     generation: int
     answer: PathTraced | None = None
+
+    @cached_property
+    def kept(self) -> TracedPath | None:
+        """What a session keeps of it; None while nothing is known. The same object each time: it is written once."""
+        answer = self.answer
+        if answer is None:
+            return None
+        labels, flagged = np.asarray(answer.labels, np.float64), np.asarray(answer.flagged, np.uint8)
+        return TracedPath(self.samples, answer.stage, answer.final, labels, answer.names, flagged, answer.note)
 
 
 class TracingController(Controller):
@@ -232,6 +244,39 @@ class TracingController(Controller):
         if mode != "trace":
             self.cancel()
         self._path.let_go()
+
+    # what a session keeps
+
+    def traced(self, steps: Sequence[Step]) -> tuple[tuple[int, TracedPath], ...]:
+        """How the computed paths of ``steps`` were traced, each by the first step that has it."""
+        found: dict[int, tuple[int, TracedPath]] = {}
+        for place, step in enumerate(steps):
+            path = step.edited.document.path
+            if path is not None and path.recipe is not None and id(path) not in found:
+                kept = self._known(path).kept
+                if kept is not None:
+                    found[id(path)] = place, kept
+        return tuple(found.values())
+
+    def restore(self, steps: Sequence[Step], traced: Sequence[tuple[int, TracedPath]]) -> None:
+        """Know again how the paths of ``steps`` were traced, as ``traced`` gave it; before they are shown."""
+        for place, kept in traced:
+            path = steps[place].edited.document.path
+            if path is None or path.recipe is None or len(kept.labels) not in (0, len(path)):
+                continue
+            answer = PathTraced(
+                kind=path.recipe.kind,
+                points=path.control,
+                stage=kept.stage,
+                labels=kept.labels,
+                names=kept.names,
+                flagged=kept.flagged.astype(bool),
+                note=kept.note,
+                milliseconds=0.0,
+                final=kept.final,
+            )
+            self._traced.pop(path, None)  # as in ``_write``
+            self._traced[path] = _Traced(kept.samples, self._generation, answer)
 
     # the rail
 

@@ -437,6 +437,18 @@ class CloudView(Themed, QWidget):
         self._touched = True
         self._redraw()
 
+    @property
+    def shows_all(self) -> bool:
+        """Whether the camera keeps the whole cloud in sight, because no hand has moved or zoomed it."""
+        return not self._touched
+
+    def look_from(self, azimuth: float, elevation: float) -> None:
+        """Show the whole cloud from there, in degrees, and go on doing so; raises ``ValueError`` for no numbers."""
+        self.set_camera({**self.camera(), "azimuth": azimuth, "elevation": elevation})
+        self._touched = self.scene.left_view = False
+        self._fit(orient=False)
+        self._redraw()
+
     def project(self, xyz: np.ndarray) -> QPointF:
         """The pixel of the widget at which ``xyz`` (3,) is drawn."""
         return QPointF(*self.scene.pixel(np.asarray(xyz)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from sample_projects import projects, whole_project
+from sample_projects import first_project, projects, whole_project
 
 from core.paths.latent_path import LatentPath
 from core.projects.archive import ProjectWriter, read_about, read_project
@@ -38,8 +38,9 @@ def test_what_is_written_is_read(project, folder):
     assert plain(read_project(folder / "p.isoline")) == plain(project)
 
 
-def test_a_file_of_the_first_schema_is_read():
-    assert plain(read_project(Path(__file__).with_name("v1.isoline"))) == plain(whole_project())
+@pytest.mark.parametrize(("name", "project"), [("v1", first_project), ("v2", whole_project)])
+def test_a_file_of_every_schema_is_read(name, project):
+    assert plain(read_project(Path(__file__).with_name(f"{name}.isoline"))) == plain(project())
 
 
 def test_steps_share_what_they_do_not_change_when_they_are_read(folder):
@@ -120,7 +121,7 @@ def npy(array: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda c: c.update(schema=2), "schema version 2, and this version of Isoline reads 1"),
+        (lambda c: c.update(schema=3), "schema version 3, and this version of Isoline reads 1 to 2"),
         (lambda c: c.pop("schema"), "states no schema version"),
         (lambda c: c.update(position=7), "position 7 is none of its steps"),
         (lambda c: c.update(steps=[]), "has 0 steps"),
@@ -128,6 +129,9 @@ def npy(array: np.ndarray) -> bytes:
         (lambda c: c["steps"][0][1].update(nothing=0), "a step has value 0 of nothing"),
         (lambda c: c["camera"].update(distance=-1.0), "its camera has no distance"),
         (lambda c: c["camera"].update(target=[1e300, 0, 0]), "camera is not at a finite place"),
+        (lambda c: c["traced"][0].__setitem__(0, 9), "a path was traced in step 9"),
+        (lambda c: c["traced"][0][1].update(samples=[-1, None]), "a path cannot end at sample -1"),
+        (lambda c: c["traced"][0][1].update(flagged=c["traced"][0][1]["labels"]), "its flags are float64"),
         (lambda c: c["camera"].update(azimuth=None), "Expected `float`, got `null`"),
         (lambda c: c["values"]["display"][0].update(opacity=7.0), "an opacity of 7.0"),
         (lambda c: c["values"]["display"][0].update(colormap="x"), "'x', which is unknown"),

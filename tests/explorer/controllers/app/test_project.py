@@ -115,6 +115,7 @@ def test_a_project_handed_to_somebody_brings_its_model(explorer, tmp_path, qtbot
     drop_file(explorer.window, file)
     qtbot.waitUntil(lambda: explorer.session.ready and explorer.open_run.run.path == tmp_path / "runs" / "given (2)")
     assert explorer.state.selected.tolist() == [1, 2]
+    assert notice(explorer) == f"The model of given has been unpacked into {tmp_path / 'runs' / 'given (2)'}"
     assert list((tmp_path / "runs" / "given").iterdir()) == []
     leave(explorer, tmp_path / "again", qtbot)
     explorer.project.open(file)
@@ -144,8 +145,17 @@ def test_a_run_that_is_nowhere_is_asked_for_and_another_one_is_not_taken_for_it(
     explorer.window.findChild(QPushButton, "box.locate_run.accept").click()
     dialog = explorer.window.findChild(QFileDialog, "dialog.locate_run")
     dialog.fileSelected.emit(str(tmp_path / "other"))
-    qtbot.waitUntil(lambda: "holds another run than the one that was asked for, small" in notice(explorer))
+    dialog.close()
+
+    def asked_again() -> QMessageBox | None:
+        boxes = explorer.window.findChildren(QMessageBox, "box.locate_run")
+        wrong = "holds another run than the one that was asked for, small"
+        return next((box for box in boxes if wrong in box.informativeText()), None)
+
+    qtbot.waitUntil(lambda: asked_again() is not None)
     assert explorer.open_run.run.path == tmp_path / "other"
+    asked_again().findChild(QPushButton, "box.locate_run.accept").click()
+    dialog = explorer.window.findChildren(QFileDialog, "dialog.locate_run")[-1]
     dialog.fileSelected.emit(str(tmp_path / "far" / "away" / "small"))
     dialog.close()
     qtbot.waitUntil(lambda: is_shown(explorer))
@@ -166,6 +176,15 @@ def test_a_damaged_project_and_a_full_disk_are_said_and_change_nothing(explorer,
     explorer.project.save()
     qtbot.waitUntil(lambda: "mine.isoline could not be written: No space left on device" in notice(explorer))
     assert file.read_bytes() == content
+
+
+def test_a_file_that_could_not_be_written_is_not_the_project(explorer, tmp_path, qtbot):
+    file = tmp_path / "nowhere" / "mine.isoline"
+    explorer.project._save(file, False)
+    said = f"{file} could not be written: there is no folder {file.parent}; choose another one."
+    qtbot.waitUntil(lambda: notice(explorer) == said)
+    assert explorer.session.project_file == ""
+    assert explorer.window.windowTitle() == "small · Isoline"
 
 
 def test_a_new_project_begins_with_the_run_again_and_keeps_what_was(explorer, tmp_path, qtbot):

@@ -15,11 +15,14 @@ from window_alone import window_alone
 from window_driver import notice
 
 from core.paths.latent_path import LatentPath
+from core.paths.recipe import Recipe
 from core.projects.archive import read_about, read_project
 from core.projects.edited import Group
 from core.projects.sessions import claim
+from core.protocol.messages import PathTraced
 from explorer.controllers.app.open_run import bundled_run
 from explorer.controllers.app.session import Found, SessionController
+from explorer.controllers.path.tracing import _Traced
 from explorer.engine_client import EngineClient
 from explorer.session_store import sessions_folder
 from explorer.tour.input_events import drag
@@ -64,7 +67,9 @@ def again(_window_of_the_file, qtbot):
         explorer.open_run.run = None
         explorer.window.notice.clear()
         explorer.session = explorer._add(
-            SessionController(explorer._context, explorer.open_run, explorer.cloud_control)
+            SessionController(
+                explorer._context, explorer.open_run, explorer.cloud_control, explorer.tracing, explorer.compare
+            )
         )
         return _resumed(explorer, qtbot) if run is None else _begun(explorer, run, qtbot)
 
@@ -151,6 +156,66 @@ def test_everything_is_there_at_the_next_start(begin, resume, run):
     assert notice(second) == ""
 
 
+def test_the_whole_cloud_stays_in_sight_whatever_a_training_has_made_of_it(again, run, qtbot):
+    explorer = again(run)
+    explorer.cloud.look_from(10.0, 20.0)
+    explorer.cloud_control.select(np.array([1]), False)
+    finish(explorer)
+    for file in (run / "embeddings").glob("*.npy"):
+        np.save(file, np.load(file) / 1000)
+    second = again(None)
+    assert abs(second.state.embedding).max() < 0.1
+    camera = second.cloud.camera()
+    assert (camera["azimuth"], camera["elevation"]) == (10.0, 20.0)
+    assert second.cloud.scene.left_view is False
+    inside = second.cloud.screen_positions()[:, :2]
+    assert ((inside > 0) & (inside < [second.cloud.width(), second.cloud.height()])).all()
+
+
+def test_the_second_run_and_how_a_path_was_traced_are_there_at_the_next_start(again, run, tmp_path, qtbot):
+    explorer = again(run)
+    other = make_small_run(tmp_path / "other", weights=False, metadata={"created": "other"}).path
+    explorer.compare.open(str(other))
+    qtbot.waitUntil(lambda: explorer.compare.run is not None)
+    start, end = explorer.state.embedding[:2]
+    path = LatentPath(np.stack([start, end]), recipe=Recipe("geodesic", start, end))
+    explorer.tracing._traced[path] = _traced_between(path, (0, 1))
+    explorer.editing.commit("trace geodesic", path=path)
+    before = explorer.session.snapshot()
+    finish(explorer)
+    explorer.tracing._traced.clear()
+    explorer.compare.close()
+    second = again(None)
+    assert same(second.session.snapshot(), before), "while the second run is being opened, too"
+    qtbot.waitUntil(lambda: second.compare.run is not None and second.compare.run.path == other)
+    assert same(second.session.snapshot(), before)
+    open_run(second, run)
+    qtbot.waitUntil(lambda: second.session.ready)
+    assert same(second.session.snapshot(), before), "the same run opened again is compared with it still"
+    known = second.tracing._known(second.state.document.path)
+    assert (known.samples, known.answer.note, known.answer.off_share) == ((0, 1), "it goes around a gap", 0.5)
+    finish(second)
+    second.compare.close()
+    shutil.rmtree(other)
+    third = again(None)
+    assert f"The run that this one was compared with, {other}, is gone" in notice(third)
+    assert third.session.snapshot().second is None
+
+
+def _traced_between(path: LatentPath, samples: tuple[int, int]) -> _Traced:
+    answer = PathTraced(
+        kind="geodesic",
+        points=path.control,
+        stage="polished",
+        labels=np.zeros((2, 0)),
+        names=(),
+        flagged=np.array([True, False]),
+        note="it goes around a gap",
+        milliseconds=1.0,
+    )
+    return _Traced(samples, 0, answer)
+
+
 def test_after_a_crash_the_same_is_there_and_a_line_says_so(begin, resume, run, qtbot):
     first = begin(run)
     work(first)
@@ -180,6 +245,12 @@ def test_without_its_run_the_session_stays_and_can_be_gone_on_with(again, run, t
     second.cloud_control.select(np.array([1]), False)
     qtbot.waitUntil(lambda: len(list(sessions_folder().glob("*.isoline"))) == 2)
     assert file.read_bytes() == content
+    second.window.notice.clear()
+    asked = []
+    second.session.unlocated.connect(asked.append)
+    second.session.open_earlier(file)
+    qtbot.waitUntil(lambda: bool(asked))
+    assert notice(second) == "", "a person is asked where the run is: that says all"
     os.rename(tmp_path / "elsewhere", run)
     second.session.open_earlier(file)
     qtbot.waitUntil(lambda: second.open_run.run.path == run and second.session.ready)
@@ -192,6 +263,7 @@ def test_a_session_with_nothing_in_it_does_not_displace_another(again, run, tmp_
     shutil.move(run, tmp_path / "elsewhere")
     finish(again(None))
     assert list(sessions_folder().glob("*.isoline")) == [file]
+    assert again(None).window.earlier_menu.actions() == [], "nobody looks for a session in which nothing was made"
 
 
 def test_two_windows_have_a_session_each(begin, again, run, qtbot):
@@ -219,7 +291,7 @@ def test_another_run_begins_another_session_and_the_earlier_one_opens_from_the_m
     (action,) = explorer.window.earlier_menu.actions()
     assert action.text().endswith(f"small · {len(before.steps) - 1} steps")
     assert read_about(Path(action.toolTip())).ended == "left"
-    explorer.cloud_control.select(np.array([9]), False)
+    explorer.cloud_control.select(np.array([9]), False)  # else there is nothing to list
     action.trigger()
     qtbot.waitUntil(lambda: explorer.open_run.run.path == run and explorer.session.ready)
     assert same(explorer.session.snapshot(), before)
