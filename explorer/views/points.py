@@ -66,15 +66,15 @@ class PointsView(Themed, Panel):
     def __init__(self) -> None:
         super().__init__("points")
         self._dimensions, self._note, self._laying_out = 0, "", False
-        body, rows = QWidget(), QWidget()
+        self._body, rows = QWidget(), QWidget()
         self._form = form(rows, margins=(8, 8, 8, 8))
-        column(rows, 1, parent=body)  # in a high panel the rows stay together
+        column(rows, 1, parent=self._body)  # in a high panel the rows stay together
         self._make_colours()
         self._make_attributes()
         self._make_groups()
         self._make_sliders()
         self._make_axes()
-        self._scroll = scrolled(body, "points.scroll")
+        self._scroll = scrolled(self._body, "points.scroll")
         column(self._scroll, parent=self)
         self.set_latent_dim(3)
 
@@ -275,7 +275,7 @@ class PointsView(Themed, Panel):
 
     def _bring_group_into_view(self) -> None:
         row = self._groups.current_row()
-        place = self._groups.viewport().mapTo(self._scroll.widget(), row.center())
+        place = self._groups.viewport().mapTo(self._body, row.center())
         self._scroll.ensureVisible(place.x(), place.y(), 0, row.height())
 
     def set_latent_dim(self, dimensions: int) -> None:

@@ -1,5 +1,5 @@
 """The trainer's process as the window sees it: what it says when it is stopped, silent, or long at one step, and how it
-is ended by force.
+is let go on or ended by force.
 
 The trainer proves by its heartbeat that it lives, and says with each beat since when its main loop has been at what
 (``core.runs.lock``). A step of minutes is no fault on a large model, so how long one takes is compared with how long
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 from core.runs.directory import RunDirectory, RunError
 from core.runs.lock import LockReader, Pulse
@@ -20,6 +21,9 @@ from explorer.run_watcher import ModelFiles
 from explorer.views.training import TrainingView
 from explorer.widgets.controls import duration
 from explorer.widgets.dialogs import ask_question
+
+if TYPE_CHECKING:
+    import psutil
 
 SILENT_S = 3.0  # without a beat; there are two a second
 LONG_S, TIMES = 1.2, 4.0  # a step is long that takes so many seconds, and so many times as long as usual
@@ -55,6 +59,21 @@ def end_trainer(run: RunDirectory, token: str) -> None:
 
     Raises ``RunError`` if it is not to be found on this computer, or does not go.
     """
+
+    def end(process: psutil.Process) -> None:
+        process.kill()
+        process.wait(GONE_S)
+
+    _act_on_trainer(run, token, "end", end)
+
+
+def wake_trainer(run: RunDirectory, token: str) -> None:
+    """Let the trainer of ``run`` that has this ``token`` go on, if it was stopped. Raises ``RunError`` as
+    ``end_trainer``."""
+    _act_on_trainer(run, token, "continue", lambda process: process.resume())
+
+
+def _act_on_trainer(run: RunDirectory, token: str, verb: str, act: Callable[[psutil.Process], object]) -> None:
     import psutil  # here, for a window that ends nothing has no use for it
 
     pulse = LockReader(run.lock_path).pulse()
@@ -62,23 +81,20 @@ def end_trainer(run: RunDirectory, token: str) -> None:
         return  # it has ended by itself
     holder = pulse.holder
     if pulse.process not in ("here", "stopped"):
-        raise RunError(
-            f"The trainer is process {holder.pid} on {holder.host}, which cannot be ended from here. End it there."
-        )
+        where = f"The trainer is process {holder.pid} on {holder.host}"
+        raise RunError(f"{where}, which cannot be reached from here. {verb.capitalize()} it there.")
     try:
-        process = psutil.Process(holder.pid)
-        process.kill()
-        process.wait(GONE_S)
+        act(psutil.Process(holder.pid))
     except psutil.NoSuchProcess:
         return
     except psutil.AccessDenied as error:
-        raise RunError(f"Process {holder.pid} belongs to somebody else, who has to end it.") from error
+        raise RunError(f"Process {holder.pid} belongs to somebody else, who has to {verb} it.") from error
     except psutil.TimeoutExpired as error:
         raise RunError(f"Process {holder.pid} was killed and is not gone yet: it waits for a disk.") from error
 
 
 class TrainerController(Controller):
-    """Binds what the Training panel says of the trainer's process to its pulse, and its two buttons to that process."""
+    """Binds what the Training panel says of the trainer's process to its pulse, and its buttons to that process."""
 
     def __init__(self, context: Context, open_run: OpenRun, training: TrainingController, view: TrainingView) -> None:
         super().__init__(context)
@@ -87,6 +103,7 @@ class TrainerController(Controller):
         self._pulse: Pulse | None = None
         self._has_checkpoint = False
         self._told = False  # that the trainer does nothing
+        view.wake_requested.connect(self.wake)
         view.kill_requested.connect(self.ask_to_end)
         view.revive_requested.connect(self.ask_to_revive)
         self._watcher.files.connect(self._on_files)
@@ -104,13 +121,23 @@ class TrainerController(Controller):
         self._pulse = pulse
         text = "" if pulse is None else trouble(pulse)
         reachable = pulse is not None and pulse.process in ("here", "stopped")
-        self._view.set_trouble(text, can_end=reachable, can_revive=reachable and self._has_checkpoint)
+        stopped = pulse is not None and pulse.process == "stopped"
+        self._view.set_trouble(text, reachable, reachable and self._has_checkpoint, stopped)
         idle = pulse is not None and bool(text) and (pulse.process == "stopped" or pulse.silent_s > SILENT_S)
         if idle and not self._told:
             self.error_occurred.emit(text)
         elif self._told and not idle:
             self.succeeded.emit()
         self._told = idle
+
+    def wake(self) -> None:
+        """Let a trainer that was stopped go on: nothing is lost by that, so nothing is asked."""
+        run, pulse = self._open_run.run, self._pulse
+        if run is not None and pulse is not None:
+            wake = partial(wake_trainer, run, pulse.holder.token)
+            self._files.write(
+                wake, lambda _: self._watcher.look(lambda: None), lambda error: self.error_occurred.emit(str(error))
+            )
 
     def ask_to_end(self) -> None:
         """End the trainer by force, if a person means it."""
@@ -126,7 +153,7 @@ class TrainerController(Controller):
         if run is not None and pulse is not None:
             about = f"Process {pulse.holder.pid} on {pulse.holder.host}. {LOST}"
             end = partial(self._end, run, pulse.holder.token, then)
-            ask_question(self._window, "trainer", "Stop the trainer", question, about, verb, end)
+            ask_question(self._window, "trainer", "End the trainer", question, about, verb, end)
 
     def _end(self, run: RunDirectory, token: str, then: Callable[[], object]) -> None:
         def ended(_: object) -> None:

@@ -83,6 +83,8 @@ class TrainingView(Panel):
     epoch_requested = Signal()
     stop_requested = Signal()
     hyperparameters_changed = Signal(object)
+    wake_requested = Signal()
+    """The trainer's process, which has been stopped, is to go on."""
     kill_requested = Signal()
     revive_requested = Signal()
     """End the trainer by force, and go on from the last checkpoint."""
@@ -156,11 +158,13 @@ class TrainingView(Panel):
         """What is wrong with the trainer's process, and what helps."""
         part = named(QWidget(), "training.trouble")
         self._trouble_text = label("", "warning", "training.trouble.text", wrap=True)
+        tip = "Let the trainer's process go on where it was stopped; nothing is lost"
+        self._wake = push_button("training.trouble.wake", "Let it go on", tip, self.wake_requested.emit, primary=True)
         tip = "End the trainer's process by force, after a question"
-        self._kill = push_button("training.trouble.kill", "Stop it…", tip, self.kill_requested.emit)
+        self._kill = push_button("training.trouble.kill", "End it…", tip, self.kill_requested.emit)
         text, tip = "Continue from the last checkpoint…", f"{tip}, and train on from the last checkpoint"
         self._revive = push_button("training.trouble.revive", text, tip, self.revive_requested.emit)
-        column(self._trouble_text, self._kill, self._revive, spacing=6, parent=part)
+        column(self._trouble_text, self._wake, self._kill, self._revive, spacing=6, parent=part)
         part.hide()
         return part
 
@@ -240,9 +244,11 @@ class TrainingView(Panel):
         self._refusal.setText(text)
         self._refusal.setVisible(bool(text))
 
-    def set_trouble(self, text: str, can_end: bool = False, can_revive: bool = False) -> None:
-        """What is wrong with the trainer's process, empty: nothing, and whether it can be ended from here."""
+    def set_trouble(self, text: str, can_end: bool = False, can_revive: bool = False, can_wake: bool = False) -> None:
+        """What is wrong with the trainer's process, empty: nothing, and what can be done about it from here: end it, or
+        also go on from its last checkpoint, or let a stopped one go on."""
         self._trouble_text.setText(text)
+        self._wake.setVisible(can_wake)
         self._kill.setVisible(can_end)
         self._revive.setVisible(can_revive)
         self._trouble.setVisible(bool(text))

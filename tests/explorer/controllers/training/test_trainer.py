@@ -20,7 +20,7 @@ from core.config import RunConfig
 from core.runs.directory import RunDirectory, RunError
 from core.runs.lock import Beat, Holder, LockReader, ProcessState, Pulse
 from explorer.controllers.controller import Context
-from explorer.controllers.training.trainer import TrainerController, end_trainer, trouble
+from explorer.controllers.training.trainer import TrainerController, end_trainer, trouble, wake_trainer
 from explorer.run_watcher import ModelFiles
 from explorer.state import State
 from explorer.views.training import TrainingView
@@ -168,6 +168,11 @@ def test_a_trainer_that_hangs_or_is_stopped_is_noticed_and_can_be_ended(window: 
     qtbot.waitUntil(lambda: "has been stopped" in window.text)
     print(f"stopped: said after {time.monotonic() - begun:.1f} s")
     assert window.errors == [window.text], "in the notice, too, for the panel may be hidden"
+    wake = window.view.findChild(QPushButton, "training.trouble.wake")
+    assert wake is not None
+    wake.click()  # nothing is asked, for nothing is lost
+    qtbot.waitUntil(lambda: "has not finished a step" in window.text, timeout=30_000)
+    assert not wake.isVisible()
     window.press("kill")
     qtbot.waitUntil(lambda: window.statuses[-1] == "interrupted" and window.text == "")
     process.wait(60)
@@ -212,8 +217,10 @@ def test_another_trainer_than_the_one_that_was_meant_is_left_alone(run: RunDirec
 
 def test_a_trainer_that_cannot_be_reached_is_named(run: RunDirectory, monkeypatch):
     monkeypatch.setattr(LockReader, "pulse", lambda _: pulse(process="unknown"))
-    with pytest.raises(RunError, match="process 123 on there, which cannot be ended from here"):
+    with pytest.raises(RunError, match=r"process 123 on there, which cannot be reached from here\. End it there"):
         end_trainer(run, "token")
+    with pytest.raises(RunError, match="Continue it there"):
+        wake_trainer(run, "token")
 
 
 def test_a_command_that_fails_is_told(window: Window, run, monkeypatch):
