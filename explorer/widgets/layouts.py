@@ -125,11 +125,12 @@ class FlowLayout(QLayout):
         return True
 
     def heightForWidth(self, width: int) -> int:
-        return self._arrange(QRect(0, 0, width, 0), move=False)
+        heights = [max(size.height() for _, size in row) for row in self._rows(width)]
+        return sum(heights) + self._vertical * max(0, len(heights) - 1)
 
     def setGeometry(self, rectangle: QRect) -> None:
         super().setGeometry(rectangle)
-        self._arrange(rectangle, move=True)
+        self._place(rectangle)
 
     def sizeHint(self) -> QSize:
         shown = [item.sizeHint() for item in self._items if not item.isEmpty()]
@@ -142,40 +143,37 @@ class FlowLayout(QLayout):
             max((size.width() for size in shown), default=0), max((size.height() for size in shown), default=0)
         )
 
-    def _rows(self, width: int) -> list[list[QLayoutItem]]:
-        rows: list[list[QLayoutItem]] = []
+    def _rows(self, width: int) -> list[list[tuple[QLayoutItem, QSize]]]:
+        """The items that are shown, each with its size hint: asked for once, as it costs most of an arrangement."""
+        rows: list[list[tuple[QLayoutItem, QSize]]] = []
         used = 0
         for item in self._items:
             if item.isEmpty():
                 continue
-            needed = item.sizeHint().width()
+            size = item.sizeHint()
+            needed = size.width()
             if not rows or used + self._horizontal + needed > width:
                 rows.append([])
                 used = -self._horizontal
-            rows[-1].append(item)
+            rows[-1].append((item, size))
             used += self._horizontal + needed
         return rows
 
-    def _arrange(self, rectangle: QRect, move: bool) -> int:
-        """Put the items into ``rectangle`` if asked to; returns the height that they need."""
+    def _place(self, rectangle: QRect) -> None:
         y = rectangle.y()
-        rows = self._rows(rectangle.width())
-        for number, row in enumerate(rows):
-            height = max(item.sizeHint().height() for item in row)
-            expanding = [item for item in row if item.expandingDirections() & Qt.Orientation.Horizontal]
-            needed = sum(item.sizeHint().width() + self._horizontal for item in row) - self._horizontal
+        for row in self._rows(rectangle.width()):
+            height = max(size.height() for _, size in row)
+            expanding = [item for item, _ in row if item.expandingDirections() & Qt.Orientation.Horizontal]
+            needed = sum(size.width() + self._horizontal for _, size in row) - self._horizontal
             more = max(0, rectangle.width() - needed) // max(1, len(expanding))
             x = rectangle.x()
-            for item in row:
-                size = item.sizeHint()
+            for item, size in row:
                 if item in expanding:
                     size.setWidth(size.width() + more)
                 size.setWidth(min(size.width(), rectangle.width()) if rectangle.width() > 0 else size.width())
-                if move:
-                    item.setGeometry(QRect(QPoint(x, y + (height - size.height()) // 2), size))
+                item.setGeometry(QRect(QPoint(x, y + (height - size.height()) // 2), size))
                 x += size.width() + self._horizontal
-            y += height + (self._vertical if number < len(rows) - 1 else 0)
-        return y - rectangle.y()
+            y += height + self._vertical
 
 
 class FittingToolBar(QToolBar):
