@@ -49,6 +49,9 @@ NOT_READABLE = "not readable (permission denied)"
 MAX_PIXELS = 256_000_000
 """Of one image as it is decoded: more are refused before they fill the memory."""
 LARGE_PIXELS = 32_000_000
+MOST_PIXELS_OF_BYTE = 11_000
+"""That a byte of a GIF or PNG can give: a code of three bits stands for 4,096 at most, and deflate unpacks a byte to 1,032
+of eight each."""
 MIN_ORIENTATION_SWAPPING = 5
 ORIENTATION = 0x0112
 
@@ -211,8 +214,10 @@ def _check_stored(image: Image.Image, path: str) -> None:
     rows = max((bottom for _, (_, _, _, bottom) in tiles), default=0)
     if image.format == "TIFF" and rows < image.height:
         raise PictureError(f"damaged: it holds {rows:,} of {image.height:,} rows")
+    size, pixels = os.path.getsize(path), image.width * image.height
     plain = sum((right - left) * (bottom - top) for codec, (left, top, right, bottom) in tiles if codec == "raw")
-    if plain > 8 * os.path.getsize(path):  # not even with a bit for each
+    dense = image.format in ("GIF", "PNG") and pixels > max(LARGE_PIXELS, MOST_PIXELS_OF_BYTE * size)
+    if dense or plain > 8 * size:  # plainly stored, each takes a bit or more
         raise PictureError(f"damaged or cut off: {image.width:,} × {image.height:,} pixels are not in it")
 
 

@@ -210,6 +210,10 @@ def test_more_pixels_than_fit_are_skipped_before_they_are_decoded(tmp_path, monk
 def height_of(file: Path, rows: int) -> None:
     """Let a header claim so many rows."""
     content = bytearray(file.read_bytes())
+    if file.suffix == ".gif":
+        content[6:10] = struct.pack("<HH", 16_000, rows // 1000)
+        file.write_bytes(content)
+        return
     place = 22  # of a BMP
     if file.suffix == ".tif":
         place = content.index(struct.pack("<HHL", 0x101, 4, 1)) + 8
@@ -221,6 +225,7 @@ def height_of(file: Path, rows: int) -> None:
     ("name", "said"),
     [
         ("b.tif", "damaged: it holds 16 of 5,000,000 rows"),
+        ("b.gif", "damaged or cut off: 16,000 × 5,000 pixels are not in it"),
         ("b.bmp", "damaged or cut off: 16 × 5,000,000 pixels are not in it"),
     ],
 )
