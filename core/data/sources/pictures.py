@@ -50,8 +50,8 @@ MAX_PIXELS = 256_000_000
 """Of one image as it is decoded: more are refused before they fill the memory."""
 LARGE_PIXELS = 32_000_000
 MOST_PIXELS_OF_BYTE = 11_000
-"""That a byte of a GIF or PNG can give: a code of three bits stands for 4,096 at most, and deflate unpacks a byte to 1,032
-of eight each."""
+"""That a byte of a GIF or PNG can give: a code of three bits stands for 4,096 at most, and deflate makes 1,032 bytes
+out of one, of eight pixels each."""
 MIN_ORIENTATION_SWAPPING = 5
 ORIENTATION = 0x0112
 
