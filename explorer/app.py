@@ -234,7 +234,7 @@ class Explorer(QObject):
         self.state.events.model.connect(self._on_model)
         self.window.recent_chosen.connect(self._on_recent)
         self.training.launched.connect(self.session.note_training)
-        self.session.noted.connect(lambda text: notice.show_message(text, self.session, passing=True))
+        self.session.noted.connect(lambda text: notice.show_message(text, self.session, True, calm=True))
         self.session.file_changed.connect(self._show_title)
         self.project.recent_changed.connect(self._show_recent)
         self.window.closing.connect(self.close)

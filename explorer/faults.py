@@ -24,6 +24,7 @@ from core.utils.user_folders import log_folder
 
 LOG, LOG_BYTES, OLD_LOGS = "isoline.log", 256_000, 2
 LONGEST = 200  # characters of a message in the notice
+WHERE = "The report says where; Help > Report a problem saves it."
 DISPLAY_LOST = (
     "The connection to the display was lost, so the window is gone. Trainings go on. Start Isoline again to continue."
 )
@@ -121,7 +122,7 @@ class FaultCatcher(QObject):
             self._known.add(key)
             short = message.splitlines()[0] if message else ""
             short = short if len(short) <= LONGEST else f"{short[:LONGEST]}…"
-            text = f"Isoline made a mistake and goes on ({short}). The report says where; please send it."
+            text = f"Isoline made a mistake and goes on ({short}). {WHERE}"
             report = f"{versions()}\n\n{details}".replace(str(Path.home()), "~")
             write_log(report)
         self._caught.emit(Fault(text, report))

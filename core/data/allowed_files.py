@@ -24,6 +24,7 @@ from core.data.dataset import DatasetError
 from core.data.loading import present_data
 from core.data.sources.listing import stored_place, written
 from core.utils.atomic_write import write_atomic
+from core.utils.text import listed
 from core.utils.untrusted import UnreadableError, read_json
 from core.utils.user_folders import config_folder
 
@@ -73,7 +74,7 @@ def allowed_data(run: Run) -> DataConfig:
     refused = unallowed(run)
     if refused:
         raise NotAllowedError(
-            f"{run.path} wants to read {' and '.join(refused)}, which nobody has allowed it here; a run may come from "
+            f"{run.path} wants to read {listed(refused)}, which nobody has allowed it here; a run may come from "
             f'anybody. If you trust it, allow it in the panel Image, or by: isoline dataset allow "{run.path}"'
         )
     data = run.config.data

@@ -11,6 +11,11 @@ def counted(count: int, noun: str, plural: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural or noun + 's'}"
 
 
+def listed(names: Sequence[str]) -> str:
+    """``names`` as a sentence lists them: "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 def sentence(text: str) -> str:
     """``text`` as a sentence begins: with a capital letter."""
     return text[:1].upper() + text[1:]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.utils.text import listed
 from explorer.controllers.plane import factor_names
 from explorer.state import Model, State
 
@@ -39,7 +40,7 @@ def missing_frames(state: State, purpose: str) -> str:
 def lacking_originals(model: Model) -> str:
     """Why the images of the samples of ``model`` are not known; empty if they are."""
     if model.unallowed:
-        return f"The run wants to read {' and '.join(model.unallowed)}; the panel Image asks whether it may."
+        return f"The run wants to read {listed(model.unallowed)}; the panel Image asks whether it may."
     return "" if model.has_originals else NO_ORIGINALS
 
 

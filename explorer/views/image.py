@@ -13,6 +13,7 @@ from PySide6.QtGui import QAction, QColor, QDesktopServices, QGuiApplication, QI
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from core.geometry.off_manifold import OffManifoldScore
+from core.utils.text import listed
 from explorer.widgets import image_conversion
 from explorer.widgets.controls import folder_or_file_menu, label, named, push_button, set_role
 from explorer.widgets.dialogs import ask_save
@@ -106,7 +107,7 @@ class ImageView(Panel):
     def set_unallowed(self, places: Sequence[str]) -> None:
         """The run wants to read ``places`` and may not; none: it may read all that it names."""
         if places:
-            self._ask_for_images(f"This run wants to read {' and '.join(places)}.")
+            self._ask_for_images(f"This run wants to read {listed(places)}.")
         self._allow.setVisible(bool(places))
 
     def _ask_for_images(self, text: str) -> None:

@@ -21,12 +21,13 @@ TICK_MS = 500
 
 @dataclass
 class _Message:
-    """One message of ``source``: what a person can do about it, if anything; seconds until it has been read, and until
-    nobody needs it any more."""
+    """One message of ``source``: what a person can do about it, if anything; whether all is well; seconds until it
+    has been read, and until nobody needs it any more."""
 
     text: str
     source: object
     action: str = ""
+    calm: bool = False
     unread: float = READ_S
     needed: float = math.inf
 
@@ -66,16 +67,19 @@ class NoticeView(Panel):
         )
         self.hide()
 
-    def show_message(self, text: str, source: object = None, passing: bool = False, action: str = "") -> None:
+    def show_message(
+        self, text: str, source: object = None, passing: bool = False, action: str = "", calm: bool = False
+    ) -> None:
         """Show ``text``. It takes the place of what ``source`` said before, once that has been read.
 
+        ``calm``: nothing is wrong; the strip has the colour of alarm only if one of its messages is not so.
         ``action`` is the text of a button beside it; of several messages with the same one, the newest has it.
         """
         if len(text) > MOST_LETTERS:
             text = f"{text[:MOST_LETTERS]} … ({len(text):,} characters)"
         self._messages = [message for message in self._messages if message.text != text]
         self.resolve(source)
-        self._messages.append(_Message(text, source, action, needed=PASSING_S if passing else math.inf))
+        self._messages.append(_Message(text, source, action, calm, needed=PASSING_S if passing else math.inf))
         self._show()
 
     def resolve(self, source: object) -> None:
@@ -110,6 +114,10 @@ class NoticeView(Panel):
     def _show(self) -> None:
         self._label.setText(self.text())
         self._show_actions({message.action: message.source for message in self._messages[-MOST:] if message.action})
+        calm = all(message.calm for message in self._messages[-MOST:])
+        if calm != self.property("calm"):
+            self.setProperty("calm", calm)
+            self.style().polish(self)  # its colour depends on that
         self.setVisible(bool(self._messages))
         if self._messages:
             self._timer.start()

@@ -199,8 +199,10 @@ QComboBox QAbstractItemView { background: $raised; color: $text; border: 1px sol
 
 QCheckBox { spacing: 6px; color: $text; }
 QCheckBox:disabled { color: $faint; }
-QCheckBox::indicator { width: 14px; height: 14px; border: 1px solid $muted; border-radius: 3px; background: $raised; }
-QCheckBox::indicator:checked { background: $accent; border-color: $accent; image: url("$tick"); }
+QCheckBox::indicator, QListView::indicator {
+  width: 14px; height: 14px; border: 1px solid $muted; border-radius: 3px; background: $raised; }
+QCheckBox::indicator:checked, QListView::indicator:checked {
+  background: $accent; border-color: $accent; image: url("$tick"); }
 QCheckBox::indicator:focus { border: 2px solid $accent; }
 QCheckBox::indicator:checked:focus { border: 2px solid $text; }
 QCheckBox::indicator:disabled { border-color: $border; background: $surface; }
@@ -238,6 +240,7 @@ QFrame[objectName="cloud.legend"] QTreeView::item:last { border-left: none;
 QFrame[objectName="cloud.legend"] QToolButton { color: $accent; background: transparent; padding: 1px 4px; }
 
 #notice { background: $raised; border-bottom: 2px solid $danger; }
+#notice[calm="true"] { border-bottom-color: $accent; }
 #notice QLabel { color: $text; }
 QLabel[objectName="window.hint"] { background: $surface; color: $text; border: 2px dashed $accent; border-radius: 8px;
   font-weight: 600; }

@@ -16,7 +16,7 @@ from core.utils.crash_reports import CrashReport
 from core.utils.user_folders import log_folder
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
-from explorer.faults import Fault, logged, versions, write_log
+from explorer.faults import WHERE, Fault, logged, versions, write_log
 from explorer.problem_report import MOST_RECORDS, OpenedRun, ReportPart, report_parts, write_report
 from explorer.views.cloud import CloudView
 from explorer.views.problem_report import ProblemReportDialog
@@ -48,7 +48,7 @@ class HelpController(Controller):
             write_log(text)
             process = PROCESSES.get(report.process, report.process)
             said = f"{process} was ended by a fault on {report.when:%d %B at %H:%M} ({report.fault})."
-            self._crashes.append(Fault(f"{said} The report says where; please send it.", text))
+            self._crashes.append(Fault(f"{said} {WHERE}", text))
 
     def tick(self) -> None:
         """Say what has waited for a run to be open."""

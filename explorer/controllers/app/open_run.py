@@ -124,7 +124,8 @@ class OpenRun(Controller):
 
     def _follow(self) -> None:
         if self.run is not None:
-            self._state.message = f"Opened {self.run.path.name}"
+            name = "the bundled model" if self.run.path == bundled_run() else self.run.path.name
+            self._state.message = f"Opened {name}"
             self._watcher.watch(self.run)
 
     def _begin(self, what: str) -> None:

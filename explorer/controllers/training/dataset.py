@@ -100,6 +100,7 @@ class DatasetController(Controller):
         self._view.clear()
         self._window.open_dock("dataset")
         self.read()
+        self._training.set_awaits_images(self._running is not None)
 
     def _on_opened(self) -> None:
         """The form has the settings of the run that was opened: a page about other images would not fit them."""
@@ -184,6 +185,7 @@ class DatasetController(Controller):
         running, self._running = self._running, None
         folder, self._folder = self._folder, None
         self._view.set_reading(None)
+        self._training.set_awaits_images(False)
         if running is not None and folder is not None:
             running.stop(then=folder.cleanup)  # it may be writing there
 

@@ -92,7 +92,7 @@ class TrainingView(Panel):
     def __init__(self) -> None:
         super().__init__("training")
         self.setMinimumWidth(236)  # its fields stay whole when other docks want room
-        self._state, self._reason = "idle", ""
+        self._state, self._reason, self._awaits = "idle", "", False
         self._can_continue, self._obstacle = False, ""
         self.form = TrainingForm()
         self._scroll = scrolled(self._make_body(), "training.scroll")
@@ -258,6 +258,11 @@ class TrainingView(Panel):
         self._reason = reason
         self._show()
 
+    def set_awaits_images(self, awaits: bool) -> None:
+        """Whether images are being read for the first time: the settings that follow from them are not there yet."""
+        self._awaits = awaits
+        self._show()
+
     def set_preparation(self, done: float, seconds: float) -> None:
         """While a training starts: ``done`` (0 to 1) of its images is ready, ``seconds`` after the start."""
         self._bar.setValue(round(_PERMILLE * done))
@@ -305,6 +310,8 @@ class TrainingView(Panel):
 
     def request_start(self) -> None:
         """Ask for a training with the settings on screen; wrong ones are shown instead."""
+        if self._awaits:
+            return  # the greyed button says why
         try:
             config = self.form.config()
         except ConfigError:
@@ -340,7 +347,8 @@ class TrainingView(Panel):
         self._live.setVisible(active)
         self._bar.setVisible(active)
         self._numbers.setVisible(active and bool(self._numbers.text()))
-        problem = self._reason or self.form.error
+        awaited = "The images are being read: settings follow from them." if self._awaits else ""
+        problem = awaited or self._reason or self.form.error
         self._start.setEnabled(not active and not problem)
         self._start.setToolTip(plain_tip(problem) if problem else "Train with these settings in a new run folder")
         self._pause.setText("Resume" if paused else "Pause")

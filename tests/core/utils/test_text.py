@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.utils.text import counted, shortened, size_text
+from core.utils.text import counted, listed, shortened, size_text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs"), (5000, "5,000 epochs")])
@@ -26,3 +26,7 @@ def test_sizes_are_read_easily(size, text):
 )
 def test_what_is_too_long_keeps_its_beginning_and_its_end(room, text):
     assert shortened("thickness 1.25", lambda short: len(short) <= room) == text
+
+
+def test_lists_read_as_in_a_sentence():
+    assert [listed("abc"[:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]

@@ -20,6 +20,13 @@ def notice(qtbot) -> NoticeView:
     return made
 
 
+def test_the_strip_is_calm_only_if_nothing_is_wrong(notice):
+    notice.show_message("All is as it was.", "session", calm=True)
+    assert notice.property("calm")
+    notice.show_message("The disk is full.", "export")
+    assert not notice.property("calm")
+
+
 def test_a_message_stays_until_it_is_dismissed(notice):
     notice.show_message("The disk is full.", "export")
     notice.advance(3600.0)

@@ -323,6 +323,16 @@ def test_a_reason_keeps_start_from_being_pressed(view, said):
     assert _find(view, "start").isEnabled()
 
 
+def test_nothing_starts_before_the_settings_that_follow_from_new_images_are_there(view, said):
+    view.set_awaits_images(True)
+    assert not _find(view, "start").isEnabled()
+    assert "settings follow from them" in _find(view, "start").toolTip()
+    view.request_start()  # as the key does
+    assert said == []
+    view.set_awaits_images(False)
+    assert _find(view, "start").isEnabled()
+
+
 def test_live_values_are_shown_silently(view, said):
     view.set_state("running")
     view.set_live(2e-3, 3e-5, 0.5)
