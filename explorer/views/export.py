@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QPushButton, QWidget
+from PySide6.QtWidgets import QCheckBox, QLabel, QPushButton, QWidget
 
 from explorer.widgets.controls import label, named
 from explorer.widgets.elided_label import ElidedLabel
@@ -37,22 +37,22 @@ class ExportDialog(TaskDialog):
 
     folder_requested = Signal()
 
-    def __init__(self, parent: QWidget, run: str, folder: Path, obstacles: Mapping[str, str]) -> None:
-        """``run`` names the run; ``obstacles``, by format, say why one cannot be written."""
+    def __init__(self, parent: QWidget, run: str, folder: Path) -> None:
+        """``run`` names the run. ``set_obstacles`` follows."""
         export = named(QPushButton("Export"), "dialog.model.export", tip="Write the chosen formats")
         super().__init__(parent, "model", export, "Stop; the folder stays as it was")
         self._result.setToolTip("Open the folder")
         self.setWindowTitle(f"Export {run}")
         self._boxes: dict[str, QCheckBox] = {}
+        self._abouts: dict[str, QLabel] = {}
         formats = column()
         for name, (title, meaning) in FORMATS.items():
             box = self._boxes[name] = named(QCheckBox(title), f"dialog.model.{name}")
-            text = obstacles.get(name, meaning)
-            box.setToolTip(text)
-            box.setEnabled(name not in obstacles)
+            box.setToolTip(meaning)
             box.toggled.connect(lambda _: self._refresh())
+            about = self._abouts[name] = label(meaning, "muted", wrap=True)
             formats.addWidget(box)
-            formats.addLayout(row((label(text, "muted", wrap=True), 1), margins=(INDENT, 0, 0, 8)))
+            formats.addLayout(row((about, 1), margins=(INDENT, 0, 0, 8)))
         self._folder = named(ElidedLabel(), "dialog.model.folder")
         self._choose = named(QPushButton("Folder…"), "dialog.model.choose", tip="Choose the folder to write into")
         self._choose.setAutoDefault(False)
@@ -62,11 +62,22 @@ class ExportDialog(TaskDialog):
         column(formats, place, outcome, 1, self._buttons, spacing=12, margins=(16, 16, 16, 16), parent=self)
         self.setMinimumWidth(WIDTH)
         self.resize(WIDTH, 0)
-        self._obstacles, self._busy = obstacles, False
-        self._boxes["onnx"].setChecked("onnx" not in obstacles)
+        self._obstacles: Mapping[str, str] = {}
+        self._busy = False
+        self._boxes["onnx"].setChecked(True)
         self.set_folder(folder)
         self.set_busy(False)
         self.show_result()
+
+    def set_obstacles(self, obstacles: Mapping[str, str]) -> None:
+        """Why formats cannot be written, by their names."""
+        self._obstacles = obstacles
+        for name, text in obstacles.items():
+            self._boxes[name].setChecked(False)
+            self._boxes[name].setToolTip(text)
+            self._abouts[name].setText(text)
+        self._refresh()
+        self._grow()
 
     @property
     def formats(self) -> list[str]:
@@ -83,7 +94,7 @@ class ExportDialog(TaskDialog):
         self._busy = busy
         self._refresh()
 
-    def _link(self, target: Path) -> str:
+    def _link(self, target: Path, size: int | None) -> str:
         return f'Written to <a href="folder">{html.escape(str(target))}</a>'
 
     def _refresh(self) -> None:

@@ -124,6 +124,7 @@ class FigureDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._folder, self._suggestion, self._height = Path(), "", 0.0
         self._saved: set[Path] = set()  # by this dialog: replacing these needs no warning
+        self._taken = Path()  # the last target that was there already
         self.finished.connect(lambda _: self.closed.emit())
         self.preview = Preview()
         self.notes = label("", "muted", "figure.notes", wrap=True)
@@ -298,6 +299,16 @@ class FigureDialog(QDialog):
         self._folder, self._suggestion = folder, suggestion
         self._show_target()
 
+    def set_taken(self, target: Path, taken: bool) -> None:
+        """Whether there is a file at ``target`` already."""
+        if taken != (self._taken == target):
+            self._taken = target if taken else Path()
+            self._show_target()
+
+    def replaces(self, target: Path) -> bool:
+        """Whether the dialog says, or need not say, that the file at ``target`` is replaced."""
+        return target in (self._taken, *self._saved)
+
     def set_preview(self, picture: QPixmap, height: float, notes: Sequence[str]) -> None:
         """How the figure looks; the page is ``height`` cm high."""
         self.preview.picture, self.preview.words, self._height = picture, "", height
@@ -389,7 +400,7 @@ class FigureDialog(QDialog):
     def _show_target(self) -> None:
         self._place.setText(str(self._folder))
         self._ending.setText(f".{self._format.currentData()}")
-        replaces = self._folder != Path() and self.target not in self._saved and self.target.exists()
+        replaces = self._folder != Path() and self.target not in self._saved and self.target == self._taken
         self._save.setText("Replace" if replaces else "Save")
         if replaces:
             self._say("There is a file of this name in the folder: it would be replaced.", "warning")

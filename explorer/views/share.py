@@ -67,8 +67,8 @@ class ShareDialog(TaskDialog):
         for field in (self._title, self._notes, self._decoder, self._pictures, self._names, self._start):
             field.setEnabled(not busy)
 
-    def _link(self, target: Path) -> str:
-        return f'<a href="page">{html.escape(target.name)}</a>, {target.stat().st_size / 1e6:.1f} MB'
+    def _link(self, target: Path, size: int | None) -> str:
+        return f'<a href="page">{html.escape(target.name)}</a>' + ("" if size is None else f", {size / 1e6:.1f} MB")
 
     def _check(self, name: str, text: str, tip: str) -> QCheckBox:
         box = named(QCheckBox(text), f"dialog.share.{name}", tip=tip)

@@ -56,15 +56,16 @@ class TaskDialog(QDialog):
         """How much is done, 0 to 1."""
         self._progress.setValue(round(100 * share))
 
-    def show_result(self, target: Path | None = None, remarks: str = "") -> None:
-        """The file or folder that was written, None for none yet, and what should be known about it."""
-        self._show("" if target is None else self._link(target), remarks, "muted")
+    def show_result(self, target: Path | None = None, remarks: str = "", size: int | None = None) -> None:
+        """The file or folder that was written, None for none yet, and what should be known about it; bytes of a file,
+        None if they are not known."""
+        self._show("" if target is None else self._link(target, size), remarks, "muted")
 
     def show_failure(self, reason: str) -> None:
         """Why nothing was written."""
         self._show("", reason, "error")
 
-    def _link(self, target: Path) -> str:
+    def _link(self, target: Path, size: int | None) -> str:
         """What was written, rich text with a link."""
         raise NotImplementedError
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+from shiboken6 import isValid
 
 from core.runs.directory import RunDirectory
 from explorer.controllers.app.open_run import OpenRun
@@ -51,9 +54,15 @@ class ExportController(TaskController[ExportDialog]):
 
     def _make_dialog(self, run: RunDirectory) -> ExportDialog:
         self._target = self._settings.runs_folder.parent / "Isoline exports" / run.path.name
-        dialog = ExportDialog(self._window, run.path.name, self._target, obstacles(run))
+        dialog = ExportDialog(self._window, run.path.name, self._target)
+        self._files.drop()
+        self._files.read(partial(obstacles, run), partial(self._on_looked, dialog))
         dialog.folder_requested.connect(self._ask_folder)
         return dialog
+
+    def _on_looked(self, dialog: ExportDialog, found: dict[str, str]) -> None:
+        if isValid(dialog):
+            dialog.set_obstacles(found)
 
     def _ask_folder(self) -> None:
         ask_folder(self._window, "model_folder", "Export into folder", self._set_folder, self._target)

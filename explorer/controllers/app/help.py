@@ -11,6 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QUrl, Signal
 from PySide6.QtGui import QDesktopServices
+from shiboken6 import isValid
 
 from core.utils.crash_reports import CrashReport
 from core.utils.user_folders import log_folder
@@ -38,6 +39,7 @@ class HelpController(Controller):
         self._records: deque[Mapping[str, Any]] = deque(maxlen=MOST_RECORDS)
         self._crashes: list[Fault] = []
         self._begun = monotonic()
+        self._files = self._background(OSError)
         self._watcher.records.connect(self._records.extend)
         self._when((self._watcher.restarted, open_run.opened), self._records.clear)
 
@@ -95,12 +97,15 @@ class HelpController(Controller):
         ask_save(self._window, "report", "Save the report", "isoline report.zip", filters, write)
 
     def _write(self, dialog: ProblemReportDialog, parts: Sequence[ReportPart], name: str) -> None:
-        try:
-            write_report(Path(name), parts)
-        except OSError as error:
-            reason = error.strerror or error
-            self.error_occurred.emit(f"{name} cannot be written ({reason}). Choose a folder that can be written.")
-            return
+        written, failed = partial(self._on_written, dialog, name), partial(self._on_unwritable, name)
+        self._files.write(partial(write_report, Path(name), parts), written, failed)
+
+    def _on_written(self, dialog: ProblemReportDialog, name: str, _: None) -> None:
         self.succeeded.emit()
         self._state.message = f"Saved {name}; nothing was sent"
-        dialog.close()
+        if isValid(dialog):
+            dialog.close()
+
+    def _on_unwritable(self, name: str, error: Exception) -> None:
+        reason = (error.strerror if isinstance(error, OSError) else "") or error
+        self.error_occurred.emit(f"{name} cannot be written ({reason}). Choose a folder that can be written.")

@@ -34,7 +34,7 @@ class LocateController(Controller):
     def __init__(self, context: Context, open_run: OpenRun, view: ImageView) -> None:
         super().__init__(context)
         self._open_run, self._view = open_run, view
-        self._files = self._background()
+        self._files, self._answers = self._background(), self._background(NotKeptError)
         self._running: Command | None = None
         self._dialog: ProgressDialog | None = None
         view.locate_requested.connect(self.ask)
@@ -59,15 +59,16 @@ class LocateController(Controller):
     def allow(self) -> None:
         """Let the open run read the images that it names, from now on."""
         run = self._open_run.run
-        if run is None:
-            return
-        try:
-            allow(run)
-        except NotKeptError as error:
-            self.error_occurred.emit(str(error))
-            return
+        if run is not None:
+            self._answers.write(partial(allow, run), partial(self._on_allowed, run.path), self._on_not_kept)
+
+    def _on_allowed(self, run: Path, _: None) -> None:
         self.succeeded.emit()
-        self._open_run.open(run.path)
+        if self._open_run.run is not None and self._open_run.run.path == run:
+            self._open_run.open(run)
+
+    def _on_not_kept(self, error: Exception) -> None:
+        self.error_occurred.emit(str(error))
 
     def ask(self, folder: bool) -> None:
         """Ask for the ``folder``, or for the file, that the images are in now."""
@@ -75,7 +76,7 @@ class LocateController(Controller):
         if run is None:
             return
         before = stored_place(run.config.data.path)
-        beside = None if unallowed(run) else before  # a dialog would list what is there
+        beside = None if self._open_run.unallowed else before  # a dialog would list what is there
         ask_images(self._window, "locate", f"Locate {before.name}", folder, self.locate, beside)
 
     def locate(self, path: str) -> None:

@@ -10,14 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Signal
 
-from core.data.allowed_files import NotKeptError, allow, has_earlier
+from core.data.allowed_files import NotKeptError, allow, has_earlier, unallowed
 from core.projects.edited import Edited
 from core.protocol.messages import Load, Loaded
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 from core.utils.point_sets import most_central
 from explorer.controllers.controller import Context, Controller
+from explorer.controllers.waiting import Waiting
 from explorer.engine_client import PendingRequest
 from explorer.run_watcher import ModelFiles, ready_means
 from explorer.state import Model
@@ -30,7 +31,6 @@ OF_A_RUN = {
 """What a run has to begin with of all that a person makes or chooses."""
 MOST_EARLIER = 2000
 """Runs of earlier versions that are looked at, about 0.3 ms each."""
-SLOW_MS = 300  # a disk that has not answered by then is told of
 
 
 def bundled_run() -> Path:
@@ -52,13 +52,13 @@ class OpenRun(Controller):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.run: RunDirectory | None = None
+        self.unallowed: tuple[str, ...] = ()
+        """The places that the open run would read and may not, as it was opened."""
         self._runs, self._samples, self._epochs = self._background(), self._background(), self._background()
         self._files: ModelFiles | None = None
         self._loading: PendingRequest | None = None
         self._wanted: int | None = None  # the epoch that is being read
-        self._doing = ""  # what is being read, in words
-        self._slow = QTimer(self, singleShot=True, interval=SLOW_MS)
-        self._slow.timeout.connect(self._say_what_is_read)
+        self._waiting = Waiting(self._state, self)
         self._engine.loaded.connect(self._on_loaded)
         self._watcher.embedding.connect(self._on_embedding)
         self._watcher.files.connect(self._on_files)
@@ -68,7 +68,7 @@ class OpenRun(Controller):
 
     def shut_down(self) -> None:
         """Nothing is read any more."""
-        self._slow.stop()
+        self._waiting.end()
 
     # opening
 
@@ -82,21 +82,23 @@ class OpenRun(Controller):
         is given up."""
         path = Path(path)
         self._runs.drop()
-        self._begin(f"Reading {path} …")
+        self._waiting.begin(f"Reading {path} …")
         opened, failed = partial(self._on_read, remember), partial(self._on_unreadable, path, remember)
         self._runs.read(partial(read_run, path, self._settings.runs_folder), opened, failed)
 
     def _on_unreadable(self, path: Path, remember: bool, error: Exception) -> None:
-        self._end()
+        self._waiting.end()
         self.error_occurred.emit(str(error))
         self.not_opened.emit(path)
         if remember:
             forget = self._settings.forget_recent_run
             self._runs.read(path.exists, lambda there: None if there else forget(str(path)))
 
-    def _on_read(self, remember: bool, run: RunDirectory) -> None:
+    def _on_read(self, remember: bool, found: tuple[RunDirectory, tuple[str, ...]]) -> None:
+        run, unallowed_places = found
         self.leaving.emit(run)
         self.run, self._files, self._loading, self._wanted = run, None, None, None
+        self.unallowed = unallowed_places
         self._samples.drop()
         self._epochs.drop()
         self._watcher.watch(None)
@@ -113,12 +115,12 @@ class OpenRun(Controller):
         self._samples.read(partial(read_samples, run), self._on_samples, self._on_no_samples)
 
     def _on_samples(self, samples: ProbeSet | None) -> None:
-        self._end()
+        self._waiting.end()
         self._state.samples = samples
         self._follow()
 
     def _on_no_samples(self, error: Exception) -> None:
-        self._end()
+        self._waiting.end()
         self.error_occurred.emit(str(error))
         self._follow()
 
@@ -127,20 +129,6 @@ class OpenRun(Controller):
             name = "the bundled model" if self.run.path == bundled_run() else self.run.path.name
             self._state.message = f"Opened {name}"
             self._watcher.watch(self.run)
-
-    def _begin(self, what: str) -> None:
-        self._doing = what
-        self._slow.start()
-
-    def _end(self) -> None:
-        """What was being read has been."""
-        self._slow.stop()
-        if self._state.message == self._doing:
-            self._state.message = ""
-        self._doing = ""
-
-    def _say_what_is_read(self) -> None:
-        self._state.message = self._doing
 
     def _on_reopened(self, run: RunDirectory) -> None:
         """A run that goes on may have other settings."""
@@ -161,16 +149,16 @@ class OpenRun(Controller):
             return
         self._wanted = epoch
         self._epochs.drop()
-        self._begin("Reading the newest means …" if epoch is None else f"Reading epoch {epoch} …")
+        self._waiting.begin("Reading the newest means …" if epoch is None else f"Reading epoch {epoch} …")
         self._epochs.read(partial(ready_means, run, epoch), partial(self._on_epoch, epoch), self._on_unreadable_epoch)
 
     def _on_epoch(self, epoch: int | None, means: np.ndarray) -> None:
-        self._end()
+        self._waiting.end()
         self._state.epoch = epoch
         self._set_embedding(means)
 
     def _on_unreadable_epoch(self, error: Exception) -> None:
-        self._end()
+        self._waiting.end()
         self.error_occurred.emit(str(error))
 
     # the model
@@ -258,15 +246,16 @@ class OpenRun(Controller):
         )
 
 
-def read_run(path: Path, runs_folder: Path) -> RunDirectory:
-    """The run in folder ``path``. The first one that names images lets those in ``runs_folder`` read theirs.
+def read_run(path: Path, runs_folder: Path) -> tuple[RunDirectory, tuple[str, ...]]:
+    """The run in folder ``path``, and the places that it would read and may not. The first one that names images lets
+    those in ``runs_folder`` read theirs.
 
     Raises ``RunError`` or ``OSError`` if it cannot be read.
     """
     run = RunDirectory.open(path)
     if run.config.data.path and not has_earlier():  # before anybody asks whether it may read them
         _allow_earlier(runs_folder)
-    return run
+    return run, unallowed(run)
 
 
 def _allow_earlier(folder: Path) -> None:

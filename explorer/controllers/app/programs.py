@@ -6,12 +6,14 @@ The command ``isoline open`` runs the file, in a process that is neither this wi
 from __future__ import annotations
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from core.exploring.consent import Program, ProgramError, read_program
 from explorer.controllers.app.consent import with_consent
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
+from explorer.controllers.waiting import Waiting
 from explorer.widgets.dialogs import ask_file
 
 
@@ -22,6 +24,8 @@ class ProgramsController(Controller):
         super().__init__(context)
         self._logs: tempfile.TemporaryDirectory[str] | None = None  # made by the first: a window may be killed
         self._started: list[tuple[Path, Path, Detached]] = []  # file, log, process
+        self._files = self._background(ProgramError, OSError)
+        self._waiting = Waiting(self._state, self)
         self._window.program_dropped.connect(self.choose)
 
     def ask(self) -> None:
@@ -30,11 +34,16 @@ class ProgramsController(Controller):
 
     def choose(self, path: str) -> None:
         """Open the file at ``path``, at once if a person has said yes to it as it is now."""
-        try:
-            program = read_program(Path(path))
-        except ProgramError as error:
-            self.error_occurred.emit(str(error))
-            return
+        self._files.drop()
+        self._waiting.begin(f"Looking at {path} …")
+        self._files.read(partial(read_program, Path(path)), self._on_read, self._on_failed)
+
+    def _on_failed(self, error: Exception) -> None:
+        self._waiting.end()
+        self.error_occurred.emit(str(error))
+
+    def _on_read(self, program: Program) -> None:
+        self._waiting.end()
         with_consent(self._window, program, lambda: self._start(program), self.error_occurred.emit)
 
     def _start(self, program: Program) -> None:
@@ -64,5 +73,6 @@ class ProgramsController(Controller):
 
     def shut_down(self) -> None:
         """Leave the windows of programs open, and remove their logs."""
+        self._waiting.end()
         if self._logs is not None:
             self._logs.cleanup()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -36,6 +37,7 @@ class TaskController(Controller, Generic[D]):
         self._dialog: D | None = None
         self._running: Command | None = None
         self._target = Path()
+        self._files = self._background(OSError)
 
     def ask(self) -> None:
         """Show the dialog; while something is being written, the one that shows how far it is."""
@@ -94,6 +96,11 @@ class TaskController(Controller, Generic[D]):
         if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._target.absolute()))):
             self.refused.emit(f"The system knows no program that opens {self._target}.")
 
+    def _on_written(self, target: Path, remarks: str, size: int | None) -> None:
+        if dialog := self._shown():
+            dialog.show_result(target, remarks, size)
+        self.exported.emit(str(target))
+
     def _shown(self) -> D | None:
         """The dialog, if a person has not closed it."""
         return self._dialog if self._dialog is not None and isValid(self._dialog) else None
@@ -116,8 +123,12 @@ class TaskController(Controller, Generic[D]):
         if dialog := self._shown():
             dialog.set_busy(False)
         if not failure:
-            if dialog:
-                dialog.show_result(self._target, remarks)
-            self.exported.emit(str(self._target))
+            written = partial(self._on_written, self._target, remarks)
+            self._files.write(partial(_size_of, self._target), written, lambda _: written(None))
         elif not cancelled:
             self._fail(failure)
+
+
+def _size_of(target: Path) -> int:
+    """Bytes of a file that was written; for a thread. Raises ``OSError``."""
+    return target.stat().st_size

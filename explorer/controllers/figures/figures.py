@@ -69,6 +69,7 @@ class FiguresController(Controller):
         self._client: FigureClient | None = None
         self._shown: tuple[AnyFigure, Page] | None = None  # what the preview shows, or will
         self._look_at = 0.0
+        self._files, self._targets = self._background(OSError), self._background(OSError)
         self._saving: PendingRequest | None = None
 
     def open(self, kind: str = "") -> None:
@@ -185,6 +186,9 @@ class FiguresController(Controller):
         dialog.set_kinds(self._kinds())
         choice = dialog.choice
         dialog.set_target(self._settings.figures_folder, self._suggestion(choice.kind))
+        if not self._targets.busy:
+            target = dialog.target
+            self._targets.read(partial(os.path.lexists, target), partial(self._on_checked, target))
         missing = self._reason(choice.kind)
         figure = None if missing else self._figure(choice)
         if figure is None:
@@ -197,6 +201,10 @@ class FiguresController(Controller):
         self._shown = figure, page
         message = PreviewFigure(figure=figure, page=page, pixels=PREVIEW_PIXELS)
         self._request = client.request(message, self._on_previewed, self._on_preview_failed)
+
+    def _on_checked(self, target: Path, taken: bool) -> None:
+        if (dialog := self._open_dialog) is not None:
+            dialog.set_taken(target, taken)
 
     def _on_previewed(self, reply: FigurePreviewed) -> None:
         dialog, picture = self._open_dialog, QPixmap()
@@ -220,15 +228,28 @@ class FiguresController(Controller):
         dialog, client = self._open_dialog, self._client
         if dialog is None or client is None or self._shown is None:
             return
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            dialog.set_error(f"{Path(path).parent} cannot be made: {error_text(error)}. Choose another folder.")
-            return
         figure, page = self._shown
         dialog.set_saving(True)
         message = SaveFigure(figure=figure, page=page, path=path)
-        self._saving = client.request(message, self._on_saved, partial(self._on_save_failed))
+        target = Path(path)
+        self._files.read(
+            partial(_make_room, target), partial(self._on_room, message), partial(self._on_no_room, target)
+        )
+
+    def _on_no_room(self, target: Path, error: Exception) -> None:
+        self._on_save_failed(f"{target.parent} cannot be made: {error_text(error)}. Choose another folder.")
+
+    def _on_room(self, message: SaveFigure, taken: bool) -> None:
+        """There is a folder to save into; a file of that name is ``taken`` if nobody has been told that it would be
+        replaced."""
+        dialog, client, target = self._open_dialog, self._client, Path(message.path)
+        if client is None:
+            return
+        if dialog is not None and taken and not dialog.replaces(target):
+            dialog.set_saving(False)
+            dialog.set_taken(target, True)
+            return
+        self._saving = client.request(message, self._on_saved, self._on_save_failed)
 
     def _on_saved(self, reply: FigureSaved) -> None:
         self._saving = None
@@ -254,8 +275,15 @@ class FiguresController(Controller):
     def _on_closed(self) -> None:
         """The process ends with the dialog, once it has written what it is writing."""
         self._dialog, self._shown = None, None
-        if self._saving is None:
+        self._targets.drop()
+        if self._saving is None and not self._files.busy:
             self.shut_down()
+
+
+def _make_room(target: Path) -> bool:
+    """Make the folder of ``target``; whether there is such a file already. For a thread. Raises ``OSError``."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return os.path.lexists(target)
 
 
 def _name(run: RunDirectory | None) -> str:

@@ -18,7 +18,7 @@ import msgspec
 from PySide6.QtCore import Signal
 
 from core.config import LIVE_SETTINGS, SETTINGS, RunConfig, config_to_dict, with_values
-from core.data.allowed_files import NotAllowedError, allowed_data, unallowed
+from core.data.allowed_files import NotAllowedError, allowed_data
 from core.data.source_resolution import with_native_size
 from core.runs.commands import flags
 from core.runs.directory import RunDirectory, RunError, new_run_name
@@ -69,6 +69,7 @@ class TrainingController(Controller):
         super().__init__(context)
         self._open_run, self._view, self._losses = open_run, view, losses
         self._files, self._looks = self._background(), self._background()
+        self._images = self._background(NotAllowedError, OSError)
         self._starting: _Starting | None = None
         self._stopping: Path | None = None  # the run that was asked to stop
         self._live: dict[str, float] = {}
@@ -165,14 +166,12 @@ class TrainingController(Controller):
     def start_anew(self, values: dict[str, Any]) -> None:
         """Start a training with the settings of the open run, apart from ``values`` by ``section.field``."""
         run = self._open_run.run
-        if run is None:
-            return
-        try:
-            allowed_data(run)
-        except NotAllowedError as error:
-            self.error_occurred.emit(str(error))
-            return
-        self.start(with_values(with_native_size(run.config, "auto"), values))
+        if run is not None:
+            config = with_values(with_native_size(run.config, "auto"), values)
+            self._images.read(partial(allowed_data, run), lambda _: self.start(config), self._on_refused)
+
+    def _on_refused(self, error: Exception) -> None:
+        self.error_occurred.emit(str(error))
 
     @property
     def _continuing(self) -> bool:
@@ -270,7 +269,7 @@ class TrainingController(Controller):
             self._state.training = "idle"  # until the watcher tells what this run does
         # What was found from that run's images does not bind the next training, of other images perhaps.
         # What the run may not read, a training on it may not either, until a person chooses it.
-        self._view.form.set_config(with_native_size(run.config, "auto"), images=not unallowed(run))
+        self._view.form.set_config(with_native_size(run.config, "auto"), images=not self._open_run.unallowed)
         self._view.set_live(run.config.training.learning_rate, run.config.loss.beta, run.config.loss.gamma)
         self._show_ending()
 

@@ -90,8 +90,10 @@ def test_the_file_is_named_after_the_figure_until_a_person_names_it(dialog, tmp_
 def test_replacing_a_file_is_said_before_it_happens(dialog, tmp_path, qtbot):
     save = dialog.findChild(QPushButton, "dialog.figure.accept")
     assert save.text() == "Save"
-    (tmp_path / "run-cloud.png").touch()
     dialog.set_target(tmp_path, "run-cloud")
+    assert not dialog.replaces(dialog.target)
+    dialog.set_taken(dialog.target, True)
+    assert dialog.replaces(dialog.target)
     assert save.text() == "Replace"
     assert "would be replaced" in dialog.status.text()
     dialog.set_preview(QPixmap(10, 5), 5.0, [])

@@ -178,7 +178,7 @@ def test_what_cannot_be_written_is_grey_and_says_why(run: RunDirectory, qtbot, m
     asked = Exporting(window, run, WRITES)
     asked.control.ask()
     box = asked.find(QCheckBox, "parquet")
-    assert not box.isEnabled()
+    qtbot.waitUntil(lambda: not box.isEnabled())
     assert not box.isChecked()
     assert "no_such_package" in box.toolTip()
 

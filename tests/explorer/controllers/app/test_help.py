@@ -41,7 +41,7 @@ def test_a_crash_of_an_earlier_start_is_told_once_a_run_is_open_and_can_be_copie
     assert "in decode" in logged()
 
 
-def test_a_report_is_seen_chosen_and_saved_and_holds_nothing_else(explorer, tmp_path):
+def test_a_report_is_seen_chosen_and_saved_and_holds_nothing_else(explorer, tmp_path, qtbot):
     write_log(f"a mistake in {tmp_path}/private/run 7/config.json")
     explorer.watcher.records.emit([{"kind": "step", "step": number} for number in range(300)])
     explorer.help.report_problem()
@@ -65,15 +65,15 @@ def test_a_report_is_seen_chosen_and_saved_and_holds_nothing_else(explorer, tmp_
     child(explorer, QPushButton, "dialog.problem.accept").click()
     target = tmp_path / "report.zip"
     child(explorer, QFileDialog, "dialog.report").fileSelected.emit(str(target))
+    qtbot.waitUntil(lambda: explorer.state.message == f"Saved {target}; nothing was sent")
     with zipfile.ZipFile(target) as archive:
         names = archive.namelist()
         assert "versions.txt" not in names
         assert archive.read("log.txt").decode() == shown["Log of mistakes and crashes"]
     assert len(names) == len(titles) - 1
-    assert explorer.state.message == f"Saved {target}; nothing was sent"
 
 
-def test_a_report_of_nothing_cannot_be_saved_and_a_folder_that_is_gone_is_named(explorer, tmp_path):
+def test_a_report_of_nothing_cannot_be_saved_and_a_folder_that_is_gone_is_named(explorer, tmp_path, qtbot):
     explorer.help.report_problem()
     parts, save = (
         child(explorer, QListWidget, "dialog.problem.parts"),
@@ -81,7 +81,8 @@ def test_a_report_of_nothing_cannot_be_saved_and_a_folder_that_is_gone_is_named(
     )
     save.click()
     child(explorer, QFileDialog, "dialog.report").fileSelected.emit(str(tmp_path / "gone" / "report.zip"))
-    assert f"{tmp_path / 'gone' / 'report.zip'} cannot be written" in explorer.window.notice.text()
+    failure = f"{tmp_path / 'gone' / 'report.zip'} cannot be written"
+    qtbot.waitUntil(lambda: failure in explorer.window.notice.text())
     for row in range(parts.count()):
         parts.item(row).setCheckState(Qt.CheckState.Unchecked)
     assert not save.isEnabled()

@@ -41,6 +41,11 @@ class Programs:
     def box(self) -> Any:
         return self.window.findChild(QMessageBox, "box.program")
 
+    def choose(self, qtbot) -> None:
+        """Choose the file, and wait for the question."""
+        self.control.choose(str(self.file))
+        qtbot.waitUntil(lambda: self.box is not None)
+
     def press_run(self) -> None:
         button: Any = self.window.findChild(QPushButton, "box.program.accept")
         QTest.mouseClick(button, Qt.MouseButton.LeftButton)
@@ -57,8 +62,8 @@ def programs(qtbot, tmp_path, request, monkeypatch):
     made.control.shut_down()
 
 
-def test_the_question_shows_the_file_and_no_is_the_default(programs):
-    programs.control.choose(str(programs.file))
+def test_the_question_shows_the_file_and_no_is_the_default(programs, qtbot):
+    programs.choose(qtbot)
     text = programs.box.informativeText()
     assert str(programs.file) in text
     assert hashlib.sha256(programs.file.read_bytes()).hexdigest() in text
@@ -71,7 +76,7 @@ def test_the_question_shows_the_file_and_no_is_the_default(programs):
 
 
 def test_the_yes_starts_the_command_and_holds_until_the_file_changes(programs, qtbot):
-    programs.control.choose(str(programs.file))
+    programs.choose(qtbot)
     programs.press_run()
     qtbot.waitUntil(programs.mark.exists)
     assert programs.asked == [("open", str(programs.file))]
@@ -81,14 +86,14 @@ def test_the_yes_starts_the_command_and_holds_until_the_file_changes(programs, q
     qtbot.waitUntil(programs.mark.exists)
     assert programs.box is None
     programs.file.write_text("x = 1\n", encoding="utf-8")
-    programs.control.choose(str(programs.file))
+    programs.choose(qtbot)
     changed: Any = programs.box
     assert "has changed" in changed.text()
 
 
 @pytest.mark.parametrize("programs", [FAILS], indirect=True)
 def test_why_a_program_failed_is_said(programs, qtbot):
-    programs.control.choose(str(programs.file))
+    programs.choose(qtbot)
     programs.press_run()
 
     def said() -> bool:
@@ -99,7 +104,7 @@ def test_why_a_program_failed_is_said(programs, qtbot):
     assert programs.said == ["model.py, line 3: KeyError: w"]
 
 
-def test_a_python_file_that_is_dropped_is_asked_about_and_not_taken_for_images(programs):
+def test_a_python_file_that_is_dropped_is_asked_about_and_not_taken_for_images(programs, qtbot):
     images, data = [], QMimeData()
     programs.window.dropped.connect(images.append)
     data.setUrls([QUrl.fromLocalFile(str(programs.file))])
@@ -107,10 +112,11 @@ def test_a_python_file_that_is_dropped_is_asked_about_and_not_taken_for_images(p
         QPointF(5, 5), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     )
     programs.window.dropEvent(event)
-    assert programs.box is not None
+    qtbot.waitUntil(lambda: programs.box is not None)
     assert not images
 
 
-def test_a_file_that_is_not_there_is_said(programs, tmp_path):
+def test_a_file_that_is_not_there_is_said(programs, tmp_path, qtbot):
     programs.control.choose(str(tmp_path / "gone.py"))
+    qtbot.waitUntil(lambda: bool(programs.said))
     assert "gone.py cannot be read" in programs.said[0]

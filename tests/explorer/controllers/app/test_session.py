@@ -276,7 +276,7 @@ def test_two_windows_have_a_session_each(begin, again, run, qtbot):
     assert read_project(first.session.store.path).edited.selected.positions.tolist() == [1]
     assert read_project(second.session.store.path).edited.selected.positions.tolist() == [2, 3]
     assert claim(first.session.store.path) is None
-    first.session.shut_down()
+    finish(first)
     end(second)
     assert again(None).state.selected.tolist() == [2, 3]
 
@@ -378,7 +378,7 @@ def test_a_training_that_goes_on_comes_first(again, run, tmp_path, monkeypatch):
     second = again(None)
     assert second.open_run.run.path == trained
     assert second.editing.undo_label is None
-    second.session.shut_down()
+    finish(second)
     monkeypatch.undo()
 
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QLabel, QProgressBar, QWidget
 
 from core.config import RunConfig, TrainingConfig
+from core.data.allowed_files import unallowed
 from core.runs.directory import RunDirectory
 from explorer.controllers.controller import Context
 from explorer.controllers.training.timeline import TimelineController
@@ -34,9 +35,11 @@ class OpenRun(QObject):
         super().__init__()
         self.state = state
         self.run: RunDirectory | None = None
+        self.unallowed: tuple[str, ...] = ()
 
     def open(self, path: Path) -> None:
         self.run = RunDirectory.open(path)
+        self.unallowed = unallowed(self.run)
         self.opened.emit(self.run)
 
     def show_epoch(self, epoch: int | None) -> None:

@@ -1,0 +1,34 @@
+"""What is waited for, said in the status bar once it takes long: a disk that answers at once makes no words."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer
+
+from explorer.state import State
+
+SLOW_MS = 300  # a disk that has not answered by then is told of
+
+
+class Waiting(QObject):
+    """Says one thing at a time; ``parent`` is whoever waits."""
+
+    def __init__(self, state: State, parent: QObject) -> None:
+        super().__init__(parent)
+        self._state, self._text = state, ""
+        self._slow = QTimer(self, singleShot=True, interval=SLOW_MS)
+        self._slow.timeout.connect(self._say)
+
+    def begin(self, text: str) -> None:
+        """``text`` says what is waited for from now on: "Looking at /mnt/images …"."""
+        self._text = text
+        self._slow.start()
+
+    def end(self) -> None:
+        """It is there, or nobody wants it any more."""
+        self._slow.stop()
+        if self._text and self._state.message == self._text:
+            self._state.message = ""
+        self._text = ""
+
+    def _say(self) -> None:
+        self._state.message = self._text
