@@ -16,10 +16,12 @@ from window_driver import notice
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
+from core.paths.saved_paths import saved_names
 from core.projects.archive import read_about, read_project
 from core.projects.edited import Group
 from core.projects.sessions import claim
 from core.protocol.messages import PathTraced
+from core.runs.directory import RunDirectory
 from explorer.controllers.app.open_run import bundled_run
 from explorer.controllers.app.session import Found, SessionController
 from explorer.controllers.path.tracing import _Traced
@@ -279,6 +281,22 @@ def test_two_windows_have_a_session_each(begin, again, run, qtbot):
     finish(first)
     end(second)
     assert again(None).state.selected.tolist() == [2, 3]
+
+
+def test_two_windows_on_one_run_both_follow_steer_and_save(begin, again, run, qtbot):
+    windows = again(run), begin(run)
+    directory = RunDirectory.open(run)
+    means = directory.read_embedding() + np.float32(1.0)
+    directory.write_embedding(means)
+    for explorer in windows:
+        qtbot.waitUntil(lambda explorer=explorer: np.array_equal(explorer.state.embedding, means))
+    for explorer in windows:
+        explorer.training.step()
+        explorer.editing.commit("draw path", path=LatentPath(means[:3]))
+    qtbot.waitUntil(lambda: directory.read_control().steps == 2)
+    for name, explorer in zip(("one", "two"), windows, strict=True):
+        explorer.saved_paths.save(name)
+    qtbot.waitUntil(lambda: sorted(saved_names(run)) == ["one", "two"])
 
 
 def test_another_run_begins_another_session_and_the_earlier_one_opens_from_the_menu(again, run, tmp_path, qtbot):
