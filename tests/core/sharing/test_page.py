@@ -229,7 +229,7 @@ def test_a_run_without_means_and_a_wrong_file_are_refused(tmp_path: Path):
     with pytest.raises(ShareError, match="cannot be written"):
         write_page(run.path, tmp_path / "missing" / "page.html", PageChoice(decoder=False))
     run.embedding_path(None).unlink()
-    with pytest.raises(RunError, match="no latent means yet"):
+    with pytest.raises(RunError, match="no latent means; they are recorded"):
         write_page(run.path, tmp_path / "page.html", PageChoice())
     assert not (tmp_path / "page.html").exists()
 
