@@ -293,10 +293,12 @@ class FigureDialog(QDialog):
         self._show()
 
     def set_target(self, folder: Path, suggestion: str) -> None:
-        """The folder, and a name for the file; one that a person has typed stays."""
-        if self._name.text() in ("", self._suggestion):
-            self._name.setText(suggestion)
-        self._folder, self._suggestion = folder, suggestion
+        """The folder, and a name for the file; one that a person has typed, or is about to type, stays."""
+        if not (self._suggestion and self._name.hasFocus()):
+            if self._name.text() in ("", self._suggestion):
+                self._name.setText(suggestion)
+            self._suggestion = suggestion
+        self._folder = folder
         self._show_target()
 
     def set_taken(self, target: Path, taken: bool) -> None:

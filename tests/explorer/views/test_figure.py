@@ -55,6 +55,21 @@ def test_each_change_is_told(dialog, qtbot):
     assert dialog.choice.format == "svg"
 
 
+def test_what_is_about_to_be_typed_over_is_not_changed_meanwhile(dialog, qtbot, tmp_path):
+    name = part(dialog, QLineEdit, "name")
+    dialog.activateWindow()
+    name.setFocus()
+    qtbot.waitUntil(name.hasFocus)
+    name.selectAll()
+    for suggestion in ("run-cloud", "run-epoch-2-cloud"):  # looked for again; a training goes on
+        dialog.set_target(tmp_path, suggestion)
+    QTest.keyClicks(name, "mine")
+    assert dialog.target == tmp_path / "mine.png"
+    name.clear()
+    dialog.set_target(tmp_path, "run-epoch-3-cloud")
+    assert name.text() == ""
+
+
 def test_a_figure_that_cannot_be_is_grey_and_says_why(dialog):
     model = part(dialog, QComboBox, "kind").model()
     enabled = [bool(model.index(i, 0).flags() & Qt.ItemFlag.ItemIsEnabled) for i in range(3)]
