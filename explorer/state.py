@@ -61,6 +61,7 @@ class State:
         equality_operators=dict.fromkeys(_ARRAYS, hold_the_same)
     )
 
+    reading: bool = False  # a run is being opened, and what there is of it has not all been read
     model: Model | None = None
     config: RunConfig | None = None
     samples: ProbeSet | None = None  # those drawn in the cloud

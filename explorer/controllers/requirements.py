@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from core.utils.text import listed
 from explorer.controllers.plane import factor_names
-from explorer.state import Model, State
+from explorer.state import ACTIVE_TRAINING, Model, State
 
 MEASURE = "Measure attributes to use instead."
 READ_ATTRIBUTES = "Read attributes from a file to use instead."
+OPENING = "Opening the run …"
 NO_MODEL = "No model yet: the weights of the open run are being read, or could not be."
+NO_STEP = "No model yet: its weights come with the first steps of the training."
 NO_DECODER = "Needs a decoder; this run was imported without one."
 NO_ORIGINALS = "Needs the samples' own images; this model was imported without any."
 NO_FRAMES = "These latents have neither a decoder nor images; the panel Image names the samples nearest to a path."
@@ -18,8 +20,19 @@ PATH_NEEDED = "Needs a path: draw one (3), add points with Edit (4) or trace one
 def missing_model(state: State, purpose: str) -> str:
     """Why no model can be asked; empty if one can. ``purpose``: what an open run is for here, "see …"."""
     if state.config is None:
-        return f"Open a run to {purpose}."
-    return "" if state.model is not None else NO_MODEL
+        return OPENING if state.reading else f"Open a run to {purpose}."
+    if state.model is not None:
+        return ""
+    return NO_STEP if state.training in ACTIVE_TRAINING and state.embedding is None else NO_MODEL
+
+
+def missing_cloud(state: State, purpose: str) -> str:
+    """Why there are no latent means; empty if there are some. ``purpose`` as above."""
+    if state.embedding is not None:
+        return ""
+    if state.config is None:
+        return OPENING if state.reading else f"Open a run to {purpose}."
+    return OPENING if state.reading else "No latent means yet: they come with the first steps of a training."
 
 
 def missing_decoder(state: State, purpose: str) -> str:
@@ -64,7 +77,7 @@ def missing_reconstructions(state: State, purpose: str) -> str:
 def missing_factors(state: State, purpose: str) -> str:
     """Why the samples have no place in a plane of two factors; empty if they have one. ``purpose`` as above."""
     if state.config is None:
-        return f"Open a run to {purpose}."
+        return OPENING if state.reading else f"Open a run to {purpose}."
     names = factor_names(state)
     if len(names) >= 2:
         return ""

@@ -40,8 +40,7 @@ class ProbeView(Panel):
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
         self._scroll = scrolled(self._rows, "probe.scroll")
-        text = "Open a run to move a probe through its latent space."
-        self._empty = label(text, "muted", "probe.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
+        self._empty = label("", "muted", "probe.empty", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         tip = "Move the probe to the mean of all samples"
         self._center = push_button("probe.center", "Centre", tip, self.center_requested)
         tip = "Move the probe to the nearest sample and compare its reconstruction with the original"
@@ -50,6 +49,10 @@ class ProbeView(Panel):
         buttons = row((self._center, 1), (self._snap, 1), spacing=8, margins=(8, 4, 8, 4))
         column(buttons, self._pages, (self._empty, 1), (self._scroll, 1), margins=(0, 4, 0, 0), parent=self)
         self._set_dimensions(0)
+
+    def set_empty(self, text: str) -> None:
+        """Why there are no sliders, said as long as there are none."""
+        self._empty.setText(text)
 
     def _make_pages(self) -> QWidget:
         pages = QWidget()

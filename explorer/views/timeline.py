@@ -35,7 +35,7 @@ class TimelineView(Panel):
         row(self._play, (self._slider, 1), self._label, spacing=8, margins=(8, 2, 12, 2), parent=self)
         self._play.toggled.connect(self._on_play)
         self._slider.valueChanged.connect(self._on_value)
-        self.set_empty("no epochs stored yet")
+        self.set_empty("no epochs stored")
         self.set_epochs([])
         self._show_play()
 

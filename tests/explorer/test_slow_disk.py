@@ -11,6 +11,7 @@ from time import perf_counter
 
 import numpy as np
 from disk_access import SlowDisk, watched
+from PySide6.QtWidgets import QLabel
 
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import saved_names
@@ -31,7 +32,10 @@ def test_a_slow_disk_slows_no_part_of_the_window(opened, tiny_run, tmp_path, qtb
         assert opened.open_run.run.path == tiny_run, "the one before is there until the new one has been read"
         assert opened.cloud.point_count > 0
         qtbot.waitUntil(lambda: "Reading" in opened.state.message)
-        qtbot.waitUntil(lambda: opened.open_run.run.path == run and opened.state.embedding is not None)
+        qtbot.waitUntil(lambda: opened.open_run.run.path == run)
+        assert opened.window.findChild(QLabel, "probe.empty").text() == "Opening the run …"
+        assert opened.window.findChild(QLabel, "timeline.label").text() == "reading …"
+        qtbot.waitUntil(lambda: opened.state.embedding is not None and not opened.state.reading)
         qtbot.waitUntil(lambda: opened.state.epochs != () and opened.state.training == "finished")
         opened.open_run.show_epoch(1)
         opened.editing.commit("draw path", path=LatentPath(opened.state.embedding[[0, 40]]))

@@ -83,11 +83,13 @@ class OpenRun(Controller):
         path = Path(path)
         self._runs.drop()
         self._waiting.begin(f"Reading {path} …")
+        self._state.reading = self._state.reading or self.run is None
         opened, failed = partial(self._on_read, remember), partial(self._on_unreadable, path, remember)
         self._runs.read(partial(read_run, path, self._settings.runs_folder), opened, failed)
 
     def _on_unreadable(self, path: Path, remember: bool, error: Exception) -> None:
         self._waiting.end()
+        self._state.reading = False
         self.error_occurred.emit(str(error))
         self.not_opened.emit(path)
         if remember:
@@ -103,6 +105,7 @@ class OpenRun(Controller):
         self._epochs.drop()
         self._watcher.watch(None)
         state = self._state
+        state.reading = True
         state.model = None
         state.samples, state.embedding, state.losses = None, None, None
         state.epochs, state.epoch = (), None
@@ -129,6 +132,7 @@ class OpenRun(Controller):
             name = "the bundled model" if self.run.path == bundled_run() else self.run.path.name
             self._state.message = f"Opened {name}"
             self._watcher.watch(self.run)
+            self._watcher.look(partial(setattr, self._state, "reading", False))
 
     def _on_reopened(self, run: RunDirectory) -> None:
         """A run that goes on may have other settings."""

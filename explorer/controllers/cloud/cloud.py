@@ -56,7 +56,7 @@ class CloudController(Controller):
         events.layout.connect(lambda _: self._on_layout())
         events.display.connect(self._on_display)
         events.document.connect(self._on_document)
-        events.training.connect(lambda training: self.view.set_awaited(training in ACTIVE_TRAINING))
+        self._when((events.training, events.reading), self._show_awaited)
         events.mode.connect(lambda mode: self.view.set_mode(Mode(mode)))
         events.hovered.connect(lambda index: self.view.set_hovered(index))
         self.view.hovered.connect(self.hover)
@@ -148,6 +148,10 @@ class CloudController(Controller):
     def _on_color_by_changed(self, name: str) -> None:
         self._uncoloured = False
         self._editing.commit(f"colour by {name}", color_by=name, hidden=frozenset())
+
+    def _show_awaited(self) -> None:
+        state = self._state
+        self.view.set_awaited("run" if state.reading else "training" if state.training in ACTIVE_TRAINING else "")
 
     def _on_samples(self) -> None:
         self._mark("colours", "thumbnails")

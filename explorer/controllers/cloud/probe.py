@@ -22,7 +22,7 @@ from core.utils.point_sets import value_ranges
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.nearest import SHOWN, image_of, show_nearest
 from explorer.controllers.controller import Context, Controller
-from explorer.controllers.requirements import missing_decoder, missing_reconstructions
+from explorer.controllers.requirements import missing_cloud, missing_decoder, missing_reconstructions
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.image import ImageView
 from explorer.views.probe import ProbeView
@@ -59,7 +59,7 @@ class ProbeController(Controller):
         events.document.connect(self._show)
         events.embedding.connect(self._show_ranges)
         self._when((events.model, self._engine.weights_changed), self._renew)
-        self._when((events.config, events.model), self._show_empty)
+        self._when((events.config, events.model, events.reading, events.training), self._show_empty)
         self._show_empty()
 
     def tick(self) -> None:
@@ -93,6 +93,7 @@ class ProbeController(Controller):
             self.choose(int(((means - probe) ** 2).sum(axis=1).argmin()))
 
     def _show_empty(self) -> None:
+        self._view.set_empty(missing_cloud(self._state, "move a probe through its latent space"))
         missing = missing_decoder(self._state, "see the image at the probe")
         model = self._state.model
         incomparable = "" if model is None else missing_reconstructions(self._state, "")

@@ -23,9 +23,8 @@ class TimelineController(Controller):
         self._timer.timeout.connect(self._advance)
         view.epoch_chosen.connect(open_run.show_epoch)
         view.play_toggled.connect(self._set_playing)
-        self._when(
-            (self._state.events.epochs, self._state.events.training, self._state.events.config), self._show_epochs
-        )
+        events = self._state.events
+        self._when((events.epochs, events.training, events.config, events.reading), self._show_epochs)
         self._state.events.epoch.connect(view.set_position)
 
     def _show_epochs(self) -> None:
@@ -35,7 +34,8 @@ class TimelineController(Controller):
             expected = config.training.epochs + 1  # epoch 0, before training, is stored, too
         run = self._open_run.run
         imported = run is not None and run.imported is not None
-        self._view.set_empty("imported: no epochs" if imported else "no epochs stored yet")
+        none = "no epochs stored yet" if self._state.training in ACTIVE_TRAINING else "no epochs stored"
+        self._view.set_empty("reading …" if self._state.reading else "imported: no epochs" if imported else none)
         self._view.set_epochs(list(self._state.epochs), expected)
 
     def _set_playing(self, playing: bool) -> None:

@@ -25,6 +25,7 @@ from core.runs.directory import RunDirectory, RunError, new_run_name
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
+from explorer.controllers.requirements import OPENING
 from explorer.run_watcher import ModelFiles
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.losses import LossesView
@@ -95,7 +96,7 @@ class TrainingController(Controller):
         self._watcher.status.connect(self._on_status)
         open_run.opened.connect(self._on_opened)
         self._state.events.training.connect(self._show_state)
-        self._when((self._state.events.config,), self._show_no_losses)
+        self._when((self._state.events.config, self._state.events.reading), self._show_no_losses)
         self._show_no_losses()
 
     @property
@@ -389,7 +390,9 @@ class TrainingController(Controller):
             self._view.set_advice([])
 
     def _show_no_losses(self) -> None:
-        if self._state.training in ACTIVE_TRAINING:
+        if self._state.reading:
+            self._losses.set_empty(OPENING)
+        elif self._state.training in ACTIVE_TRAINING:
             self._losses.set_empty("Waiting for the first training steps.")
         elif self._state.config is None:
             self._losses.set_empty("Open a run, or start a training, to see its losses.")

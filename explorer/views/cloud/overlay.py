@@ -38,7 +38,10 @@ NO_CLOUD = (
     "No latent cloud yet",
     "Open a run (Ctrl+O), import a model or latents, or start a training: its samples appear here as points.",
 )
-AWAITED = ("Training has started", "Its samples appear here as points after the first step.")
+AWAITED = {
+    "run": ("Opening the run", "Its samples appear here as points."),
+    "training": ("Training has started", "Its samples appear here as points after the first step."),
+}
 OUTGROWN = "The cloud no longer fits this view: press Home to show all of it."
 
 TICK_GAP = 14.0  # pixels from an edge of the box to the middle of its numbers
@@ -147,7 +150,7 @@ class Overlay(ThemedWidget):
 
     def _draw_empty(self, painter: QPainter) -> None:
         middle = self.height() / 2
-        title, text = AWAITED if self._scene.awaited else NO_CLOUD
+        title, text = AWAITED.get(self._scene.awaited, NO_CLOUD)
         painter.setFont(small_font(painter.font(), 3.0, bold=True))
         painter.setPen(QColor(self._theme.text))
         flags = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -20,6 +21,8 @@ from core.rendering.point_colours import plain_colour
 from core.rendering.themes import Theme
 from core.utils.point_sets import nearest_on_polyline
 
+Awaited = Literal["", "run", "training"]
+"""What points come from that are not there yet."""
 MARGINS_3D = (56.0, 36.0, 56.0, 48.0)  # pixels for tick numbers and names: left, top, right, bottom
 MARGINS_FLAT = (64.0, 32.0, 64.0, 56.0)
 CAMERA_REACH = 1000.0  # home distances
@@ -135,7 +138,7 @@ class Scene:
     """
 
     camera: Camera = field(default_factory=Camera)
-    awaited: bool = False  # while there are no points: some will come by themselves
+    awaited: Awaited = ""  # while there are no points: what some will come from by themselves
     dims: int = 3
     labels: tuple[str, ...] = ("μ₁", "μ₂", "μ₃")
     points: np.ndarray = field(default_factory=lambda: np.empty((0, 3), dtype=np.float32))

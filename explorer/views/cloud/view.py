@@ -38,7 +38,7 @@ from explorer.views.cloud.interaction import AXIS_KEYS, Interaction
 from explorer.views.cloud.legend import Legend, LegendEntry
 from explorer.views.cloud.overlay import Overlay
 from explorer.views.cloud.renderer import RendererChoice, choose_renderer
-from explorer.views.cloud.scene import GridlinesMark, KindsMark, Scene, TransectMark
+from explorer.views.cloud.scene import Awaited, GridlinesMark, KindsMark, Scene, TransectMark
 from explorer.views.cloud.software_canvas import SoftwareCanvas
 from explorer.views.cloud.tools import Mode
 from explorer.widgets.controls import claim_keys
@@ -223,8 +223,8 @@ class CloudView(Themed, QWidget):
         self._interaction.update_hover()
         self._redraw()
 
-    def set_awaited(self, awaited: bool) -> None:
-        """Whether points will come by themselves, for a training has begun: what is said while there are none."""
+    def set_awaited(self, awaited: Awaited) -> None:
+        """What points will come from by themselves, "" if from nothing: said while there are none."""
         self.scene.awaited = awaited
         if not self.scene.count:
             self._overlay.update()

@@ -41,7 +41,7 @@ def _play(view: TimelineView) -> QToolButton:
 def test_without_epochs_there_is_nothing_to_choose(view):
     assert not _slider(view).isEnabled()
     assert not _play(view).isEnabled()
-    assert view.text() == "no epochs stored yet"
+    assert view.text() == "no epochs stored"
 
 
 def test_epochs_and_position_are_shown_silently(view, said, use_theme):

@@ -136,11 +136,11 @@ def test_twice_the_device_pixels_are_used_on_a_dense_screen(view, qtbot, monkeyp
 def test_without_points_it_says_how_to_have_some_or_that_they_come(view, qtbot):
     view.set_points(np.empty((0, 3), dtype=np.float32))
     idle = view.grab().toImage()
-    view.set_awaited(True)
+    view.set_awaited("training")
     assert view.grab().toImage() != idle
     view.set_points(sheet())
     shown = view.grab().toImage()
-    view.set_awaited(False)
+    view.set_awaited("")
     assert view.grab().toImage() == shown  # nothing is said over points
 
 
