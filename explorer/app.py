@@ -19,11 +19,12 @@ from core.utils.user_folders import log_folder
 from explorer.actions import Actions
 from explorer.background import finish_writing
 from explorer.controllers.app.attributes import AttributesController
+from explorer.controllers.app.dropped import DroppedController
 from explorer.controllers.app.export import ExportController
 from explorer.controllers.app.files import FilesController
 from explorer.controllers.app.help import HelpController
 from explorer.controllers.app.image_cache import ImageCacheController
-from explorer.controllers.app.import_model import ImportController, can_import
+from explorer.controllers.app.import_model import ImportController
 from explorer.controllers.app.locate import LocateController
 from explorer.controllers.app.notes import NotesController
 from explorer.controllers.app.open_run import OpenRun, bundled_run
@@ -196,6 +197,7 @@ class Explorer(QObject):
         self.python_code = add(PythonCodeController(context, open_run, cloud, self.playback))
         self.session = add(SessionController(context, open_run, cloud, self.tracing, self.compare))
         self.project = add(ProjectController(context, open_run, self.session))
+        self.dropped = add(DroppedController(context, self.project, self.importing, self.dataset))
         self.python_program = add(PythonProgramController(context, cloud))
 
     def _add(self, controller: C) -> C:
@@ -229,7 +231,6 @@ class Explorer(QObject):
         self.path_view.export_requested.connect(lambda _: self.window.raise_dock("path"))
         self.path_view.export_requested.connect(self.files.export_path)
         self.cloud.space_tapped.connect(self.playback.toggle)
-        self.window.dropped.connect(self._on_dropped)
         self.state.events.mode.connect(self._on_mode)
         self.state.events.model.connect(self._on_model)
         self.window.recent_chosen.connect(self._on_recent)
@@ -305,12 +306,6 @@ class Explorer(QObject):
 
     def _on_recent(self, path: str) -> None:
         (self.project.open if is_project(Path(path)) else self.open_run.open)(Path(path))
-
-    def _on_dropped(self, path: str) -> None:
-        if is_project(Path(path)):
-            self.project.open(Path(path))
-        else:
-            (self.importing if can_import(Path(path)) else self.dataset).choose(path)
 
     def choose_resume(self) -> None:
         """Whether the next start continues where this window was, or not; remembered."""

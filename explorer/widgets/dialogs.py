@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon, QShowEvent
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QFileDialog, QMessageBox, QProgressDialog, QPushButton, QWidget
+from shiboken6 import isValid
 
+from explorer.background import Background
+from explorer.weak_callback import ignore
 from explorer.widgets.controls import label
 
 _SAVED_IN = "saved in"  # a property of the window
@@ -25,8 +29,8 @@ def ask_folder(
 ) -> None:
     """Ask for a folder in a dialog called ``dialog.name``; ``chosen`` gets its path.
 
-    It begins in ``place``, or in the nearest folder above that is there, else in the home folder. Asked for again while
-    it is open, it takes the place of the open one.
+    It begins in ``place``, or in the nearest folder above that is there, as soon as its disk has answered; until then,
+    and else, in the home folder. Asked for again while it is open, it takes the place of the open one.
     """
     _dialog(window, name, title, QFileDialog.FileMode.Directory, [], chosen, place).show()
 
@@ -77,16 +81,29 @@ def _dialog(
 ) -> QFileDialog:
     for previous in window.findChildren(QFileDialog, f"dialog.{name}"):
         previous.close()
-    above = () if place is None else (place, *place.parents)
-    begin = next((folder for folder in above if folder.is_dir()), Path.home())
-    dialog = _FileDialog(window, title, str(begin))
+    dialog = _FileDialog(window, title, str(Path.home()))
     dialog.setObjectName(f"dialog.{name}")
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     dialog.setWindowModality(Qt.WindowModality.NonModal)
     dialog.setFileMode(mode)
     dialog.setNameFilters(filters)
     dialog.fileSelected.connect(chosen)
+    if place is not None:
+        Background(OSError).read(partial(_nearest, place), partial(_begin_in, dialog), ignore)
     return dialog
+
+
+def _nearest(place: Path) -> Path:
+    """``place``, or the nearest folder above that is there. For a thread: its disk may not answer."""
+    return next((folder for folder in (place, *place.parents) if folder.is_dir()), Path.home())
+
+
+def _begin_in(dialog: QFileDialog, folder: Path) -> None:
+    if isValid(dialog) and Path(dialog.directory().absolutePath()) == Path.home():  # a person has not gone elsewhere
+        written = dialog.selectedFiles()[0] if dialog.acceptMode() == QFileDialog.AcceptMode.AcceptSave else ""
+        dialog.setDirectory(str(folder))
+        if written:
+            dialog.selectFile(Path(written).name)
 
 
 def show_dialog(window: QWidget, dialog: QDialog) -> None:

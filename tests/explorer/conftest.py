@@ -66,10 +66,11 @@ def quick_starts(preloaded_python) -> Iterator[None]:
 
 
 @contextmanager
-def _programs(qapp) -> Iterator[Callable]:
+def _programs(qapp, folder: Path) -> Iterator[Callable]:
     """Opens the whole program on a run folder, as often as it is called; closes all of them at the end.
 
-    Meanwhile the window may look for nothing below the open run's folder in the event loop: its disk may not answer.
+    Meanwhile the window may look for nothing of the tests' ``folder`` in the event loop, but for its own settings,
+    sessions and logs: a disk may not answer.
     """
     from disk_access import refuse_in_event_loop, watched
     from event_loop import open_run
@@ -93,20 +94,16 @@ def _programs(qapp) -> Iterator[Callable]:
             open_run(explorer, run)
         return explorer
 
-    def watched_folders() -> list[Path]:
-        runs = [run for explorer in opened for run in (explorer.open_run.run, explorer.compare.run)]
-        return [run.path for run in runs if run is not None]
-
-    with watched(refuse_in_event_loop(watched_folders)):
+    with watched(refuse_in_event_loop(folder)):
         yield open_program
     close_programs(qapp, opened)
 
 
 @pytest.fixture
-def program(qtbot, qapp, monkeypatch, tmp_path, quick_starts) -> Iterator[Callable]:
+def program(qtbot, qapp, monkeypatch, tmp_path, tmp_path_factory, quick_starts) -> Iterator[Callable]:
     """Call it with a run folder: the whole program, window shown, engine started; None: no run, no engine."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    with _programs(qapp) as open_program:
+    with _programs(qapp, tmp_path_factory.getbasetemp()) as open_program:
         yield open_program
 
 
@@ -127,7 +124,7 @@ def opened(program, tiny_run, qtbot):
 @pytest.fixture(scope="module")
 def _program_of_the_file(qapp, tiny_run, tmp_path_factory, preloaded_python) -> Iterator:
     folder = tmp_path_factory.mktemp("program")
-    with _quick_starts(preloaded_python), _programs(qapp) as open_program:
+    with _quick_starts(preloaded_python), _programs(qapp, tmp_path_factory.getbasetemp()) as open_program:
         with pytest.MonkeyPatch.context() as patch:
             for variable in ("HOME", "ISOLINE_CONFIG", "ISOLINE_RUNS"):
                 patch.setenv(variable, str(folder / variable))

@@ -133,7 +133,7 @@ def test_dialogs_block_nothing(qtbot, tmp_path):
     ask_file(window, "film", "Film", "MP4 (*.mp4)", chosen.append, tmp_path / "gone" / "x")  # again while it is open
     second = shown()
     assert second is not first
-    assert Path(second.directory().absolutePath()) == tmp_path
+    qtbot.waitUntil(lambda: Path(second.directory().absolutePath()) == tmp_path)  # once its disk has answered
     assert second.nameFilters() == ["MP4 (*.mp4)", "All files (*)"]
     qtbot.waitUntil(second.isActiveWindow)  # else Return in its name field would do nothing
     second.fileSelected.emit("a.mp4")

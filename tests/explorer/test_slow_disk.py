@@ -1,4 +1,4 @@
-"""A run on a disk that answers slowly: the window waits for nothing.
+"""A run, images or latents on a disk that answers slowly: the window waits for nothing.
 
 ``ISOLINE_SLOW_DISK`` sets how many seconds an access takes (up to three times as long), 0.05 otherwise.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from time import perf_counter
 
 import numpy as np
@@ -15,10 +16,12 @@ from PySide6.QtWidgets import QLabel
 
 from core.paths.latent_path import LatentPath
 from core.paths.saved_paths import saved_names
+from explorer.controllers.training import dataset
 from explorer.tour.measurements import loop_lateness
 
 ACCESS_S = float(os.environ.get("ISOLINE_SLOW_DISK", "0.05"))
 LATE_MS = 25.0
+WAITS = "import sys; sys.stdin.read()"
 
 
 def test_a_slow_disk_slows_no_part_of_the_window(opened, tiny_run, tmp_path, qtbot):
@@ -60,3 +63,38 @@ def test_a_run_whose_disk_does_not_answer_is_given_up_for_another(opened, tiny_r
         assert perf_counter() - begun < 300.0
         disk.recover()
     assert opened.open_run.run.path == tiny_run
+
+
+def test_what_is_dropped_typed_or_chosen_is_said_to_be_looked_at(program, tmp_path, qtbot, monkeypatch):
+    """A folder is dropped, another path typed, a file chosen; none is looked for in the event loop."""
+    explorer = program(None)
+    monkeypatch.setattr(dataset, "isoline_command", lambda *_: [sys.executable, "-c", WAITS])
+    explorer.importing._command = lambda _: [sys.executable, "-c", WAITS]
+    images, latents = tmp_path / "mnt" / "images", tmp_path / "mnt" / "latents.npy"
+    images.mkdir(parents=True)
+    np.save(latents, np.eye(5))
+    form = explorer.training_view.form
+
+    disk = SlowDisk(tmp_path / "mnt", 600.0, 600.0)
+    with watched(disk):
+        explorer.window.dropped.emit(str(images))
+        qtbot.waitUntil(lambda: explorer.state.message == f"Looking at {images} …")
+        form.set_values({"data.source": "files", "data.path": str(images)})
+        qtbot.waitUntil(lambda: "has not answered" in form.error)
+        form.set_values({"data.path": str(tmp_path / "gone")})
+        qtbot.waitUntil(lambda: "existing folder" in form.error)  # what lies elsewhere is known meanwhile
+        disk.recover()
+        qtbot.waitUntil(lambda: explorer.dataset.path == str(images))
+    assert not explorer.state.message.startswith("Looking")
+    qtbot.waitUntil(lambda: form.error == "")
+
+    disk = SlowDisk(tmp_path / "mnt", 600.0, 600.0)
+    with watched(disk):
+        explorer.importing.choose(str(latents))
+        doing = explorer.window.findChild(QLabel, "dialog.import.doing")
+        assert doing.text() == f"Looking at {latents} …"
+        qtbot.waitUntil(lambda: disk.accesses > 0)
+        assert explorer.importing.looking
+        disk.recover()
+        qtbot.waitUntil(lambda: not explorer.importing.looking)
+    assert doing.text() == "Looking at the file …"

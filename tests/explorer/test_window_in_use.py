@@ -150,14 +150,16 @@ def test_a_path_is_saved_where_the_last_file_was_and_named_after_its_run(reopene
     reopened.editing.commit("draw path", path=LatentPath(reopened.state.embedding[[0, 40]]))
     press(reopened, "Ctrl+S")
     dialog = reopened.window.findChild(QFileDialog, "dialog.export")
-    assert Path(dialog.selectedFiles()[0]) == Path.home() / f"{reopened.open_run.run.path.name}-path.mp4"
+    name = f"{reopened.open_run.run.path.name}-path.mp4"
+    assert Path(dialog.selectedFiles()[0]) == Path.home() / name
     dialog.fileSelected.emit(str(tmp_path / "mine.npz"))
     dialog.reject()
     qtbot.waitUntil((tmp_path / "mine.npz").exists, timeout=WAIT)
     reopened.cloud.setFocus()
     press(reopened, "Ctrl+S")
     again = reopened.window.findChildren(QFileDialog, "dialog.export")[-1]
-    assert Path(again.directory().path()) == tmp_path
+    qtbot.waitUntil(lambda: Path(again.directory().path()) == tmp_path)
+    assert Path(again.selectedFiles()[0]) == tmp_path / name
     again.reject()
 
 

@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -62,17 +62,19 @@ def _told(function: Callable) -> Callable:
     return call
 
 
-def refuse_in_event_loop(folders: Callable[[], Sequence[Path]]) -> Watcher:
-    """Fail where the window's own code looks for what is below ``folders()`` in the thread of the event loop."""
+def refuse_in_event_loop(folder: Path) -> Watcher:
+    """Fail where the window's own code looks for what is below ``folder`` in the thread of the event loop, but for
+    settings, sessions and logs, which are small and in the person's home."""
 
     event_loop = threading.main_thread().ident
+    below = os.path.join(folder, "")
 
     def refuse(name: str) -> None:
-        if threading.get_ident() != event_loop:
+        if threading.get_ident() != event_loop or not name.startswith(below):
             return
-        for folder in folders():
-            if name.startswith(str(folder)) and (place := _place(sys._getframe(2))):
-                raise AssertionError(f"{name} is looked for in the event loop, by {place}: its disk may not answer")
+        own = (os.environ.get("ISOLINE_CONFIG"), os.environ.get("ISOLINE_LOGS"))
+        if not name.startswith(tuple(filter(None, own))) and (place := _place(sys._getframe(2))):
+            raise AssertionError(f"{name} is looked for in the event loop, by {place}: its disk may not answer")
 
     return refuse
 

@@ -57,9 +57,15 @@ def located(path: str | os.PathLike[str]) -> Path:
     """
     text = os.fspath(path)
     if isinstance(path, str) and not os.path.lexists(os.path.expanduser(text)):
-        text = text.strip()
-        text = text[1:-1] if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" else text
+        return likely_place(text)
     return stored_place(text)
+
+
+def likely_place(text: str) -> Path:
+    """What ``located`` gives for a ``text`` that a person wrote, if it has no blanks or quotes around it that belong to
+    a name. Looks at no file."""
+    text = text.strip()
+    return stored_place(text[1:-1] if len(text) > 2 and text[0] == text[-1] and text[0] in "'\"" else text)
 
 
 def stored_place(text: str) -> Path:

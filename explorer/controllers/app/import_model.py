@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from core.data.sources.listing import located
+from core.data.sources.listing import likely_place, located
 from core.data.tables import SUFFIXES as TABLES
-from core.exploring.consent import ProgramError, is_allowed, read_program
+from core.exploring.consent import Program, ProgramError, is_allowed, read_program
 from core.runs.foreign import IMPORTABLE, foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.consent import with_consent
@@ -30,6 +31,7 @@ _TENSORS = (
     "holds tensors alone, which do not say how they are computed with. Choose a Python file of yours that defines "
     "load(state): it gets the tensors by name and returns an object with latent_dim and decode(z), encode(x), or both."
 )
+_CANCELLED = "Cancelled; no run was made."
 _ASKED_AGAIN = "After a no, choose it again to be asked again."
 _LATENTS = "*.npy *.npz *.csv *.tsv *.txt *.parquet *.pbtxt"
 _TABLES = f"Tables ({' '.join(f'*{suffix}' for suffix in TABLES)})"
@@ -96,6 +98,28 @@ def import_arguments(choice: ImportChoice) -> list[str]:
     return [str(located(choice.model)), *flags]
 
 
+@dataclass(frozen=True)
+class Looked:
+    """What is at the paths of a choice: the ``kind`` of its model, the ``arguments`` of the command, and the Python
+    file that computes with tensors, or why it cannot be read."""
+
+    kind: Kind
+    arguments: list[str]
+    program: Program | None = None
+    problem: str = ""
+
+
+def look_at(choice: ImportChoice) -> Looked:
+    """For a thread: the disk of one of the files may not answer."""
+    kind, arguments = kind_of(choice.model), import_arguments(choice)
+    if kind == "tensors" and "--model" in choice.files:
+        try:
+            return Looked(kind, arguments, read_program(located(choice.files["--model"])))
+        except ProgramError as error:
+            return Looked(kind, arguments, problem=str(error))
+    return Looked(kind, arguments)
+
+
 class ImportController(Controller):
     """Shows the dialog, looks whenever something in it has changed, makes the run and opens it."""
 
@@ -108,12 +132,18 @@ class ImportController(Controller):
         self._running: Command | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._doing, self._kind = "", kind_of("")
+        self._looks = self._background()
         self._made: Path | None = None
 
     @property
     def busy(self) -> bool:
         """Whether something is being looked at or imported."""
-        return self._running is not None
+        return self._running is not None or self.looking
+
+    @property
+    def looking(self) -> bool:
+        """Whether it is not known yet what is at the chosen paths."""
+        return self._looks.busy
 
     # the dialog
 
@@ -149,7 +179,7 @@ class ImportController(Controller):
 
         choice, title = dialog.choice(), f"Import: {FILES[flag].caption}"
         known = choice.files.get(flag) or choice.model
-        place = located(known).parent if known else None
+        place = likely_place(known).parent if known else None
         chosen = partial(self._set_file, flag)
         if flag == "--images":
             ask_images(self._window, "import.file", title, folder, chosen, place)
@@ -171,25 +201,39 @@ class ImportController(Controller):
         if dialog is None:
             return
         self._end()
-        model = dialog.choice().model
-        kind = self._kind = kind_of(model)
-        dialog.set_fields(FIELDS[kind])
-        if not model:
+        choice = dialog.choice()
+        if not choice.model:
+            dialog.set_fields(FIELDS[kind_of("")])
             dialog.set_empty()
-        elif kind != "tensors" or self._may_compute(dialog):
-            self._start("Looking at the file", [*import_arguments(dialog.choice()), "--dry-run"])
+            return
+        self._doing = f"Looking at {choice.model}"
+        self._on_progress(0.0)
+        self._looks.read(partial(look_at, choice), self._on_looked, self._on_unreadable)
 
-    def _may_compute(self, dialog: ImportDialog) -> bool:
+    def _on_unreadable(self, error: Exception) -> None:
+        self._end()
+        if self._dialog is not None:
+            self._dialog.set_error(str(error))
+
+    def _on_looked(self, looked: Looked) -> None:
+        dialog = self._dialog
+        if dialog is None:
+            return
+        self._kind = looked.kind
+        dialog.set_progress(None)
+        dialog.set_fields(FIELDS[looked.kind])
+        if looked.kind != "tensors" or self._may_compute(dialog, looked):
+            self._start("Looking at the file", [*looked.arguments, "--dry-run"])
+
+    def _may_compute(self, dialog: ImportDialog, looked: Looked) -> bool:
         """Whether a person has said yes to the Python file that computes with the tensors. If not, the dialog says what
         is missing, and a yes looks again."""
-        choice = dialog.choice()
-        if "--model" not in choice.files:
-            dialog.set_empty(f"{Path(choice.model).name} {_TENSORS}")
+        program = looked.program
+        if looked.problem:
+            dialog.set_error(looked.problem)
             return False
-        try:
-            program = read_program(located(choice.files["--model"]))
-        except ProgramError as error:
-            dialog.set_error(str(error))
+        if program is None:
+            dialog.set_empty(f"{Path(dialog.choice().model).name} {_TENSORS}")
             return False
         if is_allowed(program):
             return True
@@ -203,8 +247,13 @@ class ImportController(Controller):
         if dialog is None or self.busy:
             return
         self._made = self._settings.runs_folder / name
+        self._doing = "Importing"
         dialog.set_importing(True)
-        self._start("Importing", [*import_arguments(dialog.choice()), f"--out={self._made}"])
+        self._on_progress(0.0)
+        self._looks.read(partial(import_arguments, dialog.choice()), self._import, self._on_unreadable)
+
+    def _import(self, arguments: list[str]) -> None:
+        self._start("Importing", [*arguments, f"--out={self._made}"])
 
     def _start(self, doing: str, arguments: list[str]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="isoline-")
@@ -237,7 +286,7 @@ class ImportController(Controller):
         elif found is not None:
             dialog.set_found(found, sheet)
         elif made is not None:
-            dialog.show_failure("Cancelled; no run was made." if cancelled else sentence(failure))
+            dialog.show_failure(_CANCELLED if cancelled else sentence(failure))
         else:
             dialog.set_error(sentence(failure))
 
@@ -245,13 +294,17 @@ class ImportController(Controller):
 
     def _cancel(self) -> None:
         """Give up what goes on: a run that is being made tidies up first."""
-        if self._running is None or self._dialog is None:
+        if self._dialog is None or not self.busy:
             return
-        if self._made is not None:
+        making = self._made is not None
+        if making and self._running is not None:
             self._running.cancel()
             return
         self._end()
-        self._dialog.set_error("Looking at the file was cancelled.")
+        if making:
+            self._dialog.show_failure(_CANCELLED)
+        else:
+            self._dialog.set_error("Looking at the file was cancelled.")
 
     def _on_closed(self) -> None:
         self._dialog = None
@@ -266,6 +319,7 @@ class ImportController(Controller):
 
     def _end(self, patience_ms: int = 0) -> None:
         """End the process, and forget what it was to write."""
+        self._looks.drop()
         running, self._running, making = self._running, None, self._made is not None
         self._made = None
         folder, self._folder = self._folder, None

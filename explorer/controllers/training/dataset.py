@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -16,13 +18,14 @@ from typing import Any
 from PySide6.QtCore import QTimer
 
 from core.config import SETTINGS, ConfigError, DataConfig
-from core.data.sources.listing import located
+from core.data.sources.listing import located, stored_place
 from core.runs.directory import RunDirectory, RunError, folder_of
 from core.runs.foreign import foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command, read_findings
+from explorer.controllers.waiting import SLOW_MS, Waiting
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.training import DatasetView, TrainingView
 from explorer.views.training.dataset import TIMED
@@ -43,13 +46,44 @@ HOLD_IMAGES = ("latents", "hdf5")
 """Kinds of foreign files that can hold images as well: arrays, tables and HDF5."""
 
 
+@dataclass(frozen=True)
+class Place:
+    """What is at a path: ``run``, the folder of one, or a ``foreign`` model, in words; images, perhaps, if neither."""
+
+    path: Path
+    run: Path | None = None
+    foreign: str = ""
+
+
+def look_at(path: str) -> Place:
+    """What is at ``path``, as a person has written it. For a thread: its disk may not answer."""
+    place = located(path)
+    folder = folder_of(place)
+    with contextlib.suppress(RunError, OSError):  # other folders have a config.json, too
+        RunDirectory.open(folder)
+        return Place(place, run=folder)
+    foreign = foreign_model(folder)
+    return Place(place, foreign=str(foreign) if foreign is not None and foreign.kind not in HOLD_IMAGES else "")
+
+
+def is_there(path: str) -> bool:
+    """Whether there is anything at ``path``, as a person has written it. For a thread."""
+    return located(path).exists()
+
+
 class DatasetController(Controller):
     """Binds the dataset page and the form of the Training panel: a setting is one and the same in both."""
 
     def __init__(self, context: Context, open_run: OpenRun, view: DatasetView, training: TrainingView) -> None:
         super().__init__(context)
         self._open_run, self._view, self._training = open_run, view, training
-        self.path = ""
+        self.path, self._place = "", Path()  # as it was chosen, and where that is
+        self._looks, self._chosen = self._background(), ""  # looks at what was chosen last
+        self._checks, self._checked = self._background(), ""  # looks at what the form shows
+        self._unread = False  # the settings that follow from the images are not there yet
+        self._waiting = Waiting(self._state, self)
+        self._slow = QTimer(self, singleShot=True, interval=SLOW_MS)  # to check what the form shows
+        self._slow.timeout.connect(self._on_slow)
         self._edited: set[str] = set()  # settings that a person has chosen for these images
         self._running: Command | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -58,6 +92,7 @@ class DatasetController(Controller):
         self._again.timeout.connect(self.read)
         training.form.path_chosen.connect(self.choose)
         training.form.edited.connect(self._on_edited)
+        training.form.path_changed.connect(self._on_path_changed)
         view.setting_edited.connect(self._on_edited_here)
         view.choose_requested.connect(self.ask)
         view.stop_requested.connect(self.stop)
@@ -66,6 +101,11 @@ class DatasetController(Controller):
         self._when((self._state.events.training,), self._show_trainable)
         open_run.opened.connect(lambda _: self._on_opened())
         self._show_trainable()
+
+    @property
+    def looking(self) -> bool:
+        """Whether it is not known yet what is at the path that was chosen."""
+        return self._looks.busy
 
     @property
     def reading(self) -> bool:
@@ -77,43 +117,93 @@ class DatasetController(Controller):
     def ask(self, folder: bool) -> None:
         """Ask for a folder, or for a file, of images."""
         title = "Open a folder of images" if folder else "Open a file of images"
-        ask_images(self._window, "images", title, folder, self.choose, located(self.path).parent if self.path else None)
+        ask_images(self._window, "images", title, folder, self.choose, self._place.parent if self.path else None)
 
     def choose(self, path: str) -> None:
-        """Look at the images at ``path``; a run is opened instead, by its folder or by its weights."""
-        place = folder_of(located(path))
-        with contextlib.suppress(RunError, OSError):  # other folders have a config.json, too
-            RunDirectory.open(place)
-            self._open_run.open(place)
+        """Look at the images at ``path``; a run is opened instead, by its folder or by its weights. What was chosen
+        before and has not been looked at yet is given up."""
+        self._looks.drop()
+        self._waiting.begin(f"Looking at {path} …")
+        self._chosen = path
+        self._looks.read(partial(look_at, path), partial(self._on_looked, path), self._on_failed)
+        self._show_awaited()
+
+    def _on_failed(self, error: Exception) -> None:
+        self._waiting.end()
+        self._show_awaited()
+        self.error_occurred.emit(str(error))
+
+    def _show_awaited(self) -> None:
+        """No training starts with the settings of other images; a path that was typed is in the form before it has been
+        looked at."""
+        looking = self._looks.busy and self._training.form.path == self._chosen
+        self._training.set_awaits_images(self._unread or looking)
+
+    def _on_looked(self, path: str, place: Place) -> None:
+        self._waiting.end()
+        self._show_awaited()
+        if place.run is not None:
+            self._open_run.open(place.run)
             return
-        foreign = foreign_model(place)
-        if foreign is not None and foreign.kind not in HOLD_IMAGES:
-            self.refused.emit(str(foreign))
+        if place.foreign:
+            self.refused.emit(place.foreign)
             return
         if self._state.training in ACTIVE_TRAINING:
             self.refused.emit("A training is running. Stop it before choosing other images.")
             return
-        self.path = path
+        self.path, self._place = path, place.path
         self._edited = set()
         fresh = {name: getattr(DataConfig(), SETTINGS[name].field.name) for name in READING}
         self._training.form.set_values({**fresh, "data.source": "files", "data.path": path})
         self._view.clear()
         self._window.open_dock("dataset")
         self.read()
-        self._training.set_awaits_images(self._running is not None)
+        self._unread = True
+        self._show_awaited()
 
     def _on_opened(self) -> None:
         """The form has the settings of the run that was opened: a page about other images would not fit them."""
         values = self._training.form.values()
-        if self.path and (values["data.source"] != "files" or located(values["data.path"]) != located(self.path)):
+        if self.path and (values["data.source"] != "files" or stored_place(values["data.path"]) != self._place):
             self._end()
-            self.path, self._edited = "", set()
+            self.path, self._place, self._edited = "", Path(), set()
             self._view.clear()
         self._show_settings()
 
     # settings
 
+    def _on_path_changed(self, path: str) -> None:
+        self._check_path(path)
+        self._show_awaited()
+
+    def _check_path(self, path: str) -> None:
+        """Look whether there is anything where the form says. While a path is typed, one look waits for the other."""
+        if not path:
+            self._slow.stop()
+            return
+        self._slow.start()
+        if not self._checks.busy:
+            self._checked = path
+            self._checks.read(partial(is_there, path), self._on_checked, lambda _: self._on_checked(False))
+
+    def _on_checked(self, there: bool) -> None:
+        shown = self._training.form.path
+        if self._checked != shown:  # another has been written meanwhile
+            self._check_path(shown)
+            return
+        self._slow.stop()
+        self._training.form.set_found(shown, there)
+
+    def _on_slow(self) -> None:
+        """A disk does not answer: it holds up no path on another one."""
+        shown = self._training.form.path
+        self._training.form.set_looking(shown)
+        if self._checked != shown:
+            self._checks.drop()
+            self._check_path(shown)
+
     def _on_edited(self, name: str) -> None:
+        self._check_path(self._training.form.path)  # it may have come, or gone
         if self.path:
             self._edited.update(LEARNING if name == "model.preset" else (name,))  # a preset brings the others
             if self._training.form.values()["data.path"] == self.path and (name in READING or self._can_time(name)):
@@ -160,7 +250,7 @@ class DatasetController(Controller):
         ]
         folder = Path(self._folder.name)
         outputs = ["--json", str(folder / "found.json"), "--sheet", str(folder / "sheet.png")]
-        command = isoline_command("dataset", "inspect", str(located(self.path)), *outputs, *flags, "--progress", "json")
+        command = isoline_command("dataset", "inspect", str(self._place), *outputs, *flags, "--progress", "json")
         self._done, self._since = 0.0, monotonic()
         self._view.set_path(self.path)
         self._view.set_reading(0.0)
@@ -178,6 +268,8 @@ class DatasetController(Controller):
 
     def shut_down(self) -> None:
         """The window closes: end the process."""
+        self._slow.stop()
+        self._waiting.end()
         self._end()
 
     def _end(self) -> None:
@@ -185,7 +277,8 @@ class DatasetController(Controller):
         running, self._running = self._running, None
         folder, self._folder = self._folder, None
         self._view.set_reading(None)
-        self._training.set_awaits_images(False)
+        self._unread = False
+        self._show_awaited()
         if running is not None and folder is not None:
             running.stop(then=folder.cleanup)  # it may be writing there
 

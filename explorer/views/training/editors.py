@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import Setting
-from core.data.sources.listing import located
+from core.data.sources.listing import likely_place
 from core.data.tables import SUFFIXES
 from explorer.widgets.controls import MagnitudeSpinBox, combo_box, folder_or_file_menu, leave_wheel, named, push_button
 from explorer.widgets.dialogs import ask_file, ask_folder
@@ -179,7 +179,7 @@ class PathEditor(TextEditor):
         self.row.addWidget(browse)
 
     def _browse(self, folder: bool) -> None:
-        place = located(self.value()) if self.value() else None
+        place = likely_place(self.value()) if self.value() else None
         ask_images(self.window(), "dataset", "Images to train on", folder, self._on_chosen, place)
 
     def _on_chosen(self, path: str) -> None:
@@ -209,7 +209,7 @@ class TableEditor(TextEditor):
 
     def _browse(self) -> None:
         kind = f"Tables ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
-        place = located(self.value()) if self.value() else None
+        place = likely_place(self.value()) if self.value() else None
         ask_file(self.window(), "labels", "Labels of the images", kind, self._on_chosen, place)
 
     def _on_chosen(self, path: str) -> None:

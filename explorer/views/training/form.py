@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFormLayout, QGridLayout, QLabel, QSizePolicy, QSpinBox, QToolButton, QWidget
 
 from core.config import SECTIONS, SETTINGS, ConfigError, RunConfig, Setting, preset_config
-from core.data.sources.listing import located
 from explorer.views.training.editors import Editor, PathEditor, make_editor
 from explorer.widgets.controls import label, leave_drops, named, push_button
 from explorer.widgets.icons import icon
@@ -102,6 +101,8 @@ class TrainingForm(QWidget):
     """The name of the setting, section.field."""
     path_chosen = Signal(str)
     """A path is complete: chosen, or typed and left."""
+    path_changed = Signal(str)
+    """Another path is shown: whoever can should look whether anything is there, and call ``set_found``."""
     refreshed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -111,6 +112,8 @@ class TrainingForm(QWidget):
         self._notes: dict[str, QLabel] = {}
         self._sections: dict[str, Section] = {}
         self._error = ""
+        self._path, self._obstacle = "", ""  # the one that is shown, and what is wrong with it
+        self._looking = False  # which is that nobody knows yet
         for name, title in TITLES.items():
             section = self._sections[name] = Section(name, title)
             section.advanced_opened.connect(lambda name=name: self._add_advanced(name))
@@ -181,13 +184,33 @@ class TrainingForm(QWidget):
             values |= dict.fromkeys(("data.path", "data.labels", "data.group"), "")  # left over from another source
         elif not path:
             raise ConfigError(f"data.path is empty. {NO_PATH}")
-        elif not located(path).exists():
-            raise ConfigError(f"data.path is {path!r}; it must be an existing folder or file of images.")
+        elif self._obstacle and path == self._path:
+            raise ConfigError(self._obstacle)
         return build(values | {"data.source": "auto"})  # the path tells
 
     def values(self) -> dict[str, Any]:
         """What the editors hold, by section.field, right or wrong."""
         return self._values | {name: editor.value() for name, editor in self._editors.items()}
+
+    @property
+    def path(self) -> str:
+        """The path of the images, as it was written; empty for polar curves."""
+        values = self.values()
+        return "" if values["data.source"] == "curves" else values["data.path"]
+
+    def set_found(self, path: str, there: bool) -> None:
+        """Whether anything is at ``path``; until then it is taken to be there."""
+        wrong = f"data.path is {path!r}; it must be an existing folder or file of images."
+        self._set_obstacle(path, "" if there else wrong, looking=False)
+
+    def set_looking(self, path: str) -> None:
+        """The disk of ``path`` has not answered yet."""
+        self._set_obstacle(path, f"data.path is {path!r}; its disk has not answered yet.", looking=True)
+
+    def _set_obstacle(self, path: str, obstacle: str, looking: bool) -> None:
+        if path == self._path and obstacle != self._obstacle:
+            self._obstacle, self._looking = obstacle, looking
+            self._refresh()
 
     @property
     def error(self) -> str:
@@ -207,6 +230,10 @@ class TrainingForm(QWidget):
     def _refresh(self) -> None:
         """Show the rows that mean something now, and what is wrong beneath its field."""
         values = self.values()
+        path = self.path
+        if path != self._path:
+            self._path, self._obstacle, self._looking = path, "", False
+            self.path_changed.emit(path)
         try:
             self.config()
             self._error, wrong = "", ""
@@ -223,7 +250,8 @@ class TrainingForm(QWidget):
             rows.setRowVisible(editor, all(values[other] in allowed for other, allowed in setting.row.when))
             editor.set_invalid(here)
             if here:
-                self._note(name).setText(_reason(self._error, setting))
+                looking = self._looking and name == "data.path"
+                self._note(name).setText(f"Looking at {self._path} …" if looking else _reason(self._error, setting))
             if name in self._notes:
                 rows.setRowVisible(self._notes[name], here)
         self._source_note.setText(SOURCE_NOTES[values["data.source"]])

@@ -95,6 +95,12 @@ class Importing:
         copy, none = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
         QApplication.sendEvent(self.explorer.window, QDragEnterEvent(QPoint(600, 300), copy, data, LEFT, none))
         QApplication.sendEvent(self.explorer.window, QDropEvent(QPointF(600, 300), copy, data, LEFT, none))
+        self._qtbot.waitUntil(lambda: not self.explorer.dropped.busy)
+        self.wait_for_look()
+
+    def wait_for_look(self) -> None:
+        """Wait until what the paths are is known; the command may go on."""
+        self._qtbot.waitUntil(lambda: not self.control.looking)
 
     def wait(self) -> None:
         self._qtbot.waitUntil(lambda: not self.control.busy, timeout=WAIT)
@@ -242,6 +248,7 @@ def test_tensors_are_computed_by_a_python_file_after_the_yes_to_it(importing, tm
     assert not shown.find(QLineEdit, "encoder").isVisible()
     QTest.keyClicks(shown.find(QLineEdit, "program"), str(program))
     QTest.keyClick(shown.find(QLineEdit, "program"), Qt.Key.Key_Return)
+    shown.wait_for_look()
     box = shown.dialog.findChild(QMessageBox, "box.program")
     assert hashlib.sha256(program.read_bytes()).hexdigest() in box.informativeText()
     assert str(program) in box.informativeText()

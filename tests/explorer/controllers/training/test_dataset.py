@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from event_loop import open_run
+from event_loop import open_run, process_events_until
 from PIL import Image
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
@@ -37,7 +37,7 @@ def images(tmp_path_factory) -> Path:
 
 
 def drop(program, path: Path) -> bool:
-    """Drag ``path`` over the window and drop it; whether the window took it."""
+    """Drag ``path`` over the window, drop it, and wait until it has been looked at; whether the window took it."""
     data = QMimeData()
     data.setUrls([QUrl.fromLocalFile(str(path))])
     window = program.window
@@ -47,6 +47,7 @@ def drop(program, path: Path) -> bool:
     if not enter.isAccepted():
         return False
     QApplication.sendEvent(window, QDropEvent(QPointF(600, 300), COPY, data, LEFT, NONE))
+    process_events_until(lambda: not (program.dropped.busy or program.dataset.looking))
     return not window.hint.isVisible()
 
 
@@ -61,7 +62,7 @@ def commanded(script: str):
     return lambda *words: [sys.executable, "-c", script, *words[2:-2]]
 
 
-def test_a_model_that_is_chosen_as_images_is_said_to_be_one(program, tmp_path):
+def test_a_model_that_is_chosen_as_images_is_said_to_be_one(program, tmp_path, qtbot):
     explorer, file = program(None), tmp_path / "model.keras"
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("model.weights.h5", b"")
@@ -71,6 +72,7 @@ def test_a_model_that_is_chosen_as_images_is_said_to_be_one(program, tmp_path):
     explorer.dataset.refused.connect(said.append)
     for chosen, advice in ((weights, "isoline import"), (file, "decoder.export")):
         explorer.dataset.choose(str(chosen))
+        qtbot.waitUntil(lambda: not explorer.dataset.looking)
         assert not explorer.dataset.reading
         assert advice in said[-1]
 
@@ -282,8 +284,11 @@ def test_a_path_that_is_typed_is_looked_at_once_it_is_left(program, images, qtbo
     line.setFocus()
     qtbot.keyClicks(line, str(images))
     assert not explorer.dataset.reading
+    start = child(explorer.training_view, "training.start")
+    qtbot.waitUntil(start.isEnabled)
     qtbot.keyClick(line, Qt.Key.Key_Return)
-    assert explorer.dataset.path == str(images)
+    assert not start.isEnabled(), "settings follow from what is there"
+    qtbot.waitUntil(lambda: explorer.dataset.path == str(images))
     qtbot.waitUntil(lambda: not explorer.dataset.reading, timeout=WAIT)
 
 

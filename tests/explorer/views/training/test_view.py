@@ -210,10 +210,19 @@ def test_a_bad_value_is_named_under_its_field_and_nothing_starts(view, said, tmp
     assert "Choose a folder or a file of images" in _find(view, "start").toolTip()
     view.request_start()
     assert said == []
+    shown: list[str] = []
+    view.form.path_changed.connect(shown.append)
     _type(_find(view, "data.path"), str(tmp_path / "nothing"))
+    assert shown[-1] == str(tmp_path / "nothing")
+    view.form.set_looking(shown[-1])
     note = view.findChild(QLabel, "training.data.path.error")
     assert note.isVisible()
+    assert note.text() == f"Looking at {tmp_path / 'nothing'} …"
+    assert "has not answered yet" in _find(view, "start").toolTip()
+    view.form.set_found(shown[-1], there=False)
     assert "existing folder" in note.text()
+    view.form.set_found(str(tmp_path), there=True)
+    assert note.isVisible(), "another path is not the one that is shown"
     _type(_find(view, "data.path"), str(tmp_path))
     assert not note.isVisible()
     assert _find(view, "start").isEnabled()
