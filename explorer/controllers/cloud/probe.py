@@ -30,6 +30,7 @@ from explorer.views.probe import ProbeView
 SCORE_RETRY_MS, SCORE_TRIES = 250, 6
 """An engine that has just opened a run decodes before it knows the samples. It is asked for the badge again after this
 time, and then after twice as long each time."""
+SEE = "see the image at the probe"
 QUIET_S = 0.3
 """A person's own decoder may take seconds; after so long it is said that an image is on its way."""
 
@@ -59,7 +60,8 @@ class ProbeController(Controller):
         events.document.connect(self._show)
         events.embedding.connect(self._show_ranges)
         self._when((events.model, self._engine.weights_changed), self._renew)
-        self._when((events.config, events.model, events.reading, events.training), self._show_empty)
+        self._when((events.config, events.model), self._show_empty)
+        self._when((events.reading, events.training), self._show_awaited)
         self._show_empty()
 
     def tick(self) -> None:
@@ -92,9 +94,15 @@ class ProbeController(Controller):
         if probe is not None and means is not None:
             self.choose(int(((means - probe) ** 2).sum(axis=1).argmin()))
 
-    def _show_empty(self) -> None:
+    def _show_awaited(self) -> None:
+        """What is awaited, or needed, for there to be a probe and an image; not over what is shown of a model."""
         self._view.set_empty(missing_cloud(self._state, "move a probe through its latent space"))
-        missing = missing_decoder(self._state, "see the image at the probe")
+        if self._state.model is None:
+            self._image.set_empty(missing_decoder(self._state, SEE))
+
+    def _show_empty(self) -> None:
+        self._show_awaited()
+        missing = missing_decoder(self._state, SEE)
         model = self._state.model
         incomparable = "" if model is None else missing_reconstructions(self._state, "")
         self._image.set_decoder(model is None or model.can_decode, incomparable)
