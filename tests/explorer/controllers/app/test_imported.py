@@ -14,6 +14,8 @@ def test_latents_without_a_decoder_are_shown_and_what_they_lack_is_said(program,
     qtbot.waitUntil(lambda: explorer.state.model is not None, timeout=30_000)
     assert "latents only" in explorer.state.message
     assert explorer.state.training == "finished"
+    qtbot.waitUntil(lambda: "Next nearest" in explorer.image.empty)
+    explorer.editing.refine(probe=None, sample=None)
     assert "imported without one" in explorer.image.empty
     combo = explorer.points._color_by
     options = [combo.itemText(i) for i in range(combo.count())]
