@@ -37,6 +37,8 @@ import numpy as np
 
 CASE_S = 2.0
 MOST_MEMORY = 1 << 30  # bytes, of all cases of a reader
+RECIPE = "0" * 32
+CACHED = Path("cache", f"images-{RECIPE}.record")
 SHOWN = 5  # failures of a reader that are printed
 
 JUNK = (
@@ -74,6 +76,7 @@ def make_originals(folder: Path) -> None:
 
     from core.config import DataConfig, RunConfig
     from core.data.latents.projector import METADATA
+    from core.data.preparation import prepare
     from core.experiments.folder import Progress
     from core.models.vae import build_model
     from core.paths.latent_path import LatentPath
@@ -144,16 +147,21 @@ def make_originals(folder: Path) -> None:
     for number in range(2):
         np.save(folder / "npy" / f"{number}.npy", images[number])
     tifffile.imwrite(folder / "stack" / "1.tiff", images[:4].astype(np.uint16), photometric="minisblack")
+    prepare(DataConfig(path=str(folder / "images.npz"), image_size=8), cache=folder / "cache")
+    for file in (folder / "cache").glob("images-*"):
+        file.rename(folder / CACHED.with_suffix(file.suffix))
 
 
 def readers() -> list[Reader]:
     """All of them."""
     import core.cli.info
     from core.config import DataConfig
+    from core.data.cache import ImageCache
     from core.data.latents.opening import read_latent_rows
     from core.data.latents.projector import METADATA
     from core.data.latents.rows import LatentRows
     from core.data.loading import load_dataset
+    from core.data.preparation import Prepared, find_prepared
     from core.data.tables import read_table
     from core.experiments.folder import read_progress
     from core.paths.latents_file import read_latents
@@ -192,6 +200,12 @@ def readers() -> list[Reader]:
         with tempfile.TemporaryDirectory() as folder:
             return unpack_run(path, Path(folder), "run")
 
+    def cached(path: Path) -> Prepared | None:
+        return find_prepared(ImageCache(path.parent), RECIPE)
+
+    def are_cached(found: Prepared | None) -> bool:
+        return found is None or (len(found.images) == 12 and int(found.images.max()) > 0)
+
     return [
         Reader("config", "run/config.json", of_run(lambda run: run.status())),
         Reader("info, of its config", "run/config.json", info, 0.5),
@@ -226,6 +240,8 @@ def readers() -> list[Reader]:
                  quick=quick_images)
           for kind in ("png", "tiff", "gif", "bmp", "npy")),
         Reader("images, stack", "stack/1.tiff", images, 0.1, quick=quick_images),
+        Reader("image cache, record", str(CACHED), cached, 1.0, are_cached),
+        Reader("image cache, images", str(CACHED.with_suffix(".npy")), cached, 1.0, are_cached),
     ]  # fmt: skip
 
 
@@ -310,6 +326,8 @@ def damaged(content: bytes, dice: random.Random) -> bytes:
         choices += [_damaged_json] * 3
     if content[8:10] == b'{"':
         choices += [_damaged_weights] * 4
+    if content[1:7] == b"\xa5shape":
+        choices += [_damaged_record] * 4
     return dice.choice(choices)(content, dice)
 
 
@@ -385,6 +403,22 @@ def _damaged_weights(content: bytes, dice: random.Random) -> bytes:
     text = json.dumps({**header, "crc32": checkpoint._checksum(tensors)})
     sums = {checkpoint._METADATA_KEY: text, checkpoint._CHECKSUM_KEY: checkpoint._text_checksum(text)}
     return safetensors.torch.save(tensors, sums)
+
+
+def _damaged_record(content: bytes, dice: random.Random) -> bytes:
+    """A record of cached images that says something else, with the right checksum."""
+    import msgspec
+
+    from core.data import cache
+
+    record = msgspec.msgpack.decode(content, type=cache._Record)
+    if dice.random() < 0.8:
+        about = _replaced(msgspec.msgpack.decode(record.about), dice)
+        record.about = msgspec.Raw(msgspec.msgpack.encode(about))
+    else:
+        record.shape = dice.choice(((), (12,), (0, 8, 8, 1), (12, 8, 8, 0), (1 << 40, 8, 8, 1), (-12, 8, 8, 1)))
+    record.check = record.checksum()
+    return msgspec.msgpack.encode(record)
 
 
 def _damaged_header(content: bytes, dice: random.Random) -> bytes:

@@ -29,7 +29,14 @@ import numpy as np
 
 from core.data.dataset import DatasetError
 from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file, write_atomic
-from core.utils.untrusted import MEGABYTE, UnreadableError, read_bytes
+from core.utils.untrusted import (
+    MEGABYTE,
+    UnreadableError,
+    open_regular,
+    read_array_header,
+    read_bytes,
+    read_open,
+)  # fmt: skip
 from core.utils.user_folders import CACHE_BOUND_VARIABLE, DEFAULT_CACHE_GB
 
 Known = TypeVar("Known")
@@ -40,6 +47,7 @@ _CHECKED = 8 << 30
 """Bytes of a file that are checked each time it is found: of larger ones other blocks each time, and both ends.
 
 3 GB that lie in memory take a second, else as long as the disk needs, for which the first epoch then need not wait."""
+_MOST_RECORD = 4096 * MEGABYTE
 _OF_EARLIER_VERSIONS = b"\xa4seal"
 """What their records have, in place of checksums of blocks."""
 _SHARING_VIOLATION = 32  # what Windows answers to whoever removes a file that is open
@@ -134,23 +142,20 @@ class ImageCache:
         file, record_file = self._files(recipe)
         self.damage = ""
         try:
-            hold = open(record_file, "rb")  # noqa: SIM115  # stays open as long as the images are used
-        except OSError:
+            hold = open_regular(record_file)  # stays open as long as the images are used
+        except (OSError, UnreadableError):
             return None
         content = b""
         try:
             _share(hold)
-            content = hold.read()
+            content = read_open(hold, _MOST_RECORD)
             record = msgspec.msgpack.decode(content, type=_Record)
             if record.check != record.checksum():
                 raise ValueError("the checksum of what is known about them is wrong")
-            _check_blocks(file, record)
-            images = np.load(file, mmap_mode="r", allow_pickle=False)
-            if images.dtype != np.uint8 or images.shape != record.shape:
-                raise ValueError("the file is another one")
+            images = _mapped(file, record)
             with contextlib.suppress(OSError):  # of a cache that can only be read nothing is ever removed
                 os.utime(record_file)
-        except (OSError, ValueError, EOFError, msgspec.MsgspecError) as error:
+        except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
             hold.close()
             # One that was removed just now, or is of an earlier version, is not damaged.
             if not isinstance(error, FileNotFoundError) and _OF_EARLIER_VERSIONS not in content:
@@ -159,7 +164,7 @@ class ImageCache:
                     "again, the disk may be failing."
                 )
             return None
-        weakref.finalize(images._mmap, hold.close)
+        weakref.finalize(images.base, hold.close)
         return Cached(images, bytes(record.about))
 
     @contextlib.contextmanager
@@ -181,7 +186,9 @@ class ImageCache:
             if writer.about is None:
                 raise ValueError("the images were not finished")
         size = file.stat().st_size
-        record = _Record((writer.count, *shape), size, _sums(file, range(_blocks(size))), msgspec.Raw(writer.about))
+        with open(file, "rb", buffering=0) as stream:
+            sums = _sums(stream, range(_blocks(size)))
+        record = _Record((writer.count, *shape), size, sums, msgspec.Raw(writer.about))
         record.check = record.checksum()
         with atomic_file(record_file) as stream:
             stream.write(msgspec.msgpack.encode(record))
@@ -350,19 +357,32 @@ def _blocks(size: int) -> int:
     return -(-size // _BLOCK)
 
 
-def _sums(file: Path, blocks: Iterable[int]) -> bytes:
-    """The CRC-32 of some blocks of ``file``, four bytes each. Raises ``OSError``."""
+def _sums(stream: IO[bytes], blocks: Iterable[int]) -> bytes:
+    """The CRC-32 of some blocks of an open file, four bytes each. Raises ``OSError``."""
     sums = bytearray()
-    with open(file, "rb", buffering=0) as stream:
-        for block in blocks:
-            stream.seek(block * _BLOCK)
-            sums += zlib.crc32(stream.read(_BLOCK)).to_bytes(4, "little")
+    for block in blocks:
+        stream.seek(block * _BLOCK)
+        sums += zlib.crc32(stream.read(_BLOCK)).to_bytes(4, "little")
     return bytes(sums)
 
 
-def _check_blocks(file: Path, record: _Record) -> None:
-    """Raises ``ValueError`` if ``file`` is not the one that ``record`` is about, ``OSError``."""
-    if (size := file.stat().st_size) != record.size:
+def _mapped(file: Path, record: _Record) -> np.ndarray:
+    """The images that ``record`` is about, as a memory map. Raises ``ValueError`` if they are others, ``OSError``."""
+    with open_regular(file) as stream:
+        _check_blocks(stream, record)
+        stream.seek(0)
+        shape, fortran, dtype = read_array_header(stream)
+        start = stream.tell()
+        if fortran or dtype != np.uint8 or shape != record.shape or min(shape, default=0) < 1:
+            raise ValueError("the file is another one")
+        if start + math.prod(shape) != record.size:
+            raise ValueError("the file is cut off")
+        return np.memmap(stream, np.uint8, "r", start, shape)
+
+
+def _check_blocks(stream: IO[bytes], record: _Record) -> None:
+    """Raises ``ValueError`` if the open file is not the one that ``record`` is about, ``OSError``."""
+    if (size := os.fstat(stream.fileno()).st_size) != record.size:
         raise ValueError(f"their file has {size:,} bytes, and must have {record.size:,}")
     count = _blocks(size)
     if len(record.sums) != 4 * count:
@@ -370,7 +390,7 @@ def _check_blocks(file: Path, record: _Record) -> None:
     blocks = list(range(count))
     if size > _CHECKED:
         blocks = sorted({0, count - 1, *random.SystemRandom().sample(blocks, _CHECKED // _BLOCK)})
-    found = _sums(file, blocks)
+    found = _sums(stream, blocks)
     for place, block in enumerate(blocks):
         if found[4 * place : 4 * place + 4] != record.sums[4 * block : 4 * block + 4]:
             raise ValueError(f"the checksum of block {block + 1} of {count} is wrong")

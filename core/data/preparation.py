@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import hashlib
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -69,8 +70,12 @@ def _stored(array: np.ndarray) -> tuple[str, bytes]:
     return array.dtype.str, array.tobytes()
 
 
-def _restored(_type: type, stored: tuple[str, bytes]) -> np.ndarray:
-    return np.frombuffer(stored[1], stored[0])
+def _restored(_type: type, stored: object) -> np.ndarray:
+    """What ``_stored`` made of an array. ``msgspec`` makes a ``ValueError`` its own error."""
+    dtype, data = msgspec.convert(stored, tuple[str, bytes], strict=True)
+    if not re.fullmatch("[<|][fiu][1248]", dtype):
+        raise ValueError(f"no array of {dtype!r} is stored here")
+    return np.frombuffer(data, dtype)
 
 
 def prepare(config: DataConfig, progress: Progress | None = None, cache: Path | None = None) -> Prepared:
@@ -93,13 +98,11 @@ def prepare_listing(
     """The same, of files that are listed already; their ``source`` and its survey ``common`` may be there, too."""
     store = ImageCache(cache_folder() if cache is None else cache)
     recipe = _recipe(listing, config)
-    cached = store.find(recipe)
-    if cached is not None:
-        with contextlib.suppress(msgspec.MsgspecError):
-            found = _unpacked(cached.images, cached.about)
-            if progress is not None:
-                progress(1.0)
-            return found
+    found = find_prepared(store, recipe)
+    if found is not None:
+        if progress is not None:
+            progress(1.0)
+        return found
     damage = store.damage
     if source is None:
         source = opened(listing, config, cache, None if progress is None else lambda _: progress(0.0))
@@ -188,10 +191,10 @@ def _made(
     shape = (config.image_size, config.image_size, config.channels)
     with store.writing(recipe, len(source), shape) as writer:
         writer.finish(_read_all(source, config, common, writer, progress))
-    made = store.find(recipe)
+    made = find_prepared(store, recipe)
     if made is None:
         raise DatasetError(f"{store.folder} does not keep what is written to it; name another folder in ISOLINE_CACHE.")
-    return _unpacked(made.images, made.about)
+    return made
 
 
 def _read_all(
@@ -343,7 +346,18 @@ def _statistics(equal_to: np.ndarray, constant: np.ndarray, names: tuple[str, ..
     )
 
 
-def _unpacked(images: np.ndarray, stored: bytes) -> Prepared:
-    prepared = msgspec.msgpack.decode(stored, type=Prepared, dec_hook=_restored)
-    prepared.images = images
-    return prepared
+def find_prepared(store: ImageCache, recipe: str) -> Prepared | None:
+    """The entry of ``recipe``. None if there is none, or what is stored beside its images does not belong to them."""
+    cached = store.find(recipe)
+    if cached is None:
+        return None
+    try:
+        found = msgspec.msgpack.decode(cached.about, type=Prepared, dec_hook=_restored)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    found.images = cached.images
+    count = len(found.images)
+    per_image = [found.given_split, found.groups, found.equal_to, *(label.values for label in found.labels)]
+    if (found.names and len(found.names) != count) or any(x is not None and x.shape != (count,) for x in per_image):
+        return None
+    return found

@@ -85,10 +85,15 @@ def open_text(path: Path, encoding: str, errors: str = "strict") -> IO[str]:
 def read_bytes(path: Path, limit: int) -> bytes:
     """All of the file, of at most ``limit`` bytes. Raises ``OSError`` or ``UnreadableError``."""
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > limit:
-            raise UnreadableError(f"it has {size:,} bytes, and at most {limit:,} are expected")
-        data = file.read(size + 1)
+        return read_open(file, limit)
+
+
+def read_open(file: IO[bytes], limit: int) -> bytes:
+    """All of an open regular file, of at most ``limit`` bytes. Raises ``OSError`` or ``UnreadableError``."""
+    size = os.fstat(file.fileno()).st_size
+    if size > limit:
+        raise UnreadableError(f"it has {size:,} bytes, and at most {limit:,} are expected")
+    data = file.read(size + 1)
     if len(data) > size:
         raise UnreadableError("it grew while it was read")
     return data

@@ -281,6 +281,16 @@ def test_images_whose_cache_was_damaged_are_read_again_and_that_is_noted(tmp_pat
     assert prepare(config, cache=tmp_path / "cache").notes == before.notes
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+@pytest.mark.parametrize("suffix", ["npy", "record"])
+def test_a_pipe_in_the_cache_is_not_waited_for(folder: Path, tmp_path: Path, suffix: str):
+    images = np.array(prepare(config(folder), cache=tmp_path / "cache").images)
+    (file,) = (tmp_path / "cache").glob(f"images-*.{suffix}")
+    file.unlink()
+    os.mkfifo(file)
+    np.testing.assert_array_equal(prepare(config(folder), cache=tmp_path / "cache").images, images)
+
+
 @pytest.mark.parametrize("content", [None, b"", b"\xc1", b"\xa3one", b"\x92\x00\x91\x07"])
 def test_what_was_found_is_remembered_by_its_recipe_and_looked_for_again_if_torn(tmp_path: Path, content: bytes | None):
     found: list[int] = []
