@@ -14,6 +14,7 @@ it.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import platform
@@ -204,17 +205,19 @@ def training_figures(quick: bool) -> list[Figure]:
     from core.data.loading import load_dataset
     from core.training.loop import make_fabric, train
     from core.training.state import TrainingState
+    from core.training.threads import training_threads
 
     config = RunConfig(data=DataConfig(count=600))
     dataset = load_dataset(config.data)
-    fabric = make_fabric(config.training)
+    fabric, state = make_fabric(config.training), TrainingState(config)
     fabric.launch()
-    steps = train(TrainingState(config), dataset, fabric)
-    for _ in range(5):
-        next(steps)
-    begun, images = perf_counter(), 0
-    while perf_counter() - begun < (3.0 if quick else 12.0):
-        images += getattr(next(steps), "images", 0)
+    with training_threads(state, fabric.world_size, fabric.device.type) as workers:
+        steps = train(state, dataset, fabric, workers)
+        for _ in range(5):
+            next(steps)
+        begun, images = perf_counter(), 0
+        while perf_counter() - begun < (3.0 if quick else 12.0):
+            images += getattr(next(steps), "images", 0)
     return [Figure("train, compact, default settings", images / (perf_counter() - begun), "images/s")]
 
 
@@ -230,15 +233,16 @@ def compute_figures(quick: bool) -> list[Figure]:
     from core.data.source_resolution import resolve_native_size
     from core.data.suggested_settings import suggested_config
     from core.models.vae import forward_flops
-    from core.training.loop import Step, make_fabric, step_threads, train
+    from core.training.loop import Step, make_fabric, train
     from core.training.state import TrainingState
+    from core.training.workers import Workers
     from core.utils.text import counted
 
     chosen = ("data.image_size",)
     available = torch.get_num_threads()
     sizes, counts = (256, 64, 32), sorted({1, available})
-    trainings, times = {}, {(size, threads): [] for size in sizes for threads in counts}
-    with tempfile.TemporaryDirectory() as folder:
+    trainings, work, times = {}, {}, {(size, threads): [] for size in sizes for threads in counts}
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         for size in sizes:
             file = Path(folder) / f"{size}.npy"
             np.save(file, np.random.default_rng(0).integers(0, 256, (640, size, size, 3), np.uint8))
@@ -246,14 +250,16 @@ def compute_figures(quick: bool) -> list[Figure]:
             config = suggested_config(inspect(data, chosen, cache=Path(folder)), RunConfig(data), chosen)
             dataset = load_dataset(config.data, cache=Path(folder))
             config = resolve_native_size(config, dataset)
-            state, fabric = TrainingState(config), make_fabric(config.training)
+            fabric = make_fabric(config.training)
             fabric.launch()
-            work = 3 * forward_flops(state.model) * config.training.batch_size  # backward costs twice forward
-            trainings[size] = (train(state, dataset, fabric), step_threads(state), work)
+            for threads in counts:
+                state, workers = TrainingState(config), stack.enter_context(Workers(threads))
+                trainings[size, threads] = train(state, dataset, fabric, workers)
+                work[size] = 3 * forward_flops(state.model) * config.training.batch_size  # backward: twice forward
+        torch.set_num_threads(1)
         for _ in range(3 if quick else 8):
             for (size, threads), durations in times.items():
-                steps = trainings[size][0]
-                torch.set_num_threads(threads)
+                steps = trainings[size, threads]
                 next(steps)
                 begun = perf_counter()
                 while perf_counter() - begun < 1.5 or len(durations) < 2:
@@ -261,12 +267,11 @@ def compute_figures(quick: bool) -> list[Figure]:
                     if isinstance(next(steps), Step):
                         durations.append(perf_counter() - since)
     torch.set_num_threads(available)
-    rates = {key: trainings[key[0]][2] / median(durations) / 1e9 for key, durations in times.items()}
+    rates = {key: work[key[0]] / median(durations) / 1e9 for key, durations in times.items()}
     figures = []
     for threads in counts:
         for size in sizes:
-            usual = ", as it trains" if threads == trainings[size][1] else ""
-            name = f"training step at {size}², {counted(threads, 'thread')}{usual}"
+            name = f"training step at {size}², {counted(threads, 'thread')}"
             figures.append(Figure(name, rates[size, threads], "GFLOP/s"))
             if size != 256:
                 share = 100 * rates[size, threads] / rates[256, threads]

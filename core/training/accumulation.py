@@ -4,6 +4,8 @@ The parts' gradients are added up, weighted by their numbers of images, so that 
 to rounding. Penalties that are statistics of the whole batch (covariance, dip) are taken of all its means, which are
 encoded once more for that (the way of Gao et al. 2021, arXiv 2101.06983). Where a network has batch normalisation, that
 and these penalties see a part at a time, and the steps differ from those of whole batches.
+
+A part itself may be computed in pieces side by side (``core.training.workers``), which come to the same.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from torch import Tensor, nn
 
 from core.config import LossConfig
 from core.models.losses import entanglement_loss, vae_loss
+from core.training.workers import Workers
 
 _OF_THE_BATCH = ("covariance", "dip")
 _ALLOCATORS = ("can't allocate memory", "not enough memory", "std::bad_alloc", "out of memory")
@@ -81,26 +84,54 @@ def backward(
     loss: LossConfig,
     beta: float,
     gamma: float,
+    piece_count: Callable[[int], int],
+    workers: Workers,
 ) -> Tensor:
     """Add the gradients of a batch's loss to those of ``model``, as ``fabric`` has set it up; ``read`` gives a part.
 
-    Returns the loss and its terms (4,), detached, in the order of ``core.models.losses.TERM_NAMES``.
+    A part is computed in ``piece_count`` (of its images) pieces by ``workers``. Returns the loss and its terms (4,),
+    detached, in the order of ``core.models.losses.TERM_NAMES``.
     """
-    together = len(parts) > 1 and loss.entanglement in _OF_THE_BATCH and not has_batch_normalisation(model)
-    pulls, entanglement = _pulls_of_the_batch(fabric, model, parts, read, loss) if together else (None, None)
+    count = parts[-1].stop
+    pieces = [_pieces(part, piece_count(part.stop - part.start)) for part in parts]
+    together = loss.entanglement in _OF_THE_BATCH and not has_batch_normalisation(model)
+    together = together and sum(map(len, pieces)) > 1
+    pulls, entanglement = None, None
+    if together:
+        places = [piece for part in pieces for piece in part]
+        pulls, entanglement = _pulls_of_the_batch(fabric, model, places, read, loss, workers)
     total = torch.zeros(4, device=fabric.device)
-    for place in parts:
-        share = (place.stop - place.start) / parts[-1].stop
-        waits = fabric.world_size > 1 and place is not parts[-1]
+
+    def value_of(place: slice, network: Any) -> tuple[Tensor, Tensor]:
+        """What the images at ``place`` add to the loss of the batch, and to it and its terms."""
+        part = read(place)
+        logits, mu, log_variance = network(part.seen, part.noise)
+        own = 0.0 if together else gamma
+        losses = vae_loss(logits, part.images, mu, log_variance, part.weights, loss, beta, own)
+        fraction = (place.stop - place.start) / count
+        value = losses.loss if fraction == 1.0 else fraction * losses.loss
+        if pulls is not None:
+            value = value + gamma * (mu * pulls[place]).sum()
+        return value, fraction * losses.stacked()
+
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+    def gradients_of(place: slice) -> tuple[tuple[Tensor, ...], Tensor]:
+        with fabric.autocast():
+            value, terms = value_of(place, model.module)
+        return torch.autograd.grad(value, parameters), terms
+
+    for part in pieces:
+        if len(part) > 1:
+            computed = workers.map(gradients_of, part)
+            for gradients, terms in computed:  # in their order, whichever was done first
+                _add_gradients(parameters, gradients)
+                total += terms
+            continue
+        waits = fabric.world_size > 1 and part is not pieces[-1]
         with fabric.no_backward_sync(model) if waits else contextlib.nullcontext():
-            part = read(place)
-            logits, mu, log_variance = model(part.seen, part.noise)
-            own = 0.0 if together else gamma
-            losses = vae_loss(logits, part.images, mu, log_variance, part.weights, loss, beta, own)
-            total += share * losses.stacked()
-            value = losses.loss if len(parts) == 1 else share * losses.loss
-            if pulls is not None:
-                value = value + gamma * (mu * pulls[place]).sum()
+            value, terms = value_of(part[0], model)
+            total += terms
             fabric.backward(value)
     if entanglement is not None:
         total[3] = entanglement
@@ -108,16 +139,40 @@ def backward(
     return total
 
 
+def _pieces(part: slice, number: int) -> list[slice]:
+    return [
+        slice(part.start + piece.start, part.start + piece.stop)
+        for piece in parts_of(part.stop - part.start, number, 1)
+    ]
+
+
+def _add_gradients(parameters: list[nn.Parameter], gradients: tuple[Tensor, ...]) -> None:
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        if parameter.grad is not None:
+            parameter.grad += gradient
+        elif gradient.stride() == parameter.stride():
+            parameter.grad = gradient
+        else:  # a fused optimizer takes both for laid out alike
+            parameter.grad = torch.empty_like(parameter).copy_(gradient)
+
+
 def _pulls_of_the_batch(
-    fabric: lightning_fabric.Fabric, model: Any, parts: list[slice], read: Callable[[slice], Part], loss: LossConfig
+    fabric: lightning_fabric.Fabric,
+    model: Any,
+    places: list[slice],
+    read: Callable[[slice], Part],
+    loss: LossConfig,
+    workers: Workers,
 ) -> tuple[Tensor, Tensor]:
     """(the gradient (n, d) of a whole batch's entanglement with respect to its means, the entanglement itself)."""
-    means, weights = [], []
-    with torch.no_grad(), fabric.autocast():
-        for place in parts:
-            part = read(place)
-            means.append(model.module.encode(part.seen)[0].float())
-            weights.append(part.weights)
+
+    @torch.no_grad()
+    def encoded(place: slice) -> tuple[Tensor, Tensor]:
+        part = read(place)
+        with fabric.autocast():
+            return model.module.encode(part.seen)[0].float(), part.weights
+
+    means, weights = zip(*workers.map(encoded, places), strict=True)
     mu = torch.cat(means).requires_grad_()
     entanglement = (torch.cat(weights) * entanglement_loss(mu, loss.entanglement)).mean()
     return torch.autograd.grad(entanglement, mu)[0], entanglement.detach()

@@ -12,8 +12,9 @@ import torch
 
 from core.config import RunConfig
 from core.data.dataset import Dataset
-from core.training.loop import Step, make_fabric, step_threads, train
+from core.training.loop import Step, make_fabric, train
 from core.training.state import TrainingState
+from core.training.threads import training_threads
 
 STEPS = 6
 """Steps that are timed, after two that warm caches."""
@@ -40,20 +41,16 @@ def estimate_training(config: RunConfig, images: int) -> Estimate:
     empty = np.empty(0, np.int64)
     dataset = Dataset(pixels, np.empty((count, 0), np.float32), (), np.ones(count, np.float32), everything, empty, "")
     state = TrainingState(config)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(step_threads(state))
-    began = time.perf_counter()
-    times = []
-    try:
-        for event in train(state, dataset, make_fabric(config.training)):
+    fabric, times = make_fabric(config.training), []
+    with training_threads(state, fabric.world_size, fabric.device.type) as workers:
+        began = time.perf_counter()
+        for event in train(state, dataset, fabric, workers):
             if not isinstance(event, Step):
                 break
             _ = event.losses  # waits for the device
             times.append(time.perf_counter())
             if times[-1] - began > LONGEST_S and len(times) > 2:
                 break
-    finally:
-        torch.set_num_threads(threads)
     rate = batch / float(np.median(np.diff(times)))
     memory = psutil.Process().memory_info().rss
     if torch.cuda.is_available():

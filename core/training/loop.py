@@ -28,15 +28,15 @@ from core.data.dataset import Dataset
 from core.data.reading import read_ahead, read_images
 from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
-from core.models.vae import forward_flops
 from core.training.accumulation import Part, backward, largest_part, least_part, parts_of
 from core.training.explosion import Exploded, LossGuard
 from core.training.rendezvous import PrivateDDP
 from core.training.schedule import fewest, learning_rate, next_batch, steps_left
 from core.training.state import TrainingState, epoch_order, input_noise, step_noise
+from core.training.threads import piece_counter
+from core.training.workers import Workers
 
 VALIDATION_BATCH = 32
-FLOPS_PER_THREAD = 4e9
 CHECK_EVERY = 50  # steps between two looks at the loss on an accelerator, where each look waits for the device
 
 
@@ -104,21 +104,8 @@ def make_fabric(config: TrainingConfig) -> lightning_fabric.Fabric:
     )
 
 
-def step_threads(state: TrainingState) -> int:
-    """Threads for a step on the CPU: one for each ``FLOPS_PER_THREAD`` of its work, at most those that PyTorch has.
-
-    A small network gains nothing from a second thread, and beside a busy process loses nearly everything: its threads
-    wait for each other at each of hundreds of short layers (8² to 128² pixels, two cores, load 7: 5 to 40 times slower
-    with two threads than with one).
-    """
-    training = state.config.training
-    images = largest_part(training.batch_size, training.accumulation, 1)
-    work = 3 * forward_flops(state.model) * images  # backward costs twice forward
-    return max(1, min(torch.get_num_threads(), round(work / FLOPS_PER_THREAD)))
-
-
 def train(
-    state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabric
+    state: TrainingState, dataset: Dataset, fabric: lightning_fabric.Fabric, workers: Workers | None = None
 ) -> Iterator[Step | EpochEnd | Exploded]:
     """Train from ``state`` to the configured number of epochs, yielding after each step and each validated epoch, and
     before a step whose loss has grown beyond reason (``core.training.explosion``).
@@ -130,9 +117,11 @@ def train(
     """
     config, hyper = state.config, state.hyperparameters
     _check_dataset(config, dataset)
+    workers = workers or Workers()
     model, optimizer = fabric.setup(state.model, state.optimizer)
     _move_moments(state, fabric.device)
     least = least_part(state.model)
+    pieces = piece_counter(state, fabric.world_size, fabric.device.type)
     count, processes = len(dataset.train), fabric.world_size
     global_batch = config.training.batch_size * processes
     total_steps = state.step + steps_left(count - state.position, global_batch, processes)
@@ -157,7 +146,7 @@ def train(
             model.train()  # the consumer may have left it in evaluation mode
             optimizer.zero_grad(set_to_none=True)
             try:
-                terms = backward(fabric, model, parts, read, config.loss, hyper.beta, hyper.gamma)
+                terms = backward(fabric, model, parts, read, config.loss, hyper.beta, hyper.gamma, pieces, workers)
             except ValueError as error:  # batch normalisation cannot learn from a single value a channel
                 if len(mine) > 1:
                     raise
@@ -192,7 +181,7 @@ def train(
             state.position += len(batch)
             yield Step(state.step, state.epoch + 1, total_steps, terms, rate, len(batch), ends_epoch)
 
-        validation = validate(model, dataset, state, fabric)  # synchronises: it returns numbers
+        validation = validate(model, dataset, state, fabric, workers)  # synchronises: it returns numbers
         if not math.isfinite(value := validation.get("loss", 0.0)):
             place = state.epoch + state.position / count
             rate = learning_rate(config.training, hyper.learning_rate, place, state.cycle)
@@ -205,9 +194,8 @@ def train(
         yield EpochEnd(state.epoch, state.step, validation, guard.suspicious)
 
 
-@torch.no_grad()
 def validate(
-    model: torch.nn.Module, dataset: Dataset, state: TrainingState, fabric: lightning_fabric.Fabric
+    model: torch.nn.Module, dataset: Dataset, state: TrainingState, fabric: lightning_fabric.Fabric, workers: Workers
 ) -> dict[str, float]:
     """Mean losses over the validation samples, decoded at z = mu, and their ``excess_bce``; empty without samples.
 
@@ -219,9 +207,10 @@ def validate(
     if training.accumulation > 1:  # memory is short
         batch = min(batch, largest_part(training.batch_size, training.accumulation, 1))
     model.eval()
-    sums = torch.zeros(len(TERM_NAMES) + 2, device=fabric.device)
     mine = dataset.validation[fabric.global_rank :: fabric.world_size]
-    for start in range(0, len(mine), batch):
+
+    @torch.no_grad()
+    def values_of(start: int) -> Tensor:
         indices = mine[start : start + batch]
         images = load_images(dataset, indices, fabric.device)
         read_ahead(dataset.images, mine[start + batch :][:batch])
@@ -229,8 +218,11 @@ def validate(
         ones = torch.ones(len(indices), device=fabric.device)
         losses: LossTerms = vae_loss(logits, images, mu, log_variance, ones, loss, hyper.beta, hyper.gamma)
         excess = excess_bce(images, torch.sigmoid(logits.float())).mean()
-        values = torch.cat([losses.stacked(), excess[None], ones[:1]])
-        sums += values * len(indices)
+        return torch.cat([losses.stacked(), excess[None], ones[:1]]) * len(indices)
+
+    sums = torch.zeros(len(TERM_NAMES) + 2, device=fabric.device)
+    for values in workers.map(values_of, range(0, len(mine), batch)):
+        sums += values
     model.train()
     if fabric.world_size > 1:
         sums = cast(Tensor, fabric.all_reduce(sums, reduce_op="sum"))

@@ -29,6 +29,7 @@ from core.paths.latent_path import pool
 from core.runs.directory import HELD_OUT, MAX_PROBE, VALIDATION, ProbeSet
 from core.training.loop import load_images
 from core.training.state import TrainingState
+from core.training.workers import Workers
 from core.utils.point_sets import farthest_points, principal_axes
 
 ESTIMATE_S = 0.03
@@ -69,9 +70,15 @@ class ProbeMeans:
     """The means of the probe set, now. Call ``weights_changed`` when they do."""
 
     def __init__(
-        self, probe: ProbeSet, dataset: Dataset, state: TrainingState, fabric: lightning_fabric.Fabric
+        self,
+        probe: ProbeSet,
+        dataset: Dataset,
+        state: TrainingState,
+        fabric: lightning_fabric.Fabric,
+        workers: Workers,
     ) -> None:
         self._probe, self._dataset, self._state, self._fabric = probe, dataset, state, fabric
+        self._workers = workers
         self._live = LiveEmbedding(probe.thumbnails, state.model.latent_dim)
         size = state.config.data.image_size
         self._batch = _CHUNK if fabric.device.type != "cpu" else int(np.clip(_BATCH_PIXELS // size**2, 8, _CHUNK))
@@ -108,8 +115,9 @@ class ProbeMeans:
         """Encode more of the samples for about ``seconds``: the exact means once all are done, else None."""
         count = len(self._refined)
         deadline = time.monotonic() + seconds
+        together = self._batch * self._workers.count
         while self._refined_count < count and time.monotonic() < deadline:
-            places = np.arange(self._refined_count, min(self._refined_count + self._batch, count))
+            places = np.arange(self._refined_count, min(self._refined_count + together, count))
             self._refined[places] = self._encode(places)
             self._refined_count += len(places)
             if self._refined_count == count:
@@ -126,23 +134,26 @@ class ProbeMeans:
     def _speed(self) -> float:
         """Seconds per image."""
         if self._seconds_per_image <= 0.0:
-            places = np.arange(min(self._batch, len(self._probe.indices)))
+            places = np.arange(min(self._batch * self._workers.count, len(self._probe.indices)))
             for _ in range(2):  # the first time kernels are chosen and memory is taken
                 self._encode(places)
         return self._seconds_per_image
 
-    @torch.no_grad()
     def _encode(self, places: np.ndarray) -> np.ndarray:
         model: VAE = self._state.model
         mu = np.empty((len(places), model.latent_dim), np.float32)
         began, training = time.monotonic(), model.training
         model.eval()
-        for start in range(0, len(places), self._batch):
+
+        @torch.no_grad()
+        def encode(start: int) -> None:
             part = places[start : start + self._batch]
             images = load_images(self._dataset, self._probe.indices[part], self._fabric.device)
             with self._fabric.autocast():
                 means = model.encode(images)[0]
             mu[start : start + len(part)] = means.float().cpu().numpy()  # waits for the device
+
+        self._workers.map(encode, range(0, len(places), self._batch))
         model.train(training)
         self._seconds_per_image = (time.monotonic() - began) / max(len(places), 1)
         return mu

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from core.config import RunConfig
 from core.data.allowed_files import allow_new, allowed_data
 from core.data.dataset import Dataset
@@ -36,7 +34,7 @@ from core.training.checkpoint import CheckpointError, copy_checkpoint, load_chec
 from core.training.control import Beginning, Steering, StopSignals, settle_commands
 from core.training.distributed import RankFailed, Ranks
 from core.training.explosion import Exploded
-from core.training.loop import Diverged, Step, TrainingError, make_fabric, step_threads, train
+from core.training.loop import Diverged, Step, TrainingError, make_fabric, train
 from core.training.probe_embedding import ProbeMeans, make_probe
 from core.training.recorder import History, Recorder
 from core.training.resume import (
@@ -51,6 +49,7 @@ from core.training.resume import (
 )
 from core.training.run_metadata import dataset_metadata, run_metadata
 from core.training.state import Hyperparameters, TrainingState
+from core.training.threads import training_threads
 from core.utils.atomic_write import remove_temporaries
 from core.utils.text import counted
 
@@ -122,6 +121,7 @@ def run_training(
         # The model.
         config = resolve_native_size(config, dataset)
         state = TrainingState(config)
+        workers = stack.enter_context(training_threads(state, fabric.world_size, fabric.device.type))
 
         # The record: a new run directory, or the last checkpoint of the one to resume.
         def open_recorder() -> Recorder:
@@ -139,15 +139,13 @@ def run_training(
                     history = History()
                 if changes:
                     run = record_changes(run, state, changes)
-                means = ProbeMeans(run.read_probe(), dataset, state, fabric)
+                means = ProbeMeans(run.read_probe(), dataset, state, fabric, workers)
                 return Recorder(run, lock, state, means, history, on_event, restored)
 
         recorder = ranks.on_rank_zero(open_recorder)
         if recorder is not None:
             stack.callback(recorder.close)
         ranks.share_state(state)
-        stack.callback(torch.set_num_threads, torch.get_num_threads())
-        torch.set_num_threads(step_threads(state))
 
         # The loop, until the last epoch or a stop.
         try:
@@ -156,7 +154,7 @@ def run_training(
                 steering = Steering(recorder, signals, beginning)
                 paused = beginning is not None and beginning.paused
                 recorder.begin(dataset, str(fabric.device), fabric.world_size, paused=paused)
-            events = train(state, dataset, fabric)
+            events = train(state, dataset, fabric, workers)
             stopped = _told_to_stop(steering, ranks, state)
             exploded: Exploded | None = None
             while not stopped and (event := next(events, None)) is not None:
