@@ -75,6 +75,8 @@ def make_originals(folder: Path) -> None:
     from PIL import Image
 
     from core.config import DataConfig, RunConfig
+    from core.data.latents.parts import Manifest, PartRecord, PartsFolder
+    from core.data.latents.parts import Settings as PartsSettings
     from core.data.latents.projector import METADATA
     from core.data.preparation import prepare
     from core.experiments.folder import Progress
@@ -131,6 +133,14 @@ def make_originals(folder: Path) -> None:
     (folder / "c.pbtxt").write_text('embeddings { tensor_path: "vectors.tsv" metadata_path: "metadata.tsv" }', "utf-8")
     columns = {"z": [list(map(float, row)) for row in means], "kind": ["a", "b"] * 6}
     pyarrow.parquet.write_table(pyarrow.table(columns), folder / "z.parquet")
+    for kind in ("parquet", "npy"):
+        parts = PartsFolder(folder / f"parts-{kind}")
+        for name in ("parts", "done"):
+            (parts.path / name).mkdir(parents=True)
+        settings = PartsSettings("run", "0", ["images"], "float32", kind, 12)
+        parts.begin(Manifest(settings, 12, 1, means.shape[1], {}, {}, False, "today"))
+        parts.write_part(0, kind, means, [f"{number}.png" for number in range(12)])
+        parts.finish_part(0, PartRecord(12))
     images = rng.integers(0, 255, (12, 8, 8), dtype=np.uint8)
     np.savez(folder / "images.npz", images=images, labels=np.arange(12))
     with h5py.File(folder / "images.h5", "w") as file:
@@ -228,6 +238,14 @@ def readers() -> list[Reader]:
         Reader("latents, NPZ", "z.npz", rows, 1.0, are_rows),
         Reader("latents, CSV", "z.csv", rows, 0.5, are_rows),
         Reader("latents, Parquet", "z.parquet", rows, 0.5, are_rows),
+        *(Reader(f"encoded parts, {what}", f"parts-{place}", lambda path, up=up: rows(path.parents[up]), 0.5, are_rows)
+          for what, place, up in (
+              ("manifest", "parquet/manifest.json", 0),
+              ("record", "parquet/done/000000.json", 1),
+              ("Parquet", "parquet/parts/000000.parquet", 1),
+              ("NPY", "npy/parts/000000.npy", 1),
+              ("names", "npy/parts/000000.files.json", 1),
+          )),
         Reader("projector, vectors", "vectors.tsv", rows, 1.0, are_rows),
         Reader("projector, metadata", METADATA, lambda path: rows(path.with_name("vectors.tsv")), 1.0, are_rows),
         Reader("projector, configuration", "c.pbtxt", rows, 1.0, are_rows),

@@ -202,14 +202,11 @@ def _read_all(
 ) -> bytes:
     """Write every image that can be read; returns what is stored with them."""
     side, channels = config.image_size, config.channels
-    margin = _margin(config, common)
+    as_network_sees = converter(config, common)
 
     def convert(pixels: Pixels) -> tuple[np.ndarray, list[bytes], np.ndarray]:
         """Images (n, S, S, C), the hash of each, and which are of one level."""
-        images = resized(eight_bit(pixels, common, channels), side, config.resize, margin)
-        if images.shape[-1] < channels:
-            images = np.repeat(images, channels, axis=-1)
-        images = np.ascontiguousarray(images)
+        images = as_network_sees(pixels)
         flat = images.reshape(len(images), -1)
         hashes = [hashlib.blake2b(image.data, digest_size=16).digest() for image in flat]
         return images, hashes, flat.min(axis=1) == flat.max(axis=1)
@@ -256,6 +253,17 @@ def _read_all(
         images=np.empty(0, np.uint8),
     )
     return msgspec.msgpack.encode(about, enc_hook=_stored)
+
+
+def converter(config: DataConfig, common: Survey) -> Callable[[Pixels], np.ndarray]:
+    """What makes images uint8 (n, S, S, C), as the network sees them, of pixels; may run in several threads at once."""
+    margin, channels = _margin(config, common), config.channels
+
+    def convert(pixels: Pixels) -> np.ndarray:
+        images = resized(eight_bit(pixels, common, channels), config.image_size, config.resize, margin)
+        return np.ascontiguousarray(np.repeat(images, channels, axis=-1) if images.shape[-1] < channels else images)
+
+    return convert
 
 
 def _margin(config: DataConfig, common: Survey) -> np.ndarray | None:

@@ -58,6 +58,10 @@ class Inference(ABC):
         Raises ``ValueError`` for another type or shape, ``MissingPartError`` where there is no encoder.
         """
 
+    def encode_batch(self, images: np.ndarray) -> np.ndarray:
+        """The same, of images that are computed all at once: faster, and not bit for bit as one by one."""
+        return self.encode(images)
+
     def fixed_threads(self) -> AbstractContextManager[None]:
         """Compute on ``THREADS`` inside, where that is not so anyway; the caller's own number returns afterwards."""
         return contextlib.nullcontext()

@@ -75,17 +75,21 @@ class NetworkInference(Inference):
             images[start : start + len(part)] = levels.permute(0, 2, 3, 1).cpu().numpy()  # waits for the device
         return images
 
-    @torch.inference_mode()
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Images uint8 (n, S, S, C) to the posterior's means mu, float32 (n, d)."""
         self.check_images(images)
         mu = np.empty((len(images), self.latent_dim), np.float32)
         for start in range(0, len(images), ENCODE_BATCH):
-            part = torch.from_numpy(np.ascontiguousarray(images[start : start + ENCODE_BATCH])).to(self.device)
-            pixels = part.permute(0, 3, 1, 2).to(self.dtype).div_(255.0)
-            heads = self._encoder(pixels)[:, : self.latent_dim]  # a log-variance head comes after the mean
-            mu[start : start + len(part)] = heads.float().cpu().numpy()  # waits for the device
+            mu[start : start + ENCODE_BATCH] = self.encode_batch(images[start : start + ENCODE_BATCH])
         return mu
+
+    @torch.inference_mode()
+    def encode_batch(self, images: np.ndarray) -> np.ndarray:
+        """The same of images that are computed all at once."""
+        part = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+        pixels = part.permute(0, 3, 1, 2).to(self.dtype).div_(255.0)
+        heads = self._encoder(pixels)[:, : self.latent_dim]  # a log-variance head comes after the mean
+        return heads.float().cpu().numpy()  # waits for the device
 
     @contextlib.contextmanager
     def fixed_threads(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from core.data.dataset import DatasetError, broken_as
 from core.data.latents.arrays import latents_in_arrays, read_npy, read_npz
 from core.data.latents.parquet import read_parquet
+from core.data.latents.parts import is_parts, read_parts
 from core.data.latents.projector import CONFIG, is_projector, read_projector
 from core.data.latents.rows import LatentFileError, LatentRows
 from core.data.latents.text import read_text
@@ -18,7 +19,9 @@ SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".txt", ".parquet", ".pbtxt")
 
 def holds_latents(path: Path) -> bool:
     """Whether ``path`` is, by its name, what ``read_latent_rows`` reads."""
-    return is_projector(path) or (not path.is_dir() and path.suffix.lower() in SUFFIXES)
+    if path.is_dir():
+        return is_projector(path) or is_parts(path)
+    return is_projector(path) or path.suffix.lower() in SUFFIXES
 
 
 def is_meant_as_latents(path: Path) -> bool:
@@ -31,7 +34,8 @@ def is_meant_as_latents(path: Path) -> bool:
 
 
 def read_latent_rows(path: Path, most: int, key: str = "") -> LatentRows:
-    """The latents at ``path``: an NPY, NPZ, CSV, TSV or Parquet file, or those of TensorBoard's projector.
+    """The latents at ``path``: an NPY, NPZ, CSV, TSV or Parquet file, those of TensorBoard's projector, or the parts
+    that ``isoline encode`` has written into a folder.
 
     All rows whose numbers are finite, or ``most`` of them, drawn at random and sorted. ``key`` names the array, column
     or tensor of a file with several. Raises ``LatentFileError`` or another ``DatasetError``.
@@ -43,13 +47,15 @@ def read_latent_rows(path: Path, most: int, key: str = "") -> LatentRows:
     if not holds_latents(path):
         raise LatentFileError(
             f"{path} ends in {path.suffix or 'nothing'!r}; latents are read from {', '.join(SUFFIXES[:-1])}, and from "
-            f"the folder or {CONFIG} of TensorBoard's projector."
+            f"the folder or {CONFIG} of TensorBoard's projector, or a folder that isoline encode wrote."
         )
     damaged = broken_as(lambda why: f"{path} cannot be read ({why}); it may be damaged, or of another kind.")
     with damaged, warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of numpy, about headers of long ago
         if is_projector(path):
             return read_projector(path, most, key)
+        if path.is_dir():
+            return read_parts(path, most)
         if suffix in (".npz", ".parquet"):
             return read_npz(path, most, key) if suffix == ".npz" else read_parquet(path, most, key)
         if key:

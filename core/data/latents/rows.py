@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from core.data.latents.projector import Sprite
 
 FEWEST_DIMENSIONS, MOST_DIMENSIONS = 2, 2048
-MOST_ROWS = 20_000_000
+MOST_ROWS = 1_000_000_000
 BLOCK_NUMBERS = 1 << 21
 """Numbers of a block: 16 MB as float64."""
 _SHOWN = 8

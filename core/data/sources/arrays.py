@@ -63,6 +63,15 @@ class ArraySource(ImageSource):
     planes: tuple[int, ...] = (0,)
     opaque: float = 0.0
 
+    def numbered(self, first: int, stop: int, becomes: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Blocks of the arrays' images ``first`` to ``stop``, each with the place of its first one; ``becomes`` bytes
+        are made of each image. Raises ``DatasetError`` for what is damaged."""
+        for start, block in self._numbered(becomes, first):
+            if start + len(block) >= stop:
+                yield start, block[: stop - start]
+                return
+            yield start, block
+
     def blocks(self, apply: Callable[[Pixels], Result], target: Callable[[Size], Size] | None = None) -> Blocks[Result]:
         def convert(numbered: tuple[int, np.ndarray]) -> tuple[range, list[Result] | Skipped]:
             start, block = numbered
@@ -72,8 +81,7 @@ class ArraySource(ImageSource):
         height, width = (0, 0) if target is None else target((self.axes.height, self.axes.width))
         yield from in_order(convert, self._numbered(height * width * 3))
 
-    def _numbered(self, becomes: int = 0) -> Iterator[tuple[int, np.ndarray]]:
-        """Blocks of the arrays with the place of their first image; ``becomes`` bytes are made of each image."""
+    def _numbered(self, becomes: int = 0, first: int = 0) -> Iterator[tuple[int, np.ndarray]]:
         start, part = 0, self.parts[0]
 
         def cut_off(why: str) -> str:
@@ -83,7 +91,11 @@ class ArraySource(ImageSource):
         with broken_as(cut_off):
             for part in self.parts:
                 row = max(math.prod(part.shape[1:]) * part.dtype.itemsize, becomes)
-                for block in part.blocks(max(1, _BLOCK // max(1, row))):
+                skip = min(max(0, first - start), part.shape[0])
+                start += skip
+                if skip == part.shape[0]:
+                    continue
+                for block in part.blocks(max(1, _BLOCK // max(1, row)), skip):
                     yield start, block
                     start += len(block)
 

@@ -49,14 +49,14 @@ class Hdf5Member(Member):
     file: Path
     text: bool
 
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+    def blocks(self, rows: int, first: int = 0) -> Iterator[np.ndarray]:
         with h5py.File(self.file, "r") as file:
             dataset = file[self.name]
             assert isinstance(dataset, h5py.Dataset)
             chunk = dataset.chunks[0] if dataset.chunks else 1
             if chunk * math.prod(self.shape[1:]) * self.dtype.itemsize <= LARGEST_CHUNK:
                 rows = max(chunk, rows // chunk * chunk)  # a chunk that is unpacked twice costs twice
-            for start in range(0, self.shape[0], rows):
+            for start in range(first, self.shape[0], rows):
                 block = dataset.asstr("utf-8", "replace") if self.text else dataset
                 yield np.asarray(block[start : start + rows], dtype=str if self.text else None)
 

@@ -27,10 +27,10 @@ class IdxMember(Member):
 
     file: Path
 
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+    def blocks(self, rows: int, first: int = 0) -> Iterator[np.ndarray]:
         with _open(self.file) as stream:
             stream.read(4 + 4 * len(self.shape))
-            yield from self.streamed(stream, rows)
+            yield from self.streamed(stream, rows, first)
 
 
 def idx_member(file: Path, name: str) -> IdxMember | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -171,6 +171,35 @@ def _list_entry(
         listing.files.append(ListedFile(entry.path, name, status.st_size, status.st_mtime_ns))
     else:
         listing.skipped.append(Skipped(shown(name), "a pipe or a device, not a file"))
+
+
+def walked(root: Path, skipped: list[Skipped]) -> Iterator[str]:
+    """The names below the folder ``root`` of its files, however many: folder by folder, in the order of their
+    characters, with the memory that the names of the largest folder take.
+
+    What ``listed`` leaves out is left out; what cannot be read goes into ``skipped``. Files are not looked at.
+    """
+    seen: set[tuple[int, int]] = set()
+    folders = [""]
+    while folders:
+        below = folders.pop()
+        try:
+            status = os.stat(root / below)
+            if (status.st_dev, status.st_ino) in seen:  # a link that leads round in a circle, or to the same again
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(root / below) as entries:
+                names = sorted(
+                    f"{entry.name}/" if entry.is_dir() else entry.name
+                    for entry in entries
+                    if not entry.name.startswith(".") and entry.name.lower() not in LITTER
+                )
+        except OSError as error:
+            why = f"the folder cannot be read ({error.strerror or error})"
+            skipped.append(Skipped(shown(below or str(root)), why))
+            continue
+        folders += [f"{below}{name}" for name in reversed(names) if name.endswith("/")]
+        yield from (f"{below}{name}" for name in names if not name.endswith("/"))
 
 
 def in_natural_order(names: Iterable[Item], key: Callable[[Item], str]) -> list[Item]:

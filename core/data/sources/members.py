@@ -60,13 +60,16 @@ class Member(ABC):
         return math.prod(self.shape) * self.dtype.itemsize
 
     @abstractmethod
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
-        """The array in blocks of at most ``rows`` along its first axis. May raise any of ``BROKEN``."""
+    def blocks(self, rows: int, first: int = 0) -> Iterator[np.ndarray]:
+        """The array in blocks of at most ``rows`` along its first axis, from row ``first`` on. May raise any of
+        ``BROKEN``."""
 
-    def streamed(self, stream: IO[bytes] | io.BufferedIOBase, rows: int) -> Iterator[np.ndarray]:
+    def streamed(self, stream: IO[bytes] | io.BufferedIOBase, rows: int, first: int = 0) -> Iterator[np.ndarray]:
         """The same, of an array whose content follows in ``stream``."""
         row = math.prod(self.shape[1:]) * self.dtype.itemsize
-        for start in range(0, self.shape[0], rows):
+        if first:
+            stream.seek(first * row, io.SEEK_CUR)
+        for start in range(first, self.shape[0], rows):
             count = min(rows, self.shape[0] - start)
             content = stream.read(count * row)
             if len(content) != count * row:
@@ -91,15 +94,15 @@ class MappedMember(Member):
     offset: int
     order: str
 
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+    def blocks(self, rows: int, first: int = 0) -> Iterator[np.ndarray]:
         if not math.prod(self.shape):
             return
         if self.order != "F" and self.shape:  # pages of a map would count as memory of this process
             with open_regular(self.file) as stream:
                 stream.seek(self.offset)
-                yield from self.streamed(stream, rows)
+                yield from self.streamed(stream, rows, first)
             return
-        yield from _copied(np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F"), rows)
+        yield from _copied(np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F"), rows, first)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class ZippedMember(Member):
     file: Path
     order: str
 
-    def blocks(self, rows: int) -> Iterator[np.ndarray]:
+    def blocks(self, rows: int, first: int = 0) -> Iterator[np.ndarray]:
         with (
             open_regular(self.file) as file,
             zipfile.ZipFile(file) as archive,
@@ -117,21 +120,21 @@ class ZippedMember(Member):
         ):
             read_array_header(stream)
             if self.order == "F":
-                yield from self._unordered(stream, rows)
+                yield from self._unordered(stream, rows, first)
                 return
-            yield from self.streamed(stream, rows)
+            yield from self.streamed(stream, rows, first)
 
-    def _unordered(self, stream: IO[bytes], rows: int) -> Iterator[np.ndarray]:
+    def _unordered(self, stream: IO[bytes], rows: int, first: int) -> Iterator[np.ndarray]:
         """Blocks of an array whose last axis varies slowest: through a temporary file, as all of it is needed."""
         with tempfile.TemporaryFile() as copy:
             while part := stream.read(1 << 22):
                 copy.write(part)
             copy.flush()
-            yield from _copied(np.memmap(copy, self.dtype, "r", 0, self.shape, "F"), rows)
+            yield from _copied(np.memmap(copy, self.dtype, "r", 0, self.shape, "F"), rows, first)
 
 
-def _copied(array: np.ndarray, rows: int) -> Iterator[np.ndarray]:
-    for start in range(0, len(array), rows):
+def _copied(array: np.ndarray, rows: int, first: int) -> Iterator[np.ndarray]:
+    for start in range(first, len(array), rows):
         block = np.array(array[start : start + rows])
         check_characters(block)
         yield block

@@ -14,7 +14,6 @@ from image_source import open_source
 from PIL import Image
 
 import isoline
-from core.cli import encode
 from core.cli.main import main
 from core.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
 from core.data.allowed_files import allow
@@ -26,6 +25,7 @@ from core.data.sources.listing import located
 from core.engine.open_model import read_samples
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import read_metrics
+from core.training import like_run
 from core.training.trainer import run_training
 
 
@@ -211,7 +211,7 @@ def test_encode_looks_at_some_hundred_images_for_their_brightness(of_bright_imag
             return super().mean(*args, **kwargs)
 
     images = np.full((5001, 12, 12, 1), 20, np.uint8).view(Images)
-    (said,) = encode._brightness(images, RunDirectory.open(of_bright_images))
+    (said,) = like_run._brightness(images, RunDirectory.open(of_bright_images))
     assert said.startswith("Mean brightness 20 of 255")
 
 
