@@ -172,12 +172,12 @@ class TrainedRun:
 
         ``epoch``: the latents after it; None: the newest. ``width`` and ``height`` (0: as high as it needs) are
         centimetres, ``dpi`` pixels an inch, ``font`` points. What is drawn are the fields of
-        ``core.figures.run_cloud.CloudLook``: ``color_by`` a label or "split", or with ``values`` a number (n,) for each
-        sample, places of ``classes`` if there are such names; ``limits`` of the ``colormap``; ``hidden`` names of
-        classes; ``selected`` samples; ``dimensions`` of the axes or ``principal`` ones; ``camera``, a dictionary of
-        target, distance, azimuth, elevation and viewport; ``point_size``, ``opacity``, ``probe`` (d,), ``sample``,
-        ``path`` with a ``marker`` at a share of its length, and ``title``. *Copy as Python* writes them for what is on
-        screen. Returns what should be known of the figure.
+        ``core.figures.run_cloud.CloudLook``: ``color_by`` a label, "split" or "density", or with ``values`` a
+        number (n,) for each sample, places of ``classes`` if there are such names; ``limits`` of the ``colormap``;
+        ``hidden`` names of classes; ``selected`` samples; ``dimensions`` of the axes or ``principal`` ones; ``camera``,
+        a dictionary of target, distance, azimuth, elevation and viewport; ``point_size``, ``opacity``, ``probe`` (d,),
+        ``sample``, ``path`` with a ``marker`` at a share of its length, and ``title``. *Copy as Python* writes them for
+        what is on screen. Returns what should be known of the figure.
 
         Raises ``core.figures.drawing.FigureError`` for what cannot be drawn, and ``OSError``.
         """

@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.patches import Rectangle
 from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
+from msgspec import structs
 
 from core.figures import legend
 from core.figures.style import (
@@ -33,9 +34,11 @@ from core.paths.recipe import PATH_KINDS
 from core.protocol.figures import CloudFigure, Eye, Gridlines
 from core.rendering.axes import Box, back_grid, labelled_edges, make_box, tick_text
 from core.rendering.camera import Camera, box_corners
+from core.rendering.crowd import Density, density_cell, density_colours, density_label
 from core.rendering.depth import depth_cue, fades, far_to_near, size_factors
 from core.rendering.path_colours import path_colour
 from core.rendering.point_colours import point_colours
+from core.rendering.themes import THEMES
 
 VECTOR_POINTS = 10_000
 """Points that are drawn as vectors, at most: an SVG of so many has 4 MB, and programs that open it become slow."""
@@ -85,6 +88,29 @@ def box_of(figure: CloudFigure) -> Box:
     return make_box(low, high, figure.dims)
 
 
+def window_density(figure: CloudFigure) -> tuple[int, np.ndarray]:
+    """Pixels of the side of the window's cells, and the number of samples in each, uint32 (rows, columns)."""
+    width, height = figure.eye.viewport
+    count, cell = len(figure.points), density_cell(figure.point_size / 2)
+    alpha = point_colours(figure.colouring, count, THEMES["dark"])
+    columns = np.ascontiguousarray(figure.points.T, dtype=np.float32)
+    counted = Density((round(width), round(height)), columns, alpha, camera_of(figure.eye), cell)
+    while not counted.complete:
+        counted.draw_portion()
+    return cell, counted.counts
+
+
+def _counted(figure: CloudFigure) -> CloudFigure:
+    """``figure``, whose colouring says of a density what is counted and up to how many."""
+    colouring = figure.colouring
+    if not colouring.density:
+        return figure
+    cell, counts = window_density(figure)
+    what = "samples" if colouring.selected is None else "selected"
+    name, most = density_label(what, cell), float(counts.max(initial=1))
+    return structs.replace(figure, colouring=structs.replace(colouring, name=name, low=1.0, high=most))
+
+
 def seen_rectangle(figure: CloudFigure) -> tuple[float, float, float, float]:
     """What the page shows of the viewport, in its pixels: left, top, right, bottom of the box as far as it is seen."""
     width, height = figure.eye.viewport
@@ -101,6 +127,7 @@ def seen_rectangle(figure: CloudFigure) -> tuple[float, float, float, float]:
 
 def natural_height(figure: CloudFigure, width: float, style: Style) -> float:
     """The height at which the cloud fills a page of this ``width``."""
+    figure = _counted(figure)
     left, top, right, bottom = seen_rectangle(figure)
     if figure.dims < 3:
         left, top, right, bottom = 0.0, 0.0, *figure.eye.viewport
@@ -130,6 +157,7 @@ def _room(figure: CloudFigure, style: Style) -> tuple[float, float]:
 def draw(figure: CloudFigure, width: float, height: float, style: Style) -> Drawing:
     """The figure on a page of ``width`` × ``height`` points."""
     made = Drawing(new_figure(width, height, style))
+    figure = _counted(figure)
     page = sheet(made.figure)
     write_title(page, figure.title, style, width - legend.column_width(figure.colouring, style))
     (_draw_box if figure.dims == 3 else _draw_flat)(made, page, figure, width, height, style)
@@ -209,6 +237,9 @@ class _Marks:
     def points(self, made: Drawing) -> None:
         """The samples, from far to near."""
         figure, style = self._figure, self._style
+        if figure.colouring.density:
+            self._density(made)
+            return
         pixels, depth = self._camera.project(figure.points)
         places, cue = self._placement(pixels), depth_cue(self._camera, box_of(figure))
         nominal = figure.point_size * self._placement.scale
@@ -244,6 +275,25 @@ class _Marks:
             "text are vectors."
             if raster
             else f"{count}; in SVG and PDF as vectors (up to {VECTOR_POINTS:,})."
+        )
+
+    def _density(self, made: Drawing) -> None:
+        """How many samples there are in each cell, as large as in the window."""
+        figure, size = self._figure, tuple(round(side) for side in self._camera.viewport)
+        colouring, ground = figure.colouring, self._style.theme.plot
+        cell, counts = window_density(figure)
+        colours, some = density_colours(counts, int(colouring.high), colouring.colormap, ground)
+        rgba = np.dstack([colours, np.where(some, 255, 0).astype(np.uint8)])
+        right, bottom = counts.shape[1] * cell, counts.shape[0] * cell
+        (x0, y0), (x1, y1) = self._placement(np.array([[0, 0], [right, bottom]]))
+        drawn = self._page.imshow(
+            rgba, extent=(x0, x1, y1, y0), origin="upper", interpolation="nearest", aspect="auto", zorder=2
+        )
+        drawn.set_gid("points")
+        drawn.set_clip_path(self._window)
+        made.notes.append(
+            f"{int(counts.sum()):,} samples, counted in cells of {cell} × {cell} of the window's {size[0]} × {size[1]} "
+            "pixels; in SVG and PDF they are one image."
         )
 
     def grid(self, ends: np.ndarray, strong: np.ndarray) -> None:

@@ -11,9 +11,9 @@ from matplotlib.patches import FancyBboxPatch
 
 from core.figures.style import Style, axes_at, elided, text_width, write
 from core.protocol.figures import Colouring
-from core.rendering.axes import bar_ticks, tick_text
+from core.rendering.axes import bar_ticks, count_ticks, tick_text
 from core.rendering.class_colours import class_colours
-from core.rendering.colormaps import MISSING, lut
+from core.rendering.colormaps import MISSING, Colorbar, lut
 
 WIDEST = 15.0  # heights of text that a name may take
 BAR = 0.9  # of a height of text, the width of the bar
@@ -30,7 +30,7 @@ class _Entry:
 
 def column_width(colouring: Colouring, style: Style) -> float:
     """The width of the column, with a margin at its right; 0 where all samples are alike."""
-    if not len(colouring.values):
+    if not len(colouring.values) and not colouring.density:
         return 0.0
     name = min(text_width(colouring.name, style.size, bold=True), WIDEST * style.size)
     if colouring.classes:
@@ -39,8 +39,8 @@ def column_width(colouring: Colouring, style: Style) -> float:
         counts = max((text_width(f"{entry.count:,}", style.small) for entry in entries), default=0.0)
         body = min(names, WIDEST * style.size) + counts + 2.6 * style.size
     else:
-        ticks, step = bar_ticks(colouring.low, colouring.high, MOST_TICKS)
-        body = BAR * style.size + max(text_width(tick_text(t, step), style.small) for t in ticks) + 0.8 * style.size
+        _, texts = _ticks(colouring, MOST_TICKS)
+        body = BAR * style.size + max(text_width(text, style.small) for text in texts) + 0.8 * style.size
     return max(name, body) + 1.2 * style.size
 
 
@@ -60,16 +60,25 @@ def draw(figure: Figure, page: Axes, colouring: Colouring, width: float, height:
         return
     axes = axes_at(figure, left, top + 1.4 * size, BAR * size, length)
     colours = lut(colouring.colormap, style.theme.plot)
-    low, high = colouring.low, colouring.high
-    axes.imshow(colours[:, None], extent=(0, 1, low, high), aspect="auto", origin="lower", interpolation="bilinear")
+    axes.imshow(colours[:, None], extent=(0, 1, 0, 1), aspect="auto", origin="lower", interpolation="bilinear")
     axes.set_xticks([])
     axes.yaxis.tick_right()
     most = int(np.clip(length / (1.8 * style.small), 2, MOST_TICKS))
-    ticks, step = bar_ticks(low, high, most)
-    axes.set_yticks(np.clip(ticks, low, high), [tick_text(float(tick), step) for tick in ticks])
+    ticks, texts = _ticks(colouring, most)
+    bar = Colorbar(colouring.name, colouring.low, colouring.high, colours, logarithmic=colouring.density)
+    axes.set_yticks(bar.shares(ticks), texts)
     axes.tick_params(labelsize=style.small, colors=style.theme.muted, length=2.0, width=0.6, pad=1.5)
     for spine in axes.spines.values():
         spine.set(color=style.theme.border, linewidth=0.5)
+
+
+def _ticks(colouring: Colouring, most: int) -> tuple[np.ndarray, list[str]]:
+    """Values to mark on the bar, ``most`` at most, and their texts."""
+    if colouring.density:
+        ticks = count_ticks(colouring.high, most)
+        return ticks, [f"{tick:,.0f}" for tick in ticks]
+    ticks, step = bar_ticks(colouring.low, colouring.high, most)
+    return ticks, [tick_text(float(tick), step) for tick in ticks]
 
 
 def _entries(colouring: Colouring) -> list[_Entry]:

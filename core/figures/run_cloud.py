@@ -14,7 +14,7 @@ from core.paths.latent_path import LatentPath
 from core.protocol.figures import CloudFigure, Colouring, Curve, Eye
 from core.rendering.camera import Camera, broadside
 from core.rendering.class_colours import UNKNOWN
-from core.rendering.point_colours import SPLIT, value_range
+from core.rendering.point_colours import DENSITY, SPLIT, value_range
 from core.rendering.projection import along_components, along_dimensions
 from core.runs.directory import SPLIT_NAMES, ProbeSet
 
@@ -95,6 +95,8 @@ def _eye(points: np.ndarray, dims: int, state: Mapping[str, Any] | None) -> Eye:
 def _colouring(probe: ProbeSet, count: int, look: CloudLook) -> Colouring:
     name, classes = look.color_by, ()
     selected = None if look.selected is None else np.asarray(look.selected, np.int64)
+    if name == DENSITY and look.values is None and name not in probe.factor_names:
+        return Colouring(colormap=look.colormap, selected=selected, density=True)
     if look.values is not None:
         values, classes = np.asarray(look.values, np.float64), tuple(look.classes)
         if values.shape != (count,):
@@ -105,7 +107,7 @@ def _colouring(probe: ProbeSet, count: int, look: CloudLook) -> Colouring:
         place = probe.factor_names.index(name)
         values, classes = probe.factors[:, place].astype(np.float64), probe.categories[place]
     elif name:
-        raise FigureError(f"color_by is {name!r}; the run has {', '.join((*probe.factor_names, SPLIT))}.")
+        raise FigureError(f"color_by is {name!r}; the run has {', '.join((*probe.factor_names, SPLIT, DENSITY))}.")
     else:
         return Colouring(selected=selected, opacity=look.opacity)
     places = {name: place for place, name in enumerate(classes)} | {UNKNOWN: -1}

@@ -52,7 +52,8 @@ class Colouring(Part, frozen=True):
 
     Numbers run from ``low`` to ``high`` of the ``colormap``. ``classes`` are names that the values number, of which
     those in ``hidden`` are not drawn (-1: samples of no known class, which are called ``unknown``). ``selected`` int64:
-    the others are faint; None: no selection. ``opacity`` 0 to 1.
+    the others are faint; None: no selection. ``opacity`` 0 to 1. ``density``: samples
+    are counted, in the colours of the ``colormap``, not drawn one and all; of a selection, those that are selected.
     """
 
     name: str = ""
@@ -65,6 +66,7 @@ class Colouring(Part, frozen=True):
     selected: np.ndarray | None = None
     opacity: float = 1.0
     unknown: str = "unknown"
+    density: bool = False
 
 
 class Eye(Part, frozen=True):

@@ -52,6 +52,16 @@ def bar_ticks(low: float, high: float, most: int) -> tuple[np.ndarray, float]:
     return found, step
 
 
+def count_ticks(high: float, most: int) -> np.ndarray:
+    """Round numbers (n,), ``most`` at most, from 1 to ``high`` for a logarithmic scale of counts, and ``high``."""
+    powers = 10.0 ** np.arange(0, math.floor(math.log10(max(high, 1.0)) + 1e-9) + 1)
+    finer = np.sort(np.concatenate([powers, 2 * powers, 5 * powers]))
+    ticks = finer[finer <= high] if (finer <= high).sum() < most else powers
+    ticks = ticks[:: -(-len(ticks) // max(most - 1, 1))]
+    near = np.log(high / ticks) < 0.08 * math.log(max(high, 2.0))
+    return np.append(ticks[~near], high)
+
+
 @dataclass(frozen=True, eq=False)
 class Box:
     """A box that holds the points: ``low``, ``high`` float64 (3,), and the ``step`` of the ticks on all its axes."""

@@ -84,6 +84,19 @@ class Camera:
         matrix[3, 2] = -1.0
         return matrix
 
+    def pixel_rows(self) -> np.ndarray:
+        """float64 (3, 4): view coordinates (x, y, z, 1) as a column to pixel x · w, pixel y · w and depth.
+
+        w is the depth; 1 in a flat view.
+        """
+        matrix = self.matrix()
+        width, height = self.viewport
+        rows, last, back = np.empty((3, 4)), matrix[3], self.axes()[2]
+        rows[0] = 0.5 * width * (matrix[0] + last)
+        rows[1] = 0.5 * height * (last - matrix[1])
+        rows[2] = [*-back, self.distance + back @ self.target]
+        return rows
+
     @property
     def near(self) -> float:
         """Distance in front of the eye from which on things are drawn."""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.rendering import pil_text
-from core.rendering.axes import Box, back_faces, back_grid, labelled_edges, make_box, nice_step, tick_text
+from core.rendering.axes import Box, back_faces, back_grid, count_ticks, labelled_edges, make_box, nice_step, tick_text
 from core.rendering.camera import Camera, box_corners
-from core.rendering.colormaps import Colorbar
+from core.rendering.colormaps import Colorbar, lut
+from core.rendering.crowd import Density, density_cell, density_colours, density_label, enlarged
 from core.rendering.depth import depth_cue, fades, far_to_near, size_factors
 from core.rendering.pil_text import Rect
 from core.rendering.point_splatting import PAD, SOFT_LIMIT, Discs, draw_discs, mix, pack
@@ -34,6 +35,7 @@ SMALLEST_TEXT = 0.78  # of the sizes above, however small the picture: 10 pixels
 BAR_WIDTH, BAR_TOP, BORDER = 11.0, 50.0, 20.0
 WEAK_LINE = 0.7  # opacity of grid lines that are neither an edge nor a zero line
 ELEVATION = 27.0  # degrees above the ground from which one looks
+DENSITY_STEP = 15  # degrees between the sides from which the fullest place is looked for
 SUPERSAMPLING = 2  # discs are drawn twice as large and averaged, so that they glide
 
 
@@ -42,7 +44,8 @@ class Cloud:
     """What a picture shows.
 
     ``points`` float32 (N, 3), finite; ``dims`` 2 (a sheet on the ground, the third coordinate 0) or 3; ``rgba`` uint8
-    (N, 4); one of ``labels`` an axis; ``title`` and ``caption`` stand at the upper left.
+    (N, 4); one of ``labels`` an axis; ``title`` and ``caption`` stand at the upper left. ``density``: the colour map in
+    which the points of a place are counted, instead of drawing them; empty: none.
     """
 
     points: np.ndarray
@@ -52,6 +55,7 @@ class Cloud:
     colorbar: Colorbar | None = None
     title: str = ""
     caption: str = ""
+    density: str = ""
 
 
 class CloudPicture:
@@ -68,6 +72,12 @@ class CloudPicture:
         self._box = make_box(low, high, cloud.dims)
         self._camera = self._fitted()
         self._colours = _packed(cloud.rgba)
+        self._columns, self._most, self._colorbar = np.ascontiguousarray(cloud.points.T), 1, cloud.colorbar
+        if cloud.density:  # one scale for all sides, or the colours of a film would flicker
+            sides = range(0, 360, DENSITY_STEP)
+            self._most = max(int(self._counts(self.camera(float(side))).max(initial=1)) for side in sides)
+            colours = lut(cloud.density, ground.plot)
+            self._colorbar = Colorbar(density_label("samples", self._cell), 1.0, self._most, colours, logarithmic=True)
 
     def draw(self, azimuth: float) -> np.ndarray:
         """The picture from ``azimuth`` degrees: uint8 (size, size, 3)."""
@@ -76,11 +86,11 @@ class CloudPicture:
         camera = self.camera(azimuth)
         image = Image.new("RGB", (self._size, self._size), self._ground.plot)
         self._draw_grid(image, camera)
-        image = self._with_points(image, camera)
+        image = self._with_density(image, camera) if self._cloud.density else self._with_points(image, camera)
         self._draw_numbers(image, camera)
         self._draw_heading(image)
-        if self._cloud.colorbar is not None:
-            self._draw_colorbar(image, self._cloud.colorbar)
+        if self._colorbar is not None:
+            self._draw_colorbar(image, self._colorbar)
         return np.asarray(image)
 
     def camera(self, azimuth: float) -> Camera:
@@ -136,6 +146,25 @@ class CloudPicture:
             part = slice(start, start + portion)
             draw_discs(picture, Discs(x[part], y[part], radius[part], colours[part], alpha[part]), ground=int(plot))
         return _averaged(picture)
+
+    @property
+    def _cell(self) -> int:
+        return density_cell(max(0.5, self._point_size / 2 * self._scale))
+
+    def _counts(self, camera: Camera) -> np.ndarray:
+        counted = Density((self._size, self._size), self._columns, self._cloud.rgba, camera, self._cell, shown_from=1)
+        while not counted.complete:
+            counted.draw_portion()
+        return counted.counts
+
+    def _with_density(self, ground: Image, camera: Camera) -> Image:
+        """``ground``, an RGB image, with the numbers of points on it."""
+        from PIL import Image as images
+
+        size, counts = (self._size, self._size), self._counts(camera)
+        colours, some = density_colours(counts, self._most, self._cloud.density, self._ground.plot)
+        mask = enlarged(some, self._cell, size)[..., None]
+        return images.fromarray(np.where(mask, enlarged(colours, self._cell, size), np.asarray(ground)))
 
     # numbers and names
 
@@ -202,9 +231,13 @@ class CloudPicture:
         frame = (left - 1, top - 1, left + width, top + length)
         ImageDraw.Draw(image).rectangle(frame, outline=ground.border)
         image.paste(column.resize((width, length), images.Resampling.NEAREST), (left, top))
-        ticks, texts = bar_labels(bar, max(2, int(length / (46 * text))))
-        span = bar.high - bar.low
-        y = top + length - 0.5 - (ticks - bar.low) / (span or 1.0) * (length - 1)
+        most = max(2, int(length / (46 * text)))
+        if bar.logarithmic:
+            ticks = count_ticks(bar.high, most)
+            texts = [f"{tick:,.0f}".replace(",", "\u202f") for tick in ticks]
+        else:
+            ticks, texts = bar_labels(bar, most)
+        y = top + length - 0.5 - bar.shares(ticks) * (length - 1)
         starts = np.stack([np.full(len(ticks), left - 5.0 * text), y], axis=1)
         ends = np.stack([np.full(len(ticks), left - 1.5), y], axis=1)
         marks = np.stack([starts, ends], axis=1)

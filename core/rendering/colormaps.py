@@ -45,7 +45,8 @@ NAMES = ("viridis", "cividis", "inferno", "twilight")
 class Colorbar:
     """What the colours mean: ``label``, ``low`` and ``high`` ends, ``lut`` uint8 (256, 4).
 
-    Of classes, the names of these ``categories``, and ``lut`` uint8 (n, 4) has the colour of each.
+    Of classes, the names of these ``categories``, and ``lut`` uint8 (n, 4) has the colour of each. ``logarithmic``: of
+    counts, from 1 on, whose logarithms are spread evenly.
     """
 
     label: str
@@ -53,6 +54,14 @@ class Colorbar:
     high: float
     lut: np.ndarray
     categories: tuple[str, ...] | None = None
+    logarithmic: bool = False
+
+    def shares(self, values: np.ndarray) -> np.ndarray:
+        """How far along the bar, 0 to 1, the ``values`` float64 (n,) are."""
+        low, high = self.low, self.high
+        if self.logarithmic:
+            values, low, high = np.log(values), float(np.log(low)), float(np.log(high))
+        return np.clip((values - low) / ((high - low) or 1.0), 0.0, 1.0)
 
 
 @lru_cache(maxsize=16)

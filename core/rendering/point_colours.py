@@ -11,6 +11,8 @@ from core.rendering.themes import Theme
 
 FAINT_ALPHA = 45
 """Of samples that are not selected, while others are."""
+DENSITY = "density"
+"""The name of a picture that counts the samples in each of its pixels."""
 SPLIT = "training / validation"
 """The name of what tells training from validation samples."""
 

@@ -18,6 +18,7 @@ from core.rendering.class_colours import UNKNOWN, class_colours, coloured
 from core.rendering.cloud_image import Cloud, CloudPicture
 from core.rendering.colormaps import NAMES, Colorbar, colours, lut
 from core.rendering.pil_text import rgb
+from core.rendering.point_colours import DENSITY
 from core.rendering.projection import Projection, along_components, along_dimensions
 from core.rendering.themes import THEMES
 from core.runs.directory import SPLIT_NAMES, ProbeSet, RunDirectory
@@ -76,7 +77,8 @@ class Look:
     """How the points are shown."""
 
     color_by: str = ""
-    """What colours the points: a factor's name, split, or none. Default: the first factor."""
+    """What colours the points: a factor's name, split, density (how many there are in a pixel), or none. Default: the
+    first factor."""
     colormap: Literal["viridis", "cividis", "inferno", "twilight"] = "viridis"
     """Colour map."""
     values: Path | None = None
@@ -119,7 +121,8 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
     means, shown = _read_means(run, epoch)
     probe = run.read_probe()
     run.check_cloud(probe, means)
-    values, bar = _colouring(probe, look, len(means))
+    counted = look.color_by == DENSITY and look.values is None and DENSITY not in probe.factor_names
+    values, bar = (None, None) if counted else _colouring(probe, look, len(means))
     plain = np.tile(np.array([*rgb(THEMES[look.theme].accent), 255], dtype=np.uint8), (len(means), 1))
     if values is None or bar is None:
         rgba = plain
@@ -144,6 +147,7 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
         colorbar=bar,
         title=run.path.resolve().name,
         caption=count if shown is None else f"epoch {shown} · {count}",
+        density=look.colormap if counted else "",
     )
 
 
@@ -265,7 +269,7 @@ def _colouring(probe: ProbeSet, look: Look, count: int) -> tuple[np.ndarray | No
             return None, None
         if name not in probe.factor_names:
             raise TurntableError(
-                f"color_by is {name!r}; this run has {', '.join((*probe.factor_names, SPLIT, ONE_COLOUR))}."
+                f"color_by is {name!r}; this run has {', '.join((*probe.factor_names, SPLIT, DENSITY, ONE_COLOUR))}."
             )
         factor = probe.factor_names.index(name)
         values, ends = probe.factors[:, factor], (0.0, 1.0)

@@ -12,7 +12,7 @@ from core.analysis.layouts import NAMES
 from core.paths.latent_path import LatentPath
 from core.protocol.python_channel import TEMPORARY
 from core.rendering.class_colours import UNKNOWN
-from core.rendering.point_colours import SPLIT
+from core.rendering.point_colours import DENSITY, SPLIT
 from core.runs.imported import PythonFunctions
 from core.utils.text import counted
 from explorer.controllers.app.open_run import OpenRun
@@ -103,6 +103,8 @@ class PythonCodeController(Controller):
             if not colouring.classes:
                 options["limits"] = colouring.low, colouring.high
                 options["colormap"] = colouring.colormap
+        if colouring.density:
+            options |= {"color_by": DENSITY, "colormap": colouring.colormap}
         if colouring.hidden:
             options["hidden"] = [UNKNOWN if place < 0 else colouring.classes[place] for place in colouring.hidden]
         if colouring.selected is not None:

@@ -14,6 +14,8 @@ from explorer.views.cloud import CloudView
 from explorer.widgets.plain_text import plain_tip
 
 ESTIMATE_AFTER_MS = 3000
+LASTING_MS = 500
+"""Of drawing a cloud: what is not drawn yet is told of from then on."""
 TRAINING_TEXT = {
     "starting": "Starting the training …",
     "running": "Training",
@@ -42,6 +44,10 @@ class StatusController(Controller):
         context.engine.loaded.connect(self._await_dimension)
         self._estimation = QTimer(window, singleShot=True, interval=ESTIMATE_AFTER_MS)
         self._estimation.timeout.connect(self._estimate_dimension)
+        self._drawn = 0
+        self._lasting = QTimer(window, singleShot=True, interval=LASTING_MS)
+        self._lasting.timeout.connect(self._show_points)
+        cloud.progressed.connect(self._on_progressed)
         window.status["mode"].setText(state.mode.capitalize())
         self._show_device()
 
@@ -63,9 +69,26 @@ class StatusController(Controller):
         if training in TRAINING_TEXT:
             self._state.message = TRAINING_TEXT[training]
 
+    def _on_progressed(self, drawn: int, count: int) -> None:
+        """Of a crowd ``drawn`` points are drawn by now: told of if that lasts."""
+        told = self._drawn > 0 and not self._lasting.isActive()
+        if drawn == count:
+            self._drawn = 0
+            self._lasting.stop()
+            if told:
+                self._show_points()
+        else:
+            if not self._drawn:
+                self._lasting.start()
+            self._drawn = drawn
+            if told:
+                self._show_points()
+
     def _show_points(self) -> None:
         means, selected = self._state.embedding, self._state.selected
         text = f"{len(means):,} points" if means is not None else ""
+        if means is not None and self._drawn and not self._lasting.isActive():
+            text = f"{self._drawn:,} of {text} drawn"
         if selected is not None:
             text = f"{len(selected):,} of {text}"
         self._window.status["points"].setText(text)

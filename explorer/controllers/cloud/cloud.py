@@ -12,7 +12,7 @@ from core.projects.edited import Axes, Display, Document
 from core.protocol.figures import Colouring
 from core.rendering import colormaps
 from core.rendering.class_colours import UNKNOWN, class_colours
-from core.rendering.point_colours import SPLIT, point_colours, value_range
+from core.rendering.point_colours import DENSITY, SPLIT, point_colours, value_range
 from core.rendering.projection import Projection, along_components, along_dimensions, laid_out
 from core.utils.text import counted
 from explorer.controllers.cloud import color_targets
@@ -26,7 +26,7 @@ from explorer.views.points import PointsView
 
 EXCESS_BCE = "excess BCE"
 NO_COLOUR = "one colour"
-RESERVED_NAMES = (GROUPS, EXCESS_BCE, SPLIT, NO_COLOUR)
+RESERVED_NAMES = (GROUPS, EXCESS_BCE, SPLIT, DENSITY, NO_COLOUR)
 """What colours the points beside factors and attributes."""
 
 
@@ -174,6 +174,8 @@ class CloudController(Controller):
             left_out.add(SPLIT)  # all are on one side
         if not self._state.groups or GROUPS in names:
             left_out.add(GROUPS)
+        if DENSITY in names:
+            left_out.add(DENSITY)
         return [*names, *(name for name in RESERVED_NAMES if name not in left_out)]
 
     def _keep_colour(self) -> None:
@@ -245,12 +247,16 @@ class CloudController(Controller):
         means = self._state.embedding
         if means is None:
             self.colouring = Colouring()
+            self.view.set_density("")
             self.view.set_colorbar("", 0.0, 1.0, None)
             self._share_colours(None)
             return
         self.colouring = colouring = self._colouring(len(means))
         self._points.set_mapped(self._state.display.color_by != NO_COLOUR and not colouring.classes)
-        if not len(colouring.values):
+        self.view.set_density(colouring.colormap if colouring.density else "", colouring.selected is not None)
+        if colouring.density:
+            self.view.set_legend("", ())
+        elif not len(colouring.values):
             self.view.set_colorbar("", 0.0, 1.0, None)
         elif colouring.classes:
             self.view.set_legend(colouring.name, self._legend(colouring))
@@ -265,6 +271,8 @@ class CloudController(Controller):
         """What colours ``count`` points now."""
         state, display = self._state, self._state.display
         values = self._values(display.color_by, count)
+        if values is None and display.color_by == DENSITY:
+            return Colouring(colormap=display.colormap, selected=state.selected, density=True)
         if values is None:
             return Colouring(selected=state.selected, opacity=display.opacity)
         classes = color_targets.classes(state, display.color_by)

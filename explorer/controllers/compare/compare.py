@@ -17,7 +17,7 @@ from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 from core.projects.edited import Document
 from core.protocol.figures import Colouring
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded, frame
-from core.rendering.point_colours import SPLIT, point_colours, value_range
+from core.rendering.point_colours import DENSITY, SPLIT, point_colours, value_range
 from core.rendering.projection import Projection
 from core.runs.directory import ProbeSet, RunDirectory
 from explorer.controllers.app.open_run import read_samples
@@ -258,7 +258,9 @@ class CompareController(Controller):
         if self._means is None:
             return
         count = len(self._means)
-        self._cloud.set_colors(point_colours(self._colouring(count), count, self._state.theme))
+        colouring = self._colouring(count)
+        self._cloud.set_density(colouring.colormap if colouring.density else "")
+        self._cloud.set_colors(point_colours(colouring, count, self._state.theme))
 
     def _colouring(self, count: int) -> Colouring:
         state, name, samples = self._state, self._state.display.color_by, self._samples
@@ -269,6 +271,8 @@ class CompareController(Controller):
             values = _renumbered(values, samples.categories[samples.factor_names.index(name)], classes)
         elif name == SPLIT:
             values = samples.split
+        if values is None and name == DENSITY:
+            return Colouring(colormap=state.display.colormap, density=True)
         if values is None:
             return Colouring()
         first = state.samples.factor(name) if state.samples is not None else None

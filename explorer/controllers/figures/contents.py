@@ -207,7 +207,7 @@ def missing_plane(sources: Sources) -> str:
 def plane_figure(sources: Sources, choice: FigureChoice, title: str) -> PlaneFigure:
     """The plane in the range that is seen."""
     scene = sources.plane.plane.scene
-    frame, colouring = scene.frame, structs.replace(sources.cloud.colouring, opacity=1.0)  # it is the cloud's alone
+    frame, colouring = scene.frame, structs.replace(sources.cloud.colouring, opacity=1.0, density=False)  # the cloud's
     holes = [(hole, False) for hole in (scene.hole,) if hole] + [(hole, True) for hole in (scene.run_hole,) if hole]
     (left, bottom), (right, top) = frame.seen_low.tolist(), frame.seen_high.tolist()
     return PlaneFigure(

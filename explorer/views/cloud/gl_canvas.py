@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from functools import wraps
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,15 @@ from PySide6.QtGui import QColor, QMatrix4x4, QOpenGLContext, QSurfaceFormat
 from PySide6.QtOpenGL import QOpenGLBuffer
 from PySide6.QtWidgets import QWidget
 
+from core.rendering.crowd import shuffled
 from core.rendering.depth import FADE, LARGEST, SMALLEST, depth_cue, far_to_near
 from core.rendering.point_splatting import RIM_SHADE
 from explorer.views.cloud.scene import Scene
 from explorer.widgets.theme import Themed
 
 SORT_LIMIT = 300_000  # with more points sorting costs more than it shows; the depth buffer orders them then
+FRAME_S = 0.012  # that drawing more than these may take while the view turns: else a fair sample of them is drawn
+LEAST_MOVING = 100_000
 
 POINT_VERTEX = """
 uniform mat4 u_matrix;
@@ -167,26 +171,30 @@ class PointsItem(SceneItem):
         self._uploaded_colors: tuple | None = None
         self._drawn_order: object = None
         self._count = 0
+        self._affordable = LEAST_MOVING  # points, by the time that the last picture took
 
     @_guarded
     def paint(self) -> None:
-        """Draw all points with smooth edges; beyond ``SORT_LIMIT`` with hard ones, ordered by the depth buffer."""
+        """Draw all points with smooth edges; beyond ``SORT_LIMIT`` with hard ones, ordered by the depth buffer.
+
+        Those come in a shuffled order, of which so many are drawn while the view turns as the time of a frame allows.
+        """
         scene = self.scene
         if not scene.count:
             return
         if self.program is None:
             self.program = _compile(POINT_VERTEX, POINT_FRAGMENT, ("a_position", "a_color"))
+        hard = scene.count > SORT_LIMIT
         if self._uploaded_version != scene.version:
-            _upload(self._positions, np.ascontiguousarray(np.nan_to_num(scene.columns.T, nan=1e30)))
+            places = scene.columns.take(shuffled(scene.count), axis=1) if hard else scene.columns
+            _upload(self._positions, np.ascontiguousarray(np.nan_to_num(places.T, nan=1e30)))
             self._uploaded_version = scene.version
         if self._uploaded_colors != (key := (scene.version, scene.color_version, self._theme.name)):
             colors = scene.rgba(self._theme).copy()
             colors[~np.isfinite(scene.columns[0]), 3] = 0
-            _upload(self._colors, np.ascontiguousarray(colors))
+            _upload(self._colors, np.ascontiguousarray(colors.take(shuffled(scene.count), axis=0) if hard else colors))
             self._uploaded_colors = key
-        hard = scene.count > SORT_LIMIT
-        screen = scene.screen()
-        if not hard and screen is not self._drawn_order:
+        if not hard and (screen := scene.screen()) is not self._drawn_order:
             known = np.flatnonzero(np.isfinite(screen.x))
             order = known[far_to_near(screen.depth[known])] if scene.dims == 3 else known
             _upload(self._order, order.astype(np.uint32))
@@ -218,7 +226,7 @@ class PointsItem(SceneItem):
         _uniform(self.program, "u_ground", ground.redF(), ground.greenF(), ground.blueF())
         _uniform(self.program, "u_hard", 1.0 if hard else 0.0)
         if hard:
-            GL.glDrawArrays(GL.GL_POINTS, 0, scene.count)
+            self._draw_prefix()
         else:
             self._order.bind()
             GL.glDrawElements(GL.GL_POINTS, self._count, GL.GL_UNSIGNED_INT, ctypes.c_void_p(0))
@@ -226,6 +234,19 @@ class PointsItem(SceneItem):
         GL.glUseProgram(0)
         for place in (0, 1):
             GL.glDisableVertexAttribArray(place)
+
+    def _draw_prefix(self) -> None:
+        """Draw all points, or while the view turns so many as took no longer than ``FRAME_S`` the last time."""
+        moving, count = self.scene.moving, self.scene.count
+        drawn = min(count, self._affordable) if moving else count
+        if moving:
+            GL.glFinish()  # what was asked for before is not counted
+        began = perf_counter()
+        GL.glDrawArrays(GL.GL_POINTS, 0, drawn)
+        if moving:
+            GL.glFinish()
+            factor = min(max(FRAME_S / max(perf_counter() - began, 1e-6), 0.5), 2.0)
+            self._affordable = max(LEAST_MOVING, min(int(drawn * factor), 2 * count))
 
 
 class GridItem(SceneItem):

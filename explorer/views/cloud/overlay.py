@@ -13,7 +13,7 @@ from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPainterPath,
 from PySide6.QtWidgets import QWidget
 
 from core.paths.recipe import PATH_KINDS
-from core.rendering.axes import bar_ticks, flat_grid, labelled_edges, tick_text
+from core.rendering.axes import bar_ticks, count_ticks, flat_grid, labelled_edges, tick_text
 from core.rendering.colormaps import Colorbar
 from core.rendering.path_colours import path_colour
 from explorer.views.cloud.overlay_gridlines import SeenGridlines, draw_gridline_values, draw_gridlines, seen_gridlines
@@ -304,15 +304,17 @@ def draw_colorbar(painter: QPainter, bar: Colorbar, theme: Theme, width: float, 
     painter.drawImage(frame, image)
     painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
     border(painter, frame.adjusted(-0.5, -0.5, 0.5, 0.5), pen(QColor(theme.border), 1.0))
-    span = bar.high - bar.low
-    ticks, step = bar_ticks(bar.low, bar.high, int(length / TICK_ROOM))
-    for tick in ticks.tolist():
-        share = float(np.clip((tick - bar.low) / (span or 1.0), 0.0, 1.0))
+    if bar.logarithmic:
+        ticks = count_ticks(bar.high, int(length / TICK_ROOM))
+        texts = [f"{tick:,.0f}" for tick in ticks]
+    else:
+        ticks, step = bar_ticks(bar.low, bar.high, int(length / TICK_ROOM))
+        texts = [tick_text(tick, step) for tick in ticks.tolist()]
+    for share, text in zip(bar.shares(ticks).tolist(), texts, strict=True):
         y = frame.bottom() - share * length
         painter.setPen(pen(QColor(theme.muted), 1.0))
         painter.drawLine(QPointF(frame.left() - 4, y), QPointF(frame.left() - 1, y))
         rect = QRectF(frame.left() - 78, y - 8, 70, 16)
-        text = tick_text(tick, step)
         halo_text(painter, rect, Qt.AlignmentFlag.AlignRight, text, QColor(theme.muted), halo)
 
 

@@ -33,7 +33,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.rendering.colormaps import Colorbar
+from core.rendering.colormaps import Colorbar, lut
+from core.rendering.crowd import density_label
 from explorer.views.cloud.interaction import AXIS_KEYS, Interaction
 from explorer.views.cloud.legend import Legend, LegendEntry
 from explorer.views.cloud.overlay import Overlay
@@ -89,6 +90,8 @@ class CloudView(Themed, QWidget):
     """Space was tapped over the cloud without turning it: the window's meaning of Space applies."""
     finished = Signal()
     """Enter: what is being drawn is as it should be."""
+    progressed = Signal(int, int)
+    """Of a crowd, which takes several pictures: how many of its points are drawn by now, and how many there are."""
 
     def __init__(self, renderer: str = "auto", parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -108,7 +111,8 @@ class CloudView(Themed, QWidget):
         self.legend.entered.connect(self._interaction.leave)
         choice = choose_renderer(renderer)
         self.renderer_name, self.renderer_note = choice.name, choice.note
-        self._canvas = self._make_canvas(choice)
+        self._points_canvas = self._canvas = self._make_canvas(choice)
+        self._density_canvas: SoftwareCanvas | None = None
         self._settle = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._settle.timeout.connect(self._on_settled)
         self._follow = QVariantAnimation(self, startValue=0.0, endValue=1.0, duration=FOLLOW_MS)
@@ -125,7 +129,7 @@ class CloudView(Themed, QWidget):
 
     def _make_canvas(self, choice: RendererChoice) -> Any:
         if not choice.opengl:
-            return SoftwareCanvas(self.scene, self._on_canvas_drawn, self)
+            return self._make_software_canvas()
         # pyqtgraph.opengl takes 0.2 s to import, for nothing where OpenGL is not used.
         from explorer.views.cloud.gl_canvas import GLCanvas
 
@@ -133,15 +137,29 @@ class CloudView(Themed, QWidget):
         canvas.failed.connect(self._on_opengl_failed, Qt.ConnectionType.QueuedConnection)
         return canvas
 
+    def _make_software_canvas(self) -> SoftwareCanvas:
+        return SoftwareCanvas(self.scene, self._on_canvas_drawn, self.progressed.emit, self)
+
     def _on_opengl_failed(self, reason: str) -> None:
         """Go on in software: a black panel helps nobody."""
         self.renderer_name = "software"
         self.renderer_note = f"OpenGL could not draw the cloud ({reason}); drawing in software."
-        broken, self._canvas = self._canvas, SoftwareCanvas(self.scene, self._on_canvas_drawn, self)
+        broken, self._points_canvas = self._points_canvas, self._make_software_canvas()
         broken.hide()
         broken.deleteLater()
+        self._take_canvas()
+
+    def _take_canvas(self) -> None:
+        """Have the canvas that draws what is wanted: densities are counted by numpy, whatever draws points."""
+        wanted = self._points_canvas
+        if self.scene.density and not isinstance(wanted, SoftwareCanvas):
+            self._density_canvas = self._density_canvas or self._make_software_canvas()
+            wanted = self._density_canvas
+        for canvas in {self._points_canvas, self._density_canvas} - {None, wanted}:
+            canvas.hide()
+        self._canvas = wanted
         self._arrange()
-        self._canvas.show()
+        wanted.show()
         self._redraw()
 
     def _arrange(self) -> None:
@@ -157,6 +175,14 @@ class CloudView(Themed, QWidget):
 
     def _on_canvas_drawn(self) -> None:
         self.frames_drawn += 1
+        scene = self.scene
+        if scene.density:
+            cell, most = scene.density_counted
+            colours = lut(scene.density, self._theme.plot)
+            bar = Colorbar(density_label(scene.density_of, cell), 1.0, float(max(most, 1)), colours, logarithmic=True)
+            if scene.colorbar is None or (bar.label, bar.high) != (scene.colorbar.label, scene.colorbar.high):
+                scene.colorbar = bar
+                self._overlay.update()
 
     def refresh(self) -> None:
         """Redraw the overlay, in the next frame."""
@@ -261,6 +287,17 @@ class CloudView(Themed, QWidget):
         self.scene.opacity = float(np.clip(opacity, 0.0, 1.0))
         self.scene.color_version += 1
         self._redraw()
+
+    def set_density(self, colormap: str, selected: bool = False) -> None:
+        """Count the points of each pixel instead of drawing them, in the colours of ``colormap``; empty: draw them.
+
+        ``selected``: there is a selection, whose points alone are counted.
+        """
+        self.scene.density_of = "selected" if selected else "samples"
+        if colormap != self.scene.density:
+            self.scene.density = colormap
+            self.scene.colorbar = None
+            self._take_canvas()
 
     def set_thumbnails(self, images: np.ndarray | None) -> None:
         """Pictures uint8 (N, h, w, C) that hovering shows."""

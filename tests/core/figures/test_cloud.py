@@ -107,3 +107,16 @@ def test_equal_descriptions_are_known_as_such():
     assert same(cloud(), cloud())
     assert not same(cloud(), cloud(point_size=6.0))
     assert not same(cloud(), cloud(points=cloud().points + 1))
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_a_density_is_one_picture_with_a_scale_of_counts(dims):
+    figure = cloud(3000, dims=dims, colouring=Colouring(colormap="inferno", density=True, selected=np.arange(500)))
+    if dims == 2:
+        figure = structs.replace(figure, eye=structs.replace(EYE, flat=True), points=figure.points * (1, 1, 0))
+    cell, counts = cloud_module.window_density(figure)
+    assert (cell, int(counts.sum())) == (2, 500)
+    sheet = draw(figure, PAGE)
+    root = ElementTree.fromstring(encode(sheet, PAGE))
+    assert {"selected per 2 × 2 px", "1", str(counts.max())} <= set(words(root))
+    assert any("500 samples, counted in cells of 2 × 2" in note for note in sheet.notes)

@@ -117,6 +117,16 @@ def test_points_can_be_of_one_colour_or_tell_training_from_validation(run: RunDi
     assert split.categories == ("training", "validation")
 
 
+def test_samples_can_be_counted_on_one_scale_for_all_sides(run: RunDirectory):
+    cloud = make_cloud(run, Look(color_by="density", colormap="inferno"))
+    assert (cloud.density, cloud.colorbar) == ("inferno", None)
+    points = cloud.points.copy()
+    points[9:] = points[9]
+    frames = render(dataclasses.replace(cloud, points=points), QUICK, Look())
+    assert all((frame == lut("inferno", DARK.plot)[255, :3]).all(axis=2).any() for frame in frames)
+    assert make_cloud(run, Look()).density == ""
+
+
 def test_classes_have_colours_and_names_of_their_own(run: RunDirectory):
     probe = run.read_probe()
     kinds = (np.arange(COUNT) % 2).astype(np.float32)
@@ -160,7 +170,7 @@ def test_values_of_the_callers_colour_points_within_their_quantiles(run: RunDire
 @pytest.mark.parametrize(
     ("look", "words"),
     [
-        (lambda: Look(color_by="hue"), "color_by is 'hue'; this run has a, b, split, none"),
+        (lambda: Look(color_by="hue"), "color_by is 'hue'; this run has a, b, split, density, none"),
         (lambda: Look(axes="1,2"), "axes is '1,2'"),
         (lambda: Look(axes="1,2,9"), "numbers of 1 to 3"),
         (lambda: Look(axes="x"), "axes is 'x'"),
@@ -408,7 +418,7 @@ def test_a_gif_is_kept_small_by_fewer_frames(run: RunDirectory, tmp_path: Path):
     ("arguments", "words"),
     [
         (("--out", "turn.avi"), "its name must end in .mp4 or .gif"),
-        (("--out", "turn.gif", "--color-by", "hue"), "this run has a, b, split, none"),
+        (("--out", "turn.gif", "--color-by", "hue"), "this run has a, b, split, density, none"),
         (("--out", "turn.gif", "--size", "7"), "size is 7"),
         (("--out", "turn.gif", "--values", "missing.npy"), "missing.npy cannot be read"),
         (("--out", "turn.gif", "--values", "config.json"), "is not an .npy or .npz file of numbers"),

@@ -175,3 +175,21 @@ def test_the_samples_are_placed_anew_for_other_means_axes_and_layouts_alone(desk
     desk.control.tick()
     assert (placed[-1] == 1.0).all()
     assert len(placed) == 3
+
+
+def test_samples_are_counted_where_colours_are_chosen_and_undo_draws_them_again(desk, qtbot):
+    desk.open_run(3)
+    box = desk.points.findChild(QComboBox, "points.color_by")
+    assert "density" in [box.itemText(row) for row in range(box.count())]
+    desk.editing.commit("colour by density", color_by="density", hidden=frozenset())
+    desk.control.tick()
+    assert desk.cloud.scene.density == "viridis"
+    assert desk.control.colouring.density
+    assert desk.points.findChild(QComboBox, "points.colormap").isEnabled()
+    desk.control.select(np.array([1, 2]), False)
+    desk.control.tick()
+    assert desk.cloud.scene.density_of == "selected"
+    desk.editing.undo()
+    desk.editing.undo()
+    desk.control.tick()
+    assert desk.cloud.scene.density == ""

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from core.rendering.camera import Camera
-from explorer.views.cloud.scene import ScreenPoints, hit_curve, insert_position, project_points
+from explorer.views.cloud import screen_points
+from explorer.views.cloud.scene import hit_curve, insert_position
+from explorer.views.cloud.screen_points import ScreenPoints, project_points
 
 RNG = np.random.default_rng(3)
 
@@ -39,6 +41,16 @@ def test_picking_returns_the_nearest_point_within_the_radius():
         distance = np.hypot(x - px, y - py)
         expected = int(distance.argmin()) if distance.min() <= 12 else None
         assert points.nearest((px, py), 12) == expected
+
+
+def test_of_very_many_points_those_around_the_pixel_are_searched_with_the_same_answer(monkeypatch):
+    x, y, depth = RNG.uniform(-40, 900, 4000), RNG.uniform(-40, 500, 4000), RNG.uniform(1, 2, 4000)
+    x[:9] = np.nan
+    pixels, all_of_them = RNG.uniform(-20, 880, (80, 2)), screen(x, y, depth)
+    expected = [all_of_them.nearest(tuple(pixel), 12, 3) for pixel in pixels]
+    monkeypatch.setattr(screen_points, "SCANNED", 100)
+    assert [screen(x, y, depth).nearest(tuple(pixel), 12, 3) for pixel in pixels] == expected
+    assert any(index is not None for index in expected)
 
 
 def test_of_discs_on_the_same_pixel_the_one_in_front_is_meant():

@@ -35,8 +35,9 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QLineEdit, QVBoxLayout, QWidget
 
+from core.rendering import crowd
 from core.rendering.axes import bar_ticks
-from explorer.views.cloud import CloudView, LegendEntry, Mode
+from explorer.views.cloud import CloudView, LegendEntry, Mode, software_canvas
 from explorer.views.cloud.renderer import choose_renderer
 from explorer.widgets.theme import DARK, LIGHT
 
@@ -131,6 +132,38 @@ def test_twice_the_device_pixels_are_used_on_a_dense_screen(view, qtbot, monkeyp
     monkeypatch.setattr(type(view._canvas), "devicePixelRatioF", lambda self: 2.0)
     view.set_point_size(6)
     qtbot.waitUntil(lambda: view._canvas._image.width() > 2 * SIZE[0])
+
+
+def test_a_crowd_is_drawn_in_several_pictures_and_tells_how_far_it_is(view, qtbot, monkeypatch):
+    monkeypatch.setattr(software_canvas, "CROWD", 100)
+    monkeypatch.setattr(software_canvas, "FRAME_S", 0.0)
+    monkeypatch.setattr(software_canvas, "PART_S", 0.0)
+    monkeypatch.setattr(crowd, "PORTION", 50)
+    drawn = []
+    view.progressed.connect(lambda *part: drawn.append(part))
+    view.set_points(np.random.default_rng(0).normal(size=(1000, 3)))
+    qtbot.waitUntil(lambda: drawn[-1:] == [(1000, 1000)])
+    assert drawn[0] == (50, 1000)
+    assert len(drawn) > 3
+    pictures = view.frames_drawn
+    view.scene.camera.orbit(5, 5)
+    view.turned()  # in the midst of it, it begins anew
+    qtbot.waitUntil(lambda: view.frames_drawn > pictures and drawn[-1] == (1000, 1000))
+
+
+def test_a_density_counts_points_and_its_legend_says_what(either, qtbot):
+    scene = either.scene
+    either.set_density("viridis")
+    qtbot.waitUntil(lambda: scene.colorbar is not None)
+    assert (scene.colorbar.label, scene.colorbar.low) == ("samples per 2 × 2 px", 1.0)
+    assert scene.colorbar.logarithmic
+    qtbot.waitUntil(lambda: orange(grab(either)) == 0)
+    either.set_density("viridis", selected=True)
+    either.set_opacity(0.9)
+    qtbot.waitUntil(lambda: scene.colorbar.label == "selected per 2 × 2 px")
+    either.set_density("")
+    assert scene.colorbar is None
+    qtbot.waitUntil(lambda: orange(grab(either)) > 1000)
 
 
 def test_without_points_it_says_how_to_have_some_or_that_they_come(view, qtbot):
