@@ -46,11 +46,25 @@ def system_theme(application: QGuiApplication) -> Theme:
 def apply_theme(application: QApplication, theme: Theme) -> None:
     """Give every widget of ``application`` the colours of ``theme``: Fusion, a palette, and one style sheet."""
     Themed._theme = theme
-    # Asked for once: PySide keeps every style that it is asked for.
-    if not application.styleSheet() and application.style().name() != "fusion":
+    if application.styleSheet():
+        _know_windows_alone(application)
+    elif application.style().name() != "fusion":
         application.setStyle("Fusion")
     application.setPalette(make_palette(theme))
     application.setStyleSheet(style_sheet(theme))
+
+
+def _know_windows_alone(application: QApplication) -> None:
+    """Let the style of the sheet that ``application`` has forget each widget but the windows.
+
+    With another sheet Qt styles anew each widget that it knows, and all that are in that: a widget in ten others eleven
+    times. Of windows alone it styles each widget once, in a sixth of the time.
+    """
+    style = application.style()
+    style.unpolish(application)
+    for window in application.topLevelWidgets():
+        if window.parent() is None:
+            style.polish(window)
 
 
 def make_palette(theme: Theme) -> QPalette:

@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 from contrast import contrast
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QColor, QPalette
+from PySide6.QtWidgets import QDialog, QLabel, QWidget
 
 from explorer.widgets.theme import (
     DARK,
@@ -78,6 +79,36 @@ def test_applying_a_theme_reaches_the_application(untouched):
     apply_theme(untouched, DARK)
     assert untouched.palette().color(QPalette.ColorRole.WindowText).name() == DARK.text
     assert DARK.accent in untouched.styleSheet()
+
+
+class Counted(QLabel):
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__("text", parent)
+        self.styled = 0
+
+    def changeEvent(self, event: QEvent) -> None:
+        self.styled += event.type() == QEvent.Type.StyleChange
+        super().changeEvent(event)
+
+
+def test_another_theme_styles_each_widget_once_however_deep_it_lies(untouched, qtbot):
+    apply_theme(untouched, DARK)
+    parent = window = QWidget()
+    dialog, alone = QDialog(window), QWidget()
+    for made in (window, alone):
+        qtbot.addWidget(made)
+    for _ in range(6):
+        parent = QWidget(parent)
+    labels = [Counted(widget) for widget in (window, parent, dialog, alone)]
+    labels[1].setProperty("role", "muted")
+    window.show()
+    for label in labels:
+        label.ensurePolished()
+        label.styled = 0
+    apply_theme(untouched, LIGHT)
+    assert [label.styled for label in labels] == [1, 1, 1, 1]
+    colours = [label.palette().color(QPalette.ColorRole.WindowText).name() for label in labels]
+    assert colours == [LIGHT.text, LIGHT.muted, LIGHT.text, LIGHT.text]
 
 
 def test_disabled_text_is_fainter(qapp):
