@@ -29,10 +29,10 @@ from PySide6.QtWidgets import (
 from core.utils.text import counted
 from explorer.widgets.contact_sheet import ContactSheet
 from explorer.widgets.controls import (
+    ComboBox,
     folder_or_file_menu,
     label,
     leave_drops,
-    leave_wheel,
     named,
     push_button,
     spin_box,
@@ -128,7 +128,7 @@ class ImportDialog(QDialog):
         for flag, field in FILES.items():
             self._fields[flag] = self._file_field(flag, field)
         tip = "Without images and latents, so many samples are drawn from the prior, a standard normal distribution"
-        self._samples = leave_wheel(spin_box("dialog.import.samples", 2, MOST_SAMPLES, 2000, tip))
+        self._samples = spin_box("dialog.import.samples", 2, MOST_SAMPLES, 2000, tip, scrolled=True)
         self._samples_box = self._captioned("Samples of the prior", self._samples)
         self._name = named(QLineEdit(), "dialog.import.name", tip="Folder of the run, in the runs folder")
         self._name.textEdited.connect(self._show_ready)
@@ -411,7 +411,7 @@ class ImportDialog(QDialog):
             text: QLabel = label(found["value"], name=name, wrap=True)
             text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             return text
-        box = leave_wheel(named(QComboBox(), name))
+        box = named(ComboBox(), name)
         box.setMinimumContentsLength(8)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         box.addItems(options)

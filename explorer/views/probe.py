@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QLocale, Qt, Signal
-from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QSpinBox, QWidget
+from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QWidget
 
 from core.rendering.projection import axis_name
-from explorer.widgets.controls import MarkedSlider, label, leave_wheel, named, push_button, set_silently
+from explorer.widgets.controls import DoubleSpinBox, MarkedSlider, SpinBox, label, named, push_button, set_silently
 from explorer.widgets.layouts import Panel, column, row, scrolled
 
 STEPS = 4000
@@ -57,7 +57,7 @@ class ProbeView(Panel):
     def _make_pages(self) -> QWidget:
         pages = QWidget()
         tip = f"The first of the {MOST_ROWS} latent dimensions whose sliders are shown"
-        self._from = leave_wheel(named(QSpinBox(), "probe.first", None, tip, "First dimension shown"))
+        self._from = named(SpinBox(), "probe.first", None, tip, "First dimension shown")
         self._from.setSingleStep(MOST_ROWS)
         self._from.setKeyboardTracking(False)
         self._from.valueChanged.connect(self._on_page)
@@ -124,7 +124,11 @@ class ProbeView(Panel):
         return range(first, min(first + MOST_ROWS, len(self._z)))
 
     def _build(self) -> None:
-        """A row for each dimension that is to have one."""
+        """A row for each dimension that is to have one. While there is no dimension, rows wait out of sight: the next
+        run may have as many."""
+        self._to.setText(f"to {self._shown.stop:,} of {len(self._z):,}")
+        if [*self._shown] == [*self._sliders] or not self._shown:
+            return
         while (item := self._grid.takeAt(0)) is not None:
             widget = item.widget()
             if widget is not None:
@@ -147,13 +151,13 @@ class ProbeView(Panel):
             self._grid.setRowStretch(place, 0)
             self._sliders[i], self._numbers[i] = slider, number
         self._grid.setRowStretch(len(self._sliders), 1)
-        self._to.setText(f"to {self._shown.stop:,} of {len(self._z):,}")
 
     def _show_ranges(self) -> None:
         if not self._marks.size:
             return
         width = self._high - self._low
-        for i, slider in self._sliders.items():
+        for i in self._shown:
+            slider = self._sliders[i]
             q01, q99, low, high = self._marks[:, i]
             shares = ((self._marks[:, i] - self._low[i]) / width[i]).tolist()
             slider.set_span((shares[0], shares[1]))
@@ -182,8 +186,8 @@ class ProbeView(Panel):
         self.released.emit()
 
     def _show_values(self) -> None:
-        for i, number in self._numbers.items():
-            set_silently(number.setValue, float(self._z[i]))
+        for i in self._shown:
+            set_silently(self._numbers[i].setValue, float(self._z[i]))
             self._show_slider(i)
 
     def _show_slider(self, i: int) -> None:
@@ -195,13 +199,12 @@ class ProbeView(Panel):
             slider.update()
 
 
-def _number(name: str, axis: str) -> QDoubleSpinBox:
+def _number(name: str, axis: str) -> DoubleSpinBox:
     """A field for the coordinate on ``axis``."""
-    box = leave_wheel(named(QDoubleSpinBox(), name, None, f"{axis}, any finite value", axis))
+    box = named(DoubleSpinBox(), name, None, f"{axis}, any finite value", axis)
     box.setLocale(QLocale.c())
     box.setDecimals(4)
     box.setRange(-1e6, 1e6)
     box.setKeyboardTracking(False)
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     box.setFixedWidth(92)
     return box

@@ -178,7 +178,36 @@ class MarkedSlider(QSlider):
         dot(painter, centre.toTuple(), HANDLE / 2 - 2, accent if active else text, outline)
 
 
-class MagnitudeSpinBox(QDoubleSpinBox):
+class ComboBox(QComboBox):
+    """A list of choices that leaves the wheel to the panel that scrolls under the mouse."""
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        event.ignore()
+
+
+class SpinBox(QSpinBox):
+    """A whole number that no wheel changes while a panel is scrolled, but when it has the focus."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # which a wheel does not give
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        super().wheelEvent(event) if self.hasFocus() else event.ignore()
+
+
+class DoubleSpinBox(QDoubleSpinBox):
+    """A number that no wheel changes while a panel is scrolled, but when it has the focus."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # which a wheel does not give
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        super().wheelEvent(event) if self.hasFocus() else event.ignore()
+
+
+class MagnitudeSpinBox(DoubleSpinBox):
     """A field for numbers of any magnitude (3e-5, 0.002, 40): shown with ``%g``, stepped by factors.
 
     ``committed`` is emitted with the value after Enter, a step, or when the focus leaves a changed field, never
@@ -196,10 +225,8 @@ class MagnitudeSpinBox(QDoubleSpinBox):
         self.setDecimals(12)
         self.setRange(low, high)
         self.setKeyboardTracking(False)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumWidth(72)
         self.editingFinished.connect(self._commit)
-        leave_wheel(self)
         claim_keys(self, lambda event: event.key() == Qt.Key.Key_Escape and self.being_typed)
 
     def setValue(self, value: float) -> None:
@@ -262,24 +289,6 @@ class MagnitudeSpinBox(QDoubleSpinBox):
             self.committed.emit(self._last)
 
 
-class _WheelFilter(QObject):
-    """Leaves the wheel to the panel that scrolls under the mouse; a field takes it with the focus, a list never."""
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() != QEvent.Type.Wheel:
-            return False
-        alone = isinstance(watched, QComboBox) or (isinstance(watched, QWidget) and not watched.hasFocus())
-        if alone:
-            event.ignore()
-        return alone
-
-
-def leave_wheel(widget: W) -> W:
-    """``widget``, which no wheel changes while a panel is scrolled; a field that has the focus still listens."""
-    widget.installEventFilter(_WheelFilter(widget))
-    return widget
-
-
 class _KeyFilter(QObject):
     def __init__(self, widget: QWidget, claims: Callable[[QKeyEvent], bool]) -> None:
         super().__init__(widget)
@@ -299,17 +308,25 @@ def claim_keys(widget: QWidget, claims: Callable[[QKeyEvent], bool]) -> None:
 
 def combo_box(name: str, tip: str = "", accessible: str = "", letters: int = 3) -> QComboBox:
     """A list of choices as wide as its room but for so many letters, which leaves the wheel to its panel."""
-    box = leave_wheel(named(QComboBox(), name, None, tip, accessible))
+    box = named(ComboBox(), name, None, tip, accessible)
     box.setMinimumContentsLength(letters)
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     return box
 
 
 def spin_box(
-    name: str, low: int, high: int, value: int, tip: str = "", accessible: str = "", unit: str = ""
+    name: str,
+    low: int,
+    high: int,
+    value: int,
+    tip: str = "",
+    accessible: str = "",
+    unit: str = "",
+    scrolled: bool = False,
 ) -> QSpinBox:
-    """A whole number that changes when it has been typed, not while; ``unit`` stands behind it."""
-    box = named(QSpinBox(), name, None, tip, accessible)
+    """A whole number that changes when it has been typed, not while; ``unit`` stands behind it. ``scrolled``: it is in
+    a panel to which the wheel belongs."""
+    box = named(SpinBox() if scrolled else QSpinBox(), name, None, tip, accessible)
     box.setRange(low, high)
     box.setValue(value)
     box.setSuffix(unit)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, SignalInstance
+from PySide6.QtCore import QSignalBlocker, Signal, SignalInstance
 from PySide6.QtWidgets import (
     QButtonGroup,
     QCheckBox,
@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from core.config import Setting
 from core.data.sources.listing import likely_place
 from core.data.tables import SUFFIXES
-from explorer.widgets.controls import MagnitudeSpinBox, combo_box, folder_or_file_menu, leave_wheel, named, push_button
+from explorer.widgets.controls import MagnitudeSpinBox, SpinBox, combo_box, folder_or_file_menu, named, push_button
 from explorer.widgets.dialogs import ask_file, ask_folder
 from explorer.widgets.layouts import row
 
@@ -107,11 +107,10 @@ def ask_images(
 
 
 def _integer_editor(setting: Setting) -> Editor:
-    box = leave_wheel(QSpinBox())
+    box = SpinBox()
     high = min(setting.high or _LARGEST_INTEGER, _LARGEST_INTEGER)
     box.setRange(int(setting.low or 0), int(high))
     box.setStepType(QSpinBox.StepType.AdaptiveDecimalStepType if high > 1000 else QSpinBox.StepType.DefaultStepType)
-    box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
     return Editor(setting, box, box.value, box.setValue, box.valueChanged)
 
 

@@ -54,6 +54,22 @@ def test_before_a_run_is_open_the_panel_says_so(qtbot):
     assert not view.findChild(QPushButton, "probe.center").isEnabled()
 
 
+def test_the_next_run_of_as_many_dimensions_has_the_same_rows(view, said):
+    before = [_slider(view, i) for i in range(3)]
+    view.clear()
+    assert not any(slider.isVisible() for slider in before)
+    assert view.findChild(QLabel, "probe.empty").isVisible()
+    low, high = np.array([10.0, 20.0, 30.0]), np.array([20.0, 30.0, 40.0])
+    view.set_ranges(low, high, low + 1, high - 1)
+    view.set_values(np.array([15.0, 20.0, 40.0]))
+    assert [_slider(view, i) for i in range(3)] == before
+    assert all(slider.isVisible() for slider in before)
+    assert [_number(view, i).value() for i in range(3)] == [15.0, 20.0, 40.0]
+    assert _slider(view, 0).value() == 2000
+    assert "samples 10 to 20" in _slider(view, 0).toolTip()
+    assert not said
+
+
 def test_values_are_shown_silently(view, said, use_theme):
     view.set_values(np.array([1.0, -0.5, 7.5], dtype=np.float32))
     assert [_number(view, i).value() for i in range(3)] == [1.0, -0.5, 7.5]

@@ -6,9 +6,18 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QAction, QKeySequence, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QMainWindow
+from PySide6.QtWidgets import QApplication, QComboBox, QMainWindow, QWidget
 
-from explorer.widgets.controls import MARGIN, MagnitudeSpinBox, MarkedSlider, duration
+from explorer.widgets.controls import (
+    MARGIN,
+    DoubleSpinBox,
+    MagnitudeSpinBox,
+    MarkedSlider,
+    SpinBox,
+    combo_box,
+    duration,
+)
+from explorer.widgets.layouts import column, scrolled
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -178,6 +187,34 @@ def test_the_smallest_turn_of_a_wheel_moves_nothing(slider, qtbot):
     _wheel(slider, 60)
     _wheel(slider, 60)
     assert slider.value() == 50
+
+
+@pytest.mark.parametrize("make", [lambda: combo_box("box"), SpinBox, DoubleSpinBox, lambda: MagnitudeSpinBox(0, 99)])
+def test_the_wheel_over_a_field_scrolls_the_panel_that_it_is_in(qtbot, make):
+    field, body = make(), QWidget()
+    if isinstance(field, QComboBox):
+        field.addItems("abc")
+    column(field, 1, parent=body)
+    body.setMinimumHeight(2000)
+    area = scrolled(body, "area")
+    qtbot.addWidget(area)
+    area.resize(200, 200)
+    area.show()
+    area.activateWindow()
+    area.setFocus()
+    qtbot.waitUntil(area.hasFocus)
+    value = field.currentIndex if isinstance(field, QComboBox) else field.value
+
+    def turn() -> None:
+        QTest.wheelEvent(area.windowHandle(), field.mapTo(area, field.rect().center()), QPoint(0, -120))
+
+    turn()
+    assert value() == 0
+    assert area.verticalScrollBar().value() > 0
+    area.verticalScrollBar().setValue(0)
+    field.setFocus()
+    turn()
+    assert (area.verticalScrollBar().value() > 0) == isinstance(field, QComboBox)  # a list never takes it
 
 
 @pytest.mark.parametrize(
