@@ -81,6 +81,7 @@ class TransectsController(Controller):
         self._training: tuple[Plane, np.ndarray] | None = None
         # A pool of one: matplotlib's first import and a large picture take seconds, and two exports may name one file.
         self._files = self._background(ValueError, OSError, MemoryError)  # ExportError, and names that are no Unicode
+        self._distances = self._background()  # scipy, which finds them, takes 0.2 s of the processor to import
         self._placed: np.ndarray | None = None  # the mean at which a scrub has put the probe
         self._visible = False
         self._dirty = {"run", "list", "cloud"}
@@ -270,8 +271,9 @@ class TransectsController(Controller):
     # measuring
 
     def _show_transect(self, transect: Transect | None) -> None:
-        """Begin with ``transect``: its distances and its part in the hole are known at once. None: there is none."""
+        """Begin with ``transect``: its part in the hole is known at once, its distances soon. None: there is none."""
         self._shown = transect
+        self._distances.drop()
         self._cancel_request()
         self._request, self._measure_at, self._outdated = None, None, False
         if transect is None:
@@ -283,6 +285,15 @@ class TransectsController(Controller):
         self._view.set_measured(self._state.measured)
         self._show_summary()
         self._mark("cloud")
+        if transect is not None and self._training is not None and len(self._training[1]):
+            find = partial(nearest_distance, transect.points, self._training[1])
+            self._distances.read(find, self._on_distances)
+
+    def _on_distances(self, distances: np.ndarray) -> None:
+        measured = self._state.measured
+        if measured is not None:
+            self._state.measured = measured = dataclasses.replace(measured, distance=distances)
+            self._view.set_measured(measured, ())
 
     def _measure_if_due(self) -> None:
         measured, due = self._state.measured, self._measure_at
@@ -304,7 +315,6 @@ class TransectsController(Controller):
                 self.error_occurred.emit(str(error))
                 training = np.empty((0, 2))
             self._training = self._shown_plane, training  # looked up once for a run and a plane
-        _, training = self._training
         samples, names = self._state.samples, factor_names(self._state)
         nearest = indices = np.empty(0, dtype=np.int64)
         if samples is not None and not is_drawn(self._state):
@@ -318,7 +328,7 @@ class TransectsController(Controller):
             mu=np.full((count, dims), np.nan, dtype=np.float32),
             excess_bce=unknown,
             ssim=unknown,
-            distance=nearest_distance(transect.points, training) if len(training) else unknown,
+            distance=unknown,
             in_hole=held_out_points(self._state, transect.points, nearest),
             known=np.zeros(count, dtype=bool),
             axes=(names[x], names[y]),
@@ -384,7 +394,7 @@ class TransectsController(Controller):
     def ask_export(self, kind: str) -> None:
         """Ask for a file name and write the chosen transect as png, svg, csv or npz, as the name's ending says."""
         result = self._state.measured
-        if result is None or not result.known.all():
+        if result is None or not result.known.all() or self._distances.busy:
             self.refused.emit(
                 "The transect is not measured completely. Keep its panel open until every image has appeared."
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from fake_engine import FakeEngine
 
+from core.analysis.transect import nearest_distance
 from core.config import DataConfig, RunConfig
 from core.protocol.messages import Failed, MeasureTransect, TransectMeasured, WeightsChanged
 from core.runs.directory import ProbeSet
@@ -101,6 +103,7 @@ def made(qtbot, monkeypatch) -> Iterator[SimpleNamespace]:
         tick=tick,
     )
     control.shut_down()
+    control.drop_reads()
 
 
 def _open(made: SimpleNamespace, data: DataConfig | None = None) -> None:
@@ -137,8 +140,36 @@ def test_a_run_of_curves_offers_the_published_three_and_measures_the_first(curve
     assert len(request.indices) == 0
     measured = curves.state.measured
     assert np.flatnonzero(measured.in_hole).tolist() == [5, 6, 7, 8, 9]
-    assert 0.2 < measured.distance[7] <= 0.35  # the hole's middle is its radius away from any sample
     assert not measured.known.any()
+
+
+def test_distances_to_the_data_are_found_beside_the_event_loop(made, qtbot, monkeypatch):
+    threads: list[threading.Thread] = []
+
+    def find(*arguments: np.ndarray) -> np.ndarray:
+        threads.append(threading.current_thread())
+        return nearest_distance(*arguments)
+
+    monkeypatch.setattr(transects, "nearest_distance", find)
+    _open(made)
+    qtbot.waitUntil(lambda: np.isfinite(made.state.measured.distance).all())
+    assert 0.2 < made.state.measured.distance[7] <= 0.35  # the hole's middle is its radius away from any sample
+    assert made.view.picture.measured is made.state.measured
+    assert threads
+    assert threading.main_thread() not in threads
+
+
+def test_a_transect_is_not_exported_before_its_distances_are_known(curves, qtbot, monkeypatch):
+    waiting = threading.Event()
+    monkeypatch.setattr(transects, "nearest_distance", lambda points, _: waiting.wait(30) and np.ones(len(points)))
+    curves.control.choose(1)
+    curves.tick()
+    curves.tick()
+    curves.engine.answer(0, 15)
+    curves.control.ask_export("csv")
+    waiting.set()
+    assert "not measured completely" in curves.errors[-1]
+    qtbot.waitUntil(lambda: (curves.state.measured.distance == 1).all())
 
 
 def test_nothing_is_measured_while_the_panel_is_hidden(made):
@@ -341,6 +372,7 @@ def test_a_file_name_is_asked_for_and_its_ending_decides(curves, qtbot, tmp_path
     from PySide6.QtWidgets import QFileDialog
 
     curves.engine.answer(0, 15)
+    qtbot.waitUntil(lambda: np.isfinite(curves.state.measured.distance).all())
     curves.view.export_requested.emit("npz")
     dialog = curves.view.findChild(QFileDialog, "dialog.transect")
     with qtbot.waitSignal(curves.control.exported, timeout=20_000):
