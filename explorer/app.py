@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, thread_time
 from typing import TypeVar
 
 from PySide6.QtCore import QObject, Qt, QTimer
@@ -89,6 +89,8 @@ from explorer.widgets.theme import DARK, LIGHT, Theme, apply_theme, system_theme
 FRAME_MS = 16
 LOSSES_AFTER_S = 5.0
 """The loss plot imports pyqtgraph, a third of a second: it waits for the first image, but no longer than this."""
+BUSY_S = 0.003
+"""Of computing: after a tick that took so long, the loss plot waits for the next one."""
 CLOSING_S = 0.8
 """The window waits so long at its end for files that are being written, for commands and the engine, all at once.
 Commands are killed ``ENDING_S`` before the end; the engine, and what is still being written, are given up ``KILLING_S``
@@ -126,6 +128,7 @@ class Explorer(QObject):
         self._timer.timeout.connect(self.redraw)
         self.redraw_seconds: list[float] = []
         self._shown_at = math.inf
+        self._losses_wait = False
         self._in_place_of_losses = ""
 
     def _make_views(self, renderer: str) -> None:
@@ -372,10 +375,12 @@ class Explorer(QObject):
 
     def redraw(self) -> None:
         """The one clock: advance what plays, send what is due, draw what is dirty."""
-        begun = perf_counter()
+        begun, computed = perf_counter(), thread_time()
         for controller in self._controllers:
             controller.tick()
-        if self.image.has_image or begun - self._shown_at > LOSSES_AFTER_S:
+        # The curves are drawn at a tick of their own: with a new cloud they would hold up the loop for twice as long.
+        self._losses_wait = thread_time() - computed > BUSY_S and not self._losses_wait
+        if not self._losses_wait and (self.image.has_image or begun - self._shown_at > LOSSES_AFTER_S):
             self.losses.redraw()
         self.redraw_seconds = [*self.redraw_seconds[-255:], perf_counter() - begun]
 

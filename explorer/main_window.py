@@ -258,7 +258,8 @@ class MainWindow(QMainWindow):
             area = _AREAS.get(panel.area)
             if area is not None and not panel.floating and self.dockWidgetArea(dock) != area:
                 self.addDockWidget(area, dock)
-            dock.setFloating(panel.floating)
+            if dock.isFloating() != panel.floating:  # Qt would hide it, show it and arrange the window anew in any case
+                dock.setFloating(panel.floating)
             dock.setVisible(panel.shown)
         for dock, panel in known:
             if panel.front and panel.shown:

@@ -38,6 +38,8 @@ class ElidedLabel(QLabel):
 
     def set_texts(self, text: str, *shorter: str) -> None:
         """``text``, and what to say instead of it where it has no room, longest first."""
+        if text == self.text() and shorter == self._shorter:
+            return  # else the window would be arranged anew
         self._shorter = shorter
         super().setText(text)
         if not self._explained:

@@ -47,6 +47,7 @@ def test_the_loss_plot_does_not_delay_the_first_image(opened, qtbot):
     assert opened.losses.plot is None
     opened.image.set_image(np.zeros((8, 8, 1), dtype=np.uint8), "")
     opened.redraw()
+    opened.redraw()  # at the first one it may wait for others
     assert opened.losses.plot is not None
 
 

@@ -1,6 +1,7 @@
 """The whole program in use: what a person clicks, presses, plays, exports and opens. One program serves all tests."""
 
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from engine_driver import make_latents_run
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog
 from window_driver import notice, press
 
 from core.paths.latent_path import LatentPath
@@ -111,6 +112,32 @@ def test_reconstructions_are_shown_and_open_in_the_image(reopened, qtbot):
     index = reopened.reconstructions_view.grid.samples[0]
     reopened.reconstructions_view.sample_chosen.emit(index)
     assert reopened.state.samples.indices[reopened.state.document.sample] == index
+
+
+def test_the_loss_plot_waits_one_tick_for_what_else_takes_long(reopened, monkeypatch):
+    def compute() -> None:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
+            pass
+
+    drawn: list[int] = []
+    monkeypatch.setattr(reopened.cloud_control, "tick", compute)
+    monkeypatch.setattr(reopened.losses, "redraw", lambda: drawn.append(1))
+    reopened._losses_wait = False
+    reopened.redraw()
+    assert not drawn
+    reopened.redraw()
+    assert drawn
+
+
+def test_panels_that_stand_as_they_were_kept_are_left_alone(reopened):
+    shown: list[str] = []
+    panels = [reopened.losses, reopened.probe_view, reopened.training_view]
+    for panel in panels:
+        panel.shown.connect(lambda panel=panel: shown.append(panel.objectName()))
+    reopened.window.set_panels(reopened.window.panels())
+    QApplication.processEvents()
+    assert not shown
 
 
 def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(reopened, qtbot):

@@ -39,3 +39,14 @@ def test_what_is_painted_is_what_fits(line):
     whole = line.grab().toImage()
     line.set_texts("x")
     assert line.grab().toImage() != whole
+
+
+def test_the_same_text_again_does_not_arrange_the_window_anew(line, monkeypatch):
+    line.set_texts("a long text", "short")
+    asked: list[int] = []
+    monkeypatch.setattr(line, "updateGeometry", lambda: asked.append(1))
+    line.set_texts("a long text", "short")
+    assert not asked
+    line.set_texts("a long text", "shorter")
+    line.setText("another text")
+    assert len(asked) == 2
