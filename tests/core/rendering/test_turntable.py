@@ -123,7 +123,8 @@ def test_samples_can_be_counted_on_one_scale_for_all_sides(run: RunDirectory):
     points = cloud.points.copy()
     points[9:] = points[9]
     frames = render(dataclasses.replace(cloud, points=points), QUICK, Look())
-    assert all((frame == lut("inferno", DARK.plot)[255, :3]).all(axis=2).any() for frame in frames)
+    away = frames.astype(int) - lut("inferno", DARK.plot)[255, :3]  # a side may hide another point behind those
+    assert (np.abs(away).max(axis=3).min(axis=(1, 2)) < 8).all()
     assert make_cloud(run, Look()).density == ""
 
 
