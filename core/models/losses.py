@@ -90,13 +90,14 @@ def vae_loss(
     log_variance: Tensor,
     weights: Tensor,
     config: LossConfig,
-    beta: float,
-    gamma: float,
+    beta: float | Tensor,
+    gamma: float | Tensor,
 ) -> LossTerms:
     """The loss of one batch.
 
     ``logits`` and ``images`` (N, C, H, W), ``mu`` and ``log_variance`` (N, d), ``weights`` (N,) multiply each sample's
-    loss. ``beta`` and ``gamma`` are given beside ``config`` because they may change during a training.
+    loss. ``beta`` and ``gamma`` are given beside ``config`` because they may change during a training; as tensors of no
+    dimensions they may change within a CUDA graph.
     """
     reconstruction = (weights * reconstruction_loss(logits, images, config.reconstruction)).mean()
     kl = (weights * kl_divergence(mu, log_variance, config.kl)).mean()

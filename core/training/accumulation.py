@@ -102,10 +102,13 @@ def backward(
         pulls, entanglement = _pulls_of_the_batch(fabric, model, places, read, loss, workers)
     total = torch.zeros(4, device=fabric.device)
 
-    def value_of(place: slice, network: Any) -> tuple[Tensor, Tensor]:
+    def value_of(place: slice) -> tuple[Tensor, Tensor]:
         """What the images at ``place`` add to the loss of the batch, and to it and its terms."""
         part = read(place)
-        logits, mu, log_variance = network(part.seen, part.noise)
+        with fabric.autocast():
+            # Only several processes need what Fabric wraps the network in, which would round the noise to bfloat16.
+            network = model if fabric.world_size > 1 else model.module
+            logits, mu, log_variance = network(part.seen, part.noise)
         own = 0.0 if together else gamma
         losses = vae_loss(logits, part.images, mu, log_variance, part.weights, loss, beta, own)
         fraction = (place.stop - place.start) / count
@@ -117,8 +120,7 @@ def backward(
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
 
     def gradients_of(place: slice) -> tuple[tuple[Tensor, ...], Tensor]:
-        with fabric.autocast():
-            value, terms = value_of(place, model.module)
+        value, terms = value_of(place)
         return torch.autograd.grad(value, parameters), terms
 
     for part in pieces:
@@ -130,7 +132,7 @@ def backward(
             continue
         waits = fabric.world_size > 1 and part is not pieces[-1]
         with fabric.no_backward_sync(model) if waits else contextlib.nullcontext():
-            value, terms = value_of(part[0], model)
+            value, terms = value_of(part[0])
             total += terms
             fabric.backward(value)
     if entanglement is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import cast
@@ -29,7 +30,9 @@ from core.data.reading import read_ahead, read_images
 from core.models.device import resolve_device, resolve_precision
 from core.models.losses import TERM_NAMES, LossTerms, excess_bce, vae_loss
 from core.training.accumulation import Part, backward, largest_part, least_part, parts_of
+from core.training.device_step import DeviceSteps
 from core.training.explosion import Exploded, LossGuard
+from core.training.readings import Reading, Readings
 from core.training.rendezvous import PrivateDDP
 from core.training.schedule import fewest, learning_rate, next_batch, steps_left
 from core.training.state import TrainingState, epoch_order, input_noise, step_noise
@@ -37,7 +40,6 @@ from core.training.threads import piece_counter
 from core.training.workers import Workers
 
 VALIDATION_BATCH = 32
-CHECK_EVERY = 50  # steps between two looks at the loss on an accelerator, where each look waits for the device
 
 
 class TrainingError(RuntimeError):
@@ -50,7 +52,7 @@ class Diverged(TrainingError):
 
 @dataclass(frozen=True)
 class Step:
-    """One optimisation step, done. ``losses`` waits for the device when it is read: read it as often as it is shown."""
+    """One optimisation step, done; on an accelerator perhaps only given to it, as ``reading.ready`` says."""
 
     step: int
     """Steps done since the training began."""
@@ -58,8 +60,8 @@ class Step:
     """The epoch this step belongs to, from 1."""
     total_steps: int
     """Steps of the whole training."""
-    terms: Tensor
-    """(4,) float32 on the training's device, in the order of ``core.models.losses.TERM_NAMES``."""
+    reading: Reading
+    """Its losses, in the order of ``core.models.losses.TERM_NAMES``."""
     learning_rate: float
     """The rate this step used."""
     images: int
@@ -69,8 +71,9 @@ class Step:
 
     @property
     def losses(self) -> dict[str, float]:
-        """``loss``, ``reconstruction``, ``kl``, ``entanglement``: means over the batch (a device synchronisation)."""
-        return dict(zip(TERM_NAMES, self.terms.tolist(), strict=True))
+        """``loss``, ``reconstruction``, ``kl``, ``entanglement``: means over the batch; waits for the device until this
+        step is done."""
+        return dict(zip(TERM_NAMES, self.reading.values, strict=False))  # more may follow
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,9 @@ def train(
     global_batch = config.training.batch_size * processes
     total_steps = state.step + steps_left(count - state.position, global_batch, processes)
     total_steps += (config.training.epochs - state.epoch - 1) * steps_left(count, global_batch, processes)
-    unchecked: list[Tensor] = []
+    unchecked: deque[Reading] = deque()
+    on_device = DeviceSteps(state, dataset, fabric) if _fixed_steps(config.training, fabric) else None
+    readings = Readings(fabric.device, len(TERM_NAMES))
     guard = LossGuard(config.training.loss_limit)
 
     while state.epoch < config.training.epochs:
@@ -136,50 +141,53 @@ def train(
             batch = order[state.position : state.position + size]
             mine = _part_of_rank(batch, order, fewest(global_batch, processes), fabric)
             ahead = order[state.position + size :][fabric.global_rank : global_batch : processes]
-            read = _reader(dataset, mine, ahead, state, fabric)
             parts = parts_of(len(mine), config.training.accumulation, least)
             place = state.epoch + state.position / count
             rate = learning_rate(config.training, hyper.learning_rate, place, state.cycle)
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-
+            norm: Tensor | None = None
             model.train()  # the consumer may have left it in evaluation mode
-            optimizer.zero_grad(set_to_none=True)
             try:
-                terms = backward(fabric, model, parts, read, config.loss, hyper.beta, hyper.gamma, pieces, workers)
+                if on_device is not None:
+                    reading = on_device.run(mine, ahead, rate, hyper.beta, hyper.gamma)
+                else:
+                    read = _reader(dataset, mine, ahead, state, fabric)
+                    for group in optimizer.param_groups:
+                        group["lr"] = float(np.float32(rate))  # as it is where it is a tensor of the device's
+                    optimizer.zero_grad(set_to_none=True)
+                    terms = backward(fabric, model, parts, read, config.loss, hyper.beta, hyper.gamma, pieces, workers)
+                    if processes > 1:
+                        terms = cast(Tensor, fabric.all_reduce(terms, reduce_op="mean"))
+                    if config.training.clip > 0:  # error_if_nonfinite would wait for the device
+                        norm = fabric.clip_gradients(
+                            model, optimizer, max_norm=config.training.clip, error_if_nonfinite=False
+                        )
+                    reading = readings.take(terms)
             except ValueError as error:  # batch normalisation cannot learn from a single value a channel
                 if len(mine) > 1:
                     raise
                 raise TrainingError(f"training.batch_size is 1, and {error}; it must be 2 or more here.") from error
-            if processes > 1:
-                terms = cast(Tensor, fabric.all_reduce(terms, reduce_op="mean"))
-            norm: Tensor | None = None
-            if config.training.clip > 0:
-                # error_if_nonfinite would wait for the device
-                norm = fabric.clip_gradients(model, optimizer, max_norm=config.training.clip, error_if_nonfinite=False)
             if guard.under((hyper.learning_rate, hyper.beta, hyper.gamma)):
                 unchecked.clear()
-            unchecked.append(terms)
+            unchecked.append(reading)
             ends_epoch = state.position + len(batch) >= count
-            if fabric.device.type == "cpu" or len(unchecked) >= CHECK_EVERY or ends_epoch:
-                losses = torch.stack(unchecked)[:, 0].tolist()  # an accelerator waits: hence not every step
-                unchecked.clear()
-                for value in losses:
-                    usual = guard.usual
-                    if guard.explodes(value):
-                        exploded = Exploded(
-                            state.step, state.epoch + 1, "the loss", value, usual, _norm(model, norm), rate
-                        )
-                        if config.training.loss_limit > 0:
-                            yield exploded
-                        if not exploded.finite:
-                            raise Diverged(str(exploded))
-                        guard.reset()
-            optimizer.step()
+            # An accelerator's losses are looked at once they are there: it goes on meanwhile.
+            while unchecked and (unchecked[0].ready or ends_epoch):
+                value, *others = unchecked.popleft().values
+                usual = guard.usual
+                if guard.explodes(value):
+                    size = others[-1] if on_device is not None else _norm(model, norm)
+                    exploded = Exploded(state.step, state.epoch + 1, "the loss", value, usual, size, rate)
+                    if config.training.loss_limit > 0:
+                        yield exploded
+                    if not exploded.finite:
+                        raise Diverged(str(exploded))
+                    guard.reset()
+            if on_device is None:
+                optimizer.step()
 
             state.step += 1
             state.position += len(batch)
-            yield Step(state.step, state.epoch + 1, total_steps, terms, rate, len(batch), ends_epoch)
+            yield Step(state.step, state.epoch + 1, total_steps, reading, rate, len(batch), ends_epoch)
 
         validation = validate(model, dataset, state, fabric, workers)  # synchronises: it returns numbers
         if not math.isfinite(value := validation.get("loss", 0.0)):
@@ -240,6 +248,11 @@ def load_images(dataset: Dataset, indices: np.ndarray, device: torch.device) -> 
     return images.to(device, non_blocking=True).permute(0, 3, 1, 2).float().div_(255.0)
 
 
+def _fixed_steps(config: TrainingConfig, fabric: lightning_fabric.Fabric) -> bool:
+    """Whether a step is always the same operations of one accelerator."""
+    return fabric.device.type != "cpu" and fabric.world_size == 1 and config.accumulation == 1
+
+
 def _check_dataset(config: RunConfig, dataset: Dataset) -> None:
     size, channels = config.data.image_size, config.data.channels
     if dataset.images.shape[1:] != (size, size, channels):
@@ -252,11 +265,10 @@ def _check_dataset(config: RunConfig, dataset: Dataset) -> None:
 
 
 def _move_moments(state: TrainingState, device: torch.device) -> None:
-    """Bring a loaded optimizer's moments to the device; Adam's step counters stay on the CPU, where it reads them."""
+    """Bring a loaded optimizer's state to the device, Adam's step counters too: a fused optimizer reads them there."""
     for moments in state.optimizer.state.values():
         for name, value in moments.items():
-            if name != "step":
-                moments[name] = value.to(device)
+            moments[name] = value.to(device)
 
 
 def _norm(model: torch.nn.Module, norm: Tensor | None) -> float:

@@ -39,7 +39,7 @@ EPOCH_FRACTION = 0.07
 FIRST_MEANS_S = 4.0
 """Seconds that exact means may take before the training starts."""
 RECORD_INTERVAL_S = 0.05
-"""Steps that follow faster are not all recorded: reading a loss makes an accelerator wait."""
+"""Steps that follow faster are not all recorded."""
 RATE_WINDOW_S = 10.0
 NEIGHBOURS = 12
 """Of trustworthiness."""
@@ -127,6 +127,7 @@ class Recorder:
         self._restored = restored
         self._metrics = MetricsWriter(run.metrics_path)
         self._unrecorded: Step | None = None
+        self._due: Step | None = None
         self._rates = (math.nan, math.nan)
         self._recorded_at = -math.inf
         self._next_live = -math.inf
@@ -160,26 +161,32 @@ class Recorder:
 
     def flush_step(self) -> None:
         """Record the last step if it was passed over."""
-        step, self._unrecorded = self._unrecorded, None
-        if step is not None:
-            images_per_second, left = self._rates
-            self.append(
-                {
-                    "kind": "step",
-                    "step": step.step,
-                    "epoch": step.epoch,
-                    "total_steps": step.total_steps,
-                    "ends_epoch": step.ends_epoch,
-                    "time": self.clock.seconds(),
-                    "images_per_second": images_per_second,
-                    **step.losses,  # waits for the device
-                    "learning_rate": step.learning_rate,
-                    "beta": self.state.hyperparameters.beta,
-                    "gamma": self.state.hyperparameters.gamma,
-                    "eta_seconds": left,
-                }
-            )
-            self._recorded_at = time.monotonic()
+        if self._unrecorded is not None:
+            self._record(self._unrecorded)
+
+    def _record(self, step: Step) -> None:
+        """Record ``step``; waits for the device if it is not done yet."""
+        self._due = None
+        if step is self._unrecorded:
+            self._unrecorded = None
+        images_per_second, left = self._rates
+        self.append(
+            {
+                "kind": "step",
+                "step": step.step,
+                "epoch": step.epoch,
+                "total_steps": step.total_steps,
+                "ends_epoch": step.ends_epoch,
+                "time": self.clock.seconds(),
+                "images_per_second": images_per_second,
+                **step.losses,
+                "learning_rate": step.learning_rate,
+                "beta": self.state.hyperparameters.beta,
+                "gamma": self.state.hyperparameters.gamma,
+                "eta_seconds": left,
+            }
+        )
+        self._recorded_at = time.monotonic()
 
     # what the training does
 
@@ -222,8 +229,12 @@ class Recorder:
         self._rates = self.clock.rates(step)
         self._unrecorded = step
         now = time.monotonic()
-        if now - self._recorded_at >= RECORD_INTERVAL_S or step.ends_epoch:  # the validation that follows takes a while
+        if self._due is None and now - self._recorded_at >= RECORD_INTERVAL_S:
+            self._due = step
+        if step.ends_epoch:  # the validation that follows takes a while
             self.flush_step()
+        elif self._due is not None and self._due.reading.ready:  # an accelerator is behind, and not waited for
+            self._record(self._due)
         if now >= self._next_live:
             self.snapshot()
 

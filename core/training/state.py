@@ -43,10 +43,13 @@ class TrainingStateError(ValueError):
     """A saved state that does not fit this configuration; the message names the entry and both shapes."""
 
 
+def _word(*key: int) -> int:
+    """A generator's seed that depends only on ``key``; SeedSequence mixes it, so near keys give unrelated streams."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
+
+
 def _generator(*key: int) -> torch.Generator:
-    """A CPU generator that depends only on ``key``; SeedSequence mixes it, so near keys give unrelated streams."""
-    word = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
-    return torch.Generator().manual_seed(word)
+    return torch.Generator().manual_seed(_word(*key))
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
@@ -61,7 +64,12 @@ def step_noise(seed: int, step: int, rank: int, shape: tuple[int, int]) -> Tenso
 
 def input_noise(seed: int, step: int, rank: int, shape: tuple[int, ...]) -> Tensor:
     """float32 ``shape``, standard normal: the noise on the images that the encoder sees at one step on one rank."""
-    return torch.randn(shape, generator=_generator(seed, _INPUT_NOISE, step, rank))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(input_noise_seed(seed, step, rank)))
+
+
+def input_noise_seed(seed: int, step: int, rank: int) -> int:
+    """What a generator of any device is set to before it draws that noise."""
+    return _word(seed, _INPUT_NOISE, step, rank)
 
 
 def make_optimizer(model: VAE, config: TrainingConfig) -> torch.optim.Optimizer:

@@ -32,6 +32,7 @@ from core.training.accumulation import (
 )
 from core.training.checkpoint import CheckpointError, copy_checkpoint, load_checkpoint, save_checkpoint
 from core.training.control import Beginning, Steering, StopSignals, settle_commands
+from core.training.device_step import place_of_images
 from core.training.distributed import RankFailed, Ranks
 from core.training.explosion import Exploded
 from core.training.loop import Diverged, Step, TrainingError, make_fabric, train
@@ -154,6 +155,8 @@ def run_training(
                 steering = Steering(recorder, signals, beginning)
                 paused = beginning is not None and beginning.paused
                 recorder.begin(dataset, str(fabric.device), fabric.world_size, paused=paused)
+                if fabric.device.type != "cpu" and fabric.world_size == 1:
+                    recorder.event("data", message=place_of_images(fabric.device, dataset))
             events = train(state, dataset, fabric, workers)
             stopped = _told_to_stop(steering, ranks, state)
             exploded: Exploded | None = None
