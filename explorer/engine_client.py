@@ -51,6 +51,7 @@ from core.protocol.messages import (
     supersedes,
 )
 from core.protocol.python_channel import is_given
+from core.utils.text import NO_BREAK, duration_text
 from explorer.engine_process import engine_arguments, start_python
 from explorer.weak_callback import ignore, weak_callback
 
@@ -413,7 +414,7 @@ class EngineClient(QObject):
         if stopped:
             self._end_process("had been stopped")
         elif idle_s > DEAD_S:
-            self._end_process(f"neither answered nor worked for {idle_s:.0f} s")
+            self._end_process(f"neither answered nor worked for {duration_text(idle_s)}")
         elif self._ready:
             self._tell_stall(f"The {self.NAME} does not answer. It may be busy; if that lasts, {self.REMEDY}.")
 
@@ -427,7 +428,7 @@ class EngineClient(QObject):
         if not late:
             self._resolve_stall()
         elif tell:
-            self._tell_stall(self._step_text(f"for about {pong.seconds:.0f} s so far"))
+            self._tell_stall(self._step_text(f"for about {duration_text(pong.seconds)} so far"))
 
     def _step_text(self, took: str) -> str:
         """What to say of a step that takes long."""
@@ -481,7 +482,7 @@ class EngineClient(QObject):
         if len(self._deaths) > MAX_RESTARTS:
             self._lose(f"{what}, {len(self._deaths)} times in a minute. {self.AGAIN}", True)
         elif wait := self._wait_s:
-            self._lose(f"{what}. It starts again in {wait:g} s.", False)
+            self._lose(f"{what}. It starts again in {wait:g}{NO_BREAK}s.", False)
         else:
             self._lose(f"{what}. It has been started again.", False)
 

@@ -24,6 +24,7 @@ from core.runs.lock import Pulse
 from core.runs.metrics_log import MetricsTail
 from core.utils.point_sets import most_central, value_ranges
 from core.utils.remembered import LARGE
+from core.utils.text import duration_text
 from core.utils.untrusted import refusal
 from explorer.background import call_in_event_loop, use_event_loop
 
@@ -239,7 +240,7 @@ class RunWatcher(QObject):
 
     def _look_at_clock(self) -> None:
         seconds = self._watch.looking_s if self._watch is not None else 0.0
-        self._tell_stalled(f"{seconds:.0f} s" if seconds > SLOW_S else "")
+        self._tell_stalled(duration_text(seconds) if seconds > SLOW_S else "")
 
     def _tell_stalled(self, text: str) -> None:
         if text or self._stalled:

@@ -12,6 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from core.figures.style import Drawing, Style, axes_at, dress, elided, new_figure, sheet, text_width, write, write_title
 from core.protocol.figures import LossCurve, LossesFigure
+from core.utils.text import duration_text
 
 LEAST_HEIGHT = 20.0  # heights of text
 ASPECT = 0.5  # height over width of a page that has no height of its own
@@ -47,7 +48,7 @@ def draw(figure: LossesFigure, width: float, height: float, style: Style) -> Dra
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=figure.axis == "step"))
     name = "time" if figure.axis == "time" else figure.axis
     if figure.axis == "time":
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _duration(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: duration_text(max(0.0, value), round_zeros=True)))
     axes.set_xlabel(name, fontsize=size, color=style.theme.text, labelpad=2.5)
     axes.set_ylabel("loss", fontsize=size, color=style.theme.text, labelpad=2.5)
     if other is not None:
@@ -168,12 +169,3 @@ def _draw_marks(axes: Axes, figure: LossesFigure, span: float, style: Style) -> 
             fontsize=style.small,
             color=theme.text,
         )
-
-
-def _duration(seconds: float) -> str:
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min" + (f" {whole % 60:02d} s" if whole % 60 else "")
-    return f"{whole // 3600} h" + (f" {whole % 3600 // 60:02d} min" if whole % 3600 else "")

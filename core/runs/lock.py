@@ -35,6 +35,7 @@ from typing import IO, Annotated, Literal, NamedTuple
 import msgspec
 
 from core.utils.atomic_write import TEMPORARY_SUFFIX, atomic_file
+from core.utils.text import duration_text
 from core.utils.untrusted import UnreadableError, decode_json, read_bytes, update_regular
 
 HEARTBEAT_S = 0.5
@@ -388,7 +389,8 @@ def _watch_until_stale(path: Path) -> _Identity | None:
         if pulse is not None and pulse.process == "stopped":
             sign = " It was stopped (as by Ctrl+Z): let it go on with kill -CONT, or end it."
         elif pulse is not None and pulse.silent_s > STALE_S:
-            sign = f" It has given no sign of life for {pulse.silent_s:.0f} s, but it is there: end it if it hangs."
+            silent = duration_text(pulse.silent_s)
+            sign = f" It has given no sign of life for {silent}, but it is there: end it if it hangs."
         raise RunError(
             f"{path.parent} is being trained by process {holder.pid} on {holder.host}. "
             f"Stop that training first, or choose another folder with --out.{sign}"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from unicodedata import category
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+"""Between a number and its unit: no line ends there."""
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
@@ -53,6 +57,19 @@ def shortened(text: str, fits: Callable[[str], bool]) -> str:
         if fits(short):
             return short
     return "…"
+
+
+def duration_text(seconds: float, *, round_zeros: bool = False) -> str:
+    """A time span for reading: "8 s", "3 min 05 s", "2 h 10 min", with spaces at which no line breaks; "–" if it is not
+    finite, or negative. ``round_zeros``: "3 min" in place of "3 min 00 s", as on an axis."""
+    if not math.isfinite(seconds) or seconds < 0:
+        return "–"
+    whole = round(seconds)
+    large, unit, small, below = (whole // 60, "min", whole % 60, "s")
+    if whole >= 3600:
+        large, unit, small, below = (whole // 3600, "h", whole % 3600 // 60, "min")
+    words = [f"{large} {unit}", f"{small:02d} {below}"] if whole >= 60 else [f"{whole} s"]
+    return " ".join(words[:1] if round_zeros and not small else words).replace(" ", NO_BREAK)
 
 
 def size_text(count: int) -> str:

@@ -21,8 +21,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.utils.text import counted
-from explorer.widgets.controls import duration, label, named, push_button, set_role, spin_box, tool_button
+from core.utils.text import NO_BREAK, counted, duration_text
+from explorer.widgets.controls import label, named, push_button, set_role, spin_box, tool_button
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import Panel, column, row, scrolled
 from explorer.widgets.plain_text import plain_tip
@@ -307,7 +307,7 @@ def _sentence(item: Experiment) -> str:
     if item.state == "starting":
         return item.message or "The process is starting"
     if item.state == "running":
-        left = "" if item.eta_seconds is None else f"{duration(item.eta_seconds)} left"
+        left = "" if item.eta_seconds is None else f"{duration_text(item.eta_seconds)}{NO_BREAK}left"
         return " · ".join(part for part in (f"{item.fraction:.0%}", left, item.message) if part)
     if item.state == "stopping":
         return "Stops after the current step; finished parts are saved"

@@ -459,18 +459,6 @@ def set_role(widget: QWidget, role: str) -> None:
         widget.style().polish(widget)
 
 
-def duration(seconds: float) -> str:
-    """A time span for reading: "8 s", "3 min 05 s", "2 h 10 min"."""
-    if not math.isfinite(seconds) or seconds < 0:
-        return "–"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
 def on_screen(widget: QWidget) -> bool:
     """Whether any of ``widget`` can be seen. Behind another tab of its dock, Qt still calls a widget visible."""
     return widget.isVisible() and not widget.visibleRegion().isEmpty()

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 from core.runs.directory import RunDirectory, RunError
 from core.runs.lock import LockReader, Pulse
+from core.utils.text import NO_BREAK, duration_text
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.training.training import TrainingController
 from explorer.run_watcher import ModelFiles
 from explorer.views.training import TrainingView
-from explorer.widgets.controls import duration
 from explorer.widgets.dialogs import ask_question
 
 if TYPE_CHECKING:
@@ -41,16 +41,16 @@ def trouble(pulse: Pulse) -> str:
         return f"The trainer's process ({pulse.holder.pid}) has been stopped: it does nothing until it is continued."
     if pulse.silent_s > SILENT_S:
         return (
-            f"The trainer has not been heard of for {duration(pulse.silent_s)}: its process does not run, "
+            f"The trainer has not been heard of for {duration_text(pulse.silent_s)}: its process does not run, "
             f"{pulse.holder.host} sleeps, or the disk of the run is away."
         )
     if busy is None:
         return ""
     if beat.activity == "step" and busy > (max(LONG_S, TIMES * beat.usually) if beat.usually else FIRST_S):
         usual = f"it usually takes {_seconds(beat.usually)}" if beat.usually else "it is the first one"
-        return f"The trainer has not finished a step for {duration(busy)}; {usual}."
+        return f"The trainer has not finished a step for {duration_text(busy)}; {usual}."
     if beat.activity in _DOING and busy > OTHER_S:
-        return f"The trainer has been {_DOING[beat.activity]} for {duration(busy)}."
+        return f"The trainer has been {_DOING[beat.activity]} for {duration_text(busy)}."
     return ""
 
 
@@ -167,4 +167,4 @@ class TrainerController(Controller):
 
 
 def _seconds(value: float) -> str:
-    return duration(value) if value >= 10.0 else f"{value:.2g} s"
+    return duration_text(value) if value >= 10.0 else f"{value:.2g}{NO_BREAK}s"

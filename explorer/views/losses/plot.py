@@ -26,8 +26,8 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
 
 from core.protocol.figures import LossCurve, LossesFigure
+from core.utils.text import duration_text
 from explorer.views.losses.data import CURVES, REGULARISERS, LossData, Mark, PlotSettings, curve_color, smoothed
-from explorer.widgets.controls import duration
 from explorer.widgets.painting import tint
 from explorer.widgets.theme import Themed
 
@@ -374,7 +374,7 @@ class _Axis(AxisItem):
     def text(self, value: float) -> str:
         """``value`` as it reads on this axis."""
         if self.seconds:
-            return duration(value)
+            return duration_text(value)
         return f"{value:,.0f}" if value == round(value) else f"{value:.4g}"
 
     def tickStrings(self, values: list[float], scale: float, spacing: float) -> list[str]:

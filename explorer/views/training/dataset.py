@@ -13,10 +13,10 @@ from PySide6.QtGui import QColor, QFontMetricsF, QGuiApplication, QPainter, QPai
 from PySide6.QtWidgets import QProgressBar, QPushButton, QStackedWidget, QWidget
 
 from core.config import SETTINGS
-from core.utils.text import counted
+from core.utils.text import NO_BREAK, counted, duration_text
 from explorer.views.training.editors import make_editor
 from explorer.widgets.contact_sheet import ContactSheet
-from explorer.widgets.controls import duration, label, named, push_button, set_role
+from explorer.widgets.controls import label, named, push_button, set_role
 from explorer.widgets.elided_label import ElidedLabel
 from explorer.widgets.layouts import Panel, column, form, row, scrolled
 from explorer.widgets.painting import small_font, tint
@@ -187,7 +187,11 @@ class DatasetView(Themed, Panel):
         if done is not None:
             self._bar.setValue(round(_PERMILLE * done))
             left = seconds * (1.0 - done) / done if done > 0.01 else math.inf
-            known = f" · {done:.0%} · {duration(left)} left" if math.isfinite(left) and seconds > 1.0 else " …"
+            known = (
+                f" · {done:.0%} · {duration_text(left)}{NO_BREAK}left"
+                if math.isfinite(left) and seconds > 1.0
+                else " …"
+            )
             self._doing.setText(MEASURING if done >= 1.0 else f"Reading the images{known}")
             if self._pages.currentIndex() < 2:
                 self._pages.setCurrentIndex(3)
@@ -396,7 +400,9 @@ def estimate(found: Mapping[str, Any], values: Mapping[str, Any]) -> str:
                 return ""
     rate, memory = measured["images_per_second"], measured["memory_bytes"]
     seconds = values.get("training.epochs", 0) * split["train"] / rate
-    return f"On this machine about {duration(seconds)} at {rate:,.0f} images/s, with {memory / 1e9:.1f} GB of memory."
+    return (
+        f"On this machine about {duration_text(seconds)} at {rate:,.0f} images/s, with {memory / 1e9:.1f} GB of memory."
+    )
 
 
 def skipped_lines(skipped: Sequence[Mapping[str, str]]) -> list[str]:

@@ -19,10 +19,10 @@ from PySide6.QtWidgets import (
 )
 
 from core.config import LIVE_SETTINGS, ConfigError, RunConfig
+from core.utils.text import NO_BREAK, duration_text
 from explorer.views.training.form import ContinueForm, TrainingForm
 from explorer.widgets.controls import (
     MagnitudeSpinBox,
-    duration,
     label,
     named,
     push_button,
@@ -267,7 +267,7 @@ class TrainingView(Panel):
         """While a training starts: ``done`` (0 to 1) of its images is ready, ``seconds`` after the start."""
         self._bar.setValue(round(_PERMILLE * done))
         left = seconds * (1.0 - done) / done if done > 0.0 else math.inf
-        self._numbers.setText(f"preparing the images: {done:.0%} · {duration(left)} left")
+        self._numbers.setText(f"preparing the images: {done:.0%} · {duration_text(left)}{NO_BREAK}left")
         self._show()
 
     def set_progress(self, record: Mapping[str, Any], total_epochs: int) -> None:
@@ -285,7 +285,7 @@ class TrainingView(Panel):
         if record.get("ends_epoch"):
             parts.append("validating…")
         elif eta is not None:
-            parts.append(f"{duration(eta)} left")
+            parts.append(f"{duration_text(eta)}{NO_BREAK}left")
         if record.get("device"):
             parts.append(str(record["device"]))
         self._numbers.setText(" · ".join(parts))

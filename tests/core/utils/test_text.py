@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.utils.text import counted, listed, shortened, size_text
+from core.utils.text import counted, duration_text, listed, shortened, size_text
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 epochs"), (1, "1 epoch"), (2, "2 epochs"), (5000, "5,000 epochs")])
@@ -30,3 +30,17 @@ def test_what_is_too_long_keeps_its_beginning_and_its_end(room, text):
 
 def test_lists_read_as_in_a_sentence():
     assert [listed("abc"[:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(8, "8 s"), (93, "1 min 33 s"), (120, "2 min 00 s"), (7800, "2 h 10 min"), (float("nan"), "–"), (-1, "–")],
+)
+def test_time_spans_are_words_with_no_place_for_a_line_to_end(seconds, text):
+    assert duration_text(seconds).split() == text.split()
+    assert " " not in duration_text(seconds)
+
+
+def test_time_spans_on_an_axis_have_no_zeros():
+    spans = [duration_text(seconds, round_zeros=True) for seconds in (0, 60, 90, 3600, 3660)]
+    assert [" ".join(span.split()) for span in spans] == ["0 s", "1 min", "1 min 30 s", "1 h", "1 h 01 min"]

@@ -163,7 +163,7 @@ def test_a_running_one_shows_its_share_its_time_left_and_what_it_does(view):
     bar = row.findChild(QProgressBar, "experiments.progress")
     assert bar.isVisible()
     assert bar.value() == bar.maximum() // 4
-    assert _label(row, "text") == "25% · 1 min 35 s left · default, seed 1"
+    assert _label(row, "text") == "25% · 1\xa0min\xa035\xa0s\xa0left · default, seed 1"
     assert _label(row, "state") == "Running"
 
 

@@ -15,7 +15,6 @@ from explorer.widgets.controls import (
     MarkedSlider,
     SpinBox,
     combo_box,
-    duration,
 )
 from explorer.widgets.layouts import column, scrolled
 
@@ -150,13 +149,6 @@ def test_setting_a_value_commits_nothing(field):
     field.committed.connect(seen.append)
     field.setValue(7.0)
     assert seen == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(8, "8 s"), (185, "3 min 05 s"), (7800, "2 h 10 min"), (float("nan"), "–"), (-1, "–")]
-)
-def test_time_spans_are_words(seconds: float, text: str):
-    assert duration(seconds) == text
 
 
 def _wheel(slider: MarkedSlider, angle: int) -> None:

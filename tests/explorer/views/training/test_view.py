@@ -320,7 +320,7 @@ def test_progress_is_shown_with_speed_and_time_left(view):
     view.set_state("running")
     view.set_progress({"epoch": 3, "images_per_second": 142.4, "time": 25.0, "eta_seconds": 75.0, "step": 9}, 16)
     text = view.findChild(QLabel, "training.numbers").text()
-    assert text == "epoch 3 of 16 · 142 images/s · 1 min 15 s left"
+    assert text == "epoch 3 of 16 · 142 images/s · 1\xa0min\xa015\xa0s\xa0left"
     assert view.findChild(QProgressBar, "training.progress").value() == 250
 
 
