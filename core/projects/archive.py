@@ -37,7 +37,7 @@ from core.projects.project import (
 )
 from core.utils.atomic_write import atomic_file
 from core.utils.text import reason
-from core.utils.untrusted import MEGABYTE, Archive, UnreadableError, decode_json, open_archive
+from core.utils.untrusted import MEGABYTE, Archive, OtherKindError, UnreadableError, decode_json, open_archive
 
 SUFFIX = ".isoline"
 RUN_FOLDER = "run/"
@@ -85,6 +85,8 @@ class _File:
     trainings: list[str] = field(default_factory=list)
     second: RunReference | None = None
     traced: list[tuple[int, Any]] = field(default_factory=list)
+    comparison: str = ""
+    saved: int | None = None
 
 
 class ProjectWriter:
@@ -152,7 +154,7 @@ class ProjectWriter:
 
 _PLAIN = (
     *("camera", "mode", "epoch", "gridlines", "played", "panels", "window", "file", "embeds", "trainings"),
-    "second",
+    *("second", "comparison", "saved"),
 )
 """Fields of a project that are stored as they are."""
 
@@ -204,6 +206,10 @@ class faults:
             raise ProjectError(f"{path} cannot be read ({error.strerror or error}).") from error
         if isinstance(error, SchemaError):
             raise ProjectError(f"{path}: {error}. Open it with the version that wrote it.") from error
+        if isinstance(error, OtherKindError):
+            raise ProjectError(
+                f"{path} is not a project: {error}. Choose a file that Isoline has saved (*{SUFFIX})."
+            ) from error
         if isinstance(error, UnreadableError):
             raise ProjectError(f"{path} is damaged: {error}. Restore it from a copy.") from error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 Content = dict[str, Any]
 
@@ -20,7 +20,13 @@ def _to_2(content: Content) -> Content:
     return content
 
 
-MIGRATIONS: dict[int, Callable[[Content], Content]] = {1: _to_2}
+def _to_3(content: Content) -> Content:
+    """Since schema 3 a project has the kind of comparison, and a session which of its steps the project file has. Of
+    earlier ones neither is known, as their defaults say."""
+    return content
+
+
+MIGRATIONS: dict[int, Callable[[Content], Content]] = {1: _to_2, 2: _to_3}
 """By the schema that a function begins with."""
 
 

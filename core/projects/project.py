@@ -90,10 +90,11 @@ class Project:
     """All of it. ``steps[position]`` is what there is now; the steps after it can be done again.
 
     ``mode``: what the left mouse button does; ``epoch``: of the cloud that is shown, None for the newest; ``played``:
-    where the path is, 0 to 1; ``panels`` by name; ``second``: the run that it is compared with; ``traced``: of steps,
-    by their place, how their paths were traced. Of a session: ``window``; ``file``, the project file that it is saved
-    to; ``trainings``, folders of runs whose training was started from the window; ``embeds``, whether the model goes
-    into the project file.
+    where the path is, 0 to 1; ``panels`` by name; ``second``: the run that it is compared with; ``comparison``: what
+    goes into both models, "" for what is usual; ``traced``: of steps, by their place, how their paths were traced. Of a
+    session: ``window``; ``file``, the project file that it is saved to; ``trainings``, folders of runs whose training
+    was started from the window; ``embeds``, whether the model goes into the project file; ``saved``, which step that
+    file has as its present one, None if none of these.
     """
 
     run: RunReference = field(default_factory=RunReference)
@@ -111,6 +112,8 @@ class Project:
     trainings: tuple[str, ...] = ()
     second: RunReference | None = None
     traced: tuple[tuple[int, TracedPath], ...] = ()
+    comparison: str = ""
+    saved: int | None = None
 
     @property
     def edited(self) -> Edited:
@@ -127,6 +130,8 @@ def check(project: Project) -> None:
     """Raise ``UnreadableError`` for values that could not be shown or computed with."""
     _require(1 <= len(project.steps) <= MOST_STEPS, f"it has {len(project.steps)} steps, not 1 to {MOST_STEPS}")
     _require(0 <= project.position < len(project.steps), f"position {project.position} is none of its steps")
+    saved = project.saved
+    _require(saved is None or 0 <= saved < len(project.steps), f"step {saved}, said to be saved, is none of its steps")
     _require(project.epoch is None or 0 <= project.epoch < 10**9, f"epoch {project.epoch} cannot be")
     _require(0.0 <= project.played <= 1.0, f"played is {project.played}, not 0 to 1")
     camera = project.camera

@@ -21,17 +21,21 @@ if TYPE_CHECKING:
 
 MOST = 100
 """Sessions that are kept; the oldest ones go."""
+CLAIM_S = 0.05
+"""Another window that makes its list of sessions has the lock of each for a moment."""
 _LOCK = ".lock"
 
 
 @dataclass(frozen=True)
 class EarlierSession:
-    """A session in the folder: ``used`` at a time in seconds since the epoch; ``problem``: why it cannot be read."""
+    """A session in the folder: ``used`` at a time in seconds since the epoch; ``problem``: why it cannot be read;
+    ``is_open``: in a window."""
 
     path: Path
     used: float
     about: About = field(default_factory=About)
     problem: str = ""
+    is_open: bool = False
 
 
 class SessionFile:
@@ -86,10 +90,21 @@ def earlier_sessions(folder: Path) -> list[EarlierSession]:
     found = []
     for path, used in _files(folder):
         try:
-            found.append(EarlierSession(path, used, read_about(path)))
+            about = read_about(path)
+            found.append(EarlierSession(path, used, about, is_open=not about.ended and _is_open(path)))
         except ProjectError as error:
             found.append(EarlierSession(path, used, problem=str(error)))
     return found
+
+
+def _is_open(path: Path) -> bool:
+    try:
+        session = claim(path)
+        if session is not None:
+            session.release()
+    except OSError:  # what cannot be claimed cannot be opened either, and says why then
+        return False
+    return session is None
 
 
 def _files(folder: Path) -> list[tuple[Path, float]]:
@@ -116,5 +131,5 @@ def _locked(path: Path) -> filelock.BaseFileLock:
     import filelock  # here, in the thread that needs it: its import would hold up the window's start
 
     lock = filelock.FileLock(_lock_of(path), thread_local=False)
-    lock.acquire(timeout=0)
+    lock.acquire(timeout=CLAIM_S, poll_interval=CLAIM_S / 5)
     return lock

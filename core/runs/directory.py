@@ -48,6 +48,8 @@ CONTROL_PATIENCE_S = 2.0
 MAX_PROBE_BYTES = 256 * MEGABYTE
 MAX_MEAN = 1e15
 """Largest coordinate of a mean that can be shown: squares of distances stay finite in float32."""
+MAX_FACTORS = 5_000
+"""Most factors of the samples: each has its entries in lists and menus."""
 MAX_FACTOR = 1e30
 """Largest value of a factor that can be shown: differences stay finite in float32."""
 MAY_READ = "Check that it is there and that you may read it."
@@ -109,6 +111,10 @@ class ProbeSet:
 
     def __post_init__(self) -> None:
         count = self.indices.size
+        if len(self.factor_names) > MAX_FACTORS:
+            raise RunError(
+                f"the samples have {len(self.factor_names):,} factors; at most {MAX_FACTORS:,} can be shown."
+            )
         if not self.categories:
             object.__setattr__(self, "categories", ((),) * len(self.factor_names))
         if len(self.categories) != len(self.factor_names):
@@ -127,10 +133,16 @@ class ProbeSet:
             if array.dtype != dtype or array.shape != shape:
                 wanted = f"{np.dtype(dtype)} {shape}"
                 raise RunError(f"{name} of the probe set is {array.dtype} {array.shape}; it must be {wanted}.")
-        for name, values, classes in zip(self.factor_names, self.factors.T, self.categories, strict=True):
-            known = values[~np.isnan(values)]
-            if not np.isfinite(known).all() or (classes and not np.isin(known, np.arange(len(classes))).all()):
+        infinite = np.isinf(self.factors).any(axis=0)
+        for place, classes in enumerate(self.categories):
+            wrong = bool(infinite[place])
+            if classes:
+                known = self.factors[:, place]
+                known = known[~np.isnan(known)]
+                wrong = wrong or not ((known >= 0) & (known < len(classes)) & (known == np.trunc(known))).all()
+            if wrong:
                 wanted = f"one of 0 to {len(classes) - 1}, the place of a class" if classes else "finite"
+                name = self.factor_names[place]
                 raise RunError(f"the factor {name} of the probe set has a value that is not {wanted}.")
 
     def factor(self, name: str) -> np.ndarray | None:

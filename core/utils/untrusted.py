@@ -41,6 +41,10 @@ class UnreadableError(ValueError):
     """A file is of another kind, larger, or of another content than it may be; the message says what, not where."""
 
 
+class OtherKindError(UnreadableError):
+    """It is something else altogether, no damaged file of its kind: a folder, a pipe, a text instead of an archive."""
+
+
 def refusal(error: BaseException) -> str:
     """What the system says where it lets a file not be read, which is no sign of damage; empty for other errors."""
     if not isinstance(error, OSError) or error.errno is None or error.filename is None:
@@ -65,12 +69,12 @@ def _opened(path: Path, access: int, mode: str, buffering: int = -1) -> IO[bytes
         descriptor = os.open(path, flags)
     except PermissionError:
         if os.name == "nt" and path.is_dir():
-            raise UnreadableError("it is a folder, not a file") from None
+            raise OtherKindError("it is a folder, not a file") from None
         raise
     try:
         kind = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(kind):
-            raise UnreadableError(f"it is {_kind(kind)}, not a file")
+            raise OtherKindError(f"it is {_kind(kind)}, not a file")
         return os.fdopen(descriptor, mode, buffering)
     except BaseException:
         os.close(descriptor)
@@ -136,7 +140,7 @@ def read_numpy(path: Path, limit: int = MAX_ARRAYS) -> np.ndarray | dict[str, np
     Raises ``OSError`` or ``UnreadableError``.
     """
     with open_regular(path) as file:
-        archive = file.read(4) == b"PK\x03\x04"
+        archive = file.read(len(_ZIP)) == _ZIP
     return read_arrays(path, limit) if archive else read_array(path, limit)
 
 
@@ -152,6 +156,11 @@ def read_arrays(path: Path, limit: int = MAX_ARRAYS, names: Collection[str] | No
         return {key: archive.read_array(name, limit) for key, name in wanted.items()}
 
 
+_ZIP = b"PK\x03\x04"
+MAX_LISTING = 4 * MEGABYTE
+"""Bytes of the list of files in an archive: some 50,000 files, which take half a second."""
+_END_RECORD, _LOCATOR = struct.Struct("<4s4H2LH"), struct.Struct("<4sLQL")
+_LARGE_RECORD = struct.Struct("<4sQ2H2L4Q")
 _BAD_ARCHIVE = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, NotImplementedError, RuntimeError, EOFError,
     ValueError,
@@ -210,10 +219,41 @@ def open_archive(path: Path, limit: int) -> Iterator[Archive]:
         size = os.fstat(file.fileno()).st_size
         if size > limit + MEGABYTE:
             raise UnreadableError(f"it has {size:,} bytes, and at most {limit:,} are expected")
-        with _damage_of_archives():
-            archive = zipfile.ZipFile(file)
+        begins = file.read(len(_ZIP))
+        listing = _listing_size(file, size)
+        if listing > MAX_LISTING:
+            raise UnreadableError(
+                f"the list of its files takes {listing:,} bytes; at most {MAX_LISTING:,} are expected"
+            )
+        try:
+            with _damage_of_archives():
+                archive = zipfile.ZipFile(file)
+        except UnreadableError as error:
+            if begins[:2] != _ZIP[:2]:
+                raise OtherKindError("it is no zip archive" if begins else "it is empty") from error
+            raise
         with archive:
             yield Archive(archive)
+
+
+def _listing_size(file: IO[bytes], size: int) -> int:
+    """How many bytes a zip file says that the list of its files has, before zipfile reads all of it; 0 if it is none.
+
+    From the record at its end (APPNOTE 4.3.16), or the one for large files that a locator before that leads to.
+    """
+    file.seek(max(0, size - _END_RECORD.size - 0xFFFF))  # a comment may follow it
+    tail = file.read()
+    place = tail.rfind(b"PK\x05\x06")
+    if place < 0 or place + _END_RECORD.size > len(tail):
+        return 0
+    listing = _END_RECORD.unpack_from(tail, place)[-3]
+    locator = place - _LOCATOR.size
+    if locator >= 0 and tail.startswith(b"PK\x06\x07", locator):
+        file.seek(min(_LOCATOR.unpack_from(tail, locator)[2], size))
+        record = file.read(_LARGE_RECORD.size)
+        if len(record) == _LARGE_RECORD.size:
+            return max(listing if listing < 0xFFFFFFFF else 0, _LARGE_RECORD.unpack(record)[-2])
+    return listing
 
 
 @contextlib.contextmanager

@@ -139,18 +139,25 @@ def projects(draw: st.DrawFn) -> Project:
         trainings=tuple(draw(st.lists(_texts, max_size=2))),
         second=draw(_optional(_references)),
         traced=tuple(draw(st.lists(st.tuples(st.integers(0, len(steps) - 1), _traced), max_size=2))),
+        comparison=draw(_texts),
+        saved=draw(_optional(st.integers(0, len(steps) - 1))),
     )
 
 
 def first_project() -> Project:
     """What ``v1.isoline`` holds: a value of every kind that the first schema had."""
     return dataclasses.replace(
-        whole_project(), camera=CameraView((0.25, -0.5, 1.0), 6.0, -58.0, 22.0), second=None, traced=()
+        second_project(), camera=CameraView((0.25, -0.5, 1.0), 6.0, -58.0, 22.0), second=None, traced=()
     )
 
 
+def second_project() -> Project:
+    """What ``v2.isoline`` holds: a value of every kind that the second schema had."""
+    return dataclasses.replace(whole_project(), comparison="", saved=None)
+
+
 def whole_project() -> Project:
-    """A value of every kind; what ``v2.isoline`` holds."""
+    """A value of every kind; what ``v3.isoline`` holds."""
     start, end = np.array([0.5, -1.0, 2.0], np.float32), np.array([1.5, 0.25, -2.0], np.float32)
     path = LatentPath(np.stack([start, (start + end) / 2, end]), False, "natural")
     traced = LatentPath(
@@ -206,4 +213,6 @@ def whole_project() -> Project:
                 ),
             ),
         ),
+        comparison="latent",
+        saved=0,
     )

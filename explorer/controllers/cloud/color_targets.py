@@ -29,7 +29,12 @@ def names(state: State) -> tuple[str, ...]:
 
 def numbers(state: State) -> tuple[str, ...]:
     """The names of those that are numbers, which a path can change."""
-    return tuple(name for name in names(state) if not categories(state, name))
+    found: dict[str, bool] = {}
+    for known in (state.samples, state.attributes):
+        if known is not None:
+            for name, classes_of_it in zip(_names(known), known.categories, strict=True):
+                found.setdefault(name, not classes_of_it)
+    return tuple(name for name, number in found.items() if number)
 
 
 def categories(state: State, name: str) -> tuple[str, ...]:

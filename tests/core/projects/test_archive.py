@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from sample_projects import first_project, projects, whole_project
+from sample_projects import first_project, projects, second_project, whole_project
 
 from core.paths.latent_path import LatentPath
 from core.projects.archive import ProjectWriter, read_about, read_project
@@ -38,7 +38,7 @@ def test_what_is_written_is_read(project, folder):
     assert plain(read_project(folder / "p.isoline")) == plain(project)
 
 
-@pytest.mark.parametrize(("name", "project"), [("v1", first_project), ("v2", whole_project)])
+@pytest.mark.parametrize(("name", "project"), [("v1", first_project), ("v2", second_project), ("v3", whole_project)])
 def test_a_file_of_every_schema_is_read(name, project):
     assert plain(read_project(Path(__file__).with_name(f"{name}.isoline"))) == plain(project())
 
@@ -121,7 +121,7 @@ def npy(array: np.ndarray) -> bytes:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda c: c.update(schema=3), "schema version 3, and this version of Isoline reads 1 to 2"),
+        (lambda c: c.update(schema=4), "schema version 4, and this version of Isoline reads 1 to 3"),
         (lambda c: c.pop("schema"), "states no schema version"),
         (lambda c: c.update(position=7), "position 7 is none of its steps"),
         (lambda c: c.update(steps=[]), "has 0 steps"),
@@ -148,7 +148,8 @@ def test_content_that_cannot_be_is_refused_with_file_and_fault(file, change, sai
     with pytest.raises(ProjectError, match=said) as caught:
         read_project(damaged)
     assert str(caught.value).startswith(str(damaged))
-    assert str(caught.value).endswith(("Restore it from a copy.", "Open it with the version that wrote it."))
+    remedies = "Restore it from a copy.", "Open it with the version that wrote it.", "Isoline has saved (*.isoline)."
+    assert str(caught.value).endswith(remedies)
 
 
 @pytest.mark.parametrize(
@@ -169,8 +170,9 @@ def test_what_is_no_file_or_no_archive_is_refused(tmp_path):
     (tmp_path / "text.isoline").write_text("text")
     (tmp_path / "folder.isoline").mkdir()
     os.mkfifo(tmp_path / "pipe.isoline")
-    for name in ("text", "folder", "pipe"):
-        with pytest.raises(ProjectError, match="is damaged"):
+    (tmp_path / "empty.isoline").touch()
+    for name, what in (("text", "no zip archive"), ("empty", "empty"), ("folder", "a folder"), ("pipe", "a pipe")):
+        with pytest.raises(ProjectError, match=f"is not a project: it is {what}"):
             read_project(tmp_path / f"{name}.isoline")
     with pytest.raises(ProjectError, match="does not exist"):
         read_project(tmp_path / "missing.isoline")

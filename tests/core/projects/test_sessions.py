@@ -86,3 +86,10 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
     with pytest.raises(NotADirectoryError):
         claim_new(tmp_path / "file" / "sessions")
     assert earlier_sessions(tmp_path / "file") == []
+
+
+def test_one_that_is_open_in_a_window_is_listed_as_such(tmp_path):
+    write(claim_new(tmp_path), age=10).release()  # of a window that was killed
+    lives = write(claim_new(tmp_path))
+    assert [earlier.is_open for earlier in earlier_sessions(tmp_path)] == [True, False]
+    lives.release()

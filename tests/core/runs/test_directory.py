@@ -148,6 +148,9 @@ def test_a_probe_set_of_wrong_shapes_is_refused():
         factors[place] = value
         with pytest.raises(RunError, match=f"factor {wanted}"):
             ProbeSet(probe.indices, factors, probe.factor_names, probe.thumbnails, probe.split, probe.categories)
+    names = tuple(map(str, range(5001)))
+    with pytest.raises(RunError, match="the samples have 5,001 factors; at most 5,000 can be shown"):
+        ProbeSet(probe.indices, np.zeros((4, 5001), np.float32), names, probe.thumbnails, probe.split)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04 not a zip", b"\x93NUMPY"])

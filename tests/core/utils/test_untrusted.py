@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.utils import untrusted
 from core.utils.untrusted import (
     UnreadableError,
     decode_json,
@@ -166,3 +167,20 @@ def test_damaged_bytes_are_read_or_refused_by_one_kind_of_error(data, tmp_path_f
         file.write_bytes(content)
         with contextlib.suppress(UnreadableError):
             read(file)
+
+
+@pytest.mark.parametrize("most", [65_535, 2], ids=["small", "with the records of large archives"])
+def test_an_archive_of_very_many_files_is_refused_before_they_are_listed(most, tmp_path, monkeypatch):
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", most)  # beyond it such records are written
+    with zipfile.ZipFile(tmp_path / "many.npz", "w") as archive:
+        for name in ("a", "b", "c"):
+            archive.writestr(zipfile.ZipInfo(name), b"")
+        archive.comment = b"a comment"
+    assert (b"PK\x06\x06" in (tmp_path / "many.npz").read_bytes()) == (most == 2)
+    size = 3 * (46 + 1)
+    monkeypatch.setattr(untrusted, "MAX_LISTING", size)
+    assert read_arrays(tmp_path / "many.npz") == {}
+    monkeypatch.setattr(untrusted, "MAX_LISTING", size - 1)
+    monkeypatch.setattr(zipfile, "ZipFile", None)
+    with pytest.raises(UnreadableError, match=f"the list of its files takes {size} bytes"):
+        read_arrays(tmp_path / "many.npz")
