@@ -428,6 +428,7 @@ class Actions(dict[str, QAction]):
                 widget.addMenu(self._app.window.recent_menu)
             elif entry == EARLIER:
                 widget.addMenu(self._app.window.earlier_menu)
+                widget.aboutToShow.connect(self._app.session.list_earlier)
             elif entry == DOCKS:
                 widget.addActions([dock.toggleViewAction() for dock in self._app.window.docks.values()])
             elif isinstance(entry, Menu):

@@ -27,7 +27,7 @@ from explorer.controllers.app.image_cache import ImageCacheController
 from explorer.controllers.app.import_model import ImportController
 from explorer.controllers.app.locate import LocateController
 from explorer.controllers.app.notes import NotesController
-from explorer.controllers.app.open_run import OpenRun, bundled_run
+from explorer.controllers.app.open_run import OpenRun, bundled_run, is_bundled, run_name
 from explorer.controllers.app.programs import ProgramsController
 from explorer.controllers.app.project import ProjectController, is_project
 from explorer.controllers.app.python_code import PythonCodeController
@@ -220,6 +220,8 @@ class Explorer(QObject):
         self.engine.loaded.connect(self._on_loaded)
         self.watcher.failed.connect(lambda text: notice.show_message(text, self.watcher))
         self.watcher.stalled.connect(self._on_stalled)
+        choices = self._context.choices
+        choices.given_up.connect(lambda text: notice.show_message(text, choices, passing=True))
         self.editing.refused.connect(lambda text: notice.show_message(text, self.editing, passing=True))
         notice.dismissed.connect(notice.clear)
         self._offer_figures()
@@ -240,7 +242,9 @@ class Explorer(QObject):
         self.training.launched.connect(self.session.note_training)
         self.session.noted.connect(lambda text: notice.show_message(text, self.session, True, calm=True))
         self.session.file_changed.connect(self._show_title)
-        self.project.recent_changed.connect(self._show_recent)
+        self.editing.changed.connect(self._show_unsaved)
+        for opener in (self.project, self.importing, self.training):
+            opener.recent_changed.connect(self._show_recent)
         self.window.closing.connect(self.close)
         self.help.crashed.connect(self._show_fault)
         hints = self._application.styleHints()
@@ -302,10 +306,15 @@ class Explorer(QObject):
 
     def _show_title(self) -> None:
         run = self.open_run.run
-        names = [Path(self.session.project_file).stem] if self.session.project_file else []
-        if run is not None and run.path != bundled_run():
-            names.append(run.path.name)
+        # Where Qt puts the mark of what is not saved.
+        names = [f"{Path(self.session.project_file).stem}[*]"] if self.session.project_file else []
+        if run is not None and (names or not is_bundled(run.path)):
+            names.append(run_name(run.path))
         self.window.setWindowTitle(" · ".join([*names, "Isoline"]))
+        self._show_unsaved()
+
+    def _show_unsaved(self) -> None:
+        self.window.setWindowModified(bool(self.session.project_file) and not self.editing.is_saved)
 
     def _on_recent(self, path: str) -> None:
         (self.project.open if is_project(Path(path)) else self.open_run.open)(Path(path))

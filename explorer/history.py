@@ -75,6 +75,8 @@ class Editing(QObject):
         self._at_rest = Playback()
         self._steps = [Step("", self._present())]
         self._position = 0
+        self._saved: int | None = None
+        self._saving: int | None = None  # which step is being written
         self._live = ""
         self._writing = 0
         self.restoring = False
@@ -151,6 +153,7 @@ class Editing(QObject):
         with self._restores():
             self._write(fields)
         self._steps, self._position = [Step("", self._present())], 0
+        self._saved = self._saving = None
         self.changed.emit()
 
     def undo(self) -> None:
@@ -182,10 +185,32 @@ class Editing(QObject):
         """All steps, oldest first, and which of them is the present one. A gesture that goes on is not in them."""
         return tuple(self._steps), self._position
 
-    def restore(self, steps: tuple[Step, ...], position: int) -> None:
-        """Put back what ``snapshot`` gave. Raises ``ValueError`` if there is no step at ``position``."""
+    @property
+    def saved(self) -> int | None:
+        """Which of the steps the project file has as its present one; None: there is no file, or that step is gone."""
+        return self._saved
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether what there is now is in the project file."""
+        return self._saved == self._position and not self._live
+
+    def begin_save(self) -> None:
+        """What ``snapshot`` gives now is being written to the project file."""
+        self._saving = self._position
+
+    def end_save(self, done: bool) -> None:
+        """It has been written, or could not be."""
+        if done:
+            self._saved = self._saving
+            self.changed.emit()
+        self._saving = None
+
+    def restore(self, steps: tuple[Step, ...], position: int, saved: int | None = None) -> None:
+        """Put back what ``snapshot`` and ``saved`` gave. Raises ``ValueError`` if there is no step at ``position``."""
         if not 0 <= position < len(steps):
             raise ValueError(f"Step {position} of {len(steps)} was to be shown: expected 0 to {len(steps) - 1}.")
+        self._saved, self._saving = saved, None
         self._live = ""
         self._rest.stop()
         self._steps = list(steps)
@@ -210,7 +235,12 @@ class Editing(QObject):
             self._take_present()  # equal, but perhaps another object
             self.changed.emit()  # a gesture that has been named so far has come to nothing
             return
-        self._steps = [*self._steps[: self._position + 1], Step(label, present)][-LIMIT - 1 :]
+        oldest = max(0, self._position + 1 - LIMIT)
+        marks = self._saved, self._saving
+        self._saved, self._saving = (
+            None if mark is None or not oldest <= mark <= self._position else mark - oldest for mark in marks
+        )
+        self._steps = [*self._steps[oldest : self._position + 1], Step(label, present)]
         self._position = len(self._steps) - 1
         self.changed.emit()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QMimeData, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
+    QAction,
     QCloseEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -288,12 +290,16 @@ class MainWindow(QMainWindow):
 
     def set_earlier(self, sessions: Sequence[EarlierSession]) -> None:
         """Fill "Earlier sessions", the last used one first."""
+        if self.earlier_menu.isVisible():
+            return  # a hand may be about to choose
         self.earlier_menu.clear()
         for earlier in sessions[:MOST_EARLIER]:
             path = str(earlier.path)
             when = f"{datetime.fromtimestamp(earlier.used):%d %b %Y, %H:%M}"
             what = f"{earlier.about.run} · {counted(earlier.about.steps, 'step')}" if not earlier.problem else "damaged"
-            _add_path(self.earlier_menu, f"{when} · {what}", path, lambda path=path: self.earlier_chosen.emit(path))
+            what += " · open in another window" if earlier.is_open else ""
+            chosen = partial(self.earlier_chosen.emit, path)
+            _add_path(self.earlier_menu, f"{when} · {what}", path, chosen).setEnabled(not earlier.is_open)
         self.earlier_menu.setEnabled(bool(sessions))
 
     @property
@@ -352,10 +358,11 @@ class MainWindow(QMainWindow):
         super().closeEvent(event)
 
 
-def _add_path(menu: QMenu, text: str, path: str, chosen: Callable[[], object]) -> None:
+def _add_path(menu: QMenu, text: str, path: str, chosen: Callable[[], object]) -> QAction:
     action = menu.addAction(text.replace("&", "&&"))
     action.setToolTip(plain_tip(path))
     action.triggered.connect(lambda _=False: chosen())
+    return action
 
 
 def _dropped_path(data: QMimeData) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from core.projects.project import RunReference
@@ -23,7 +23,7 @@ def reference(run: RunDirectory, project_file: Path | None = None, bundled: bool
     return RunReference(str(path), relative, run.fingerprint, bundled)
 
 
-def find_run(wanted: RunReference, project_file: Path | None = None, places: Iterable[Path] = ()) -> Path | None:
+def find_run(wanted: RunReference, project_file: Path | None = None, places: Collection[Path] = ()) -> Path | None:
     """The folder of the ``wanted`` run; None if it is nowhere.
 
     It is looked for where it was, where it was seen from the project file, beside that file, and in ``places``, which
@@ -41,8 +41,10 @@ def find_run(wanted: RunReference, project_file: Path | None = None, places: Ite
     return None
 
 
-def _candidates(wanted: RunReference, project_file: Path | None, places: Iterable[Path]) -> Iterator[Path]:
+def _candidates(wanted: RunReference, project_file: Path | None, places: Collection[Path]) -> Iterator[Path]:
     name = Path(wanted.path.replace("\\", "/")).name
+    if wanted.bundled:
+        yield from places  # not from where another version of Isoline has it, or had
     if wanted.path:
         yield Path(wanted.path)
     beside = [] if project_file is None else [project_file.absolute().parent]

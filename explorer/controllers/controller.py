@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from explorer.background import Background
+from explorer.controllers.choices import Choices
 from explorer.engine_client import EngineClient, Outcome, PendingRequest
 from explorer.history import Editing
 from explorer.main_window import MainWindow
@@ -22,6 +23,7 @@ class Context:
     def __init__(self, state: State, engine: EngineClient, window: MainWindow) -> None:
         self.state, self.engine, self.window = state, engine, window
         self.editing, self.settings, self.watcher = Editing(state), Settings(), RunWatcher()
+        self.choices = Choices(state)
 
 
 class Controller(QObject):
@@ -38,6 +40,7 @@ class Controller(QObject):
         super().__init__()
         self._state, self._engine, self._window = context.state, context.engine, context.window
         self._editing, self._settings, self._watcher = context.editing, context.settings, context.watcher
+        self._choices = context.choices
         self._dirty: set[str] = set()  # what has to be shown again at the next tick
         self._request: PendingRequest | None = None  # the newest
         self._backgrounds: list[Background] = []

@@ -52,12 +52,14 @@ _KINDS = {
 class CompareView(Panel):
     """Shows a second run beside the open one. ``cloud`` is the widget that draws the second run's samples.
 
-    Setters are silent. ``run_chosen`` carries a folder; ``runs_wanted`` comes before the list of recent runs opens;
-    ``shown`` follows when the panel has become visible. ``title`` has the second run's name.
+    Setters are silent. ``run_chosen`` carries a folder, and so does ``locate_requested``: where the missing run is now;
+    ``runs_wanted`` comes before the list of recent runs opens; ``shown`` follows when the panel has become visible.
+    ``title`` has the second run's name.
     """
 
     run_chosen = Signal(str)
     runs_wanted = Signal()
+    locate_requested = Signal(str)
     close_requested = Signal()
     kind_chosen = Signal(str)
 
@@ -92,9 +94,12 @@ class CompareView(Panel):
         self._choose = tool_button("compare.choose", "Choose run", tip, "Choose the second run", drawing="open")
         self._choose.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._choose.setMenu(self._menu)
+        tip = "Say in which folder the second run is now"
+        self._missing = ""
+        self._locate = push_button("compare.locate", "Locate…", tip, self._ask_where)
         tip = "Close the second run; the first one stays open"
         self._close = push_button("compare.close", "Close", tip, self.close_requested)
-        return row((self.title, 2), (self._details, 3), self._choose, self._close, spacing=6)
+        return row((self.title, 2), (self._details, 3), self._locate, self._choose, self._close, spacing=6)
 
     def _make_switch(self) -> QWidget:
         self._kinds: dict[Kind, QPushButton] = {}
@@ -128,21 +133,40 @@ class CompareView(Panel):
         place = Path(self._recent[0]).parent if self._recent else None
         ask_folder(self.window(), "compare", "Choose the run to compare with", self.run_chosen.emit, place)
 
+    def _ask_where(self) -> None:
+        missing = Path(self._missing)
+        ask_folder(self.window(), "compare.locate", f"Locate {missing.name}", self.locate_requested.emit, missing)
+
     # setters
 
     def set_recent(self, paths: list[str]) -> None:
         """The folders that the menu offers."""
         self._recent = list(paths)
 
-    def set_run(self, path: str | None, details: str = "") -> None:
-        """The second run's folder and a few words about it; None: there is none."""
-        self.title.setText(("" if path is None else Path(path).name) or "No second run")
+    def set_run(self, path: str | None, details: str = "", name: str = "") -> None:
+        """The second run's folder, a few words about it, and its ``name`` if that is not the folder's; None: there is
+        none."""
+        self.title.setText(name or ("" if path is None else Path(path).name) or "No second run")
         self.title.setToolTip(plain_tip(path or ""))
         self._details.setText(details)
+        self._details.setVisible(bool(details))
         self._details.setToolTip(plain_tip(details))
         self._close.setVisible(path is not None)
         self._choose.setText("Choose run" if path is None else "Other run")
         self._pages.setCurrentIndex(0 if path is None else 1)
+        self._missing = ""
+        self._locate.hide()
+
+    def set_missing(self, path: str) -> None:
+        """The second run, which was in folder ``path``, is not there."""
+        self.set_run(None)
+        self._missing = path
+        name = Path(path).name
+        self.title.setText(f"{name} (not found)")
+        self.title.setToolTip(plain_tip(path))
+        self.set_message(f"{name}, the second run, is not in {path} any more. Locate it, or choose another run.")
+        self._locate.show()
+        self._close.show()
 
     def set_empty(self, text: str) -> None:
         """What to do while there is no second run."""

@@ -124,7 +124,7 @@ class PointsView(Themed, Panel):
 
     def _make_groups(self) -> None:
         tip = "Named sets of samples, kept with your work; a sample can be in several"
-        button = named(QToolButton(), "points.groups.add", "Add", tip, "Groups of samples")
+        button = named(QToolButton(), "points.groups.edit", "Edit", tip, "Edit groups of samples")
         entries = {"make": "Group selected samples", "rename": "Rename group", "remove": "Delete group"}
         actions = add_menu(button, entries, self._on_group)
         self._make_group, self._of_group = actions["make"], (actions["rename"], actions["remove"])

@@ -23,7 +23,8 @@ _EMBED = (
 
 
 class SaveProjectDialog(QDialog):
-    """Asks whether the model goes in; ``chosen`` when the file is to be named."""
+    """Asks whether the model goes in; ``chosen`` when the file is to be named. ``run``: its folder, "" for the bundled
+    model."""
 
     chosen = Signal(bool)
     """Whether the model goes in."""
@@ -39,6 +40,8 @@ class SaveProjectDialog(QDialog):
         self._what = label("", "muted", "dialog.project.what", wrap=True)
         self._reference = (
             f"Without the model the project refers to its run, {run}, which has to be on the computer that opens it."
+            if run
+            else "Without the model the project refers to the bundled model, which comes with this version of Isoline."
         )
         self._embeds.toggled.connect(lambda _: self._show())
         buttons, _ = ok_and_cancel(self, "Choose file…", self._on_accepted)

@@ -103,6 +103,32 @@ def test_undo_in_the_middle_of_a_drag_takes_the_drag_back():
     assert state.document.probe is None
 
 
+def test_what_a_file_has_is_told_from_what_came_after_it():
+    _, editing = edited(2)
+    assert not editing.is_saved
+    editing.begin_save()
+    editing.commit("size", point_size=9.0)  # while it is being written
+    editing.end_save(True)
+    assert not editing.is_saved
+    editing.undo()
+    assert editing.is_saved
+    editing.refine(probe=np.array([1.5], np.float32))
+    assert editing.is_saved, "nobody has changed anything"
+    editing.undo()
+    editing.commit("another way", point_size=8.0)
+    assert (editing.is_saved, editing.saved) == (False, None)
+    editing.begin_save()
+    editing.end_save(False)
+    assert not editing.is_saved
+    steps, position = editing.snapshot()
+    editing.restore(steps, position, position)
+    for size in range(LIMIT):
+        editing.commit(f"size {size}", point_size=10.0 + size)
+    assert editing.saved == 0
+    editing.commit("one more", point_size=5.0)
+    assert editing.saved is None
+
+
 def test_what_follows_is_no_step_and_belongs_to_the_one_before():
     state, editing = edited(1)
     editing.follow(cursor=(1.0, 2.0))

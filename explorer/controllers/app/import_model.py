@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from PySide6.QtCore import Signal
+
 from core.data.sources.listing import likely_place, located
 from core.data.tables import SUFFIXES as TABLES
 from core.exploring.consent import Program, ProgramError, is_allowed, read_program
@@ -17,6 +19,7 @@ from core.runs.foreign import IMPORTABLE, foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.consent import with_consent
 from explorer.controllers.app.open_run import OpenRun
+from explorer.controllers.choices import Choice
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import STOP_MS, Command, isoline_command, read_findings
 from explorer.views.training.editors import ask_images
@@ -123,6 +126,8 @@ def look_at(choice: ImportChoice) -> Looked:
 class ImportController(Controller):
     """Shows the dialog, looks whenever something in it has changed, makes the run and opens it."""
 
+    recent_changed = Signal()
+
     def __init__(
         self, context: Context, open_run: OpenRun, command: Callable[[list[str]], list[str]] = import_command
     ) -> None:
@@ -134,6 +139,7 @@ class ImportController(Controller):
         self._doing, self._kind = "", kind_of("")
         self._looks = self._background()
         self._made: Path | None = None
+        self._choice: Choice | None = None  # of what is being made
 
     @property
     def busy(self) -> bool:
@@ -206,6 +212,7 @@ class ImportController(Controller):
             dialog.set_fields(FIELDS[kind_of("")])
             dialog.set_empty()
             return
+        self._choices.mark(choice.model)
         self._doing = f"Looking at {choice.model}"
         self._on_progress(0.0)
         self._looks.read(partial(look_at, choice), self._on_looked, self._on_unreadable)
@@ -247,6 +254,7 @@ class ImportController(Controller):
         if dialog is None or self.busy:
             return
         self._made = self._settings.runs_folder / name
+        self._choice = self._choices.mark(name)
         self._doing = "Importing"
         dialog.set_importing(True)
         self._on_progress(0.0)
@@ -282,7 +290,12 @@ class ImportController(Controller):
         if found is not None and made is not None:
             dialog.close()
             self.succeeded.emit()
-            self._open_run.open(made)
+            if self._choice is self._choices.latest:
+                self._open_run.open(made)
+            else:
+                self._settings.add_recent_run(made)
+                self.recent_changed.emit()
+                self._state.message = f"Imported into {made}; something else was opened meanwhile"
         elif found is not None:
             dialog.set_found(found, sheet)
         elif made is not None:

@@ -64,8 +64,7 @@ class LocateController(Controller):
 
     def _on_allowed(self, run: Path, _: None) -> None:
         self.succeeded.emit()
-        if self._open_run.run is not None and self._open_run.run.path == run:
-            self._open_run.open(run)
+        self._read_again(run)
 
     def _on_not_kept(self, error: Exception) -> None:
         self.error_occurred.emit(str(error))
@@ -99,6 +98,11 @@ class LocateController(Controller):
             self.error_occurred.emit(sentence(failure))
         elif self._open_run.run is not None and self._open_run.run.path == run:
             self.succeeded.emit()
+            self._read_again(run)
+
+    def _read_again(self, run: Path) -> None:
+        """If it is still open, and nothing else is about to be."""
+        if self._open_run.run is not None and self._open_run.run.path == run and not self._choices.pending:
             self._open_run.open(run)
 
     def _end(self) -> None:

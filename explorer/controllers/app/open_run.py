@@ -17,6 +17,7 @@ from core.projects.edited import Edited
 from core.protocol.messages import Load, Loaded
 from core.runs.directory import ProbeSet, RunDirectory, RunError
 from core.utils.point_sets import most_central
+from explorer.controllers.choices import Choice
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.waiting import Waiting
 from explorer.engine_client import PendingRequest
@@ -38,6 +39,16 @@ def bundled_run() -> Path:
     return Path(str(files("resources"))) / "model"
 
 
+def is_bundled(path: Path) -> bool:
+    """Whether ``path`` is the run directory that comes with the package."""
+    return os.path.abspath(path) == os.path.abspath(bundled_run())
+
+
+def run_name(path: Path) -> str:
+    """What the run in folder ``path`` is called in lists and file names."""
+    return "Bundled model" if is_bundled(path) else Path(os.path.abspath(path)).name
+
+
 class OpenRun(Controller):
     """Owns which run is open. A folder that cannot be opened changes nothing and says why.
 
@@ -54,7 +65,8 @@ class OpenRun(Controller):
         self.run: RunDirectory | None = None
         self.unallowed: tuple[str, ...] = ()
         """The places that the open run would read and may not, as it was opened."""
-        self._runs, self._samples, self._epochs = self._background(), self._background(), self._background()
+        self._recent, self._samples, self._epochs = self._background(), self._background(), self._background()
+        self._look: Choice | None = None
         self._files: ModelFiles | None = None
         self._loading: PendingRequest | None = None
         self._wanted: int | None = None  # the epoch that is being read
@@ -69,32 +81,36 @@ class OpenRun(Controller):
     def shut_down(self) -> None:
         """Nothing is read any more."""
         self._waiting.end()
+        self._choices.drop()
 
     # opening
 
     @property
     def opening(self) -> bool:
         """Whether a run is being read: not open yet, or open without its samples."""
-        return self._runs.busy or self._samples.busy
+        return (self._look is not None and self._look.pending) or self._samples.busy
 
     def open(self, path: Path, *, remember: bool = True) -> None:
-        """Open the run in folder ``path``, or say by ``error_occurred`` why not. Another one that is still being read
-        is given up."""
+        """Open the run in folder ``path``, or say by ``error_occurred`` why not."""
         path = Path(path)
-        self._runs.drop()
-        self._waiting.begin(f"Reading {path} …")
-        self._state.reading = self._state.reading or self.run is None
+        work = partial(read_run, path, self._settings.runs_folder)
         opened, failed = partial(self._on_read, remember), partial(self._on_unreadable, path, remember)
-        self._runs.read(partial(read_run, path, self._settings.runs_folder), opened, failed)
+        given_up = partial(self._on_given_up, path)
+        self._look = self._choices.look(str(path), work, opened, failed, (RunError, OSError), given_up=given_up)
+        self._state.reading = self._state.reading or self.run is None
+
+    def _on_given_up(self, path: Path, newer: str) -> None:
+        self._state.reading = self._state.reading and self.run is not None
+        if newer != str(path):
+            self.not_opened.emit(path)
 
     def _on_unreadable(self, path: Path, remember: bool, error: Exception) -> None:
-        self._waiting.end()
         self._state.reading = False
         self.error_occurred.emit(str(error))
         self.not_opened.emit(path)
         if remember:
             forget = self._settings.forget_recent_run
-            self._runs.read(path.exists, lambda there: None if there else forget(str(path)))
+            self._recent.read(path.exists, lambda there: None if there else forget(str(path)))
 
     def _on_read(self, remember: bool, found: tuple[RunDirectory, tuple[str, ...]]) -> None:
         run, unallowed_places = found
@@ -115,6 +131,7 @@ class OpenRun(Controller):
         if remember:
             self._settings.add_recent_run(run.path)
         self.opened.emit(run)
+        self._waiting.begin(f"Reading {run.path} …")
         self._samples.read(partial(read_samples, run), self._on_samples, self._on_no_samples)
 
     def _on_samples(self, samples: ProbeSet | None) -> None:
@@ -129,7 +146,7 @@ class OpenRun(Controller):
 
     def _follow(self) -> None:
         if self.run is not None:
-            name = "the bundled model" if self.run.path == bundled_run() else self.run.path.name
+            name = "the bundled model" if is_bundled(self.run.path) else run_name(self.run.path)
             self._state.message = f"Opened {name}"
             self._watcher.watch(self.run)
             self._watcher.look(partial(setattr, self._state, "reading", False))

@@ -13,7 +13,6 @@ from core.exploring.consent import Program, ProgramError, read_program
 from explorer.controllers.app.consent import with_consent
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
-from explorer.controllers.waiting import Waiting
 from explorer.widgets.dialogs import ask_file
 
 
@@ -24,8 +23,6 @@ class ProgramsController(Controller):
         super().__init__(context)
         self._logs: tempfile.TemporaryDirectory[str] | None = None  # made by the first: a window may be killed
         self._started: list[tuple[Path, Path, Detached]] = []  # file, log, process
-        self._files = self._background(ProgramError, OSError)
-        self._waiting = Waiting(self._state, self)
         self._window.program_dropped.connect(self.choose)
 
     def ask(self) -> None:
@@ -34,16 +31,13 @@ class ProgramsController(Controller):
 
     def choose(self, path: str) -> None:
         """Open the file at ``path``, at once if a person has said yes to it as it is now."""
-        self._files.drop()
-        self._waiting.begin(f"Looking at {path} …")
-        self._files.read(partial(read_program, Path(path)), self._on_read, self._on_failed)
+        work, errors = partial(read_program, Path(path)), (ProgramError, OSError)
+        self._choices.look(path, work, self._on_read, self._on_failed, errors, f"Looking at {path} …")
 
     def _on_failed(self, error: Exception) -> None:
-        self._waiting.end()
         self.error_occurred.emit(str(error))
 
     def _on_read(self, program: Program) -> None:
-        self._waiting.end()
         with_consent(self._window, program, lambda: self._start(program), self.error_occurred.emit)
 
     def _start(self, program: Program) -> None:
@@ -73,6 +67,5 @@ class ProgramsController(Controller):
 
     def shut_down(self) -> None:
         """Leave the windows of programs open, and remove their logs."""
-        self._waiting.end()
         if self._logs is not None:
             self._logs.cleanup()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from core.projects.project import Project, ProjectError
 from core.runs.directory import RunDirectory, RunError
 from core.utils.text import size_text
 from core.utils.untrusted import UnreadableError
-from explorer.controllers.app.open_run import OpenRun
+from explorer.controllers.app.open_run import OpenRun, is_bundled, run_name
 from explorer.controllers.app.session import Found, SessionController, located, located_second
 from explorer.controllers.controller import Context, Controller
 from explorer.views.project import SaveProjectDialog
@@ -66,14 +65,15 @@ class ProjectController(Controller):
 
     def _show_dialog(self, run: RunDirectory, size: int) -> None:
         if self._open_run.run is not None and self._open_run.run.path == run.path:
-            dialog = SaveProjectDialog(self._window, str(run.path), size, self._session.embeds)
+            where = "" if is_bundled(run.path) else str(run.path)
+            dialog = SaveProjectDialog(self._window, where, size, self._session.embeds)
             dialog.chosen.connect(self._ask_file)
             show_dialog(self._window, dialog)
 
     def _ask_file(self, embeds: bool) -> None:
         run = self._open_run.run
         if run is not None:
-            name = Path(self._session.project_file).name or f"{Path(os.path.abspath(run.path)).name}{SUFFIX}"
+            name = Path(self._session.project_file).name or f"{run_name(run.path)}{SUFFIX}"
             title = "Save project with the model" if embeds else "Save project"
             ask_save(self._window, "project_file", title, name, FILTER, lambda name: self._save(Path(name), embeds))
 
@@ -82,23 +82,29 @@ class ProjectController(Controller):
         if run is None:
             return
         now = self._session.snapshot(file)
-        project = dataclasses.replace(now, window=None, file="", embeds=embeds, trainings=())
+        project = dataclasses.replace(now, window=None, file="", embeds=embeds, trainings=(), saved=None)
+        self._editing.begin_save()
 
         def work() -> int:
             add = (lambda archive: add_run(archive, run, project.epoch)) if embeds else None
             try:
                 ProjectWriter().write(
-                    file, project, ended="closed", run_name=run.path.name, compressed=True, add_files=add
+                    file, project, ended="closed", run_name=run_name(run.path), compressed=True, add_files=add
                 )
                 return file.stat().st_size
             except (OSError, UnreadableError) as error:
                 raise ProjectError(f"{file} could not be written: {_reason(error, file)}") from error
 
-        self._files.write(work, partial(self._on_saved, file, embeds, run), self._fail)
+        self._files.write(work, partial(self._on_saved, file, embeds, run), self._on_unsaved)
+
+    def _on_unsaved(self, error: Exception) -> None:
+        self._editing.end_save(False)
+        self._fail(error)
 
     def _on_saved(self, file: Path, embeds: bool, run: RunDirectory, size: int) -> None:
         if self._open_run.run is run:
             self._session.set_file(str(file), embeds)
+            self._editing.end_save(True)
         self._settings.add_recent_project(file)
         self.recent_changed.emit()
         self._state.message = f"Saved {file} ({size_text(size)})"
@@ -117,11 +123,12 @@ class ProjectController(Controller):
 
         def work() -> tuple[Found, bool]:
             project = read_project(file)
+            project = dataclasses.replace(project, saved=project.position)
             run = located(project, file, places)
             second = located_second(project, file, places)
             return Found(project, run, second, file=str(file)), run is None and has_run(file)
 
-        self._files.read(work, self._on_read, self._fail)
+        self._choices.look(str(file), work, self._on_read, self._fail, (ProjectError, RunError, OSError))
 
     def _on_read(self, result: tuple[Found, bool]) -> None:
         found, embedded = result
@@ -134,13 +141,22 @@ class ProjectController(Controller):
 
     def _unpack(self, found: Found) -> None:
         folder, name = self._settings.runs_folder, Path(found.file).stem
-        self._state.message = f"Unpacking the model of {name} into {folder} …"
+        doing = f"Unpacking the model of {name} into {folder} …"
+        self._state.message = doing
+        choice = self._choices.begin(found.file, doing)
 
         def then(run: Path) -> None:
+            if not self._choices.end(choice):
+                self._session.noted.emit(f"The model of {name} has been unpacked into {run}, and is not opened")
+                return
             self._show(dataclasses.replace(found, run=run))
             self._session.noted.emit(f"The model of {name} has been unpacked into {run}")
 
-        self._files.write(lambda: unpack_run(Path(found.file), folder, name), then, self._fail)
+        def fail(error: Exception) -> None:
+            self._choices.end(choice)
+            self._fail(error)
+
+        self._files.write(lambda: unpack_run(Path(found.file), folder, name), then, fail)
 
     def _show(self, found: Found) -> None:
         assert found.project is not None
@@ -158,7 +174,9 @@ class ProjectController(Controller):
         where = Path(found.project.run.path)
         name = Path(found.file).name if found.file else "this session"
         question = f"The run that {name} is about was not found"
-        about = wrong or f"It was {where}. If it has been moved, say where it is now."
+        moved = f"It was {where}. If it has been moved, say where it is now."
+        other = "It is the model that came with another version of Isoline. If you have that, say where its folder is."
+        about = wrong or (other if found.project.run.bundled else moved)
         choose = lambda: ask_folder(  # noqa: E731
             self._window, "locate_run", f"Locate {where.name}", lambda folder: self._locate(found, Path(folder)), where
         )
@@ -177,7 +195,8 @@ class ProjectController(Controller):
             return folder
 
         show = lambda run: self._show(dataclasses.replace(found, run=run))  # noqa: E731
-        self._files.read(work, show, lambda error: self._ask_where(found, str(error)))
+        ask_again = lambda error: self._ask_where(found, str(error))  # noqa: E731
+        self._choices.look(str(folder), work, show, ask_again, (ProjectError, RunError, OSError))
 
 
 def _reason(error: Exception, file: Path) -> str:

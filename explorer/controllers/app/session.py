@@ -21,7 +21,8 @@ from core.projects.project import CameraView, Project, ProjectError, RunReferenc
 from core.projects.run_reference import find_run, reference
 from core.projects.sessions import SessionFile, claim, claim_latest
 from core.runs.directory import RunDirectory, RunError
-from explorer.controllers.app.open_run import OpenRun, bundled_run
+from explorer.controllers.app.open_run import OpenRun, bundled_run, is_bundled, run_name
+from explorer.controllers.choices import Choice
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.compare.compare import CompareController
 from explorer.controllers.controller import Context, Controller
@@ -43,7 +44,7 @@ class Found:
     """What a thread has read of a session or project: the ``project`` and the folder of its ``run``, or why there is
     none; ``second``: the folder of the run that it is compared with, if that is there. ``session``: the file that goes
     on; ``file``: the project file; ``crashed``: until when it was kept, if its window did not end properly;
-    ``training``: a run that is being trained now and comes first."""
+    ``training``: a run that is being trained now and comes first; ``choice``: of a person, unless it is the start."""
 
     project: Project | None = None
     run: Path | None = None
@@ -53,6 +54,7 @@ class Found:
     crashed: str = ""
     training: Path | None = None
     problem: str = ""
+    choice: Choice | None = None
 
 
 class SessionController(Controller):
@@ -83,6 +85,7 @@ class SessionController(Controller):
         self._open_run, self._cloud, self._tracing, self._compare = open_run, cloud, tracing, compare
         self._active = False
         self._starts = False  # until what was open last has been read
+        self._before: Choice | None = None  # what had been chosen when it began
         self._unwanted = False  # nothing is kept before something is made: the run that was asked for is gone
         self._trainings: tuple[str, ...] = ()
         self._expected: Found | None = None  # whose run is being opened
@@ -103,9 +106,11 @@ class SessionController(Controller):
         self._when((cloud.view.view_changed,), self._on_change)
         self._when((cloud.view.view_settled,), self._on_view_settled)
         compare.second_changed.connect(self._on_second)
+        compare.kind_changed.connect(self._on_change)
         self._window.arranged.connect(self._on_arranged)
         open_run.leaving.connect(self._on_leaving)
         open_run.not_opened.connect(self._on_not_opened)
+        self._choices.failed.connect(self._on_choice_failed)
         self._read.connect(self._on_read)
         self.store.saved.connect(self._on_saved)
         self.store.failed.connect(self._on_failed)
@@ -117,29 +122,30 @@ class SessionController(Controller):
     def begin(self) -> None:
         """Keep what is done from now on."""
         self._active = True
-        self.store.run(self.store.list_earlier)
+        self.list_earlier()
 
     def resume(self) -> None:
         """Open what was open last, a training that goes on before it; the bundled model if there is neither."""
         self._active = self._starts = True
+        self._before = self._choices.latest
         places = self.places()
         self.store.run(lambda: self._read.emit(self._latest(places)))
 
     def open_earlier(self, path: Path) -> None:
         """Go on with the session ``path`` in place of the present one."""
         self._active = True
-        places = self.places()
-        self.store.run(lambda: self._read.emit(self._earlier(path, places)))
+        places, choice = self.places(), self._choices.begin(f"Session {path.stem}")
+        self.store.run(lambda: self._read.emit(dataclasses.replace(self._earlier(path, places), choice=choice)))
 
     def show(self, found: Found) -> None:
         """Open the run of ``found``, and show the project on it as soon as the cloud is there."""
         assert found.run is not None
         self._expected = found
-        self._open_run.open(found.run, remember=found.run != bundled_run())
+        self._open_run.open(found.run, remember=not is_bundled(found.run))
 
     def show_something(self) -> None:
         """The bundled model, if nothing is open because what was asked for cannot be; it is not kept as a session."""
-        if self._open_run.run is None:
+        if self._open_run.run is None and not self._choices.pending:
             self._unwanted = True
             self._open_run.open(bundled_run(), remember=False)
 
@@ -148,7 +154,12 @@ class SessionController(Controller):
         run = self._open_run.run
         if run is not None:
             self._expected = Found(run=run.path)
-            self._open_run.open(run.path, remember=run.path != bundled_run())
+            self._open_run.open(run.path, remember=not is_bundled(run.path))
+
+    def list_earlier(self) -> None:
+        """Look again which sessions there are: other windows open and close them."""
+        if self._active:
+            self.store.run(self.store.list_earlier)
 
     def note_training(self, run: Path) -> None:
         """A training into the folder ``run`` was started from this window."""
@@ -191,8 +202,12 @@ class SessionController(Controller):
     # in the event loop
 
     def _on_read(self, found: Found) -> None:
+        if found.choice is not None and not self._choices.end(found.choice):
+            _release(found.session)
+            return
         starts, self._starts = self._starts, False
-        open_already = starts and (self._open_run.run is not None or self._expected is not None)
+        chosen = self._choices.latest is not self._before
+        open_already = starts and (self._open_run.run is not None or self._expected is not None or chosen)
         if found.project is not None:
             self._trainings = found.project.trainings if starts else self._trainings
         asks = not starts and found.project is not None and found.run is None  # where that is: nothing more to say
@@ -222,6 +237,11 @@ class SessionController(Controller):
         _release(expected.session)
         self.show_something()
 
+    def _on_choice_failed(self, name: str) -> None:
+        """At the start a person was faster, with something that cannot be opened."""
+        if self._active and name != str(bundled_run()):
+            self.show_something()
+
     def _on_leaving(self, run: RunDirectory) -> None:
         """``run`` is about to take the place of the open one."""
         expected, self._expected = self._expected, None
@@ -244,6 +264,8 @@ class SessionController(Controller):
         found = expected or Found()
         self._pending, self._second = found.project, found.second
         self._camera, self._crashed = None, found.crashed
+        self._awaited = None
+        self._compare.forget_missing()
         if found.session is not None:
             self.store.take(found.session)
         self.set_file(found.file, found.project is not None and found.project.embeds)
@@ -265,7 +287,7 @@ class SessionController(Controller):
     @property
     def _run_name(self) -> str:
         run = self._open_run.run
-        return "" if run is None else "Bundled model" if run.path == bundled_run() else run.path.name
+        return "" if run is None else run_name(run.path)
 
     def snapshot(self, file: Path | None = None) -> Project:
         """All that is kept, as it is now: values that nobody changes any more. ``file``: the project file that it is
@@ -285,7 +307,7 @@ class SessionController(Controller):
             place = ((0.0, 0.0, 0.0), 1.0) if whole else (tuple(now["target"]), now["distance"])
             camera = CameraView(*place, now["azimuth"], now["elevation"], whole)
         return Project(
-            run=RunReference() if run is None else reference(run, file, run.path == bundled_run()),
+            run=RunReference() if run is None else reference(run, file, is_bundled(run.path)),
             steps=steps,
             position=position,
             camera=camera,
@@ -299,12 +321,14 @@ class SessionController(Controller):
             embeds=self.embeds,
             trainings=self._trainings,
             second=self._second_reference(file),
+            comparison=self._compare.kind,
+            saved=self._editing.saved,
             traced=self._tracing.traced(steps),
         )
 
     def _second_reference(self, file: Path | None) -> RunReference | None:
         run = self._compare.run
-        return self._awaited if run is None else reference(run, file, run.path == bundled_run())
+        return self._awaited if run is None else reference(run, file, is_bundled(run.path))
 
     def _on_second(self) -> None:
         self._awaited = None
@@ -392,7 +416,7 @@ class SessionController(Controller):
             self._open_run.show_epoch(project.epoch)
         self._pending = None
         self._tracing.restore(project.steps, project.traced)
-        self._editing.restore(project.steps, project.position)
+        self._editing.restore(project.steps, project.position, project.saved)
         self._show_second(project)
         sample = state.document.sample
         if sample is not None and (state.document.probe != state.embedding[sample]).any():
@@ -414,16 +438,21 @@ class SessionController(Controller):
         self.save()
 
     def _show_second(self, project: Project) -> None:
-        """Compare with the run that the project was compared with."""
+        """Compare with the run that the project was compared with, in the same way."""
         now = self._compare.run
+        self._compare.choose_kind(project.comparison)
         if self._second is not None and (now is None or now.path != self._second):
             self._awaited = project.second
             self._compare.open(str(self._second))
         elif self._second is None:
             self._compare.close()
             if project.second is not None:
-                gone = Path(project.second.path)
-                self.refused.emit(f"The run that this one was compared with, {gone}, is gone: it was deleted or moved.")
+                self._compare.set_missing(project.second)
+                self._awaited = project.second
+                self.refused.emit(
+                    f"The run that this one was compared with, {project.second.path}, was not found: it was deleted or "
+                    "moved. Locate it in the Compare panel."
+                )
 
     def _take_camera(self, camera: CameraView) -> None:
         if camera.whole:

@@ -15,12 +15,13 @@ import numpy as np
 from PySide6.QtCore import QEvent, QObject, Qt, QTimer, Signal
 
 from core.projects.edited import Document
+from core.projects.project import RunReference
 from core.protocol.figures import Colouring
 from core.protocol.messages import CompareModels, LoadSecond, ModelsCompared, SecondLoaded, frame
 from core.rendering.point_colours import DENSITY, SPLIT, point_colours, value_range
 from core.rendering.projection import Projection
-from core.runs.directory import ProbeSet, RunDirectory
-from explorer.controllers.app.open_run import read_samples
+from core.runs.directory import ProbeSet, RunDirectory, RunError
+from explorer.controllers.app.open_run import read_samples, run_name
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.cloud import CloudController, make_projection
 from explorer.controllers.controller import Context, Controller
@@ -64,11 +65,13 @@ class CompareController(Controller):
     sample_chosen = Signal(int)
     second_changed = Signal()
     """``run``, the second one, is another, or there is none any more."""
+    kind_changed = Signal()
 
     def __init__(self, context: Context, cloud: CloudController, other_cloud: CloudView, view: CompareView) -> None:
         super().__init__(context)
         self._cloud_control, self._cloud, self._view = cloud, other_cloud, view
         self.run: RunDirectory | None = None
+        self._missing: RunReference | None = None  # a second run that was not found
         self._runs, self._files, self._first_files = self._background(), self._background(), self._background()
         self._model_there: bool | None = None  # whether the second run can be opened; None: not known yet
         self._second_fingerprint: str | None = None  # the fingerprint of the second run's data
@@ -90,6 +93,7 @@ class CompareController(Controller):
         events = self._state.events
         view.runs_wanted.connect(self._offer_runs)
         view.run_chosen.connect(self.open)
+        view.locate_requested.connect(self.locate)
         view.close_requested.connect(self.close)
         view.kind_chosen.connect(self._on_kind)
         view.shown.connect(self._due.start)
@@ -130,12 +134,35 @@ class CompareController(Controller):
         forget = self._settings.forget_recent_run
         self._runs.read(Path(path).exists, lambda there: None if there else forget(path))
 
+    def set_missing(self, reference: RunReference) -> None:
+        """The second run is not where it was, and a person may know where it is."""
+        self._missing = reference
+        self._view.set_missing(reference.path)
+
+    def forget_missing(self) -> None:
+        """Another run is open, which was not compared with it."""
+        if self._missing is not None:
+            self._missing = None
+            self._view.set_run(None)
+            self._view.set_message("")
+
+    def locate(self, path: str) -> None:
+        """The second run that was not found is in folder ``path``, if that holds the same run."""
+        missing = self._missing
+        if missing is not None:
+            self._runs.drop()
+            self._view.set_message(f"Reading {path} …", error=False)
+            work = partial(_read_same, missing, Path(path))
+            self._runs.read(work, self._on_read, lambda error: self._view.set_message(str(error)))
+
     def _on_read(self, run: RunDirectory) -> None:
         self._forget()
+        self._missing = None
         self.run, self._second_fingerprint = run, fingerprint_of(run)
         self._settings.add_recent_run(run.path)
         model, data = run.config.model, run.config.data
-        self._view.set_run(str(run.path), f"{run.network} · d = {model.latent_dim} · {data.image_size}²")
+        details = f"{run.network} · d = {model.latent_dim} · {data.image_size}²"
+        self._view.set_run(str(run.path), details, run_name(run.path))
         self._view.set_message(OPENING, error=False)
         self._files.read(partial(read_samples, run), self._on_samples, self._on_no_samples)
         self.second_changed.emit()
@@ -155,9 +182,10 @@ class CompareController(Controller):
     def close(self) -> None:
         """End the comparison."""
         self._runs.drop()
-        if self.run is None:
+        if self.run is None and self._missing is None:
             return
         self._forget()
+        self._missing = None
         self._view.set_run(None)
         self._engine.request(LoadSecond(path=""))
         self.second_changed.emit()
@@ -304,10 +332,21 @@ class CompareController(Controller):
 
     # one input for both
 
+    @property
+    def kind(self) -> str:
+        """What a person has chosen to go into both models."""
+        return str(self._kind)
+
+    def choose_kind(self, kind: str) -> None:
+        """Choose what goes into both models; one that is unknown changes nothing."""
+        if kind in set(Kind) and kind != self._kind:
+            self._on_kind(kind)
+
     def _on_kind(self, kind: str) -> None:
         self._kind = Kind(kind)
         self._asked = None
         self._due.start()
+        self.kind_changed.emit()
 
     def _on_model(self) -> None:
         """Another open run, or other weights of it."""
@@ -385,7 +424,7 @@ class CompareController(Controller):
         self._view.set_images(
             reply.first,
             reply.second,
-            (model.path.name, self.run.path.name),
+            (run_name(model.path), run_name(self.run.path)),
             (reply.first_mu, reply.second_mu),
             (reply.first_excess_bce, reply.second_excess_bce),
         )
@@ -628,6 +667,17 @@ class SharedInput:
         # Where nothing draws images in between, the cursor stands on a sample.
         nearest = nearest_samples(self.state, np.array([cursor]), shown_plane(self.state))
         return self._of_sample(int(nearest[0]) if len(nearest) else None, Kind.PARAMETERS)
+
+
+def _read_same(missing: RunReference, folder: Path) -> RunDirectory:
+    """The run in ``folder``. For a thread. Raises ``RunError``, also if it is not the one that is ``missing``."""
+    run = RunDirectory.open(folder)
+    if run.fingerprint != missing.fingerprint:
+        raise RunError(
+            f"{folder} holds another run than the one that was compared with, {Path(missing.path).name}. Choose the "
+            "folder that it has been moved to, or another run to compare with."
+        )
+    return run
 
 
 def hand_of(before: Document, now: Document, landed: np.ndarray | None, last: Kind) -> Kind:

@@ -150,7 +150,11 @@ class ExperimentsController(Controller):
 
     def watch(self, path: Path) -> None:
         """Open the run that the experiment is training."""
-        self._files.read(partial(read_experiment, path), self._watch)
+
+        def failed(error: Exception) -> None:
+            self.error_occurred.emit(f"{path} cannot be read ({getattr(error, 'strerror', None) or error}).")
+
+        self._choices.look(path.name, partial(read_experiment, path), self._watch, failed, (RunError, OSError))
 
     def _watch(self, experiment: Experiment) -> None:
         if experiment.run is None:

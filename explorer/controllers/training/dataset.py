@@ -23,9 +23,10 @@ from core.runs.directory import RunDirectory, RunError, folder_of
 from core.runs.foreign import foreign_model
 from core.utils.text import sentence
 from explorer.controllers.app.open_run import OpenRun
+from explorer.controllers.choices import Choice
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Command, isoline_command, read_findings
-from explorer.controllers.waiting import SLOW_MS, Waiting
+from explorer.controllers.waiting import SLOW_MS
 from explorer.state import ACTIVE_TRAINING
 from explorer.views.training import DatasetView, TrainingView
 from explorer.views.training.dataset import TIMED
@@ -78,10 +79,9 @@ class DatasetController(Controller):
         super().__init__(context)
         self._open_run, self._view, self._training = open_run, view, training
         self.path, self._place = "", Path()  # as it was chosen, and where that is
-        self._looks, self._chosen = self._background(), ""  # looks at what was chosen last
+        self._look: Choice | None = None  # of what was chosen last
         self._checks, self._checked = self._background(), ""  # looks at what the form shows
         self._unread = False  # the settings that follow from the images are not there yet
-        self._waiting = Waiting(self._state, self)
         self._slow = QTimer(self, singleShot=True, interval=SLOW_MS)  # to check what the form shows
         self._slow.timeout.connect(self._on_slow)
         self._edited: set[str] = set()  # settings that a person has chosen for these images
@@ -105,7 +105,7 @@ class DatasetController(Controller):
     @property
     def looking(self) -> bool:
         """Whether it is not known yet what is at the path that was chosen."""
-        return self._looks.busy
+        return self._look is not None and self._look.pending
 
     @property
     def reading(self) -> bool:
@@ -120,27 +120,36 @@ class DatasetController(Controller):
         ask_images(self._window, "images", title, folder, self.choose, self._place.parent if self.path else None)
 
     def choose(self, path: str) -> None:
-        """Look at the images at ``path``; a run is opened instead, by its folder or by its weights. What was chosen
-        before and has not been looked at yet is given up."""
-        self._looks.drop()
-        self._waiting.begin(f"Looking at {path} …")
-        self._chosen = path
-        self._looks.read(partial(look_at, path), partial(self._on_looked, path), self._on_failed)
+        """Look at the images at ``path``; a run is opened instead, by its folder or by its weights."""
+        self._look = self._choices.look(
+            path,
+            partial(look_at, path),
+            partial(self._on_looked, path),
+            self._on_failed,
+            (RunError, OSError),
+            f"Looking at {path} …",
+            partial(self._on_given_up, path),
+        )
+        self._show_awaited()
+
+    def _on_given_up(self, path: str, newer: str) -> None:
+        """No training starts with settings that may not fit the images of ``path``."""
+        if newer != path == self._training.form.path:
+            self._training.form.set_values({"data.path": ""})
         self._show_awaited()
 
     def _on_failed(self, error: Exception) -> None:
-        self._waiting.end()
         self._show_awaited()
         self.error_occurred.emit(str(error))
 
     def _show_awaited(self) -> None:
         """No training starts with the settings of other images; a path that was typed is in the form before it has been
         looked at."""
-        looking = self._looks.busy and self._training.form.path == self._chosen
+        look = self._look
+        looking = look is not None and look.pending and self._training.form.path == look.name
         self._training.set_awaits_images(self._unread or looking)
 
     def _on_looked(self, path: str, place: Place) -> None:
-        self._waiting.end()
         self._show_awaited()
         if place.run is not None:
             self._open_run.open(place.run)
@@ -269,7 +278,6 @@ class DatasetController(Controller):
     def shut_down(self) -> None:
         """The window closes: end the process."""
         self._slow.stop()
-        self._waiting.end()
         self._end()
 
     def _end(self) -> None:

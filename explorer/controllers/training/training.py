@@ -22,6 +22,7 @@ from core.data.allowed_files import NotAllowedError, allowed_data
 from core.data.source_resolution import with_native_size
 from core.runs.commands import flags
 from core.runs.directory import RunDirectory, RunError, new_run_name
+from core.utils.text import sentence
 from explorer.controllers.app.open_run import OpenRun
 from explorer.controllers.controller import Context, Controller
 from explorer.controllers.processes import Detached, isoline_command, log_tail, start_detached
@@ -42,11 +43,12 @@ _PREPARING = re.compile(r"preparing the images +(\d+)%")
 
 @dataclass
 class _Starting:
-    """A trainer that has been started and has not begun yet: its run folder, when it was, and its process, None until
-    that is there."""
+    """A trainer that has been started and has not begun yet: its run folder, when it was, the run that was open then,
+    and its process, None until that is there."""
 
     run: Path
     since: float
+    beside: Path | None
     process: Detached | None = None
     looked: float = 0.0
 
@@ -65,6 +67,7 @@ class TrainingController(Controller):
 
     launched = Signal(object)
     """Path: the folder of a training that has been started."""
+    recent_changed = Signal()
 
     def __init__(self, context: Context, open_run: OpenRun, view: TrainingView, losses: LossesView) -> None:
         super().__init__(context)
@@ -141,7 +144,8 @@ class TrainingController(Controller):
         """Start a trainer of the folder ``run``, after ``prepare``."""
         command = isoline_command("train", "--out", str(run), "--nice", str(NICENESS), *arguments)
         before = self._state.training
-        self._starting = starting = _Starting(run, monotonic())
+        opened = self._open_run.run
+        self._starting = starting = _Starting(run, monotonic(), None if opened is None else opened.path)
         self._state.training = "starting"
         self._state.message = message
 
@@ -195,14 +199,27 @@ class TrainingController(Controller):
         if self._starting is not starting:
             return
         if not self._continuing and look.exists:
-            self._starting = None
-            self._open_run.open(starting.run)
+            self._show_started(starting)
         elif look.alive:
             read = _PREPARING.findall(look.log)
             if read:
                 self._view.set_preparation(int(read[-1]) / 100, monotonic() - starting.since)
         else:  # a short training that has gone on may be over
             self._watcher.look(partial(self._on_trainer_gone, starting, look.log))
+
+    def _show_started(self, starting: _Starting) -> None:
+        """Open its run, unless a person has opened another one since."""
+        if self._choices.pending:
+            return  # until it is known what that is
+        self._starting = None
+        opened = self._open_run.run
+        if opened is None or starting.beside in (None, opened.path):
+            self._open_run.open(starting.run)
+            return
+        self._state.training = self._status
+        self._settings.add_recent_run(starting.run)
+        self.recent_changed.emit()
+        self._state.message = f"{starting.run.name} is being trained. It is in File > Open recent"
 
     def _on_trainer_gone(self, starting: _Starting, log: str) -> None:
         """Its process is gone, and its records do not say that it had begun."""
@@ -301,7 +318,9 @@ class TrainingController(Controller):
         news, self._news = self._news, set()
         if _DECISIONS & news:
             self._show_state(self._state.training)
-            if self._exploded:
+            if not self._exploded:
+                self.succeeded.emit()  # it goes on: what was said of its explosion, or of how it failed, is over
+            else:
                 self.error_occurred.emit(f"The training has paused: {self._exploded.get('message', '')}")
         if self._failure and "failed" in news:
             self._show_state(self._state.training)
@@ -353,7 +372,7 @@ class TrainingController(Controller):
         if self._state.training == "interrupted" and self._has_checkpoint:
             advice.append(Advice("", "Continue from the last checkpoint"))
         if changes := (self._failure or self._exploded).get("changes"):
-            text = "" if self._failure else str(self._exploded.get("message", ""))
+            text = "" if self._failure else sentence(str(self._exploded.get("message", "")))
             advice.append(Advice(text, f"{where} with {_named(changes)}", changes))
         for finding in self._report.get("findings", []):
             text, remedy = str(finding.get("message", "")), str(finding.get("remedy", ""))

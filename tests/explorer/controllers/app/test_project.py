@@ -65,7 +65,12 @@ def is_shown(explorer) -> bool:
 def test_a_project_opens_with_all_that_was_made_and_the_panels_as_they_were(explorer, tmp_path, qtbot):
     explorer.window.docks["probe"].hide()
     file = save(explorer, tmp_path / "mine.isoline", qtbot)
-    assert explorer.window.windowTitle() == "mine · small · Isoline"
+    assert explorer.window.windowTitle() == "mine[*] · small · Isoline"
+    assert not explorer.window.isWindowModified()
+    explorer.editing.commit("notes", notes="later")
+    assert explorer.window.isWindowModified(), "the file is older than what is on screen"
+    explorer.editing.undo()
+    assert not explorer.window.isWindowModified()
     assert read_project(file).window is None
     assert read_project(file).panels["probe"] == Panel(False, "right")
     leave(explorer, tmp_path, qtbot)

@@ -179,6 +179,7 @@ def test_the_second_run_and_how_a_path_was_traced_are_there_at_the_next_start(ag
     other = make_small_run(tmp_path / "other", weights=False, metadata={"created": "other"}).path
     explorer.compare.open(str(other))
     qtbot.waitUntil(lambda: explorer.compare.run is not None)
+    explorer.compare_view.kind_chosen.emit("latent")
     start, end = explorer.state.embedding[:2]
     path = LatentPath(np.stack([start, end]), recipe=Recipe("geodesic", start, end))
     explorer.tracing._traced[path] = _traced_between(path, (0, 1))
@@ -187,7 +188,9 @@ def test_the_second_run_and_how_a_path_was_traced_are_there_at_the_next_start(ag
     finish(explorer)
     explorer.tracing._traced.clear()
     explorer.compare.close()
+    explorer.compare.choose_kind("image")
     second = again(None)
+    assert second.compare.kind == "latent"
     assert same(second.session.snapshot(), before), "while the second run is being opened, too"
     qtbot.waitUntil(lambda: second.compare.run is not None and second.compare.run.path == other)
     assert same(second.session.snapshot(), before)
@@ -198,10 +201,17 @@ def test_the_second_run_and_how_a_path_was_traced_are_there_at_the_next_start(ag
     assert (known.samples, known.answer.note, known.answer.off_share) == ((0, 1), "it goes around a gap", 0.5)
     finish(second)
     second.compare.close()
-    shutil.rmtree(other)
+    other.rename(tmp_path / "moved")
     third = again(None)
-    assert f"The run that this one was compared with, {other}, is gone" in notice(third)
-    assert third.session.snapshot().second is None
+    assert f"The run that this one was compared with, {other}, was not found" in notice(third)
+    assert third.session.snapshot().second == before.second, "until a person says where it is now"
+    assert third.compare_view.title.text() == "other (not found)"
+    third.compare_view.locate_requested.emit(str(run))
+    qtbot.waitUntil(lambda: "holds another run than the one" in third.compare_view.message.text())
+    third.compare_view.locate_requested.emit(str(tmp_path / "moved"))
+    qtbot.waitUntil(lambda: third.compare.run is not None)
+    assert third.compare_view.title.text() == "moved"
+    assert Path(third.session.snapshot().second.path) == tmp_path / "moved"
 
 
 def _traced_between(path: LatentPath, samples: tuple[int, int]) -> _Traced:

@@ -49,8 +49,8 @@ def desk(qtbot) -> SimpleNamespace:
 
 
 def entry(desk, name: str) -> QAction:
-    """Of the menu of the button "Add"."""
-    return desk.points.findChild(QAction, f"points.groups.add.{name}")
+    """Of the menu of the button "Edit"."""
+    return desk.points.findChild(QAction, f"points.groups.edit.{name}")
 
 
 def make(desk, *positions: int, name: str = "") -> None:

@@ -83,7 +83,9 @@ class Desk:
 
     def settle(self) -> None:
         """Wait until all folders have been read, and everything has been started and written."""
-        process_events_until(lambda: not (self.control._looks.busy or self.control._files.busy))
+        process_events_until(
+            lambda: not (self.control._looks.busy or self.control._files.busy or self.control._choices.pending)
+        )
 
     def tick(self) -> None:
         """Look now, at what is there by now."""
@@ -241,7 +243,7 @@ def test_cancel_keeps_what_is_done_and_resume_goes_on_with_the_same_options(desk
 
     qtbot.waitUntil(lambda: desk.state(path) == "running", timeout=WAIT)
     qtbot.waitUntil(lambda: "default" in tell(), timeout=WAIT)
-    assert tell() == "25% · 1 min 40 s left · default, seed 0"
+    assert tell() == "25% · 1\xa0min\xa040\xa0s\xa0left · default, seed 0"
     desk.act("cancel", path)
     assert desk.state(path) in ("stopping", "stopped")
     qtbot.waitUntil(lambda: desk.state(path) == "stopped", timeout=WAIT)

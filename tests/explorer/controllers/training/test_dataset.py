@@ -181,7 +181,7 @@ def test_reading_that_takes_long_goes_on_and_is_stopped_by_hand_only(program, im
     start = child(explorer.training_view, "training.start")
     assert not start.isEnabled(), "with the settings of other images"
     text = child(explorer.dataset_view, "dataset.progress.text")
-    assert text.text() == "Reading the images · 50% · 2 h 00 min left"
+    assert text.text() == "Reading the images · 50% · 2\xa0h\xa000\xa0min\xa0left"
     child(explorer.dataset_view, "dataset.stop").click()
     assert not explorer.dataset.reading
     assert start.isEnabled()

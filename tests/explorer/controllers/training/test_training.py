@@ -162,7 +162,7 @@ def test_while_validating_no_time_is_promised_and_the_bar_is_not_full(window):
     assert isinstance(numbers, QLabel)
     assert isinstance(bar, QProgressBar)
     window.watcher.records.emit([step(19, 2)])
-    assert "21 s left" in numbers.text()
+    assert "21\xa0s\xa0left" in numbers.text()
     for last in (step(20, 2), step(40, 4)):
         window.watcher.records.emit([last])
         assert "validating" in numbers.text()
@@ -243,7 +243,7 @@ def test_a_paused_training_whose_loss_has_exploded_offers_the_way_back(window, m
     window.watcher.status.emit("paused")
     assert "the loss has exploded" in window.child("status").text()
     assert window.child("advice").isVisibleTo(window.view)
-    assert "90 times its usual" in window.child("advice.0.text").text()
+    assert window.child("advice.0.text").text().startswith("The loss is 9, 90 times its usual")
     launched: list[tuple[object, ...]] = []
     monkeypatch.setattr(window.controller, "_launch", lambda *given: launched.append(given))
     window.child("advice.0.action").click()
@@ -251,10 +251,15 @@ def test_a_paused_training_whose_loss_has_exploded_offers_the_way_back(window, m
 
 
 def test_who_resumes_or_stops_an_exploded_training_has_decided(window):
+    said: list[str] = []
+    window.controller.error_occurred.connect(said.append)
+    window.controller.succeeded.connect(said.clear)
     window.open("run", "running")
     window.watcher.records.emit([STARTED, epoch(1), exploded(2e-4)])
     window.watcher.status.emit("paused")
+    assert "90 times its usual" in said[0]
     window.watcher.records.emit([{"kind": "event", "event": "resumed", "step": 21}])
+    assert said == [], "the notice goes"
     window.watcher.status.emit("running")
     window.watcher.status.emit("paused")
     assert not window.child("advice").isVisibleTo(window.view)
@@ -333,7 +338,7 @@ def test_a_training_starts_as_long_as_its_process_lives_and_says_how_far_its_ima
     window.settle()
     assert (window.state.training, errors) == ("starting", [])
     assert isinstance(numbers := window.child("numbers"), QLabel)
-    assert numbers.text() == "preparing the images: 25% · 3 h 00 min left"
+    assert numbers.text() == "preparing the images: 25% · 3\xa0h\xa000\xa0min\xa0left"
     assert isinstance(bar := window.child("progress"), QProgressBar)
     assert bar.value() == 250
     RunDirectory.create(folder, CONFIG, {})
