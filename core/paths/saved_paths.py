@@ -8,18 +8,19 @@ nothing in them can execute code.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from core.paths.latent_path import LatentPath, PathError, is_row
-from core.utils.atomic_write import write_atomic
+from core.utils.atomic_write import write_atomic, write_new
 from core.utils.untrusted import UnreadableError, read_json
 
 SCHEMA_VERSION = 1
@@ -184,11 +185,36 @@ def save_path(run: Path, saved: SavedPath) -> Path:
         file.parent.mkdir(exist_ok=True)
         write_atomic(file, saved.to_json().encode())
     except OSError as error:
-        raise SavedPathError(
-            f"{file} cannot be written ({error.strerror or error}). Copy the run to a folder that can be written, or "
-            "export the path instead."
-        ) from error
+        raise _unwritable(file, error) from error
     return file
+
+
+def save_new_path(run: Path, saved: SavedPath) -> SavedPath:
+    """Keep ``saved`` with ``run`` in place of nothing: under its name or, if that is taken, ``name (2)`` and so on, as
+    which it is returned. Of several programs that do so at once each gets a name of its own.
+
+    Raises ``SavedPathError``.
+    """
+    folder, stem, number = Path(run) / FOLDER, saved.name, 1
+    try:
+        folder.mkdir(exist_ok=True)
+        while True:
+            if existing_name(run, saved.name) is None:
+                with contextlib.suppress(FileExistsError):  # another program was faster
+                    write_new(path_file(run, saved.name), saved.to_json().encode())
+                    return saved
+            number += 1
+            ending = f" ({number})"
+            saved = replace(saved, name=stem[: LONGEST_NAME - len(ending)].rstrip() + ending)
+    except OSError as error:
+        raise _unwritable(path_file(run, saved.name), error) from error
+
+
+def _unwritable(file: Path, error: OSError) -> SavedPathError:
+    return SavedPathError(
+        f"{file} cannot be written ({error.strerror or error}). Copy the run to a folder that can be written, or "
+        "export the path instead."
+    )
 
 
 def rename_path(run: Path, name: str, new: str) -> Path:

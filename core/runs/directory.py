@@ -133,7 +133,7 @@ class ProbeSet:
             if array.dtype != dtype or array.shape != shape:
                 wanted = f"{np.dtype(dtype)} {shape}"
                 raise RunError(f"{name} of the probe set is {array.dtype} {array.shape}; it must be {wanted}.")
-        infinite = np.isinf(self.factors).any(axis=0)
+        infinite = np.logical_or.reduce(np.isinf(self.factors), axis=0)
         for place, classes in enumerate(self.categories):
             wrong = bool(infinite[place])
             if classes:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -25,16 +25,23 @@ def write_atomic(path: Path, data: bytes | memoryview) -> None:
         file.write(data)
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Write ``data`` to ``path``, whole, unless there is such a file. Raises ``OSError``: ``FileExistsError`` then."""
+    with atomic_file(path, _put) as file:
+        file.write(data)
+
+
 @contextlib.contextmanager
-def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that becomes ``path`` when the block ends, and vanishes when the block raises."""
+def atomic_file(path: Path, put: Callable[[Path, Path], None] | None = None) -> Iterator[IO[bytes]]:
+    """A binary file that becomes ``path`` when the block ends, and vanishes when the block raises. ``put`` moves it
+    there; None: over what is there."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}")
     try:
         with open(temporary, "xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        replace(temporary, path)
+        (put or replace)(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):  # the reason why writing failed matters, not this
             temporary.unlink()
@@ -52,6 +59,20 @@ def replace(source: Path, target: Path) -> None:
             if os.name != "nt" or attempt == _REPLACE_ATTEMPTS - 1:
                 raise
             time.sleep(_REPLACE_PAUSE_S)
+
+
+def _put(source: Path, target: Path) -> None:
+    """Rename ``source`` to ``target``, which may not be there: of several programs that do so one succeeds."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:  # the file system has no hard links: then another program may come in between
+        if os.path.lexists(target):
+            raise FileExistsError(f"{target} is there already") from None
+        replace(source, target)
+    else:
+        source.unlink()
 
 
 def remove_temporaries(folder: Path) -> None:

@@ -15,6 +15,7 @@ from core.paths.saved_paths import (
     existing_name,
     load_path,
     rename_path,
+    save_new_path,
     save_path,
     saved_names,
     taken_name,
@@ -43,7 +44,8 @@ class SavedPathsController(Controller):
         self._files = self._background(SavedPathError)
         self._names: list[str] = []  # of the paths of the open run, as they were last seen
         self._current: tuple[LatentPath, str] | None = None  # the path that was saved or opened last, and its name
-        self._pending: tuple[LatentPath, str] | None = None  # saved as soon as it is known where its frames are
+        # Saved as soon as it is known where its frames are: the path, its name, and whether that was known as taken.
+        self._pending: tuple[LatentPath, str, bool] | None = None
         button.opening.connect(self._look)
         button.save_requested.connect(self.ask_save)
         button.open_requested.connect(self.open)
@@ -129,12 +131,13 @@ class SavedPathsController(Controller):
         return next(name for i in range(1, len(taken) + 2) if (name := f"{stem} {i}").casefold() not in taken)
 
     def save(self, name: str) -> None:
-        """Save the path that there is as ``name``, in place of one that has this name."""
+        """Save the path that there is as ``name``, in place of one that has been seen to have this name. One that has
+        come since is left alone, and the path gets another name."""
         path = self._state.document.path
         if path is None or not _playable(path):
             self.error_occurred.emit(f"{name} was not saved: the path no longer exists.")
             return
-        self._pending = (path, name)
+        self._pending = (path, name, taken_name(self._names, name) is not None)
         if self._playback.latents is None:
             self._state.message = f"{name} will be saved as soon as its image speed has been measured"
         self._save_pending()
@@ -143,21 +146,26 @@ class SavedPathsController(Controller):
         latents, path, run = self._playback.latents, self._state.document.path, self._open_run.run
         if self._pending is None or latents is None or path is None or run is None:
             return
-        name, self._pending = self._pending[1], None
+        (_, name, replaces), self._pending = self._pending, None
         try:
             saved = SavedPath(name, path, self._state.playback.speed.value, latents)
         except SavedPathError as error:
             self._fail(f"{name} was not saved. ", error)
             return
         failed = partial(self._fail, f"{name} was not saved. ")
-        self._files.write(partial(_save, run, saved), partial(self._on_saved, run, saved), failed)
+        self._files.write(partial(_save, run, saved, replaces), partial(self._on_saved, run, saved.name), failed)
 
-    def _on_saved(self, run: RunDirectory, saved: SavedPath, names: list[str]) -> None:
+    def _on_saved(self, run: RunDirectory, name: str, done: tuple[SavedPath, list[str]]) -> None:
+        saved, names = done
         if self._is_open(run):
             self._current, self._names = (saved.path, saved.name), names
             self._show_names()
         self._state.message = f"Saved {saved.name}, {saved.frames} frames"
         self.succeeded.emit()
+        if saved.name != name:
+            self.refused.emit(
+                f"The path was saved as {saved.name}: another window or program has saved one named {name} meanwhile."
+            )
 
     def _fail(self, before: str, error: Exception) -> None:
         """Say why a file could not be read or written, after the words ``before``."""
@@ -254,13 +262,16 @@ class SavedPathsController(Controller):
         return dialog
 
 
-def _save(run: RunDirectory, saved: SavedPath) -> list[str]:
-    """Save a path; returns the names that there are then. Raises ``SavedPathError``."""
+def _save(run: RunDirectory, saved: SavedPath, replaces: bool) -> tuple[SavedPath, list[str]]:
+    """Save a path, and put it in place of the one with its name if it ``replaces`` that; returns it as it is called
+    then, and the names that there are. Raises ``SavedPathError``."""
+    if not replaces:
+        return save_new_path(run.path, saved), saved_names(run.path)
     taken = existing_name(run.path, saved.name)
     save_path(run.path, saved)
     if taken is not None and taken != saved.name:
         delete_path(run.path, taken)  # it differed in upper and lower case, which not every system tells apart
-    return saved_names(run.path)
+    return saved, saved_names(run.path)
 
 
 def _rename(run: RunDirectory, name: str, new: str) -> tuple[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from core.paths import saved_paths
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
 from core.paths.saved_paths import (
@@ -23,6 +25,7 @@ from core.paths.saved_paths import (
     path_file,
     read_saved_path,
     rename_path,
+    save_new_path,
     save_path,
     saved_names,
 )
@@ -63,6 +66,25 @@ def test_saving_again_replaces(run):
     save_path(run, some_path(frames=9))
     assert load_path(run, "curve").frames == 9
     assert [file.name for file in (run / "paths").iterdir()] == ["curve.json"]  # nothing temporary is left
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_path_replaces_none_whoever_was_faster(run, links, monkeypatch):
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    assert save_new_path(run, some_path(frames=5)).name == "curve"
+    assert save_new_path(run, some_path("CURVE", frames=7)).name == "CURVE (2)"
+    monkeypatch.setattr(saved_paths, "existing_name", lambda *_: None)  # others are saved after this was looked at
+    assert save_new_path(run, some_path(frames=9)).name == "curve (2)"
+    assert save_new_path(run, some_path(frames=11)).name == "curve (3)"
+    assert {name: load_path(run, name).frames for name in saved_names(run)} == {
+        "curve": 5, "curve (2)": 9, "CURVE (2)": 7, "curve (3)": 11,
+    }  # fmt: skip
+    assert len(list((run / "paths").iterdir())) == 4, "nothing temporary is left"
+
+
+def no_links(*_):
+    raise OSError("not supported")
 
 
 def test_names_are_listed_in_alphabetical_order(run):

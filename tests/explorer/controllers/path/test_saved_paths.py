@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QMessageBox, QPushButton
 
 from core.paths.latent_path import LatentPath
 from core.paths.recipe import Recipe
-from core.paths.saved_paths import load_path, saved_names
+from core.paths.saved_paths import SavedPath, load_path, save_path, saved_names
 from core.projects.edited import Document, Speed
 from core.protocol.messages import DecodePath, PathFrames, WeightsChanged
 from explorer.controllers.cloud.cloud import CloudController
@@ -207,6 +207,19 @@ def test_a_path_at_image_speed_is_saved_once_that_is_known(made, run, qtbot):
     decode(made)
     assert saved_names(run) == ["later"]
     np.testing.assert_array_equal(load_path(run, "later").latents, made.playback.latents)
+
+
+def test_a_path_that_another_window_saves_meanwhile_under_the_same_name_stays(made, run, qtbot):
+    refusals: list[str] = []
+    made.control.refused.connect(refusals.append)
+    draw(made, some_path(made))
+    theirs = SavedPath("mine", some_path(made, 5), "latent", some_path(made, 5).resample(3))
+    save_path(run, theirs)
+    made.control.save("mine")
+    settle(made)
+    assert made.control.current == "mine (2)"
+    assert load_path(run, "mine").frames == 3
+    assert refusals == ["The path was saved as mine (2): another window or program has saved one named mine meanwhile."]
 
 
 def test_a_path_that_changes_before_its_image_speed_is_known_is_not_saved(made, run, qtbot):
