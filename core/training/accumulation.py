@@ -11,6 +11,7 @@ A part itself may be computed in pieces side by side (``core.training.workers``)
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from core.config import LossConfig
 from core.models.losses import entanglement_loss, vae_loss
 from core.training.workers import Workers
+from core.utils.text import size_text
 
 _OF_THE_BATCH = ("covariance", "dip")
 _ALLOCATORS = ("can't allocate memory", "not enough memory", "std::bad_alloc", "out of memory")
@@ -74,6 +76,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _ALLOCATORS)
+
+
+def memory_reason(text: str) -> str:
+    """What an allocator says, on one line; of PyTorch's for the CPU only how much it was asked for."""
+    asked = re.search(r"tried to allocate (\d+) bytes", text)
+    return f"{size_text(int(asked[1]))} more were needed" if asked else " ".join(text.split())
 
 
 def backward(

@@ -28,6 +28,7 @@ from core.training.accumulation import (
     is_out_of_memory,
     largest_part,
     least_part,
+    memory_reason,
     more_parts,
 )
 from core.training.checkpoint import CheckpointError, copy_checkpoint, load_checkpoint, save_checkpoint
@@ -226,7 +227,7 @@ def _out_of_memory(
     size, now = training.batch_size, training.accumulation
     largest = largest_part(size, now, least)
     message = f"out of memory{where} at step {state.step + 1}, with {counted(largest, 'image')} at a time"
-    message += f" ({' '.join(reason.split())[:MOST_REASON]})." if reason else "."
+    message += f" ({memory_reason(reason)[:MOST_REASON]})." if reason else "."
     number = more_parts(size, now, least)
     if number is None:
         error = TrainingError(

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from time import monotonic
 from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Signal
 
 from explorer.background import Background
-from explorer.controllers.waiting import SLOW_MS, Waiting
+from explorer.controllers.waiting import Waiting
 from explorer.state import State
 from explorer.weak_callback import weak_callback
 
@@ -23,7 +22,7 @@ class Choice:
     or until something else has been chosen."""
 
     def __init__(self, name: str, given_up: Callable[[str], object] | None = None) -> None:
-        self.name, self.pending, self.since = name, True, monotonic()
+        self.name, self.pending = name, True
         self.given_up = weak_callback(given_up)
         self.background: Background | None = None
 
@@ -108,9 +107,10 @@ class Choices(QObject):
     def _give_up(self, choice: Choice, newer: str) -> None:
         if not choice.pending:
             return
+        was_said = self._waiting.is_said
         self._stop(choice)
         choice.given_up(newer)
-        if choice.name != newer and monotonic() - choice.since > SLOW_MS / 1000:
+        if was_said and choice.name != newer:
             self.given_up.emit(f"{choice.name} is not opened: {newer} was chosen before its disk had answered.")
 
     def _stop(self, choice: Choice) -> None:

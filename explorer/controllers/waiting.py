@@ -15,12 +15,14 @@ class Waiting(QObject):
     def __init__(self, state: State, parent: QObject) -> None:
         super().__init__(parent)
         self._state, self._text = state, ""
+        self.is_said = False
+        """Whether it has taken so long that a person has been told."""
         self._slow = QTimer(self, singleShot=True, interval=SLOW_MS)
         self._slow.timeout.connect(self._say)
 
     def begin(self, text: str) -> None:
         """``text`` says what is waited for from now on: "Looking at /mnt/images …"."""
-        self._text = text
+        self._text, self.is_said = text, False
         self._slow.start()
 
     def end(self) -> None:
@@ -28,7 +30,8 @@ class Waiting(QObject):
         self._slow.stop()
         if self._text and self._state.message == self._text:
             self._state.message = ""
-        self._text = ""
+        self._text, self.is_said = "", False
 
     def _say(self) -> None:
+        self.is_said = True
         self._state.message = self._text

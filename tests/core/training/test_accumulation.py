@@ -14,7 +14,7 @@ from core.cli.main import main
 from core.config import DataConfig, LossConfig, ModelConfig, RunConfig, TrainingConfig
 from core.runs.directory import RunDirectory
 from core.runs.metrics_log import read_metrics
-from core.training.accumulation import is_out_of_memory, largest_part, more_parts, parts_of
+from core.training.accumulation import is_out_of_memory, largest_part, memory_reason, more_parts, parts_of
 from core.training.checkpoint import read_stored
 from core.training.loop import Step, TrainingError, make_fabric, train
 from core.training.state import TrainingState
@@ -98,6 +98,12 @@ def test_the_fewest_parts_of_half_the_size_are_offered(count: int, now: int, lea
 )
 def test_each_allocator_s_words_are_known(error: Exception, out: bool):
     assert is_out_of_memory(error) is out
+
+
+def test_what_an_allocator_says_is_made_plain():
+    said = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 39387136 bytes. Error code 12 (Cannot"
+    assert memory_reason(f"[enforce fail at alloc_cpu.cpp:127] err == 0. {said}") == "39.4 MB more were needed"
+    assert memory_reason("out of memory.\nTried to allocate 2 GiB") == "out of memory. Tried to allocate 2 GiB"
 
 
 @pytest.fixture

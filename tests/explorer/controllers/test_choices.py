@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import ExitStack
 
 from disk_access import SlowDisk, watched
 
@@ -20,14 +21,15 @@ def test_what_is_on_a_disk_that_does_not_answer_opens_nothing_over_a_later_choic
 
     def leave_hanging(choose, path, then, newer):
         choose(path)
-        qtbot.waitUntil(lambda: explorer.state.message.startswith(("Looking", "Reading")))
+        qtbot.waitUntil(lambda: explorer.state.message in (f"Looking at {path} …", f"Reading {path} …"))
         lanes.append(choices.latest.background._lane)
         then(newer)
         assert f"{path} is not opened: {newer} was chosen" in explorer.window.notice.text()
         explorer.window.notice.clear()
 
     disk = SlowDisk(hung, 600.0, 600.0)
-    with watched(disk):
+    with watched(disk), ExitStack() as at_last:
+        at_last.callback(disk.recover)
         leave_hanging(explorer.open_run.open, hung, explorer.importing.choose, str(model))
         assert not explorer.state.reading
         leave_hanging(explorer.window.dropped.emit, str(hung), explorer.open_run.open, tiny_run)

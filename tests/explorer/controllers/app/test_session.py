@@ -288,6 +288,10 @@ def test_two_windows_have_a_session_each(begin, again, run, qtbot):
     assert read_project(first.session.store.path).edited.selected.positions.tolist() == [1]
     assert read_project(second.session.store.path).edited.selected.positions.tolist() == [2, 3]
     assert claim(first.session.store.path) is None
+    first.session.list_earlier()  # as the File menu does when it opens
+    listed = first.window.earlier_menu.actions
+    qtbot.waitUntil(lambda: [action.text().endswith("open in another window") for action in listed()] == [True])
+    assert not listed()[0].isEnabled()
     finish(first)
     end(second)
     assert again(None).state.selected.tolist() == [2, 3]

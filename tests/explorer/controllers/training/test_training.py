@@ -348,6 +348,24 @@ def test_a_training_starts_as_long_as_its_process_lives_and_says_how_far_its_ima
     assert window.open_run.run.path == folder
 
 
+def test_a_training_opens_over_no_run_that_was_chosen_while_it_started(window, monkeypatch):
+    trainer, now = Trainer(monkeypatch), [1000.0]
+    monkeypatch.setattr("explorer.controllers.training.training.monotonic", lambda: now[0])
+    window.open("before", "finished")
+    window.controller.start(CONFIG)
+    window.settle()
+    folder = Path(trainer.commands[0][trainer.commands[0].index("--out") + 1])
+    chosen = window.open("chosen", "finished")
+    RunDirectory.create(folder, CONFIG, {})
+    now[0] += 60.0
+    window.controller.tick()
+    window.settle()
+    assert window.open_run.run.path == chosen.path
+    assert window.state.training == "finished"
+    assert window.state.message == f"{folder.name} is being trained. It is in File > Open recent"
+    assert window.settings.recent_runs[0] == str(folder)
+
+
 def test_a_trainer_that_is_gone_without_a_word_has_failed(window, monkeypatch):
     errors: list[str] = []
     window.controller.error_occurred.connect(errors.append)
