@@ -13,7 +13,7 @@ from core.models.article import ArticleDecoder
 from core.models.article_fused import FusedArticleDecoder, FusedUpConvolution, upsampled_kernel
 from core.models.device import resolve_precision
 from core.models.layers import PreciseLinear
-from core.models.network_inference import DECODE_BATCH, NetworkInference
+from core.models.network_inference import DECODE_BATCH, NetworkInference, _SingleImage
 from core.models.vae import VAE, build_model
 
 PRESETS: tuple[Preset, ...] = ("compact", "article", "article-weighted")
@@ -188,3 +188,26 @@ def test_wrong_arguments_are_named():
         inference.decode(np.zeros((2, 4), np.float32))
     with pytest.raises(ValueError, match=r"float64 \(1, 32, 32, 1\).*uint8 \(n, 32, 32, 1\)"):
         inference.encode(np.zeros((1, 32, 32, 1)))
+
+
+@pytest.mark.parametrize("preset", ["compact", "article"])
+def test_the_image_of_fixed_buffers_is_the_decoded_one_and_stays_when_another_is_decoded(preset: Preset):
+    """What a GPU repeats as a graph."""
+    inference = NetworkInference(trained_like(preset), "cpu", "float32")
+    single, z = _SingleImage(inference._decoder, inference), latents(3)
+    with torch.inference_mode():
+        images = [single.decode(point[None]) for point in z]
+    for point, image in zip(z, images, strict=True):
+        np.testing.assert_array_equal(image, inference.decode(point[None]))
+
+
+def test_results_that_are_fetched_while_the_next_are_computed_keep_their_order():
+    inference = NetworkInference(trained_like(), "cpu", "float32")
+    z = latents(23)
+    inference._batches = 4, 5
+    images = inference.decode(z)
+    means = inference.encode(images)
+    inference._ahead = 2
+    np.testing.assert_array_equal(inference.decode(z), images)
+    np.testing.assert_array_equal(inference.encode(images), means)
+    assert inference.decode(z[:0]).shape == (0, 32, 32, 1)
