@@ -38,6 +38,7 @@ from core.protocol.messages import (
     supersedes,
 )
 from core.protocol.serving import Incoming, Send, StepClock, start_reading, take_standard_output
+from core.utils.memory import share_arenas
 from core.utils.untrusted import refusal
 
 if TYPE_CHECKING:
@@ -181,6 +182,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="core.engine", description="Isoline's engine process; started by the window.")
     parser.add_argument("--threads", type=int, default=1, help="number of compute threads")
     options = parser.parse_args(argv)
+    share_arenas()  # each value is computed in a thread of its own
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C in the terminal is meant for the window, which then ends this
     send, inbox, clock = take_standard_output(), queue.SimpleQueue[Incoming](), StepClock()
     start_reading(inbox, send, clock)

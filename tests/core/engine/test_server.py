@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from preloaded_python import PreloadedPython
 
 from core.config import DataConfig, ModelConfig, RunConfig
 from core.data.loading import load_dataset
+from core.engine import server
 from core.models.losses import excess_bce
 from core.models.network_inference import NetworkInference
 from core.protocol.figures import FrameLook
@@ -173,6 +175,24 @@ def fresh(preloaded_python: PreloadedPython) -> Iterator[EngineProcess]:
 
 
 # what it answers
+
+
+def test_all_its_threads_allocate_from_the_same_arenas(monkeypatch):
+    """Each value is computed in a new thread: see ``share_arenas``."""
+    happened: list[str] = []
+
+    def start(*_: object) -> None:
+        happened.append("start")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(server, "share_arenas", lambda: happened.append("share"))
+    monkeypatch.setattr(server, "take_standard_output", lambda: None)
+    monkeypatch.setattr(server, "start_reading", start)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        server.main(["--threads", "1"])
+    signal.signal(signal.SIGINT, before)
+    assert happened == ["share", "start"]
 
 
 def test_says_first_what_it_computes_on(fresh):

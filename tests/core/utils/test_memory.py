@@ -1,8 +1,10 @@
-"""What has been freed goes back to the system."""
+"""What has been freed goes back to the system, or is there for all threads."""
 
 from __future__ import annotations
 
 import platform
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -24,3 +26,33 @@ def test_freed_memory_between_pieces_in_use_goes_back():
     assert full - after > 40e6
     assert before - after > 10e6
     assert len(blocks) == 20
+
+
+ARENAS = """
+import ctypes, sys, threading
+from core.utils.memory import share_arenas
+if sys.argv[1] == "shared":
+    share_arenas()
+together = threading.Barrier(6)
+def allocate():
+    block = bytearray(100_000)
+    together.wait()
+threads = [threading.Thread(target=allocate) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+libc = ctypes.CDLL(None)
+libc.malloc_info(0, ctypes.c_void_p.in_dll(libc, "stdout"))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries have no arenas")
+def test_threads_share_two_arenas():
+    counts = {
+        how: subprocess.run([sys.executable, "-c", ARENAS, how], check=True, capture_output=True).stdout.count(b"<heap")
+        for how in ("shared", "own")
+    }
+    assert counts["shared"] <= 2
+    assert counts["own"] > 2
