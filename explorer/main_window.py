@@ -57,6 +57,16 @@ STATUS = {
 """The fields at the right of the status bar, and what each of them says."""
 
 
+class _Dock(QDockWidget):
+    """Tells when it has another size: Qt has no signal for a separator that is dragged."""
+
+    resized = Signal()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.resized.emit()
+
+
 class MainWindow(QMainWindow):
     """Docks around the cloud; each can be moved, tabbed, floated, closed, and comes back where it was."""
 
@@ -109,7 +119,7 @@ class MainWindow(QMainWindow):
 
     def add_dock(self, name: str, title: str, widget: QWidget, area: Qt.DockWidgetArea, shown: bool = True) -> None:
         """A dock with ``widget`` in it; ``shown``: at the first start."""
-        dock = self.docks[name] = named(QDockWidget(title, self), f"dock.{name}")
+        dock = self.docks[name] = named(_Dock(title, self), f"dock.{name}")
         dock.setWidget(widget)
         leave_drops(widget)
         self.addDockWidget(area, dock)
@@ -120,6 +130,7 @@ class MainWindow(QMainWindow):
         for moved in (dock.dockLocationChanged, dock.topLevelChanged, dock.visibilityChanged):
             moved.connect(lambda *_: self._titles.start())
             moved.connect(lambda *_: self.arranged.emit())
+        dock.resized.connect(self.arranged)
         dock.visibilityChanged.connect(lambda visible: self._on_visible(dock, visible))
 
     def _on_visible(self, dock: QDockWidget, visible: bool) -> None:

@@ -130,6 +130,22 @@ def test_the_loss_plot_waits_one_tick_for_what_else_takes_long(reopened, monkeyp
     assert drawn
 
 
+def test_the_size_of_a_panel_is_kept(reopened):
+    window = reopened.window
+
+    def stands_as_kept() -> bool:
+        place = reopened.session.snapshot().window
+        return place is not None and place.docks == window.arrangement()[1]
+
+    assert stands_as_kept()
+    dock = window.docks["training"]
+    before = dock.width()
+    window.resizeDocks([dock], [before + 40], Qt.Orientation.Horizontal)  # as a dragged separator does
+    QApplication.processEvents()
+    assert dock.width() > before
+    assert stands_as_kept()
+
+
 def test_panels_that_stand_as_they_were_kept_are_left_alone(reopened):
     shown: list[str] = []
     panels = [reopened.losses, reopened.probe_view, reopened.training_view]
