@@ -120,7 +120,7 @@ def _run_shard(options: Options, folder: PartsFolder, number: int, shards: int) 
     print(f"{about}{_summary(progress)}")
     if was_stopped:
         print(f"{about}stopped; run the same command again to go on")
-    missing = sum(folder.record(part) is None for part in range(manifest.parts))
+    missing = manifest.parts - len(folder.done(manifest.parts))
     if missing:
         print(f"{folder.path}: {missing:,} of {counted(manifest.parts, 'part')} not done yet")
     else:
@@ -213,8 +213,8 @@ def _share_done(folder: PartsFolder) -> float:
     """Of all parts of the folder, those of other shards included."""
     if not folder.manifest_path.exists():
         return 0.0
-    done = sum(1 for _ in (folder.path / "done").glob("*.json"))
-    return done / max(1, folder.manifest().parts)
+    parts = folder.manifest().parts
+    return len(folder.done(parts)) / max(1, parts)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

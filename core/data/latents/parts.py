@@ -132,6 +132,11 @@ class PartsFolder:
         except (OSError, UnreadableError) as error:
             raise LatentFileError(f"{path} is damaged ({error}); delete it, and encode again.") from error
 
+    def done(self, parts: int) -> list[int]:
+        """Which of ``parts`` are done, by the names of their records, so that a damaged count makes no long search."""
+        numbers = [int(file.stem) for file in self.record_path(0).parent.glob("*.json") if file.stem.isdecimal()]
+        return sorted(number for number in numbers if number < parts)
+
     def write_part(self, part: int, kind: PartFormat, latents: np.ndarray, names: Sequence[str]) -> None:
         """Write a part: latents float32 (n, d) and the n names of its images. Raises ``OSError``."""
         path = self.part_path(part, kind)
@@ -169,9 +174,9 @@ def read_parts(path: Path, most: int) -> LatentRows:
     check_dimensions(folder.manifest_path, d, "the folder")
     sample = RowSample(folder.path, d, most)
     first, done, left_out = [], [], 0
-    for part in range(manifest.parts):
+    for part in folder.done(manifest.parts):
         record = folder.record(part)
-        if record is None:
+        if record is None:  # deleted just now
             continue
         done.append(part)
         first.append(sample.total)

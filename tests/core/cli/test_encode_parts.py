@@ -188,6 +188,11 @@ def test_damaged_parts_are_named_with_what_to_do(run, pictures, tmp_path):
     (tmp_path / "o" / "parts" / "000002.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(LatentFileError, match=r"part 2 of .* is damaged .* Delete .*000002\.json and run the same"):
         read_latent_rows(tmp_path / "o", 100)
+    manifest = json.loads((tmp_path / "o" / "manifest.json").read_text())
+    (tmp_path / "o" / "parts" / "000002.parquet").unlink()
+    (tmp_path / "o" / "done" / "000002.json").unlink()
+    (tmp_path / "o" / "manifest.json").write_text(json.dumps(manifest | {"parts": 1 << 62}))
+    assert len(read_latent_rows(tmp_path / "o", 100).latents) == COUNT - 5  # at once, however many it says there are
     (tmp_path / "o" / "manifest.json").write_text(json.dumps({"kind": "other"}))
     with pytest.raises(LatentFileError, match=r"manifest\.json cannot be read"):
         read_latent_rows(tmp_path / "o", 100)
