@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from core.cli.progress import progress_bar
+from core.training.launch import TO_BE_CONTINUED, requeue
 from core.utils.text import counted
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ _POLL_S = 0.2
 
 
 def run_parts(options: Options) -> int:
-    """Encode a shard, or all shards of this machine; returns 0, or 1 if a worker failed.
+    """Encode a shard, or all shards of this machine; returns 0, 1 if a worker failed, or
+    ``core.training.launch.TO_BE_CONTINUED`` after SIGUSR1.
 
     Raises ``LatentsError`` for flags that cannot be used, and what ``core.training.bulk_encoding`` raises.
     """
@@ -115,17 +116,28 @@ def _run_shard(options: Options, folder: PartsFolder, number: int, shards: int) 
     print(f"{about}{counted(manifest.images, 'image')} in {counted(manifest.parts, 'part')}, listed {manifest.made}")
     print("\n".join(manifest.notes), flush=True)
     with _shown(about) as show, _stopping() as stopped:
-        progress = encode_shard(folder, manifest, fast, (number, shards), options.batch_size, show, stopped)
-        was_stopped = stopped()
+        progress = encode_shard(
+            folder, manifest, fast, (number, shards), options.batch_size, show, lambda: bool(stopped())
+        )
+        received = stopped()
     print(f"{about}{_summary(progress)}")
-    if was_stopped:
+    if received:
         print(f"{about}stopped; run the same command again to go on")
     missing = manifest.parts - len(folder.done(manifest.parts))
     if missing:
         print(f"{folder.path}: {missing:,} of {counted(manifest.parts, 'part')} not done yet")
     else:
         print(f"{folder.path}: all {counted(manifest.parts, 'part')} done")
-    return 0
+    return _status(received)
+
+
+def _status(received: str) -> int:
+    """The exit status after a signal, empty if there was none: SIGUSR1 says that the job's time is nearly up."""
+    if received != "SIGUSR1":
+        return 0
+    if told := requeue():
+        print(told, flush=True)
+    return TO_BE_CONTINUED
 
 
 def _summary(progress: Progress) -> str:
@@ -158,23 +170,12 @@ def _shown(about: str) -> Iterator[Callable[[Progress], None]]:
 
 
 @contextlib.contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
-    """Within the block SIGTERM and SIGINT make the answer True, once; a second one ends the process as usual."""
-    received = False
-    before = {}
+def _stopping() -> Iterator[Callable[[], str]]:
+    """Within the block signals that ask for an end are noted: the answer is the name of the first, empty before."""
+    from core.training.control import StopSignals
 
-    def note(name: int, _frame: object) -> None:
-        nonlocal received
-        received = True
-        signal.signal(name, before[name])
-
-    for name in (signal.SIGTERM, signal.SIGINT):
-        before[name] = signal.signal(name, note)
-    try:
-        yield lambda: received
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
+    with StopSignals() as signals:
+        yield lambda: signals.received
 
 
 def _run_workers(options: Options, folder: PartsFolder, number: int, shards: int) -> int:
@@ -190,6 +191,7 @@ def _run_workers(options: Options, folder: PartsFolder, number: int, shards: int
     with contextlib.ExitStack() as stack:
         for worker in range(count):
             environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+            environment.pop("SLURM_JOB_ID", None)  # this process has it requeued
             if devices:
                 environment["CUDA_VISIBLE_DEVICES"] = devices[worker % len(devices)]
             place = f"{(number - 1) * count + worker + 1}/{shards * count}"
@@ -199,14 +201,21 @@ def _run_workers(options: Options, folder: PartsFolder, number: int, shards: int
             stack.callback(_end, process)
             running.append((process, output))
         bar = stack.enter_context(progress_bar(f"encoding, {counted(count, 'worker')}"))
+        stopped, passed_on = stack.enter_context(_stopping()), False
         while any(process.poll() is None for process, _ in running):
             time.sleep(_POLL_S)
             bar(_share_done(folder))
+            if stopped() and not passed_on:
+                passed_on = True
+                for process, _ in running:
+                    process.terminate()  # each ends after a few images
         for process, output in running:
             output.seek(0)
             text = output.read().decode("utf-8", "replace").rstrip()
             print(text, file=sys.stderr if process.returncode else sys.stdout, flush=True)
-    return 1 if any(process.returncode for process, _ in running) else 0
+        if any(process.returncode not in (0, TO_BE_CONTINUED) for process, _ in running):
+            return 1
+        return _status(stopped())
 
 
 def _share_done(folder: PartsFolder) -> float:

@@ -21,6 +21,7 @@ from core.experiments.folder import Progress, Stopped, read_progress
 from core.experiments.options import Log
 from core.experiments.runner import run as run_experiment
 from core.experiments.transects.options import Options as TransectOptions
+from core.training.launch import TO_BE_CONTINUED, requeue
 from core.utils.process_priority import lower_priority
 
 POLL_S = 0.5
@@ -43,14 +44,18 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Run the experiment; returns 0 when it is done or was stopped."""
+    """Run the experiment; returns 0 when it is done or was stopped, ``core.training.launch.TO_BE_CONTINUED`` after
+    SIGUSR1."""
     lower_priority(options.nice)
     chosen = options.experiment
     with _display(chosen.out) as log:
         try:
             run_experiment(chosen, log)
-        except Stopped:
+        except Stopped as stop:
             log("stopped; run the same command again to resume")
+            if stop.args[:1] == ("SIGUSR1",):  # the time of a cluster's job is nearly up
+                log(requeue())
+                return TO_BE_CONTINUED
     return 0
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import tyro
 
@@ -27,8 +28,11 @@ from core.config import (
     preset_config,
 )
 from core.runs.metrics_log import Record
+from core.training.launch import TO_BE_CONTINUED, requeue, with_launch
 from core.utils.process_priority import lower_priority
 
+LOST_MACHINE_S = 60.0
+"""How long a job that was requeued waits until the lock of its run, which a lost machine had, is known to be stale."""
 DECISION_S = 3600.0
 """How long a training waits for somebody to say how it goes on, when its loss has grown beyond reason."""
 
@@ -53,10 +57,15 @@ class Options:
     --training.clip, --training.loss-limit, --loss.beta, --loss.gamma and the device may be given other values. More
     epochs begin a new one-cycle schedule that rises from the present learning rate. A trainer that waits because its
     loss has exploded is ended first."""
+    requeue: bool = False
+    """For a job of a cluster, which may be ended and started again with the same command: begin the run in --out, or go
+    on with it if it is there, with the settings that it has; a finished one is left as it is. SIGUSR1 and SIGTERM save
+    a checkpoint, SIGUSR1 then has SLURM requeue the job, and the exit status is 75."""
     devices: int | None = None
-    """GPUs (or CPU processes) on each node; short for --training.devices."""
+    """GPUs (or CPU processes) on each node; short for --training.devices. Not given: as many as torchrun or SLURM's
+    srun has started, else 1."""
     nodes: int | None = None
-    """Machines that train together; short for --training.nodes."""
+    """Machines that train together; short for --training.nodes. Not given: as torchrun or srun has started."""
     tensorboard: bool = False
     """Also write losses and learning rate for TensorBoard while the training runs, into the folder "tensorboard" of the
     run. Needs tensorboardX (pip install "isoline[tensorboard]"). It is no setting of the training: give it again to
@@ -69,6 +78,11 @@ class Options:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     chosen: tyro.conf.Suppress[frozenset[str]] = frozenset()
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether a run that is there goes on."""
+        return self.resume or (self.requeue and self.out is not None and _is_run(self.out))
+
     def run_config(self) -> RunConfig:
         """The configuration these options describe; of own images, which are read for that, it follows from them.
 
@@ -77,9 +91,14 @@ class Options:
         if self.images and self.data.path not in ("", self.images):
             raise ConfigError(f"images are {self.images!r}, and data.path is {self.data.path!r}; give one of them.")
         data = self.data if not self.images else dataclasses.replace(self.data, path=self.images)
-        machine = {name: value for name in ("devices", "nodes") if (value := getattr(self, name)) is not None}
+        given = {
+            name: getattr(self.training, name) if f"training.{name}" in self.chosen else getattr(self, name)
+            for name in ("devices", "nodes")
+        }
+        machine = dict(zip(given, with_launch(**given), strict=True))
+        machine = {name: value for name, value in machine.items() if value is not None}
         config = RunConfig(data, self.model, self.loss, dataclasses.replace(self.training, **machine))
-        if data.drawn or self.resume or self.config is not None:
+        if data.drawn or self.goes_on or self.config is not None:
             return config
         return _with_suggestions(config, self.chosen)
 
@@ -96,13 +115,14 @@ def defaults(arguments: list[str]) -> Options:
     parser.add_argument("--config", type=Path)
     parser.add_argument("--out", type=Path)
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--requeue", action="store_true")
     try:
         given, _ = parser.parse_known_args(arguments)
     except argparse.ArgumentError:  # tyro will say what is wrong with the flags
-        given = argparse.Namespace(preset="compact", config=None, out=None, resume=False)
+        given = argparse.Namespace(preset="compact", config=None, out=None, resume=False, requeue=False)
     known: dict[str, Preset] = {name: name for name in PRESETS}
     preset = known.get(given.preset, "compact")  # tyro will refuse an unknown one
-    if given.resume and given.out is not None:
+    if given.out is not None and (given.resume or (given.requeue and _is_run(given.out))):
         from core.data.allowed_files import allowed_data
         from core.runs.directory import RunDirectory
         from core.training.resume import present_config
@@ -118,6 +138,12 @@ def defaults(arguments: list[str]) -> Options:
     return Options(
         preset=preset, data=base.data, model=base.model, loss=base.loss, training=base.training, chosen=chosen
     )
+
+
+def _is_run(out: Path) -> bool:
+    from core.runs.directory import RunDirectory
+
+    return RunDirectory.exists(out)
 
 
 def _with_suggestions(config: RunConfig, chosen: frozenset[str]) -> RunConfig:
@@ -149,18 +175,31 @@ def read_config(path: Path) -> RunConfig:
 
 
 def run(options: Options) -> int:
-    """Train; returns 0 when the training finished or was stopped."""
+    """Train; returns 0 when the training finished or was stopped, ``core.training.launch.TO_BE_CONTINUED`` when it was
+    stopped by a signal of a cluster."""
     lower_priority(options.nice)
 
     from core.cli.train_progress import TrainDisplay
     from core.interchange.tensorboard import LiveScalars
-    from core.runs.directory import new_run_name
+    from core.runs.directory import RunDirectory, new_run_name
     from core.training.distributed import RankFailed
+    from core.training.resume import present_config
     from core.training.trainer import run_training
 
-    config = options.run_config()
-    if options.resume and options.out is None:
+    if (options.resume or options.requeue) and options.out is None:
         raise ConfigError("--out is missing; give the folder of the run that goes on.")
+    resume = options.goes_on
+    if options.requeue and resume:
+        run = RunDirectory.open(cast(Path, options.out))
+        if run.status() == "finished":
+            print(f"{run.path} is finished")
+            return 0
+        # The flags are those of its beginning; what was changed since, as in the window, is in the run.
+        going_on = present_config(run)
+        options = dataclasses.replace(
+            options, images="", data=going_on.data, model=going_on.model, loss=going_on.loss, training=going_on.training
+        )
+    config = options.run_config()
     out = options.out or Path("runs") / new_run_name(config)
     with contextlib.ExitStack() as stack:
         display = stack.enter_context(TrainDisplay(config, out))
@@ -176,5 +215,10 @@ def run(options: Options) -> int:
 
         # Of a training on several devices rank zero reports a failure, and its exit status is the one that counts.
         stack.enter_context(contextlib.suppress(RankFailed))
-        run_training(config, out, options.resume, record, display.data, DECISION_S)
+        patience_s = LOST_MACHINE_S if options.requeue else 0.0
+        outcome = run_training(config, out, resume, record, display.data, DECISION_S, patience_s)
+        if outcome.signal == "SIGUSR1" or (options.requeue and outcome.signal == "SIGTERM"):
+            if options.requeue and outcome.signal == "SIGUSR1" and (told := requeue()):
+                display.print(told)
+            return TO_BE_CONTINUED
     return 0

@@ -39,7 +39,7 @@ State = Literal["running", "finished", "stopped", "failed"]
 
 
 class Stopped(BaseException):
-    """The experiment was stopped: by ``stop``, a signal, or by stopping its training.
+    """The experiment was stopped: by ``stop``, a signal, whose name is then its argument, or by stopping its training.
 
     Like ``KeyboardInterrupt`` no ``Exception``, so that nothing which handles errors takes it for one.
     """
@@ -113,7 +113,7 @@ class ExperimentFolder:
     def begin(self, experiment: str, options: Mapping[str, Any]) -> Iterator[ExperimentFolder]:
         """Run ``experiment`` with JSON-ready ``options`` here: what the block raises becomes the state it ends with.
 
-        SIGTERM and SIGINT raise ``Stopped`` inside the block (a training in progress first saves its checkpoint).
+        SIGTERM, SIGINT and SIGUSR1 raise ``Stopped`` inside the block (a training in progress saves its checkpoint).
         Raises ``ExperimentError`` if the folder belongs to another experiment or other options, or is unwritable, and
         ``core.runs.lock.RunError`` if a living process runs it already.
         """
@@ -263,14 +263,15 @@ class ExperimentFolder:
 
 @contextlib.contextmanager
 def _signals_stop() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into ``Stopped``. A training in progress catches them itself and ends after its step."""
+    """Turn SIGINT, SIGTERM and SIGUSR1 into ``Stopped``. A training in progress catches them, and ends after its
+    step."""
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise Stopped
+    def stop(number: int, _frame: FrameType | None) -> None:
+        raise Stopped(signal.Signals(number).name)
 
     before: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():  # Python allows it there alone
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in filter(None, (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGUSR1", None))):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                 before[number] = signal.signal(number, stop)
     try:

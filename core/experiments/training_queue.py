@@ -117,7 +117,7 @@ class _Training:
             with self._mutex:
                 self._steerable = False
         if outcome.status == "stopped" and not self._enough:
-            raise Stopped
+            raise Stopped(outcome.signal)
         run = outcome.run
         text = f"{self._title}: {last_step(run)} steps in {train_seconds(run) / 60:.1f} min"
         epochs = [record for record in read_metrics(run.metrics_path) if record.get("kind") == "epoch"]

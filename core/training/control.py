@@ -25,15 +25,19 @@ Verdict = Literal["go", "wait", "stop"]
 
 
 class StopSignals:
-    """Notes SIGINT, SIGTERM and SIGHUP instead of dying of them; a second one ends the process as usual."""
+    """Notes SIGINT, SIGTERM, SIGHUP and SIGUSR1 instead of dying of them; a second one ends the process as usual, but
+    for SIGUSR1, which clusters send some time before they end a job, perhaps to several of its processes.
+
+    ``received`` is the name of the first, empty if there was none.
+    """
 
     def __init__(self) -> None:
-        self.received = False
+        self.received = ""
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
         if threading.current_thread() is threading.main_thread():  # Python allows it there alone
-            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
                 number = getattr(signal, name, None)
                 if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
                     self._before[number] = signal.signal(number, self._note)
@@ -41,11 +45,15 @@ class StopSignals:
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)
+            # One more of those that clusters send would end the process before it can say how it ended.
+            late = self.received == "SIGUSR1" and number == signal.SIGUSR1
+            signal.signal(number, signal.SIG_IGN if late else handler)
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.received = True
-        signal.signal(number, self._before[number])
+        name = signal.Signals(number).name
+        self.received = self.received or name
+        if name != "SIGUSR1":
+            signal.signal(number, self._before[number])
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,15 @@ from core.config import RunConfig, config_from_dict, config_to_dict
 from core.training.accumulation import is_out_of_memory
 from core.training.control import Verdict
 from core.training.loop import TrainingError
-from core.training.rank_failure import SETTLING_S, Failure, FailureWatch, await_children, end_process
+from core.training.rank_failure import (
+    MISSED_S,
+    REMOTE_SETTLING_S,
+    SETTLING_S,
+    Failure,
+    FailureWatch,
+    await_children,
+    end_process,
+)
 from core.training.rendezvous import PrivateDDP
 from core.training.state import Hyperparameters, TrainingState
 
@@ -58,6 +66,7 @@ class Ranks:
                 self._children,
                 self._give_up,
                 lambda failure: end_process(failure, rank, self._children),
+                self._fabric.world_size,
             )
             # On the CPU, so that reading a command makes no accelerator wait; the others wait for rank zero as long
             # as a pause lasts.
@@ -87,7 +96,10 @@ class Ranks:
             return None
         out_of_memory = is_out_of_memory(error)
         if (type(error) is RuntimeError or isinstance(error, torch.distributed.DistError)) and not out_of_memory:
-            failure = self._watch.failure_of_another(SETTLING_S)  # a connection that closes has no class of its own
+            rank, alone = self._fabric.global_rank, self._fabric.world_size == len(self._children) + 1
+            settling_s = SETTLING_S if alone else REMOTE_SETTLING_S if rank == 0 else 2 * REMOTE_SETTLING_S
+            # A connection that closes has no class of its own.
+            failure = self._watch.failure_of_another(settling_s, MISSED_S)
             if failure is not None:
                 self.part()
                 return failure

@@ -6,6 +6,7 @@ connects. On one machine nothing here can be reached from elsewhere.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import subprocess
@@ -63,6 +64,11 @@ class PrivateDDP(DDPStrategy):
         self._set_world_ranks()
         assert self.cluster_environment is not None
         address = LOOPBACK if self.num_nodes == 1 else self.cluster_environment.main_address
+        if self.num_nodes > 1 and is_loopback(address):
+            raise DeviceError(
+                f"{address}, where the processes of this training meet, is this machine's own loopback address, which "
+                "no other machine can reach. Set MASTER_ADDR to an address of the first machine in their network."
+            )
         interface = interface_towards(address)
         if interface and os.name != "nt":  # there they take no name
             for variable in _INTERFACES:
@@ -103,6 +109,15 @@ def meeting_store(address: str, port: int, processes: int, is_main: bool) -> TCP
                 "MASTER_ADDR must be an address of the machine on which the first of them runs, and MASTER_PORT free."
             ) from error
     return TCPStore(address, port, processes, is_main, wait_for_workers=False, **listening)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether ``address``, a name or a number, means this very machine alone, as Debian's /etc/hosts has it for the
+    machine's own name; False if that cannot be told."""
+    try:
+        return ipaddress.ip_address(socket.getaddrinfo(address, 9, type=socket.SOCK_DGRAM)[0][4][0]).is_loopback
+    except (OSError, ValueError):
+        return False
 
 
 def interface_towards(address: str) -> str:

@@ -56,6 +56,7 @@ from core.utils.atomic_write import remove_temporaries
 from core.utils.text import counted
 
 PAUSE_POLL_S = 0.03
+LOCK_POLL_S = 1.0
 MOST_STOPPING_S = 30.0
 """How long a paused trainer may take to end."""
 MOST_REASON = 300
@@ -64,11 +65,13 @@ MOST_REASON = 300
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended. ``report``: see ``core.training.recorder.training_report``; None if it was stopped."""
+    """How a training ended. ``report``: see ``core.training.recorder.training_report``; None if it was stopped.
+    ``signal`` is the name of the signal that stopped it, empty if none did; known on rank zero."""
 
     status: Literal["finished", "stopped"]
     run: RunDirectory
     report: Record | None
+    signal: str = ""
 
 
 def run_training(
@@ -78,6 +81,7 @@ def run_training(
     on_event: Callable[[Record], None] | None = None,
     on_data: Callable[[float], None] | None = None,
     patience_s: float = 0.0,
+    lock_patience_s: float = 0.0,
 ) -> Outcome:
     """Train ``config`` into run folder ``out``; with ``resume``, continue the run that is there.
 
@@ -86,8 +90,9 @@ def run_training(
 
     ``on_event`` gets each record of ``metrics.jsonl`` as it is written, ``on_data`` the fraction of the dataset that is
     ready; both on rank zero alone. A training whose loss has grown beyond reason (``core.training.explosion``) waits
-    paused for ``patience_s`` seconds until a command says how to go on, and ends if none does. SIGINT and SIGTERM end
-    the training after its step, with a checkpoint.
+    paused for ``patience_s`` seconds until a command says how to go on, and ends if none does. SIGINT, SIGTERM and
+    SIGUSR1 end the training after its step, with a checkpoint. Another trainer that seems to have the run is given
+    ``lock_patience_s`` to end: after a machine was lost, its lock looks alive for half a minute.
 
     Raises ``RunError`` (folder in use, unwritable, full), ``CheckpointError``, ``core.data.dataset.DatasetError``,
     ``core.models.device.DeviceError``, and ``TrainingError`` when the loss has grown beyond reason, memory is out, or
@@ -102,7 +107,7 @@ def run_training(
         # The run folder: rank zero opens the run to resume, and takes the lock.
         lock = RunLock(out / "lock")
         config = dataclasses.replace(config, data=with_absolute_path(config.data))
-        claimed = ranks.on_rank_zero(lambda: _claim_folder(out, config, resume, lock, stack))
+        claimed = ranks.on_rank_zero(lambda: _claim_folder(out, config, resume, lock, stack, lock_patience_s))
         existing, beginning = claimed or (None, None)
         if existing is not None:
             config = inherit_native_size(config, existing.config)
@@ -183,10 +188,10 @@ def run_training(
                 if steering.undecided:
                     raise Diverged(str(exploded))
                 recorder.end_exploded()
-                return Outcome("stopped", recorder.run, None)
+                return Outcome("stopped", recorder.run, None, signals.received)
             if stopped:
                 recorder.stop()
-                return Outcome("stopped", recorder.run, None)
+                return Outcome("stopped", recorder.run, None, signals.received)
             return Outcome("finished", recorder.run, recorder.finish(dataset))
         except Exception as error:
             failure = ranks.failure_behind(error)
@@ -250,7 +255,7 @@ def _out_of_memory(
 
 
 def _claim_folder(
-    out: Path, config: RunConfig, resume: bool, lock: RunLock, stack: contextlib.ExitStack
+    out: Path, config: RunConfig, resume: bool, lock: RunLock, stack: contextlib.ExitStack, patience_s: float
 ) -> tuple[RunDirectory, Beginning] | None:
     """Make sure that the folder can be written, and that nobody else writes it; returns the run to resume."""
     existing = None
@@ -263,7 +268,15 @@ def _claim_folder(
     with _writing(out):
         out.mkdir(parents=True, exist_ok=True)
         lock.moved("starting", 0)
-        stack.enter_context(lock)
+        deadline = time.monotonic() + patience_s
+        while True:
+            try:
+                stack.enter_context(lock)
+                break
+            except RunError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(LOCK_POLL_S)
     return None if existing is None else (existing, settle_commands(existing))
 
 

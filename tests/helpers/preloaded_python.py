@@ -64,7 +64,7 @@ socket.send_fds(server, [len(request).to_bytes(4, "big")], [0, 1, 2])
 server.sendall(request)
 started = server.recv(4)
 pid = int.from_bytes(started, "big") if started else sys.exit("the server of preloaded processes has ended")
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
     signal.signal(number, lambda number, frame: os.kill(pid, number))
 for stream in (0, 1, 2):
     os.close(stream)
