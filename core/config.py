@@ -321,6 +321,11 @@ class TrainingConfig:
     """auto: bfloat16 where the device computes it fast, else float32."""
     device: Annotated[Device, Row("Device", advanced=True)] = "auto"
     """auto: the first available of cuda, mps and cpu."""
+    deterministic: Annotated[
+        bool, Row("Deterministic", advanced=True, when=(("training.device", ("auto", "cuda", "mps")),))
+    ] = False
+    """On a GPU, the same training gives the same weights on the same card, by kernels that are slower; a warning names
+    those that have no such form. On a CPU it does so in any case."""
     devices: Annotated[int, Meta(ge=1, le=1024), Row("Devices", advanced=True)] = 1
     """GPUs (or CPU processes) on each node."""
     nodes: Annotated[int, Meta(ge=1, le=4096), Row("Nodes", advanced=True)] = 1

@@ -14,8 +14,11 @@ rank); a GPU draws other numbers than a CPU. None of this has been measured on a
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import warnings
+from collections.abc import Iterator
 
 import lightning_fabric
 import numpy as np
@@ -35,6 +38,24 @@ WARM_STEPS = 3
 """Ordinary steps before the capture: by then kernels are chosen and memory is laid out."""
 WIDTH = 5
 """Numbers that a step gives: the loss, its three terms, the norm of the gradients."""
+
+
+@contextlib.contextmanager
+def kernels_for(deterministic: bool, device: torch.device) -> Iterator[None]:
+    """Inside, a GPU takes kernels that add up in a fixed order, or, if not ``deterministic``, the fastest ones."""
+    if device.type == "cpu":
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read by the first product; else cuBLAS refuses
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
+    torch.backends.cudnn.benchmark = not deterministic
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.backends.cudnn.benchmark = benchmark
 
 
 def fits(device: torch.device, dataset: Dataset) -> bool:

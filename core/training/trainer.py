@@ -33,7 +33,7 @@ from core.training.accumulation import (
 )
 from core.training.checkpoint import CheckpointError, copy_checkpoint, load_checkpoint, save_checkpoint
 from core.training.control import Beginning, Steering, StopSignals, settle_commands
-from core.training.device_step import place_of_images
+from core.training.device_step import kernels_for, place_of_images
 from core.training.distributed import RankFailed, Ranks
 from core.training.explosion import Exploded
 from core.training.loop import Diverged, Step, TrainingError, make_fabric, train
@@ -128,6 +128,7 @@ def run_training(
         # The model.
         config = resolve_native_size(config, dataset)
         state = TrainingState(config)
+        stack.enter_context(kernels_for(config.training.deterministic, fabric.device))
         workers = stack.enter_context(training_threads(state, fabric.world_size, fabric.device.type))
 
         # The record: a new run directory, or the last checkpoint of the one to resume.

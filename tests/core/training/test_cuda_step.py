@@ -122,6 +122,22 @@ def test_a_resumed_optimizer_has_all_of_its_state_on_the_device():
     assert kinds == {"meta"}
 
 
+def test_a_fixed_order_of_sums_is_asked_for_on_accelerators_alone_and_only_inside(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    benchmark = torch.backends.cudnn.benchmark
+
+    def asked() -> tuple[bool, bool]:
+        return torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+
+    with device_step.kernels_for(True, torch.device("cuda")):
+        assert asked() == (True, False)
+    with device_step.kernels_for(False, torch.device("cuda")):
+        assert asked() == (False, True)
+    with device_step.kernels_for(True, torch.device("cpu")):
+        assert asked() == (False, benchmark)
+    assert asked() == (False, benchmark)
+
+
 def test_images_that_do_not_fit_stay_where_they_are_and_that_is_said(monkeypatch: pytest.MonkeyPatch):
     device, dataset = torch.device("cuda"), dataset_of()
     size = dataset.images.nbytes
@@ -207,6 +223,19 @@ def test_a_training_is_resumed_on_the_gpu():
     list(train(resumed, dataset_of(), make_fabric(config.training)))
     for (name, one), other in zip(whole.model.named_parameters(), resumed.model.parameters(), strict=True):
         torch.testing.assert_close(other, one, rtol=0.1, atol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
+
+
+@pytest.mark.cuda
+@needs_gpu
+@pytest.mark.filterwarnings("ignore:.*deterministic.*:UserWarning")
+def test_a_deterministic_training_gives_the_same_weights_bit_for_bit():
+    config = on_gpu(deterministic=True)
+    states = [TrainingState(config), TrainingState(config)]
+    for state in states:
+        with device_step.kernels_for(True, torch.device("cuda")):
+            list(train(state, dataset_of(), make_fabric(config.training)))
+    for (name, one), other in zip(states[0].model.named_parameters(), states[1].model.parameters(), strict=True):
+        assert torch.equal(one, other), name
 
 
 @pytest.mark.parametrize("preset", ["compact", "article"])
