@@ -11,7 +11,7 @@ from pathlib import Path
 
 CORE_COMMANDS = (
     "train", "open", "import", "encode", "decode", "dataset", "experiment", "export", "share", "layout",
-    "turntable", "info", "slurm",
+    "turntable", "info", "slurm", "watch",
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "dataset locate RUN PATH: say where those of a run lie now; dataset allow RUN: let one from elsewhere read its own",
     "experiment": "run one of the published experiments and write its report",
     "slurm": "print a batch script that runs a training, an encoding or an experiment on a cluster",
+    "watch": "follow a training in the terminal: losses, speed, time left, findings",
     "share": "write a run as one HTML page in which its decoder runs",
     "export": "write a run for other programs: ONNX, safetensors, TensorBoard, Parquet",
     "layout": "lay out a run's cloud by UMAP or PaCMAP, to look at spaces of many dimensions",

@@ -42,8 +42,8 @@ class TrainDisplay:
     """Shows records as they are written. A context manager. Nothing it does can stop a training: when standard output
     is gone (a closed terminal, a closed pipe), it shows nothing more."""
 
-    def __init__(self, config: RunConfig, out: Path) -> None:
-        self._out = out
+    def __init__(self, config: RunConfig, out: Path, beginning: str = "preparing the images") -> None:
+        self._out, self._beginning = out, beginning
         self._epochs = config.training.epochs
         self._squared = config.loss.reconstruction == "mse"
         self._console = _Console(file=sys.stdout, highlight=False)
@@ -59,7 +59,7 @@ class TrainDisplay:
             text = TextColumn("{task.description}", markup=False)
             self._bar = Progress(BarColumn(bar_width=24), text, console=self._console)
             self._attempt(self._bar.start)
-            self._task = self._bar.add_task("preparing the images", total=1.0)
+            self._task = self._bar.add_task(self._beginning, total=1.0)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -95,6 +95,15 @@ class TrainDisplay:
                     self.print("\nwarning: " + "\n".join(remedy_lines(self._out, finding)))
         elif kind == "report":
             self._report = record
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._bar is not None
+
+    def print_step(self) -> None:
+        """Print the present step as a line, once, where no live line shows it."""
+        if self._last and self._bar is None:
+            self.print(self._step_text(self._last))
 
     def print(self, text: str) -> None:
         """Print lines, above the live one."""

@@ -100,9 +100,18 @@ def test_what_scontrol_says_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "Job 10_3 was not requeued (Job is 10_3)" in launch.requeue()
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, preloaded_python: PreloadedPython) -> RunDirectory:
+    """The same training, not interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "run"
+    command = ["-P", "-m", "core.cli", "train", "--out", str(out), *FLAGS]
+    subprocess.run([preloaded_python.executable, *command], check=True, capture_output=True)
+    return RunDirectory.open(out)
+
+
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
 def test_a_job_that_is_ended_goes_on_by_the_same_command_bit_for_bit(
-    tmp_path: Path, preloaded_python: PreloadedPython, number: signal.Signals
+    tmp_path: Path, preloaded_python: PreloadedPython, whole: RunDirectory, number: signal.Signals
 ):
     asked = tmp_path / "asked"
     program = tmp_path / "scontrol"
@@ -110,13 +119,13 @@ def test_a_job_that_is_ended_goes_on_by_the_same_command_bit_for_bit(
     program.chmod(0o755)
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_JOB_ID": "7"}
 
-    def start(name: str) -> subprocess.Popen[str]:
-        command = ["-P", "-m", "core.cli", "train", "--requeue", "--out", str(tmp_path / name), *FLAGS]
+    def start() -> subprocess.Popen[str]:
+        command = ["-P", "-m", "core.cli", "train", "--requeue", "--out", str(tmp_path / "run"), *FLAGS]
         return subprocess.Popen(
             [preloaded_python.executable, *command], env=environment, stdout=subprocess.PIPE, text=True
         )
 
-    job = start("run")
+    job = start()
     metrics = tmp_path / "run" / "metrics.jsonl"
     while not (metrics.exists() and b'"kind":"step"' in metrics.read_bytes()):
         assert job.poll() is None
@@ -131,15 +140,14 @@ def test_a_job_that_is_ended_goes_on_by_the_same_command_bit_for_bit(
     if asked.exists():
         assert asked.read_text() == "requeue 7\n"
         assert "Job 7 is requeued." in said
-    for name in ("run", "whole"):
-        again = start(name)
-        again.communicate()
-        assert again.returncode == 0
-    ends = [read_stored(RunDirectory.open(tmp_path / name).last_checkpoint_path) for name in ("run", "whole")]
+    again = start()
+    again.communicate()
+    assert again.returncode == 0
+    ends = [read_stored(one.last_checkpoint_path) for one in (run, whole)]
     assert ends[0].step == ends[1].step == 96
     assert all(torch.equal(ends[0].tensors[name], ends[1].tensors[name]) for name in ends[1].tensors)
     starts = [record for record in read_metrics(run.metrics_path) if record.get("event") == "started"]
     assert len(starts) == 2
-    finished = start("run")
+    finished = start()
     assert "is finished" in finished.communicate()[0]
     assert finished.returncode == 0
