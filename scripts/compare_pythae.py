@@ -24,7 +24,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from time import process_time
 from typing import NamedTuple
@@ -32,6 +31,7 @@ from typing import NamedTuple
 import numpy as np
 
 from _made_images import ANGLES, FACTOR_NAMES, PLACES, SCALES, SHAPES, SIDE, in_sprite
+from _peer_environment import peer_python
 
 PYTHAE = ("torch", "pythae==0.1.2", "scikit-learn")
 RATE = 1e-3
@@ -95,15 +95,10 @@ DATA = {"digits": digits, "sprites": sprites, "crops": crops}
 
 def environment(folder: Path) -> Path:
     """The Python of an environment with pythae, made on first use."""
-    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    if not (folder / "ready").exists():
-        import torch
+    import torch
 
-        print(f"installing pythae in {folder}", file=sys.stderr)
-        venv.create(folder, with_pip=True, clear=True)
-        pinned = [f"torch=={torch.__version__.partition('+')[0]}", *PYTHAE[1:]]
-        subprocess.run([python, "-m", "pip", "install", "-q", *pinned], check=True)
-        (folder / "ready").touch()
+    python = peer_python(folder, [f"torch=={torch.__version__.partition('+')[0]}", *PYTHAE[1:]], install=True)
+    assert python is not None
     return python
 
 

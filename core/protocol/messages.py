@@ -361,7 +361,8 @@ class SecondWeightsChanged(Reply, frozen=True):
 
 
 class Decoded(Reply, frozen=True):
-    """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time.
+    """image uint8 (H, W, C) of z float32 (d,); ``milliseconds`` is the decoder's own time, which began at ``began`` of
+    the monotonic clock that all processes of a machine share.
 
     ``off_manifold_score`` there, ``threshold`` the value above which a place is off the data and ``gap`` the distance
     to the nearest sample in radii of the cloud; all NaN where the run recorded no samples, or where ``doubt`` says why
@@ -371,6 +372,7 @@ class Decoded(Reply, frozen=True):
     z: np.ndarray
     image: np.ndarray
     milliseconds: float
+    began: float = float("nan")
     off_manifold_score: float = float("nan")
     threshold: float = float("nan")
     gap: float = float("nan")

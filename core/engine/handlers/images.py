@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
     """Answer by ``Decoded``."""
     model = engine.model.inference
     z = checked_latents(request.z.reshape(1, -1), model)
-    begun = perf_counter()
+    began, begun = monotonic(), perf_counter()
     image = next(decode_each(model, z))
     milliseconds = (perf_counter() - begun) * 1000
     scores = engine.snapshots.off_manifold_scores(z)
@@ -40,6 +40,7 @@ def decode(request: Decode, engine: EngineContext, send: Send) -> Job:
         z=request.z,
         image=image,
         milliseconds=milliseconds,
+        began=began,
         off_manifold_score=float(scores.score[0]) if len(scores.score) else float("nan"),
         threshold=scores.threshold,
         gap=float(scores.gap[0]) if len(scores.gap) else float("nan"),

@@ -214,10 +214,12 @@ def test_loads_a_weights_file_by_itself(shared, run, inference):
 
 
 def test_decodes_the_same_pixels_as_inference(engine, inference):
+    asked = time.monotonic()
     decoded = engine.ask(Decode, z=Z)
     np.testing.assert_array_equal(decoded.z, Z)
     np.testing.assert_array_equal(decoded.image, inference.decode(Z[None])[0])
     assert decoded.milliseconds > 0
+    assert asked <= decoded.began <= time.monotonic() - decoded.milliseconds / 1000
 
 
 def test_inspects_a_sample_as_the_training_saw_it(engine, inference):
