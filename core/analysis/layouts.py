@@ -30,6 +30,7 @@ NAMES = {"umap": "UMAP", "pacmap": "PaCMAP"}
 DIMENSIONS = {"umap": 3, "pacmap": 2}
 """Of a layout; PaCMAP's authors have tested theirs in two."""
 FEWEST_SAMPLES = 30
+MOST_SAMPLES = 100_000  # which take minutes
 FOLLOWING_EPOCHS = 150
 """Of UMAP, where it begins with the layout of another epoch."""
 SCHEMA = 1
@@ -135,6 +136,10 @@ def lay_out(mu: np.ndarray, method: Method, start: np.ndarray | None = None) -> 
     """
     if len(mu) < FEWEST_SAMPLES:
         raise LayoutError(f"there are {len(mu)} samples; {NAMES[method]} needs {FEWEST_SAMPLES} or more.")
+    if len(mu) > MOST_SAMPLES:
+        raise LayoutError(
+            f"there are {len(mu):,} samples; {NAMES[method]} lays out {MOST_SAMPLES:,} at most. Import fewer (--rows)."
+        )
     if not np.isfinite(mu).all():
         raise LayoutError("the means are not finite: the training has diverged.")
     if start is not None and start.shape != (len(mu), DIMENSIONS[method]):

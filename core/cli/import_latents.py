@@ -18,20 +18,18 @@ if TYPE_CHECKING:
 
 def run_latents(options: Options) -> int:
     """Read the latents, print what was found, and make the run; returns 0. Raises ``DatasetError`` and ``RunError``."""
-    from core.data.latents.opening import read_latent_rows
-    from core.runs.directory import MAX_PROBE
-    from core.training.import_latents import LatentSource, import_latents, new_latents_name, read_samples
+    from core.training.import_latents import LatentSource, import_latents, new_latents_name, read_rows, read_samples
 
     _check_flags(options)
     data = dataclasses.replace(options.data, path=options.images or options.data.path)
     labels = options.labels or data.labels
-    source = LatentSource(options.model, options.key, labels, data.labels_by, options.files, data)
+    source = LatentSource(options.model, options.key, labels, data.labels_by, options.files, data, rows=options.rows)
     silent = options.json == Path("-") or options.progress == "json"
     made = None
     with reporter(options.progress, "importing the latents") as report:
         if options.dry_run:
             # Images are matched when they are read, by the import.
-            read = read_samples(source, read_latent_rows(options.model, MAX_PROBE, options.key), None)
+            read = read_samples(source, read_rows(source), None)
             found = {
                 "latent_dim": read.latents.shape[1],
                 "shown": len(read.latents),

@@ -69,6 +69,8 @@ class Options:
     """The run folder to make. Default: one below runs/, named by date and file."""
     samples: int = 2000
     """Without images and latents, so many latents are drawn from the prior, a standard normal distribution."""
+    rows: int = 1_000_000
+    """Of a file of latents alone with more rows than this, so many are taken, drawn at random."""
     dry_run: bool = False
     """Look and print, and make no run."""
     json: Path | None = None

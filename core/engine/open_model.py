@@ -156,13 +156,11 @@ class OpenModel:
         return in_thread(lambda: read_samples(allowed_data(run), known), "dataset")
 
     @cached_property
-    def _recorded_means(self) -> Future[dict[int, np.ndarray]]:
+    def _recorded_means(self) -> Future[tuple[np.ndarray, np.ndarray]]:
         run = self.run
         if run is None:
-            return in_thread(lambda: {}, "means")
-        return in_thread(
-            lambda: dict(zip(run.read_probe().indices.tolist(), run.read_embedding(), strict=True)), "means"
-        )
+            return in_thread(lambda: (np.zeros(0, np.int64), np.zeros((0, 1), np.float32)), "means")
+        return in_thread(lambda: (run.read_probe().indices, run.newest_embedding()), "means")
 
     def known_mean(self, index: int) -> Generator[bool, None, np.ndarray | None]:
         """mu float32 (d,) of sample ``index``, as the run recorded it, where no encoder tells it; None: one does.
@@ -171,12 +169,13 @@ class OpenModel:
         """
         if self.inference.can_encode:
             return None
-        means = yield from result_of(self._recorded_means)
-        if index not in means:
+        indices, means = yield from result_of(self._recorded_means)
+        places = np.flatnonzero(indices == index)
+        if not len(places):
             raise EngineError(
                 f"Sample {index} has no recorded latent, and this model has no encoder that could tell it."
             )
-        return means[index]
+        return means[places[0]]
 
     def poll_weights(self) -> str | None:
         """Whether anything is new about the weights since the last call: "" if newer ones are in use from now on.

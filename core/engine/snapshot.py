@@ -28,7 +28,7 @@ from core.geometry.off_manifold import UNKNOWN, OffManifoldDetector, OffManifold
 from core.geometry.surface import Surface
 from core.models.inference import Inference, decode_each
 from core.paths.latent_path import pool
-from core.runs.directory import ProbeSet, RunDirectory, RunError
+from core.runs.directory import MAX_PROBE, ProbeSet, RunDirectory, RunError
 from core.runs.metrics_log import final_report
 from core.utils.point_sets import farthest_points
 
@@ -64,6 +64,15 @@ class Attributes(NamedTuple):
 
     names: tuple[str, ...]
     values: np.ndarray
+
+
+class WholeCloud(NamedTuple):
+    """All samples of a run that are not held out: their neighbourhoods, places int64 (N,) among those that the run
+    recorded, and indices int64 (N,) in the dataset."""
+
+    neighbourhoods: Neighbourhoods
+    places: np.ndarray
+    indices: np.ndarray
 
 
 NO_ATTRIBUTES = Attributes((), np.zeros((0, 0)))
@@ -158,12 +167,15 @@ class DecoderMap:
 class EmbeddingSnapshot:
     """The means ``mu`` float32 (N, d) of the samples of ``probe``, which ``inference`` decodes if it has a decoder.
 
+    Of more than ``MAX_PROBE`` it knows the first ones, which have been drawn at random.
     Samples that are held out are not among them: where they lie, there is a gap. ``factors`` are the names of those
     labels that came with the data and are numbers known for every sample; those that are known for some join the
     ``attributes`` as further targets. Classes are none: they have no places between.
     """
 
     def __init__(self, mu: np.ndarray, probe: ProbeSet, inference: Inference, doubt: str = "") -> None:
+        self._recorded = mu, probe
+        mu, probe = mu[:MAX_PROBE], probe.first(MAX_PROBE)  # what is drawn at random from more stands for them
         self._seen = probe.seen
         self.mu, self.probe, self.inference = mu[self._seen], probe.part(self._seen), inference
         mu, factors = self.mu, self.probe.factors.astype(np.float64)
@@ -188,10 +200,20 @@ class EmbeddingSnapshot:
         self._surfaces: dict[tuple[tuple[str, ...], int], Future[Surface]] = {}
 
     @cached_property
+    def whole(self) -> WholeCloud:
+        """All samples, also those for which the first ones stand elsewhere."""
+        mu, probe = self._recorded
+        if len(mu) <= MAX_PROBE:
+            return WholeCloud(self.neighbourhoods, self.places, self.probe.indices)
+        places = np.flatnonzero(probe.seen)
+        return WholeCloud(Neighbourhoods(mu[places]), places, probe.indices[places])
+
+    @cached_property
     def usual_distance(self) -> float:
         """The median distance from a sample to its nearest one, estimated from some of them."""
-        step = max(1, len(self.mu) // _DISTANCES)
-        distances, _ = self.neighbourhoods.query(self.mu[::step], 2)
+        whole = self.whole.neighbourhoods
+        step = max(1, len(whole) // _DISTANCES)
+        distances, _ = whole.query(whole.points[::step], 2)
         return float(np.median(distances[:, -1]))
 
     @property
@@ -209,7 +231,11 @@ class EmbeddingSnapshot:
     def table(self, names: tuple[str, ...]) -> np.ndarray:
         """Values float64 (N, F) of targets, one row per sample. Raises ``EngineError`` for an unknown one."""
         attributes = self.attributes
-        columns = np.hstack([self._table, attributes.values[self._seen]]) if attributes.names else self._table
+        columns = (
+            np.hstack([self._table, attributes.values[: len(self._seen)][self._seen]])
+            if attributes.names
+            else self._table
+        )
         for name in names:
             if name in self._classes:
                 raise EngineError(

@@ -21,7 +21,7 @@ from core.data.python_arrays import IMAGES, as_array, images_of, labels_of, writ
 from core.exploring.functions import Function, ImageFunctions
 from core.exploring.trained_run import TrainedRun
 from core.exploring.view import View
-from core.runs.directory import THUMBNAIL_SIZE, RunDirectory, RunError
+from core.runs.directory import DEFAULT_ROWS, THUMBNAIL_SIZE, RunDirectory, RunError
 from core.runs.imported import KEY, ImportedModel, LatentsOnly, PythonFunctions, stored_form
 
 LATENTS, FILES = "latents", "files"
@@ -38,6 +38,7 @@ def explore(
     axes: str | None = None,
     values: str | None = None,
     out: str | os.PathLike[str] | None = None,
+    rows: int = DEFAULT_ROWS,
 ) -> View:
     """Open a window on one's own latents, and return at once.
 
@@ -51,6 +52,8 @@ def explore(
     a thread, one call at a time. ``axes`` (NCHW, NHWC, NHW) and ``values`` ("0:1", "-1:1", "0:255", "LOW:HIGH" or
     "logits") say what images are like; else it is found by decoding some of the latents, and ``View.notes`` say what
     was found.
+
+    Of more than ``rows`` rows so many are shown, drawn at random.
 
     What is shown is kept in the folder ``out``, as a run; without ``out`` in a temporary one, which goes with the
     window. The window closes when the program ends: a script waits for it by ``View.wait``.
@@ -66,7 +69,7 @@ def explore(
         return View(run.path.absolute(), _rows(run))
     return open_view(
         latents, images=images, labels=labels, files=files, decode=decode, encode=encode, axes=axes, values=values,
-        out=out,
+        out=out, rows=rows,
     )  # fmt: skip
 
 
@@ -81,6 +84,7 @@ def open_view(
     axes: str | None = None,
     values: str | None = None,
     out: str | os.PathLike[str] | None = None,
+    rows: int = DEFAULT_ROWS,
     drawn: bool = False,
     notes: tuple[str, ...] = (),
     progress: Progress = lambda share: None,
@@ -104,7 +108,7 @@ def open_view(
     try:
         folder = temporary / "explore" if temporary is not None else Path(out or "").absolute()
         session = secrets.token_hex(8)
-        run, notes = _make_run(folder, arrays, known, table, functions, session, (decode, encode), notes)
+        run, notes = _make_run(folder, arrays, known, table, functions, session, (decode, encode), notes, rows)
         if drawn and functions is not None:
             _complete(run, functions, progress)
         return View(run.path, _rows(run), functions, session, notes, temporary)
@@ -142,6 +146,7 @@ def _make_run(
     session: str,
     given: tuple[Function | None, Function | None],
     remarks: tuple[str, ...],
+    rows: int,
 ) -> tuple[RunDirectory, tuple[str, ...]]:
     """The run, and what was guessed. Its arrays are in a file beside it, for the images are read from there."""
     from core.training.import_latents import LatentSource, import_latents  # takes torch
@@ -157,7 +162,7 @@ def _make_run(
         data = DataConfig(image_size=functions.image_size, channels=3 if functions.channels == 3 else 1)
         chosen = frozenset({"data.image_size", "data.channels"})
     try:
-        run = import_latents(LatentSource(file, LATENTS, table, data=data, chosen=chosen), folder)
+        run = import_latents(LatentSource(file, LATENTS, table, data=data, chosen=chosen, rows=rows), folder)
     except BaseException:
         file.unlink(missing_ok=True)
         raise

@@ -16,7 +16,7 @@ class Samples:
 
     ``latents`` float32 (n, d); ``columns`` arrays (n,) by name: ``file`` if images have names, the labels, and
     ``split``, but for an imported run of which none is known; ``sample``, the numbers, if there is none of these. Texts
-    are "" and numbers NaN where nothing is known. ``thumbnails`` uint8 (n, 32, 32, C), None without images.
+    are "" and numbers NaN where nothing is known. ``thumbnails`` uint8 (n, 32, 32, C), None where not all have one.
     """
 
     latents: np.ndarray
@@ -29,14 +29,15 @@ def read_samples(run: RunDirectory) -> Samples:
     probe, latents = run.read_cloud()
     own = ["file"] if probe.names else []
     taken = [*own, "split", *(f"z{place}" for place in range(latents.shape[1]))]
-    columns = {"file": np.array(probe.names, np.str_)} if probe.names else {}
+    columns = {"file": np.asarray(probe.names)} if probe.names else {}
     for name, values in probe.labels.items():
         columns[free_name(name, [*taken, *columns])] = values
     if run.imported is None or probe.split.any():  # an import that is told no split calls all samples training ones
         columns["split"] = np.array(SPLIT_NAMES)[probe.split]
     if not columns:
         columns["sample"] = probe.indices
-    return Samples(latents, columns, probe.thumbnails if probe.has_thumbnails else None)
+    pictured = probe.has_thumbnails and len(probe.thumbnails) == len(latents)
+    return Samples(latents, columns, probe.thumbnails if pictured else None)
 
 
 def free_name(name: str, taken: Iterable[str]) -> str:

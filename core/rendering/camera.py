@@ -238,10 +238,10 @@ def broadside(points: np.ndarray) -> tuple[float, float]:
     The eye stands about 35° off the direction in which the points vary least, so that a sheet is seen neither
     edge-on nor without depth.
     """
+    points = points[:: max(1, len(points) // 5000)].astype(np.float64)
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) < 8:
         return HOME_AZIMUTH, HOME_ELEVATION
-    points = points[:: max(1, len(points) // 5000)].astype(np.float64)
     _, variances, axes = principal_axes(points)
     if variances[2] > 0.5 * variances[1]:  # a ball has no broad side
         return HOME_AZIMUTH, HOME_ELEVATION

@@ -52,11 +52,12 @@ class Projection:
     def to_view(self, z: np.ndarray) -> np.ndarray:
         """z (..., d) to float32 (..., 3); axes that do not exist are 0."""
         z = np.asarray(z)
+        out = np.zeros((*z.shape[:-1], 3), dtype=np.float32)
         if z.size > _MANY_NUMBERS:  # float64 would be a copy of hundreds of megabytes
-            shown = z.astype(np.float32, copy=False) @ self.basis.astype(np.float32) - self.origin @ self.basis
+            shown = z.astype(np.float32, copy=False) @ self.basis.astype(np.float32)
+            shown -= (self.origin @ self.basis).astype(np.float32)
         else:
             shown = (z.astype(np.float64) - self.origin) @ self.basis
-        out = np.zeros((*shown.shape[:-1], 3), dtype=np.float32)
         out[..., : self.dims] = shown
         return out
 

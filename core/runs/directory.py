@@ -21,7 +21,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -36,16 +36,20 @@ from core.runs.foreign import foreign_model
 from core.runs.imported import KEY, ImportedModel, imported_model
 from core.runs.lock import LockReader, Pulse, RunError
 from core.runs.metrics_log import last_outcome
+from core.runs.names import Names
 from core.utils.atomic_write import atomic_file, write_atomic
 from core.utils.untrusted import MEGABYTE, UnreadableError, decode_json, read_array, read_arrays, read_json
 
 MAX_PROBE = 20_000
-"""Most samples whose means are recorded."""
-MAX_SAMPLES = 1_000_000
+"""Most samples whose means a training records, that have a thumbnail, and that what compares samples looks at."""
+DEFAULT_ROWS = 1_000_000
+"""Most rows of latents that are taken from a file, unless another number is asked for."""
+MAX_SAMPLES = 10_000_000
 """Most rows of means that are read."""
+MAX_MEANS_BYTES = 8_192_000_000
 CONTROL_PATIENCE_S = 2.0
 """How long a command waits for another program's to be written."""
-MAX_PROBE_BYTES = 256 * MEGABYTE
+MAX_PROBE_BYTES = 900 * MEGABYTE
 MAX_MEAN = 1e15
 """Largest coordinate of a mean that can be shown: squares of distances stay finite in float32."""
 MAX_FACTORS = 5_000
@@ -93,10 +97,11 @@ class Control:
 
 @dataclass(frozen=True, eq=False)
 class ProbeSet:
-    """The fixed samples of a run, in file order.
+    """The fixed samples of a run: the first ``MAX_PROBE`` in file order, then the others in file order.
 
-    ``indices`` int64 (n,) into the dataset; ``factors`` float32 (n, F) with ``factor_names``; ``thumbnails`` uint8
-    (n, 32, 32, C); ``split`` uint8 (n,), 0 training, 1 validation and 2 held out. ``categories`` are the names of each
+    If there are others, the first ones have been drawn at random. ``indices`` int64 (n,) into the dataset; ``factors``
+    float32 (n, F) with ``factor_names``; ``thumbnails`` uint8 (m, 32, 32, C) of the first m samples, all n or
+    ``MAX_PROBE``; ``split`` uint8 (n,), 0 training, 1 validation and 2 held out. ``categories`` are the names of each
     factor's values, an empty tuple for a number; ``names`` the samples' names, n or none (see
     ``core.data.dataset.Dataset``).
     """
@@ -107,7 +112,7 @@ class ProbeSet:
     thumbnails: np.ndarray
     split: np.ndarray
     categories: tuple[tuple[str, ...], ...] = ()
-    names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         count = self.indices.size
@@ -115,6 +120,8 @@ class ProbeSet:
             raise RunError(
                 f"the samples have {len(self.factor_names):,} factors; at most {MAX_FACTORS:,} can be shown."
             )
+        if not isinstance(self.names, Names):
+            object.__setattr__(self, "names", Names(self.names))
         if not self.categories:
             object.__setattr__(self, "categories", ((),) * len(self.factor_names))
         if len(self.categories) != len(self.factor_names):
@@ -123,10 +130,11 @@ class ProbeSet:
             )
         if len(self.names) not in (0, count):
             raise RunError(f"the probe set has {len(self.names)} names for {count} samples; give each one, or none.")
+        pictured = count if self.thumbnails.shape[:1] == (count,) else min(count, MAX_PROBE)
         for name, dtype, shape in (
             ("indices", np.int64, (count,)),
             ("factors", np.float32, (count, len(self.factor_names))),
-            ("thumbnails", np.uint8, (count, THUMBNAIL_SIZE, THUMBNAIL_SIZE, *self.thumbnails.shape[3:])),
+            ("thumbnails", np.uint8, (pictured, THUMBNAIL_SIZE, THUMBNAIL_SIZE, *self.thumbnails.shape[3:])),
             ("split", np.uint8, (count,)),
         ):
             array = getattr(self, name)
@@ -170,10 +178,16 @@ class ProbeSet:
         return self.split != HELD_OUT
 
     def part(self, chosen: np.ndarray) -> ProbeSet:
-        """The samples of a mask bool (n,), or of places int (k,) among these."""
-        arrays = self.factors[chosen], self.factor_names, self.thumbnails[chosen], self.split[chosen]
-        names = tuple(np.array(self.names, dtype=object)[chosen]) if self.names else ()
+        """The samples of a mask bool (n,), or of places int (k,) among these; all that have a thumbnail, or a first
+        part of them."""
+        thumbnails = self.thumbnails[chosen[: len(self.thumbnails)] if chosen.dtype == bool else chosen]
+        arrays = self.factors[chosen], self.factor_names, thumbnails, self.split[chosen]
+        names = Names(np.asarray(self.names)[chosen]) if self.names else ()
         return ProbeSet(self.indices[chosen], *arrays, self.categories, names)
+
+    def first(self, count: int) -> ProbeSet:
+        """The first ``count`` samples."""
+        return self if len(self.indices) <= count else self.part(np.arange(count))
 
 
 class RunDirectory:
@@ -319,7 +333,7 @@ class RunDirectory:
                 factor_names=np.array(probe.factor_names, dtype=np.str_),
                 thumbnails=probe.thumbnails,
                 split=probe.split,
-                names=np.array(probe.names, dtype=np.str_),
+                names=np.asarray(probe.names),
                 categories=np.array([msgspec.json.encode(names).decode() for names in probe.categories], dtype=np.str_),
             )
 
@@ -334,7 +348,7 @@ class RunDirectory:
 
             categories = tuple(decode_json(text, tuple[str, ...]) for text in texts("categories"))
             arrays = data["indices"], data["factors"], texts("factor_names"), data["thumbnails"], data["split"]
-            probe = ProbeSet(*arrays, categories, texts("names"))
+            probe = ProbeSet(*arrays, categories, Names(data["names"]) if "names" in data else ())
             dataset = self.metadata.get("dataset")
             _check_values(probe, dataset.get("samples") if isinstance(dataset, dict) else None)
             return probe
@@ -362,7 +376,7 @@ class RunDirectory:
         path = self.embedding_path(epoch)
         latent_dim = self.config.model.latent_dim
         try:
-            mu = read_array(path, MAX_SAMPLES * latent_dim * 4)
+            mu = read_array(path, min(MAX_SAMPLES * latent_dim * 4, MAX_MEANS_BYTES))
         except FileNotFoundError as error:
             raise RunError(f"{path} does not exist; the stored epochs are {self.embedding_epochs()}.") from error
         except UnreadableError as error:
@@ -372,7 +386,7 @@ class RunDirectory:
         problem = ""
         if mu.dtype != np.float32 or mu.ndim != 2 or not len(mu) or mu.shape[1] != latent_dim:
             problem = f"it holds {mu.dtype} {mu.shape}, not float32 means (n, {latent_dim})"
-        elif not np.abs(mu).max() <= MAX_MEAN:  # NaN is not
+        elif not (mu.max() <= MAX_MEAN and mu.min() >= -MAX_MEAN):  # NaN is not
             place = tuple(int(axis) for axis in np.argwhere(~(np.abs(mu) <= MAX_MEAN))[0])
             problem = f"the mean of sample {place[0]} has the coordinate {mu[place]:g}"
         if problem:
@@ -543,7 +557,8 @@ def _check_values(probe: ProbeSet, samples: object) -> None:
         raise RunError(f"its thumbnails have the shape {probe.thumbnails.shape}; they must have 1 or 3 channels.")
     if (probe.split > HELD_OUT).any():
         raise RunError(f"its split has the value {probe.split.max()}; it must be 0 to {HELD_OUT}.")
-    if (probe.indices < 0).any() or len(np.unique(probe.indices)) < len(probe.indices):
+    rising = np.sort(probe.indices)  # numpy's unique takes seconds for a million
+    if (rising < 0).any() or (rising[1:] == rising[:-1]).any():
         raise RunError("its indices are negative or repeated; each sample must have its own.")
     if isinstance(samples, int) and (probe.indices >= samples).any():
         raise RunError(f"it names sample {probe.indices.max()}, and the dataset has {samples:,}.")

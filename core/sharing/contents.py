@@ -114,7 +114,8 @@ def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
     chosen = np.arange(recorded)
     if recorded > most:
         remarks.append(f"{most:,} of {recorded:,} samples are shown, drawn at random.")
-        chosen = np.sort(np.random.default_rng(0).choice(recorded, most, replace=False))
+        pictured = len(probe.thumbnails)  # the first ones, if not all: drawn at random themselves
+        chosen = np.sort(np.random.default_rng(0).choice(max(pictured, most), most, replace=False))
         means, probe = np.ascontiguousarray(means[chosen]), probe.part(chosen)
     sheets: tuple[bytes, ...] = ()
     if choice.pictures and probe.has_thumbnails:
@@ -134,7 +135,7 @@ def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
         indices=probe.indices.astype(np.int32),
         columns=tuple(Column(column.name, column.values[chosen], column.categories) for column in columns),
         color_by=choice.color_by,
-        names=probe.names if choice.names else (),
+        names=tuple(probe.names) if choice.names else (),
         sheets=sheets,
         picture_size=probe.thumbnails.shape[1],
         basis=basis,

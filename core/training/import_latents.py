@@ -25,7 +25,7 @@ from core.data.loading import load_dataset, relative_path, with_absolute_path
 from core.data.reading import read_images
 from core.data.sources.listing import located
 from core.data.tables import Table, read_table
-from core.runs.directory import MAX_PROBE, THUMBNAIL_SIZE, ProbeSet, RunDirectory
+from core.runs.directory import DEFAULT_ROWS, MAX_PROBE, MAX_SAMPLES, THUMBNAIL_SIZE, ProbeSet, RunDirectory
 from core.runs.fresh import made_beside
 from core.runs.imported import KEY, LatentsOnly, stored_form
 from core.training.run_metadata import dataset_metadata, run_metadata
@@ -41,7 +41,8 @@ _BLANK_SIZE = 32
 class LatentSource:
     """What is imported: the latents in ``path``, their array, column or tensor ``key``; ``labels``, a table that says
     more about them; ``files``, a table or text that names them, a row a sample; and images, as ``data`` says, whose
-    settings in ``chosen`` stay as they are, whatever the images are like."""
+    settings in ``chosen`` stay as they are, whatever the images are like. Of more than ``rows`` rows so many are taken,
+    drawn at random."""
 
     path: Path
     key: str = ""
@@ -50,6 +51,7 @@ class LatentSource:
     files: str = ""
     data: DataConfig = field(default_factory=DataConfig)
     chosen: frozenset[str] = frozenset()
+    rows: int = DEFAULT_ROWS
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,7 @@ def import_latents(source: LatentSource, out: Path, progress: Progress = lambda 
     Raises ``core.data.dataset.DatasetError`` and ``RunError``; nothing is left behind then.
     """
     out = Path(out).absolute()
-    rows = read_latent_rows(located(source.path), MAX_PROBE, source.key)
+    rows = read_rows(source)
     progress(0.2)
     with made_beside(out) as fresh:
         data, moved = _image_data(source, rows, fresh, out)
@@ -79,7 +81,7 @@ def import_latents(source: LatentSource, out: Path, progress: Progress = lambda 
             chosen = {f"data.{name}" for name, value in dataclasses.asdict(data).items() if value != _DEFAULT[name]}
             data = inspect(data, chosen | source.chosen, lambda share: progress(0.2 + 0.6 * share)).config
             dataset = load_dataset(data)
-        samples = read_samples(source, rows, dataset)
+        samples = shuffled_first(read_samples(source, rows, dataset))
         probe = probe_of(samples, dataset, lambda share: progress(0.8 + 0.2 * share))
         d = samples.latents.shape[1]
         # Its posterior variance, if it has one, is no constant σ of ours.
@@ -102,6 +104,31 @@ def import_latents(source: LatentSource, out: Path, progress: Progress = lambda 
         run.write_probe(probe)
         run.write_embedding(samples.latents)
     return RunDirectory.open(out)
+
+
+def read_rows(source: LatentSource) -> LatentRows:
+    """The rows that ``source`` names. Raises ``core.data.dataset.DatasetError``."""
+    if not 2 <= source.rows <= MAX_SAMPLES:
+        raise LatentFileError(f"--rows is {source.rows:,}; it must be 2 to {MAX_SAMPLES:,}.")
+    return read_latent_rows(located(source.path), source.rows, source.key)
+
+
+def shuffled_first(samples: LatentSamples) -> LatentSamples:
+    """``samples`` with ``MAX_PROBE`` of them first, drawn at random, where there are more: see ``ProbeSet``."""
+    count = len(samples.latents)
+    if count <= MAX_PROBE:
+        return samples
+    first = np.zeros(count, dtype=bool)
+    first[np.random.default_rng(0).choice(count, MAX_PROBE, replace=False)] = True
+    order = np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)])
+    names = tuple(np.array(samples.names, dtype=object)[order]) if samples.names else ()
+    labels = [dataclasses.replace(label, values=label.values[order]) for label in samples.labels]
+    notes = [
+        *samples.notes,
+        f"All {count:,} are shown. Curves, distances and dimensions are found from {MAX_PROBE:,} of them, drawn at "
+        "random.",
+    ]
+    return LatentSamples(samples.latents[order], samples.indices[order], names, labels, samples.split[order], notes)
 
 
 _DEFAULT = dataclasses.asdict(DataConfig())
@@ -242,8 +269,9 @@ def _by_name(samples: LatentSamples, rows: LatentRows, dataset: Dataset) -> np.n
 
 
 def probe_of(samples: LatentSamples, dataset: Dataset | None, progress: Progress) -> ProbeSet:
-    """What a run records of ``samples``; thumbnails are black without a ``dataset``."""
-    count, labels = len(samples.indices), samples.labels
+    """What a run records of ``samples``; thumbnails are black without a ``dataset``, and there are ``MAX_PROBE`` at
+    most."""
+    count, labels = min(len(samples.indices), MAX_PROBE), samples.labels
     if dataset is None:
         thumbnails = np.zeros((count, THUMBNAIL_SIZE, THUMBNAIL_SIZE, 1), np.uint8)
     else:
@@ -251,10 +279,11 @@ def probe_of(samples: LatentSamples, dataset: Dataset | None, progress: Progress
 
         parts = []
         for start in range(0, count, _CHUNK):
-            parts.append(thumbnails_of(read_images(dataset.images, samples.indices[start : start + _CHUNK])))
+            part = samples.indices[start : min(start + _CHUNK, count)]
+            parts.append(thumbnails_of(read_images(dataset.images, part)))
             progress(min(1.0, (start + _CHUNK) / count))
         thumbnails = np.concatenate(parts)
-    factors = np.stack([label.values for label in labels], axis=1) if labels else np.zeros((count, 0))
+    factors = np.stack([label.values for label in labels], axis=1) if labels else np.zeros((len(samples.indices), 0))
     return ProbeSet(
         np.ascontiguousarray(samples.indices, np.int64),
         np.ascontiguousarray(factors, np.float32),

@@ -90,5 +90,7 @@ def nearest_samples(state: State, points: np.ndarray, plane: Plane) -> np.ndarra
     known = places(state, plane)
     if not np.isfinite(known).all(axis=1).any():
         return np.empty(0, dtype=np.int64)
-    away = (points[:, None] - known) / spans(state, plane)
-    return np.nanargmin((away**2).sum(axis=2), axis=1)
+    known, points = known / spans(state, plane), points / spans(state, plane)
+    # One by one: all at once would fill the memory.
+    found = [int(np.nanargmin(((known - point) ** 2).sum(axis=1))) for point in points]
+    return np.array(found, dtype=np.int64)

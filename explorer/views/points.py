@@ -38,6 +38,7 @@ from explorer.widgets.layouts import Panel, column, form, row, scrolled
 from explorer.widgets.plain_text import plain_tip
 from explorer.widgets.theme import Themed
 
+DENSITY = "Density: how many samples each place on the screen has, on a logarithmic scale, whatever lies in front."
 GROUP_KEYS = (Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Delete)
 GROUP_GESTURES = "Click: select its samples. Double-click or F2: rename. Delete: delete the group."
 GROUP_ROWS = 6
@@ -87,7 +88,7 @@ class PointsView(Themed, Panel):
     def _make_colours(self) -> None:
         tip = "Which value colours the points"
         self._color_by = combo_box("points.color_by", tip, tip)
-        self._color_by.setToolTip(f"<p>Which value colours the points. {EXCESS_BCE}</p>")
+        self._color_by.setToolTip(f"<p>Which value colours the points. {EXCESS_BCE} {DENSITY}</p>")
         self._color_by.setPlaceholderText("open a run first")
         self._color_by.activated.connect(lambda _: self.color_by_changed.emit(self._color_by.currentText()))
         tip = "Colour map; all are safe for colour blindness, twilight is cyclic"

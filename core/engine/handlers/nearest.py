@@ -38,9 +38,10 @@ def nearest_samples(engine: EngineContext, z: np.ndarray, count: int) -> Generat
     snapshot = yield from engine.snapshots.newest()
 
     def find() -> Nearest:
-        distances, found = snapshot.neighbourhoods.query(z, count)
-        indices = snapshot.probe.indices[found]
-        return Nearest(snapshot.places[found], indices, distances.astype(np.float32), snapshot.usual_distance)
+        whole = snapshot.whole
+        distances, found = whole.neighbourhoods.query(z, count)
+        places, indices = whole.places[found], whole.indices[found]
+        return Nearest(places, indices, distances.astype(np.float32), snapshot.usual_distance)
 
     return (yield from result_of(in_thread(find, "nearest samples")))
 

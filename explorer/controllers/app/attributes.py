@@ -141,7 +141,7 @@ class AttributesController(Controller):
         samples = self._state.samples
         if found.file != self._file or samples is None:  # another file or run has been opened meanwhile
             return
-        whole = np.array_equal(samples.indices, np.arange(len(samples.indices)))
+        whole = len(samples.indices) == int(samples.indices.max(initial=-1)) + 1
         try:
             try:
                 joined = join(found, samples.names, samples.indices, whole=whole)

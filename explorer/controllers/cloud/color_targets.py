@@ -12,7 +12,7 @@ from core.paths.labels import labels_along
 from core.projects.edited import Attributes, Group
 from core.rendering.class_colours import UNKNOWN
 from core.rendering.point_colours import SPLIT
-from core.runs.directory import SPLIT_NAMES, ProbeSet
+from core.runs.directory import MAX_PROBE, SPLIT_NAMES, ProbeSet
 from explorer.state import State
 
 GROUPS = "groups"
@@ -115,10 +115,13 @@ def label_texts(state: State, z: np.ndarray) -> list[list[str]]:
     """For each of z (n, d) the name and value of every label, as the samples nearby have them."""
     texts: list[list[str]] = [[] for _ in z]
     means = state.embedding
+    if means is None or means.shape[1] != z.shape[1]:
+        return texts
     for name in names(state):
         known, classes = values(state, name), categories(state, name)
-        if known is None or means is None or len(known) != len(means) or means.shape[1] != z.shape[1]:
+        if known is None or len(known) != len(means):
             continue
-        for lines, value in zip(texts, labels_along(z, means, known, bool(classes)).tolist(), strict=True):
+        some = slice(MAX_PROBE)  # of more samples, which would hold up the event loop, the first are drawn at random
+        for lines, value in zip(texts, labels_along(z, means[some], known[some], bool(classes)).tolist(), strict=True):
             lines.append(f"{name} {said(value, classes, 3)}")
     return texts

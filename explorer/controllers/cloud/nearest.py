@@ -26,7 +26,7 @@ def show_nearest(
     places, distances = found.places[row].tolist(), found.distances[row].tolist()
     neighbours = [
         Neighbour(
-            samples.thumbnails[place] if image is not None else None,
+            samples.thumbnails[place] if image is not None and place < len(samples.thumbnails) else None,
             color_targets.sample_name(samples, place),
             distance,
             described(state, place),

@@ -152,15 +152,36 @@ def test_what_is_exported_for_the_projector_comes_back(tmp_path):
         assert labels["label" if len(columns) == 1 else "kind"].tolist() == kinds.tolist()
 
 
-def test_of_very_many_rows_some_are_shown_and_their_labels_go_with_them(tmp_path):
-    count = MAX_PROBE + 500
-    np.savez(tmp_path / "z.npz", z=np.arange(2.0 * count).reshape(-1, 2), age=np.arange(count))
-    run = import_latents(LatentSource(tmp_path / "z.npz"), tmp_path / "run")
+def test_of_very_many_rows_some_are_shown_if_that_is_asked_for_and_their_labels_go_with_them(tmp_path):
+    np.savez(tmp_path / "z.npz", z=np.arange(2.0 * 5000).reshape(-1, 2), age=np.arange(5000))
+    run = import_latents(LatentSource(tmp_path / "z.npz", rows=2000), tmp_path / "run")
     probe = run.read_probe()
-    assert len(probe.indices) == MAX_PROBE
+    assert len(probe.indices) == 2000
+    assert (np.diff(probe.indices) > 0).all()
     np.testing.assert_array_equal(probe.factors[:, 0], probe.indices)
     np.testing.assert_array_equal(run.read_embedding()[:, 0], 2 * probe.indices)
-    assert "20,000 of 20,500 rows are shown, drawn at random" in notes_of(run)
+    assert "2,000 of 5,000 rows are shown, drawn at random" in notes_of(run)
+    with pytest.raises(DatasetError, match=r"--rows is 1; it must be 2 to 10,000,000"):
+        import_latents(LatentSource(tmp_path / "z.npz", rows=1), tmp_path / "none")
+
+
+def test_of_more_rows_than_are_compared_those_that_are_come_first_drawn_at_random(tmp_path):
+    count = MAX_PROBE + 5000
+    names = np.char.add("file ", np.arange(count).astype(str))
+    latents = np.arange(2.0 * count).reshape(-1, 2)
+    np.savez(tmp_path / "z.npz", z=latents, age=np.arange(count), files=names)
+    run = import_latents(LatentSource(tmp_path / "z.npz"), tmp_path / "run")
+    probe, mu = run.read_cloud()
+    first, others = probe.indices[:MAX_PROBE], probe.indices[MAX_PROBE:]
+    assert np.array_equal(np.sort(probe.indices), np.arange(count))
+    assert (np.diff(first) > 0).all()
+    assert (np.diff(others) > 0).all()
+    assert abs(others.mean() / count - 0.5) < 0.02
+    np.testing.assert_array_equal(probe.factors[:, 0], probe.indices)
+    np.testing.assert_array_equal(mu[:, 0], 2 * probe.indices)
+    assert probe.names[MAX_PROBE] == f"file {others[0]}"
+    assert len(probe.thumbnails) == MAX_PROBE
+    assert "All 25,000 are shown" in notes_of(run)
 
 
 def test_a_folder_that_holds_something_is_left_alone(source, tmp_path):
