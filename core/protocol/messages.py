@@ -112,6 +112,15 @@ class FindNearest(Request, frozen=True):
     count: int = 1
 
 
+class FindThumbnail(Request, frozen=True):
+    """A small picture of sample ``index`` of the dataset, for a run that stores none of it. Answered by
+    ``ThumbnailFound``."""
+
+    follows_pointer: ClassVar[bool] = True
+
+    index: int
+
+
 class FindInformative(Request, frozen=True):
     """The latent dimensions that tell most about a label. Answered by ``InformativeFound``.
 
@@ -498,6 +507,13 @@ class NearestFound(Reply, frozen=True):
     usual: float
     image_places: np.ndarray
     images: np.ndarray
+
+
+class ThumbnailFound(Reply, frozen=True):
+    """``image`` uint8 (32, 32, C) of sample ``index`` of the dataset."""
+
+    index: int
+    image: np.ndarray
 
 
 class InformativeFound(Reply, frozen=True):

@@ -10,16 +10,19 @@ from core.engine.context import EngineContext, Job, Send, handles
 from core.engine.futures import result_of
 from core.engine.open_model import checked_latents, excess_of, reconstructed
 from core.models.inference import decode_each
+from core.models.thumbnails import thumbnails_of
 from core.protocol.messages import (
     Decode,
     Decoded,
     DecodePath,
     EncodeSample,
+    FindThumbnail,
     LossesMeasured,
     MeasureLosses,
     PathFrames,
     ReconstructValidation,
     SampleEncoded,
+    ThumbnailFound,
     ValidationReconstructed,
 )
 
@@ -69,6 +72,14 @@ def encode_sample(request: EncodeSample, engine: EngineContext, send: Send) -> J
         excess_bce=excess_of(original, image),
     )
     send(encoded)
+
+
+@handles(FindThumbnail, priority=75)
+def find_thumbnail(request: FindThumbnail, engine: EngineContext, send: Send) -> Job:
+    """Answer by ``ThumbnailFound``."""
+    source = yield from result_of(engine.model.samples)
+    send(ThumbnailFound(index=request.index, image=thumbnails_of(np.array(source.image(request.index))[None])[0]))
+    yield True
 
 
 @handles(ReconstructValidation, priority=120)

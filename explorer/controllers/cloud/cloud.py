@@ -10,10 +10,12 @@ from PySide6.QtCore import Qt, Signal
 from core.analysis.layouts import NAMES
 from core.projects.edited import Axes, Display, Document
 from core.protocol.figures import Colouring
+from core.protocol.messages import FindThumbnail, ThumbnailFound
 from core.rendering import colormaps
 from core.rendering.class_colours import UNKNOWN, class_colours
 from core.rendering.point_colours import DENSITY, SPLIT, point_colours, value_range
 from core.rendering.projection import Projection, along_components, along_dimensions, laid_out
+from core.runs.directory import ProbeSet
 from core.utils.text import counted
 from explorer.controllers.cloud import color_targets
 from explorer.controllers.cloud.color_targets import GROUPS
@@ -132,6 +134,16 @@ class CloudController(Controller):
     def hover(self, index: int) -> None:
         """Sample ``index`` is under the mouse, -1: none."""
         self._state.hovered = None if index < 0 else index
+        samples, model = self._state.samples, self._state.model
+        if samples is None or model is None or not model.has_originals or not samples.has_thumbnails:
+            return
+        if len(samples.thumbnails) <= index < len(samples.indices):
+            request = FindThumbnail(index=int(samples.indices[index]))
+            self._engine.request(request, partial(self._on_thumbnail, samples, index))
+
+    def _on_thumbnail(self, samples: ProbeSet, index: int, found: ThumbnailFound) -> None:
+        if samples is self._state.samples:
+            self.view.set_late_thumbnail(index, found.image)
 
     def select(self, indices: np.ndarray, add: bool) -> None:
         """Select the samples ``indices`` (k,), or with ``add`` these, too."""

@@ -174,8 +174,11 @@ class Overlay(ThemedWidget):
         if index is None or not 0 <= index < scene.count:
             return
         x, y = scene.pixel(scene.place(index))
-        pictures, label = scene.thumbnails, scene.hover_label
-        picture = image_conversion.to_image(pictures[index]) if pictures is not None and index < len(pictures) else None
+        pictures, late, label = scene.thumbnails, scene.late_thumbnail, scene.hover_label
+        pixels = pictures[index] if pictures is not None and index < len(pictures) else None
+        if late is not None and late[0] == index:
+            pixels = late[1]
+        picture = image_conversion.to_image(pixels) if pixels is not None else None
         text = label(index) if label is not None else ""
         lines = text.split("\n") if text else []
         if not np.isfinite(x) or (picture is None and not lines):

@@ -82,6 +82,7 @@ class Scene:
     point_size: float = 5.0
     opacity: float = 1.0
     thumbnails: np.ndarray | None = None
+    late_thumbnail: tuple[int, np.ndarray] | None = None  # of a point that has none among these
     hover_label: Callable[[int], str] | None = None
     colorbar: Colorbar | None = None
     legend_width: float = 0.0  # pixels at the right that a list of classes takes

@@ -300,8 +300,13 @@ class CloudView(Themed, QWidget):
             self._take_canvas()
 
     def set_thumbnails(self, images: np.ndarray | None) -> None:
-        """Pictures uint8 (N, h, w, C) that hovering shows."""
-        self.scene.thumbnails = images
+        """Pictures uint8 (n, h, w, C) of the first n points, that hovering shows."""
+        self.scene.thumbnails, self.scene.late_thumbnail = images, None
+        self.refresh()
+
+    def set_late_thumbnail(self, index: int, image: np.ndarray) -> None:
+        """The picture uint8 (h, w, C) of a point that ``set_thumbnails`` gave none."""
+        self.scene.late_thumbnail = index, image
         self.refresh()
 
     def set_hover_label(self, label: Callable[[int], str] | None) -> None:

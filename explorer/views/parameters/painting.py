@@ -13,13 +13,15 @@ import numpy as np
 from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QFontMetricsF, QImage, QPainter, QPen, QPolygonF
 
+from core.rendering.crowd import shuffled
 from core.rendering.point_colours import plain_colour
 from core.rendering.point_splatting import PAD, Discs, draw_discs, pack
 from core.runs.directory import HELD_OUT, TRAINING
 from explorer.views.parameters.scene import CLASS_ROOM, LEFT, RIGHT, Hole, PlaneFrame, PlaneScene
-from explorer.widgets.painting import dot, pen, plate, stroke_lines, tint
+from explorer.widgets.painting import dot, halo_text, pen, plate, stroke_lines, tint
 from explorer.widgets.theme import Theme
 
+MOST_DRAWN = 100_000  # samples: more take longer than a person waits, and only fill the plane
 SHARE = 0.28  # of the plane that all discs together may cover
 SMALLEST, LARGEST = 1.2, 4.0  # pixels, radius
 RING = 0.55  # radius of a ring's hole, as a share of the ring's: validation
@@ -57,6 +59,10 @@ def _draw_samples(image: QImage, scene: PlaneScene, theme: Theme, ratio: float) 
     low, high = (area.left(), area.top()), (area.right(), area.bottom())
     inside = ((pixels >= low) & (pixels <= high)).all(axis=1)  # NaN is nowhere
     order = np.flatnonzero(inside & (_colours(scene, theme)[:, 3] > 0))
+    if len(order) > MOST_DRAWN:  # a fair sample, the same each time
+        drawn = np.zeros(len(inside), dtype=bool)
+        drawn[shuffled(len(inside))[: int(MOST_DRAWN * len(inside) / len(order))]] = True
+        order = order[drawn[order]]
     if not len(order):
         return
     if scene.highlight is not None:
@@ -103,6 +109,15 @@ def draw_grid(painter: QPainter, frame: PlaneFrame, theme: Theme) -> None:
     for value in frame.ticks(1):
         y = np.floor(frame.pixel(0.0, value)[1]) + 0.5
         painter.drawLine(QLineF(area.left(), y, area.right(), y))
+
+
+def draw_share(painter: QPainter, scene: PlaneScene, theme: Theme) -> None:
+    """How many samples at most are drawn, where that is not all of them."""
+    if len(scene.xy) > MOST_DRAWN:
+        text = f"at most {MOST_DRAWN:,} of {len(scene.xy):,} samples are drawn, at random"
+        area = scene.frame.area
+        rect = QRectF(area.left() + 4, area.top() + 2, area.width() - 10, 16)
+        halo_text(painter, rect, Qt.AlignmentFlag.AlignRight, text, QColor(theme.muted), tint(theme.plot, 0.9))
 
 
 def draw_axes(painter: QPainter, scene: PlaneScene, theme: Theme) -> None:

@@ -33,6 +33,7 @@ from explorer.views.parameters.painting import (
     draw_holes,
     draw_picture,
     draw_rings,
+    draw_share,
     draw_transects,
     radius_of,
 )
@@ -343,6 +344,7 @@ class ParameterPlane(ThemedWidget):
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)
             scene, theme = self.scene, self._theme
             draw_axes(painter, scene, theme)
+            draw_share(painter, scene, theme)
             painter.setClipRect(scene.frame.area.adjusted(0, 0, 1, 1))
             draw_transects(painter, scene, theme)
             draw_cursor(painter, scene, theme)

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from core.protocol.messages import Export, Failed, FindNearest
+from core.protocol.messages import Export, Failed, FindNearest, FindThumbnail
 from core.training.import_latents import LatentSource, import_latents
 from tests.helpers.engine_driver import Steps, make_latents_run
 
@@ -51,6 +51,13 @@ def test_each_image_is_sent_once_in_the_order_of_the_places(with_images, z):
     assert places.tolist() == [20, 4, 0, 1, 2, 3, *range(5, 12)]
     assert images[:, 0, 0, 0].tolist() == [5 * place for place in places]
     assert [reply.final for reply in replies] == [False, False, True]
+
+
+def test_a_thumbnail_that_the_run_does_not_store_is_made_of_the_image(with_images):
+    reply = with_images.ask(FindThumbnail, index=7)
+    assert not isinstance(reply, Failed), reply.message
+    assert (reply.index, reply.image.shape, reply.image.dtype) == (7, (32, 32, 1), np.uint8)
+    assert (reply.image == 35).all()
 
 
 def test_without_images_places_and_distances_are_all(tmp_path):

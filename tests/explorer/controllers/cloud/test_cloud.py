@@ -1,5 +1,6 @@
 """The cloud's controller: what of one run must not be left over in the next."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,11 +9,12 @@ from fake_engine import FakeEngine
 from PySide6.QtWidgets import QComboBox, QSlider
 
 from core.projects.edited import Axes, Display
-from core.runs.directory import ProbeSet
+from core.protocol.messages import FindThumbnail, ThumbnailFound
+from core.runs.directory import MAX_PROBE, ProbeSet
 from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.probe import ProbeController
 from explorer.controllers.controller import Context
-from explorer.state import State
+from explorer.state import Model, State
 from explorer.views.cloud import CloudView
 from explorer.views.image import ImageView
 from explorer.views.points import PointsView
@@ -45,6 +47,7 @@ def desk(qtbot) -> SimpleNamespace:
 
     return SimpleNamespace(
         state=state,
+        engine=engine,
         editing=context.editing,
         control=control,
         cloud=cloud,
@@ -193,3 +196,19 @@ def test_samples_are_counted_where_colours_are_chosen_and_undo_draws_them_again(
     desk.editing.undo()
     desk.control.tick()
     assert desk.cloud.scene.density == ""
+
+
+def test_a_sample_whose_picture_is_not_stored_gets_it_from_the_engine(desk, qtbot):
+    count = MAX_PROBE + 2
+    pictures = np.full((MAX_PROBE, 32, 32, 1), 9, np.uint8)
+    split = np.zeros(count, np.uint8)
+    desk.state.samples = ProbeSet(np.arange(count) + 5, np.zeros((count, 0), np.float32), (), pictures, split)
+    desk.state.model = Model(Path("run"), 3, 32, 1)
+    desk.control.hover(MAX_PROBE - 1)
+    assert not desk.engine.of(FindThumbnail)
+    desk.control.hover(MAX_PROBE + 1)
+    (asked,) = desk.engine.of(FindThumbnail)
+    assert asked.index == MAX_PROBE + 6
+    image = np.full((32, 32, 1), 7, np.uint8)
+    desk.engine.deliver(ThumbnailFound(index=asked.index, image=image, stamp=asked.stamp))
+    assert desk.cloud.scene.late_thumbnail == (MAX_PROBE + 1, image)
