@@ -90,7 +90,7 @@ def test_a_run_without_a_cloud_shows_nothing_of_the_one_before(desk):
     desk.state.samples, desk.state.embedding = None, None
     desk.control.tick()
     assert desk.cloud.scene.colorbar is None
-    assert [slider for slider in desk.probe_view.findChildren(QSlider) if not slider.isHidden()] == []
+    assert not any(slider.isVisibleTo(desk.probe_view) for slider in desk.probe_view.findChildren(QSlider))
     assert desk.points.findChild(QComboBox, "points.color_by").count() == 0
 
 

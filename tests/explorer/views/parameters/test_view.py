@@ -11,7 +11,7 @@ from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QToolButton
 
-from explorer.views.parameters import ParametersView
+from explorer.views.parameters import ParametersView, painting
 from explorer.views.parameters.plane import Tool
 from explorer.views.parameters.scene import Hole, PlaneFrame
 from explorer.widgets.elided_label import ElidedLabel
@@ -372,6 +372,23 @@ def test_a_training_sample_is_a_disc_of_its_colour_and_a_validation_sample_a_rin
     disc, ring = (picture[place.y(), place.x()] for place in (_at(view, 0.75, 0.5), _at(view, 1.75, 1.5)))
     assert disc[0] > 200
     assert ring[0] < 140
+
+
+def test_of_very_many_samples_a_fair_part_is_drawn_and_that_is_written_there(view, monkeypatch):
+    places = np.random.default_rng(0).random((4000, 2)).astype(np.float32) + 0.5
+
+    def red() -> int:
+        view.set_samples(places, np.zeros(4000, np.uint8))
+        view.set_colors(np.tile(np.array([255, 0, 0, 255], np.uint8), (4000, 1)))
+        picture = _picture(view)
+        return int(((picture[..., 0] > 150) & (picture[..., 1] < 90)).sum())
+
+    whole = red()
+    written = []
+    monkeypatch.setattr(painting, "MOST_DRAWN", 400)
+    monkeypatch.setattr(painting, "halo_text", lambda painter, rect, flags, text, *inks: written.append(text))
+    assert 0.05 * whole < red() < 0.3 * whole
+    assert written[-1] == "at most 400 of 4,000 samples are drawn, at random"
 
 
 def test_setters_tell_nothing(view, said):
