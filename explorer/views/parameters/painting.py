@@ -60,8 +60,8 @@ def _draw_samples(image: QImage, scene: PlaneScene, theme: Theme, ratio: float) 
     inside = ((pixels >= low) & (pixels <= high)).all(axis=1)  # NaN is nowhere
     order = np.flatnonzero(inside & (_colours(scene, theme)[:, 3] > 0))
     if len(order) > MOST_DRAWN:  # a fair sample, the same each time
-        drawn = np.zeros(len(inside), dtype=bool)
-        drawn[shuffled(len(inside))[: int(MOST_DRAWN * len(inside) / len(order))]] = True
+        drawn = np.zeros(len(scene.xy), dtype=bool)
+        drawn[shuffled(len(drawn))[: int(MOST_DRAWN * len(drawn) / len(order))]] = True
         order = order[drawn[order]]
     if not len(order):
         return
