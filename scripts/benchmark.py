@@ -6,7 +6,7 @@
     python scripts/benchmark.py --against v0.1      # turns of another commit (or folder) and this one: start and click
     python scripts/benchmark.py --install           # first make the environments of peers that are no dependency
     python scripts/benchmark.py --json FILE         # the figures for a program
-    python scripts/benchmark.py --write-docs        # docs/performance.md
+    python scripts/benchmark.py --write-docs        # docs/performance.md; --read FILE FILE from such JSON
 
 Every part runs in a process of its own, and measures in it what it is compared with, in turns, because machines differ
 and drift. A bar is one of a ratio. A figure that misses its bar is marked; the exit status does not depend on it.
@@ -30,7 +30,7 @@ from typing import Any
 
 from benchmarks.figures import Figure, comparisons, figure_of
 from benchmarks.processes import ROOT, checked_out, environment
-from benchmarks.report import HEADINGS, LARGE, PAGE, LoadMeter, comparison_table, machine, page, table
+from benchmarks.report import HEADINGS, LARGE, PAGE, Load, LoadMeter, comparison_table, load_of, machine, page, table
 
 PARTS = tuple(HEADINGS)
 AGAINST = ("start", "click")
@@ -96,6 +96,10 @@ def main() -> int:
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
     parser.add_argument("--write-docs", action="store_true", help=f"also write {PAGE}")
+    parser.add_argument(
+        "--read", type=Path, nargs="+", metavar="FILE",
+        help=f"measure nothing: write {PAGE} from what --json wrote; of a part, what the last file has",
+    )  # fmt: skip
     parser.add_argument("--gpu", type=Path, metavar="FILE", help="with --write-docs: JSON of scripts/gpu_check.py")
     parser.add_argument("--child", nargs=2, metavar=("PART", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -106,13 +110,35 @@ def main() -> int:
     gpu = None if options.gpu is None else json.loads(options.gpu.read_text(encoding="utf-8"))
     if gpu is not None and gpu["dry_run"]:
         parser.error(f"--gpu: {options.gpu} is of a dry run on a CPU; give what scripts/gpu_check.py wrote on a GPU.")
+    if options.read:
+        runs = [json.loads(file.read_text(encoding="utf-8")) for file in options.read]
+        if any(run["machine"] != runs[0]["machine"] or "against" in run for run in runs):
+            parser.error("--read: the files must be of one machine and its libraries, and not of --against.")
+        newest = {name: figures for run in runs for name, figures in run["parts"].items()}
+        parts = {name: [figure_of(figure) for figure in newest[name]] for name in PARTS if name in newest}
+        loads = [load_of(run["load"]) for run in runs]
+        dates = " and ".join(dict.fromkeys(run["date"] for run in runs))
+        quick = any(run["quick"] for run in runs)
+        (ROOT / PAGE).write_text(page(parts, runs[0]["machine"], dates, loads, quick, gpu), encoding="utf-8")
+        return 0
     if options.install:
         os.environ[INSTALL] = "1"
     meter, about = LoadMeter(), machine()
     date = f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}"
     print(" · ".join(f"{key} {value}" for key, value in about.items()))
-    content: dict[str, Any] = {"machine": about, "date": date, "quick": options.quick}
+    content: dict[str, Any] = {"machine": about, "date": date, "quick": options.quick, "parts": {}}
     parts: dict[str, list[Figure]] = {}
+
+    def write() -> Load:
+        """After each part, so that a run that is ended has what it measured."""
+        load = meter.read()
+        content["load"] = {**asdict(load), "busy": load.busy}
+        if options.json is not None:
+            options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        if options.write_docs:
+            (ROOT / PAGE).write_text(page(parts, about, date, [load], options.quick, gpu), encoding="utf-8")
+        return load
+
     if options.against:
         try:
             content["against"] = options.against
@@ -120,18 +146,12 @@ def main() -> int:
         except ValueError as error:
             parser.error(f"--against: {error}")
     else:
-        content["parts"] = {}
         for part in options.part or [name for name in PARTS if name not in LARGE]:
             parts[part] = measured(part, ROOT, options.quick)
             content["parts"][part] = [figure.plain() for figure in parts[part]]
             print(f"\n{part}\n{table(parts[part])}", flush=True)
-    load = meter.read()
-    content["load"] = {**asdict(load), "busy": load.busy}
-    print(f"\n{load.text}")
-    if options.json is not None:
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    if options.write_docs:
-        (ROOT / PAGE).write_text(page(parts, about, date, load, options.quick, gpu), encoding="utf-8")
+            write()
+    print(f"\n{write().text}")
     return 0
 
 

@@ -62,6 +62,11 @@ class Load:
         return f"{told} cores: nothing else of weight ran."
 
 
+def load_of(content: Mapping[str, Any]) -> Load:
+    """The load that a run wrote into its JSON file."""
+    return Load(content["start"], content["end"], content["own"])
+
+
 class LoadMeter:
     """Measures a ``Load`` from when it is made."""
 
@@ -129,26 +134,28 @@ def comparison_table(compared: Sequence[Comparison]) -> str:
 
 
 def page(
-    parts: Mapping[str, Sequence[Figure]], about: Mapping[str, object], date: str, load: Load, quick: bool,
+    parts: Mapping[str, Sequence[Figure]], about: Mapping[str, object], date: str, loads: Sequence[Load], quick: bool,
     gpu: Mapping[str, Any] | None = None,
 ) -> str:  # fmt: skip
-    """``docs/performance.md``: ``parts`` by name in order; ``gpu`` is what ``scripts/gpu_check.py`` wrote."""
+    """``docs/performance.md``: ``parts`` by name in order; ``loads`` are of the runs
+    that measured them; ``gpu`` is what ``scripts/gpu_check.py`` wrote."""
     missed = sum(figure.verdict == "MISSED" for figures in parts.values() for figure in figures)
     barred = sum(figure.bar is not None and figure.measured for figures in parts.values() for figure in figures)
     command = f"python scripts/benchmark.py{' --quick' if quick else ''} --write-docs"
-    if absent := [name for name in HEADINGS if name not in (*parts, *LARGE)]:
+    absent = [name for name in HEADINGS if name not in (*parts, *LARGE)]
+    if absent:
         command += f" --part {' '.join(parts)}"
+    written = f"by `{command}`" if len(loads) == 1 else f"from {len(loads)} runs of `scripts/benchmark.py` (`--read`)"
     lines = [
         "# Performance",
         "",
-        f"Written by `{command}` on {date}. Each figure stands beside a limit of the same machine, or another program "
-        "at the same work, that was measured in the same turns (A B, B A, …): medians, quartiles in brackets. Bars are "
-        "ones of ratios, so that they mean the same on any machine.",
+        f"Written {written}, measured on {date}. Each figure stands beside a limit of the same machine, or another "
+        "program at the same work, that was measured in the same turns (A B, B A, …): medians, quartiles in brackets. "
+        "Bars are ones of ratios, so that they mean the same on any machine.",
         "",
         " · ".join(f"{key} {value}" for key, value in about.items()),
         "",
-        load.text,
-        "",
+        *(line for load in loads for line in (load.text, "")),
         "**Not measured on a GPU.**" if gpu is None else "On a GPU: the last table.",
         "",
         f"Of {barred} bars {missed} {'is' if missed == 1 else 'are'} missed. *undecided*: the bar lies between the "

@@ -243,7 +243,7 @@ def test_the_page_has_every_figure_and_says_that_no_gpu_was_measured():
         "start": [Figure("window visible", "s", (2.0,), "an empty window", (1.0,), bar=1.3)],
         "cloud": [Figure("frames", "/s", (2.0,), "vispy", note="not installed")],
     }
-    text = report.page(parts, {"processor": "P", "cores": 2}, "2026-01-02", Load(0.0, 9.0, 1.0), quick=True)
+    text = report.page(parts, {"processor": "P", "cores": 2}, "2026-01-02", [Load(0.0, 9.0, 1.0)], quick=True)
     assert "| window visible | 2.00 s | an empty window, 1.00 s | 2.00 | ≤ 1.3 | **missed** |" in text
     assert "not measured: not installed" in text
     assert "**Not measured on a GPU.**" in text
@@ -254,8 +254,9 @@ def test_the_page_has_every_figure_and_says_that_no_gpu_was_measured():
     assert "Not part of this run: limits, click," in text
     rows = [asdict(gpu_check.Row("step", 1.0, "ms", "bar 1")), asdict(gpu_check.Row("EGL", None, note="no PySide6"))]
     gpu = {"card": "H100", "date": "2026-01-03", "torch": "2.13", "rows": rows}
-    text = report.page(parts, {}, "", Load(None, None, 0.0), quick=False, gpu=gpu)
+    text = report.page(parts, {}, "", [Load(None, None, 0.0)] * 2, quick=False, gpu=gpu)
     assert "Not measured on a GPU" not in text
+    assert "Written from 2 runs" in text
     table = text.split("## On a GPU: H100")[1]
     assert "| step | 1.00 ms | bar 1 |\n| EGL |  | no PySide6 |" in table
 
@@ -318,6 +319,29 @@ def test_a_part_is_measured_in_a_process_of_the_checkout(monkeypatch: pytest.Mon
     assert benchmark.measure_here("failing", tmp_path / "out.json", quick=True) == 0
     (content,) = json.loads((tmp_path / "out.json").read_text())
     assert figure_of(content).columns[-1] == "not measured: at all"
+
+
+def test_the_page_is_written_from_earlier_runs_the_last_of_each_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(benchmark, "ROOT", tmp_path)
+    (tmp_path / "docs").mkdir()
+    files = []
+    for number, load in enumerate((0.1, 9.0)):
+        figures = {"cloud": [Figure("frames", "/s", (1.0 + number,)).plain()]}
+        if not number:
+            figures["start"] = [Figure("window", "s", (3.0,)).plain()]
+        run = {"machine": {"cores": 2}, "date": "2026-01-02", "quick": True, "parts": figures}
+        files.append(tmp_path / f"{number}.json")
+        files[-1].write_text(json.dumps({**run, "load": {"start": 0.0, "end": load, "own": 1.0, "busy": number == 1}}))
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", "--read", *map(str, files)])
+    assert benchmark.main() == 0
+    text = (tmp_path / "docs" / "performance.md").read_text()
+    assert "| frames | 2.00 /s |" in text
+    assert "| window | 3.00 s |" in text
+    assert text.index("## Until the window") < text.index("## The cloud")
+    assert text.count("Load average") == 2
+    files[0].write_text(files[0].read_text().replace('"cores": 2', '"cores": 4'))
+    with pytest.raises(SystemExit):
+        benchmark.main()
 
 
 def test_two_versions_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
