@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
 from core.cli.progress import progress_bar
+from core.cli.workers import worker_environment
 from core.training.launch import TO_BE_CONTINUED, requeue
 from core.utils.text import counted
 
@@ -181,19 +182,10 @@ def _stopping() -> Iterator[Callable[[], str]]:
 def _run_workers(options: Options, folder: PartsFolder, number: int, shards: int) -> int:
     """Run the shard's share of parts in ``options.workers`` processes; each prints at its end what it has done."""
     count = options.workers
-    devices = [device for device in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if device]
-    if not devices and options.device in ("auto", "cuda"):
-        import torch
-
-        devices = [str(index) for index in range(torch.cuda.device_count())]
-    threads = max(1, (os.cpu_count() or 1) // count)
     running = []
     with contextlib.ExitStack() as stack:
         for worker in range(count):
-            environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-            environment.pop("SLURM_JOB_ID", None)  # this process has it requeued
-            if devices:
-                environment["CUDA_VISIBLE_DEVICES"] = devices[worker % len(devices)]
+            environment = worker_environment(worker, count, options.device)
             place = f"{(number - 1) * count + worker + 1}/{shards * count}"
             output = stack.enter_context(tempfile.TemporaryFile())
             command = [sys.executable, "-P", "-m", "core.cli", *_arguments(options), "--shard", place]

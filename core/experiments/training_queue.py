@@ -37,7 +37,7 @@ def train_all(planned: Sequence[PlannedTraining], folder: ExperimentFolder, log:
     if twice:
         raise ExperimentError(f"two trainings are named {twice[0]!r}; each needs a folder of its own.")
     workload = Workload(planned)  # the data of all are looked at before the first training begins
-    complete = {training.name: run for training in planned if (run := _complete(training, folder)) is not None}
+    complete = {training.name: run for training in planned if (run := complete_run(training, folder)) is not None}
     for name, run in complete.items():
         workload.timed(name, last_step(run), train_seconds(run))
         workload.done(name, workload.steps[name])
@@ -158,7 +158,7 @@ class _Training:
                 self._stopping = True
 
 
-def _complete(planned: PlannedTraining, folder: ExperimentFolder) -> RunDirectory | None:
+def complete_run(planned: PlannedTraining, folder: ExperimentFolder) -> RunDirectory | None:
     """The run of ``planned`` if nothing is left to train. Raises ``ExperimentError`` if it was configured otherwise."""
     path = folder.run_path(planned.name)
     if not RunDirectory.exists(path):
