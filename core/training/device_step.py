@@ -106,7 +106,6 @@ class DeviceSteps:
         self._weights = torch.from_numpy(dataset.weights).to(self.device)
         for group in state.optimizer.param_groups:
             group["lr"] = self._settings[0]
-            group["capturable"] = self.device.type == "cuda"
         self._batches: dict[int, _Batch] = {}
         self._stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
 
@@ -196,7 +195,9 @@ class _Batch:
 
     def _capture(self) -> None:
         """Capture a step, which does none. Where that is not possible, say so and go on with ordinary ones."""
-        graph = torch.cuda.CUDAGraph()
+        graph, groups = torch.cuda.CUDAGraph(), self._steps._state.optimizer.param_groups
+        for group in groups:  # else the optimizer refuses; ordinary steps with it would make it warn
+            group["capturable"] = True
         try:
             graph.register_generator_state(self._steps._generator)
             self._steps._state.optimizer.zero_grad(set_to_none=True)
@@ -213,3 +214,6 @@ class _Batch:
             )
         else:
             self._graph = graph
+        finally:
+            for group in groups:
+                group["capturable"] = False

@@ -20,11 +20,11 @@ import lightning_fabric
 import numpy as np
 import torch
 from scipy.interpolate import RBFInterpolator
+from torch import Tensor
 
 from core.data.dataset import Dataset
 from core.data.reading import read_images
 from core.models.thumbnails import thumbnails_of
-from core.models.vae import VAE
 from core.paths.latent_path import pool
 from core.runs.directory import HELD_OUT, MAX_PROBE, VALIDATION, ProbeSet
 from core.training.loop import load_images
@@ -87,6 +87,11 @@ class ProbeMeans:
         self._refined = np.empty((len(probe.indices), state.model.latent_dim), np.float32)
         self._refined_count = 0
 
+    @property
+    def on_cpu(self) -> bool:
+        """Whether they are computed by the processor, which then waits for them in any case."""
+        return self._fabric.device.type == "cpu"
+
     def weights_changed(self) -> None:
         """What was encoded for ``refine`` belongs to older weights."""
         self._refined_count = 0
@@ -104,12 +109,27 @@ class ProbeMeans:
 
     def estimate(self, landmarks: int | None = None) -> np.ndarray:
         """Means float32 (n, d) from ``landmarks`` encoded samples; None: as many as take about ``ESTIMATE_S``."""
-        if landmarks is None:
-            if not self._landmarks:
-                affordable = ESTIMATE_S / max(self._speed(), 1e-9)
-                self._landmarks = max((n for n in LANDMARKS if n <= affordable), default=LANDMARKS[0])
-            landmarks = self._landmarks
-        return self._live.predict(self._encode(self._live.landmarks(landmarks)))
+        return self._live.predict(self._encode(self._live.landmarks(landmarks or self._affordable())))
+
+    def landmark_means(self) -> Tensor:
+        """The means float32 (k, d) of the samples that an estimate is made of, on the device that computes them; it is
+        not waited for. ``predict`` makes the estimate of them, unless ``exact`` comes before."""
+        places, model = self._live.landmarks(self._affordable()), self._state.model
+        starts, training = range(0, len(places), self._batch), model.training
+        model.eval()
+        means = torch.cat([self._means_of(places[start : start + self._batch]) for start in starts])
+        model.train(training)
+        return means
+
+    def predict(self, mu: np.ndarray) -> np.ndarray:
+        """Means float32 (n, d), from those of ``landmark_means``."""
+        return self._live.predict(mu)
+
+    def _affordable(self) -> int:
+        if not self._landmarks:
+            affordable = ESTIMATE_S / max(self._speed(), 1e-9)
+            self._landmarks = max((n for n in LANDMARKS if n <= affordable), default=LANDMARKS[0])
+        return self._landmarks
 
     def refine(self, seconds: float) -> np.ndarray | None:
         """Encode more of the samples for about ``seconds``: the exact means once all are done, else None."""
@@ -140,23 +160,25 @@ class ProbeMeans:
         return self._seconds_per_image
 
     def _encode(self, places: np.ndarray) -> np.ndarray:
-        model: VAE = self._state.model
-        mu = np.empty((len(places), model.latent_dim), np.float32)
-        began, training = time.monotonic(), model.training
-        model.eval()
+        mu = np.empty((len(places), self._state.model.latent_dim), np.float32)
+        began = time.monotonic()
 
-        @torch.no_grad()
         def encode(start: int) -> None:
             part = places[start : start + self._batch]
-            images = load_images(self._dataset, self._probe.indices[part], self._fabric.device)
-            with self._fabric.autocast():
-                means = model.encode(images)[0]
-            mu[start : start + len(part)] = means.float().cpu().numpy()  # waits for the device
+            mu[start : start + len(part)] = self._means_of(part).cpu().numpy()  # waits for the device
 
+        training = self._state.model.training
+        self._state.model.eval()
         self._workers.map(encode, range(0, len(places), self._batch))
-        model.train(training)
+        self._state.model.train(training)
         self._seconds_per_image = (time.monotonic() - began) / max(len(places), 1)
         return mu
+
+    @torch.no_grad()
+    def _means_of(self, places: np.ndarray) -> Tensor:
+        images = load_images(self._dataset, self._probe.indices[places], self._fabric.device)
+        with self._fabric.autocast():
+            return self._state.model.encode(images)[0].float()
 
 
 class LiveEmbedding:

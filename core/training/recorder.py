@@ -27,6 +27,7 @@ from core.runs.metrics_log import MetricsWriter, Record
 from core.training.checkpoint import copy_checkpoint, save_checkpoint, save_weights
 from core.training.diagnosis import findings, measure
 from core.training.explosion import Exploded, diverged
+from core.training.host_copy import HostCopy
 from core.training.loop import Diverged, EpochEnd, Step
 from core.training.probe_embedding import EPOCH_LANDMARKS, ProbeMeans
 from core.training.state import TrainingState
@@ -132,6 +133,8 @@ class Recorder:
         self._recorded_at = -math.inf
         self._next_live = -math.inf
         self._live_fails = False
+        self._copied: tuple[HostCopy, int, int] | None = None
+        """A live snapshot that an accelerator was asked for, and the step and epoch that it is of."""
         self._epoch_began = self.clock.seconds()
 
     def close(self) -> None:
@@ -235,8 +238,14 @@ class Recorder:
             self.flush_step()
         elif self._due is not None and self._due.reading.ready:  # an accelerator is behind, and not waited for
             self._record(self._due)
-        if now >= self._next_live:
-            self.snapshot()
+        if self._copied is not None:
+            if self._copied[0].ready:
+                self._write_copied()
+        elif now >= self._next_live:
+            if self._means.on_cpu:
+                self.snapshot()
+            else:
+                self._copy_live()
 
     def epoch(self, end: EpochEnd, *, last: bool) -> None:
         """An epoch is done and validated: means, checkpoints and, last of all, the record that says so."""
@@ -277,6 +286,22 @@ class Recorder:
         """Newest weights and live means."""
         began = time.monotonic()
         self._write_live(self._means.estimate())
+        cost = time.monotonic() - began
+        self._next_live = began + max(LIVE_INTERVAL_S, cost / LIVE_FRACTION)
+
+    def _copy_live(self) -> None:
+        """Ask for newest weights and live means, and go on: they are written when they are there."""
+        weights = {f"weights.{name}": value for name, value in self.state.model.state_dict().items()}
+        copy = HostCopy({**weights, "means": self._means.landmark_means()})
+        self._copied = copy, self.state.step, self.state.epoch
+
+    def _write_copied(self) -> None:
+        assert self._copied is not None
+        (copy, step, epoch), self._copied = self._copied, None
+        began, tensors = time.monotonic(), copy.tensors()
+        mu = self._means.predict(tensors.pop("means").numpy())
+        weights = {name.removeprefix("weights."): value for name, value in tensors.items()}
+        self._write_live(mu, lambda: save_weights(self.run.weights_path, weights, self.state.config, step, epoch))
         cost = time.monotonic() - began
         self._next_live = began + max(LIVE_INTERVAL_S, cost / LIVE_FRACTION)
 
@@ -409,12 +434,14 @@ class Recorder:
         if reason := self._lock.lost:
             raise RunError(reason)
 
-    def _write_live(self, mu: np.ndarray) -> None:
+    def _write_live(self, mu: np.ndarray, save: Callable[[], None] | None = None) -> None:
+        """``save`` writes the weights that belong to the means; None: the newest."""
+        self._copied = None  # of older ones
         if not np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at
             return
         self._check_lock()
         try:
-            self._save_weights()
+            (save or self._save_weights)()
             self.run.write_embedding(mu)
         except OSError as error:  # a full disk, a share that is away: perhaps for a moment
             if not self._live_fails:

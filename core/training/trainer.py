@@ -154,6 +154,7 @@ def run_training(
         if recorder is not None:
             stack.callback(recorder.close)
         ranks.share_state(state)
+        state.model.to(fabric.device)  # the first means are encoded before the first step
 
         # The loop, until the last epoch or a stop.
         try:

@@ -7,6 +7,7 @@ so that it uses no fixture of conftest.py.
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from core.models.network_inference import NetworkInference
 from core.models.vae import build_model
 from core.training import device_step, loop
 from core.training.device_step import DeviceSteps
+from core.training.host_copy import HostCopy
 from core.training.loop import EpochEnd, Step, make_fabric, train
 from core.training.readings import Readings
 from core.training.state import TrainingState
+from core.training.trainer import run_training
 from tests.core.training.test_loop import TINY, dataset_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -170,7 +173,28 @@ def test_a_reading_keeps_its_numbers_when_its_tensor_goes_on():
 
 
 def on_gpu(**training: Any) -> RunConfig:
-    return replace(TINY, training=replace(TINY.training, device="cuda", epochs=6, **training))
+    return replace(TINY, training=replace(TINY.training, **{"device": "cuda", "epochs": 6, **training}))
+
+
+@pytest.mark.cuda
+@needs_gpu
+def test_what_is_copied_to_the_host_is_of_the_moment_it_was_asked_for():
+    numbers = torch.zeros(1 << 20, device="cuda")
+    copies = []
+    for _ in range(20):
+        numbers += 1
+        copies.append(HostCopy({"numbers": numbers}))
+    for count, copy in enumerate(copies, start=1):
+        assert (copy.tensors()["numbers"] == count).all()
+
+
+@pytest.mark.cuda
+@needs_gpu
+def test_a_whole_training_runs_and_is_resumed_by_the_command(tmp_path: Path):
+    config = replace(on_gpu(epochs=2), data=replace(TINY.data, count=60, punctured=False))
+    assert run_training(config, tmp_path / "run").status == "finished"
+    longer = replace(config, training=replace(config.training, epochs=3))
+    assert run_training(longer, tmp_path / "run", resume=True).status == "finished"
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

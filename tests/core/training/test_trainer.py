@@ -30,9 +30,10 @@ from core.runs.lock import RunLock
 from core.runs.metrics_log import read_metrics
 from core.training.checkpoint import load_model, read_stored, save_checkpoint
 from core.training.control import Steering
-from core.training.loop import TrainingError
+from core.training.loop import TrainingError, make_fabric, train
 from core.training.probe_embedding import ProbeMeans
 from core.training.resume import present_config
+from core.training.state import TrainingState
 from core.training.trainer import Outcome, run_training
 
 CONFIG = RunConfig(
@@ -203,6 +204,57 @@ def test_looking_on_does_not_change_the_training(finished: Outcome, tmp_path: Pa
     for name, value in (("LIVE_INTERVAL_S", 0.0), ("LIVE_FRACTION", 1e9)):
         monkeypatch.setattr(f"core.training.recorder.{name}", value)  # a snapshot after every step
     assert same_weights(run_training(CONFIG, tmp_path / "run").run, finished.run)
+
+
+def test_on_an_accelerator_live_snapshots_are_written_once_they_have_crossed_over(
+    finished: Outcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The weights and means are those of the step at which they were asked for, and the training goes on meanwhile."""
+    from core.training import recorder
+    from core.training.host_copy import HostCopy
+
+    written: list[tuple[int, dict[str, torch.Tensor]]] = []
+
+    class Late(HostCopy):
+        looks = 0
+
+        @property
+        def ready(self) -> bool:
+            self.looks += 1
+            return self.looks > 2
+
+    save = recorder.save_weights
+    monkeypatch.setattr(recorder, "HostCopy", Late)
+    monkeypatch.setattr(recorder.ProbeMeans, "on_cpu", False)
+    monkeypatch.setattr(recorder, "LIVE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(recorder, "LIVE_FRACTION", 1e9)
+
+    def saved(path: Path, weights: dict[str, torch.Tensor], config: RunConfig, step: int, epoch: int) -> None:
+        written.append((step, {name: value.clone() for name, value in weights.items()}))
+        save(path, weights, config, step, epoch)
+
+    monkeypatch.setattr(recorder, "save_weights", saved)
+    run = run_training(CONFIG, tmp_path / "run").run
+    assert same_weights(run, finished.run)
+    live = [(step, weights) for step, weights in written if step > 0]
+    assert live[0][0] == 1, "asked for at the first step, written some steps later"
+    again = TrainingState(run.config)
+    next(iter(train(again, load_dataset(run.config.data), make_fabric(CONFIG.training))))
+    assert all(torch.equal(live[0][1][name], value) for name, value in again.model.state_dict().items())
+
+
+def test_the_network_is_on_its_device_before_the_first_means_are_encoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from core.models.vae import VAE
+    from core.training.recorder import ProbeMeans
+
+    done: list[str] = []
+    move, encode = VAE.to, ProbeMeans._encode
+    monkeypatch.setattr(VAE, "to", lambda self, *a, **k: done.append(f"to {[*a, *k]}") or move(self, *a, **k))
+    monkeypatch.setattr(ProbeMeans, "_encode", lambda self, places: done.append("encode") or encode(self, places))
+    run_training(CONFIG, tmp_path / "run")
+    assert "to [device(type='cpu')]" in done[: done.index("encode")]
 
 
 def test_where_encoding_takes_too_long_landmarks_stand_in_but_the_last_means_are_exact(
