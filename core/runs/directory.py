@@ -348,7 +348,10 @@ class RunDirectory:
 
             categories = tuple(decode_json(text, tuple[str, ...]) for text in texts("categories"))
             arrays = data["indices"], data["factors"], texts("factor_names"), data["thumbnails"], data["split"]
-            probe = ProbeSet(*arrays, categories, Names(data["names"]) if "names" in data else ())
+            names = data.get("names", np.empty(0, dtype=np.str_))
+            if names.dtype.kind != "U":
+                raise RunError(f"its names are {names.dtype}; they must be texts.")
+            probe = ProbeSet(*arrays, categories, Names(names))
             dataset = self.metadata.get("dataset")
             _check_values(probe, dataset.get("samples") if isinstance(dataset, dict) else None)
             return probe
