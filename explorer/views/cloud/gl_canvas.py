@@ -332,6 +332,10 @@ class GLCanvas(Themed, GLViewWidget):
         """Something that this canvas draws has changed; at most one picture is drawn for each frame."""
         self.update()
 
+    def rest(self) -> None:
+        """The view has come to rest: all points are drawn now."""
+        self.redraw()
+
     def viewMatrix(self) -> QMatrix4x4:
         """The scene's camera in place of pyqtgraph's."""
         return _to_qt(self._scene.camera.view_matrix())

@@ -62,6 +62,11 @@ class SoftwareCanvas(Themed, QWidget):
         self._fresh = False
         self.update()
 
+    def rest(self) -> None:
+        """The view has come to rest: of a crowd that is drawn already, or being drawn, nothing changes."""
+        if not self._scene.density and self._scene.count <= CROWD:
+            self.redraw()
+
     def hideEvent(self, event: QHideEvent) -> None:
         """Draw nothing more while nobody sees it."""
         super().hideEvent(event)

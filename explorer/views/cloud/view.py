@@ -207,7 +207,8 @@ class CloudView(Themed, QWidget):
         self.scene.moving = False
         self.view_settled.emit()
         self._interaction.update_hover()
-        self._redraw()
+        self._canvas.rest()
+        self._overlay.update()
 
     def _fit(self, orient: bool) -> None:
         self._follow.stop()

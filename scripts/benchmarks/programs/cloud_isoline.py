@@ -23,6 +23,7 @@ from explorer.views.cloud.view import CloudView
 
 QUIET_MS = 40  # without a new picture for so long, the view has drawn what it has to
 PICKS = 20
+PORTIONS = 150_000  # more points are drawn in portions
 
 
 class Bare(QWidget):
@@ -48,6 +49,7 @@ class Turning:
         self.view.resize(*SIZE)
         self.view.show()
         self.count, self.bytes, self.azimuth = 0, 0.0, 0.0
+        self._heard: list[tuple[float, int, int]] = []  # when, and how many points of a crowd were drawn of how many
         self._tick = QTimer()
         self._tick.setInterval(0)
 
@@ -88,12 +90,20 @@ class Turning:
         return 1000.0 * (perf_counter() - begun)
 
     def rest(self) -> float:
-        """Milliseconds from the view's coming to rest until its last picture."""
+        """Milliseconds from the view's coming to rest until its last picture; of a crowd, which does not wait for that
+        but goes on drawing after each turn, from the last turn."""
         begun: list[float] = []
+        turned, progressed = perf_counter(), getattr(self.view, "progressed", None)  # which earlier versions lack
+        if progressed is not None and not self._heard:
+            progressed.connect(lambda drawn, count: self._heard.append((perf_counter(), drawn, count)))
+            self._heard.append((turned, 0, 0))
         settled = self.view.view_settled.connect(lambda: begun.append(perf_counter()))
         self.view.turned()
         self._wait(lambda: begun)
         self.view.view_settled.disconnect(settled)
+        if self.count > PORTIONS and self._heard and self._heard[-1][0] > turned:
+            self._wait(lambda: self._heard[-1][1] == self._heard[-1][2])
+            return 1000.0 * (self._heard[-1][0] - turned)
         drawn, last = self.view.frames_drawn, perf_counter()
 
         def quiet() -> bool:

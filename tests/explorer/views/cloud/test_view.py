@@ -136,19 +136,26 @@ def test_twice_the_device_pixels_are_used_on_a_dense_screen(view, qtbot, monkeyp
 
 def test_a_crowd_is_drawn_in_several_pictures_and_tells_how_far_it_is(view, qtbot, monkeypatch):
     monkeypatch.setattr(software_canvas, "CROWD", 100)
+    monkeypatch.setattr(software_canvas, "MOVING_CROWD", 100)
     monkeypatch.setattr(software_canvas, "FRAME_S", 0.0)
     monkeypatch.setattr(software_canvas, "PART_S", 0.0)
     monkeypatch.setattr(crowd, "PORTION", 50)
     drawn = []
     view.progressed.connect(lambda *part: drawn.append(part))
+    view.set_points(np.empty((0, 3)))  # so that no view has to follow the cloud
     view.set_points(np.random.default_rng(0).normal(size=(1000, 3)))
     qtbot.waitUntil(lambda: drawn[-1:] == [(1000, 1000)])
     assert drawn[0] == (50, 1000)
     assert len(drawn) > 3
     pictures = view.frames_drawn
     view.scene.camera.orbit(5, 5)
-    view.turned()  # in the midst of it, it begins anew
-    qtbot.waitUntil(lambda: view.frames_drawn > pictures and drawn[-1] == (1000, 1000))
+    drawn.clear()
+    with qtbot.waitSignal(view.view_settled):
+        view.turned()  # it begins anew
+    qtbot.waitUntil(lambda: drawn[-1:] == [(1000, 1000)])
+    assert view.frames_drawn > pictures
+    QApplication.processEvents()
+    assert drawn.count((1000, 1000)) == 1  # coming to rest draws nothing twice
 
 
 def test_a_density_counts_points_and_its_legend_says_what(either, qtbot):
