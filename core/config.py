@@ -240,6 +240,9 @@ class ModelConfig:
     ] = "auto"
     """Resolution at which the compact network draws before enlarging to the image size. auto: estimated from the
     images, which may themselves have been enlarged; full: the image size; or HEIGHTxWIDTH in pixels."""
+    global_colour: Annotated[bool, Row("Global colour", advanced=True, when=(("model.preset", ("compact",)),))] = False
+    """The compact network's decoder also adds one colour to the whole image, straight from its hidden layer: colour
+    images are drawn better for it, and a linear model reads their mean colour from the latent means."""
 
     def __post_init__(self) -> None:
         _check_section("model", self)

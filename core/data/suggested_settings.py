@@ -52,7 +52,7 @@ def suggested_config(inspection: Inspection, config: RunConfig, chosen: Containe
     batch = int(np.clip(count // 8, 2, SMALL_BATCH if data.image_size <= SMALL else BATCH))
     seen = next(images for size, images in IMAGES_SEEN if data.image_size <= size)
     suggested = {
-        "model": {"sigma": SIGMA},
+        "model": {"sigma": SIGMA, "global_colour": data.channels == 3},
         "loss": {"reconstruction": "mse", "kl": "textbook", "beta": float(f"{KL_WEIGHT / pixels:.2g}")},
         "training": {
             "epochs": int(np.clip(round(seen / count), *EPOCHS)),

@@ -87,9 +87,14 @@ class CompactEncoder(nn.Module):
 
 
 class CompactDecoder(nn.Module):
-    """Latents (N, d) to logits (N, C, S, S), drawn at the ``native`` (height, width), at most S, and enlarged."""
+    """Latents (N, d) to logits (N, C, S, S), drawn at the ``native`` (height, width), at most S, and enlarged.
 
-    def __init__(self, image_size: int, channels: int, latent_dim: int, native: tuple[int, int]) -> None:
+    With ``global_colour`` a colour that is linear in the hidden layer is added to all pixels.
+    """
+
+    def __init__(
+        self, image_size: int, channels: int, latent_dim: int, native: tuple[int, int], global_colour: bool = False
+    ) -> None:
         super().__init__()
         self.image_size, self.native = image_size, native
         stages, _, _ = canvas(image_size)
@@ -105,6 +110,7 @@ class CompactDecoder(nn.Module):
         layers += [nn.Conv2d(last, last, 3, padding=1), GroupNorm(last), nn.SiLU()]
         layers += [nn.Conv2d(last, channels * BLOCK**2, 3, padding=1), nn.PixelShuffle(BLOCK)]
         self.layers = nn.Sequential(*layers)
+        self.colour = nn.Linear(HIDDEN, channels) if global_colour else None
 
     @property
     def enlarges(self) -> bool:
@@ -113,10 +119,11 @@ class CompactDecoder(nn.Module):
 
     def drawn(self, z: Tensor) -> Tensor:
         """Latents (N, d) to logits (N, C, height, width) of the ``native`` size."""
-        hidden = F.silu(self.lift(z))
-        grid = F.silu(self.seed(hidden.to(self.seed.weight.dtype))).view(-1, *self.grid, self.width)
+        hidden = F.silu(self.lift(z)).to(self.seed.weight.dtype)
+        grid = F.silu(self.seed(hidden)).view(-1, *self.grid, self.width)
         grid = grid.permute(0, 3, 1, 2)  # (N, C, H, W), channels last in memory
-        return crop_centre(self.layers(grid), self.native)
+        drawn = crop_centre(self.layers(grid), self.native)
+        return drawn if self.colour is None else drawn + self.colour(hidden)[:, :, None, None]
 
     def forward(self, z: Tensor) -> Tensor:
         drawn = self.drawn(z)

@@ -36,7 +36,9 @@ class VAE(nn.Module):
         outputs = config.latent_dim * (2 if self.learned_variance else 1)
         if config.preset == "compact":
             self.encoder: nn.Module = CompactEncoder(image_size, channels, outputs)
-            self.decoder = CompactDecoder(image_size, channels, config.latent_dim, config.native(image_size))
+            self.decoder = CompactDecoder(
+                image_size, channels, config.latent_dim, config.native(image_size), config.global_colour
+            )
         else:
             self.encoder = ArticleEncoder(image_size, channels, outputs, config.preset == "article-weighted")
             self.decoder = ArticleDecoder(image_size, channels, config.latent_dim)
