@@ -42,6 +42,7 @@ def test_the_loss_is_a_gaussian_decoders_whatever_the_number_of_pixels(tmp_path)
     colour = suggested_config(inspected(tmp_path, np.stack([grey(20, 10), *2 * [grey(20, 10) // 2]], -1)), RunConfig())
     assert colour.data.channels == 3
     assert colour.loss.beta == pytest.approx(0.06 / 300, rel=0.02)
+    assert (config.model.global_colour, colour.model.global_colour) == (False, True)
 
 
 def test_few_images_are_seen_more_often_and_in_smaller_batches(tmp_path):

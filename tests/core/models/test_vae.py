@@ -117,6 +117,19 @@ def test_compact_canvas_holds_every_size(size: int):
         assert model.decode_logits(torch.zeros(1, 3)).shape == (1, 1, size, size)
 
 
+def test_a_global_colour_is_added_to_every_pixel_and_changes_no_other_weight():
+    data = DataConfig(image_size=32, channels=3)
+    without, model = (build_model(RunConfig(data, ModelConfig(global_colour=added))).eval() for added in (False, True))
+    assert set(model.state_dict()) - set(without.state_dict()) == {"decoder.colour.bias", "decoder.colour.weight"}
+    assert all(torch.equal(value, model.state_dict()[name]) for name, value in without.state_dict().items())
+    z = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        added = model.decode_logits(z) - without.decode_logits(z)
+        colour = model.decoder.colour(nn.functional.silu(model.decoder.lift(z)))
+    torch.testing.assert_close(added, colour[:, :, None, None].expand_as(added), atol=1e-5, rtol=0)
+    assert colour.shape == (2, 3)
+
+
 def test_constant_variance_is_sigma_everywhere():
     _, log_variance = model_of(sigma=0.25).encode(torch.rand(3, 1, 32, 32))
     assert torch.equal(log_variance, torch.full((3, 3), 2 * math.log(0.25)))
