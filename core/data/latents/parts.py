@@ -26,7 +26,7 @@ from core.data.latents.rows import LatentFileError, LatentRows, RowSample, block
 from core.data.sources.members import npy_members
 from core.utils.atomic_write import atomic_file, write_atomic
 from core.utils.text import counted, reason
-from core.utils.untrusted import UnreadableError, open_regular, read_json
+from core.utils.untrusted import UnreadableError, open_regular, read_json, refusal
 
 SCHEMA_VERSION = 1
 MANIFEST = "manifest.json"
@@ -130,7 +130,8 @@ class PartsFolder:
         except FileNotFoundError:
             return None
         except (OSError, UnreadableError) as error:
-            raise LatentFileError(f"{path} is damaged ({error}); delete it, and encode again.") from error
+            damage = f"{path} is damaged ({error}); delete it, and encode again."
+            raise LatentFileError(refusal(error) or damage) from error
 
     def done(self, parts: int) -> list[int]:
         """Which of ``parts`` are done, by the names of their records, so that a damaged count makes no long search."""
@@ -249,7 +250,8 @@ def _sound(folder: PartsFolder, part: int) -> Iterator[None]:
     except LatentFileError:
         raise
     except (*BROKEN, LookupError, UnreadableError) as error:  # pyarrow's are among them
-        raise LatentFileError(
+        damage = (
             f"part {part} of {folder.path} is damaged ({reason(error)}). Delete {folder.record_path(part)} and run the "
             "same isoline encode again."
-        ) from error
+        )
+        raise LatentFileError(refusal(error) or damage) from error
