@@ -174,6 +174,7 @@ def main() -> int:
     parser.add_argument("--train", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # through what ends the processes
     if options.train is not None:
         _train(options.train, options.threads, options.nice)
         return 0

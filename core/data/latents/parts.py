@@ -254,4 +254,5 @@ def _sound(folder: PartsFolder, part: int) -> Iterator[None]:
             f"part {part} of {folder.path} is damaged ({reason(error)}). Delete {folder.record_path(part)} and run the "
             "same isoline encode again."
         )
-        raise LatentFileError(refusal(error) or damage) from error
+        cause = error.__cause__ or error  # DatasetError says of a file what the system said
+        raise LatentFileError(refusal(cause) or damage) from error
