@@ -11,6 +11,7 @@ import _interpreter
 
 HEADLESS = (
     "train", "import", "encode", "decode", "dataset", "experiment", "export", "share", "layout", "turntable", "info",
+    "watch", "slurm",
 )  # fmt: skip
 
 NO_DISPLAY = """\

@@ -278,7 +278,7 @@ def test_what_a_second_engine_took_to_its_grave_ends_in_an_error(mortal):
     mortal.until(lambda: len(mortal.loads) == 3)
     assert [pending.outcome for pending in asked] == [Outcome.FAILED] * 3
     assert reasons == [mortal.errors[-1]] * 3
-    assert mortal.errors[-1].endswith("It starts again in 1 s. The request in progress was lost.")
+    assert mortal.errors[-1].endswith("It starts again in 1\u00a0s. The request in progress was lost.")
     assert mortal.replies == []
     assert isinstance(mortal.answer(Decode(z=Z)), Decoded)
 
@@ -404,7 +404,7 @@ def test_an_endless_step_is_told_of_within_two_seconds_and_given_up_by_a_click(q
         assert seconds_until(idle, lambda: stalls) < 2.0 + SLACK_S
     assert len(stalls) == 1
     assert re.fullmatch(
-        r"The engine has been at one step for about \d s so far\. Should it .*, restart it\.", stalls[0]
+        r"The engine has been at one step for about \d\u00a0s so far\. Should it .*, restart it\.", stalls[0]
     )
     assert idle.errors == []
     assert not endless.done
@@ -471,7 +471,7 @@ def test_an_engine_that_neither_answers_nor_works_is_replaced(idle, monkeypatch)
     first = idle.client.process_id
     idle.until(lambda: idle.errors)
     assert re.fullmatch(
-        r"The engine neither answered nor worked for \d s\. It has been started again\.", idle.errors[0]
+        r"The engine neither answered nor worked for \d\u00a0s\. It has been started again\.", idle.errors[0]
     )
     idle.until(lambda: idle.client.process_id not in (0, first))
 

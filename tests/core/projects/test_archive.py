@@ -138,7 +138,7 @@ def npy(array: np.ndarray) -> bytes:
         (lambda c: c["values"]["document"][0].update(probe={"array": "../../x"}), "has no arrays/../../x.npy"),
         (lambda c: c["values"]["document"][0].update(probe=7), "7 is no reference to an array"),
         (lambda c: c["values"]["document"][0].update(sample=-4), "sample -4 cannot be"),
-        (lambda c: c["values"]["selected"][-1].update(count=10**7), "its selection is one of 10,000,000 samples"),
+        (lambda c: c["values"]["selected"][-1].update(count=10**8), "its selection is one of 100,000,000 samples"),
         (lambda c: c["values"]["playback"][0].update(frames=10**9), "1000000000 frames"),
         (lambda c: c["values"].update(notes=["x" * 2_000_000] * 2), "notes have 2,000,000 characters"),
     ],

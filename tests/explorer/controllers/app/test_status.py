@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from fake_engine import FakeEngine
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QLabel, QWidget
 
 from core.protocol.messages import DimensionEstimated, EstimateDimension
@@ -20,14 +22,22 @@ from explorer.state import State
 @pytest.fixture
 def bar(qtbot, monkeypatch):
     monkeypatch.setattr(status_module, "ESTIMATE_AFTER_MS", 0)
+    monkeypatch.setattr(status_module, "LASTING_MS", 0)
     window = QWidget()
     qtbot.addWidget(window)
     window.status = {name: QLabel(window) for name in STATUS}
     window.message = QLabel(window)
     state, engine = State(), FakeEngine()
-    cloud = SimpleNamespace(renderer_note="", renderer_name="")
+    cloud = Cloud()
     controller = StatusController(Context(state, engine, window), cloud)  # pyright: ignore[reportArgumentType]
-    return SimpleNamespace(state=state, engine=engine, window=window, controller=controller)
+    return SimpleNamespace(state=state, engine=engine, window=window, cloud=cloud, controller=controller)
+
+
+class Cloud(QObject):
+    """What the status bar knows of the cloud's view."""
+
+    progressed = Signal(int, int)
+    renderer_note = renderer_name = ""
 
 
 def tip(bar) -> str:
@@ -42,6 +52,16 @@ def test_the_tooltip_of_the_points_says_how_many_dimensions_they_fill(qtbot, bar
     (request,) = bar.engine.of(EstimateDimension)
     bar.engine.deliver(DimensionEstimated(stamp=request.stamp, dimension=1.96, low=1.89, high=2.03))
     assert "1.96, 95 % interval 1.89 to 2.03" in tip(bar)
+
+
+def test_a_crowd_that_is_long_in_being_drawn_is_counted(qtbot, bar, monkeypatch):
+    points = bar.window.status["points"]
+    bar.state.embedding = np.zeros((40, 3), np.float32)
+    bar.cloud.progressed.emit(10, 40)
+    assert points.text() == "40 points"
+    qtbot.waitUntil(lambda: "10" in points.text() and "drawn" in points.text())
+    bar.cloud.progressed.emit(40, 40)
+    assert points.text() == "40 points"
 
 
 def test_why_there_is_no_estimate_is_said_there_too(qtbot, bar):
