@@ -292,7 +292,7 @@ class _Marks:
         drawn.set_gid("points")
         drawn.set_clip_path(self._window)
         made.notes.append(
-            f"{int(counts.sum()):,} samples, counted in cells of {cell} × {cell} of the window's {size[0]} × {size[1]} "
+            f"{int(counts.sum()):,} points, counted in cells of {cell} × {cell} of the window's {size[0]} × {size[1]} "
             "pixels; in SVG and PDF they are one image."
         )
 
