@@ -119,4 +119,4 @@ def test_a_density_is_one_picture_with_a_scale_of_counts(dims):
     sheet = draw(figure, PAGE)
     root = ElementTree.fromstring(encode(sheet, PAGE))
     assert {"selected per 2 × 2 px", "1", str(counts.max())} <= set(words(root))
-    assert any("500 samples, counted in cells of 2 × 2" in note for note in sheet.notes)
+    assert any("500 points, counted in cells of 2 × 2" in note for note in sheet.notes)
