@@ -47,7 +47,8 @@ class Load:
         """Whether other programs ran beside it, or before it; None where that cannot be told."""
         if self.start is None or self.end is None:
             return None
-        return self.end > BUSY * max(self.own, 1.0) or self.start > BUSY
+        # Its last part may keep all cores busy, whatever the others used.
+        return self.end > max(BUSY * self.own, (os.cpu_count() or 1) + 0.5) or self.start > BUSY
 
     @property
     def text(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -229,8 +230,10 @@ def test_the_page_of_many_points_is_made_of_a_sound_run(tmp_path: Path, monkeypa
 # what is reported
 
 
-def test_a_busy_machine_is_told_of():
+def test_a_busy_machine_is_told_of(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     assert not Load(0.1, 1.9, 1.8).busy
+    assert not Load(0.1, 2.2, 1.1).busy
     assert Load(0.1, 3.0, 1.8).busy
     assert Load(2.0, 1.0, 1.0).busy
     assert "Other programs ran" in Load(0.1, 9.0, 1.0).text
@@ -243,7 +246,7 @@ def test_the_page_has_every_figure_and_says_that_no_gpu_was_measured():
         "start": [Figure("window visible", "s", (2.0,), "an empty window", (1.0,), bar=1.3)],
         "cloud": [Figure("frames", "/s", (2.0,), "vispy", note="not installed")],
     }
-    text = report.page(parts, {"processor": "P", "cores": 2}, "2026-01-02", [Load(0.0, 9.0, 1.0)], quick=True)
+    text = report.page(parts, {"processor": "P", "cores": 2}, "2026-01-02", [Load(9.0, 9.0, 1.0)], quick=True)
     assert "| window visible | 2.00 s | an empty window, 1.00 s | 2.00 | ≤ 1.3 | **missed** |" in text
     assert "not measured: not installed" in text
     assert "**Not measured on a GPU.**" in text
