@@ -417,6 +417,8 @@ class TrainingController(Controller):
             self._losses.set_empty("Open a run, or start a training, to see its losses.")
         elif self._run_is_imported:
             self._losses.set_empty("Needs a run with recorded losses; this model was imported without any.")
+        elif self._losses.has_curves:
+            self._losses.set_empty(OPENING)  # they are there, and drawn once the image is
         else:
             self._losses.set_empty("Needs a run with recorded losses; this one has none.")
 

@@ -85,6 +85,17 @@ def window(qtbot, tmp_path) -> Window:
     return Window(qtbot, tmp_path)
 
 
+def test_no_run_is_said_to_have_no_losses_while_those_it_has_are_still_to_be_drawn(window):
+    text = window.losses.findChild(QLabel, "losses.empty")
+    window.open("without", "finished")
+    assert "this one has none" in text.text()
+    window.losses.append([{"kind": "step", "step": 1, "epoch": 1, "total_steps": 3, "loss": 0.5, "time": 1.0}])
+    window.watcher.status.emit("running")
+    window.watcher.status.emit("finished")
+    assert window.losses.has_curves
+    assert text.text() == "Opening the run …"
+
+
 class Trainer:
     """Takes the place of the process that a training is: it lives as long as a test says."""
 
