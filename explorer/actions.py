@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox, QToolBar, QToolButton, QWidget
 
 import core
@@ -21,6 +21,7 @@ from explorer.controllers.requirements import (
     missing_originals,
     missing_reconstructions,
 )
+from explorer.widgets.dialogs import show_dialog
 from explorer.widgets.icons import icon
 from explorer.widgets.plain_text import plain_tip
 
@@ -144,11 +145,10 @@ def _theme(name: str, tip: str) -> Command:
     )
 
 
-def show_keys(window: QWidget, keys: list[tuple[str, str]]) -> None:
-    """F1: each key or gesture, and what it does."""
-    cell = "<td style='padding:2px 24px 2px 0'>"
-    rows = "".join(f"<tr>{cell}<b>{key}</b></td><td>{text}</td></tr>" for key, text in keys)
-    _show_box(window, "box.keys", "Keyboard shortcuts", f"<table>{rows}</table>")
+def _show_keys(window: QWidget) -> None:
+    from explorer.views.keyboard_shortcuts import KeyboardShortcuts  # the window starts without it
+
+    show_dialog(window, KeyboardShortcuts(key_list(), window))
 
 
 def _show_about(window: QWidget) -> None:
@@ -157,15 +157,12 @@ def _show_about(window: QWidget) -> None:
         f"<b>Isoline {core.__version__}</b><p>Explore latent spaces: train a VAE, watch its cloud fold, click a "
         "point, trace a curved path.</p><p>MIT licence.</p>"
     )
-    _show_box(window, "box.about", "About Isoline", text)
-
-
-def _show_box(window: QWidget, name: str, title: str, text: str) -> None:
     box = QMessageBox(window)
-    box.setObjectName(name)
-    box.setWindowTitle(title)
+    box.setObjectName("box.about")
+    box.setWindowTitle("About Isoline")
     box.setText(text)
     box.setStandardButtons(QMessageBox.StandardButton.Close)
+    box.button(QMessageBox.StandardButton.Close).setIcon(QIcon())  # some platforms have one, in black
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
     box.setWindowModality(Qt.WindowModality.NonModal)
     box.show()
@@ -326,7 +323,7 @@ VIEW = Menu("&View", (
     )),
 ))
 HELP = Menu("&Help", (
-    Command("keys", "Keyboard shortcuts", lambda app: show_keys(app.window, key_list()), "F1", "help",
+    Command("keys", "Keyboard shortcuts", lambda app: _show_keys(app.window), "F1", "help",
             "List all keys and mouse gestures"),
     None,
     Command("report", "Report a problem…", lambda app: app.help.report_problem(), "", "",
@@ -366,7 +363,9 @@ def commands(menus: tuple[Menu, ...] = MENUS) -> Iterator[Command]:
 
 def key_list() -> list[tuple[str, str]]:
     """Keys and mouse gestures, and what each does."""
-    return [(command.key, str(command.text).rstrip("…")) for command in commands() if command.key] + list(GESTURES)
+    listed = [command for command in commands() if command.key]
+    texts = [command.text if isinstance(command.text, str) else command.tip for command in listed]
+    return [(command.key, text.rstrip("…")) for command, text in zip(listed, texts, strict=True)] + list(GESTURES)
 
 
 class Actions(dict[str, QAction]):

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable
+from queue import SimpleQueue
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -106,8 +107,40 @@ class _Task:
             raise self.error
 
 
+MOST_IDLE = 4
+"""How many threads wait for work. To start one holds up the event loop until the system has let it run, for 0.8 ms and
+more, and a run that is opened has six things read."""
+IDLE = "isoline-idle"
+"""The name of a thread that waits for work."""
+
+_idle: list[SimpleQueue[Callable[[], None]]] = []  # where each of them waits
+
+
+def _run_in_thread(work: Callable[[], None]) -> None:
+    """Do ``work`` in a thread that is idle, or in a new one."""
+    if _idle:  # the event loop's thread alone takes from it
+        _idle.pop().put(work)
+        return
+    wanted: SimpleQueue[Callable[[], None]] = SimpleQueue()
+    wanted.put(work)
+    threading.Thread(target=_work_on, args=(wanted,), daemon=True).start()
+
+
+def _work_on(wanted: SimpleQueue[Callable[[], None]]) -> None:
+    thread = threading.current_thread()
+    while True:
+        thread.name = IDLE
+        work = wanted.get()
+        thread.name = "isoline-background"
+        work()
+        del work  # it would keep whoever gave it
+        if len(_idle) >= MOST_IDLE:
+            return
+        _idle.append(wanted)
+
+
 class _Lane:
-    """Tasks in the order in which they were given; its thread lives while there are any."""
+    """Tasks in the order in which they were given; a thread is at them while there are any."""
 
     def __init__(self) -> None:
         self._tasks: deque[_Task] = deque()
@@ -125,7 +158,7 @@ class _Lane:
             self._tasks.append(task)
             idle, self._working = not self._working, True
         if idle:
-            threading.Thread(target=self._run, name="isoline-background", daemon=True).start()
+            _run_in_thread(self._run)
 
     def drop(self) -> None:
         for task in self._all:

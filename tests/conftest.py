@@ -213,8 +213,10 @@ def _children() -> set[tuple[int, str]]:
 
 def _python_threads() -> set[tuple[str, int]]:
     """Names of those that Python started, numbered: a program that outlives a test may watch another run by another
-    thread. Python's stand-ins for others, such as Qt's, stay when those have ended."""
-    names = Counter(t.name for t in threading.enumerate() if not isinstance(t, threading._DummyThread))
+    thread. Python's stand-ins for others, such as Qt's, stay when those have ended; so do a few that
+    wait for work."""
+    threads = [t for t in threading.enumerate() if not isinstance(t, threading._DummyThread)]
+    names = Counter(t.name for t in threads if t.name != "isoline-idle")
     return {(name, number) for name, count in names.items() for number in range(count)}
 
 

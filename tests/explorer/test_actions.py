@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QMessageBox, QToolBar
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMenu, QTextBrowser, QToolBar
 
 from explorer.actions import (
     DOCKS,
@@ -15,13 +15,14 @@ from explorer.actions import (
     Actions,
     Command,
     Menu,
+    _show_keys,
     _with_label,
     commands,
     key_list,
-    show_keys,
 )
 from explorer.history import Editing
 from explorer.state import State
+from explorer.views.keyboard_shortcuts import KeyboardShortcuts
 from explorer.widgets.dialogs import ProgressDialog, ask_file, ask_folder, ask_save
 from explorer.widgets.icons import icon
 
@@ -48,13 +49,17 @@ def test_the_list_of_keys_says_what_each_does(qtbot):
     assert listed["Ctrl+O"] == "Open run"
     assert listed["Right"] == "Next frame"
     assert listed["Left"] == "Previous frame"
+    assert listed["Ctrl+Z"] == "Undo the last change of what you made or chose"
     window = QMainWindow()
     qtbot.addWidget(window)
-    show_keys(window, key_list())
-    box = window.findChild(QMessageBox, "box.keys")
-    assert box.windowTitle() == "Keyboard shortcuts"
-    assert not box.isModal()
-    box.close()
+    _show_keys(window)
+    dialog = window.findChild(KeyboardShortcuts, "box.keys")
+    assert dialog.windowTitle() == "Keyboard shortcuts"
+    assert not dialog.isModal()
+    text = dialog.findChild(QTextBrowser, "box.keys.text")
+    assert "Open run" in text.toPlainText()
+    assert text.horizontalScrollBar().maximum() == 0
+    dialog.close()
 
 
 @pytest.fixture
