@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeySequence
 from PySide6.QtWidgets import QMenu, QMenuBar, QMessageBox, QToolBar, QToolButton, QWidget
 
@@ -394,12 +394,24 @@ class Actions(dict[str, QAction]):
         events = app.state.events
         changes = (events.mode, events.training, events.document, events.selected, events.selected_control)
         for event in (*changes, events.embedding, events.gridlines_shown, events.model):
-            event.connect(lambda *_: self.refresh())
-        app.editing.changed.connect(self.refresh)
+            event.connect(lambda *_: self._outdate())
+        app.editing.changed.connect(self._outdate)
+        self._outdated = False
         self.refresh()
+
+    def _outdate(self) -> None:
+        """Refresh when the loop comes round: a run that is opened changes a dozen things at once."""
+        if not self._outdated:
+            self._outdated = True
+            QTimer.singleShot(0, self._app.window, self._refresh_outdated)
+
+    def _refresh_outdated(self) -> None:
+        if self._outdated:
+            self.refresh()
 
     def refresh(self) -> None:
         """Grey what would do nothing now."""
+        self._outdated = False
         for command in commands():
             action = self[command.name]
             if not isinstance(command.text, str):

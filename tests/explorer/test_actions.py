@@ -110,12 +110,13 @@ def test_an_entry_is_all_that_a_command_needs(program):
     assert program.done == ["a", "c"]
 
 
-def test_text_tick_and_what_is_enabled_follow_the_state(program):
+def test_text_tick_and_what_is_enabled_follow_the_state(program, qtbot):
     action: QAction = Actions(program)["b"]
     assert (action.text(), action.isEnabled(), action.isChecked()) == ("B orbit", True, False)
     action.trigger()
     assert (action.text(), action.isEnabled(), action.isChecked()) == ("B probe", False, True)
     program.state.mode = "orbit"
+    qtbot.waitUntil(action.isEnabled)  # once the event loop has come round
     assert (action.text(), action.isEnabled(), action.isChecked()) == ("B orbit", True, False)
 
 

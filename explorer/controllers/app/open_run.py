@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from functools import partial
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -34,14 +34,15 @@ MOST_EARLIER = 2000
 """Runs of earlier versions that are looked at, about 0.3 ms each."""
 
 
+@cache
 def bundled_run() -> Path:
     """The run directory that comes with the package."""
-    return Path(str(files("resources"))) / "model"
+    return Path(os.path.abspath(str(files("resources")))) / "model"
 
 
 def is_bundled(path: Path) -> bool:
     """Whether ``path`` is the run directory that comes with the package."""
-    return os.path.abspath(path) == os.path.abspath(bundled_run())
+    return os.path.abspath(path) == str(bundled_run())
 
 
 def run_name(path: Path) -> str:

@@ -243,7 +243,8 @@ class PathTable(QTableView):
     def clear(self) -> None:
         """No rows."""
         self.mark = None
-        self.set_kinds((), "")
+        if self.rows:
+            self.set_kinds((), "")
 
     def set_current(self, kind: str) -> None:
         """The kind that the document's path has; "": none of these."""

@@ -10,6 +10,7 @@ import numpy as np
 from engine_driver import make_latents_run
 from event_loop import open_run
 from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtWidgets import QApplication
 
 from core.figures.drawing import draw, encode
 from core.paths.latent_path import LatentPath
@@ -24,6 +25,7 @@ from explorer.views.figure import FigureChoice
 def copied(explorer, name: str) -> str:
     """What the command of the menu puts into the clipboard."""
     action = explorer.window.findChild(QAction, f"action.copy_{name}")
+    QApplication.processEvents()  # commands follow the state when the event loop comes round
     assert action.isEnabled()
     action.trigger()
     return QGuiApplication.clipboard().text()
