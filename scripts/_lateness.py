@@ -8,6 +8,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import perf_counter, sleep, thread_time
 from types import FrameType
@@ -152,14 +154,34 @@ class Lateness:
 
 def place(frame: FrameType | None) -> tuple[str, str]:
     """Where the program is in ``frame``: its outermost line, of a handler of some event; and the innermost ones with
-    what they have called."""
+    what they have called. Quick, for the event loop waits meanwhile."""
     called, lines = "", []
     while frame is not None:
-        file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(PROGRAM / "core") or file.is_relative_to(PROGRAM / "explorer"):
-            if not file.is_relative_to(PROGRAM / "explorer" / "tour"):  # the walk's own hands
-                lines.append(f"{file.relative_to(PROGRAM).as_posix()}:{frame.f_lineno} {frame.f_code.co_name}")
-        elif not lines and not called:
-            called = f"{file.name}:{frame.f_lineno} {frame.f_code.co_name}"
+        name = _named(frame.f_code.co_filename, frame.f_code.co_name)
+        if name.of_program:
+            lines.append((name, frame.f_lineno))
+        elif not name.of_walk and not lines and not called:
+            called = name.at(frame.f_lineno)
         frame = frame.f_back
-    return lines[-1] if lines else called, " < ".join([*([called] if called else []), *lines[:CALLERS]])
+    texts = [name.at(line) for name, line in lines]
+    return texts[-1] if texts else called, " < ".join([*([called] if called else []), *texts[:CALLERS]])
+
+
+@dataclass(frozen=True)
+class _Function:
+    file: str
+    function: str
+    of_program: bool
+    of_walk: bool  # its hands
+
+    def at(self, line: int) -> str:
+        return f"{self.file}:{line} {self.function}"
+
+
+@cache
+def _named(file: str, function: str) -> _Function:
+    path = Path(file)
+    inside = path.is_relative_to(PROGRAM / "core") or path.is_relative_to(PROGRAM / "explorer")
+    of_walk = path.is_relative_to(PROGRAM / "explorer" / "tour")
+    name = path.relative_to(PROGRAM).as_posix() if inside else path.name
+    return _Function(name, function, inside and not of_walk, of_walk)
