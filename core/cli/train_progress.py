@@ -21,6 +21,7 @@ QUIET_S = 1.0
 _SHOWN_EVENTS = (
     "started",
     "data",
+    "computation",
     "paused",
     "resumed",
     "hyperparameters",

@@ -32,10 +32,20 @@ class Estimate:
 
 def estimate_training(config: RunConfig, images: int) -> Estimate:
     """Train a few steps on random pixels and extrapolate to ``images`` training images. Raises ``DeviceError``."""
-    size, channels = config.data.image_size, config.data.channels
     batch = min(config.training.batch_size, images)  # as the training does
     config = dataclasses.replace(config, training=dataclasses.replace(config.training, batch_size=batch))
-    count = batch * (STEPS + 2)
+    rate = batch / step_seconds(config, STEPS, LONGEST_S)
+    memory = psutil.Process().memory_info().rss
+    if torch.cuda.is_available():
+        memory = max(memory, torch.cuda.max_memory_reserved())
+    return Estimate(config.training.epochs * images / rate, rate, memory)
+
+
+def step_seconds(config: RunConfig, steps: int, longest_s: float) -> float:
+    """The median time of ``steps`` steps of ``config``, on random pixels, after two that warm caches; of fewer, at
+    least one, where all together took ``longest_s`` before. Raises ``DeviceError``."""
+    size, channels, batch = config.data.image_size, config.data.channels, config.training.batch_size
+    count = batch * (steps + 2)
     pixels = np.random.default_rng(0).integers(0, 256, (count, size, size, channels), np.uint8)
     everything = np.arange(count, dtype=np.int64)
     empty = np.empty(0, np.int64)
@@ -49,10 +59,6 @@ def estimate_training(config: RunConfig, images: int) -> Estimate:
                 break
             _ = event.losses  # waits for the device
             times.append(time.perf_counter())
-            if times[-1] - began > LONGEST_S and len(times) > 2:
+            if times[-1] - began > longest_s and len(times) > 1:
                 break
-    rate = batch / float(np.median(np.diff(times)))
-    memory = psutil.Process().memory_info().rss
-    if torch.cuda.is_available():
-        memory = max(memory, torch.cuda.max_memory_reserved())
-    return Estimate(config.training.epochs * images / rate, rate, memory)
+    return float(np.median(np.diff(times)[1 if len(times) > 2 else 0 :]))

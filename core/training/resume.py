@@ -21,6 +21,7 @@ Changes = dict[str, tuple[Any, Any]]
 MACHINE_SETTINGS = (
     "training.accumulation",
     "training.precision",
+    "training.pieces",
     "training.device",
     "training.devices",
     "training.nodes",

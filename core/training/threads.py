@@ -41,9 +41,11 @@ def cuts_batches(state: TrainingState, processes: int, device: str) -> bool:
 
 
 def piece_counter(state: TrainingState, processes: int, device: str) -> Callable[[int], int]:
-    """What says into how many pieces so many images of a batch are cut."""
+    """What says into how many pieces so many images of a batch are cut: as the configuration says, or by their work."""
     if not cuts_batches(state, processes, device):
         return lambda _images: 1
+    if chosen := state.config.training.pieces:
+        return lambda images: min(chosen, images)
     # A twin is asked: to whoever looks into the network, an image that is counted would be one that is trained on.
     return partial(piece_count, forward_flops(build_model(state.config)))
 

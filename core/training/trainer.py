@@ -52,6 +52,7 @@ from core.training.resume import (
 from core.training.run_metadata import dataset_metadata, run_metadata
 from core.training.state import Hyperparameters, TrainingState
 from core.training.threads import training_threads
+from core.training.trial import choose_computation, inherit_computation
 from core.utils.atomic_write import remove_temporaries
 from core.utils.text import counted
 
@@ -110,7 +111,7 @@ def run_training(
         claimed = ranks.on_rank_zero(lambda: _claim_folder(out, config, resume, lock, stack, lock_patience_s))
         existing, beginning = claimed or (None, None)
         if existing is not None:
-            config = inherit_native_size(config, existing.config)
+            config = inherit_computation(inherit_native_size(config, existing.config), existing.config)
         config = ranks.share_config(config)  # rank zero alone has seen the run that is resumed
 
         # The data: rank zero fills the cache, the others read it.
@@ -126,7 +127,11 @@ def run_training(
         dataset = load_dataset(data) if loaded is None else loaded
 
         # The model.
-        config = resolve_native_size(config, dataset)
+        config, computation = resolve_native_size(config, dataset), ""
+        if fabric.world_size == 1:
+            if existing is None:
+                config, computation = choose_computation(config, len(dataset.train))
+            fabric = make_fabric(config.training)  # of the precision that was chosen, now or when the run began
         state = TrainingState(config)
         stack.enter_context(kernels_for(config.training.deterministic, fabric.device))
         workers = stack.enter_context(training_threads(state, fabric.world_size, fabric.device.type))
@@ -163,6 +168,8 @@ def run_training(
                 steering = Steering(recorder, signals, beginning)
                 paused = beginning is not None and beginning.paused
                 recorder.begin(dataset, str(fabric.device), fabric.world_size, paused=paused)
+                if computation:
+                    recorder.event("computation", message=computation)
                 if fabric.device.type != "cpu" and fabric.world_size == 1:
                     recorder.event("data", message=place_of_images(fabric.device, dataset))
             events = train(state, dataset, fabric, workers)
@@ -263,7 +270,7 @@ def _claim_folder(
     existing = None
     if resume:
         existing = RunDirectory.open(out)
-        check_resumable(existing, inherit_native_size(config, existing.config))
+        check_resumable(existing, inherit_computation(inherit_native_size(config, existing.config), existing.config))
         _end_undecided(existing)
     elif RunDirectory.exists(out):
         raise RunError(f"{out} already holds a run. Continue it with --resume, or choose another folder.")
