@@ -221,7 +221,13 @@ def _blocks(path: Path, kind: PartFormat, d: int) -> Iterator[np.ndarray]:
         return
     with open_regular(path) as stream:
         for batch in _parquet().ParquetFile(stream).iter_batches(size, columns=["latents"]):
-            yield batch.column(0).flatten().to_numpy(zero_copy_only=False).reshape(-1, d)
+            from pyarrow import types
+
+            lists = batch.column(0)
+            is_list = types.is_fixed_size_list(lists.type) or types.is_list(lists.type)
+            if not is_list or not types.is_floating(lists.type.value_type):
+                raise ValueError(f"the column latents is of type {lists.type}; it must be of lists of {d} numbers")
+            yield lists.flatten().to_numpy(zero_copy_only=False).reshape(-1, d)
 
 
 def _names(folder: PartsFolder, part: int, kind: PartFormat, rows: np.ndarray) -> list[str]:

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -189,6 +190,10 @@ def test_damaged_parts_are_named_with_what_to_do(run, pictures, tmp_path):
     with pytest.raises(LatentFileError, match=r"part 2 of .* is damaged .* Delete .*000002\.json and run the same"):
         read_latent_rows(tmp_path / "o", 100)
     manifest = json.loads((tmp_path / "o" / "manifest.json").read_text())
+    table = pyarrow.table({"latents": [{"x": 0.0}] * 8, "file": ["a"] * 8})
+    pyarrow.parquet.write_table(table, tmp_path / "o" / "parts" / "000002.parquet")
+    with pytest.raises(LatentFileError, match=r"part 2 of .* is damaged \(the column latents is of type struct<"):
+        read_latent_rows(tmp_path / "o", 1000)
     (tmp_path / "o" / "parts" / "000002.parquet").unlink()
     (tmp_path / "o" / "done" / "000002.json").unlink()
     (tmp_path / "o" / "manifest.json").write_text(json.dumps(manifest | {"parts": 1 << 62}))
