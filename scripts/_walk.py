@@ -399,10 +399,8 @@ def parameter_plane(walker: Walker) -> Stage:
     """Drag the cursor over the plane, draw a transect and scrub along it."""
     explorer = walker.explorer
     walker.trigger("plane")
-    yield 0.1
     plane = explorer.parameters_view.plane
-    if not on_screen(plane):
-        raise CannotReach("there is no plane")
+    yield walker.until(lambda: on_screen(plane), "the plane")
     yield from input_events.drag(plane, walker.stroke(plane, 20))
     input_events.click(input_events.child(explorer.parameters_view, "parameters.draw"))
     yield from input_events.drag(plane, walker.stroke(plane, 20))
@@ -428,6 +426,7 @@ def choose_epochs(walker: Walker) -> Stage:
     if explorer.state.epoch is not None:
         input_events.click(play)
     explorer.open_run.show_epoch(None)
+    yield walker.until(lambda: explorer.state.epoch is None, "the newest means")
 
 
 def open_runs(walker: Walker) -> Stage:

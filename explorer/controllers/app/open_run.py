@@ -164,6 +164,11 @@ class OpenRun(Controller):
         """Whether the means of an epoch are being read."""
         return self._epochs.busy
 
+    @property
+    def wanted_epoch(self) -> int | None:
+        """The one that is shown, or that is being read to be shown; None: the newest."""
+        return self._wanted if self._epochs.busy else self._state.epoch
+
     def show_epoch(self, epoch: int | None) -> None:
         """Show the cloud as it was after ``epoch``, None: the newest, as soon as its means have been read."""
         run = self.run

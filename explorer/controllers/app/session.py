@@ -312,7 +312,7 @@ class SessionController(Controller):
             position=position,
             camera=camera,
             mode=state.mode,
-            epoch=state.epoch,
+            epoch=self._open_run.wanted_epoch,
             gridlines=state.gridlines_shown,
             played=state.playback.position,
             panels=self._arranged[0],

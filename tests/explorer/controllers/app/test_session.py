@@ -437,6 +437,18 @@ def test_a_value_of_every_kind_is_shown_as_it_was_kept(again, run, qtbot):
     assert explorer.state.document.sample == 3
 
 
+def test_an_epoch_that_is_still_being_read_is_the_one_that_is_kept(again, run, qtbot):
+    stored = RunDirectory.open(run)
+    stored.write_embedding(stored.newest_embedding(), 0)
+    explorer = again(run)
+    explorer.open_run.show_epoch(0)
+    assert (explorer.state.epoch, explorer.session.snapshot().epoch) == (None, 0)
+    qtbot.waitUntil(lambda: explorer.state.epoch == 0)
+    explorer.open_run.show_epoch(None)
+    assert (explorer.state.epoch, explorer.session.snapshot().epoch) == (0, None)
+    qtbot.waitUntil(lambda: explorer.state.epoch is None)
+
+
 def test_whether_the_next_start_continues_is_a_tick_in_the_menu(again, run):
     explorer = again(run)
     action = explorer.window.actions_by_name["resume"]
