@@ -98,6 +98,7 @@ class MainWindow(QMainWindow):
         self._titles.timeout.connect(self._show_titles)
         self.docks: dict[str, QDockWidget] = {}
         self._seen: list[QDockWidget] = []  # the one that came to the front last is the last
+        self._next_front: QDockWidget | None = None  # that is to come to the front once another has been closed
         self.notice = NoticeView()
         self.hint = label(DROP_HINT, name="window.hint", wrap=True, align=Qt.AlignmentFlag.AlignCenter)
         self.hint.setParent(self)
@@ -143,7 +144,13 @@ class MainWindow(QMainWindow):
             before = [other for other in self._seen if self.tabifiedDockWidgets(other)]
             before = [other for other in before if self.dockWidgetArea(other) == area]
             if before:
-                QTimer.singleShot(0, before[-1], before[-1].raise_)
+                self._next_front = before[-1]
+                QTimer.singleShot(0, self, self._bring_next_to_front)
+
+    def _bring_next_to_front(self) -> None:
+        if self._next_front is not None:  # nothing has been opened since
+            self._next_front.raise_()
+            self._next_front = None
 
     def place_docks(self) -> None:
         """The arrangement of a first start: those at the bottom as tabs, two runs to compare beside the cloud."""
@@ -325,12 +332,14 @@ class MainWindow(QMainWindow):
 
     def open_dock(self, name: str) -> None:
         """Show a dock, wherever it is, and bring it to the front."""
+        self._next_front = None
         self.docks[name].show()
         self.docks[name].raise_()
 
     def raise_dock(self, name: str) -> None:
         """Bring a dock to the front; a closed one stays closed."""
         if not self.docks[name].isHidden():
+            self._next_front = None
             self.docks[name].raise_()
 
     # what is dropped on it

@@ -172,6 +172,13 @@ def test_behind_a_panel_that_is_closed_comes_the_one_that_was_seen_before(reopen
     qtbot.waitUntil(lambda: in_front("kinds"), timeout=WAIT)
     docks["kinds"].toggleViewAction().trigger()
     qtbot.waitUntil(lambda: in_front("path"), timeout=WAIT)
+    docks["kinds"].toggleViewAction().trigger()
+    qtbot.waitUntil(lambda: in_front("kinds"), timeout=WAIT)
+    docks["kinds"].close()
+    reopened.window.open_dock("parameters")  # at once: what was asked for last stays
+    qtbot.waitUntil(lambda: in_front("parameters"), timeout=WAIT)
+    qtbot.wait(50)
+    assert in_front("parameters")
 
 
 def test_a_run_that_was_never_trained_begins_with_a_panel_that_shows_something(reopened, tiny_run, qtbot, tmp_path):
