@@ -536,11 +536,13 @@ def arrange_docks(walker: Walker) -> Stage:
         dock.close()
         yield 0.03
         window.open_dock(name)
+        yield 0.03
     size = window.size()
     for width, height in ((1000, 640), (1500, 900)):
         window.resize(width, height)
         yield 0.05
     window.resize(size)
+    yield 0.05
     walker.trigger("reset_layout")
     yield 0.05
 
@@ -616,11 +618,16 @@ def settle(walker: Walker) -> Stage:
         popup.close()
     for dialog in dialogs():
         dialog.close()
+    yield 0.01  # nobody does two things at once
     explorer.window.docks["dataset"].close()
+    yield 0.01
     explorer.compare.close()
+    yield 0.01
     walker.trigger("theme_dark")
+    yield 0.01
     explorer.state.mode = "orbit"
     walker.trigger("reset_layout")
+    yield 0.01
     yield from input_events.take_keyboard(walker.window)
     yield from open_one(walker, walker.runs[0])
     yield from opened(walker, lambda: walker.trigger("new_project"), "of a new project")
