@@ -40,6 +40,7 @@ from explorer.controllers.cloud.cloud import CloudController
 from explorer.controllers.cloud.gridlines import GridlinesController
 from explorer.controllers.cloud.groups import GroupsController
 from explorer.controllers.cloud.probe import ProbeController
+from explorer.controllers.cloud.recorded import RecordedController
 from explorer.controllers.cloud.sample_losses import ScoresController
 from explorer.controllers.cloud.turntable import TurntableController
 from explorer.controllers.compare.compare import CompareController
@@ -166,6 +167,7 @@ class Explorer(QObject):
         cloud = self.cloud_control = add(CloudController(context, probe, self.cloud, self.points))
         self.groups = add(GroupsController(context, cloud, self.points))
         self.axes = add(AxesController(context, open_run, cloud, self.points))
+        add(RecordedController(context, open_run, self.points))
         path = self.path = add(PathController(context, cloud, self.path_view))
         self.playback = add(PlaybackController(context, cloud, self.path_view, self.film, self.image))
         self.tracing = add(TracingController(context, cloud, path, self.playback))

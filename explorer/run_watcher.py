@@ -73,6 +73,7 @@ class RunFollower:
         self._run = run
         self._tail = MetricsTail(run.metrics_path)
         self._stamp: int | None = None
+        self._last: tuple[int, int | None] | None = None  # the newest epoch and its stamp
         self._epochs: tuple[int, ...] | None = None
         self._status = ""
         self._pulse: Pulse | None = None
@@ -148,6 +149,11 @@ class RunFollower:
             if self._files is None or not self._files.openable:  # the weights have come with the means
                 yield from self._files_news()
             yield "embedding", self._run.read_embedding(None)
+        if self._epochs:
+            last = self._epochs[-1], self._run.embedding_stamp(self._epochs[-1])
+            if last != self._last:
+                self._last = last
+                yield "recorded", (last[0], self._run.recorded_count(last[0]))
 
     def _metrics_news(self) -> Iterator[News]:
         """Records of a long file in parts: who shows them holds up nothing else, and they take little room."""
@@ -194,6 +200,7 @@ class RunWatcher(QObject):
     records = Signal(object)  # list[dict]: new lines of metrics.jsonl
     embedding = Signal(object)  # float32 (N, d): the newest means
     epochs = Signal(object)  # tuple[int, ...]: epochs with a stored embedding
+    recorded = Signal(object)  # (epoch, N): the newest epoch has the means of so many samples by now
     files = Signal(object)  # ModelFiles
     status = Signal(str)
     pulse = Signal(object)  # Pulse: how the trainer is, as long as it lives; None: it has ended

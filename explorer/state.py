@@ -64,7 +64,8 @@ class State:
     reading: bool = False  # a run is being opened, and what there is of it has not all been read
     model: Model | None = None
     config: RunConfig | None = None
-    samples: ProbeSet | None = None  # those drawn in the cloud
+    samples: ProbeSet | None = None  # those drawn in the cloud, one for each row of ``embedding``
+    recorded: ProbeSet | None = None  # all of the run, of which ``samples`` are the first that have a mean yet
     attributes: Attributes | None = None
     embedding: np.ndarray | None = None  # float32 (N, d): means, of the epoch shown or the newest
     epochs: tuple[int, ...] = ()
@@ -92,3 +93,9 @@ class State:
     training: str = "idle"
     message: str = ""
     theme: Theme = DARK
+
+    @property
+    def all_samples(self) -> ProbeSet | None:
+        """All samples of the run. Whoever looks for one by its position looks here: it may be of a cloud that had more
+        of them than the one that is drawn."""
+        return self.samples if self.recorded is None else self.recorded

@@ -179,7 +179,7 @@ def readers() -> list[Reader]:
     from core.projects.archive import read_project
     from core.projects.embedded import unpack_run
     from core.protocol.messages import FrameReader
-    from core.runs.directory import RunDirectory
+    from core.runs.directory import RunDirectory, RunError
     from core.runs.lock import read_holder
     from core.runs.metrics_log import read_metrics
     from core.training.checkpoint import load_model
@@ -197,6 +197,11 @@ def readers() -> list[Reader]:
 
     def of_run(read: Callable[[RunDirectory], object], up: int = 0) -> Callable[[Path], object]:
         return lambda path: read(RunDirectory.open(path.parents[up]))
+
+    def means(run: RunDirectory) -> np.ndarray:
+        with contextlib.suppress(RunError):  # the header alone may be whole
+            run.recorded_count()
+        return run.newest_embedding()
 
     def info(path: Path) -> object:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -221,7 +226,7 @@ def readers() -> list[Reader]:
         Reader("info, of its config", "run/config.json", info, 0.5),
         Reader("info, of its metrics", "run/metrics.jsonl", info, 0.5),
         Reader("probe", "run/probe.npz", of_run(lambda run: run.read_probe().labels)),
-        Reader("means", "run/embeddings/live.npy", of_run(lambda run: run.newest_embedding(), 1), 1.0, are_latents),
+        Reader("means", "run/embeddings/live.npy", of_run(means, 1), 1.0, are_latents),
         Reader("metrics", "run/metrics.jsonl", read_metrics),
         Reader("control", "run/control.json", of_run(lambda run: run.read_control())),
         Reader("lock", "run/lock", read_holder),

@@ -11,7 +11,7 @@ import msgspec
 import tyro
 
 from core.config import DataConfig, RunConfig
-from core.runs.commands import remedy_lines, resume_command
+from core.runs.commands import fill_command, remedy_lines, resume_command
 from core.runs.directory import RunDirectory, RunError
 from core.runs.imported import ImportedModel
 from core.runs.metrics_log import MetricsTail, read_records
@@ -136,10 +136,19 @@ def _samples(directory: RunDirectory) -> list[tuple[str, str]]:
     if not os.path.lexists(directory.probe_path):
         return []
     try:
-        _, mu = directory.read_cloud()
+        probe, mu = directory.read_probe(), directory.newest_embedding()
+        directory.samples_of(probe, mu)
     except RunError as error:
         return [("samples", str(error))]
-    return [("samples", f"{len(mu):,}")]
+    if len(mu) == len(probe.indices):
+        return [("samples", f"{len(mu):,}")]
+    rows = [("samples", f"{len(mu):,} of {len(probe.indices):,} recorded so far with the newest weights")]
+    epochs = directory.embedding_epochs()
+    if epochs and (count := directory.recorded_count(epochs[-1])) > len(mu):
+        rows.append(("", f"{count:,} with those of epoch {epochs[-1]}"))
+    if directory.status() not in ("running", "paused"):
+        rows.append(("", f"the others by {fill_command(directory.path)}"))
+    return rows
 
 
 def _progress(directory: RunDirectory, history: list[_Continued]) -> list[tuple[str, str]]:

@@ -395,10 +395,11 @@ class SnapshotCache:
             self._probe = run.read_probe()
         probe = self._probe
         mu = run.newest_embedding()
-        if mu.shape != (len(probe.indices), inference.latent_dim) or len(mu) < 2:
+        probe = run.samples_of(probe, mu)
+        if mu.shape[1] != inference.latent_dim or len(mu) < 2:
             raise EngineError(
-                f"{run.path} has means of shape {mu.shape} for {len(probe.indices)} recorded samples in "
-                f"{inference.latent_dim} dimensions; paths need one mean a sample, and 2 samples or more."
+                f"{run.path} has means of shape {mu.shape} for a model of {inference.latent_dim} dimensions; paths "
+                "need 2 samples or more."
             )
         if probe.seen.sum() < 2:
             raise EngineError(f"{run.path} recorded fewer than 2 samples that are not held out; paths need 2 or more.")

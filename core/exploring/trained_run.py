@@ -20,7 +20,7 @@ from core.data.python_arrays import IMAGES, images_of, labels_of, write_npz
 from core.exploring.run_paths import RunPath, RunPaths, Tracer
 from core.paths.recipe import Recipe, RecipeKind
 from core.protocol.figures import Page
-from core.runs.directory import RunDirectory, RunError, new_run_name, unwritable
+from core.runs.directory import ProbeSet, RunDirectory, RunError, new_run_name, unwritable
 from core.runs.metrics_log import Record
 from core.utils.atomic_write import write_atomic
 
@@ -54,8 +54,9 @@ class TrainedRun:
     def latents(self) -> NDArray[np.float32]:
         """Latent means mu of the samples, float32 (n, d), newest ones, read-only.
 
-        A run records all its samples, in the order of the dataset, or 20,000 of them drawn at random (sorted) if it has
-        more. Raises ``RunError`` if none are recorded yet or the file is damaged.
+        A run of up to 20,000 samples records all, in the order of the dataset. Of a larger one these are the first n in
+        the order of ``indices``, as many as are encoded yet with the newest weights: at first 20,000 drawn at random,
+        in the end all, up to 1,000,000. Raises ``RunError`` if none are recorded yet or the file is damaged.
         """
         latents = self._directory.read_embedding()
         latents.flags.writeable = False
@@ -69,7 +70,16 @@ class TrainedRun:
         ``a`` and ``b`` of the polar curves; ``class`` of a folder with sub-folders; the factors of an .npz file and the
         columns of a table under their own names. Raises ``RunError`` as ``latents`` does.
         """
-        return self._directory.read_probe().labels
+        return self._samples.labels
+
+    @cached_property
+    def indices(self) -> NDArray[np.int64]:
+        """Which samples of the dataset these are, int64 (n,). Raises ``RunError`` as ``latents`` does."""
+        return self._samples.indices
+
+    @property
+    def _samples(self) -> ProbeSet:
+        return self._directory.samples_of(self._directory.read_probe(), self.latents)
 
     @cached_property
     def files(self) -> tuple[Path, ...] | None:
@@ -85,7 +95,7 @@ class TrainedRun:
             return None
         folder = allowed_data(self._directory).path
         stored = self._directory.metadata.get("dataset")
-        probe = self._directory.read_probe()
+        probe = self._samples
         keeps_names = isinstance(stored, dict) and "notes" in stored
         if located(folder).is_file() or (keeps_names and not probe.names):
             return None  # arrays, whose images have no files of their own
@@ -186,7 +196,8 @@ class TrainedRun:
 
         file = Path(file)
         means = self.latents if epoch is None else self._directory.read_embedding(epoch)
-        figure = cloud_figure(means, self._directory.read_probe(), CloudLook(**look))
+        samples = self._directory.samples_of(self._directory.read_probe(), means)
+        figure = cloud_figure(means, samples, CloudLook(**look))
         page = Page(width, height, file.suffix.lower().removeprefix("."), dpi, theme, font)
         sheet = draw(figure, page)
         write_atomic(file, encode(sheet, page))

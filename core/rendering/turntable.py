@@ -119,8 +119,7 @@ def make_cloud(run: RunDirectory, look: Look, epoch: int | None = None) -> Cloud
     is missing or damaged.
     """
     means, shown = _read_means(run, epoch)
-    probe = run.read_probe()
-    run.check_cloud(probe, means)
+    probe = run.samples_of(run.read_probe(), means)
     counted = look.color_by == DENSITY and look.values is None and DENSITY not in probe.factor_names
     values, bar = (None, None) if counted else _colouring(probe, look, len(means))
     plain = np.tile(np.array([*rgb(THEMES[look.theme].accent), 255], dtype=np.uint8), (len(means), 1))

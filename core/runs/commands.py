@@ -22,6 +22,11 @@ def fresh_command(run: Path, values: Mapping[str, Any]) -> str:
     return shlex.join([*start, *flags(values)])
 
 
+def fill_command(run: Path) -> str:
+    """Encode the samples of ``run`` that are not recorded with its newest weights."""
+    return shlex.join(["isoline", "encode", str(run), "--fill"])
+
+
 def remedy_lines(run: Path, finding: Mapping[str, Any]) -> list[str]:
     """What a finding of the final report says (see ``core.training.diagnosis.Finding``), and the command that helps."""
     lines = [str(finding.get("message", "")), str(finding.get("remedy", ""))]

@@ -4,7 +4,8 @@
                              and again when the run goes on with other settings (those before: metadata, history)
     metrics.jsonl            appended: steps, epochs, events, the final report (core.runs.metrics_log)
     probe.npz                once: the fixed samples whose means are recorded: indices, factors, thumbnails
-    embeddings/              epoch-NNNNNN.npy after each epoch (000000: before training), live.npy about once a second
+    embeddings/              epoch-NNNNNN.npy after each epoch (000000: before training), live.npy about once a second;
+                             of more than MAX_PROBE samples the means of the first ones, of as many as are encoded yet
     weights.safetensors      the newest weights
     checkpoints/             last.safetensors and best.safetensors: resumable states (core.training.checkpoint); beside
                              them exploded.safetensors, the state in which a loss had grown beyond reason, and
@@ -18,10 +19,11 @@ Whole files are written atomically, nothing in them can execute code, and this m
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -38,10 +40,22 @@ from core.runs.lock import LockReader, Pulse, RunError
 from core.runs.metrics_log import last_outcome
 from core.runs.names import Names
 from core.utils.atomic_write import atomic_file, write_atomic
-from core.utils.untrusted import MEGABYTE, UnreadableError, decode_json, read_array, read_arrays, read_json
+from core.utils.untrusted import (
+    MEGABYTE,
+    UnreadableError,
+    decode_json,
+    open_regular,
+    read_array,
+    read_array_header,
+    read_arrays,
+    read_json,
+)
 
 MAX_PROBE = 20_000
-"""Most samples whose means a training records, that have a thumbnail, and that what compares samples looks at."""
+"""Most samples whose means a training records at once, that have a thumbnail, and that what compares samples looks
+at."""
+MAX_RECORDED = 1_000_000
+"""Most samples whose means a training records at all."""
 DEFAULT_ROWS = 1_000_000
 """Most rows of latents that are taken from a file, unless another number is asked for."""
 MAX_SAMPLES = 10_000_000
@@ -97,9 +111,10 @@ class Control:
 
 @dataclass(frozen=True, eq=False)
 class ProbeSet:
-    """The fixed samples of a run: the first ``MAX_PROBE`` in file order, then the others in file order.
+    """The fixed samples of a run: the first ``MAX_PROBE`` in file order, then the others.
 
-    If there are others, the first ones have been drawn at random. ``indices`` int64 (n,) into the dataset; ``factors``
+    If there are others, the first ones have been drawn at random. The others of a training stand in parts of so many
+    that are drawn alike, those of imported latents in file order. ``indices`` int64 (n,) into the dataset; ``factors``
     float32 (n, F) with ``factor_names``; ``thumbnails`` uint8 (m, 32, 32, C) of the first m samples, all n or
     ``MAX_PROBE``; ``split`` uint8 (n,), 0 training, 1 validation and 2 held out. ``categories`` are the names of each
     factor's values, an empty tuple for a number; ``names`` the samples' names, n or none (see
@@ -186,8 +201,12 @@ class ProbeSet:
         return ProbeSet(self.indices[chosen], *arrays, self.categories, names)
 
     def first(self, count: int) -> ProbeSet:
-        """The first ``count`` samples."""
-        return self if len(self.indices) <= count else self.part(np.arange(count))
+        """The first ``count`` samples: views of these."""
+        if len(self.indices) <= count:
+            return self
+        names = self.names[:count] if self.names else ()
+        arrays = self.factors[:count], self.factor_names, self.thumbnails[:count], self.split[:count]
+        return ProbeSet(self.indices[:count], *arrays, self.categories, names)
 
 
 class RunDirectory:
@@ -367,7 +386,7 @@ class RunDirectory:
             raise RunError(f"{path} cannot be read ({error.strerror or error}). {MAY_READ}") from error
 
     def write_embedding(self, mu: np.ndarray, epoch: int | None = None) -> None:
-        """Store means mu float32 (n, d) of the probe set after ``epoch``; None: as the live ones."""
+        """Store means mu float32 (n, d) of the first n samples after ``epoch``; None: as the live ones."""
         if mu.ndim != 2 or mu.dtype != np.float32:
             raise ValueError(f"mu is {mu.dtype} {mu.shape}; it must be float32 (n, d).")
         with atomic_file(self.embedding_path(epoch)) as file:
@@ -378,14 +397,8 @@ class RunDirectory:
         damaged, not finite, or of another d than the run's."""
         path = self.embedding_path(epoch)
         latent_dim = self.config.model.latent_dim
-        try:
+        with self._means_file(path):
             mu = read_array(path, min(MAX_SAMPLES * latent_dim * 4, MAX_MEANS_BYTES))
-        except FileNotFoundError as error:
-            raise RunError(f"{path} does not exist; the stored epochs are {self.embedding_epochs()}.") from error
-        except UnreadableError as error:
-            raise RunError(f"{path} is damaged: {error}. Restore it from a copy of the run.") from error
-        except OSError as error:
-            raise RunError(f"{path} cannot be read ({error.strerror or error}). {MAY_READ}") from error
         problem = ""
         if mu.dtype != np.float32 or mu.ndim != 2 or not len(mu) or mu.shape[1] != latent_dim:
             problem = f"it holds {mu.dtype} {mu.shape}, not float32 means (n, {latent_dim})"
@@ -395,6 +408,28 @@ class RunDirectory:
         if problem:
             raise RunError(f"{path} cannot be shown: {problem}. Restore it from a copy of the run.")
         return mu
+
+    def recorded_count(self, epoch: int | None = None) -> int:
+        """Of how many samples the means after ``epoch`` are stored, None: the newest, as the file's header says. Raises
+        ``RunError`` if there are none or that is damaged."""
+        path = self.embedding_path(epoch)
+        with self._means_file(path), open_regular(path) as file:
+            shape, _, _ = read_array_header(file)
+            if not shape or shape[0] < 0:
+                raise UnreadableError(f"it is an array of {shape}")
+            return shape[0]
+
+    @contextlib.contextmanager
+    def _means_file(self, path: Path) -> Iterator[None]:
+        """Turns what goes wrong in reading a file of means into a ``RunError`` that says what to do."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise RunError(f"{path} does not exist; the stored epochs are {self.embedding_epochs()}.") from error
+        except UnreadableError as error:
+            raise RunError(f"{path} is damaged: {error}. Restore it from a copy of the run.") from error
+        except OSError as error:
+            raise RunError(f"{path} cannot be read ({error.strerror or error}). {MAY_READ}") from error
 
     def newest_embedding(self) -> np.ndarray:
         """The live means float32 (n, d), or those of the last epoch. Raises ``RunError`` if there are none."""
@@ -407,19 +442,22 @@ class RunDirectory:
         return self.read_embedding(epochs[-1] if self.live_stamp() is None else None)
 
     def read_cloud(self) -> tuple[ProbeSet, np.ndarray]:
-        """The fixed samples and their newest means float32 (n, d). Raises ``RunError``, also if they do not belong
-        together."""
-        probe, mu = self.read_probe(), self.newest_embedding()
-        self.check_cloud(probe, mu)
-        return probe, mu
+        """The fixed samples, as far as they are encoded with the newest weights, and their means float32 (n, d).
 
-    def check_cloud(self, probe: ProbeSet, mu: np.ndarray) -> None:
-        """Raise ``RunError`` if ``mu`` (n, d) are means of another number of samples."""
-        if len(mu) != len(probe.indices):
+        Raises ``RunError``, also if they do not belong together."""
+        probe, mu = self.read_probe(), self.newest_embedding()
+        return self.samples_of(probe, mu), mu
+
+    def samples_of(self, probe: ProbeSet, mu: np.ndarray) -> ProbeSet:
+        """The samples that the means ``mu`` (n, d) are of: the first n of ``probe``, all or at least ``MAX_PROBE``.
+
+        Raises ``RunError`` if ``mu`` are the means of other samples."""
+        if not min(len(probe.indices), MAX_PROBE) <= len(mu) <= len(probe.indices):
             raise RunError(
                 f"{self.path} holds means of {len(mu):,} samples, and {len(probe.indices):,} samples; restore "
                 f"{self.probe_path.name} and embeddings/ from the same copy of the run."
             )
+        return probe.first(len(mu))
 
     def embedding_epochs(self) -> list[int]:
         """Epochs with stored means, rising."""
@@ -428,7 +466,12 @@ class RunDirectory:
 
     def live_stamp(self) -> int | None:
         """A number that changes whenever the live means do; None while there are none."""
-        return _stamp(self.embedding_path(None))
+        return self.embedding_stamp(None)
+
+    def embedding_stamp(self, epoch: int | None) -> int | None:
+        """A number that changes whenever the means after ``epoch`` do, None: the live ones; None while there are
+        none."""
+        return _stamp(self.embedding_path(epoch))
 
     def weights_stamp(self) -> int | None:
         """A number that changes whenever the newest weights do; None while there are none, or no file of them."""

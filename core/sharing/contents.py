@@ -100,10 +100,12 @@ class Contents:
 def read_contents(run: RunDirectory, choice: PageChoice) -> Contents:
     """What the page of ``run`` holds. Raises ``ShareError`` if the run has nothing to show, ``RunError`` for damaged
     files."""
-    probe, means = run.read_cloud()
+    every, means = run.read_probe(), run.newest_embedding()
+    probe = run.samples_of(every, means)
     remarks: list[str] = []
     recorded = len(means)
-    columns = _columns(probe, () if choice.attributes is None else read_attributes(choice.attributes, recorded))
+    more = () if choice.attributes is None else read_attributes(choice.attributes, len(every.indices))
+    columns = _columns(probe, more)
     _check_color(choice.color_by, columns)
     total = _total_samples(run, recorded)
     if total > recorded:

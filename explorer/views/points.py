@@ -216,6 +216,10 @@ class PointsView(Themed, Panel):
         row((self._bar, 1), cancel, spacing=6, parent=self._layout_row)
         self._form.addRow(self._layout_row)
         self._form.addRow(self._axes_note)
+        self._recorded = label("", "muted", "points.recorded", wrap=True)
+        self._recorded.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._form.addRow(self._recorded)
+        self.set_recorded("")
         self.set_layout_progress(None)
         self.set_axes_note("")
         self.set_informative("")
@@ -308,6 +312,11 @@ class PointsView(Themed, Panel):
         """The colour maps as they are on the theme's ground."""
         for place, name in enumerate(colormaps.NAMES):
             self._map.setItemIcon(place, _swatch(name, self._theme.plot))
+
+    def set_recorded(self, text: str) -> None:
+        """How many of the samples are drawn, where not all are; "": all are."""
+        self._recorded.setText(text)
+        self._form.setRowVisible(self._recorded, bool(text))
 
     def set_axes_note(self, text: str) -> None:
         """What a person should know about the axes; "": nothing."""

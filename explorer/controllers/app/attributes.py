@@ -60,7 +60,8 @@ class AttributesController(Controller):
 
     def ask_measures(self) -> None:
         """Ask which measures to take of the images."""
-        if self._state.samples is None or self._state.model is None:
+        samples = self._state.all_samples
+        if samples is None or self._state.model is None:
             self.refused.emit("There are no images to measure yet. Open a run, or wait until its training has begun.")
             return
         if not self._state.model.has_originals:
@@ -76,7 +77,7 @@ class AttributesController(Controller):
         ]
         dialog = ChoiceDialog(
             "Measure images",
-            f"Measured on the original of each of the {len(self._state.samples.indices):,} samples. Measured values "
+            f"Measured on the original of each of the {len(samples.indices):,} samples. Measured values "
             "can colour the cloud and be changed along a path, like factors.",
             "Measure",
             choices,
@@ -121,7 +122,7 @@ class AttributesController(Controller):
 
     def ask_file(self) -> None:
         """Ask for a file with attributes of the samples."""
-        if self._state.samples is None:
+        if self._state.all_samples is None:
             self.refused.emit("There are no samples for a file to describe. Open a run first.")
             return
         kind = f"Tables and arrays ({' '.join(f'*{suffix}' for suffix in SUFFIXES)})"
@@ -138,7 +139,7 @@ class AttributesController(Controller):
         self.error_occurred.emit(str(error))
 
     def _on_read(self, found: Table) -> None:
-        samples = self._state.samples
+        samples = self._state.all_samples
         if found.file != self._file or samples is None:  # another file or run has been opened meanwhile
             return
         whole = len(samples.indices) == int(samples.indices.max(initial=-1)) + 1
@@ -176,7 +177,7 @@ class AttributesController(Controller):
         dialog.show()
 
     def _take(self, table: Table, joined: Join, labels: list[LabelColumn], names: tuple[str, ...]) -> None:
-        samples = self._state.samples
+        samples = self._state.all_samples
         if samples is None or table.file != self._file or len(joined.rows) != len(samples.indices):
             return
         chosen = [label for label in labels if label.name in names]
@@ -204,7 +205,7 @@ class AttributesController(Controller):
 
         ``categories`` name the values of those that are classes; ``notes`` are about how they were read.
         """
-        samples, before = self._state.samples, self._state.attributes
+        samples, before = self._state.all_samples, self._state.attributes
         if samples is None or len(values) != len(samples.indices):
             return
         self.succeeded.emit()

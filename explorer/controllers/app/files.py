@@ -81,13 +81,16 @@ class FilesController(Controller):
         grouped = ["groups"] if state.groups else []
         latents = [f"mu{i + 1}" for i in range(means.shape[1])]
         writer.writerow(["index", *file, *samples.factor_names, *grouped, *latents])
-        for place in state.selected.tolist():
+        drawn = state.selected[state.selected < len(means)]
+        for place in drawn.tolist():
             known = zip(samples.factors[place].tolist(), samples.categories, strict=True)
             labels = [said(value, names) if names else value for value, names in known]
             named = [samples.names[place]] if samples.names else []
             groups = ["; ".join(group.name for group in state.groups if place in group.positions)] if grouped else []
             writer.writerow([int(samples.indices[place]), *named, *labels, *groups, *map(float, means[place])])
-        written = f"{counted(len(state.selected), 'sample')} written to {name}"
+        written = f"{counted(len(drawn), 'sample')} written to {name}"
+        if left := len(state.selected) - len(drawn):
+            written += f"; {left:,} more are selected that have no mean in this cloud"
         write = partial(write_atomic, Path(name), text.getvalue().encode())
         self._files.write(write, lambda _: self._on_written(written), partial(self._on_unwritable, name))
 

@@ -124,7 +124,7 @@ class OpenRun(Controller):
         state = self._state
         state.reading = True
         state.model = None
-        state.samples, state.embedding, state.losses = None, None, None
+        state.samples, state.recorded, state.embedding, state.losses = None, None, None, None
         state.epochs, state.epoch = (), None
         state.hovered, state.measured = None, None
         state.config = run.config
@@ -137,7 +137,7 @@ class OpenRun(Controller):
 
     def _on_samples(self, samples: ProbeSet | None) -> None:
         self._waiting.end()
-        self._state.samples = samples
+        self._state.recorded = self._state.samples = samples
         self._follow()
 
     def _on_no_samples(self, error: Exception) -> None:
@@ -229,7 +229,7 @@ class OpenRun(Controller):
 
     def _on_first_samples(self, means: np.ndarray, samples: ProbeSet | None) -> None:
         if self._state.samples is None:
-            self._state.samples = samples
+            self._state.recorded = self._state.samples = samples
         if self._state.epoch is None:
             self._set_embedding(means)
 
@@ -239,12 +239,14 @@ class OpenRun(Controller):
 
     def _set_embedding(self, means: np.ndarray) -> None:
         state = self._state
-        if self.run is not None and state.samples is not None:
+        if self.run is not None and state.recorded is not None and state.samples is not None:
             try:
-                self.run.check_cloud(state.samples, means)
+                drawn = self.run.samples_of(state.recorded, means)
             except RunError as error:
                 self.error_occurred.emit(str(error))
                 return
+            if len(drawn.indices) != len(state.samples.indices):
+                state.samples = drawn
         first = state.embedding is None
         state.embedding = means
         document = state.document

@@ -403,7 +403,8 @@ class SessionController(Controller):
         project, state = self._pending, self._state
         assert project is not None
         assert state.embedding is not None
-        wrong = misfit(project, *state.embedding.shape)
+        count, latent_dim = state.embedding.shape
+        wrong = misfit(project, count if state.all_samples is None else len(state.all_samples.indices), latent_dim)
         if wrong:
             self._pending = None
             where = self.project_file or f"the session {self.store.path}"
@@ -419,7 +420,8 @@ class SessionController(Controller):
         self._editing.restore(project.steps, project.position, project.saved)
         self._show_second(project)
         sample = state.document.sample
-        if sample is not None and (state.document.probe != state.embedding[sample]).any():
+        drawn = sample is not None and sample < len(state.embedding)
+        if drawn and (state.document.probe != state.embedding[sample]).any():
             self._editing.refine(probe=state.embedding[sample])  # it has been trained further
         if state.document.probe is None:  # it was kept before the cloud was there
             self._open_run.place_probe()

@@ -85,8 +85,12 @@ class StatusController(Controller):
                 self._show_points()
 
     def _show_points(self) -> None:
+        """How many are drawn, of those that have a mean, of all that the run records."""
         means, selected = self._state.embedding, self._state.selected
-        text = f"{len(means):,} points" if means is not None else ""
+        every = self._state.all_samples
+        count = 0 if means is None else len(means)
+        of_all = f" of {len(every.indices):,}" if every is not None and count < len(every.indices) else ""
+        text = f"{count:,}{of_all} points" if means is not None else ""
         if means is not None and self._drawn and not self._lasting.isActive():
             text = f"{self._drawn:,} of {text} drawn"
         if selected is not None:

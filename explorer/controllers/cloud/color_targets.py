@@ -88,7 +88,8 @@ def values(state: State, name: str) -> np.ndarray | None:
     if samples is not None and name in samples.factor_names:
         return samples.factors[:, samples.factor_names.index(name)]
     if attributes is not None and name in attributes.names:
-        return attributes.values[:, attributes.names.index(name)]
+        known = attributes.values if samples is None else attributes.values[: len(samples.indices)]
+        return known[:, attributes.names.index(name)]
     if samples is not None and name == GROUPS and state.groups:
         return _groups(state.groups, len(samples.indices))
     return None

@@ -123,7 +123,7 @@ class ProbeController(Controller):
         if self._asked is None or not np.array_equal(self._asked, document.probe):
             self._decode(document.probe)
         if document.sample != self._inspected:
-            samples = self._state.samples
+            samples = self._state.all_samples
             self._inspected = document.sample
             if missing_decoder(self._state, ""):
                 return  # what is nearest tells of the sample, too
@@ -156,7 +156,7 @@ class ProbeController(Controller):
 
     def _on_decoded(self, reply: Decoded) -> None:
         self._heard_at = monotonic()
-        sample, samples = self._state.document.sample, self._state.samples
+        sample, samples = self._state.document.sample, self._state.all_samples
         caption = "Probe" if sample is None or samples is None else color_targets.sample_name(samples, sample)
         score = OffManifoldScore(reply.off_manifold_score, reply.threshold, reply.gap, reply.doubt)
         # While a training moves the samples, the engine may know older places of theirs than the one that it decoded:
@@ -193,7 +193,7 @@ class ProbeController(Controller):
             self._decode(probe)
 
     def _show_sample(self, reply: SampleEncoded) -> None:
-        samples, sample = self._state.samples, self._state.document.sample
+        samples, sample = self._state.all_samples, self._state.document.sample
         if samples is None or sample is None or int(samples.indices[sample]) != reply.index:
             return
         known = zip(samples.factor_names, samples.factors[sample].tolist(), samples.categories, strict=True)

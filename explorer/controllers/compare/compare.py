@@ -7,6 +7,7 @@ has an input for it.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,6 +77,7 @@ class CompareController(Controller):
         self._model_there: bool | None = None  # whether the second run can be opened; None: not known yet
         self._second_fingerprint: str | None = None  # the fingerprint of the second run's data
         self._samples: ProbeSet | None = None
+        self._recorded: ProbeSet | None = None  # all, of which those are the first that have a mean yet
         self._means: np.ndarray | None = None
         self._projection: Projection | None = None
         self._model: SecondLoaded | None = None
@@ -194,7 +196,7 @@ class CompareController(Controller):
         self._second_watcher.watch(None)
         self._files.drop()
         self._model_there = self._second_fingerprint = None
-        self.run = self._samples = self._means = self._projection = self._model = None
+        self.run = self._samples = self._recorded = self._means = self._projection = self._model = None
         self._asked = None
         self._cancel_request()
         if self._loading is not None:
@@ -211,7 +213,7 @@ class CompareController(Controller):
         self._match()
 
     def _take_samples(self, samples: ProbeSet | None) -> None:
-        self._samples = samples
+        self._recorded = self._samples = samples
         if samples is not None:
             self._cloud.set_thumbnails(samples.thumbnails)
             self._match()
@@ -248,6 +250,15 @@ class CompareController(Controller):
             self._load()
         self._show_points()
 
+    def _fit_samples(self, means: np.ndarray) -> None:
+        """Of very many samples as many may be encoded as ``means`` has rows, or others than before."""
+        known = self._samples
+        if self.run is None or known is None or self._recorded is None or len(known.indices) == len(means):
+            return
+        with contextlib.suppress(RunError):  # of another run: they are drawn without colours
+            self._samples = self.run.samples_of(self._recorded, means)
+            self._match()
+
     def _on_late_samples(self, samples: ProbeSet | None) -> None:
         self._take_samples(samples)
         self._show_points()
@@ -268,6 +279,7 @@ class CompareController(Controller):
         means, display, cloud = self._means, self._state.display, self._cloud
         if means is None:
             return
+        self._fit_samples(means)
         first = not cloud.point_count
         self._projection = make_projection(display.axes, means.shape[1], means)
         cloud.set_axes(self._projection.labels, self._projection.dims)

@@ -298,9 +298,9 @@ class TrainingController(Controller):
         config = self._state.config
         if steps and config is not None:
             self._view.set_progress(steps[-1], config.training.epochs)
-        warnings = [str(record.get("message", "")) for record in records if record.get("event") == "warning"]
-        if warnings:
-            self._state.message = warnings[-1]
+        told = [str(record.get("message", "")) for record in records if record.get("event") in ("warning", "encoding")]
+        if told:
+            self._state.message = told[-1]
         for record in records:
             if record.get("kind") == "event":
                 self._on_event(record)
