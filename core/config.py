@@ -330,6 +330,10 @@ class TrainingConfig:
     training that takes a minute or more tries several numbers for a second and takes the fastest. More of them are
     faster on free processors, and cost more where there is one. The same number gives the same weights on any number of
     threads. Batches of networks with batch normalisation are never cut."""
+    encoding_percent: Annotated[float, Meta(ge=0.0, le=50.0), Row("Encode in between", advanced=True)] = 5.0
+    """Percent of the time in which the latent means of more than 20,000 samples are encoded between the steps, with the
+    weights of the epoch before, and of up to 1,000,000 once training has ended. Only the newest epoch and the newest
+    weights keep more than the first 20,000. 0: 20,000 drawn at random are all that a new run ever records."""
     device: Annotated[Device, Row("Device", advanced=True)] = "auto"
     """auto: the first available of cuda, mps and cpu."""
     deterministic: Annotated[
@@ -490,6 +494,7 @@ RESUME_SETTINGS = tuple(
         "loss.gamma",
         "training.clip",
         "training.loss_limit",
+        "training.encoding_percent",
         "training.precision",
         "training.pieces",
         "training.device",

@@ -1,4 +1,4 @@
-"""`isoline encode`: where images land in latent space."""
+"""`isoline encode`: where images land in latent space; `--fill`: those of a run's samples that are not recorded yet."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from core.data.sources.source import ImageSource
 
 
+_PARTS = ("shard", "workers", "format", "precision", "device", "batch_size", "per_part")
+"""Options that a single file of latents does not have."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Encode images to their latent means: exactly as the window does on the same machine, or very many of them in
@@ -29,16 +33,21 @@ class Options:
 
     A folder of parts is written by any number of processes on any number of machines, each of which encodes one shard;
     the same command goes on where it was stopped. `isoline import` reads the folder.
+
+    With `--fill`, and neither images nor `--out`: encode those of the run's own samples of which no mean is recorded
+    with its newest weights, as a training of very many images leaves some that was stopped.
     """
 
     model: tyro.conf.Positional[Path]
     """A run folder or a .safetensors file."""
-    images: tyro.conf.Positional[tuple[Path, ...]]
+    images: tyro.conf.Positional[tuple[Path, ...]] = ()
     """Image files, folders of images, or one file with arrays (NPZ, NPY, HDF5, MNIST's IDX); into parts, several files
     with arrays, or folders of them."""
-    out: Path
+    out: Path | None = None
     """A .npz (keys latents, files), .npy or .csv file, which `isoline decode --latents` reads. Without a suffix: a
     folder of parts."""
+    fill: bool = False
+    """Record the means of the run's own samples that are missing; the same command goes on where it was stopped."""
     shard: str = ""
     """Of a folder of parts: encode shard I of N, such as 3/16. In a SLURM array it follows from SLURM_ARRAY_TASK_ID."""
     workers: int = 1
@@ -46,10 +55,11 @@ class Options:
     format: Literal["parquet", "npy"] = "parquet"
     """Of a folder of parts: what each part is written as. Parquet needs pyarrow (pip install "isoline[tables]")."""
     precision: Precision = "auto"
-    """Of a folder of parts: the number type of the large products. auto: bfloat16 where the device computes it fast,
-    else float32. What that changes is printed, and kept in manifest.json."""
+    """Of a folder of parts and of --fill: the number type of the large products. auto: bfloat16 where the device
+    computes it fast, else float32, or that of the run. For parts, what it changes is printed, and kept in
+    manifest.json."""
     device: Device = "auto"
-    """Of a folder of parts: auto takes the first available of cuda, mps and cpu."""
+    """Of a folder of parts and of --fill: auto takes the first available of cuda, mps and cpu."""
     batch_size: int | None = None
     """Of a folder of parts: images that are encoded at a time. Not given: as many as are fastest in a short trial."""
     per_part: int | None = None
@@ -63,22 +73,48 @@ def run(options: Options) -> int:
     """
     from core.paths.latents_file import LatentsError, write_latents
 
+    if options.fill:
+        return _fill(options)
+    if options.out is None:
+        raise LatentsError("--out is missing; it names the file, or the folder of parts, that the latents go into.")
     if not options.images:
         raise LatentsError("no images were given; name image files, a folder, or a file with arrays.")
     if not options.out.suffix or options.out.is_dir():
         from core.cli.encode_parts import run_parts
 
-        return run_parts(options)
+        return run_parts(options, options.out)
     if options.out.suffix.lower() not in (".npz", ".npy", ".csv"):
         raise LatentsError(
             f"--out is {options.out}; its name must end in .npz, .npy or .csv, or have no suffix for a folder of parts."
         )
-    for name in ("shard", "workers", "format", "precision", "device", "batch_size", "per_part"):
+    for name in _PARTS:
         if getattr(options, name) != getattr(Options, name):
             raise LatentsError(f"--{name.replace('_', '-')} is for a folder of parts; --out is the file {options.out}.")
     mu, names = _encoded(options)
     write_latents(options.out, mu, names)
     print(f"{counted(len(mu), 'image')} encoded in {options.out}")
+    return 0
+
+
+def _fill(options: Options) -> int:
+    from core.cli.progress import progress_bar
+    from core.paths.latents_file import LatentsError
+    from core.runs.commands import fill_command
+    from core.training.control import StopSignals
+    from core.training.fill import fill_run
+
+    given = [name for name in _PARTS if name not in ("precision", "device")]
+    given = [name for name in ("images", "out", *given) if getattr(options, name) != getattr(Options, name)]
+    if given:
+        what = given[0] if given[0] == "images" else f"--{given[0].replace('_', '-')}"
+        raise LatentsError(f"{what} cannot be given with --fill, which encodes the run's own samples into the run.")
+    precision = None if options.precision == "auto" else options.precision
+    with StopSignals() as signals, progress_bar("encoding") as report:
+        found = fill_run(options.model, options.device, precision, report, lambda: bool(signals.received))
+    added = counted(found.recorded - found.before, "sample")
+    print(f"{added} encoded; {found.recorded:,} of {found.many:,} are recorded in {options.model}")
+    if found.recorded < found.many:
+        print(f"stopped; go on by {fill_command(options.model)}")
     return 0
 
 

@@ -19,6 +19,8 @@ from core.training.launch import TO_BE_CONTINUED, requeue
 from core.utils.text import counted
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy as np
 
     from core.cli.encode import Options
@@ -35,8 +37,8 @@ SLOW = 0.8
 _POLL_S = 0.2
 
 
-def run_parts(options: Options) -> int:
-    """Encode a shard, or all shards of this machine; returns 0, 1 if a worker failed, or
+def run_parts(options: Options, out: Path) -> int:
+    """Encode, into the folder ``out``, a shard, or all shards of this machine; returns 0, 1 if a worker failed, or
     ``core.training.launch.TO_BE_CONTINUED`` after SIGUSR1.
 
     Raises ``LatentsError`` for flags that cannot be used, and what ``core.training.bulk_encoding`` raises.
@@ -52,7 +54,7 @@ def run_parts(options: Options) -> int:
             import pyarrow.parquet  # noqa: F401
         except ImportError as error:
             raise LatentsError(NO_PYARROW) from error
-    folder = PartsFolder(options.out.absolute())
+    folder = PartsFolder(out.absolute())
     number, shards = shard_of(options.shard, os.environ)
     if options.workers > 1:
         return _run_workers(options, folder, number, shards)

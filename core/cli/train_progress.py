@@ -22,6 +22,7 @@ _SHOWN_EVENTS = (
     "started",
     "data",
     "computation",
+    "encoding",
     "paused",
     "resumed",
     "hyperparameters",

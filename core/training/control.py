@@ -111,14 +111,7 @@ class Steering:
 
     def verdict(self) -> Verdict:
         """What to do before the next step, a new command taken over. Called again and again while training waits."""
-        stamp = self._run.control_stamp()
-        if stamp is not None and stamp != self._stamp:
-            self._stamp = stamp
-            control = self._read()
-            if control is not None and control != self._control:
-                before, self._control = self._control or Control(), control
-                self._obey(control, before)
-        if self._signals.received or self._state == "stopped" or self.undecided:
+        if self.told_to_end() or self.undecided:
             return "stop"
         if self._state == "paused" and not (self._epochs or self._steps):
             self._wait()
@@ -129,6 +122,17 @@ class Steering:
                 self._pause_recorded = False
                 self._recorder.resume()
         return "go"
+
+    def told_to_end(self) -> bool:
+        """Whether a signal or a command, new ones taken over, asks for an end."""
+        stamp = self._run.control_stamp()
+        if stamp is not None and stamp != self._stamp:
+            self._stamp = stamp
+            control = self._read()
+            if control is not None and control != self._control:
+                before, self._control = self._control or Control(), control
+                self._obey(control, before)
+        return bool(self._signals.received) or self._state == "stopped"
 
     def completed(self, event: Step | EpochEnd) -> None:
         """A step, or an epoch with its validation, is done: one that was asked for is no longer to be done."""

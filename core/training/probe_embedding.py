@@ -1,4 +1,7 @@
-"""The means of a run's probe set while it trains: exact where there is time, else estimated from landmarks.
+"""The means of a run's samples while it trains: exact where there is time, else estimated from landmarks.
+
+Of very many samples all this is about the first ``MAX_PROBE``; the others are encoded while the training waits, and
+between its steps (``core.training.growing_means``).
 
 Encoding thousands of images every second would cost more than is fair, but the encoder is a smooth function of the
 image. So a few dozen landmarks, spread evenly over the samples, are encoded, and the other means are interpolated: the
@@ -25,8 +28,10 @@ from torch import Tensor
 from core.data.dataset import Dataset
 from core.data.reading import read_images
 from core.models.thumbnails import thumbnails_of
+from core.models.vae import VAE
 from core.paths.latent_path import pool
 from core.runs.directory import HELD_OUT, MAX_PROBE, VALIDATION, ProbeSet
+from core.training.growing_means import GrowingMeans
 from core.training.loop import load_images
 from core.training.state import TrainingState
 from core.training.workers import Workers
@@ -43,18 +48,33 @@ MAX_FEATURES = 12
 MAX_BASE = 6
 
 
-def make_probe(dataset: Dataset, seed: int) -> ProbeSet:
-    """The samples whose means are recorded: all, or ``MAX_PROBE`` drawn with ``seed``, in file order."""
+def sample_order(count: int, seed: int, most: int = MAX_PROBE) -> np.ndarray:
+    """Which of ``count`` samples are recorded, int64 (min(count, most),), in the order in which they are encoded.
+
+    All in file order; of more than ``MAX_PROBE`` parts of so many, each drawn with ``seed`` and then in file order, so
+    that any number of whole parts is a fair sample, and is read from the disk forwards.
+    """
+    if count <= MAX_PROBE:
+        return np.arange(count, dtype=np.int64)
+    random, left = np.random.default_rng(seed), np.ones(count, bool)
+    drawn = [random.choice(count, MAX_PROBE, replace=False)]
+    if most > MAX_PROBE:
+        left[drawn[0]] = False
+        others = random.permutation(np.flatnonzero(left))[: most - MAX_PROBE]
+        drawn += np.split(others, range(MAX_PROBE, len(others), MAX_PROBE))
+    return np.concatenate([np.sort(part) for part in drawn]).astype(np.int64)
+
+
+def make_probe(dataset: Dataset, seed: int, most: int = MAX_PROBE) -> ProbeSet:
+    """The samples whose means are recorded: all, or ``most`` of them, in the order of ``sample_order``."""
     count = len(dataset.images)
-    indices = np.arange(count, dtype=np.int64)
-    if count > MAX_PROBE:
-        indices = np.sort(np.random.default_rng(seed).choice(count, MAX_PROBE, replace=False)).astype(np.int64)
+    indices = sample_order(count, seed, most)
     split = np.zeros(count, np.uint8)
     split[dataset.validation] = VALIDATION
     split[dataset.held_out] = HELD_OUT
     factors = np.ascontiguousarray(dataset.factors[indices], dtype=np.float32)
     names = tuple(dataset.names[index] for index in indices) if dataset.names else ()
-    thumbnails = _thumbnails(dataset, indices)
+    thumbnails = _thumbnails(dataset, indices[:MAX_PROBE])
     return ProbeSet(
         indices, factors, tuple(dataset.factor_names), thumbnails, split[indices], dataset.categories, names
     )
@@ -66,8 +86,57 @@ def _thumbnails(dataset: Dataset, indices: np.ndarray) -> np.ndarray:
     return np.concatenate([thumbnails_of(read_images(dataset.images, indices[i : i + _CHUNK])) for i in starts])
 
 
+class SampleEncoder:
+    """Means of the samples ``indices`` int64 (n,) of a dataset by ``model``, whatever its weights are then."""
+
+    def __init__(
+        self,
+        indices: np.ndarray,
+        dataset: Dataset,
+        model: VAE,
+        fabric: lightning_fabric.Fabric,
+        workers: Workers,
+    ) -> None:
+        self.indices, self.model, self.latent_dim = indices, model, model.latent_dim
+        self._dataset, self._fabric, self._workers = dataset, fabric, workers
+        size = model.image_size
+        self.batch = int(np.clip(_BATCH_PIXELS // size**2, 8, _CHUNK)) if self.on_cpu else _CHUNK
+        self.together = self.batch * workers.count
+        """Images that are encoded at a time."""
+        self.seconds_per_image = 0.0
+        """Of the last call."""
+
+    @property
+    def on_cpu(self) -> bool:
+        return self._fabric.device.type == "cpu"
+
+    def __call__(self, places: np.ndarray) -> np.ndarray:
+        """Means float32 (k, d) of the samples at ``places`` int64 (k,) of ``indices``."""
+        mu = np.empty((len(places), self.latent_dim), np.float32)
+        began = time.monotonic()
+
+        def encode(start: int) -> None:
+            part = places[start : start + self.batch]
+            mu[start : start + len(part)] = self.means_of(part).cpu().numpy()  # waits for the device
+
+        training = self.model.training
+        self.model.eval()
+        self._workers.map(encode, range(0, len(places), self.batch))
+        self.model.train(training)
+        self.seconds_per_image = (time.monotonic() - began) / max(len(places), 1)
+        return mu
+
+    @torch.no_grad()
+    def means_of(self, places: np.ndarray) -> Tensor:
+        """The same of one batch, on the device, which is not waited for; the model is in evaluation mode."""
+        images = load_images(self._dataset, self.indices[places], self._fabric.device)
+        with self._fabric.autocast():
+            return self.model.encode(images)[0].float()
+
+
 class ProbeMeans:
-    """The means of the probe set, now. Call ``weights_changed`` when they do."""
+    """The means of the first ``MAX_PROBE`` samples of ``probe``, now; those of all by ``refine`` alone. Call
+    ``weights_changed`` when the weights of the training have changed."""
 
     def __init__(
         self,
@@ -77,33 +146,34 @@ class ProbeMeans:
         fabric: lightning_fabric.Fabric,
         workers: Workers,
     ) -> None:
-        self._probe, self._dataset, self._state, self._fabric = probe, dataset, state, fabric
-        self._workers = workers
+        self._encoder = SampleEncoder(probe.indices, dataset, state.model, fabric, workers)
         self._live = LiveEmbedding(probe.thumbnails, state.model.latent_dim)
-        size = state.config.data.image_size
-        self._batch = _CHUNK if fabric.device.type != "cpu" else int(np.clip(_BATCH_PIXELS // size**2, 8, _CHUNK))
+        self._count = len(probe.thumbnails)
         self._landmarks = 0
-        self._seconds_per_image = 0.0
-        self._refined = np.empty((len(probe.indices), state.model.latent_dim), np.float32)
-        self._refined_count = 0
+        self._growing = GrowingMeans(self._encoder)
+
+    @property
+    def recorded(self) -> int:
+        """How many samples the run records in the end."""
+        return len(self._encoder.indices)
 
     @property
     def on_cpu(self) -> bool:
         """Whether they are computed by the processor, which then waits for them in any case."""
-        return self._fabric.device.type == "cpu"
+        return self._encoder.on_cpu
 
     def weights_changed(self) -> None:
         """What was encoded for ``refine`` belongs to older weights."""
-        self._refined_count = 0
+        self._growing.begin()
 
     @property
     def exact_seconds(self) -> float:
         """How long ``exact`` will take."""
-        return self._speed() * len(self._probe.indices)
+        return self._speed() * self._count
 
     def exact(self) -> np.ndarray:
-        """Means float32 (n, d), each sample encoded."""
-        mu = self._encode(np.arange(len(self._probe.indices)))
+        """Means float32 (n, d), each of the n samples encoded."""
+        mu = self._encode(np.arange(self._count))
         self._rebase(mu)
         return mu
 
@@ -114,11 +184,11 @@ class ProbeMeans:
     def landmark_means(self) -> Tensor:
         """The means float32 (k, d) of the samples that an estimate is made of, on the device that computes them; it is
         not waited for. ``predict`` makes the estimate of them, unless ``exact`` comes before."""
-        places, model = self._live.landmarks(self._affordable()), self._state.model
-        starts, training = range(0, len(places), self._batch), model.training
-        model.eval()
-        means = torch.cat([self._means_of(places[start : start + self._batch]) for start in starts])
-        model.train(training)
+        places, encoder = self._live.landmarks(self._affordable()), self._encoder
+        starts, training = range(0, len(places), encoder.batch), encoder.model.training
+        encoder.model.eval()
+        means = torch.cat([encoder.means_of(places[start : start + encoder.batch]) for start in starts])
+        encoder.model.train(training)
         return means
 
     def predict(self, mu: np.ndarray) -> np.ndarray:
@@ -132,19 +202,13 @@ class ProbeMeans:
         return self._landmarks
 
     def refine(self, seconds: float) -> np.ndarray | None:
-        """Encode more of the samples for about ``seconds``: the exact means once all are done, else None."""
-        count = len(self._refined)
-        deadline = time.monotonic() + seconds
-        together = self._batch * self._workers.count
-        while self._refined_count < count and time.monotonic() < deadline:
-            places = np.arange(self._refined_count, min(self._refined_count + together, count))
-            self._refined[places] = self._encode(places)
-            self._refined_count += len(places)
-            if self._refined_count == count:
-                mu = self._refined.copy()
-                self._rebase(mu)
-                return mu
-        return None
+        """Encode more of the samples for about ``seconds``. The exact means float32 (k, d) once all are done, and of
+        very many samples those of the first k whenever so many more are done that they are worth recording; else None.
+        They change with the next call."""
+        mu = self._growing.advance(seconds)
+        if mu is not None and len(mu) == self._count:
+            self._rebase(mu.copy())
+        return mu
 
     def _rebase(self, mu: np.ndarray) -> None:
         self._landmarks = 0
@@ -153,32 +217,14 @@ class ProbeMeans:
 
     def _speed(self) -> float:
         """Seconds per image."""
-        if self._seconds_per_image <= 0.0:
-            places = np.arange(min(self._batch * self._workers.count, len(self._probe.indices)))
+        if self._encoder.seconds_per_image <= 0.0:
+            places = np.arange(min(self._encoder.together, self._count))
             for _ in range(2):  # the first time kernels are chosen and memory is taken
                 self._encode(places)
-        return self._seconds_per_image
+        return self._encoder.seconds_per_image
 
     def _encode(self, places: np.ndarray) -> np.ndarray:
-        mu = np.empty((len(places), self._state.model.latent_dim), np.float32)
-        began = time.monotonic()
-
-        def encode(start: int) -> None:
-            part = places[start : start + self._batch]
-            mu[start : start + len(part)] = self._means_of(part).cpu().numpy()  # waits for the device
-
-        training = self._state.model.training
-        self._state.model.eval()
-        self._workers.map(encode, range(0, len(places), self._batch))
-        self._state.model.train(training)
-        self._seconds_per_image = (time.monotonic() - began) / max(len(places), 1)
-        return mu
-
-    @torch.no_grad()
-    def _means_of(self, places: np.ndarray) -> Tensor:
-        images = load_images(self._dataset, self._probe.indices[places], self._fabric.device)
-        with self._fabric.autocast():
-            return self._state.model.encode(images)[0].float()
+        return self._encoder(places)
 
 
 class LiveEmbedding:

@@ -2,7 +2,8 @@
 
 Snapshots may take a small fraction of the training's time: one that took c seconds is followed by none for at least
 c / ``LIVE_FRACTION``, and an epoch's means are exact only if that takes at most ``EPOCH_FRACTION`` of the epoch (the
-last ones always are; the record of the epoch says which).
+last ones always are; the record of the epoch says which). These are the means of at most ``MAX_PROBE`` samples; the
+others' are encoded between the steps (``core.training.epoch_means``), while the training is paused, and at its end.
 """
 
 from __future__ import annotations
@@ -21,11 +22,13 @@ import torch
 
 from core.data.dataset import Dataset
 from core.geometry.embedding_metrics import trustworthiness, two_nn
-from core.runs.directory import RunDirectory
+from core.runs.commands import fill_command
+from core.runs.directory import MAX_PROBE, RunDirectory
 from core.runs.lock import RunError, RunLock
 from core.runs.metrics_log import MetricsWriter, Record
 from core.training.checkpoint import copy_checkpoint, save_checkpoint, save_weights
 from core.training.diagnosis import findings, measure
+from core.training.epoch_means import EpochMeans
 from core.training.explosion import Exploded, diverged
 from core.training.host_copy import HostCopy
 from core.training.loop import Diverged, EpochEnd, Step
@@ -51,6 +54,8 @@ PAUSED = (
 )
 REFINE_S = 0.1
 """Seconds of encoding at a time while the training waits: commands are looked for in between."""
+TELL_S = 30.0
+"""Between two words on how far the means are that are encoded after the last step."""
 
 
 @dataclass
@@ -121,11 +126,13 @@ class Recorder:
         history: History,
         on_record: Callable[[Record], None] | None,
         restored: Sequence[Record] = (),
+        others: EpochMeans | None = None,
     ) -> None:
+        """``others`` encodes the samples after the first ``MAX_PROBE``; None: there are none."""
         self.run, self.state, self.history = run, state, history
         self.clock = Clock(history.seconds)
         self._lock, self._means, self._on_record = lock, means, on_record
-        self._restored = restored
+        self._restored, self._others = restored, others
         self._metrics = MetricsWriter(run.metrics_path)
         self._unrecorded: Step | None = None
         self._due: Step | None = None
@@ -215,11 +222,16 @@ class Recorder:
         if fresh:
             for line in said_of(dataset):
                 self.event("data", message=line)
+            if self._means.recorded < len(dataset):
+                some = f"{self._means.recorded:,} of the {len(dataset):,} samples"
+                self.event("data", message=f"The means of {some} are recorded, drawn at random.")
             self._save_weights()  # points can be decoded while the first means are encoded
         exact = self._means.exact_seconds <= FIRST_MEANS_S
         mu = self._means.exact() if exact else self._means.estimate(EPOCH_LANDMARKS)
         if fresh:
             self.run.write_embedding(mu, 0)
+        elif self._others is not None:
+            self._take_up(self._others)
         self._write_live(mu)
         self._epoch_began = self.clock.seconds()
         self._lock.moved("step", self.state.step)
@@ -246,6 +258,8 @@ class Recorder:
                 self.snapshot()
             else:
                 self._copy_live()
+        if self._others is not None and self._others.due:
+            self._encode_others(self._others)
 
     def epoch(self, end: EpochEnd, *, last: bool) -> None:
         """An epoch is done and validated: means, checkpoints and, last of all, the record that says so."""
@@ -279,6 +293,9 @@ class Recorder:
         if best:
             copy_checkpoint(self.run.last_checkpoint_path, self.run.best_checkpoint_path)
         self.append(record)
+        if self._others is not None:
+            self._shorten(self._others)
+            self._others.begin(end.epoch, mu if exact else None)
         self._epoch_began = self.clock.seconds()
         self._lock.moved("recording" if last else "step", end.step)
 
@@ -304,6 +321,34 @@ class Recorder:
         self._write_live(mu, lambda: save_weights(self.run.weights_path, weights, self.state.config, step, epoch))
         cost = time.monotonic() - began
         self._next_live = began + max(LIVE_INTERVAL_S, cost / LIVE_FRACTION)
+
+    def _encode_others(self, others: EpochMeans) -> None:
+        """Between two steps: more means of the newest epoch."""
+        began = time.monotonic()
+        mu = others.advance()
+        if mu is not None:
+            self._write_others(others, mu)
+        others.spent(time.monotonic() - began)
+
+    def _write_others(self, others: EpochMeans, mu: np.ndarray) -> None:
+        self._check_lock()
+        self._attempt(lambda: self.run.write_embedding(mu, others.epoch), "means")
+
+    def _shorten(self, others: EpochMeans) -> None:
+        """There is a newer epoch: the one before keeps the means of the first samples."""
+        if others.epoch is not None and len(others.means) > MAX_PROBE:
+            self.run.write_embedding(others.means[:MAX_PROBE], others.epoch)
+
+    def _take_up(self, others: EpochMeans) -> None:
+        """Go on with the means of the last epoch, if the weights are still those of its end."""
+        epochs = self.run.embedding_epochs()
+        for epoch in epochs[:-1]:  # a training may have died before it shortened one
+            if self.run.recorded_count(epoch) > MAX_PROBE:
+                self.run.write_embedding(self.run.read_embedding(epoch)[:MAX_PROBE], epoch)
+        if epochs and epochs[-1] == self.state.epoch and self.state.position == 0:
+            mu = self.run.read_embedding(epochs[-1])
+            exact = len(mu) > MAX_PROBE or self.history.last_epoch.get("exact_means") is True
+            others.begin(epochs[-1], mu if exact else None)
 
     def refine(self) -> None:
         """While nothing else is to do: bring the live means nearer to exact ones."""
@@ -379,12 +424,14 @@ class Recorder:
         self._check_weights()
         self.save_checkpoint()
         self.snapshot()
-        self.event("stopped", message=f"stopped at step {self.state.step}; a checkpoint is saved")
+        left = "" if self._others is None else f"; {self._told_recorded(MAX_PROBE, self._others.count)}"
+        self.event("stopped", message=f"stopped at step {self.state.step}; a checkpoint is saved{left}")
         self.sync()
 
-    def finish(self, dataset: Dataset) -> Record:
-        """The training is complete: returns the report, which is recorded, too."""
-        probe = self.run.read_probe()
+    def finish(self, dataset: Dataset, ended: Callable[[], bool] = lambda: False) -> Record:
+        """The training is complete: returns the report, which is recorded, too. Samples that are not encoded yet are
+        so now, until ``ended`` says that nobody waits for that."""
+        probe = self.run.read_probe().first(MAX_PROBE)
         factors = probe.factors[:, [not names for names in probe.categories]]  # classes are no places in a plane
         factors = factors[:, np.isfinite(factors).any(axis=0)]
         seen = probe.seen  # what is held out says how the model fills a gap, not what its cloud is like
@@ -402,9 +449,34 @@ class Recorder:
         }
         self.append(report)
         self._write_live(mu)  # whoever judges places by these means now knows what they are worth
-        self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}")
+        recorded = ""
+        if self._others is not None:
+            if self._others.epoch != self.state.epoch:  # its record was lost
+                self._others.begin(self.state.epoch, mu)
+            recorded = self._complete(self._others, ended)
+        self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}{recorded}")
         self.sync()
         return report
+
+    def _complete(self, others: EpochMeans, ended: Callable[[], bool]) -> str:
+        """Encode all samples with the last weights; returns how many are recorded, unless all are."""
+        told = -math.inf
+        while not others.complete and not ended():
+            if time.monotonic() - told >= TELL_S:
+                told = time.monotonic()
+                self.event("encoding", message=f"encoding the samples: {len(others.means):,} of {others.count:,}")
+            self._check_lock()
+            self._lock.moved("recording", self.state.step)
+            mu = others.advance(REFINE_S)
+            if mu is not None:
+                self._write_others(others, mu)
+        self._write_others(others, others.means)
+        self._write_live(others.means)
+        return "" if others.complete else f"; {self._told_recorded(len(others.means), others.count)}"
+
+    def _told_recorded(self, done: int, count: int) -> str:
+        others = f"the others by {fill_command(self.run.path)}"
+        return f"{done:,} of {count:,} samples are recorded with these weights, {others}"
 
     def fail(self, error: Exception, **fields: Any) -> None:
         """The training ends because of ``error``: recorded if that is still possible. ``fields`` say what helps: the
@@ -440,16 +512,24 @@ class Recorder:
         if not np.isfinite(mu).all():  # a training that is diverging must not overwrite what can still be looked at
             return
         self._check_lock()
-        try:
+
+        def write() -> None:
             (save or self._save_weights)()
             self.run.write_embedding(mu)
-        except OSError as error:  # a full disk, a share that is away: perhaps for a moment
+
+        self._attempt(write, "live means and weights")
+
+    def _attempt(self, write: Callable[[], None], what: str) -> None:
+        """``write`` what will be tried again: a full disk, a share that is away, are perhaps so for a moment."""
+        try:
+            write()
+        except OSError as error:
             if not self._live_fails:
                 self._live_fails = True
                 self.event(
                     "warning",
-                    message=f"The live means and weights cannot be written ({error.strerror or error}). The training "
-                    "goes on and tries again; until then the picture stands still.",
+                    message=f"The {what} cannot be written ({error.strerror or error}). The training goes on and tries "
+                    "again; until then the picture stands still.",
                 )
         else:
             self._live_fails = False

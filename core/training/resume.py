@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.config import LIVE_SETTINGS, RESUME_SETTINGS, SETTINGS, RunConfig, with_values
+from core.data.dataset import Dataset
 from core.runs.directory import RunDirectory, RunError
 from core.runs.metrics_log import Record, read_metrics
 from core.training.checkpoint import read_stored
@@ -20,6 +21,7 @@ Changes = dict[str, tuple[Any, Any]]
 
 MACHINE_SETTINGS = (
     "training.accumulation",
+    "training.encoding_percent",
     "training.precision",
     "training.pieces",
     "training.device",
@@ -152,6 +154,17 @@ def apply_changes(run: RunDirectory, state: TrainingState, before: RunConfig, tr
             state.cycle = Cycle(place, rate)
     state.hyperparameters = Hyperparameters.of(state.config)
     return changes
+
+
+def check_same_data(run: RunDirectory, dataset: Dataset) -> None:
+    """Raise ``RunError`` if ``run`` was trained on other images than ``dataset``."""
+    stored = run.metadata.get("dataset")
+    known = stored.get("fingerprint") if isinstance(stored, dict) else None
+    if known is not None and known != dataset.fingerprint:
+        raise RunError(
+            f"{run.path} was trained on other data: fingerprint {str(known)[:12]}, now {dataset.fingerprint[:12]}. "
+            "Restore the dataset, or start a new run."
+        )
 
 
 def record_changes(run: RunDirectory, state: TrainingState, changes: Changes) -> RunDirectory:

@@ -20,7 +20,7 @@ from core.data.dataset import Dataset
 from core.data.loading import load_dataset, relative_path, with_absolute_path
 from core.data.source_resolution import inherit_native_size, resolve_native_size
 from core.runs.commands import resume_command
-from core.runs.directory import RunDirectory, RunError, unwritable
+from core.runs.directory import MAX_PROBE, MAX_RECORDED, RunDirectory, RunError, unwritable
 from core.runs.lock import RunLock
 from core.runs.metrics_log import Record, read_metrics, rewrite_metrics
 from core.training.accumulation import (
@@ -35,6 +35,7 @@ from core.training.checkpoint import CheckpointError, copy_checkpoint, load_chec
 from core.training.control import Beginning, Steering, StopSignals, settle_commands
 from core.training.device_step import kernels_for, place_of_images
 from core.training.distributed import RankFailed, Ranks
+from core.training.epoch_means import EpochMeans
 from core.training.explosion import Exploded
 from core.training.loop import Diverged, Step, TrainingError, make_fabric, train
 from core.training.probe_embedding import ProbeMeans, make_probe
@@ -45,6 +46,7 @@ from core.training.resume import (
     apply_changes,
     carried_over,
     check_resumable,
+    check_same_data,
     present_config,
     record_changes,
     remedy,
@@ -148,12 +150,16 @@ def run_training(
                     for path in (run.weights_path, *stored):
                         path.unlink(missing_ok=True)
                     rewrite_metrics(run.metrics_path, restored)
-                    run.write_probe(make_probe(dataset, run.config.data.seed))
+                    most = MAX_RECORDED if config.training.encoding_percent else MAX_PROBE
+                    run.write_probe(make_probe(dataset, run.config.data.seed, most))
                     history = History()
                 if changes:
                     run = record_changes(run, state, changes)
-                means = ProbeMeans(run.read_probe(), dataset, state, fabric, workers)
-                return Recorder(run, lock, state, means, history, on_event, restored)
+                probe, percent = run.read_probe(), config.training.encoding_percent
+                means, others = ProbeMeans(probe, dataset, state, fabric, workers), None
+                if len(probe.indices) > MAX_PROBE and percent:
+                    others = EpochMeans(probe.indices, dataset, state, fabric, workers, percent)
+                return Recorder(run, lock, state, means, history, on_event, restored, others)
 
         recorder = ranks.on_rank_zero(open_recorder)
         if recorder is not None:
@@ -201,7 +207,7 @@ def run_training(
             if stopped:
                 recorder.stop()
                 return Outcome("stopped", recorder.run, None, signals.received)
-            return Outcome("finished", recorder.run, recorder.finish(dataset))
+            return Outcome("finished", recorder.run, recorder.finish(dataset, steering.told_to_end))
         except Exception as error:
             failure = ranks.failure_behind(error)
             if isinstance(error, OSError):
@@ -328,13 +334,7 @@ def _restore(run: RunDirectory, dataset: Dataset, state: TrainingState) -> tuple
         changes = apply_changes(run, state, before, len(dataset.train))
         known = dataclasses.asdict(Hyperparameters.of(run.config))
         return None, changes, carried_over(records, state, 0.0, known, changes)
-    stored = run.metadata.get("dataset")
-    known = stored.get("fingerprint") if isinstance(stored, dict) else None
-    if known is not None and known != dataset.fingerprint:
-        raise RunError(
-            f"{run.path} was trained on other data: fingerprint {str(known)[:12]}, now {dataset.fingerprint[:12]}. "
-            "Restore the dataset, or start a new run."
-        )
+    check_same_data(run, dataset)
     extra = load_checkpoint(path, state)
     try:
         history = History(**extra)
