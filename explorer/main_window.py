@@ -51,7 +51,7 @@ FIRST_SIZE, FRAME_HEIGHT = QSize(1600, 960), 40  # pixels; the second: room for 
 STATUS = {
     "mode": "What the left mouse button does on the cloud (keys 1 to 6)",
     "speed": "Training images processed per second, measured over the last step",
-    "points": "Samples drawn in the cloud; with a selection, also the number selected",
+    "points": "Samples drawn in the cloud, of those that the run records; with a selection, also the number selected",
     "device": "Device that decodes the images, and renderer that draws the cloud",
 }
 """The fields at the right of the status bar, and what each of them says."""

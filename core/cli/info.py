@@ -138,14 +138,15 @@ def _samples(directory: RunDirectory) -> list[tuple[str, str]]:
     try:
         probe, mu = directory.read_probe(), directory.newest_embedding()
         directory.samples_of(probe, mu)
+        epochs = directory.embedding_epochs()
+        grown = directory.recorded_count(epochs[-1]) if epochs else 0
     except RunError as error:
         return [("samples", str(error))]
     if len(mu) == len(probe.indices):
         return [("samples", f"{len(mu):,}")]
     rows = [("samples", f"{len(mu):,} of {len(probe.indices):,} recorded so far with the newest weights")]
-    epochs = directory.embedding_epochs()
-    if epochs and (count := directory.recorded_count(epochs[-1])) > len(mu):
-        rows.append(("", f"{count:,} with those of epoch {epochs[-1]}"))
+    if grown > len(mu):
+        rows.append(("", f"{grown:,} with those of epoch {epochs[-1]}"))
     if directory.status() not in ("running", "paused"):
         rows.append(("", f"the others by {fill_command(directory.path)}"))
     return rows

@@ -12,11 +12,12 @@ from core.runs.directory import SPLIT_NAMES, RunDirectory
 
 @dataclass(frozen=True)
 class Samples:
-    """The recorded samples of a run, n rows, in the order of its dataset.
+    """The recorded samples of a run, n rows, in the order of its dataset up to 20,000 samples.
 
     ``latents`` float32 (n, d); ``columns`` arrays (n,) by name: ``file`` if images have names, the labels, and
-    ``split``, but for an imported run of which none is known; ``sample``, the numbers, if there is none of these. Texts
-    are "" and numbers NaN where nothing is known. ``thumbnails`` uint8 (n, 32, 32, C), None where not all have one.
+    ``split``, but for an imported run of which none is known; ``sample``, the places in the dataset, if there is none
+    of these, or if the rows have another order. Texts are "" and numbers NaN where nothing is known. ``thumbnails``
+    uint8 (n, 32, 32, C), None where not all have one.
     """
 
     latents: np.ndarray
@@ -34,8 +35,8 @@ def read_samples(run: RunDirectory) -> Samples:
         columns[free_name(name, [*taken, *columns])] = values
     if run.imported is None or probe.split.any():  # an import that is told no split calls all samples training ones
         columns["split"] = np.array(SPLIT_NAMES)[probe.split]
-    if not columns:
-        columns["sample"] = probe.indices
+    if not columns or (np.diff(probe.indices) < 0).any():
+        columns[free_name("sample", [*taken, *columns])] = probe.indices
     pictured = probe.has_thumbnails and len(probe.thumbnails) == len(latents)
     return Samples(latents, columns, probe.thumbnails if pictured else None)
 

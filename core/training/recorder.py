@@ -341,14 +341,21 @@ class Recorder:
 
     def _take_up(self, others: EpochMeans) -> None:
         """Go on with the means of the last epoch, if the weights are still those of its end."""
-        epochs = self.run.embedding_epochs()
-        for epoch in epochs[:-1]:  # a training may have died before it shortened one
-            if self.run.recorded_count(epoch) > MAX_PROBE:
-                self.run.write_embedding(self.run.read_embedding(epoch)[:MAX_PROBE], epoch)
-        if epochs and epochs[-1] == self.state.epoch and self.state.position == 0:
-            mu = self.run.read_embedding(epochs[-1])
-            exact = len(mu) > MAX_PROBE or self.history.last_epoch.get("exact_means") is True
-            others.begin(epochs[-1], mu if exact else None)
+        *before, last = self.run.embedding_epochs() or [-1]
+        for epoch in before:  # a training may have died before it shortened one
+            mu = self._stored(epoch, others)
+            if len(mu) > MAX_PROBE:
+                self.run.write_embedding(mu[:MAX_PROBE], epoch)
+        if last == self.state.epoch > 0 and self.state.position == 0:
+            others.begin(last, self._stored(last, others))
+
+    def _stored(self, epoch: int, others: EpochMeans) -> np.ndarray:
+        """The means (k, d) after ``epoch``, if there are more than the first ones, which may be estimates; no rows for
+        a damaged file, too, which does not end a training."""
+        with contextlib.suppress(RunError):
+            if MAX_PROBE < self.run.recorded_count(epoch) <= others.count:
+                return self.run.read_embedding(epoch)
+        return np.empty((0, self.state.model.latent_dim), np.float32)
 
     def refine(self) -> None:
         """While nothing else is to do: bring the live means nearer to exact ones."""
@@ -451,7 +458,7 @@ class Recorder:
         self._write_live(mu)  # whoever judges places by these means now knows what they are worth
         recorded = ""
         if self._others is not None:
-            if self._others.epoch != self.state.epoch:  # its record was lost
+            if self._others.epoch != self.state.epoch or len(self._others.means) < len(mu):
                 self._others.begin(self.state.epoch, mu)
             recorded = self._complete(self._others, ended)
         self.event("finished", message=f"finished after {counted(self.state.epoch, 'epoch')}{recorded}")

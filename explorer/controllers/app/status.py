@@ -92,7 +92,7 @@ class StatusController(Controller):
         of_all = f" of {len(every.indices):,}" if every is not None and count < len(every.indices) else ""
         text = f"{count:,}{of_all} points" if means is not None else ""
         if means is not None and self._drawn and not self._lasting.isActive():
-            text = f"{self._drawn:,} of {text} drawn"
+            text = f"{self._drawn:,} of {count:,} points drawn"
         if selected is not None:
             text = f"{len(selected):,} of {text}"
         self._window.status["points"].setText(text)

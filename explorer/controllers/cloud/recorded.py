@@ -52,5 +52,5 @@ class RecordedController(Controller):
         if not active:
             return f"{count} recorded with these weights. To add the others: {fill_command(run.path)}"
         epoch, grown = self._grown or (0, 0)
-        more = f"; {grown:,} with those of epoch {epoch} (time-line)" if grown > len(means) else ""
+        more = f"; {grown:,} with those of epoch {epoch} (timeline)" if grown > len(means) else ""
         return f"{count} recorded so far with the newest weights{more}. A pause adds the others."

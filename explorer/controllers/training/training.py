@@ -79,6 +79,7 @@ class TrainingController(Controller):
         self._live: dict[str, float] = {}
         self._status = "idle"  # what the watcher said of the open run
         self._done = 0  # epochs of the open run
+        self._encoding = ""  # what was said last of how far the samples are, after the last step
         self._has_checkpoint: bool | None = None  # None: not known yet
         self._failure: dict[str, Any] = {}  # the record of how its training failed, if it did
         self._exploded: dict[str, Any] = {}  # the record of how its loss exploded, until it is decided what follows
@@ -272,6 +273,7 @@ class TrainingController(Controller):
     def _forget_records(self) -> None:
         self._losses.clear()
         self._live, self._failure, self._exploded, self._report, self._done = {}, {}, {}, {}, 0
+        self._encoding = ""
         self._news.clear()
 
     def _on_files(self, files: ModelFiles) -> None:
@@ -298,9 +300,9 @@ class TrainingController(Controller):
         config = self._state.config
         if steps and config is not None:
             self._view.set_progress(steps[-1], config.training.epochs)
-        told = [str(record.get("message", "")) for record in records if record.get("event") in ("warning", "encoding")]
-        if told:
-            self._state.message = told[-1]
+        warnings = [str(record.get("message", "")) for record in records if record.get("event") == "warning"]
+        if warnings:
+            self._state.message = warnings[-1]
         for record in records:
             if record.get("kind") == "event":
                 self._on_event(record)
@@ -347,6 +349,10 @@ class TrainingController(Controller):
                 values.update({name: float(record[name]) for name in values if record.get(name) is not None})
                 self._live = values
                 self._view.set_live(values["learning_rate"], values["beta"], values["gamma"])
+        elif event == "encoding" and self.active:
+            self._encoding = self._state.message = sentence(str(record.get("message", "")))
+        elif event == "finished" and self._state.message == self._encoding:
+            self._state.message = ""
         elif event == "failed":
             self._failure = record  # told once it is known that the run has not gone on since
 

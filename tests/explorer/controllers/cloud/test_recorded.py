@@ -88,7 +88,7 @@ def test_the_newest_epoch_grows_on_screen_and_older_ones_say_that_they_do_not(de
     desk.state.training = "running"
     desk.run.write_embedding(desk.means[:40], 2)
     desk.look()
-    assert note(desk).endswith("newest weights; 40 with those of epoch 2 (time-line). A pause adds the others.")
+    assert note(desk).endswith("newest weights; 40 with those of epoch 2 (timeline). A pause adds the others.")
     desk.open_run.show_epoch(2)
     desk.look()
     assert desk.cloud.point_count == 40

@@ -224,6 +224,18 @@ def test_a_run_that_diverged_says_why_and_offers_what_helps(window):
     assert window.child("advice.0.action").text() == "Continue from the last checkpoint\nwith learning rate 0.0002"
 
 
+def test_how_far_the_samples_are_encoded_after_the_last_step_is_told_until_they_are(window):
+    encoding = {"kind": "event", "event": "encoding", "step": 20, "message": "encoding the samples: 2 of 9"}
+    window.open("run", "running")
+    window.watcher.records.emit([STARTED, encoding])
+    assert window.state.message == "Encoding the samples: 2 of 9"
+    window.watcher.records.emit([{"kind": "event", "event": "finished", "step": 20}])
+    assert window.state.message == ""
+    window.open("other", "finished")
+    window.watcher.records.emit([STARTED, encoding, {"kind": "event", "event": "finished", "step": 20}])
+    assert "Encoding" not in window.state.message
+
+
 def test_before_its_first_checkpoint_it_begins_again(window):
     window.open("run", "failed")
     window.watcher.records.emit([STARTED, failed(1e-3)])
