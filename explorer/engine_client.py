@@ -4,8 +4,9 @@ if it dies.
 A request ends in exactly one of: its final reply, an error, superseded by a newer one, cancelled. Stamps, "newest wins"
 and requests that an engine took to its grave are known here alone.
 
-Of what follows the mouse (the probe, the plane's cursor, a comparison) one request is under way at a time; meanwhile
-only the newest of the following ones is kept. So an image is never older than one answer, however fast the hand moves.
+What follows the mouse (the probe, the plane's cursor, a comparison) is sent at once, so that the engine has the next
+one when it has finished one. It finishes what it has begun, and of those that wait it begins the newest: an image is
+never older than one answer, however fast the hand moves. That it has left others out shows in what it answers.
 
 An engine that dies is started again with what was open in it, and is asked again what it had not answered. If it dies
 again within a minute, an answer may be what kills it: what it had not answered then ends in an error, and the next
@@ -179,8 +180,9 @@ class EngineClient(QObject):
         """Send ``message``; ``on_reply`` gets each reply to it, or ``on_error`` the reason once if it fails.
 
         A newer request of its type and channel supersedes it: it then gets neither a reply nor an error, so whoever
-        asks again forgets what was for the older one. Methods (also in a ``functools.partial``) are held weakly, and
-        not called once their object is gone.
+        asks again forgets what was for the older one. One that follows the pointer and has begun is answered all the
+        same, before the newer one. Methods (also in a ``functools.partial``) are held weakly, and not called once their
+        object is gone.
         """
         self._stamp += 1
         message = structs.replace(message, stamp=self._stamp)
@@ -205,15 +207,12 @@ class EngineClient(QObject):
         if pending.sent:
             self._stamp += 1
             self._write(Cancel(stamp=self._stamp, request=pending.message.stamp))
+        self._end_older(pending)
         self._end(pending, Outcome.CANCELLED)
 
     def _send(self, pending: PendingRequest) -> None:
-        """Send it now; when the one before it is answered, if both follow the pointer; or when the engine starts."""
+        """Send it now, or when the engine starts."""
         if not self.running:
-            return
-        if pending.message.follows_pointer and any(
-            other.sent and supersedes(pending.message, other.message) for other in self._pending.values()
-        ):
             return
         pending.sent = True
         try:
@@ -232,15 +231,18 @@ class EngineClient(QObject):
             self._flushing = False
 
     def _end(self, pending: PendingRequest, outcome: Outcome) -> None:
-        """Forget a request; if it followed the pointer, the one that waited for it goes."""
+        """Forget a request."""
         del self._pending[pending.message.stamp]
         pending.outcome = outcome
         if outcome in (Outcome.SUPERSEDED, Outcome.CANCELLED):
             pending.on_reply = pending.on_error = ignore  # and what they hold
-        if pending.sent and pending.message.follows_pointer and outcome is not Outcome.SUPERSEDED:
-            for other in list(self._pending.values()):
-                if not other.sent and supersedes(other.message, pending.message):
-                    self._send(other)
+
+    def _end_older(self, newer: PendingRequest) -> None:
+        """What was sent before ``newer`` and is of its kind has been left out."""
+        for other in list(self._pending.values()):
+            older = other.message.stamp < newer.message.stamp
+            if older and newer.message.follows_pointer and supersedes(newer.message, other.message):
+                self._end(other, Outcome.SUPERSEDED)
 
     def _fail(self, pending: PendingRequest, text: str) -> None:
         self._end(pending, Outcome.FAILED)
@@ -289,6 +291,8 @@ class EngineClient(QObject):
             self._on_pong(reply)
             return
         pending = self._pending.get(reply.stamp)
+        if pending is not None:
+            self._end_older(pending)
         if isinstance(reply, Failed):
             if pending is not None:
                 self._fail(pending, reply.message)
@@ -500,6 +504,8 @@ class EngineClient(QObject):
         self._resolve_stall()
         self._given_up = give_up
         blamed = self._step.request if self._restarted else 0
+        for pending in list(self._pending.values()):
+            self._end_older(pending)
         lost = []
         for pending in list(self._pending.values()):
             message = pending.message

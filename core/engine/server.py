@@ -3,11 +3,11 @@
     python -m core.engine --threads 1
 
 A reader thread takes requests from standard input; the newest of each channel replaces an older one that has not been
-answered. It answers ``Ping`` by itself, from before torch is imported, so that the window can tell an engine that works
-from one that hangs. The main thread serves the probe first and does long work (paths, exports, losses) in slices
-between, so a decode never waits for more than one slice; what cannot be sliced is worked out in threads. Standard
-output belongs to the protocol alone: whatever else is printed goes to standard error. The process ends when its input
-does, so it never outlives the window.
+answered or, of those that follow the pointer, not begun. It answers ``Ping`` by itself, from before torch is imported,
+so that the window can tell an engine that works from one that hangs. The main thread serves the probe first and does
+long work (paths, exports, losses) in slices between, so a decode never waits for more than one slice; what cannot be
+sliced is worked out in threads. Standard output belongs to the protocol alone: whatever else is printed goes to
+standard error. The process ends when its input does, so it never outlives the window.
 """
 
 from __future__ import annotations
@@ -51,11 +51,12 @@ SWITCH_S = 0.0005  # how soon a thread that wants the interpreter gets it: decod
 
 @dataclass(eq=False)
 class _Running:
-    """A request that is being handled; ``answered`` once its final reply is sent."""
+    """A request that is being handled: ``begun`` once worked on, ``answered`` once its final reply is sent."""
 
     request: Request
     priority: int
     job: Job | None = None
+    begun: bool = False
     answered: bool = False
 
 
@@ -77,7 +78,7 @@ class Engine:
             if isinstance(request, Cancel):
                 dropped = running.request.stamp == request.request
             else:
-                dropped = supersedes(request, running.request)
+                dropped = supersedes(request, running.request) and not (request.follows_pointer and running.begun)
             if dropped:
                 self._drop(running)
         if type(request) in self._handlers:
@@ -104,6 +105,9 @@ class Engine:
     def advance(self) -> bool:
         """Do one slice of the most urgent work that can go on; False if all of it waits for something."""
         for running in list(self._running):
+            if self._waits(running):
+                continue
+            running.begun = True
             self._clock.begin(running.request.stamp)
             try:
                 moved = running.job is not None and next(running.job)
@@ -120,6 +124,12 @@ class Engine:
                 return True
         self._clock.begin()
         return self.context.do_idle_work()
+
+    def _waits(self, running: _Running) -> bool:
+        """Whether an older one of its kind has begun and is to be finished first."""
+        return not running.begun and any(
+            other.begun and supersedes(running.request, other.request) for other in self._running
+        )
 
     def poll_weights(self) -> None:
         """Take over newer weights if a run has written some."""

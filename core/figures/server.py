@@ -3,12 +3,13 @@
     python -m core.figures
 
 matplotlib is slow to import and to draw, so it has no place in the window; and the engine, which shares its interpreter
-among its threads, would answer clicks late. The window sends one preview at a time and keeps the newest of those that
-wait. A reader thread proves that the process lives (``core.protocol.serving``), from before matplotlib is imported.
+among its threads, would answer clicks late. Of the previews that wait only the newest is drawn. A reader thread proves
+that the process lives (``core.protocol.serving``), from before matplotlib is imported.
 """
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from core.protocol.messages import (
     Reply,
     SaveFigure,
     Shutdown,
+    supersedes,
 )
 from core.protocol.serving import Incoming, Send, StepClock
 from core.utils.atomic_write import write_atomic
@@ -29,13 +31,22 @@ from core.utils.atomic_write import write_atomic
 
 def serve(inbox: queue.SimpleQueue[Incoming], send: Send, clock: StepClock) -> None:
     """Answer what comes until the end of the stream or ``Shutdown``."""
+    waiting: list[Incoming] = []
     while True:
         clock.rest()
-        request = inbox.get()
+        waiting = waiting or [inbox.get()]
+        with contextlib.suppress(queue.Empty):
+            while True:
+                waiting.append(inbox.get_nowait())
+        request, *waiting = waiting
         if request is None or isinstance(request, Shutdown):
             return
         if isinstance(request, ProtocolError):
             send(Failed(message=str(request)))
+        elif isinstance(request, PreviewFigure) and any(
+            isinstance(later, PreviewFigure) and supersedes(later, request) for later in waiting
+        ):
+            continue
         elif isinstance(request, (PreviewFigure, SaveFigure)):
             clock.begin(request.stamp)
             send(answer(request))

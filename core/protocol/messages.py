@@ -33,7 +33,7 @@ class Request(Message, frozen=True, kw_only=True):
     """
 
     follows_pointer: ClassVar[bool] = False
-    """Sent while the mouse is dragged: one is under way at a time, and of those that wait only the newest is sent."""
+    """Sent while the mouse is dragged: what has begun is finished, and of those that wait only the newest is begun."""
     repeatable: ClassVar[bool] = True
     """Asked again if the engine dies before it has answered."""
 
@@ -47,7 +47,8 @@ class Reply(Message, frozen=True, kw_only=True):
 
 
 def supersedes(newer: Request, older: Request) -> bool:
-    """Whether ``older``, unfinished, is dropped when ``newer`` is asked: it gets neither a reply nor an error."""
+    """Whether ``older``, unfinished, is dropped when ``newer`` is asked: it gets neither a reply nor an error. What
+    follows the pointer is dropped only until it has begun."""
     if isinstance(newer, Load):  # the others were about the model before; the second model stays
         return not isinstance(older, LoadSecond)
     if isinstance(newer, LoadSecond) and isinstance(older, CompareModels):

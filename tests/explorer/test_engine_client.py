@@ -191,12 +191,27 @@ def test_the_engine_is_reached_by_pipes_alone_and_listens_nowhere(started):
     assert [one for one in process.net_connections("all") if one.status == psutil.CONN_LISTEN or one.laddr] == []
 
 
-def test_of_a_drag_only_the_first_and_the_newest_point_are_decoded(loaded):
+def test_of_a_drag_the_newest_point_is_decoded_after_the_one_that_was_begun(loaded):
     asked = [loaded.request(Decode(z=Z + np.float32(i / 1000))) for i in range(300)]
     loaded.until(lambda: asked[-1].done)
+    stamps = [reply.stamp for reply in loaded.replies]
+    assert stamps == sorted(stamps)
     np.testing.assert_array_equal(loaded.replies[-1].z, Z + np.float32(0.299))
-    assert len(loaded.replies) == 2
-    assert [pending.outcome for pending in asked].count(Outcome.SUPERSEDED) == 298
+    answered = [pending.message.stamp for pending in asked if pending.outcome is Outcome.ANSWERED]
+    left_out = [pending for pending in asked if pending.outcome is Outcome.SUPERSEDED]
+    assert (answered, len(answered) + len(left_out)) == (stamps, len(asked))
+    assert left_out
+
+
+def test_what_waits_behind_a_decode_is_with_the_engine_already_and_ends_when_a_newer_one_is_answered():
+    engine, answers = FakeEngine(), []
+    first, second, third = (engine.request(Decode(z=Z + np.float32(i)), answers.append) for i in range(3))
+    assert [message.stamp for message in engine.sent] == [pending.message.stamp for pending in (first, second, third)]
+    engine.deliver(Done(stamp=first.message.stamp))
+    assert (first.outcome, second.outcome, third.outcome) == (Outcome.ANSWERED, None, None)
+    engine.deliver(Done(stamp=third.message.stamp))
+    assert (second.outcome, third.outcome) == (Outcome.SUPERSEDED, Outcome.ANSWERED)
+    assert [reply.stamp for reply in answers] == [first.message.stamp, third.message.stamp]
 
 
 def test_a_decode_that_fails_lets_the_next_one_go(loaded):

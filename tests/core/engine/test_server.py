@@ -498,6 +498,13 @@ def test_of_waiting_decodes_only_the_newest_is_done(steps):
     assert steps.answered == [4]
 
 
+def test_what_follows_the_pointer_is_finished_once_begun_and_then_the_newest_is(steps):
+    places = FindNearest(z=np.zeros((40, 3), np.float32), count=2)  # several slices
+    steps.do(msgspec.structs.replace(places, stamp=2), slices=1)
+    steps.do(*(msgspec.structs.replace(places, stamp=stamp) for stamp in (3, 4)))
+    assert [reply.stamp for reply in steps.replies if reply.final] == [2, 4]
+
+
 def test_the_probe_goes_before_everything_else(steps):
     path = DecodePath(stamp=2, z=np.zeros((3, 3), np.float32))
     steps.do(path, ReconstructValidation(stamp=3, count=1), EncodeSample(stamp=4, index=0), Decode(stamp=5, z=Z))

@@ -34,7 +34,7 @@ def test_requests_are_answered_in_order_until_the_end(tmp_path):
     requests = [
         PreviewFigure(figure=film(), page=Page(), pixels=200, stamp=1),
         Cancel(request=1, stamp=2),
-        PreviewFigure(figure=film(), page=Page(dpi=1), pixels=200, stamp=3),
+        PreviewFigure(figure=film(), page=Page(dpi=1), pixels=200, channel="other", stamp=3),
         SaveFigure(figure=cloud(), page=Page(format="svg"), path=str(target), stamp=4),
         Shutdown(stamp=5),
     ]
@@ -51,6 +51,16 @@ def test_requests_are_answered_in_order_until_the_end(tmp_path):
     assert isinstance(saved, FigureSaved)
     assert (saved.stamp, saved.size) == (4, target.stat().st_size)
     assert saved.notes == ("40 points; in SVG and PDF as vectors (up to 10,000).",)
+
+
+def test_of_waiting_previews_only_the_newest_is_drawn():
+    inbox: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
+    for stamp in (1, 2, 3):
+        inbox.put(PreviewFigure(figure=film(), page=Page(), pixels=100, stamp=stamp))
+    inbox.put(Shutdown(stamp=4))
+    replies: list[Reply] = []
+    serve(inbox, replies.append, StepClock())
+    assert [(type(reply), reply.stamp) for reply in replies] == [(FigurePreviewed, 3)]
 
 
 def test_a_folder_that_is_not_there_is_named_and_nothing_is_left(tmp_path):
